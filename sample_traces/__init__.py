@@ -1,0 +1,32 @@
+"""Synthetic fleets of LLM calls with known truth, and writers of one fleet in many shapes."""
+
+from sample_traces.datadog import write_datadog, write_datadog_flat
+from sample_traces.figures import truth
+from sample_traces.fleet import simulate
+from sample_traces.langfuse import (
+    write_langfuse_js_dump,
+    write_langfuse_python_dump,
+    write_langfuse_rest_v2,
+    write_langfuse_ui_events,
+    write_langfuse_ui_observations,
+    write_langfuse_v2,
+)
+from sample_traces.model import Call, Fleet, Step
+from sample_traces.writers import write_raw
+
+__all__ = [
+    "Call",
+    "Fleet",
+    "Step",
+    "simulate",
+    "truth",
+    "write_datadog",
+    "write_datadog_flat",
+    "write_langfuse_js_dump",
+    "write_langfuse_python_dump",
+    "write_langfuse_rest_v2",
+    "write_langfuse_ui_events",
+    "write_langfuse_ui_observations",
+    "write_langfuse_v2",
+    "write_raw",
+]

@@ -1,0 +1,87 @@
+"""The process around the command line: exit codes, signals, closed pipes, and one line for a bug."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from streamaudit.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_PIPE_CLOSED,
+    EXIT_TERMINATED,
+    StreamauditError,
+    UsageError,
+)
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived while no query was running."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; every way out of the program passes here."""
+    state = {"signal": 0}
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        state["signal"] = number
+        store = sys.modules.get("streamaudit.store")
+        if store is not None and store.Store.interrupt_running():
+            return
+        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads any more; what is left in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE_CLOSED
+    except (KeyboardInterrupt, _Terminated):
+        print("\ninterrupted; the store is as it was before the current file", file=sys.stderr)
+        return EXIT_TERMINATED if state["signal"] == signal.SIGTERM else EXIT_INTERRUPTED
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    from typer.exceptions import Abort, Exit, TyperException
+
+    from streamaudit.cli import app
+
+    try:
+        result = app(arguments, prog_name="streamaudit", standalone_mode=False)
+        return result if isinstance(result, int) else EXIT_OK
+    except StreamauditError as error:
+        _say(f"error: {error.message}")
+        if error.hint:
+            _say(f"  try: {error.hint}")
+        return error.exit_code
+    except Exit as error:
+        return error.exit_code
+    except Abort:
+        return EXIT_INTERRUPTED
+    except TyperException as error:
+        _say(f"error: {error.format_message() if hasattr(error, 'format_message') else error}")
+        context = getattr(error, "ctx", None)
+        _say(f"  try: {context.command_path if context else 'streamaudit'} --help")
+        return UsageError.exit_code
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get("STREAMAUDIT_TRACEBACK"):
+            raise
+        _say(f"error: a bug in streamaudit ({type(error).__name__}); STREAMAUDIT_TRACEBACK=1 shows where")
+        return EXIT_BUG
+
+
+def _say(text: str) -> None:
+    from streamaudit.render._escape import terminal
+
+    print(terminal(text), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

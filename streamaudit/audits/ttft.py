@@ -1,0 +1,190 @@
+"""Time to first token: exact percentiles, what was left out and why, the censored waits, and the distribution."""
+
+import math
+from typing import Any
+
+from streamaudit.audits import group_tables
+from streamaudit.audits._notes import coverage_notes, interval
+from streamaudit.errors import UsageError
+from streamaudit.report import Column, Report, Table, Value
+from streamaudit.scope import MAX_BY, Scope
+from streamaudit.store import Store
+
+TITLE = "time to first token"
+
+# OpenTelemetry GenAI semantic conventions, gen_ai.client.operation.time_to_first_chunk: advised bucket boundaries.
+OTEL_BOUNDS_MS = (10.0, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920)
+_PER_DECADE = 4
+
+_BASE = (
+    Column("calls", "calls", "LLM calls counted"),
+    Column("streamed_calls", "calls", "calls known to have streamed", wide=True),
+    Column("ttft_calls", "calls", "calls with a usable time to first token"),
+    Column("ttft_p50_ms", "ms", "median"),
+    Column("ttft_p90_ms", "ms", "from 10 calls"),
+    Column("ttft_p95_ms", "ms", "from 20 calls"),
+    Column("ttft_p99_ms", "ms", "from 100 calls"),
+    Column("ttvt_calls", "calls", "calls with a known time to the first visible token", wide=True),
+    Column("ttvt_p50_ms", "ms", "median time to the first visible token", wide=True),
+    Column("ttvt_p95_ms", "ms", "from 20 calls", wide=True),
+    Column("censored_calls", "calls", "cancelled or timed out with no first token seen: their wait was at least as long"),
+)
+_SLO = (
+    Column("slo_rate", "ratio", "calls with a TTFT within the target / calls with a TTFT"),
+    Column("slo_unknown_calls", "calls", "streamed calls without a TTFT, in neither part of the share", wide=True),
+    Column("apdex", "ratio", "(calls within T + half of those within 4 T) / calls with a TTFT, at T = the target"),
+)
+
+_QUERY = """
+SELECT
+    by_1, by_2, by_3, by_4,
+    calls, streamed, n, q[1], CASE WHEN n >= 10 THEN q[2] END, CASE WHEN n >= 20 THEN q[3] END,
+    CASE WHEN n >= 100 THEN q[4] END,
+    visible_n, v[1], CASE WHEN visible_n >= 20 THEN v[2] END, censored,
+    within / nullif(n, 0), no_ttft, (within + tolerated / 2) / nullif(n, 0)
+FROM (
+    SELECT
+        by_1, by_2, by_3, by_4,
+        count(*) AS calls, count(*) FILTER (streamed) AS streamed,
+        count(*) FILTER (ttft_status = 'usable') AS n,
+        quantile_cont(ttft_ms, [0.5, 0.9, 0.95, 0.99]) FILTER (ttft_status = 'usable') AS q,
+        count(*) FILTER (ttft_status = 'usable' AND ttvt_ms > 0) AS visible_n,
+        quantile_cont(ttvt_ms, [0.5, 0.95]) FILTER (ttft_status = 'usable' AND ttvt_ms > 0) AS v,
+        count(*) FILTER (ttft_status = 'censored') AS censored,
+        count(*) FILTER (ttft_status = 'usable' AND ttft_ms <= $slo_ms) AS within,
+        count(*) FILTER (ttft_status = 'usable' AND ttft_ms > $slo_ms AND ttft_ms <= 4 * $slo_ms) AS tolerated,
+        count(*) FILTER (streamed AND ttft_status <> 'usable') AS no_ttft
+    FROM scope
+    GROUP BY by_1, by_2, by_3, by_4
+)
+"""
+
+_EXCLUDED = """
+SELECT ttft_status, count(*) FROM scope WHERE ttft_status <> 'usable' GROUP BY ttft_status
+ORDER BY count(*) DESC, ttft_status
+"""
+REASONS = {
+    "censored": "cancelled or timed out before a first token was seen",
+    "not_streamed": "not streamed",
+    "not_recorded": "no time to first token recorded",
+    "cache_hit": "answered from a cache",
+    "not_below_duration": "first token not before the end: stamped at the end, not measured",
+    "not_positive": "zero or negative",
+    "error_without_chunk": "failed without a chunk",
+}
+
+# A bucket holds low <= ttft < high. Logarithmic ones are 10^(1/4) wide and anchored at 1 ms.
+_HISTOGRAM_LOG = """
+SELECT by_1, by_2, by_3, by_4, power(10, b / 4), power(10, (b + 1) / 4), count(*)
+FROM (SELECT *, floor(4 * log10(ttft_ms))::INTEGER AS b FROM scope WHERE ttft_status = 'usable')
+GROUP BY by_1, by_2, by_3, by_4, b
+ORDER BY ALL
+"""
+_HISTOGRAM_BOUNDS = """
+, bounds AS (
+    SELECT bound AS low, lead(bound) OVER (ORDER BY bound) AS high
+    FROM (SELECT unnest(list_concat([0.0], $bounds::DOUBLE[])) AS bound)
+)
+SELECT by_1, by_2, by_3, by_4, low, high, count(*)
+FROM (SELECT * FROM scope WHERE ttft_status = 'usable') AS calls ASOF JOIN bounds ON calls.ttft_ms >= bounds.low
+GROUP BY by_1, by_2, by_3, by_4, low, high
+ORDER BY ALL
+"""
+
+
+def run(store: Store, scope: Scope, *, slo_ms: float | None = None, buckets_ms: tuple[float, ...] | None = None) -> Report:
+    """Percentiles per group, the distribution per group on one ruler, and every reason a call is not in them."""
+    scope.prepare(store)
+    columns = (*_BASE, *_SLO)
+    tables = group_tables(store, scope, _QUERY, columns, rank=lambda row: (row["ttft_calls"],), params={"slo_ms": slo_ms})
+    if slo_ms is None:
+        tables = tuple(_without(table, {column.name for column in _SLO}) for table in tables)
+    histogram = _histogram(store, scope, tables[0], buckets_ms)
+    excluded = store.query(scope.sql(_EXCLUDED), scope.total().params())
+    reasons = Table(
+        "excluded",
+        (Column("reason", None, "why a call is not in the percentiles"), Column("calls", "calls"), Column("meaning")),
+        tuple((reason, calls, REASONS[reason]) for reason, calls in excluded),
+        title="not drawn",
+    )
+    return Report(
+        TITLE, interval(store, scope), (*tables, histogram, reasons), scope.by, scope.filters, coverage_notes(store, scope)
+    )
+
+
+def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, ...] | None) -> Table:
+    query = _HISTOGRAM_LOG if bounds is None else _HISTOGRAM_BOUNDS
+    found = store.query(scope.sql(query), {**scope.params(), "bounds": list(bounds or ())})
+    depth = len(scope.by)
+    rest = groups.rest_row
+    shown = {tuple(row[:depth]) for index, row in enumerate(groups.rows) if index != rest}
+    order = {tuple(row[:depth]): index for index, row in enumerate(groups.rows) if index != rest}
+    kept = [(*row[:depth], *row[MAX_BY:]) for row in found if tuple(row[:depth]) in shown]
+    filled = _with_empty_buckets(kept, depth, bounds)
+    filled.sort(key=lambda row: (order.get(tuple(row[:depth]), 0), row[depth]))
+    dimensions = tuple(Column(name) for name in scope.by)
+    columns = (
+        *dimensions, Column("bucket_low_ms", "ms", "from"), Column("bucket_high_ms", "ms", "up to"),
+        Column("calls", "calls"),
+    )  # fmt: skip
+    return Table("histogram", columns, tuple(filled), scope.by, shape="histogram", markers_from=groups.name)
+
+
+def _with_empty_buckets(rows: list[tuple[Any, ...]], depth: int, bounds: tuple[float, ...] | None) -> list[tuple[Any, ...]]:
+    """The same rows with a 0 for each bucket of the range that a group has no call in."""
+    if not rows:
+        return []
+    edges: list[tuple[float, float | None]]
+    if bounds is None:
+        first = min(round(_PER_DECADE * math.log10(row[depth])) for row in rows)
+        last = max(round(_PER_DECADE * math.log10(row[depth])) for row in rows)
+        edges = [(10 ** (b / _PER_DECADE), 10 ** ((b + 1) / _PER_DECADE)) for b in range(first, last + 1)]
+    else:
+        every = (0.0, *bounds)
+        edges = list(zip(every, (*every[1:], None), strict=True))
+        low, high = min(row[depth] for row in rows), max(row[depth] for row in rows)
+        edges = [edge for edge in edges if low <= edge[0] <= high]
+    counts = {(*row[:depth], _rounded(row[depth])): row[depth + 2] for row in rows}
+    groups = dict.fromkeys(tuple(row[:depth]) for row in rows)
+    return [
+        (*group, low, high, counts.get((*group, _rounded(low)), 0)) for group in groups for low, high in edges
+    ]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.9g}")
+
+
+def _without(table: Table, names: set[str]) -> Table:
+    kept = [index for index, column in enumerate(table.columns) if column.name not in names]
+    from dataclasses import replace
+
+    rows: list[tuple[Value, ...]] = [tuple(row[index] for index in kept) for row in table.rows]
+    return replace(table, columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))
+
+
+def parse_duration_ms(flag: str, text: str) -> float:
+    """``800ms``, ``1.5s`` or ``2m`` in milliseconds. Raises UsageError for a bare number or anything else."""
+    for suffix, factor in (("ms", 1.0), ("s", 1000.0), ("m", 60_000.0)):
+        number = text.strip().removesuffix(suffix)
+        if number != text.strip():
+            try:
+                value = float(number) * factor
+            except ValueError:
+                break
+            if value > 0 and math.isfinite(value):
+                return value
+            break
+    raise UsageError(f"{flag} {text}: expected a duration with its unit, such as 800ms or 1.5s")
+
+
+def parse_buckets(text: str | None) -> tuple[float, ...] | None:
+    """``otel``, or ascending bounds such as ``100ms,300ms,1s``; None for the default logarithmic buckets."""
+    if text is None or text == "log":
+        return None
+    if text == "otel":
+        return OTEL_BOUNDS_MS
+    bounds = tuple(parse_duration_ms("--buckets", part) for part in text.split(","))
+    if list(bounds) != sorted(set(bounds)):
+        raise UsageError(f"--buckets {text}: bounds must ascend")
+    return bounds

@@ -1,0 +1,363 @@
+"""Reading exports into a store: reader, source and merge put together, one transaction a file.
+
+A file is first parsed into a scratch database, which takes long and locks nothing, and then merged into the store,
+which is short. A file that fails leaves the store as it was; the other files stay.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamaudit import __version__
+from streamaudit.errors import InputError
+from streamaudit.locate import Reject, first_fault, locate
+from streamaudit.mapping import KEYED, Mapping
+from streamaudit.merge import (
+    Counts,
+    best_ranks,
+    choose_keys,
+    mark_unreadable,
+    merge,
+    price,
+    remove_loads,
+    set_variables,
+)
+from streamaudit.reader import MAX_OBJECT_BYTES, InputFile, Reader, Refused
+from streamaudit.sources import Match, Refusal, Source, discover, parameters
+from streamaudit.store import ReadFailure, Store, reading, sql_text
+from streamaudit.traces import recompute
+
+_USUAL_OBJECT_BYTES = 16 << 20
+_KEPT_REJECTS = 10_000
+
+_LINES = """
+SELECT ordinality AS line, NULL::JSON AS record, * EXCLUDE (ordinality) FROM read_json(
+    $files, format = 'newline_delimited', ignore_errors = true, records = true, columns = $columns,
+    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
+"""
+_LINES_WHOLE = """
+SELECT ordinality AS line, json AS record, unnest(from_json(json, $structure)) FROM read_json(
+    $files, format = 'newline_delimited', ignore_errors = true, records = false, columns = {json: 'JSON'},
+    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
+"""
+_ARRAY = """
+SELECT ordinality AS line, json AS record, unnest(from_json(json, $structure)) FROM read_json(
+    $files, format = 'array', records = false, columns = {json: 'JSON'},
+    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
+"""
+_PAGES = """
+SELECT base + position AS line, items[position] AS record, unnest(from_json(items[position], $structure)) FROM (
+    SELECT *, unnest(generate_series(1, len(items))) AS position FROM (
+        SELECT items, coalesce(sum(len(items)) OVER (
+            ORDER BY page ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS base
+        FROM (
+            SELECT ordinality AS page, coalesce(data, observations, spans) AS items FROM read_json(
+                $files, format = 'auto', records = true,
+                columns = {data: 'JSON[]', observations: 'JSON[]', spans: 'JSON[]'},
+                maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
+        )
+    )
+)
+"""
+_READ = {"lines": _LINES, "array": _ARRAY, "pages": _PAGES}
+_STAGE = (
+    "INSERT INTO scratch.staged BY NAME WITH records AS ({read}) "
+    "SELECT *, hash(*COLUMNS(* EXCLUDE (line))) AS record_hash FROM ({normalise}) AS normalised"
+)
+
+_READ_FAILURES = {
+    "object_too_large": "a single object larger than 256 MB: split it first, for example with "
+    "jq -c '.[]' FILE > FILE.jsonl",
+    "gzip_truncated": "the gzip stream ends early: the file is incomplete, copy or download it again",
+    "gzip_damaged": "damaged gzip data: copy or download the file again",
+    "zstd_damaged": "damaged or incomplete zstd data: copy or download the file again",
+    "missing": "the file vanished while it was read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is known of the calls one ingest brought; every field counts calls."""
+
+    calls: int = 0
+    streamed: int = 0
+    with_ttft: int = 0
+    with_usage: int = 0
+    cancelled: int = 0
+    cancelled_with_usage: int = 0
+    with_rendered: int = 0
+    cancelled_with_rendered: int = 0
+    with_tenant: int = 0
+    without_start: int = 0
+    nested: int = 0
+    same_response: int = 0
+    embeddings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What happened to one file: counted, skipped as unchanged, or failed with the reason in ``problem``."""
+
+    shown: str
+    source: Source | None = None
+    match: Match | None = None
+    counts: Counts | None = None
+    rejects: tuple[Reject, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
+    load_id: int | None = None
+    unchanged: bool = False
+    problem: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to ingest. ``max_bad_share`` and ``max_bad_count`` are NULL when any number of rejects is accepted."""
+
+    mapping: Mapping = Mapping()
+    source_name: str | None = None
+    force: bool = False
+    max_bad_share: float | None = None
+    max_bad_count: int | None = None
+    memory_limit: str = "1GB"
+
+
+Progress = Callable[[InputFile], Callable[[float], None] | None]
+
+
+class Ingest:
+    """One run over many files into one store."""
+
+    def __init__(self, store: Store, options: Options) -> None:
+        self._store = store
+        self._options = options
+        self._sources = discover()
+
+    def file(self, reader: Reader, shown: str, progress: Progress | None = None) -> FileResult:
+        """Ingest one file; a problem with the file is in the result, a problem with the store is raised."""
+        try:
+            file = reader.open(shown)
+            source, match = self._claim(file)
+        except Refused as refused:
+            return FileResult(shown, problem=str(refused))
+        except InputError as error:
+            return FileResult(shown, problem=error.message, hint=error.hint)
+        if not self._options.force and self._is_unchanged(file, source):
+            return FileResult(shown, source, match, unchanged=True)
+        return self._load(reader, file, source, match, progress)
+
+    def _claim(self, file: InputFile) -> tuple[Source, Match]:
+        claims: list[tuple[Source, Match]] = []
+        for source in self._sources.values():
+            verdict = source.recognise(file.head)
+            if isinstance(verdict, Refusal):
+                raise InputError(verdict.what, verdict.instead)
+            if verdict is not None:
+                claims.append((source, verdict))
+        if len(claims) == 1:
+            return claims[0]
+        if not claims:
+            seen = sorted({key for record in file.head for key in record})[:8]
+            raise InputError(
+                "JSON, but of no known format" + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
+                "known formats: " + ", ".join(self._sources),
+            )
+        raise InputError("claimed by several formats: " + ", ".join(source.name for source, _ in claims))
+
+    def _name(self, source: Source) -> str:
+        return self._options.source_name or source.name
+
+    def _digest(self, source: Source) -> str:
+        return source.digest(self._options.mapping, __version__)
+
+    def _is_unchanged(self, file: InputFile, source: Source) -> bool:
+        return bool(
+            self._store.one(
+                "SELECT count(*) FROM store.loads WHERE source = $source AND path = $path AND digest = $digest "
+                "AND fingerprint = $fingerprint AND path <> '-'",
+                {
+                    "source": self._name(source), "path": file.stored_name, "digest": self._digest(source),
+                    "fingerprint": file.fingerprint,
+                },
+            )[0]
+        )  # fmt: skip
+
+    def _load(
+        self, reader: Reader, file: InputFile, source: Source, match: Match, progress: Progress | None
+    ) -> FileResult:
+        store = self._store
+        salt = store.one("SELECT value FROM store.meta WHERE key = 'hash_salt'")[0]
+        with scratch(store, reader.folder, self._options.memory_limit):
+            with store.released():
+                try:
+                    with store.progress(progress(file) if progress else None):
+                        self._stage(file, source, salt)
+                except ReadFailure as failure:
+                    return FileResult(file.shown, source, match, problem=self._explain(file, failure))
+                rejects = self._find_rejects(file, source)
+                too_many = self._too_many(len(rejects))
+                if too_many:
+                    return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
+                price(store)
+            with store.transaction():
+                counts, load_id, keys = self._merge(file, source, match, rejects)
+        return FileResult(file.shown, source, match, counts, rejects, keys, load_id)
+
+    def _stage(self, file: InputFile, source: Source, salt: str) -> None:
+        """Parse the file into ``scratch.staged``; a line longer than usual is read with a larger buffer."""
+        store = self._store
+        read = _READ[file.container]
+        if file.container == "lines" and self._options.mapping.paths:
+            read = _LINES_WHOLE
+        statement = _STAGE.format(read=read, normalise=source.sql)
+        bound = {
+            "files": [str(file.path)],
+            "columns": source.fields,
+            "structure": _structure(source),
+            "compression": file.compression,
+            "salt": salt,
+            **parameters(self._options.mapping),
+        }
+        for object_bytes in (_USUAL_OBJECT_BYTES, MAX_OBJECT_BYTES // 2):
+            store.script(sql_text("staging.sql"))
+            try:
+                with reading():
+                    store.run(statement, {**bound, "object_bytes": object_bytes})
+                break
+            except ReadFailure as failure:
+                if failure.kind != "object_too_large" or object_bytes > _USUAL_OBJECT_BYTES:
+                    raise
+        mark_unreadable(store)
+
+    def _find_rejects(self, file: InputFile, source: Source) -> tuple[Reject, ...]:
+        needs = {"needs_id": source.id_field is not None, "needs_start": source.time_field is not None}
+        set_variables(self._store, needs)
+        rows = self._store.query("SELECT line, reason FROM ready WHERE reason IS NOT NULL ORDER BY line")
+        return tuple(locate(file, dict(rows)))
+
+    def _too_many(self, rejected: int) -> str | None:
+        read = self._store.one("SELECT count(*) FROM scratch.staged")[0]
+        limit_count, limit_share = self._options.max_bad_count, self._options.max_bad_share
+        if limit_count is not None and rejected > limit_count:
+            return f"{rejected:,} of {read:,} records are bad, more than --max-bad {limit_count}"
+        if limit_share is not None and read and rejected / read > limit_share:
+            return f"{rejected:,} of {read:,} records are bad, more than --max-bad {limit_share:.4g} of them"
+        return None
+
+    def _merge(
+        self, file: InputFile, source: Source, match: Match, rejects: Sequence[Reject]
+    ) -> tuple[Counts, int, dict[str, str]]:
+        """Everything that changes the store for one file, inside the caller's transaction."""
+        store = self._store
+        name, digest = self._name(source), self._digest(source)
+        about = {"source": name, "path": file.stored_name, "digest": digest, "fingerprint": file.fingerprint}
+        load_id: int = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
+        outdated = store.query(
+            "SELECT load_id FROM store.loads WHERE source = $source AND path = $path AND digest <> $digest "
+            "AND path <> '-'",
+            about,
+        )
+        remove_loads(store, [row[0] for row in outdated])
+        set_variables(store, {"source": name, "load_id": load_id})
+        keys = self._settle_keys(source, load_id)
+        counts = merge(store)
+        recompute(store, source.nested_rule, keys.get("route") == "ancestor")
+        store.run(_RECORD_LOAD, {
+            **about, "load_id": load_id, "format": source.name, "variant": match.variant, "tool": __version__,
+            "read": counts.read, "new": counts.new, "repeated": counts.repeated, "replaced": counts.replaced,
+            "rejected": counts.rejected, "not_calls": counts.not_calls,
+        })  # fmt: skip
+        if rejects:
+            store.run(_RECORD_REJECTS, {
+                "load_id": load_id, "path": file.stored_name,
+                "rows": [
+                    {"line": reject.line, "record": reject.record, "reason": reject.reason, "bytes": reject.bytes}
+                    for reject in rejects[:_KEPT_REJECTS]
+                ],
+            })  # fmt: skip
+        return counts, load_id, keys
+
+    def _settle_keys(self, source: Source, load_id: int) -> dict[str, str]:
+        """Record which candidate keys this file has, and fill each column from the source's best one."""
+        store = self._store
+        name, digest = self._name(source), self._digest(source)
+        for column, rank in best_ranks(store).items():
+            if rank is not None:
+                key = source.key_name(column, rank, self._options.mapping)
+                store.run(
+                    "INSERT INTO store.load_keys VALUES ($load_id, $source, $digest, $field, $rank, $key)",
+                    {
+                        "load_id": load_id, "source": name, "digest": digest, "field": column, "rank": rank,
+                        "key": key,
+                    },
+                )  # fmt: skip
+        chosen = choose_keys(store, name, digest)
+        keys = {
+            column: source.key_name(column, rank, self._options.mapping)
+            for column, rank in chosen.items()
+            if rank is not None
+        }
+        set_variables(store, {f"rank_{column}": chosen[column] for column in KEYED})
+        set_variables(store, {"key_rendered_tokens": keys.get("rendered_tokens")})
+        return keys
+
+    @staticmethod
+    def _explain(file: InputFile, failure: ReadFailure) -> str:
+        return _READ_FAILURES.get(failure.kind) or first_fault(file)
+
+
+_RECORD_LOAD = """
+INSERT INTO store.loads VALUES ($load_id, $source, $path, $fingerprint, $format, $variant, $digest,
+    now()::TIMESTAMP, $tool, $read, $new, $repeated, $replaced, $rejected, $not_calls)
+"""
+_RECORD_REJECTS = """
+INSERT INTO store.rejects
+SELECT $load_id, $path, r.line, r.record, r.reason, r.bytes
+FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, bytes BIGINT)[]) AS r)
+"""
+
+_COVERAGE = """
+SELECT
+    count(*) FILTER (counted AND NOT embedding),
+    count(*) FILTER (counted AND NOT embedding AND streamed),
+    count(*) FILTER (counted AND NOT embedding AND ttft_status = 'usable'),
+    count(*) FILTER (counted AND NOT embedding AND output_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled'),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled' AND billed_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND rendered_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled' AND rendered_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND tenant IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND start_time IS NULL),
+    count(*) FILTER (uncounted_reason = 'nested'),
+    count(*) FILTER (uncounted_reason = 'same_response'),
+    count(*) FILTER (counted AND embedding)
+FROM (SELECT *, operation = 'embedding' AS embedding FROM call_outcome)
+WHERE list_contains($loads, load_id)
+"""
+
+
+def coverage(store: Store, loads: list[int]) -> Coverage:
+    """What is known of the calls that these loads brought into the store."""
+    return Coverage(*store.one(_COVERAGE, {"loads": loads}))
+
+
+@contextmanager
+def scratch(store: Store, folder: Path, memory_limit: str) -> Iterator[None]:
+    """A scratch database beside the store, on disk so that memory stays flat, gone at the end of the block."""
+    path = folder / "scratch.duckdb"
+    path.unlink(missing_ok=True)
+    store.run("SET memory_limit = $limit", {"limit": memory_limit})
+    store.run("SET temp_directory = $folder", {"folder": str(folder / "spill")})
+    store.run("ATTACH $path AS scratch", {"path": str(path)})
+    store.script(sql_text("macros.sql"))
+    try:
+        yield
+    finally:
+        store.run("DETACH scratch")
+        path.unlink(missing_ok=True)
+
+
+def _structure(source: Source) -> str:
+    return "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in source.fields.items()) + "}"

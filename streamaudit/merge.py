@@ -1,0 +1,337 @@
+"""From one staged file to the store, inside the caller's transaction: which keys fill the columns, what a call cost,
+which of two records of one call wins, and the tally whose sums agree.
+
+Everything is set-based SQL; no step depends on the order in which files or records arrive.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from streamaudit.mapping import KEYED
+from streamaudit.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of one file's records; ``read = new + repeated + replaced + rejected + not_calls``."""
+
+    read: int
+    new: int
+    repeated: int
+    replaced: int
+    rejected: int
+    not_calls: int
+
+
+_TALLY = """
+SELECT count(*), count(reason), count(*) FILTER (reason IS NULL AND kind NOT IN ('llm', 'embedding')) FROM ready
+"""
+
+# A row whose record DuckDB could not read, or that holds nothing known, has no kind and no reason yet.
+_MARK_UNREADABLE = "UPDATE scratch.staged SET reject = 'unreadable' WHERE kind IS NULL AND reject IS NULL"
+
+_BEST_RANKS = """
+SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
+FROM scratch.staged WHERE reject IS NULL AND kind <> 'other'
+"""
+
+_CHOSEN_RANK = """
+SELECT min(rank) FROM store.load_keys WHERE source = $source AND digest = $digest AND field = $field
+"""
+
+_WORSE_LOADS = """
+SELECT list(load_id) FROM store.load_keys
+WHERE source = $source AND digest = $digest AND field = $field AND rank > $rank
+"""
+
+# A better key has appeared in the source: calls filled from a worse one are unknown under it.
+_FORGET = {
+    "tenant": "UPDATE store.calls SET tenant = NULL WHERE list_contains($loads, load_id)",
+    "route": "UPDATE store.calls SET route = NULL WHERE list_contains($loads, load_id)",
+    "deploy": "UPDATE store.calls SET deploy = NULL WHERE list_contains($loads, load_id)",
+    "rendered_tokens": "UPDATE store.calls SET rendered_tokens = NULL WHERE list_contains($loads, load_id)",
+    "delivered_tokens": "UPDATE store.calls SET delivered_tokens = NULL WHERE list_contains($loads, load_id)",
+}
+_FORGET_SPANS = {
+    "tenant": "UPDATE store.spans SET tenant = NULL WHERE list_contains($loads, load_id)",
+    "route": "UPDATE store.spans SET route = NULL WHERE list_contains($loads, load_id)",
+    "deploy": "UPDATE store.spans SET deploy = NULL WHERE list_contains($loads, load_id)",
+}
+
+_UNPRICED = """
+SELECT DISTINCT provider, coalesce(response_model, model), start_time::DATE
+FROM scratch.staged
+WHERE reject IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
+    AND (cost_usd IS NULL OR output_cost_usd IS NULL) AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL)
+"""
+
+_CREATE_PRICES = """
+CREATE OR REPLACE TABLE scratch.prices (
+    provider VARCHAR, model VARCHAR, day DATE,
+    tiers STRUCT(start BIGINT, input DOUBLE, cached DOUBLE, cache_write DOUBLE, output DOUBLE)[]
+)
+"""
+
+_ADD_PRICES = """
+INSERT INTO scratch.prices
+SELECT p.provider, p.model, p.day::DATE,
+    list(struct_pack(start := p.start, input := p.input, cached := p.cached, cache_write := p.cache_write,
+        output := p.output) ORDER BY p.start)
+FROM (SELECT unnest($rows::STRUCT(provider VARCHAR, model VARCHAR, day VARCHAR, start BIGINT, input DOUBLE,
+    cached DOUBLE, cache_write DOUBLE, output DOUBLE)[]) AS p)
+GROUP BY ALL
+"""
+
+# The file's calls as they will be stored: chosen keys only, priced where the source gave no cost.
+_ARRIVALS = """
+CREATE OR REPLACE TEMP VIEW arrivals AS
+WITH keyed AS (
+    SELECT
+        ready.*,
+        CASE WHEN prices.tiers IS NULL OR ready.usage_basis NOT IN ('provider', 'none') THEN NULL
+            WHEN len(prices.tiers) = 1 THEN prices.tiers[1]
+            ELSE coalesce(list_filter(prices.tiers, lambda t: t.start < ready.input_tokens)[-1], prices.tiers[1])
+        END AS price
+    FROM ready
+    LEFT JOIN scratch.prices AS prices
+        ON prices.provider IS NOT DISTINCT FROM ready.provider
+        AND prices.model = coalesce(ready.response_model, ready.model)
+        AND prices.day IS NOT DISTINCT FROM ready.start_time::DATE
+    WHERE ready.reason IS NULL AND ready.kind IN ('llm', 'embedding')
+), costed AS (
+    SELECT
+        *,
+        coalesce(
+            input_cost_usd,
+            (input_tokens - coalesce(cached_input_tokens, 0) - coalesce(cache_write_tokens, 0)) * price.input
+                + coalesce(cached_input_tokens, 0) * coalesce(price.cached, price.input)
+                + coalesce(cache_write_tokens, 0) * coalesce(price.cache_write, price.input)
+        ) AS input_part,
+        coalesce(output_cost_usd, output_tokens * price.output) AS output_part
+    FROM keyed
+)
+SELECT
+    * EXCLUDE (
+        kind, reject, reason, span_kind, price, input_part, output_part, tenant_rank, route_rank, deploy_rank,
+        delivered_tokens_rank, rendered_tokens_rank, said_outcome, cancel_flag, failed, error_cancelled, error_timeout
+    ) REPLACE (
+        CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
+        CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
+        CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
+        CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') THEN rendered_tokens END
+            AS rendered_tokens,
+        CASE WHEN delivered_tokens_rank = getvariable('rank_delivered_tokens') THEN delivered_tokens END
+            AS delivered_tokens,
+        CASE WHEN cache_hit THEN coalesce(cost_usd, 0.0) ELSE coalesce(cost_usd, input_part + output_part) END
+            AS cost_usd,
+        input_part AS input_cost_usd,
+        output_part AS output_cost_usd
+    ),
+    getvariable('source') AS source,
+    getvariable('load_id')::BIGINT AS load_id,
+    true AS counted,
+    CASE WHEN cost_usd IS NOT NULL THEN 'reported' WHEN input_part + output_part IS NOT NULL THEN 'priced' ELSE 'none'
+    END AS cost_basis,
+    CASE WHEN output_cost_usd IS NOT NULL THEN 'reported' WHEN output_part IS NOT NULL THEN 'priced' ELSE 'none' END
+        AS output_cost_basis,
+    CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL
+        THEN getvariable('key_rendered_tokens') END AS rendered_basis
+FROM costed
+"""
+
+_FIND_REPEATED = """
+CREATE OR REPLACE TEMP TABLE repeated AS
+SELECT call_id FROM scratch.staged
+WHERE reject IS NULL AND kind IN ('llm', 'embedding')
+GROUP BY call_id HAVING count(*) > 1
+UNION
+SELECT call_id FROM scratch.staged
+SEMI JOIN (SELECT call_id FROM store.calls WHERE source = getvariable('source')) AS stored USING (call_id)
+WHERE reject IS NULL AND kind IN ('llm', 'embedding')
+"""
+
+_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (line) FROM arrivals"
+
+_INSERT_FIRST_SEEN = """
+INSERT INTO store.calls BY NAME SELECT * EXCLUDE (line) FROM arrivals ANTI JOIN repeated USING (call_id)
+"""
+
+# Every record of a call that has more than one, stored or arriving, best first. Identical ones count as the stored one.
+_CONTEST = """
+CREATE OR REPLACE TEMP TABLE contest AS
+WITH records AS (
+    SELECT call_id, line, outcome, usage_basis, output_tokens, source_updated_at, record_hash
+    FROM arrivals SEMI JOIN repeated USING (call_id)
+    UNION ALL
+    SELECT call_id, NULL, outcome, usage_basis, output_tokens, source_updated_at, record_hash
+    FROM store.calls SEMI JOIN repeated USING (call_id)
+    WHERE source = getvariable('source')
+)
+SELECT
+    call_id,
+    first(line ORDER BY
+        outcome IN ('completed', 'cancelled', 'timeout', 'error') DESC,
+        CASE usage_basis WHEN 'provider' THEN 3 WHEN 'partial' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END DESC,
+        output_tokens DESC NULLS LAST,
+        source_updated_at DESC NULLS LAST,
+        record_hash DESC,
+        line NULLS FIRST
+    ) AS winner_line,
+    count(line) AS arrived,
+    count(*) > count(line) AS was_stored
+FROM records
+GROUP BY call_id
+"""
+
+_DELETE_LOSERS = """
+DELETE FROM store.calls
+USING contest
+WHERE calls.source = getvariable('source') AND calls.call_id = contest.call_id
+    AND contest.was_stored AND contest.winner_line IS NOT NULL
+"""
+
+_INSERT_WINNERS = """
+INSERT INTO store.calls BY NAME
+SELECT arrivals.* EXCLUDE (line) FROM arrivals JOIN contest
+    ON contest.call_id = arrivals.call_id AND contest.winner_line = arrivals.line
+"""
+
+_CONTEST_TALLY = """
+SELECT
+    coalesce(sum(arrived), 0)::BIGINT,
+    count(*) FILTER (NOT was_stored),
+    count(*) FILTER (was_stored AND winner_line IS NOT NULL)
+FROM contest
+"""
+
+_INSERT_SPANS = """
+INSERT INTO store.spans BY NAME
+WITH arriving AS (
+    SELECT
+        getvariable('source') AS source, call_id AS span_id, trace_id, parent_id,
+        getvariable('load_id')::BIGINT AS load_id, span_kind AS kind, name, start_time, end_time,
+        CASE WHEN failed THEN 'error' WHEN NOT failed THEN 'ok' END AS status,
+        CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
+        CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
+        user_id, session_id,
+        CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
+        environment, service, record_hash
+    FROM ready
+    WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY record_hash DESC) = 1
+)
+SELECT arriving.* FROM arriving
+ANTI JOIN (SELECT span_id, record_hash FROM store.spans WHERE source = getvariable('source')) AS stored
+    ON stored.span_id = arriving.span_id AND stored.record_hash >= arriving.record_hash
+"""
+
+_DELETE_OLD_SPANS = """
+DELETE FROM store.spans
+WHERE source = getvariable('source') AND load_id <> getvariable('load_id')
+    AND span_id IN (SELECT span_id FROM store.spans WHERE load_id = getvariable('load_id'))
+"""
+
+_DELETE_LOAD_CALLS = "DELETE FROM store.calls WHERE list_contains($loads, load_id) RETURNING call_id"
+_KEEP_REMOVED = "CREATE OR REPLACE TEMP TABLE removed AS SELECT unnest($ids::VARCHAR[]) AS call_id"
+_NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed (call_id VARCHAR)"
+_REREAD = "SELECT count(*) FROM store.calls SEMI JOIN removed USING (call_id) WHERE load_id = getvariable('load_id')"
+
+
+def mark_unreadable(store: Store) -> None:
+    """Give the records that came out empty their reject; what exactly was wrong is found in a second pass."""
+    store.run(_MARK_UNREADABLE)
+
+
+def set_variables(store: Store, values: dict[str, Any]) -> None:
+    """Session variables that the views of one merge read, since a view cannot take parameters."""
+    for name, value in values.items():
+        store.run(_SET[name], {"value": value})
+
+
+_SET = {
+    name: f"SET VARIABLE {name} = $value"
+    for name in (
+        "source", "load_id", "needs_id", "needs_start", "key_rendered_tokens", *(f"rank_{column}" for column in KEYED)
+    )
+}  # fmt: skip
+
+
+def best_ranks(store: Store) -> dict[str, int | None]:
+    """Per keyed column, the rank of the best candidate key that occurs in the staged file; None when none does."""
+    return dict(zip(KEYED, _reordered(store.one(_BEST_RANKS)), strict=True))
+
+
+def _reordered(row: tuple[Any, ...]) -> tuple[int | None, ...]:
+    by_name = dict(zip(("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens"), row, strict=True))
+    return tuple(by_name[column] for column in KEYED)
+
+
+def choose_keys(store: Store, source: str, digest: str) -> dict[str, int | None]:
+    """The key that fills each column of the source, this load included; forgets what a worse key had filled."""
+    chosen: dict[str, int | None] = {}
+    for column in KEYED:
+        about = {"source": source, "digest": digest, "field": column}
+        chosen[column] = store.one(_CHOSEN_RANK, about)[0]
+        worse = store.one(_WORSE_LOADS, {**about, "rank": chosen[column]})[0]
+        if worse:
+            store.run(_FORGET[column], {"loads": worse})
+            if column in _FORGET_SPANS:
+                store.run(_FORGET_SPANS[column], {"loads": worse})
+    return chosen
+
+
+def price(store: Store) -> None:
+    """Put the unit prices that the staged calls need beside them."""
+    from streamaudit.pricing import price_table
+
+    store.run(_CREATE_PRICES)
+    wanted = store.query(_UNPRICED)
+    if not wanted:
+        return
+    rows = [
+        {
+            "provider": row.provider, "model": row.model, "day": row.day.isoformat() if row.day else None,
+            "start": row.tier_start_tokens, "input": row.input_usd_per_token, "cached": row.cached_input_usd_per_token,
+            "cache_write": row.cache_write_usd_per_token, "output": row.output_usd_per_token,
+        }
+        for row in price_table([(provider, model, day) for provider, model, day in wanted])
+    ]  # fmt: skip
+    if rows:
+        store.run(_ADD_PRICES, {"rows": rows})
+
+
+def remove_loads(store: Store, loads: list[int]) -> None:
+    """Take out the calls and spans of loads that are read again under another mapping, remembering which they were."""
+    if not loads:
+        store.run(_NO_REMOVED)
+        return
+    ids = [row[0] for row in store.query(_DELETE_LOAD_CALLS, {"loads": loads})]
+    store.run(_KEEP_REMOVED, {"ids": ids})
+    store.run("DELETE FROM store.spans WHERE list_contains($loads, load_id)", {"loads": loads})
+    store.run("DELETE FROM store.rejects WHERE list_contains($loads, load_id)", {"loads": loads})
+    store.run("DELETE FROM store.load_keys WHERE list_contains($loads, load_id)", {"loads": loads})
+    store.run("DELETE FROM store.loads WHERE list_contains($loads, load_id)", {"loads": loads})
+
+
+def merge(store: Store) -> Counts:
+    """Move the staged file into calls and spans; the variables of ``set_variables`` must be set."""
+    store.run(_ARRIVALS)
+    read, rejected, not_calls = store.one(_TALLY)
+    calls = read - rejected - not_calls
+    store.run(_FIND_REPEATED)
+    if store.one("SELECT count(*) FROM repeated")[0]:
+        store.run(_CONTEST)
+        arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
+        store.run(_DELETE_LOSERS)
+        store.run(_INSERT_WINNERS)
+        store.run(_INSERT_FIRST_SEEN)
+        new = calls - arrived + first_seen
+        repeated = arrived - first_seen - replaced
+    else:
+        store.run(_INSERT_ALL)
+        new, repeated, replaced = calls, 0, 0
+    if not_calls:
+        store.run(_INSERT_SPANS)
+        store.run(_DELETE_OLD_SPANS)
+    reread = store.one(_REREAD)[0]
+    return Counts(read, new - reread, repeated, replaced + reread, rejected, not_calls)

@@ -1,0 +1,304 @@
+"""Finding input files and what is in them: plain, gz or zst; JSON lines, one array, or API pages.
+
+The reader looks at the head of a file in Python and leaves the reading itself to DuckDB. It knows containers, never
+formats: which source claims a file is decided in ``sources``.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast
+
+import zstandard
+
+from streamaudit.errors import InputError
+
+Compression = Literal["none", "gzip", "zstd"]
+Container = Literal["lines", "array", "pages"]
+
+SUFFIXES = (".jsonl", ".ndjson", ".json")
+_PACKED = (".gz", ".zst")
+_HEAD_BYTES = 1 << 20
+MAX_OBJECT_BYTES = 256 << 20
+_HEAD_RECORDS = 50
+_BOM = b"\xef\xbb\xbf"
+# Keys under which an API page or a download holds its records.
+PAGE_KEYS = ("data", "observations", "spans")
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One readable file: ``path`` is what DuckDB opens, ``shown`` what the user called it (``-`` for standard input)."""
+
+    path: Path
+    shown: str
+    compression: Compression
+    container: Container
+    page_key: str | None
+    head: tuple[dict[str, Any], ...]
+    size: int
+    fingerprint: str
+
+    @property
+    def stored_name(self) -> str:
+        """The name under which the load is remembered: absolute, so that another folder's file is another file."""
+        return self.shown if self.shown == "-" else str(Path(self.shown).resolve())
+
+
+class Refused(Exception):
+    """A file that holds no usable JSON; the text says what it holds instead."""
+
+
+class Reader:
+    """Opens inputs one by one; keeps private temporary copies (standard input, files with a BOM) until closed."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def folder(self) -> Path:
+        """A private temporary folder that vanishes with the reader."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="streamaudit-")
+        return Path(self._folder.name)
+
+    def open(self, shown: str) -> InputFile:
+        """Look into one file. Raises Refused when it holds no JSON records, InputError when it cannot be read."""
+        path = self._spool_stdin() if shown == "-" else Path(shown)
+        size, fingerprint = _fingerprint(path)
+        if size == 0:
+            raise Refused("empty file")
+        compression = _compression(path)
+        start = _start_of(path, compression, len(_BOM))
+        if start.startswith(_BOM):
+            # DuckDB would lose the first record of a file that begins with a byte order mark.
+            path, compression = self._without_bom(path, compression), "none"
+        container, page_key, head = _look(path, compression)
+        return InputFile(path, shown, compression, container, page_key, head, size, fingerprint)
+
+    def _spool_stdin(self) -> Path:
+        target = self.folder / "stdin"
+        with target.open("wb") as out:
+            shutil.copyfileobj(sys.stdin.buffer, out, 1 << 20)
+        return target
+
+    def _without_bom(self, path: Path, compression: Compression) -> Path:
+        target = self.folder / f"{len(list(self.folder.iterdir()))}.json"
+        with open_binary(path, compression) as source, target.open("wb") as out:
+            source.read(len(_BOM))
+            shutil.copyfileobj(source, out, 1 << 20)
+        return target
+
+
+def expand(paths: list[str]) -> list[str]:
+    """Every file named by paths, globs and folders, in a stable order and each once; ``-`` is standard input.
+
+    A folder stands for the JSON files below it. Raises InputError for a path that does not exist or matches nothing.
+    """
+    found: dict[str, None] = {}
+    for text in paths:
+        for name in _expand_one(text):
+            found.setdefault(name)
+    return list(found)
+
+
+def _expand_one(text: str) -> list[str]:
+    if text == "-":
+        return ["-"]
+    path = Path(text)
+    if path.is_dir():
+        names = sorted(str(file) for file in path.rglob("*") if file.is_file() and _is_json_name(file, path))
+        if not names:
+            raise InputError(f"no .json, .jsonl or .ndjson file (plain, .gz or .zst) in folder {text}")
+        return names
+    if path.exists():
+        return [text]
+    if any(sign in text for sign in "*?["):
+        root = Path(path.anchor) if path.is_absolute() else Path()
+        pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else text
+        names = sorted(str(file) for file in root.glob(pattern) if file.is_file())
+        if names:
+            return names
+        raise InputError(f"nothing matches {text}")
+    raise InputError(f"no such file: {text}", f"looked in {Path.cwd()}" if not path.is_absolute() else None)
+
+
+def _is_json_name(path: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+    name = path.name.lower()
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    return name.endswith(SUFFIXES) and not hidden
+
+
+def open_binary(path: Path, compression: Compression) -> BinaryIO:
+    """The decompressed bytes of a file, read as a stream in flat memory."""
+    if compression == "gzip":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if compression == "zstd":
+        raw = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
+        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, raw), 1 << 20))
+    return path.open("rb")
+
+
+def _start_of(path: Path, compression: Compression, size: int) -> bytes:
+    try:
+        with open_binary(path, compression) as stream:
+            return stream.read(size)
+    except EOFError:
+        raise Refused("the gzip stream ends early: the file is incomplete, copy or download it again") from None
+    except (gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+        if isinstance(error, PermissionError):
+            raise InputError(f"no permission to read {path}") from None
+        raise Refused("damaged compressed file: copy or download it again") from None
+
+
+def _compression(path: Path) -> Compression:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except PermissionError:
+        raise InputError(f"no permission to read {path}") from None
+    if magic[:2] == b"\x1f\x8b":
+        return "gzip"
+    if magic == b"\x28\xb5\x2f\xfd":
+        return "zstd"
+    return "none"
+
+
+def _fingerprint(path: Path) -> tuple[int, str]:
+    """Size in bytes, and size, modification time and a hash of head and tail: equal means unchanged."""
+    try:
+        stat = path.stat()
+        digest = hashlib.blake2b(digest_size=16)
+        with path.open("rb") as file:
+            digest.update(file.read(1 << 16))
+            if stat.st_size > 1 << 16:
+                file.seek(max(stat.st_size - (1 << 16), 1 << 16))
+                digest.update(file.read(1 << 16))
+    except PermissionError:
+        raise InputError(f"no permission to read {path}") from None
+    return stat.st_size, f"{stat.st_size}:{stat.st_mtime_ns}:{digest.hexdigest()}"
+
+
+def _look(path: Path, compression: Compression) -> tuple[Container, str | None, tuple[dict[str, Any], ...]]:
+    """Container, page key and first records; reads further only when the first record is longer than the head."""
+    for size in (_HEAD_BYTES, MAX_OBJECT_BYTES + _HEAD_BYTES):
+        head = _start_of(path, compression, size)
+        text = head.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+        if not text:
+            raise Refused("empty file")
+        if text[0] not in "{[":
+            raise Refused(_describe_non_json(head))
+        found = _records_in(text, whole=len(head) < size)
+        if found[2] or len(head) < size:
+            break
+    if not found[2] and found[0] == "lines":
+        raise Refused("no line of it is a JSON object; a single object larger than 256 MB must be split first")
+    return found
+
+
+def _records_in(text: str, whole: bool) -> tuple[Container, str | None, tuple[dict[str, Any], ...]]:
+    if text[0] == "[":
+        records = tuple(_elements(text, 1))
+        page_key = _page_key(records[0]) if records else None
+        if page_key:
+            nested = (item for record in records for item in record.get(page_key, ()) if isinstance(item, dict))
+            return "pages", page_key, tuple(nested)[:_HEAD_RECORDS]
+        return "array", None, records
+    lines = tuple(_lines(text))
+    if lines and not all(_page_key(line) for line in lines):
+        return "lines", None, lines
+    page_key, start = _page_start(text)
+    if page_key:
+        return "pages", page_key, tuple(_elements(text, start))
+    return "lines", None, lines
+
+
+def _lines(text: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(text.split("\n")):
+        if number >= 10 * _HEAD_RECORDS:
+            return
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _elements(text: str, start: int) -> Iterator[dict[str, Any]]:
+    """The first whole objects of an array whose elements begin at ``start``."""
+    decoder = json.JSONDecoder()
+    position = start
+    for _ in range(_HEAD_RECORDS):
+        position = _skip(text, position, " \t\r\n,")
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(value, dict):
+            yield value
+
+
+def _page_key(record: dict[str, Any]) -> str | None:
+    """The key under which an object is a page of records rather than a record itself."""
+    for key in PAGE_KEYS:
+        value = record.get(key)
+        if isinstance(value, list) and all(isinstance(item, dict) for item in value) and not {"id", "type"} & set(record):
+            return key
+    return None
+
+
+def _page_start(text: str) -> tuple[str | None, int]:
+    """Where the list of records of a page begins, found without decoding the whole page."""
+    decoder = json.JSONDecoder()
+    position = 1
+    while True:
+        position = _skip(text, position, " \t\r\n,")
+        try:
+            key, position = decoder.raw_decode(text, position)
+            position = _skip(text, position, " \t\r\n:")
+            if key in PAGE_KEYS and text[position] == "[":
+                return str(key), position + 1
+            _, position = decoder.raw_decode(text, position)
+        except (ValueError, IndexError, RecursionError):
+            return None, 0
+
+
+def _skip(text: str, position: int, blanks: str) -> int:
+    while position < len(text) and text[position] in blanks:
+        position += 1
+    return position
+
+
+def _describe_non_json(head: bytes) -> str:
+    start = head.lstrip()[:512].lower()
+    if head[:4] == b"PAR1":
+        return "Parquet is not read yet; export JSON lines"
+    if head[:2] == b"PK":
+        return "a zip archive: unpack it first"
+    if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"BZh":
+        return "xz and bzip2 are not read: repack as .gz or .zst"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "HTML or XML, not JSON: probably a login or error page saved in place of the export"
+    if b"\x00" in head[:4096]:
+        return "a binary file, not JSON"
+    first = head.split(b"\n", 1)[0]
+    if first.count(b",") >= 2 or first.count(b"\t") >= 2:
+        return "a CSV or other table, not JSON: export JSON lines instead"
+    return "not JSON: the first character is neither { nor ["

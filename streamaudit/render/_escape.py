@@ -1,0 +1,77 @@
+r"""Making hostile text harmless, one function per kind of output.
+
+Names come from trace data and may hold anything: terminal commands, characters that reorder or hide what stands beside
+them, markup, formulas. What is dangerous in an output stays visible as an escape such as ``\x1b``; nothing is dropped.
+"""
+
+import re
+
+_CONTROLS = "\x00-\x1f\x7f-\x9f"
+_REORDERING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_LINE_BREAKS = "\u2028\u2029"
+_SURROGATES = "\ud800-\udfff"
+_INVISIBLE = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
+)
+
+_ON_SCREEN = re.compile(f"[{_CONTROLS}{_REORDERING}{_LINE_BREAKS}{_SURROGATES}{_INVISIBLE}]")
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
+# Joiners and the like belong to real names in many scripts, so a file that others read keeps them.
+_IN_CSV = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_REORDERING}{_LINE_BREAKS}{_SURROGATES}]")
+# The encoder has already escaped C0, and the line feeds left are its own.
+_IN_JSON = re.compile(f"[\x7f-\x9f{_REORDERING}{_LINE_BREAKS}{_SURROGATES}]")
+
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_STAND_INS = str.maketrans({"≥": ">=", "≤": "<=", "…": "...", "−": "-", "×": "x", "±": "+/-", "→": "->"})  # noqa: RUF001
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+
+# GitHub looks for mentions and issue numbers after entities are resolved: only the empty comment parts them.
+_MARKDOWN = str.maketrans(
+    {character: f"\\{character}" for character in "*_[]~!$"}
+    | {character: f"&#{ord(character)};" for character in "|\\`"}
+    | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+    | {"@": "&#64;<!---->", "#": "&#35;<!---->"}
+)
+_LINK = re.compile(r"(?<=[a-z])(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)
+_BLOCK = re.compile(r"^(\d*)([-+=.)])(?=[-+=]*(?:\s|$))")
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    if code <= 0xFF:
+        return _SHORT.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def terminal(text: str, *, unicode: bool = True) -> str:
+    """Text for a screen: one line, every character visible, nothing a terminal obeys. ASCII only unless ``unicode``."""
+    if text.isascii() and text.isprintable():
+        return text
+    text = _ON_SCREEN.sub(_visible, text)
+    return text if unicode else _NOT_ASCII.sub(_visible, text.translate(_STAND_INS))
+
+
+def markdown(text: str) -> str:
+    """Text for GitHub Markdown inside a line or a table cell: no markup, link, mention or reference."""
+    text = _ON_SCREEN.sub(_visible, text).translate(_MARKDOWN)
+    return _LINK.sub(lambda match: f"&#{ord(match.group())};", text)
+
+
+def markdown_line(text: str) -> str:
+    """Text for GitHub Markdown as a line of its own: never a list, a rule or an underlined heading either."""
+    return _BLOCK.sub(lambda match: f"{match[1]}&#{ord(match[2])};", markdown(text.strip()))
+
+
+def csv(text: str) -> str:
+    """Text for a CSV cell before quoting: never a formula, no control characters but tab, CR and LF."""
+    text = _IN_CSV.sub(_visible, text)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def json(document: str) -> str:
+    r"""A finished JSON document with C1 controls, bidi controls and line separators as ``\u`` escapes."""
+    return _IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", document)
+
+

@@ -1,0 +1,51 @@
+"""CSV: the first table with raw numbers; NULL is an empty cell."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime
+
+from streamaudit.render import Screen, _escape
+from streamaudit.render._humanise import iso, known
+from streamaudit.report import Report, Table, Value
+
+SUFFIXES = (".csv",)
+ALL_GROUPS = True
+
+_READY = {int, type(None)}
+
+
+def render(report: Report, screen: Screen) -> str:
+    """A header line and one line per row; a last column ``rest`` only when some row stands for other groups."""
+    if not report.tables:
+        return ""
+    table = report.tables[0]
+    columns = [_column([row[index] for row in table.rows]) for index in range(len(table.columns))]
+    names = [column.name for column in table.columns]
+    if table.rest_row is not None:
+        names.append("rest")
+        columns.append(_rest(table))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(zip(*columns, strict=True))
+    return text.getvalue()
+
+
+def _column(values: Sequence[Value]) -> Sequence[Value]:
+    # Most columns hold nothing but integers: one look at the types spares a call per cell.
+    return values if set(map(type, values)) <= _READY else [_cell(value) for value in values]
+
+
+def _cell(value: Value) -> Value:
+    if isinstance(value, str):
+        return _escape.csv(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return iso(value)
+    return value if known(value) else None
+
+
+def _rest(table: Table) -> Sequence[Value]:
+    return ["true" if index == table.rest_row else "false" for index in range(len(table.rows))]

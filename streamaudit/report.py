@@ -1,0 +1,112 @@
+"""What an audit hands to a renderer: tables of raw values with named columns and units, and notes.
+
+A renderer knows nothing else: no SQL, no vendor, no figure is computed right of here. NULL (``None``) means
+unknown and is never shown as zero. Text values come from trace data and are hostile until a renderer escapes them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+Value = str | int | float | bool | datetime | None
+Row = tuple[Value, ...]
+
+Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes", "usd_per_mtok"]
+"""``ratio`` is a share (0.05 = 5 %); ``usd`` dollars; ``calls`` a count of calls or records."""
+
+Shape = Literal["rows", "histogram"]
+"""How a screen may draw a table: ``rows``, or ``histogram`` (columns ``bucket_low_ms``, ``bucket_high_ms``, ``calls``
+after the dimensions; the markers come from the table named in ``markers_from``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its machine name (unit in the name), the unit for the eye, and its one-line meaning."""
+
+    name: str
+    unit: Unit | None = None
+    help: str = ""
+    wide: bool = False
+    """Shown on a screen only when there is room or ``--wide`` is given; always in json, jsonl and csv."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a screen adds to one cell: ``prefix`` (``≥ ``), ``suffix`` (`` + 3 calls open``), or ``instead`` of ``-``."""
+
+    prefix: str = ""
+    suffix: str = ""
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A named table of raw values.
+
+    ``by`` names the leading dimension columns. ``rest_row`` is the index of the row that stands for all groups beyond
+    ``--top`` (its dimensions are NULL), ``rest_groups`` how many groups it stands for. A NULL dimension elsewhere is
+    the group of calls without a value. ``marks`` decorates single cells for the eye, by (row index, column name).
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    by: tuple[str, ...] = ()
+    rest_row: int | None = None
+    rest_groups: int = 0
+    shape: Shape = "rows"
+    markers_from: str | None = None
+    """For a histogram: the name of the table with the percentiles (same dimensions) to mark on the ruler."""
+    title: str = ""
+    marks: dict[tuple[int, str], Mark] = field(default_factory=dict)
+
+    def records(self) -> Iterator[dict[str, Value]]:
+        """The rows as dictionaries in column order; the rest row carries ``"rest": True``."""
+        names = [column.name for column in self.columns]
+        for index, row in enumerate(self.rows):
+            record = dict(zip(names, row, strict=True))
+            if index == self.rest_row:
+                record["rest"] = True
+            yield record
+
+    def position(self, name: str) -> int:
+        """The index of a column; KeyError when the table has none of that name."""
+        for index, column in enumerate(self.columns):
+            if column.name == name:
+                return index
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a reader must know beside the figures; ``count`` is how many calls (or records) it is about."""
+
+    code: str
+    message: str
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The window a report covers; None on a side means the data's own end. Shown in zone ``tz``."""
+
+    since: datetime | None
+    until: datetime | None
+    tz: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One answer: what was asked (interval, filters, by), the tables, and the notes."""
+
+    title: str
+    interval: Interval
+    tables: tuple[Table, ...]
+    by: tuple[str, ...] = ()
+    filters: dict[str, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    verdict: Literal["pass", "fail", "insufficient"] | None = None
+    generated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    headline: str = ""
+    """One plain sentence for the top of a screen; built from figures only, never from trace text."""

@@ -1,0 +1,258 @@
+"""One command's window, filters and dimensions, turned once into the ``scope`` relation that every audit selects from.
+
+``scope`` is the view ``call_tax`` narrowed to counted calls, with the dimensions asked for as ``by_1`` … ``by_4`` (NULL
+where fewer are asked for). Groups and total are the same query with and without dimensions.
+"""
+
+import json
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from streamaudit.errors import UsageError, nearest
+from streamaudit.store import Store
+
+_PLAIN = (
+    "model", "response_model", "provider", "route", "tenant", "user_id", "session_id", "deploy", "environment",
+    "service", "region", "transport", "operation", "source", "outcome",
+)  # fmt: skip
+_CALENDAR = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+DIMENSIONS = (*_PLAIN, *_CALENDAR)
+MAX_BY = 4
+
+_DIMENSION_VALUE = "CASE ($by::VARCHAR[])[{index}]\n" + "\n".join(
+    [f"        WHEN '{name}' THEN {name}" for name in _PLAIN]
+    + [
+        f"        WHEN '{name}' THEN strftime(timezone($tz, timezone('UTC', start_time)), '{form}')"
+        for name, form in _CALENDAR.items()
+    ]
+) + "\n    END"  # fmt: skip
+_ONLY = "\n".join(
+    f"        AND ($only_{name}::VARCHAR IS NULL OR coalesce(regexp_full_match({name}, $only_{name}), $only_{name} = '-'))"
+    for name in _PLAIN
+)
+
+_SCOPE = f"""
+WITH scope AS (
+    SELECT
+        *,
+    {_DIMENSION_VALUE.format(index=1)} AS by_1,
+    {_DIMENSION_VALUE.format(index=2)} AS by_2,
+    {_DIMENSION_VALUE.format(index=3)} AS by_3,
+    {_DIMENSION_VALUE.format(index=4)} AS by_4
+    FROM visible
+    WHERE counted
+        AND ($embeddings OR operation <> 'embedding')
+        AND ($since::TIMESTAMP IS NULL OR start_time >= $since)
+        AND ($until::TIMESTAMP IS NULL OR start_time < $until)
+{_ONLY}
+)
+"""  # noqa: S608 - assembled from the fixed lists above
+_REST = _SCOPE.replace("WITH scope AS (", "WITH everything AS (") + """, scope AS (
+    SELECT everything.* REPLACE (NULL AS by_1, NULL AS by_2, NULL AS by_3, NULL AS by_4)
+    FROM everything ANTI JOIN shown_groups AS shown
+        ON shown.by_1 IS NOT DISTINCT FROM everything.by_1 AND shown.by_2 IS NOT DISTINCT FROM everything.by_2
+        AND shown.by_3 IS NOT DISTINCT FROM everything.by_3 AND shown.by_4 IS NOT DISTINCT FROM everything.by_4
+)
+"""
+
+_SAFE_FUNCTIONS = frozenset(
+    "abs ceil floor round least greatest coalesce nullif ifnull lower upper length trim contains starts_with ends_with "
+    "prefix suffix strpos substr substring regexp_matches regexp_full_match like ilike ~~ ~~* !~~ !~~* ~~~ like_escape "
+    "not_like_escape ilike_escape not_ilike_escape date_trunc date_part year month day hour minute dayofweek isodow "
+    "week strftime epoch epoch_ms epoch_us to_days to_hours to_minutes to_seconds to_months list_contains "
+    "array_contains len isfinite isnan + - * / % // || ^ **".split()
+)
+_SAFE_CLASSES = frozenset(
+    ("CONSTANT", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "FUNCTION", "OPERATOR", "CAST", "CASE", "BETWEEN")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one command covers. ``since`` and ``until`` are UTC and half-open; None is the data's own end."""
+
+    by: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    tz: str = "UTC"
+    where: str | None = None
+    only: tuple[tuple[str, str], ...] = ()
+    top: int | None = None
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The filters as a report states them."""
+        stated = {f"only {name}": values for name, values in self.only}
+        return {**stated, **({"where": self.where} if self.where else {})}
+
+    def total(self) -> "Scope":
+        """The same calls as one group."""
+        return replace(self, by=())
+
+    def params(self) -> dict[str, Any]:
+        """What ``sql`` binds."""
+        only = dict(self.only)
+        return {
+            "by": list(self.by),
+            "since": _naive(self.since),
+            "until": _naive(self.until),
+            "tz": self.tz,
+            "embeddings": "operation" in self.by,
+            **{f"only_{name}": _pattern(only[name]) if name in only else None for name in _PLAIN},
+        }
+
+    def sql(self, query: str, *, rest: bool = False) -> str:
+        """A query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
+        return (_REST if rest else _SCOPE) + query
+
+    def prepare(self, store: Store) -> None:
+        """Define ``visible``, the one place where the user's own condition is part of a query."""
+        condition = f" WHERE ({_checked(store, self.where)})" if self.where else ""
+        store.run(f"CREATE OR REPLACE TEMP VIEW visible AS SELECT * FROM call_tax{condition}")  # noqa: S608 - checked
+
+
+def show_groups(store: Store, keys: list[tuple[Any, ...]]) -> None:
+    """Name the groups that have a row of their own, so that a rest query can leave them out."""
+    padded = [(*key, *[None] * (MAX_BY - len(key))) for key in keys]
+    columns = [[key[index] for key in padded] for index in range(MAX_BY)]
+    store.run(
+        "CREATE OR REPLACE TEMP TABLE shown_groups AS SELECT unnest($k1::VARCHAR[]) AS by_1, "
+        "unnest($k2::VARCHAR[]) AS by_2, unnest($k3::VARCHAR[]) AS by_3, unnest($k4::VARCHAR[]) AS by_4",
+        {f"k{index + 1}": column for index, column in enumerate(columns)},
+    )
+
+
+def parse_by(text: str | None) -> tuple[str, ...]:
+    """``"tenant,model"`` as dimensions. Raises UsageError naming the nearest known one."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+    for name in names:
+        if name not in DIMENSIONS:
+            close = nearest(name, list(DIMENSIONS))
+            raise UsageError(
+                f"--by {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
+                "dimensions: " + ", ".join(DIMENSIONS),
+            )
+    if len(set(names)) != len(names):
+        raise UsageError(f"--by {text}: a dimension is named twice")
+    if len(names) > MAX_BY:
+        raise UsageError(f"--by takes at most {MAX_BY} dimensions")
+    return names
+
+
+def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
+    """``["tenant=acme,glob*"]`` as (dimension, values). ``-`` stands for calls without a value."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign or not values:
+            raise UsageError(f"--only {text}: expected DIMENSION=VALUE[,VALUE…], such as tenant=acme,glob*")
+        if name not in _PLAIN:
+            close = nearest(name, list(_PLAIN))
+            raise UsageError(
+                f"--only {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
+                "dimensions: " + ", ".join(_PLAIN),
+            )
+        found[name] = f"{found[name]},{values}" if name in found else values
+    return tuple(found.items())
+
+
+def parse_window(
+    since: str | None, until: str | None, last: str | None, week: str | None, tz: str, now: datetime | None = None
+) -> tuple[datetime | None, datetime | None]:
+    """The UTC window of ``--since``, ``--until``, ``--last`` or ``--week`` in zone ``tz``."""
+    try:
+        zone = ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
+        raise UsageError(f"--tz {tz}: there is no such time zone", "such as UTC or Europe/Paris") from None
+    if (last or week) and (since or until) or (last and week):
+        raise UsageError("give --since/--until, --last or --week, not several of them")
+    if last:
+        return (now or datetime.now(UTC)) - _length(last), None
+    if week:
+        match = re.fullmatch(r"(\d{4})-W(\d{1,2})", week)
+        try:
+            monday = date.fromisocalendar(int(match[1]), int(match[2]), 1) if match else None
+        except ValueError:
+            monday = None
+        if monday is None:
+            raise UsageError(f"--week {week}: expected an ISO week such as 2026-W47")
+        return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
+    start, end = _instant("--since", since, zone), _instant("--until", until, zone)
+    if start and end and start >= end:
+        raise UsageError("--since must be before --until")
+    return start, end
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _instant(flag: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{flag} {text}: expected a date or time such as 2026-11-16 or 2026-11-16T08:00") from None
+    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _length(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6})\s*([mhdw])", text)
+    if not match:
+        raise UsageError(f"--last {text}: expected a number and m, h, d or w, such as 7d")
+    unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
+
+
+def _naive(value: datetime | None) -> datetime | None:
+    return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+
+def _pattern(values: str) -> str:
+    """A regular expression for a list of values with ``*`` and ``?``; a lone ``-`` matches calls without a value."""
+    if values == "-":
+        return "-"
+    parts = (re.escape(value.strip()).replace(r"\*", ".*").replace(r"\?", ".") for value in values.split(","))
+    return "(?s)(" + "|".join(parts) + ")"
+
+
+def _checked(store: Store, where: str) -> str:
+    """The user's condition if it is one expression over the call's own columns; UsageError otherwise."""
+    tree = json.loads(store.statement_tree(f"SELECT 1 FROM visible WHERE ({where}\n)"))  # noqa: S608 - parsed, not run
+    if tree.get("error") or len(tree["statements"]) != 1:
+        raise UsageError(f"--where: not a SQL condition: {where!r}")
+    node = tree["statements"][0]["node"]
+    plain = node["type"] == "SELECT_NODE" and not any(
+        (node["modifiers"], node["cte_map"]["map"], node["group_expressions"], node["having"], node["qualify"],
+         node["sample"])
+    )
+    if not plain or node["from_table"]["type"] != "BASE_TABLE" or node["select_list"][0]["class"] != "CONSTANT":
+        raise UsageError("--where takes a single condition")
+    _refuse_unsafe(node["where_clause"])
+    # Two texts that parse to the same tree are the same condition: comments and stray brackets cannot hide a clause.
+    try:
+        store.query(f"EXPLAIN SELECT 1 FROM call_tax WHERE ({where}\n)")  # noqa: S608 - checked above
+    except Exception:
+        raise UsageError(
+            f"--where: {where!r} does not fit the columns of a call", "streamaudit documents them in docs/schema.md"
+        ) from None
+    return where + "\n"
+
+
+def _refuse_unsafe(tree: Any) -> None:
+    if isinstance(tree, list):
+        for item in tree:
+            _refuse_unsafe(item)
+    if not isinstance(tree, dict):
+        return
+    kind = tree.get("class")
+    if kind is not None and kind not in _SAFE_CLASSES:
+        raise UsageError(f"--where: {str(kind).lower()} expressions are not allowed")
+    if kind == "FUNCTION" and (tree["function_name"] not in _SAFE_FUNCTIONS or tree.get("schema")):
+        raise UsageError(f"--where: the function {tree['function_name']} is not allowed")
+    for value in tree.values():
+        _refuse_unsafe(value)

@@ -1,0 +1,244 @@
+"""Datadog LLM Observability spans: Export API pages or their items (``attributes``), or the attributes alone.
+
+``start_ns`` may hold milliseconds, so its unit is read off its magnitude; ``duration`` is nanoseconds;
+``estimated_*_cost`` is nanodollars, a cost sent by a tracer is dollars (Export API and cost documentation).
+"""
+
+from collections.abc import Sequence
+
+from streamaudit.sources import Match, Record, Refusal, Source
+
+_TEXT = (
+    "span_id", "trace_id", "parent_id", "name", "span_kind", "status", "start_ns", "duration", "ml_app", "model_name",
+    "model_provider", "service", "env", "session_id",
+)  # fmt: skip
+_JSON = ("metadata", "metrics", "tags", "input", "output")
+
+
+def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
+    for record in head:
+        attributes = record.get("attributes")
+        if isinstance(attributes, dict) and "span_kind" in attributes:
+            return Match("export API", "attributes.span_kind")
+        if isinstance(attributes, dict) and record.get("type") == "spans":
+            return Refusal("a Datadog APM spans page: it holds no token counts", "export LLM Observability spans")
+        if "span_kind" in record and "start_ns" in record:
+            return Match("span attributes", "span_kind + start_ns")
+    return None
+
+
+_SQL = """
+WITH spans AS (
+    SELECT
+        line, record,
+        CASE
+            WHEN attributes IS NOT NULL THEN from_json(attributes, '{
+                "span_id": "VARCHAR", "trace_id": "VARCHAR", "parent_id": "VARCHAR", "name": "VARCHAR",
+                "span_kind": "VARCHAR", "status": "VARCHAR", "start_ns": "VARCHAR", "duration": "VARCHAR",
+                "ml_app": "VARCHAR", "model_name": "VARCHAR", "model_provider": "VARCHAR", "service": "VARCHAR",
+                "env": "VARCHAR", "session_id": "VARCHAR", "metadata": "JSON", "metrics": "JSON", "tags": "JSON",
+                "input": "JSON", "output": "JSON"}')
+            ELSE struct_pack(
+                span_id := span_id, trace_id := trace_id, parent_id := parent_id, name := name,
+                span_kind := span_kind, status := status, start_ns := start_ns, duration := duration,
+                ml_app := ml_app, model_name := model_name, model_provider := model_provider, service := service,
+                env := env, session_id := session_id, metadata := metadata, metrics := metrics, tags := tags,
+                "input" := input, "output" := output)
+        END AS a
+    FROM records
+), parts AS (
+    SELECT
+        line, record, a,
+        epoch_utc(a.start_ns) AS started,
+        number_of(a.duration) / 1e6 AS duration_ms,
+        json_extract_string(a.metadata, $app_paths) AS app,
+        json_extract_string(a.metrics, $app_paths) AS measured,
+        tag_values(try_cast(a.tags AS VARCHAR[]), list_concat($tag_keys, ['env', 'service', 'user_id', 'usr.id',
+            'session_id', 'version', 'git.commit.sha', 'git_commit_sha', 'ml_app', 'error_type', 'integration'])) AS tagged,
+        json_extract_string(a.metrics, ['/input_tokens', '/output_tokens', '/cache_read_input_tokens',
+            '/cache_write_input_tokens', '/reasoning_output_tokens', '/time_to_first_token', '/timeToFirstToken',
+            '/ttft_ms', '/estimated_total_cost', '/estimated_input_cost', '/estimated_output_cost', '/total_cost',
+            '/input_cost', '/output_cost']) AS m
+    FROM spans
+), found AS (
+    SELECT
+        *,
+        tagged[len($tag_keys) + 1:] AS own_tags,
+        bool_of(first_filled(app[$app_stream_from:$app_stream_to])) AS stream_flag,
+        coalesce(number_of(m[6]), number_of(m[7])) AS ttft_s,
+        coalesce(number_of(a.metadata->>'$.latency_metrics.time_to_first_token_ms'), number_of(m[8]),
+            number_of(a.metadata->>'ttft_ms')) AS other_ttft_ms
+    FROM parts
+), timed AS (
+    SELECT
+        *,
+        -- Seconds by contract; a value above the duration that fits as milliseconds was sent in milliseconds.
+        CASE
+            WHEN ttft_s * 1000 > duration_ms AND ttft_s <= duration_ms THEN ttft_s
+            ELSE coalesce(ttft_s * 1000, other_ttft_ms)
+        END AS recorded_ttft_ms
+    FROM found
+), judged AS (
+    SELECT
+        *,
+        -- LiteLLM writes a TTFT close to the duration for calls that never streamed.
+        stream_flag IS DISTINCT FROM true AND duration_ms IS NOT NULL
+            AND abs(duration_ms - recorded_ttft_ms) <= greatest(0.01 * duration_ms, 5) AS ttft_is_duration,
+        coalesce(
+            number_of(m[9]) / 1e9,
+            -- Dollars as sent; a figure that is no plausible price per token is in an unknown unit.
+            CASE WHEN number_of(m[12]) / nullif(coalesce(tokens_of(m[1]), 0) + coalesce(tokens_of(m[2]), 0), 0)
+                BETWEEN 1e-9 AND 1e-3 THEN number_of(m[12]) END
+        ) AS total_usd
+    FROM timed
+)
+SELECT
+    line,
+    CASE
+        WHEN a.span_id IS NULL AND a.start_ns IS NULL AND a.span_kind IS NULL THEN NULL
+        WHEN a.span_kind = 'llm' THEN 'llm'
+        WHEN a.span_kind = 'embedding' THEN 'embedding'
+        WHEN a.span_kind = 'experiment' THEN 'other'
+        ELSE 'span'
+    END AS kind,
+    nullif(a.span_id, '') AS call_id,
+    nullif(a.trace_id, '') AS trace_id,
+    CASE WHEN a.parent_id NOT IN ('undefined', '0', '') THEN a.parent_id END AS parent_id,
+    first_filled(app[$app_logical_request_id_from:$app_logical_request_id_to]) AS logical_request_id,
+    try_cast(first_filled(app[$app_attempt_number_from:$app_attempt_number_to]) AS INTEGER) AS attempt_number,
+    first_filled(app[$app_response_id_from:$app_response_id_to]) AS response_id,
+    nullif(a.name, '') AS name,
+    a.span_kind AS span_kind,
+    CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
+        WHEN a.model_name NOT IN ('', 'unknown', 'unknown_model', 'custom') THEN undated(a.model_name) END AS model,
+    CASE WHEN a.model_name NOT IN ('', 'unknown', 'unknown_model', 'custom') THEN a.model_name END AS response_model,
+    CASE WHEN lower(a.model_provider) NOT IN ('', 'unknown', 'custom') THEN lower(a.model_provider) END AS provider,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
+        filled_rank(app[$app_tenant_from:$app_tenant_to], 99),
+        filled_rank(tagged[$tag_tenant_from:$tag_tenant_to], 199)
+    ) AS tenant_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_tenant)), first_filled(app[$app_tenant_from:$app_tenant_to]),
+        first_filled(tagged[$tag_tenant_from:$tag_tenant_to])
+    ) AS tenant,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_route), -1) * 0,
+        filled_rank(app[$app_route_from:$app_route_to], 99),
+        filled_rank(tagged[$tag_route_from:$tag_route_to], 199), CASE WHEN a.name <> '' THEN 300 END
+    ) AS route_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_route)), first_filled(app[$app_route_from:$app_route_to]),
+        first_filled(tagged[$tag_route_from:$tag_route_to]), nullif(a.name, '')
+    ) AS route,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
+        filled_rank(own_tags[6:8], 0),
+        filled_rank(app[$app_deploy_from:$app_deploy_to], 99), filled_rank(tagged[$tag_deploy_from:$tag_deploy_to], 199)
+    ) AS deploy_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_deploy)), first_filled(own_tags[6:8]),
+        first_filled(app[$app_deploy_from:$app_deploy_to]), first_filled(tagged[$tag_deploy_from:$tag_deploy_to])
+    ) AS deploy,
+    CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
+        ELSE first_filled(own_tags[3:4]) END AS user_id,
+    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
+        ELSE coalesce(nullif(a.session_id, ''), own_tags[5]) END AS session_id,
+    CASE WHEN len($map_environment) > 0 THEN first_filled(json_extract_string(record, $map_environment))
+        ELSE coalesce(own_tags[1], nullif(a.env, '')) END AS environment,
+    CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
+        ELSE coalesce(own_tags[2], nullif(a.service, ''), nullif(a.ml_app, ''), own_tags[9]) END AS service,
+    CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
+        ELSE coalesce(first_filled(app[$app_region_from:$app_region_to]),
+            first_filled(tagged[$tag_region_from:$tag_region_to])) END AS region,
+    CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
+        ELSE coalesce(first_filled(app[$app_transport_from:$app_transport_to]),
+            first_filled(tagged[$tag_transport_from:$tag_transport_to])) END AS transport,
+    started AS start_time,
+    started + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT)) AS end_time,
+    duration_ms,
+    stream_flag AS streamed,
+    CASE WHEN NOT coalesce(ttft_is_duration, false) THEN recorded_ttft_ms END AS ttft_ms,
+    number_of(coalesce(first_filled(app[$app_ttvt_ms_from:$app_ttvt_ms_to]),
+        first_filled(measured[$app_ttvt_ms_from:$app_ttvt_ms_to]))) AS ttvt_ms,
+    CASE WHEN ttft_is_duration THEN 'equals_duration' END AS ttft_basis,
+    tokens_of(m[1]) AS input_tokens,
+    tokens_of(m[3]) AS cached_input_tokens,
+    tokens_of(m[4]) AS cache_write_tokens,
+    tokens_of(m[2]) AS output_tokens,
+    tokens_of(m[5]) AS reasoning_tokens,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
+        filled_rank(app[$app_delivered_tokens_from:$app_delivered_tokens_to], 99),
+        filled_rank(measured[$app_delivered_tokens_from:$app_delivered_tokens_to], 149),
+        filled_rank(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to], 199)
+    ) AS delivered_tokens_rank,
+    tokens_of(coalesce(
+        first_filled(json_extract_string(record, $map_delivered_tokens)),
+        first_filled(app[$app_delivered_tokens_from:$app_delivered_tokens_to]),
+        first_filled(measured[$app_delivered_tokens_from:$app_delivered_tokens_to]),
+        first_filled(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to])
+    )) AS delivered_tokens,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
+        filled_rank(app[$app_rendered_tokens_from:$app_rendered_tokens_to], 99),
+        filled_rank(measured[$app_rendered_tokens_from:$app_rendered_tokens_to], 149),
+        filled_rank(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to], 199)
+    ) AS rendered_tokens_rank,
+    tokens_of(coalesce(
+        first_filled(json_extract_string(record, $map_rendered_tokens)),
+        first_filled(app[$app_rendered_tokens_from:$app_rendered_tokens_to]),
+        first_filled(measured[$app_rendered_tokens_from:$app_rendered_tokens_to]),
+        first_filled(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to])
+    )) AS rendered_tokens,
+    tokens_of(first_filled(app[$app_max_tokens_from:$app_max_tokens_to])) AS max_tokens,
+    -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
+    -- keys that a finished one carries are then missing.
+    CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
+        AND coalesce(bool_of(first_filled(app[$app_cancelled_from:$app_cancelled_to])), false)
+        THEN 'tokenizer' END AS usage_basis,
+    bool_of(first_filled(app[$app_cache_hit_from:$app_cache_hit_to])) AS cache_hit,
+    total_usd AS cost_usd,
+    coalesce(number_of(m[10]) / 1e9, CASE WHEN total_usd = number_of(m[12]) THEN number_of(m[13]) END)
+        AS input_cost_usd,
+    coalesce(number_of(m[11]) / 1e9, CASE WHEN total_usd = number_of(m[12]) THEN number_of(m[14]) END)
+        AS output_cost_usd,
+    outcome_word(coalesce(
+        first_filled(app[$app_outcome_from:$app_outcome_to]), first_filled(tagged[$tag_outcome_from:$tag_outcome_to])
+    )) AS said_outcome,
+    CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
+        ELSE bool_of(coalesce(
+            first_filled(app[$app_cancelled_from:$app_cancelled_to]),
+            first_filled(tagged[$tag_cancelled_from:$tag_cancelled_to])
+        )) END AS cancel_flag,
+    a.status = 'error' AS failed,
+    says_cancelled(coalesce(own_tags[10], a.metadata->>'error_type')) AS error_cancelled,
+    says_timeout(coalesce(own_tags[10], a.metadata->>'error_type')) AS error_timeout,
+    code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
+    number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
+    bool_of(first_filled(app[$app_upstream_cancelled_from:$app_upstream_cancelled_to])) AS upstream_cancelled,
+    number_of(first_filled(app[$app_upstream_end_ms_from:$app_upstream_end_ms_to])) AS upstream_end_ms,
+    code_word(coalesce(
+        first_filled(app[$app_finish_reason_from:$app_finish_reason_to]),
+        first_filled(tagged[$tag_finish_reason_from:$tag_finish_reason_to])
+    )) AS finish_reason,
+    try_cast(first_filled(app[$app_http_status_from:$app_http_status_to]) AS INTEGER) AS http_status,
+    CASE WHEN a.status = 'error' THEN code_word(coalesce(own_tags[10], a.metadata->>'error_type')) END AS error_type,
+    CASE WHEN a.span_kind = 'llm' AND a.input IS NOT NULL THEN md5($salt || a.input::VARCHAR) END AS input_hash,
+    CASE WHEN a.span_kind = 'llm' THEN length(a.output->>'value') END AS output_chars,
+    CASE WHEN a.span_kind = 'llm' THEN length(a.output->>'value') END AS visible_output_chars
+FROM judged
+"""
+
+SOURCE = Source(
+    name="datadog",
+    version=1,
+    recognise=_recognise,
+    fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON"), "attributes": "JSON"},
+    sql=_SQL,
+    top_keys={"deploy": ("version", "git.commit.sha", "git_commit_sha")},
+    own_keys={"route": ("ancestor",)},
+    nested_rule="same_model",
+    id_field="span_id",
+    time_field="start_ns",
+)

@@ -1,0 +1,303 @@
+"""Langfuse observations: bucket export, UI exports, REST pages and SDK dumps, in either key style.
+
+Times are derived from the three timestamps; a printed latency is used only where a timestamp is missing, because its
+unit differs between exports (Langfuse blob storage and REST documentation).
+"""
+
+from collections.abc import Sequence
+
+from streamaudit.sources import Match, Record, Refusal, Source
+
+_TYPES = {
+    "SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL",
+}  # fmt: skip
+
+_FIELDS = (
+    "id", "span_id", "trace_id", "traceId", "parent_observation_id", "parentObservationId", "parent_span_id", "type",
+    "name", "start_time", "startTime", "end_time", "endTime", "completion_start_time", "completionStartTime",
+    "provided_model_name", "providedModelName", "model", "level", "status_message", "statusMessage", "user_id",
+    "userId", "session_id", "sessionId", "release", "version", "environment", "trace_name", "traceName", "latency",
+    "time_to_first_token", "timeToFirstToken", "latencyMs", "timeToFirstTokenMs", "total_cost", "totalCost",
+    "calculated_total_cost", "calculatedTotalCost", "prompt_tokens", "promptTokens", "completion_tokens",
+    "completionTokens", "inputUsage", "outputUsage", "updated_at", "updatedAt", "input",
+)  # fmt: skip
+_JSON_FIELDS = (
+    "usage_details", "usageDetails", "usage", "provided_usage_details", "providedUsageDetails", "cost_details",
+    "costDetails", "metadata", "tags", "traceTags", "model_parameters", "modelParameters", "output",
+)  # fmt: skip
+
+
+def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
+    for record in head:
+        refusal = _refuse(record)
+        if refusal:
+            return refusal
+        if record.get("type") not in _TYPES:
+            continue
+        start = next((key for key in ("start_time", "startTime") if key in record), None)
+        trace = next((key for key in ("trace_id", "traceId") if key in record), None)
+        if start and trace:
+            variant, telling = _variant(record)
+            return Match(variant, " + ".join(dict.fromkeys(("type", trace, telling))))
+    return None
+
+
+def _variant(record: Record) -> tuple[str, str]:
+    for key, variant in (
+        ("latencyMs", "UI events export"),
+        ("traceTags", "UI observations export"),
+        ("promptTokens", "REST v1"),
+        ("is_root_observation", "bucket observations_v2"),
+        ("calculated_total_cost", "Python SDK dump"),
+    ):
+        if key in record:
+            return variant, key
+    if "startTime" in record:
+        return "REST v2", "startTime"
+    if "model" in record:
+        return "Python SDK dump", "model"
+    if "trace_name" in record or "user_id" in record:
+        return "bucket observations_v2", "trace_name" if "trace_name" in record else "user_id"
+    return "bucket observations", "start_time"
+
+
+def _refuse(record: Record) -> Refusal | None:
+    instead = "export the observations table (blob storage observations_v2, or Observations > Export in the UI)"
+    keys = set(record)
+    if keys & {"dataType", "data_type"} and keys & {"observationId", "observation_id", "traceId", "trace_id"}:
+        return Refusal("a Langfuse scores export: it holds ratings, no LLM calls", instead)
+    if {"countTraces", "sessionDuration"} <= keys:
+        return Refusal("a Langfuse sessions export: it holds totals, no LLM calls", instead)
+    if "bookmarked" in keys and "timestamp" in keys and not keys & {"traceId", "trace_id"}:
+        return Refusal("a Langfuse traces export: it holds traces, not their LLM calls", instead)
+    if "time_dimension" in keys:
+        return Refusal("a Langfuse metrics response: it holds aggregates, no LLM calls", instead)
+    return None
+
+
+_SQL = """
+WITH renamed AS (
+    SELECT
+        line, record, type, name, "release", "version", environment, level, input, output,
+        coalesce(nullif(id, ''), nullif(span_id, '')) AS call_id,
+        coalesce(nullif(trace_id, ''), nullif(traceId, '')) AS trace_id,
+        coalesce(nullif(parent_observation_id, ''), nullif(parentObservationId, ''), nullif(parent_span_id, ''))
+            AS parent_id,
+        instant_utc(coalesce(nullif(start_time, ''), startTime)) AS started,
+        instant_utc(coalesce(nullif(end_time, ''), nullif(endTime, ''))) AS ended,
+        instant_utc(coalesce(nullif(completion_start_time, ''), nullif(completionStartTime, ''))) AS first_token,
+        coalesce(nullif(provided_model_name, ''), nullif(providedModelName, ''), nullif(model, '')) AS model_name,
+        coalesce(nullif(status_message, ''), nullif(statusMessage, '')) AS message,
+        coalesce(nullif(user_id, ''), nullif(userId, '')) AS user_name,
+        coalesce(nullif(session_id, ''), nullif(sessionId, '')) AS session_name,
+        coalesce(nullif(trace_name, ''), nullif(traceName, '')) AS trace_label,
+        number_of(latency) AS printed_latency,
+        number_of(coalesce(time_to_first_token, timeToFirstToken)) AS printed_ttft,
+        number_of(timeToFirstTokenMs) AS printed_ttft_ms,
+        number_of(latencyMs) AS printed_latency_ms,
+        number_of(coalesce(total_cost, totalCost, calculated_total_cost, calculatedTotalCost)) AS total_cost,
+        coalesce(tokens_of(promptTokens), tokens_of(prompt_tokens), tokens_of(usage->>'input'), tokens_of(inputUsage))
+            AS flat_input,
+        coalesce(tokens_of(completionTokens), tokens_of(completion_tokens), tokens_of(usage->>'output'),
+            tokens_of(outputUsage)) AS flat_output,
+        instant_utc(coalesce(updated_at, updatedAt)) AS updated,
+        try_cast(coalesce(usage_details, usageDetails) AS MAP(VARCHAR, VARCHAR)) AS usage_map,
+        try_cast(coalesce(cost_details, costDetails) AS MAP(VARCHAR, VARCHAR)) AS cost_map,
+        coalesce(provided_usage_details, providedUsageDetails) AS provided_usage,
+        CASE WHEN json_type(metadata) = 'VARCHAR' THEN try_cast(metadata->>'$' AS JSON) ELSE metadata END AS meta,
+        coalesce(tags, traceTags) AS tag_list,
+        CASE WHEN json_type(coalesce(model_parameters, modelParameters)) = 'VARCHAR'
+            THEN try_cast(coalesce(model_parameters, modelParameters)->>'$' AS JSON)
+            ELSE coalesce(model_parameters, modelParameters) END AS settings
+    FROM records
+), found AS (
+    SELECT
+        *,
+        json_extract_string(meta, $app_paths) AS app,
+        tag_values(try_cast(tag_list AS VARCHAR[]), $tag_keys) AS tagged,
+        map_entries(usage_map) AS usage_entries,
+        map_entries(cost_map) AS cost_entries,
+        span_ms(started, ended) AS measured_ms,
+        CASE json_type(output) WHEN 'VARCHAR' THEN output->>'$' WHEN 'OBJECT' THEN output->>'content' END AS text
+    FROM renamed
+), counted AS (
+    SELECT
+        *,
+        list_filter(usage_entries, lambda e: contains(lower(e.key), 'output') AND e.key <> 'total') AS out_buckets,
+        list_filter(usage_entries, lambda e: contains(lower(e.key), 'input') AND e.key <> 'total') AS in_buckets,
+        -- Hidden output under names of its own beside the buckets; exclusive, like every bucket.
+        list_filter(usage_entries, lambda e: e.key IN ('reasoning_tokens', 'thoughtsTokenCount',
+            'thoughts_token_count', 'completion_details.reasoning')) AS hidden_buckets,
+        list_filter(cost_entries, lambda e: contains(lower(e.key), 'output')) AS out_costs,
+        list_filter(cost_entries, lambda e: contains(lower(e.key), 'input')) AS in_costs,
+        [trace_label, name] AS own_routes,
+        ["release", "version"] AS own_deploys
+    FROM found
+)
+SELECT
+    line,
+    CASE
+        WHEN call_id IS NULL AND started IS NULL AND type IS NULL THEN NULL
+        WHEN environment LIKE 'langfuse-%' THEN 'other'
+        WHEN type = 'GENERATION' THEN 'llm'
+        WHEN type = 'EMBEDDING' THEN 'embedding'
+        WHEN type IS NULL THEN 'other'
+        ELSE 'span'
+    END AS kind,
+    call_id, trace_id, parent_id,
+    first_filled(app[$app_logical_request_id_from:$app_logical_request_id_to]) AS logical_request_id,
+    try_cast(first_filled(app[$app_attempt_number_from:$app_attempt_number_to]) AS INTEGER) AS attempt_number,
+    first_filled(app[$app_response_id_from:$app_response_id_to]) AS response_id,
+    nullif(name, '') AS name,
+    lower(type) AS span_kind,
+    CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
+        ELSE undated(model_name) END AS model,
+    model_name AS response_model,
+    lower(coalesce(nullif(meta->>'provider', ''), nullif(meta->>'ls_provider', ''))) AS provider,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
+        filled_rank(app[$app_tenant_from:$app_tenant_to], 99),
+        filled_rank(tagged[$tag_tenant_from:$tag_tenant_to], 199)
+    ) AS tenant_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_tenant)),
+        first_filled(app[$app_tenant_from:$app_tenant_to]), first_filled(tagged[$tag_tenant_from:$tag_tenant_to])
+    ) AS tenant,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_route), -1) * 0,
+        filled_rank(app[$app_route_from:$app_route_to], 99),
+        filled_rank(tagged[$tag_route_from:$tag_route_to], 199), filled_rank(own_routes, 299)
+    ) AS route_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_route)), first_filled(app[$app_route_from:$app_route_to]),
+        first_filled(tagged[$tag_route_from:$tag_route_to]), first_filled(own_routes)
+    ) AS route,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_deploy), -1) * 0, filled_rank(own_deploys, 0),
+        filled_rank(app[$app_deploy_from:$app_deploy_to], 99), filled_rank(tagged[$tag_deploy_from:$tag_deploy_to], 199)
+    ) AS deploy_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_deploy)), first_filled(own_deploys),
+        first_filled(app[$app_deploy_from:$app_deploy_to]), first_filled(tagged[$tag_deploy_from:$tag_deploy_to])
+    ) AS deploy,
+    CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id)) ELSE user_name END
+        AS user_id,
+    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
+        ELSE session_name END AS session_id,
+    CASE WHEN len($map_environment) > 0 THEN first_filled(json_extract_string(record, $map_environment))
+        ELSE nullif(environment, '') END AS environment,
+    CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
+        ELSE coalesce(nullif(meta->>'/resourceAttributes.service.name', ''), nullif(meta->>'/service', '')) END
+        AS service,
+    CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
+        ELSE first_filled(app[$app_region_from:$app_region_to]) END AS region,
+    CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
+        ELSE first_filled(app[$app_transport_from:$app_transport_to]) END AS transport,
+    started AS start_time,
+    ended AS end_time,
+    coalesce(measured_ms, printed_latency_ms) AS duration_ms,
+    bool_of(coalesce(first_filled(app[$app_stream_from:$app_stream_to]), settings->>'stream')) AS streamed,
+    coalesce(
+        span_ms(started, first_token),
+        printed_ttft_ms,
+        -- The printed unit is seconds or milliseconds by export; the latency beside it tells which.
+        CASE WHEN abs(printed_latency * 1000 - measured_ms) <= abs(printed_latency - measured_ms)
+            THEN printed_ttft * 1000
+            WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END
+    ) AS ttft_ms,
+    number_of(first_filled(app[$app_ttvt_ms_from:$app_ttvt_ms_to])) AS ttvt_ms,
+    CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
+    CASE WHEN len(in_buckets) > 0 THEN list_sum(list_transform(in_buckets, lambda e: tokens_of(e.value)))
+        ELSE coalesce(tokens_of(usage_map['prompt_tokens']), tokens_of(usage_map['promptTokenCount']), nullif(flat_input, 0))
+    END::BIGINT AS input_tokens,
+    list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache') AND NOT contains(e.key, 'creat')
+        AND NOT contains(e.key, 'write')), lambda e: tokens_of(e.value)))::BIGINT AS cached_input_tokens,
+    list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache')
+        AND (contains(e.key, 'creat') OR contains(e.key, 'write'))), lambda e: tokens_of(e.value)))::BIGINT
+        AS cache_write_tokens,
+    CASE WHEN len(out_buckets) > 0
+        THEN list_sum(list_transform(list_concat(out_buckets, hidden_buckets), lambda e: tokens_of(e.value)))
+        ELSE coalesce(
+            tokens_of(usage_map['completion_tokens']),
+            tokens_of(usage_map['candidatesTokenCount']) + coalesce(tokens_of(usage_map['thoughtsTokenCount']), 0),
+            nullif(flat_output, 0))
+    END::BIGINT AS output_tokens,
+    coalesce(
+        list_sum(list_transform(list_filter(out_buckets, lambda e: contains(e.key, 'reasoning')),
+            lambda e: tokens_of(e.value))),
+        list_sum(list_transform(hidden_buckets, lambda e: tokens_of(e.value)))
+    )::BIGINT AS reasoning_tokens,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
+        filled_rank(app[$app_delivered_tokens_from:$app_delivered_tokens_to], 99),
+        filled_rank(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to], 199)
+    ) AS delivered_tokens_rank,
+    tokens_of(coalesce(
+        first_filled(json_extract_string(record, $map_delivered_tokens)),
+        first_filled(app[$app_delivered_tokens_from:$app_delivered_tokens_to]),
+        first_filled(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to])
+    )) AS delivered_tokens,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
+        filled_rank(app[$app_rendered_tokens_from:$app_rendered_tokens_to], 99),
+        filled_rank(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to], 199)
+    ) AS rendered_tokens_rank,
+    tokens_of(coalesce(
+        first_filled(json_extract_string(record, $map_rendered_tokens)),
+        first_filled(app[$app_rendered_tokens_from:$app_rendered_tokens_to]),
+        first_filled(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to])
+    )) AS rendered_tokens,
+    coalesce(
+        tokens_of(first_filled(json_extract_string(settings, ['/max_tokens', '/max_completion_tokens', '/maxTokens']))),
+        tokens_of(first_filled(app[$app_max_tokens_from:$app_max_tokens_to]))
+    ) AS max_tokens,
+    -- Nothing provided, yet usage is there: Langfuse tokenized the text it received.
+    CASE WHEN provided_usage::VARCHAR = '{}' AND len(usage_entries) > 0 THEN 'tokenizer' END AS usage_basis,
+    bool_of(first_filled(app[$app_cache_hit_from:$app_cache_hit_to])) AS cache_hit,
+    -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
+    CASE
+        WHEN cost_map['total'] IS NOT NULL AND NOT (level = 'ERROR' AND number_of(cost_map['total']) = 0)
+            THEN number_of(cost_map['total'])
+        WHEN total_cost > 0 THEN total_cost
+    END AS cost_usd,
+    CASE WHEN level = 'ERROR' AND coalesce(total_cost, number_of(cost_map['total']), 0) = 0 THEN NULL
+        ELSE list_sum(list_transform(in_costs, lambda e: number_of(e.value))) END AS input_cost_usd,
+    CASE WHEN level = 'ERROR' AND coalesce(total_cost, number_of(cost_map['total']), 0) = 0 THEN NULL
+        ELSE list_sum(list_transform(out_costs, lambda e: number_of(e.value))) END AS output_cost_usd,
+    outcome_word(coalesce(
+        first_filled(app[$app_outcome_from:$app_outcome_to]), first_filled(tagged[$tag_outcome_from:$tag_outcome_to])
+    )) AS said_outcome,
+    CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
+        ELSE bool_of(coalesce(
+            first_filled(app[$app_cancelled_from:$app_cancelled_to]),
+            first_filled(tagged[$tag_cancelled_from:$tag_cancelled_to])
+        )) END AS cancel_flag,
+    level = 'ERROR' AS failed,
+    level = 'ERROR' AND says_cancelled(message) AS error_cancelled,
+    level = 'ERROR' AND says_timeout(message) AS error_timeout,
+    code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
+    number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
+    bool_of(first_filled(app[$app_upstream_cancelled_from:$app_upstream_cancelled_to])) AS upstream_cancelled,
+    number_of(first_filled(app[$app_upstream_end_ms_from:$app_upstream_end_ms_to])) AS upstream_end_ms,
+    code_word(first_filled(app[$app_finish_reason_from:$app_finish_reason_to])) AS finish_reason,
+    try_cast(first_filled(app[$app_http_status_from:$app_http_status_to]) AS INTEGER) AS http_status,
+    CASE WHEN level = 'ERROR' THEN error_class(message) END AS error_type,
+    CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
+    CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
+    CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS visible_output_chars,
+    updated AS source_updated_at
+FROM counted
+"""
+
+SOURCE = Source(
+    name="langfuse",
+    version=1,
+    recognise=_recognise,
+    fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
+    sql=_SQL,
+    top_keys={"deploy": ("release", "version")},
+    own_keys={"route": ("trace_name", "ancestor")},
+    nested_rule="repeats_usage",
+    id_field="id",
+    time_field="start_time",
+)

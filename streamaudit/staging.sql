@@ -1,0 +1,92 @@
+-- One file's records on their way into the store. ``staged`` is what a source's SQL fills, by name; ``ready`` is what
+-- every source shares: the outcome, whether a stream streamed, and why a record is rejected.
+
+CREATE OR REPLACE TABLE scratch.staged (
+    line BIGINT, kind VARCHAR, reject VARCHAR,
+    call_id VARCHAR, trace_id VARCHAR, parent_id VARCHAR, logical_request_id VARCHAR, attempt_number INTEGER,
+    response_id VARCHAR, name VARCHAR, span_kind VARCHAR,
+    model VARCHAR, response_model VARCHAR, provider VARCHAR, route VARCHAR, route_rank INTEGER, tenant VARCHAR,
+    tenant_rank INTEGER, user_id VARCHAR, session_id VARCHAR, deploy VARCHAR, deploy_rank INTEGER, environment VARCHAR,
+    service VARCHAR, region VARCHAR, transport VARCHAR, operation VARCHAR,
+    start_time TIMESTAMP, end_time TIMESTAMP, duration_ms DOUBLE, streamed BOOLEAN, ttft_ms DOUBLE, ttvt_ms DOUBLE,
+    server_ttft_ms DOUBLE, ttft_basis VARCHAR,
+    chunk_count BIGINT, chunk_offsets_ms DOUBLE[], client_chunk_offsets_ms DOUBLE[], chunk_tokens BIGINT[],
+    input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
+    reasoning_tokens BIGINT, delivered_tokens BIGINT, delivered_tokens_rank INTEGER, rendered_tokens BIGINT,
+    rendered_tokens_rank INTEGER, max_tokens BIGINT, usage_basis VARCHAR, cache_hit BOOLEAN,
+    cost_usd DOUBLE, input_cost_usd DOUBLE, output_cost_usd DOUBLE,
+    said_outcome VARCHAR, cancel_flag BOOLEAN, failed BOOLEAN, error_cancelled BOOLEAN, error_timeout BOOLEAN,
+    cancelled_by VARCHAR, cancelled_at_ms DOUBLE, upstream_cancelled BOOLEAN, upstream_end_ms DOUBLE,
+    finish_reason VARCHAR, http_status INTEGER, error_type VARCHAR,
+    input_hash VARCHAR, output_chars BIGINT, visible_output_chars BIGINT, source_updated_at TIMESTAMP,
+    record_hash UBIGINT
+);
+
+CREATE OR REPLACE TEMP VIEW ready AS
+WITH decided AS (
+    SELECT
+        *,
+        -- The first rule that speaks decides; cancel_evidence names it.
+        CASE
+            WHEN said_outcome IS NOT NULL THEN 'outcome'
+            WHEN cancel_flag THEN 'flag'
+            WHEN http_status IN (499, 460) THEN 'http_status'
+            WHEN finish_reason IS NOT NULL AND says_cancelled(finish_reason) THEN 'finish_reason'
+            WHEN error_timeout THEN 'error_timeout'
+            WHEN error_cancelled THEN 'error'
+            WHEN http_status IN (408, 504, 524) THEN 'http_timeout'
+            WHEN failed OR http_status >= 400 OR error_type IS NOT NULL THEN 'failed'
+            WHEN finish_reason IS NOT NULL THEN 'finished'
+            WHEN end_time IS NULL AND duration_ms IS NULL THEN 'never_ended'
+            WHEN output_tokens > 0 OR (failed = false AND streamed = false) THEN 'ended_with_usage'
+            ELSE 'nothing_said'
+        END AS rule
+    FROM scratch.staged
+), outcomes AS (
+    SELECT
+        * EXCLUDE (rule),
+        CASE rule
+            WHEN 'outcome' THEN said_outcome
+            WHEN 'flag' THEN 'cancelled'
+            WHEN 'http_status' THEN 'cancelled'
+            WHEN 'finish_reason' THEN 'cancelled'
+            WHEN 'error' THEN 'cancelled'
+            WHEN 'error_timeout' THEN 'timeout'
+            WHEN 'http_timeout' THEN 'timeout'
+            WHEN 'failed' THEN 'error'
+            WHEN 'finished' THEN 'completed'
+            WHEN 'ended_with_usage' THEN 'completed'
+            ELSE 'unknown'
+        END AS outcome,
+        CASE WHEN kind IN ('llm', 'embedding') THEN rule END AS cancel_evidence
+    FROM decided
+)
+SELECT
+    * REPLACE (
+        -- A usable TTFT proves a stream; so does more than one chunk.
+        CASE
+            WHEN streamed IS NULL AND kind = 'llm' AND ttft_ms > 0 AND (duration_ms IS NULL OR ttft_ms < duration_ms)
+                AND cache_hit IS DISTINCT FROM true THEN true
+            ELSE streamed
+        END AS streamed,
+        CASE WHEN ttft_ms IS NOT NULL THEN coalesce(ttft_basis, 'reported') ELSE ttft_basis END AS ttft_basis,
+        coalesce(end_time, start_time + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS end_time,
+        CASE kind WHEN 'embedding' THEN 'embedding' WHEN 'llm' THEN coalesce(operation, 'chat') END AS operation,
+        CASE WHEN output_tokens IS NULL THEN 'none' ELSE coalesce(usage_basis, 'provider') END AS usage_basis
+    ),
+    CASE
+        WHEN reject IS NOT NULL THEN reject
+        WHEN kind IS NOT NULL AND kind NOT IN ('llm', 'embedding') THEN NULL
+        WHEN getvariable('needs_id') AND (call_id IS NULL OR call_id = '') THEN 'no id'
+        WHEN getvariable('needs_start') AND start_time IS NULL THEN 'no start time'
+        WHEN start_time < TIMESTAMP '2000-01-01' OR start_time > TIMESTAMP '2100-01-01' THEN 'start time out of range'
+        WHEN duration_ms < 0 THEN 'ends before it starts'
+        WHEN duration_ms > 3.2e10 THEN 'duration out of range'
+        WHEN least(input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, delivered_tokens,
+            rendered_tokens) < 0 THEN 'negative token count'
+        WHEN greatest(input_tokens, output_tokens, reasoning_tokens, delivered_tokens, rendered_tokens) > 1e9
+            THEN 'token count out of range'
+        WHEN least(cost_usd, input_cost_usd, output_cost_usd) < 0 THEN 'negative cost'
+    END AS reason
+FROM outcomes
+;

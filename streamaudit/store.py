@@ -1,0 +1,316 @@
+"""The one DuckDB file that holds everything, and the only module that imports duckdb.
+
+A connection is always in memory with the store attached as ``store``: so a store file, no store at all (reports over
+files) and the scratch database of an ingest look the same to SQL. Reports attach read-only and close early, because
+a DuckDB file has one writer or many readers, across processes.
+"""
+
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar
+
+import duckdb
+
+from streamaudit.errors import InputError, StoreError, StreamauditError
+
+SCHEMA_VERSION = 1
+
+_LOCK_PID = re.compile(r"\(PID (\d+)\)")
+_POLL_S = 0.2
+
+Params = dict[str, Any]
+
+
+class ReadFailure(Exception):
+    """DuckDB could not read an input file; ``kind`` says how, never quoting content."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class Store:
+    """A connection to one store. Use as a context manager; errors come out as StreamauditError, never as duckdb's."""
+
+    _open: "ClassVar[set[Store]]" = set()
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None, writable: bool) -> None:
+        self._connection = connection
+        self._running = False
+        self._wait_s: float = 0.0
+        self._on_wait: Callable[[str], None] | None = None
+        self.path = path
+        self.writable = writable
+        Store._open.add(self)
+
+    @classmethod
+    def interrupt_running(cls) -> bool:
+        """Stop every running query of this process, for a signal handler: its query raises KeyboardInterrupt and its
+        transaction is rolled back. False when none runs, so that the handler must raise by itself."""
+        running = [store for store in cls._open if store._running]
+        for store in running:
+            store._connection.interrupt()
+        return bool(running)
+
+    @classmethod
+    def in_memory(cls) -> "Store":
+        """An empty store that vanishes with the process."""
+        store = cls(_connect(), None, writable=True)
+        store.run("ATTACH ':memory:' AS store")
+        store._create_schema()
+        store._define_vocabulary()
+        return store
+
+    @classmethod
+    def open(
+        cls, path: Path, *, write: bool, wait_s: float = 0.0, on_wait: Callable[[str], None] | None = None
+    ) -> "Store":
+        """Open a store file; a missing one is created when writing and a StoreError-free InputError when reading.
+
+        Waits up to ``wait_s`` seconds while another process holds it, telling ``on_wait`` once who does.
+        Raises StoreError when it stays busy, is not a store, or was written by a newer streamaudit.
+        """
+        new = not path.exists()
+        if new and not write:
+            raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
+        if new:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        store = cls(_connect(), path, writable=write)
+        store._wait_s, store._on_wait = wait_s, on_wait
+        try:
+            store._attach()
+            if write and not store._has_schema():
+                store._create_schema()
+            store._check_version()
+            store._define_vocabulary()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file; safe to call twice."""
+        Store._open.discard(self)
+        self._connection.close()
+
+    def run(self, sql: str, params: Params | None = None) -> int:
+        """Run one statement to its end and return the number of rows it changed (0 when it changes none)."""
+        rows = self.query(sql, params)
+        return int(rows[0][0]) if rows and len(rows[0]) == 1 and isinstance(rows[0][0], int) else 0
+
+    def script(self, sql: str) -> None:
+        """Run several parameterless statements."""
+        with self._query_running():
+            self._connection.execute(sql)
+
+    def query(self, sql: str, params: Params | None = None) -> list[tuple[Any, ...]]:
+        """All rows of one statement. Parameters the statement does not name are left out, since DuckDB refuses them."""
+        with self._query_running():
+            if not params:
+                return self._connection.execute(sql).fetchall()
+            named = self._connection.extract_statements(sql)[-1].named_parameters
+            return self._connection.execute(sql, {key: params[key] for key in named}).fetchall()
+
+    @contextmanager
+    def _query_running(self) -> Iterator[None]:
+        self._running = True
+        try:
+            with _translated(self.path):
+                yield
+        finally:
+            self._running = False
+
+    def one(self, sql: str, params: Params | None = None) -> tuple[Any, ...]:
+        """The single row of a statement that always has one."""
+        return self.query(sql, params)[0]
+
+    def statement_tree(self, sql: str) -> str:
+        """DuckDB's own syntax tree of a statement, as JSON text; what does not parse comes back as an error object."""
+        return str(self.one("SELECT json_serialize_sql($sql)", {"sql": sql})[0])
+
+    def lock_down(self) -> None:
+        """Refuse all file and network access and all settings for the rest of this connection's life."""
+        self.script("SET enable_external_access = false; SET lock_configuration = true")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commits at the end of the block, rolls back on any error."""
+        self.run("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self.run("COMMIT")
+
+    @contextmanager
+    def progress(self, show: Callable[[float], None] | None) -> Iterator[None]:
+        """While the block runs queries, call ``show`` with their progress in percent about five times a second."""
+        if show is None:
+            yield
+            return
+        stop = threading.Event()
+
+        def poll() -> None:
+            while not stop.wait(_POLL_S):
+                done = self._connection.query_progress()
+                if done >= 0:
+                    show(done)
+
+        watcher = threading.Thread(target=poll, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let other processes have the file while the block works without it; afterwards wait for it again."""
+        if self.path is None:
+            yield
+            return
+        self.run("DETACH store")
+        try:
+            yield
+        finally:
+            self._attach()
+
+    def _attach(self) -> None:
+        deadline = time.monotonic() + self._wait_s
+        told = False
+        statement = "ATTACH $path AS store" if self.writable else "ATTACH $path AS store (READ_ONLY)"
+        while True:
+            try:
+                self._connection.execute(statement, {"path": str(self.path)})
+                return
+            except duckdb.Error as error:
+                holder = _lock_holder(error)
+                if holder is None:
+                    raise _store_error(error, self.path) from None
+            if time.monotonic() >= deadline:
+                raise StoreError(f"store {self.path} is in use by {holder}", "wait for it to end, or give --wait 60s")
+            if self._on_wait and not told:
+                self._on_wait(f"store {self.path} is in use by {holder}; waiting up to {self._wait_s:g} s")
+                told = True
+            time.sleep(_POLL_S)
+
+    def _has_schema(self) -> bool:
+        return bool(
+            self.one("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'store' AND table_name = 'meta'")[0]
+        )
+
+    def _create_schema(self) -> None:
+        self.run("USE store")
+        with self.transaction():
+            self.script(sql_text("schema.sql"))
+            self.run(
+                "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt)",
+                {"version": str(SCHEMA_VERSION), "salt": secrets.token_hex(16)},
+            )
+        self.run("USE memory")
+
+    def _check_version(self) -> None:
+        if not self._has_schema():
+            raise StoreError(f"{self.path} is a DuckDB file but not a streamaudit store", "--db names another file")
+        found = int(self.one("SELECT value FROM store.meta WHERE key = 'schema_version'")[0])
+        if found > SCHEMA_VERSION:
+            raise StoreError(
+                f"store {self.path} has schema {found}; this streamaudit knows {SCHEMA_VERSION}",
+                "upgrade streamaudit, or name another store with --db",
+            )
+
+    def _define_vocabulary(self) -> None:
+        self.script(sql_text("views.sql"))
+
+
+def sql_text(name: str) -> str:
+    """A SQL file of the package."""
+    return files("streamaudit").joinpath(name).read_text(encoding="utf-8")
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:")
+    # Naive times are UTC; nothing is fetched from a network; insertion order is never relied upon.
+    connection.execute(
+        "SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false; SET preserve_insertion_order = false; "
+        "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+    )
+    return connection
+
+
+def _lock_holder(error: duckdb.Error) -> str | None:
+    text = str(error)
+    if "Could not set lock" not in text:
+        return None
+    match = _LOCK_PID.search(text)
+    return f"another process (PID {match[1]})" if match else "another process"
+
+
+def _store_error(error: duckdb.Error, path: Path | None) -> StreamauditError:
+    """DuckDB's failure in our words; its own text may quote values, so it is never shown."""
+    text = str(error)
+    reasons: Sequence[tuple[str, str, str | None]] = (
+        ("No space left", "no space left on the device", "free some space and run the same command again"),
+        ("failed to offload", "no space left for temporary data", "free some space in the temporary folder"),
+        ("Permission denied", f"no permission to open store {path}", "--db names another file"),
+        ("Read-only file system", f"no permission to write store {path}", "--db names another file"),
+        ("Is a directory", f"store {path} is a folder", "--db names a file"),
+        ("storage version", f"store {path} was written by a newer DuckDB", "pip install --upgrade streamaudit"),
+        ("not a valid DuckDB database", f"{path} is not a streamaudit store", "--db names another file"),
+        ("Could not read enough bytes", f"store {path} is damaged", "restore it, or ingest the exports again"),
+        ("Corrupt database", f"store {path} is damaged", "restore it, or ingest the exports again"),
+        ("Out of Memory", "not enough memory for this query", "narrow it with --since or --where"),
+    )
+    for sign, message, hint in reasons:
+        if sign.lower() in text.lower():
+            return StoreError(message, hint)
+    return StreamauditError(f"the database refused a query ({type(error).__name__})")
+
+
+_READ_SIGNS = (
+    ("maximum_object_size", "object_too_large"),
+    ("GZIP", "gzip_truncated"),
+    ("Failed to decode gzip", "gzip_damaged"),
+    ("zstd", "zstd_damaged"),
+    ("No files found", "missing"),
+    ("Malformed JSON", "malformed"),
+    ("Invalid Input Error", "malformed"),
+)
+
+
+@contextmanager
+def _translated(path: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
+    except duckdb.Error as error:
+        raise _store_error(error, path) from error
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Inside this block a failure to read an input file comes out as ReadFailure."""
+    try:
+        yield
+    except StreamauditError as error:
+        text = str(error.__cause__ or "")
+        for sign, kind in _READ_SIGNS:
+            if sign.lower() in text.lower() and not isinstance(error, StoreError):
+                raise ReadFailure(kind) from None
+        raise

@@ -1,0 +1,97 @@
+-- The vocabulary: what an outcome, a usable TTFT and a cancellation tax are. Every audit sums these, none decides anew.
+-- Temporary views, so that a store written by an older version is read with this version's definitions.
+
+-- ttft_status: usable, or the reason a call has no TTFT. Censored = the user or a deadline ended the wait first.
+CREATE OR REPLACE TEMP VIEW call_outcome AS
+SELECT
+    calls.*,
+    CASE
+        WHEN cache_hit THEN 'cache_hit'
+        WHEN NOT streamed THEN 'not_streamed'
+        WHEN ttft_ms IS NULL AND ttft_basis = 'equals_duration' THEN 'not_below_duration'
+        WHEN ttft_ms IS NULL AND outcome IN ('cancelled', 'timeout') THEN 'censored'
+        WHEN ttft_ms IS NULL AND outcome = 'error' THEN 'error_without_chunk'
+        WHEN ttft_ms IS NULL THEN 'not_recorded'
+        WHEN ttft_ms <= 0 AND outcome = 'error' THEN 'error_without_chunk'
+        WHEN ttft_ms <= 0 THEN 'not_positive'
+        WHEN outcome = 'error' AND chunk_count = 0 THEN 'error_without_chunk'
+        WHEN ttft_ms >= duration_ms THEN 'not_below_duration'
+        ELSE 'usable'
+    END AS ttft_status,
+    -- Only positive evidence counts: a missing TTFT may simply not have been recorded.
+    coalesce(cancelled_at_ms < ttft_ms, false) OR coalesce(delivered_tokens = 0, false)
+        OR (coalesce(chunk_count = 0, false) AND ttft_ms IS NULL) AS stopped_before_first_token,
+    CASE WHEN usage_basis = 'provider' THEN output_tokens END AS billed_tokens
+FROM store.calls AS calls;
+
+-- tax_class of every call that ended early: exact (billed and rendered known), estimated (a stated rule gives a value
+-- and an interval), unknown. tax_low adds 0 and tax_high is NULL for an unknown call. Completed calls have no tax.
+CREATE OR REPLACE TEMP VIEW call_tax AS
+WITH evidence AS (
+    SELECT
+        *,
+        coalesce(rendered_tokens, CASE WHEN stopped_before_first_token THEN 0 END) AS rendered_known,
+        outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AS ended_early
+    FROM call_outcome
+), classed AS (
+    SELECT
+        *,
+        CASE
+            WHEN NOT ended_early THEN NULL
+            WHEN billed_tokens IS NOT NULL AND rendered_known IS NOT NULL THEN 'exact'
+            WHEN billed_tokens IS NOT NULL AND delivered_tokens IS NOT NULL THEN 'estimated'
+            ELSE 'unknown'
+        END AS tax_class
+    FROM evidence
+), valued AS (
+    SELECT
+        *,
+        CASE tax_class
+            WHEN 'exact' THEN CASE
+                WHEN rendered_tokens > billed_tokens THEN 'rendered_exceeds_billed'
+                WHEN rendered_tokens IS NOT NULL THEN 'billed_minus_rendered'
+                WHEN delivered_tokens = 0 THEN 'nothing_delivered'
+                ELSE 'stopped_before_first_token'
+            END
+            WHEN 'estimated' THEN 'delivered_counts_as_rendered'
+            WHEN 'unknown' THEN CASE
+                WHEN usage_basis = 'tokenizer' THEN 'usage_from_tokenizer'
+                WHEN usage_basis = 'partial' THEN 'usage_partial'
+                WHEN billed_tokens IS NULL THEN 'no_usage'
+                ELSE 'no_rendered_evidence'
+            END
+        END AS tax_rule,
+        CASE tax_class
+            WHEN 'exact' THEN greatest(billed_tokens - rendered_known, 0)
+            WHEN 'estimated' THEN greatest(billed_tokens - delivered_tokens, 0)
+        END AS tax_best,
+        CASE WHEN tax_class = 'estimated' THEN billed_tokens END AS tax_high_estimated,
+        output_cost_usd / nullif(output_tokens, 0) AS usd_per_output_token
+    FROM classed
+)
+SELECT
+    * EXCLUDE (tax_high_estimated, rendered_known),
+    CASE WHEN ended_early THEN coalesce(tax_best, 0) END AS tax_low,
+    coalesce(tax_high_estimated, tax_best) AS tax_high,
+    -- The parts add up to the tax: what a call cannot split stays in tax_unsplit.
+    CASE WHEN tax_best IS NOT NULL THEN least(reasoning_tokens, tax_best) END AS tax_hidden,
+    CASE WHEN rendered_known IS NOT NULL AND tax_best IS NOT NULL
+        THEN least(greatest(delivered_tokens - rendered_known, 0), tax_best - coalesce(least(reasoning_tokens, tax_best), 0))
+    END AS tax_unread,
+    -- A call that has delivered tokens but no rendered ones splits into hidden and undelivered only.
+    CASE WHEN delivered_tokens IS NOT NULL AND reasoning_tokens IS NOT NULL AND tax_best IS NOT NULL
+        THEN tax_best - least(reasoning_tokens, tax_best)
+            - CASE WHEN rendered_known IS NULL THEN 0
+                ELSE least(greatest(delivered_tokens - rendered_known, 0), tax_best - least(reasoning_tokens, tax_best))
+              END
+    END AS tax_undelivered,
+    CASE
+        WHEN tax_best IS NULL THEN NULL
+        WHEN tax_best = 0 THEN 0.0
+        ELSE tax_best * usd_per_output_token
+    END AS tax_best_usd,
+    CASE WHEN NOT ended_early THEN NULL WHEN coalesce(tax_best, 0) = 0 THEN 0.0 ELSE tax_best * usd_per_output_token END
+        AS tax_low_usd,
+    coalesce(tax_high_estimated, tax_best) * usd_per_output_token AS tax_high_usd,
+    ended_early AND stopped_before_first_token AS unseen_prompt
+FROM valued;
