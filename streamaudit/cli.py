@@ -1,20 +1,17 @@
 """The command line: options and their help, one function a command, no figure and no import that takes long."""
 
 import os
-import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from streamaudit import __version__
-from streamaudit.errors import InputError, UsageError
+from streamaudit.errors import UsageError
 
 if TYPE_CHECKING:
     from streamaudit.output import Output
     from streamaudit.scope import Scope
-    from streamaudit.store import Store
 
 _EXAMPLES = """Audits streamed LLM traffic: time to first token, the cancellation tax, by tenant.
 
@@ -36,23 +33,57 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Files = Annotated[Optional[list[str]], typer.Argument(metavar="[FILE]...", help="Files to report on instead of the store.")]
-Db = Annotated[Optional[Path], typer.Option("--db", metavar="FILE", help="Store file. Default: $STREAMAUDIT_DB, else the XDG data folder.")]
-By = Annotated[Optional[str], typer.Option("--by", metavar="DIM[,DIM]", help="Group by tenant, model, route, deploy, week, ...")]
-Top = Annotated[Optional[int], typer.Option("--top", metavar="N", help="Groups with a row of their own; the rest is one row. Default: 20 on a screen, all in data formats.")]
+Files = Annotated[
+    Optional[list[str]], typer.Argument(metavar="[FILE]...", help="Files to report on instead of the store.")
+]
+Db = Annotated[
+    Optional[Path],
+    typer.Option("--db", metavar="FILE", help="Store file. Default: $STREAMAUDIT_DB, else the XDG data folder."),
+]
+By = Annotated[
+    Optional[str], typer.Option("--by", metavar="DIM[,DIM]", help="Group by tenant, model, route, deploy, week, ...")
+]
+Top = Annotated[
+    Optional[int],
+    typer.Option(
+        "--top",
+        metavar="N",
+        help="Groups with a row of their own; the rest is one row. Default: 20 on a screen, all in data formats.",
+    ),
+]
 Since = Annotated[Optional[str], typer.Option("--since", metavar="TIME", help="From this date or time on.")]
-Until = Annotated[Optional[str], typer.Option("--until", metavar="TIME", help="Up to, not including, this date or time.")]
+Until = Annotated[
+    Optional[str], typer.Option("--until", metavar="TIME", help="Up to, not including, this date or time.")
+]
 Last = Annotated[Optional[str], typer.Option("--last", metavar="SPAN", help="The last 7d, 24h, 2w, ... up to now.")]
 Week = Annotated[Optional[str], typer.Option("--week", metavar="WEEK", help="One ISO week, such as 2026-W47.")]
-Tz = Annotated[str, typer.Option("--tz", metavar="ZONE", help="Time zone of dates given and of day, week, month groups.")]
-Where = Annotated[Optional[str], typer.Option("--where", metavar="SQL", help="Only calls that meet this SQL condition on their columns.")]
-Only = Annotated[Optional[list[str]], typer.Option("--only", metavar="DIM=VALUES", help="Only these values, such as tenant=acme,glob*; - is no value.")]
-Format = Annotated[Optional[str], typer.Option("--format", metavar="FORMAT", help="table, json, jsonl, csv or markdown.")]
-OutFile = Annotated[Optional[list[Path]], typer.Option("-o", "--output", metavar="FILE", help="Write here; the suffix chooses the format. Repeatable.")]
+Tz = Annotated[
+    str, typer.Option("--tz", metavar="ZONE", help="Time zone of dates given and of day, week, month groups.")
+]
+Where = Annotated[
+    Optional[str],
+    typer.Option("--where", metavar="SQL", help="Only calls that meet this SQL condition on their columns."),
+]
+Only = Annotated[
+    Optional[list[str]],
+    typer.Option("--only", metavar="DIM=VALUES", help="Only these values, such as tenant=acme,glob*; - is no value."),
+]
+Format = Annotated[
+    Optional[str], typer.Option("--format", metavar="FORMAT", help="table, json, jsonl, csv or markdown.")
+]
+OutFile = Annotated[
+    Optional[list[Path]],
+    typer.Option("-o", "--output", metavar="FILE", help="Write here; the suffix chooses the format. Repeatable."),
+]
 Wide = Annotated[bool, typer.Option("--wide", help="All columns on a screen.")]
 Color = Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")]
 FailOnEmpty = Annotated[bool, typer.Option("--fail-on-empty", help="Exit 3 when no call is in the window.")]
-MapField = Annotated[Optional[list[str]], typer.Option("--map", metavar="FIELD=PATH", help="Where your exports keep a field, such as tenant=metadata.organizationId.")]
+MapField = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--map", metavar="FIELD=PATH", help="Where your exports keep a field, such as tenant=metadata.organizationId."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No narration on standard error; errors stay.")]
 Wait = Annotated[str, typer.Option("--wait", metavar="SPAN", help="How long to wait for a busy store, such as 60s.")]
 # fmt: on
@@ -67,7 +98,9 @@ def _version(value: bool) -> None:
 @app.callback()
 def _root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Options of the program itself."""
     if context.invoked_subcommand is None:
@@ -76,14 +109,26 @@ def _root(
 
 @app.command()
 def ingest(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, globs, folders, or - for standard input.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, globs, folders, or - for standard input.")
+    ],
     db: Db = None,
     map_: MapField = None,
-    source: Annotated[Optional[str], typer.Option("--source", metavar="NAME", help="Name to store the calls under. Default: the format.")] = None,
-    max_bad: Annotated[Optional[str], typer.Option("--max-bad", metavar="N|P%", help="Give up a file with more bad records than this.")] = None,
-    rejects: Annotated[Optional[Path], typer.Option("--rejects", metavar="FILE", help="List rejected records here as CSV: file, line, reason, bytes.")] = None,
+    source: Annotated[
+        Optional[str],
+        typer.Option("--source", metavar="NAME", help="Name to store the calls under. Default: the format."),
+    ] = None,
+    max_bad: Annotated[
+        Optional[str], typer.Option("--max-bad", metavar="N|P%", help="Give up a file with more bad records than this.")
+    ] = None,
+    rejects: Annotated[
+        Optional[Path],
+        typer.Option("--rejects", metavar="FILE", help="List rejected records here as CSV: file, line, reason, bytes."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Read files again even if they are unchanged.")] = False,
-    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Exit 0 even if no file held a good record.")] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit 0 even if no file held a good record.")
+    ] = False,
     wait: Wait = "0s",
     quiet: Quiet = False,
 ) -> int:
@@ -113,7 +158,9 @@ def report(
     from streamaudit.audits import report as audit
     from streamaudit.commands import Request, run_audit
 
-    request = Request(_scope(by, top, since, until, last, week, tz, where, only), _output(format, output, top, wide, color))
+    request = Request(
+        _scope(by, top, since, until, last, week, tz, where, only), _output(format, output, top, wide, color)
+    )
     return run_audit(request, audit.run, files, map_, _store_or_none(files, db), fail_on_empty, wait, quiet)
 
 
@@ -136,7 +183,9 @@ def ttft(
 
     slo_ms = audit.parse_duration_ms("--slo", slo) if slo else None
     bounds = audit.parse_buckets(buckets)
-    request = Request(_scope(by, top, since, until, last, week, tz, where, only), _output(format, output, top, wide, color))
+    request = Request(
+        _scope(by, top, since, until, last, week, tz, where, only), _output(format, output, top, wide, color)
+    )
     return run_audit(
         request, lambda store, scope: audit.run(store, scope, slo_ms=slo_ms, buckets_ms=bounds), files, map_,
         _store_or_none(files, db), fail_on_empty, wait, quiet,
@@ -160,7 +209,9 @@ def tax(
     from streamaudit.audits import tax as audit
     from streamaudit.commands import Request, run_audit
 
-    request = Request(_scope(by, top, since, until, last, week, tz, where, only), _output(format, output, top, wide, color))
+    request = Request(
+        _scope(by, top, since, until, last, week, tz, where, only), _output(format, output, top, wide, color)
+    )
     return run_audit(
         request, lambda store, scope: audit.run(store, scope, split=split, top_calls=top_calls), files, map_,
         _store_or_none(files, db), fail_on_empty, wait, quiet,

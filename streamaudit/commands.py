@@ -93,9 +93,7 @@ def run_audit(
                 raise UsageError("--map is for files; the store's calls were mapped when they were ingested")
             assert path is not None
             on_wait = None if quiet else narrate.say
-            store = stack.enter_context(
-                Store.open(path, write=False, wait_s=seconds("--wait", wait), on_wait=on_wait)
-            )
+            store = stack.enter_context(Store.open(path, write=False, wait_s=seconds("--wait", wait), on_wait=on_wait))
         store.lock_down()
         reports = {top: audit(store, replace(request.scope, top=top)) for top in tops(request.output)}
     write(reports, request.output)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from streamaudit import __version__
 from streamaudit.errors import InputError
@@ -116,7 +115,7 @@ class FileResult:
 class Options:
     """How to ingest. ``max_bad_share`` and ``max_bad_count`` are NULL when any number of rejects is accepted."""
 
-    mapping: Mapping = Mapping()
+    mapping: Mapping = field(default_factory=Mapping)
     source_name: str | None = None
     force: bool = False
     max_bad_share: float | None = None

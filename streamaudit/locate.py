@@ -52,7 +52,8 @@ def _in_array(file: InputFile, bad: dict[int, str]) -> Iterator[Reject]:
     for record, line, text in _elements(file):
         reason = bad.get(record)
         if reason is not None:
-            yield Reject(record, line, _diagnose(text.encode()) if reason == "unreadable" else reason, len(text.encode()))
+            raw = text.encode("utf-8", "replace")
+            yield Reject(record, line, _diagnose(raw) if reason == "unreadable" else reason, len(raw))
 
 
 def _elements(file: InputFile) -> Iterator[tuple[int, int, str]]:

@@ -98,6 +98,8 @@ def progress(file: InputFile) -> Callable[[float], None] | None:
     def show(percent: float) -> None:
         filled = int(min(percent, 100) / 2.5)
         end = "\r" if percent < 100 else "\r\x1b[K"
-        print(f"\r  {'#' * filled}{'.' * (40 - filled)} {min(percent, 100):3.0f} %", end=end, file=sys.stderr, flush=True)
+        print(
+            f"\r  {'#' * filled}{'.' * (40 - filled)} {min(percent, 100):3.0f} %", end=end, file=sys.stderr, flush=True
+        )
 
     return show

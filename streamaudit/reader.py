@@ -35,7 +35,7 @@ PAGE_KEYS = ("data", "observations", "spans")
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """One readable file: ``path`` is what DuckDB opens, ``shown`` what the user called it (``-`` for standard input)."""
+    """One readable file: ``path`` is what DuckDB opens, ``shown`` what the user called it (``-`` for stdin)."""
 
     path: Path
     shown: str
@@ -259,7 +259,11 @@ def _page_key(record: dict[str, Any]) -> str | None:
     """The key under which an object is a page of records rather than a record itself."""
     for key in PAGE_KEYS:
         value = record.get(key)
-        if isinstance(value, list) and all(isinstance(item, dict) for item in value) and not {"id", "type"} & set(record):
+        if (
+            isinstance(value, list)
+            and all(isinstance(item, dict) for item in value)
+            and not {"id", "type"} & set(record)
+        ):
             return key
     return None
 

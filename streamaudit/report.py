@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a screen adds to one cell: ``prefix`` (``≥ ``), ``suffix`` (`` + 3 calls open``), or ``instead`` of ``-``."""
+    """What a screen adds to one cell: ``prefix`` (``≥ ``), ``suffix`` (`` + 3 open``), or ``instead`` of ``-``."""
 
     prefix: str = ""
     suffix: str = ""

@@ -30,7 +30,8 @@ _DIMENSION_VALUE = "CASE ($by::VARCHAR[])[{index}]\n" + "\n".join(
     ]
 ) + "\n    END"  # fmt: skip
 _ONLY = "\n".join(
-    f"        AND ($only_{name}::VARCHAR IS NULL OR coalesce(regexp_full_match({name}, $only_{name}), $only_{name} = '-'))"
+    f"        AND ($only_{name}::VARCHAR IS NULL"
+    f" OR coalesce(regexp_full_match({name}, $only_{name}), $only_{name} = '-'))"
     for name in _PLAIN
 )
 
@@ -50,13 +51,13 @@ WITH scope AS (
 {_ONLY}
 )
 """  # noqa: S608 - assembled from the fixed lists above
-_REST = _SCOPE.replace("WITH scope AS (", "WITH everything AS (") + """, scope AS (
+_REST = f"""{_SCOPE.replace("WITH scope AS (", "WITH everything AS (")}, scope AS (
     SELECT everything.* REPLACE (NULL AS by_1, NULL AS by_2, NULL AS by_3, NULL AS by_4)
     FROM everything ANTI JOIN shown_groups AS shown
         ON shown.by_1 IS NOT DISTINCT FROM everything.by_1 AND shown.by_2 IS NOT DISTINCT FROM everything.by_2
         AND shown.by_3 IS NOT DISTINCT FROM everything.by_3 AND shown.by_4 IS NOT DISTINCT FROM everything.by_4
 )
-"""
+"""  # noqa: S608 - static text
 
 _SAFE_FUNCTIONS = frozenset(
     "abs ceil floor round least greatest coalesce nullif ifnull lower upper length trim contains starts_with ends_with "
@@ -167,7 +168,7 @@ def parse_window(
         zone = ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
         raise UsageError(f"--tz {tz}: there is no such time zone", "such as UTC or Europe/Paris") from None
-    if (last or week) and (since or until) or (last and week):
+    if ((last or week) and (since or until)) or (last and week):
         raise UsageError("give --since/--until, --last or --week, not several of them")
     if last:
         return (now or datetime.now(UTC)) - _length(last), None
@@ -227,8 +228,14 @@ def _checked(store: Store, where: str) -> str:
         raise UsageError(f"--where: not a SQL condition: {where!r}")
     node = tree["statements"][0]["node"]
     plain = node["type"] == "SELECT_NODE" and not any(
-        (node["modifiers"], node["cte_map"]["map"], node["group_expressions"], node["having"], node["qualify"],
-         node["sample"])
+        (
+            node["modifiers"],
+            node["cte_map"]["map"],
+            node["group_expressions"],
+            node["having"],
+            node["qualify"],
+            node["sample"],
+        )
     )
     if not plain or node["from_table"]["type"] != "BASE_TABLE" or node["select_list"][0]["class"] != "CONSTANT":
         raise UsageError("--where takes a single condition")

@@ -39,7 +39,7 @@ class ReadFailure(Exception):
 class Store:
     """A connection to one store. Use as a context manager; errors come out as StreamauditError, never as duckdb's."""
 
-    _open: "ClassVar[set[Store]]" = set()
+    _open: ClassVar[set["Store"]] = set()
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None, writable: bool) -> None:
         self._connection = connection

@@ -27,7 +27,12 @@ def discover() -> dict[str, ModuleType]:
 
 
 def group_tables(
-    store: Store, scope: Scope, query: str, columns: tuple[Column, ...], rank: Rank, params: dict[str, Any] | None = None
+    store: Store,
+    scope: Scope,
+    query: str,
+    columns: tuple[Column, ...],
+    rank: Rank,
+    params: dict[str, Any] | None = None,
 ) -> tuple[Table, ...]:
     """The table by dimension (when any is asked for) and the total.
 
@@ -54,9 +59,7 @@ def group_tables(
         rest = store.query(scope.sql(query, rest=True), bound)
         rest_row = len(rows)
         rows.append((*[None] * depth, *rest[0][MAX_BY:]))
-    table = Table(
-        "by_" + "_".join(scope.by), (*dimensions, *columns), tuple(rows), scope.by, rest_row, rest_groups
-    )
+    table = Table("by_" + "_".join(scope.by), (*dimensions, *columns), tuple(rows), scope.by, rest_row, rest_groups)
     return (_marked(table), total)
 
 

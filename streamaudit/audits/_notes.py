@@ -56,9 +56,11 @@ def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
         ("embeddings", embeddings, "embedding calls are left out; --by operation shows them"),
         ("no_start_time", untimed, "calls have no start time and are in no window"),
     )
-    if "operation" in scope.by:
-        stated = tuple(note for note in stated if note[0] != "embeddings")
-    return tuple(Note(code, message, count if code != "empty" else None) for code, count, message in stated if count)
+    return tuple(
+        Note(code, message, count if code != "empty" else None)
+        for code, count, message in stated
+        if count and not (code == "embeddings" and "operation" in scope.by)
+    )
 
 
 def price_note(store: Store, scope: Scope) -> tuple[Note, ...]:

@@ -21,7 +21,7 @@ COLUMNS = (
     Column("cancelled_before_first_token", "calls", "of these, with evidence that nothing had arrived", wide=True),
     Column("cancel_rate", "ratio", "cancelled calls / calls"),
     Column("tax_low_tokens", "tokens", "sum of the low ends; unknown calls add 0"),
-    Column("tax_tokens", "tokens", "exact and estimated calls; NULL where cancelled calls are of neither class"),
+    Column("tax_tokens", "tokens", "exact and estimated calls; NULL where there are neither", wide=True),
     Column("tax_high_tokens", "tokens", "sum of the high ends; NULL as soon as one call's is unknown", wide=True),
     Column("tax_high_known_tokens", "tokens", "sum of the known high ends"),
     Column("tax_open_calls", "calls", "cancelled calls without a known high end", wide=True),
@@ -47,7 +47,7 @@ COLUMNS = (
     Column("unseen_input_usd", "usd", "the same in dollars"),
     Column("cost_usd", "usd", "cost of the calls whose cost is known"),
     Column("usage_known_rate", "ratio", "calls with known output tokens / calls", wide=True),
-    Column("cancelled_usage_known_rate", "ratio", "cancelled calls with known usage / cancelled calls"),
+    Column("cancelled_usage_known_rate", "ratio", "cancelled calls with known usage / cancelled calls", wide=True),
 )
 
 _SUMS = """
@@ -89,7 +89,8 @@ _SUMS = """
     GROUP BY ALL
 """
 
-_QUERY = """
+_QUERY = (
+    """
 SELECT
     by_1, by_2, by_3, by_4,
     calls, cancelled, cancelled_early, cancelled / nullif(calls, 0),
@@ -106,13 +107,16 @@ SELECT
     CASE WHEN unseen_calls = 0 THEN 0 ELSE unseen_input END, CASE WHEN unseen_calls = 0 THEN 0.0 ELSE unseen_usd END,
     cost_usd, usage_known / nullif(calls, 0), billed_known / nullif(cancelled, 0)
 FROM (
-""" + _SUMS.format(key="") + ")"  # noqa: S608 - static text
+"""
+    + _SUMS.format(key="")
+    + ")"
+)
 
 OUTCOME_COLUMNS = (
     Column("ended_early", None, "how the call ended: cancelled, timeout, interrupted, error, or all of them"),
     Column("calls", "calls", "calls that ended so"),
     Column("unseen_output_tokens", "tokens", "billed output nobody saw, exact and estimated calls"),
-    Column("unseen_output_low_tokens", "tokens", "the same counting unknown calls as 0"),
+    Column("unseen_output_low_tokens", "tokens", "the same counting unknown calls as 0", wide=True),
     Column("unseen_output_usd", "usd", "the same in dollars"),
     Column("unseen_input_tokens", "tokens", "prompts of calls stopped before the first token", wide=True),
     Column("exact_calls", "calls", "billed and rendered both known"),
@@ -174,7 +178,7 @@ def _rank(row: dict[str, Value]) -> tuple[Any, ...]:
 def _parts_shown(table: Table) -> Table:
     """The same table with the parts of the tax on screen in place of the classes."""
     parts = {"tax_hidden_tokens", "tax_undelivered_tokens", "tax_unread_tokens", "tax_unsplit_tokens"}
-    classes = {"tax_exact_calls", "tax_estimated_calls", "tax_unknown_calls", "tax_high_known_tokens", "unseen_input_usd"}
+    classes = {"tax_exact_calls", "tax_estimated_calls", "tax_unknown_calls", "tax_high_known_tokens"}
     columns = tuple(
         replace(column, wide=False if column.name in parts else True if column.name in classes else column.wide)
         for column in table.columns
@@ -198,7 +202,14 @@ def _by_outcome(store: Store, scope: Scope) -> Table:
     found = {row[0]: row for row in store.query(scope.sql(_BY_OUTCOME), scope.total().params())}
     rows = [tuple(found.get(name, (name, 0, 0, 0, 0.0, 0, 0, 0, 0))) for name in _ORDER]
     paid = ("paid for nothing", *(_sum([row[index] for row in rows]) for index in range(1, len(OUTCOME_COLUMNS))))
-    return Table("by_outcome", OUTCOME_COLUMNS, (*rows, paid))
+    table = Table("by_outcome", OUTCOME_COLUMNS, (*rows, paid))
+    marks = {
+        (index, name): Mark(prefix="≥ ")
+        for index, record in enumerate(table.records())
+        for name in ("unseen_output_tokens", "unseen_output_usd")
+        if record["unknown_calls"] and record[name] is not None
+    }
+    return replace(table, marks=marks)
 
 
 def _sum(values: list[Any]) -> Any:

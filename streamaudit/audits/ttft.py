@@ -1,6 +1,7 @@
 """Time to first token: exact percentiles, what was left out and why, the censored waits, and the distribution."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits import group_tables
@@ -27,7 +28,7 @@ _BASE = (
     Column("ttvt_calls", "calls", "calls with a known time to the first visible token", wide=True),
     Column("ttvt_p50_ms", "ms", "median time to the first visible token", wide=True),
     Column("ttvt_p95_ms", "ms", "from 20 calls", wide=True),
-    Column("censored_calls", "calls", "cancelled or timed out with no first token seen: their wait was at least as long"),
+    Column("censored_calls", "calls", "cancelled or timed out with no first token seen: they waited longer still"),
 )
 _SLO = (
     Column("slo_rate", "ratio", "calls with a TTFT within the target / calls with a TTFT"),
@@ -92,11 +93,15 @@ ORDER BY ALL
 """
 
 
-def run(store: Store, scope: Scope, *, slo_ms: float | None = None, buckets_ms: tuple[float, ...] | None = None) -> Report:
+def run(
+    store: Store, scope: Scope, *, slo_ms: float | None = None, buckets_ms: tuple[float, ...] | None = None
+) -> Report:
     """Percentiles per group, the distribution per group on one ruler, and every reason a call is not in them."""
     scope.prepare(store)
     columns = (*_BASE, *_SLO)
-    tables = group_tables(store, scope, _QUERY, columns, rank=lambda row: (row["ttft_calls"],), params={"slo_ms": slo_ms})
+    tables = group_tables(
+        store, scope, _QUERY, columns, rank=lambda row: (row["ttft_calls"],), params={"slo_ms": slo_ms}
+    )
     if slo_ms is None:
         tables = tuple(_without(table, {column.name for column in _SLO}) for table in tables)
     histogram = _histogram(store, scope, tables[0], buckets_ms)
@@ -108,7 +113,12 @@ def run(store: Store, scope: Scope, *, slo_ms: float | None = None, buckets_ms: 
         title="not drawn",
     )
     return Report(
-        TITLE, interval(store, scope), (*tables, histogram, reasons), scope.by, scope.filters, coverage_notes(store, scope)
+        TITLE,
+        interval(store, scope),
+        (*tables, histogram, reasons),
+        scope.by,
+        scope.filters,
+        coverage_notes(store, scope),
     )
 
 
@@ -130,7 +140,9 @@ def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, .
     return Table("histogram", columns, tuple(filled), scope.by, shape="histogram", markers_from=groups.name)
 
 
-def _with_empty_buckets(rows: list[tuple[Any, ...]], depth: int, bounds: tuple[float, ...] | None) -> list[tuple[Any, ...]]:
+def _with_empty_buckets(
+    rows: list[tuple[Any, ...]], depth: int, bounds: tuple[float, ...] | None
+) -> list[tuple[Any, ...]]:
     """The same rows with a 0 for each bucket of the range that a group has no call in."""
     if not rows:
         return []
@@ -146,9 +158,7 @@ def _with_empty_buckets(rows: list[tuple[Any, ...]], depth: int, bounds: tuple[f
         edges = [edge for edge in edges if low <= edge[0] <= high]
     counts = {(*row[:depth], _rounded(row[depth])): row[depth + 2] for row in rows}
     groups = dict.fromkeys(tuple(row[:depth]) for row in rows)
-    return [
-        (*group, low, high, counts.get((*group, _rounded(low)), 0)) for group in groups for low, high in edges
-    ]
+    return [(*group, low, high, counts.get((*group, _rounded(low)), 0)) for group in groups for low, high in edges]
 
 
 def _rounded(value: float) -> float:
@@ -157,8 +167,6 @@ def _rounded(value: float) -> float:
 
 def _without(table: Table, names: set[str]) -> Table:
     kept = [index for index, column in enumerate(table.columns) if column.name not in names]
-    from dataclasses import replace
-
     rows: list[tuple[Value, ...]] = [tuple(row[index] for index in kept) for row in table.rows]
     return replace(table, columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))
 

@@ -23,8 +23,8 @@ _IN_CSV = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_REORDERING}{_LINE_B
 _IN_JSON = re.compile(f"[\x7f-\x9f{_REORDERING}{_LINE_BREAKS}{_SURROGATES}]")
 
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_STAND_INS = str.maketrans({"≥": ">=", "≤": "<=", "…": "...", "−": "-", "×": "x", "±": "+/-", "→": "->"})  # noqa: RUF001
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_STAND_INS = str.maketrans({"≥": ">=", "≤": "<=", "…": "...", "−": "-", "×": "x", "±": "+/-", "→": "->"})
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 # GitHub looks for mentions and issue numbers after entities are resolved: only the empty comment parts them.
 _MARKDOWN = str.maketrans(
@@ -72,6 +72,6 @@ def csv(text: str) -> str:
 
 def json(document: str) -> str:
     r"""A finished JSON document with C1 controls, bidi controls and line separators as ``\u`` escapes."""
+    if document.isascii() and "\x7f" not in document:
+        return document
     return _IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", document)
-
-

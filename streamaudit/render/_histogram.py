@@ -213,7 +213,8 @@ def _multiples(table: Table, groups: Sequence[_Group], screen: Screen) -> list[s
     lines = [f"{pad(shorten(header, name_width, screen.unicode), name_width)}  {ticks:<{cells}}  {'n':>{side}}"]
     for one, count in zip(groups, counts, strict=True):
         drawn = _density(one, ruler, screen.drawing) if ruler and count else f"n = {one.calls}  too few"
-        lines.append(f"{pad(shorten(one.name, name_width, screen.unicode), name_width)}  {drawn:<{cells}}  {count:>{side}}")
+        name = pad(shorten(one.name, name_width, screen.unicode), name_width)
+        lines.append(f"{name}  {drawn:<{cells}}  {count:>{side}}")
     legend = [f"{' ' * name_width}  o p50   * p95"] if ruler else []
     return [line.rstrip() for line in [*lines, *legend]]
 

@@ -1,37 +1,30 @@
-"""Records as machines read them: raw values, ISO 8601 in UTC, NULL for every number that is none."""
+"""Records as machines read them: raw values, ISO 8601 in UTC, null for every number that is none."""
 
-from collections.abc import Iterator
+import json
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from streamaudit.render._humanise import utc
-from streamaudit.report import Table
-
-_encoder = msgspec.json.Encoder()  # writes NaN and infinities as null
+from streamaudit.render._humanise import iso, known
 
 
-def records(table: Table) -> Iterator[dict[str, Any]]:
-    """The table's records with every moment in UTC."""
-    for record in table.records():
-        for name, value in record.items():
-            if isinstance(value, datetime):
-                record[name] = utc(value)
-        yield record
+class RecordEncoder:
+    """Writes records as JSON objects, ``between`` standing between two fields."""
+
+    def __init__(self, between: str = ", ") -> None:
+        self._encode = json.JSONEncoder(
+            ensure_ascii=False, allow_nan=False, separators=(between, ": "), default=moment
+        ).encode
+
+    def encode(self, record: dict[str, Any]) -> str:
+        """One record as JSON."""
+        try:
+            return self._encode(record)
+        except ValueError:  # NaN or an infinity; too rare to look at every value for it
+            return self._encode({name: value if known(value) else None for name, value in record.items()})
 
 
-def encode(value: object) -> str:
-    """One line of JSON."""
-    try:
-        return _encoder.encode(value).decode()
-    except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file that is not UTF-8
-        return _encoder.encode(_encodable(value)).decode()
-
-
-def _encodable(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value
+def moment(value: object) -> str:
+    """What the JSON encoder does with a value it does not know: only moments are expected."""
+    if isinstance(value, datetime):
+        return iso(value)
+    raise TypeError(f"a report holds no {type(value).__name__}")

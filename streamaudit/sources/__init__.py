@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from streamaudit.mapping import KEYED, Mapping, json_pointers
+from streamaudit.mapping import MAPPABLE, Mapping, json_pointers
 
 Record = dict[str, Any]
 
@@ -123,7 +123,7 @@ def parameters(mapping: Mapping) -> dict[str, Any]:
             bound[f"{name}_{column}_from"] = len(whole) + 1
             whole.extend(values)
             bound[f"{name}_{column}_to"] = len(whole)
-    for column in (*KEYED, "user_id", "session_id", "environment", "service", "region", "transport", "model", "cancelled"):
+    for column in MAPPABLE:
         bound[f"map_{column}"] = mapping.pointers(column)
     return bound
 

@@ -54,7 +54,8 @@ WITH spans AS (
         json_extract_string(a.metadata, $app_paths) AS app,
         json_extract_string(a.metrics, $app_paths) AS measured,
         tag_values(try_cast(a.tags AS VARCHAR[]), list_concat($tag_keys, ['env', 'service', 'user_id', 'usr.id',
-            'session_id', 'version', 'git.commit.sha', 'git_commit_sha', 'ml_app', 'error_type', 'integration'])) AS tagged,
+            'session_id', 'version', 'git.commit.sha', 'git_commit_sha', 'ml_app', 'error_type', 'integration']))
+            AS tagged,
         json_extract_string(a.metrics, ['/input_tokens', '/output_tokens', '/cache_read_input_tokens',
             '/cache_write_input_tokens', '/reasoning_output_tokens', '/time_to_first_token', '/timeToFirstToken',
             '/ttft_ms', '/estimated_total_cost', '/estimated_input_cost', '/estimated_output_cost', '/total_cost',

@@ -208,7 +208,8 @@ SELECT
     number_of(first_filled(app[$app_ttvt_ms_from:$app_ttvt_ms_to])) AS ttvt_ms,
     CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
     CASE WHEN len(in_buckets) > 0 THEN list_sum(list_transform(in_buckets, lambda e: tokens_of(e.value)))
-        ELSE coalesce(tokens_of(usage_map['prompt_tokens']), tokens_of(usage_map['promptTokenCount']), nullif(flat_input, 0))
+        ELSE coalesce(tokens_of(usage_map['prompt_tokens']), tokens_of(usage_map['promptTokenCount']),
+            nullif(flat_input, 0))
     END::BIGINT AS input_tokens,
     list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache') AND NOT contains(e.key, 'creat')
         AND NOT contains(e.key, 'write')), lambda e: tokens_of(e.value)))::BIGINT AS cached_input_tokens,

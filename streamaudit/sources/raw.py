@@ -11,7 +11,15 @@ _TELLING = (
     "rendered_output_tokens", "rendered_tokens", "outcome", "tenant_id", "tenant",
 )  # fmt: skip
 # Fields that belong to other formats: such a file is not raw even if it has an id and a start.
-_FOREIGN = ("traceId", "trace_name", "provided_model_name", "parent_observation_id", "span_kind", "dotted_order", "resourceSpans")  # noqa: E501
+_FOREIGN = (
+    "traceId",
+    "trace_name",
+    "provided_model_name",
+    "parent_observation_id",
+    "span_kind",
+    "dotted_order",
+    "resourceSpans",
+)  # noqa: E501
 
 _FIELDS = (
     *_ID, *_START, "schema", "trace_id", "parent_span_id", "parent_id", "logical_request_id", "attempt_number",

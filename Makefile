@@ -1,0 +1,52 @@
+# Two commands on a fresh machine with Python 3.11 and pip: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types layers tests wheel bench samples clean
+
+demo: $(VENV)/.runtime
+	@$(BIN)/streamaudit demo
+
+test: lint types layers tests wheel
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check streamaudit/__init__.py
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -q
+
+# Build the wheel, install it alone into its own environment, and run the tests against it from a folder where the
+# checkout's package cannot be imported.
+wheel: $(VENV)/.dev
+	PYTHON=$(BIN)/python tests/wheel.sh
+
+bench: $(VENV)/.dev
+	$(BIN)/pip install -q -e '.[bench]'
+	$(BIN)/python benchmarks/run.py
+
+samples: $(VENV)/.dev
+	$(BIN)/python sample_traces/make_samples.py
+
+clean:
+	rm -rf $(VENV) dist build
+
+$(VENV)/.made:
+	$(PYTHON) -c 'import sys; sys.exit("streamaudit needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.runtime: $(VENV)/.made pyproject.toml
+	$(BIN)/pip install -q --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $@
