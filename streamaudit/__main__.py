@@ -11,6 +11,7 @@ from streamaudit.errors import (
     EXIT_OK,
     EXIT_PIPE_CLOSED,
     EXIT_TERMINATED,
+    InputError,
     StreamauditError,
     UsageError,
 )
@@ -70,6 +71,9 @@ def _run(arguments: list[str]) -> int:
         return UsageError.exit_code
     except BrokenPipeError:
         raise
+    except PermissionError as error:
+        _say(f"error: no permission: {error.filename}")
+        return InputError.exit_code
     except Exception as error:
         if os.environ.get("STREAMAUDIT_TRACEBACK"):
             raise

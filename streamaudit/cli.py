@@ -196,7 +196,7 @@ def ttft(
 def tax(
     files: Files = None, by: By = None,
     split: Annotated[bool, typer.Option("--split", help="Show the parts: hidden, undelivered, unread.")] = False,
-    top_calls: Annotated[int, typer.Option("--top-calls", metavar="N", help="List the N worst calls.")] = 0,
+    top_calls: Annotated[int, typer.Option("--top-calls", metavar="N", min=0, help="List the N worst calls.")] = 0,
     top: Top = None, since: Since = None, until: Until = None, last: Last = None, week: Week = None, tz: Tz = "UTC",
     where: Where = None, only: Only = None, format: Format = None, output: OutFile = None, wide: Wide = False,
     color: Color = "auto", fail_on_empty: FailOnEmpty = False, map_: MapField = None, db: Db = None, wait: Wait = "0s",

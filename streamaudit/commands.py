@@ -10,7 +10,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from streamaudit import narrate
-from streamaudit.errors import EXIT_OK, InputError, UsageError
+from streamaudit.errors import EXIT_OK, InputError, StreamauditError, UsageError
 from streamaudit.ingest import FileResult, Ingest, Options, coverage
 from streamaudit.mapping import parse_mapping
 from streamaudit.output import Output, tops, write
@@ -41,6 +41,8 @@ def ingest_files(
     options = Options(parse_mapping(assignments), source, force, share, count)
     wait_s = seconds("--wait", wait)
     names = expand(paths)
+    if rejects is not None:
+        _write_rejects(rejects, [])  # fails before anything is read, not after
     results, loads = [], []
     with Store.open(path, write=True, wait_s=wait_s, on_wait=None if quiet else narrate.say) as store:
         with Reader() as reader:
@@ -84,6 +86,7 @@ def run_audit(
     fail_on_empty: bool, wait: str, quiet: bool,
 ) -> int:  # fmt: skip
     """Run one audit over the store, or over files in memory, and write its report."""
+    wait_s = seconds("--wait", wait)
     with ExitStack() as stack:
         if names:
             store = stack.enter_context(Store.in_memory())
@@ -93,9 +96,14 @@ def run_audit(
                 raise UsageError("--map is for files; the store's calls were mapped when they were ingested")
             assert path is not None
             on_wait = None if quiet else narrate.say
-            store = stack.enter_context(Store.open(path, write=False, wait_s=seconds("--wait", wait), on_wait=on_wait))
+            store = stack.enter_context(Store.open(path, write=False, wait_s=wait_s, on_wait=on_wait))
         store.lock_down()
-        reports = {top: audit(store, replace(request.scope, top=top)) for top in tops(request.output)}
+        try:
+            reports = {top: audit(store, replace(request.scope, top=top)) for top in tops(request.output)}
+        except StreamauditError as error:
+            if request.scope.where and type(error) is StreamauditError:
+                raise UsageError(f"--where: {request.scope.where!r} compares a value with another type") from None
+            raise
     write(reports, request.output)
     if fail_on_empty and any(note.code == "empty" for report in reports.values() for note in report.notes):
         raise InputError("no calls in this window")
@@ -159,7 +167,11 @@ def _max_bad(text: str | None) -> tuple[int | None, float | None]:
 
 
 def _write_rejects(path: Path, results: list[FileResult]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    try:
+        stream = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    with stream as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("file", "line", "record", "reason", "bytes"))
         for outcome in results:

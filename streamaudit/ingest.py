@@ -11,69 +11,24 @@ from pathlib import Path
 
 from streamaudit import __version__
 from streamaudit.errors import InputError
-from streamaudit.locate import Reject, first_fault, locate
+from streamaudit.locate import Reject
 from streamaudit.mapping import KEYED, Mapping
 from streamaudit.merge import (
     Counts,
     best_ranks,
     choose_keys,
-    mark_unreadable,
     merge,
     price,
     remove_loads,
     set_variables,
 )
-from streamaudit.reader import MAX_OBJECT_BYTES, InputFile, Reader, Refused
-from streamaudit.sources import Match, Refusal, Source, discover, parameters
-from streamaudit.store import ReadFailure, Store, reading, sql_text
+from streamaudit.reader import InputFile, Reader, Refused
+from streamaudit.sources import Match, Refusal, Source, discover
+from streamaudit.stage import explain, find_rejects, stage
+from streamaudit.store import ReadFailure, Store, sql_text
 from streamaudit.traces import recompute
 
-_USUAL_OBJECT_BYTES = 16 << 20
 _KEPT_REJECTS = 10_000
-
-_LINES = """
-SELECT ordinality AS line, NULL::JSON AS record, * EXCLUDE (ordinality) FROM read_json(
-    $files, format = 'newline_delimited', ignore_errors = true, records = true, columns = $columns,
-    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
-"""
-_LINES_WHOLE = """
-SELECT ordinality AS line, json AS record, unnest(from_json(json, $structure)) FROM read_json(
-    $files, format = 'newline_delimited', ignore_errors = true, records = false, columns = {json: 'JSON'},
-    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
-"""
-_ARRAY = """
-SELECT ordinality AS line, json AS record, unnest(from_json(json, $structure)) FROM read_json(
-    $files, format = 'array', records = false, columns = {json: 'JSON'},
-    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
-"""
-_PAGES = """
-SELECT base + position AS line, items[position] AS record, unnest(from_json(items[position], $structure)) FROM (
-    SELECT *, unnest(generate_series(1, len(items))) AS position FROM (
-        SELECT items, coalesce(sum(len(items)) OVER (
-            ORDER BY page ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS base
-        FROM (
-            SELECT ordinality AS page, coalesce(data, observations, spans) AS items FROM read_json(
-                $files, format = 'auto', records = true,
-                columns = {data: 'JSON[]', observations: 'JSON[]', spans: 'JSON[]'},
-                maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
-        )
-    )
-)
-"""
-_READ = {"lines": _LINES, "array": _ARRAY, "pages": _PAGES}
-_STAGE = (
-    "INSERT INTO scratch.staged BY NAME WITH records AS ({read}) "
-    "SELECT *, hash(*COLUMNS(* EXCLUDE (line))) AS record_hash FROM ({normalise}) AS normalised"
-)
-
-_READ_FAILURES = {
-    "object_too_large": "a single object larger than 256 MB: split it first, for example with "
-    "jq -c '.[]' FILE > FILE.jsonl",
-    "gzip_truncated": "the gzip stream ends early: the file is incomplete, copy or download it again",
-    "gzip_damaged": "damaged gzip data: copy or download the file again",
-    "zstd_damaged": "damaged or incomplete zstd data: copy or download the file again",
-    "missing": "the file vanished while it was read",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +147,10 @@ class Ingest:
             with store.released():
                 try:
                     with store.progress(progress(file) if progress else None):
-                        self._stage(file, source, salt)
+                        stage(store, file, source, self._options.mapping, salt)
+                    rejects = find_rejects(store, file, source, self._options.mapping, salt)
                 except ReadFailure as failure:
-                    return FileResult(file.shown, source, match, problem=self._explain(file, failure))
-                rejects = self._find_rejects(file, source)
+                    return FileResult(file.shown, source, match, problem=explain(file, failure))
                 too_many = self._too_many(len(rejects))
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
@@ -203,38 +158,6 @@ class Ingest:
             with store.transaction():
                 counts, load_id, keys = self._merge(file, source, match, rejects)
         return FileResult(file.shown, source, match, counts, rejects, keys, load_id)
-
-    def _stage(self, file: InputFile, source: Source, salt: str) -> None:
-        """Parse the file into ``scratch.staged``; a line longer than usual is read with a larger buffer."""
-        store = self._store
-        read = _READ[file.container]
-        if file.container == "lines" and self._options.mapping.paths:
-            read = _LINES_WHOLE
-        statement = _STAGE.format(read=read, normalise=source.sql)
-        bound = {
-            "files": [str(file.path)],
-            "columns": source.fields,
-            "structure": _structure(source),
-            "compression": file.compression,
-            "salt": salt,
-            **parameters(self._options.mapping),
-        }
-        for object_bytes in (_USUAL_OBJECT_BYTES, MAX_OBJECT_BYTES // 2):
-            store.script(sql_text("staging.sql"))
-            try:
-                with reading():
-                    store.run(statement, {**bound, "object_bytes": object_bytes})
-                break
-            except ReadFailure as failure:
-                if failure.kind != "object_too_large" or object_bytes > _USUAL_OBJECT_BYTES:
-                    raise
-        mark_unreadable(store)
-
-    def _find_rejects(self, file: InputFile, source: Source) -> tuple[Reject, ...]:
-        needs = {"needs_id": source.id_field is not None, "needs_start": source.time_field is not None}
-        set_variables(self._store, needs)
-        rows = self._store.query("SELECT line, reason FROM ready WHERE reason IS NOT NULL ORDER BY line")
-        return tuple(locate(file, dict(rows)))
 
     def _too_many(self, rejected: int) -> str | None:
         read = self._store.one("SELECT count(*) FROM scratch.staged")[0]
@@ -302,10 +225,6 @@ class Ingest:
         set_variables(store, {"key_rendered_tokens": keys.get("rendered_tokens")})
         return keys
 
-    @staticmethod
-    def _explain(file: InputFile, failure: ReadFailure) -> str:
-        return _READ_FAILURES.get(failure.kind) or first_fault(file)
-
 
 _RECORD_LOAD = """
 INSERT INTO store.loads VALUES ($load_id, $source, $path, $fingerprint, $format, $variant, $digest,
@@ -356,7 +275,3 @@ def scratch(store: Store, folder: Path, memory_limit: str) -> Iterator[None]:
     finally:
         store.run("DETACH scratch")
         path.unlink(missing_ok=True)
-
-
-def _structure(source: Source) -> str:
-    return "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in source.fields.items()) + "}"

@@ -27,12 +27,9 @@ _TALLY = """
 SELECT count(*), count(reason), count(*) FILTER (reason IS NULL AND kind NOT IN ('llm', 'embedding')) FROM ready
 """
 
-# A row whose record DuckDB could not read, or that holds nothing known, has no kind and no reason yet.
-_MARK_UNREADABLE = "UPDATE scratch.staged SET reject = 'unreadable' WHERE kind IS NULL AND reject IS NULL"
-
 _BEST_RANKS = """
 SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
-FROM scratch.staged WHERE reject IS NULL AND kind <> 'other'
+FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
 """
 
 _CHOSEN_RANK = """
@@ -61,7 +58,7 @@ _FORGET_SPANS = {
 _UNPRICED = """
 SELECT DISTINCT provider, coalesce(response_model, model), start_time::DATE
 FROM scratch.staged
-WHERE reject IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
+WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
     AND (cost_usd IS NULL OR output_cost_usd IS NULL) AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL)
 """
 
@@ -90,7 +87,8 @@ WITH keyed AS (
         ready.*,
         CASE WHEN prices.tiers IS NULL OR ready.usage_basis NOT IN ('provider', 'none') THEN NULL
             WHEN len(prices.tiers) = 1 THEN prices.tiers[1]
-            ELSE coalesce(list_filter(prices.tiers, lambda t: t.start < ready.input_tokens)[-1], prices.tiers[1])
+            WHEN ready.input_tokens = 0 THEN prices.tiers[1]
+            ELSE list_filter(prices.tiers, lambda t: t.start < ready.input_tokens)[-1]
         END AS price
     FROM ready
     LEFT JOIN scratch.prices AS prices
@@ -112,7 +110,7 @@ WITH keyed AS (
 )
 SELECT
     * EXCLUDE (
-        kind, reject, reason, span_kind, price, input_part, output_part, tenant_rank, route_rank, deploy_rank,
+        kind, reason, span_kind, price, input_part, output_part, tenant_rank, route_rank, deploy_rank,
         delivered_tokens_rank, rendered_tokens_rank, said_outcome, cancel_flag, failed, error_cancelled, error_timeout
     ) REPLACE (
         CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
@@ -142,25 +140,25 @@ FROM costed
 _FIND_REPEATED = """
 CREATE OR REPLACE TEMP TABLE repeated AS
 SELECT call_id FROM scratch.staged
-WHERE reject IS NULL AND kind IN ('llm', 'embedding')
+WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 GROUP BY call_id HAVING count(*) > 1
 UNION
 SELECT call_id FROM scratch.staged
 SEMI JOIN (SELECT call_id FROM store.calls WHERE source = getvariable('source')) AS stored USING (call_id)
-WHERE reject IS NULL AND kind IN ('llm', 'embedding')
+WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 """
 
-_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (line) FROM arrivals"
+_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arrivals"
 
 _INSERT_FIRST_SEEN = """
-INSERT INTO store.calls BY NAME SELECT * EXCLUDE (line) FROM arrivals ANTI JOIN repeated USING (call_id)
+INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arrivals ANTI JOIN repeated USING (call_id)
 """
 
 # Every record of a call that has more than one, stored or arriving, best first. Identical ones count as the stored one.
 _CONTEST = """
 CREATE OR REPLACE TEMP TABLE contest AS
 WITH records AS (
-    SELECT call_id, line, outcome, usage_basis, output_tokens, source_updated_at, record_hash
+    SELECT call_id, staged_row, outcome, usage_basis, output_tokens, source_updated_at, record_hash
     FROM arrivals SEMI JOIN repeated USING (call_id)
     UNION ALL
     SELECT call_id, NULL, outcome, usage_basis, output_tokens, source_updated_at, record_hash
@@ -169,16 +167,16 @@ WITH records AS (
 )
 SELECT
     call_id,
-    first(line ORDER BY
+    first(staged_row ORDER BY
         outcome IN ('completed', 'cancelled', 'timeout', 'error') DESC,
         CASE usage_basis WHEN 'provider' THEN 3 WHEN 'partial' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END DESC,
         output_tokens DESC NULLS LAST,
         source_updated_at DESC NULLS LAST,
         record_hash DESC,
-        line NULLS FIRST
-    ) AS winner_line,
-    count(line) AS arrived,
-    count(*) > count(line) AS was_stored
+        staged_row NULLS FIRST
+    ) AS winner_row,
+    count(staged_row) AS arrived,
+    count(*) > count(staged_row) AS was_stored
 FROM records
 GROUP BY call_id
 """
@@ -187,20 +185,20 @@ _DELETE_LOSERS = """
 DELETE FROM store.calls
 USING contest
 WHERE calls.source = getvariable('source') AND calls.call_id = contest.call_id
-    AND contest.was_stored AND contest.winner_line IS NOT NULL
+    AND contest.was_stored AND contest.winner_row IS NOT NULL
 """
 
 _INSERT_WINNERS = """
 INSERT INTO store.calls BY NAME
-SELECT arrivals.* EXCLUDE (line) FROM arrivals JOIN contest
-    ON contest.call_id = arrivals.call_id AND contest.winner_line = arrivals.line
+SELECT arrivals.* EXCLUDE (staged_row) FROM arrivals JOIN contest
+    ON contest.call_id = arrivals.call_id AND contest.winner_row = arrivals.staged_row
 """
 
 _CONTEST_TALLY = """
 SELECT
     coalesce(sum(arrived), 0)::BIGINT,
     count(*) FILTER (NOT was_stored),
-    count(*) FILTER (was_stored AND winner_line IS NOT NULL)
+    count(*) FILTER (was_stored AND winner_row IS NOT NULL)
 FROM contest
 """
 
@@ -237,11 +235,6 @@ _NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed (call_id VARCHAR)"
 _REREAD = "SELECT count(*) FROM store.calls SEMI JOIN removed USING (call_id) WHERE load_id = getvariable('load_id')"
 
 
-def mark_unreadable(store: Store) -> None:
-    """Give the records that came out empty their reject; what exactly was wrong is found in a second pass."""
-    store.run(_MARK_UNREADABLE)
-
-
 def set_variables(store: Store, values: dict[str, Any]) -> None:
     """Session variables that the views of one merge read, since a view cannot take parameters."""
     for name, value in values.items():
@@ -251,7 +244,7 @@ def set_variables(store: Store, values: dict[str, Any]) -> None:
 _SET = {
     name: f"SET VARIABLE {name} = $value"
     for name in (
-        "source", "load_id", "needs_id", "needs_start", "key_rendered_tokens", *(f"rank_{column}" for column in KEYED)
+        "source", "load_id", "key_rendered_tokens", *(f"rank_{column}" for column in KEYED)
     )
 }  # fmt: skip
 

@@ -1,53 +1,84 @@
-"""USD per token by provider, model and day, from the price data bundled with genai-prices. Offline: never its updater.
+"""USD per token by provider, model and UTC day, from the price data bundled with genai-prices.
 
-Prices are those of the package's data on the call's day where the data knows price changes by date, else its only
-ones. Reasoning is billed at the output price: genai-prices has no separate one. A tier's price applies to all tokens
-of a call whose input exceeds the tier's start (genai-prices ``TieredPrices``).
+Pure and offline: its network updater is never called, its clock never read, so the same call always costs the same.
+genai-prices is imported inside the functions only (0.2 s).
+
+A price is given only when the data determines it: what depends on something a call record does not hold is left out,
+so that no estimate joins exact money. Left out are models with a separate price for some output tokens (reasoning:
+``sonar-deep-research`` alone; audio, image, video: speech and picture models), prices that change within a day
+(DeepSeek peak hours), models without an output price (embeddings) and models served on one's own machines. For all
+others reasoning tokens are output tokens and cost the output price. Standard service tier, text input, default cache
+lifetime; fees per request or web search are not included.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING
 
-# Spellings of OpenTelemetry GenAI, LiteLLM and Datadog for what genai-prices calls by another name.
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
+
+UNTIMED_DAY = date(2026, 11, 9)
+"""The day whose prices a call without a time gets: the newest price change already in force in genai-prices 0.2.3.
+Its data has no date of its own; a fixed day keeps the price of an untimed call the same whenever it is read."""
+
+# Provider spellings of OpenTelemetry GenAI, LiteLLM, LangChain, Vercel and Datadog which genai-prices does not know or
+# takes for another provider ("azure_openai" for openai); lower case, separators as "_". The values are its ids.
 _PROVIDERS = {
-    "aws.bedrock": "aws",
-    "aws_bedrock": "aws",
-    "bedrock": "aws",
-    "amazon": "aws",
     "amazon_bedrock": "aws",
-    "bedrock_converse": "aws",
-    "az.ai.inference": "azure",
-    "az.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
+    "aws_bedrock": "aws",
+    "awsbedrock": "aws",
+    "az_ai_inference": "azure",
+    "az_ai_openai": "azure",
     "azure_ai": "azure",
+    "azure_ai_inference": "azure",
+    "azure_ai_openai": "azure",
     "azure_openai": "azure",
+    "azure_text": "azure",
     "azureopenai": "azure",
+    "bedrock": "aws",
+    "bedrock_converse": "aws",
+    "codestral": "mistral",
+    "fireworks_ai": "fireworks",
     "gcp": "google",
-    "gcp.gemini": "google",
-    "gcp.gen_ai": "google",
-    "gcp.vertex_ai": "google",
+    "gcp_gemini": "google",
+    "gcp_gen_ai": "google",
+    "gcp_vertex_ai": "google",
     "gemini": "google",
-    "google_genai": "google",
-    "google_vertexai": "google",
-    "vertex_ai": "google",
-    "vertexai": "google",
     "mistral_ai": "mistral",
     "mistralai": "mistral",
+    "palm": "google",
     "together_ai": "together",
-    "fireworks_ai": "fireworks",
+    "togetherai": "together",
+    "vertex_ai": "google",
+    "vertexai": "google",
+    "x_ai": "x-ai",
     "xai": "x-ai",
+    "z_ai": "zai",
 }
-_UNKNOWN = ("", "unknown", "custom", "default", "none")
+
+# Serving software, not sellers of tokens: the same model's price elsewhere would be invented money.
+_SELF_HOSTED = frozenset(
+    "hosted_vllm llama_cpp llamacpp llamafile lm_studio lmstudio local ollama ollama_chat sagemaker sagemaker_chat "
+    "sglang tgi triton vllm xinference".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """The unit prices of one asked-for (provider, model, day), in USD per token; ``None`` = same as plain input.
+    """The unit prices of one (provider, model, day) in one long-context tier, in USD per token.
 
-    One row a tier: a tier applies to calls with more input tokens than ``tier_start_tokens`` (0 for the first).
+    ``provider``, ``model`` and ``day`` are as asked for, so that they join. The row holds for calls whose total input
+    (cached included) is more than ``tier_start_tokens`` and at most the next row's, and then for all their tokens,
+    output too; the row of 0 also holds for calls with no input. ``cached_input_usd_per_token`` (cache reads) and
+    ``cache_write_usd_per_token`` are None where the data has no such price: they cost the same as input.
     """
 
     provider: str | None
@@ -70,68 +101,120 @@ class PriceSource:
 
 
 def price_source() -> PriceSource:
-    """The price table in use."""
-    import genai_prices
+    """The price table in use: genai-prices and its installed version; it states no data date, so ``date`` is None."""
+    from importlib.metadata import version
 
-    return PriceSource("genai-prices", genai_prices.__version__, None)
+    return PriceSource("genai-prices", version("genai-prices"), None)
 
 
 def price_table(wanted: Iterable[tuple[str | None, str, date | None]]) -> list[PriceRow]:
-    """Unit prices for distinct (provider, model, UTC day or None); what cannot be priced is absent."""
-    found: list[PriceRow] = []
+    """Unit prices in USD per token of distinct (provider, model, UTC day), one row a tier, tiers ascending.
+
+    A day of None (time unknown) gets the prices of ``UNTIMED_DAY``, which stands for the package's data date. What
+    cannot be priced has no row: the caller counts it. A provider that genai-prices knows is the only one asked; for
+    one it does not know (None, "unknown", a gateway) the model's own prefix names the provider ("groq/llama-..."),
+    else the model alone does. Source: genai-prices, standard prices.
+    """
+    models: dict[tuple[str | None, str], ModelInfo | None] = {}
+    rows: list[PriceRow] = []
     for provider, model, day in wanted:
-        prices = _model_price(provider, model, day)
+        if (provider, model) not in models:
+            models[provider, model] = _find(provider, model)
+        found = models[provider, model]
+        prices = _prices_on(found, day or UNTIMED_DAY) if found else None
         if prices is not None:
-            found.extend(_tiers(provider, model, day, prices))
-    return found
+            rows.extend(_tiers(provider, model, day, prices))
+    return rows
 
 
-def _model_price(provider: str | None, model: str, day: date | None) -> Any:
-    from genai_prices import Usage, calc_price
+@cache
+def _data() -> DataSnapshot:
+    """The bundled data, whatever snapshot the process may have set for genai-prices itself."""
+    from genai_prices.data import providers
+    from genai_prices.data_snapshot import DataSnapshot
 
-    noon = datetime.combine(day, time(12), UTC) if day else None
-    for provider_id, name in _spellings(provider, model):
+    return DataSnapshot(providers=providers, from_auto_update=False)
+
+
+def _find(provider: str | None, model: str) -> ModelInfo | None:
+    """The model's entry in the data; None when it is unknown or has no seller."""
+    for seller, name in _spellings(provider, model):
         try:
-            found = calc_price(Usage(), name, provider_id=provider_id, genai_request_timestamp=noon)
+            return _data().find_provider_model(name, seller, None, None)[1]
         except LookupError:
             continue
-        prices = found.model_price
-        if _of(prices, "input_mtok") is not None and _of(prices, "output_mtok") is not None:
-            return prices
     return None
 
 
-def _spellings(provider: str | None, model: str) -> Iterator[tuple[str | None, str]]:
-    """Ways to look a model up, the most exact first: as written, without a ``provider/`` prefix, by model alone."""
-    name = (provider or "").strip().lower()
-    known = None if name in _UNKNOWN else _PROVIDERS.get(name, name)
-    names = [model] if "/" not in model else [model, model.split("/", 1)[1]]
-    if known is not None:
-        for spelled in names:
-            yield known, spelled
-    for spelled in names:
-        yield None, spelled
+def _spellings(provider: str | None, model: str) -> Iterator[tuple[Provider | None, str]]:
+    """Ways to look a model up, the surest first; a provider of None means by model alone."""
+    names = [model]
+    while "/" in names[-1]:
+        names.append(names[-1].split("/", 1)[1])
+    prefixes = model.split("/")[:-1]
+    seller = _seller(provider or "")
+    if _key(provider or "") in _SELF_HOSTED or (seller is None and not _SELF_HOSTED.isdisjoint(map(_key, prefixes))):
+        return
+    if seller is not None:
+        yield from ((seller, name) for name in names)
+        return
+    for prefix, rest in zip(prefixes, names[1:], strict=True):
+        named = _seller(prefix)
+        if named is not None:
+            yield named, rest
+    yield from ((None, name) for name in names)
 
 
-def _tiers(provider: str | None, model: str, day: date | None, prices: Any) -> Iterator[PriceRow]:
-    parts = [_of(prices, name) for name in ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok")]
-    starts = sorted({0, *(tier.start for part in parts for tier in getattr(part, "tiers", ()))})
-    for start in starts:
-        plain, cached, written, output = (_at(part, start) for part in parts)
+def _seller(spelling: str) -> Provider | None:
+    """The provider genai-prices knows by a trace's spelling of it ("aws.bedrock", "Azure-OpenAI", "xai.chat")."""
+    from genai_prices.data_snapshot import find_provider_by_id
+
+    whole = spelling.strip().lower()
+    first = whole.split(".", 1)[0]
+    known = _PROVIDERS.get(_key(whole)) or _PROVIDERS.get(_key(first))
+    everyone = _data().providers
+    return find_provider_by_id(everyone, known or whole) or find_provider_by_id(everyone, first)
+
+
+def _key(spelling: str) -> str:
+    return spelling.strip().lower().replace(".", "_").replace("-", "_").replace(" ", "_")
+
+
+def _prices_on(model: ModelInfo, day: date) -> ModelPrice | None:
+    """The model's prices on a UTC day; None if they change within it, or do not price every input and output token."""
+    from genai_prices.types import ModelPrice, TimeOfDateConstraint
+
+    moments = [datetime.combine(day, time(0), UTC)]
+    for case in [] if isinstance(model.prices, ModelPrice) else model.prices:
+        if isinstance(case.constraint, TimeOfDateConstraint):
+            edges = (case.constraint.start_time, case.constraint.end_time)
+            moments += [datetime.combine(day, edge) for edge in edges]
+    prices = model.get_prices(moments[0])
+    steady = all(model.get_prices(moment) == prices for moment in moments[1:])
+    whole = prices.input_mtok is not None and prices.output_mtok is not None
+    return prices if steady and whole and not _splits_output(prices) else None
+
+
+def _splits_output(prices: ModelPrice) -> bool:
+    """Whether some output tokens have a price of their own: reasoning, citation, audio, image or video."""
+    return any(name.startswith("output_") and name != "output_mtok" and vars(prices)[name] for name in vars(prices))
+
+
+def _tiers(provider: str | None, model: str, day: date | None, prices: ModelPrice) -> Iterator[PriceRow]:
+    """A row for each place where any of the four prices steps: genai-prices picks each by the call's total input."""
+    parts = (prices.input_mtok, prices.cache_read_mtok, prices.cache_write_mtok, prices.output_mtok)
+    starts = {0, *(tier.start for part in parts for tier in getattr(part, "tiers", ()))}
+    for start in sorted(starts):
+        plain, cached, written, output = (_per_token(part, start) for part in parts)
         if plain is not None and output is not None:
             yield PriceRow(provider, model, day, start, plain, cached, written, output)
 
 
-def _of(prices: Any, name: str) -> Any:
-    return getattr(prices, name, None)
+def _per_token(price: Decimal | TieredPrices | None, start: int) -> float | None:
+    """USD per token, of a price per million, for calls with just more input tokens than ``start``."""
+    from genai_prices.types import TieredPrices
 
-
-def _at(price: Any, start: int) -> float | None:
-    """A price per token in the tier that begins at ``start``."""
-    if price is None:
-        return None
-    value = getattr(price, "base", price)
-    for tier in getattr(price, "tiers", ()):
-        if tier.start <= start:
-            value = tier.price
-    return float(value / 1_000_000)
+    if isinstance(price, TieredPrices):
+        reached = [tier.price for tier in price.tiers if tier.start <= start]
+        price = reached[-1] if reached else price.base
+    return None if price is None else float(price / 1_000_000)

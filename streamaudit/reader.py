@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ SUFFIXES = (".jsonl", ".ndjson", ".json")
 _PACKED = (".gz", ".zst")
 _HEAD_BYTES = 1 << 20
 MAX_OBJECT_BYTES = 256 << 20
+# What reading a compressed file raises when its bytes are not what was once written.
+DAMAGED = (EOFError, OSError, zlib.error, zstandard.ZstdError)
 _HEAD_RECORDS = 50
 _BOM = b"\xef\xbb\xbf"
 # Keys under which an API page or a download holds its records.
@@ -83,6 +86,9 @@ class Reader:
         if size == 0:
             raise Refused("empty file")
         compression = _compression(path)
+        if compression == "zstd" and not _zstd_complete(path):
+            # DuckDB would take the part that is there for the whole.
+            raise Refused("the zst stream ends early: the file is incomplete, copy or download it again")
         start = _start_of(path, compression, len(_BOM))
         if start.startswith(_BOM):
             # DuckDB would lose the first record of a file that begins with a byte order mark.
@@ -161,7 +167,7 @@ def _start_of(path: Path, compression: Compression, size: int) -> bytes:
             return stream.read(size)
     except EOFError:
         raise Refused("the gzip stream ends early: the file is incomplete, copy or download it again") from None
-    except (gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+    except DAMAGED as error:
         if isinstance(error, PermissionError):
             raise InputError(f"no permission to read {path}") from None
         raise Refused("damaged compressed file: copy or download it again") from None
@@ -180,6 +186,34 @@ def _compression(path: Path) -> Compression:
     return "none"
 
 
+def _zstd_complete(path: Path) -> bool:
+    """Whether every frame of a zst file is there to its end; walks the block headers and decompresses nothing."""
+    size, position = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while position < size:
+            file.seek(position)
+            start = file.read(18)
+            if len(start) >= 8 and start[1:4] == b"\x2a\x4d\x18" and start[0] >> 4 == 5:
+                position += 8 + int.from_bytes(start[4:8], "little")  # a skippable frame
+                continue
+            try:
+                position += zstandard.frame_header_size(start)
+                checksum = 4 if zstandard.get_frame_parameters(start).has_checksum else 0
+            except (zstandard.ZstdError, ValueError):
+                return False
+            last = False
+            while not last:
+                file.seek(position)
+                header = file.read(3)
+                if len(header) < 3:
+                    return False
+                block = int.from_bytes(header, "little")
+                last, length = bool(block & 1), 1 if block >> 1 & 3 == 1 else block >> 3
+                position += 3 + length
+            position += checksum
+    return position == size
+
+
 def _fingerprint(path: Path) -> tuple[int, str]:
     """Size in bytes, and size, modification time and a hash of head and tail: equal means unchanged."""
     try:
@@ -192,6 +226,8 @@ def _fingerprint(path: Path) -> tuple[int, str]:
                 digest.update(file.read(1 << 16))
     except PermissionError:
         raise InputError(f"no permission to read {path}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
     return stat.st_size, f"{stat.st_size}:{stat.st_mtime_ns}:{digest.hexdigest()}"
 
 
@@ -207,9 +243,20 @@ def _look(path: Path, compression: Compression) -> tuple[Container, str | None, 
         found = _records_in(text, whole=len(head) < size)
         if found[2] or len(head) < size:
             break
+    if not found[2] and len(head) < size and _holds_no_record(text):
+        raise Refused("empty file")
     if not found[2] and found[0] == "lines":
         raise Refused("no line of it is a JSON object; a single object larger than 256 MB must be split first")
     return found
+
+
+def _holds_no_record(text: str) -> bool:
+    """Whether this is what an export with nothing in it looks like: ``[]``, or a page whose list is empty."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return value == [] or (isinstance(value, dict) and any(value.get(key) == [] for key in PAGE_KEYS))
 
 
 def _records_in(text: str, whole: bool) -> tuple[Container, str | None, tuple[dict[str, Any], ...]]:

@@ -67,7 +67,7 @@ _SAFE_FUNCTIONS = frozenset(
     "array_contains len isfinite isnan + - * / % // || ^ **".split()
 )
 _SAFE_CLASSES = frozenset(
-    ("CONSTANT", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "FUNCTION", "OPERATOR", "CAST", "CASE", "BETWEEN")
+    ("CONSTANT", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "FUNCTION", "OPERATOR", "CAST", "TYPE", "CASE", "BETWEEN")
 )
 
 
@@ -111,7 +111,7 @@ class Scope:
 
     def prepare(self, store: Store) -> None:
         """Define ``visible``, the one place where the user's own condition is part of a query."""
-        condition = f" WHERE ({_checked(store, self.where)})" if self.where else ""
+        condition = f" WHERE ({_checked(store, self.where)})" if self.where is not None else ""
         store.run(f"CREATE OR REPLACE TEMP VIEW visible AS SELECT * FROM call_tax{condition}")  # noqa: S608 - checked
 
 
@@ -168,11 +168,14 @@ def parse_window(
         zone = ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
         raise UsageError(f"--tz {tz}: there is no such time zone", "such as UTC or Europe/Paris") from None
-    if ((last or week) and (since or until)) or (last and week):
+    if sum((last is not None, week is not None, since is not None or until is not None)) > 1:
         raise UsageError("give --since/--until, --last or --week, not several of them")
-    if last:
-        return (now or datetime.now(UTC)) - _length(last), None
-    if week:
+    if last is not None:
+        try:
+            return (now or datetime.now(UTC)) - _length(last), None
+        except OverflowError:
+            raise UsageError(f"--last {last}: that is before the calendar begins") from None
+    if week is not None:
         match = re.fullmatch(r"(\d{4})-W(\d{1,2})", week)
         try:
             monday = date.fromisocalendar(int(match[1]), int(match[2]), 1) if match else None
@@ -196,9 +199,9 @@ def _instant(flag: str, text: str | None, zone: ZoneInfo) -> datetime | None:
         return None
     try:
         value = datetime.fromisoformat(text)
-    except ValueError:
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"{flag} {text}: expected a date or time such as 2026-11-16 or 2026-11-16T08:00") from None
-    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _length(text: str) -> timedelta:
@@ -223,6 +226,8 @@ def _pattern(values: str) -> str:
 
 def _checked(store: Store, where: str) -> str:
     """The user's condition if it is one expression over the call's own columns; UsageError otherwise."""
+    if not where.strip():
+        raise UsageError("--where is empty", "such as --where \"tenant = 'acme'\"")
     tree = json.loads(store.statement_tree(f"SELECT 1 FROM visible WHERE ({where}\n)"))  # noqa: S608 - parsed, not run
     if tree.get("error") or len(tree["statements"]) != 1:
         raise UsageError(f"--where: not a SQL condition: {where!r}")

@@ -1,8 +1,8 @@
--- One file's records on their way into the store. ``staged`` is what a source's SQL fills, by name; ``ready`` is what
--- every source shares: the outcome, whether a stream streamed, and why a record is rejected.
+-- One file's records on their way into the store. ``staged`` is what a source's SQL fills, by name, with the reason of
+-- every record that is rejected; ``ready`` is what all sources share: the outcome, and whether a stream streamed.
 
 CREATE OR REPLACE TABLE scratch.staged (
-    line BIGINT, kind VARCHAR, reject VARCHAR,
+    kind VARCHAR, reason VARCHAR,
     call_id VARCHAR, trace_id VARCHAR, parent_id VARCHAR, logical_request_id VARCHAR, attempt_number INTEGER,
     response_id VARCHAR, name VARCHAR, span_kind VARCHAR,
     model VARCHAR, response_model VARCHAR, provider VARCHAR, route VARCHAR, route_rank INTEGER, tenant VARCHAR,
@@ -26,6 +26,7 @@ CREATE OR REPLACE TEMP VIEW ready AS
 WITH decided AS (
     SELECT
         *,
+        rowid AS staged_row,
         -- The first rule that speaks decides; cancel_evidence names it.
         CASE
             WHEN said_outcome IS NOT NULL THEN 'outcome'
@@ -73,20 +74,6 @@ SELECT
         coalesce(end_time, start_time + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS end_time,
         CASE kind WHEN 'embedding' THEN 'embedding' WHEN 'llm' THEN coalesce(operation, 'chat') END AS operation,
         CASE WHEN output_tokens IS NULL THEN 'none' ELSE coalesce(usage_basis, 'provider') END AS usage_basis
-    ),
-    CASE
-        WHEN reject IS NOT NULL THEN reject
-        WHEN kind IS NOT NULL AND kind NOT IN ('llm', 'embedding') THEN NULL
-        WHEN getvariable('needs_id') AND (call_id IS NULL OR call_id = '') THEN 'no id'
-        WHEN getvariable('needs_start') AND start_time IS NULL THEN 'no start time'
-        WHEN start_time < TIMESTAMP '2000-01-01' OR start_time > TIMESTAMP '2100-01-01' THEN 'start time out of range'
-        WHEN duration_ms < 0 THEN 'ends before it starts'
-        WHEN duration_ms > 3.2e10 THEN 'duration out of range'
-        WHEN least(input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, delivered_tokens,
-            rendered_tokens) < 0 THEN 'negative token count'
-        WHEN greatest(input_tokens, output_tokens, reasoning_tokens, delivered_tokens, rendered_tokens) > 1e9
-            THEN 'token count out of range'
-        WHEN least(cost_usd, input_cost_usd, output_cost_usd) < 0 THEN 'negative cost'
-    END AS reason
+    )
 FROM outcomes
 ;

@@ -77,11 +77,14 @@ class Store:
         Waits up to ``wait_s`` seconds while another process holds it, telling ``on_wait`` once who does.
         Raises StoreError when it stays busy, is not a store, or was written by a newer streamaudit.
         """
-        new = not path.exists()
+        try:
+            new = not path.exists()
+            if new and write:
+                path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot open store {path}: {error.strerror}", "--db names another file") from None
         if new and not write:
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
-        if new:
-            path.parent.mkdir(parents=True, exist_ok=True)
         store = cls(_connect(), path, writable=write)
         store._wait_s, store._on_wait = wait_s, on_wait
         try:
@@ -287,6 +290,7 @@ _READ_SIGNS = (
     ("GZIP", "gzip_truncated"),
     ("Failed to decode gzip", "gzip_damaged"),
     ("zstd", "zstd_damaged"),
+    ("Data corruption detected", "zstd_damaged"),
     ("No files found", "missing"),
     ("Malformed JSON", "malformed"),
     ("Invalid Input Error", "malformed"),

@@ -14,7 +14,7 @@ SELECT
 
 _TOUCHED = """
 CREATE OR REPLACE TEMP TABLE nodes AS
-WITH touched AS (SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reject IS NULL)
+WITH touched AS (SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reason IS NULL)
 SELECT
     trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation, start_time, end_time,
     output_tokens,
@@ -152,7 +152,7 @@ WHERE calls.source = getvariable('source') AND calls.call_id = i.call_id
 _SHARED_RESPONSES = """
 CREATE OR REPLACE TEMP TABLE shared AS
 WITH touched AS (
-    SELECT DISTINCT response_id FROM scratch.staged WHERE response_id IS NOT NULL AND reject IS NULL
+    SELECT DISTINCT response_id FROM scratch.staged WHERE response_id IS NOT NULL AND reason IS NULL
 ), seen AS (
     SELECT source, call_id, response_id, usage_basis, output_tokens
     FROM store.calls SEMI JOIN touched USING (response_id)

@@ -69,7 +69,8 @@ def grid(table: Table, total: Table | None, escape: Escape, wide: bool = False) 
     headings = tuple(_heading(table, index, escape) for index in shown)
     result = Grid(escape(table.title), headings, list(zip(*columns, strict=True)), table.rest_row)
     if total is not None:
-        result = _with_total(result, grid(total, None, escape, wide))
+        figures = tuple(column for column in table.columns if column.name not in table.by)
+        result = _with_total(result, grid(replace(total, columns=figures), None, escape, wide))
     dash = any(cell.head == UNKNOWN for row in result.rows for cell in row)
     return replace(result, shows_unknown=dash)
 

@@ -51,7 +51,7 @@ def tokens(value: float) -> str:
 
 def size(value: float) -> str:
     """A number of bytes: ``812 B``, ``1.21 MB``."""
-    return f"{value:,.0f} B" if abs(_rounded(value, 3)) < 1000 else _scaled(value, _BYTE_SCALES)
+    return f"{tokens_per_s(value)} B" if abs(_rounded(value, 3)) < 1000 else _scaled(value, _BYTE_SCALES)
 
 
 def usd(value: float) -> str:

@@ -150,6 +150,8 @@ def _widest_cap(sizes: Sequence[_Size], columns: Sequence[int], stacked: bool, w
 
 def _in_blocks(dimensions: list[int], figures: list[int], sizes: Sequence[_Size], width: int) -> _Plan | None:
     """Every column: as many as fit, then the others below with the names repeated."""
+    if _width(sizes, [*dimensions, *figures], False) <= width:
+        return _Plan([[*dimensions, *figures]])
     blocks: list[list[int]] = []
     cap = max(_widest_cap(sizes, dimensions, True, width // 3), _NAME_MIN)
     for figure in figures:

@@ -38,7 +38,7 @@ def filters(report: Report) -> str:
 
 def note(item: Note) -> str:
     """A note's message with its count, unless the message already states it."""
-    if item.count is None or re.search(rf"(?<![\d,.]){item.count}(?![\d,.]?\d)", item.message.replace(",", "")):
+    if item.count is None or re.search(rf"(?<![\w.-]){item.count}(?![\w-]|\.\d)", item.message.replace(",", "")):
         return item.message
     return f"{item.message} ({item.count:,})"
 

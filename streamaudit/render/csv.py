@@ -1,7 +1,6 @@
 """CSV: the first table with raw numbers; NULL is an empty cell."""
 
 import csv
-import io
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,6 +12,15 @@ SUFFIXES = (".csv",)
 ALL_GROUPS = True
 
 _READY = {int, type(None)}
+# The writer quotes only those line breaks that its own line ends hold, so it is given both and one is taken off.
+_CRLF = "\r\n"
+
+
+class _Lines(list[str]):
+    """What the writer writes to, a line at a time; ends each with a line feed alone."""
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix(_CRLF) + "\n")
 
 
 def render(report: Report, screen: Screen) -> str:
@@ -25,11 +33,11 @@ def render(report: Report, screen: Screen) -> str:
     if table.rest_row is not None:
         names.append("rest")
         columns.append(_rest(table))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator=_CRLF)
     writer.writerow(names)
     writer.writerows(zip(*columns, strict=True))
-    return text.getvalue()
+    return "".join(lines)
 
 
 def _column(values: Sequence[Value]) -> Sequence[Value]:

@@ -22,7 +22,7 @@ def render(report: Report, screen: Screen) -> str:
     """The report as text; styled only when the screen has colour."""
     lines = [*_heading(report, screen), *_tables(report, screen), *_notes(report, screen)]
     if screen.width is not None:
-        lines = [Line(part, line.style) for line in lines for part in fold(line.text, screen.width)]
+        lines = [Line(part.rstrip(), line.style) for line in lines for part in fold(line.text, screen.width)]
     return _styled(lines) if screen.color else "".join(f"{line.text}\n" for line in lines)
 
 

@@ -28,7 +28,7 @@ WITH printed AS (
 SELECT
     line,
     CASE WHEN ttft_s IS NULL AND end_to_end_latency_s IS NULL AND error_code IS NULL THEN NULL ELSE 'llm' END AS kind,
-    fingerprint || '-' || row_number() OVER (PARTITION BY fingerprint ORDER BY line) AS call_id,
+    fingerprint || '-' || row_number() OVER (PARTITION BY fingerprint) AS call_id,
     first_filled(json_extract_string(record, $map_tenant)) AS tenant,
     filled_rank(json_extract_string(record, $map_tenant), -1) * 0 AS tenant_rank,
     first_filled(json_extract_string(record, $map_route)) AS route,

@@ -19,7 +19,7 @@ _FOREIGN = (
     "span_kind",
     "dotted_order",
     "resourceSpans",
-)  # noqa: E501
+)
 
 _FIELDS = (
     *_ID, *_START, "schema", "trace_id", "parent_span_id", "parent_id", "logical_request_id", "attempt_number",

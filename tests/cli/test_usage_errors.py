@@ -1,0 +1,142 @@
+"""Exit code 2: the command line asks for something that does not exist, and says what does."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Cli
+from tests.cli.traffic import calls, write_lines
+
+REPORTS = ("report", "ttft", "tax")
+
+WRONG: list[tuple[list[str], str]] = [
+    (["repport"], "No such command 'repport'"),
+    (["report", "--byy", "tenant"], "--byy"),
+    (["report", "--by"], "--by"),
+    (["report", "--by", "tenent"], "did you mean tenant?"),
+    (["report", "--by", "tenant,modell"], "did you mean model?"),
+    (["report", "--by", "tenant,tenant"], "named twice"),
+    (["report", "--by", "model,route,tenant,deploy,service"], "at most 4"),
+    (["report", "--format", "yaml"], "formats: csv, json, jsonl, markdown, table"),
+    (["report", "--top", "0"], "--top takes a number from 1"),
+    (["report", "--top", "many"], "--top"),
+    (["report", "--color", "blue"], "auto, always or never"),
+    (["report", "-o", "json"], "--format json"),
+    (["report", "-o", "report.docx"], "no format is known by that suffix"),
+    (["report", "-o", "report"], "no format is known by that suffix"),
+    (["report", "--tz", "Mars/Olympus"], "no such time zone"),
+    (["report", "--tz", "../../etc/passwd"], "no such time zone"),
+    (["report", "--tz", ""], "no such time zone"),
+    (["report", "--week", "2026-47"], "such as 2026-W47"),
+    (["report", "--week", "2026-W60"], "such as 2026-W47"),
+    (["report", "--week", ""], "such as 2026-W47"),
+    (["report", "--last", "7y"], "such as 7d"),
+    (["report", "--last", ""], "such as 7d"),
+    (["report", "--last", "999999w"], "before the calendar begins"),
+    (["report", "--last", "7d", "--week", "2026-W47"], "not several of them"),
+    (["report", "--last", "7d", "--since", "2026-11-16"], "not several of them"),
+    (["report", "--since", "last monday"], "expected a date or time"),
+    (["report", "--since", "0001-01-01", "--tz", "Asia/Tokyo"], "expected a date or time"),
+    (["report", "--since", "2026-11-20", "--until", "2026-11-16"], "--since must be before --until"),
+    (["report", "--since", "2026-11-20", "--until", "2026-11-20"], "--since must be before --until"),
+    (["report", "--only", "tenant"], "tenant=acme,glob*"),
+    (["report", "--only", "tenent=acme"], "did you mean tenant?"),
+    (["report", "--only", "day=2026-11-16"], "there is no such dimension"),
+    (["report", "--wait", "soon"], "such as 60s or 5m"),
+    (["report", "--map", "tenant=metadata.org"], "--map is for files"),
+    (["ttft", "--slo", "fast"], "such as 800ms"),
+    (["ttft", "--slo", "0ms"], "--slo"),
+    (["ttft", "--slo", "-5ms"], "--slo"),
+    (["ttft", "--buckets", "linear"], "--buckets"),
+    (["ttft", "--buckets", "1s,100ms"], "bounds must ascend"),
+    (["ttft", "--buckets", "1s,1s"], "bounds must ascend"),
+    (["tax", "--top-calls", "-1"], "--top-calls"),
+    (["tax", "--top-calls", "all"], "--top-calls"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG, ids=lambda value: " ".join(value)[:60] if value else "empty")
+def test_a_wrong_command_line_ends_with_2_and_says_what_is_right(
+    cli: Cli, sample_store: Path, arguments: list[str], says: str
+) -> None:
+    """Each mistake is named in one or two lines on standard error, and standard output stays empty."""
+    done = cli.run(*arguments, env={"STREAMAUDIT_DB": str(sample_store)})
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err
+    assert len(done.err.splitlines()) <= 2
+
+
+INGEST_WRONG: list[tuple[list[str], str]] = [
+    (["ingest"], "PATH"),
+    (["ingest", "calls.jsonl", "--max-bad", "some"], "such as 1%"),
+    (["ingest", "calls.jsonl", "--max-bad", "1.5"], "such as 1%"),
+    (["ingest", "calls.jsonl", "--max-bad", "-1"], "such as 1%"),
+    (["ingest", "calls.jsonl", "--map", "tenant"], "tenant=metadata.organizationId"),
+    (["ingest", "calls.jsonl", "--map", "tennant=org"], "did you mean tenant?"),
+    (["ingest", "calls.jsonl", "--map", "tenant=a..b"], "names joined by dots"),
+    (["ingest", "calls.jsonl", "--source", "my source"], "--source"),
+    (["ingest", "calls.jsonl", "--wait", "a while"], "such as 60s or 5m"),
+    (["report", "calls.jsonl", "--db", "other.duckdb"], "not both"),
+    (["report", "calls.jsonl", "--wait", "a while"], "such as 60s or 5m"),
+    (["report", "calls.jsonl", "--map", "tennant=org"], "did you mean tenant?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "says"), INGEST_WRONG, ids=lambda value: " ".join(value)[:60])
+def test_a_wrong_command_line_about_files_ends_with_2_and_stores_nothing(
+    cli: Cli, arguments: list[str], says: str
+) -> None:
+    """No store appears when the command line is refused."""
+    write_lines(cli.folder / "calls.jsonl", calls(3))
+    done = cli.run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err
+    assert not list(cli.folder.rglob("*.duckdb"))
+
+
+REFUSED_CONDITIONS = (
+    "", " ", "nosuch = 1", "tenant = 'acme", "tenant", "cancelled", "tenant = 5", "ttft_ms > 'fast'",
+    "tenant IN (SELECT tenant FROM call_tax)", "EXISTS (SELECT 1)", "(SELECT 1) = 1", "SELECT 1",
+    "read_text('/etc/passwd') IS NOT NULL", "getenv('HOME') = ''", "current_setting('memory_limit') = ''",
+    "nextval('s') = 1", "repeat('a', 1000000000) = 'a'", "random() < 0.5",
+    "true; DROP TABLE store.calls", "true); DROP TABLE store.calls; SELECT (true",
+    "true) UNION ALL SELECT 2 FROM call_tax WHERE (true", "true) GROUP BY ALL HAVING (true", "true) LIMIT (1",
+    "true) --", "true) /*", "true /*", "true) -- \n OR (true); SELECT (1", "*/ true /*", "true)\n) --",
+    "count(*) > 1", "sum(output_tokens) > 1", "count(*) OVER () > 1", "unnest([1]) = 1", "COLUMNS(*) IS NULL", "*",
+    "$1 = 1", "? = 1", "tenant LIKE $tenant", "#1 = 1", "list_transform([1], lambda x: x)[1] = 1",
+    "tenant::nosuchtype = 1", "visible.tenant = 'acme'", "store.main.calls.tenant = 'acme'", "rowid = 1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", REFUSED_CONDITIONS)
+def test_where_takes_one_condition_on_a_calls_columns_and_nothing_else(
+    cli: Cli, sample_store: Path, condition: str
+) -> None:
+    """Subqueries, files, further statements, aggregates and text that closes the bracket are all exit code 2."""
+    done = cli.run("report", "--db", sample_store, "--where", condition)
+    assert (done.code, done.out) == (2, ""), done.err
+    assert done.err.startswith("error: --where")
+    assert "Traceback" not in done.err
+
+
+GOOD_CONDITIONS = (
+    "tenant = 'acme'", "tenant IN ('acme', 'globex') AND NOT (outcome = 'error')", "tenant = 'acme' -- (all of it)",
+    "start_time >= '2026-11-16'", "start_time >= TIMESTAMP '2026-11-16 08:00'", "ttft_ms BETWEEN 100 AND 900",
+    "model LIKE 'gpt%' OR regexp_matches(model, '^claude')", "tenant IS NULL", "coalesce(tenant, '') = ''",
+    "ttft_ms / nullif(duration_ms, 0) > 0.5", "ttft_ms::BIGINT > 500", "CASE WHEN streamed THEN ttft_ms END > 500",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", GOOD_CONDITIONS)
+def test_where_takes_the_conditions_people_write(cli: Cli, sample_store: Path, condition: str) -> None:
+    """Comparisons, lists, patterns, dates, casts and arithmetic on columns all narrow the report."""
+    done = cli.run("report", "--db", sample_store, "--where", condition, "--format", "csv")
+    assert done.code == 0, done.err
+    assert 0 < int(done.out.splitlines()[1].split(",")[0]) < 3420
+
+
+@pytest.mark.parametrize("command", REPORTS)
+def test_every_report_refuses_alike(cli: Cli, command: str) -> None:
+    """The options that reports share are checked in each of them, before any store is looked for."""
+    for arguments in (["--by", "tenent"], ["--format", "yaml"], ["-o", "json"], ["--tz", "Mars"], ["--week", "47"]):
+        assert cli.run(command, *arguments).code == 2
