@@ -57,7 +57,7 @@ def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
         ("no_start_time", untimed, "calls have no start time and are in no window"),
     )
     return tuple(
-        Note(code, message, count if code != "empty" else None)
+        Note(code, message if code == "empty" else f"{count:,} {message}", None if code == "empty" else count)
         for code, count, message in stated
         if count and not (code == "embeddings" and "operation" in scope.by)
     )
@@ -72,4 +72,4 @@ def price_note(store: Store, scope: Scope) -> tuple[Note, ...]:
 
     source = price_source()
     dated = f", data of {source.date}" if source.date else ""
-    return (Note("prices", f"cancelled calls are priced by {source.name} {source.version}{dated}", priced),)
+    return (Note("prices", f"{priced:,} cancelled calls are priced by {source.name} {source.version}{dated}", priced),)

@@ -192,6 +192,7 @@ def _bounded_marks(table: Table) -> Table:
     for index, record in enumerate(table.records()):
         if record["tax_open_calls"]:
             marks[(index, "tax_low_tokens")] = Mark(prefix="≥ ")
+            marks[(index, "tax_usd")] = Mark(prefix="≥ ")
             marks[(index, "tax_high_known_tokens")] = Mark(prefix="≤ ", suffix=f" + {record['tax_open_calls']:,} open")
         if record["tax_unpriced_calls"]:
             marks[(index, "tax_usd")] = Mark(prefix="≥ ")
@@ -220,24 +221,25 @@ def _sum(values: list[Any]) -> Any:
 def _class_notes(tables: tuple[Table, ...]) -> tuple[Note, ...]:
     total = next(table for table in tables if table.name == "total")
     record = next(iter(total.records()))
-    notes = []
-    if record["tax_unknown_calls"]:
-        notes.append(Note(
-            "tax_unknown", "cancelled calls have no known tax: usage, or what was rendered, was never recorded; "
-            "they add 0 to the low end and leave the high end open", _count(record["tax_unknown_calls"]),
-        ))  # fmt: skip
-    if record["tax_estimated_calls"]:
-        notes.append(Note(
-            "tax_estimated", "cancelled calls are estimated: delivered tokens count as rendered",
-            _count(record["tax_estimated_calls"]),
-        ))  # fmt: skip
-    if record["rendered_exceeds_billed"]:
-        notes.append(Note(
-            "rendered_exceeds_billed", "cancelled calls show more rendered than billed tokens (counted by another "
-            "tokenizer?): their tax is 0", _count(record["rendered_exceeds_billed"]),
-        ))  # fmt: skip
-    return tuple(notes)
-
-
-def _count(value: Value) -> int | None:
-    return value if isinstance(value, int) else None
+    stated = (
+        (
+            "tax_unknown",
+            record["tax_unknown_calls"],
+            "cancelled calls have no known tax: usage, or what was rendered, was never recorded; "
+            "they add 0 to the low end and leave the high end open",
+        ),
+        ("tax_estimated", record["tax_estimated_calls"], "cancelled calls are estimated: delivered counts as rendered"),
+        (
+            "rendered_exceeds_billed",
+            record["rendered_exceeds_billed"],
+            "cancelled calls show more rendered than billed tokens (counted by another tokenizer?): their tax is 0",
+        ),
+        (
+            "tax_unpriced",
+            record["tax_unpriced_calls"],
+            "cancelled calls have a tax and no price; dollars leave them out",
+        ),
+    )
+    return tuple(
+        Note(code, f"{count:,} {message}", count) for code, count, message in stated if isinstance(count, int) and count
+    )

@@ -1,0 +1,225 @@
+"""Exit code 3: the input cannot be used, and each kind of unusable input is told apart."""
+
+import gzip
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tests.cli.running import Cli
+from tests.cli.traffic import as_lines, call, calls, write_lines
+
+_GOOD = as_lines(calls(2000)).encode()
+
+
+def _changed(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes(255 - byte for byte in data[at : at + 8]) + data[at + 8 :]
+
+
+def _zip() -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("traces.jsonl", _GOOD)
+    return buffer.getvalue()
+
+
+_GZ = gzip.compress(_GOOD, mtime=0)
+_ZST = zstandard.ZstdCompressor(write_checksum=True).compress(_GOOD)
+_TWO_FRAMES = _ZST + zstandard.ZstdCompressor().compress(as_lines(calls(2000, start=2000)).encode())
+_SCORE = {
+    "id": "s1", "traceId": "t1", "name": "quality", "value": 0.3, "dataType": "NUMERIC", "source": "API",
+    "timestamp": "2026-11-16T00:00:00Z",
+}  # fmt: skip
+
+UNUSABLE: dict[str, tuple[bytes, str]] = {
+    "empty.jsonl": (b"", "empty file"),
+    "blank.jsonl": (b"\n \n\t\n", "empty file"),
+    "nothing.json": (b"[]", "empty file"),
+    "page.json": (b'{"data": [], "meta": {"page": 1}}', "empty file"),
+    "empty.jsonl.gz": (gzip.compress(b""), "empty file"),
+    "noise.jsonl": (bytes(range(256)) * 8, "a binary file, not JSON"),
+    "utf16.jsonl": (as_lines(calls(2)).encode("utf-16"), "a binary file, not JSON"),
+    "login.json": (b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "HTML or XML, not JSON"),
+    "denied.json": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "HTML or XML, not JSON"),
+    "orders.csv": (b"id,name,price\n1,tea,3\n", "a CSV or other table"),
+    "notes.jsonl": (b"call me\nlater\n", "not JSON"),
+    "traces.zip": (_zip(), "unpack it first"),
+    "traces.jsonl.xz": (b"\xfd7zXZ\x00\x00\x04", "repack as .gz or .zst"),
+    "traces.parquet": (b"PAR1" + bytes(64) + b"PAR1", "Parquet is not read yet"),
+    "cut.jsonl.gz": (_GZ[: len(_GZ) // 2], "the gzip stream ends early"),
+    "cut-at-once.jsonl.gz": (_GZ[:8], "the gzip stream ends early"),
+    "changed.jsonl.gz": (_changed(_GZ, len(_GZ) // 3), "download"),
+    "cut.jsonl.zst": (_ZST[: len(_ZST) // 2], "the zst stream ends early"),
+    "cut-by-one.jsonl.zst": (_ZST[:-1], "the zst stream ends early"),
+    "cut-second.jsonl.zst": (_TWO_FRAMES[:-50], "the zst stream ends early"),
+    "changed.jsonl.zst": (_changed(_ZST, len(_ZST) // 3), "download it again"),
+    "scores.json": (json.dumps([_SCORE]).encode(), "export the observations table"),
+    "unknown.json": (b'{"city": "Oslo", "degrees": 4}', "of no known format (its fields begin city, degrees)"),
+    "numbers.json": (b"[1, 2, 3]", "of no known format"),
+    "broken.jsonl": (b'{"request_id": \n{"request_id" "a"}\n', "no line of it is a JSON object"),
+    "deep.json": (b"[" * 50_000, "of no known format"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_an_unusable_file_ends_with_3_and_says_what_it_is(cli: Cli, name: str) -> None:
+    """The message names the file and what it holds instead, and no call is stored."""
+    data, says = UNUSABLE[name]
+    (cli.folder / name).write_bytes(data)
+    done = cli.run("ingest", name, "--db", "store.duckdb", "-q")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith(f"{name}: ")
+    assert says in done.err
+    assert cli.run("report", "--db", "store.duckdb", "--fail-on-empty").code == 3
+
+
+@pytest.mark.parametrize("name", ["login.json", "cut.jsonl.gz", "cut.jsonl.zst", "scores.json", "empty.jsonl"])
+def test_a_report_over_an_unusable_file_ends_with_3_and_shows_no_figure(cli: Cli, name: str) -> None:
+    """A report straight from files never shows figures of the rest of them."""
+    write_lines(cli.folder / "good.jsonl", calls(5))
+    (cli.folder / name).write_bytes(UNUSABLE[name][0])
+    done = cli.run("report", "good.jsonl", name)
+    assert (done.code, done.out) == (3, "")
+    assert "1 of 2 files could not be read" in done.err
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("missing.jsonl", "no such file: missing.jsonl"),
+        ("missing/*.jsonl", "nothing matches missing/*.jsonl"),
+        ("junk", "no .json, .jsonl or .ndjson file"),
+        ("/dev/null/traces.jsonl", "/dev/null/traces.jsonl"),
+    ],
+)
+def test_a_path_that_leads_nowhere_ends_with_3(cli: Cli, path: str, says: str) -> None:
+    """Missing files, globs without a match and folders without exports are said before any store is made."""
+    (cli.folder / "junk").mkdir()
+    (cli.folder / "junk" / "notes.txt").write_text("hello")
+    write_lines(cli.folder / "junk" / ".hidden.jsonl", calls(1))
+    done = cli.run("ingest", path, "--db", "store.duckdb")
+    assert (done.code, done.out) == (3, "")
+    assert says in done.err
+    assert not (cli.folder / "store.duckdb").exists()
+
+
+def test_a_good_copy_of_every_damaged_file_is_read(cli: Cli) -> None:
+    """What makes the damaged archives unusable is the damage: whole ones, also of several frames, are read."""
+    (cli.folder / "whole.jsonl.gz").write_bytes(_GZ)
+    (cli.folder / "whole.jsonl.zst").write_bytes(_TWO_FRAMES)
+    skippable = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"note"
+    (cli.folder / "more.jsonl.zst").write_bytes(zstandard.compress(as_lines(calls(1, 4000)).encode()) + skippable)
+    done = cli.run("ingest", "whole.jsonl.gz", "whole.jsonl.zst", "more.jsonl.zst", "--db", "store.duckdb")
+    assert done.code == 0, done.err
+    assert "= new        4,001" in done.err
+
+
+def _only_bad(count: int) -> str:
+    return as_lines({**call(number), "start_time": "yesterday"} for number in range(count))
+
+
+def test_a_file_of_only_bad_records_ends_with_3(cli: Cli) -> None:
+    """Every record is rejected with its line and reason, and the exit code says that nothing was gained."""
+    (cli.folder / "bad.jsonl").write_text(_only_bad(5))
+    done = cli.run("ingest", "bad.jsonl", "--db", "store.duckdb")
+    assert done.code == 3
+    assert "rejected line 1: no start time" in done.err
+    assert "... and 2 more" in done.err
+    assert "error: no file held a good record" in done.err
+
+
+def test_allow_empty_accepts_files_without_records_but_not_bad_files(cli: Cli) -> None:
+    """An hourly export may hold nothing; an error page in its place is still an error."""
+    for name in ("empty.jsonl", "blank.jsonl", "nothing.json", "page.json", "empty.jsonl.gz", "login.json"):
+        (cli.folder / name).write_bytes(UNUSABLE[name][0])
+    empty = ("empty.jsonl", "blank.jsonl", "nothing.json", "page.json", "empty.jsonl.gz")
+    assert cli.run("ingest", *empty, "--db", "store.duckdb").code == 3
+    assert cli.run("ingest", *empty, "--db", "store.duckdb", "--allow-empty").code == 0
+    assert cli.run("ingest", *empty, "login.json", "--db", "store.duckdb", "--allow-empty").code == 3
+
+
+def test_an_empty_file_among_good_ones_does_not_fail_the_run(cli: Cli) -> None:
+    """One quiet hour is mentioned and the other hours are stored."""
+    (cli.folder / "quiet.jsonl").write_bytes(b"")
+    write_lines(cli.folder / "busy.jsonl", calls(5))
+    done = cli.run("ingest", "quiet.jsonl", "busy.jsonl", "--db", "store.duckdb", "-q")
+    assert (done.code, done.err) == (0, "quiet.jsonl: empty file\n")
+
+
+@pytest.mark.parametrize(("limit", "accepted"), [("1", False), ("2", True), ("10%", False), ("20%", True), ("0", False)])
+def test_max_bad_rolls_one_file_back_and_keeps_the_others(cli: Cli, limit: str, accepted: bool) -> None:
+    """A file with 2 bad records of 10 is taken or left whole; the file beside it stays either way."""
+    (cli.folder / "mixed.jsonl").write_text(as_lines(calls(8)) + _only_bad(2))
+    write_lines(cli.folder / "other.jsonl", calls(5, start=100))
+    done = cli.run("ingest", "mixed.jsonl", "other.jsonl", "--db", "store.duckdb", "--max-bad", limit)
+    assert done.code == (0 if accepted else 3)
+    assert ("2 of 10 records are bad, more than --max-bad" in done.err) is not accepted
+    assert _stored(cli) == (13 if accepted else 5)
+
+
+def test_a_file_given_up_for_max_bad_is_read_by_the_next_run(cli: Cli) -> None:
+    """Giving a file up leaves no trace of it that would make the next run skip it."""
+    (cli.folder / "mixed.jsonl").write_text(as_lines(calls(8)) + _only_bad(2))
+    assert cli.run("ingest", "mixed.jsonl", "--db", "store.duckdb", "--max-bad", "0").code == 3
+    assert cli.run("ingest", "mixed.jsonl", "--db", "store.duckdb").code == 0
+    assert _stored(cli) == 8
+
+
+def test_a_bad_file_does_not_cost_the_good_ones(cli: Cli) -> None:
+    """The exit code is 3 and every usable file is stored, whichever comes first."""
+    (cli.folder / "b-login.json").write_bytes(UNUSABLE["login.json"][0])
+    write_lines(cli.folder / "a.jsonl", calls(2))
+    write_lines(cli.folder / "c.jsonl", calls(3, start=50))
+    assert cli.run("ingest", cli.folder, "--db", "store.duckdb").code == 3
+    assert _stored(cli) == 5
+
+
+def _stored(cli: Cli) -> int:
+    return int(cli.run("report", "--db", "store.duckdb", "--format", "csv").out.splitlines()[1].split(",")[0])
+
+
+@pytest.mark.parametrize("command", ["report", "ttft", "tax"])
+def test_an_empty_window_is_no_error_unless_asked_to_be_one(cli: Cli, sample_store: Path, command: str) -> None:
+    """Without calls the report stands, says so and is valid JSON; --fail-on-empty makes it exit code 3."""
+    quiet = (command, "--db", sample_store, "--week", "2020-W01", "--format", "json", "--by", "tenant")
+    done = cli.run(*quiet)
+    assert done.code == 0
+    assert "no calls in this window" in [note["message"] for note in json.loads(done.out)["notes"]]
+    failed = cli.run(*quiet, "--fail-on-empty")
+    assert (failed.code, json.loads(failed.out)["tables"]) == (3, json.loads(done.out)["tables"])
+    assert cli.run(command, "--db", sample_store, "--fail-on-empty").code == 0
+
+
+def test_rejects_are_listed_without_content(cli: Cli) -> None:
+    """--rejects names file, line, reason and size of each bad record and quotes none of it."""
+    secret = "SECRET-PROMPT"
+    lines = [*as_lines(calls(2)).splitlines(), '{"request_id": "' + secret, json.dumps({"input": secret}), "[1]", "7"]
+    (cli.folder / "mixed.jsonl").write_text("\n".join(lines))
+    done = cli.run("ingest", "mixed.jsonl", "--db", "store.duckdb", "--rejects", "rejects.csv")
+    assert done.code == 0
+    listed = (cli.folder / "rejects.csv").read_text()
+    assert listed.splitlines()[:2] == ["file,line,record,reason,bytes", "mixed.jsonl,3,3,malformed JSON,30"]
+    assert [line.split(",")[1] for line in listed.splitlines()[1:]] == ["3", "4", "5", "6"]
+    assert secret not in listed + done.err
+    assert secret.encode() not in (cli.folder / "store.duckdb").read_bytes()
+
+
+_UNWRITABLE: dict[str, Callable[[Cli], list[str]]] = {
+    "report": lambda cli: ["report", "calls.jsonl", "-q", "-o", "missing/report.json"],
+    "rejects": lambda cli: ["ingest", "calls.jsonl", "-q", "--db", "s.duckdb", "--rejects", "missing/rejects.csv"],
+}
+
+
+@pytest.mark.parametrize("kind", _UNWRITABLE)
+def test_a_file_that_cannot_be_written_ends_with_3(cli: Cli, kind: str) -> None:
+    """The path and the system's reason are in the message."""
+    write_lines(cli.folder / "calls.jsonl", calls(3))
+    done = cli.run(*_UNWRITABLE[kind](cli))
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("error: cannot write missing/")
+    assert "No such file or directory" in done.err

@@ -1,0 +1,186 @@
+"""Ctrl-C, SIGTERM, kill -9 and closed pipes: whatever stops a run, the store is whole and the next run completes it."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.running import PATIENCE_S, SAMPLES, Cli, wait_until
+from tests.cli.traffic import calls, write_lines, write_many
+
+MANY = 150_000
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that takes long enough to be interrupted."""
+    return write_many(tmp_path_factory.mktemp("many") / "many.jsonl", MANY)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The report of an ingest that nobody interrupted, over a first small file and the big one."""
+    cli = Cli(tmp_path_factory.mktemp("undisturbed"))
+    _first(cli)
+    assert cli.run("ingest", many, "--db", "store.duckdb").code == 0
+    return report(cli)
+
+
+def _first(cli: Cli) -> None:
+    write_lines(cli.folder / "first.jsonl", [{**record, "request_id": f"first{i}"} for i, record in enumerate(calls(50))])
+    assert cli.run("ingest", "first.jsonl", "--db", "store.duckdb", "-q").code == 0
+
+
+def report(cli: Cli) -> dict[str, Any]:
+    """The whole report by tenant, without the time it was made."""
+    done = cli.run("report", "--by", "tenant,day", "--db", "store.duckdb", "--format", "json")
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    del found["generated_at"]
+    return found
+
+
+def parsing(cli: Cli) -> bool:
+    """Whether the file is being parsed into the scratch database."""
+    return any(cli.spool.glob("streamaudit-*/scratch.duckdb.wal"))
+
+
+def merging(cli: Cli) -> bool:
+    """Whether the parsed calls are being written to the store, which holds little more than its schema before."""
+    return sum(file.stat().st_size for file in cli.folder.glob("store.duckdb*")) > 700_000
+
+
+MOMENTS: list[Callable[[Cli], bool]] = [parsing, merging]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_ingest_leaves_the_store_whole(
+    cli: Cli, many: Path, undisturbed: dict[str, Any], number: int, code: int, moment: Callable[[Cli], bool]
+) -> None:
+    """The exit code tells which signal it was, what was stored before is there, and a second run completes the rest."""
+    _first(cli)
+    before = report(cli)
+    process = cli.start("ingest", many, "--db", "store.duckdb")
+    wait_until(lambda: moment(cli), process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == code, err
+    assert b"Traceback" not in err
+    assert b"interrupted; the store is as it was before the current file" in err
+    assert not list(cli.spool.iterdir()), "temporary files are left behind"
+    assert report(cli) == before
+    assert cli.run("ingest", many, "--db", "store.duckdb", "-q").code == 0
+    assert report(cli) == undisturbed
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_ingest_leaves_the_store_whole(
+    cli: Cli, many: Path, undisturbed: dict[str, Any], moment: Callable[[Cli], bool]
+) -> None:
+    """kill -9 gives the process no chance to tidy up; the store is as before and a second run completes it."""
+    _first(cli)
+    before = report(cli)
+    process = cli.start("ingest", many, "--db", "store.duckdb")
+    wait_until(lambda: moment(cli), process)
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == -signal.SIGKILL
+    assert report(cli) == before
+    done = cli.run("ingest", many, "--db", "store.duckdb")
+    assert done.code == 0
+    assert f"= new        {MANY:,}" in done.err
+    assert report(cli) == undisturbed
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_waiting_for_input_can_be_interrupted(cli: Cli, number: int, code: int) -> None:
+    """A run that waits for standard input stops at once and leaves no temporary copy of it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamaudit", "ingest", "-", "--db", "store.duckdb"], cwd=cli.folder,
+        env=cli.environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_until(lambda: any(cli.spool.glob("streamaudit-*/stdin")), process)
+    process.send_signal(number)
+    assert process.wait(PATIENCE_S) == code
+    assert process.stderr is not None
+    assert process.stdin is not None
+    assert b"Traceback" not in process.stderr.read()
+    process.stdin.close()
+    process.stderr.close()
+    assert not list(cli.spool.iterdir())
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_a_reader_that_leaves_early_is_not_an_error_to_shout_about(cli: Cli, sample_store: Path, form: str) -> None:
+    """``report | head -1`` gets its line, nothing is said on standard error, and the code is 141 or 0."""
+    done = cli.shell(
+        f"streamaudit report --db '{sample_store}' --by user_id,session_id,hour --top 100000 --format {form} | head -1"
+    )
+    assert done.code in (0, 141)
+    assert len(done.out.splitlines()) == 1
+    assert done.err == ""
+
+
+def test_a_closed_standard_output_is_141(cli: Cli, sample_store: Path) -> None:
+    """When nobody reads from the start, the code says so and nothing else is printed."""
+    for form in ("table", "json"):
+        process = cli.start("report", "--db", sample_store, "--by", "tenant,hour", "--format", form)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait(PATIENCE_S) == 141
+
+
+BUG = """
+import sys
+import streamaudit.commands
+def explode(*arguments, **options):
+    raise RuntimeError("SECRET-PROMPT")
+streamaudit.commands.run_demo = explode
+from streamaudit.__main__ import main
+sys.exit(main(["demo"]))
+"""
+
+
+def test_a_bug_is_one_line_and_70(cli: Cli) -> None:
+    """An error nobody foresaw shows its kind but neither a trace nor its text, which may quote a prompt."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUG], env=cli.environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert (done.returncode, done.stdout) == (70, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "RuntimeError" in done.stderr
+    assert "STREAMAUDIT_TRACEBACK=1" in done.stderr
+    assert "SECRET" not in done.stderr
+
+
+def test_a_bug_shows_its_trace_on_request(cli: Cli) -> None:
+    """STREAMAUDIT_TRACEBACK=1 is for the report that a developer needs."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUG], env=cli.environment(STREAMAUDIT_TRACEBACK="1"), capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert "Traceback" in done.stderr
+    assert "in explode" in done.stderr
+
+
+def test_samples_survive_a_kill_at_any_moment(cli: Cli) -> None:
+    """Killed again and again while three formats are ingested, the store ends like one that was never disturbed."""
+    names = sorted(SAMPLES.glob("*.gz"))
+    assert cli.run("ingest", *names, "--db", "calm.duckdb", "-q").code == 0
+    calm = cli.run("report", "--by", "tenant,model,route", "--db", "calm.duckdb", "--format", "csv").out
+    for files in range(1, 4):
+        process = cli.start("ingest", *names[:files], "--db", "store.duckdb", "-q")
+        wait_until(lambda: parsing(cli), process)
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+    assert cli.run("ingest", *names, "--db", "store.duckdb", "-q").code == 0
+    assert cli.run("report", "--by", "tenant,model,route", "--db", "store.duckdb", "--format", "csv").out == calm
