@@ -25,6 +25,8 @@ COLUMNS = (
     Column("tax_high_tokens", "tokens", "sum of the high ends; NULL as soon as one call's is unknown", wide=True),
     Column("tax_high_known_tokens", "tokens", "sum of the known high ends"),
     Column("tax_open_calls", "calls", "cancelled calls without a known high end", wide=True),
+    Column("tax_usd", "usd", "exact and estimated calls in dollars, output only"),
+    Column("cost_usd", "usd", "cost of the calls whose cost is known"),
     Column("tax_exact_tokens", "tokens", "tax of the exact calls", wide=True),
     Column("tax_estimated_tokens", "tokens", "tax of the estimated calls", wide=True),
     Column("tax_exact_calls", "calls", "billed and rendered both known"),
@@ -33,7 +35,6 @@ COLUMNS = (
     Column("tax_unknown_calls", "calls", "neither a value nor an interval"),
     Column("rendered_exceeds_billed", "calls", "more rendered than billed (another tokenizer): tax 0", wide=True),
     Column("tax_low_usd", "usd", "the low end in dollars", wide=True),
-    Column("tax_usd", "usd", "exact and estimated calls in dollars, output only"),
     Column("tax_high_usd", "usd", "the high end in dollars; NULL when open or unpriced", wide=True),
     Column("tax_unpriced_calls", "calls", "calls with a tax and no price", wide=True),
     Column("input_tokens", "tokens", "billed input tokens where known", wide=True),
@@ -45,7 +46,6 @@ COLUMNS = (
     Column("tax_unsplit_tokens", "tokens", "part of the tax that the evidence cannot split", wide=True),
     Column("unseen_input_tokens", "tokens", "prompts of calls cancelled before the first token", wide=True),
     Column("unseen_input_usd", "usd", "the same in dollars"),
-    Column("cost_usd", "usd", "cost of the calls whose cost is known"),
     Column("usage_known_rate", "ratio", "calls with known output tokens / calls", wide=True),
     Column("cancelled_usage_known_rate", "ratio", "cancelled calls with known usage / cancelled calls", wide=True),
 )
@@ -95,17 +95,16 @@ SELECT
     by_1, by_2, by_3, by_4,
     calls, cancelled, cancelled_early, cancelled / nullif(calls, 0),
     tax_low, CASE WHEN cancelled = 0 THEN 0 ELSE tax_tokens END, CASE WHEN tax_open = 0 THEN tax_high_known END,
-    tax_high_known, tax_open,
+    tax_high_known, tax_open, CASE WHEN cancelled = 0 THEN 0.0 ELSE tax_usd END, cost_usd,
     coalesce(tax_exact, 0), coalesce(tax_estimated, 0), exact_calls, estimated_calls, bounded_calls, unknown_calls,
     exceeds,
     CASE WHEN cancelled = 0 THEN 0.0 ELSE low_usd END,
-    CASE WHEN cancelled = 0 THEN 0.0 ELSE tax_usd END,
     CASE WHEN cancelled = 0 THEN 0.0 WHEN tax_open = 0 AND unpriced_high = 0 THEN high_usd END,
     unpriced, input_tokens, output_tokens, hidden_tokens,
     part_hidden, part_undelivered, part_unread,
     coalesce(tax_tokens, 0) - part_hidden - part_undelivered - part_unread,
     CASE WHEN unseen_calls = 0 THEN 0 ELSE unseen_input END, CASE WHEN unseen_calls = 0 THEN 0.0 ELSE unseen_usd END,
-    cost_usd, usage_known / nullif(calls, 0), billed_known / nullif(cancelled, 0)
+    usage_known / nullif(calls, 0), billed_known / nullif(cancelled, 0)
 FROM (
 """
     + _SUMS.format(key="")
