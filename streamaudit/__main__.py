@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED
     except (KeyboardInterrupt, _Terminated):
+        code = EXIT_INTERRUPTED
+    if state["signal"] and code in (EXIT_INTERRUPTED, EXIT_BUG):
         print("\ninterrupted; the store is as it was before the current file", file=sys.stderr)
         return EXIT_TERMINATED if state["signal"] == signal.SIGTERM else EXIT_INTERRUPTED
     return code
@@ -69,6 +71,11 @@ def _run(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         _say(f"  try: {context.command_path if context else 'streamaudit'} --help")
         return UsageError.exit_code
+    except SystemExit as leaving:
+        # Typer leaves by itself with 1, which only a failed gate may return, when nobody reads its output.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            raise leaving.__context__ from None
+        return UsageError.exit_code if leaving.code else EXIT_OK
     except BrokenPipeError:
         raise
     except PermissionError as error:

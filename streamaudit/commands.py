@@ -168,7 +168,7 @@ def _max_bad(text: str | None) -> tuple[int | None, float | None]:
 
 def _write_rejects(path: Path, results: list[FileResult]) -> None:
     try:
-        stream = path.open("w", encoding="utf-8", newline="")
+        stream = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
     with stream as file:

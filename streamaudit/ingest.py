@@ -5,7 +5,7 @@ which is short. A file that fails leaves the store as it was; the other files st
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,7 +92,9 @@ class Ingest:
     def file(self, reader: Reader, shown: str, progress: Progress | None = None) -> FileResult:
         """Ingest one file; a problem with the file is in the result, a problem with the store is raised."""
         try:
-            file = reader.open(shown)
+            # A pipe may take its time; meanwhile the store is free for others.
+            with self._store.released() if shown == "-" else nullcontext():
+                file = reader.open(shown)
             source, match = self._claim(file)
         except Refused as refused:
             return FileResult(shown, problem=str(refused))

@@ -39,6 +39,10 @@ SELECT min(rank) FROM store.load_keys WHERE source = $source AND digest = $diges
 _WORSE_LOADS = """
 SELECT list(load_id) FROM store.load_keys
 WHERE source = $source AND digest = $digest AND field = $field AND rank > $rank
+    AND $rank < (
+        SELECT min(rank) FROM store.load_keys
+        WHERE source = $source AND digest = $digest AND field = $field AND load_id <> getvariable('load_id')
+    )
 """
 
 # A better key has appeared in the source: calls filled from a worse one are unknown under it.
@@ -54,6 +58,16 @@ _FORGET_SPANS = {
     "route": "UPDATE store.spans SET route = NULL WHERE list_contains($loads, load_id)",
     "deploy": "UPDATE store.spans SET deploy = NULL WHERE list_contains($loads, load_id)",
 }
+
+# Their traces may have lent what was forgotten to calls of other loads.
+_FORGOTTEN_TRACES = """
+CREATE OR REPLACE TEMP TABLE forgotten_traces AS
+SELECT DISTINCT trace_id FROM (
+    SELECT trace_id, load_id FROM store.calls UNION ALL SELECT trace_id, load_id FROM store.spans
+)
+WHERE trace_id IS NOT NULL AND list_contains($loads, load_id)
+"""
+_NO_FORGOTTEN_TRACES = "CREATE OR REPLACE TEMP TABLE forgotten_traces (trace_id VARCHAR)"
 
 _UNPRICED = """
 SELECT DISTINCT provider, coalesce(response_model, model), start_time::DATE
@@ -158,10 +172,10 @@ INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arrivals ANTI
 _CONTEST = """
 CREATE OR REPLACE TEMP TABLE contest AS
 WITH records AS (
-    SELECT call_id, staged_row, outcome, usage_basis, output_tokens, source_updated_at, record_hash
+    SELECT call_id, staged_row, outcome, usage_basis, output_tokens, source_updated_at, record_hash, input_hash
     FROM arrivals SEMI JOIN repeated USING (call_id)
     UNION ALL
-    SELECT call_id, NULL, outcome, usage_basis, output_tokens, source_updated_at, record_hash
+    SELECT call_id, NULL, outcome, usage_basis, output_tokens, source_updated_at, record_hash, input_hash
     FROM store.calls SEMI JOIN repeated USING (call_id)
     WHERE source = getvariable('source')
 )
@@ -173,6 +187,7 @@ SELECT
         output_tokens DESC NULLS LAST,
         source_updated_at DESC NULLS LAST,
         record_hash DESC,
+        input_hash DESC NULLS LAST,
         staged_row NULLS FIRST
     ) AS winner_row,
     count(staged_row) AS arrived,
@@ -262,14 +277,20 @@ def _reordered(row: tuple[Any, ...]) -> tuple[int | None, ...]:
 def choose_keys(store: Store, source: str, digest: str) -> dict[str, int | None]:
     """The key that fills each column of the source, this load included; forgets what a worse key had filled."""
     chosen: dict[str, int | None] = {}
+    forgotten: set[int] = set()
     for column in KEYED:
         about = {"source": source, "digest": digest, "field": column}
         chosen[column] = store.one(_CHOSEN_RANK, about)[0]
         worse = store.one(_WORSE_LOADS, {**about, "rank": chosen[column]})[0]
         if worse:
+            forgotten.update(worse)
             store.run(_FORGET[column], {"loads": worse})
             if column in _FORGET_SPANS:
                 store.run(_FORGET_SPANS[column], {"loads": worse})
+    if forgotten:
+        store.run(_FORGOTTEN_TRACES, {"loads": sorted(forgotten)})
+    else:
+        store.run(_NO_FORGOTTEN_TRACES)
     return chosen
 
 

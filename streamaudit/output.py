@@ -33,8 +33,10 @@ def write(reports: dict[int | None, Report], output: Output) -> None:
     """Render the reports of ``tops`` to standard output or to every ``-o`` file."""
     for name, path in _targets(output):
         text = load(name).render(reports[_top(output, name)], _screen(output, to_file=path is not None))
-        if path is None:
+        if path is None and name == "table":
             sys.stdout.write(text)
+        elif path is None:
+            sys.stdout.buffer.write(text.encode())  # UTF-8 wherever it goes, as in a file
         else:
             _write_file(path, text)
 

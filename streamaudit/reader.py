@@ -4,10 +4,13 @@ The reader looks at the head of a file in Python and leaves the reading itself t
 formats: which source claims a file is decided in ``sources``.
 """
 
+import glob
 import gzip
 import hashlib
 import io
 import json
+import os
+import re
 import shutil
 import sys
 import tempfile
@@ -33,6 +36,7 @@ DAMAGED = (EOFError, OSError, zlib.error, zstandard.ZstdError)
 _HEAD_RECORDS = 50
 _BOM = b"\xef\xbb\xbf"
 # Keys under which an API page or a download holds its records.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ -]+")
 PAGE_KEYS = ("data", "observations", "spans")
 
 
@@ -52,7 +56,9 @@ class InputFile:
     @property
     def stored_name(self) -> str:
         """The name under which the load is remembered: absolute, so that another folder's file is another file."""
-        return self.shown if self.shown == "-" else str(Path(self.shown).resolve())
+        if self.shown == "-":
+            return "-"
+        return os.fsencode(Path(self.shown).resolve()).decode("utf-8", "backslashreplace")
 
 
 class Refused(Exception):
@@ -64,6 +70,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._names = 0
 
     def __enter__(self) -> "Reader":
         return self
@@ -81,7 +88,7 @@ class Reader:
 
     def open(self, shown: str) -> InputFile:
         """Look into one file. Raises Refused when it holds no JSON records, InputError when it cannot be read."""
-        path = self._spool_stdin() if shown == "-" else Path(shown)
+        path = self._in_reach(shown)
         size, fingerprint = _fingerprint(path)
         if size == 0:
             raise Refused("empty file")
@@ -96,14 +103,33 @@ class Reader:
         container, page_key, head = _look(path, compression)
         return InputFile(path, shown, compression, container, page_key, head, size, fingerprint)
 
-    def _spool_stdin(self) -> Path:
-        target = self.folder / "stdin"
+    def _in_reach(self, shown: str) -> Path:
+        """A path that DuckDB takes as it is: pipes are copied, and a name in which it would see a glob or a
+        partition (``tenant=acme/``) gets a link with a plain one."""
+        if shown == "-":
+            return self._spool(sys.stdin.buffer)
+        path = Path(shown)
+        if path.is_fifo():
+            with path.open("rb") as pipe:
+                return self._spool(pipe)
+        if _PLAIN_PATH.fullmatch(shown):
+            return path
+        link = self._new_name()
+        link.symlink_to(path.absolute())
+        return link
+
+    def _new_name(self) -> Path:
+        self._names += 1
+        return self.folder / f"{self._names}.json"
+
+    def _spool(self, source: BinaryIO) -> Path:
+        target = self._new_name()
         with target.open("wb") as out:
-            shutil.copyfileobj(sys.stdin.buffer, out, 1 << 20)
+            shutil.copyfileobj(source, out, 1 << 20)
         return target
 
     def _without_bom(self, path: Path, compression: Compression) -> Path:
-        target = self.folder / f"{len(list(self.folder.iterdir()))}.json"
+        target = self._new_name()
         with open_binary(path, compression) as source, target.open("wb") as out:
             source.read(len(_BOM))
             shutil.copyfileobj(source, out, 1 << 20)
@@ -134,9 +160,7 @@ def _expand_one(text: str) -> list[str]:
     if path.exists():
         return [text]
     if any(sign in text for sign in "*?["):
-        root = Path(path.anchor) if path.is_absolute() else Path()
-        pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else text
-        names = sorted(str(file) for file in root.glob(pattern) if file.is_file())
+        names = sorted(name for name in glob.glob(text, recursive=True) if Path(name).is_file())
         if names:
             return names
         raise InputError(f"nothing matches {text}")

@@ -63,19 +63,30 @@ CASE
     WHEN start_time < TIMESTAMP '2000-01-01' OR start_time > TIMESTAMP '2100-01-01' THEN 'start time out of range'
     WHEN duration_ms < 0 THEN 'ends before it starts'
     WHEN duration_ms > 3.2e10 THEN 'duration out of range'
-    WHEN least(input_tokens, output_tokens) < 0 THEN 'negative token count'
-    WHEN greatest(input_tokens, output_tokens) > 1e9 THEN 'token count out of range'
-    WHEN cost_usd < 0 THEN 'negative cost'
+    WHEN least(input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+        delivered_tokens, rendered_tokens) < 0 THEN 'negative token count'
+    WHEN greatest(input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+        delivered_tokens, rendered_tokens) > 1e9 THEN 'token count out of range'
+    WHEN least(cost_usd, input_cost_usd, output_cost_usd) < 0 THEN 'negative cost'
 END
+"""
+# A source names only the columns it has; here are those that every record is judged and told apart by.
+_JUDGED = """
+SELECT * FROM ({normalise})
+UNION ALL BY NAME
+SELECT call_id, start_time, duration_ms, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+    reasoning_tokens, delivered_tokens, rendered_tokens, cost_usd, input_cost_usd, output_cost_usd, input_hash
+FROM scratch.staged WHERE false
 """
 _STAGE = """
 INSERT INTO scratch.staged BY NAME
 WITH records AS ({read})
-SELECT * EXCLUDE (line), hash(*COLUMNS(* EXCLUDE (line))) AS record_hash, {reason} AS reason FROM ({normalise})
+SELECT * EXCLUDE (line), hash(*COLUMNS(* EXCLUDE (line, input_hash))) AS record_hash, {reason} AS reason
+FROM ({judged})
 """
 _NUMBER_REJECTS = """
 WITH records AS ({read})
-SELECT line, reason FROM (SELECT *, {reason} AS reason FROM ({normalise})) WHERE reason IS NOT NULL ORDER BY line
+SELECT line, reason FROM (SELECT *, {reason} AS reason FROM ({judged})) WHERE reason IS NOT NULL ORDER BY line
 """
 
 _READ_FAILURES = {
@@ -94,7 +105,8 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
 
     Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
-    statement = _STAGE.format(read=_read(file, mapping, numbered=False), reason=_REASON, normalise=source.sql)
+    read, judged = _read(file, mapping, numbered=False), _JUDGED.format(normalise=source.sql)
+    statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
     bound = _bound(file, source, mapping, salt)
     try:
         store.script(sql_text("staging.sql"))
@@ -113,7 +125,7 @@ def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping
     if not store.one("SELECT count(reason) FROM scratch.staged")[0]:
         return ()
     read = _read(file, mapping, numbered=True)
-    statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, normalise=source.sql)
+    statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_JUDGED.format(normalise=source.sql))
     bound = {**_bound(file, source, mapping, salt), "object_bytes": MAX_OBJECT_BYTES // 2}
     try:
         with reading():

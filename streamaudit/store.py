@@ -44,6 +44,7 @@ class Store:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None, writable: bool) -> None:
         self._connection = connection
         self._running = False
+        self._interrupted = False
         self._wait_s: float = 0.0
         self._on_wait: Callable[[str], None] | None = None
         self.path = path
@@ -56,8 +57,15 @@ class Store:
         transaction is rolled back. False when none runs, so that the handler must raise by itself."""
         running = [store for store in cls._open if store._running]
         for store in running:
-            store._connection.interrupt()
+            store._interrupted = True
+            threading.Thread(target=store._interrupt, daemon=True).start()
         return bool(running)
+
+    def _interrupt(self) -> None:
+        # Until the query ends: one that is only being planned forgets an interrupt.
+        while self._running and self._interrupted:
+            self._connection.interrupt()
+            time.sleep(0.02)
 
     @classmethod
     def in_memory(cls) -> "Store":
@@ -89,7 +97,7 @@ class Store:
         store._wait_s, store._on_wait = wait_s, on_wait
         try:
             store._attach()
-            if write and not store._has_schema():
+            if write and not store._has_tables():
                 store._create_schema()
             store._check_version()
             store._define_vocabulary()
@@ -135,6 +143,9 @@ class Store:
                 yield
         finally:
             self._running = False
+            interrupted, self._interrupted = self._interrupted, False
+        if interrupted:
+            raise KeyboardInterrupt
 
     def one(self, sql: str, params: Params | None = None) -> tuple[Any, ...]:
         """The single row of a statement that always has one."""
@@ -204,13 +215,19 @@ class Store:
             except duckdb.Error as error:
                 holder = _lock_holder(error)
                 if holder is None:
-                    raise _store_error(error, self.path) from None
+                    problem = _store_error(error, self.path)
+                    if not isinstance(problem, StoreError):
+                        problem = StoreError(f"cannot open store {self.path}", "--db names another file")
+                    raise problem from None
             if time.monotonic() >= deadline:
                 raise StoreError(f"store {self.path} is in use by {holder}", "wait for it to end, or give --wait 60s")
             if self._on_wait and not told:
                 self._on_wait(f"store {self.path} is in use by {holder}; waiting up to {self._wait_s:g} s")
                 told = True
             time.sleep(_POLL_S)
+
+    def _has_tables(self) -> bool:
+        return bool(self.one("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'store'")[0])
 
     def _has_schema(self) -> bool:
         return bool(

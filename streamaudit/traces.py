@@ -5,19 +5,35 @@ and child may come in different files and in any order.
 
 from streamaudit.store import Store
 
-_HAS_STEPS = """
-SELECT
-    EXISTS (FROM scratch.staged WHERE parent_id IS NOT NULL OR kind = 'span')
-    OR EXISTS (FROM store.spans WHERE source = getvariable('source'))
-    OR EXISTS (FROM store.calls WHERE source = getvariable('source') AND parent_id IS NOT NULL)
+# The traces of the file, and those of loads whose keys were forgotten since a better one has appeared.
+_TOUCHED = """
+CREATE OR REPLACE TEMP TABLE touched AS
+SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reason IS NULL
+UNION
+FROM forgotten_traces
 """
 
-_TOUCHED = """
+_HAS_STEPS = """
+SELECT EXISTS (FROM scratch.staged WHERE parent_id IS NOT NULL OR kind = 'span') OR EXISTS (FROM forgotten_traces)
+"""
+
+_SHARES_TRACES = """
+SELECT
+    EXISTS (FROM store.spans SEMI JOIN touched USING (trace_id) WHERE source = getvariable('source'))
+    OR EXISTS (
+        SELECT trace_id FROM store.calls SEMI JOIN touched USING (trace_id)
+        WHERE source = getvariable('source')
+        GROUP BY trace_id HAVING count(*) > 1
+    )
+"""
+
+_NO_NODES = "CREATE OR REPLACE TEMP TABLE nodes (response_id VARCHAR)"
+
+_NODES = """
 CREATE OR REPLACE TEMP TABLE nodes AS
-WITH touched AS (SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reason IS NULL)
 SELECT
     trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation, start_time, end_time,
-    output_tokens,
+    output_tokens, response_id,
     CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
     CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
     CASE WHEN NOT list_contains(inherited, 'user_id') OR inherited IS NULL THEN user_id END AS user_id,
@@ -29,7 +45,7 @@ FROM store.calls SEMI JOIN touched USING (trace_id)
 WHERE source = getvariable('source')
 UNION ALL
 SELECT
-    trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL,
+    trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL,
     route, tenant, user_id, session_id, deploy, environment, service
 FROM store.spans SEMI JOIN touched USING (trace_id)
 WHERE source = getvariable('source')
@@ -50,22 +66,28 @@ SELECT up.call_id, up.depth, nodes.*
 FROM up JOIN nodes ON nodes.trace_id = up.trace_id AND nodes.node_id = up.above_id
 """
 
-# An outer LLM step is the same call as the nested ones when it repeats them: the deepest are counted.
+# An outer LLM step is the same call as the nested ones when it repeats them: the deepest are counted. What it repeats
+# is the usage of the innermost steps that have any, since those between repeat it too.
 _NESTED = """
 CREATE OR REPLACE TEMP TABLE nested AS
-SELECT above.node_id AS call_id
-FROM ancestry AS above
-JOIN nodes AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
-WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
-GROUP BY above.node_id
-HAVING bool_or(
-        $nested_rule = 'same_model'
-        AND above.model IS NOT DISTINCT FROM inner_call.model
-        AND coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true)
-    ) OR (
+WITH inside AS (
+    SELECT
+        above.node_id AS call_id, above.output_tokens AS outer_tokens, inner_call.node_id, inner_call.output_tokens,
+        above.model IS NOT DISTINCT FROM inner_call.model
+            AND coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true)
+            AS same_model
+    FROM ancestry AS above
+    JOIN nodes AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
+    WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
+)
+SELECT call_id
+FROM inside
+GROUP BY call_id
+HAVING ($nested_rule = 'same_model' AND bool_or(same_model))
+    OR (
         $nested_rule = 'repeats_usage'
-        AND any_value(above.output_tokens) >= sum(inner_call.output_tokens)
-        AND count(inner_call.output_tokens) > 0
+        AND any_value(outer_tokens) >= sum(output_tokens) FILTER (
+            node_id NOT IN (SELECT call_id FROM inside WHERE output_tokens IS NOT NULL))
     )
 """
 
@@ -74,7 +96,7 @@ UPDATE store.calls AS calls
 SET counted = NOT outer_call, uncounted_reason = CASE WHEN outer_call THEN 'nested' END
 FROM (SELECT node_id, node_id IN (SELECT call_id FROM nested) AS outer_call FROM nodes WHERE is_call) AS seen
 WHERE calls.source = getvariable('source') AND calls.call_id = seen.node_id
-    AND calls.uncounted_reason IS DISTINCT FROM 'same_response' AND calls.counted = outer_call
+    AND outer_call <> (calls.uncounted_reason IS NOT DISTINCT FROM 'nested')
 """
 
 # The nearest enclosing step that has a value gives it; else the whole trace, when all its steps that have one agree.
@@ -152,7 +174,9 @@ WHERE calls.source = getvariable('source') AND calls.call_id = i.call_id
 _SHARED_RESPONSES = """
 CREATE OR REPLACE TEMP TABLE shared AS
 WITH touched AS (
-    SELECT DISTINCT response_id FROM scratch.staged WHERE response_id IS NOT NULL AND reason IS NULL
+    SELECT response_id FROM scratch.staged WHERE response_id IS NOT NULL AND reason IS NULL
+    UNION
+    SELECT response_id FROM nodes WHERE response_id IS NOT NULL
 ), seen AS (
     SELECT source, call_id, response_id, usage_basis, output_tokens
     FROM store.calls SEMI JOIN touched USING (response_id)
@@ -181,15 +205,24 @@ WHERE calls.source = shared.source AND calls.call_id = shared.call_id AND calls.
 
 def recompute(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
     """Bring the traces and responses of the staged file up to date; a no-op for sources without steps."""
-    if store.one(_HAS_STEPS)[0]:
-        store.run(_TOUCHED)
+    store.run(_TOUCHED)
+    if store.one(_HAS_STEPS)[0] or store.one(_SHARES_TRACES)[0]:
+        store.run(_NODES)
         store.run(_ANCESTRY)
         store.run(_NESTED, {"nested_rule": nested_rule})
         store.run(_DEEPEST_ONLY)
         store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
         store.run(_FILL)
-    elif route_by_ancestor:
-        store.run("UPDATE store.calls SET route = name WHERE load_id = getvariable('load_id')")
-    if store.one("SELECT EXISTS (FROM scratch.staged WHERE response_id IS NOT NULL)")[0]:
+    else:
+        store.run(_NO_NODES)
+        if route_by_ancestor:
+            store.run("UPDATE store.calls SET route = name WHERE load_id = getvariable('load_id')")
+    if store.one(_HAS_RESPONSES)[0]:
         store.run(_SHARED_RESPONSES)
         store.run(_COUNT_ONCE)
+
+
+_HAS_RESPONSES = """
+SELECT EXISTS (FROM scratch.staged WHERE response_id IS NOT NULL)
+    OR EXISTS (FROM nodes WHERE response_id IS NOT NULL)
+"""

@@ -36,21 +36,9 @@ COLUMNS = (
     Column("cancelled_usage_known_rate", "ratio", "the same of cancelled calls"),
 )
 
+# What only cancelled calls have is summed apart, so that the bulk of the calls pays nothing for it.
 _QUERY = """
-SELECT
-    by_1, by_2, by_3, by_4,
-    calls, streamed_calls, ttft_calls,
-    ttft[1], CASE WHEN ttft_calls >= 10 THEN ttft[2] END, CASE WHEN ttft_calls >= 20 THEN ttft[3] END,
-    CASE WHEN ttft_calls >= 100 THEN ttft[4] END,
-    duration[1], CASE WHEN duration_calls >= 20 THEN duration[2] END, speed,
-    errors, timeouts, cancelled, cancelled_early, cancelled / nullif(calls, 0),
-    input_tokens, output_tokens, hidden_tokens,
-    CASE WHEN cancelled = 0 THEN 0 ELSE tax_tokens END,
-    CASE WHEN cancelled = 0 THEN 0 ELSE tax_low END,
-    CASE WHEN cancelled = 0 THEN 0 WHEN tax_open = 0 THEN tax_high END,
-    CASE WHEN cancelled = 0 THEN 0.0 ELSE tax_usd END,
-    cost_usd, usage_known / nullif(calls, 0), cancelled_usage_known / nullif(cancelled, 0)
-FROM (
+, everyone AS (
     SELECT
         by_1, by_2, by_3, by_4,
         count(*) AS calls,
@@ -63,22 +51,46 @@ FROM (
             FILTER (ttft_status = 'usable' AND outcome = 'completed' AND output_tokens > 1) AS speed,
         count(*) FILTER (outcome = 'error') AS errors,
         count(*) FILTER (outcome = 'timeout') AS timeouts,
-        count(*) FILTER (outcome = 'cancelled') AS cancelled,
-        count(*) FILTER (outcome = 'cancelled' AND stopped_before_first_token) AS cancelled_early,
         sum(input_tokens)::BIGINT AS input_tokens,
         sum(output_tokens)::BIGINT AS output_tokens,
         sum(reasoning_tokens)::BIGINT AS hidden_tokens,
-        sum(tax_best) FILTER (outcome = 'cancelled')::BIGINT AS tax_tokens,
-        sum(tax_low) FILTER (outcome = 'cancelled')::BIGINT AS tax_low,
-        sum(tax_high) FILTER (outcome = 'cancelled')::BIGINT AS tax_high,
-        count(*) FILTER (outcome = 'cancelled' AND tax_high IS NULL) AS tax_open,
-        sum(tax_best_usd) FILTER (outcome = 'cancelled') AS tax_usd,
         sum(cost_usd) AS cost_usd,
-        count(output_tokens) AS usage_known,
-        count(billed_tokens) FILTER (outcome = 'cancelled') AS cancelled_usage_known
+        count(output_tokens) AS usage_known
     FROM scope
     GROUP BY by_1, by_2, by_3, by_4
+), leavers AS (
+    SELECT
+        by_1, by_2, by_3, by_4,
+        count(*) AS cancelled,
+        count(*) FILTER (stopped_before_first_token) AS cancelled_early,
+        sum(tax_best)::BIGINT AS tax_tokens,
+        sum(tax_low)::BIGINT AS tax_low,
+        CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END AS tax_high,
+        sum(tax_best_usd) AS tax_usd,
+        count(billed_tokens) AS usage_known
+    FROM scope
+    WHERE outcome = 'cancelled'
+    GROUP BY by_1, by_2, by_3, by_4
 )
+SELECT
+    e.by_1, e.by_2, e.by_3, e.by_4,
+    e.calls, e.streamed_calls, e.ttft_calls,
+    e.ttft[1], CASE WHEN e.ttft_calls >= 10 THEN e.ttft[2] END, CASE WHEN e.ttft_calls >= 20 THEN e.ttft[3] END,
+    CASE WHEN e.ttft_calls >= 100 THEN e.ttft[4] END,
+    e.duration[1], CASE WHEN e.duration_calls >= 20 THEN e.duration[2] END, e.speed,
+    e.errors, e.timeouts,
+    coalesce(l.cancelled, 0), coalesce(l.cancelled_early, 0), coalesce(l.cancelled, 0) / nullif(e.calls, 0),
+    e.input_tokens, e.output_tokens, e.hidden_tokens,
+    -- Nobody left: no tax. Somebody left: what the evidence gives, which may be nothing.
+    CASE WHEN l.cancelled IS NULL THEN 0 ELSE l.tax_tokens END,
+    CASE WHEN l.cancelled IS NULL THEN 0 ELSE l.tax_low END,
+    CASE WHEN l.cancelled IS NULL THEN 0 ELSE l.tax_high END,
+    CASE WHEN l.cancelled IS NULL THEN 0.0 ELSE l.tax_usd END,
+    e.cost_usd, e.usage_known / nullif(e.calls, 0), l.usage_known / l.cancelled
+FROM everyone AS e
+LEFT JOIN leavers AS l
+    ON l.by_1 IS NOT DISTINCT FROM e.by_1 AND l.by_2 IS NOT DISTINCT FROM e.by_2
+    AND l.by_3 IS NOT DISTINCT FROM e.by_3 AND l.by_4 IS NOT DISTINCT FROM e.by_4
 """
 
 

@@ -1,8 +1,10 @@
 """Running streamaudit the way a user does: a process of its own, a home folder of its own, three streams kept apart."""
 
 import fcntl
+import json
 import os
 import pty
+import re
 import shutil
 import struct
 import subprocess
@@ -12,6 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import duckdb
 
 SAMPLES = Path(__file__).parents[2] / "sample_traces"
 PROGRAM = (sys.executable, "-m", "streamaudit")
@@ -26,6 +30,19 @@ class Result:
     code: int
     out: str
     err: str
+
+
+_RUN_EACH = """
+import io, json, sys
+from streamaudit.__main__ import main
+commands, real, runs = json.load(sys.stdin), sys.stdout, []
+for command in commands:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    sys.stdout, sys.stderr = out, io.StringIO()
+    code = main(command)
+    runs.append((code, out.buffer.getvalue().decode(), sys.stderr.getvalue()))
+json.dump(runs, real)
+"""
 
 
 class Cli:
@@ -57,6 +74,14 @@ class Cli:
         )  # fmt: skip
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
+    def run_each(self, commands: list[list[str]], env: dict[str, str] | None = None) -> list[Result]:
+        """Run many commands in one process, one after the other, to save its start-up."""
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN_EACH], cwd=self.folder, env=self.environment(**(env or {})),
+            input=json.dumps(commands), capture_output=True, text=True, timeout=PATIENCE_S, check=True,
+        )  # fmt: skip
+        return [Result(*run) for run in json.loads(done.stdout)]
+
     def start(self, *arguments: str | Path) -> "subprocess.Popen[bytes]":
         """Start and return at once; the caller ends it."""
         return subprocess.Popen(
@@ -70,7 +95,7 @@ class Cli:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         with subprocess.Popen(
             [*PROGRAM, *map(str, arguments)], cwd=self.folder,
-            env=self.environment(TERM="xterm-256color", **(env or {})), stdin=subprocess.DEVNULL, stdout=slave,
+            env=self.environment(**{"TERM": "xterm-256color", **(env or {})}), stdin=subprocess.DEVNULL, stdout=slave,
             stderr=subprocess.PIPE,
         ) as process:  # fmt: skip
             os.close(slave)
@@ -112,7 +137,21 @@ def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]"
         time.sleep(0.002)
 
 
+def equation(err: str) -> dict[str, int]:
+    """The counts that an ingest prints: read, new, repeated, replaced, rejected, not_calls."""
+    found = re.findall(r"^  (?:[=+] )?(read|new|repeated|replaced|rejected|not calls) +([\d,]+)", err, re.MULTILINE)
+    return {name.replace(" ", "_"): int(count.replace(",", "")) for name, count in found}
+
+
 def copy_samples(target: Path) -> list[Path]:
     """The three sample files in a folder of their own."""
     target.mkdir(parents=True, exist_ok=True)
     return [Path(shutil.copy2(file, target)) for file in sorted(SAMPLES.glob("*.gz"))]
+
+
+def stored_calls(store: Path) -> int:
+    """How many calls a store holds; 0 when there is no store."""
+    if not store.exists():
+        return 0
+    with duckdb.connect(str(store), read_only=True) as connection:
+        return int(connection.execute("SELECT count(*) FROM calls").fetchall()[0][0])

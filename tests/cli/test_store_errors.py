@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.cli.running import PATIENCE_S, Cli
+from tests.cli.running import PATIENCE_S, Cli, stored_calls
 from tests.cli.traffic import calls, write_lines
 
 _HOLD = """
@@ -78,7 +78,7 @@ def test_wait_sits_out_the_holder_and_then_succeeds(cli: Cli, store: Path, how: 
         _, err = waiting.communicate(timeout=PATIENCE_S)
     assert waiting.returncode == 0, err
     assert b"waiting" not in err
-    assert calls_in(cli) == (30 if command[0] == "report" else 35)
+    assert stored_calls(store) == (30 if command[0] == "report" else 35)
 
 
 def test_wait_gives_up_in_the_end(cli: Cli, store: Path) -> None:
@@ -104,7 +104,7 @@ def test_ingests_at_the_same_time_wait_for_each_other(cli: Cli) -> None:
     for process in running:
         _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err
-    assert calls_in(cli, "shared.duckdb") == 2000
+    assert stored_calls(cli.folder / "shared.duckdb") == 2000
 
 
 def test_standard_input_is_awaited_without_holding_the_store(cli: Cli, store: Path) -> None:
@@ -114,20 +114,14 @@ def test_standard_input_is_awaited_without_holding_the_store(cli: Cli, store: Pa
         cwd=cli.folder, env=cli.environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert slow.stdin is not None
-    while not list(cli.spool.glob("streamaudit-*/stdin")):
+    while not list(cli.spool.glob("streamaudit-*/1.json")):
         assert slow.poll() is None
     assert cli.run("report", "--db", store).code == 0
     for line in (cli.folder / "calls.jsonl").read_bytes().splitlines(keepends=True):
-        slow.stdin.write(line.replace(b'"r', b'"s'))
+        slow.stdin.write(line.replace(b': "r', b': "s'))
     _, err = slow.communicate(timeout=PATIENCE_S)
     assert slow.returncode == 0, err
-    assert calls_in(cli) == 60
-
-
-def calls_in(cli: Cli, store: str = "store.duckdb") -> int:
-    """How many calls a store holds."""
-    done = cli.run("report", "--db", store, "--format", "csv", "--wait", "60s")
-    return int(done.out.splitlines()[1].split(",")[0])
+    assert stored_calls(store) == 60
 
 
 @pytest.mark.parametrize("command", [["report"], ["ttft"], ["tax"], ["ingest", "calls.jsonl"]], ids=lambda c: c[0])

@@ -1,0 +1,1 @@
+"""Benchmarks: measured ratios against bare DuckDB and peers, never asserted by a test."""

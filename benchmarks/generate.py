@@ -1,0 +1,52 @@
+"""Write the two input files of the benchmarks with DuckDB; the same bytes come out every time for one scale.
+
+Run ``python benchmarks/generate.py --scale 0.1``; a file that is already there is kept.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Literal
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE / "data"
+
+Kind = Literal["text", "lean"]
+# Records at scale 1: about 2 GB of long texts, and five million lean lines.
+RECORDS: dict[Kind, int] = {"text": 185_000, "lean": 5_000_000}
+
+# Each row of the query is one finished line: a CSV without quotes, whose separator never occurs.
+_WRITE = "COPY ({query}) TO $target (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER e'\\x01')"
+
+
+def data_file(kind: Kind, scale: float) -> Path:
+    """The input file of this kind and scale, written first if it is not there."""
+    target = DATA / f"{kind}-{scale:g}.jsonl"
+    if not target.exists():
+        DATA.mkdir(exist_ok=True)
+        part = target.with_suffix(".part")
+        _write(kind, max(1, round(RECORDS[kind] * scale)), part)
+        part.rename(target)
+    return target
+
+
+def _write(kind: Kind, records: int, target: Path) -> None:
+    import duckdb  # here, so that a process that only starts others stays small
+
+    query = (HERE / "sql" / f"{kind}.sql").read_text(encoding="utf-8")
+    with duckdb.connect() as connection:
+        connection.execute(_WRITE.format(query=query), {"records": records, "target": str(target)})
+
+
+def main() -> None:
+    """Command line: write both files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0)
+    scale: float = parser.parse_args().scale
+    kinds: tuple[Kind, ...] = ("text", "lean")
+    for kind in kinds:
+        path = data_file(kind, scale)
+        print(f"{path}: {path.stat().st_size / 1e6:,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

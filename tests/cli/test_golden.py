@@ -1,0 +1,82 @@
+"""Each report in each format over one awkward data set, compared with a file to the last character.
+
+``STREAMAUDIT_UPDATE_GOLDEN=1 pytest tests/cli/test_golden.py`` writes the files anew; the difference is for review.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from streamaudit import __version__
+from tests.cli.awkward import HOSTILE, awkward
+from tests.cli.running import Cli
+from tests.cli.traffic import write_lines
+
+GOLDEN = Path(__file__).parent / "golden"
+COMMANDS = {
+    "report": ["report", "--by", "tenant"],
+    "ttft": ["ttft", "--by", "model", "--slo", "1s"],
+    "tax": ["tax", "--by", "tenant", "--top-calls", "3"],
+}
+SUFFIXES = {"table": "txt", "json": "json", "jsonl": "jsonl", "csv": "csv", "markdown": "md"}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+    """Every report in every format."""
+    cli = Cli(tmp_path_factory.mktemp("awkward"))
+    write_lines(cli.folder / "calls.jsonl", awkward())
+    assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
+    keys = [(command, form) for command in COMMANDS for form in SUFFIXES]
+    runs = cli.run_each([[*COMMANDS[command], "--db", "store.duckdb", "--format", form] for command, form in keys])
+    for done in runs:
+        assert (done.code, done.err) == (0, "")
+    return {key: _stable(done.out) for key, done in zip(keys, runs, strict=True)}
+
+
+def _stable(text: str) -> str:
+    text = re.sub(r'("generated_at": ?)"[^"]*"', r'\1"GENERATED_AT"', text)
+    return text.replace(f'"version": "{__version__}"', '"version": "VERSION"')
+
+
+@pytest.mark.parametrize("form", SUFFIXES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_output_is_the_golden_one(outputs: dict[tuple[str, str], str], command: str, form: str) -> None:
+    """A change of any figure, word or space shows here and is either wrong or reviewed."""
+    path = GOLDEN / f"{command}.{SUFFIXES[form]}"
+    text = outputs[command, form]
+    if os.environ.get("STREAMAUDIT_UPDATE_GOLDEN"):
+        path.write_text(text, newline="")
+    assert text == path.read_bytes().decode()
+
+
+def test_data_formats_hold_the_names_as_they_are(outputs: dict[tuple[str, str], str]) -> None:
+    """JSON gives every name back unchanged; in CSV a quote keeps a sheet from running one, and controls are spelled."""
+    rows = json.loads(outputs["report", "json"])["tables"][0]["rows"]
+    assert {row["tenant"] for row in rows} == {*HOSTILE, "acme", "few", None}
+    read = {row["tenant"] for row in csv.DictReader(io.StringIO(outputs["report", "csv"], newline=""))}
+    spelled = {name.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e") for name in HOSTILE}
+    assert read == {f"'{name}" if name[0] in "=+-@" else name for name in spelled} | {"acme", "few", ""}
+
+
+def test_no_output_holds_a_raw_control_character(outputs: dict[tuple[str, str], str]) -> None:
+    """Escape, and signs that turn text around, are spelled out wherever a person or a terminal reads."""
+    for (command, form), text in outputs.items():
+        allowed = "\n\t" if form == "csv" else "\n"
+        bad = {sign for sign in text if (ord(sign) < 32 or sign in "\u202e\x7f") and sign not in allowed}
+        assert not bad, (command, form)
+
+
+def test_all_formats_agree(outputs: dict[tuple[str, str], str]) -> None:
+    """The calls of every group are the same number in JSON, JSON lines and CSV, and add up to the total."""
+    groups, total = json.loads(outputs["report", "json"])["tables"][:2]
+    counts = [row["calls"] for row in groups["rows"]]
+    assert sum(counts) == total["rows"][0]["calls"] == len(awkward())
+    assert [int(row["calls"]) for row in csv.DictReader(io.StringIO(outputs["report", "csv"], newline=""))] == counts
+    lines = [json.loads(line) for line in outputs["report", "jsonl"].splitlines()]
+    assert [line["calls"] for line in lines if "tenant" in line] == counts

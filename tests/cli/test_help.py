@@ -1,0 +1,108 @@
+"""Help: every command and option explains itself, the examples run, and none of it loads anything slow."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from streamaudit import __version__
+from streamaudit.cli import app
+from tests.cli.running import PATIENCE_S, SAMPLES, Cli
+
+GROUP = typer.main.get_group(app)
+COMMANDS = sorted(GROUP.commands)
+HEAVY = (
+    "duckdb", "polars", "pyarrow", "pandas", "numpy", "genai_prices", "zstandard", "rich.table",
+    "rich.console", "streamaudit.store", "streamaudit.sources",
+)  # fmt: skip
+
+_LOADED = """
+import json, sys
+from streamaudit.__main__ import main
+code = main(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+PAGES = [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
+
+
+@pytest.mark.parametrize("arguments", PAGES, ids=" ".join)
+def test_help_loads_nothing_slow(cli: Cli, arguments: list[str]) -> None:
+    """The process that prints help has imported neither the database nor any data library."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, *arguments], env=cli.environment(), capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    code, modules = json.loads(done.stderr.splitlines()[-1])
+    assert code == 0
+    assert done.stdout
+    assert sorted(set(HEAVY) & set(modules)) == []
+
+
+def test_the_version_is_printed(cli: Cli) -> None:
+    """--version names the program and its version on standard output, from the script and from ``python -m``."""
+    assert cli.run("--version").out == cli.shell("streamaudit --version").out == f"streamaudit {__version__}\n"
+
+
+def test_without_a_command_there_is_help(cli: Cli) -> None:
+    """The bare program shows the same help as --help and -h, with every command in it, and succeeds."""
+    bare, short, long = (cli.run(*arguments) for arguments in ([], ["-h"], ["--help"]))
+    assert bare == short == long
+    assert (bare.code, bare.err) == (0, "")
+    for name in COMMANDS:
+        assert re.search(rf"^  {name}  ", bare.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_says_what_it_is_for(name: str) -> None:
+    """Each command has a first sentence and an example, each option and argument a help text."""
+    command = GROUP.commands[name]
+    assert command.help
+    assert command.help.split("\n")[0].endswith(".")
+    assert f"Example: streamaudit {name}" in command.help
+    for parameter in command.params:
+        text = getattr(parameter, "help", None)
+        assert text or parameter.name == "help", f"{name} {parameter.name} has no help"
+        assert not text or text.endswith("."), f"{name} {parameter.name}: {text}"
+
+
+def test_options_of_the_same_name_mean_the_same_everywhere() -> None:
+    """An option that several commands share has one spelling and one help text."""
+    seen: dict[str, tuple[str, object]] = {}
+    for name in COMMANDS:
+        for parameter in GROUP.commands[name].params:
+            for spelling in parameter.opts:
+                text = getattr(parameter, "help", None)
+                first = seen.setdefault(spelling, (name, text))
+                assert first[1] == text, f"{spelling} of {first[0]} and {name}"
+
+
+def examples() -> list[str]:
+    """The example line of every command."""
+    found = [re.search(r"Example: (streamaudit .*)", GROUP.commands[name].help or "") for name in COMMANDS]
+    return [match[1] for match in found if match]
+
+
+def front_page() -> list[str]:
+    """The commands on the first help page."""
+    return [re.split(r" {2,}", line.strip())[0] for line in (GROUP.help or "").splitlines() if "streamaudit " in line]
+
+
+@pytest.mark.parametrize("example", [*examples(), *front_page()])
+def test_every_example_in_the_help_runs(cli: Cli, sample_store: Path, example: str) -> None:
+    """An example copied into a shell succeeds where the usual files and the usual store are."""
+    (cli.folder / "exports").mkdir()
+    shutil.copy(SAMPLES / "langfuse_observations.jsonl.gz", cli.folder / "exports")
+    (cli.folder / "traces.jsonl").write_text('{"request_id":"1","start_time":"2026-11-16T00:00:00Z","model":"m"}\n')
+    store = cli.home / ".local/share/streamaudit/audit.duckdb"
+    store.parent.mkdir(parents=True)
+    shutil.copy(sample_store, store)
+    done = cli.shell(example)
+    assert done.code == 0, done.err
+    assert done.out or " ingest " in example

@@ -1,0 +1,118 @@
+"""Standard output is the result and nothing else; narration is on standard error, and its sums agree."""
+
+import csv
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.cli.running import SAMPLES, Cli, equation
+from tests.cli.traffic import as_lines, calls, write_lines
+
+EXPECTED: dict[str, Any] = json.loads((SAMPLES / "expected.json").read_text())
+FILES = ("raw.jsonl.gz", "langfuse_observations.jsonl.gz", "datadog_spans.json.gz")
+COUNTS = ("read", "new", "repeated", "replaced", "rejected", "not_calls")
+
+
+def known(err: str) -> dict[str, int]:
+    """The coverage lines that follow the equation."""
+    rows = re.findall(r"^  (llm calls|streamed|TTFT|usage|cancelled|  usage) +([\d,]+)", err, re.MULTILINE)
+    return {label: int(count.replace(",", "")) for label, count in rows}
+
+
+@pytest.mark.parametrize("names", [*((name,) for name in FILES), FILES], ids=[*FILES, "all"])
+def test_the_equation_holds_and_has_the_expected_numbers(cli: Cli, names: tuple[str, ...]) -> None:
+    """read = new + repeated + replaced + rejected + not calls, each as the generator of the samples knows them."""
+    done = cli.run("ingest", *(SAMPLES / name for name in names), "--db", "store.duckdb")
+    assert (done.code, done.out) == (0, "")
+    counts = equation(done.err)
+    assert counts["read"] == sum(counts[name] for name in COUNTS[1:])
+    assert counts == {name: sum(EXPECTED[file]["ingest"][name] for file in names) for name in COUNTS}
+    total = EXPECTED[names[0] if len(names) == 1 else "all"]["total"]
+    assert known(done.err) == {
+        "llm calls": total["calls"], "streamed": total["streamed_calls"], "TTFT": total["ttft_calls"],
+        "usage": total["usage_known_calls"], "cancelled": total["cancelled_calls"],
+        "  usage": total["cancelled_usage_known_calls"],
+    }  # fmt: skip
+
+
+def test_the_equation_holds_for_a_second_run(cli: Cli) -> None:
+    """An unchanged file is skipped and says so; --force reads it again and finds everything repeated."""
+    file = SAMPLES / "langfuse_observations.jsonl.gz"
+    assert cli.run("ingest", file, "--db", "store.duckdb").code == 0
+    again = cli.run("ingest", file, "--db", "store.duckdb")
+    assert again.code == 0
+    assert again.err.count("unchanged since it was read, skipped") == 1
+    assert set(equation(again.err).values()) == {0}
+    forced = equation(cli.run("ingest", file, "--db", "store.duckdb", "--force").err)
+    first = {name: EXPECTED[file.name]["ingest"][name] for name in COUNTS}
+    assert forced == {**first, "new": 0, "repeated": first["new"] + first["repeated"]}
+
+
+@pytest.mark.parametrize("command", ["report", "ttft", "tax"])
+def test_json_on_standard_output_parses_alone(cli: Cli, command: str) -> None:
+    """What was recognised and rejected in the file is said on standard error, not in the JSON."""
+    done = cli.run(command, SAMPLES / "raw.jsonl.gz", "--format", "json", "--by", "tenant")
+    assert json.loads(done.out)["schema"] == "streamaudit.report/1"
+    assert "rejected line 201: malformed JSON" in done.err
+
+
+def test_quiet_silences_narration_but_not_errors(cli: Cli) -> None:
+    """-q leaves standard error empty when all is well, and still says what went wrong."""
+    write_lines(cli.folder / "calls.jsonl", calls(5))
+    (cli.folder / "mixed.jsonl").write_text(as_lines(calls(5)) + "{not json}\n")
+    assert cli.run("ingest", "mixed.jsonl", "calls.jsonl", "--db", "store.duckdb", "-q").err == ""
+    assert cli.run("report", "mixed.jsonl", "--quiet").err == ""
+    (cli.folder / "login.json").write_text("<html>")
+    assert "login.json: HTML" in cli.run("ingest", "login.json", "--db", "store.duckdb", "-q").err
+    assert cli.run("report", "missing.jsonl", "-q").err.startswith("error: no such file: missing.jsonl")
+
+
+def test_output_files_get_the_format_of_their_suffix(cli: Cli) -> None:
+    """-o can be given several times; standard output stays empty and each file is announced."""
+    write_lines(cli.folder / "calls.jsonl", calls(30))
+    names = ("week.json", "week.jsonl", "week.csv", "week.md", "week.markdown", "week.txt", "WEEK2.JSON")
+    done = cli.run("report", "calls.jsonl", "--by", "tenant", *(part for name in names for part in ("-o", name)))
+    assert (done.code, done.out) == (0, "")
+    assert [line for line in done.err.splitlines() if line.startswith("wrote ")] == [f"wrote {name}" for name in names]
+    text = {name: (cli.folder / name).read_text() for name in names}
+    for name in ("week.json", "WEEK2.JSON"):
+        assert json.loads(text[name])["tables"][0]["rows"][0]["tenant"] == "acme"
+    assert all(json.loads(line) for line in text["week.jsonl"].splitlines())
+    assert next(csv.DictReader(io.StringIO(text["week.csv"])))["calls"] == "30"
+    assert text["week.md"] == text["week.markdown"]
+    assert text["week.md"].startswith("## ")
+    assert text["week.txt"].startswith("streamaudit report")
+
+
+def test_a_given_format_beats_the_suffix(cli: Cli) -> None:
+    """--format decides for files too, so any name can be used."""
+    write_lines(cli.folder / "calls.jsonl", calls(30))
+    assert cli.run("report", "calls.jsonl", "-q", "--format", "csv", "-o", "figures.dat", "-o", "x.json").code == 0
+    assert (cli.folder / "figures.dat").read_text() == (cli.folder / "x.json").read_text()
+    assert (cli.folder / "figures.dat").read_text().startswith("calls,")
+
+
+def test_all_groups_are_in_data_and_twenty_on_a_screen(cli: Cli) -> None:
+    """One run writes the short table and the whole data, and --top limits both with one rest row."""
+    write_lines(cli.folder / "calls.jsonl", [{**call, "tenant_id": f"t{i:02d}"} for i, call in enumerate(calls(25))])
+    assert cli.run("report", "calls.jsonl", "-q", "--by", "tenant", "-o", "all.csv", "-o", "short.txt").code == 0
+    assert len((cli.folder / "all.csv").read_text().splitlines()) == 1 + 25
+    assert "(5 others)" in (cli.folder / "short.txt").read_text()
+    top = cli.run("report", "calls.jsonl", "--by", "tenant", "--top", "3", "--format", "json").out
+    rows = json.loads(top)["tables"][0]["rows"]
+    assert [row.get("rest", False) for row in rows] == [False, False, False, True]
+    assert sum(row["calls"] for row in rows) == 25
+
+
+def test_no_prompt_or_answer_leaves_the_files(cli: Cli) -> None:
+    """The samples mark every text, and no mark is in any output, narration, reject list or store."""
+    done = cli.run("ingest", *(SAMPLES / name for name in FILES), "--db", "store.duckdb", "--rejects", "rejects.csv")
+    written = done.err + (cli.folder / "rejects.csv").read_text()
+    for command in ("report --by tenant,user_id", "ttft", "tax --top-calls 50"):
+        written += cli.run(*command.split(), "--db", "store.duckdb", "--format", "json").out
+    assert "CONFIDENTIAL" not in written
+    assert b"CONFIDENTIAL" not in (cli.folder / "store.duckdb").read_bytes()
+    assert not list(cli.spool.iterdir())

@@ -1,0 +1,38 @@
+"""Settings and fixtures shared by all tests."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from sample_traces import Fleet, simulate
+from streamaudit.store import Store
+
+# The same examples on every run and machine; no test is timed.
+settings.register_profile(
+    "streamaudit",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("streamaudit")
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """An empty store in memory."""
+    with Store.in_memory() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Fleet:
+    """A fleet in whole milliseconds, which every form can hold."""
+    return simulate(400, 7, datetime(2026, 11, 9, tzinfo=UTC), 5, whole_ms=True)
+
+
+@pytest.fixture(scope="session")
+def fine_fleet() -> Fleet:
+    """A fleet in microseconds, which some forms can hold."""
+    return simulate(300, 8, datetime(2026, 11, 9, tzinfo=UTC), 5)

@@ -1,0 +1,75 @@
+"""What a reader can try in the README and the documentation: the commands in their blocks, and what they link to."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(
+    r"(?P<mark><!--\s*not run:[^>]*-->\s*\n+)?^```(?P<kind>\w*)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL
+)
+_RUNNABLE = ("console", "sh")
+
+
+@dataclass
+class Command:
+    """One command of a page and the output that the page shows under it."""
+
+    line: str
+    shown: list[str] = field(default_factory=list)
+
+
+def pages() -> list[Path]:
+    """The README and every page of the documentation."""
+    return [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if page.is_file()]
+
+
+def name(page: Path) -> str:
+    """A page as the project calls it."""
+    return page.relative_to(ROOT).as_posix()
+
+
+def commands(page: Path) -> Iterator[Command]:
+    """Every streamaudit command in a console or sh block that is not marked ``<!-- not run: reason -->``."""
+    for block in _BLOCK.finditer(page.read_text()):
+        if block["kind"] in _RUNNABLE and not block["mark"]:
+            body = re.sub(r"\\\n\s*", "", block["body"])
+            yield from (one for one in _in_block(body.splitlines()) if re.match(r"(\w+=\S+ )*streamaudit\b", one.line))
+
+
+def _in_block(lines: list[str]) -> Iterator[Command]:
+    """A line after ``$ `` is a command and what follows is its output; without any ``$ `` every line is a command."""
+    if not any(line.startswith("$ ") for line in lines):
+        yield from (Command(line) for line in lines)
+        return
+    current = None
+    for line in lines:
+        if line.startswith("$ "):
+            if current:
+                yield current
+            current = Command(line.removeprefix("$ "))
+        elif current and line.strip():
+            current.shown.append(line.rstrip())
+    if current:
+        yield current
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks."""
+    return _BLOCK.sub("", page.read_text())
+
+
+def links(page: Path) -> list[str]:
+    """The targets of a page's links that lead to this repository."""
+    found = re.findall(r"\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)|^\[[^\]]+\]:\s*(\S+)", prose(page), re.MULTILINE)
+    targets = [first or second for first, second in found]
+    return [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments that lead to the headings of a page, as GitHub makes them."""
+    titles = re.findall(r"^#+ +(.+?) *#*$", prose(page), re.MULTILINE)
+    words = [re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()) for title in titles]
+    explicit = re.findall(r"<a (?:name|id)=\"([^\"]+)\"", page.read_text())
+    return {text.strip().replace(" ", "-") for text in words} | set(explicit)

@@ -1,0 +1,119 @@
+"""One fleet in every form it can be written: each gives the true figures, and all give the same."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sample_traces import (
+    Fleet,
+    truth,
+    write_datadog,
+    write_datadog_flat,
+    write_langfuse_js_dump,
+    write_langfuse_python_dump,
+    write_langfuse_rest_v2,
+    write_langfuse_ui_events,
+    write_langfuse_ui_observations,
+    write_langfuse_v2,
+    write_raw,
+)
+from sample_traces.figures import Dimension
+from tests.support import Record, Tables, audit, same, store_of
+
+Writer = Callable[[Fleet, Path], None]
+
+FORMS: dict[str, Writer] = {
+    "raw": write_raw,
+    "langfuse-v2": write_langfuse_v2,
+    "langfuse-ui-events": write_langfuse_ui_events,
+    "langfuse-ui-observations": write_langfuse_ui_observations,
+    "langfuse-rest": write_langfuse_rest_v2,
+    "langfuse-python": write_langfuse_python_dump,
+    "langfuse-js": write_langfuse_js_dump,
+    "datadog-ns": write_datadog,
+    "datadog-ms": partial(write_datadog, start_unit="ms"),
+    "datadog-lines": partial(write_datadog, jsonl=True),
+    "datadog-flat": write_datadog_flat,
+}
+FINE_FORMS = ("raw", "langfuse-v2", "langfuse-ui-events", "datadog-ns", "datadog-flat")
+DIMENSIONS: tuple[Dimension, ...] = ("tenant", "model", "route", "deploy")
+AUDITS = ("report", "ttft", "tax")
+
+
+@pytest.fixture(scope="module")
+def baseline(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Tables]:
+    """Every audit by every dimension over the raw form."""
+    path = tmp_path_factory.mktemp("baseline") / "raw.jsonl"
+    write_raw(fleet, path)
+    with store_of(path) as store:
+        return {(name, by): audit(store, name, by) for name in AUDITS for by in DIMENSIONS}
+
+
+def assert_true(tables: Tables, expected: dict[str, Any], by: str) -> None:
+    """Every figure of the truth that the audit has is in its tables, with the same groups."""
+    shown = {row[by]: row for row in tables[f"by_{by}"]}
+    assert set(shown) == {row[by] for row in expected[f"by_{by}"]}
+    for true in [*expected[f"by_{by}"], expected["total"]]:
+        row: Record = shown[true[by]] if by in true else tables["total"][0]
+        common = set(true) & set(row)
+        assert len(common) >= 7
+        for name in common:
+            assert same(name, row[name], true[name]), (by, row.get(by), name, row[name], true[name])
+        if "usage_known_rate" in row:
+            assert row["usage_known_rate"] == true["usage_known_calls"] / true["calls"]
+            cancelled = true["cancelled_calls"]
+            known = true["cancelled_usage_known_calls"] / cancelled if cancelled else None
+            assert row["cancelled_usage_known_rate"] == known
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_true_figures_and_those_of_every_other_form(
+    fleet: Fleet, baseline: dict[tuple[str, str], Tables], tmp_path: Path, form: str
+) -> None:
+    """Tokens are exact, times to a microsecond and dollars to a billionth, in groups and in total, in all tables."""
+    FORMS[form](fleet, tmp_path / "fleet.json")
+    expected = truth(fleet, by=DIMENSIONS)
+    with store_of(tmp_path / "fleet.json") as store:
+        for (name, by), wanted in baseline.items():
+            tables = audit(store, name, by)
+            assert_true(tables, expected, by)
+            assert list(tables) == list(wanted)
+            for table, rows in wanted.items():
+                assert_same_rows((name, by, table), tables[table], rows)
+
+
+def assert_same_rows(where: tuple[str, str, str], found: list[Record], wanted: list[Record]) -> None:
+    """The same rows, whatever the order of groups that tie but for the last digit."""
+    assert len(found) == len(wanted), where
+    for row, expected in zip(sorted(found, key=_key), sorted(wanted, key=_key), strict=True):
+        for column, value in expected.items():
+            assert same(column, row[column], value), (*where, column, row[column], value)
+
+
+def _key(row: Record) -> str:
+    names = [value for value in row.values() if value is None or isinstance(value, str)]
+    return repr([*names, row.get("bucket_low_ms")])
+
+
+@pytest.mark.parametrize("name", FINE_FORMS)
+def test_microseconds_survive_in_every_form_that_holds_them(fine_fleet: Fleet, tmp_path: Path, name: str) -> None:
+    """A fleet timed in microseconds comes out to the microsecond."""
+    FORMS[name](fine_fleet, tmp_path / "fleet.json")
+    with store_of(tmp_path / "fleet.json") as store:
+        for question in ("report", "ttft"):
+            assert_true(audit(store, question, "model"), truth(fine_fleet, by=("model",)), "model")
+
+
+def test_two_fleets_in_two_forms_add_up_to_the_truth_of_both(fleet: Fleet, fine_fleet: Fleet, tmp_path: Path) -> None:
+    """Sources stand side by side in one store and one report."""
+    write_langfuse_v2(fleet, tmp_path / "one.jsonl")
+    write_datadog(fine_fleet, tmp_path / "other.json")
+    with store_of(tmp_path / "one.jsonl", tmp_path / "other.json") as store:
+        for question in AUDITS:
+            assert_true(audit(store, question, "tenant"), truth(fleet, fine_fleet, by=("tenant",)), "tenant")
+        by_source = {row["source"]: row["calls"] for row in audit(store, "report", "source")["by_source"]}
+    each = [truth(one)["total"] for one in (fleet, fine_fleet)]
+    assert by_source == {"langfuse": each[0]["calls"], "datadog": each[1]["calls"]}  # type: ignore[call-overload]

@@ -1,0 +1,48 @@
+"""Records of benchmark tools, made up."""
+
+from tests.support import Record
+
+START_NS = 1_794_816_000_000_000_000
+
+
+def aiperf(name: str, *, early: bool = False, cancelled: bool = False) -> Record:
+    """One AIPerf request of 1.3 s: a first chunk after 400 ms and three gaps."""
+    names = {"x_request_id": name, "x_correlation_id": f"trace-{name}", "conversation_id": "c", "turn_index": 0}
+    end_ns = START_NS + 1_300_000_000
+    gaps = {"value": [250.0, 400.0, 250.0], "unit": "ms"}
+    sizes = {
+        "input_sequence_length": {"value": 550, "unit": "tokens"},
+        "output_sequence_length": {"value": 90, "unit": "tokens"},
+        "reasoning_token_count": {"value": 60, "unit": "tokens"},
+    }
+    error = {"code": 499, "type": "RequestCancellationError", "message": "Request was cancelled after 0.5 seconds"}
+    if early:
+        record: Record = {"metadata": {**names, "timestamp_ns": START_NS, "credit_phase": "profiling"}}
+        record["metrics"] = {
+            "ttft": {"value": 400.0, "unit": "ms"}, "request_latency": {"value": 1300.0, "unit": "ms"},
+            "inter_chunk_latency": gaps, "min_request_timestamp": {"value": START_NS, "unit": "ns"},
+            "max_response_timestamp": {"value": end_ns, "unit": "ns"}, **sizes,
+        }  # fmt: skip
+    else:
+        times = {"request_start_ns": START_NS, "request_end_ns": end_ns, "benchmark_phase": "profiling"}
+        record = {"metadata": {**names, **times, "was_cancelled": cancelled, "session_num": 1}}
+        record["metrics"] = {
+            "time_to_first_token": {"value": 400.0, "unit": "ms"}, "request_latency": {"value": 1_300_000, "unit": "us"},
+            "inter_chunk_latency": gaps, **sizes,
+        }  # fmt: skip
+    if cancelled:
+        record["metrics"] = {"error_request_count": {"value": 1, "unit": "requests"}}
+        if not early:
+            record["metadata"]["cancellation_time_ns"] = START_NS + 500_000_000
+    record["error"] = error if cancelled else None
+    return record
+
+
+def llmperf(ttft_s: float, latency_s: float, error: int | str | None = None) -> Record:
+    """One llmperf request; an error row writes zeros, as the tool does."""
+    return {
+        "error_code": error, "error_msg": "CONFIDENTIAL-PROMPT-1" if error else "",
+        "inter_token_latency_s": 0.01, "ttft_s": 0 if error else ttft_s, "end_to_end_latency_s": 0 if error else latency_s,
+        "request_output_throughput_token_per_s": 100.0, "number_total_tokens": 650,
+        "number_output_tokens": 1 if error else 100, "number_input_tokens": 550,
+    }  # fmt: skip

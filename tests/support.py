@@ -1,0 +1,151 @@
+"""What every test of figures needs: records to files, files to a store, an audit to rows by table."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from streamaudit.audits import discover
+from streamaudit.ingest import FileResult, Ingest, Options
+from streamaudit.mapping import parse_mapping
+from streamaudit.reader import Reader
+from streamaudit.scope import Scope, parse_by
+from streamaudit.store import Store
+
+Record = dict[str, Any]
+Tables = dict[str, list[Record]]
+
+AUDITS = discover()
+CONTENT_MARKER = "CONFIDENTIAL-"
+
+
+def write_lines(path: Path, records: Iterable[object]) -> Path:
+    """JSON lines; a text is written as it is, so that a line may be malformed."""
+    path.write_text("".join(f"{_line(record)}\n" for record in records))
+    return path
+
+
+def _line(record: object) -> str:
+    return record if isinstance(record, str) else json.dumps(record)
+
+
+def ingest(
+    store: Store, *paths: Path, mapping: Sequence[str] = (), source: str | None = None, force: bool = False
+) -> list[FileResult]:
+    """Ingest files one by one, in the order given."""
+    with Reader() as reader:
+        job = Ingest(store, Options(parse_mapping(list(mapping)), source, force))
+        return [job.file(reader, str(path)) for path in paths]
+
+
+@contextmanager
+def store_of(
+    *paths: Path, mapping: Sequence[str] = (), source: str | None = None, force: bool = False
+) -> Iterator[Store]:
+    """A store in memory that holds these files, each of which must be readable."""
+    with Store.in_memory() as store:
+        for result in ingest(store, *paths, mapping=mapping, source=source, force=force):
+            assert result.problem is None, result.problem
+        yield store
+
+
+def audit(store: Store, name: str, by: str = "", **options: Any) -> Tables:
+    """Run one audit; ``options`` of the scope (``since``, ``only``, ``top`` …) go to it, the rest to the audit."""
+    of_scope = {key: options.pop(key) for key in tuple(options) if key in Scope.__dataclass_fields__}
+    report = AUDITS[name].run(store, Scope(by=parse_by(by), **of_scope), **options)
+    return {table.name: list(table.records()) for table in report.tables}
+
+
+def notes(store: Store, name: str, **options: Any) -> dict[str, int | None]:
+    """The notes of one audit by code, with their counts."""
+    return {note.code: note.count for note in AUDITS[name].run(store, Scope(**options)).notes}
+
+
+def total(store: Store, name: str, **options: Any) -> Record:
+    """The total row of one audit."""
+    return audit(store, name, **options)["total"][0]
+
+
+def grouped(store: Store, name: str, by: str, **options: Any) -> dict[Any, Record]:
+    """The rows of one audit by their dimension, without the rest row."""
+    rows = audit(store, name, by, **options)["by_" + by.replace(",", "_")]
+    names = by.split(",")
+    kept = [row for row in rows if "rest" not in row]
+    return {row[by] if len(names) == 1 else tuple(row[each] for each in names): row for row in kept}
+
+
+def calls(store: Store) -> dict[str, Record]:
+    """Every call by its id, with all columns of ``call_tax``."""
+    return {row["call_id"]: row for row in rows_of(store, "call_tax")}
+
+
+def rows_of(store: Store, relation: str) -> list[Record]:
+    """Every row of a table or view, by column name."""
+    names = [row[0] for row in store.query(f"DESCRIBE {relation}")]
+    return [dict(zip(names, row, strict=True)) for row in store.query(f"FROM {relation}")]
+
+
+def content(store: Store) -> tuple[list[str], list[str]]:
+    """The calls and spans of a store as comparable text, without the loads they came in."""
+
+    def of(relation: str, order: str) -> list[str]:
+        return [
+            repr({name: value for name, value in row.items() if name not in ("load_id", "input_hash", "record_hash")})
+            for row in sorted(rows_of(store, relation), key=lambda row: (row["source"], row[order]))
+        ]
+
+    return of("store.calls", "call_id"), of("store.spans", "span_id")
+
+
+def equation(result: FileResult) -> tuple[int, int, int, int, int, int]:
+    """read, new, repeated, replaced, rejected, not calls of one file, after checking that they add up."""
+    assert result.problem is None, result.problem
+    assert result.counts is not None
+    counts = result.counts
+    parts = (counts.new, counts.repeated, counts.replaced, counts.rejected, counts.not_calls)
+    assert counts.read == sum(parts)
+    return (counts.read, *parts)
+
+
+def same(column: str, value: object, expected: object) -> bool:
+    """Equal counts, tokens and texts; times to a microsecond of rounding, dollars and rates to a billionth."""
+    if not isinstance(value, float) or not isinstance(expected, float):
+        return value == expected
+    if column.endswith("_ms"):
+        return abs(value - expected) <= 1e-3
+    return math.isclose(value, expected, rel_tol=1e-9, abs_tol=0.0)
+
+
+def raw_call(name: str, **fields: Any) -> Record:
+    """One completed raw call; a field given as None is left out."""
+    record = {
+        "request_id": name, "start_time": "2026-11-16T08:00:00Z", "model": "gpt-4o-mini", "duration_ms": 5000,
+        "output_tokens": 100, "outcome": "completed", **fields,
+    }  # fmt: skip
+    return {key: value for key, value in record.items() if value is not None}
+
+
+def langfuse_row(name: str, **fields: Any) -> Record:
+    """One completed generation of a bucket export, five seconds long; a field given as ... is left out."""
+    record = {
+        "id": name, "trace_id": f"trace-{name}", "type": "GENERATION", "name": "answer", "level": "DEFAULT",
+        "start_time": "2026-11-16 08:00:00.000000", "end_time": "2026-11-16 08:00:05.000000",
+        "parent_observation_id": "", "provided_model_name": "gpt-4o-mini", "environment": "production",
+        "usage_details": {"input": 50, "output": 100, "total": 150}, "cost_details": {}, "total_cost": 0,
+        "metadata": {}, **fields,
+    }  # fmt: skip
+    return {key: value for key, value in record.items() if value is not ...}
+
+
+def datadog_span(name: str, **fields: Any) -> Record:
+    """One span as its bare attributes, five seconds long; a field given as ... is left out."""
+    record = {
+        "span_id": name, "trace_id": f"trace-{name}", "parent_id": "undefined", "name": "OpenAI.createChatCompletion",
+        "span_kind": "llm", "status": "ok", "start_ns": 1_794_816_000_000_000_000, "duration": 5e9,
+        "model_name": "gpt-4o-mini", "model_provider": "openai", "metadata": {},
+        "metrics": {"input_tokens": 50.0, "output_tokens": 100.0, "reasoning_output_tokens": 0.0}, "tags": [],
+        **fields,
+    }  # fmt: skip
+    return {key: value for key, value in record.items() if value is not ...}
