@@ -169,6 +169,7 @@ def ttft(
     files: Files = None, by: By = None,
     slo: Annotated[Optional[str], typer.Option("--slo", metavar="SPAN", help="Share of calls within this target, and Apdex.")] = None,
     buckets: Annotated[Optional[str], typer.Option("--buckets", metavar="BOUNDS", help="log, otel, or your own: 100ms,300ms,1s.")] = None,
+    censored: Annotated[bool, typer.Option("--censored", help="Kaplan-Meier percentiles, counting the waits that a cancel or time-out ended.")] = False,
     top: Top = None, since: Since = None, until: Until = None, last: Last = None, week: Week = None, tz: Tz = "UTC",
     where: Where = None, only: Only = None, format: Format = None, output: OutFile = None, wide: Wide = False,
     color: Color = "auto", fail_on_empty: FailOnEmpty = False, map_: MapField = None, db: Db = None, wait: Wait = "0s",
@@ -187,7 +188,7 @@ def ttft(
         _scope(by, top, since, until, last, week, tz, where, only), _output(format, output, top, wide, color)
     )
     return run_audit(
-        request, lambda store, scope: audit.run(store, scope, slo_ms=slo_ms, buckets_ms=bounds), files, map_,
+        request, lambda store, scope: audit.run(store, scope, slo_ms=slo_ms, buckets_ms=bounds, censored=censored), files, map_,
         _store_or_none(files, db), fail_on_empty, wait, quiet,
     )  # fmt: skip
 

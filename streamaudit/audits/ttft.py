@@ -36,13 +36,22 @@ _SLO = (
     Column("apdex", "ratio", "(calls within T + half of those within 4 T) / calls with a TTFT, at T = the target"),
 )
 
+_CENSORED = (
+    Column("ttft_km_p50_ms", "ms", "Kaplan-Meier median: censored waits counted as longer than they lasted"),
+    Column("ttft_km_p90_ms", "ms", "from 10 waits"),
+    Column("ttft_km_p95_ms", "ms", "from 20 waits; NULL when the curve does not fall that far"),
+    Column("ttft_km_p99_ms", "ms", "from 100 waits", wide=True),
+)
+
 _QUERY = """
 SELECT
     by_1, by_2, by_3, by_4,
     calls, streamed, n, q[1], CASE WHEN n >= 10 THEN q[2] END, CASE WHEN n >= 20 THEN q[3] END,
     CASE WHEN n >= 100 THEN q[4] END,
     visible_n, v[1], CASE WHEN visible_n >= 20 THEN v[2] END, censored,
-    within / nullif(n, 0), no_ttft, (within + tolerated / 2) / nullif(n, 0)
+    within / nullif(n, 0), no_ttft, (within + tolerated / 2) / nullif(n, 0),
+    km[1], CASE WHEN waits >= 10 THEN km[2] END, CASE WHEN waits >= 20 THEN km[3] END,
+    CASE WHEN waits >= 100 THEN km[4] END
 FROM (
     SELECT
         by_1, by_2, by_3, by_4,
@@ -57,6 +66,42 @@ FROM (
         count(*) FILTER (streamed AND ttft_status <> 'usable') AS no_ttft
     FROM scope
     GROUP BY by_1, by_2, by_3, by_4
+) AS plain
+LEFT JOIN survival AS s
+    ON s.group_1 IS NOT DISTINCT FROM plain.by_1 AND s.group_2 IS NOT DISTINCT FROM plain.by_2
+    AND s.group_3 IS NOT DISTINCT FROM plain.by_3 AND s.group_4 IS NOT DISTINCT FROM plain.by_4
+"""
+
+# Kaplan and Meier 1958: S(t) is the product over first tokens up to t of 1 - d/n, where n still wait just before t. A
+# percentile is the first t at which S has fallen to 1 - p. A wait that a cut ended at t is at risk up to t.
+_SURVIVAL = """
+, waits AS (
+    SELECT
+        by_1, by_2, by_3, by_4,
+        CASE WHEN ttft_status = 'usable' THEN ttft_ms ELSE coalesce(cancelled_at_ms, duration_ms) END AS t,
+        ttft_status = 'usable' AS arrived
+    FROM scope
+    WHERE $censored AND (ttft_status = 'usable'
+        OR (ttft_status = 'censored' AND coalesce(cancelled_at_ms, duration_ms) IS NOT NULL))
+), steps AS (
+    SELECT by_1, by_2, by_3, by_4, t, count(*) FILTER (arrived) AS d, count(*) AS ended
+    FROM waits GROUP BY ALL
+), curve AS (
+    SELECT
+        by_1, by_2, by_3, by_4, t, ended,
+        exp(sum(CASE WHEN d = at_risk THEN '-inf'::DOUBLE ELSE ln(1 - d / at_risk) END) OVER (
+            PARTITION BY by_1, by_2, by_3, by_4 ORDER BY t)) AS survival
+    FROM (
+        SELECT *, sum(ended) OVER (PARTITION BY by_1, by_2, by_3, by_4 ORDER BY t DESC) AS at_risk FROM steps
+    )
+), survival AS (
+    SELECT
+        by_1 AS group_1, by_2 AS group_2, by_3 AS group_3, by_4 AS group_4, sum(ended) AS waits,
+        [
+            min(t) FILTER (survival <= 0.5 + 1e-12), min(t) FILTER (survival <= 0.1 + 1e-12),
+            min(t) FILTER (survival <= 0.05 + 1e-12), min(t) FILTER (survival <= 0.01 + 1e-12)
+        ] AS km
+    FROM curve GROUP BY by_1, by_2, by_3, by_4
 )
 """
 
@@ -94,16 +139,20 @@ ORDER BY ALL
 
 
 def run(
-    store: Store, scope: Scope, *, slo_ms: float | None = None, buckets_ms: tuple[float, ...] | None = None
+    store: Store,
+    scope: Scope,
+    *,
+    slo_ms: float | None = None,
+    buckets_ms: tuple[float, ...] | None = None,
+    censored: bool = False,
 ) -> Report:
     """Percentiles per group, the distribution per group on one ruler, and every reason a call is not in them."""
     scope.prepare(store)
-    columns = (*_BASE, *_SLO)
-    tables = group_tables(
-        store, scope, _QUERY, columns, rank=lambda row: (row["ttft_calls"],), params={"slo_ms": slo_ms}
-    )
-    if slo_ms is None:
-        tables = tuple(_without(table, {column.name for column in _SLO}) for table in tables)
+    columns = (*_BASE, *_SLO, *_CENSORED)
+    bound = {"slo_ms": slo_ms, "censored": censored}
+    tables = group_tables(store, scope, _SURVIVAL + _QUERY, columns, lambda row: (row["ttft_calls"],), bound)
+    unasked = {column.name for column in (*(_SLO if slo_ms is None else ()), *(() if censored else _CENSORED))}
+    tables = tuple(_without(table, unasked) for table in tables)
     histogram = _histogram(store, scope, tables[0], buckets_ms)
     excluded = store.query(scope.sql(_EXCLUDED), scope.total().params())
     reasons = Table(
