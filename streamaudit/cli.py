@@ -140,7 +140,7 @@ def ingest(
 
     return ingest_files(
         paths, store_path(db), map_ or [], source, max_bad, rejects, force=force, allow_empty=allow_empty, wait=wait,
-        quiet=quiet,
+        quiet=quiet, named=db is not None,
     )  # fmt: skip
 
 

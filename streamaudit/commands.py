@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,9 +33,12 @@ class Request:
 
 def ingest_files(
     paths: list[str], path: Path, assignments: list[str], source: str | None, max_bad: str | None,
-    rejects: Path | None, *, force: bool, allow_empty: bool, wait: str, quiet: bool,
+    rejects: Path | None, *, force: bool, allow_empty: bool, wait: str, quiet: bool, named: bool,
 ) -> int:  # fmt: skip
-    """Ingest into the store file, narrate on standard error, and return the exit code."""
+    """Ingest into the store file, narrate on standard error, and return the exit code.
+
+    ``named`` says that the user named the store, so that the next command must name it too.
+    """
     count, share = _max_bad(max_bad)
     if source is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", source):
         raise UsageError(f"--source {source}: letters, digits, . _ : and -, up to 64 of them")
@@ -61,7 +65,7 @@ def ingest_files(
         narrate.coverage(found)
         narrate.say(f"  store        {path}")
         if loads:
-            narrate.say("next: streamaudit report --by tenant")
+            narrate.say("next: streamaudit report --by tenant" + (f" --db {shlex.quote(str(path))}" if named else ""))
     return _ingest_exit(results, allow_empty)
 
 
@@ -121,6 +125,8 @@ def _ingest_for_report(store: Store, names: list[str], assignments: list[str], q
     failed = [outcome for outcome in results if outcome.problem]
     if failed:
         raise InputError(f"{len(failed)} of {len(results)} files could not be read, so there is no report")
+    if not any(outcome.counts and outcome.counts.read > outcome.counts.rejected for outcome in results):
+        raise InputError("no file held a good record, so there is no report")
 
 
 def run_demo(output: Output) -> int:

@@ -292,11 +292,14 @@ def _records_in(text: str, whole: bool) -> tuple[Container, str | None, tuple[di
             return "pages", page_key, tuple(nested)[:_HEAD_RECORDS]
         return "array", None, records
     lines = tuple(_lines(text))
-    if lines and not all(_page_key(line) for line in lines):
-        return "lines", None, lines
     page_key, start = _page_start(text)
+    paged = tuple(_elements(text, start)) if page_key else ()
+    # A page may be written with each of its records on a line of its own: it then explains more than its lines do.
+    split_page = len(paged) > len(lines) and not any(_lines(text.split("\n", 1)[0]))
+    if lines and not split_page and not all(_page_key(line) for line in lines):
+        return "lines", None, lines
     if page_key:
-        return "pages", page_key, tuple(_elements(text, start))
+        return "pages", page_key, paged
     return "lines", None, lines
 
 

@@ -44,7 +44,7 @@ class Store:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None, writable: bool) -> None:
         self._connection = connection
         self._running = False
-        self._interrupted = False
+        self._interrupter: threading.Thread | None = None
         self._wait_s: float = 0.0
         self._on_wait: Callable[[str], None] | None = None
         self.path = path
@@ -57,13 +57,13 @@ class Store:
         transaction is rolled back. False when none runs, so that the handler must raise by itself."""
         running = [store for store in cls._open if store._running]
         for store in running:
-            store._interrupted = True
-            threading.Thread(target=store._interrupt, daemon=True).start()
+            store._interrupter = threading.Thread(target=store._interrupt, daemon=True)
+            store._interrupter.start()
         return bool(running)
 
     def _interrupt(self) -> None:
         # Until the query ends: one that is only being planned forgets an interrupt.
-        while self._running and self._interrupted:
+        while self._running:
             self._connection.interrupt()
             time.sleep(0.02)
 
@@ -143,8 +143,10 @@ class Store:
                 yield
         finally:
             self._running = False
-            interrupted, self._interrupted = self._interrupted, False
-        if interrupted:
+            interrupter, self._interrupter = self._interrupter, None
+            if interrupter is not None:
+                interrupter.join()
+        if interrupter is not None:
             raise KeyboardInterrupt
 
     def one(self, sql: str, params: Params | None = None) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ SELECT
         ELSE 'usable'
     END AS ttft_status,
     -- Only positive evidence counts: a missing TTFT may simply not have been recorded.
-    coalesce(cancelled_at_ms < ttft_ms, false) OR coalesce(delivered_tokens = 0, false)
+    coalesce(cancelled_at_ms >= 0 AND cancelled_at_ms < ttft_ms, false) OR coalesce(delivered_tokens = 0, false)
         OR (coalesce(chunk_count = 0, false) AND ttft_ms IS NULL) AS stopped_before_first_token,
     CASE WHEN usage_basis = 'provider' THEN output_tokens END AS billed_tokens
 FROM store.calls AS calls;
@@ -92,6 +92,7 @@ SELECT
     END AS tax_best_usd,
     CASE WHEN NOT ended_early THEN NULL WHEN coalesce(tax_best, 0) = 0 THEN 0.0 ELSE tax_best * usd_per_output_token END
         AS tax_low_usd,
-    coalesce(tax_high_estimated, tax_best) * usd_per_output_token AS tax_high_usd,
+    CASE WHEN coalesce(tax_high_estimated, tax_best) = 0 THEN 0.0
+        ELSE coalesce(tax_high_estimated, tax_best) * usd_per_output_token END AS tax_high_usd,
     ended_early AND stopped_before_first_token AS unseen_prompt
 FROM valued;

@@ -118,7 +118,7 @@ def same(column: str, value: object, expected: object) -> bool:
     return math.isclose(value, expected, rel_tol=1e-9, abs_tol=0.0)
 
 
-def raw_call(name: str, **fields: Any) -> Record:
+def raw_call(name: str, /, **fields: Any) -> Record:
     """One completed raw call; a field given as None is left out."""
     record = {
         "request_id": name, "start_time": "2026-11-16T08:00:00Z", "model": "gpt-4o-mini", "duration_ms": 5000,
@@ -127,7 +127,7 @@ def raw_call(name: str, **fields: Any) -> Record:
     return {key: value for key, value in record.items() if value is not None}
 
 
-def langfuse_row(name: str, **fields: Any) -> Record:
+def langfuse_row(name: str, /, **fields: Any) -> Record:
     """One completed generation of a bucket export, five seconds long; a field given as ... is left out."""
     record = {
         "id": name, "trace_id": f"trace-{name}", "type": "GENERATION", "name": "answer", "level": "DEFAULT",
@@ -139,7 +139,7 @@ def langfuse_row(name: str, **fields: Any) -> Record:
     return {key: value for key, value in record.items() if value is not ...}
 
 
-def datadog_span(name: str, **fields: Any) -> Record:
+def datadog_span(name: str, /, **fields: Any) -> Record:
     """One span as its bare attributes, five seconds long; a field given as ... is left out."""
     record = {
         "span_id": name, "trace_id": f"trace-{name}", "parent_id": "undefined", "name": "OpenAI.createChatCompletion",

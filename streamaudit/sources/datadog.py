@@ -88,7 +88,7 @@ WITH spans AS (
         coalesce(
             number_of(m[9]) / 1e9,
             -- Dollars as sent; a figure that is no plausible price per token is in an unknown unit.
-            CASE WHEN number_of(m[12]) / nullif(coalesce(tokens_of(m[1]), 0) + coalesce(tokens_of(m[2]), 0), 0)
+            CASE WHEN number_of(m[12]) / nullif(coalesce(number_of(m[1]), 0) + coalesce(number_of(m[2]), 0), 0)
                 BETWEEN 1e-9 AND 1e-3 THEN number_of(m[12]) END
         ) AS total_usd
     FROM timed
@@ -193,11 +193,6 @@ SELECT
         first_filled(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to])
     )) AS rendered_tokens,
     tokens_of(first_filled(app[$app_max_tokens_from:$app_max_tokens_to])) AS max_tokens,
-    -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
-    -- keys that a finished one carries are then missing.
-    CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
-        AND coalesce(bool_of(first_filled(app[$app_cancelled_from:$app_cancelled_to])), false)
-        THEN 'tokenizer' END AS usage_basis,
     bool_of(first_filled(app[$app_cache_hit_from:$app_cache_hit_to])) AS cache_hit,
     total_usd AS cost_usd,
     coalesce(number_of(m[10]) / 1e9, CASE WHEN total_usd = number_of(m[12]) THEN number_of(m[13]) END)
@@ -227,7 +222,13 @@ SELECT
     CASE WHEN a.status = 'error' THEN code_word(coalesce(own_tags[10], a.metadata->>'error_type')) END AS error_type,
     CASE WHEN a.span_kind = 'llm' AND a.input IS NOT NULL THEN md5($salt || a.input::VARCHAR) END AS input_hash,
     CASE WHEN a.span_kind = 'llm' THEN length(a.output->>'value') END AS output_chars,
-    CASE WHEN a.span_kind = 'llm' THEN length(a.output->>'value') END AS visible_output_chars
+    CASE WHEN a.span_kind = 'llm' THEN length(a.output->>'value') END AS visible_output_chars,
+    -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
+    -- keys that a finished one carries are then missing.
+    CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
+        AND (cancel_flag OR said_outcome <> 'completed' OR failed OR error_cancelled OR error_timeout
+            OR says_cancelled(finish_reason) OR http_status IN (499, 460, 408, 504, 524))
+        THEN 'tokenizer' END AS usage_basis
 FROM judged
 """
 

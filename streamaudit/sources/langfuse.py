@@ -207,27 +207,29 @@ SELECT
     ) AS ttft_ms,
     number_of(first_filled(app[$app_ttvt_ms_from:$app_ttvt_ms_to])) AS ttvt_ms,
     CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
-    CASE WHEN len(in_buckets) > 0 THEN list_sum(list_transform(in_buckets, lambda e: tokens_of(e.value)))
+    try_cast(CASE WHEN len(in_buckets) > 0 THEN list_sum(list_transform(in_buckets, lambda e: tokens_of(e.value)))
         ELSE coalesce(tokens_of(usage_map['prompt_tokens']), tokens_of(usage_map['promptTokenCount']),
             nullif(flat_input, 0))
-    END::BIGINT AS input_tokens,
-    list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache') AND NOT contains(e.key, 'creat')
-        AND NOT contains(e.key, 'write')), lambda e: tokens_of(e.value)))::BIGINT AS cached_input_tokens,
-    list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache')
-        AND (contains(e.key, 'creat') OR contains(e.key, 'write'))), lambda e: tokens_of(e.value)))::BIGINT
+    END AS BIGINT) AS input_tokens,
+    try_cast(list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache')
+        AND NOT contains(e.key, 'creat') AND NOT contains(e.key, 'write')), lambda e: tokens_of(e.value))) AS BIGINT)
+        AS cached_input_tokens,
+    try_cast(list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache')
+        AND (contains(e.key, 'creat') OR contains(e.key, 'write'))), lambda e: tokens_of(e.value))) AS BIGINT)
         AS cache_write_tokens,
-    CASE WHEN len(out_buckets) > 0
+    try_cast(CASE WHEN len(out_buckets) > 0
         THEN list_sum(list_transform(list_concat(out_buckets, hidden_buckets), lambda e: tokens_of(e.value)))
         ELSE coalesce(
             tokens_of(usage_map['completion_tokens']),
-            tokens_of(usage_map['candidatesTokenCount']) + coalesce(tokens_of(usage_map['thoughtsTokenCount']), 0),
+            tokens_of(usage_map['candidatesTokenCount'])::HUGEINT
+                + coalesce(tokens_of(usage_map['thoughtsTokenCount']), 0),
             nullif(flat_output, 0))
-    END::BIGINT AS output_tokens,
-    coalesce(
+    END AS BIGINT) AS output_tokens,
+    try_cast(coalesce(
         list_sum(list_transform(list_filter(out_buckets, lambda e: contains(e.key, 'reasoning')),
             lambda e: tokens_of(e.value))),
         list_sum(list_transform(hidden_buckets, lambda e: tokens_of(e.value)))
-    )::BIGINT AS reasoning_tokens,
+    ) AS BIGINT) AS reasoning_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
         filled_rank(app[$app_delivered_tokens_from:$app_delivered_tokens_to], 99),

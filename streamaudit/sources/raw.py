@@ -206,6 +206,7 @@ SELECT
             bool_of(cancelled), bool_of(aborted), bool_of(client_disconnected),
             bool_of(first_filled(app[$app_cancelled_from:$app_cancelled_to]))
         ) END AS cancel_flag,
+    CASE WHEN error_type <> '' THEN true END AS failed,
     error_type <> '' AND says_cancelled(error_type) AS error_cancelled,
     error_type <> '' AND says_timeout(error_type) AS error_timeout,
     code_word(cancelled_by) AS cancelled_by,

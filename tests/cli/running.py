@@ -72,7 +72,9 @@ class Cli:
             input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, timeout=PATIENCE_S,
             check=False,
         )  # fmt: skip
-        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+        result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+        assert "nanobind" not in result.err, "the process ended with the database still open"
+        return result
 
     def run_each(self, commands: list[list[str]], env: dict[str, str] | None = None) -> list[Result]:
         """Run many commands in one process, one after the other, to save its start-up."""

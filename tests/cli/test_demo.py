@@ -6,20 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import SAMPLES, Cli, Result, equation
+from tests.cli.running import SAMPLES, Cli, equation
 
 EXPECTED: dict[str, Any] = json.loads((SAMPLES / "expected.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """One run of the demo."""
-    return Cli(tmp_path_factory.mktemp("demo")).run("demo")
-
-
-def test_the_demo_prints_the_equation_and_three_reports(demo: Result) -> None:
-    """Narration goes to standard error, the three reports to standard output."""
+def test_the_demo_prints_the_equation_and_three_reports(cli: Cli) -> None:
+    """Narration goes to standard error, three reports with the true figures to standard output; no file is left."""
+    demo = cli.run("demo")
     assert demo.code == 0, demo.err
+    assert sorted(path.name for path in cli.folder.rglob("*")) == ["home", "tmp"]
     counts = equation(demo.err)
     files = [name for name in EXPECTED if name != "all"]
     assert counts == {name: sum(EXPECTED[file]["ingest"][name] for file in files) for name in counts}
@@ -27,18 +23,6 @@ def test_the_demo_prints_the_equation_and_three_reports(demo: Result) -> None:
     titles = re.findall(r"^(streamaudit report|time to first token|cancellation tax) {3}", demo.out, re.MULTILINE)
     assert titles == ["streamaudit report", "time to first token", "cancellation tax"]
     assert "histogram" in demo.out
-
-
-def test_the_demo_leaves_nothing_behind(cli: Cli) -> None:
-    """It works in memory: no store, no home folder, no temporary file."""
-    assert cli.run("demo").code == 0
-    assert not list(cli.home.iterdir())
-    assert not list(cli.spool.iterdir())
-    assert sorted(path.name for path in cli.folder.iterdir()) == ["home", "tmp"]
-
-
-def test_the_demo_shows_the_expected_figures(demo: Result) -> None:
-    """The calls, percentiles and tokens that a screen shows for a tenant are the true ones."""
     (row,) = [line.split() for line in demo.out.splitlines() if line.startswith("acme ")][:1]
     (acme,) = (one for one in EXPECTED["all"]["by_tenant"] if one["tenant"] == "acme")
     assert row[:2] == ["acme", f"{acme['calls']:,}"]

@@ -94,7 +94,7 @@ def front_page() -> list[str]:
     return [re.split(r" {2,}", line.strip())[0] for line in (GROUP.help or "").splitlines() if "streamaudit " in line]
 
 
-@pytest.mark.parametrize("example", [*examples(), *front_page()])
+@pytest.mark.parametrize("example", sorted({*examples(), *front_page()}))
 def test_every_example_in_the_help_runs(cli: Cli, sample_store: Path, example: str) -> None:
     """An example copied into a shell succeeds where the usual files and the usual store are."""
     (cli.folder / "exports").mkdir()

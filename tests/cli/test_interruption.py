@@ -70,6 +70,7 @@ def test_an_interrupted_ingest_leaves_the_store_whole(
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert b"Traceback" not in err
+    assert b"leaked" not in err
     assert b"interrupted; the store is as it was before the current file" in err
     assert not list(cli.spool.iterdir()), "temporary files are left behind"
     assert stored_calls(cli.folder / "store.duckdb") == FIRST
@@ -173,8 +174,8 @@ def test_samples_survive_a_kill_at_any_moment(cli: Cli) -> None:
     names = sorted(SAMPLES.glob("*.gz"))
     assert cli.run("ingest", *names, "--db", "calm.duckdb", "-q").code == 0
     calm = cli.run("report", "--by", "tenant,model,route", "--db", "calm.duckdb", "--format", "csv").out
-    for files in (1, 3):
-        process = cli.start("ingest", *names[:files], "--db", "store.duckdb", "-q")
+    for _ in range(2):
+        process = cli.start("ingest", *names, "--db", "store.duckdb", "-q")
         wait_until(lambda: parsing(cli), process)
         process.kill()
         process.communicate(timeout=PATIENCE_S)

@@ -62,6 +62,17 @@ def test_the_store_is_found_by_flag_then_variable_then_data_folder(cli: Cli) -> 
     assert not (cli.home / ".local").exists()
 
 
+@pytest.mark.parametrize("store", [[], ["--db", "my store.duckdb"]], ids=["usual store", "named store"])
+def test_what_ingest_says_to_do_next_works(cli: Cli, store: list[str]) -> None:
+    """The last line of the narration, copied into a shell, shows the report of what was just stored."""
+    write_lines(cli.folder / "calls.jsonl", calls(5))
+    last = cli.run("ingest", "calls.jsonl", *store).err.splitlines()[-1]
+    assert last.startswith("next: streamaudit report")
+    done = cli.shell(last.removeprefix("next: "))
+    assert done.code == 0, done.err
+    assert "acme" in done.out
+
+
 def test_the_same_file_from_another_folder_is_the_same_file(cli: Cli) -> None:
     """A file named relatively in one folder and absolutely in another is skipped as unchanged."""
     (cli.folder / "exports").mkdir()

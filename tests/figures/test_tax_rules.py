@@ -1,0 +1,193 @@
+"""The cancellation tax, rule by rule: what is exact, estimated and unknown, and that every part and total adds up."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamaudit.store import Store
+from tests.support import Record, audit, calls, grouped, ingest, notes, raw_call, store_of, total, write_lines
+
+# (what is known of a cancelled call that billed 100 tokens at 0.0001 dollars each) -> (class, low, best, high, rule)
+KNOWN = tuple[str, int, int | None, int | None, str]
+CASES: dict[str, tuple[Record, KNOWN]] = {
+    "billed and rendered": ({"rendered_tokens": 30}, ("exact", 70, 70, 70, "billed_minus_rendered")),
+    "all of it rendered": ({"rendered_tokens": 100}, ("exact", 0, 0, 0, "billed_minus_rendered")),
+    "nothing rendered": ({"rendered_tokens": 0}, ("exact", 100, 100, 100, "billed_minus_rendered")),
+    "more rendered than billed": ({"rendered_tokens": 140}, ("exact", 0, 0, 0, "rendered_exceeds_billed")),
+    "rendered goes before delivered": (
+        {"rendered_tokens": 30, "delivered_tokens": 60}, ("exact", 70, 70, 70, "billed_minus_rendered"),
+    ),
+    "only delivered": ({"delivered_tokens": 60}, ("estimated", 40, 40, 100, "delivered_counts_as_rendered")),
+    "more delivered than billed": ({"delivered_tokens": 140}, ("estimated", 0, 0, 100, "delivered_counts_as_rendered")),
+    "nothing delivered": ({"delivered_tokens": 0}, ("exact", 100, 100, 100, "nothing_delivered")),
+    "left before the first chunk by the clock": (
+        {"cancelled_at_ms": 300, "ttft_ms": 900}, ("exact", 100, 100, 100, "stopped_before_first_token"),
+    ),
+    "left after the first chunk by the clock": (
+        {"cancelled_at_ms": 900, "ttft_ms": 300}, ("unknown", 0, None, None, "no_rendered_evidence"),
+    ),
+    "a missing first token is no evidence": (
+        {"cancelled_at_ms": 300}, ("unknown", 0, None, None, "no_rendered_evidence"),
+    ),
+    "a cancel time below 0 is no evidence": (
+        {"cancelled_at_ms": -1, "ttft_ms": 300}, ("unknown", 0, None, None, "no_rendered_evidence"),
+    ),
+    "no chunk was counted": ({"chunk_count": 0}, ("exact", 100, 100, 100, "stopped_before_first_token")),
+    "nothing known": ({}, ("unknown", 0, None, None, "no_rendered_evidence")),
+    "no usage": ({"output_tokens": None, "rendered_tokens": 30}, ("unknown", 0, None, None, "no_usage")),
+    "no usage though nothing was delivered": (
+        {"output_tokens": None, "delivered_tokens": 0}, ("unknown", 0, None, None, "no_usage"),
+    ),
+    "usage counted from the received text": (
+        {"usage_source": "estimated", "rendered_tokens": 30}, ("unknown", 0, None, None, "usage_from_tokenizer"),
+    ),
+    "usage of the part that came": (
+        {"usage_source": "provider_partial", "rendered_tokens": 30}, ("unknown", 0, None, None, "usage_partial"),
+    ),
+    "nothing billed": (
+        {"output_tokens": 0, "rendered_tokens": 0, "output_cost_usd": 0}, ("exact", 0, 0, 0, "billed_minus_rendered"),
+    ),
+}  # fmt: skip
+
+
+def cancelled(name: str, **fields: Any) -> Record:
+    """A cancelled call in a group of its own, with its price."""
+    known = {"outcome": "cancelled", "model": "ours", "tenant": name, "cost_usd": 0.02, "output_cost_usd": 0.01}
+    return raw_call(name, **{**known, **fields})
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Every case as a group of one call."""
+    path = tmp_path_factory.mktemp("tax") / "cases.jsonl"
+    with store_of(write_lines(path, [cancelled(name, **fields) for name, (fields, _) in CASES.items()])) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def groups(cases: Store) -> dict[str, Record]:
+    """The tax of every case."""
+    return grouped(cases, "tax", "tenant")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_cancelled_call_is_classed_by_what_is_known_of_it(cases: Store, groups: dict[str, Record], name: str) -> None:
+    """Its class, its low end, value and high end, and the rule that gave them; its group says the same."""
+    call, row = calls(cases)[name], groups[name]
+    known = CASES[name][1]
+    assert (call["tax_class"], call["tax_low"], call["tax_best"], call["tax_high"], call["tax_rule"]) == known
+    kind, low, best, high, rule = known
+    assert [row[f"tax_{each}_calls"] for each in ("exact", "estimated", "bounded", "unknown")] == [
+        int(kind == each) for each in ("exact", "estimated", "bounded", "unknown")
+    ]
+    assert (row["tax_low_tokens"], row["tax_tokens"], row["tax_high_tokens"]) == (low, best, high)
+    assert (row["tax_exact_tokens"], row["tax_estimated_tokens"]) == (
+        (best, 0) if kind == "exact" else (0, best) if kind == "estimated" else (0, 0)
+    )
+    assert (row["tax_high_known_tokens"], row["tax_open_calls"]) == (high or 0, int(high is None))
+    assert row["rendered_exceeds_billed"] == int(rule == "rendered_exceeds_billed")
+    dollars = [None if value is None else pytest.approx(value * 1e-4) for value in (low, best, high)]
+    assert [row["tax_low_usd"], row["tax_usd"], row["tax_high_usd"]] == dollars
+
+
+def test_the_overview_gives_the_same_tax(cases: Store, groups: dict[str, Record]) -> None:
+    """``report`` and ``tax`` sum the same calls."""
+    shared = ("cancelled_calls", "tax_tokens", "tax_low_tokens", "tax_high_tokens", "tax_usd", "cancelled_usage_known_rate")
+    for name, row in grouped(cases, "report", "tenant").items():
+        assert [row[column] for column in shared] == [groups[name][column] for column in shared], name
+
+
+def test_more_rendered_than_billed_is_said_in_a_note(cases: Store) -> None:
+    """It means another tokenizer counted, so it is counted beside the figures."""
+    said = notes(cases, "tax")
+    assert (said["rendered_exceeds_billed"], said["tax_estimated"], said["tax_unknown"]) == (1, 2, 8)
+
+
+def test_a_completed_call_has_no_tax_and_a_group_without_cancelled_calls_has_0(store: Store, tmp_path: Path) -> None:
+    """Hidden tokens of completed calls stand in a column of their own."""
+    record = raw_call("a", rendered_tokens=10, reasoning_tokens=60)
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [record]))
+    row = total(store, "tax")
+    assert (row["hidden_tokens"], row["tax_hidden_tokens"]) == (60, 0)
+    assert [row[f"tax_{each}"] for each in ("tokens", "low_tokens", "high_tokens", "usd")] == [0, 0, 0, 0.0]
+    assert calls(store)["a"]["tax_class"] is None
+    assert row["cancelled_usage_known_rate"] is None
+
+
+def test_one_open_call_opens_the_high_end_of_its_group(store: Store, tmp_path: Path) -> None:
+    """The low end adds 0 for it, the high end is unknown, and the known part of it stands beside."""
+    records = [cancelled("a", rendered_tokens=30, tenant="t"), cancelled("b", tenant="t"),
+               cancelled("c", delivered_tokens=60, tenant="t")]  # fmt: skip
+    ingest(store, write_lines(tmp_path / "calls.jsonl", records))
+    row = total(store, "tax")
+    assert (row["tax_low_tokens"], row["tax_tokens"], row["tax_high_tokens"]) == (110, 110, None)
+    assert (row["tax_high_known_tokens"], row["tax_open_calls"]) == (170, 1)
+    assert row["tax_usd"] == pytest.approx(0.011)
+    assert row["tax_high_usd"] is None
+
+
+def test_a_tax_without_a_price_is_unknown_in_dollars_and_counted(store: Store, tmp_path: Path) -> None:
+    """Neither a cost nor a listed model: dollars leave it out and say so."""
+    bare = {"cost_usd": None, "output_cost_usd": None, "rendered_tokens": 30}
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [cancelled("a", **bare), cancelled("b", **{**bare, "rendered_tokens": 100})]))
+    row = total(store, "tax")
+    assert (row["tax_tokens"], row["tax_unpriced_calls"]) == (70, 1)
+    assert (row["tax_usd"], row["tax_high_usd"]) == (0.0, None)
+    assert notes(store, "tax")["tax_unpriced"] == 1
+
+
+def test_every_way_to_end_early_is_summed_to_what_was_paid_for_nothing(store: Store, tmp_path: Path) -> None:
+    """A 60 second proxy cut costs the same as a click, so the second table sums both."""
+    outcomes = {"cancelled": 10, "timeout": 20, "interrupted": 30, "error": 40, "completed": 50}
+    records = [cancelled(name, outcome=name, rendered_tokens=rendered) for name, rendered in outcomes.items()]
+    records += [cancelled(f"{name}-open", outcome=name) for name in outcomes]
+    early = cancelled("early", outcome="timeout", delivered_tokens=0, input_tokens=700)
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [*records, early]))
+    rows = {row["ended_early"]: row for row in audit(store, "tax")["by_outcome"]}
+    assert {name: row["unseen_output_tokens"] for name, row in rows.items()} == {
+        "cancelled": 90, "timeout": 180, "interrupted": 70, "error": 60, "paid for nothing": 400,
+    }  # fmt: skip
+    assert [row["calls"] for row in rows.values()] == [2, 3, 2, 2, 9]
+    assert rows["timeout"]["unseen_input_tokens"] == 700 == rows["paid for nothing"]["unseen_input_tokens"]
+    assert rows["paid for nothing"]["unseen_output_usd"] == pytest.approx(0.04)
+    assert sum(row["unknown_calls"] for row in rows.values()) == 2 * 4
+    assert total(store, "tax")["tax_tokens"] == 90
+
+
+def test_prompts_that_nobody_saw_an_answer_to_stand_apart(store: Store, tmp_path: Path) -> None:
+    """Their tokens and dollars are no part of the tax, which is output only."""
+    fields = {"input_tokens": 700, "input_cost_usd": 0.007}
+    records = [cancelled("a", delivered_tokens=0, **fields), cancelled("b", rendered_tokens=30, **fields)]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", records))
+    row = total(store, "tax")
+    assert (row["unseen_input_tokens"], row["unseen_input_usd"]) == (700, 0.007)
+    assert (row["tax_tokens"], row["cancelled_before_first_token"]) == (170, 1)
+
+
+def test_the_parts_of_the_tax_add_up_to_it_for_whatever_is_known(store: Store, tmp_path: Path) -> None:
+    """hidden + undelivered + unread + unsplit = tax, none of them negative, for every mixture of evidence."""
+    values: tuple[int | None, ...] = (None, 0, 30, 60, 100, 140)
+    mixtures = list(product(values, values, values))
+    records = [
+        cancelled(f"{number}", reasoning_tokens=reasoning, delivered_tokens=delivered, rendered_tokens=rendered)
+        for number, (reasoning, delivered, rendered) in enumerate(mixtures)
+    ]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", records))
+    for name, row in grouped(store, "tax", "tenant").items():
+        parts = [row[f"tax_{part}_tokens"] for part in ("hidden", "undelivered", "unread", "unsplit")]
+        assert min(parts) >= 0, (mixtures[int(name)], parts)
+        assert sum(parts) == (row["tax_tokens"] or 0), mixtures[int(name)]
+    row = grouped(store, "tax", "tenant")[str(mixtures.index((30, 60, 30)))]
+    assert [row[f"tax_{part}_tokens"] for part in ("hidden", "undelivered", "unread", "unsplit")] == [30, 10, 30, 0]
+
+
+def test_the_worst_calls_come_first(store: Store, tmp_path: Path) -> None:
+    """``top_calls`` ranks by the low end in dollars and says the rule of each."""
+    records = [cancelled(f"r{rendered}", rendered_tokens=rendered) for rendered in (50, 0, 80, 20)]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", records))
+    rows = audit(store, "tax", top_calls=3)["top_calls"]
+    assert [(row["call_id"], row["tax_tokens"]) for row in rows] == [("r0", 100), ("r20", 80), ("r50", 50)]
+    assert {row["tax_rule"] for row in rows} == {"billed_minus_rendered"}

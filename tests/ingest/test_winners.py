@@ -1,0 +1,95 @@
+"""Which of several records of one call is kept: the same one in whatever order and files they arrive."""
+
+from itertools import permutations
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from streamaudit.store import Store
+from tests.support import Record, calls, content, equation, ingest, langfuse_row, raw_call, store_of, write_lines
+
+# Best first: each is better by one rule and worse by all later ones.
+CHAIN: list[Record] = [
+    {"outcome": "cancelled", "usage_source": "provider", "output_tokens": 100, "updated_at": "2026-11-16T09:00:00Z"},
+    {"outcome": "completed", "usage_source": "provider", "output_tokens": 90, "updated_at": "2026-11-16T12:00:00Z"},
+    {"outcome": "completed", "usage_source": "provider", "output_tokens": 90, "updated_at": "2026-11-16T10:00:00Z"},
+    {"outcome": "timeout", "usage_source": "provider_partial", "output_tokens": 500, "updated_at": "2026-11-16T13:00:00Z"},
+    {"outcome": "error", "usage_source": "estimated", "output_tokens": 600, "updated_at": "2026-11-16T14:00:00Z"},
+    {"outcome": "unknown", "usage_source": "provider", "output_tokens": 700, "updated_at": "2026-11-16T15:00:00Z"},
+]  # fmt: skip
+
+
+def orders() -> dict[str, tuple[int, ...]]:
+    """Every order of every end of the chain, by an id that names the best record in it."""
+    ends = [range(start, len(CHAIN)) for start in range(len(CHAIN))]
+    return {f"{end[0]}-{'.'.join(map(str, order))}": order for end in ends for order in permutations(end)}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The n-th file holds, for every order, the record that arrives n-th in it."""
+    folder = tmp_path_factory.mktemp("orders")
+    return [
+        write_lines(
+            folder / f"{position}.jsonl",
+            [
+                raw_call(name, tenant=str(order[position]), **CHAIN[order[position]])
+                for name, order in orders().items()
+                if position < len(order)
+            ],
+        )
+        for position in range(len(CHAIN))
+    ]
+
+
+def assert_best_kept(store: Store) -> None:
+    """Every call is stored as the best of its records."""
+    found = {name: call["tenant"] for name, call in calls(store).items()}
+    assert found == {name: name.split("-")[0] for name in orders()}
+
+
+def test_the_best_record_of_a_call_is_kept_in_whatever_order_files_arrive(files: list[Path], store: Store) -> None:
+    """Terminal outcome, then provider usage, then more output, then the later update; each file's sum agrees."""
+    results = ingest(store, *files)
+    assert_best_kept(store)
+    tallies = [equation(result) for result in results]
+    assert sum(tally[1] for tally in tallies) == len(orders())
+    assert all(tally[4:] == (0, 0) for tally in tallies)
+    # What arrives as the n-th is replaced by nothing before it, if it is the best so far, and repeated otherwise.
+    for position, (_, new, repeated, replaced, _, _) in enumerate(tallies):
+        arrivals = [order[: position + 1] for order in orders().values() if position < len(order)]
+        best_so_far = sum(arrival[-1] == min(arrival) for arrival in arrivals)
+        assert (new, replaced) == ((len(arrivals), 0) if position == 0 else (0, best_so_far))
+        assert repeated == len(arrivals) - new - replaced
+
+
+def test_the_best_record_of_a_call_is_kept_within_one_file(files: list[Path], store: Store, tmp_path: Path) -> None:
+    """All records of all calls in one file, shuffled: one is new, the others repeated."""
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    Random(1).shuffle(lines)
+    (result,) = ingest(store, write_lines(tmp_path / "all.jsonl", lines))
+    assert_best_kept(store)
+    assert equation(result) == (len(lines), len(orders()), len(lines) - len(orders()), 0, 0, 0)
+
+
+def test_records_that_tie_by_every_rule_are_told_apart_by_their_content(tmp_path: Path) -> None:
+    """Whatever the order, the files and the store, the same one of them is kept."""
+    ties: list[dict[str, Any]] = [{"metadata": {"tenant": name}, "input": f"CONFIDENTIAL-PROMPT-{name}"} for name in "abc"]
+    kept = set()
+    for number, order in enumerate(permutations(ties)):
+        records = [langfuse_row("tied", **fields) for fields in order]
+        if number % 2:
+            paths = [write_lines(tmp_path / f"{place}.jsonl", [record]) for place, record in enumerate(records)]
+        else:
+            paths = [write_lines(tmp_path / "together.jsonl", records)]
+        with store_of(*paths) as store:
+            kept.add(calls(store)["tied"]["tenant"])
+    assert len(kept) == 1
+
+
+def test_reading_in_another_order_gives_the_same_store(files: list[Path]) -> None:
+    """Not only the winners: every column of every call."""
+    with store_of(*files) as forward, store_of(*reversed(files)) as backward:
+        assert content(forward) == content(backward)

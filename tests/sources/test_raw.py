@@ -1,0 +1,102 @@
+"""Raw lines, trap by trap: unset text, numbers as text, and how a call says that it ended."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import Record, calls, raw_call, store_of, write_lines
+
+# How a call ended is told by one field at a time here.
+SILENT: Record = {"outcome": None, "output_tokens": None}
+Case = tuple[Record, dict[str, Any]]
+
+
+def ended(**fields: Any) -> Record:
+    """A call that says nothing of its end but this."""
+    return {**SILENT, **fields}
+
+
+CASES: dict[str, Case] = {
+    "empty text is no value": (
+        {"tenant": "", "tenant_id": "", "user_id": "", "model": "", "route": "", "output_tokens": "", "cost_usd": ""},
+        {"tenant": None, "user_id": None, "model": None, "route": None, "output_tokens": None, "usage_basis": "none"},
+    ),
+    "numbers as text are numbers": (
+        {"output_tokens": "100", "input_tokens": "50", "duration_ms": "5000", "ttft_ms": "400.5", "cost_usd": "0.01"},
+        {"output_tokens": 100, "input_tokens": 50, "duration_ms": 5000.0, "ttft_ms": 400.5, "cost_usd": 0.01},
+    ),
+    "tokens as floats are tokens": ({"output_tokens": 100.0}, {"output_tokens": 100}),
+    "0 tokens are measured": ({"output_tokens": 0}, {"output_tokens": 0, "usage_basis": "provider"}),
+    "NaN is unknown": (
+        {"ttft_ms": float("nan"), "cost_usd": float("nan"), "output_tokens": float("nan"), "model": "m"},
+        {"ttft_ms": None, "cost_usd": None, "output_tokens": None},
+    ),
+    "Infinity is unknown": (
+        {"ttft_ms": float("inf"), "cost_usd": float("-inf"), "model": "m"}, {"ttft_ms": None, "cost_usd": None},
+    ),
+    "the requested model goes before the answering one": (
+        {"model": None, "request_model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"},
+        {"model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"},
+    ),
+    "the answering model without its date stands in": (
+        {"model": None, "response_model": "claude-3-5-sonnet@20241022"}, {"model": "claude-3-5-sonnet"},
+    ),
+    "a tenant is never taken from the user": ({"user_id": "acme", "session_id": "s"}, {"tenant": None}),
+    "chunk offsets give a first token": (
+        {"chunk_offsets_ms": [120, 180, 900]}, {"ttft_ms": 120.0, "chunk_count": 3, "ttft_basis": "first_chunk"},
+    ),
+    "a cache hit costs nothing": ({"cache_hit": True, "ttft_ms": 3}, {"cost_usd": 0.0, "ttft_status": "cache_hit"}),
+    "a cost of 0 is a cost of 0": ({"cost_usd": 0, "model": "m"}, {"cost_usd": 0.0, "cost_basis": "reported"}),
+    # How it ended: the first rule that speaks decides, and says so.
+    "an outcome in words": (ended(outcome="Aborted"), {"outcome": "cancelled", "cancel_evidence": "outcome"}),
+    "an outcome goes before a flag": (ended(outcome="success", cancelled=True), {"outcome": "completed"}),
+    "a stream status": (ended(stream_status="client_disconnect"), {"outcome": "cancelled"}),
+    "a flag": (ended(aborted="true"), {"outcome": "cancelled", "cancel_evidence": "flag"}),
+    "a flag that is false": (ended(cancelled=False, finish_reason="stop"), {"outcome": "completed"}),
+    "a status of 499": (ended(http_status=499), {"outcome": "cancelled", "cancel_evidence": "http_status"}),
+    "a load balancer's 460": (ended(http_status="460"), {"outcome": "cancelled"}),
+    "a finish reason": (ended(finish_reason="user_abort"), {"outcome": "cancelled", "cancel_evidence": "finish_reason"}),
+    "an abort error": (ended(error_type="AbortError"), {"outcome": "cancelled", "cancel_evidence": "error"}),
+    "a timeout error": (ended(error_type="ReadTimeout"), {"outcome": "timeout", "cancel_evidence": "error_timeout"}),
+    "a gateway timeout": (ended(http_status=504), {"outcome": "timeout"}),
+    "a refused request": (ended(http_status=429, error_type="RateLimitError"), {"outcome": "error"}),
+    "an error in free text": (
+        ended(error_type="the prompt CONFIDENTIAL-PROMPT-1 was blocked"), {"outcome": "error", "error_type": None},
+    ),
+    "a natural end": (ended(finish_reason="length"), {"outcome": "completed", "cancel_evidence": "finished"}),
+    "an end with usage": (ended(output_tokens=5), {"outcome": "completed", "cancel_evidence": "ended_with_usage"}),
+    "no end at all": (ended(duration_ms=None), {"outcome": "unknown", "cancel_evidence": "never_ended"}),
+    "nothing said": (ended(), {"outcome": "unknown", "cancel_evidence": "nothing_said"}),
+    # First tokens.
+    "a first token of 0": ({"ttft_ms": 0}, {"ttft_status": "not_positive", "streamed": None}),
+    "a negative first token": ({"ttft_ms": -4}, {"ttft_status": "not_positive"}),
+    "a first token at the end": ({"ttft_ms": 5000}, {"ttft_status": "not_below_duration", "streamed": None}),
+    "a first token after the end": ({"ttft_ms": 5001}, {"ttft_status": "not_below_duration"}),
+    "a first token of a stream without a duration": ({"ttft_ms": 400, "duration_ms": None}, {"ttft_status": "usable"}),
+    "a usable first token proves a stream": ({"ttft_ms": 400}, {"ttft_status": "usable", "streamed": True}),
+    "a non-stream": ({"ttft_ms": 400, "stream": False}, {"ttft_status": "not_streamed", "streamed": False}),
+    "an error without a chunk": (
+        {"ttft_ms": 0, "outcome": "error", "stream": True}, {"ttft_status": "error_without_chunk"},
+    ),
+    "an error after chunks": ({"ttft_ms": 400, "outcome": "error"}, {"ttft_status": "usable"}),
+    "a wait that the user ended": ({"outcome": "cancelled"}, {"ttft_status": "censored"}),
+    "a wait that a deadline ended": ({"outcome": "timeout"}, {"ttft_status": "censored"}),
+    "a first token that a leaving user saw": ({"outcome": "cancelled", "ttft_ms": 400}, {"ttft_status": "usable"}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Record]]:
+    """Every case in one file, by its name."""
+    path = tmp_path_factory.mktemp("raw") / "cases.jsonl"
+    write_lines(path, [raw_call(name, **changes) for name, (changes, _) in CASES.items()])
+    with store_of(path) as store:
+        yield calls(store)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_raw_trap_becomes_what_it_means(stored: dict[str, Record], name: str) -> None:
+    """The case's name says what a line written so must become."""
+    _, expected = CASES[name]
+    assert {column: stored[name][column] for column in expected} == expected
