@@ -262,9 +262,9 @@ def _look(path: Path, compression: Compression) -> tuple[Container, str | None, 
         text = head.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
         if not text:
             raise Refused("empty file")
-        if text[0] not in "{[":
+        if text[0] not in "{[" and next(_lines(text), None) is None:
             raise Refused(_describe_non_json(head))
-        found = _records_in(text, whole=len(head) < size)
+        found = _records_in(text)
         if found[2] or len(head) < size:
             break
     if not found[2] and len(head) < size and _holds_no_record(text):
@@ -283,9 +283,10 @@ def _holds_no_record(text: str) -> bool:
     return value == [] or (isinstance(value, dict) and any(value.get(key) == [] for key in PAGE_KEYS))
 
 
-def _records_in(text: str, whole: bool) -> tuple[Container, str | None, tuple[dict[str, Any], ...]]:
-    if text[0] == "[":
-        records = tuple(_elements(text, 1))
+def _records_in(text: str) -> tuple[Container, str | None, tuple[dict[str, Any], ...]]:
+    records = tuple(_elements(text, 1)) if text[0] == "[" else ()
+    # A log line in front may begin with a bracket too; what follows it then is lines.
+    if text[0] == "[" and (records or next(_lines(text), None) is None):
         page_key = _page_key(records[0]) if records else None
         if page_key:
             nested = (item for record in records for item in record.get(page_key, ()) if isinstance(item, dict))
