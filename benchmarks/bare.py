@@ -76,7 +76,7 @@ def main(verb: str, *rest: str) -> None:
     elif verb == "scan":
         scan(*rest)
     else:
-        ask(*rest, total=verb == "report")
+        ask(rest[0], total=verb == "report")
 
 
 if __name__ == "__main__":

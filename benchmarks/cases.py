@@ -26,7 +26,10 @@ class Settings:
 
     def input(self, kind: Kind, share: float = 1.0) -> tuple[str, float]:
         """An input file in the page cache, and its size in MB."""
-        path = data_file(kind, round(self.scale * share, 6))
+        scale = round(self.scale * share, 6)
+        path = data_file(kind, scale)
+        if not path.exists():
+            once(self.script("generate.py", "--scale", str(scale), "--kind", kind))
         warm(path)
         return str(path), path.stat().st_size / 1e6
 
@@ -159,9 +162,8 @@ def peers(settings: Settings) -> list[Row]:
     for name in ("duckdb", "polars", "pandas"):
         if importlib.util.find_spec(name):
             commands[f"{name} script"] = settings.script(f"peers/report_{name}.py", file)
-    jq = shutil.which("jq")
-    if jq:
-        commands["jq, no percentiles"] = Command([jq, "-n", "-f", str(HERE / "peers" / "report.jq"), file])
+    if shutil.which("jq"):
+        commands["jq and awk, no percentiles"] = Command(["sh", str(HERE / "peers" / "report_jq.sh"), file])
     found = interleaved(commands, settings.runs)
     own = found["streamaudit report FILE"]
     return [

@@ -19,8 +19,13 @@ _WRITE = "COPY ({query}) TO $target (FORMAT csv, HEADER false, QUOTE '', ESCAPE 
 
 
 def data_file(kind: Kind, scale: float) -> Path:
+    """Where the input file of this kind and scale is or will be."""
+    return DATA / f"{kind}-{scale:g}.jsonl"
+
+
+def generate(kind: Kind, scale: float) -> Path:
     """The input file of this kind and scale, written first if it is not there."""
-    target = DATA / f"{kind}-{scale:g}.jsonl"
+    target = data_file(kind, scale)
     if not target.exists():
         DATA.mkdir(exist_ok=True)
         part = target.with_suffix(".part")
@@ -30,7 +35,7 @@ def data_file(kind: Kind, scale: float) -> Path:
 
 
 def _write(kind: Kind, records: int, target: Path) -> None:
-    import duckdb  # here, so that a process that only starts others stays small
+    import duckdb  # here, so that a process that only asks for names stays small
 
     query = (HERE / "sql" / f"{kind}.sql").read_text(encoding="utf-8")
     with duckdb.connect() as connection:
@@ -38,13 +43,13 @@ def _write(kind: Kind, records: int, target: Path) -> None:
 
 
 def main() -> None:
-    """Command line: write both files."""
+    """Command line: write both files, or the one named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0)
-    scale: float = parser.parse_args().scale
-    kinds: tuple[Kind, ...] = ("text", "lean")
-    for kind in kinds:
-        path = data_file(kind, scale)
+    parser.add_argument("--kind", choices=RECORDS, action="append")
+    options = parser.parse_args()
+    for kind in options.kind or RECORDS:
+        path = generate(kind, options.scale)
         print(f"{path}: {path.stat().st_size / 1e6:,.0f} MB")
 
 

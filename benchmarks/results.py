@@ -58,10 +58,10 @@ def structure(about: dict[str, str], rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    sample = row.sample
+    wall_s, cpu_s, rss_mb = (row.sample.wall_s, row.sample.cpu_s, row.sample.rss_mb) if row.sample else (None,) * 3
     return (
-        row.case, row.what, _figure(sample and sample.wall_s, 2) or row.value, _figure(sample and sample.cpu_s, 2),
-        _figure(row.mb_per_s, 0), _figure(sample and sample.rss_mb, 0), _figure(row.ratio, 2),
+        row.case, row.what, _figure(wall_s, 2) or row.value, _figure(cpu_s, 2),
+        _figure(row.mb_per_s, 0), _figure(rss_mb, 0), _figure(row.ratio, 2),
         _figure(row.cpu_ratio, 2), row.against, row.target,
     )  # fmt: skip
 

@@ -50,7 +50,8 @@ _FORGET = {
     "tenant": "UPDATE store.calls SET tenant = NULL WHERE list_contains($loads, load_id)",
     "route": "UPDATE store.calls SET route = NULL WHERE list_contains($loads, load_id)",
     "deploy": "UPDATE store.calls SET deploy = NULL WHERE list_contains($loads, load_id)",
-    "rendered_tokens": "UPDATE store.calls SET rendered_tokens = NULL WHERE list_contains($loads, load_id)",
+    "rendered_tokens": "UPDATE store.calls SET rendered_tokens = NULL, rendered_basis = NULL "
+    "WHERE list_contains($loads, load_id)",
     "delivered_tokens": "UPDATE store.calls SET delivered_tokens = NULL WHERE list_contains($loads, load_id)",
 }
 _FORGET_SPANS = {

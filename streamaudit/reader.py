@@ -262,7 +262,7 @@ def _look(path: Path, compression: Compression) -> tuple[Container, str | None, 
         text = head.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
         if not text:
             raise Refused("empty file")
-        if text[0] not in "{[" and next(_lines(text), None) is None:
+        if text[0] not in "{[" and (b"\x00" in head[:4096] or next(_lines(text), None) is None):
             raise Refused(_describe_non_json(head))
         found = _records_in(text)
         if found[2] or len(head) < size:

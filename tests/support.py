@@ -149,3 +149,18 @@ def datadog_span(name: str, /, **fields: Any) -> Record:
         **fields,
     }  # fmt: skip
     return {key: value for key, value in record.items() if value is not ...}
+
+
+def assert_same_tables(where: object, found: Tables, wanted: Tables) -> None:
+    """The same tables and rows, whatever the order of groups that tie but for the last digit."""
+    assert list(found) == list(wanted), where
+    for table, rows in wanted.items():
+        assert len(found[table]) == len(rows), (where, table)
+        for row, expected in zip(sorted(found[table], key=_key), sorted(rows, key=_key), strict=True):
+            for column, value in expected.items():
+                assert same(column, row[column], value), (where, table, column, row[column], value)
+
+
+def _key(row: Record) -> str:
+    names = [value for value in row.values() if value is None or isinstance(value, str)]
+    return repr([*names, row.get("bucket_low_ms")])

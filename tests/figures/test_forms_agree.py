@@ -21,7 +21,7 @@ from sample_traces import (
     write_raw,
 )
 from sample_traces.figures import Dimension
-from tests.support import Record, Tables, audit, same, store_of
+from tests.support import Record, Tables, assert_same_tables, audit, same, store_of
 
 Writer = Callable[[Fleet, Path], None]
 
@@ -80,22 +80,7 @@ def test_every_form_gives_the_true_figures_and_those_of_every_other_form(
         for (name, by), wanted in baseline.items():
             tables = audit(store, name, by)
             assert_true(tables, expected, by)
-            assert list(tables) == list(wanted)
-            for table, rows in wanted.items():
-                assert_same_rows((name, by, table), tables[table], rows)
-
-
-def assert_same_rows(where: tuple[str, str, str], found: list[Record], wanted: list[Record]) -> None:
-    """The same rows, whatever the order of groups that tie but for the last digit."""
-    assert len(found) == len(wanted), where
-    for row, expected in zip(sorted(found, key=_key), sorted(wanted, key=_key), strict=True):
-        for column, value in expected.items():
-            assert same(column, row[column], value), (*where, column, row[column], value)
-
-
-def _key(row: Record) -> str:
-    names = [value for value in row.values() if value is None or isinstance(value, str)]
-    return repr([*names, row.get("bucket_low_ms")])
+            assert_same_tables(name, tables, wanted)
 
 
 @pytest.mark.parametrize("name", FINE_FORMS)

@@ -1,13 +1,11 @@
 """Counted once: nested steps of one call, and one response exported by two sources, in whatever order they come."""
 
-from collections.abc import Iterable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamaudit.store import Store
 from tests.support import Record, calls, datadog_span, langfuse_row, notes, raw_call, rows_of, store_of, total, write_lines
 
 TRACE = {"trace_id": "t"}
@@ -69,15 +67,6 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
     "datadog: two attempts side by side": ([span("one"), span("two")], {"one", "two"}),
     "datadog: two attempts in one wrapper": ([span("outer"), span("one", "outer"), span("two", "outer")], {"one", "two"}),
 }  # fmt: skip
-
-
-def orders(folder: Path, name: str, records: list[Record]) -> Iterable[list[Path]]:
-    """All records in one file, and each in a file of its own in every order; three files in the two extreme ones."""
-    yield [write_lines(folder / f"{name}.jsonl", records)]
-    paths = [write_lines(folder / f"{name}-{place}.jsonl", [record]) for place, record in enumerate(records)]
-    if len(paths) > 1:
-        yield paths
-        yield paths[::-1]
 
 
 @pytest.mark.parametrize("family", ["langfuse", "datadog"])

@@ -1,0 +1,165 @@
+"""What must hold for any fleet and any records, however they are cut, shuffled and packed."""
+
+import gzip
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sample_traces import simulate
+from sample_traces.datadog import datadog_items
+from sample_traces.langfuse import shape_rest, shape_v2
+from sample_traces.langfuse_observations import observations
+from sample_traces.writers import raw_records
+from streamaudit.store import Store
+from tests.support import Record, Tables, assert_same_tables, audit, equation, ingest, raw_call, write_lines
+
+BY = "tenant,model"
+AUDITS = ("report", "ttft", "tax")
+FORMS = ("raw", "langfuse-v2", "langfuse-rest", "datadog")
+PAGES = {"raw": "data", "langfuse-v2": "data", "langfuse-rest": "data", "datadog": "data"}
+ADDED = (
+    "calls", "streamed_calls", "ttft_calls", "errors", "timeouts", "cancelled_calls", "cancelled_before_first_token",
+    "input_tokens", "output_tokens", "hidden_tokens", "tax_tokens", "tax_low_tokens", "tax_high_known_tokens",
+    "tax_open_calls", "tax_exact_tokens", "tax_estimated_tokens", "tax_exact_calls", "tax_estimated_calls",
+    "tax_unknown_calls", "rendered_exceeds_billed", "tax_hidden_tokens", "tax_undelivered_tokens", "tax_unread_tokens",
+    "tax_unsplit_tokens", "unseen_input_tokens", "tax_unpriced_calls", "censored_calls", "cost_usd", "tax_usd",
+)  # fmt: skip
+
+
+def records_of(seed: int, form: str) -> list[Record]:
+    """The records of a small fleet in one form."""
+    fleet = simulate(40, seed, datetime(2026, 11, 9, tzinfo=UTC), 3, whole_ms=True)
+    if form == "raw":
+        return list(raw_records(fleet))
+    if form == "datadog":
+        return list(datadog_items(fleet))
+    shape = shape_v2 if form == "langfuse-v2" else shape_rest
+    return [shape(each) for each in observations(fleet)]
+
+
+def packed(folder: Path, number: int, records: list[Record], container: str, packing: str) -> Path:
+    """A file with these records: lines, one array, one page or a page on each line; plain, gz or zst."""
+    half = len(records) // 2
+    text = {
+        "lines": "".join(json.dumps(record) + "\n" for record in records),
+        "array": json.dumps(records, indent=1),
+        "page": json.dumps({"data": records, "meta": {"page": 1}}),
+        "pages": "".join(json.dumps({"data": part}) + "\n" for part in (records[:half], records[half:])),
+    }[container].encode()
+    data = {"plain": bytes, "gz": gzip.compress, "zst": zstandard.ZstdCompressor().compress}[packing](text)
+    path = folder / f"{number}.json"
+    path.write_bytes(data)
+    return path
+
+
+def answers(store: Store) -> dict[str, Tables]:
+    """All that the three audits say by tenant and model."""
+    return {name: audit(store, name, BY) for name in AUDITS}
+
+
+def assert_consistent(tables: Tables, top: Tables) -> None:
+    """Groups add up to the total, with a rest row too; low <= best <= high in each of them."""
+    for found in (tables, top):
+        groups, whole = found["by_tenant_model"], found["total"][0]
+        for column in ADDED:
+            if column in whole:
+                known = [row[column] for row in groups if row[column] is not None]
+                summed = sum(known) if known else whole[column] and None
+                assert summed == whole[column] or abs(summed - whole[column]) < 1e-9, (column, summed, whole[column])
+        for row in [*groups, whole]:
+            if "tax_tokens" in row:
+                low, best, high = row["tax_low_tokens"], row["tax_tokens"], row["tax_high_tokens"]
+                assert low <= (low if best is None else best) <= (best or low if high is None else high)
+            if "tax_high_usd" in row:
+                dollars = [row[f"tax_{end}usd"] for end in ("low_", "", "high_")]
+                known = [value for value in dollars if value is not None]
+                assert all(after >= before - 1e-12 for before, after in zip(known, known[1:], strict=False))
+                assert row["tax_exact_tokens"] + row["tax_estimated_tokens"] == (row["tax_tokens"] or 0)
+                classes = [row[f"tax_{each}_calls"] for each in ("exact", "estimated", "bounded", "unknown")]
+                assert sum(classes) == row["cancelled_calls"]
+
+
+@settings(max_examples=16)
+@given(
+    seed=st.integers(0, 10**6), form=st.sampled_from(FORMS), cuts=st.integers(1, 3), shuffle=st.randoms(use_true_random=False),
+    container=st.sampled_from(["lines", "array", "page", "pages"]), packing=st.sampled_from(["plain", "gz", "zst"]),
+    again=st.sampled_from(["", "forced", "overlap"]),
+)  # fmt: skip
+def test_reports_do_not_depend_on_how_records_are_cut_shuffled_and_packed(
+    seed: int, form: str, cuts: int, shuffle: Random, container: str, packing: str, again: str
+) -> None:
+    """Split into files, shuffled, packed, read twice or overlapping: the same answers, and sums that agree."""
+    records = records_of(seed, form)
+    with tempfile.TemporaryDirectory() as name, Store.in_memory() as plain, Store.in_memory() as cut:
+        folder = Path(name)
+        (result,) = ingest(plain, write_lines(folder / "plain.jsonl", records))
+        read, new, *_ = equation(result)
+        wanted = answers(plain)
+        shuffled = list(records)
+        shuffle.shuffle(shuffled)
+        parts = [shuffled[start::cuts] for start in range(cuts)]
+        if again == "overlap":
+            parts = [part + shuffled[: len(shuffled) // 3] for part in parts]
+        paths = [packed(folder, number, part, container, packing) for number, part in enumerate(parts) if part]
+        tallies = [equation(each) for each in ingest(cut, *paths)]
+        if again == "forced":
+            assert all(equation(each)[1] == 0 for each in ingest(cut, *paths, force=True))
+        assert sum(tally[1] for tally in tallies) == new
+        assert sum(tally[0] for tally in tallies) == sum(map(len, parts)) >= read
+        for audited, tables in answers(cut).items():
+            assert_same_tables((audited, form, container), tables, wanted[audited])
+            assert_consistent(tables, audit(cut, audited, BY, top=2))
+
+
+@st.composite
+def call_records(draw: st.DrawFn) -> list[Record]:
+    """A few calls with any mixture of known and unknown fields, some of them twice."""
+    tokens = st.none() | st.integers(0, 200)
+    times = st.none() | st.sampled_from([0, 100, 400, 5000, 9000, -1])
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "outcome": st.sampled_from([None, "completed", "cancelled", "timeout", "error", "interrupted"]),
+        "output_tokens": tokens, "reasoning_tokens": tokens, "delivered_tokens": tokens, "rendered_tokens": tokens,
+        "ttft_ms": times, "cancelled_at_ms": times, "duration_ms": times.filter(lambda value: value != -1),
+        "stream": st.none() | st.booleans(), "cache_hit": st.none() | st.booleans(),
+        "tenant": st.sampled_from([None, "a", "b", "c"]), "model": st.sampled_from([None, "gpt-4o-mini", "ours"]),
+        "usage_source": st.sampled_from([None, "estimated", "provider_partial"]),
+        "cost_usd": st.none() | st.floats(0, 1), "output_cost_usd": st.none() | st.floats(0, 1),
+    }  # fmt: skip
+    drawn = draw(st.lists(st.fixed_dictionaries(fields), min_size=1, max_size=25))
+    return [raw_call(f"r{number % 20}", **one) for number, one in enumerate(drawn)]
+
+
+MALFORMED = ("{", "not json", '{"request_id": "x", "start_ti', "[1, 2]", "42", '"CONFIDENTIAL-PROMPT-1"', "{}", '{"a": 1}')
+
+
+@settings(max_examples=16)
+@given(records=call_records(), bad=st.lists(st.tuples(st.integers(0, 40), st.sampled_from(MALFORMED)), max_size=8))
+def test_the_sums_agree_for_any_records_and_bad_lines_are_found_where_they_are(
+    records: list[Record], bad: list[tuple[int, str]]
+) -> None:
+    """The equation holds, every malformed line is rejected under its true number, and all totals add up."""
+    lines: list[object] = [*records]
+    for place, text in bad:
+        lines.insert(min(place, len(lines)), text)
+    with tempfile.TemporaryDirectory() as name, Store.in_memory() as store:
+        (result,) = ingest(store, write_lines(Path(name) / "calls.jsonl", lines))
+        read, new, repeated, replaced, rejected, others = equation(result)
+        ids = {record["request_id"] for record in records}
+        assert (read, new, repeated) == (len(lines), len(ids), len(records) - len(ids))
+        assert (replaced, rejected, others) == (0, len(bad), 0)
+        assert [reject.line for reject in result.rejects] == [
+            number for number, line in enumerate(lines, start=1) if isinstance(line, str)
+        ]
+        for audited in AUDITS:
+            assert_consistent(audit(store, audited, BY), audit(store, audited, BY, top=1))
+        early = {row["ended_early"]: row for row in audit(store, "tax")["by_outcome"]}
+        paid = early.pop("paid for nothing")
+        for column in ("calls", "unseen_output_low_tokens", "exact_calls", "estimated_calls", "unknown_calls"):
+            assert paid[column] == sum(row[column] for row in early.values())

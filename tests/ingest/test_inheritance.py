@@ -1,0 +1,115 @@
+"""What a call takes from the steps around it, whichever file they come in."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import Record, calls, content, datadog_span, langfuse_row, raw_call, store_of, write_lines
+
+DIMENSIONS: Record = {
+    "user_id": "u-root", "session_id": "s-root", "release": "d-root", "environment": "e-root",
+    "metadata": {"tenant": "t-root", "route": "/root", "service": "v-root"},
+}  # fmt: skip
+EMPTY: Record = {"user_id": "", "session_id": "", "release": "", "environment": ""}
+COLUMNS = ("tenant", "route", "user_id", "session_id", "deploy", "environment", "service")
+
+
+def step(name: str, parent: str = "", **fields: Any) -> Record:
+    """A span of the common trace that says nothing of itself."""
+    return langfuse_row(name, **{"trace_id": "t", "type": "SPAN", "parent_observation_id": parent, **EMPTY, **fields})
+
+
+def call(name: str, parent: str = "", **fields: Any) -> Record:
+    """A generation of the common trace that says nothing of itself."""
+    return step(name, parent, **{"type": "GENERATION", **fields})
+
+
+def in_both_orders(folder: Path, *records: Record) -> dict[str, Record]:
+    """The calls of these records: the same from one file, and from a file each, forwards and backwards."""
+    paths = [write_lines(folder / f"{place}.jsonl", [record]) for place, record in enumerate(records)]
+    with store_of(write_lines(folder / "all.jsonl", records)) as store:
+        found, together = calls(store), content(store)
+    for order in (paths, paths[::-1]):
+        with store_of(*order) as store:
+            assert content(store) == together
+    return found
+
+
+def test_a_call_takes_what_it_lacks_from_the_root_two_steps_up(tmp_path: Path) -> None:
+    """Tenant, route, user, session, deploy, environment and service, and says which it took."""
+    found = in_both_orders(tmp_path, step("root", **DIMENSIONS), step("middle", "root"), call("leaf", "middle"))
+    assert [found["leaf"][column] for column in COLUMNS] == [
+        "t-root", "/root", "u-root", "s-root", "d-root", "e-root", "v-root",
+    ]  # fmt: skip
+    assert set(found["leaf"]["inherited"]) == set(COLUMNS)
+
+
+def test_the_nearest_step_that_has_a_value_gives_it_and_the_call_s_own_goes_first(tmp_path: Path) -> None:
+    """The root is asked last."""
+    middle = step("middle", "root", user_id="u-middle", metadata={"tenant": "t-middle"})
+    found = in_both_orders(tmp_path, step("root", **DIMENSIONS), middle, call("leaf", "middle", user_id="u-leaf"))
+    assert [found["leaf"][column] for column in ("user_id", "tenant", "session_id")] == ["u-leaf", "t-middle", "s-root"]
+    assert "user_id" not in found["leaf"]["inherited"]
+
+
+def test_a_call_takes_from_its_trace_what_all_its_steps_agree_on(tmp_path: Path) -> None:
+    """Without parents, from any row of the trace; where two disagree it stays unknown."""
+    sibling = {"user_id": "u1", "metadata": {"tenant": "acme"}}
+    found = in_both_orders(
+        tmp_path, call("bare"), call("one", **sibling), call("two", **{**sibling, "user_id": "u2"}),
+    )  # fmt: skip
+    assert (found["bare"]["tenant"], found["bare"]["user_id"]) == ("acme", None)
+
+
+def test_raw_lines_of_one_trace_share_their_tenant_whatever_file_they_are_in(tmp_path: Path) -> None:
+    """Also when no line names a parent, and whatever else the source holds."""
+    lines = [raw_call("a", trace_id="t", tenant="acme"), raw_call("b", trace_id="t"), raw_call("c", trace_id="u")]
+    found = in_both_orders(tmp_path, *lines, raw_call("d", trace_id="v", parent_span_id="x"))
+    assert {name: call["tenant"] for name, call in found.items()} == {"a": "acme", "b": "acme", "c": None, "d": None}
+
+
+def test_a_route_is_the_name_of_the_root_above_a_datadog_span(tmp_path: Path) -> None:
+    """An llm span has no route of its own: the outermost step names it, or the span itself if it is alone."""
+    found = in_both_orders(
+        tmp_path,
+        datadog_span("root", trace_id="t", span_kind="workflow", name="POST /v1/chat"),
+        datadog_span("task", trace_id="t", span_kind="task", name="answer", parent_id="root"),
+        datadog_span("llm", trace_id="t", name="OpenAI.create", parent_id="task"),
+        datadog_span("alone", trace_id="u", name="OpenAI.create"),
+    )
+    assert {name: call["route"] for name, call in found.items()} == {"llm": "POST /v1/chat", "alone": "OpenAI.create"}
+
+
+def test_a_route_tag_goes_before_the_name_of_the_root_for_the_whole_source(tmp_path: Path) -> None:
+    """Names and routes are not mixed in one column."""
+    found = in_both_orders(
+        tmp_path,
+        datadog_span("root", trace_id="t", span_kind="workflow", name="handler"),
+        datadog_span("llm", trace_id="t", parent_id="root"),
+        datadog_span("tagged", trace_id="u", tags=["route:/v1/chat"]),
+    )
+    assert {name: call["route"] for name, call in found.items()} == {"llm": None, "tagged": "/v1/chat"}
+
+
+def test_a_langfuse_route_is_the_trace_s_name_and_else_the_root_s(tmp_path: Path) -> None:
+    """Generation names are generic, so the trace's name goes first where the export has it."""
+    root = langfuse_row("root", trace_id="t", type="SPAN", name="POST /chat")
+    inside = langfuse_row("inside", trace_id="t", parent_observation_id="root", name="ChatOpenAI")
+    found = in_both_orders(tmp_path, root, inside)
+    assert found["inside"]["route"] == "POST /chat"
+    (tmp_path / "named").mkdir()
+    found = in_both_orders(tmp_path / "named", root, inside, langfuse_row("named", trace_name="chat", name="ChatOpenAI"))
+    assert {name: one["route"] for name, one in found.items()} == {"inside": None, "named": "chat"}
+
+
+@pytest.mark.parametrize("first", ["poor", "rich"])
+def test_a_replaced_call_still_takes_what_it_lacks(first: str, tmp_path: Path) -> None:
+    """The better record of a call lacks the tenant that its root has, and takes it in both orders."""
+    records = {"poor": call("leaf", "root", usage_details={}), "rich": call("leaf", "root")}
+    later = "rich" if first == "poor" else "poor"
+    paths = [write_lines(tmp_path / f"{name}.jsonl", [record]) for name, record in
+             (("root", step("root", **DIMENSIONS)), (first, records[first]), (later, records[later]))]  # fmt: skip
+    with store_of(*paths) as store:
+        leaf = calls(store)["leaf"]
+    assert (leaf["tenant"], leaf["output_tokens"]) == ("t-root", 100)
