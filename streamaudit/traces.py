@@ -17,6 +17,12 @@ _HAS_STEPS = """
 SELECT EXISTS (FROM scratch.staged WHERE parent_id IS NOT NULL OR kind = 'span') OR EXISTS (FROM forgotten_traces)
 """
 
+# The first file of a source, with a trace a call: nothing can be shared, and the dear question need not be asked.
+_STANDS_ALONE = """
+SELECT NOT EXISTS (FROM store.loads WHERE source = getvariable('source'))
+    AND (SELECT count(*) FROM touched) = (SELECT count(trace_id) FROM scratch.staged WHERE reason IS NULL)
+"""
+
 _SHARES_TRACES = """
 SELECT
     EXISTS (FROM store.spans SEMI JOIN touched USING (trace_id) WHERE source = getvariable('source'))
@@ -206,7 +212,7 @@ WHERE calls.source = shared.source AND calls.call_id = shared.call_id AND calls.
 def recompute(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
     """Bring the traces and responses of the staged file up to date; a no-op for sources without steps."""
     store.run(_TOUCHED)
-    if store.one(_HAS_STEPS)[0] or store.one(_SHARES_TRACES)[0]:
+    if store.one(_HAS_STEPS)[0] or (not store.one(_STANDS_ALONE)[0] and store.one(_SHARES_TRACES)[0]):
         store.run(_NODES)
         store.run(_ANCESTRY)
         store.run(_NESTED, {"nested_rule": nested_rule})

@@ -1,0 +1,148 @@
+"""Private by design: no word of a prompt or an answer is in the store, in a message, in a reject or left on the disk."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sample_traces import Fleet, write_datadog, write_langfuse_ui_events, write_langfuse_v2, write_raw
+from streamaudit.render import Screen, load
+from streamaudit.scope import Scope
+from streamaudit.store import Store
+from tests.sources.benchmarks import aiperf, llmperf
+from tests.support import AUDITS, CONTENT_MARKER, datadog_span, ingest, langfuse_row, raw_call, write_lines
+
+SECRET = f"{CONTENT_MARKER}PROMPT-77 what is said here is nobody's business"
+SAID = {"messages": [{"role": "user", "content": SECRET}], "prompt": SECRET, "completion": SECRET, "note": SECRET}
+
+WRITERS: dict[str, Callable[[Fleet, Path], None]] = {
+    "raw.jsonl": write_raw, "v2.jsonl": write_langfuse_v2, "ui.jsonl": write_langfuse_ui_events, "dd.json": write_datadog,
+}  # fmt: skip
+
+# Records with text in every place where an application or a library may put it, good ones and bad ones.
+TALKATIVE = {
+    "raw": [
+        raw_call("a", **SAID, error_type=SECRET, finish_reason=SECRET, metadata=SAID, cancelled_by=SECRET, tags=[SECRET]),
+        raw_call("b", error_type=f"ValueError: {SECRET}", input_hash=SECRET, outcome=SECRET, stop_reason=SECRET),
+        raw_call("c", start_time=SECRET, **SAID), raw_call("d", output_tokens=-1, **SAID), {"request_id": "e", **SAID},
+        f'{{"request_id": "f", "prompt": "{SECRET}', f'"{SECRET}"',
+    ],
+    "langfuse": [
+        langfuse_row("a", input=SAID, output=SECRET, level="ERROR", status_message=SECRET, metadata=SAID),
+        langfuse_row("b", output={"content": SECRET, "role": "assistant"}, level="ERROR", status_message=f"Error: {SECRET}"),
+        langfuse_row("c", input=SECRET, tags=[SECRET], model_parameters={"stop": SECRET}, metadata={"finish_reason": SECRET}),
+        langfuse_row("d", start_time="", input=SECRET, output=SECRET), langfuse_row("e", type="TOOL", input=SECRET, output=SECRET),
+        f'{{"id": "f", "output": "{SECRET}',
+    ],
+    "datadog": [
+        datadog_span("a", input={"value": SECRET}, output={"value": SECRET, "messages": SAID["messages"]}, metadata=SAID),
+        datadog_span("b", status="error", tags=[f"error_type:{SECRET}", SECRET], metadata={"error_type": SECRET}),
+        datadog_span("c", start_ns=SECRET, input={"value": SECRET}),
+        datadog_span("d", span_kind="tool", input={"value": SECRET}, output={"value": SECRET}),
+        f'{{"span_id": "e", "input": "{SECRET}',
+    ],
+    "aiperf": [{**aiperf("a"), "prompt": SECRET}, {**aiperf("b", cancelled=True), "error": {"code": SECRET, "type": SECRET}}],
+    "llmperf": [{**llmperf(0.2, 1.0, 429), "error_msg": SECRET}, {**llmperf(0.2, 1.0, SECRET)}, {**llmperf(0.3, 1), **SAID}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go during the test."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def stored_text(store: Store) -> list[tuple[str, str, str]]:
+    """Table, column and value of every cell, in every database attached, that holds the marker."""
+    found = []
+    columns = store.query(
+        "SELECT database_name, schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    )
+    for database, schema, table, column in columns:
+        cells = store.query(
+            f'SELECT "{column}"::VARCHAR FROM "{database}"."{schema}"."{table}" WHERE contains("{column}"::VARCHAR, $marker)',
+            {"marker": CONTENT_MARKER},
+        )
+        found += [(f"{database}.{table}", column, value) for (value,) in cells]
+    assert {"calls", "spans", "loads", "rejects"} <= {table for _, _, table, _ in columns}
+    return found
+
+
+def assert_silent(store: Store, path: Path, spool: Path) -> None:
+    """No cell, no report in any format, no byte of the store file and no left-over file holds the marker."""
+    assert stored_text(store) == []
+    for audit in AUDITS.values():
+        report = audit.run(store, Scope(by=("tenant", "model", "route", "outcome")))
+        for form in ("table", "json", "csv"):
+            assert CONTENT_MARKER not in load(form).render(report, Screen())
+    assert list(spool.iterdir()) == []
+    store.run("CHECKPOINT store")
+    for file in path.parent.glob(f"{path.name}*"):
+        assert CONTENT_MARKER.encode() not in file.read_bytes()
+
+
+def test_the_prompts_and_answers_of_a_fleet_are_nowhere_after_reading_it(
+    fleet: Fleet, tmp_path: Path, spool: Path
+) -> None:
+    """Every form holds a marker in each prompt and answer; the store, the reports and the disk hold none."""
+    names = []
+    for name, write in WRITERS.items():
+        write(fleet, tmp_path / name)
+        assert CONTENT_MARKER in (tmp_path / name).read_text()
+        names.append(tmp_path / name)
+    path = tmp_path / "store.duckdb"
+    with Store.open(path, write=True) as store:
+        for result in ingest(store, *names):
+            assert result.problem is None
+        assert_silent(store, path, spool)
+
+
+def test_text_in_unexpected_places_is_nowhere_after_reading_it(tmp_path: Path, spool: Path) -> None:
+    """Error messages, finish reasons, tags, torn lines and unknown fields: neither kept nor repeated in a reject."""
+    path = tmp_path / "store.duckdb"
+    with Store.open(path, write=True) as store:
+        for source, records in TALKATIVE.items():
+            (result,) = ingest(store, write_lines(tmp_path / f"{source}.jsonl", records), mapping=["service=service"])
+            assert result.problem is None and result.source is not None and result.source.name == source
+            assert CONTENT_MARKER not in repr(result.rejects) + repr(result.keys) + repr(result.match)
+        assert_silent(store, path, spool)
+
+
+BROKEN = {
+    "a torn array": "[" + json.dumps(raw_call("a", **SAID)) + f', {{"prompt": "{SECRET}',
+    "a torn page": '{"data": [' + json.dumps(raw_call("a", **SAID)) + f', {{"prompt": "{SECRET}',
+    "a format nobody knows": json.dumps({"unheard": SECRET}),
+    "no JSON": SECRET,
+    "a table": f"id,text,more\n1,{SECRET},x\n",
+    "one line": f'"{SECRET}"',
+    "not an object": f'{{"a": 1}} {SECRET}',
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_file_that_cannot_be_used_is_refused_without_quoting_it(kind: str, tmp_path: Path, spool: Path) -> None:
+    """What is wrong is said, what is in it is not, and nothing of it stays."""
+    (tmp_path / "broken.json").write_text(BROKEN[kind])
+    path = tmp_path / "store.duckdb"
+    with Store.open(path, write=True) as store:
+        (result,) = ingest(store, tmp_path / "broken.json")
+        assert result.problem
+        assert CONTENT_MARKER not in f"{result.problem} {result.hint} {result.rejects!r}"
+        assert_silent(store, path, spool)
+
+
+def test_equal_prompts_have_equal_hashes_in_one_store_and_others_in_another(tmp_path: Path) -> None:
+    """The hash is salted with the store's own secret, so that it can be compared and not looked up."""
+    records = [langfuse_row("a", input=SECRET), langfuse_row("b", input=SECRET), langfuse_row("c", input="other")]
+    seen = []
+    for name in ("one", "two"):
+        with Store.in_memory() as store:
+            ingest(store, write_lines(tmp_path / f"{name}.jsonl", records))
+            seen.append([row[0] for row in store.query("SELECT input_hash FROM store.calls ORDER BY call_id")])
+    assert seen[0][0] == seen[0][1] != seen[0][2]
+    assert not set(seen[0]) & set(seen[1])
