@@ -4,6 +4,7 @@ A file is first parsed into a scratch database, which takes long and locks nothi
 which is short. A file that fails leaves the store as it was; the other files stay.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from streamaudit.merge import (
     choose_keys,
     merge,
     price,
-    remove_loads,
+    replace_loads,
     set_variables,
 )
 from streamaudit.reader import InputFile, Reader, Refused
@@ -115,7 +116,9 @@ class Ingest:
         if len(claims) == 1:
             return claims[0]
         if not claims:
-            seen = sorted({key for record in file.head for key in record})[:8]
+            # A key of an unknown file may itself be content; only what looks like a field's name is repeated.
+            keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
+            seen = sorted(keys)[:8]
             raise InputError(
                 "JSON, but of no known format" + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
                 "known formats: " + ", ".join(self._sources),
@@ -126,7 +129,7 @@ class Ingest:
         return self._options.source_name or source.name
 
     def _digest(self, source: Source) -> str:
-        return source.digest(self._options.mapping, __version__)
+        return source.digest(self._options.mapping)
 
     def _is_unchanged(self, file: InputFile, source: Source) -> bool:
         return bool(
@@ -179,11 +182,11 @@ class Ingest:
         about = {"source": name, "path": file.stored_name, "digest": digest, "fingerprint": file.fingerprint}
         load_id: int = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
         outdated = store.query(
-            "SELECT load_id FROM store.loads WHERE source = $source AND path = $path AND digest <> $digest "
-            "AND path <> '-'",
+            "SELECT load_id, fingerprint = $fingerprint FROM store.loads "
+            "WHERE source = $source AND path = $path AND digest <> $digest AND path <> '-'",
             about,
         )
-        remove_loads(store, [row[0] for row in outdated])
+        replace_loads(store, [row[0] for row in outdated], [row[0] for row in outdated if row[1]])
         set_variables(store, {"source": name, "load_id": load_id})
         keys = self._settle_keys(source, load_id)
         counts = merge(store)

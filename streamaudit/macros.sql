@@ -39,7 +39,7 @@ CREATE OR REPLACE TEMP MACRO tag_values(tags, keys) AS
     list_transform(keys, lambda k: nullif(list_filter(tags, lambda t: starts_with(t, k || ':'))[1][length(k) + 2:], ''));
 
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
-    regexp_matches(lower(x), 'cancel|abort|client.?disconnect|client.?closed|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close|(^|\D)(499|460)(\D|$)');
+    regexp_matches(lower(x), 'cancel|abort|client.?disconnect|client.?closed|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');
 CREATE OR REPLACE TEMP MACRO says_timeout(x) AS
     regexp_matches(lower(x), 'time.?out|timed out|deadline|max streaming duration');
 
@@ -49,6 +49,21 @@ CREATE OR REPLACE TEMP MACRO error_class(x) AS
 -- A short code such as a finish reason: one word, or nothing.
 CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9_.:/-]{1,60}') THEN x END;
 
+-- The same of an error message, which is prose: its class decides, else a phrase that says who stopped what.
+CREATE OR REPLACE TEMP MACRO message_says_cancelled(x) AS
+    coalesce(says_cancelled(error_class(x)), false) OR regexp_matches(lower(x),
+        '^\W*(cancel|abort)(l?ed|ling|ing)?\W*$|generatorexit|econnreset|socket hang up|premature close|broken ?pipe|client.?(disconnected|closed|went away)|(request|stream|call|task|run|generation|connection|operation) (was |has been |is )?(cancel|abort)|(cancel|abort)(l?ed|ing) by');
+CREATE OR REPLACE TEMP MACRO message_says_timeout(x) AS
+    coalesce(says_timeout(error_class(x)), false)
+    OR regexp_matches(lower(x), 'timed out|time.?out|deadline.?exceeded|max streaming duration');
+
+-- True when any of several flags is, false when one says so and none is true.
+CREATE OR REPLACE TEMP MACRO flag_of(l) AS
+    CASE
+        WHEN len(list_filter(l, lambda v: bool_of(v))) > 0 THEN true
+        WHEN len(list_filter(l, lambda v: bool_of(v) = false)) > 0 THEN false
+    END;
+
 CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
     CASE
         WHEN x IS NULL THEN NULL
@@ -57,7 +72,7 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
         WHEN lower(x) IN ('error', 'failed', 'failure') THEN 'error'
         WHEN lower(x) IN ('interrupted', 'incomplete') THEN 'interrupted'
         WHEN lower(x) = 'unknown' THEN 'unknown'
-        WHEN says_cancelled(x) THEN 'cancelled'
+        WHEN says_cancelled(x) OR contains(lower(x), 'disconnect') THEN 'cancelled'
     END;
 
 -- Milliseconds in a named unit.

@@ -26,6 +26,8 @@ MAPPABLE = (
 KEYED = ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
 
 _MAX_DEPTH = 6
+# Where prompts and answers live: nothing from there may become a column.
+_CONTENT = {"input", "output", "messages", "prompt", "completion", "content", "text", "choices", "response"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def parse_mapping(assignments: list[str]) -> Mapping:
             )
         if any(not part for part in path.split(".")) or path.count(".") >= _MAX_DEPTH:
             raise UsageError(f"--map {text}: a path is up to {_MAX_DEPTH} names joined by dots")
+        if path.split(".")[0] in _CONTENT or (path.startswith("attributes.") and path.split(".")[1] in _CONTENT):
+            raise UsageError(f"--map {text}: {path} holds prompts or answers, which are never stored")
         paths[column] = path
     return Mapping(paths)
 

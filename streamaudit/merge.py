@@ -116,9 +116,12 @@ WITH keyed AS (
         *,
         coalesce(
             input_cost_usd,
-            (input_tokens - coalesce(cached_input_tokens, 0) - coalesce(cache_write_tokens, 0)) * price.input
+            -- Cached tokens are a part of the input; where they exceed it they stand beside it, and no price fits.
+            CASE WHEN input_tokens >= coalesce(cached_input_tokens, 0) + coalesce(cache_write_tokens, 0) THEN
+                (input_tokens - coalesce(cached_input_tokens, 0) - coalesce(cache_write_tokens, 0)) * price.input
                 + coalesce(cached_input_tokens, 0) * coalesce(price.cached, price.input)
                 + coalesce(cache_write_tokens, 0) * coalesce(price.cache_write, price.input)
+            END
         ) AS input_part,
         coalesce(output_cost_usd, output_tokens * price.output) AS output_part
     FROM keyed
@@ -126,8 +129,11 @@ WITH keyed AS (
 SELECT
     * EXCLUDE (
         kind, reason, span_kind, price, input_part, output_part, tenant_rank, route_rank, deploy_rank,
-        delivered_tokens_rank, rendered_tokens_rank, said_outcome, cancel_flag, failed, error_cancelled, error_timeout
+        delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome,
+        cancel_flag, failed, error_cancelled, error_timeout
     ) REPLACE (
+        -- A name is a label; a text of any length in its place is not kept.
+        name[:256] AS name,
         CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
         CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
         CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
@@ -245,7 +251,19 @@ WHERE source = getvariable('source') AND load_id <> getvariable('load_id')
     AND span_id IN (SELECT span_id FROM store.spans WHERE load_id = getvariable('load_id'))
 """
 
-_DELETE_LOAD_CALLS = "DELETE FROM store.calls WHERE list_contains($loads, load_id) RETURNING call_id"
+_DELETE_REREAD_CALLS = """
+DELETE FROM store.calls WHERE list_contains($loads, load_id) AND (
+    list_contains($same, load_id) OR call_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
+RETURNING call_id
+"""
+_EMPTIED = """
+SELECT load_id FROM store.loads WHERE list_contains($loads, load_id)
+    AND load_id NOT IN (SELECT load_id FROM store.calls UNION SELECT load_id FROM store.spans)
+"""
+_DELETE_REREAD_SPANS = """
+DELETE FROM store.spans WHERE list_contains($loads, load_id) AND (
+    list_contains($same, load_id) OR span_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
+"""
 _KEEP_REMOVED = "CREATE OR REPLACE TEMP TABLE removed AS SELECT unnest($ids::VARCHAR[]) AS call_id"
 _NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed (call_id VARCHAR)"
 _REREAD = "SELECT count(*) FROM store.calls SEMI JOIN removed USING (call_id) WHERE load_id = getvariable('load_id')"
@@ -315,17 +333,21 @@ def price(store: Store) -> None:
         store.run(_ADD_PRICES, {"rows": rows})
 
 
-def remove_loads(store: Store, loads: list[int]) -> None:
-    """Take out the calls and spans of loads that are read again under another mapping, remembering which they were."""
+def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:
+    """Take out what earlier loads of the same path hold under another mapping and this file brings again, and
+    remember which calls that was. Loads in ``same`` read the very same content: nothing of them stays. Of a file that
+    has been overwritten since, the calls that are no longer in it do stay."""
     if not loads:
         store.run(_NO_REMOVED)
         return
-    ids = [row[0] for row in store.query(_DELETE_LOAD_CALLS, {"loads": loads})]
+    about = {"loads": loads, "same": same}
+    ids = [row[0] for row in store.query(_DELETE_REREAD_CALLS, about)]
     store.run(_KEEP_REMOVED, {"ids": ids})
-    store.run("DELETE FROM store.spans WHERE list_contains($loads, load_id)", {"loads": loads})
-    store.run("DELETE FROM store.rejects WHERE list_contains($loads, load_id)", {"loads": loads})
-    store.run("DELETE FROM store.load_keys WHERE list_contains($loads, load_id)", {"loads": loads})
-    store.run("DELETE FROM store.loads WHERE list_contains($loads, load_id)", {"loads": loads})
+    store.run(_DELETE_REREAD_SPANS, about)
+    gone = {"gone": [row[0] for row in store.query(_EMPTIED, about)]}
+    store.run("DELETE FROM store.rejects WHERE list_contains($gone, load_id)", gone)
+    store.run("DELETE FROM store.load_keys WHERE list_contains($gone, load_id)", gone)
+    store.run("DELETE FROM store.loads WHERE list_contains($gone, load_id)", gone)
 
 
 def merge(store: Store) -> Counts:

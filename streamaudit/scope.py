@@ -30,8 +30,7 @@ _DIMENSION_VALUE = "CASE ($by::VARCHAR[])[{index}]\n" + "\n".join(
     ]
 ) + "\n    END"  # fmt: skip
 _ONLY = "\n".join(
-    f"        AND ($only_{name}::VARCHAR IS NULL"
-    f" OR coalesce(regexp_full_match({name}, $only_{name}), $only_{name} = '-'))"
+    f"        AND ($only_{name}::VARCHAR IS NULL OR coalesce(regexp_full_match({name}, $only_{name}), $none_{name}))"
     for name in _PLAIN
 )
 
@@ -44,8 +43,9 @@ WITH scope AS (
     {_DIMENSION_VALUE.format(index=3)} AS by_3,
     {_DIMENSION_VALUE.format(index=4)} AS by_4
     FROM visible
-    WHERE counted
+    WHERE true
         AND ($embeddings OR operation <> 'embedding')
+        AND (counted OR $uncounted)
         AND ($since::TIMESTAMP IS NULL OR start_time >= $since)
         AND ($until::TIMESTAMP IS NULL OR start_time < $until)
 {_ONLY}
@@ -63,7 +63,8 @@ _SAFE_FUNCTIONS = frozenset(
     "abs ceil floor round least greatest coalesce nullif ifnull lower upper length trim contains starts_with ends_with "
     "prefix suffix strpos substr substring regexp_matches regexp_full_match like ilike ~~ ~~* !~~ !~~* ~~~ like_escape "
     "not_like_escape ilike_escape not_ilike_escape date_trunc date_part year month day hour minute dayofweek isodow "
-    "week strftime epoch epoch_ms epoch_us to_days to_hours to_minutes to_seconds to_months list_contains "
+    "week strftime trunc current_date now get_current_timestamp today epoch epoch_ms epoch_us to_days to_hours "
+    "to_minutes to_seconds to_months list_contains "
     "array_contains len isfinite isnan + - * / % // || ^ **".split()
 )
 _SAFE_CLASSES = frozenset(
@@ -101,8 +102,10 @@ class Scope:
             "since": _naive(self.since),
             "until": _naive(self.until),
             "tz": self.tz,
-            "embeddings": "operation" in self.by,
+            "embeddings": "operation" in self.by or "operation" in only,
+            "uncounted": False,
             **{f"only_{name}": _pattern(only[name]) if name in only else None for name in _PLAIN},
+            **{f"none_{name}": "-" in only.get(name, "").split(",") for name in _PLAIN},
         }
 
     def sql(self, query: str, *, rest: bool = False) -> str:
@@ -181,7 +184,7 @@ def parse_window(
             monday = date.fromisocalendar(int(match[1]), int(match[2]), 1) if match else None
         except ValueError:
             monday = None
-        if monday is None:
+        if monday is None or monday.year > 9000:
             raise UsageError(f"--week {week}: expected an ISO week such as 2026-W47")
         return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
     start, end = _instant("--since", since, zone), _instant("--until", until, zone)
@@ -217,9 +220,7 @@ def _naive(value: datetime | None) -> datetime | None:
 
 
 def _pattern(values: str) -> str:
-    """A regular expression for a list of values with ``*`` and ``?``; a lone ``-`` matches calls without a value."""
-    if values == "-":
-        return "-"
+    """A regular expression for a list of values with ``*`` and ``?``; ``-`` among them stands for no value at all."""
     parts = (re.escape(value.strip()).replace(r"\*", ".*").replace(r"\?", ".") for value in values.split(","))
     return "(?s)(" + "|".join(parts) + ")"
 

@@ -15,7 +15,7 @@ CREATE OR REPLACE TABLE scratch.staged (
     reasoning_tokens BIGINT, delivered_tokens BIGINT, delivered_tokens_rank INTEGER, rendered_tokens BIGINT,
     rendered_tokens_rank INTEGER, max_tokens BIGINT, usage_basis VARCHAR, cache_hit BOOLEAN,
     cost_usd DOUBLE, input_cost_usd DOUBLE, output_cost_usd DOUBLE,
-    said_outcome VARCHAR, cancel_flag BOOLEAN, failed BOOLEAN, error_cancelled BOOLEAN, error_timeout BOOLEAN,
+    said_outcome VARCHAR, app_outcome VARCHAR, cancel_flag BOOLEAN, failed BOOLEAN, error_cancelled BOOLEAN, error_timeout BOOLEAN,
     cancelled_by VARCHAR, cancelled_at_ms DOUBLE, upstream_cancelled BOOLEAN, upstream_end_ms DOUBLE,
     finish_reason VARCHAR, http_status INTEGER, error_type VARCHAR,
     input_hash VARCHAR, output_chars BIGINT, visible_output_chars BIGINT, source_updated_at TIMESTAMP,
@@ -29,17 +29,22 @@ WITH decided AS (
         rowid AS staged_row,
         -- The first rule that speaks decides; cancel_evidence names it.
         CASE
-            WHEN said_outcome IS NOT NULL THEN 'outcome'
+            WHEN said_outcome <> 'unknown' THEN 'outcome'
+            WHEN app_outcome NOT IN ('completed', 'unknown') THEN 'app_outcome'
             WHEN cancel_flag THEN 'flag'
             WHEN http_status IN (499, 460) THEN 'http_status'
-            WHEN finish_reason IS NOT NULL AND says_cancelled(finish_reason) THEN 'finish_reason'
+            WHEN finish_reason IS NOT NULL AND outcome_word(finish_reason) IN ('cancelled', 'timeout', 'error',
+                'interrupted') THEN 'finish_reason'
             WHEN error_timeout THEN 'error_timeout'
             WHEN error_cancelled THEN 'error'
             WHEN http_status IN (408, 504, 524) THEN 'http_timeout'
             WHEN failed OR http_status >= 400 OR error_type IS NOT NULL THEN 'failed'
+            -- A success among an application's own keys yields to evidence of the contrary above.
+            WHEN app_outcome = 'completed' THEN 'app_outcome'
             WHEN finish_reason IS NOT NULL THEN 'finished'
             WHEN end_time IS NULL AND duration_ms IS NULL THEN 'never_ended'
-            WHEN output_tokens > 0 OR (failed = false AND streamed = false) THEN 'ended_with_usage'
+            WHEN (output_tokens > 0 AND coalesce(usage_basis, 'provider') = 'provider')
+                OR (failed = false AND streamed = false) THEN 'ended_with_usage'
             ELSE 'nothing_said'
         END AS rule
     FROM scratch.staged
@@ -48,9 +53,10 @@ WITH decided AS (
         * EXCLUDE (rule),
         CASE rule
             WHEN 'outcome' THEN said_outcome
+            WHEN 'app_outcome' THEN app_outcome
             WHEN 'flag' THEN 'cancelled'
             WHEN 'http_status' THEN 'cancelled'
-            WHEN 'finish_reason' THEN 'cancelled'
+            WHEN 'finish_reason' THEN outcome_word(finish_reason)
             WHEN 'error' THEN 'cancelled'
             WHEN 'error_timeout' THEN 'timeout'
             WHEN 'http_timeout' THEN 'timeout'

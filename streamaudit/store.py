@@ -24,6 +24,7 @@ SCHEMA_VERSION = 1
 
 _LOCK_PID = re.compile(r"\(PID (\d+)\)")
 _POLL_S = 0.2
+_PATIENCE_S = 60.0
 
 Params = dict[str, Any]
 
@@ -96,7 +97,7 @@ class Store:
         store = cls(_connect(), path, writable=write)
         store._wait_s, store._on_wait = wait_s, on_wait
         try:
-            store._attach()
+            store._attach(wait_s)
             if write and not store._has_tables():
                 store._create_schema()
             store._check_version()
@@ -204,10 +205,13 @@ class Store:
         try:
             yield
         finally:
-            self._attach()
+            if not self.path.exists():
+                raise StoreError(f"store {self.path} is gone; nothing of the current file was kept")
+            # Work has been done by now: a passing reader must not cost it.
+            self._attach(max(self._wait_s, _PATIENCE_S))
 
-    def _attach(self) -> None:
-        deadline = time.monotonic() + self._wait_s
+    def _attach(self, wait_s: float) -> None:
+        deadline = time.monotonic() + wait_s
         told = False
         statement = "ATTACH $path AS store" if self.writable else "ATTACH $path AS store (READ_ONLY)"
         while True:
@@ -224,7 +228,7 @@ class Store:
             if time.monotonic() >= deadline:
                 raise StoreError(f"store {self.path} is in use by {holder}", "wait for it to end, or give --wait 60s")
             if self._on_wait and not told:
-                self._on_wait(f"store {self.path} is in use by {holder}; waiting up to {self._wait_s:g} s")
+                self._on_wait(f"store {self.path} is in use by {holder}; waiting up to {wait_s:g} s")
                 told = True
             time.sleep(_POLL_S)
 

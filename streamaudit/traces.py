@@ -54,6 +54,8 @@ SELECT
     trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL,
     route, tenant, user_id, session_id, deploy, environment, service
 FROM store.spans SEMI JOIN touched USING (trace_id)
+-- An id that came as a step once and as a call later is one node, or walking up would double at every level.
+ANTI JOIN (SELECT call_id AS span_id FROM store.calls WHERE source = getvariable('source')) USING (span_id)
 WHERE source = getvariable('source')
 """
 
@@ -188,9 +190,10 @@ WITH touched AS (
     FROM store.calls SEMI JOIN touched USING (response_id)
     WHERE uncounted_reason IS DISTINCT FROM 'nested'
 ), kept AS (
+    -- An id that one source gives to several calls is a placeholder and identifies nothing.
     SELECT
         response_id,
-        count(DISTINCT source) AS sources,
+        CASE WHEN count(*) = count(DISTINCT source) THEN count(DISTINCT source) ELSE 1 END AS sources,
         first(source ORDER BY
             CASE usage_basis WHEN 'provider' THEN 3 WHEN 'partial' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END DESC,
             output_tokens DESC NULLS LAST, source

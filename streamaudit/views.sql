@@ -9,7 +9,9 @@ SELECT
         WHEN cache_hit THEN 'cache_hit'
         WHEN NOT streamed THEN 'not_streamed'
         WHEN ttft_ms IS NULL AND ttft_basis = 'equals_duration' THEN 'not_below_duration'
-        WHEN ttft_ms IS NULL AND outcome IN ('cancelled', 'timeout') THEN 'censored'
+        -- A wait that was ended before anything came; with tokens seen, the first one was only not recorded.
+        WHEN coalesce(ttft_ms, 0) <= 0 AND outcome IN ('cancelled', 'timeout')
+            AND coalesce(rendered_tokens, delivered_tokens, chunk_count, 0) = 0 THEN 'censored'
         WHEN ttft_ms IS NULL AND outcome = 'error' THEN 'error_without_chunk'
         WHEN ttft_ms IS NULL THEN 'not_recorded'
         WHEN ttft_ms <= 0 AND outcome = 'error' THEN 'error_without_chunk'
@@ -19,9 +21,10 @@ SELECT
         ELSE 'usable'
     END AS ttft_status,
     -- Only positive evidence counts: a missing TTFT may simply not have been recorded.
-    coalesce(cancelled_at_ms >= 0 AND cancelled_at_ms < ttft_ms, false) OR coalesce(delivered_tokens = 0, false)
-        OR (coalesce(chunk_count = 0, false) AND ttft_ms IS NULL) AS stopped_before_first_token,
-    CASE WHEN usage_basis = 'provider' THEN output_tokens END AS billed_tokens
+    coalesce(cancelled_at_ms >= 0 AND cancelled_at_ms < ttft_ms, false)
+        OR (coalesce(delivered_tokens = 0, chunk_count = 0, false) AND coalesce(ttft_ms, 0) <= 0)
+        AS stopped_before_first_token,
+    CASE WHEN cache_hit THEN 0 WHEN usage_basis = 'provider' THEN output_tokens END AS billed_tokens
 FROM store.calls AS calls;
 
 -- tax_class of every call that ended early: exact (billed and rendered known), estimated (a stated rule gives a value
@@ -30,7 +33,10 @@ CREATE OR REPLACE TEMP VIEW call_tax AS
 WITH evidence AS (
     SELECT
         *,
-        coalesce(rendered_tokens, CASE WHEN stopped_before_first_token THEN 0 END) AS rendered_known,
+        coalesce(
+            rendered_tokens,
+            CASE WHEN stopped_before_first_token OR delivered_tokens = 0 OR cache_hit THEN 0 END
+        ) AS rendered_known,
         outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AS ended_early
     FROM call_outcome
 ), classed AS (
@@ -68,23 +74,28 @@ WITH evidence AS (
         CASE WHEN tax_class = 'estimated' THEN billed_tokens END AS tax_high_estimated,
         output_cost_usd / nullif(output_tokens, 0) AS usd_per_output_token
     FROM classed
+), hidden_known AS (
+    -- least() passes over NULL, and unknown reasoning is not hidden tax: every part asks for what it needs.
+    SELECT
+        *,
+        CASE WHEN reasoning_tokens IS NOT NULL AND tax_best IS NOT NULL THEN least(reasoning_tokens, tax_best) END
+            AS tax_hidden
+    FROM valued
+), split AS (
+    SELECT
+        *,
+        CASE WHEN delivered_tokens IS NOT NULL AND rendered_known IS NOT NULL AND tax_best IS NOT NULL
+            THEN least(greatest(delivered_tokens - rendered_known, 0), tax_best - coalesce(tax_hidden, 0))
+        END AS tax_unread
+    FROM hidden_known
 )
 SELECT
     * EXCLUDE (tax_high_estimated, rendered_known),
     CASE WHEN ended_early THEN coalesce(tax_best, 0) END AS tax_low,
     coalesce(tax_high_estimated, tax_best) AS tax_high,
     -- The parts add up to the tax: what a call cannot split stays in tax_unsplit.
-    CASE WHEN tax_best IS NOT NULL THEN least(reasoning_tokens, tax_best) END AS tax_hidden,
-    CASE WHEN rendered_known IS NOT NULL AND tax_best IS NOT NULL
-        THEN least(greatest(delivered_tokens - rendered_known, 0), tax_best - coalesce(least(reasoning_tokens, tax_best), 0))
-    END AS tax_unread,
-    -- A call that has delivered tokens but no rendered ones splits into hidden and undelivered only.
-    CASE WHEN delivered_tokens IS NOT NULL AND reasoning_tokens IS NOT NULL AND tax_best IS NOT NULL
-        THEN tax_best - least(reasoning_tokens, tax_best)
-            - CASE WHEN rendered_known IS NULL THEN 0
-                ELSE least(greatest(delivered_tokens - rendered_known, 0), tax_best - least(reasoning_tokens, tax_best))
-              END
-    END AS tax_undelivered,
+    CASE WHEN tax_hidden IS NOT NULL AND delivered_tokens IS NOT NULL
+        THEN tax_best - tax_hidden - coalesce(tax_unread, 0) END AS tax_undelivered,
     CASE
         WHEN tax_best IS NULL THEN NULL
         WHEN tax_best = 0 THEN 0.0
@@ -95,4 +106,4 @@ SELECT
     CASE WHEN coalesce(tax_high_estimated, tax_best) = 0 THEN 0.0
         ELSE coalesce(tax_high_estimated, tax_best) * usd_per_output_token END AS tax_high_usd,
     ended_early AND stopped_before_first_token AS unseen_prompt
-FROM valued;
+FROM split;

@@ -85,6 +85,7 @@ def _mark(column: Column, record: dict[str, Value]) -> Mark | None:
         calls = record.get("ttft_calls")
         if isinstance(calls, int) and 0 < calls < MIN_CALLS[percentile]:
             return Mark(instead=f"n={calls}")
-    if name in ("tax_tokens", "tax_usd") and value is not None and record.get("tax_high_tokens", 0) is None:
+    bounded = record.get("tax_high_tokens", 0) is None or record.get("tax_unpriced_calls")
+    if name in ("tax_tokens", "tax_usd") and value is not None and bounded:
         return Mark(prefix="≥ ")
     return None

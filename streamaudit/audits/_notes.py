@@ -1,6 +1,6 @@
 """What every report says beside its figures: what is not counted, what is unknown, and where prices come from."""
 
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from streamaudit.report import Interval, Note
 from streamaudit.scope import Scope
@@ -11,8 +11,7 @@ SELECT
     count(*) FILTER (uncounted_reason = 'nested'),
     count(*) FILTER (uncounted_reason = 'same_response'),
     count(*) FILTER (counted AND operation = 'embedding')
-FROM visible
-WHERE ($since::TIMESTAMP IS NULL OR start_time >= $since) AND ($until::TIMESTAMP IS NULL OR start_time < $until)
+FROM scope
 """
 
 _UNKNOWN = """
@@ -32,10 +31,11 @@ _RANGE = "SELECT min(start_time), max(start_time) FROM scope"
 
 
 def interval(store: Store, scope: Scope) -> Interval:
-    """The window asked for; where it is open, the first and last call in it."""
+    """The window asked for; where it is open, from the first call in it to just after the last, so that asking for
+    it again gives the same calls."""
     first, last = store.one(scope.sql(_RANGE), scope.total().params())
     since = scope.since or (first.replace(tzinfo=UTC) if first else None)
-    until = scope.until or (last.replace(tzinfo=UTC) if last else None)
+    until = scope.until or (last.replace(tzinfo=UTC) + timedelta(microseconds=1) if last else None)
     return Interval(since, until, scope.tz)
 
 
@@ -43,7 +43,8 @@ def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """What the report leaves out or does not know, each with its count; an empty window says so."""
     params = scope.total().params()
     calls, no_usage, no_outcome, no_cost, priced = store.one(scope.sql(_UNKNOWN), params)
-    nested, same_response, embeddings = store.one(_UNCOUNTED, params)
+    everything = {**params, "uncounted": True, "embeddings": True}
+    nested, same_response, embeddings = store.one(scope.sql(_UNCOUNTED), everything)
     untimed = store.one(_UNTIMED)[0] if scope.since or scope.until else 0
     stated = (
         ("empty", 0 if calls else 1, "no calls in this window"),

@@ -103,9 +103,9 @@ class Source:
         base, names, prefix = next(band for band in bands if rank >= band[0])
         return (prefix + names[rank - base]).replace("/", ".")
 
-    def digest(self, mapping: Mapping, tool_version: str) -> str:
+    def digest(self, mapping: Mapping) -> str:
         """Changes whenever the same file would give other calls."""
-        return f"{self.name}/{self.version}/{mapping.digest()}/{tool_version}"
+        return f"{self.name}/{self.version}/{mapping.digest()}"
 
 
 def app_pointers(column: str) -> tuple[str, ...]:

@@ -201,11 +201,10 @@ SELECT
         AS output_cost_usd,
     outcome_word(coalesce(
         first_filled(app[$app_outcome_from:$app_outcome_to]), first_filled(tagged[$tag_outcome_from:$tag_outcome_to])
-    )) AS said_outcome,
+    )) AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
-        ELSE bool_of(coalesce(
-            first_filled(app[$app_cancelled_from:$app_cancelled_to]),
-            first_filled(tagged[$tag_cancelled_from:$tag_cancelled_to])
+        ELSE flag_of(list_concat(
+            app[$app_cancelled_from:$app_cancelled_to], tagged[$tag_cancelled_from:$tag_cancelled_to]
         )) END AS cancel_flag,
     a.status = 'error' AS failed,
     says_cancelled(coalesce(own_tags[10], a.metadata->>'error_type')) AS error_cancelled,
@@ -226,7 +225,7 @@ SELECT
     -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
     -- keys that a finished one carries are then missing.
     CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
-        AND (cancel_flag OR said_outcome <> 'completed' OR failed OR error_cancelled OR error_timeout
+        AND (cancel_flag OR app_outcome <> 'completed' OR failed OR error_cancelled OR error_timeout
             OR says_cancelled(finish_reason) OR http_status IN (499, 460, 408, 504, 524))
         THEN 'tokenizer' END AS usage_basis
 FROM judged

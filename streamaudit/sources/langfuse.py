@@ -269,15 +269,14 @@ SELECT
         ELSE list_sum(list_transform(out_costs, lambda e: number_of(e.value))) END AS output_cost_usd,
     outcome_word(coalesce(
         first_filled(app[$app_outcome_from:$app_outcome_to]), first_filled(tagged[$tag_outcome_from:$tag_outcome_to])
-    )) AS said_outcome,
+    )) AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
-        ELSE bool_of(coalesce(
-            first_filled(app[$app_cancelled_from:$app_cancelled_to]),
-            first_filled(tagged[$tag_cancelled_from:$tag_cancelled_to])
+        ELSE flag_of(list_concat(
+            app[$app_cancelled_from:$app_cancelled_to], tagged[$tag_cancelled_from:$tag_cancelled_to]
         )) END AS cancel_flag,
     level = 'ERROR' AS failed,
-    level = 'ERROR' AND says_cancelled(message) AS error_cancelled,
-    level = 'ERROR' AND says_timeout(message) AS error_timeout,
+    level = 'ERROR' AND message_says_cancelled(message) AS error_cancelled,
+    level = 'ERROR' AND message_says_timeout(message) AS error_timeout,
     code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
     number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
     bool_of(first_filled(app[$app_upstream_cancelled_from:$app_upstream_cancelled_to])) AS upstream_cancelled,

@@ -33,7 +33,7 @@ _FIELDS = (
     "cache_write_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_output_tokens", "reasoning_tokens",
     "streamed_output_tokens", "delivered_tokens", "rendered_output_tokens", "rendered_tokens", "tokens_rendered",
     "max_tokens", "usage_source", "usage_basis", "cost_usd", "input_cost_usd", "output_cost_usd", "outcome",
-    "stream_status", "cancelled", "aborted", "client_disconnected", "cancelled_by", "cancelled_at_ms",
+    "stream_status", "cancelled", "canceled", "aborted", "client_disconnected", "cancelled_by", "cancelled_at_ms",
     "upstream_cancelled", "upstream_end_ms", "finish_reason", "stop_reason", "http_status_code", "http_status",
     "error_type", "input_hash", "output_chars", "visible_output_chars", "cache_hit", "updated_at", "name",
 )  # fmt: skip
@@ -197,15 +197,13 @@ SELECT
     number_of(cost_usd) AS cost_usd,
     number_of(input_cost_usd) AS input_cost_usd,
     number_of(output_cost_usd) AS output_cost_usd,
-    coalesce(
-        outcome_word(nullif(outcome, '')), outcome_word(nullif(stream_status, '')),
-        outcome_word(first_filled(app[$app_outcome_from:$app_outcome_to]))
-    ) AS said_outcome,
+    coalesce(outcome_word(nullif(outcome, '')), outcome_word(nullif(stream_status, ''))) AS said_outcome,
+    outcome_word(first_filled(app[$app_outcome_from:$app_outcome_to])) AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
-        ELSE coalesce(
-            bool_of(cancelled), bool_of(aborted), bool_of(client_disconnected),
-            bool_of(first_filled(app[$app_cancelled_from:$app_cancelled_to]))
-        ) END AS cancel_flag,
+        WHEN coalesce(cancelled, canceled, aborted, client_disconnected) IS NOT NULL OR app IS NOT NULL
+            THEN flag_of(list_concat([cancelled, canceled, aborted, client_disconnected],
+                app[$app_cancelled_from:$app_cancelled_to]))
+        END AS cancel_flag,
     CASE WHEN error_type <> '' THEN true END AS failed,
     error_type <> '' AND says_cancelled(error_type) AS error_cancelled,
     error_type <> '' AND says_timeout(error_type) AS error_timeout,

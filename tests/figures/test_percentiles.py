@@ -1,5 +1,6 @@
 """Percentiles are exact: numpy's linear quantiles over the raw values, and nothing below the least number of calls."""
 
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -107,7 +108,7 @@ def test_the_histogram_holds_every_usable_call_once_in_the_bucket_it_belongs_to(
     values = np.array([record["time_to_first_chunk_ms"] for record in groups])
     rows = audit(store, "ttft")["histogram"]
     assert sum(row["calls"] for row in rows) == len(values)
-    for row, after in zip(rows, rows[1:], strict=False):
+    for row, after in pairwise(rows):
         assert row["bucket_high_ms"] == pytest.approx(after["bucket_low_ms"], rel=1e-9)
     for row in rows:
         inside = (values >= row["bucket_low_ms"]) & (values < row["bucket_high_ms"])

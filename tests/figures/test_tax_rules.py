@@ -95,7 +95,7 @@ def test_a_cancelled_call_is_classed_by_what_is_known_of_it(cases: Store, groups
 
 def test_the_overview_gives_the_same_tax(cases: Store, groups: dict[str, Record]) -> None:
     """``report`` and ``tax`` sum the same calls."""
-    shared = ("cancelled_calls", "tax_tokens", "tax_low_tokens", "tax_high_tokens", "tax_usd", "cancelled_usage_known_rate")
+    shared = ("cancelled_calls", "tax_tokens", "tax_low_tokens", "tax_high_tokens", "tax_usd", "cancel_rate")
     for name, row in grouped(cases, "report", "tenant").items():
         assert [row[column] for column in shared] == [groups[name][column] for column in shared], name
 
@@ -132,7 +132,8 @@ def test_one_open_call_opens_the_high_end_of_its_group(store: Store, tmp_path: P
 def test_a_tax_without_a_price_is_unknown_in_dollars_and_counted(store: Store, tmp_path: Path) -> None:
     """Neither a cost nor a listed model: dollars leave it out and say so."""
     bare = {"cost_usd": None, "output_cost_usd": None, "rendered_tokens": 30}
-    ingest(store, write_lines(tmp_path / "calls.jsonl", [cancelled("a", **bare), cancelled("b", **{**bare, "rendered_tokens": 100})]))
+    records = [cancelled("a", **bare), cancelled("b", **{**bare, "rendered_tokens": 100})]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", records))
     row = total(store, "tax")
     assert (row["tax_tokens"], row["tax_unpriced_calls"]) == (70, 1)
     assert (row["tax_usd"], row["tax_high_usd"]) == (0.0, None)

@@ -55,10 +55,9 @@ def test_the_nearest_step_that_has_a_value_gives_it_and_the_call_s_own_goes_firs
 
 def test_a_call_takes_from_its_trace_what_all_its_steps_agree_on(tmp_path: Path) -> None:
     """Without parents, from any row of the trace; where two disagree it stays unknown."""
-    sibling = {"user_id": "u1", "metadata": {"tenant": "acme"}}
-    found = in_both_orders(
-        tmp_path, call("bare"), call("one", **sibling), call("two", **{**sibling, "user_id": "u2"}),
-    )  # fmt: skip
+    owner = {"tenant": "acme"}
+    siblings = [call(name, user_id=f"u-{name}", metadata=owner) for name in ("one", "two")]
+    found = in_both_orders(tmp_path, call("bare"), *siblings)
     assert (found["bare"]["tenant"], found["bare"]["user_id"]) == ("acme", None)
 
 
@@ -99,7 +98,8 @@ def test_a_langfuse_route_is_the_trace_s_name_and_else_the_root_s(tmp_path: Path
     found = in_both_orders(tmp_path, root, inside)
     assert found["inside"]["route"] == "POST /chat"
     (tmp_path / "named").mkdir()
-    found = in_both_orders(tmp_path / "named", root, inside, langfuse_row("named", trace_name="chat", name="ChatOpenAI"))
+    named = langfuse_row("named", trace_name="chat", name="ChatOpenAI")
+    found = in_both_orders(tmp_path / "named", root, inside, named)
     assert {name: one["route"] for name, one in found.items()} == {"inside": None, "named": "chat"}
 
 

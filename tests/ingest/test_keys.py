@@ -29,7 +29,7 @@ def value(column: str, number: int) -> Any:
 
 @pytest.mark.parametrize("place", ["metadata", "tags"])
 def test_the_first_candidate_key_that_occurs_fills_a_column_for_the_whole_source(place: str, tmp_path: Path) -> None:
-    """Not row by row, in every order of files: what has only a later key is unknown, since that means something else."""
+    """Not row by row, in every order of files: a call that has only a later key is unknown."""
 
     def record(name: str, keys: dict[str, Any]) -> Record:
         named = {"tags": [f"{key}:{text}" for key, text in keys.items()]} if place == "tags" else {"metadata": keys}
@@ -42,7 +42,8 @@ def test_the_first_candidate_key_that_occurs_fills_a_column_for_the_whole_source
     paths = [write_lines(tmp_path / f"{n}.jsonl", records[n : n + 3]) for n in (0, 3, 6)]
     with store_of(write_lines(tmp_path / "all.jsonl", records)) as store:
         for name, call in calls(store).items():
-            assert [call[column] for column in ORDER] == [value(column, 0) if name == "r0" else None for column in ORDER]
+            expected = [value(column, 0) if name == "r0" else None for column in ORDER]
+            assert [call[column] for column in ORDER] == expected
         together = content(store)
     for order in (paths, paths[::-1]):
         with store_of(*order) as store:
@@ -103,7 +104,13 @@ def test_a_mapped_path_tries_the_literal_dotted_key_and_then_walks(make: Any, st
 
 
 MAPPED = {
-    "tenant": "acme", "route": "/x", "deploy": "7", "user_id": "u", "session_id": "s", "environment": "e", "service": "v",
+    "tenant": "acme",
+    "route": "/x",
+    "deploy": "7",
+    "user_id": "u",
+    "session_id": "s",
+    "environment": "e",
+    "service": "v",
     "region": "eu", "transport": "sse", "model": "m", "rendered_tokens": 7, "delivered_tokens": 8,
 }  # fmt: skip
 
@@ -133,7 +140,8 @@ def test_a_mapped_field_of_a_datadog_item_is_named_from_its_attributes_or_from_t
 @pytest.mark.parametrize("make", [langfuse_row, datadog_span, raw_call], ids=["langfuse", "datadog", "raw"])
 def test_a_tenant_is_never_taken_from_the_end_user(make: Any, store: Store, tmp_path: Path) -> None:
     """Unless the user says so with a mapping of their own."""
-    path = write_lines(tmp_path / "x.jsonl", [make("a", metadata={"user_id": "u1", "user": "u1"}, user_id="u1", tags=["user_id:u1"])])
+    record = make("a", metadata={"user_id": "u1", "user": "u1"}, user_id="u1", tags=["user_id:u1"])
+    path = write_lines(tmp_path / "x.jsonl", [record])
     ingest(store, path)
     assert calls(store)["a"]["tenant"] is None
     ingest(store, path, mapping=["tenant=metadata.user_id"])

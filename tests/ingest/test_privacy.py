@@ -1,4 +1,4 @@
-"""Private by design: no word of a prompt or an answer is in the store, in a message, in a reject or left on the disk."""
+"""Private by design: no word of a prompt or an answer is in the store, a message, a reject or left on the disk."""
 
 import json
 import tempfile
@@ -18,33 +18,38 @@ SECRET = f"{CONTENT_MARKER}PROMPT-77 what is said here is nobody's business"
 SAID = {"messages": [{"role": "user", "content": SECRET}], "prompt": SECRET, "completion": SECRET, "note": SECRET}
 
 WRITERS: dict[str, Callable[[Fleet, Path], None]] = {
-    "raw.jsonl": write_raw, "v2.jsonl": write_langfuse_v2, "ui.jsonl": write_langfuse_ui_events, "dd.json": write_datadog,
+    "raw.jsonl": write_raw,
+    "v2.jsonl": write_langfuse_v2,
+    "ui.jsonl": write_langfuse_ui_events,
+    "dd.json": write_datadog,
 }  # fmt: skip
 
 # Records with text in every place where an application or a library may put it, good ones and bad ones.
-TALKATIVE = {
+TALKATIVE: dict[str, list[object]] = {
     "raw": [
-        raw_call("a", **SAID, error_type=SECRET, finish_reason=SECRET, metadata=SAID, cancelled_by=SECRET, tags=[SECRET]),
+        raw_call("a", **SAID, error_type=SECRET, finish_reason=SECRET, metadata=SAID, tags=[SECRET]),
+        raw_call("a2", cancelled_by=SECRET),
         raw_call("b", error_type=f"ValueError: {SECRET}", input_hash=SECRET, outcome=SECRET, stop_reason=SECRET),
         raw_call("c", start_time=SECRET, **SAID), raw_call("d", output_tokens=-1, **SAID), {"request_id": "e", **SAID},
         f'{{"request_id": "f", "prompt": "{SECRET}', f'"{SECRET}"',
     ],
     "langfuse": [
         langfuse_row("a", input=SAID, output=SECRET, level="ERROR", status_message=SECRET, metadata=SAID),
-        langfuse_row("b", output={"content": SECRET, "role": "assistant"}, level="ERROR", status_message=f"Error: {SECRET}"),
-        langfuse_row("c", input=SECRET, tags=[SECRET], model_parameters={"stop": SECRET}, metadata={"finish_reason": SECRET}),
-        langfuse_row("d", start_time="", input=SECRET, output=SECRET), langfuse_row("e", type="TOOL", input=SECRET, output=SECRET),
+        langfuse_row("b", output={"content": SECRET, "role": "assistant"}, level="ERROR", status_message=f"E:{SECRET}"),
+        langfuse_row("c", tags=[SECRET], model_parameters={"stop": SECRET}, metadata={"finish_reason": SECRET}),
+        langfuse_row("d", start_time="", input=SECRET, output=SECRET),
+        langfuse_row("e", type="TOOL", input=SECRET, output=SECRET),
         f'{{"id": "f", "output": "{SECRET}',
     ],
     "datadog": [
-        datadog_span("a", input={"value": SECRET}, output={"value": SECRET, "messages": SAID["messages"]}, metadata=SAID),
+        datadog_span("a", input={"value": SECRET}, output={"value": SECRET, **SAID}, metadata=SAID),
         datadog_span("b", status="error", tags=[f"error_type:{SECRET}", SECRET], metadata={"error_type": SECRET}),
         datadog_span("c", start_ns=SECRET, input={"value": SECRET}),
         datadog_span("d", span_kind="tool", input={"value": SECRET}, output={"value": SECRET}),
         f'{{"span_id": "e", "input": "{SECRET}',
     ],
-    "aiperf": [{**aiperf("a"), "prompt": SECRET}, {**aiperf("b", cancelled=True), "error": {"code": SECRET, "type": SECRET}}],
-    "llmperf": [{**llmperf(0.2, 1.0, 429), "error_msg": SECRET}, {**llmperf(0.2, 1.0, SECRET)}, {**llmperf(0.3, 1), **SAID}],
+    "aiperf": [{**aiperf("a"), **SAID}, {**aiperf("b"), "error": {"code": SECRET, "type": SECRET, "message": SECRET}}],
+    "llmperf": [{**llmperf(0.2, 1, 429), "error_msg": SECRET}, llmperf(0.2, 1, SECRET), {**llmperf(0.3, 1), **SAID}],
 }  # fmt: skip
 
 
@@ -61,11 +66,12 @@ def stored_text(store: Store) -> list[tuple[str, str, str]]:
     """Table, column and value of every cell, in every database attached, that holds the marker."""
     found = []
     columns = store.query(
-        "SELECT database_name, schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+        "SELECT database_name, schema_name, table_name, column_name FROM duckdb_columns() "
+        "SEMI JOIN duckdb_tables() USING (database_name, schema_name, table_name)"
     )
     for database, schema, table, column in columns:
         cells = store.query(
-            f'SELECT "{column}"::VARCHAR FROM "{database}"."{schema}"."{table}" WHERE contains("{column}"::VARCHAR, $marker)',
+            f'SELECT "{column}"::VARCHAR AS cell FROM "{database}"."{schema}"."{table}" WHERE contains(cell, $marker)',
             {"marker": CONTENT_MARKER},
         )
         found += [(f"{database}.{table}", column, value) for (value,) in cells]

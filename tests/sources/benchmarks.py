@@ -27,7 +27,8 @@ def aiperf(name: str, *, early: bool = False, cancelled: bool = False) -> Record
         times = {"request_start_ns": START_NS, "request_end_ns": end_ns, "benchmark_phase": "profiling"}
         record = {"metadata": {**names, **times, "was_cancelled": cancelled, "session_num": 1}}
         record["metrics"] = {
-            "time_to_first_token": {"value": 400.0, "unit": "ms"}, "request_latency": {"value": 1_300_000, "unit": "us"},
+            "time_to_first_token": {"value": 400.0, "unit": "ms"},
+            "request_latency": {"value": 1_300_000, "unit": "us"},
             "inter_chunk_latency": gaps, **sizes,
         }  # fmt: skip
     if cancelled:
@@ -42,7 +43,9 @@ def llmperf(ttft_s: float, latency_s: float, error: int | str | None = None) -> 
     """One llmperf request; an error row writes zeros, as the tool does."""
     return {
         "error_code": error, "error_msg": "CONFIDENTIAL-PROMPT-1" if error else "",
-        "inter_token_latency_s": 0.01, "ttft_s": 0 if error else ttft_s, "end_to_end_latency_s": 0 if error else latency_s,
+        "inter_token_latency_s": 0.01,
+        "ttft_s": 0 if error else ttft_s,
+        "end_to_end_latency_s": 0 if error else latency_s,
         "request_output_throughput_token_per_s": 100.0, "number_total_tokens": 650,
         "number_output_tokens": 1 if error else 100, "number_input_tokens": 550,
     }  # fmt: skip

@@ -84,8 +84,8 @@ def test_a_source_names_only_columns_that_staging_has(source: Source, store: Sto
 def _junk(source: Source) -> Iterable[object]:
     """Objects that hold a source's fields and nothing in them, and objects that hold none."""
     yield {}
-    yield {name: None for name in source.fields}
-    yield {name: "" for name in source.fields}
+    yield dict.fromkeys(source.fields)
+    yield dict.fromkeys(source.fields, "")
     yield {name: {} for name in source.fields}
     yield {name: [] for name in source.fields}
     yield {"unheard": "of"}
@@ -126,6 +126,9 @@ def test_the_key_that_filled_each_column_is_reported(store: Store, tmp_path: Pat
     record = raw_call("a", rendered_tokens=5, route="/chat", service_version="7", metadata={"org_id": "acme"})
     (result,) = ingest(store, write_lines(tmp_path / "calls.jsonl", [record]))
     assert result.keys == {
-        "tenant": "metadata.org_id", "route": "route", "deploy": "service_version", "rendered_tokens": "rendered_tokens",
+        "tenant": "metadata.org_id",
+        "route": "route",
+        "deploy": "service_version",
+        "rendered_tokens": "rendered_tokens",
     }  # fmt: skip
     assert calls(store)["a"]["rendered_basis"] == "rendered_tokens"

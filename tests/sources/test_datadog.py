@@ -29,19 +29,28 @@ Case = tuple[Record, dict[str, Any]]
 
 CASES: dict[str, Case] = {
     # Units.
-    "a start in nanoseconds": ({"start_ns": 1_794_816_000_123_456_789}, {"start_time": START.replace(microsecond=123456)}),
+    "a start in nanoseconds": (
+        {"start_ns": 1_794_816_000_123_456_789}, {"start_time": START.replace(microsecond=123456)},
+    ),
     "a start in milliseconds under the name of nanoseconds": (
         {"start_ns": 1_794_816_000_123}, {"start_time": START.replace(microsecond=123000), "duration_ms": 5000.0},
     ),
     "a start as text": ({"start_ns": "1794816000000000000"}, {"start_time": START}),
-    "a duration is nanoseconds": ({"duration": 1.5e9}, {"duration_ms": 1500.0, "end_time": START.replace(second=1, microsecond=500000)}),
-    "a first token in seconds": (timed(time_to_first_token=0.734), {"ttft_ms": 734.0, "ttft_status": "usable", "streamed": True}),
+    "a duration is nanoseconds": (
+        {"duration": 1.5e9}, {"duration_ms": 1500.0, "end_time": START.replace(second=1, microsecond=500000)},
+    ),
+    "a first token in seconds": (
+        timed(time_to_first_token=0.734), {"ttft_ms": 734.0, "ttft_status": "usable", "streamed": True},
+    ),
     "a first token sent in milliseconds": (timed(time_to_first_token=734), {"ttft_ms": 734.0, "ttft_status": "usable"}),
     "a first token under JavaScript's name": (timed(timeToFirstToken=0.5), {"ttft_ms": 500.0}),
     "LiteLLM's first token in metadata": (
-        {"metadata": {"latency_metrics": {"time_to_first_token_ms": 612.4}}}, {"ttft_ms": 612.4, "ttft_status": "usable"},
+        {"metadata": {"latency_metrics": {"time_to_first_token_ms": 612.4}}},
+        {"ttft_ms": 612.4, "ttft_status": "usable"},
     ),
-    "a first token above the duration in both units": (timed(time_to_first_token=9000), {"ttft_status": "not_below_duration"}),
+    "a first token above the duration in both units": (
+        timed(time_to_first_token=9000), {"ttft_status": "not_below_duration"},
+    ),
     "a first token of 0 means unknown": (timed(time_to_first_token=0.0), {"ttft_status": "not_positive"}),
     "a negative first token": (timed(time_to_first_token=-0.5), {"ttft_status": "not_positive"}),
     "LiteLLM's duration in the place of a first token": (
@@ -54,7 +63,8 @@ CASES: dict[str, Case] = {
         {**timed(time_to_first_token=1.0), "metadata": {"is_streamed_request": False}}, {"ttft_status": "not_streamed"},
     ),
     "a cache hit": (
-        {**timed(time_to_first_token=0.002), "metadata": {"cache_hit": True}}, {"ttft_status": "cache_hit", "cost_usd": 0.0},
+        {**timed(time_to_first_token=0.002), "metadata": {"cache_hit": True}},
+        {"ttft_status": "cache_hit", "cost_usd": 0.0},
     ),
     # Money: nanodollars as estimated, dollars as sent.
     "nanodollars": (
@@ -69,7 +79,9 @@ CASES: dict[str, Case] = {
         {"model_name": "our-own", "metrics": {**TOKENS, "total_cost": 3e6}}, {"cost_usd": None, "cost_basis": "none"},
     ),
     # Tags.
-    "a value with colons": (tagged("tenant_id:urn:acme:eu", "route:http://x/y"), {"tenant": "urn:acme:eu", "route": "http://x/y"}),
+    "a value with colons": (
+        tagged("tenant_id:urn:acme:eu", "route:http://x/y"), {"tenant": "urn:acme:eu", "route": "http://x/y"},
+    ),
     "a repeated key": (tagged("source:llm-observability", "source:integration", "tenant_id:acme"), {"tenant": "acme"}),
     "an empty version": (tagged("version:", "ddtrace.version:4.1.0", "agent_version:9"), {"deploy": None}),
     "a commit in place of an empty version": (tagged("version:", "git.commit.sha:3f9c1ab"), {"deploy": None}),
@@ -83,10 +95,11 @@ CASES: dict[str, Case] = {
     # How it ended, and what a library filled in.
     "a cancelled stream that dd-trace estimated": (
         tagged("integration:openai", metrics=TOKENS, metadata={"cancelled": True, "rendered_tokens": 98}),
-        {"outcome": "cancelled", "usage_basis": "tokenizer", "tax_class": "unknown", "tax_best": None, "tax_high": None},
+        {"usage_basis": "tokenizer", "tax_class": "unknown", "tax_best": None, "tax_high": None},
     ),
     "an estimated stream cancelled by a tag": (
-        tagged("integration:openai", "stream_status:aborted", metrics=TOKENS), {"outcome": "cancelled", "tax_class": "unknown"},
+        tagged("integration:openai", "stream_status:aborted", metrics=TOKENS),
+        {"outcome": "cancelled", "tax_class": "unknown"},
     ),
     "an estimated stream cancelled by its finish reason": (
         tagged("integration:openai", metrics=TOKENS, metadata={"finish_reason": "abort", "rendered_tokens": 98}),
@@ -108,15 +121,19 @@ CASES: dict[str, Case] = {
         {"output_tokens": None, "tax_class": "unknown", "tax_best": None},
     ),
     "an abort by its error type": (
-        tagged("error:1", "error_type:apiuseraborterror", status="error"), {"outcome": "cancelled", "cancel_evidence": "error"},
+        tagged("error:1", "error_type:apiuseraborterror", status="error"),
+        {"outcome": "cancelled", "cancel_evidence": "error"},
     ),
     "a timeout by its error type": (tagged("error_type:readtimeout", status="error"), {"outcome": "timeout"}),
-    "an error": (tagged("error_type:ratelimiterror", status="error"), {"outcome": "error", "error_type": "ratelimiterror"}),
+    "an error": (
+        tagged("error_type:ratelimiterror", status="error"), {"outcome": "error", "error_type": "ratelimiterror"},
+    ),
     "an abort on a span that is ok": (tagged("error_type:aborterror"), {"outcome": "cancelled", "error_type": None}),
     "a stream status in a tag": (tagged("stream_status:client_disconnected"), {"outcome": "cancelled"}),
     # Names that mean nothing.
     "an unknown model": (
-        {"model_name": "unknown_model", "model_provider": "custom"}, {"model": None, "response_model": None, "provider": None},
+        {"model_name": "unknown_model", "model_provider": "custom"},
+        {"model": None, "response_model": None, "provider": None},
     ),
     "a dated model": ({"model_name": "gpt-4o-2024-08-06"}, {"model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"}),
     "a parent that is not there": ({"parent_id": "undefined"}, {"parent_id": None}),
@@ -159,14 +176,15 @@ def test_rendered_tokens_may_be_a_metric(store: Store, tmp_path: Path) -> None:
 
 
 def test_only_llm_spans_are_calls(store: Store, tmp_path: Path) -> None:
-    """Agents, workflows, tasks and tools carry sums of usage that must not be added; experiments are nobody's traffic."""
+    """Agents, workflows, tasks and tools carry sums that must not be added; experiments are nobody's traffic."""
     kinds = ("llm", "agent", "workflow", "task", "tool", "retrieval", "experiment", "embedding")
     spans = [datadog_span(kind, span_kind=kind) for kind in kinds]
     (result,) = ingest(store, write_lines(tmp_path / "spans.jsonl", spans))
     assert result.counts is not None and result.counts.not_calls == 6
     assert total(store, "report")["calls"] == 1
     assert set(calls(store)) == {"llm", "embedding"}
-    assert {row[0] for row in store.query("SELECT span_id FROM store.spans")} == set(kinds) - {"llm", "embedding", "experiment"}
+    kept = {row[0] for row in store.query("SELECT span_id FROM store.spans")}
+    assert kept == set(kinds) - {"llm", "embedding", "experiment"}
 
 
 def test_an_apm_page_is_refused_by_its_name(store: Store, tmp_path: Path) -> None:

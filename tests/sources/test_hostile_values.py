@@ -1,7 +1,7 @@
 """Any value in any field: the file is read, the sums agree, bad records have true line numbers, reports stand."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,36 @@ import pytest
 from streamaudit.sources import APP_KEYS, discover
 from streamaudit.store import Store
 from tests.sources.benchmarks import aiperf, llmperf
-from tests.support import AUDITS, Record, audit, calls, datadog_span, equation, ingest, langfuse_row, raw_call, write_lines
+from tests.support import (
+    AUDITS,
+    Record,
+    audit,
+    calls,
+    datadog_span,
+    equation,
+    ingest,
+    langfuse_row,
+    raw_call,
+    write_lines,
+)
 
 SOURCES = discover()
 FIELD = tuple[str, ...]
 
 HOSTILE: list[Any] = [
-    None, "", " ", "NaN", "Infinity", "-infinity", "epoch", "null", 0, -1, 1.5, -0.0, 1e300, -1e300, 2**63 - 1, -(2**63),
-    2**63, 10**30, 1e11, 1e14, 1e17, 8e18, "9" * 400, True, False, [], {}, [1, "a", None], {"a": {"b": 1}}, "1e400",
+    None, "", " ", "NaN", "Infinity", "-infinity", "epoch", "null", 0, -1, 1.5, -0.0, 1e300, -1e300, 2**63 - 1,
+    -(2**63), 2**63,
+    10**30, 1e11, 1e14, 1e17, 8e18, "9" * 400, True, False, [], {}, [1, "a", None], {"a": {"b": 1}}, "1e400",
     "0x10", "2026-13-45T99:99:99Z", "10000-01-01", "290000-01-01", "0001-01-01T00:00:00Z", "1969-12-31 23:59:59",
-    "2026-11-09T10:00:00+99:00", "a\0b", "\ud800", "x" * 70_000, "'; DROP TABLE calls; --", "💥", ":a:b::", [None], [[1]],
+    "2026-11-09T10:00:00+99:00",
+    "a\0b",
+    "\ud800",
+    "x" * 70_000,
+    "'; DROP TABLE calls; --",
+    "💥",
+    ":a:b::",
+    [None],
+    [[1]],
     [1e308, 1e308], ["NaN"], ["tenant:"], ["version"], {"": ""}, {"a.b": "c"}, "{}", '{"input":1}', 10**9 + 1, 3.3e10,
 ]  # fmt: skip
 
@@ -44,7 +64,12 @@ _NESTED: dict[str, dict[str, tuple[str, ...]]] = {
         "metrics": (
             "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens",
             "reasoning_output_tokens", "time_to_first_token", "timeToFirstToken", "ttft_ms", "estimated_total_cost",
-            "estimated_input_cost", "estimated_output_cost", "total_cost", "input_cost", "output_cost", "rendered_tokens",
+            "estimated_input_cost",
+            "estimated_output_cost",
+            "total_cost",
+            "input_cost",
+            "output_cost",
+            "rendered_tokens",
         ),
         "output": ("value",),
     },
@@ -61,7 +86,9 @@ _NESTED: dict[str, dict[str, tuple[str, ...]]] = {
 
 def _base(source: str, number: int) -> Record:
     name = f"r{number}"
-    made = {"raw": raw_call, "langfuse": langfuse_row, "datadog": datadog_span, "aiperf": aiperf}
+    made: dict[str, Callable[[str], Record]] = {
+        "raw": raw_call, "langfuse": langfuse_row, "datadog": datadog_span, "aiperf": aiperf,
+    }  # fmt: skip
     return made[source](name) if source in made else llmperf(0.2, 1 + number / 1000)
 
 

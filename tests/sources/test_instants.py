@@ -25,7 +25,7 @@ WRITTEN: dict[str | int | float, datetime] = {
     SECONDS * 10**9 + 218437999: INSTANT, f"{SECONDS * 10**9 + 218437999}": INSTANT,
 }  # fmt: skip
 
-NOT_INSTANTS = (
+NOT_INSTANTS: tuple[object, ...] = (
     "", "soon", "NaN", "2026-13-40T00:00:00Z", "08:14:03", "16/11/2026", True, [], {}, [SECONDS],
 )  # fmt: skip
 OUT_OF_RANGE = ("1969-12-31T23:59:59Z", 0, 1, "9999-12-31T23:59:59Z", "infinity", "-Infinity", -SECONDS)
@@ -41,7 +41,8 @@ def test_one_instant_is_the_same_however_it_is_written(store: Store, tmp_path: P
 
 def test_a_duration_follows_from_two_instants_in_different_zones(store: Store, tmp_path: Path) -> None:
     """Start and end may be written differently in one record."""
-    record = raw_call("a", start_time="2026-11-16T08:14:03.218437", end_time="2026-11-16T09:14:05.718437+01:00", duration_ms=None)
+    times = {"start_time": "2026-11-16T08:14:03.218437", "end_time": "2026-11-16T09:14:05.718437+01:00"}
+    record = raw_call("a", **times, duration_ms=None)
     ingest(store, write_lines(tmp_path / "calls.jsonl", [record]))
     assert calls(store)["a"]["duration_ms"] == 2500.0
 

@@ -44,7 +44,7 @@ CASES: dict[str, Case] = {
     "NaN dollars are unknown": ({**HOME, "cost_details": {"total": "NaN"}}, {"cost_usd": None}),
     # Usage: exclusive buckets, foreign names, and none.
     "buckets are added and the total is not one of them": (
-        {"usage_details": {"input": 10, "input_cached_tokens": 40, "output": 60, "output_reasoning_tokens": 40, "total": 150}},
+        {"usage_details": {"input": 10, "input_cache_read": 40, "output": 60, "output_reasoning": 40, "total": 150}},
         {"input_tokens": 50, "cached_input_tokens": 40, "output_tokens": 100, "reasoning_tokens": 40},
     ),
     "reasoning beside the buckets is output too": (
@@ -67,7 +67,9 @@ CASES: dict[str, Case] = {
         {"input_tokens": 50, "cache_write_tokens": 5, "cached_input_tokens": 35},
     ),
     "an output of 0 is a measured 0": ({"usage_details": {"input": 50, "output": 0}}, {"output_tokens": 0}),
-    "no usage is unknown": ({"usage_details": {}}, {"input_tokens": None, "output_tokens": None, "usage_basis": "none"}),
+    "no usage is unknown": (
+        {"usage_details": {}}, {"input_tokens": None, "output_tokens": None, "usage_basis": "none"},
+    ),
     "flat counts of 0 without details are unknown": (
         {"usage_details": {}, "promptTokens": 0, "completionTokens": 0}, {"input_tokens": None, "output_tokens": None},
     ),
@@ -98,7 +100,8 @@ CASES: dict[str, Case] = {
         {"latency": 5000, "time_to_first_token": 653}, {"ttft_ms": 653.0, "ttft_status": "usable"},
     ),
     "a first token at the end is stamped, not measured": (
-        {"completion_start_time": "2026-11-16 08:00:05.000000"}, {"ttft_status": "not_below_duration", "streamed": None},
+        {"completion_start_time": "2026-11-16 08:00:05.000000"},
+        {"ttft_status": "not_below_duration", "streamed": None},
     ),
     "a first token after the end is no TTFT": (
         {"completion_start_time": "2026-11-16 08:00:06.000000"}, {"ttft_status": "not_below_duration"},
@@ -126,7 +129,8 @@ CASES: dict[str, Case] = {
         {"outcome": "error", "error_type": "RateLimitError"},
     ),
     "a message without a class keeps nothing": (
-        {"level": "ERROR", "status_message": "CONFIDENTIAL-PROMPT-1 is not allowed"}, {"outcome": "error", "error_type": None},
+        {"level": "ERROR", "status_message": "CONFIDENTIAL-PROMPT-1 is not allowed"},
+        {"outcome": "error", "error_type": None},
     ),
     "a warning that names an abort is no cancellation": (
         {"level": "WARNING", "status_message": "abort"}, {"outcome": "completed"},
@@ -140,11 +144,13 @@ CASES: dict[str, Case] = {
     ),
     # Unset text.
     "an empty text is no value": (
-        {"user_id": "", "session_id": "", "release": "", "version": "", "trace_name": "", "environment": "", "name": ""},
+        {"user_id": "", "session_id": "", "release": "", "version": "", "trace_name": "", "environment": ""},
         {"user_id": None, "session_id": None, "deploy": None, "environment": None},
     ),
     "a tenant is never taken from the user": ({"user_id": "acme"}, {"tenant": None, "user_id": "acme"}),
-    "metadata may be text": ({"metadata": '{"tenant":"acme","cancelled":true}'}, {"tenant": "acme", "outcome": "cancelled"}),
+    "metadata may be text": (
+        {"metadata": '{"tenant":"acme","cancelled":true}'}, {"tenant": "acme", "outcome": "cancelled"},
+    ),
     "the model asked for has no date": (
         {"provided_model_name": "gpt-4o-2024-08-06"}, {"model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"},
     ),

@@ -56,7 +56,9 @@ CASES: dict[str, Case] = {
     "a flag that is false": (ended(cancelled=False, finish_reason="stop"), {"outcome": "completed"}),
     "a status of 499": (ended(http_status=499), {"outcome": "cancelled", "cancel_evidence": "http_status"}),
     "a load balancer's 460": (ended(http_status="460"), {"outcome": "cancelled"}),
-    "a finish reason": (ended(finish_reason="user_abort"), {"outcome": "cancelled", "cancel_evidence": "finish_reason"}),
+    "a finish reason": (
+        ended(finish_reason="user_abort"), {"outcome": "cancelled", "cancel_evidence": "finish_reason"},
+    ),
     "an abort error": (ended(error_type="AbortError"), {"outcome": "cancelled", "cancel_evidence": "error"}),
     "a timeout error": (ended(error_type="ReadTimeout"), {"outcome": "timeout", "cancel_evidence": "error_timeout"}),
     "a gateway timeout": (ended(http_status=504), {"outcome": "timeout"}),
