@@ -9,9 +9,7 @@ SELECT
         WHEN cache_hit THEN 'cache_hit'
         WHEN NOT streamed THEN 'not_streamed'
         WHEN ttft_ms IS NULL AND ttft_basis = 'equals_duration' THEN 'not_below_duration'
-        -- A wait that was ended before anything came; with tokens seen, the first one was only not recorded.
-        WHEN coalesce(ttft_ms, 0) <= 0 AND outcome IN ('cancelled', 'timeout')
-            AND coalesce(rendered_tokens, delivered_tokens, chunk_count, 0) = 0 THEN 'censored'
+        WHEN ttft_ms IS NULL AND outcome IN ('cancelled', 'timeout') THEN 'censored'
         WHEN ttft_ms IS NULL AND outcome = 'error' THEN 'error_without_chunk'
         WHEN ttft_ms IS NULL THEN 'not_recorded'
         WHEN ttft_ms <= 0 AND outcome = 'error' THEN 'error_without_chunk'

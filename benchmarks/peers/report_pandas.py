@@ -18,7 +18,7 @@ _CHUNK = 200_000
 
 def main(file: str) -> None:
     """Print one line per model, route and tenant."""
-    chunks = pd.read_json(file, lines=True, chunksize=_CHUNK, convert_dates=False)
+    chunks = pd.read_json(file, lines=True, chunksize=_CHUNK, dtype=False)
     calls = pd.concat((chunk.reindex(columns=_COLUMNS) for chunk in chunks), ignore_index=True)
     calls["cancelled"] = calls["outcome"] == "cancelled"
     calls["tax"] = (calls["output_tokens"] - calls["rendered_output_tokens"]).where(calls["cancelled"])

@@ -95,11 +95,9 @@ def test_a_langfuse_route_is_the_trace_s_name_and_else_the_root_s(tmp_path: Path
     """Generation names are generic, so the trace's name goes first where the export has it."""
     root = langfuse_row("root", trace_id="t", type="SPAN", name="POST /chat")
     inside = langfuse_row("inside", trace_id="t", parent_observation_id="root", name="ChatOpenAI")
-    found = in_both_orders(tmp_path, root, inside)
-    assert found["inside"]["route"] == "POST /chat"
-    (tmp_path / "named").mkdir()
-    named = langfuse_row("named", trace_name="chat", name="ChatOpenAI")
-    found = in_both_orders(tmp_path / "named", root, inside, named)
+    with store_of(write_lines(tmp_path / "unnamed.jsonl", [inside, root])) as store:
+        assert calls(store)["inside"]["route"] == "POST /chat"
+    found = in_both_orders(tmp_path, root, inside, langfuse_row("named", trace_name="chat", name="ChatOpenAI"))
     assert {name: one["route"] for name, one in found.items()} == {"inside": None, "named": "chat"}
 
 
