@@ -1,0 +1,89 @@
+"""Bugs that a review found, each with the smallest input that showed it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamaudit.errors import UsageError
+from streamaudit.mapping import parse_mapping
+from streamaudit.store import Store
+from tests.support import audit, calls, ingest, raw_call, store_of, write_lines
+
+
+def test_an_overwritten_file_under_a_new_mapping_keeps_the_calls_it_held_before(tmp_path: Path) -> None:
+    """Only what the file brings again is replaced: the exports behind the rest are gone."""
+    path = write_lines(tmp_path / "today.jsonl", [raw_call("r1", org="a"), raw_call("r2", org="b")])
+    with Store.in_memory() as store:
+        ingest(store, path)
+        ingest(store, write_lines(path, [raw_call("r3", org="c")]), mapping=["tenant=org"])
+        assert sorted(calls(store)) == ["r1", "r2", "r3"]
+
+
+def test_unknown_reasoning_is_no_hidden_tax(tmp_path: Path) -> None:
+    """With reasoning unknown, delivered minus rendered is unread and the rest cannot be split."""
+    call = raw_call(
+        "a", outcome="cancelled", output_tokens=500, streamed_output_tokens=300, rendered_output_tokens=100
+    )
+    with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
+        total = audit(store, "tax")["total"][0]
+    parts = {name: total[f"tax_{name}_tokens"] for name in ("hidden", "undelivered", "unread", "unsplit")}
+    assert parts == {"hidden": 0, "undelivered": 0, "unread": 200, "unsplit": 200}
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        ({"cancelled": False, "client_disconnected": True}, "cancelled"),
+        ({"canceled": True}, "cancelled"),
+        ({"finish_reason": "error"}, "error"),
+        ({"finish_reason": "timeout"}, "timeout"),
+        ({"finish_reason": "user_disconnected"}, "cancelled"),
+        ({"outcome": "disconnected"}, "cancelled"),
+        ({"metadata": {"outcome": "success"}, "http_status_code": 499}, "cancelled"),
+    ],
+)
+def test_evidence_of_a_bad_end_is_not_outvoted(tmp_path: Path, fields: dict[str, Any], outcome: str) -> None:
+    """Any flag that is true counts, and a success among an application's own keys yields to evidence."""
+    call = raw_call("a", **{"outcome": None, "finish_reason": None, "output_tokens": 50, **fields})
+    with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
+        assert calls(store)["a"]["outcome"] == outcome
+
+
+def test_a_call_whose_cached_input_exceeds_its_input_is_not_priced(tmp_path: Path) -> None:
+    """Counted beside the input instead of inside it, no price fits; a negative cost never does."""
+    call = raw_call(
+        "a", request_model="claude-sonnet-4-5", provider="anthropic", input_tokens=10, output_tokens=5,
+        cache_read_input_tokens=5000,
+    )  # fmt: skip
+    with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
+        assert calls(store)["a"]["cost_usd"] is None
+
+
+def test_a_cancelled_cache_hit_pays_no_tax(tmp_path: Path) -> None:
+    """Nothing was billed, whatever the record counts."""
+    call = raw_call("a", outcome="cancelled", cache_hit=True, output_tokens=1000, rendered_output_tokens=0)
+    with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
+        assert audit(store, "tax")["total"][0]["tax_tokens"] == 0
+
+
+@pytest.mark.parametrize("path", ["input", "prompt", "messages", "output.text", "attributes.input"])
+def test_prompts_and_answers_cannot_be_mapped_to_a_column(path: str) -> None:
+    """A mapping that would store text is refused before anything is read."""
+    with pytest.raises(UsageError, match="never stored"):
+        parse_mapping([f"tenant={path}"])
+
+
+def test_an_id_that_is_a_step_and_a_call_does_not_multiply(tmp_path: Path) -> None:
+    """A chain of ids that came both ways is walked once, not once per way at every level."""
+    rows = [
+        {
+            "id": f"n{depth}", "trace_id": "t", "parent_observation_id": f"n{depth - 1}" if depth else "",
+            "type": kind, "name": "step", "start_time": "2026-11-20 10:00:00", "end_time": "2026-11-20 10:00:01",
+            "usage_details": {"output": 5},
+        }
+        for depth in range(18)
+        for kind in ("SPAN", "GENERATION")
+    ]  # fmt: skip
+    with store_of(write_lines(tmp_path / "a.jsonl", rows)) as store:
+        assert store.one("SELECT count(*) FROM ancestry")[0] <= 18 * 17
