@@ -93,8 +93,10 @@ def run_audit(
     wait_s = seconds("--wait", wait)
     with ExitStack() as stack:
         if names:
+            # The reader's folder is where large queries spill, so it outlives them.
+            reader = stack.enter_context(Reader())
             store = stack.enter_context(Store.in_memory())
-            _ingest_for_report(store, names, assignments or [], quiet)
+            _ingest_for_report(store, reader, names, assignments or [], quiet)
         else:
             if assignments:
                 raise UsageError("--map is for files; the store's calls were mapped when they were ingested")
@@ -114,11 +116,9 @@ def run_audit(
     return EXIT_OK
 
 
-def _ingest_for_report(store: Store, names: list[str], assignments: list[str], quiet: bool) -> None:
-    options = Options(parse_mapping(assignments))
-    with Reader() as reader:
-        job = Ingest(store, options)
-        results = [job.file(reader, name, None if quiet else narrate.progress) for name in expand(names)]
+def _ingest_for_report(store: Store, reader: Reader, names: list[str], assignments: list[str], quiet: bool) -> None:
+    job = Ingest(store, Options(parse_mapping(assignments)))
+    results = [job.file(reader, name, None if quiet else narrate.progress) for name in expand(names)]
     for outcome in results:
         if outcome.problem or (outcome.rejects and not quiet):
             narrate.result(replace(outcome, keys={}))

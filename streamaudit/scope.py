@@ -35,7 +35,7 @@ _ONLY = "\n".join(
 )
 
 _SCOPE = f"""
-WITH scope AS (
+WITH scope AS NOT MATERIALIZED (
     SELECT
         *,
     {_DIMENSION_VALUE.format(index=1)} AS by_1,
@@ -51,7 +51,7 @@ WITH scope AS (
 {_ONLY}
 )
 """  # noqa: S608 - assembled from the fixed lists above
-_REST = f"""{_SCOPE.replace("WITH scope AS (", "WITH everything AS (")}, scope AS (
+_REST = f"""{_SCOPE.replace("WITH scope AS NOT", "WITH everything AS NOT")}, scope AS NOT MATERIALIZED (
     SELECT everything.* REPLACE (NULL AS by_1, NULL AS by_2, NULL AS by_3, NULL AS by_4)
     FROM everything ANTI JOIN shown_groups AS shown
         ON shown.by_1 IS NOT DISTINCT FROM everything.by_1 AND shown.by_2 IS NOT DISTINCT FROM everything.by_2
