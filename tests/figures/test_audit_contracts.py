@@ -136,7 +136,7 @@ FIXED = {
     "_DIMENSION_VALUE.format(index=1)", "_DIMENSION_VALUE.format(index=2)", "_DIMENSION_VALUE.format(index=3)",
     "_DIMENSION_VALUE.format(index=4)",
     "_ONLY",
-    "_SCOPE.replace('WITH scope AS (', 'WITH everything AS (')",
+    "_SCOPE.replace('WITH scope AS NOT', 'WITH everything AS NOT')",
     "condition",
     "where", "_checked(store, self.where)", "name", "form",
 }  # fmt: skip
