@@ -89,9 +89,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _say(text: str) -> None:
-    from streamaudit.render._escape import terminal
+    from streamaudit import log
 
-    print(terminal(text), file=sys.stderr)
+    log.say(text)
 
 
 if __name__ == "__main__":

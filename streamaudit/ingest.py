@@ -23,7 +23,7 @@ from streamaudit.merge import (
     replace_loads,
     set_variables,
 )
-from streamaudit.reader import InputFile, Reader, Refused
+from streamaudit.reader import InputFile, NotRecords, Reader, Refused
 from streamaudit.sources import Match, Refusal, Source, discover
 from streamaudit.stage import explain, find_rejects, stage
 from streamaudit.store import ReadFailure, Store, sql_text
@@ -65,6 +65,13 @@ class FileResult:
     unchanged: bool = False
     problem: str | None = None
     hint: str | None = None
+    passed_over: bool = False
+    """The file was only found in a folder or by a glob, and nothing says it was meant."""
+
+    @property
+    def empty(self) -> bool:
+        """An hourly file with nothing in it is no failure."""
+        return self.problem == "empty file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,8 @@ class Options:
     force: bool = False
     max_bad_share: float | None = None
     max_bad_count: int | None = None
-    memory_limit: str = "1GB"
+    sample_rate: float | None = None
+    """Share of the calls that the exporter kept, from 0 to 1; None unknown."""
 
 
 Progress = Callable[[InputFile], Callable[[float], None] | None]
@@ -90,17 +98,23 @@ class Ingest:
         self._options = options
         self._sources = discover()
 
-    def file(self, reader: Reader, shown: str, progress: Progress | None = None) -> FileResult:
-        """Ingest one file; a problem with the file is in the result, a problem with the store is raised."""
+    def file(
+        self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False
+    ) -> FileResult:
+        """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``
+        file was only found, so that one of no known format is passed over."""
         try:
             # A pipe may take its time; meanwhile the store is free for others.
             with self._store.released() if shown == "-" else nullcontext():
                 file = reader.open(shown)
-            source, match = self._claim(file)
         except Refused as refused:
-            return FileResult(shown, problem=str(refused))
+            return FileResult(shown, problem=str(refused), passed_over=sought and isinstance(refused, NotRecords))
         except InputError as error:
             return FileResult(shown, problem=error.message, hint=error.hint)
+        try:
+            source, match = self._claim(file)
+        except InputError as error:
+            return FileResult(shown, problem=error.message, hint=error.hint, passed_over=sought)
         if not self._options.force and self._is_unchanged(file, source):
             return FileResult(shown, source, match, unchanged=True)
         return self._load(reader, file, source, match, progress)
@@ -147,8 +161,8 @@ class Ingest:
         self, reader: Reader, file: InputFile, source: Source, match: Match, progress: Progress | None
     ) -> FileResult:
         store = self._store
-        salt = store.one("SELECT value FROM store.meta WHERE key = 'hash_salt'")[0]
-        with scratch(store, reader.folder, self._options.memory_limit):
+        salt = store.secret()
+        with scratch(store, reader.folder):
             with store.released():
                 try:
                     with store.progress(progress(file) if progress else None):
@@ -194,7 +208,7 @@ class Ingest:
         store.run(_RECORD_LOAD, {
             **about, "load_id": load_id, "format": source.name, "variant": match.variant, "tool": __version__,
             "read": counts.read, "new": counts.new, "repeated": counts.repeated, "replaced": counts.replaced,
-            "rejected": counts.rejected, "not_calls": counts.not_calls,
+            "rejected": counts.rejected, "not_calls": counts.not_calls, "sample_rate": self._options.sample_rate,
         })  # fmt: skip
         if rejects:
             store.run(_RECORD_REJECTS, {
@@ -233,7 +247,7 @@ class Ingest:
 
 _RECORD_LOAD = """
 INSERT INTO store.loads VALUES ($load_id, $source, $path, $fingerprint, $format, $variant, $digest,
-    now()::TIMESTAMP, $tool, $read, $new, $repeated, $replaced, $rejected, $not_calls)
+    now()::TIMESTAMP, $tool, $read, $new, $repeated, $replaced, $rejected, $not_calls, $sample_rate)
 """
 _RECORD_REJECTS = """
 INSERT INTO store.rejects
@@ -267,11 +281,10 @@ def coverage(store: Store, loads: list[int]) -> Coverage:
 
 
 @contextmanager
-def scratch(store: Store, folder: Path, memory_limit: str) -> Iterator[None]:
+def scratch(store: Store, folder: Path) -> Iterator[None]:
     """A scratch database beside the store, on disk so that memory stays flat, gone at the end of the block."""
     path = folder / "scratch.duckdb"
     path.unlink(missing_ok=True)
-    store.run("SET memory_limit = $limit", {"limit": memory_limit})
     store.run("SET temp_directory = $folder", {"folder": str(folder / "spill")})
     store.run("ATTACH $path AS scratch", {"path": str(path)})
     store.script(sql_text("macros.sql"))

@@ -34,12 +34,12 @@ _CONTENT = {"input", "output", "messages", "prompt", "completion", "content", "t
 class Mapping:
     """The user's paths by column. A path tries the literal dotted key first, then walks into objects."""
 
-    paths: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Paths to try by column, in order."""
 
     def pointers(self, column: str) -> list[str]:
         """JSON pointers to try for a column, most literal first; empty when the user mapped nothing to it."""
-        path = self.paths.get(column)
-        return json_pointers(path) if path else []
+        return [pointer for path in self.paths.get(column, ()) for pointer in json_pointers(path)]
 
     def digest(self) -> str:
         """Changes whenever the mapping would fill any column otherwise."""
@@ -48,7 +48,7 @@ class Mapping:
 
 def parse_mapping(assignments: list[str]) -> Mapping:
     """``["tenant=metadata.org"]`` as a Mapping. Raises UsageError for an unknown column or an impossible path."""
-    paths: dict[str, str] = {}
+    paths: dict[str, tuple[str, ...]] = {}
     for text in assignments:
         column, sign, path = text.partition("=")
         if not sign or not path:
@@ -63,7 +63,7 @@ def parse_mapping(assignments: list[str]) -> Mapping:
             raise UsageError(f"--map {text}: a path is up to {_MAX_DEPTH} names joined by dots")
         if path.split(".")[0] in _CONTENT or (path.startswith("attributes.") and path.split(".")[1] in _CONTENT):
             raise UsageError(f"--map {text}: {path} holds prompts or answers, which are never stored")
-        paths[column] = path
+        paths[column] = (path,)
     return Mapping(paths)
 
 

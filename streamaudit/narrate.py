@@ -1,44 +1,49 @@
-"""What ingest says on standard error: the format and why, the equation that holds, and what is known of the calls."""
+"""What ingest says: the format and why, the equation that holds, and what is known of the calls."""
 
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
+from streamaudit import log
+from streamaudit.errors import UsageError
 from streamaudit.ingest import Coverage, FileResult
 from streamaudit.merge import Counts
 from streamaudit.reader import InputFile
-from streamaudit.render._escape import terminal
 
 _LONG_BYTES = 32 << 20
+_LINE_EVERY_S = 30.0
 
 
-def say(text: str = "") -> None:
-    """One line for a person; whatever came from a file is made harmless."""
-    print(terminal(text), file=sys.stderr)
-
-
-def result(outcome: FileResult) -> None:
+def result(outcome: FileResult, *, keys: bool = True) -> None:
     """One file: what it was recognised as, and what was wrong with it."""
     if outcome.problem:
-        say(f"{outcome.shown}: {outcome.problem}")
-        if outcome.hint:
-            say(f"  try: {outcome.hint}")
+        log.say(
+            f"{outcome.shown}: {outcome.problem}" + (", skipped" if outcome.passed_over else ""),
+            level="warning" if outcome.passed_over else "error", file=outcome.shown, hint=outcome.hint,
+        )  # fmt: skip
+        if outcome.hint and log.plain():
+            log.say(f"  try: {outcome.hint}")
         return
     if outcome.source is None or outcome.match is None:
         return
     about = f"{outcome.shown}: {outcome.source.name}, {outcome.match.variant} (has {outcome.match.because})"
-    say(about + (": unchanged since it was read, skipped" if outcome.unchanged else ""))
+    log.note(about + (": unchanged since it was read, skipped" if outcome.unchanged else ""), file=outcome.shown)
     for reject in outcome.rejects[:3]:
         place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
-        say(f"  rejected {place}: {reject.reason}")
+        log.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)
     if len(outcome.rejects) > 3:
-        say(f"  ... and {len(outcome.rejects) - 3:,} more (--rejects FILE lists them)")
-    for column, key in sorted(outcome.keys.items()):
-        say(f"  {column.replace('_', ' ')} from {key}")
+        log.note(f"  ... and {len(outcome.rejects) - 3:,} more (--rejects FILE lists them)")
+    for column, key in sorted(outcome.keys.items()) if keys else ():
+        log.note(f"  {column.replace('_', ' ')} from {key}")
 
 
 def equation(results: list[FileResult]) -> None:
     """``read = new + repeated + replaced + rejected + not calls`` over all files of the run."""
     total = add([outcome.counts for outcome in results if outcome.counts])
+    if not log.plain():
+        log.note("ingested", **asdict(total))
+        return
     rows = (
         ("read", total.read, ""),
         ("= new", total.new, ""),
@@ -49,7 +54,7 @@ def equation(results: list[FileResult]) -> None:
     )
     width = max(len(f"{count:,}") for _, count, _ in rows)
     for label, count, meaning in rows:
-        say(f"  {label:<12} {count:>{width},}" + (f"  {meaning}" if meaning and count else ""))
+        log.note(f"  {label:<12} {count:>{width},}" + (f"  {meaning}" if meaning and count else ""))
 
 
 def add(counts: list[Counts]) -> Counts:
@@ -61,7 +66,10 @@ def coverage(found: Coverage) -> None:
     """How much is known of the calls of this run; a share is of the line it names."""
     if not found.calls:
         return
-    say(f"  llm calls    {found.calls:,}")
+    if not log.plain():
+        log.note("coverage", **asdict(found))
+        return
+    log.note(f"  llm calls    {found.calls:,}")
     _share("streamed", found.streamed, found.calls, "calls")
     _share("TTFT", found.with_ttft, found.streamed, "streamed")
     _share("usage", found.with_usage, found.calls, "calls")
@@ -78,28 +86,51 @@ def coverage(found: Coverage) -> None:
         (found.without_start, "calls have no start time: they are in no time window"),
     ):
         if count:
-            say(f"  {count:,} {text}")
+            log.note(f"  {count:,} {text}")
     if not found.with_tenant:
-        say("  no call has a tenant: name its field with --map tenant=PATH, such as --map tenant=metadata.customer")
+        log.note(
+            "  no call has a tenant: streamaudit fields FILE --for tenant finds the key, --map tenant=PATH names it"
+        )
     if not found.with_usage:
-        say("  no call has token usage: export the usage fields too, or tokens and cost stay unknown")
+        log.note("  no call has token usage: export the usage fields too, or tokens and cost stay unknown")
 
 
 def _share(label: str, part: int, whole: int, of: str) -> None:
     share = f"{100 * part / whole:.1f} % of {of}" if whole else "-"
-    say(f"  {label:<12} {part:,}  {share}")
+    log.note(f"  {label:<12} {part:,}  {share}")
 
 
-def progress(file: InputFile) -> Callable[[float], None] | None:
-    """A bar on a terminal for a long file, redrawn in place; nothing off a terminal or for a short one."""
-    if not sys.stderr.isatty() or file.size < _LONG_BYTES:
-        return None
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """When to show how far a file is: ``auto`` for long files, ``on`` for all, ``off``. A bar redrawn in place on a
+    terminal, elsewhere a line every half minute."""
+
+    when: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.when not in ("auto", "on", "off"):
+            raise UsageError(f"--progress {self.when}: auto, on or off")
+
+    def __call__(self, file: InputFile) -> Callable[[float], None] | None:
+        if self.when == "off" or log.quiet() or (self.when == "auto" and file.size < _LONG_BYTES):
+            return None
+        return _bar if sys.stderr.isatty() and log.plain() else _lines(file.shown)
+
+
+def _bar(percent: float) -> None:
+    filled = int(min(percent, 100) / 2.5)
+    end = "\r" if percent < 100 else "\r\x1b[K"
+    bar = "#" * filled + "." * (40 - filled)
+    print(f"\r  {bar} {min(percent, 100):3.0f} %", end=end, file=sys.stderr, flush=True)
+
+
+def _lines(shown: str) -> Callable[[float], None]:
+    last = time.monotonic()
 
     def show(percent: float) -> None:
-        filled = int(min(percent, 100) / 2.5)
-        end = "\r" if percent < 100 else "\r\x1b[K"
-        print(
-            f"\r  {'#' * filled}{'.' * (40 - filled)} {min(percent, 100):3.0f} %", end=end, file=sys.stderr, flush=True
-        )
+        nonlocal last
+        if time.monotonic() - last >= _LINE_EVERY_S:
+            last = time.monotonic()
+            log.note(f"  {shown}: {min(percent, 100):.0f} % read", file=shown)
 
     return show

@@ -65,6 +65,10 @@ class Refused(Exception):
     """A file that holds no usable JSON; the text says what it holds instead."""
 
 
+class NotRecords(Refused):
+    """A file that holds no JSON records at all: what is passed over in a folder."""
+
+
 class Reader:
     """Opens inputs one by one; keeps private temporary copies (standard input, files with a BOM) until closed."""
 
@@ -136,16 +140,17 @@ class Reader:
         return target
 
 
-def expand(paths: list[str]) -> list[str]:
-    """Every file named by paths, globs and folders, in a stable order and each once; ``-`` is standard input.
+def expand(paths: list[str]) -> dict[str, bool]:
+    """Every file named by paths, globs and folders, in a stable order and each once; ``-`` is standard input. The value
+    says whether the file was only found, in a folder or by a glob, and not named.
 
     A folder stands for the JSON files below it. Raises InputError for a path that does not exist or matches nothing.
     """
-    found: dict[str, None] = {}
+    found: dict[str, bool] = {}
     for text in paths:
         for name in _expand_one(text):
-            found.setdefault(name)
-    return list(found)
+            found[name] = found.get(name, True) and name != text
+    return found
 
 
 def _expand_one(text: str) -> list[str]:
@@ -263,14 +268,14 @@ def _look(path: Path, compression: Compression) -> tuple[Container, str | None, 
         if not text:
             raise Refused("empty file")
         if text[0] not in "{[" and (b"\x00" in head[:4096] or next(_lines(text), None) is None):
-            raise Refused(_describe_non_json(head))
+            raise NotRecords(_describe_non_json(head))
         found = _records_in(text)
         if found[2] or len(head) < size:
             break
     if not found[2] and len(head) < size and _holds_no_record(text):
         raise Refused("empty file")
     if not found[2] and found[0] == "lines":
-        raise Refused("no line of it is a JSON object; a single object larger than 256 MB must be split first")
+        raise NotRecords("no line of it is a JSON object; a single object larger than 256 MB must be split first")
     return found
 
 

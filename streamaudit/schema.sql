@@ -108,7 +108,8 @@ CREATE TABLE loads (
     repeated_calls   BIGINT NOT NULL,
     replaced_calls   BIGINT NOT NULL,
     rejected_records BIGINT NOT NULL,
-    not_calls        BIGINT NOT NULL
+    not_calls        BIGINT NOT NULL,
+    sample_rate      DOUBLE
 );
 
 CREATE TABLE load_keys (
@@ -127,6 +128,13 @@ CREATE TABLE rejects (
     record  BIGINT,
     reason  VARCHAR NOT NULL,
     bytes   BIGINT
+);
+
+CREATE TABLE lookups (
+    field      VARCHAR NOT NULL,
+    key_column VARCHAR NOT NULL,
+    key        VARCHAR NOT NULL,
+    value      VARCHAR NOT NULL
 );
 
 CREATE TABLE meta (
@@ -233,7 +241,7 @@ COMMENT ON COLUMN loads.path IS 'File as given, made absolute; - for standard in
 COMMENT ON COLUMN loads.fingerprint IS 'Size, modification time and hash of head and tail.';
 COMMENT ON COLUMN loads.format IS 'Format that claimed the file.';
 COMMENT ON COLUMN loads.variant IS 'Shape of the format, such as observations_v2.';
-COMMENT ON COLUMN loads.digest IS 'Hash of the field mapping, the format''s version and the tool''s; a new digest reads the file again.';
+COMMENT ON COLUMN loads.digest IS 'Format, its version and a hash of the field mapping; a new digest reads the file again.';
 COMMENT ON COLUMN loads.loaded_at IS 'UTC.';
 COMMENT ON COLUMN loads.tool_version IS 'streamaudit that read it.';
 COMMENT ON COLUMN loads.read_records IS '= new + repeated + replaced + rejected + not_calls.';
@@ -242,6 +250,7 @@ COMMENT ON COLUMN loads.repeated_calls IS 'Calls already stored in an equal or b
 COMMENT ON COLUMN loads.replaced_calls IS 'Calls whose stored version this file improved.';
 COMMENT ON COLUMN loads.rejected_records IS 'Records that could not be used; see rejects.';
 COMMENT ON COLUMN loads.not_calls IS 'Spans, scores and other records that are no LLM call.';
+COMMENT ON COLUMN loads.sample_rate IS 'Share of the calls that the exporter kept (--sample-rate), 0 to 1; NULL unknown.';
 
 COMMENT ON TABLE load_keys IS 'Which candidate key filled a column, per load.';
 COMMENT ON COLUMN load_keys.load_id IS 'Load.';
@@ -258,6 +267,12 @@ COMMENT ON COLUMN rejects.line IS 'True line number, 1-based; NULL when the form
 COMMENT ON COLUMN rejects.record IS 'Ordinal of the record in the file, 1-based.';
 COMMENT ON COLUMN rejects.reason IS 'Why it was rejected; never holds content.';
 COMMENT ON COLUMN rejects.bytes IS 'Length of the record in bytes.';
+
+COMMENT ON TABLE lookups IS 'Values given to a dimension by the value of another column ([lookup] of the configuration).';
+COMMENT ON COLUMN lookups.field IS 'Dimension that gets the value.';
+COMMENT ON COLUMN lookups.key_column IS 'Column whose value is looked up.';
+COMMENT ON COLUMN lookups.key IS 'Its value.';
+COMMENT ON COLUMN lookups.value IS 'What the dimension becomes; calls with no entry keep what they have.';
 
 COMMENT ON TABLE meta IS 'Facts about the store itself.';
 COMMENT ON COLUMN meta.key IS 'schema_version, hash_salt, ...';

@@ -4,13 +4,13 @@
 where fewer are asked for). Groups and total are the same query with and without dimensions.
 """
 
-import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from streamaudit.condition import checked_condition
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store import Store
 
@@ -21,9 +21,11 @@ _PLAIN = (
 _CALENDAR = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 DIMENSIONS = (*_PLAIN, *_CALENDAR)
 MAX_BY = 4
+_GROUP = "group:"
 
 _DIMENSION_VALUE = "CASE ($by::VARCHAR[])[{index}]\n" + "\n".join(
     [f"        WHEN '{name}' THEN {name}" for name in _PLAIN]
+    + ["        WHEN 'group' THEN group_{index}"]
     + [
         f"        WHEN '{name}' THEN strftime(timezone($tz, timezone('UTC', start_time)), '{form}')"
         for name, form in _CALENDAR.items()
@@ -59,17 +61,21 @@ _REST = f"""{_SCOPE.replace("WITH scope AS NOT", "WITH everything AS NOT")}, sco
 )
 """  # noqa: S608 - static text
 
-_SAFE_FUNCTIONS = frozenset(
-    "abs ceil floor round least greatest coalesce nullif ifnull lower upper length trim contains starts_with ends_with "
-    "prefix suffix strpos substr substring regexp_matches regexp_full_match like ilike ~~ ~~* !~~ !~~* ~~~ like_escape "
-    "not_like_escape ilike_escape not_ilike_escape date_trunc date_part year month day hour minute dayofweek isodow "
-    "week strftime trunc current_date now get_current_timestamp today epoch epoch_ms epoch_us to_days to_hours "
-    "to_minutes to_seconds to_months list_contains "
-    "array_contains len isfinite isnan + - * / % // || ^ **".split()
+# ``group_N`` is the name of the group that the N-th dimension's value belongs to; NULL where it belongs to none.
+_NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
+_OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in _PLAIN)
+_GROUP_JOINS = "\n".join(  # from the fixed list above
+    f"LEFT JOIN (SELECT value AS value_{slot}, name AS group_{slot} FROM group_members WHERE slot = {slot})\n"  # noqa: S608
+    f"    ON value_{slot} = CASE getvariable('group_{slot}_of') {_OF_CALL} END"
+    for slot in range(1, MAX_BY + 1)
 )
-_SAFE_CLASSES = frozenset(
-    ("CONSTANT", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "FUNCTION", "OPERATOR", "CAST", "TYPE", "CASE", "BETWEEN")
-)
+_GROUPED = f"SELECT call_tax.*, group_1, group_2, group_3, group_4 FROM call_tax {_GROUP_JOINS}"  # noqa: S608 - likewise
+_ADD_MEMBERS = f"""
+INSERT INTO group_members
+SELECT $slot, value, $name FROM (SELECT DISTINCT CASE $dimension {_OF_CALL} END AS value FROM call_tax)
+WHERE regexp_full_match(value, $pattern) AND value NOT IN (SELECT value FROM group_members WHERE slot = $slot)
+"""  # noqa: S608 - likewise
+_SET_GROUP = {slot: f"SET VARIABLE group_{slot}_of = $dimension" for slot in range(1, MAX_BY + 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,8 @@ class Scope:
     where: str | None = None
     only: tuple[tuple[str, str], ...] = ()
     top: int | None = None
+    groups: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Names for sets of values, by dimension; what ``by`` calls ``group:NAME``."""
 
     @property
     def filters(self) -> dict[str, str]:
@@ -98,7 +106,7 @@ class Scope:
         """What ``sql`` binds."""
         only = dict(self.only)
         return {
-            "by": list(self.by),
+            "by": ["group" if name.startswith(_GROUP) else name for name in self.by],
             "since": _naive(self.since),
             "until": _naive(self.until),
             "tz": self.tz,
@@ -114,8 +122,24 @@ class Scope:
 
     def prepare(self, store: Store) -> None:
         """Define ``visible``, the one place where the user's own condition is part of a query."""
-        condition = f" WHERE ({_checked(store, self.where)})" if self.where is not None else ""
-        store.run(f"CREATE OR REPLACE TEMP VIEW visible AS SELECT * FROM call_tax{condition}")  # noqa: S608 - checked
+        grouped = any(name.startswith(_GROUP) for name in self.by)
+        if grouped:
+            self._list_members(store)
+        calls = _GROUPED if grouped else _NO_GROUPS
+        condition = f" WHERE ({checked_condition(store, self.where)})" if self.where is not None else ""
+        store.run(f"CREATE OR REPLACE TEMP VIEW visible AS SELECT * FROM ({calls}){condition}")  # noqa: S608 - checked
+
+    def _list_members(self, store: Store) -> None:
+        """Which values belong to which group, for every dimension that is one; the first group that fits has it."""
+        store.run("CREATE OR REPLACE TEMP TABLE group_members (slot INTEGER, value VARCHAR, name VARCHAR)")
+        for slot, name in enumerate(self.by, start=1):
+            if not name.startswith(_GROUP):
+                continue
+            dimension, members = group_members(name.removeprefix(_GROUP), self.groups)
+            store.run(_SET_GROUP[slot], {"dimension": dimension})
+            for group, patterns in members.items():
+                about = {"slot": slot, "name": group, "dimension": dimension}
+                store.run(_ADD_MEMBERS, {**about, "pattern": _pattern(",".join(patterns))})
 
 
 def show_groups(store: Store, keys: list[tuple[Any, ...]]) -> None:
@@ -129,11 +153,33 @@ def show_groups(store: Store, keys: list[tuple[Any, ...]]) -> None:
     )
 
 
-def parse_by(text: str | None) -> tuple[str, ...]:
+def group_members(name: str, groups: dict[str, dict[str, tuple[str, ...]]]) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """What ``group:NAME`` stands for: a dimension and the patterns of each group of its values. NAME is a dimension,
+    for all its groups, or one group. UsageError when no group is called so."""
+    by_dimension = {group: members[name] for group, members in groups.items() if name in members}
+    if by_dimension:
+        return name, by_dimension
+    if name in groups and len(groups[name]) == 1:
+        return next((dimension, {name: patterns}) for dimension, patterns in groups[name].items())
+    if name in groups:
+        raise UsageError(
+            f"--by group:{name}: the group has several dimensions, say which",
+            f"--by group:{next(iter(groups[name]))}",
+        )
+    known = sorted({dimension for members in groups.values() for dimension in members} | set(groups))
+    raise UsageError(
+        f"--by group:{name}: no group is called so in the configuration",
+        "groups: " + ", ".join(known) if known else 'name one: [groups.enterprise] tenant = ["acme", "globex*"]',
+    )
+
+
+def parse_by(text: str | None, groups: dict[str, dict[str, tuple[str, ...]]] | None = None) -> tuple[str, ...]:
     """``"tenant,model"`` as dimensions. Raises UsageError naming the nearest known one."""
     names = tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
     for name in names:
-        if name not in DIMENSIONS:
+        if name.startswith(_GROUP):
+            group_members(name.removeprefix(_GROUP), groups or {})
+        elif name not in DIMENSIONS:
             close = nearest(name, list(DIMENSIONS))
             raise UsageError(
                 f"--by {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
@@ -223,49 +269,3 @@ def _pattern(values: str) -> str:
     """A regular expression for a list of values with ``*`` and ``?``; ``-`` among them stands for no value at all."""
     parts = (re.escape(value.strip()).replace(r"\*", ".*").replace(r"\?", ".") for value in values.split(","))
     return "(?s)(" + "|".join(parts) + ")"
-
-
-def _checked(store: Store, where: str) -> str:
-    """The user's condition if it is one expression over the call's own columns; UsageError otherwise."""
-    if not where.strip():
-        raise UsageError("--where is empty", "such as --where \"tenant = 'acme'\"")
-    tree = json.loads(store.statement_tree(f"SELECT 1 FROM visible WHERE ({where}\n)"))  # noqa: S608 - parsed, not run
-    if tree.get("error") or len(tree["statements"]) != 1:
-        raise UsageError(f"--where: not a SQL condition: {where!r}")
-    node = tree["statements"][0]["node"]
-    plain = node["type"] == "SELECT_NODE" and not any(
-        (
-            node["modifiers"],
-            node["cte_map"]["map"],
-            node["group_expressions"],
-            node["having"],
-            node["qualify"],
-            node["sample"],
-        )
-    )
-    if not plain or node["from_table"]["type"] != "BASE_TABLE" or node["select_list"][0]["class"] != "CONSTANT":
-        raise UsageError("--where takes a single condition")
-    _refuse_unsafe(node["where_clause"])
-    # Two texts that parse to the same tree are the same condition: comments and stray brackets cannot hide a clause.
-    try:
-        store.query(f"EXPLAIN SELECT 1 FROM call_tax WHERE ({where}\n)")  # noqa: S608 - checked above
-    except Exception:
-        raise UsageError(
-            f"--where: {where!r} does not fit the columns of a call", "streamaudit documents them in docs/schema.md"
-        ) from None
-    return where + "\n"
-
-
-def _refuse_unsafe(tree: Any) -> None:
-    if isinstance(tree, list):
-        for item in tree:
-            _refuse_unsafe(item)
-    if not isinstance(tree, dict):
-        return
-    kind = tree.get("class")
-    if kind is not None and kind not in _SAFE_CLASSES:
-        raise UsageError(f"--where: {str(kind).lower()} expressions are not allowed")
-    if kind == "FUNCTION" and (tree["function_name"] not in _SAFE_FUNCTIONS or tree.get("schema")):
-        raise UsageError(f"--where: the function {tree['function_name']} is not allowed")
-    for value in tree.values():
-        _refuse_unsafe(value)

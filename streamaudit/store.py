@@ -7,6 +7,8 @@ a DuckDB file has one writer or many readers, across processes.
 
 import re
 import secrets
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +22,10 @@ import duckdb
 
 from streamaudit.errors import InputError, StoreError, StreamauditError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+DEFAULT_MEMORY = "1GB"
+"""What the database may use of the machine's memory; beyond it, it spills to temporary files."""
 
 _LOCK_PID = re.compile(r"\(PID (\d+)\)")
 _POLL_S = 0.2
@@ -47,6 +52,7 @@ class Store:
         self._running = False
         self._interrupter: threading.Thread | None = None
         self._wait_s: float = 0.0
+        self._spill = _spill_folder(connection)
         self._on_wait: Callable[[str], None] | None = None
         self.path = path
         self.writable = writable
@@ -69,9 +75,9 @@ class Store:
             time.sleep(0.02)
 
     @classmethod
-    def in_memory(cls) -> "Store":
+    def in_memory(cls, *, memory_limit: str | None = None) -> "Store":
         """An empty store that vanishes with the process."""
-        store = cls(_connect(), None, writable=True)
+        store = cls(_connect(memory_limit), None, writable=True)
         store.run("ATTACH ':memory:' AS store")
         store._create_schema()
         store._define_vocabulary()
@@ -79,11 +85,18 @@ class Store:
 
     @classmethod
     def open(
-        cls, path: Path, *, write: bool, wait_s: float = 0.0, on_wait: Callable[[str], None] | None = None
+        cls,
+        path: Path,
+        *,
+        write: bool,
+        wait_s: float = 0.0,
+        on_wait: Callable[[str], None] | None = None,
+        memory_limit: str | None = None,
     ) -> "Store":
         """Open a store file; a missing one is created when writing and a StoreError-free InputError when reading.
 
-        Waits up to ``wait_s`` seconds while another process holds it, telling ``on_wait`` once who does.
+        Waits up to ``wait_s`` seconds while another process holds it, telling ``on_wait`` once who does. A store of an
+        older version is upgraded in place, for which even a reader writes once. ``memory_limit`` None is the default.
         Raises StoreError when it stays busy, is not a store, or was written by a newer streamaudit.
         """
         try:
@@ -94,13 +107,14 @@ class Store:
             raise StoreError(f"cannot open store {path}: {error.strerror}", "--db names another file") from None
         if new and not write:
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
-        store = cls(_connect(), path, writable=write)
+        store = cls(_connect(memory_limit), path, writable=write)
         store._wait_s, store._on_wait = wait_s, on_wait
         try:
             store._attach(wait_s)
             if write and not store._has_tables():
                 store._create_schema()
-            store._check_version()
+            if store._version() < SCHEMA_VERSION:
+                store._upgrade()
             store._define_vocabulary()
         except BaseException:
             store.close()
@@ -117,6 +131,8 @@ class Store:
         """Release the file; safe to call twice."""
         Store._open.discard(self)
         self._connection.close()
+        if self._spill is not None:
+            shutil.rmtree(self._spill, ignore_errors=True)
 
     def run(self, sql: str, params: Params | None = None) -> int:
         """Run one statement to its end and return the number of rows it changed (0 when it changes none)."""
@@ -250,7 +266,7 @@ class Store:
             )
         self.run("USE memory")
 
-    def _check_version(self) -> None:
+    def _version(self) -> int:
         if not self._has_schema():
             raise StoreError(f"{self.path} is a DuckDB file but not a streamaudit store", "--db names another file")
         found = int(self.one("SELECT value FROM store.meta WHERE key = 'schema_version'")[0])
@@ -259,6 +275,51 @@ class Store:
                 f"store {self.path} has schema {found}; this streamaudit knows {SCHEMA_VERSION}",
                 "upgrade streamaudit, or name another store with --db",
             )
+        return found
+
+    def _upgrade(self) -> None:
+        """Bring an older store up to date, all steps in one transaction; the exports behind it may be gone."""
+        readonly = not self.writable
+        if readonly:
+            self._reattach(writable=True)
+        # Another process may have upgraded it while this one waited for the file.
+        steps = range(self._version() + 1, SCHEMA_VERSION + 1)
+        self.run("USE store")
+        with self.transaction():
+            for number in steps:
+                self.script(sql_text(f"upgrades/{number}.sql"))
+            self.run("UPDATE store.meta SET value = $to WHERE key = 'schema_version'", {"to": str(SCHEMA_VERSION)})
+        self.run("USE memory")
+        if readonly:
+            self._reattach(writable=False)
+
+    def _reattach(self, *, writable: bool) -> None:
+        self.run("DETACH store")
+        self.writable = writable
+        self._attach(max(self._wait_s, _PATIENCE_S))
+
+    def secret(self) -> str:
+        """The store's own random secret, from which hashes and aliases are keyed; never printed."""
+        return str(self.one("SELECT value FROM store.meta WHERE key = 'hash_salt'")[0])
+
+    def rewrite(self) -> None:
+        """Write the store anew without what was deleted from it and put it in the old one's place: deleting alone
+        leaves the bytes in the file. The old file stays locked until the new one has its name."""
+        if self.path is None:
+            return
+        fresh = self.path.with_name(f".{self.path.name}.new")
+        fresh.unlink(missing_ok=True)
+        try:
+            self.run("ATTACH $path AS fresh", {"path": str(fresh)})
+            self.run("COPY FROM DATABASE store TO fresh")
+            self.run("DETACH fresh")
+            fresh.chmod(self.path.stat().st_mode)
+            fresh.replace(self.path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        self.run("DETACH store")
+        self._attach(max(self._wait_s, _PATIENCE_S))
 
     def _define_vocabulary(self) -> None:
         self.script(sql_text("views.sql"))
@@ -269,14 +330,25 @@ def sql_text(name: str) -> str:
     return files("streamaudit").joinpath(name).read_text(encoding="utf-8")
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
+    connection.execute("SET memory_limit = $limit", {"limit": memory_limit or DEFAULT_MEMORY})
     # Naive times are UTC; nothing is fetched from a network; insertion order is never relied upon.
     connection.execute(
         "SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false; SET preserve_insertion_order = false; "
         "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
     )
     return connection
+
+
+def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """A folder that only this user can read, for what does not fit into memory; None where none can be made."""
+    try:
+        folder = tempfile.mkdtemp(prefix="streamaudit-")
+    except OSError:
+        return None
+    connection.execute("SET temp_directory = $folder", {"folder": str(Path(folder) / "spill")})
+    return folder
 
 
 def _lock_holder(error: duckdb.Error) -> str | None:

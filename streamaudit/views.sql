@@ -1,6 +1,9 @@
 -- The vocabulary: what an outcome, a usable TTFT and a cancellation tax are. Every audit sums these, none decides anew.
 -- Temporary views, so that a store written by an older version is read with this version's definitions.
 
+-- The calls as stored; replaced by a view that looks dimensions up when there is anything to look up (lookup.sql).
+CREATE OR REPLACE TEMP VIEW placed_calls AS SELECT * FROM store.calls;
+
 -- ttft_status: usable, or the reason a call has no TTFT. Censored = the user or a deadline ended the wait first.
 CREATE OR REPLACE TEMP VIEW call_outcome AS
 SELECT
@@ -23,7 +26,7 @@ SELECT
         OR (coalesce(delivered_tokens = 0, chunk_count = 0, false) AND coalesce(ttft_ms, 0) <= 0)
         AS stopped_before_first_token,
     CASE WHEN cache_hit THEN 0 WHEN usage_basis = 'provider' THEN output_tokens END AS billed_tokens
-FROM store.calls AS calls;
+FROM placed_calls AS calls;
 
 -- tax_class of every call that ended early: exact (billed and rendered known), estimated (a stated rule gives a value
 -- and an interval), unknown. tax_low adds 0 and tax_high is NULL for an unknown call. Completed calls have no tax.

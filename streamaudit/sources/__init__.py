@@ -92,7 +92,7 @@ class Source:
     def key_name(self, column: str, rank: int, mapping: Mapping) -> str:
         """The candidate key a rank of a keyed column stands for, as a user would write it."""
         if rank < TOP_LEVEL:
-            return mapping.paths.get(column, "")
+            return " or ".join(mapping.paths.get(column, ()))
         bands = (
             (OWN, self.own_keys.get(column, ()), ""),
             (TAGS, APP_KEYS[column], "tags."),

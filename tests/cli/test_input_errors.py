@@ -178,8 +178,29 @@ def test_a_bad_file_does_not_cost_the_good_ones(cli: Cli) -> None:
     (cli.folder / "b-login.json").write_bytes(UNUSABLE["login.json"][0])
     write_lines(cli.folder / "a.jsonl", calls(2))
     write_lines(cli.folder / "c.jsonl", calls(3, start=50))
-    assert cli.run("ingest", cli.folder, "--db", "store.duckdb").code == 3
+    assert cli.run("ingest", "a.jsonl", "b-login.json", "c.jsonl", "--db", "store.duckdb").code == 3
     assert _stored(cli) == 5
+
+
+@pytest.mark.parametrize("where", [".", "*.json*"])
+def test_a_stray_file_that_was_only_found_is_passed_over(cli: Cli, where: str) -> None:
+    """A folder or a glob may hold other JSON and files that are none: each is named, none of them fails the run."""
+    (cli.folder / "b-login.json").write_bytes(UNUSABLE["login.json"][0])
+    (cli.folder / "package.json").write_text('{"name": "something", "version": "1.0"}')
+    write_lines(cli.folder / "a.jsonl", calls(2))
+    done = cli.run("ingest", where, "--db", "store.duckdb")
+    assert done.code == 0
+    assert _stored(cli) == 2
+    assert [line.endswith("skipped") for line in done.err.splitlines() if "b-login.json" in line] == [True]
+    assert [line.endswith("skipped") for line in done.err.splitlines() if "package.json" in line] == [True]
+    assert cli.run("report", where, "--json").code == 0
+
+
+def test_a_folder_of_nothing_but_strays_is_an_error(cli: Cli) -> None:
+    """Passing files over never hides that nothing was read."""
+    (cli.folder / "package.json").write_text('{"name": "something", "version": "1.0"}')
+    assert cli.run("ingest", ".", "--db", "store.duckdb").code == 3
+    assert cli.run("report", ".").code == 3
 
 
 def _stored(cli: Cli) -> int:

@@ -137,10 +137,10 @@ def test_a_closed_standard_output_is_141(cli: Cli, sample_store: Path) -> None:
 
 BUG = """
 import sys
-import streamaudit.commands
+import streamaudit.reporting
 def explode(*arguments, **options):
     raise RuntimeError("SECRET-PROMPT")
-streamaudit.commands.run_demo = explode
+streamaudit.reporting.sample_traces = explode
 from streamaudit.__main__ import main
 sys.exit(main(["demo"]))
 """

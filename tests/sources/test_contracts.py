@@ -72,7 +72,7 @@ def test_a_source_names_only_columns_that_staging_has(source: Source, store: Sto
     """Its SQL runs over no records at all, and every column that comes out has a place."""
     fields = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in source.fields.items())
     records = f"WITH records AS (SELECT NULL::BIGINT AS line, NULL::JSON AS record, {fields} WHERE false) "
-    with scratch(store, tmp_path, "1GB"):
+    with scratch(store, tmp_path):
         store.script(sql_text("staging.sql"))
         bound = {**parameters(Mapping()), "salt": "x"}
         store.run(f"CREATE TEMP TABLE produced AS {records} SELECT * FROM ({source.sql})", bound)
@@ -109,7 +109,7 @@ def test_a_source_reads_junk_without_an_error(
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_every_rank_of_a_source_has_a_key_that_users_can_read(source: Source) -> None:
     """A reported key names where the value was found, for each place and each column."""
-    mapping = Mapping({"tenant": "metadata.org"})
+    mapping = Mapping({"tenant": ("metadata.org",)})
     assert source.key_name("tenant", 0, mapping) == "metadata.org"
     for column in ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens"):
         for position, key in enumerate(APP_KEYS[column]):

@@ -1,0 +1,64 @@
+"""``streamaudit config``."""
+
+import typer
+
+from streamaudit import config
+from streamaudit.errors import EXIT_OK
+from streamaudit.options import Access, Writing, expanded
+
+app = typer.Typer(
+    help="What is configured, and where each value came from.\n\nExample: streamaudit config show",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+
+
+def show(context: typer.Context, access: Access, writing: Writing) -> int:
+    """Every setting in force with where it came from: option, environment, file and line, or default.
+
+    Example: streamaudit config show
+    """
+    from streamaudit.output import tops, write
+    from streamaudit.report import Column, Interval, Report, Table
+
+    access.speak()
+    output = writing.checked()
+    columns = (
+        Column("setting"),
+        Column("value"),
+        Column("from", None, "option, environment, file and line, or default"),
+    )
+    table = Table("settings", columns, tuple(_rows(context, access, writing)))
+    report = Report("configuration", Interval(None, None), (table,))
+    write(dict.fromkeys(tops(output), report), output)
+    return EXIT_OK
+
+
+def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tuple[str, str | None, str]]":
+    settings = config.current()
+    given = {"wait": access.wait, "memory_limit": access.memory_limit, "color": writing.color}
+    rows: list[tuple[str, str | None, str]] = [
+        ("configuration", str(settings.path) if settings.path else None, "found" if settings.path else "no file"),
+        ("db", str(access.path()), access.origin()),
+    ]
+    for name, default in config.OPTIONS.items():
+        source = context.get_parameter_source(name)
+        value = given.get(name, settings.options.get(name, default))
+        origin = {"COMMANDLINE": f"--{name.replace('_', '-')}", "ENVIRONMENT": f"$STREAMAUDIT_{name.upper()}"}.get(
+            source.name if source else "", settings.origin(name) if name in settings.options else "default"
+        )
+        rows.append((name, None if value is None else str(value), origin))
+    for column, paths in settings.fields.items():
+        rows.append((f"fields.{column}", " or ".join(paths), settings.origin(f"fields.{column}")))
+    for name, path in settings.lookup.items():
+        rows.append((f"lookup.{name}", str(path), settings.origin(f"lookup.{name}")))
+    for group, members in settings.groups.items():
+        for dimension, patterns in members.items():
+            place = f"groups.{group}.{dimension}"
+            rows.append((place, ", ".join(patterns), settings.origin(place)))
+    for name, address in settings.links.items():
+        rows.append((f"links.{name}", address, settings.origin(f"links.{name}")))
+    return rows
+
+
+app.command("show")(expanded(show))

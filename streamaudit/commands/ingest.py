@@ -1,0 +1,130 @@
+"""``streamaudit ingest``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from streamaudit.errors import EXIT_OK, InputError, UsageError
+from streamaudit.options import Access, MapField, ProgressWhen, mapping
+
+if TYPE_CHECKING:
+    from streamaudit.ingest import FileResult
+
+
+def command(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, globs, folders, or - for standard input.")
+    ],
+    access: Access,
+    map_: MapField = None,
+    source: Annotated[
+        Optional[str],
+        typer.Option("--source", metavar="NAME", help="Name to store the calls under. Default: the format."),
+    ] = None,
+    max_bad: Annotated[
+        Optional[str], typer.Option("--max-bad", metavar="N|P%", help="Give up a file with more bad records than this.")
+    ] = None,
+    rejects: Annotated[
+        Optional[Path],
+        typer.Option("--rejects", metavar="FILE", help="List rejected records here as CSV: file, line, reason, bytes."),
+    ] = None,
+    sample_rate: Annotated[
+        Optional[float],
+        typer.Option("--sample-rate", metavar="SHARE", help="Share of the calls the exporter kept, such as 0.1."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Read files again even if they are unchanged.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be ingested and store nothing.")] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit 0 even if no file held a good record.")
+    ] = False,
+    progress: ProgressWhen = "auto",
+) -> int:
+    """Read exports into the store: Langfuse, Datadog, AIPerf, llmperf or raw JSON lines, plain, .gz or .zst.
+
+    Example: streamaudit ingest exports/*.jsonl.gz --map tenant=metadata.organizationId
+    """
+    import re
+    import shlex
+
+    from streamaudit import log, narrate
+    from streamaudit.ingest import Ingest, Options, coverage
+    from streamaudit.lookup import apply_lookups, keep_lookups, read_lookups
+    from streamaudit.reader import Reader, expand
+
+    count, share = _max_bad(max_bad)
+    if source is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", source):
+        raise UsageError(f"--source {source}: letters, digits, . _ : and -, up to 64 of them")
+    if sample_rate is not None and not 0 < sample_rate <= 1:
+        raise UsageError(f"--sample-rate {sample_rate}: expected a share above 0 and up to 1, such as 0.1")
+    options = Options(mapping(map_), source, force, share, count, sample_rate)
+    access.speak()
+    show = narrate.Progress(progress)
+    lookups = read_lookups()
+    files = expand(paths)
+    path = access.path()
+    if rejects is not None:
+        _write_rejects(rejects, [])  # fails before anything is read, not after
+    with access.in_memory() if dry_run else access.open(write=True) as store:
+        results = []
+        with Reader() as reader:
+            job = Ingest(store, options)
+            for name, sought in files.items():
+                outcome = job.file(reader, name, show, sought=sought)
+                results.append(outcome)
+                narrate.result(outcome)
+        keep_lookups(store, lookups)
+        apply_lookups(store, lookups)
+        loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
+        found = coverage(store, loads)
+    if rejects is not None:
+        _write_rejects(rejects, results)
+    narrate.equation(results)
+    narrate.coverage(found)
+    if dry_run:
+        log.note("  dry run      nothing was stored")
+    else:
+        log.note(f"  store        {path}")
+        if loads:
+            named = f" --db {shlex.quote(str(path))}" if access.db is not None else ""
+            log.note("next: streamaudit report --by tenant" + named)
+    return _exit_code(results, allow_empty)
+
+
+def _exit_code(results: "list[FileResult]", allow_empty: bool) -> int:
+    from streamaudit import log, narrate
+
+    if any(outcome.problem and not outcome.empty and not outcome.passed_over for outcome in results):
+        return InputError.exit_code
+    counted = narrate.add([outcome.counts for outcome in results if outcome.counts])
+    good = counted.new + counted.repeated + counted.replaced + counted.not_calls
+    if good or allow_empty or any(outcome.unchanged for outcome in results):
+        return EXIT_OK
+    log.say("error: no file held a good record")
+    return InputError.exit_code
+
+
+def _max_bad(text: str | None) -> tuple[int | None, float | None]:
+    import re
+
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%)?", text.strip())
+    if not match or (not match[2] and "." in match[1]) or (match[2] and float(match[1]) > 100):
+        raise UsageError(f"--max-bad {text}: expected a number of records or a share up to 100%, such as 1%")
+    return (None, float(match[1]) / 100) if match[2] else (int(match[1]), None)
+
+
+def _write_rejects(path: Path, results: "list[FileResult]") -> None:
+    import csv
+
+    try:
+        stream = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    with stream as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "line", "record", "reason", "bytes"))
+        for outcome in results:
+            for reject in outcome.rejects:
+                table.writerow((outcome.shown, reject.line, reject.record, reject.reason, reject.bytes))

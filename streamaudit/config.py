@@ -1,0 +1,254 @@
+"""``streamaudit.toml``: what a team sets once. Settings know where each value came from.
+
+The nearest file counts and no other: ``--config``, else ``$STREAMAUDIT_CONFIG``, else ``streamaudit.toml`` or a
+``pyproject.toml`` with ``[tool.streamaudit]`` in the working directory or above it, else the user's own file in the XDG
+configuration folder. A flag beats an environment variable beats the file beats the default. Paths are relative to the
+file that names them.
+"""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamaudit.errors import UsageError, nearest
+from streamaudit.units import memory, seconds
+
+# Settings that are the default of the option of the same name.
+OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
+_TABLES = ("fields", "lookup", "groups", "links")
+KEYS = ("db", *OPTIONS, *_TABLES)
+VENDORS = ("langfuse", "datadog")
+
+Patterns = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The configuration in force. ``lines`` gives the line of each setting in ``path``, by dotted name."""
+
+    path: Path | None = None
+    db: Path | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column to the paths tried for it, in order."""
+    lookup: dict[str, Path] = field(default_factory=dict)
+    """Dimension to a CSV file that gives its value for the value of another column."""
+    groups: dict[str, Patterns] = field(default_factory=dict)
+    """Name of a group to the patterns of its members, by dimension."""
+    links: dict[str, str] = field(default_factory=dict)
+    """Vendor to the base address of its traces."""
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def origin(self, name: str) -> str:
+        """Where a setting of the file stands, as ``FILE:LINE``."""
+        return f"{self.path}:{self.lines.get(name, 1)}"
+
+
+_in_force = Settings()
+
+
+def current() -> Settings:
+    """The settings of this process: those of ``use``, empty until then."""
+    return _in_force
+
+
+def use(settings: Settings) -> None:
+    """Put settings in force."""
+    global _in_force
+    _in_force = settings
+
+
+def find(explicit: Path | None = None) -> Path | None:
+    """The configuration file that counts, or None."""
+    named = explicit or (Path(os.environ["STREAMAUDIT_CONFIG"]) if os.environ.get("STREAMAUDIT_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise UsageError(f"no configuration file {named}")
+        return named
+    try:
+        here = Path.cwd()
+    except OSError:
+        return None
+    for folder in (here, *here.parents):
+        if (folder / "streamaudit.toml").is_file():
+            return folder / "streamaudit.toml"
+        project = folder / "pyproject.toml"
+        if project.is_file() and re.search(r"^\s*\[tool\.streamaudit[\].]", _text(project), re.MULTILINE):
+            return project
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    own = Path(home) / "streamaudit" / "config.toml"
+    return own if own.is_file() else None
+
+
+def load(path: Path | None) -> Settings:
+    """The settings of a file; UsageError with file, line and nearest key for what it cannot mean."""
+    if path is None:
+        return Settings()
+    import tomllib
+
+    text = _text(path)
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    prefix = ""
+    if path.name == "pyproject.toml":
+        data, prefix = data.get("tool", {}).get("streamaudit", {}), "tool.streamaudit."
+    return _Reader(path, data, _lines(text, prefix)).settings()
+
+
+class _Reader:
+    """Turns the decoded file into Settings; every error names the line."""
+
+    def __init__(self, path: Path, data: dict[str, Any], lines: dict[str, int]) -> None:
+        self._path, self._data, self._lines = path, data, lines
+
+    def settings(self) -> Settings:
+        self._known("", self._data, KEYS)
+        return Settings(
+            path=self._path,
+            db=self._file("db"),
+            options=self._options(),
+            fields=self._fields(),
+            lookup=self._lookup(),
+            groups=self._groups(),
+            links=self._links(),
+            lines=self._lines,
+        )
+
+    def _fail(self, name: str, what: str, hint: str | None = None) -> UsageError:
+        return UsageError(f"{self._path}:{self._lines.get(name, 1)}: {name}: {what}", hint)
+
+    def _known(self, inside: str, table: dict[str, Any], names: tuple[str, ...]) -> None:
+        for key in table:
+            if key not in names:
+                close = nearest(key, list(names))
+                raise self._fail(
+                    f"{inside}{key}", "there is no such setting" + (f", did you mean {close}?" if close else ""),
+                    "settings here: " + ", ".join(names),
+                )  # fmt: skip
+
+    def _text(self, name: str, value: object) -> str:
+        if not isinstance(value, str) or not value:
+            raise self._fail(name, "expected a text in quotes")
+        return value
+
+    def _file(self, name: str) -> Path | None:
+        if name not in self._data:
+            return None
+        return self._path.parent / Path(self._text(name, self._data[name])).expanduser()
+
+    def _table(self, name: str) -> dict[str, Any]:
+        table = self._data.get(name, {})
+        if not isinstance(table, dict):
+            raise self._fail(name, f"expected a table, written [{name}]")
+        return table
+
+    def _options(self) -> dict[str, Any]:
+        found = {name: self._data[name] for name in OPTIONS if name in self._data}
+        for name, value in found.items():
+            if name == "top":
+                if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                    raise self._fail(name, "expected a number from 1")
+            else:
+                text = self._text(name, value)
+                try:
+                    _CHECKS[name](name, text)
+                except UsageError as error:
+                    raise self._fail(name, error.message.removeprefix(f"{name} "), error.hint) from None
+        return found
+
+    def _fields(self) -> dict[str, tuple[str, ...]]:
+        from streamaudit.mapping import parse_mapping
+
+        found: dict[str, tuple[str, ...]] = {}
+        for column, value in self._table("fields").items():
+            name = f"fields.{column}"
+            paths = tuple(self._text(name, one) for one in (value if isinstance(value, list) else [value]))
+            for path in paths:
+                try:
+                    parse_mapping([f"{column}={path}"])
+                except UsageError as error:
+                    raise self._fail(name, error.message.partition(": ")[2], error.hint) from None
+            found[column] = paths
+        return found
+
+    def _lookup(self) -> dict[str, Path]:
+        table = self._table("lookup")
+        self._known("lookup.", table, LOOKUPS)
+        return {
+            name: self._path.parent / Path(self._text(f"lookup.{name}", value)).expanduser()
+            for name, value in table.items()
+        }
+
+    def _groups(self) -> dict[str, Patterns]:
+        found: dict[str, Patterns] = {}
+        for group, members in self._table("groups").items():
+            name = f"groups.{group}"
+            if not isinstance(members, dict) or not members:
+                raise self._fail(name, 'expected members by dimension, such as tenant = ["acme", "globex*"]')
+            self._known(f"{name}.", members, GROUPED)
+            found[group] = {
+                dimension: tuple(
+                    self._text(f"{name}.{dimension}", one) for one in (values if isinstance(values, list) else [values])
+                )
+                for dimension, values in members.items()
+            }
+        return found
+
+    def _links(self) -> dict[str, str]:
+        table = self._table("links")
+        self._known("links.", table, VENDORS)
+        for name, value in table.items():
+            if not re.match(r"https?://[^\s/]+", self._text(f"links.{name}", value)):
+                raise self._fail(f"links.{name}", "expected an address that begins with https://")
+        return {name: value.rstrip("/") for name, value in table.items()}
+
+
+LOOKUPS = ("tenant", "route", "deploy", "environment", "service", "region")
+"""Dimensions a lookup may give."""
+GROUPED = ("tenant", "model", "provider", "route", "user_id", "deploy", "environment", "service", "region", "source")
+"""Dimensions whose values can be put into groups."""
+
+
+def _color(where: str, text: str) -> None:
+    if text not in ("auto", "always", "never"):
+        raise UsageError(f"{where} {text}: auto, always or never")
+
+
+def _zone(where: str, text: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(f"{where} {text}: there is no such time zone", "such as UTC or Europe/Paris") from None
+
+
+_CHECKS: dict[str, Any] = {"tz": _zone, "wait": seconds, "color": _color, "memory_limit": memory}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text") from None
+
+
+def _lines(text: str, prefix: str) -> dict[str, int]:
+    """The line of every setting by dotted name; the parser of the standard library does not keep them."""
+    found: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line)
+        key = re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line)
+        if header:
+            table = re.sub(r"""["'\s]""", "", header[1]) + "."
+            found.setdefault(table.removeprefix(prefix)[:-1], number)
+        elif key:
+            found.setdefault((table + re.sub(r"""["'\s]""", "", key[1])).removeprefix(prefix), number)
+    return found

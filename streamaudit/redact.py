@@ -1,0 +1,33 @@
+"""Aliases in place of values: for a report that leaves the house. The same value has the same alias in every report of
+a store, and nobody without the store can tell which value it stands for or compute it from a guess."""
+
+import hashlib
+import hmac
+from dataclasses import replace
+
+from streamaudit.report import Report, Table, Value
+
+
+def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
+    """The report with the values of these dimensions replaced, in every table that has such a column, and without
+    filters, which would name them."""
+
+    def alias(dimension: str, value: Value) -> Value:
+        if value is None:
+            return None
+        digest = hmac.new(key.encode(), f"{dimension}\0{value}".encode(), hashlib.sha256).hexdigest()
+        return f"{dimension}-{digest[:8]}"
+
+    def hidden(table: Table) -> Table:
+        names = [column.name for column in table.columns]
+        places = {names.index(name): name for name in dimensions if name in names}
+        if not places:
+            return table
+        rows = tuple(
+            tuple(alias(places[index], value) if index in places else value for index, value in enumerate(row))
+            for row in table.rows
+        )
+        return replace(table, rows=rows)
+
+    filters = dict.fromkeys(report.filters, "(redacted)")
+    return replace(report, tables=tuple(hidden(table) for table in report.tables), filters=filters)

@@ -1,0 +1,90 @@
+"""One report from question to bytes: open the store late or read files into memory, ask, close, then render."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from streamaudit import narrate
+from streamaudit.errors import EXIT_OK, InputError, StreamauditError, UsageError
+from streamaudit.ingest import Ingest, Options
+from streamaudit.lookup import apply_lookups, read_lookups
+from streamaudit.options import Inputs, Writing, mapping
+from streamaudit.output import Output, tops, write
+from streamaudit.reader import Reader, expand
+from streamaudit.redact import redacted
+from streamaudit.report import Report
+from streamaudit.scope import Scope
+from streamaudit.store import Store
+
+Audit = Callable[[Store, Scope], Report]
+
+
+def run_audit(audit: Audit, scope: Scope, inputs: Inputs, writing: Writing, top: int | None = None) -> int:
+    """Run one audit over the store, or over files in memory, and write its report."""
+    output = writing.checked(top)
+    hide = writing.redacted()
+    with opened(inputs) as store:
+        reports = {top: _asked(store, audit, replace(scope, top=top)) for top in tops(output)}
+        if hide:
+            key = store.secret()
+            reports = {top: redacted(report, hide, key) for top, report in reports.items()}
+    return written(reports, output, writing)
+
+
+def written(reports: dict[int | None, Report], output: Output, writing: Writing) -> int:
+    """Write the reports; InputError when they are empty and that was to fail."""
+    write(reports, output)
+    if writing.fail_on_empty and any(note.code == "empty" for report in reports.values() for note in report.notes):
+        raise InputError("no calls in this window")
+    return EXIT_OK
+
+
+def _asked(store: Store, audit: Audit, scope: Scope) -> Report:
+    try:
+        return audit(store, scope)
+    except StreamauditError as error:
+        if scope.where and type(error) is StreamauditError:
+            raise UsageError(f"--where: {scope.where!r} compares a value with another type") from None
+        raise
+
+
+@contextmanager
+def opened(inputs: Inputs) -> Iterator[Store]:
+    """The store to read, locked against files and network: the store file, or one in memory filled from files."""
+    inputs.speak()
+    lookups = read_lookups()
+    with ExitStack() as stack:
+        if inputs.files:
+            # The reader's folder is where large queries spill, so it outlives them.
+            reader = stack.enter_context(Reader())
+            store = stack.enter_context(inputs.in_memory())
+            _fill(store, reader, inputs)
+        else:
+            store = stack.enter_context(inputs.open(write=False))
+        apply_lookups(store, lookups)
+        store.lock_down()
+        yield store
+
+
+def _fill(store: Store, reader: Reader, inputs: Inputs) -> None:
+    job = Ingest(store, Options(mapping(inputs.map_)))
+    found = expand(inputs.files or [])
+    results = [job.file(reader, name, narrate.Progress(), sought=sought) for name, sought in found.items()]
+    for outcome in results:
+        if outcome.problem or outcome.rejects:
+            narrate.result(outcome, keys=False)
+    failed = [outcome for outcome in results if outcome.problem and not outcome.passed_over]
+    if failed:
+        raise InputError(f"{len(failed)} of {len(results)} files could not be read, so there is no report")
+    if not any(outcome.counts and outcome.counts.read > outcome.counts.rejected for outcome in results):
+        raise InputError("no file held a good record, so there is no report")
+
+
+@contextmanager
+def sample_traces() -> Iterator[list[str]]:
+    """The sample traces that come with the package, or stand in its checkout."""
+    with as_file(files("streamaudit").joinpath("sample_traces")) as packed:
+        folder = packed if packed.is_dir() else Path(__file__).parent.parent / "sample_traces"
+        yield sorted(str(path) for path in folder.glob("*.gz"))
