@@ -254,7 +254,7 @@ WHERE source = getvariable('source') AND load_id <> getvariable('load_id')
 _DELETE_REREAD_CALLS = """
 DELETE FROM store.calls WHERE list_contains($loads, load_id) AND (
     list_contains($same, load_id) OR call_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
-RETURNING call_id
+RETURNING call_id, response_id
 """
 _EMPTIED = """
 SELECT load_id FROM store.loads WHERE list_contains($loads, load_id)
@@ -264,9 +264,18 @@ _DELETE_REREAD_SPANS = """
 DELETE FROM store.spans WHERE list_contains($loads, load_id) AND (
     list_contains($same, load_id) OR span_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
 """
-_KEEP_REMOVED = "CREATE OR REPLACE TEMP TABLE removed AS SELECT unnest($ids::VARCHAR[]) AS call_id"
-_NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed (call_id VARCHAR)"
-_REREAD = "SELECT count(*) FROM store.calls SEMI JOIN removed USING (call_id) WHERE load_id = getvariable('load_id')"
+_NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed (call_id VARCHAR, response_id VARCHAR, reread BOOLEAN)"
+_KEEP_REMOVED = "INSERT INTO removed SELECT unnest($ids::VARCHAR[]), unnest($responses::VARCHAR[]), true"
+_KEEP_BEATEN = """
+INSERT INTO removed
+SELECT call_id, response_id, false FROM store.calls
+SEMI JOIN (SELECT call_id FROM contest WHERE was_stored AND winner_row IS NOT NULL) AS beaten USING (call_id)
+WHERE source = getvariable('source') AND response_id IS NOT NULL
+"""
+_REREAD = """
+SELECT count(*) FROM store.calls SEMI JOIN (SELECT call_id FROM removed WHERE reread) AS gone USING (call_id)
+WHERE load_id = getvariable('load_id')
+"""
 
 
 def set_variables(store: Store, values: dict[str, Any]) -> None:
@@ -337,12 +346,12 @@ def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:
     """Take out what earlier loads of the same path hold under another mapping and this file brings again, and
     remember which calls that was. Loads in ``same`` read the very same content: nothing of them stays. Of a file that
     has been overwritten since, the calls that are no longer in it do stay."""
+    store.run(_NO_REMOVED)
     if not loads:
-        store.run(_NO_REMOVED)
         return
     about = {"loads": loads, "same": same}
-    ids = [row[0] for row in store.query(_DELETE_REREAD_CALLS, about)]
-    store.run(_KEEP_REMOVED, {"ids": ids})
+    gone_calls = store.query(_DELETE_REREAD_CALLS, about)
+    store.run(_KEEP_REMOVED, {"ids": [row[0] for row in gone_calls], "responses": [row[1] for row in gone_calls]})
     store.run(_DELETE_REREAD_SPANS, about)
     gone = {"gone": [row[0] for row in store.query(_EMPTIED, about)]}
     store.run("DELETE FROM store.rejects WHERE list_contains($gone, load_id)", gone)
@@ -359,6 +368,7 @@ def merge(store: Store) -> Counts:
     if store.one("SELECT count(*) FROM repeated")[0]:
         store.run(_CONTEST)
         arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
+        store.run(_KEEP_BEATEN)
         store.run(_DELETE_LOSERS)
         store.run(_INSERT_WINNERS)
         store.run(_INSERT_FIRST_SEEN)

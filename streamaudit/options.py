@@ -185,15 +185,15 @@ class Access:
         log.configure(quiet=self.quiet, verbose=self.verbose, form=self.log_format)
         log.detail(f"configuration {config.current().path or 'none'}")
 
-    def open(self, *, write: bool) -> "Store":
-        """The store file, opened; a missing one is created when writing."""
+    def open(self, *, write: bool, create: bool = True) -> "Store":
+        """The store file, opened; a missing one is created when writing, unless ``create`` says no."""
         from streamaudit import log
         from streamaudit.store import Store
         from streamaudit.units import memory, seconds
 
         log.detail(f"store {self.path()}")
         return Store.open(
-            self.path(), write=write, wait_s=seconds("--wait", self.wait), on_wait=log.note,
+            self.path(), write=write, create=create, wait_s=seconds("--wait", self.wait), on_wait=log.note,
             memory_limit=memory("--memory-limit", self.memory_limit),
         )  # fmt: skip
 

@@ -12,6 +12,13 @@ from typing import Literal
 Value = str | int | float | bool | datetime | None
 Row = tuple[Value, ...]
 
+
+class Json(str):
+    """A value that is a JSON document: set into JSON as what it is, shown as its text everywhere else."""
+
+    __slots__ = ()
+
+
 Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes", "usd_per_mtok"]
 """``ratio`` is a share (0.05 = 5 %); ``usd`` dollars; ``calls`` a count of calls or records."""
 

@@ -210,7 +210,8 @@ def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def parse_window(
-    since: str | None, until: str | None, last: str | None, week: str | None, tz: str, now: datetime | None = None
+    since: str | None, until: str | None, last: str | None, week: str | None, tz: str, now: datetime | None = None,
+    flag: str = "--since",
 ) -> tuple[datetime | None, datetime | None]:
     """The UTC window of ``--since``, ``--until``, ``--last`` or ``--week`` in zone ``tz``."""
     try:
@@ -233,10 +234,17 @@ def parse_window(
         if monday is None or monday.year > 9000:
             raise UsageError(f"--week {week}: expected an ISO week such as 2026-W47")
         return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
-    start, end = _instant("--since", since, zone), _instant("--until", until, zone)
+    start, end = _instant(flag, since, zone), _instant("--until", until, zone)
     if start and end and start >= end:
         raise UsageError("--since must be before --until")
     return start, end
+
+
+def parse_instant(flag: str, text: str, tz: str) -> datetime:
+    """A date or time in zone ``tz`` as a naive UTC instant, as the store keeps them."""
+    since, _ = parse_window(text, None, None, None, tz, flag=flag)
+    assert since is not None
+    return since.astimezone(UTC).replace(tzinfo=None)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

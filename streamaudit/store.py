@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
+from itertools import islice, takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import duckdb
 
@@ -28,6 +29,7 @@ DEFAULT_MEMORY = "1GB"
 """What the database may use of the machine's memory; beyond it, it spills to temporary files."""
 
 _LOCK_PID = re.compile(r"\(PID (\d+)\)")
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
 _PATIENCE_S = 60.0
 
@@ -40,6 +42,15 @@ class ReadFailure(Exception):
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
         self.kind = kind
+
+
+class Answer(NamedTuple):
+    """What a SELECT gave: column names, each once, their DuckDB types, rows, and how many rows there are in all."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    total: int
 
 
 class Store:
@@ -89,6 +100,7 @@ class Store:
         path: Path,
         *,
         write: bool,
+        create: bool = True,
         wait_s: float = 0.0,
         on_wait: Callable[[str], None] | None = None,
         memory_limit: str | None = None,
@@ -101,11 +113,11 @@ class Store:
         """
         try:
             new = not path.exists()
-            if new and write:
+            if new and write and create:
                 path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot open store {path}: {error.strerror}", "--db names another file") from None
-        if new and not write:
+        if new and not (write and create):
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
         store = cls(_connect(memory_limit), path, writable=write)
         store._wait_s, store._on_wait = wait_s, on_wait
@@ -174,8 +186,32 @@ class Store:
         """DuckDB's own syntax tree of a statement, as JSON text; what does not parse comes back as an error object."""
         return str(self.one("SELECT json_serialize_sql($sql)", {"sql": sql})[0])
 
-    def lock_down(self) -> None:
-        """Refuse all file and network access and all settings for the rest of this connection's life."""
+    def answer(self, sql: str, most: int | None = None) -> "Answer":
+        """One SELECT as a table: at most this many of its rows, and how many it has in all."""
+        with self._query_running():
+            found = self._connection.sql(sql)
+            names = found.columns
+            if len(set(names)) < len(names):
+                found = found.project("*")  # names the second of two equal columns anew
+            zoned = [str(kind) for kind in found.types]
+            if any(_ZONED in kind for kind in zoned):
+                # A time with a zone needs a package to become a Python value; the session's zone is UTC.
+                kinds = [duckdb.sqltype(kind.replace(_ZONED, "TIMESTAMP")) for kind in zoned]
+                cast = [duckdb.ColumnExpression(name).cast(kind) for name, kind in zip(found.columns, kinds, strict=True)]
+                found = found.select(*(one.alias(name) for one, name in zip(cast, found.columns, strict=True)))
+            names, types = tuple(found.columns), tuple(str(kind) for kind in found.types)
+            if most is None:
+                rows = found.fetchall()
+                return Answer(names, types, rows, len(rows))
+            rows = list(islice(found.iter_rows(), most + 1))
+            total = found.aggregate("count(*)").fetchall()[0][0] if len(rows) > most else len(rows)
+            return Answer(names, types, rows[:most], total)
+
+    def lock_down(self, writable: Path | None = None) -> None:
+        """Refuse all network and file access, but for one folder, and all settings for the rest of this connection's
+        life."""
+        if writable is not None:
+            self.query("SET allowed_directories = $folders", {"folders": [str(writable)]})
         self.script("SET enable_external_access = false; SET lock_configuration = true")
 
     @contextmanager
@@ -307,14 +343,16 @@ class Store:
         leaves the bytes in the file. The old file stays locked until the new one has its name."""
         if self.path is None:
             return
-        fresh = self.path.with_name(f".{self.path.name}.new")
+        path = self.path.resolve()
+        fresh = path.with_name(f".{path.name}.new")
         fresh.unlink(missing_ok=True)
         try:
+            self.run("CHECKPOINT store")
             self.run("ATTACH $path AS fresh", {"path": str(fresh)})
             self.run("COPY FROM DATABASE store TO fresh")
             self.run("DETACH fresh")
-            fresh.chmod(self.path.stat().st_mode)
-            fresh.replace(self.path)
+            fresh.chmod(path.stat().st_mode)
+            fresh.replace(path)
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
@@ -378,6 +416,17 @@ def _store_error(error: duckdb.Error, path: Path | None) -> StreamauditError:
         if sign.lower() in text.lower():
             return StoreError(message, hint)
     return StreamauditError(f"the database refused a query ({type(error).__name__})")
+
+
+def misfit(error: StreamauditError) -> str | None:
+    """Why a statement does not parse or does not fit the tables, in DuckDB's words, which then name only what stands in
+    the statement; None when it failed while running, where they may quote a value."""
+    cause = error.__cause__
+    if not isinstance(cause, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException):
+        return None
+    lines = str(cause).partition("\n\nLINE ")[0].partition("Error: ")[2].splitlines()
+    shown = takewhile(lambda line: "Candidate functions" not in line, lines)
+    return " ".join(line.strip() for line in shown if line.strip())
 
 
 _READ_SIGNS = (

@@ -181,13 +181,9 @@ WHERE calls.source = getvariable('source') AND calls.call_id = i.call_id
 # One response exported by two sources is one bill: the source with the better usage keeps it, whichever came first.
 _SHARED_RESPONSES = """
 CREATE OR REPLACE TEMP TABLE shared AS
-WITH touched AS (
-    SELECT response_id FROM scratch.staged WHERE response_id IS NOT NULL AND reason IS NULL
-    UNION
-    SELECT response_id FROM nodes WHERE response_id IS NOT NULL
-), seen AS (
+WITH seen AS (
     SELECT source, call_id, response_id, usage_basis, output_tokens
-    FROM store.calls SEMI JOIN touched USING (response_id)
+    FROM store.calls SEMI JOIN touched_responses USING (response_id)
     WHERE uncounted_reason IS DISTINCT FROM 'nested'
 ), kept AS (
     -- An id that one source gives to several calls is a placeholder and identifies nothing.
@@ -212,26 +208,55 @@ WHERE calls.source = shared.source AND calls.call_id = shared.call_id AND calls.
 """
 
 
+# The responses of the file, of its traces, and of versions of calls that it put out of the store.
+_TOUCHED_RESPONSES = """
+CREATE OR REPLACE TEMP TABLE touched_responses AS
+SELECT response_id FROM scratch.staged WHERE response_id IS NOT NULL AND reason IS NULL
+UNION
+SELECT response_id FROM nodes WHERE response_id IS NOT NULL
+UNION
+SELECT response_id FROM removed WHERE response_id IS NOT NULL
+"""
+
+
 def recompute(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
     """Bring the traces and responses of the staged file up to date; a no-op for sources without steps."""
     store.run(_TOUCHED)
     if store.one(_HAS_STEPS)[0] or (not store.one(_STANDS_ALONE)[0] and store.one(_SHARES_TRACES)[0]):
-        store.run(_NODES)
-        store.run(_ANCESTRY)
-        store.run(_NESTED, {"nested_rule": nested_rule})
-        store.run(_DEEPEST_ONLY)
-        store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
-        store.run(_FILL)
+        _recompute_traces(store, nested_rule, route_by_ancestor)
     else:
         store.run(_NO_NODES)
         if route_by_ancestor:
             store.run("UPDATE store.calls SET route = name WHERE load_id = getvariable('load_id')")
-    if store.one(_HAS_RESPONSES)[0]:
+    store.run(_TOUCHED_RESPONSES)
+    recompute_responses(store)
+
+
+def recompute_remaining(store: Store, source: str, nested_rule: str, route_by_ancestor: bool) -> None:
+    """Bring up to date what is left of the traces in ``removed_traces`` (source, trace_id)."""
+    store.run("SET VARIABLE source = $source", {"source": source})
+    store.run(_REMAINING)
+    _recompute_traces(store, nested_rule, route_by_ancestor)
+    store.run("INSERT INTO touched_responses SELECT response_id FROM nodes WHERE response_id IS NOT NULL")
+
+
+_REMAINING = """
+CREATE OR REPLACE TEMP TABLE touched AS
+SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND source = getvariable('source')
+"""
+
+
+def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
+    store.run(_NODES)
+    store.run(_ANCESTRY)
+    store.run(_NESTED, {"nested_rule": nested_rule})
+    store.run(_DEEPEST_ONLY)
+    store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
+    store.run(_FILL)
+
+
+def recompute_responses(store: Store) -> None:
+    """Count each response in ``touched_responses`` once, whichever sources have it."""
+    if store.one("SELECT EXISTS (FROM touched_responses)")[0]:
         store.run(_SHARED_RESPONSES)
         store.run(_COUNT_ONCE)
-
-
-_HAS_RESPONSES = """
-SELECT EXISTS (FROM scratch.staged WHERE response_id IS NOT NULL)
-    OR EXISTS (FROM nodes WHERE response_id IS NOT NULL)
-"""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from streamaudit.render._humanise import iso, known
+from streamaudit.report import Json
 
 
 class RecordEncoder:
@@ -17,10 +18,19 @@ class RecordEncoder:
 
     def encode(self, record: dict[str, Any]) -> str:
         """One record as JSON."""
+        if any(type(value) is Json for value in record.values()):
+            record = {name: _parsed(value) if type(value) is Json else value for name, value in record.items()}
         try:
             return self._encode(record)
         except ValueError:  # NaN or an infinity; too rare to look at every value for it
             return self._encode({name: value if known(value) else None for name, value in record.items()})
+
+
+def _parsed(document: str) -> Any:
+    try:
+        return json.loads(document)
+    except ValueError:
+        return str(document)
 
 
 def moment(value: object) -> str:

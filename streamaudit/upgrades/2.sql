@@ -13,3 +13,4 @@ COMMENT ON COLUMN lookups.field IS 'Dimension that gets the value.';
 COMMENT ON COLUMN lookups.key_column IS 'Column whose value is looked up.';
 COMMENT ON COLUMN lookups.key IS 'Its value.';
 COMMENT ON COLUMN lookups.value IS 'What the dimension becomes; calls with no entry keep what they have.';
+COMMENT ON COLUMN loads.digest IS 'Format, its version and a hash of the field mapping; a new digest reads the file again.';

@@ -1,0 +1,29 @@
+"""``streamaudit forget``."""
+
+from typing import Annotated
+
+import typer
+
+from streamaudit.options import Access
+
+
+def command(
+    user: Annotated[str, typer.Option("--user", metavar="ID", help="The user id whose calls leave the store.")],
+    access: Access,
+) -> int:
+    """Take every call of one user out of the store, with the other steps of their traces.
+
+    Example: streamaudit forget --user u-1042
+    """
+    from streamaudit import log
+    from streamaudit.errors import EXIT_OK, InputError
+    from streamaudit.keeping import forget
+
+    access.speak()
+    with access.open(write=True, create=False) as store:
+        removed = forget(store, user)
+    if not removed.calls and not removed.spans:
+        raise InputError("the store has no call of that user", "ids are compared as they are, letter for letter")
+    log.note(f"{removed.calls:,} calls and {removed.spans:,} other steps are gone, and the file was written anew without them")
+    log.note("  exports that still hold the user bring the calls back when they are ingested: delete them there too")
+    return EXIT_OK
