@@ -58,18 +58,16 @@ def _run(arguments: list[str]) -> int:
         result = app(arguments, prog_name="streamaudit", standalone_mode=False)
         return result if isinstance(result, int) else EXIT_OK
     except StreamauditError as error:
-        _say(f"error: {error.message}")
-        if error.hint:
-            _say(f"  try: {error.hint}")
+        _say(error.message, error.hint)
         return error.exit_code
     except Exit as error:
         return error.exit_code
     except Abort:
         return EXIT_INTERRUPTED
     except TyperException as error:
-        _say(f"error: {error.format_message() if hasattr(error, 'format_message') else error}")
         context = getattr(error, "ctx", None)
-        _say(f"  try: {context.command_path if context else 'streamaudit'} --help")
+        message = str(error.format_message() if hasattr(error, "format_message") else error)
+        _say(message, f"{context.command_path if context else 'streamaudit'} --help")
         return UsageError.exit_code
     except SystemExit as leaving:
         # Typer leaves by itself with 1, which only a failed gate may return, when nobody reads its output.
@@ -79,19 +77,19 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except PermissionError as error:
-        _say(f"error: no permission: {error.filename}")
+        _say(f"no permission: {error.filename}")
         return InputError.exit_code
     except Exception as error:
         if os.environ.get("STREAMAUDIT_TRACEBACK"):
             raise
-        _say(f"error: a bug in streamaudit ({type(error).__name__}); STREAMAUDIT_TRACEBACK=1 shows where")
+        _say(f"a bug in streamaudit ({type(error).__name__}); STREAMAUDIT_TRACEBACK=1 shows where")
         return EXIT_BUG
 
 
-def _say(text: str) -> None:
+def _say(message: str, hint: str | None = None) -> None:
     from streamaudit import log
 
-    log.say(text)
+    log.problem(message, hint)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from streamaudit import __version__, config
 from streamaudit.options import expanded
 
 COMMANDS = (
-    "ingest", "report", "ttft", "tax", "unload", "prune", "forget", "config", "demo",
+    "ingest", "report", "ttft", "tax", "coverage", "export", "sql", "unload", "prune", "forget", "config", "demo", "spec",
 
 )  # fmt: skip
 """Every file of the folder ``commands`` that is there, in the order of the help."""

@@ -101,7 +101,7 @@ def _remove(store: Store, selection: tuple[str, str], params: Params) -> Removed
         store.run(statement)
     calls, spans = store.run(_DELETE_CALLS), store.run(_DELETE_SPANS)
     formats = discover()
-    for source, form in store.query("SELECT source, any_value(format) FROM store.loads GROUP BY source ORDER BY source"):
+    for source, form in store.query("SELECT source, any_value(format) FROM store.loads GROUP BY source ORDER BY ALL"):
         rule = formats[form].nested_rule if form in formats else "same_model"
         by_ancestor = store.one(_ROUTE_KEY, {"source": source})[0] == "ancestor"
         recompute_remaining(store, source, rule, by_ancestor)

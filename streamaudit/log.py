@@ -53,6 +53,13 @@ def say(text: str = "", *, level: str = "error", **facts: Any) -> None:
         print(json.dumps(record, default=str), file=sys.stderr)
 
 
+def problem(message: str, hint: str | None = None) -> None:
+    """What went wrong and what to try."""
+    say(f"error: {message}" if _manner.form == "text" else message, **({"hint": hint} if hint else {}))
+    if hint and _manner.form == "text":
+        say(f"  try: {hint}")
+
+
 def note(text: str = "", **facts: Any) -> None:
     """One line of narration."""
     if not _manner.quiet:

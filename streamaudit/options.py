@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
 
 import typer
 
-from streamaudit import config
+from streamaudit import completion, config
+from streamaudit.dimensions import DIMENSIONS
 from streamaudit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ Where = Annotated[
 ]
 Only = Annotated[
     Optional[list[str]],
-    typer.Option("--only", metavar="DIM=VALUES", help="Only these values, such as tenant=acme,glob*; - is no value."),
+    typer.Option("--only", metavar="DIM=VALUES", help="Only these values, such as tenant=acme,glob*; - is no value.", autocompletion=completion.values),
 ]
 By = Annotated[
     Optional[str],
-    typer.Option("--by", metavar="DIM[,DIM]", help="Group by tenant, model, route, deploy, week, group:tenant, ..."),
+    typer.Option("--by", metavar="DIM[,DIM]", help="Group by tenant, model, route, deploy, week, group:tenant, ...", autocompletion=completion.dimensions),
 ]
 Top = Annotated[
     Optional[int],
@@ -236,7 +237,7 @@ class Window:
 
     def scope(self, by: str | None = None) -> "Scope":
         """The scope these options ask for; UsageError for what cannot be."""
-        from streamaudit.scope import DIMENSIONS, Scope, parse_by, parse_only, parse_window
+        from streamaudit.scope import Scope, parse_by, parse_only, parse_window
 
         if by is not None and not by.replace(",", "").strip():
             raise UsageError("--by is empty", "dimensions: " + ", ".join(DIMENSIONS))

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TypeVar
 
 from streamaudit import narrate
 from streamaudit.errors import EXIT_OK, InputError, StreamauditError, UsageError
@@ -19,6 +20,7 @@ from streamaudit.scope import Scope
 from streamaudit.store import Store
 
 Audit = Callable[[Store, Scope], Report]
+_Answer = TypeVar("_Answer")
 
 
 def run_audit(audit: Audit, scope: Scope, inputs: Inputs, writing: Writing, top: int | None = None) -> int:
@@ -26,7 +28,7 @@ def run_audit(audit: Audit, scope: Scope, inputs: Inputs, writing: Writing, top:
     output = writing.checked(top)
     hide = writing.redacted()
     with opened(inputs) as store:
-        reports = {top: _asked(store, audit, replace(scope, top=top)) for top in tops(output)}
+        reports = {top: asked(store, audit, replace(scope, top=top)) for top in tops(output)}
         if hide:
             key = store.secret()
             reports = {top: redacted(report, hide, key) for top, report in reports.items()}
@@ -41,7 +43,8 @@ def written(reports: dict[int | None, Report], output: Output, writing: Writing)
     return EXIT_OK
 
 
-def _asked(store: Store, audit: Audit, scope: Scope) -> Report:
+def asked(store: Store, audit: Callable[[Store, Scope], _Answer], scope: Scope) -> _Answer:
+    """What an audit gives; a failure that only the user's own condition can cause comes out as a UsageError."""
     try:
         return audit(store, scope)
     except StreamauditError as error:
@@ -51,8 +54,9 @@ def _asked(store: Store, audit: Audit, scope: Scope) -> Report:
 
 
 @contextmanager
-def opened(inputs: Inputs) -> Iterator[Store]:
-    """The store to read, locked against files and network: the store file, or one in memory filled from files."""
+def opened(inputs: Inputs, writable: Path | None = None) -> Iterator[Store]:
+    """The store to read, locked against network and files (but for one folder): the store file, or one in memory
+    filled from files."""
     inputs.speak()
     lookups = read_lookups()
     with ExitStack() as stack:
@@ -64,7 +68,7 @@ def opened(inputs: Inputs) -> Iterator[Store]:
         else:
             store = stack.enter_context(inputs.open(write=False))
         apply_lookups(store, lookups)
-        store.lock_down()
+        store.lock_down(writable)
         yield store
 
 

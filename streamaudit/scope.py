@@ -11,29 +11,24 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streamaudit.condition import checked_condition
+from streamaudit.dimensions import CALENDAR, DIMENSIONS, PLAIN
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store import Store
 
-_PLAIN = (
-    "model", "response_model", "provider", "route", "tenant", "user_id", "session_id", "deploy", "environment",
-    "service", "region", "transport", "operation", "source", "outcome",
-)  # fmt: skip
-_CALENDAR = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
-DIMENSIONS = (*_PLAIN, *_CALENDAR)
 MAX_BY = 4
 _GROUP = "group:"
 
 _DIMENSION_VALUE = "CASE ($by::VARCHAR[])[{index}]\n" + "\n".join(
-    [f"        WHEN '{name}' THEN {name}" for name in _PLAIN]
+    [f"        WHEN '{name}' THEN {name}" for name in PLAIN]
     + ["        WHEN 'group' THEN group_{index}"]
     + [
         f"        WHEN '{name}' THEN strftime(timezone($tz, timezone('UTC', start_time)), '{form}')"
-        for name, form in _CALENDAR.items()
+        for name, form in CALENDAR.items()
     ]
 ) + "\n    END"  # fmt: skip
 _ONLY = "\n".join(
     f"        AND ($only_{name}::VARCHAR IS NULL OR coalesce(regexp_full_match({name}, $only_{name}), $none_{name}))"
-    for name in _PLAIN
+    for name in PLAIN
 )
 
 _SCOPE = f"""
@@ -63,7 +58,7 @@ _REST = f"""{_SCOPE.replace("WITH scope AS NOT", "WITH everything AS NOT")}, sco
 
 # ``group_N`` is the name of the group that the N-th dimension's value belongs to; NULL where it belongs to none.
 _NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
-_OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in _PLAIN)
+_OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
 _GROUP_JOINS = "\n".join(  # from the fixed list above
     f"LEFT JOIN (SELECT value AS value_{slot}, name AS group_{slot} FROM group_members WHERE slot = {slot})\n"  # noqa: S608
     f"    ON value_{slot} = CASE getvariable('group_{slot}_of') {_OF_CALL} END"
@@ -112,8 +107,8 @@ class Scope:
             "tz": self.tz,
             "embeddings": "operation" in self.by or "operation" in only,
             "uncounted": False,
-            **{f"only_{name}": _pattern(only[name]) if name in only else None for name in _PLAIN},
-            **{f"none_{name}": "-" in only.get(name, "").split(",") for name in _PLAIN},
+            **{f"only_{name}": _pattern(only[name]) if name in only else None for name in PLAIN},
+            **{f"none_{name}": "-" in only.get(name, "").split(",") for name in PLAIN},
         }
 
     def sql(self, query: str, *, rest: bool = False) -> str:
@@ -199,11 +194,11 @@ def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
         name, sign, values = text.partition("=")
         if not sign or not values:
             raise UsageError(f"--only {text}: expected DIMENSION=VALUE[,VALUE…], such as tenant=acme,glob*")
-        if name not in _PLAIN:
-            close = nearest(name, list(_PLAIN))
+        if name not in PLAIN:
+            close = nearest(name, list(PLAIN))
             raise UsageError(
                 f"--only {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
-                "dimensions: " + ", ".join(_PLAIN),
+                "dimensions: " + ", ".join(PLAIN),
             )
         found[name] = f"{found[name]},{values}" if name in found else values
     return tuple(found.items())

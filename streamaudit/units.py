@@ -14,8 +14,8 @@ def seconds(where: str, text: str) -> float:
 
 
 def memory(where: str, text: str) -> str:
-    """``2GB`` or ``512MB`` in the database's spelling; at least 128 MB, below which nothing can be ingested."""
+    """``2GB`` or ``512MB`` in the database's spelling; at least 256 MB, below which ingest fails."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])i?B?", text.strip(), re.IGNORECASE)
-    if not match or float(match[1]) * {"m": 1, "g": 1000}[match[2].lower()] < 128:
-        raise UsageError(f"{where} {text}: expected a size from 128MB, such as 512MB or 2GB")
+    if not match or float(match[1]) * {"m": 1, "g": 1000}[match[2].lower()] < 256:
+        raise UsageError(f"{where} {text}: expected a size from 256MB, such as 512MB or 2GB")
     return f"{match[1]}{match[2].upper()}B"

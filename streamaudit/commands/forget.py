@@ -13,7 +13,7 @@ def command(
 ) -> int:
     """Take every call of one user out of the store, with the other steps of their traces.
 
-    Example: streamaudit forget --user u-1042
+    Example: streamaudit forget --user u-acme-13
     """
     from streamaudit import log
     from streamaudit.errors import EXIT_OK, InputError
@@ -23,7 +23,9 @@ def command(
     with access.open(write=True, create=False) as store:
         removed = forget(store, user)
     if not removed.calls and not removed.spans:
-        raise InputError("the store has no call of that user", "ids are compared as they are, letter for letter")
-    log.note(f"{removed.calls:,} calls and {removed.spans:,} other steps are gone, and the file was written anew without them")
+        raise InputError("the store has no call of that user", "the id as the exports spell it, letter for letter")
+    log.note(
+        f"{removed.calls:,} calls and {removed.spans:,} other steps are gone; the file was written anew without them"
+    )
     log.note("  exports that still hold the user bring the calls back when they are ingested: delete them there too")
     return EXIT_OK

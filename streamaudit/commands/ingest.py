@@ -100,7 +100,7 @@ def _exit_code(results: "list[FileResult]", allow_empty: bool) -> int:
     good = counted.new + counted.repeated + counted.replaced + counted.not_calls
     if good or allow_empty or any(outcome.unchanged for outcome in results):
         return EXIT_OK
-    log.say("error: no file held a good record")
+    log.problem("no file held a good record")
     return InputError.exit_code
 
 

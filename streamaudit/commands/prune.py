@@ -8,7 +8,9 @@ from streamaudit.options import Access, Tz
 
 
 def command(
-    before: Annotated[str, typer.Option("--before", metavar="TIME", help="Take out what started before this date or time.")],
+    before: Annotated[
+        str, typer.Option("--before", metavar="TIME", help="Take out what started before this date or time.")
+    ],
     access: Access,
     tz: Tz = "UTC",
 ) -> int:

@@ -8,7 +8,9 @@ from streamaudit.options import Access
 
 
 def command(
-    load_id: Annotated[int, typer.Argument(metavar="LOAD_ID", help="Number of the load, as streamaudit coverage lists it.")],
+    load_id: Annotated[
+        int, typer.Argument(metavar="LOAD_ID", help="Number of the load, as streamaudit coverage lists it.")
+    ],
     access: Access,
 ) -> int:
     """Undo one load: its calls leave the store as if the file had never been read.

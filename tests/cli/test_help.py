@@ -105,4 +105,5 @@ def test_every_example_in_the_help_runs(cli: Cli, sample_store: Path, example: s
     shutil.copy(sample_store, store)
     done = cli.shell(example)
     assert done.code == 0, done.err
-    assert done.out or " ingest " in example
+    silent = {"ingest", "unload", "prune", "forget", "export"}  # they change or write something and only say so
+    assert done.out or (done.err and silent & set(example.split()))

@@ -9,8 +9,9 @@ import pytest
 
 import streamaudit
 from sample_traces import Fleet, write_raw
+from streamaudit.dimensions import DIMENSIONS
 from streamaudit.report import Report
-from streamaudit.scope import DIMENSIONS, Scope
+from streamaudit.scope import Scope
 from streamaudit.store import Store
 from tests.support import AUDITS, audit, ingest, notes, raw_call, store_of, total, write_lines
 

@@ -1,0 +1,58 @@
+"""What a shell completes: dimensions at once, their values from the store if that answers within a blink."""
+
+import threading
+
+import typer
+
+from streamaudit.dimensions import DIMENSIONS, PLAIN
+
+_PATIENCE_S = 0.2
+_MAX_VALUES = 200
+
+
+def dimensions(incomplete: str) -> list[str]:
+    """The dimensions that may follow in a list such as ``tenant,mo``."""
+    before, comma, last = incomplete.rpartition(",")
+    named = set(before.split(","))
+    return [f"{before}{comma}{name}" for name in DIMENSIONS if name.startswith(last) and name not in named]
+
+
+def values(context: typer.Context, incomplete: str) -> list[str]:
+    """``tenant=`` and, once a dimension is named, its values in the store; never waits for a busy store."""
+    name, sign, start = incomplete.partition("=")
+    if not sign:
+        return [f"{one}=" for one in PLAIN if one.startswith(name)]
+    if name not in PLAIN:
+        return []
+    found: list[str] = []
+    before, comma, last = start.rpartition(",")
+
+    def ask() -> None:
+        found.extend(f"{name}={before}{comma}{value}" for value in _stored(context, name, last))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_PATIENCE_S)
+    return list(found)
+
+
+def _stored(context: typer.Context, name: str, start: str) -> list[str]:
+    from streamaudit import config
+    from streamaudit.options import Access
+    from streamaudit.scope import Scope
+
+    try:
+        config.use(config.load(config.find()))
+        with Access(db=context.params.get("db")).open(write=False) as store:
+            scope = Scope(by=(name,))
+            scope.prepare(store)
+            rows = store.query(
+                scope.sql("SELECT DISTINCT by_1 FROM scope WHERE starts_with(by_1, $start) ORDER BY by_1 LIMIT $most"),
+                {**scope.params(), "start": start, "most": _MAX_VALUES},
+            )
+            # A value is a stranger's text: one that a shell could trip over is not offered.
+            return [
+                value for (value,) in rows if value.isprintable() and not set(value) & set(" \t\"'`$\\;&|<>()*?[]{}!#")
+            ]
+    except Exception:
+        return []  # a completion has nowhere to say what went wrong

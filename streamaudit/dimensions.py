@@ -1,0 +1,10 @@
+"""What calls can be grouped and filtered by; the only names that ever become part of a query."""
+
+PLAIN = (
+    "model", "response_model", "provider", "route", "tenant", "user_id", "session_id", "deploy", "environment",
+    "service", "region", "transport", "operation", "source", "outcome",
+)  # fmt: skip
+"""Columns of a call."""
+CALENDAR = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+"""Spans of time that a call starts in, with how each is written; weeks are ISO weeks."""
+DIMENSIONS = (*PLAIN, *CALENDAR)

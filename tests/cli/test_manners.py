@@ -1,0 +1,176 @@
+"""Manners: what goes where, in which form, and how the program helps the hand that types."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Cli
+from tests.cli.traffic import call, calls, write_lines
+
+
+def rows(text: str) -> list[dict[str, object]]:
+    """The rows of a JSON report's first table."""
+    found: list[dict[str, object]] = json.loads(text)["tables"][0]["rows"]
+    return found
+
+
+@pytest.fixture
+def path(cli: Cli) -> Path:
+    """Calls of two tenants and one without, and a bad line."""
+    names = ("acme", "acme", "globex", None)
+    records = [call(n, tenant_id=name, user_id=f"u{n}") for n, name in enumerate(names)]
+    write_lines(cli.folder / "calls.jsonl", records)
+    with (cli.folder / "calls.jsonl").open("a") as file:
+        file.write("not json\n")
+    return cli.folder / "calls.jsonl"
+
+
+def test_json_is_an_alias(cli: Cli, path: Path) -> None:
+    """--json is --format json, and two formats at once are refused."""
+    short, long = cli.run("report", path, "--json"), cli.run("report", path, "--format", "json")
+    assert rows(short.out) == rows(long.out)
+    assert cli.run("report", path, "--json", "--format", "csv").code == 2
+
+
+def test_aliases_hide_values_and_stay_the_same(cli: Cli, path: Path) -> None:
+    """The same tenant has the same alias in every report of a store, nothing else changes, no value is in any form."""
+    assert cli.run("ingest", path, "--db", "s.duckdb").code == 0
+    plain = rows(cli.run("report", "--by", "tenant", "--db", "s.duckdb", "--json").out)
+    hidden = rows(cli.run("report", "--by", "tenant", "--db", "s.duckdb", "--redact", "tenant", "--json").out)
+    again = rows(cli.run("tax", "--by", "tenant", "--db", "s.duckdb", "--redact", "tenant", "--json").out)
+    names = [str(row["tenant"]) for row in hidden if row["tenant"] is not None]
+    assert len(set(names)) == 2 and all(name.startswith("tenant-") for name in names)
+    assert {row["tenant"] for row in again} == {row["tenant"] for row in hidden}
+    without = [{key: value for key, value in row.items() if key != "tenant"} for row in plain]
+    assert [{key: value for key, value in row.items() if key != "tenant"} for row in hidden] == without
+    for form in ("table", "json", "jsonl", "csv", "markdown"):
+        done = cli.run(
+            "report", "--by", "tenant", "--db", "s.duckdb", "--redact", "tenant", "--format", form, "--only", "tenant=acme"
+        )
+        assert done.code == 0
+        assert "acme" not in done.out
+    assert cli.run("report", path, "--redact", "tennant").code == 2
+
+
+def test_another_store_gives_other_aliases(cli: Cli, path: Path) -> None:
+    """An alias cannot be looked up in somebody else's store."""
+    found = []
+    for name in ("a.duckdb", "b.duckdb"):
+        assert cli.run("ingest", path, "--db", name).code == 0
+        found.append({row["tenant"] for row in rows(
+            cli.run("report", "--by", "tenant", "--db", name, "--redact", "tenant", "--json").out)})  # fmt: skip
+    assert found[0] & found[1] == {None}
+
+
+def test_the_log_can_be_json(cli: Cli, path: Path) -> None:
+    """Every line of standard error is an object with a time, a level and figures as numbers."""
+    done = cli.run("ingest", path, "--db", "s.duckdb", "--log-format", "json")
+    lines = [json.loads(line) for line in done.err.splitlines()]
+    assert all({"time", "level"} <= set(line) for line in lines)
+    equation = next(line for line in lines if line.get("message") == "ingested")
+    assert (equation["read"], equation["new"], equation["rejected"]) == (5, 4, 1)
+    wrong = cli.run("ingest", "nix.jsonl", "--db", "s.duckdb", "--log-format", "json")
+    assert wrong.code == 3
+    assert [json.loads(line)["level"] for line in wrong.err.splitlines()] == ["error"]
+    assert cli.run("ingest", path, "--log-format", "xml").code == 2
+
+
+def test_verbose_says_where_everything_is(cli: Cli, path: Path) -> None:
+    done = cli.run("ingest", path, "--db", "s.duckdb", "-v")
+    assert "store s.duckdb" in done.err
+    assert "configuration none" in done.err
+
+
+def test_a_dry_run_stores_nothing(cli: Cli, path: Path) -> None:
+    """It says what it would do, and there is no store afterwards."""
+    done = cli.run("ingest", path, "--db", "s.duckdb", "--dry-run")
+    assert done.code == 0
+    assert "nothing was stored" in done.err and "= new" in done.err
+    assert not (cli.folder / "s.duckdb").exists()
+
+
+def test_progress_can_be_asked_for_and_silenced(cli: Cli, path: Path) -> None:
+    """Off a terminal it never draws a bar; a wrong choice is named."""
+    for when in ("auto", "on", "off"):
+        done = cli.run("ingest", path, "--db", "s.duckdb", "--force", "--progress", when)
+        assert (done.code, "\r" in done.err, "###" in done.err) == (0, False, False)
+    assert cli.run("ingest", path, "--progress", "maybe").code == 2
+
+
+def completed(cli: Cli, line: str) -> list[str]:
+    """What bash is offered at the end of a line."""
+    words = line.split(" ")
+    done = cli.run(env={"_STREAMAUDIT_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)})
+    return done.out.split()
+
+
+def test_a_shell_completes_commands_options_dimensions_and_values(cli: Cli, path: Path) -> None:
+    """Names that are fixed come at once; tenants come from the store; a stranger's text never reaches the shell."""
+    evil = [call(90, tenant_id="acme$(reboot)"), call(91, tenant_id="acme `x`")]
+    write_lines(cli.folder / "evil.jsonl", evil)
+    assert cli.run("ingest", path, cli.folder / "evil.jsonl", "--db", "s.duckdb").code == 0
+    assert "report" in completed(cli, "streamaudit re")
+    assert completed(cli, "streamaudit report --by te") == ["tenant"]
+    assert completed(cli, "streamaudit report --by tenant,mod") == ["tenant,model"]
+    assert completed(cli, "streamaudit report --only ten") == ["tenant="]
+    assert completed(cli, "streamaudit report --db s.duckdb --only tenant=ac") in (["tenant=acme"], [])
+    assert completed(cli, "streamaudit report --db nix.duckdb --only tenant=ac") == []
+    assert not (cli.folder / "nix.duckdb").exists()
+
+
+def test_the_specification_is_complete(cli: Cli) -> None:
+    """Programs get every command and option; people get the same as a manual page that man can format."""
+    spec = json.loads(cli.run("spec").out)
+    for name, about in spec["commands"].items():
+        inner = about.get("commands", {"": about})
+        for sub, described in inner.items():
+            page = cli.run(name, *([sub] if sub else []), "--help").out
+            for option in described["options"]:
+                assert any(spelled in page for spelled in option["names"]), (name, option)
+    page = cli.run("spec", "--man").out
+    assert page.startswith(".TH STREAMAUDIT 1")
+    assert all(name in page for name in spec["commands"])
+    assert [line for line in page.splitlines() if line.startswith("'")] == []
+
+
+def test_sampling_is_a_share(cli: Cli, path: Path) -> None:
+    for wrong in ("0", "1.5", "-1", "nan"):
+        assert cli.run("ingest", path, "--db", "s.duckdb", "--sample-rate", wrong).code == 2
+    assert cli.run("ingest", path, "--db", "s.duckdb", "--sample-rate", "0.1").code == 0
+
+
+def test_a_memory_limit_is_respected(cli: Cli) -> None:
+    """With little memory a large file is ingested all the same, by way of the disk; too little is refused up front."""
+    big = write_lines(cli.folder / "big.jsonl", calls(60_000))
+    done = cli.run("ingest", big, "--db", "s.duckdb", "--memory-limit", "256MB")
+    assert done.code == 0, done.err
+    assert rows(cli.run("report", "--db", "s.duckdb", "--memory-limit", "256MB", "--json").out)[0]["calls"] == 60_000
+    assert cli.run("report", "--db", "s.duckdb", "--memory-limit", "1MB").code == 2
+    assert list(cli.spool.iterdir()) == []
+
+
+def test_a_large_report_over_files_has_where_to_spill(cli: Cli) -> None:
+    """What does not fit into memory goes to a private folder that lives as long as the report and no longer."""
+    script = (
+        "import sys, streamaudit.store as s\n"
+        "from pathlib import Path\n"
+        "with s.Store.in_memory(memory_limit='128MB') as store:\n"
+        "    store.lock_down()\n"
+        "    n = store.one('SELECT count(*) FROM (SELECT DISTINCT md5(i::VARCHAR) || md5((i + 1)::VARCHAR) AS k "
+        "FROM range(1500000) AS t(i) ORDER BY k)')\n"
+        "print(n[0])\n"
+    )
+    done = subprocess.run(
+        [*cli_python(), "-c", script], env=cli.environment(), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "1500000"), done.stderr
+    assert list(cli.spool.iterdir()) == []
+
+
+def cli_python() -> list[str]:
+    """The interpreter the program runs in."""
+    from tests.cli.running import PROGRAM
+
+    return [PROGRAM[0]]
