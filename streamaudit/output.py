@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamaudit import log
 from streamaudit.errors import InputError, UsageError
 from streamaudit.render import Screen, format_for, formats, load
 from streamaudit.report import Report
@@ -72,11 +73,23 @@ def _targets(output: Output) -> list[tuple[str, Path | None]]:
 
 
 def _write_file(path: Path, text: str) -> None:
+    """The file is there whole or as it was before."""
+    target = path.resolve()
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        path.write_text(text, encoding="utf-8")
+        if target.exists() and not target.is_file():  # a pipe or a device
+            target.write_text(text, encoding="utf-8")
+        else:
+            try:
+                fresh.write_text(text, encoding="utf-8")
+                if target.exists():
+                    fresh.chmod(target.stat().st_mode)
+                fresh.replace(target)
+            finally:
+                fresh.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
-    print(f"wrote {path}", file=sys.stderr)
+    log.note(f"wrote {path}")
 
 
 def _screen(output: Output, *, to_file: bool) -> Screen:

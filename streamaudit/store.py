@@ -121,15 +121,22 @@ class Store:
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
         store = cls(_connect(memory_limit), path, writable=write)
         store._wait_s, store._on_wait = wait_s, on_wait
+        creating = False
         try:
             store._attach(wait_s)
             if write and not store._has_tables():
+                creating = new
                 store._create_schema()
+                creating = False
             if store._version() < SCHEMA_VERSION:
                 store._upgrade()
             store._define_vocabulary()
         except BaseException:
             store.close()
+            if creating:
+                # What is left of a store that could not be made must not pass for a damaged one.
+                path.unlink(missing_ok=True)
+                path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
             raise
         return store
 
@@ -190,15 +197,12 @@ class Store:
         """One SELECT as a table: at most this many of its rows, and how many it has in all."""
         with self._query_running():
             found = self._connection.sql(sql)
-            names = found.columns
-            if len(set(names)) < len(names):
+            if len(set(found.columns)) < len(found.columns):
                 found = found.project("*")  # names the second of two equal columns anew
-            zoned = [str(kind) for kind in found.types]
-            if any(_ZONED in kind for kind in zoned):
+            kinds = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
+            if any(_ZONED in kind for kind in kinds.values()):
                 # A time with a zone needs a package to become a Python value; the session's zone is UTC.
-                kinds = [duckdb.sqltype(kind.replace(_ZONED, "TIMESTAMP")) for kind in zoned]
-                cast = [duckdb.ColumnExpression(name).cast(kind) for name, kind in zip(found.columns, kinds, strict=True)]
-                found = found.select(*(one.alias(name) for one, name in zip(cast, found.columns, strict=True)))
+                found = found.select(*(_unzoned(name, kind) for name, kind in kinds.items()))
             names, types = tuple(found.columns), tuple(str(kind) for kind in found.types)
             if most is None:
                 rows = found.fetchall()
@@ -410,12 +414,16 @@ def _store_error(error: duckdb.Error, path: Path | None) -> StreamauditError:
         ("not a valid DuckDB database", f"{path} is not a streamaudit store", "--db names another file"),
         ("Could not read enough bytes", f"store {path} is damaged", "restore it, or ingest the exports again"),
         ("Corrupt database", f"store {path} is damaged", "restore it, or ingest the exports again"),
-        ("Out of Memory", "not enough memory for this query", "narrow it with --since or --where"),
+        ("Out of Memory", "not enough memory for this query", "--memory-limit 4GB, or narrow it with --since or --where"),
     )
     for sign, message, hint in reasons:
         if sign.lower() in text.lower():
             return StoreError(message, hint)
     return StreamauditError(f"the database refused a query ({type(error).__name__})")
+
+
+def _unzoned(name: str, kind: str) -> duckdb.Expression:
+    return duckdb.ColumnExpression(name).cast(duckdb.sqltype(kind.replace(_ZONED, "TIMESTAMP"))).alias(name)
 
 
 def misfit(error: StreamauditError) -> str | None:
