@@ -5,13 +5,13 @@ files) and the scratch database of an ingest look the same to SQL. Reports attac
 a DuckDB file has one writer or many readers, across processes.
 """
 
-import re
+import os
 import secrets
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from itertools import islice, takewhile
@@ -22,13 +22,13 @@ from typing import Any, ClassVar, NamedTuple
 import duckdb
 
 from streamaudit.errors import InputError, StoreError, StreamauditError
+from streamaudit.failures import READ_SIGNS, lock_holder, store_error
 
 SCHEMA_VERSION = 2
 
 DEFAULT_MEMORY = "1GB"
 """What the database may use of the machine's memory; beyond it, it spills to temporary files."""
 
-_LOCK_PID = re.compile(r"\(PID (\d+)\)")
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
 _PATIENCE_S = 60.0
@@ -115,30 +115,44 @@ class Store:
             new = not path.exists()
             if new and write and create:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                cls._make(path)
         except OSError as error:
             raise StoreError(f"cannot open store {path}: {error.strerror}", "--db names another file") from None
         if new and not (write and create):
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
         store = cls(_connect(memory_limit), path, writable=write)
         store._wait_s, store._on_wait = wait_s, on_wait
-        creating = False
         try:
             store._attach(wait_s)
             if write and not store._has_tables():
-                creating = new
                 store._create_schema()
-                creating = False
             if store._version() < SCHEMA_VERSION:
                 store._upgrade()
             store._define_vocabulary()
         except BaseException:
             store.close()
-            if creating:
-                # What is left of a store that could not be made must not pass for a damaged one.
-                path.unlink(missing_ok=True)
-                path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
             raise
         return store
+
+    @classmethod
+    def _make(cls, path: Path) -> None:
+        """An empty store under another name that takes its own once it is whole, unless another process was first."""
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with cls(_connect(None), fresh, writable=True) as store:
+                store._attach(0.0)
+                store._create_schema()
+                store.run("DETACH store")
+            try:
+                os.link(fresh, path)
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without links
+                if not path.exists():
+                    fresh.rename(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+            fresh.with_name(f"{fresh.name}.wal").unlink(missing_ok=True)
 
     def __enter__(self) -> "Store":
         return self
@@ -275,9 +289,9 @@ class Store:
                 self._connection.execute(statement, {"path": str(self.path)})
                 return
             except duckdb.Error as error:
-                holder = _lock_holder(error)
+                holder = lock_holder(error)
                 if holder is None:
-                    problem = _store_error(error, self.path)
+                    problem = store_error(error, self.path)
                     if not isinstance(problem, StoreError):
                         problem = StoreError(f"cannot open store {self.path}", "--db names another file")
                     raise problem from None
@@ -393,35 +407,6 @@ def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str | None:
     return folder
 
 
-def _lock_holder(error: duckdb.Error) -> str | None:
-    text = str(error)
-    if "Could not set lock" not in text:
-        return None
-    match = _LOCK_PID.search(text)
-    return f"another process (PID {match[1]})" if match else "another process"
-
-
-def _store_error(error: duckdb.Error, path: Path | None) -> StreamauditError:
-    """DuckDB's failure in our words; its own text may quote values, so it is never shown."""
-    text = str(error)
-    reasons: Sequence[tuple[str, str, str | None]] = (
-        ("No space left", "no space left on the device", "free some space and run the same command again"),
-        ("failed to offload", "no space left for temporary data", "free some space in the temporary folder"),
-        ("Permission denied", f"no permission to open store {path}", "--db names another file"),
-        ("Read-only file system", f"no permission to write store {path}", "--db names another file"),
-        ("Is a directory", f"store {path} is a folder", "--db names a file"),
-        ("storage version", f"store {path} was written by a newer DuckDB", "pip install --upgrade streamaudit"),
-        ("not a valid DuckDB database", f"{path} is not a streamaudit store", "--db names another file"),
-        ("Could not read enough bytes", f"store {path} is damaged", "restore it, or ingest the exports again"),
-        ("Corrupt database", f"store {path} is damaged", "restore it, or ingest the exports again"),
-        ("Out of Memory", "not enough memory for this query", "--memory-limit 4GB, or narrow it with --since or --where"),
-    )
-    for sign, message, hint in reasons:
-        if sign.lower() in text.lower():
-            return StoreError(message, hint)
-    return StreamauditError(f"the database refused a query ({type(error).__name__})")
-
-
 def _unzoned(name: str, kind: str) -> duckdb.Expression:
     return duckdb.ColumnExpression(name).cast(duckdb.sqltype(kind.replace(_ZONED, "TIMESTAMP"))).alias(name)
 
@@ -437,18 +422,6 @@ def misfit(error: StreamauditError) -> str | None:
     return " ".join(line.strip() for line in shown if line.strip())
 
 
-_READ_SIGNS = (
-    ("maximum_object_size", "object_too_large"),
-    ("GZIP", "gzip_truncated"),
-    ("Failed to decode gzip", "gzip_damaged"),
-    ("zstd", "zstd_damaged"),
-    ("Data corruption detected", "zstd_damaged"),
-    ("No files found", "missing"),
-    ("Malformed JSON", "malformed"),
-    ("Invalid Input Error", "malformed"),
-)
-
-
 @contextmanager
 def _translated(path: Path | None) -> Iterator[None]:
     try:
@@ -456,7 +429,7 @@ def _translated(path: Path | None) -> Iterator[None]:
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
     except duckdb.Error as error:
-        raise _store_error(error, path) from error
+        raise store_error(error, path) from error
 
 
 @contextmanager
@@ -466,7 +439,7 @@ def reading() -> Iterator[None]:
         yield
     except StreamauditError as error:
         text = str(error.__cause__ or "")
-        for sign, kind in _READ_SIGNS:
+        for sign, kind in READ_SIGNS:
             if sign.lower() in text.lower() and not isinstance(error, StoreError):
                 raise ReadFailure(kind) from None
         raise

@@ -1,0 +1,52 @@
+"""The database's failures in our own words. Its texts may quote values, so they are searched and never shown."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from streamaudit.errors import StoreError, StreamauditError
+
+_LOCK_PID = re.compile(r"\(PID (\d+)\)")
+
+
+def lock_holder(error: Exception) -> str | None:
+    """Who holds the file, when that is why it could not be opened."""
+    text = str(error)
+    if "Could not set lock" not in text:
+        return None
+    match = _LOCK_PID.search(text)
+    return f"another process (PID {match[1]})" if match else "another process"
+
+
+def store_error(error: Exception, path: Path | None) -> StreamauditError:
+    """The error a user is shown."""
+    text = str(error)
+    reasons: Sequence[tuple[str, str, str | None]] = (
+        ("No space left", "no space left on the device", "free some space and run the same command again"),
+        ("failed to offload", "no space left for temporary data", "free some space in the temporary folder"),
+        ("Permission denied", f"no permission to open store {path}", "--db names another file"),
+        ("Read-only file system", f"no permission to write store {path}", "--db names another file"),
+        ("Is a directory", f"store {path} is a folder", "--db names a file"),
+        ("storage version", f"store {path} was written by a newer DuckDB", "pip install --upgrade streamaudit"),
+        ("not a valid DuckDB database", f"{path} is not a streamaudit store", "--db names another file"),
+        ("Could not read enough bytes", f"store {path} is damaged", "restore it, or ingest the exports again"),
+        ("Corrupt database", f"store {path} is damaged", "restore it, or ingest the exports again"),
+        ("Out of Memory", "not enough memory for this query", "--memory-limit 4GB, or --since and --where"),
+    )
+    for sign, message, hint in reasons:
+        if sign.lower() in text.lower():
+            return StoreError(message, hint)
+    return StreamauditError(f"the database refused a query ({type(error).__name__})")
+
+
+READ_SIGNS = (
+    ("maximum_object_size", "object_too_large"),
+    ("GZIP", "gzip_truncated"),
+    ("Failed to decode gzip", "gzip_damaged"),
+    ("zstd", "zstd_damaged"),
+    ("Data corruption detected", "zstd_damaged"),
+    ("No files found", "missing"),
+    ("Malformed JSON", "malformed"),
+    ("Invalid Input Error", "malformed"),
+)
+"""Signs in a failure to read an input file, and the kind of failure each stands for."""
