@@ -17,7 +17,7 @@ PERCENTILES = (("p50", 0.50, 1), ("p90", 0.90, 10), ("p95", 0.95, 20), ("p99", 0
 class Tax:
     """Tokens billed but not shown in one cancelled call: best value, and the least and most it can be."""
 
-    kind: Literal["exact", "estimated", "unknown"]
+    kind: Literal["exact", "estimated", "bounded", "unknown"]
     best: int | None
     low: int
     high: int | None
@@ -76,28 +76,36 @@ def _tax_figures(taxes: Sequence[Tax]) -> Row:
     return {
         "tax_exact_calls": len(exact),
         "tax_estimated_calls": len(estimated),
-        "tax_unknown_calls": len(taxes) - len(exact) - len(estimated),
+        "tax_bounded_calls": sum(each.kind == "bounded" for each in taxes),
+        "tax_unknown_calls": sum(each.kind == "unknown" for each in taxes),
         "tax_exact_tokens": sum(each.best or 0 for each in exact),
         "tax_estimated_tokens": sum(each.best or 0 for each in estimated),
-        "tax_tokens": None if unvalued else sum(each.best or 0 for each in taxes),
+        "tax_tokens": None if unvalued else sum(each.best or 0 for each in (*exact, *estimated)),
         "tax_low_tokens": sum(each.low for each in taxes),
         "tax_high_tokens": sum(high) if len(high) == len(taxes) else None,
     }
 
 
 def tax(call: Call) -> Tax:
-    """Class a cancelled call: exact if billed and rendered are known, estimated with delivered instead."""
-    billed, delivered = call.output_tokens, call.delivered_tokens
-    rendered = call.rendered_tokens
-    if rendered is None and before_first_token(call):
-        rendered = 0
+    """Class a cancelled call: exact if billed and rendered are known, estimated with delivered instead; else what is
+    known bounds it: what was delivered was billed, the cap was not exceeded, reasoning was not shown."""
+    billed, delivered, hidden = call.output_tokens, call.delivered_tokens, call.reasoning_tokens or 0
+    rendered = 0 if call.rendered_tokens is None and before_first_token(call) else call.rendered_tokens
     if billed is not None and rendered is not None:
         value = max(0, billed - rendered)
         return Tax("exact", value, value, value)
     if billed is not None and delivered is not None:
-        value = max(0, billed - delivered)
-        return Tax("estimated", value, value, billed)
-    return Tax("unknown", None, 0, None)
+        shown = min(delivered, billed - hidden)
+        return Tax("estimated", billed - shown, billed - shown, billed)
+    if billed is not None:
+        return Tax("bounded", None, hidden, billed)
+    least = max(delivered or 0, rendered or 0)
+    most_shown = rendered if rendered is not None else delivered
+    cap = call.max_tokens if call.max_tokens is not None and call.max_tokens >= least else None
+    low = max(0, least - most_shown) if most_shown is not None else 0
+    if cap is not None:
+        return Tax("bounded", None, low, cap - (rendered or 0))
+    return Tax("bounded", None, low, None) if low else Tax("unknown", None, 0, None)
 
 
 def before_first_token(call: Call) -> bool:

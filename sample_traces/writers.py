@@ -46,8 +46,9 @@ def answer_text(fleet: Fleet, number: int, tokens: int | None = None) -> str:
 
 
 def call_answer(fleet: Fleet, call: Call) -> str:
-    """Return the answer as far as it was received: nothing before the first chunk."""
-    if not call.has_output or call.operation == "embedding":
+    """Return the answer as far as it was received: nothing before the first chunk, and nothing where nobody counted
+    what arrived, since a text would tell."""
+    if not call.has_output or call.operation == "embedding" or call.delivered_tokens is None:
         return ""
     return answer_text(fleet, call.number, call.delivered_tokens)
 

@@ -38,12 +38,12 @@ def values(context: typer.Context, incomplete: str) -> list[str]:
 
 def _stored(context: typer.Context, name: str, start: str) -> list[str]:
     from streamaudit import config
-    from streamaudit.options import Access
     from streamaudit.scope import Scope
+    from streamaudit.store import Store
 
     try:
         config.use(config.load(config.find()))
-        with Access(db=context.params.get("db")).open(write=False) as store:
+        with Store.open(config.store_path(context.params.get("db"))[0], write=False) as store:
             scope = Scope(by=(name,))
             scope.prepare(store)
             rows = store.query(

@@ -17,8 +17,9 @@ from streamaudit.units import memory, seconds
 
 # Settings that are the default of the option of the same name.
 OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
-_TABLES = ("fields", "lookup", "groups", "links")
-KEYS = ("db", *OPTIONS, *_TABLES)
+_TABLES = ("fields", "lookup", "groups", "links", "providers")
+KEYS = ("db", "prices", "stop_delay", *OPTIONS, *_TABLES)
+BEHAVIOURS = ("stops", "runs_on", "contested")
 VENDORS = ("langfuse", "datadog")
 
 Patterns = dict[str, tuple[str, ...]]
@@ -30,6 +31,8 @@ class Settings:
 
     path: Path | None = None
     db: Path | None = None
+    prices: Path | None = None
+    """CSV file of the user's own prices."""
     options: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Column to the paths tried for it, in order."""
@@ -39,6 +42,10 @@ class Settings:
     """Name of a group to the patterns of its members, by dimension."""
     links: dict[str, str] = field(default_factory=dict)
     """Vendor to the base address of its traces."""
+    providers: dict[str, str] = field(default_factory=dict)
+    """Provider to what it does when a client disconnects: stops, runs_on or contested."""
+    stop_delay_ms: float | None = None
+    """How long a provider that stops goes on generating."""
     lines: dict[str, int] = field(default_factory=dict)
 
     def origin(self, name: str) -> str:
@@ -99,6 +106,24 @@ def load(path: Path | None) -> Settings:
     return _Reader(path, data, _lines(text, prefix)).settings()
 
 
+def store_path(named: Path | None) -> tuple[Path, str]:
+    """The store file and what named it: the one given, else ``$STREAMAUDIT_DB``, else the configuration's, else the
+    XDG data folder. UsageError without a home."""
+    if named is not None:
+        return named, "--db"
+    if os.environ.get("STREAMAUDIT_DB"):
+        return Path(os.environ["STREAMAUDIT_DB"]), "$STREAMAUDIT_DB"
+    if _in_force.db is not None:
+        return _in_force.db, _in_force.origin("db")
+    data = os.environ.get("XDG_DATA_HOME")
+    if data:
+        return Path(data) / "streamaudit" / "audit.duckdb", "$XDG_DATA_HOME"
+    try:
+        return Path.home() / ".local" / "share" / "streamaudit" / "audit.duckdb", "default"
+    except RuntimeError:
+        raise UsageError("there is no home folder to keep a store in", "name a store with --db FILE") from None
+
+
 class _Reader:
     """Turns the decoded file into Settings; every error names the line."""
 
@@ -110,11 +135,14 @@ class _Reader:
         return Settings(
             path=self._path,
             db=self._file("db"),
+            prices=self._file("prices"),
             options=self._options(),
             fields=self._fields(),
             lookup=self._lookup(),
             groups=self._groups(),
             links=self._links(),
+            providers=self._providers(),
+            stop_delay_ms=self._stop_delay(),
             lines=self._lines,
         )
 
@@ -205,6 +233,22 @@ class _Reader:
             if not re.match(r"https?://[^\s/]+", self._text(f"links.{name}", value)):
                 raise self._fail(f"links.{name}", "expected an address that begins with https://")
         return {name: value.rstrip("/") for name, value in table.items()}
+
+
+    def _providers(self) -> dict[str, str]:
+        table = self._table("providers")
+        for name, value in table.items():
+            if value not in BEHAVIOURS:
+                raise self._fail(f"providers.{name}", "expected " + ", ".join(BEHAVIOURS))
+        return dict(table)
+
+    def _stop_delay(self) -> float | None:
+        if "stop_delay" not in self._data:
+            return None
+        try:
+            return 1000 * seconds("stop_delay", self._text("stop_delay", self._data["stop_delay"]))
+        except UsageError as error:
+            raise self._fail("stop_delay", error.message.removeprefix("stop_delay "), error.hint) from None
 
 
 LOOKUPS = ("tenant", "route", "deploy", "environment", "service", "region")

@@ -16,6 +16,7 @@ from streamaudit.locate import Reject
 from streamaudit.mapping import KEYED, Mapping
 from streamaudit.merge import (
     Counts,
+    Forgotten,
     best_ranks,
     choose_keys,
     merge,
@@ -24,10 +25,11 @@ from streamaudit.merge import (
     set_variables,
 )
 from streamaudit.reader import InputFile, NotRecords, Reader, Refused
-from streamaudit.sources import Match, Refusal, Source, discover
+from streamaudit.sources import Match, Refusal, Source, claims, discover
 from streamaudit.stage import explain, find_rejects, stage
 from streamaudit.store import ReadFailure, Store, sql_text
 from streamaudit.traces import recompute
+from streamaudit.unfilled import left_empty, unfilled
 
 _KEPT_REJECTS = 10_000
 
@@ -67,6 +69,10 @@ class FileResult:
     hint: str | None = None
     passed_over: bool = False
     """The file was only found in a folder or by a glob, and nothing says it was meant."""
+    absent: frozenset[str] = frozenset()
+    """Mapped columns for which no record has the user's path."""
+    emptied: dict[str, int] = field(default_factory=dict)
+    """By column, calls that have a value only under another key than the one in ``keys``."""
 
     @property
     def empty(self) -> bool:
@@ -120,16 +126,13 @@ class Ingest:
         return self._load(reader, file, source, match, progress)
 
     def _claim(self, file: InputFile) -> tuple[Source, Match]:
-        claims: list[tuple[Source, Match]] = []
-        for source in self._sources.values():
-            verdict = source.recognise(file.head)
+        found = claims(file.head)
+        if len(found) == 1:
+            source, verdict = found[0]
             if isinstance(verdict, Refusal):
                 raise InputError(verdict.what, verdict.instead)
-            if verdict is not None:
-                claims.append((source, verdict))
-        if len(claims) == 1:
-            return claims[0]
-        if not claims:
+            return source, verdict
+        if not found:
             # A key of an unknown file may itself be content; only what looks like a field's name is repeated.
             keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
             seen = sorted(keys)[:8]
@@ -137,7 +140,7 @@ class Ingest:
                 "JSON, but of no known format" + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
                 "known formats: " + ", ".join(self._sources),
             )
-        raise InputError("claimed by several formats: " + ", ".join(source.name for source, _ in claims))
+        raise InputError("claimed by several formats: " + ", ".join(source.name for source, _ in found))
 
     def _name(self, source: Source) -> str:
         return self._options.source_name or source.name
@@ -175,8 +178,11 @@ class Ingest:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
                 price(store)
             with store.transaction():
-                counts, load_id, keys = self._merge(file, source, match, rejects)
-        return FileResult(file.shown, source, match, counts, rejects, keys, load_id)
+                counts, load_id, keys, emptied = self._merge(file, source, match, rejects)
+            absent = unfilled(store, self._options.mapping)
+        return FileResult(
+            file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied
+        )  # fmt: skip
 
     def _too_many(self, rejected: int) -> str | None:
         read = self._store.one("SELECT count(*) FROM scratch.staged")[0]
@@ -189,7 +195,7 @@ class Ingest:
 
     def _merge(
         self, file: InputFile, source: Source, match: Match, rejects: Sequence[Reject]
-    ) -> tuple[Counts, int, dict[str, str]]:
+    ) -> tuple[Counts, int, dict[str, str], dict[str, int]]:
         """Everything that changes the store for one file, inside the caller's transaction."""
         store = self._store
         name, digest = self._name(source), self._digest(source)
@@ -202,13 +208,17 @@ class Ingest:
         )
         replace_loads(store, [row[0] for row in outdated], [row[0] for row in outdated if row[1]])
         set_variables(store, {"source": name, "load_id": load_id})
-        keys = self._settle_keys(source, load_id)
+        keys, forgotten = self._settle_keys(source, load_id)
         counts = merge(store)
         recompute(store, source.nested_rule, keys.get("route") == "ancestor")
+        emptied = left_empty(store, forgotten)
+        rate = self._options.sample_rate
+        if rate is None:
+            rate = store.one("SELECT min(sample_rate) FROM scratch.staged WHERE sample_rate > 0")[0]
         store.run(_RECORD_LOAD, {
             **about, "load_id": load_id, "format": source.name, "variant": match.variant, "tool": __version__,
             "read": counts.read, "new": counts.new, "repeated": counts.repeated, "replaced": counts.replaced,
-            "rejected": counts.rejected, "not_calls": counts.not_calls, "sample_rate": self._options.sample_rate,
+            "rejected": counts.rejected, "not_calls": counts.not_calls, "sample_rate": rate,
         })  # fmt: skip
         if rejects:
             store.run(_RECORD_REJECTS, {
@@ -218,10 +228,11 @@ class Ingest:
                     for reject in rejects[:_KEPT_REJECTS]
                 ],
             })  # fmt: skip
-        return counts, load_id, keys
+        return counts, load_id, keys, emptied
 
-    def _settle_keys(self, source: Source, load_id: int) -> dict[str, str]:
-        """Record which candidate keys this file has, and fill each column from the source's best one."""
+    def _settle_keys(self, source: Source, load_id: int) -> tuple[dict[str, str], Forgotten]:
+        """Record which candidate keys this file has, and fill each column from the source's best one; also what calls
+        of earlier loads had from another."""
         store = self._store
         name, digest = self._name(source), self._digest(source)
         for column, rank in best_ranks(store).items():
@@ -234,7 +245,7 @@ class Ingest:
                         "key": key,
                     },
                 )  # fmt: skip
-        chosen = choose_keys(store, name, digest)
+        chosen, forgotten = choose_keys(store, name, digest)
         keys = {
             column: source.key_name(column, rank, self._options.mapping)
             for column, rank in chosen.items()
@@ -242,7 +253,7 @@ class Ingest:
         }
         set_variables(store, {f"rank_{column}": chosen[column] for column in KEYED})
         set_variables(store, {"key_rendered_tokens": keys.get("rendered_tokens")})
-        return keys
+        return keys, forgotten
 
 
 _RECORD_LOAD = """

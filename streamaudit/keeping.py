@@ -36,6 +36,12 @@ DELETE FROM store.spans USING leaving_spans
 WHERE spans.source = leaving_spans.source AND spans.span_id = leaving_spans.span_id
 """
 
+_DELETE_EVIDENCE = """
+DELETE FROM store.evidence WHERE key IN (
+    SELECT CASE key_kind WHEN 'request_id' THEN call_id WHEN 'response_id' THEN response_id ELSE trace_id END
+    FROM leaving)
+"""
+
 _OF_LOAD = (
     "CREATE OR REPLACE TEMP TABLE leaving AS SELECT source, call_id, trace_id, response_id FROM store.calls "
     "WHERE load_id = $load_id",
@@ -69,6 +75,7 @@ def unload(store: Store, load_id: int) -> Removed:
         for statement in (
             "DELETE FROM store.rejects WHERE load_id = $load_id",
             "DELETE FROM store.load_keys WHERE load_id = $load_id",
+            "DELETE FROM store.evidence WHERE load_id = $load_id",
             "DELETE FROM store.loads WHERE load_id = $load_id",
         ):
             store.run(statement, {"load_id": load_id})
@@ -81,6 +88,7 @@ def prune(store: Store, before: datetime) -> Removed:
     known, so that reading an unchanged export again does not bring the calls back."""
     with store.transaction():
         removed = _remove(store, _BEFORE, {"before": before})
+        store.run(_DELETE_EVIDENCE)
     store.rewrite()
     return removed
 
@@ -89,6 +97,7 @@ def forget(store: Store, user_id: str) -> Removed:
     """Take out every call of a user and every step of those calls' traces."""
     with store.transaction():
         removed = _remove(store, _OF_USER, {"user": user_id})
+        store.run(_DELETE_EVIDENCE)
         store.run("DELETE FROM store.lookups WHERE key_column = 'user_id' AND key = $user", {"user": user_id})
     store.rewrite()
     return removed

@@ -49,6 +49,7 @@ def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
         if field in _SET:
             store.run(_SET[field], {"column": column})
     store.script(sql_text("lookup.sql"))
+    store.stale = True
 
 
 def keep_lookups(store: Store, lookups: list[Lookup]) -> None:

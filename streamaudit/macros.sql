@@ -38,6 +38,30 @@ CREATE OR REPLACE TEMP MACRO filled_rank(l, base) AS
 CREATE OR REPLACE TEMP MACRO tag_values(tags, keys) AS
     list_transform(keys, lambda k: nullif(list_filter(tags, lambda t: starts_with(t, k || ':'))[1][length(k) + 2:], ''));
 
+-- A record as --map reads it: key:value tags become the object they spell, and metadata written as JSON text, whole or
+-- value by value, becomes what it holds. Of several tags with one key the first counts.
+CREATE OR REPLACE TEMP MACRO tag_keys(tags) AS
+    list_distinct(list_transform(list_filter(tags, lambda t: contains(t, ':')), lambda t: split_part(t, ':', 1)));
+CREATE OR REPLACE TEMP MACRO tag_object(tags) AS CAST(to_json(map(tag_keys(tags), tag_values(tags, tag_keys(tags)))) AS VARCHAR);
+CREATE OR REPLACE TEMP MACRO tags_patch(key, found) AS
+    CASE WHEN found::VARCHAR LIKE '["%:%' THEN '"' || key || '":' || tag_object(try_cast(found AS VARCHAR[])) END;
+CREATE OR REPLACE TEMP MACRO metadata_patch(found) AS
+    CASE
+        WHEN found::VARCHAR LIKE '"{%' THEN '"metadata":' || try_cast(found->>'$' AS JSON)::VARCHAR
+        WHEN found::VARCHAR LIKE '{%"{%' THEN (
+            '"metadata":' || to_json(list_transform([try_cast(found AS MAP(VARCHAR, JSON))], lambda m:
+                map(map_keys(m), list_transform(map_values(m), lambda v:
+                    CASE WHEN v::VARCHAR LIKE '"{%' THEN coalesce(try_cast(v->>'$' AS JSON), v) ELSE v END)))[1])::VARCHAR)
+    END;
+CREATE OR REPLACE TEMP MACRO record_patch(found) AS
+    concat_ws(',', tags_patch('tags', found[1]), tags_patch('traceTags', found[2]), metadata_patch(found[3]),
+        CASE WHEN concat(tags_patch('tags', found[4]), metadata_patch(found[5])) <> '' THEN
+            '"attributes":{' || concat_ws(',', tags_patch('tags', found[4]), metadata_patch(found[5])) || '}' END);
+CREATE OR REPLACE TEMP MACRO mappable(r) AS
+    list_transform(
+        [record_patch(json_extract(r, ['/tags', '/traceTags', '/metadata', '/attributes/tags', '/attributes/metadata']))],
+        lambda p: CASE WHEN p = '' THEN r ELSE json_merge_patch(r, CAST('{' || p || '}' AS JSON)) END)[1];
+
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
     regexp_matches(lower(x), 'cancel|abort|client.?disconnect|client.?closed|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');
 CREATE OR REPLACE TEMP MACRO says_timeout(x) AS
@@ -78,3 +102,15 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
 -- Milliseconds in a named unit.
 CREATE OR REPLACE TEMP MACRO unit_ms(x) AS
     CASE lower(x) WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'ms' THEN 1.0 WHEN 's' THEN 1000.0 WHEN 'sec' THEN 1000.0 END;
+
+-- What tokens cost at a price with tiers by input: the whole call is billed at the tier its input reaches.
+CREATE OR REPLACE TEMP MACRO tier_of(tiers, input_tokens) AS
+    CASE WHEN tiers IS NULL THEN NULL
+        WHEN len(tiers) = 1 OR coalesce(input_tokens, 0) = 0 THEN tiers[1]
+        ELSE list_filter(tiers, lambda t: t.start < input_tokens)[-1] END;
+-- Cached tokens are a part of the input; where they exceed it they stand beside it, and no price fits.
+CREATE OR REPLACE TEMP MACRO input_usd(price, input_tokens, cached, written) AS
+    CASE WHEN input_tokens >= coalesce(cached, 0) + coalesce(written, 0) THEN
+        (input_tokens - coalesce(cached, 0) - coalesce(written, 0)) * price.input
+        + coalesce(cached, 0) * coalesce(price.cached, price.input)
+        + coalesce(written, 0) * coalesce(price.cache_write, price.input) END;

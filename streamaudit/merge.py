@@ -47,12 +47,13 @@ WHERE source = $source AND digest = $digest AND field = $field AND rank > $rank
 
 # A better key has appeared in the source: calls filled from a worse one are unknown under it.
 _FORGET = {
-    "tenant": "UPDATE store.calls SET tenant = NULL WHERE list_contains($loads, load_id)",
-    "route": "UPDATE store.calls SET route = NULL WHERE list_contains($loads, load_id)",
-    "deploy": "UPDATE store.calls SET deploy = NULL WHERE list_contains($loads, load_id)",
+    "tenant": "UPDATE store.calls SET tenant = NULL WHERE list_contains($loads, load_id) AND tenant IS NOT NULL",
+    "route": "UPDATE store.calls SET route = NULL WHERE list_contains($loads, load_id) AND route IS NOT NULL",
+    "deploy": "UPDATE store.calls SET deploy = NULL WHERE list_contains($loads, load_id) AND deploy IS NOT NULL",
     "rendered_tokens": "UPDATE store.calls SET rendered_tokens = NULL, rendered_basis = NULL "
-    "WHERE list_contains($loads, load_id)",
-    "delivered_tokens": "UPDATE store.calls SET delivered_tokens = NULL WHERE list_contains($loads, load_id)",
+    "WHERE list_contains($loads, load_id) AND rendered_tokens IS NOT NULL",
+    "delivered_tokens": "UPDATE store.calls SET delivered_tokens = NULL "
+    "WHERE list_contains($loads, load_id) AND delivered_tokens IS NOT NULL",
 }
 _FORGET_SPANS = {
     "tenant": "UPDATE store.spans SET tenant = NULL WHERE list_contains($loads, load_id)",
@@ -74,7 +75,7 @@ _UNPRICED = """
 SELECT DISTINCT provider, coalesce(response_model, model), start_time::DATE
 FROM scratch.staged
 WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
-    AND (cost_usd IS NULL OR output_cost_usd IS NULL) AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL)
+    AND (cost_usd IS NULL OR output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0)
 """
 
 _CREATE_PRICES = """
@@ -100,11 +101,7 @@ CREATE OR REPLACE TEMP VIEW arrivals AS
 WITH keyed AS (
     SELECT
         ready.*,
-        CASE WHEN prices.tiers IS NULL OR ready.usage_basis NOT IN ('provider', 'none') THEN NULL
-            WHEN len(prices.tiers) = 1 THEN prices.tiers[1]
-            WHEN ready.input_tokens = 0 THEN prices.tiers[1]
-            ELSE list_filter(prices.tiers, lambda t: t.start < ready.input_tokens)[-1]
-        END AS price
+        tier_of(prices.tiers, ready.input_tokens) AS price
     FROM ready
     LEFT JOIN scratch.prices AS prices
         ON prices.provider IS NOT DISTINCT FROM ready.provider
@@ -116,20 +113,17 @@ WITH keyed AS (
         *,
         coalesce(
             input_cost_usd,
-            -- Cached tokens are a part of the input; where they exceed it they stand beside it, and no price fits.
-            CASE WHEN input_tokens >= coalesce(cached_input_tokens, 0) + coalesce(cache_write_tokens, 0) THEN
-                (input_tokens - coalesce(cached_input_tokens, 0) - coalesce(cache_write_tokens, 0)) * price.input
-                + coalesce(cached_input_tokens, 0) * coalesce(price.cached, price.input)
-                + coalesce(cache_write_tokens, 0) * coalesce(price.cache_write, price.input)
-            END
+            CASE WHEN usage_basis IN ('provider', 'none')
+                THEN input_usd(price, input_tokens, cached_input_tokens, cache_write_tokens) END
         ) AS input_part,
-        coalesce(output_cost_usd, output_tokens * price.output) AS output_part
+        coalesce(output_cost_usd, CASE WHEN usage_basis IN ('provider', 'none') THEN output_tokens * price.output END)
+            AS output_part
     FROM keyed
 )
 SELECT
     * EXCLUDE (
         kind, reason, span_kind, price, input_part, output_part, tenant_rank, route_rank, deploy_rank,
-        delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome,
+        delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate,
         cancel_flag, failed, error_cancelled, error_timeout
     ) REPLACE (
         -- A name is a label; a text of any length in its place is not kept.
@@ -146,6 +140,8 @@ SELECT
         input_part AS input_cost_usd,
         output_part AS output_cost_usd
     ),
+    -- Only where the call's own cost gives none, so that it does not depend on what else the file needed prices for.
+    CASE WHEN output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0 THEN price.output END AS output_usd_per_token,
     getvariable('source') AS source,
     getvariable('load_id')::BIGINT AS load_id,
     true AS counted,
@@ -302,9 +298,15 @@ def _reordered(row: tuple[Any, ...]) -> tuple[int | None, ...]:
     return tuple(by_name[column] for column in KEYED)
 
 
-def choose_keys(store: Store, source: str, digest: str) -> dict[str, int | None]:
-    """The key that fills each column of the source, this load included; forgets what a worse key had filled."""
+Forgotten = dict[str, tuple[list[int], int]]
+"""By column the loads whose values were forgotten, and how many calls had one."""
+
+
+def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int | None], Forgotten]:
+    """The key that fills each column of the source, this load included; forgets what a worse key had filled, and says
+    what that was."""
     chosen: dict[str, int | None] = {}
+    lost: Forgotten = {}
     forgotten: set[int] = set()
     for column in KEYED:
         about = {"source": source, "digest": digest, "field": column}
@@ -312,22 +314,26 @@ def choose_keys(store: Store, source: str, digest: str) -> dict[str, int | None]
         worse = store.one(_WORSE_LOADS, {**about, "rank": chosen[column]})[0]
         if worse:
             forgotten.update(worse)
-            store.run(_FORGET[column], {"loads": worse})
+            lost[column] = (worse, store.run(_FORGET[column], {"loads": worse}))
             if column in _FORGET_SPANS:
                 store.run(_FORGET_SPANS[column], {"loads": worse})
     if forgotten:
         store.run(_FORGOTTEN_TRACES, {"loads": sorted(forgotten)})
     else:
         store.run(_NO_FORGOTTEN_TRACES)
-    return chosen
+    return chosen, lost
 
 
 def price(store: Store) -> None:
     """Put the unit prices that the staged calls need beside them."""
-    from streamaudit.pricing import price_table
-
     store.run(_CREATE_PRICES)
-    wanted = store.query(_UNPRICED)
+    add_prices(store, store.query(_UNPRICED), _ADD_PRICES)
+
+
+def add_prices(store: Store, wanted: list[tuple[Any, ...]], statement: str) -> None:
+    """Look up (provider, model, day) and hand the prices found to a statement that takes ``$rows``."""
+    from streamaudit.pricing import own_prices, price_table
+
     if not wanted:
         return
     rows = [
@@ -336,10 +342,10 @@ def price(store: Store) -> None:
             "start": row.tier_start_tokens, "input": row.input_usd_per_token, "cached": row.cached_input_usd_per_token,
             "cache_write": row.cache_write_usd_per_token, "output": row.output_usd_per_token,
         }
-        for row in price_table([(provider, model, day) for provider, model, day in wanted])
+        for row in price_table([(provider, model, day) for provider, model, day in wanted], own_prices())
     ]  # fmt: skip
     if rows:
-        store.run(_ADD_PRICES, {"rows": rows})
+        store.run(statement, {"rows": rows})
 
 
 def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from streamaudit import log
 from streamaudit.errors import UsageError
 from streamaudit.ingest import Coverage, FileResult
+from streamaudit.mapping import Mapping
 from streamaudit.merge import Counts
 from streamaudit.reader import InputFile
 
@@ -36,6 +37,19 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
         log.note(f"  ... and {len(outcome.rejects) - 3:,} more (--rejects FILE lists them)")
     for column, key in sorted(outcome.keys.items()) if keys else ():
         log.note(f"  {column.replace('_', ' ')} from {key}")
+    for column, count in sorted(outcome.emptied.items()):
+        calls = "1 call has its" if count == 1 else f"{count:,} calls have their"
+        log.note(
+            f"  {calls} {column.replace('_', ' ')} only under another key than {outcome.keys[column]}, and none is "
+            f"taken from there: --map {column}=PATH decides which key counts"
+        )
+
+
+def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
+    """The mapped paths that no record of any file read in this run has."""
+    read = [outcome.absent for outcome in results if outcome.counts]
+    for column in sorted(frozenset.intersection(*read)) if read else ():
+        log.note(f"no record has {' or '.join(mapping.paths[column])}: --map {column} filled nothing")
 
 
 def equation(results: list[FileResult]) -> None:

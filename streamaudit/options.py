@@ -5,7 +5,6 @@ A command takes a group of them as one parameter: ``expanded`` turns a parameter
 """
 
 import inspect
-import os
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
@@ -157,27 +156,11 @@ class Access:
 
     def path(self) -> Path:
         """The store file: ``--db``, else ``$STREAMAUDIT_DB``, else the configuration's, else the XDG data folder."""
-        return self._resolved()[0]
+        return config.store_path(self.db)[0]
 
     def origin(self) -> str:
         """Which of these named the store file."""
-        return self._resolved()[1]
-
-    def _resolved(self) -> tuple[Path, str]:
-        if self.db is not None:
-            return self.db, "--db"
-        if os.environ.get("STREAMAUDIT_DB"):
-            return Path(os.environ["STREAMAUDIT_DB"]), "$STREAMAUDIT_DB"
-        settings = config.current()
-        if settings.db is not None:
-            return settings.db, settings.origin("db")
-        data = os.environ.get("XDG_DATA_HOME")
-        if data:
-            return Path(data) / "streamaudit" / "audit.duckdb", "$XDG_DATA_HOME"
-        try:
-            return Path.home() / ".local" / "share" / "streamaudit" / "audit.duckdb", "default"
-        except RuntimeError:
-            raise UsageError("there is no home folder to keep a store in", "name a store with --db FILE") from None
+        return config.store_path(self.db)[1]
 
     def speak(self) -> None:
         """Say things the way these options ask for, beginning with where everything is."""

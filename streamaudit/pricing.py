@@ -13,7 +13,7 @@ lifetime; fees per request or web search are not included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
@@ -107,17 +107,95 @@ def price_source() -> PriceSource:
     return PriceSource("genai-prices", version("genai-prices"), None)
 
 
-def price_table(wanted: Iterable[tuple[str | None, str, date | None]]) -> list[PriceRow]:
+@dataclass(frozen=True, slots=True)
+class OwnPrice:
+    """A line of the user's price file, in USD per token; ``provider`` None holds for every one."""
+
+    provider: str | None
+    model: str
+    since: date
+    input_usd_per_token: float
+    cached_input_usd_per_token: float | None
+    cache_write_usd_per_token: float | None
+    output_usd_per_token: float
+
+    def fits(self, provider: str | None, model: str, day: date) -> bool:
+        """Whether it prices a call of that provider and model on that day."""
+        named = self.provider is None or self.provider.lower() == (provider or "").lower()
+        return named and self.model.lower() == model.lower() and self.since <= day
+
+
+OWN_COLUMNS = ("model", "input_usd_per_mtok", "output_usd_per_mtok")
+"""Columns a price file must have; it may have provider, since, cached_input_usd_per_mtok, cache_write_usd_per_mtok."""
+
+
+def own_prices() -> list[OwnPrice]:
+    """The prices of the configuration's ``prices`` file, empty without one. UsageError with file and line."""
+    import csv
+
+    from streamaudit import config
+    from streamaudit.errors import UsageError
+
+    path = config.current().prices
+    if path is None:
+        return []
+    where = config.current().origin("prices")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(
+            f"{where}: prices: cannot read {path}: {getattr(error, 'strerror', None) or 'no CSV'}"
+        ) from None
+    found = []
+    for number, line in enumerate(lines, start=2):
+        try:
+            amounts = {name: _amount(line.get(f"{name}_usd_per_mtok")) for name in
+                       ("input", "cached_input", "cache_write", "output")}  # fmt: skip
+            since = date.fromisoformat(line["since"].strip()) if (line.get("since") or "").strip() else date.min
+        except ValueError:
+            raise UsageError(
+                f"{path}:{number}: expected dollars per million tokens and a date such as 2026-11-01"
+            ) from None
+        plain, output, model = amounts["input"], amounts["output"], (line.get("model") or "").strip()
+        if not model or plain is None or output is None:
+            raise UsageError(f"{path}:{number}: a price needs " + ", ".join(OWN_COLUMNS))
+        found.append(OwnPrice(
+            (line.get("provider") or "").strip() or None, model, since, plain, amounts["cached_input"],
+            amounts["cache_write"], output,
+        ))  # fmt: skip
+    return found
+
+
+def _amount(text: str | None) -> float | None:
+    if text is None or not text.strip():
+        return None
+    amount = float(text) / 1e6
+    if not 0 <= amount < 1:
+        raise ValueError(text)
+    return amount
+
+
+def price_table(wanted: Iterable[tuple[str | None, str, date | None]], own: Sequence[OwnPrice] = ()) -> list[PriceRow]:
     """Unit prices in USD per token of distinct (provider, model, UTC day), one row a tier, tiers ascending.
 
     A day of None (time unknown) gets the prices of ``UNTIMED_DAY``, which stands for the package's data date. What
     cannot be priced has no row: the caller counts it. A provider that genai-prices knows is the only one asked; for
     one it does not know (None, "unknown", a gateway) the model's own prefix names the provider ("groq/llama-..."),
-    else the model alone does. Source: genai-prices, standard prices.
+    else the model alone does. Source: genai-prices, standard prices; ``own`` prices go before them, those that name the
+    provider first, then the latest.
     """
     models: dict[tuple[str | None, str], ModelInfo | None] = {}
     rows: list[PriceRow] = []
     for provider, model, day in wanted:
+        mine = [price for price in own if price.fits(provider, model, day or UNTIMED_DAY)]
+        if mine:
+            best = max(mine, key=lambda price: (price.provider is not None, price.since))
+            rows.append(PriceRow(
+                provider, model, day, 0, best.input_usd_per_token, best.cached_input_usd_per_token,
+                best.cache_write_usd_per_token, best.output_usd_per_token,
+            ))  # fmt: skip
+            continue
         if (provider, model) not in models:
             models[provider, model] = _find(provider, model)
         found = models[provider, model]

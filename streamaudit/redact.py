@@ -3,6 +3,7 @@ a store, and nobody without the store can tell which value it stands for or comp
 
 import hashlib
 import hmac
+from collections.abc import Iterator
 from dataclasses import replace
 
 from streamaudit.report import Report, Table, Value
@@ -10,7 +11,8 @@ from streamaudit.report import Report, Table, Value
 
 def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
     """The report with the values of these dimensions replaced, in every table that has such a column, and without
-    filters, which would name them."""
+    filters, which would name them. A table of facts (``figure``, ``value``) has them in rows; there, and in the tables
+    beside it, every text that is such a value is replaced."""
 
     def alias(dimension: str, value: Value) -> Value:
         if value is None:
@@ -18,16 +20,32 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
         digest = hmac.new(key.encode(), f"{dimension}\0{value}".encode(), hashlib.sha256).hexdigest()
         return f"{dimension}-{digest[:8]}"
 
+    stated: dict[Value, Value] = {value: alias(name, value) for name, value in _stated(report) if name in dimensions}
+
     def hidden(table: Table) -> Table:
         names = [column.name for column in table.columns]
         places = {names.index(name): name for name in dimensions if name in names}
-        if not places:
+        if not places and not stated:
             return table
         rows = tuple(
-            tuple(alias(places[index], value) if index in places else value for index, value in enumerate(row))
+            tuple(
+                alias(places[index], value) if index in places else stated.get(value, value)
+                for index, value in enumerate(row)
+            )
             for row in table.rows
         )
         return replace(table, rows=rows)
 
     filters = dict.fromkeys(report.filters, "(redacted)")
     return replace(report, tables=tuple(hidden(table) for table in report.tables), filters=filters)
+
+
+def _stated(report: Report) -> Iterator[tuple[str, str]]:
+    """The figures that tables of facts give as texts, by name."""
+    for table in report.tables:
+        names = [column.name for column in table.columns]
+        if "figure" in names and "value" in names:
+            for row in table.rows:
+                value = row[names.index("value")]
+                if isinstance(value, str):
+                    yield str(row[names.index("figure")]), value

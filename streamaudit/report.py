@@ -22,9 +22,12 @@ class Json(str):
 Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes", "usd_per_mtok"]
 """``ratio`` is a share (0.05 = 5 %); ``usd`` dollars; ``calls`` a count of calls or records."""
 
-Shape = Literal["rows", "histogram"]
-"""How a screen may draw a table: ``rows``, or ``histogram`` (columns ``bucket_low_ms``, ``bucket_high_ms``, ``calls``
-after the dimensions; the markers come from the table named in ``markers_from``)."""
+Shape = Literal["rows", "histogram", "timeline", "facts", "stacked"]
+"""How a screen may draw a table: ``rows``; ``histogram`` (columns ``bucket_low_ms``, ``bucket_high_ms``, ``calls``
+after the dimensions; the markers come from the table named in ``markers_from``); ``timeline`` (columns ``event`` and
+``at_ms``: the moments of one call on a ruler); ``facts`` (a heading for each value of the dimensions, under it a line
+a row: label, figures, and sentences in what room is left. A column ``unit`` gives the unit of the row's ``value``);
+``stacked`` (the columns after the dimensions are parts of a whole: one bar a row)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class Column:
     help: str = ""
     wide: bool = False
     """Shown on a screen only when there is room or ``--wide`` is given; always in json, jsonl and csv."""
+    whole: bool = False
+    """Holds names that someone will copy: a screen without room leaves out other columns and never shortens these."""
+    prose: bool = False
+    """Holds sentences, which a screen may break into lines; only in tables of the shape ``facts``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,9 @@ def _fill(store: Store, reader: Reader, inputs: Inputs) -> None:
     found = expand(inputs.files or [])
     results = [job.file(reader, name, narrate.Progress(), sought=sought) for name, sought in found.items()]
     for outcome in results:
-        if outcome.problem or outcome.rejects:
+        if outcome.problem or outcome.rejects or outcome.emptied:
             narrate.result(outcome, keys=False)
+    narrate.absent_paths(results, mapping(inputs.map_))
     failed = [outcome for outcome in results if outcome.problem and not outcome.passed_over]
     if failed:
         raise InputError(f"{len(failed)} of {len(results)} files could not be read, so there is no report")

@@ -45,6 +45,8 @@ CREATE TABLE calls (
     reasoning_tokens        BIGINT,
     delivered_tokens        BIGINT,
     rendered_tokens         BIGINT,
+    rendered_chars          BIGINT,
+    rendered_chunks         BIGINT,
     max_tokens              BIGINT,
     usage_basis             VARCHAR,
     rendered_basis          VARCHAR,
@@ -52,6 +54,7 @@ CREATE TABLE calls (
     cost_usd                DOUBLE,
     input_cost_usd          DOUBLE,
     output_cost_usd         DOUBLE,
+    output_usd_per_token    DOUBLE,
     cost_basis              VARCHAR,
     output_cost_basis       VARCHAR,
     outcome                 VARCHAR NOT NULL,
@@ -130,6 +133,22 @@ CREATE TABLE rejects (
     bytes   BIGINT
 );
 
+CREATE TABLE evidence (
+    load_id          BIGINT NOT NULL,
+    key_kind         VARCHAR NOT NULL,
+    key              VARCHAR NOT NULL,
+    rendered_tokens  BIGINT,
+    rendered_chars   BIGINT,
+    rendered_chunks  BIGINT,
+    delivered_tokens BIGINT,
+    output_tokens    BIGINT,
+    reasoning_tokens BIGINT,
+    cost_usd         DOUBLE,
+    cancelled        BOOLEAN,
+    cancelled_at_ms  DOUBLE,
+    upstream_end_ms  DOUBLE
+);
+
 CREATE TABLE lookups (
     field      VARCHAR NOT NULL,
     key_column VARCHAR NOT NULL,
@@ -188,6 +207,8 @@ COMMENT ON COLUMN calls.output_tokens IS 'Billed output tokens, reasoning includ
 COMMENT ON COLUMN calls.reasoning_tokens IS 'Billed hidden reasoning, a part of output_tokens.';
 COMMENT ON COLUMN calls.delivered_tokens IS 'Visible tokens handed to the client before the end or the cut.';
 COMMENT ON COLUMN calls.rendered_tokens IS 'Visible tokens shown to the user before the end or the cut.';
+COMMENT ON COLUMN calls.rendered_chars IS 'Characters of answer shown to the user before the end or the cut.';
+COMMENT ON COLUMN calls.rendered_chunks IS 'Content chunks shown to the user before the end or the cut.';
 COMMENT ON COLUMN calls.max_tokens IS 'Output cap of the request.';
 COMMENT ON COLUMN calls.usage_basis IS 'Where output_tokens came from: provider, partial, tokenizer, none.';
 COMMENT ON COLUMN calls.rendered_basis IS 'Field that rendered_tokens came from.';
@@ -195,6 +216,7 @@ COMMENT ON COLUMN calls.cache_hit IS 'Answered from a response cache: no bill an
 COMMENT ON COLUMN calls.cost_usd IS 'Cost of the call in US dollars.';
 COMMENT ON COLUMN calls.input_cost_usd IS 'Input part of the cost in US dollars.';
 COMMENT ON COLUMN calls.output_cost_usd IS 'Output part of the cost in US dollars.';
+COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost goes before it.';
 COMMENT ON COLUMN calls.cost_basis IS 'reported by the source, priced from a price table, or none.';
 COMMENT ON COLUMN calls.output_cost_basis IS 'The same for output_cost_usd.';
 COMMENT ON COLUMN calls.outcome IS 'completed, cancelled, timeout, error, interrupted or unknown.';
@@ -267,6 +289,21 @@ COMMENT ON COLUMN rejects.line IS 'True line number, 1-based; NULL when the form
 COMMENT ON COLUMN rejects.record IS 'Ordinal of the record in the file, 1-based.';
 COMMENT ON COLUMN rejects.reason IS 'Why it was rejected; never holds content.';
 COMMENT ON COLUMN rejects.bytes IS 'Length of the record in bytes.';
+
+COMMENT ON TABLE evidence IS 'What other logs know of calls (ingest --evidence); joined to them when they are read.';
+COMMENT ON COLUMN evidence.load_id IS 'Load that brought it.';
+COMMENT ON COLUMN evidence.key_kind IS 'What key is compared with: request_id (call_id), response_id or trace_id.';
+COMMENT ON COLUMN evidence.key IS 'The call''s id of that kind.';
+COMMENT ON COLUMN evidence.rendered_tokens IS 'As in calls, from the client.';
+COMMENT ON COLUMN evidence.rendered_chars IS 'As in calls.';
+COMMENT ON COLUMN evidence.rendered_chunks IS 'As in calls.';
+COMMENT ON COLUMN evidence.delivered_tokens IS 'As in calls, from the gateway.';
+COMMENT ON COLUMN evidence.output_tokens IS 'Billed output tokens, from the provider.';
+COMMENT ON COLUMN evidence.reasoning_tokens IS 'As in calls.';
+COMMENT ON COLUMN evidence.cost_usd IS 'Cost of the call, from the provider.';
+COMMENT ON COLUMN evidence.cancelled IS 'Whether the client left early.';
+COMMENT ON COLUMN evidence.cancelled_at_ms IS 'When it left, milliseconds after the request.';
+COMMENT ON COLUMN evidence.upstream_end_ms IS 'When the provider really stopped.';
 
 COMMENT ON TABLE lookups IS 'Values given to a dimension by the value of another column ([lookup] of the configuration).';
 COMMENT ON COLUMN lookups.field IS 'Dimension that gets the value.';

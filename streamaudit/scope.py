@@ -14,6 +14,7 @@ from streamaudit.condition import checked_condition
 from streamaudit.dimensions import CALENDAR, DIMENSIONS, PLAIN
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store import Store
+from streamaudit.vocabulary import refresh
 
 MAX_BY = 4
 _GROUP = "group:"
@@ -117,6 +118,7 @@ class Scope:
 
     def prepare(self, store: Store) -> None:
         """Define ``visible``, the one place where the user's own condition is part of a query."""
+        refresh(store)
         grouped = any(name.startswith(_GROUP) for name in self.by)
         if grouped:
             self._list_members(store)

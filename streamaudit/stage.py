@@ -25,22 +25,31 @@ SELECT ordinality AS line, NULL::JSON AS record, * EXCLUDE (ordinality) FROM rea
     maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
 """
 _WHOLE_LINES = """
-SELECT NULL::BIGINT AS line, json AS record, unnest(from_json(json, $structure)) FROM read_json(
+SELECT NULL::BIGINT AS line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record,
+    unnest(from_json(json, $structure))
+FROM read_json(
     $files, format = 'newline_delimited', ignore_errors = true, records = false, columns = {json: 'JSON'},
     maximum_object_size = $object_bytes, compression = $compression)
 """
 _NUMBERED_WHOLE_LINES = """
-SELECT ordinality AS line, json AS record, unnest(from_json(json, $structure)) FROM read_json(
+SELECT ordinality AS line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record,
+    unnest(from_json(json, $structure))
+FROM read_json(
     $files, format = 'newline_delimited', ignore_errors = true, records = false, columns = {json: 'JSON'},
     maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
 """
 _ARRAY = """
-SELECT ordinality AS line, json AS record, unnest(from_json(json, $structure)) FROM read_json(
+SELECT ordinality AS line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record,
+    unnest(from_json(json, $structure))
+FROM read_json(
     $files, format = 'array', records = false, columns = {json: 'JSON'},
     maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
 """
 _PAGES = """
-SELECT base + position AS line, items[position] AS record, unnest(from_json(items[position], $structure)) FROM (
+SELECT base + position AS line,
+    CASE WHEN $mapped THEN mappable(items[position]) ELSE items[position] END AS record,
+    unnest(from_json(items[position], $structure))
+FROM (
     SELECT *, unnest(generate_series(1, len(items))) AS position FROM (
         SELECT items, coalesce(sum(len(items)) OVER (
             ORDER BY page ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS base
@@ -135,6 +144,21 @@ def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping
         raise ReadFailure(_DAMAGE[file.compression]) from None
 
 
+def whole_records(file: InputFile) -> tuple[str, dict[str, Any]]:
+    """A SELECT whose column ``record`` is every record of a file as it stands (NULL for what is no JSON), and what it
+    binds."""
+    read = {"array": _ARRAY, "pages": _PAGES}.get(file.container, _WHOLE_LINES)
+    return read, {
+        "files": [str(file.path)], "structure": '{"line": "VARCHAR"}', "compression": file.compression,
+        "object_bytes": _USUAL_OBJECT_BYTES, "mapped": False,
+    }  # fmt: skip
+
+
+def structure(source: Source) -> str:
+    """The fields of a source as what ``from_json`` takes a record apart by."""
+    return "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in source.fields.items()) + "}"
+
+
 def explain(file: InputFile, failure: ReadFailure) -> str:
     """A failure to read a file, in words for its owner."""
     try:
@@ -157,11 +181,12 @@ def _bound(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict
     return {
         "files": [str(file.path)],
         "columns": source.fields,
-        "structure": "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in source.fields.items()) + "}",
+        "structure": structure(source),
         "compression": file.compression,
         "object_bytes": _USUAL_OBJECT_BYTES,
         "salt": salt,
         "needs_id": source.id_field is not None,
         "needs_start": source.time_field is not None,
+        "mapped": bool(mapping.paths),
         **parameters(mapping),
     }

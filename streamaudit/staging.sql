@@ -13,13 +13,13 @@ CREATE OR REPLACE TABLE scratch.staged (
     chunk_count BIGINT, chunk_offsets_ms DOUBLE[], client_chunk_offsets_ms DOUBLE[], chunk_tokens BIGINT[],
     input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
     reasoning_tokens BIGINT, delivered_tokens BIGINT, delivered_tokens_rank INTEGER, rendered_tokens BIGINT,
-    rendered_tokens_rank INTEGER, max_tokens BIGINT, usage_basis VARCHAR, cache_hit BOOLEAN,
+    rendered_tokens_rank INTEGER, rendered_chars BIGINT, rendered_chunks BIGINT, max_tokens BIGINT, usage_basis VARCHAR, cache_hit BOOLEAN,
     cost_usd DOUBLE, input_cost_usd DOUBLE, output_cost_usd DOUBLE,
     said_outcome VARCHAR, app_outcome VARCHAR, cancel_flag BOOLEAN, failed BOOLEAN, error_cancelled BOOLEAN, error_timeout BOOLEAN,
     cancelled_by VARCHAR, cancelled_at_ms DOUBLE, upstream_cancelled BOOLEAN, upstream_end_ms DOUBLE,
     finish_reason VARCHAR, http_status INTEGER, error_type VARCHAR,
     input_hash VARCHAR, output_chars BIGINT, visible_output_chars BIGINT, source_updated_at TIMESTAMP,
-    record_hash UBIGINT
+    sample_rate DOUBLE, record_hash UBIGINT
 );
 
 CREATE OR REPLACE TEMP VIEW ready AS

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import duckdb
 
@@ -34,6 +34,7 @@ _POLL_S = 0.2
 _PATIENCE_S = 60.0
 
 Params = dict[str, Any]
+_Made = TypeVar("_Made")
 
 
 class ReadFailure(Exception):
@@ -62,6 +63,8 @@ class Store:
         self._connection = connection
         self._running = False
         self._interrupter: threading.Thread | None = None
+        self.stale = True
+        """Whether what is derived from the calls (``vocabulary.refresh``) has yet to be brought up to date."""
         self._wait_s: float = 0.0
         self._spill = _spill_folder(connection)
         self._on_wait: Callable[[str], None] | None = None
@@ -210,20 +213,27 @@ class Store:
     def answer(self, sql: str, most: int | None = None) -> "Answer":
         """One SELECT as a table: at most this many of its rows, and how many it has in all."""
         with self._query_running():
-            found = self._connection.sql(sql)
-            if len(set(found.columns)) < len(found.columns):
-                found = found.project("*")  # names the second of two equal columns anew
-            kinds = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
-            if any(_ZONED in kind for kind in kinds.values()):
-                # A time with a zone needs a package to become a Python value; the session's zone is UTC.
-                found = found.select(*(_unzoned(name, kind) for name, kind in kinds.items()))
-            names, types = tuple(found.columns), tuple(str(kind) for kind in found.types)
-            if most is None:
-                rows = found.fetchall()
-                return Answer(names, types, rows, len(rows))
-            rows = list(islice(found.iter_rows(), most + 1))
-            total = found.aggregate("count(*)").fetchall()[0][0] if len(rows) > most else len(rows)
-            return Answer(names, types, rows[:most], total)
+            return _apart(lambda: self._answer(sql, most))
+
+    def _answer(self, sql: str, most: int | None) -> "Answer":
+        found = self._connection.sql(sql)
+        if len(set(found.columns)) < len(found.columns):
+            found = found.project("*")  # names the second of two equal columns anew
+        kinds = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
+        if any(_ZONED in kind for kind in kinds.values()):
+            # A time with a zone needs a package to become a Python value; the session's zone is UTC.
+            found = found.select(*(_unzoned(name, kind) for name, kind in kinds.items()))
+        names, types = tuple(found.columns), tuple(str(kind) for kind in found.types)
+        # A relation that runs by itself holds all its rows and sometimes misses an interrupt.
+        result = self._connection.execute(found.sql_query())
+        if most is None:
+            rows = result.fetchall()
+            return Answer(names, types, rows, len(rows))
+        rows = result.fetchmany(most + 1)
+        if len(rows) <= most:
+            return Answer(names, types, rows, len(rows))
+        total = self._connection.execute(found.aggregate("count(*)").sql_query()).fetchall()[0][0]
+        return Answer(names, types, rows[:most], total)
 
     def lock_down(self, writable: Path | None = None) -> None:
         """Refuse all network and file access, but for one folder, and all settings for the rest of this connection's
@@ -242,6 +252,7 @@ class Store:
             self._connection.execute("ROLLBACK")
             raise
         self.run("COMMIT")
+        self.stale = True
 
     @contextmanager
     def progress(self, show: Callable[[float], None] | None) -> Iterator[None]:
@@ -405,6 +416,28 @@ def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str | None:
         return None
     connection.execute("SET temp_directory = $folder", {"folder": str(Path(folder) / "spill")})
     return folder
+
+
+def _apart(work: Callable[[], _Made]) -> _Made:
+    """Do it in a thread of its own while this one only waits: a signal is handled here at once, where inside one long
+    step of a query it would have to wait for the end of that step."""
+    done = threading.Event()
+    made: list[_Made] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            made.append(work())
+        except BaseException as error:
+            failed.append(error)
+        done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    while not done.wait(_POLL_S):
+        pass
+    if failed:
+        raise failed[0]
+    return made[0]
 
 
 def _unzoned(name: str, kind: str) -> duckdb.Expression:

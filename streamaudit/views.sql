@@ -4,6 +4,9 @@
 -- The calls as stored; replaced by a view that looks dimensions up when there is anything to look up (lookup.sql).
 CREATE OR REPLACE TEMP VIEW placed_calls AS SELECT * FROM store.calls;
 
+-- The same with what other logs know of a call; replaced when there is evidence to join (evidence.sql).
+CREATE OR REPLACE TEMP VIEW known_calls AS SELECT * FROM placed_calls;
+
 -- ttft_status: usable, or the reason a call has no TTFT. Censored = the user or a deadline ended the wait first.
 CREATE OR REPLACE TEMP VIEW call_outcome AS
 SELECT
@@ -25,86 +28,41 @@ SELECT
     coalesce(cancelled_at_ms >= 0 AND cancelled_at_ms < ttft_ms, false)
         OR (coalesce(delivered_tokens = 0, chunk_count = 0, false) AND coalesce(ttft_ms, 0) <= 0)
         AS stopped_before_first_token,
-    CASE WHEN cache_hit THEN 0 WHEN usage_basis = 'provider' THEN output_tokens END AS billed_tokens
-FROM placed_calls AS calls;
-
--- tax_class of every call that ended early: exact (billed and rendered known), estimated (a stated rule gives a value
--- and an interval), unknown. tax_low adds 0 and tax_high is NULL for an unknown call. Completed calls have no tax.
-CREATE OR REPLACE TEMP VIEW call_tax AS
-WITH evidence AS (
-    SELECT
-        *,
-        coalesce(
-            rendered_tokens,
-            CASE WHEN stopped_before_first_token OR delivered_tokens = 0 OR cache_hit THEN 0 END
-        ) AS rendered_known,
-        outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AS ended_early
-    FROM call_outcome
-), classed AS (
-    SELECT
-        *,
-        CASE
-            WHEN NOT ended_early THEN NULL
-            WHEN billed_tokens IS NOT NULL AND rendered_known IS NOT NULL THEN 'exact'
-            WHEN billed_tokens IS NOT NULL AND delivered_tokens IS NOT NULL THEN 'estimated'
-            ELSE 'unknown'
-        END AS tax_class
-    FROM evidence
-), valued AS (
-    SELECT
-        *,
-        CASE tax_class
-            WHEN 'exact' THEN CASE
-                WHEN rendered_tokens > billed_tokens THEN 'rendered_exceeds_billed'
-                WHEN rendered_tokens IS NOT NULL THEN 'billed_minus_rendered'
-                WHEN delivered_tokens = 0 THEN 'nothing_delivered'
-                ELSE 'stopped_before_first_token'
-            END
-            WHEN 'estimated' THEN 'delivered_counts_as_rendered'
-            WHEN 'unknown' THEN CASE
-                WHEN usage_basis = 'tokenizer' THEN 'usage_from_tokenizer'
-                WHEN usage_basis = 'partial' THEN 'usage_partial'
-                WHEN billed_tokens IS NULL THEN 'no_usage'
-                ELSE 'no_rendered_evidence'
-            END
-        END AS tax_rule,
-        CASE tax_class
-            WHEN 'exact' THEN greatest(billed_tokens - rendered_known, 0)
-            WHEN 'estimated' THEN greatest(billed_tokens - delivered_tokens, 0)
-        END AS tax_best,
-        CASE WHEN tax_class = 'estimated' THEN billed_tokens END AS tax_high_estimated,
-        output_cost_usd / nullif(output_tokens, 0) AS usd_per_output_token
-    FROM classed
-), hidden_known AS (
-    -- least() passes over NULL, and unknown reasoning is not hidden tax: every part asks for what it needs.
-    SELECT
-        *,
-        CASE WHEN reasoning_tokens IS NOT NULL AND tax_best IS NOT NULL THEN least(reasoning_tokens, tax_best) END
-            AS tax_hidden
-    FROM valued
-), split AS (
-    SELECT
-        *,
-        CASE WHEN delivered_tokens IS NOT NULL AND rendered_known IS NOT NULL AND tax_best IS NOT NULL
-            THEN least(greatest(delivered_tokens - rendered_known, 0), tax_best - coalesce(tax_hidden, 0))
-        END AS tax_unread
-    FROM hidden_known
-)
-SELECT
-    * EXCLUDE (tax_high_estimated, rendered_known),
-    CASE WHEN ended_early THEN coalesce(tax_best, 0) END AS tax_low,
-    coalesce(tax_high_estimated, tax_best) AS tax_high,
-    -- The parts add up to the tax: what a call cannot split stays in tax_unsplit.
-    CASE WHEN tax_hidden IS NOT NULL AND delivered_tokens IS NOT NULL
-        THEN tax_best - tax_hidden - coalesce(tax_unread, 0) END AS tax_undelivered,
+    -- usage_status: final (the provider's own last word), or why the usage is not what was billed. A number that an
+    -- exporter wrote where it knew none is not a measurement: a tokenizer's count of what arrived, the placeholder that
+    -- opens an Anthropic stream, zeros on an abort although tokens flowed.
     CASE
-        WHEN tax_best IS NULL THEN NULL
-        WHEN tax_best = 0 THEN 0.0
-        ELSE tax_best * usd_per_output_token
-    END AS tax_best_usd,
-    CASE WHEN NOT ended_early THEN NULL WHEN coalesce(tax_best, 0) = 0 THEN 0.0 ELSE tax_best * usd_per_output_token END
-        AS tax_low_usd,
-    CASE WHEN coalesce(tax_high_estimated, tax_best) = 0 THEN 0.0
-        ELSE coalesce(tax_high_estimated, tax_best) * usd_per_output_token END AS tax_high_usd,
-    ended_early AND stopped_before_first_token AS unseen_prompt
-FROM split;
+        WHEN cache_hit THEN 'final'
+        WHEN output_tokens IS NULL THEN 'none'
+        WHEN usage_basis IN ('tokenizer', 'partial') THEN usage_basis
+        WHEN outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND output_tokens = 0
+            AND (input_tokens = 0 OR rendered_tokens > 0 OR delivered_tokens > 0 OR chunk_count > 0 OR output_chars > 0
+                OR (ttft_ms > 0 AND cancelled_at_ms > ttft_ms))
+            THEN 'zero_on_abort'
+        WHEN outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND output_tokens <= 8
+            AND (provider LIKE '%anthropic%' OR model LIKE '%claude%')
+            AND (finish_reason IS NULL OR finish_reason NOT IN ('end_turn', 'stop', 'max_tokens', 'length', 'tool_use',
+                'tool_calls', 'stop_sequence', 'refusal', 'pause_turn'))
+            AND coalesce(delivered_tokens > output_tokens, rendered_tokens > output_tokens,
+                output_chars > 8 * output_tokens, true)
+            THEN 'placeholder'
+        WHEN usage_basis = 'provider' THEN 'final'
+        ELSE 'none'
+    END AS usage_status,
+    CASE WHEN cache_hit THEN 0 WHEN usage_status = 'final' THEN output_tokens END AS billed_tokens,
+    -- Who or what ended a call early, kept apart from how: a limit of the infrastructure cuts at a round time.
+    CASE
+        WHEN outcome = 'completed' AND finish_reason IN ('length', 'max_tokens', 'MAX_TOKENS') THEN 'length'
+        WHEN outcome = 'completed' OR outcome = 'unknown' THEN NULL
+        WHEN outcome IN ('timeout', 'interrupted') AND duration_ms IS NOT NULL AND (
+            abs(duration_ms - 60000) <= 600 OR abs(duration_ms - 100000) <= 1000 OR abs(duration_ms - 120000) <= 1200
+            OR abs(duration_ms - 300000) <= 3000 OR abs(duration_ms - 600000) <= 6000)
+            THEN 'infrastructure_limit'
+        WHEN outcome = 'timeout' THEN 'deadline'
+        WHEN outcome = 'error' THEN 'provider_failure'
+        WHEN outcome = 'interrupted' THEN 'unknown'
+        WHEN cancelled_by IN ('user', 'client', 'server') THEN cancelled_by
+        WHEN http_status IN (499, 460) OR cancel_evidence = 'evidence' THEN 'client'
+        ELSE 'unknown'
+    END AS ended_by
+FROM known_calls AS calls;

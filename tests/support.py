@@ -13,6 +13,7 @@ from streamaudit.mapping import parse_mapping
 from streamaudit.reader import Reader
 from streamaudit.scope import Scope, parse_by
 from streamaudit.store import Store
+from streamaudit.vocabulary import refresh
 
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
@@ -83,6 +84,8 @@ def calls(store: Store) -> dict[str, Record]:
 
 def rows_of(store: Store, relation: str) -> list[Record]:
     """Every row of a table or view, by column name."""
+    if relation == "call_tax":
+        refresh(store)
     names = [row[0] for row in store.query(f"DESCRIBE {relation}")]
     return [dict(zip(names, row, strict=True)) for row in store.query(f"FROM {relation}")]
 

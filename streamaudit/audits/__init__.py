@@ -78,6 +78,14 @@ def _marked(table: Table) -> Table:
     return replace(table, marks=marks)
 
 
+def bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) -> Mark | None:
+    """How a sum is to be read beside its interval: as an estimate when it stands above the low end, as a lower bound
+    when the high end is further up or calls are left out, as it is otherwise."""
+    if isinstance(value, int) and isinstance(low, int) and value > low:
+        return Mark(prefix="~ ")
+    return Mark(prefix="≥ ") if leaves_out or high != value else None
+
+
 def _mark(column: Column, record: dict[str, Value]) -> Mark | None:
     name, value = column.name, record[column.name]
     percentile = name.removesuffix("_ms")[-3:]
@@ -85,7 +93,7 @@ def _mark(column: Column, record: dict[str, Value]) -> Mark | None:
         calls = record.get("ttft_calls")
         if isinstance(calls, int) and 0 < calls < MIN_CALLS[percentile]:
             return Mark(instead=f"n={calls}")
-    bounded = record.get("tax_high_tokens", 0) is None or record.get("tax_unpriced_calls")
-    if name in ("tax_tokens", "tax_usd") and value is not None and bounded:
-        return Mark(prefix="≥ ")
+    if name in ("tax_tokens", "tax_usd") and value is not None:
+        known = (record["tax_tokens"], record["tax_low_tokens"], record["tax_high_tokens"])
+        return bound(*known, leaves_out=name == "tax_usd" and bool(record.get("tax_unpriced_calls")))
     return None

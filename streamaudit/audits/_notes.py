@@ -1,6 +1,10 @@
-"""What every report says beside its figures: what is not counted, what is unknown, and where prices come from."""
+"""What every report says beside its figures: what is not counted, what is unknown, what the data may never have held,
+and where prices come from."""
 
-from datetime import UTC, timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from streamaudit.report import Interval, Note
 from streamaudit.scope import Scope
@@ -16,11 +20,32 @@ FROM scope
 
 _UNKNOWN = """
 SELECT
-    count(*), count(*) FILTER (output_tokens IS NULL), count(*) FILTER (outcome IN ('unknown', 'interrupted')),
+    source, count(*), count(*) FILTER (output_tokens IS NULL), count(*) FILTER (outcome IN ('unknown', 'interrupted')),
     count(*) FILTER (cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
-    count(*) FILTER (output_cost_basis = 'priced')
-FROM scope
+    count(*) FILTER (output_cost_basis = 'priced'),
+    count(*) FILTER (streamed), count(*) FILTER (outcome = 'cancelled')
+FROM scope GROUP BY source ORDER BY source
 """
+
+MANY_STREAMS = 200
+"""A source with this many streamed calls and none cancelled may not export the ones that users left."""
+_SOME_CANCELLED = """
+SELECT DISTINCT source FROM store.calls WHERE outcome = 'cancelled' AND list_contains($sources, source)
+"""
+
+_ANY_SAMPLED = "SELECT count(*) FROM store.loads WHERE sample_rate < 1"
+_SAMPLED = """
+SELECT count(*), min(sample_rate), max(sample_rate)
+FROM scope JOIN (SELECT load_id, sample_rate FROM store.loads WHERE sample_rate < 1) USING (load_id)
+"""
+
+SLACK = 0.05
+"""Data that ends (or starts) within this share of the window from its edge covers it: traffic is never seamless."""
+_ENDS = """
+SELECT source, min(start_time), max(start_time) FROM store.calls WHERE start_time IS NOT NULL
+GROUP BY source ORDER BY source
+"""
+_NAMED = 3
 
 _UNTIMED = "SELECT count(*) FROM visible WHERE counted AND start_time IS NULL"
 
@@ -39,29 +64,133 @@ def interval(store: Store, scope: Scope) -> Interval:
     return Interval(since, until, scope.tz)
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What the calls of one source in the scope are, and how many of them lack what."""
+
+    source: str
+    calls: int
+    no_usage: int
+    no_outcome: int
+    no_cost: int
+    priced: int
+    streamed: int
+    cancelled: int
+
+
 def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """What the report leaves out or does not know, each with its count; an empty window says so."""
     params = scope.total().params()
-    calls, no_usage, no_outcome, no_cost, priced = store.one(scope.sql(_UNKNOWN), params)
+    sources = [_Counts(*row) for row in store.query(scope.sql(_UNKNOWN), params)]
     everything = {**params, "uncounted": True, "embeddings": True}
     nested, same_response, embeddings = store.one(scope.sql(_UNCOUNTED), everything)
     untimed = store.one(_UNTIMED)[0] if scope.since or scope.until else 0
     stated = (
-        ("empty", 0 if calls else 1, "no calls in this window"),
-        ("usage_unknown", no_usage, "calls have no known output tokens; sums of tokens leave them out"),
-        ("cost_unknown", no_cost, "calls have no known cost; sums of dollars leave them out"),
-        ("cost_priced", priced, "calls are priced from a price table, not by their source"),
-        ("outcome_unknown", no_outcome, "calls do not say how they ended"),
+        ("usage_unknown", sum(one.no_usage for one in sources),
+            "calls have no known output tokens; sums of tokens leave them out"),
+        ("cost_unknown", sum(one.no_cost for one in sources),
+            "calls have no known cost; sums of dollars leave them out"),
+        ("cost_priced", sum(one.priced for one in sources), "calls are priced from a price table, not by their source"),
+        ("outcome_unknown", sum(one.no_outcome for one in sources), "calls do not say how they ended"),
         ("nested", nested, "outer LLM steps repeat a nested call and are not counted"),
         ("same_response", same_response, "calls are in two sources under one response id and are counted once"),
         ("embeddings", embeddings, "embedding calls are left out; --by operation shows them"),
         ("no_start_time", untimed, "calls have no start time and are in no window"),
-    )
-    return tuple(
-        Note(code, message if code == "empty" else f"{count:,} {message}", None if code == "empty" else count)
+    )  # fmt: skip
+    counted = tuple(
+        Note(code, f"{count:,} {message}", count)
         for code, count, message in stated
         if count and not (code == "embeddings" and "operation" in scope.by)
     )
+    return (*_empty(sources), *_window_notes(store, scope, sources), *_sampled(store, scope), *counted,
+        *_never_cancelled(store, sources))  # fmt: skip
+
+
+def _empty(sources: list[_Counts]) -> tuple[Note, ...]:
+    return () if sources else (Note("empty", "no calls in this window"),)
+
+
+def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[Note, ...]:
+    """Until when the data goes, and from when on, where the window that was asked for is wider."""
+    if scope.since is None and scope.until is None:
+        return ()
+    present = {one.source for one in sources}
+    ends = [
+        (source, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+        for source, first, last in store.query(_ENDS)
+        if source in present or not present
+    ]
+    if not ends:
+        return ()
+    if not present:
+        first, last = min(end[1] for end in ends), max(end[2] for end in ends)
+        return (
+            Note(
+                "data_range", f"the data goes from {_minute(first, scope.tz)} to {_minute(last, scope.tz)} {scope.tz}"
+            ),
+        )
+    early = {source: first for source, first, last in ends if _short(first, scope.since, scope.until or last)}
+    late = {source: last for source, first, last in ends if _short(last, scope.until, scope.since or first)}
+    starts = _reach("starts", early, min, len(ends), scope.tz)
+    stops = _reach("ends", late, max, len(ends), scope.tz)
+    return (
+        *((Note("data_starts", f"{starts}: nothing is known of the window before that"),) if early else ()),
+        *((Note("data_ends", f"{stops}: nothing is known of the window after that"),) if late else ()),
+    )
+
+
+def _short(reached: datetime, edge: datetime | None, other: datetime) -> bool:
+    """Whether data that reaches to a moment stays clearly short of that edge of the window."""
+    if edge is None:
+        return False
+    inward = 1 if edge > other else -1
+    return (edge - reached) * inward > abs(edge - other) * SLACK
+
+
+def _reach(
+    verb: str, found: dict[str, datetime], outer: Callable[[Iterable[datetime]], datetime], sources: int, tz: str
+) -> str:
+    """Until (or from) when the data goes: all of it, or that of the sources named."""
+    if len(found) in (0, sources):
+        return f"the data {verb} {_minute(outer(found.values()), tz)} {tz}" if found else ""
+    named = [f"{source} {_minute(moment, tz)}" for source, moment in list(found.items())[:_NAMED]]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"the data of some sources {verb} inside the window ({', '.join(named)} {tz}{more})"
+
+
+def _minute(moment: datetime, tz: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(tz)):%Y-%m-%d %H:%M}"
+
+
+def _sampled(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """Totals of sampled calls are under-counts, and no figure is scaled up for it."""
+    if not store.one(_ANY_SAMPLED)[0]:
+        return ()
+    calls, lowest, highest = store.one(scope.sql(_SAMPLED), scope.total().params())
+    if not calls:
+        return ()
+    rate = f"{lowest:.4g}" if lowest == highest else f"{lowest:.4g} to {highest:.4g}"
+    return (
+        Note(
+            "sampled", f"{calls:,} calls are a sample (rate {rate}): totals are under-counts, and are not scaled", calls
+        ),
+    )
+
+
+def _never_cancelled(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
+    """No cancelled call among many streams is no clean bill."""
+    suspects = {one.source: one.streamed for one in sources if one.streamed >= MANY_STREAMS and not one.cancelled}
+    if not suspects:
+        return ()
+    # The command may only have asked for calls that were not cancelled.
+    cancels = {row[0] for row in store.query(_SOME_CANCELLED, {"sources": list(suspects)})}
+    left = {source: streamed for source, streamed in suspects.items() if source not in cancels}
+    if not left:
+        return ()
+    streamed = sum(left.values())
+    named = ", ".join(list(left)[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    doubt = "nobody left, or the exporter never exports abandoned streams"
+    return (Note("no_cancels", f"{streamed:,} streamed calls of {named} and not one cancelled: {doubt}", streamed),)
 
 
 def price_note(store: Store, scope: Scope) -> tuple[Note, ...]:

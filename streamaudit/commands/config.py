@@ -48,6 +48,10 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
             source.name if source else "", settings.origin(name) if name in settings.options else "default"
         )
         rows.append((name, None if value is None else str(value), origin))
+    if settings.prices:
+        rows.append(("prices", str(settings.prices), settings.origin("prices")))
+    if settings.stop_delay_ms:
+        rows.append(("stop_delay", f"{settings.stop_delay_ms / 1000:g}s", settings.origin("stop_delay")))
     for column, paths in settings.fields.items():
         rows.append((f"fields.{column}", " or ".join(paths), settings.origin(f"fields.{column}")))
     for name, path in settings.lookup.items():
@@ -56,6 +60,8 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         for dimension, patterns in members.items():
             place = f"groups.{group}.{dimension}"
             rows.append((place, ", ".join(patterns), settings.origin(place)))
+    for name, behaviour in settings.providers.items():
+        rows.append((f"providers.{name}", behaviour, settings.origin(f"providers.{name}")))
     for name, address in settings.links.items():
         rows.append((f"links.{name}", address, settings.origin(f"links.{name}")))
     return rows

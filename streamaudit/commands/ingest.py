@@ -33,6 +33,14 @@ def command(
         Optional[float],
         typer.Option("--sample-rate", metavar="SHARE", help="Share of the calls the exporter kept, such as 0.1."),
     ] = None,
+    evidence: Annotated[
+        bool,
+        typer.Option("--evidence", help="The files are other logs of calls: join what they know, by the id of --on."),
+    ] = False,
+    on: Annotated[
+        Optional[str],
+        typer.Option("--on", metavar="ID", help="With --evidence: request_id, response_id or trace_id."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Read files again even if they are unchanged.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be ingested and store nothing.")] = False,
     allow_empty: Annotated[
@@ -52,6 +60,8 @@ def command(
     from streamaudit.lookup import apply_lookups, keep_lookups, read_lookups
     from streamaudit.reader import Reader, expand
 
+    if evidence or on:
+        return _join(paths, on, access)
     count, share = _max_bad(max_bad)
     if source is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", source):
         raise UsageError(f"--source {source}: letters, digits, . _ : and -, up to 64 of them")
@@ -80,6 +90,7 @@ def command(
     if rejects is not None:
         _write_rejects(rejects, results)
     narrate.equation(results)
+    narrate.absent_paths(results, options.mapping)
     narrate.coverage(found)
     if dry_run:
         log.note("  dry run      nothing was stored")
@@ -89,6 +100,35 @@ def command(
             named = f" --db {shlex.quote(str(path))}" if access.db is not None else ""
             log.note("next: streamaudit report --by tenant" + named)
     return _exit_code(results, allow_empty)
+
+
+def _join(paths: list[str], on: str | None, access: Access) -> int:
+    """Keep evidence from other logs and say what of it belongs to calls that are there."""
+    from streamaudit import log
+    from streamaudit.evidence import join, parse_on
+    from streamaudit.reader import Reader, expand
+
+    kind = parse_on(on)
+    access.speak()
+    files = expand(paths)
+    with access.open(write=True) as store, Reader() as reader:
+        results = [join(store, reader, name, kind) for name in files]
+    for found in results:
+        if found.problem:
+            log.say(f"{found.shown}: {found.problem}", file=found.shown)
+        else:
+            log.note(f"{found.shown}: evidence by {kind}", file=found.shown)
+            log.note(f"  read         {found.read:,}")
+            log.note(f"  rejected     {found.rejected:,}")
+        for reason, count in found.reasons:
+            log.note(f"    {count:,} {reason}")
+        if not found.problem:
+            log.note(f"  matched      {found.matched:,}  ids of a call in the store")
+            log.note(f"  no call      {found.unmatched:,}  kept until their calls come")
+            if found.ambiguous:
+                log.note(f"  ambiguous    {found.ambiguous:,}  ids that several calls share: joined to none of them")
+    log.note(f"  store        {access.path()}")
+    return InputError.exit_code if any(found.problem for found in results) else EXIT_OK
 
 
 def _exit_code(results: "list[FileResult]", allow_empty: bool) -> int:

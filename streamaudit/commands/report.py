@@ -1,9 +1,24 @@
 """``streamaudit report``."""
 
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from streamaudit.errors import UsageError
 from streamaudit.options import Grouping, Inputs, Window, Writing
 
 
-def command(grouping: Grouping, window: Window, writing: Writing, inputs: Inputs) -> int:
+def command(
+    grouping: Grouping,
+    window: Window,
+    writing: Writing,
+    inputs: Inputs,
+    reconcile: Annotated[
+        Optional[Path],
+        typer.Option("--reconcile", metavar="INVOICE.CSV", help="Compare costs by month and provider with an invoice."),
+    ] = None,
+) -> int:
     """How long users wait, how often they leave, and what was paid for tokens nobody saw.
 
     Example: streamaudit report --by tenant --last 7d
@@ -11,4 +26,12 @@ def command(grouping: Grouping, window: Window, writing: Writing, inputs: Inputs
     from streamaudit.audits import report
     from streamaudit.reporting import run_audit
 
-    return run_audit(report.run, window.scope(grouping.by), inputs, writing, grouping.top)
+    if reconcile is None:
+        return run_audit(report.run, window.scope(grouping.by), inputs, writing, grouping.top)
+    from streamaudit.invoice import read_invoice
+    from streamaudit.reconcile import run
+
+    if grouping.by is not None or grouping.top is not None:
+        raise UsageError("--reconcile is by month and provider; --by and --top do not go with it")
+    invoice = read_invoice(reconcile)
+    return run_audit(lambda store, scope: run(store, scope, invoice), window.scope(), inputs, writing)

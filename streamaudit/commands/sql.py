@@ -28,7 +28,7 @@ def command(
     from streamaudit.reporting import opened, written
 
     if writing.redact:
-        raise UsageError("sql cannot tell which of its columns --redact means", "select md5(tenant) or leave it out")
+        raise UsageError("sql cannot tell which of its columns --redact means", "leave out what must not be shown")
     output = writing.checked(limit)
     with opened(inputs) as store:
         reports = {

@@ -23,11 +23,13 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """One visible column: its text, whether it is a dimension, and whether it holds figures (set to the right)."""
+    """One visible column: its text, whether it is a dimension, whether it holds figures (set to the right), and
+    whether its names must never be shortened."""
 
     text: str
     dimension: bool
     figure: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def _heading(table: Table, index: int, escape: Escape) -> Heading:
     column = table.columns[index]
     dimension = column.name in table.by
     text = any(isinstance(row[index], str | bool | datetime) for row in table.rows)
-    return Heading(escape(header(column)), dimension, not dimension and (column.unit is not None or not text))
+    figure = not dimension and (column.unit is not None or not text)
+    return Heading(escape(header(column)), dimension, figure, column.whole)
 
 
 def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
@@ -100,7 +103,7 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
     cells = [write(row[index]) for row in table.rows]
     for (row, name), mark in table.marks.items():
         if name == column.name:
-            cells[row] = _marked(cells[row], mark, table.rows[row][index], escape)
+            cells[row] = marked(cells[row], mark, table.rows[row][index], escape)
     if table.rest_row is not None and column.name in table.by:
         cells[table.rest_row] = Cell(_words.rest(table) if column.name == table.by[0] else "")
     return cells
@@ -137,7 +140,8 @@ def _name(value: str, escape: Escape) -> str:
     return escape(text)
 
 
-def _marked(cell: Cell, mark: Mark, value: Value, escape: Escape) -> Cell:
+def marked(cell: Cell, mark: Mark, value: Value, escape: Escape) -> Cell:
+    """A cell with what its mark adds to it, or puts in the place of an unknown value."""
     if not known(value):
         return Cell(escape(mark.instead) or cell.head, escape(mark.suffix))
     return Cell(escape(mark.prefix) + cell.head, cell.tail + escape(mark.suffix))

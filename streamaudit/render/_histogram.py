@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from streamaudit.render import Screen, _escape, _words
 from streamaudit.render._grid import group
-from streamaudit.render._humanise import known, ms, significant
+from streamaudit.render._humanise import UNKNOWN, known, ms, significant
 from streamaudit.render._layout import pad, shorten
 from streamaudit.report import Row, Table, Value
 
@@ -29,11 +29,12 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """Calls from ``low`` up to, not including, ``high``, in milliseconds; both are positive and finite."""
+    """Calls from ``low`` up to, not including, ``high``, in milliseconds; both are positive and finite. None calls
+    are unknown, which is drawn otherwise than no call."""
 
     low: float
     high: float
-    calls: int
+    calls: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class _Group:
 
     @property
     def calls(self) -> int:
-        return sum(bucket.calls for bucket in self.buckets)
+        return sum(bucket.calls or 0 for bucket in self.buckets)
 
 
 def draw(table: Table, markers: Table | None, screen: Screen) -> list[str]:
@@ -91,8 +92,8 @@ def _positive(value: Value) -> float | None:
     return float(value) if isinstance(value, int | float) and known(value) and value > 0 else None
 
 
-def _number(value: Value) -> int:
-    return value if isinstance(value, int) else 0
+def _number(value: Value) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _filled(buckets: Iterable[_Bucket]) -> list[_Bucket]:
@@ -129,7 +130,7 @@ def _percentiles(markers: Table | None, by: Sequence[str], key: tuple[Value, ...
 
 
 def _bars(one: _Group, screen: Screen) -> list[str]:
-    labels, counts, notes = _labels(one.buckets), [f"{bucket.calls:,}" for bucket in one.buckets], _notes(one)
+    labels, counts, notes = _labels(one.buckets), [_count(bucket.calls) for bucket in one.buckets], _notes(one)
     below = ""
     room = _BARS
     if screen.width is not None:
@@ -138,7 +139,7 @@ def _bars(one: _Group, screen: Screen) -> list[str]:
         if room < _BARS_MIN:
             below = "  ".join(f"{name} {ms(value)}" for name, value in one.percentiles.items())
             room, notes = max(min(_BARS, screen.width - fixed), 1), [""] * len(notes)
-    most = max(bucket.calls for bucket in one.buckets)
+    most = max(bucket.calls or 0 for bucket in one.buckets)
     lines = []
     for bucket, label, count, note in zip(one.buckets, labels, counts, notes, strict=True):
         bar = _bar(bucket.calls, most, room, screen.drawing)
@@ -156,7 +157,11 @@ def _notes(one: _Group) -> list[str]:
     return [f"   < {'  '.join(names)}" if names else "" for names in fallen]
 
 
-def _bar(calls: int, most: int, width: int, blocks: bool) -> str:
+def _count(calls: int | None) -> str:
+    return UNKNOWN if calls is None else f"{calls:,}"
+
+
+def _bar(calls: int | None, most: int, width: int, blocks: bool) -> str:
     if not calls:
         return " " * width
     if blocks:
@@ -250,7 +255,7 @@ def _density(one: _Group, ruler: _Ruler, blocks: bool) -> str:
         start, end = ruler.at(bucket.low), ruler.at(bucket.high)
         for cell in range(max(int(start), 0), min(math.ceil(end - 1e-9), ruler.cells)):
             overlap = min(end, cell + 1) - max(start, cell)
-            mass[cell] += bucket.calls * overlap / (end - start)
+            mass[cell] += (bucket.calls or 0) * overlap / (end - start)
     levels = _DENSITY_BLOCKS if blocks else _DENSITY
     most = max(mass)
     line = [levels[math.ceil(part / most * (len(levels) - 1) - 1e-9)] if part > 0 else " " for part in mass]

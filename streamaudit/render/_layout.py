@@ -33,9 +33,12 @@ class _Size:
     flat: int
     stacked: int
     is_name: bool
+    whole: bool = False
 
     def width(self, stacked: bool, name_cap: int) -> int:
         heading = self.stacked if stacked else self.flat
+        if self.whole:
+            return max(self.head, heading)
         if self.is_name:
             return max(min(self.head, name_cap), min(heading, name_cap))
         return max(self.head + self.tail, heading)
@@ -109,6 +112,7 @@ def _size(heading: Heading, cells: Sequence[Cell]) -> _Size:
         flat=cell_len(heading.text),
         stacked=max(map(cell_len, _stack(heading.text))),
         is_name=not heading.figure,
+        whole=heading.whole,
     )
 
 

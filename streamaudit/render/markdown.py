@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from streamaudit.render import Screen, _escape, _words
+from streamaudit.render import Screen, _escape, _facts, _timeline, _words
 from streamaudit.render._grid import Grid, grid, markers, sections
 from streamaudit.render._histogram import draw, subject
 from streamaudit.report import Report
@@ -38,8 +38,14 @@ def _tables(report: Report, screen: Screen) -> Iterator[str]:
         if table.shape == "histogram":
             lines = draw(table, markers(report, table), Screen())
             yield _fenced([*filter(None, [subject(table, unicode=False)]), *lines])
+        elif table.shape == "timeline":
+            yield _fenced(_timeline.draw(table, Screen()))
         elif not table.rows and total is None:
             yield _words.NO_ROWS
+        elif table.shape == "facts":
+            cells = _facts.grid(table, _escape.markdown)
+            unknown |= cells.shows_unknown
+            yield "\n".join(_rows(cells))
         else:
             cells = grid(table, total, _escape.markdown, screen.wide)
             unknown |= cells.shows_unknown

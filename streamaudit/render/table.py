@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from streamaudit.render import Screen, _escape, _words
+from streamaudit.render import Screen, _escape, _facts, _stacked, _timeline, _words
 from streamaudit.render._grid import grid, markers, sections
 from streamaudit.render._histogram import draw, subject
 from streamaudit.render._layout import Line, fold, lay_out
@@ -48,6 +48,13 @@ def _tables(report: Report, screen: Screen) -> Iterator[Line]:
             yield Line(title, "bold")
         if table.shape == "histogram":
             yield from map(Line, draw(table, markers(report, table), screen))
+        elif table.shape == "timeline":
+            yield from map(Line, _timeline.draw(table, screen))
+        elif table.shape == "stacked":
+            yield from map(Line, _stacked.draw(table, lambda text: _safe(text, screen), screen))
+        elif table.shape == "facts":
+            unknown |= _facts.shows_unknown(table)
+            yield from _facts.draw(table, screen)
         elif not table.rows and total is None:
             yield Line(_words.NO_ROWS, "dim")
         else:

@@ -11,6 +11,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import quote
 
 from streamaudit.mapping import MAPPABLE, Mapping, json_pointers
 
@@ -29,6 +30,8 @@ APP_KEYS: dict[str, tuple[str, ...]] = {
     "deploy": ("release", "version", "app_version", "deployment", "git.commit.sha"),
     "rendered_tokens": ("rendered_tokens", "rendered_output_tokens", "tokens_rendered"),
     "delivered_tokens": ("streamed_output_tokens", "delivered_tokens"),
+    "rendered_chars": ("rendered_chars",),
+    "rendered_chunks": ("rendered_chunks",),
     "cancelled": ("cancelled", "canceled", "aborted", "client_disconnected"),
     "outcome": ("outcome", "stream_status"),
     "finish_reason": ("finish_reason", "stop_reason"),
@@ -88,6 +91,23 @@ class Source:
     """Name of the field with the start; None when the format defines none."""
     record_keys: tuple[str, ...] = ("data",)
     """Keys under which pages of this format hold their records."""
+    needs: tuple[tuple[str, ...], ...] = ()
+    """The fields that make a record one of this format: of each group one, dotted inside objects."""
+    reads: dict[str, str] = field(default_factory=dict)
+    """In words, the fields that a column is read from, for those whose own name does not say it."""
+    remedies: dict[str, str] = field(default_factory=dict)
+    """What to record to get a capability of the coverage report that is missing: one sentence each."""
+    trace_url: str = ""
+    """Address of a call's trace in the vendor's own pages, after the base that the configuration knows; with the fields
+    ``trace_id`` and ``call_id``. Empty where the vendor has none."""
+
+    def link(self, base: str, trace_id: str, call_id: str) -> str | None:
+        """Where the vendor shows a call; None when it has no pages for calls."""
+        if not self.trace_url:
+            return None
+        return base.rstrip("/") + self.trace_url.format(
+            trace_id=quote(trace_id, safe=""), call_id=quote(call_id, safe="")
+        )
 
     def key_name(self, column: str, rank: int, mapping: Mapping) -> str:
         """The candidate key a rank of a keyed column stands for, as a user would write it."""
@@ -126,6 +146,18 @@ def parameters(mapping: Mapping) -> dict[str, Any]:
     for column in MAPPABLE:
         bound[f"map_{column}"] = mapping.pointers(column)
     return bound
+
+
+def claims(head: Sequence[Record]) -> list[tuple[Source, Match | Refusal]]:
+    """What every source says of the first records of a file; the first refusal stands alone, as it decides."""
+    found: list[tuple[Source, Match | Refusal]] = []
+    for source in discover().values():
+        verdict = source.recognise(head)
+        if isinstance(verdict, Refusal):
+            return [(source, verdict)]
+        if verdict is not None:
+            found.append((source, verdict))
+    return found
 
 
 def discover() -> dict[str, Source]:

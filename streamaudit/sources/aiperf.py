@@ -53,7 +53,8 @@ SELECT
     nullif(d[1], '') AS call_id,
     nullif(d[2], '') AS trace_id,
     d[2] || '/' || d[9] AS logical_request_id,
-    nullif(d[3], '') AS session_id,
+    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
+        ELSE nullif(d[3], '') END AS session_id,
     first_filled(json_extract_string(record, $map_tenant)) AS tenant,
     filled_rank(json_extract_string(record, $map_tenant), -1) * 0 AS tenant_rank,
     first_filled(json_extract_string(record, $map_route)) AS route,
@@ -61,6 +62,15 @@ SELECT
     first_filled(json_extract_string(record, $map_deploy)) AS deploy,
     filled_rank(json_extract_string(record, $map_deploy), -1) * 0 AS deploy_rank,
     first_filled(json_extract_string(record, $map_model)) AS model,
+    first_filled(json_extract_string(record, $map_user_id)) AS user_id,
+    first_filled(json_extract_string(record, $map_environment)) AS environment,
+    first_filled(json_extract_string(record, $map_service)) AS service,
+    first_filled(json_extract_string(record, $map_region)) AS region,
+    first_filled(json_extract_string(record, $map_transport)) AS transport,
+    tokens_of(first_filled(json_extract_string(record, $map_rendered_tokens))) AS rendered_tokens,
+    filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0 AS rendered_tokens_rank,
+    tokens_of(first_filled(json_extract_string(record, $map_delivered_tokens))) AS delivered_tokens,
+    filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0 AS delivered_tokens_rank,
     started AS start_time,
     coalesce(epoch_utc(d[6]), epoch_utc(m[16])) AS end_time,
     took_ms AS duration_ms,
@@ -74,8 +84,11 @@ SELECT
     tokens_of(m[11]) AS reasoning_tokens,
     -- The counts are AIPerf's own tokenization of what it received; on a finished request that is all there was.
     CASE WHEN error IS NOT NULL THEN 'tokenizer' END AS usage_basis,
-    bool_of(d[7]) AS cancel_flag,
-    CASE WHEN error IS NULL AND coalesce(bool_of(d[7]), false) = false THEN 'completed' END AS said_outcome,
+    bool_of(CASE WHEN len($map_cancelled) > 0 THEN first_filled(json_extract_string(record, $map_cancelled))
+        ELSE d[7] END) AS cancel_flag,
+    CASE WHEN error IS NULL AND coalesce(bool_of(d[7]), false) = false AND len($map_cancelled) = 0 THEN 'completed' END
+        AS said_outcome,
+    CASE WHEN error IS NULL AND coalesce(bool_of(d[7]), false) = false THEN 'completed' END AS app_outcome,
     error IS NOT NULL AS failed,
     says_cancelled(coalesce(error->>'code', '') || ' ' || coalesce(error->>'type', '')) AS error_cancelled,
     says_timeout(error->>'type') AS error_timeout,
@@ -85,6 +98,28 @@ SELECT
 FROM chunked
 """
 
+_READS = {
+    "call_id": "metadata.x_request_id", "trace_id": "metadata.x_correlation_id",
+    "logical_request_id": "metadata.x_correlation_id and turn_index", "session_id": "metadata.conversation_id",
+    "start_time": "metadata.request_start_ns", "end_time": "metadata.request_end_ns",
+    "duration_ms": "metrics.request_latency", "ttft_ms": "metrics.time_to_first_token",
+    "ttvt_ms": "metrics.time_to_first_output_token",
+    "chunk_offsets_ms": "metrics.time_to_first_token and inter_chunk_latency",
+    "chunk_count": "metrics.inter_chunk_latency", "input_tokens": "metrics.input_sequence_length",
+    "output_tokens": "metrics.output_sequence_length", "reasoning_tokens": "metrics.reasoning_token_count",
+    "cancelled_at_ms": "metadata.cancellation_time_ns", "http_status": "error.code", "error_type": "error.type",
+}  # fmt: skip
+
+_REMEDIES = {
+    "ttft": "run AIPerf with --streaming",
+    "streamed": "run AIPerf with --streaming",
+    "chunk_times": "run AIPerf with --streaming",
+    "billed_at_cut": "AIPerf tokenizes what it received: only the server's own log has the usage of cancelled requests",
+    "model": "the export names no model: --map model=PATH, or one --source NAME for each run",
+    "tenant": "a benchmark has none; --map tenant=PATH if yours does",
+    "cost": "a benchmark reports no cost; --map model=PATH lets calls be priced",
+}
+
 SOURCE = Source(
     name="aiperf",
     version=1,
@@ -93,4 +128,7 @@ SOURCE = Source(
     sql=_SQL,
     id_field="metadata.x_request_id",
     time_field="metadata.request_start_ns",
+    needs=(("metadata.x_request_id",), ("metrics",)),
+    reads=_READS,
+    remedies=_REMEDIES,
 )

@@ -2,6 +2,9 @@
 
 ``start_ns`` may hold milliseconds, so its unit is read off its magnitude; ``duration`` is nanoseconds;
 ``estimated_*_cost`` is nanodollars, a cost sent by a tracer is dollars (Export API and cost documentation).
+
+Traces are found at SITE/llm/traces?query=… with the filters of the export API
+(https://docs.datadoghq.com/llm_observability/guide/ragas_quickstart/ shows such an address).
 """
 
 from collections.abc import Sequence
@@ -12,7 +15,7 @@ _TEXT = (
     "span_id", "trace_id", "parent_id", "name", "span_kind", "status", "start_ns", "duration", "ml_app", "model_name",
     "model_provider", "service", "env", "session_id",
 )  # fmt: skip
-_JSON = ("metadata", "metrics", "tags", "input", "output")
+_JSON = ("metadata", "metrics", "tags", "input", "output", "_dd")
 
 
 def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
@@ -37,13 +40,13 @@ WITH spans AS (
                 "span_kind": "VARCHAR", "status": "VARCHAR", "start_ns": "VARCHAR", "duration": "VARCHAR",
                 "ml_app": "VARCHAR", "model_name": "VARCHAR", "model_provider": "VARCHAR", "service": "VARCHAR",
                 "env": "VARCHAR", "session_id": "VARCHAR", "metadata": "JSON", "metrics": "JSON", "tags": "JSON",
-                "input": "JSON", "output": "JSON"}')
+                "input": "JSON", "output": "JSON", "_dd": "JSON"}')
             ELSE struct_pack(
                 span_id := span_id, trace_id := trace_id, parent_id := parent_id, name := name,
                 span_kind := span_kind, status := status, start_ns := start_ns, duration := duration,
                 ml_app := ml_app, model_name := model_name, model_provider := model_provider, service := service,
                 env := env, session_id := session_id, metadata := metadata, metrics := metrics, tags := tags,
-                "input" := input, "output" := output)
+                "input" := input, "output" := output, _dd := _dd)
         END AS a
     FROM records
 ), parts AS (
@@ -211,6 +214,8 @@ SELECT
     says_timeout(coalesce(own_tags[10], a.metadata->>'error_type')) AS error_timeout,
     code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
     number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
+    tokens_of(first_filled(app[$app_rendered_chars_from:$app_rendered_chars_to])) AS rendered_chars,
+    tokens_of(first_filled(app[$app_rendered_chunks_from:$app_rendered_chunks_to])) AS rendered_chunks,
     bool_of(first_filled(app[$app_upstream_cancelled_from:$app_upstream_cancelled_to])) AS upstream_cancelled,
     number_of(first_filled(app[$app_upstream_end_ms_from:$app_upstream_end_ms_to])) AS upstream_end_ms,
     code_word(coalesce(
@@ -220,20 +225,79 @@ SELECT
     try_cast(first_filled(app[$app_http_status_from:$app_http_status_to]) AS INTEGER) AS http_status,
     CASE WHEN a.status = 'error' THEN code_word(coalesce(own_tags[10], a.metadata->>'error_type')) END AS error_type,
     CASE WHEN a.span_kind = 'llm' AND a.input IS NOT NULL THEN md5($salt || a.input::VARCHAR) END AS input_hash,
-    CASE WHEN a.span_kind = 'llm' THEN length(a.output->>'value') END AS output_chars,
-    CASE WHEN a.span_kind = 'llm' THEN length(a.output->>'value') END AS visible_output_chars,
+    CASE WHEN a.span_kind = 'llm' THEN nullif(length(a.output->>'value'), 0) END AS output_chars,
+    CASE WHEN a.span_kind = 'llm' THEN nullif(length(a.output->>'value'), 0) END AS visible_output_chars,
     -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
     -- keys that a finished one carries are then missing.
     CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
         AND (cancel_flag OR app_outcome <> 'completed' OR failed OR error_cancelled OR error_timeout
             OR says_cancelled(finish_reason) OR http_status IN (499, 460, 408, 504, 524))
-        THEN 'tokenizer' END AS usage_basis
+        THEN 'tokenizer' END AS usage_basis,
+    -- Only the tracer's own events say it; the export API does not show that spans were sampled.
+    CASE WHEN number_of(a._dd->>'sample_rate') BETWEEN 0 AND 1 THEN number_of(a._dd->>'sample_rate') END AS sample_rate
 FROM judged
 """
 
+_READS = {
+    "call_id": "span_id", "logical_request_id": "metadata.logical_request_id",
+    "attempt_number": "metadata.attempt_number", "response_id": "metadata.response_id",
+    "model": "model_name, without its date", "response_model": "model_name", "provider": "model_provider",
+    "user_id": "tags.user_id, tags.usr.id", "session_id": "session_id, tags.session_id",
+    "environment": "tags.env, env", "service": "tags.service, service, ml_app",
+    "region": "metadata.region, tags.region",
+    "transport": "metadata.transport, tags.transport", "operation": "span_kind", "start_time": "start_ns",
+    "end_time": "start_ns + duration", "duration_ms": "duration",
+    "streamed": "metadata.stream; a usable TTFT proves it",
+    "ttft_ms": "metrics.time_to_first_token, timeToFirstToken, ttft_ms; metadata.ttft_ms",
+    "ttvt_ms": "metrics.time_to_first_output_token_ms", "input_tokens": "metrics.input_tokens",
+    "cached_input_tokens": "metrics.cache_read_input_tokens", "cache_write_tokens": "metrics.cache_write_input_tokens",
+    "output_tokens": "metrics.output_tokens", "reasoning_tokens": "metrics.reasoning_output_tokens",
+    "max_tokens": "metadata.max_tokens", "cache_hit": "metadata.cache_hit",
+    "cost_usd": "metrics.estimated_total_cost, total_cost",
+    "input_cost_usd": "metrics.estimated_input_cost, input_cost",
+    "output_cost_usd": "metrics.estimated_output_cost, output_cost", "cancelled_by": "metadata.cancelled_by",
+    "cancelled_at_ms": "metadata.cancelled_at_ms", "upstream_cancelled": "metadata.upstream_cancelled",
+    "upstream_end_ms": "metadata.upstream_end_ms", "finish_reason": "metadata.finish_reason, tags.finish_reason",
+    "http_status": "metadata.http_status", "error_type": "tags.error_type", "output_chars": "length of output.value",
+    "visible_output_chars": "length of output.value",
+}  # fmt: skip
+
+_REMEDIES = {
+    "streamed": "annotate metadata stream: true",
+    "ttft": "annotate the metric time_to_first_token in seconds; most tracers do not",
+    "ttvt": "annotate the metric time_to_first_output_token_ms",
+    "chunk_times": "Datadog keeps none: log chunk_offsets_ms in JSON lines of your own",
+    "client_chunk_times": "Datadog keeps none: log client_chunk_offsets_ms in JSON lines of your own",
+    "usage": "ask for stream_options.include_usage: dd-trace-js does not, and without it a stream has no metrics",
+    "input_tokens": "annotate the metric input_tokens",
+    "reasoning": "annotate the metric reasoning_output_tokens",
+    "billed_at_cut": "the tracer estimates or drops an aborted stream's usage: annotate the provider's output_tokens",
+    "rendered": "annotate the metric rendered_tokens with what the client showed",
+    "delivered": "annotate the metric delivered_tokens",
+    "cancel_time": "annotate metadata cancelled_at_ms",
+    "provider_stop": "annotate metadata upstream_end_ms",
+    "outcome": "annotate metadata outcome, or cancelled: true, in a finally block around the stream",
+    "finish_reason": "annotate metadata finish_reason",
+    "http_status": "annotate metadata http_status",
+    "cost": "use a model that Datadog has prices for, or annotate the metric total_cost in dollars",
+    "tenant": "annotate the tag tenant_id; --map tenant=PATH takes another key of metadata",
+    "user": "annotate the tag user_id",
+    "session": "pass session_id to the root span",
+    "route": "annotate the tag route; until then the root span's name stands for it",
+    "deploy": "set DD_VERSION",
+    "environment": "set DD_ENV",
+    "region": "annotate the tag region",
+    "transport": "annotate the tag transport",
+    "model": "pass model_name to the llm span",
+    "provider": "pass model_provider to the llm span",
+    "response_id": "annotate metadata response_id",
+    "logical_request": "annotate metadata logical_request_id",
+    "input_hash": "export the input too: only its salted hash is kept",
+}
+
 SOURCE = Source(
     name="datadog",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON"), "attributes": "JSON"},
     sql=_SQL,
@@ -242,4 +306,8 @@ SOURCE = Source(
     nested_rule="same_model",
     id_field="span_id",
     time_field="start_ns",
+    needs=(("span_kind", "attributes.span_kind"), ("start_ns", "attributes.start_ns")),
+    reads=_READS,
+    remedies=_REMEDIES,
+    trace_url="/llm/traces?query=trace_id:{trace_id}",
 )

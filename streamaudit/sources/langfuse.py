@@ -2,6 +2,9 @@
 
 Times are derived from the three timestamps; a printed latency is used only where a timestamp is missing, because its
 unit differs between exports (Langfuse blob storage and REST documentation).
+
+A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
+(https://langfuse.com/docs/observability/features/url); ``observation`` opens one of its steps.
 """
 
 from collections.abc import Sequence
@@ -279,6 +282,8 @@ SELECT
     level = 'ERROR' AND message_says_timeout(message) AS error_timeout,
     code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
     number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
+    tokens_of(first_filled(app[$app_rendered_chars_from:$app_rendered_chars_to])) AS rendered_chars,
+    tokens_of(first_filled(app[$app_rendered_chunks_from:$app_rendered_chunks_to])) AS rendered_chunks,
     bool_of(first_filled(app[$app_upstream_cancelled_from:$app_upstream_cancelled_to])) AS upstream_cancelled,
     number_of(first_filled(app[$app_upstream_end_ms_from:$app_upstream_end_ms_to])) AS upstream_end_ms,
     code_word(first_filled(app[$app_finish_reason_from:$app_finish_reason_to])) AS finish_reason,
@@ -291,6 +296,65 @@ SELECT
 FROM counted
 """
 
+_READS = {
+    "call_id": "id", "trace_id": "trace_id, traceId", "parent_id": "parent_observation_id, parentObservationId",
+    "logical_request_id": "metadata.logical_request_id", "attempt_number": "metadata.attempt_number",
+    "response_id": "metadata.response_id", "model": "provided_model_name, model, without its date",
+    "response_model": "provided_model_name, model", "provider": "metadata.provider, metadata.ls_provider",
+    "user_id": "user_id, userId", "session_id": "session_id, sessionId",
+    "service": "metadata.resourceAttributes.service.name", "region": "metadata.region",
+    "transport": "metadata.transport", "operation": "type", "start_time": "start_time, startTime",
+    "end_time": "end_time, endTime", "duration_ms": "end_time - start_time, else latencyMs",
+    "streamed": "metadata.stream, model_parameters.stream; a usable TTFT proves it",
+    "ttft_ms": "completion_start_time - start_time, else the printed time to first token",
+    "ttvt_ms": "metadata.time_to_first_output_token_ms", "input_tokens": "usage_details: all input keys",
+    "cached_input_tokens": "usage_details: input keys with cache",
+    "cache_write_tokens": "usage_details: input keys with cache creation",
+    "output_tokens": "usage_details: all output keys", "reasoning_tokens": "usage_details: output keys with reasoning",
+    "max_tokens": "model_parameters.max_tokens", "cache_hit": "metadata.cache_hit",
+    "cost_usd": "cost_details.total, total_cost", "input_cost_usd": "cost_details: input keys",
+    "output_cost_usd": "cost_details: output keys", "cancelled_by": "metadata.cancelled_by",
+    "cancelled_at_ms": "metadata.cancelled_at_ms", "upstream_cancelled": "metadata.upstream_cancelled",
+    "upstream_end_ms": "metadata.upstream_end_ms", "finish_reason": "metadata.finish_reason",
+    "http_status": "metadata.http_status", "error_type": "the class at the head of status_message",
+    "output_chars": "length of output", "visible_output_chars": "length of output",
+    "source_updated_at": "updated_at, updatedAt",
+}  # fmt: skip
+
+_REMEDIES = {
+    "duration": "end the generation also when the stream breaks, in a finally block",
+    "streamed": "set metadata.stream, or stream among the model parameters",
+    "ttft": "have the SDK set completion_start_time when the first chunk arrives",
+    "ttvt": "set metadata.time_to_first_output_token_ms",
+    "chunk_times": "Langfuse keeps none: log chunk_offsets_ms in JSON lines of your own",
+    "client_chunk_times": "Langfuse keeps none: log client_chunk_offsets_ms in JSON lines of your own",
+    "usage": "ask OpenAI for stream_options.include_usage, or pass usage_details when the generation ends",
+    "input_tokens": "pass usage_details.input, or tokens counted by Langfuse stay unknown for aborted calls",
+    "reasoning": "pass usage_details.output_reasoning_tokens",
+    "billed_at_cut": "an aborted stream has no usage: drain it after the cut, or set usage_details from the provider",
+    "rendered": "set metadata.rendered_tokens to what the client showed",
+    "delivered": "set metadata.delivered_tokens to what was handed to the client",
+    "cancel_time": "set metadata.cancelled_at_ms",
+    "provider_stop": "set metadata.upstream_end_ms",
+    "outcome": "set metadata.outcome in a finally block around the stream",
+    "finish_reason": "set metadata.finish_reason",
+    "http_status": "set metadata.http_status",
+    "cost": "give the model a price in Langfuse, or pass cost_details",
+    "tenant": "set metadata.tenant_id or the tag tenant_id:NAME; --map tenant=PATH takes another key",
+    "user": "set user_id on the trace",
+    "session": "set session_id on the trace",
+    "route": "set metadata.route; until then the trace's name stands for it",
+    "deploy": "set LANGFUSE_RELEASE, or release on the trace",
+    "environment": "set LANGFUSE_TRACING_ENVIRONMENT",
+    "region": "set metadata.region",
+    "transport": "set metadata.transport",
+    "model": "pass model to the generation",
+    "provider": "set metadata.provider",
+    "response_id": "set metadata.response_id to the provider's completion id",
+    "logical_request": "set metadata.logical_request_id",
+    "input_hash": "export the input too: only its salted hash is kept",
+}
+
 SOURCE = Source(
     name="langfuse",
     version=1,
@@ -302,4 +366,8 @@ SOURCE = Source(
     nested_rule="repeats_usage",
     id_field="id",
     time_field="start_time",
+    needs=(("type",), ("start_time", "startTime"), ("trace_id", "traceId")),
+    reads=_READS,
+    remedies=_REMEDIES,
+    trace_url="/traces/{trace_id}?observation={call_id}",
 )

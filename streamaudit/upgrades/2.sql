@@ -1,4 +1,4 @@
--- From version 1: lookups in the store, and the sampling of a load.
+-- From version 1: lookups and evidence in the store, the sampling of a load, what was rendered in characters and chunks.
 ALTER TABLE loads ADD COLUMN sample_rate DOUBLE;
 COMMENT ON COLUMN loads.sample_rate IS 'Share of the calls that the exporter kept (--sample-rate), 0 to 1; NULL unknown.';
 
@@ -14,3 +14,40 @@ COMMENT ON COLUMN lookups.key_column IS 'Column whose value is looked up.';
 COMMENT ON COLUMN lookups.key IS 'Its value.';
 COMMENT ON COLUMN lookups.value IS 'What the dimension becomes; calls with no entry keep what they have.';
 COMMENT ON COLUMN loads.digest IS 'Format, its version and a hash of the field mapping; a new digest reads the file again.';
+ALTER TABLE calls ADD COLUMN rendered_chars BIGINT;
+ALTER TABLE calls ADD COLUMN rendered_chunks BIGINT;
+ALTER TABLE calls ADD COLUMN output_usd_per_token DOUBLE;
+COMMENT ON COLUMN calls.rendered_chars IS 'Characters of answer shown to the user before the end or the cut.';
+COMMENT ON COLUMN calls.rendered_chunks IS 'Content chunks shown to the user before the end or the cut.';
+COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost goes before it.';
+
+CREATE TABLE evidence (
+    load_id          BIGINT NOT NULL,
+    key_kind         VARCHAR NOT NULL,
+    key              VARCHAR NOT NULL,
+    rendered_tokens  BIGINT,
+    rendered_chars   BIGINT,
+    rendered_chunks  BIGINT,
+    delivered_tokens BIGINT,
+    output_tokens    BIGINT,
+    reasoning_tokens BIGINT,
+    cost_usd         DOUBLE,
+    cancelled        BOOLEAN,
+    cancelled_at_ms  DOUBLE,
+    upstream_end_ms  DOUBLE
+);
+
+COMMENT ON TABLE evidence IS 'What other logs know of calls (ingest --evidence); joined to them when they are read.';
+COMMENT ON COLUMN evidence.load_id IS 'Load that brought it.';
+COMMENT ON COLUMN evidence.key_kind IS 'What key is compared with: request_id (call_id), response_id or trace_id.';
+COMMENT ON COLUMN evidence.key IS 'The call''s id of that kind.';
+COMMENT ON COLUMN evidence.rendered_tokens IS 'As in calls, from the client.';
+COMMENT ON COLUMN evidence.rendered_chars IS 'As in calls.';
+COMMENT ON COLUMN evidence.rendered_chunks IS 'As in calls.';
+COMMENT ON COLUMN evidence.delivered_tokens IS 'As in calls, from the gateway.';
+COMMENT ON COLUMN evidence.output_tokens IS 'Billed output tokens, from the provider.';
+COMMENT ON COLUMN evidence.reasoning_tokens IS 'As in calls.';
+COMMENT ON COLUMN evidence.cost_usd IS 'Cost of the call, from the provider.';
+COMMENT ON COLUMN evidence.cancelled IS 'Whether the client left early.';
+COMMENT ON COLUMN evidence.cancelled_at_ms IS 'When it left, milliseconds after the request.';
+COMMENT ON COLUMN evidence.upstream_end_ms IS 'When the provider really stopped.';

@@ -134,7 +134,8 @@ def test_what_is_no_toml_is_an_error_of_one_line(cli: Cli, text: str) -> None:
 def test_the_settings_are_the_commands_defaults(cli: Cli) -> None:
     """Store, zone, top and mapped fields take effect; the flag still wins."""
     (cli.folder / "streamaudit.toml").write_text(WHOLE)
-    records = [call(n, tenant_id=None, metadata={"acct": name}) for n, name in enumerate(("acme", "acme", "b", "globex"))]
+    names = ("acme", "acme", "b", "globex")
+    records = [call(n, tenant_id=None, metadata={"acct": name}) for n, name in enumerate(names)]
     path = write_lines(cli.folder / "calls.jsonl", records)
     assert cli.run("ingest", path).code == 0
     assert (cli.folder / "kept" / "audit.duckdb").exists()

@@ -47,8 +47,9 @@ def test_aliases_hide_values_and_stay_the_same(cli: Cli, path: Path) -> None:
     assert [{key: value for key, value in row.items() if key != "tenant"} for row in hidden] == without
     for form in ("table", "json", "jsonl", "csv", "markdown"):
         done = cli.run(
-            "report", "--by", "tenant", "--db", "s.duckdb", "--redact", "tenant", "--format", form, "--only", "tenant=acme"
-        )
+            "report", "--by", "tenant", "--db", "s.duckdb", "--redact", "tenant", "--format", form, "--only",
+            "tenant=acme",
+        )  # fmt: skip
         assert done.code == 0
         assert "acme" not in done.out
     assert cli.run("report", path, "--redact", "tennant").code == 2
@@ -102,7 +103,8 @@ def test_progress_can_be_asked_for_and_silenced(cli: Cli, path: Path) -> None:
 def completed(cli: Cli, line: str) -> list[str]:
     """What bash is offered at the end of a line."""
     words = line.split(" ")
-    done = cli.run(env={"_STREAMAUDIT_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)})
+    asked = {"_STREAMAUDIT_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = cli.run(env=asked)
     return done.out.split()
 
 

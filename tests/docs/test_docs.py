@@ -31,6 +31,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     export = cli.folder / "langfuse_observations.jsonl"
     shutil.copy(export, cli.folder / "traces.jsonl")
     shutil.copy(SAMPLES / "langfuse_observations.jsonl.gz", cli.folder / "traces.jsonl.gz")
+    (cli.folder / "invoice.csv").write_text("month,provider,cost_usd\n2026-11,OpenAI,2.50\n")
     assert cli.run("ingest", *files, "-q").code == 0
     return cli
 

@@ -27,16 +27,51 @@ CASES: dict[str, tuple[Record, KNOWN]] = {
         {"cancelled_at_ms": 300, "ttft_ms": 900}, ("exact", 100, 100, 100, "stopped_before_first_token"),
     ),
     "left after the first chunk by the clock": (
-        {"cancelled_at_ms": 900, "ttft_ms": 300}, ("unknown", 0, None, None, "no_rendered_evidence"),
+        # 600 of the 4,700 ms in which 100 tokens came; at least one of them and at most all but the last were shown
+        {"cancelled_at_ms": 900, "ttft_ms": 300}, ("estimated", 1, 87, 100, "even_pace"),
+    ),
+    "left after the end by the clock": (
+        {"cancelled_at_ms": 5100, "ttft_ms": 300}, ("bounded", 0, None, 100, "no_rendered_evidence"),
+    ),
+    "left while a provider that ran on was generating": (
+        {"cancelled_at_ms": 1300, "ttft_ms": 300, "duration_ms": 1300, "upstream_end_ms": 4300},
+        ("estimated", 1, 75, 100, "even_pace"),
+    ),
+    "reasoning was never shown": (
+        {"reasoning_tokens": 40}, ("bounded", 40, None, 100, "no_rendered_evidence"),
+    ),
+    "chunks until the cancel": (
+        {"chunk_offsets_ms": [300, 400, 500, 600], "chunk_tokens": [10, 20, 30, 40], "cancelled_at_ms": 450},
+        ("estimated", 70, 70, 100, "chunks_until_cancel"),
+    ),
+    "chunks at the client": (
+        {"client_chunk_offsets_ms": [700, 800], "chunk_tokens": [10, 20, 30, 40], "cancelled_at_ms": 750},
+        ("estimated", 90, 90, 100, "chunks_until_cancel"),
+    ),
+    "chunks shown": (
+        {"chunk_offsets_ms": [300, 400, 500, 600], "chunk_tokens": [10, 20, 30, 40], "rendered_chunks": 2},
+        ("exact", 70, 70, 70, "billed_minus_rendered"),
+    ),
+    "text received, no other call to learn from": (
+        # 200 characters are 50 tokens at 4 a token, and at most 80 at 2.5
+        {"output_chars": 200}, ("estimated", 20, 50, 100, "received_text"),
+    ),
+    "text received by a logger that went on after the user had left": (
+        {"output_chars": 200, "cancelled_at_ms": 900, "ttft_ms": 300, "upstream_cancelled": False},
+        ("estimated", 20, 87, 100, "even_pace"),
+    ),
+    "text shown": (
+        # at least 22 tokens at 4.5 characters, at most 40 at 2.5
+        {"rendered_chars": 100}, ("estimated", 60, 75, 78, "rendered_text"),
     ),
     "a missing first token is no evidence": (
-        {"cancelled_at_ms": 300}, ("unknown", 0, None, None, "no_rendered_evidence"),
+        {"cancelled_at_ms": 300}, ("bounded", 0, None, 100, "no_rendered_evidence"),
     ),
     "a cancel time below 0 is no evidence": (
-        {"cancelled_at_ms": -1, "ttft_ms": 300}, ("unknown", 0, None, None, "no_rendered_evidence"),
+        {"cancelled_at_ms": -1, "ttft_ms": 300}, ("bounded", 0, None, 100, "no_rendered_evidence"),
     ),
     "no chunk was counted": ({"chunk_count": 0}, ("exact", 100, 100, 100, "stopped_before_first_token")),
-    "nothing known": ({}, ("unknown", 0, None, None, "no_rendered_evidence")),
+    "nothing known": ({}, ("bounded", 0, None, 100, "no_rendered_evidence")),
     "no usage": ({"output_tokens": None, "rendered_tokens": 30}, ("unknown", 0, None, None, "no_usage")),
     "no usage though nothing was delivered": (
         {"output_tokens": None, "delivered_tokens": 0}, ("unknown", 0, None, None, "no_usage"),
@@ -45,12 +80,69 @@ CASES: dict[str, tuple[Record, KNOWN]] = {
         {"usage_source": "estimated", "rendered_tokens": 30}, ("unknown", 0, None, None, "usage_from_tokenizer"),
     ),
     "usage of the part that came": (
-        {"usage_source": "provider_partial", "rendered_tokens": 30}, ("unknown", 0, None, None, "usage_partial"),
+        {"usage_source": "provider_partial", "rendered_tokens": 30}, ("bounded", 70, None, None, "usage_partial"),
+    ),
+    "no usage, but a cap": (
+        {"output_tokens": None, "rendered_tokens": 30, "max_tokens": 400, "cost_usd": None, "output_cost_usd": None,
+         "model": "gpt-4o-mini", "provider": "openai"},
+        ("bounded", 0, None, 370, "no_usage"),
+    ),
+    "no usage, more delivered than shown, and a cap": (
+        {"output_tokens": None, "rendered_tokens": 30, "delivered_tokens": 60, "max_tokens": 400},
+        ("bounded", 30, None, 370, "no_usage"),
+    ),
+    "no usage, more delivered than shown": (
+        {"output_tokens": None, "rendered_tokens": 30, "delivered_tokens": 60}, ("bounded", 30, None, None, "no_usage"),
+    ),
+    "the call to the provider was stopped too": (
+        # 60 tokens in 600 ms; 500 ms until it stopped, at most at twice the speed: 100 more, and one in flight
+        {"output_tokens": None, "reasoning_tokens": 0, "delivered_tokens": 60, "ttft_ms": 300, "cancelled_at_ms": 900,
+         "upstream_cancelled": True, "upstream_end_ms": 1400},
+        ("bounded", 0, None, 161, "no_usage"),
+    ),
+    "a provider that stops, with the delay that is assumed": (
+        {"output_tokens": None, "reasoning_tokens": 0, "delivered_tokens": 60, "ttft_ms": 300, "cancelled_at_ms": 900,
+         "provider": "deepinfra"},
+        ("bounded", 0, None, 461, "no_usage"),
+    ),
+    "it may have reasoned in secret": (
+        {"output_tokens": None, "delivered_tokens": 60, "ttft_ms": 300, "cancelled_at_ms": 900,
+         "provider": "deepinfra"},
+        ("unknown", 0, None, None, "no_usage"),
+    ),
+    "a provider that runs on": (
+        {"output_tokens": None, "reasoning_tokens": 0, "delivered_tokens": 60, "ttft_ms": 300, "cancelled_at_ms": 900,
+         "provider": "bedrock"},
+        ("unknown", 0, None, None, "no_usage"),
+    ),
+    "zeros on an abort although tokens flowed": (
+        {"output_tokens": 0, "delivered_tokens": 60, "rendered_tokens": 30},
+        ("bounded", 30, None, None, "usage_zero_on_abort"),
+    ),
+    "a usage of nothing but zeros": (
+        {"output_tokens": 0, "input_tokens": 0, "rendered_tokens": 0},
+        ("unknown", 0, None, None, "usage_zero_on_abort"),
+    ),
+    "the placeholder that opens an Anthropic stream": (
+        {"output_tokens": 4, "output_cost_usd": 0.0004, "provider": "anthropic", "delivered_tokens": 60,
+         "rendered_tokens": 30,
+         "max_tokens": 400},
+        ("bounded", 30, None, 370, "usage_placeholder"),
+    ),
+    "a short answer of Anthropic that ended": (
+        {"output_tokens": 4, "provider": "anthropic", "rendered_tokens": 4, "finish_reason": "end_turn",
+         "output_cost_usd": 0.0004},
+        ("exact", 0, 0, 0, "billed_minus_rendered"),
     ),
     "nothing billed": (
         {"output_tokens": 0, "rendered_tokens": 0, "output_cost_usd": 0}, ("exact", 0, 0, 0, "billed_minus_rendered"),
     ),
 }  # fmt: skip
+
+
+def known_price(name: str) -> bool:
+    """Whether the case has a usage from which its price of 0.0001 dollars a token follows."""
+    return bool(CASES[name][0].get("output_tokens", 100))
 
 
 def cancelled(name: str, **fields: Any) -> Record:
@@ -89,7 +181,10 @@ def test_a_cancelled_call_is_classed_by_what_is_known_of_it(cases: Store, groups
     )
     assert (row["tax_high_known_tokens"], row["tax_open_calls"]) == (high or 0, int(high is None))
     assert row["rendered_exceeds_billed"] == int(rule == "rendered_exceeds_billed")
-    dollars = [None if value is None else pytest.approx(value * 1e-4) for value in (low, best, high)]
+    if known_price(name):
+        dollars: list[object] = [None if value is None else pytest.approx(value * 1e-4) for value in (low, best, high)]
+    else:
+        dollars = [row["tax_low_usd"] if low else 0.0, None if best is None else 0.0, row["tax_high_usd"]]
     assert [row["tax_low_usd"], row["tax_usd"], row["tax_high_usd"]] == dollars
 
 
@@ -103,7 +198,11 @@ def test_the_overview_gives_the_same_tax(cases: Store, groups: dict[str, Record]
 def test_more_rendered_than_billed_is_said_in_a_note(cases: Store) -> None:
     """It means another tokenizer counted, so it is counted beside the figures."""
     said = notes(cases, "tax")
-    assert (said["rendered_exceeds_billed"], said["tax_estimated"], said["tax_unknown"]) == (1, 2, 8)
+    kinds = [known[0] for _, known in CASES.values()]
+    assert said["rendered_exceeds_billed"] == 1
+    assert {each: said[f"tax_{each}"] for each in ("estimated", "bounded", "unknown")} == {
+        each: kinds.count(each) for each in ("estimated", "bounded", "unknown")
+    }
 
 
 def test_a_completed_call_has_no_tax_and_a_group_without_cancelled_calls_has_0(store: Store, tmp_path: Path) -> None:
@@ -119,7 +218,8 @@ def test_a_completed_call_has_no_tax_and_a_group_without_cancelled_calls_has_0(s
 
 def test_one_open_call_opens_the_high_end_of_its_group(store: Store, tmp_path: Path) -> None:
     """The low end adds 0 for it, the high end is unknown, and the known part of it stands beside."""
-    records = [cancelled("a", rendered_tokens=30, tenant="t"), cancelled("b", tenant="t"),
+    records = [cancelled("a", rendered_tokens=30, tenant="t"),
+               cancelled("b", tenant="t", output_tokens=None, output_cost_usd=None),
                cancelled("c", delivered_tokens=60, tenant="t")]  # fmt: skip
     ingest(store, write_lines(tmp_path / "calls.jsonl", records))
     row = total(store, "tax")
@@ -144,7 +244,7 @@ def test_every_way_to_end_early_is_summed_to_what_was_paid_for_nothing(store: St
     """A 60 second proxy cut costs the same as a click, so the second table sums both."""
     outcomes = {"cancelled": 10, "timeout": 20, "interrupted": 30, "error": 40, "completed": 50}
     records = [cancelled(name, outcome=name, rendered_tokens=rendered) for name, rendered in outcomes.items()]
-    records += [cancelled(f"{name}-open", outcome=name) for name in outcomes]
+    records += [cancelled(f"{name}-open", outcome=name, output_tokens=None) for name in outcomes]
     early = cancelled("early", outcome="timeout", delivered_tokens=0, input_tokens=700)
     ingest(store, write_lines(tmp_path / "calls.jsonl", [*records, early]))
     rows = {row["ended_early"]: row for row in audit(store, "tax")["by_outcome"]}

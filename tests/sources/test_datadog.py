@@ -139,7 +139,7 @@ CASES: dict[str, Case] = {
     "a parent that is not there": ({"parent_id": "undefined"}, {"parent_id": None}),
     "rendered tokens as a metric": (
         {"metrics": {**DETAILED, "rendered_tokens": 30.0}, "metadata": {"cancelled": True}},
-        {"rendered_tokens": None, "tax_class": "unknown"},
+        {"rendered_tokens": None, "tax_class": "bounded"},
     ),
 }  # fmt: skip
 

@@ -1,0 +1,58 @@
+-- Calls with what other logs know of them. Of several records of one call the furthest counts, so that a client may log
+-- its progress as often as it likes and the order of files does not matter. An id that several calls share joins none.
+CREATE OR REPLACE TEMP TABLE joined_evidence AS
+WITH countable AS (
+    SELECT source, call_id, response_id, trace_id FROM store.calls WHERE counted AND operation <> 'embedding'
+), keyed AS (
+    SELECT 'request_id' AS key_kind, call_id AS key, source, call_id FROM countable
+    UNION ALL
+    SELECT 'response_id', response_id, source, call_id FROM countable WHERE response_id IS NOT NULL
+    UNION ALL
+    SELECT 'trace_id', trace_id, source, call_id FROM countable WHERE trace_id IS NOT NULL
+), alone AS (
+    SELECT key_kind, key, any_value(source) AS source, any_value(call_id) AS call_id
+    FROM keyed SEMI JOIN (SELECT key_kind, key FROM store.evidence) AS wanted USING (key_kind, key)
+    GROUP BY key_kind, key HAVING count(*) = 1
+)
+SELECT
+    source, call_id,
+    max(rendered_tokens) AS rendered_tokens, max(rendered_chars) AS rendered_chars,
+    max(rendered_chunks) AS rendered_chunks, max(delivered_tokens) AS delivered_tokens,
+    max(output_tokens) AS output_tokens, max(reasoning_tokens) AS reasoning_tokens, max(cost_usd) AS cost_usd,
+    bool_or(cancelled) AS cancelled, max(cancelled_at_ms) AS cancelled_at_ms, max(upstream_end_ms) AS upstream_end_ms,
+    any_value(key_kind ORDER BY key_kind) AS key_kind
+FROM store.evidence JOIN alone USING (key_kind, key)
+GROUP BY source, call_id;
+
+-- The provider's own record of what it billed goes before the usage in the trace, and what the client or the gateway
+-- logged before what the trace says of them. Whoever is known to have left early has not completed.
+CREATE OR REPLACE TEMP VIEW known_calls AS
+SELECT
+    calls.* REPLACE (
+        coalesce(e.rendered_tokens, calls.rendered_tokens) AS rendered_tokens,
+        coalesce(e.rendered_chars, calls.rendered_chars) AS rendered_chars,
+        coalesce(e.rendered_chunks, calls.rendered_chunks) AS rendered_chunks,
+        coalesce(e.delivered_tokens, calls.delivered_tokens) AS delivered_tokens,
+        coalesce(e.output_tokens, calls.output_tokens) AS output_tokens,
+        coalesce(e.reasoning_tokens, CASE WHEN e.output_tokens IS NULL OR calls.reasoning_tokens <= e.output_tokens
+            THEN calls.reasoning_tokens END) AS reasoning_tokens,
+        CASE WHEN e.output_tokens IS NOT NULL THEN 'provider' ELSE calls.usage_basis END AS usage_basis,
+        CASE WHEN coalesce(e.rendered_tokens, e.rendered_chars, e.rendered_chunks) IS NOT NULL
+            THEN 'evidence by ' || e.key_kind ELSE calls.rendered_basis END AS rendered_basis,
+        coalesce(e.cost_usd, CASE WHEN e.output_tokens IS NULL OR calls.cost_basis = 'reported' THEN calls.cost_usd
+            ELSE calls.input_cost_usd + e.output_tokens * calls.output_usd_per_token END) AS cost_usd,
+        CASE WHEN e.output_tokens IS NULL THEN calls.output_cost_usd
+            ELSE e.output_tokens * coalesce(calls.output_usd_per_token,
+                calls.output_cost_usd / nullif(calls.output_tokens, 0)) END AS output_cost_usd,
+        CASE WHEN e.cost_usd IS NOT NULL THEN 'reported' ELSE calls.cost_basis END AS cost_basis,
+        coalesce(e.cancelled_at_ms, calls.cancelled_at_ms) AS cancelled_at_ms,
+        coalesce(e.upstream_end_ms, calls.upstream_end_ms) AS upstream_end_ms,
+        CASE WHEN (e.cancelled OR (e.cancelled IS NULL AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
+                AND calls.outcome IN ('completed', 'interrupted', 'unknown')
+            THEN 'cancelled' ELSE calls.outcome END AS outcome,
+        CASE WHEN (e.cancelled OR (e.cancelled IS NULL AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
+                AND calls.outcome IN ('completed', 'interrupted', 'unknown')
+            THEN 'evidence' ELSE calls.cancel_evidence END AS cancel_evidence
+    )
+FROM placed_calls AS calls
+LEFT JOIN joined_evidence AS e ON e.source = calls.source AND e.call_id = calls.call_id;

@@ -1,0 +1,293 @@
+"""``explain`` and ``coverage`` as a user runs them: from a file, from a store, in every format, and when there is no such
+call."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamaudit.audits._explain_figures import DECIDED, FIGURES
+from streamaudit.render import formats
+from streamaudit.scope import Scope
+from streamaudit.sources import discover
+from streamaudit.store import Store
+from tests.cli.running import Cli
+from tests.support import datadog_span, langfuse_row, raw_call, store_of, write_lines
+
+CUT: dict[str, Any] = {
+    "request_id": "r-1002", "start_time": "2026-11-20T10:01:00Z", "duration_ms": 9410.0, "stream": True,
+    "time_to_first_chunk_ms": 505.0, "provider": "openai", "request_model": "gpt-4o-mini", "route": "/v1/answer",
+    "service_version": "2026.11.3", "tenant_id": "acme", "input_tokens": 812, "output_tokens": 511,
+    "streamed_output_tokens": 96, "rendered_output_tokens": 80, "outcome": "cancelled", "cancelled_at_ms": 2100.0,
+    "chunk_offsets_ms": [505, 1200, 1900, 4000], "chunk_tokens": [1, 40, 40, 430], "user_id": "u-77",
+}  # fmt: skip
+
+
+@pytest.fixture
+def calls(cli: Cli) -> str:
+    """A file with one cut call and two others."""
+    write_lines(
+        cli.folder / "traces.jsonl",
+        [CUT, raw_call("r-1003", response_id="cmpl-9"), raw_call("r-2000", outcome="cancelled", output_tokens=None)],
+    )
+    return "traces.jsonl"
+
+
+def facts(cli: Cli, *arguments: str, **env: str) -> dict[str, dict[str, Any]]:
+    """The figures of an explanation by name."""
+    done = cli.run("explain", *arguments, "--format", "json", env=env)
+    assert done.code == 0, done.err
+    (table,) = (one for one in json.loads(done.out)["tables"] if one["name"] == "figures")
+    return {row["figure"]: row for row in table["rows"]}
+
+
+def test_a_call_is_told_from_its_request_to_its_end(cli: Cli, calls: str) -> None:
+    """The headline, the moments in their order, and the figures with rule and field."""
+    done = cli.run("explain", "r-1002", calls)
+    assert (done.code, done.err) == (0, "")
+    assert "This call was cancelled: 431 of 511 billed output tokens were never shown." in done.out
+    order = ("request issued", "first chunk", "4 chunks from the provider", "cancelled", "end")
+    drawing = done.out[done.out.index("timeline") :]
+    places = [drawing.index(f"  {name}\n") for name in order]
+    assert places == sorted(places)
+    assert re.search(r"^ +tax_best +431 +511 billed - 80 rendered$", done.out, re.MULTILINE)
+    assert re.search(r"^ +tenant +acme +from: tenant_id$", done.out, re.MULTILINE)
+    assert re.search(r"^ +session_id +- +the export has no session$", done.out, re.MULTILINE)
+    assert done.out.isascii()
+
+
+def test_every_figure_says_where_it_comes_from_or_why_there_is_none(cli: Cli, calls: str) -> None:
+    """What was read names its field; what was decided its rule; what is missing the reason; all of them one."""
+    for call in ("r-1002", "r-1003", "r-2000"):
+        found = facts(cli, call, calls)
+        for name, row in found.items():
+            if row["value"] is None:
+                assert row["rule"], name
+            elif name in FIGURES and name not in DECIDED and row["group"] not in ("tax", "money"):
+                assert row["from"] or row["rule"], name
+    assert found["output_tokens"]["value"] is None
+    assert found["tax_best"]["rule"] == "billed is unknown"
+    assert found["cancelled_at_ms"]["rule"] == "the export has no time of the cut"
+
+
+def test_every_column_of_a_call_has_a_place_in_the_explanation() -> None:
+    """A column that is added to the store or to what is derived from it must be given a group and words."""
+    with Store.in_memory() as store:
+        Scope().prepare(store)
+        columns = {row[0] for relation in ("store.calls", "call_tax") for row in store.query(f"DESCRIBE {relation}")}
+    assert sorted(columns - set(FIGURES)) == []
+
+
+def test_every_column_that_a_format_says_it_reads_is_one() -> None:
+    """A misspelled one would never be shown."""
+    for source in discover().values():
+        assert set(source.reads) <= set(FIGURES), source.name
+
+
+def test_a_column_nobody_has_thought_of_is_shown_all_the_same(cli: Cli, calls: str) -> None:
+    """All columns of the store are there, none twice."""
+    found = facts(cli, "r-1002", calls)
+    with store_of(cli.folder / calls) as store:
+        assert {row[0] for row in store.query("DESCRIBE store.calls")} <= set(found)
+
+
+def test_a_call_is_found_by_the_beginning_of_its_id_and_by_its_responses_id(cli: Cli, calls: str) -> None:
+    """As long as it means one call."""
+    assert facts(cli, "r-2", calls)["call_id"]["value"] == "r-2000"
+    assert facts(cli, "cmpl-9", calls)["call_id"]["value"] == "r-1003"
+
+
+@pytest.mark.parametrize(
+    ("call", "said", "hint"),
+    [
+        ("r-10", "r-10 begins the ids of 2 calls", "one of r-1002, r-1003"),
+        ("r-1004", "no call r-1004", "near it: r-1002, r-1003"),
+        ("zzzzzz", "no call zzzzzz", "tax --top-calls"),
+        ("%", "no call %", "tax --top-calls"),
+    ],
+)
+def test_an_id_that_means_no_call_or_several_is_exit_3_and_says_what_to_try(
+    cli: Cli, calls: str, call: str, said: str, hint: str
+) -> None:
+    """Nothing on standard output."""
+    done = cli.run("explain", call, calls)
+    assert (done.code, done.out) == (3, "")
+    assert said in done.err and hint in done.err and "Traceback" not in done.err
+
+
+def test_an_id_in_several_sources_asks_which(cli: Cli, calls: str) -> None:
+    """And is explained once it is said."""
+    for source in ("gateway", "app"):
+        assert cli.run("ingest", calls, "--source", source, "--db", "s.duckdb", "-q").code == 0
+    done = cli.run("explain", "r-1002", "--db", "s.duckdb")
+    assert done.code == 3 and "is in 2 sources" in done.err and "--source app or --source gateway" in done.err
+    assert facts(cli, "r-1002", "--db", "s.duckdb", "--source", "app")["source"]["value"] == "app"
+    assert "no call r-1002 in source other" in cli.run("explain", "r-1002", "--db", "s.duckdb", "--source", "other").err
+
+
+def test_hostile_ids_are_harmless_in_the_error_and_on_the_screen(cli: Cli) -> None:
+    """An id may be anything."""
+    bad = "call-\x1b[31m-\u202e-one"
+    write_lines(cli.folder / "bad.jsonl", [raw_call(bad), raw_call("call-two")])
+    for call in ("call-", "call-on"):
+        done = cli.run("explain", call, "bad.jsonl")
+        assert "\x1b" not in done.err + done.out and "\u202e" not in done.err + done.out
+    assert "\x1b" not in cli.run("explain", bad, "bad.jsonl").out
+
+
+def test_a_dimension_taken_from_another_step_says_from_which(cli: Cli) -> None:
+    """The nearest enclosing step that has it; and the steps of the trace stand in order, this call marked."""
+    rows = [
+        langfuse_row("root", trace_id="t", type="SPAN", metadata={"tenant": "acme"}, start_time="2026-11-16 08:00:00",
+            usage_details=..., name="/chat"),
+        langfuse_row("gen", trace_id="t", parent_observation_id="root", start_time="2026-11-16 08:00:01"),
+        langfuse_row("tool", trace_id="t", parent_observation_id="root", type="TOOL", name="search",
+            start_time="2026-11-16 08:00:03", end_time="2026-11-16 08:00:04"),
+    ]  # fmt: skip
+    write_lines(cli.folder / "l.jsonl", rows)
+    done = cli.run("explain", "gen", "l.jsonl", "--json")
+    tables = {table["name"]: table["rows"] for table in json.loads(done.out)["tables"]}
+    tenant = next(row for row in tables["figures"] if row["figure"] == "tenant")
+    assert (tenant["value"], tenant["rule"]) == ("acme", "inherited from the enclosing step root")
+    steps = [(row["step"], row["name"], row["at_ms"], row["explained"]) for row in tables["steps"]]
+    assert steps == [("span", "/chat", -1000.0, False), ("llm", "answer", 0.0, True), ("tool", "search", 2000.0, False)]
+
+
+def test_a_value_under_a_key_that_was_passed_over_is_said(cli: Cli) -> None:
+    """A better key elsewhere in the source took the column over."""
+    write_lines(cli.folder / "a.jsonl", [raw_call("a", org_id="zeta")])
+    write_lines(cli.folder / "b.jsonl", [raw_call("b", tenant_id="acme")])
+    row = facts(cli, "a", "a.jsonl", "b.jsonl")["tenant"]
+    assert row["value"] is None and "only as org_id" in row["rule"] and "tenant_id fills" in row["rule"]
+    assert "--map tenant=PATH" in row["rule"]
+
+
+LINKS = """[links]
+langfuse = "https://langfuse.example/project/p1"
+datadog = "https://app.datadoghq.eu/"
+"""
+
+
+def test_the_trace_has_its_address_when_the_base_is_known(cli: Cli, calls: str) -> None:
+    """Whatever is in an id cannot leave its place in the address."""
+    write_lines(cli.folder / "l.jsonl", [langfuse_row("gen/1?x", trace_id="t t")])
+    write_lines(cli.folder / "d.jsonl", [datadog_span("sp", trace_id="ab:c")])
+    assert facts(cli, "gen/1?x", "l.jsonl")["trace_url"]["value"] is None
+    (cli.folder / "streamaudit.toml").write_text(LINKS)
+    address = facts(cli, "gen/1?x", "l.jsonl")["trace_url"]["value"]
+    assert address == "https://langfuse.example/project/p1/traces/t%20t?observation=gen%2F1%3Fx"
+    address = facts(cli, "sp", "d.jsonl")["trace_url"]["value"]
+    assert address == "https://app.datadoghq.eu/llm/traces?query=trace_id:ab%3Ac"
+    assert facts(cli, "r-1002", calls)["trace_url"]["value"] is None
+
+
+def test_a_lookup_is_named_as_the_giver(cli: Cli, calls: str) -> None:
+    """The value of another column decided."""
+    (cli.folder / "streamaudit.toml").write_text('[lookup]\ntenant = "customers.csv"\n')
+    (cli.folder / "customers.csv").write_text("user_id,tenant\nu-77,Acme Corp\n")
+    row = facts(cli, "r-1002", calls)["tenant"]
+    assert row["value"] == "Acme Corp" and "lookup" in row["rule"] and row["from"] is None
+
+
+def test_aliases_hide_a_dimension_wherever_it_stands(cli: Cli, calls: str) -> None:
+    """Also among the figures and the steps, in every format."""
+    for form in formats():
+        done = cli.run("explain", "r-1002", calls, "--redact", "tenant,user_id,route", "--format", form)
+        assert done.code == 0, done.err
+        assert not [name for name in ("acme", "u-77", "/v1/answer") if name in done.out], form
+
+
+def test_every_format_holds_the_same_call(cli: Cli, calls: str) -> None:
+    """CSV and JSON lines are the call in one row; JSON has the moments, all chunks among them, and the figures."""
+    (row,) = csv.DictReader(io.StringIO(cli.run("explain", "r-1002", calls, "--format", "csv").out))
+    (line,) = map(json.loads, cli.run("explain", "r-1002", calls, "--format", "jsonl").out.splitlines())
+    assert row["call_id"] == line["call_id"] == "r-1002" and row["tax_tokens"] == "431" and line["tax_tokens"] == 431
+    tables = {
+        table["name"]: table["rows"]
+        for table in json.loads(cli.run("explain", "r-1002", calls, "--json").out)["tables"]
+    }
+    moments = [(one["event"], one["at_ms"], one["tokens"]) for one in tables["timeline"]]
+    assert ("chunk", 4000.0, 430) in moments and moments[0] == ("request_issued", 0.0, None)
+    assert "| tax\\_best | 431 |" in cli.run("explain", "r-1002", calls, "--format", "markdown").out
+
+
+@pytest.fixture
+def narrow() -> Iterator[tuple[int, ...]]:
+    yield (40, 80)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("command", [("explain", "r-1002"), ("coverage",)])
+def test_on_a_terminal_no_line_wraps(cli: Cli, calls: str, columns: int, command: tuple[str, ...]) -> None:
+    """At eighty columns and below."""
+    done = cli.terminal(*command, calls, columns=columns)
+    assert done.code == 0
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", done.out)
+    assert max(map(len, plain.splitlines())) <= columns
+    assert "█" in plain or "━" in plain
+
+
+def test_coverage_shows_what_is_there_what_rests_on_it_and_what_to_add(cli: Cli, calls: str) -> None:
+    """A bar and a share; a sentence where it is thin; nothing drawn where it applies to no call; then the loads."""
+    done = cli.run("coverage", calls)
+    assert (done.code, done.err) == (0, "")
+    assert re.search(r"^ +outcome +#{10} 100.0 % +cancel, error and time-out rates$", done.out, re.MULTILINE)
+    assert re.search(
+        r"^ +tenant +###\.{7} +33.3 % +everything by tenant\n +add: write tenant_id;", done.out, re.MULTILINE
+    )
+    assert re.search(r"^ +region +\.{10} +0 % ", done.out, re.MULTILINE)
+    assert re.search(r"^ +1 +raw +\S+traces.jsonl +raw ", done.out, re.MULTILINE)
+
+
+def test_coverage_takes_windows_filters_and_groups(cli: Cli, calls: str) -> None:
+    """And an empty window is no failure."""
+    done = cli.run("coverage", calls, "--by", "tenant", "--since", "2026-11-20", "--format", "csv")
+    assert [row["tenant"] for row in csv.DictReader(io.StringIO(done.out))] == ["acme"]
+    done = cli.run("coverage", calls, "--since", "2026-12-01")
+    assert done.code == 0 and "no calls in this window" in done.out and "the data goes from 2026-11-16" in done.out
+
+
+# What ingest says instead of keeping silent.
+
+
+def test_a_path_that_no_record_has_is_said(cli: Cli, calls: str) -> None:
+    """Once for all files of a run, and only when none of them has it."""
+    write_lines(cli.folder / "other.jsonl", [raw_call("o", metadata={"org": "acme"}, stream=True)])
+    mapped = ("--map", "tenant=metadata.org", "--map", "region=metadata.zone", "--map", "model=metadata.nope")
+    done = cli.run("ingest", calls, "other.jsonl", *mapped, "--db", "s.duckdb")
+    said = [line for line in done.err.splitlines() if line.startswith("no record has")]
+    assert said == [
+        "no record has metadata.nope: --map model filled nothing",
+        "no record has metadata.zone: --map region filled nothing",
+    ]
+    assert "no record has metadata.org" in cli.run("report", calls, "--map", "tenant=metadata.org").err
+
+
+def test_a_stray_record_with_a_better_key_does_not_take_a_column_over_in_silence(cli: Cli) -> None:
+    """How many calls have their value under another key, stored ones and those of the file, and how to decide."""
+    write_lines(cli.folder / "a.jsonl", [raw_call("a", org_id="zeta"), raw_call("b", org_id="eta"), raw_call("c")])
+    write_lines(cli.folder / "b.jsonl", [raw_call("stray", tenant_id="x"), raw_call("d", org_id="theta")])
+    assert "another key" not in cli.run("ingest", "a.jsonl", "--db", "s.duckdb").err
+    done = cli.run("ingest", "b.jsonl", "--db", "s.duckdb")
+    assert (
+        "  3 calls have their tenant only under another key than tenant_id, and none is taken from there: "
+        "--map tenant=PATH decides which key counts" in done.err.splitlines()
+    )
+    done = cli.run("ingest", "a.jsonl", "b.jsonl", "--db", "s.duckdb", "--map", "tenant=org_id")
+    assert "another key than org_id" in done.err
+    assert "1 call has its tenant only" in done.err
+
+
+def test_a_value_that_an_enclosing_step_gives_is_not_lost(cli: Cli) -> None:
+    """The call has its own only under a worse key, and its tenant all the same."""
+    rows = [
+        langfuse_row("root", trace_id="t", type="SPAN", metadata={"tenant": "acme"}, usage_details=...),
+        langfuse_row("gen", trace_id="t", parent_observation_id="root", metadata={"org_id": "zeta"}),
+    ]
+    write_lines(cli.folder / "l.jsonl", rows)
+    assert "tenant only under" not in cli.run("ingest", "l.jsonl", "--db", "s.duckdb").err

@@ -1,0 +1,436 @@
+"""``streamaudit fields``: a user finds a key of their own, maps it, and sees what it is used as; and nobody's text."""
+
+import gzip
+import io
+import json
+import re
+import shutil
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from tests.cli.running import SAMPLES, Cli
+from tests.cli.traffic import Record, as_lines, call, write_lines
+from tests.support import datadog_span, langfuse_row
+
+TENANTS = ("acme", "globex", "acme", "initech", "acme", "globex")
+COUNTS = {"acme": 3, "globex": 2, "initech": 1}
+
+
+def rows(cli: Cli, *arguments: str | Path, **options: Any) -> dict[str, Record]:
+    """The fields of a file by path."""
+    done = cli.run("fields", *arguments, "--format", "json", **options)
+    assert done.code == 0, done.err
+    return {row["path"]: row for row in json.loads(done.out)["tables"][0]["rows"]}
+
+
+def notes(cli: Cli, *arguments: str | Path) -> dict[str, Record]:
+    """The notes beside them by code."""
+    return {note["code"]: note for note in json.loads(cli.run("fields", *arguments, "--json").out)["notes"]}
+
+
+def by_tenant(cli: Cli) -> dict[str | None, int]:
+    """Calls by tenant in the store of the usual place."""
+    done = cli.run("report", "--by", "tenant", "--json")
+    assert done.code == 0, done.err
+    return {row["tenant"]: row["calls"] for row in json.loads(done.out)["tables"][0]["rows"]}
+
+
+def next_line(err: str) -> str:
+    """The command that ``next:`` offers."""
+    (line,) = re.findall(r"^next: (.*)$", err, re.MULTILINE)
+    return str(line)
+
+
+def raw(extra: Any) -> list[Record]:
+    """Raw calls without a tenant of a known name."""
+    return [call(number, tenant_id=None, **extra(name)) for number, name in enumerate(TENANTS)]
+
+
+ODD: dict[str, tuple[str, list[Record]]] = {
+    "camel case": ("metadata.orgSlug", raw(lambda name: {"metadata": {"orgSlug": name}})),
+    "a dotted key": ("metadata.acme.org/id", raw(lambda name: {"metadata": {"acme.org/id": name, "note": "x"}})),
+    "deep": ("ctx.billing.acctRef", raw(lambda name: {"ctx": {"billing": {"acctRef": name, "plan": "pro"}}})),
+    "a tag": ("tags.org", raw(lambda name: {"tags": ["beta", f"org:{name}", "org:second"]})),
+    "shell signs": ("metadata.org$id", raw(lambda name: {"metadata": {"org$id": name}})),
+    "langfuse text": (
+        "metadata.billing.orgSlug",
+        [langfuse_row(str(n), metadata={"billing": json.dumps({"orgSlug": name})}) for n, name in enumerate(TENANTS)],
+    ),
+    "langfuse metadata as text": (
+        "metadata.orgSlug",
+        [langfuse_row(str(n), metadata=json.dumps({"orgSlug": name})) for n, name in enumerate(TENANTS)],
+    ),
+    "langfuse tag": (
+        "tags.workspace", [langfuse_row(str(n), tags=[f"workspace:{name}"]) for n, name in enumerate(TENANTS)],
+    ),
+    "datadog tag": (
+        "attributes.tags.workspace",
+        [
+            {"id": str(n), "type": "span", "attributes": datadog_span(str(n), tags=["env:prod", f"workspace:{name}"])}
+            for n, name in enumerate(TENANTS)
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_the_way_from_no_tenants_to_tenants(cli: Cli, case: str) -> None:
+    """Ingest shows none; fields offers the key as a line to run; that line run as it stands brings the tenants in."""
+    path, records = ODD[case]
+    write_lines(cli.folder / "my traces.jsonl", records)
+    assert cli.run("ingest", "my traces.jsonl").code == 0
+    assert by_tenant(cli) == {None: 6}
+    found = cli.run("fields", "my traces.jsonl", "--for", "tenant", "--json")
+    first = json.loads(found.out)["tables"][0]["rows"][0]
+    assert (first["path"], first["looks_like"], first["used_as"]) == (path, "tenant", None)
+    assert (first["filled_rate"], first["distinct_values"]) == (1.0, 3)
+    line = next_line(found.err)
+    assert line.startswith("streamaudit ingest 'my traces.jsonl' --map ")
+    assert cli.shell(line).code == 0
+    assert by_tenant(cli) == COUNTS
+    again = rows(cli, "my traces.jsonl", "--map", f"tenant={path}")
+    assert again[path]["used_as"] == "tenant"
+
+
+def test_without_for_the_offer_is_the_same(cli: Cli) -> None:
+    """Who only asks for the fields is told about the tenant too, and about the rendered tokens."""
+    records = [
+        call(n, tenant_id=None, metadata={"orgSlug": name, "ui": {"tokensShown": n}}) for n, name in enumerate(TENANTS)
+    ]
+    write_lines(cli.folder / "t.jsonl", records)
+    done = cli.run("fields", "t.jsonl")
+    assert next_line(done.err) == (
+        "streamaudit ingest t.jsonl --map tenant=metadata.orgSlug --map rendered_tokens=metadata.ui.tokensShown"
+    )
+
+
+def test_a_filled_column_is_not_offered_again(cli: Cli) -> None:
+    """Where a key already gives the tenant, it stands first and the next step is the report."""
+    write_lines(cli.folder / "t.jsonl", [call(n, metadata={"orgSlug": f"o{n % 2}"}) for n in range(6)])
+    done = cli.run("fields", "t.jsonl", "--for", "tenant", "--json")
+    first, second = json.loads(done.out)["tables"][0]["rows"]
+    assert (first["path"], first["used_as"], second["path"]) == ("tenant_id", "tenant", "metadata.orgSlug")
+    line = next_line(done.err)
+    assert line == "streamaudit report t.jsonl --by tenant"
+    assert cli.shell(line).code == 0
+
+
+def test_values_speak_where_no_name_does(cli: Cli) -> None:
+    """A key of which the name says nothing is found by its values, and said to be; one by name goes before it."""
+    names = [call(n, tenant_id=None, metadata={"xq": name, "v": str(n * 7)}) for n, name in enumerate(TENANTS)]
+    write_lines(cli.folder / "t.jsonl", names)
+    done = cli.run("fields", "t.jsonl", "--for", "tenant", "--json")
+    assert [(row["path"], row["guess_basis"]) for row in json.loads(done.out)["tables"][0]["rows"]] == [
+        ("metadata.xq", "shape")
+    ]
+    assert next_line(done.err) == "streamaudit ingest t.jsonl --map tenant=metadata.xq"
+    assert rows(cli, "t.jsonl")["metadata.xq"]["looks_like"] is None
+
+
+def test_nothing_to_offer_is_said(cli: Cli) -> None:
+    """No candidate: an empty table, a line that says so, exit 0; 3 for who asked to fail."""
+    write_lines(cli.folder / "t.jsonl", [call(n, tenant_id=None) for n in range(5)])
+    done = cli.run("fields", "t.jsonl", "--for", "tenant")
+    assert (done.code, "no rows" in done.out) == (0, True)
+    assert "no field looks like a tenant" in done.err
+    assert cli.run("fields", "t.jsonl", "--for", "tenant", "--fail-on-empty").code == 3
+
+
+SAMPLE_USES = {
+    "raw.jsonl.gz": {
+        "tenant_id": "tenant", "route": "route", "service_version": "deploy", "conversation_id": "session_id",
+        "request_model": "model", "time_to_first_chunk_ms": "ttft_ms", "rendered_output_tokens": "rendered_tokens",
+        "streamed_output_tokens": "delivered_tokens", "request_id": "call_id", "start_time": "start_time",
+        "outcome": "outcome", "schema": None,
+    },
+    "langfuse_observations.jsonl.gz": {
+        "metadata.tenant": "tenant", "metadata.route": "route", "release": "deploy", "version": None,
+        "completion_start_time": "ttft_ms", "start_time": "start_time", "end_time": "end_time",
+        "provided_model_name": "model", "usage_details.output": "output_tokens",
+        "usage_details.output_reasoning_tokens": "reasoning_tokens", "metadata.cancelled": "cancelled",
+        "metadata.rendered_tokens": "rendered_tokens", "user_id": "user_id", "project_id": None, "type": "kind",
+        "metadata.resourceAttributes.service.name": "service", "id": "call_id", "level": "outcome",
+    },
+    "datadog_spans.json.gz": {
+        "attributes.tags.tenant_id": "tenant", "attributes.tags.route": "route", "attributes.tags.version": "deploy",
+        "attributes.tags.ddtrace.version": None, "attributes.start_ns": "start_time",
+        "attributes.duration": "duration_ms", "attributes.metrics.time_to_first_token": "ttft_ms",
+        "attributes.metrics.output_tokens": "output_tokens", "attributes.tags.service": "service",
+        "attributes.ml_app": None, "attributes.model_name": "model", "attributes.span_id": "call_id", "id": None,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAMPLE_USES)
+def test_what_a_field_is_used_as(cli: Cli, name: str) -> None:
+    """In the samples each column is known to come from one key; a key that a better one outranks is not used."""
+    found = rows(cli, SAMPLES / name)
+    assert {path: found[path]["used_as"] for path in SAMPLE_USES[name]} == SAMPLE_USES[name]
+    for path, column in SAMPLE_USES[name].items():
+        assert not column or found[path]["looks_like"] is None
+
+
+def test_only_the_first_key_of_a_source_is_used(cli: Cli) -> None:
+    """A worse candidate that some calls have alone fills nothing, as the whole source takes the better one."""
+    records = [call(n, tenant_id=None, metadata={"tenant": "a"} if n % 2 else {"team_id": "b"}) for n in range(6)]
+    write_lines(cli.folder / "t.jsonl", records)
+    found = rows(cli, "t.jsonl")
+    assert found["metadata.tenant"]["used_as"] == "tenant"
+    assert (found["metadata.team_id"]["used_as"], found["metadata.team_id"]["looks_like"]) == (None, "tenant")
+
+
+def test_the_figures_of_a_field(cli: Cli) -> None:
+    """Null, absent and empty values are not filled; different values are counted; the most frequent one is shown."""
+    values: list[Any] = ["b", "b", "a", "", None, "missing", [], {}]
+    records = [call(n, **({} if value == "missing" else {"x": value})) for n, value in enumerate(values)]
+    for record, value in zip(records, values, strict=True):
+        record["x"] = value
+        if value == "missing":
+            del record["x"]
+    write_lines(cli.folder / "t.jsonl", records)
+    found = rows(cli, "t.jsonl")["x"]
+    assert (found["filled_rate"], found["distinct_values"], found["example"]) == (3 / 8, 2, "b")
+
+
+def test_an_array_is_one_field(cli: Cli) -> None:
+    """Lists are not taken apart and never shown; their type says what they are."""
+    records = [call(n, scores=[n, 2], labels=["one", "two words"], parts=[{"a": 1}]) for n in range(3)]
+    found = rows(cli, write_lines(cli.folder / "t.jsonl", records))
+    assert {name: (found[name]["type"], found[name]["example"]) for name in ("scores", "labels", "parts")} == {
+        "scores": ("list", None), "labels": ("list", None), "parts": ("list", None),
+    }  # fmt: skip
+    assert not any(path.startswith(("scores.", "labels.", "parts.")) for path in found)
+
+
+def test_candidates_come_first(cli: Cli) -> None:
+    """Fields with a role stand before those without, which stand by path."""
+    records = [call(n, tenant_id=None, aaa="x", metadata={"zz_org": name}) for n, name in enumerate(TENANTS)]
+    paths = list(rows(cli, write_lines(cli.folder / "t.jsonl", records)))
+    assert paths[0] == "metadata.zz_org"
+    assert paths.index("aaa") > paths.index("model")
+
+
+SECRETS = (
+    "sk-proj-4fjA93kfAAkd", "joe.doe@example.com", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.s", "Bearer abcdef", "hunter2",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+    "what is love", "hello", "PROMPTWORD", "ANSWERWORD", "请帮我写代码", "is my rash contagious?", "0176 5550123",
+)  # fmt: skip
+
+
+def private_call(number: int) -> Record:
+    """A call that carries, beside an account, what nobody may see in a listing."""
+    return call(
+        number, tenant_id=None, metadata={
+            "acct": TENANTS[number % 6], "api_key": SECRETS[0], "contact": SECRETS[1], "session": SECRETS[2],
+            "header": SECRETS[3], "db_password": "hunter2", "gh": SECRETS[5], "aws": SECRETS[6], "blob": SECRETS[7],
+            "question": "hello", "free": "what is love" if number % 2 else "hello", "zh": "请帮我写代码",
+            "prompt": {"text": "PROMPTWORD"}, "messages": [{"content": "PROMPTWORD"}], "phone": "0176 5550123",
+        }, prompt="PROMPTWORD", output={"content": "ANSWERWORD", "id": "ANSWERWORD"}, choices=[{"text": "ANSWERWORD"}],
+        faq={"is my rash contagious?": 1, "joe.doe@example.com": 2},
+        **{"llm.input_messages.0.message.content": "PROMPTWORD"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_nobodys_text_is_shown(cli: Cli, known: bool) -> None:
+    """No prompt, answer, address, key, or sentence used as a key appears in any form, in a known format or not."""
+    records = [private_call(n) for n in range(12)]
+    if not known:
+        records = [{k: v for k, v in record.items() if k not in ("request_id", "start_time")} for record in records]
+    path = str(write_lines(cli.folder / "t.jsonl", records))
+    forms = ("table", "json", "jsonl", "csv", "markdown")
+    commands = [
+        ["fields", path, "--format", form, *more] for form in forms for more in ([], ["--for", "tenant"], ["--wide"])
+    ]
+    for command, (code, out, err) in zip(commands, map(astuple, cli.run_each(commands)), strict=True):
+        assert code == 0, err
+        assert [text for text in SECRETS if text in out + err] == [], command
+        assert "acct" in out and "acme" in out
+
+
+def test_what_is_not_listed_is_counted(cli: Cli) -> None:
+    """Fields with prompts and answers, keys that are no names, and keys out of reach have each a note."""
+    records = [private_call(n) for n in range(12)]
+    for record in records:
+        record["deep"] = {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}
+        record["dots"] = {"a..b": 1, "": 2}
+    path = write_lines(cli.folder / "t.jsonl", records)
+    found = notes(cli, path)
+    # prompt, output, choices, metadata.prompt, metadata.messages, and the dotted llm key.
+    assert found["content"]["count"] == 6
+    assert found["unnamed"]["count"] == 3
+    assert found["out_of_reach"]["count"] == 1
+    listed = rows(cli, path)
+    assert "deep.a.b.c.d.e" in listed
+    assert not any("faq" in name and name != "faq" for name in listed)
+
+
+def test_token_counts_below_content_names_are_listed(cli: Cli) -> None:
+    """``usage_details.input`` is a number and no prompt."""
+    path = write_lines(cli.folder / "t.jsonl", [langfuse_row("a"), langfuse_row("b")])
+    assert rows(cli, path)["usage_details.input"]["used_as"] == "input_tokens"
+
+
+def test_a_map_of_ids_is_one_field(cli: Cli) -> None:
+    """Thousands of keys are not thousands of fields; a key that all records share stays."""
+    records = [call(n, stats={f"item_{n}_{k}": k for k in range(40)} | {"shared": 1}) for n in range(60)]
+    path = write_lines(cli.folder / "t.jsonl", records)
+    found = rows(cli, path)
+    assert [name for name in found if name.startswith("stats")] == ["stats.shared"]
+    assert notes(cli, path)["rare"]["count"] == 60 * 40
+    only = [call(n, stats={f"item_{n}_{k}": k for k in range(40)}) for n in range(60)]
+    assert rows(cli, write_lines(cli.folder / "u.jsonl", only))["stats"]["type"] == "object"
+
+
+FOREIGN = [
+    {
+        "uuid": f"u{n}", "ts": f"2026-11-16T08:{n:02d}:00Z", "meta": {"orgSlug": name},
+        "llm": {"model": "gpt-4o", "usage": {"completion_tokens": 10 + n}}, "prompt": "PROMPTWORD",
+    }
+    for n, name in enumerate(TENANTS)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", ["lines", "array", "gz"])
+def test_a_file_of_no_known_format(cli: Cli, shape: str) -> None:
+    """It is listed all the same, with what it lacks; the line offered renames the fields so that it can be read."""
+    names = {"lines": "odd.jsonl", "array": "odd.json", "gz": "odd.jsonl.gz"}
+    text = json.dumps(FOREIGN, indent=1) if shape == "array" else as_lines(FOREIGN)
+    data = gzip.compress(text.encode()) if shape == "gz" else text.encode()
+    (cli.folder / names[shape]).write_bytes(data)
+    assert cli.run("ingest", names[shape]).code == 3
+    done = cli.run("fields", names[shape], "--json")
+    assert done.code == 0
+    answer = json.loads(done.out)
+    assert {row["path"]: row["looks_like"] for row in answer["tables"][0]["rows"]} == {
+        "meta.orgSlug": "tenant", "uuid": "request_id", "ts": "start_time", "llm.model": "model",
+        "llm.usage.completion_tokens": "output_tokens",
+    }  # fmt: skip
+    (note,) = (note for note in answer["notes"] if note["code"] == "unknown_format")
+    assert "as raw it lacks request_id or call_id" in note["message"]
+    line = next_line(done.err)
+    assert "--map tenant=meta.orgSlug" in line
+    if shutil.which("jq") and shutil.which("gzip"):
+        assert cli.shell(line).code == 0
+        assert by_tenant(cli) == COUNTS
+
+
+def test_a_file_that_is_refused_says_why(cli: Cli) -> None:
+    """An export of the wrong kind is listed and told apart from a file nobody knows."""
+    records = [{"id": str(n), "traceId": "t", "dataType": "NUMERIC", "value": 1, "name": "score"} for n in range(3)]
+    path = write_lines(cli.folder / "scores.jsonl", records)
+    assert "scores export" in notes(cli, path)["unknown_format"]["message"]
+
+
+def test_every_container_gives_the_same_fields(cli: Cli) -> None:
+    """Lines, an array, a page, gz, zst, standard input."""
+    records = [call(n, metadata={"orgSlug": name}) for n, name in enumerate(TENANTS)]
+    lines = as_lines(records).encode()
+    (cli.folder / "a.jsonl").write_bytes(lines)
+    (cli.folder / "a.json").write_text(json.dumps(records))
+    (cli.folder / "page.json").write_text(json.dumps({"data": records, "meta": {"page": 1}}))
+    (cli.folder / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    packed = io.BytesIO()
+    with zstandard.ZstdCompressor().stream_writer(packed, closefd=False) as stream:
+        stream.write(lines)
+    (cli.folder / "a.jsonl.zst").write_bytes(packed.getvalue())
+    wanted = rows(cli, "a.jsonl")
+    assert wanted["metadata.orgSlug"]["distinct_values"] == 3
+    for name in ("a.json", "page.json", "a.jsonl.gz", "a.jsonl.zst"):
+        assert rows(cli, name) == wanted, name
+    assert rows(cli, "-", stdin=lines) == wanted
+
+
+def test_bad_lines_are_passed_over(cli: Cli) -> None:
+    """A cut line, a number and a list do not count as records."""
+    text = as_lines([call(n) for n in range(3)]) + '{"request_id": "cut\n7\n[1]\n'
+    (cli.folder / "t.jsonl").write_text(text)
+    assert rows(cli, "t.jsonl")["request_id"]["filled_rate"] == 1.0
+
+
+def test_only_the_first_records_are_looked_at(cli: Cli) -> None:
+    """What comes later is seen with a larger number or with all; a partial look is said."""
+    records = [call(n, **({"late": "x"} if n >= 30 else {})) for n in range(40)]
+    path = write_lines(cli.folder / "t.jsonl", records)
+    assert "late" not in rows(cli, path, "--records", "30")
+    assert notes(cli, path, "--records", "30")["sampled"]["count"] == 30
+    for enough in ("40", "all", "1000"):
+        assert rows(cli, path, "--records", enough)["late"]["filled_rate"] == 0.25
+        assert "sampled" not in notes(cli, path, "--records", enough)
+
+
+def test_several_files_of_several_formats(cli: Cli) -> None:
+    """Files of one format are one listing, formats are told apart by a column, and each has its own next line."""
+    write_lines(cli.folder / "a.jsonl", [call(1, tenant_id=None, orgSlug="a"), call(2, tenant_id=None, orgSlug="b")])
+    write_lines(cli.folder / "b.jsonl", [call(3, tenant_id=None, orgSlug="c"), call(4, tenant_id=None, orgSlug="a")])
+    write_lines(cli.folder / "lf.jsonl", [langfuse_row(n, metadata={"workspace": n}) for n in "xyx"])
+    done = cli.run("fields", "a.jsonl", "b.jsonl", "lf.jsonl", "--for", "tenant", "--json")
+    found = {(row["format"], row["path"]): row["distinct_values"] for row in json.loads(done.out)["tables"][0]["rows"]}
+    assert found == {("raw", "orgSlug"): 3, ("langfuse", "metadata.workspace"): 2}
+    assert re.findall(r"^next: (.*)$", done.err, re.MULTILINE) == [
+        "streamaudit ingest a.jsonl b.jsonl --map tenant=orgSlug",
+        "streamaudit ingest lf.jsonl --map tenant=metadata.workspace",
+    ]
+
+
+def test_a_path_is_never_cut_on_a_screen(cli: Cli) -> None:
+    """What will be copied stays whole at 80 columns; other columns give way and are named."""
+    deep = "metadata.customerRelationshipManagement.organisationSlug"
+    records = raw(lambda name: {"metadata": {"customerRelationshipManagement": {"organisationSlug": name}}})
+    path = write_lines(cli.folder / "t.jsonl", records)
+    done = cli.terminal("fields", path, columns=80, env={"NO_COLOR": "1"})
+    assert deep in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "hidden: " in done.out and "(--wide)" in done.out
+
+
+def test_redacted_columns_show_no_example(cli: Cli) -> None:
+    """--redact tenant hides the values of what is, or looks like, the tenant."""
+    path = write_lines(cli.folder / "t.jsonl", [call(n, orgSlug="globex") for n in range(4)])
+    done = cli.run("fields", path, "--redact", "tenant", "--json")
+    assert "acme" not in done.out and "globex" not in done.out
+    assert "gpt-4o-mini" in done.out
+
+
+def test_a_configured_mapping_counts(cli: Cli) -> None:
+    """``[fields]`` of the configuration is in force here as in ingest."""
+    (cli.folder / "streamaudit.toml").write_text('[fields]\ntenant = "metadata.xq"\n')
+    records = raw(lambda name: {"metadata": {"xq": name}})
+    assert rows(cli, write_lines(cli.folder / "t.jsonl", records))["metadata.xq"]["used_as"] == "tenant"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["t.jsonl", "--for", "tennant"], 2, "did you mean tenant?"),
+        (["t.jsonl", "--records", "0"], 2, "expected a number from 1, or all"),
+        (["t.jsonl", "--records", "many"], 2, "expected a number from 1, or all"),
+        (["t.jsonl", "--map", "tenant=input.x"], 2, "never stored"),
+        (["t.jsonl", "--format", "yaml"], 2, "no such format"),
+        (["missing.jsonl"], 3, "no such file"),
+        (["empty.jsonl"], 3, "empty file"),
+        (["page.html"], 3, "HTML"),
+        (["cut.json"], 3, "cut off"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(cli: Cli, arguments: list[str], code: int, says: str) -> None:
+    """Usage is 2, input is 3, and nobody sees a traceback."""
+    write_lines(cli.folder / "t.jsonl", [call(1)])
+    (cli.folder / "empty.jsonl").write_text("")
+    (cli.folder / "page.html").write_text("<!doctype html><html></html>")
+    (cli.folder / "cut.json").write_text(json.dumps([call(1), call(2)])[:-40])
+    done = cli.run("fields", *arguments)
+    assert (done.code, done.out) == (code, "")
+    assert says in done.err and "Traceback" not in done.err
+
+
+def test_the_store_is_not_touched(cli: Cli) -> None:
+    """Looking writes nothing anywhere."""
+    write_lines(cli.folder / "t.jsonl", [call(1)])
+    assert cli.run("fields", "t.jsonl").code == 0
+    assert [path for path in cli.home.rglob("*") if path.is_file()] == []
+    assert list(cli.spool.iterdir()) == []

@@ -1,0 +1,113 @@
+"""``--map`` keeps its word: whatever ``fields`` lists can be mapped, and every column can be mapped in every format."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streamaudit.fields import Survey, survey
+from streamaudit.mapping import MAPPABLE, Mapping
+from streamaudit.reader import Reader
+from streamaudit.sources import Match, claims, discover
+from streamaudit.store import Store
+from tests.sources.benchmarks import aiperf, llmperf
+from tests.support import Record, calls, datadog_span, langfuse_row, raw_call, rows_of, store_of, write_lines
+
+AWKWARD: Record = {
+    "plain": "v", "a.b": "v", "walk": {"ed": "v", "a.b": "v", "acme.org/id": "v", "til~de": "v", "d$": "v"},
+    "tags": ["org:v", "org.unit:v", "env:v:with:colons", "bare"], "traceTags": ["team:v"], "@timestamp": "v",
+    "deep": {"er": {"and": {"even": {"deeper": "v"}}}}, "number": 7, "flag": True, "kebab-case": "v",
+    "metadata": {"text": "v", "packed": json.dumps({"inside": "v", "two": {"deep": "v"}}), "nothing": None},
+}  # fmt: skip
+
+
+def surveyed(path: Path) -> Survey:
+    """The fields of one file."""
+    with Reader() as reader, Store.in_memory() as store:
+        file = reader.open(str(path))
+        ((source, verdict),) = claims(file.head)
+        assert isinstance(verdict, Match)
+        return survey(store, [file], source, Mapping())
+
+
+AS_CALLS: dict[str, Callable[[str], Record]] = {
+    "raw": lambda name: raw_call(name, **AWKWARD),
+    "langfuse": lambda name: langfuse_row(name, **AWKWARD),
+    "datadog": lambda name: {"id": name, "attributes": datadog_span(name, **AWKWARD), **AWKWARD},
+    "datadog-bare": lambda name: datadog_span(name, **AWKWARD),
+}
+
+
+WANTED = {
+    "plain", "a.b", "walk.ed", "walk.a.b", "walk.acme.org/id", "walk.d$", "tags.org", "tags.org.unit", "tags.env",
+    "deep.er.and.even.deeper", "number", "flag", "kebab-case", "@timestamp", "metadata.packed.inside",
+    "metadata.packed.two.deep",
+}  # fmt: skip
+TEXTS = ("tenant", "user_id", "session_id", "environment", "service", "region", "transport")
+
+
+@pytest.mark.parametrize("form", AS_CALLS)
+def test_what_is_listed_can_be_mapped(form: str, tmp_path: Path) -> None:
+    """Every path with values, given to --map as it is spelled, fills a column of as many calls with as many values."""
+    path = write_lines(tmp_path / "calls.jsonl", [AS_CALLS[form](name) for name in "abc"])
+    listed = [field for field in surveyed(path).fields if field.facts.filled]
+    start = "attributes." if form == "datadog" else ""
+    assert {start + name for name in WANTED} <= {field.path for field in listed}
+    for first in range(0, len(listed), len(TEXTS)):
+        tried = dict(zip(TEXTS, listed[first : first + len(TEXTS)], strict=False))
+        with store_of(path, mapping=[f"{column}={field.path}" for column, field in tried.items()]) as store:
+            stored = rows_of(store, "store.calls")
+        for column, field in tried.items():
+            found = [call[column] for call in stored if call[column] is not None]
+            assert (len(found), len(set(found))) == (field.facts.filled, field.facts.distinct), field.path
+
+
+def test_the_first_of_equal_tags_counts(tmp_path: Path) -> None:
+    """As it does for the keys that are looked for by default; an empty tag fills nothing."""
+    records = [raw_call("a", tags=["org:one", "org:two"]), raw_call("b", tags=["org:"]), raw_call("c", tags=[])]
+    for container in (records, None):
+        path = tmp_path / ("calls.json" if container else "calls.jsonl")
+        path.write_text(json.dumps(records)) if container else write_lines(path, records)
+        with store_of(path, mapping=["tenant=tags.org"]) as store:
+            assert {name: call["tenant"] for name, call in calls(store).items()} == {"a": "one", "b": None, "c": None}
+
+
+def test_metadata_that_only_looks_like_text_of_an_object_stays(tmp_path: Path) -> None:
+    """What begins like an object and is none is a value as any other."""
+    records = [raw_call("a", metadata={"org": "{curly}"}), raw_call("b", metadata="{no json")]
+    with store_of(write_lines(tmp_path / "calls.jsonl", records), mapping=["tenant=metadata.org"]) as store:
+        assert {name: call["tenant"] for name, call in calls(store).items()} == {"a": "{curly}", "b": None}
+
+
+VALUES = {"rendered_tokens": 12, "delivered_tokens": 34, "cancelled": True}
+FORMATS: dict[str, Callable[[Record], Record]] = {
+    "raw": lambda mine: raw_call("a", mine=mine),
+    "langfuse": lambda mine: langfuse_row("a", mine=mine),
+    "datadog": lambda mine: datadog_span("a", mine=mine),
+    "aiperf": lambda mine: {**aiperf("a"), "mine": mine},
+    "llmperf": lambda mine: {**llmperf(0.2, 1.0), "mine": mine},
+}
+
+
+def test_every_format_is_tried() -> None:
+    """A new source is added to this file."""
+    assert set(FORMATS) == set(discover())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_column_can_be_mapped_in_every_format(form: str, tmp_path: Path) -> None:
+    """None of the columns that --map takes is silently left alone."""
+    values = {column: VALUES.get(column, f"my-{column}") for column in MAPPABLE}
+    if form == "raw":
+        values["cancelled"] = False  # its own outcome says completed, and goes before
+    path = write_lines(tmp_path / "calls.jsonl", [FORMATS[form](values)])
+    if form == "llmperf":
+        path = tmp_path / "calls.json"
+        path.write_text(json.dumps([FORMATS[form](values)]))
+    mapping = [f"{column}=mine.{column}" for column in MAPPABLE]
+    with store_of(path, mapping=mapping) as store:
+        (call,) = rows_of(store, "store.calls")
+    wanted = {column: value for column, value in values.items() if column != "cancelled"}
+    assert {column: call[column] for column in wanted} == wanted
+    assert call["outcome"] == ("completed" if form == "raw" else "cancelled")

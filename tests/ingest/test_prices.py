@@ -1,0 +1,94 @@
+"""A team's own prices: before the package's, by date, for calls to come and for calls that are stored."""
+
+from pathlib import Path
+
+import pytest
+
+from streamaudit import config
+from streamaudit.errors import UsageError
+from streamaudit.pricing import own_prices
+from streamaudit.reprice import reprice
+from streamaudit.store import Store
+from tests.support import Record, calls, ingest, raw_call, rows_of, write_lines
+
+FILE = """model,provider,since,input_usd_per_mtok,cached_input_usd_per_mtok,output_usd_per_mtok
+gpt-4o-mini,,,1,,10
+gpt-4o-mini,,2026-11-10,2,,20
+gpt-4o-mini,azure,,3,0.5,30
+ours,,,4,,40
+"""
+
+
+@pytest.fixture
+def prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The price file, configured."""
+    path = tmp_path / "prices.csv"
+    path.write_text(FILE)
+    (tmp_path / "streamaudit.toml").write_text('prices = "prices.csv"\n')
+    monkeypatch.setattr(config, "_in_force", config.load(tmp_path / "streamaudit.toml"))
+    return path
+
+
+RECORDS: dict[str, tuple[Record, float]] = {
+    "early": ({"start_time": "2026-11-09T00:00:00Z"}, 1000e-6 * 1 + 100e-6 * 10),
+    "later": ({"start_time": "2026-11-16T00:00:00Z"}, 1000e-6 * 2 + 100e-6 * 20),
+    "named": ({"provider": "azure", "cached_input_tokens": 400}, 600e-6 * 3 + 400e-6 * 0.5 + 100e-6 * 30),
+    "unlisted": ({"model": "ours", "provider": "self"}, 1000e-6 * 4 + 100e-6 * 40),
+    "reported": ({"cost_usd": 7.0, "output_cost_usd": 3.0}, 7.0),
+}  # fmt: skip
+
+
+def records() -> list[Record]:
+    """One call a case."""
+    return [
+        raw_call(name, **{"provider": "openai", "input_tokens": 1000, "output_tokens": 100, **fields})
+        for name, (fields, _) in RECORDS.items()
+    ]
+
+
+def costs(store: Store) -> dict[str, float]:
+    """Cost by call."""
+    return {name: call["cost_usd"] for name, call in calls(store).items()}
+
+
+def test_own_prices_go_before_the_packages(prices: Path, tmp_path: Path, store: Store) -> None:
+    """By date, and one that names the provider before one that does not; a reported cost stays."""
+    ingest(store, write_lines(tmp_path / "a.jsonl", records()))
+    assert costs(store) == {name: pytest.approx(cost) for name, (_, cost) in RECORDS.items()}
+
+
+def test_stored_calls_can_be_priced_anew(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """It gives what ingesting with the file would have given, and doing it twice changes nothing."""
+    ingest(store, write_lines(tmp_path / "a.jsonl", records()))
+    assert calls(store)["unlisted"]["cost_usd"] is None
+    request.getfixturevalue("prices")
+    assert reprice(store) == 4
+    assert reprice(store) == 0
+    with Store.in_memory() as fresh:
+        ingest(fresh, write_lines(tmp_path / "b.jsonl", records()))
+        again = unreported(fresh)
+    assert unreported(store) == again
+    assert costs(store)["reported"] == 7.0
+
+
+def unreported(store: Store) -> list[str]:
+    """The calls whose cost is not their source's, as comparable text."""
+    kept = [row for row in rows_of(store, "store.calls") if row["cost_basis"] != "reported"]
+    return sorted(repr({**row, "record_hash": 0}) for row in kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,x\n", 2),
+        ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,2\nb,-1,2\n", 3),
+        ("model,input_usd_per_mtok\na,1\n", 2),
+        ("model,input_usd_per_mtok,output_usd_per_mtok,since\na,1,2,soon\n", 2),
+    ],
+)
+def test_a_wrong_price_names_its_line(prices: Path, text: str, line: int) -> None:
+    prices.write_text(text)
+    with pytest.raises(UsageError, match=f"prices.csv:{line}: "):
+        own_prices()
