@@ -33,7 +33,17 @@ def values(context: typer.Context, incomplete: str) -> list[str]:
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(_PATIENCE_S)
+    if asking.is_alive():
+        _give_up()
+        asking.join()
     return list(found)
+
+
+def _give_up() -> None:
+    """Stop the query, so that the process does not end with the database open."""
+    from streamaudit.store import Store
+
+    Store.interrupt_running()
 
 
 def _stored(context: typer.Context, name: str, start: str) -> list[str]:

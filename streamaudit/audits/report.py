@@ -58,7 +58,7 @@ _QUERY = """
         sum(input_tokens)::BIGINT AS input_tokens,
         sum(output_tokens)::BIGINT AS output_tokens,
         sum(reasoning_tokens)::BIGINT AS hidden_tokens,
-        sum(cost_usd) AS cost_usd,
+        round(fsum(cost_usd), 12) AS cost_usd,
         count(output_tokens) AS usage_known
     FROM scope
     GROUP BY by_1, by_2, by_3, by_4
@@ -70,7 +70,7 @@ _QUERY = """
         sum(tax_best)::BIGINT AS tax_tokens,
         sum(tax_low)::BIGINT AS tax_low,
         CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END AS tax_high,
-        sum(tax_best_usd) AS tax_usd,
+        round(fsum(tax_best_usd), 12) AS tax_usd,
         count(billed_tokens) AS usage_known
     FROM scope
     WHERE outcome = 'cancelled'

@@ -72,9 +72,9 @@ _SUMS = """
         count(*) FILTER (taxed AND tax_class = 'bounded') AS bounded_calls,
         count(*) FILTER (taxed AND tax_class = 'unknown') AS unknown_calls,
         count(*) FILTER (taxed AND tax_rule = 'rendered_exceeds_billed') AS exceeds,
-        sum(tax_low_usd) FILTER (taxed) AS low_usd,
-        sum(tax_best_usd) FILTER (taxed) AS tax_usd,
-        sum(tax_high_usd) FILTER (taxed) AS high_usd,
+        round(fsum(tax_low_usd) FILTER (taxed), 12) AS low_usd,
+        round(fsum(tax_best_usd) FILTER (taxed), 12) AS tax_usd,
+        round(fsum(tax_high_usd) FILTER (taxed), 12) AS high_usd,
         count(*) FILTER (taxed AND ((tax_best > 0 AND tax_best_usd IS NULL) OR (tax_low > 0 AND tax_low_usd IS NULL)))
             AS unpriced,
         count(*) FILTER (taxed AND ran_on) AS orphaned,
@@ -88,10 +88,10 @@ _SUMS = """
         coalesce(sum(tax_undelivered) FILTER (taxed), 0)::BIGINT AS part_undelivered,
         coalesce(sum(tax_unread) FILTER (taxed), 0)::BIGINT AS part_unread,
         sum(input_tokens) FILTER (taxed AND unseen_prompt)::BIGINT AS unseen_input,
-        sum(input_cost_usd) FILTER (taxed AND unseen_prompt) AS unseen_usd,
+        round(fsum(input_cost_usd) FILTER (taxed AND unseen_prompt), 12) AS unseen_usd,
         count(*) FILTER (taxed AND unseen_prompt) AS unseen_calls,
         count(*) FILTER (taxed AND unseen_prompt AND input_tokens IS NOT NULL) AS unseen_known,
-        sum(cost_usd) AS cost_usd,
+        round(fsum(cost_usd), 12) AS cost_usd,
         count(output_tokens) AS usage_known,
         count(billed_tokens) FILTER (taxed) AS billed_known
     FROM (SELECT *, outcome = 'cancelled' AS taxed FROM scope)
@@ -148,7 +148,8 @@ CAUSE_COLUMNS = (
 
 _UNSEEN_SUMS = """
     count(*), sum(tax_best)::BIGINT, coalesce(sum(tax_low), 0)::BIGINT,
-    CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END, sum(tax_best_usd), sum(tax_low_usd),
+    CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END,
+    round(fsum(tax_best_usd), 12), round(fsum(tax_low_usd), 12),
     CASE WHEN count(*) FILTER (unseen_prompt) = 0 THEN 0 ELSE sum(input_tokens) FILTER (unseen_prompt)::BIGINT END,
     count(*) FILTER (tax_class = 'exact'), count(*) FILTER (tax_class = 'estimated'),
     count(*) FILTER (tax_class = 'bounded'), count(*) FILTER (tax_class = 'unknown')
@@ -177,9 +178,9 @@ SELECT
     provider, route, CASE WHEN ran_on THEN 'runs_on' ELSE on_disconnect END AS behaviour, count(*),
     sum(saved_low)::BIGINT, CASE WHEN count(*) = count(saved_high) THEN sum(saved_high)::BIGINT END,
     coalesce(sum(saved_high), 0)::BIGINT,
-    coalesce(sum(saved_low * usd_per_output_token) FILTER (saved_low > 0), 0.0),
+    coalesce(round(fsum(saved_low * usd_per_output_token) FILTER (saved_low > 0), 12), 0.0),
     CASE WHEN count(*) FILTER (saved_high IS NULL OR (saved_high > 0 AND usd_per_output_token IS NULL)) = 0
-        THEN coalesce(sum(saved_high * usd_per_output_token) FILTER (saved_high > 0), 0.0) END,
+        THEN coalesce(round(fsum(saved_high * usd_per_output_token) FILTER (saved_high > 0), 12), 0.0) END,
     count(*) FILTER (saved_high IS NULL)
 FROM scope WHERE outcome = 'cancelled'
 GROUP BY ALL ORDER BY 8 DESC, 5 DESC, 7 DESC, 1, 2, 3

@@ -13,7 +13,7 @@ def command(
     ],
     *,
     source: Annotated[
-        Optional[str], typer.Option("--source", metavar="NAME", help="Only look among the calls of this source.")
+        Optional[str], typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format.")
     ] = None,
     writing: Writing,
     inputs: Inputs,

@@ -20,7 +20,7 @@ def command(
     map_: MapField = None,
     source: Annotated[
         Optional[str],
-        typer.Option("--source", metavar="NAME", help="Name to store the calls under. Default: the format."),
+        typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format."),
     ] = None,
     max_bad: Annotated[
         Optional[str], typer.Option("--max-bad", metavar="N|P%", help="Give up a file with more bad records than this.")

@@ -1,12 +1,10 @@
-"""``explain`` and ``coverage`` as a user runs them: from a file, from a store, in every format, and when there is no such
-call."""
+"""``explain`` and ``coverage`` as a user runs them: from a file, from a store, in every format, and when there is no
+such call; and what ingest says about keys instead of keeping silent."""
 
 import csv
 import io
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,11 +212,6 @@ def test_every_format_holds_the_same_call(cli: Cli, calls: str) -> None:
     moments = [(one["event"], one["at_ms"], one["tokens"]) for one in tables["timeline"]]
     assert ("chunk", 4000.0, 430) in moments and moments[0] == ("request_issued", 0.0, None)
     assert "| tax\\_best | 431 |" in cli.run("explain", "r-1002", calls, "--format", "markdown").out
-
-
-@pytest.fixture
-def narrow() -> Iterator[tuple[int, ...]]:
-    yield (40, 80)
 
 
 @pytest.mark.parametrize("columns", [40, 80])

@@ -19,9 +19,9 @@ def report(*tables: Table) -> Report:
 def one(unit: Unit | None, value: int | float | None, shape: str) -> Report:
     """One figure in a table of its own; ``total`` is a lone row, ``rows`` has a dimension."""
     if shape == "facts":
-        columns = (Column("group"), Column("figure"), Column("value"), Column("unit"))
+        named = (Column("group"), Column("figure"), Column("value"), Column("unit"))
         row: Row = ("g", "figure", value, unit)
-        return report(Table("figures", columns, (row,), ("group",), shape="facts"))
+        return report(Table("figures", named, (row,), ("group",), shape="facts"))
     columns = (Column("tenant"), Column("figure", unit))
     return report(Table("by_tenant", columns, (("acme", value),), ("tenant",)))
 

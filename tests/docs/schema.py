@@ -1,0 +1,136 @@
+"""``docs/schema.md`` from the store itself: ``python -m tests.docs.schema > docs/schema.md``.
+
+Tables and their columns are described by the comments in ``streamaudit/schema.sql``; what the view ``calls`` adds to
+the table of that name is described here, because a temporary view carries no comments.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from streamaudit.store import Store
+from streamaudit.vocabulary import refresh
+
+TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookups", "meta")
+
+DERIVED = {
+    "ttft_status": "`usable`, or why the call has no TTFT: `censored`, `not_streamed`, `not_recorded`, `cache_hit`, "
+    "`not_below_duration`, `not_positive`, `error_without_chunk`.",
+    "stopped_before_first_token": "True with positive evidence that nothing had arrived: cut before the recorded first "
+    "token, or no chunk and no token delivered. False without such evidence.",
+    "usage_status": "`final` (the provider's last word), or why the recorded usage is not what was billed: `none`, "
+    "`partial`, `tokenizer`, `placeholder`, `zero_on_abort`.",
+    "billed_tokens": "`output_tokens` where `usage_status` is `final`, 0 for a cache hit; NULL otherwise.",
+    "ended_by": "Who or what ended the call: `user`, `client`, `server`, `deadline`, `infrastructure_limit`, "
+    "`provider_failure`, `length` (a completed answer cut by its cap), `unknown`; NULL for other completed calls and "
+    "for unknown outcomes.",
+    "ended_early": "The outcome is `cancelled`, `timeout`, `interrupted` or `error`. Only these have the columns below.",
+    "ran_on": "The provider is known to have generated on after the client had left: `upstream_cancelled` is false, or "
+    "the call ended more than 1,000 ms after the cut. False without such evidence.",
+    "on_disconnect": "What the provider does when its client disconnects: `stops`, `runs_on`, `contested`; from the "
+    "call's own `upstream_cancelled`, else from `streamaudit providers`. NULL when not known.",
+    "delivered_rule": "What the delivered interval rests on: `delivered`, `chunks`, `text`; NULL when on nothing.",
+    "delivered_best": "Output tokens that arrived at the client; NULL unknown.",
+    "delivered_low": "The fewest it can have been; 0 when nothing is known.",
+    "delivered_high": "The most it can have been; NULL when nothing is known.",
+    "billed_low": "The fewest output tokens that can have been billed.",
+    "billed_high": "The most that can have been billed; NULL when nothing bounds it, or when the bounds contradict "
+    "each other.",
+    "rendered_rule": "What the rendered interval rests on: `rendered`, `rendered_chunks`, `nothing_delivered`, "
+    "`stopped_before_first_token`, `rendered_text`, `delivered_counts_as_rendered`, `chunks_until_cancel`, "
+    "`received_text`, `even_pace`; NULL when on nothing.",
+    "rendered_best": "Output tokens shown to the user; NULL unknown.",
+    "rendered_low": "The fewest it can have been; 0 when nothing is known.",
+    "rendered_high": "The most it can have been; NULL when nothing bounds it.",
+    "tax_class": "`exact`, `estimated`, `bounded` or `unknown`.",
+    "tax_rule": "The rule that decided the class; `streamaudit explain` words it.",
+    "tax_best": "Billed − rendered tokens, at least 0; NULL unless exact or estimated.",
+    "tax_low": "Low end of the tax; 0 when unknown.",
+    "tax_high": "High end of the tax; NULL when open.",
+    "usd_per_output_token": "Price the tax is valued at: the call's own output cost per token, else "
+    "`output_usd_per_token`; NULL unpriced.",
+    "tax_hidden": "Part of `tax_best`: billed reasoning. NULL when reasoning or tax is not known.",
+    "tax_unread": "Part of `tax_best`: delivered, never shown. NULL when the evidence cannot say.",
+    "tax_undelivered": "Part of `tax_best`: generated, never delivered. NULL when one of the other parts is.",
+    "tax_orphaned": "The undelivered part of a call that ran on; 0 for one known to have stopped, else NULL.",
+    "saved_low": "Tokens that stopping the provider at the cut would save at least; 0 when nothing is known.",
+    "saved_high": "Tokens that it would save at most; NULL when open.",
+    "tax_best_usd": "`tax_best` in US dollars, output only; NULL unpriced or without a value.",
+    "tax_low_usd": "`tax_low` in US dollars; NULL unpriced.",
+    "tax_high_usd": "`tax_high` in US dollars; NULL unpriced or open.",
+    "unseen_prompt": "The prompt was billed and no token of its answer arrived: `stopped_before_first_token`.",
+}
+"""Columns of the view ``calls`` beyond the table, each with its meaning."""
+
+_HEAD = """\
+# The schema
+
+<!-- Generated: python -m tests.docs.schema > docs/schema.md -->
+
+The store is one DuckDB file. `NULL` means unknown and never zero. Times are UTC, durations are float milliseconds
+(`_ms`), money is US dollars (`_usd`). No table holds text of prompts or answers; see [what stays private](private.md).
+
+[`streamaudit sql`](commands/sql.md) reads `calls` (as the [view](#calls-as-sql-and---where-see-it) below), `spans`,
+`loads` and `rejects`; `--where` reads the columns of the same view. The remaining tables are there for whoever opens
+the file with DuckDB itself (read-only, while no `ingest` runs). What [definitions](definitions.md)
+calls a figure is summed from the columns here.
+"""
+_VIEW_HEAD = """\
+## calls, as `sql` and `--where` see it
+
+All columns of the table [calls](#calls), with evidence from other logs and looked-up dimensions already in their
+place, and these. A report counts the rows where `counted` holds, and leaves embeddings (`operation = 'embedding'`) out
+unless they are asked for.
+
+The columns from `ran_on` on are NULL for calls that did not end early.
+"""
+_COLUMNS = """
+SELECT column_name, data_type, NOT is_nullable, coalesce(comment, '')
+FROM duckdb_columns() WHERE database_name = 'store' AND table_name = $table ORDER BY column_index
+"""
+_COMMENT = "SELECT coalesce(comment, '') FROM duckdb_tables() WHERE database_name = 'store' AND table_name = $table"
+
+
+def tables() -> list[str]:
+    """Every table of a new store."""
+    with Store.in_memory() as store:
+        return [
+            name for (name,) in store.query("SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'")
+        ]
+
+
+def view_columns() -> list[tuple[str, str]]:
+    """Name and type of every column that the view has and the table has not."""
+    with Store.in_memory() as store:
+        refresh(store)
+        stored = {row[0] for row in store.query("DESCRIBE store.calls")}
+        return [(row[0], row[1]) for row in store.query("DESCRIBE call_tax") if row[0] not in stored]
+
+
+def page() -> str:
+    """The whole page as Markdown. KeyError when a column of the view has no description."""
+    return "\n".join([_HEAD, *_stored(), _VIEW_HEAD, *_view()])
+
+
+def _stored() -> Iterator[str]:
+    with Store.in_memory() as store:
+        for table in TABLES:
+            yield f"## {table}\n\n{store.one(_COMMENT, {'table': table})[0]}\n"
+            rows = [
+                (name, kind, "never NULL" if never_null else "", comment)
+                for name, kind, never_null, comment in store.query(_COLUMNS, {"table": table})
+            ]
+            yield _grid(("column", "type", "", "meaning"), rows)
+
+
+def _view() -> Iterator[str]:
+    yield _grid(("column", "type", "meaning"), [(name, kind, DERIVED[name]) for name, kind in view_columns()])
+
+
+def _grid(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += [f"| `{name}` | " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for name, *cells in rows]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
