@@ -13,7 +13,8 @@ def command(
     ],
     *,
     source: Annotated[
-        Optional[str], typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format.")
+        Optional[str],
+        typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format."),
     ] = None,
     writing: Writing,
     inputs: Inputs,

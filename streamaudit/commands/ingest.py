@@ -96,6 +96,7 @@ def command(
         log.note("  dry run      nothing was stored")
     else:
         log.note(f"  store        {path}")
+        log.note("  private      nothing left this machine; no prompt or answer text is stored")
         if loads:
             named = f" --db {shlex.quote(str(path))}" if access.db is not None else ""
             log.note("next: streamaudit report --by tenant" + named)
