@@ -1,5 +1,7 @@
 """``streamaudit config``."""
 
+import os
+
 import typer
 
 from streamaudit import config
@@ -47,6 +49,8 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         origin = {"COMMANDLINE": f"--{name.replace('_', '-')}", "ENVIRONMENT": f"$STREAMAUDIT_{name.upper()}"}.get(
             source.name if source else "", settings.origin(name) if name in settings.options else "default"
         )
+        if name == "tz" and os.environ.get("STREAMAUDIT_TZ"):  # no option of this command, but of the others
+            value, origin = os.environ["STREAMAUDIT_TZ"], "$STREAMAUDIT_TZ"
         rows.append((name, None if value is None else str(value), origin))
     if settings.prices:
         rows.append(("prices", str(settings.prices), settings.origin("prices")))

@@ -61,6 +61,11 @@ def command(
     from streamaudit.reader import Reader, expand
 
     if evidence or on:
+        calls_only = {"--map": map_, "--source": source, "--max-bad": max_bad, "--rejects": rejects,
+                      "--sample-rate": sample_rate, "--dry-run": dry_run}  # fmt: skip
+        for flag, value in calls_only.items():
+            if value:
+                raise UsageError(f"{flag} is for files of calls, not for --evidence")
         return _join(paths, on, access)
     count, share = _max_bad(max_bad)
     if source is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", source):

@@ -59,6 +59,7 @@ def test_a_flag_beats_the_environment_beats_the_file(cli: Cli) -> None:
     (cli.folder / "streamaudit.toml").write_text('wait = "1s"\nmemory_limit = "300MB"\ndb = "file.duckdb"\n')
     assert settings(cli)["wait"] == ("1s", f"{cli.folder}/streamaudit.toml:1")
     assert settings(cli, STREAMAUDIT_WAIT="2s")["wait"] == ("2s", "$STREAMAUDIT_WAIT")
+    assert settings(cli, STREAMAUDIT_TZ="Asia/Tokyo")["tz"] == ("Asia/Tokyo", "$STREAMAUDIT_TZ")
     assert settings(cli, STREAMAUDIT_DB="/x.duckdb")["db"] == ("/x.duckdb", "$STREAMAUDIT_DB")
     done = cli.run("config", "show", "--wait", "3s", "--json", env={"STREAMAUDIT_WAIT": "2s"})
     rows = {row["setting"]: row for row in json.loads(done.out)["tables"][0]["rows"]}

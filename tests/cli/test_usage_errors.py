@@ -42,6 +42,8 @@ WRONG: list[tuple[list[str], str]] = [
     (["report", "--only", "day=2026-11-16"], "there is no such dimension"),
     (["report", "--wait", "soon"], "such as 60s or 5m"),
     (["report", "--map", "tenant=metadata.org"], "--map is for files"),
+    (["ingest", "x.csv", "--evidence"], "--evidence needs --on ID"),
+    (["ingest", "x.csv", "--evidence", "--on", "request_id", "--dry-run"], "--dry-run is for files of calls"),
     (["ttft", "--slo", "fast"], "such as 800ms"),
     (["ttft", "--slo", "0ms"], "--slo"),
     (["ttft", "--slo", "-5ms"], "--slo"),

@@ -23,7 +23,7 @@ DERIVED = {
     "ended_by": "Who or what ended the call: `user`, `client`, `server`, `deadline`, `infrastructure_limit`, "
     "`provider_failure`, `length` (a completed answer cut by its cap), `unknown`; NULL for other completed calls and "
     "for unknown outcomes.",
-    "ended_early": "The outcome is `cancelled`, `timeout`, `interrupted` or `error`. Only these have the columns below.",
+    "ended_early": "Outcome `cancelled`, `timeout`, `interrupted` or `error`: only these calls have the columns below.",
     "ran_on": "The provider is known to have generated on after the client had left: `upstream_cancelled` is false, or "
     "the call ended more than 1,000 ms after the cut. False without such evidence.",
     "on_disconnect": "What the provider does when its client disconnects: `stops`, `runs_on`, `contested`; from the "
@@ -93,9 +93,7 @@ _COMMENT = "SELECT coalesce(comment, '') FROM duckdb_tables() WHERE database_nam
 def tables() -> list[str]:
     """Every table of a new store."""
     with Store.in_memory() as store:
-        return [
-            name for (name,) in store.query("SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'")
-        ]
+        return [name for (name,) in store.query("SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'")]
 
 
 def view_columns() -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The documentation is true: its commands run, its output is real, its options exist, its links lead somewhere."""
 
 import gzip
+import json
 import re
 import shutil
 from pathlib import Path
@@ -32,13 +33,34 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     shutil.copy(export, cli.folder / "traces.jsonl")
     shutil.copy(SAMPLES / "langfuse_observations.jsonl.gz", cli.folder / "traces.jsonl.gz")
     (cli.folder / "invoice.csv").write_text("month,provider,cost_usd\n2026-11,OpenAI,2.50\n")
+    _write_own_logs(cli.folder)
     assert cli.run("ingest", *files, "-q").code == 0
     return cli
 
 
+def _write_own_logs(folder: Path) -> None:
+    """An application's own calls in ``app.jsonl``, with a tenant key that nobody looks for, and in ``rendered.csv``
+    what its client showed of them."""
+    shown = ["request_id,rendered_tokens"]
+    with (folder / "app.jsonl").open("w") as app:
+        for line in gzip.open(SAMPLES / "raw.jsonl.gz", "rt"):
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            rendered, tenant = record.pop("rendered_output_tokens", None), record.pop("tenant_id", None)
+            if rendered is not None:
+                shown.append(f"{record['request_id']},{rendered}")
+            app.write(json.dumps(record | ({"labels": {"acct": tenant}} if tenant else {})) + "\n")
+    (folder / "rendered.csv").write_text("\n".join(shown) + "\n")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)
 def test_every_command_on_a_page_runs(reader: Cli, page: Path) -> None:
-    """Each streamaudit command of a page succeeds, one after the other, and prints the lines the page shows."""
+    """Each streamaudit command of a page succeeds, one after the other, and prints the lines the page shows. A store
+    that a page names is its own; the one in its usual place is shared, and a page may only read it."""
+    for store in reader.folder.glob("*.duckdb"):
+        store.unlink()
     for command in pages.commands(page):
         done = reader.shell(command.line)
         assert done.code == 0, f"{command.line}\n{done.err}"
@@ -61,8 +83,28 @@ def test_every_command_is_documented() -> None:
     assert [name for name in GROUP.commands if f"streamaudit {name}" not in text] == []
 
 
+@pytest.mark.parametrize("name", sorted(GROUP.commands))
+def test_every_command_has_a_page_with_all_its_options(name: str) -> None:
+    """What ``--help`` of a command lists is on its page, or on the page of the options that commands share."""
+    page = ROOT / "docs" / "commands" / f"{name}.md"
+    assert page.is_file()
+    text = page.read_text() + (page.parent / "options.md").read_text()
+    command = GROUP.commands[name]
+    parameters = [one for leaf in (command, *getattr(command, "commands", {}).values()) for one in leaf.params]
+    spelled = {word for one in parameters for word in one.opts if word.startswith("-")}
+    assert sorted(word for word in spelled if not re.search(rf"(?<![\w-]){word}(?![\w-])", text)) == []
+
+
+def test_the_index_leads_to_every_page() -> None:
+    """No page is found by chance only."""
+    index = ROOT / "docs" / "index.md"
+    named = {(index.parent / target.partition("#")[0]).resolve() for target in pages.links(index)}
+    listed = {page for page in PAGES if page.parent in named}
+    assert [pages.name(page) for page in PAGES if page not in named | listed | {ROOT / "README.md", index}] == []
+
+
 def _options() -> set[str]:
-    program = {spelling for parameter in GROUP.params for spelling in parameter.opts}
+    program = {spelling for parameter in typer.main.get_command(app).params for spelling in parameter.opts}
     own = {spelling for one in GROUP.commands.values() for parameter in one.params for spelling in parameter.opts}
     return program | own | {"--help", "-h"}
 

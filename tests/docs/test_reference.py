@@ -5,13 +5,17 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from jsonschema import Draft202012Validator
 
 import streamaudit
 from streamaudit.audits import discover
+from streamaudit.buckets import define_buckets
 from streamaudit.dimensions import DIMENSIONS
-from streamaudit.report import Column
+from streamaudit.render.json import SCHEMA
+from streamaudit.report import Column, Unit
 from streamaudit.scope import Scope
 from streamaudit.store import Store, sql_text
 from tests.docs import pages, schema
@@ -50,8 +54,6 @@ def _exported_columns() -> Iterator[str]:
     with Store.in_memory() as store:
         scope.prepare(store)
         known = {row[0] for row in store.query("DESCRIBE call_tax")}
-        from streamaudit.buckets import define_buckets
-
         define_buckets(store)
         query = "DESCRIBE " + scope.sql(sql_text("export.sql")) + "SELECT * FROM exported"
         yield from (row[0] for row in store.query(query, {**scope.params(), "untimed": None}) if row[0] not in known)
@@ -68,7 +70,7 @@ def test_every_figure_that_is_printed_is_defined() -> None:
 def test_every_rule_and_class_of_the_tax_is_defined() -> None:
     """Each word that the SQL of the tax gives as a class, a rule or a status is one the definitions explain."""
     text = sql_text("tax.sql") + sql_text("views.sql")
-    words = set(re.findall(r"(?:THEN|ELSE|IN \() ?'([a-z_]{4,})'", text))
+    words = set(re.findall(r"(?:THEN|ELSE) '([a-z_]{4,})'", text))
     assert {"exact", "even_pace", "zero_on_abort", "infrastructure_limit"} <= words
     defined = " ".join((DOCS / name).read_text() for name in ("definitions.md", "schema.md"))
     assert sorted(word for word in words if word not in defined) == []
@@ -85,3 +87,81 @@ def test_every_column_of_store_and_view_has_a_meaning() -> None:
     assert {name for name, _ in schema.view_columns()} == set(schema.DERIVED)
     cells = [line.split("|")[-2].strip() for line in schema.page().splitlines() if line.startswith("| `")]
     assert all(cells)
+
+
+GOLDEN = [
+    *sorted((pages.ROOT / "tests" / "cli" / "golden").glob("*.json")),
+    *sorted(
+        file
+        for file in (pages.ROOT / "tests" / "render" / "golden").iterdir()
+        if '"streamaudit.report/' in file.read_text()
+    ),
+]
+VALIDATOR = Draft202012Validator(json.loads((DOCS / "report.schema.json").read_text()))
+
+
+def test_the_schema_of_a_report_is_one_and_names_every_unit() -> None:
+    """It is a JSON Schema itself, and a unit or verdict that a report may have is in it."""
+    Draft202012Validator.check_schema(VALIDATOR.schema)
+    definitions = VALIDATOR.schema["$defs"]
+    assert definitions["column"]["properties"]["unit"]["enum"] == list(get_args(Unit))
+    assert VALIDATOR.schema["properties"]["schema"]["const"] == SCHEMA
+
+
+def test_there_are_reports_to_validate() -> None:
+    """A renamed folder does not make these tests pass by having nothing to look at."""
+    assert len(GOLDEN) >= 4
+
+
+@pytest.mark.parametrize("file", GOLDEN, ids=pages.name)
+def test_every_golden_report_is_valid(file: Path) -> None:
+    """What --format json writes has the published shape, and each row has exactly its columns."""
+    document = json.loads(file.read_text())
+    VALIDATOR.validate(document)
+    for table in document["tables"]:
+        names = {column["name"] for column in table["columns"]}
+        for row in table["rows"]:
+            assert row.keys() - {"rest"} == names - {"rest"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"schema": "streamaudit.report/2"}, {"tables": [{"name": "t", "columns": []}]}, {"verdict": None}, {"by": None}],
+    ids=["schema", "rows", "verdict", "by"],
+)
+def test_a_report_of_another_shape_is_not_valid(fault: dict[str, object]) -> None:
+    """The schema says something: each of these breaks it."""
+    document = json.loads(GOLDEN[0].read_text())
+    assert not VALIDATOR.is_valid({**document, **fault})
+
+
+@pytest.mark.parametrize("name", ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_the_links_of_a_page_beside_the_readme_lead_somewhere(name: str) -> None:
+    """As those of the documentation do."""
+    page = pages.ROOT / name
+    if not page.is_file():
+        pytest.skip("these tests run without the checkout")
+    for target in pages.links(page):
+        path, _, fragment = target.partition("#")
+        file = page.parent / path
+        assert file.exists(), target
+        assert not fragment or fragment in pages.anchors(file), target
+
+
+def test_recipes_name_tests_and_files_that_exist() -> None:
+    """A path of the project in a recipe is one, unless it is the file to be added."""
+    if not (pages.ROOT / "Makefile").is_file():
+        pytest.skip("these tests run without the checkout")
+    for page in [*(DOCS / "recipes").glob("*.md"), pages.ROOT / "CONTRIBUTING.md"]:
+        named = re.findall(r"`((?:streamaudit|tests|docs)/[\w./-]+)`", pages.prose(page))
+        assert named
+        assert [path for path in named if not (pages.ROOT / path).exists()] == [], page.name
+
+
+def test_recipes_show_python_that_parses() -> None:
+    """What is there to be copied is code."""
+    for page in (DOCS / "recipes").glob("*.md"):
+        blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        assert blocks, page.name
+        for block in blocks:
+            ast.parse(block)
