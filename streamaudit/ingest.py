@@ -67,6 +67,8 @@ class FileResult:
     unchanged: bool = False
     problem: str | None = None
     hint: str | None = None
+    remapped: bool = False
+    """The file was read before under another mapping, which no longer holds."""
     passed_over: bool = False
     """The file was only found in a folder or by a glob, and nothing says it was meant."""
     absent: frozenset[str] = frozenset()
@@ -177,12 +179,19 @@ class Ingest:
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
                 price(store)
+            remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
                 counts, load_id, keys, emptied = self._merge(file, source, match, rejects)
             absent = unfilled(store, self._options.mapping)
         return FileResult(
-            file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied
+            file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied, remapped=remapped
         )  # fmt: skip
+
+    def _about(self, file: InputFile, source: Source) -> dict[str, str]:
+        return {
+            "source": self._name(source), "path": file.stored_name, "digest": self._digest(source),
+            "fingerprint": file.fingerprint,
+        }  # fmt: skip
 
     def _too_many(self, rejected: int) -> str | None:
         read = self._store.one("SELECT count(*) FROM scratch.staged")[0]
@@ -198,8 +207,8 @@ class Ingest:
     ) -> tuple[Counts, int, dict[str, str], dict[str, int]]:
         """Everything that changes the store for one file, inside the caller's transaction."""
         store = self._store
-        name, digest = self._name(source), self._digest(source)
-        about = {"source": name, "path": file.stored_name, "digest": digest, "fingerprint": file.fingerprint}
+        name = self._name(source)
+        about = self._about(file, source)
         load_id: int = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
         outdated = store.query(
             "SELECT load_id, fingerprint = $fingerprint FROM store.loads "
@@ -256,6 +265,9 @@ class Ingest:
         return keys, forgotten
 
 
+_READ_OTHERWISE = """
+SELECT count(*) FROM store.loads WHERE source = $source AND path = $path AND digest <> $digest AND path <> '-'
+"""
 _RECORD_LOAD = """
 INSERT INTO store.loads VALUES ($load_id, $source, $path, $fingerprint, $format, $variant, $digest,
     now()::TIMESTAMP, $tool, $read, $new, $repeated, $replaced, $rejected, $not_calls, $sample_rate)

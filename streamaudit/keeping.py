@@ -16,11 +16,13 @@ from streamaudit.traces import recompute_remaining, recompute_responses
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What one command took out. ``beaten`` counts calls of which the removed version had replaced an earlier one."""
+    """What one command took out. ``beaten`` counts calls of which the removed version had replaced an earlier one,
+    ``evidence`` records of other logs."""
 
     calls: int
     spans: int
     beaten: int = 0
+    evidence: int = 0
 
 
 _REMOVED_TRACES = "CREATE OR REPLACE TEMP TABLE removed_traces (source VARCHAR, trace_id VARCHAR)"
@@ -72,15 +74,15 @@ def unload(store: Store, load_id: int) -> Removed:
         raise InputError(f"the store has no load {load_id}", "streamaudit coverage lists the loads")
     with store.transaction():
         removed = _remove(store, _OF_LOAD, {"load_id": load_id})
+        evidence = store.run("DELETE FROM store.evidence WHERE load_id = $load_id", {"load_id": load_id})
         for statement in (
             "DELETE FROM store.rejects WHERE load_id = $load_id",
             "DELETE FROM store.load_keys WHERE load_id = $load_id",
-            "DELETE FROM store.evidence WHERE load_id = $load_id",
             "DELETE FROM store.loads WHERE load_id = $load_id",
         ):
             store.run(statement, {"load_id": load_id})
     store.rewrite()
-    return Removed(removed.calls, removed.spans, found[0][0])
+    return Removed(removed.calls, removed.spans, found[0][0], evidence)
 
 
 def prune(store: Store, before: datetime) -> Removed:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from streamaudit.fields import Field, Survey
 from streamaudit.reader import InputFile
-from streamaudit.report import Column, Interval, Mark, Note, Report, Table, Value
+from streamaudit.report import NO_WINDOW, Column, Mark, Note, Report, Table, Value
 from streamaudit.roles import ORDER, Guess, candidate, guess
 from streamaudit.sources import Refusal, Source, claims, discover
 
@@ -43,7 +43,7 @@ def report(surveys: Sequence[Survey], role: str | None, hidden: frozenset[str] =
     headline = "; ".join(map(_headline, surveys))
     notes = tuple(note for survey in surveys for note in _notes(survey))
     filters = {"for": role} if role else {}
-    return Report("fields", Interval(None, None), (table,), filters=filters, notes=notes, headline=headline)
+    return Report("fields", NO_WINDOW, (table,), filters=filters, notes=notes, headline=headline)
 
 
 def listed(survey: Survey) -> list[Named]:

@@ -103,11 +103,15 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The window a report covers; None on a side means the data's own end. Shown in zone ``tz``."""
+    """The window a report covers; None on a side means the data's own end. Shown in zone ``tz``. A report that is not
+    about calls in time has ``NO_WINDOW``."""
 
     since: datetime | None
     until: datetime | None
     tz: str = "UTC"
+
+
+NO_WINDOW = Interval(None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from streamaudit.errors import StoreError, StreamauditError, UsageError, nearest
-from streamaudit.report import Column, Interval, Json, Note, Report, Row, Table, Unit, Value
+from streamaudit.report import NO_WINDOW, Column, Json, Note, Report, Row, Table, Unit, Value
 from streamaudit.store import Answer, Store, misfit
 from streamaudit.vocabulary import refresh
 
@@ -138,7 +138,7 @@ def _report(found: Answer) -> Report:
         tuple(value if index in ready else _value(value, found.types[index]) for index, value in enumerate(row))
         for row in found.rows
     )
-    return Report("sql", Interval(None, None), (Table("result", columns, rows),), notes=_notes(found, rows))
+    return Report("sql", NO_WINDOW, (Table("result", columns, rows),), notes=_notes(found, rows))
 
 
 def _notes(found: Answer, rows: Sequence[Row]) -> tuple[Note, ...]:

@@ -7,8 +7,10 @@
 CREATE OR REPLACE TEMP TABLE early_tax AS
 WITH early AS (
     SELECT
-        *,
-        true AS ended_early,
+        source, call_id, model, provider, outcome, output_tokens, reasoning_tokens, billed_tokens, usage_status,
+        delivered_tokens, rendered_tokens, rendered_chars, rendered_chunks, chunk_tokens, chunk_offsets_ms,
+        client_chunk_offsets_ms, cancelled_at_ms, ttft_ms, duration_ms, upstream_end_ms, upstream_cancelled, max_tokens,
+        cache_hit, stopped_before_first_token, output_cost_usd, output_usd_per_token,
         coalesce(visible_output_chars, output_chars) AS received_chars,
         -- Text and chunks that came after the user had left were not delivered to him.
         coalesce(upstream_cancelled = false, false)
@@ -39,7 +41,7 @@ WITH early AS (
     FROM early
 ), delivered AS MATERIALIZED (
     SELECT
-        *,
+        * EXCLUDE (chunk_tokens, chunk_offsets_ms, client_chunk_offsets_ms, text_of_model), text_of_model.most AS most_known,
         CASE
             WHEN delivered_tokens IS NOT NULL THEN 'delivered'
             WHEN chunked_tokens IS NOT NULL THEN 'chunks'
@@ -69,7 +71,7 @@ WITH early AS (
             -- One that stops generates for a little while: at most twice the call's own speed until it noticed. What it
             -- reasoned in secret is billed too, so this holds only for models that do not reason or say how much.
             WHEN on_disconnect = 'stops' AND delivered_rule IN ('delivered', 'chunks') AND cancelled_at_ms > ttft_ms
-                AND (reasoning_tokens IS NOT NULL OR text_of_model.reasons = false)
+                AND (reasoning_tokens IS NOT NULL OR reasons = false)
                 THEN least(coalesce(reasoning_tokens, 0) + delivered_high + ceil(2.0 * greatest(delivered_high, 1)
                     / (cancelled_at_ms - ttft_ms) * CASE WHEN upstream_end_ms >= cancelled_at_ms
                         THEN upstream_end_ms - cancelled_at_ms ELSE coalesce(getvariable('stop_delay_ms'), 2000) END)::BIGINT + 1,
@@ -180,9 +182,10 @@ FROM visible
     FROM hidden_known
 )
 SELECT
-    * EXCLUDE (text_of_model, received_chars, painted_tokens, chunked_tokens, fewest_chars, usual_chars, most_chars,
-        billed_ceiling, visible_high, reasons),
-    -- The parts add up to the tax: what a call cannot split stays in tax_unsplit.
+    source, call_id, ran_on, on_disconnect, delivered_rule, delivered_low, delivered_best, delivered_high, billed_low,
+    billed_high, rendered_rule, rendered_low, rendered_best, rendered_high, tax_class, tax_rule, tax_low, tax_best,
+    tax_high, usd_per_output_token, tax_hidden, tax_unread,
+    -- The parts add up to the tax: what a call cannot split stays in tax_un
     CASE WHEN tax_hidden IS NOT NULL AND tax_unread IS NOT NULL THEN tax_best - tax_hidden - tax_unread END
         AS tax_undelivered,
     -- What was generated after the user had left, of a call that is known to have run on.
@@ -215,4 +218,6 @@ FROM split;
 CREATE OR REPLACE TEMP VIEW call_tax AS
 SELECT *, false AS ended_early FROM call_outcome WHERE outcome NOT IN ('cancelled', 'timeout', 'interrupted', 'error')
 UNION ALL BY NAME
-SELECT * FROM early_tax;
+SELECT calls.*, true AS ended_early, early_tax.* EXCLUDE (source, call_id)
+FROM call_outcome AS calls JOIN early_tax ON early_tax.source = calls.source AND early_tax.call_id = calls.call_id
+WHERE calls.outcome IN ('cancelled', 'timeout', 'interrupted', 'error');

@@ -21,7 +21,7 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
     Example: streamaudit config show
     """
     from streamaudit.output import tops, write
-    from streamaudit.report import Column, Interval, Report, Table
+    from streamaudit.report import NO_WINDOW, Column, Report, Table
 
     access.speak()
     output = writing.checked()
@@ -31,7 +31,7 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
         Column("from", None, "option, environment, file and line, or default"),
     )
     table = Table("settings", columns, tuple(_rows(context, access, writing)))
-    report = Report("configuration", Interval(None, None), (table,))
+    report = Report("configuration", NO_WINDOW, (table,))
     write(dict.fromkeys(tops(output), report), output)
     return EXIT_OK
 

@@ -60,7 +60,9 @@ def command(
     from streamaudit.lookup import apply_lookups, keep_lookups, read_lookups
     from streamaudit.reader import Reader, expand
 
-    if evidence or on:
+    if on and not evidence:
+        raise UsageError("--on is for --evidence", "streamaudit ingest rendered.csv --evidence --on request_id")
+    if evidence:
         calls_only = {"--map": map_, "--source": source, "--max-bad": max_bad, "--rejects": rejects,
                       "--sample-rate": sample_rate, "--dry-run": dry_run}  # fmt: skip
         for flag, value in calls_only.items():

@@ -12,7 +12,7 @@ def command(writing: Writing) -> int:
     from streamaudit.errors import EXIT_OK
     from streamaudit.output import tops, write
     from streamaudit.providers import table
-    from streamaudit.report import Column, Interval, Note, Report, Table
+    from streamaudit.report import NO_WINDOW, Column, Note, Report, Table
 
     output = writing.checked()
     own = config.current().providers
@@ -36,7 +36,7 @@ def command(writing: Writing) -> int:
     )
     report = Report(
         "providers",
-        Interval(None, None),
+        NO_WINDOW,
         (Table("providers", columns, tuple(sorted(rows, key=lambda row: row[0] or ""))),),
         notes=notes,
     )

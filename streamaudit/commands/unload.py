@@ -25,6 +25,8 @@ def command(
     with access.open(write=True, create=False) as store:
         removed = unload(store, load_id)
     log.note(f"load {load_id} undone: {removed.calls:,} calls and {removed.spans:,} other steps are gone")
+    if removed.evidence:
+        log.note(f"  {removed.evidence:,} records of evidence are no longer joined to calls")
     if removed.beaten:
         log.note(
             f"  {removed.beaten:,} of the calls it had read were better versions of calls stored before: ingest the "

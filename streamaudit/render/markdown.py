@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from streamaudit.render import Screen, _escape, _facts, _timeline, _words
 from streamaudit.render._grid import Grid, grid, markers, sections
 from streamaudit.render._histogram import draw, subject
-from streamaudit.report import Report
+from streamaudit.report import NO_WINDOW, Report
 
 SUFFIXES = (".md", ".markdown")
 ALL_GROUPS = False
@@ -21,7 +21,8 @@ def render(report: Report, screen: Screen) -> str:
 
 def _heading(report: Report) -> Iterator[str]:
     yield f"## {_escape.markdown(report.title)}"
-    yield _escape.markdown(_words.interval(report.interval))
+    if report.interval is not NO_WINDOW:
+        yield _escape.markdown(_words.interval(report.interval))
     if report.filters:
         yield f"Filters: {_escape.markdown(_words.filters(report))}"
     if report.headline:

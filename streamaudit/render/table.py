@@ -10,7 +10,7 @@ from streamaudit.render import Screen, _escape, _facts, _stacked, _timeline, _wo
 from streamaudit.render._grid import grid, markers, sections
 from streamaudit.render._histogram import draw, subject
 from streamaudit.render._layout import Line, fold, lay_out
-from streamaudit.report import Report
+from streamaudit.report import NO_WINDOW, Report
 
 SUFFIXES = (".txt",)
 ALL_GROUPS = False
@@ -27,7 +27,8 @@ def render(report: Report, screen: Screen) -> str:
 
 
 def _heading(report: Report, screen: Screen) -> Iterator[Line]:
-    yield Line(_safe(f"{report.title}   {_words.interval(report.interval)}", screen), "bold")
+    about = [report.title] if report.interval is NO_WINDOW else [report.title, _words.interval(report.interval)]
+    yield Line(_safe("   ".join(about), screen), "bold")
     if report.filters:
         yield Line(_safe(f"filters: {_words.filters(report)}", screen))
     if report.headline:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,11 @@ GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = {
     "report": ["report", "--by", "tenant"],
     "ttft": ["ttft", "--by", "model", "--slo", "1s"],
-    "tax": ["tax", "--by", "tenant", "--top-calls", "3"],
+    "tax": ["tax", "--by", "tenant", "--top-calls", "3", "--split", "--if-stopped"],
+    "coverage": ["coverage"],
+    "explain": ["explain", "r68"],
+    "sql": ["sql", "SELECT tenant, outcome, count(*) AS calls FROM calls GROUP BY ALL ORDER BY ALL"],
+    "reconcile": ["report", "--reconcile", "invoice.csv"],
 }
 SUFFIXES = {"table": "txt", "json": "json", "jsonl": "jsonl", "csv": "csv", "markdown": "md"}
 
@@ -31,16 +36,19 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], s
     """Every report in every format."""
     cli = Cli(tmp_path_factory.mktemp("awkward"))
     write_lines(cli.folder / "calls.jsonl", awkward())
+    (cli.folder / "invoice.csv").write_text("month,provider,cost_usd\n2026-11,OpenAI,2.50\n2026-10,nobody,1\n")
     assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
     keys = [(command, form) for command in COMMANDS for form in SUFFIXES]
     runs = cli.run_each([[*COMMANDS[command], "--db", "store.duckdb", "--format", form] for command, form in keys])
     for done in runs:
         assert (done.code, done.err) == (0, "")
-    return {key: _stable(done.out) for key, done in zip(keys, runs, strict=True)}
+    return {key: _stable(done.out.replace(f"{cli.folder}/", "")) for key, done in zip(keys, runs, strict=True)}
 
 
 def _stable(text: str) -> str:
     text = re.sub(r'("generated_at": ?)"[^"]*"', r'\1"GENERATED_AT"', text)
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    text = re.sub(rf"{today}[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?", "LOADED-AT", text)
     return text.replace(f'"version": "{__version__}"', '"version": "VERSION"')
 
 

@@ -99,11 +99,13 @@ def test_every_example_in_the_help_runs(cli: Cli, sample_store: Path, example: s
     """An example copied into a shell succeeds where the usual files and the usual store are."""
     (cli.folder / "exports").mkdir()
     shutil.copy(SAMPLES / "langfuse_observations.jsonl.gz", cli.folder / "exports")
-    (cli.folder / "traces.jsonl").write_text('{"request_id":"r-1002","start_time":"2026-11-16T00:00:00Z","model":"m"}\n')
+    line = '{"request_id":"r-1002","start_time":"2026-11-16T00:00:00Z","model":"m"}\n'
+    (cli.folder / "traces.jsonl").write_text(line)
     store = cli.home / ".local/share/streamaudit/audit.duckdb"
     store.parent.mkdir(parents=True)
     shutil.copy(sample_store, store)
     done = cli.shell(example)
     assert done.code == 0, done.err
-    silent = {"ingest", "unload", "prune", "forget", "export", "reprice"}  # they change or write something and only say so
+    # These change or write something and only say so.
+    silent = {"ingest", "unload", "prune", "forget", "export", "reprice"}
     assert done.out or (done.err and silent & set(example.split()))

@@ -5,7 +5,7 @@ the table of that name is described here, because a temporary view carries no co
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from streamaudit.store import Store
 from streamaudit.vocabulary import refresh
@@ -124,7 +124,7 @@ def _view() -> Iterator[str]:
     yield _grid(("column", "type", "meaning"), [(name, kind, DERIVED[name]) for name, kind in view_columns()])
 
 
-def _grid(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _grid(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += [f"| `{name}` | " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for name, *cells in rows]
     return "\n".join(lines) + "\n"

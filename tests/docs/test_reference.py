@@ -5,20 +5,21 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
 import streamaudit
-from streamaudit.audits import discover
 from streamaudit.buckets import define_buckets
 from streamaudit.dimensions import DIMENSIONS
+from streamaudit.render import Screen, load
 from streamaudit.render.json import SCHEMA
 from streamaudit.report import Column, Unit
 from streamaudit.scope import Scope
 from streamaudit.store import Store, sql_text
 from tests.docs import pages, schema
+from tests.support import AUDITS, raw_call, store_of, write_lines
 
 PACKAGE = Path(streamaudit.__file__).parent
 DOCS = pages.ROOT / "docs"
@@ -42,7 +43,7 @@ def _written_columns() -> Iterator[str]:
 
 def _made_columns() -> Iterator[str]:
     """The names of columns that an audit makes from a list of its own."""
-    for module in discover().values():
+    for module in AUDITS.values():
         for value in vars(module).values():
             if isinstance(value, tuple):
                 yield from (column.name for column in value if isinstance(column, Column))
@@ -97,15 +98,16 @@ GOLDEN = [
         if '"streamaudit.report/' in file.read_text()
     ),
 ]
-VALIDATOR = Draft202012Validator(json.loads((DOCS / "report.schema.json").read_text()))
+SHAPE = json.loads((DOCS / "report.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SHAPE)
 
 
 def test_the_schema_of_a_report_is_one_and_names_every_unit() -> None:
     """It is a JSON Schema itself, and a unit or verdict that a report may have is in it."""
-    Draft202012Validator.check_schema(VALIDATOR.schema)
-    definitions = VALIDATOR.schema["$defs"]
+    Draft202012Validator.check_schema(SHAPE)
+    definitions = SHAPE["$defs"]
     assert definitions["column"]["properties"]["unit"]["enum"] == list(get_args(Unit))
-    assert VALIDATOR.schema["properties"]["schema"]["const"] == SCHEMA
+    assert SHAPE["properties"]["schema"]["const"] == SCHEMA
 
 
 def test_there_are_reports_to_validate() -> None:
@@ -116,8 +118,22 @@ def test_there_are_reports_to_validate() -> None:
 @pytest.mark.parametrize("file", GOLDEN, ids=pages.name)
 def test_every_golden_report_is_valid(file: Path) -> None:
     """What --format json writes has the published shape, and each row has exactly its columns."""
-    document = json.loads(file.read_text())
+    _assert_valid(json.loads(file.read_text()))
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_every_report_is_valid(name: str, tmp_path: Path) -> None:
+    """Of every audit that there is, over calls that ended in every way, grouped, with a rest row."""
+    outcomes = ("completed", "cancelled", "timeout", "error", "interrupted")
+    records = [raw_call(one, tenant_id=one, outcome=one, time_to_first_chunk_ms=300) for one in outcomes]
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        report = AUDITS[name].run(store, Scope(by=("tenant",), top=2))
+    _assert_valid(json.loads(load("json").render(report, Screen())))
+
+
+def _assert_valid(document: Any) -> None:
     VALIDATOR.validate(document)
+    assert document["tables"]
     for table in document["tables"]:
         names = {column["name"] for column in table["columns"]}
         for row in table["rows"]:

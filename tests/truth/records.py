@@ -106,7 +106,8 @@ def _usage(seen: Seen, level: Level) -> Record:
             "usage_source": "provider_partial",
         }  # fmt: skip
     if level.usage == "tokenizer" and seen.chunks:
-        return {"input_tokens": 12, "output_tokens": sum(seen.tokens), "usage_source": "estimated"}
+        counted: Record = {"input_tokens": 12, "output_tokens": sum(seen.tokens), "usage_source": "estimated"}
+        return counted | {"output_chars": len(seen.text)}
     if level.usage == "zeros":
         return {"input_tokens": 0, "output_tokens": 0}
     if level.usage == "placeholder" and seen.opening_usage is not None:
