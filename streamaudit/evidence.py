@@ -33,7 +33,7 @@ FIGURES = {
 
 _READ = {
     "csv": "CREATE OR REPLACE TEMP TABLE found AS SELECT to_json(line) AS record "
-    "FROM read_csv($path, all_varchar = true, header = true) AS line",
+    "FROM read_csv($path, all_varchar = true, header = true, quote = '\"', escape = '\"') AS line",
     "parquet": "CREATE OR REPLACE TEMP TABLE found AS SELECT to_json(line) AS record FROM read_parquet($path) AS line",
     "json": "CREATE OR REPLACE TEMP TABLE found AS SELECT coalesce(CASE WHEN json_type(json, '$.data') = 'OBJECT' "
     "THEN json_extract(json, '$.data') END, json) AS record FROM read_json_objects($path, ignore_errors = true)",
@@ -62,7 +62,10 @@ SELECT
         WHEN record IS NULL THEN 'malformed JSON'
         WHEN key IS NULL THEN 'no id to join by'
         WHEN least(rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
-            reasoning_tokens) < 0 OR least(cost_usd, cancelled_at_ms, upstream_end_ms) < 0 THEN 'a value out of range'
+            reasoning_tokens) < 0 OR least(cost_usd, cancelled_at_ms, upstream_end_ms) < 0
+            OR greatest(rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
+                reasoning_tokens) > 1e9
+            OR greatest(cost_usd, cancelled_at_ms, upstream_end_ms) > 3.2e10 THEN 'a value out of range'
         WHEN coalesce(rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
             reasoning_tokens, cost_usd, cancelled_at_ms, upstream_end_ms, cancelled::INTEGER) IS NULL
             THEN 'nothing known of the call'

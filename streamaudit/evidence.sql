@@ -29,14 +29,18 @@ GROUP BY source, call_id;
 CREATE OR REPLACE TEMP VIEW known_calls AS
 SELECT
     calls.* REPLACE (
-        coalesce(e.rendered_tokens, calls.rendered_tokens) AS rendered_tokens,
-        coalesce(e.rendered_chars, calls.rendered_chars) AS rendered_chars,
-        coalesce(e.rendered_chunks, calls.rendered_chunks) AS rendered_chunks,
+        -- What the client logged replaces what the trace says was shown, in whatever unit.
+        CASE WHEN coalesce(e.rendered_tokens, e.rendered_chars, e.rendered_chunks) IS NULL THEN calls.rendered_tokens
+            ELSE e.rendered_tokens END AS rendered_tokens,
+        CASE WHEN coalesce(e.rendered_tokens, e.rendered_chars, e.rendered_chunks) IS NULL THEN calls.rendered_chars
+            ELSE e.rendered_chars END AS rendered_chars,
+        CASE WHEN coalesce(e.rendered_tokens, e.rendered_chars, e.rendered_chunks) IS NULL THEN calls.rendered_chunks
+            ELSE e.rendered_chunks END AS rendered_chunks,
         coalesce(e.delivered_tokens, calls.delivered_tokens) AS delivered_tokens,
         coalesce(e.output_tokens, calls.output_tokens) AS output_tokens,
         coalesce(e.reasoning_tokens, CASE WHEN e.output_tokens IS NULL OR calls.reasoning_tokens <= e.output_tokens
             THEN calls.reasoning_tokens END) AS reasoning_tokens,
-        CASE WHEN e.output_tokens IS NOT NULL THEN 'provider' ELSE calls.usage_basis END AS usage_basis,
+        CASE WHEN e.output_tokens IS NOT NULL THEN 'evidence' ELSE calls.usage_basis END AS usage_basis,
         CASE WHEN coalesce(e.rendered_tokens, e.rendered_chars, e.rendered_chunks) IS NOT NULL
             THEN 'evidence by ' || e.key_kind ELSE calls.rendered_basis END AS rendered_basis,
         coalesce(e.cost_usd, CASE WHEN e.output_tokens IS NULL OR calls.cost_basis = 'reported' THEN calls.cost_usd
@@ -44,7 +48,13 @@ SELECT
         CASE WHEN e.output_tokens IS NULL THEN calls.output_cost_usd
             ELSE e.output_tokens * coalesce(calls.output_usd_per_token,
                 calls.output_cost_usd / nullif(calls.output_tokens, 0)) END AS output_cost_usd,
-        CASE WHEN e.cost_usd IS NOT NULL THEN 'reported' ELSE calls.cost_basis END AS cost_basis,
+        CASE WHEN e.cost_usd IS NOT NULL THEN 'reported'
+            WHEN e.output_tokens IS NULL OR calls.cost_basis = 'reported' THEN calls.cost_basis
+            WHEN calls.input_cost_usd + e.output_tokens * calls.output_usd_per_token IS NOT NULL THEN 'priced'
+            ELSE 'none' END AS cost_basis,
+        CASE WHEN e.output_tokens IS NULL THEN calls.output_cost_basis
+            WHEN coalesce(calls.output_usd_per_token, calls.output_cost_usd / nullif(calls.output_tokens, 0)) IS NOT NULL
+                THEN 'priced' ELSE 'none' END AS output_cost_basis,
         coalesce(e.cancelled_at_ms, calls.cancelled_at_ms) AS cancelled_at_ms,
         coalesce(e.upstream_end_ms, calls.upstream_end_ms) AS upstream_end_ms,
         CASE WHEN (e.cancelled OR (e.cancelled IS NULL AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))

@@ -103,6 +103,14 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
 CREATE OR REPLACE TEMP MACRO unit_ms(x) AS
     CASE lower(x) WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'ms' THEN 1.0 WHEN 's' THEN 1000.0 WHEN 'sec' THEN 1000.0 END;
 
+-- Who counted the usage, as an application says it.
+CREATE OR REPLACE TEMP MACRO usage_word(x) AS
+    CASE
+        WHEN lower(x) IN ('provider_final', 'provider') THEN 'provider'
+        WHEN lower(x) IN ('provider_partial', 'partial') THEN 'partial'
+        WHEN lower(x) IN ('estimated', 'tokenizer') THEN 'tokenizer'
+    END;
+
 -- What tokens cost at a price with tiers by input: the whole call is billed at the tier its input reaches.
 CREATE OR REPLACE TEMP MACRO tier_of(tiers, input_tokens) AS
     CASE WHEN tiers IS NULL THEN NULL

@@ -31,7 +31,7 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
     about = f"{outcome.shown}: {outcome.source.name}, {outcome.match.variant} (has {outcome.match.because})"
     log.note(about + (": unchanged since it was read, skipped" if outcome.unchanged else ""), file=outcome.shown)
     if outcome.remapped:
-        log.note("  read before under another mapping: its calls follow this one now ([fields] in streamaudit.toml keeps one)")
+        log.note("  read before under another mapping: its calls follow this one now ([fields] in a file keeps it)")
     for reject in outcome.rejects[:3]:
         place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
         log.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)

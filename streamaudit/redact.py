@@ -24,7 +24,10 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
 
     def hidden(table: Table) -> Table:
         names = [column.name for column in table.columns]
-        places = {names.index(name): name for name in dimensions if name in names}
+        # A group is called what its members may be called, so it is hidden with any of them.
+        places = {
+            index: name for index, name in enumerate(names) if name in dimensions or name.startswith("group:")
+        }
         if not places and not stated:
             return table
         rows = tuple(

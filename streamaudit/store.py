@@ -374,7 +374,9 @@ class Store:
             return
         path = self.path.resolve()
         fresh = path.with_name(f".{path.name}.new")
-        fresh.unlink(missing_ok=True)
+        left_over = (fresh, fresh.with_name(f"{fresh.name}.wal"))
+        for one in left_over:
+            one.unlink(missing_ok=True)
         try:
             self.run("CHECKPOINT store")
             self.run("ATTACH $path AS fresh", {"path": str(fresh)})
@@ -383,7 +385,8 @@ class Store:
             fresh.chmod(path.stat().st_mode)
             fresh.replace(path)
         except BaseException:
-            fresh.unlink(missing_ok=True)
+            for one in left_over:
+                one.unlink(missing_ok=True)
             raise
         self.run("DETACH store")
         self._attach(max(self._wait_s, _PATIENCE_S))

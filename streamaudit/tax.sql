@@ -8,8 +8,13 @@ CREATE OR REPLACE TEMP TABLE early_tax AS
 WITH early AS (
     SELECT
         source, call_id, model, provider, outcome, output_tokens, reasoning_tokens, billed_tokens, usage_status,
-        delivered_tokens, rendered_tokens, rendered_chars, rendered_chunks, chunk_tokens, chunk_offsets_ms,
-        client_chunk_offsets_ms, cancelled_at_ms, ttft_ms, duration_ms, upstream_end_ms, upstream_cancelled, max_tokens,
+        delivered_tokens, rendered_tokens, rendered_chars, rendered_chunks, chunk_offsets_ms,
+        -- A list with an unknown size in it counts nothing.
+        CASE WHEN NOT list_contains(list_transform(chunk_tokens, lambda t: t IS NULL), true) THEN chunk_tokens END
+            AS chunk_tokens,
+        client_chunk_offsets_ms, cancelled_at_ms, ttft_ms, duration_ms, upstream_end_ms, upstream_cancelled,
+        -- -1 and 0 are ways to say that there is no cap.
+        CASE WHEN max_tokens > 0 THEN max_tokens END AS max_tokens,
         cache_hit, stopped_before_first_token, output_cost_usd, output_usd_per_token,
         coalesce(visible_output_chars, output_chars) AS received_chars,
         -- Text and chunks that came after the user had left were not delivered to him.
@@ -17,7 +22,7 @@ WITH early AS (
             OR coalesce(coalesce(upstream_end_ms, duration_ms) > cancelled_at_ms + 1000, false) AS ran_on,
         getvariable('model_text')[model] AS text_of_model,
         CASE
-            WHEN upstream_cancelled THEN 'stops'
+            -- Closing the connection upstream too makes a provider stop only if it is one that does.
             WHEN upstream_cancelled = false THEN 'runs_on'
             ELSE getvariable('on_disconnect')[provider]
         END AS on_disconnect
@@ -34,10 +39,17 @@ WITH early AS (
             WHEN len(chunk_offsets_ms) = len(chunk_tokens) THEN list_sum(chunk_tokens[
                 :len(list_filter(chunk_offsets_ms, lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
         END AS chunked_tokens,
+        coalesce(list_sum(chunk_tokens), 0) AS received_tokens,
+        coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms, chunk_offsets_ms[1] > cancelled_at_ms, false) AS left_before_chunks,
         CASE WHEN rendered_chunks <= len(chunk_tokens) THEN coalesce(list_sum(chunk_tokens[:rendered_chunks]), 0) END
             AS painted_tokens,
         coalesce(text_of_model.fewest, 2.5) AS fewest_chars, coalesce(text_of_model.usual, 4.0) AS usual_chars,
-        coalesce(text_of_model.most, 4.5) AS most_chars, text_of_model.reasons AS reasons
+        coalesce(text_of_model.most, 4.5) AS most_chars,
+        -- The model's extremes are those of whole answers; the fewer the tokens the further a text may be from them.
+        CASE WHEN text_of_model.fewest IS NULL THEN 1.0
+            ELSE 1 + 2 / sqrt(greatest(received_chars / text_of_model.usual, 1)) END AS received_slack,
+        CASE WHEN text_of_model.fewest IS NULL THEN 1.0
+            ELSE 1 + 2 / sqrt(greatest(rendered_chars / text_of_model.usual, 1)) END AS rendered_slack, text_of_model.reasons AS reasons
     FROM early
 ), delivered AS MATERIALIZED (
     SELECT
@@ -53,11 +65,11 @@ WITH early AS (
         CASE WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
             WHEN chunked_tokens IS NOT NULL THEN CASE WHEN ran_on AND cancelled_at_ms IS NULL THEN 0 ELSE chunked_tokens END
             -- Only the model's own answers say how few tokens a text can be.
-            WHEN NOT ran_on AND text_of_model.most IS NOT NULL THEN floor(received_chars / most_chars)::BIGINT
+            WHEN NOT ran_on AND text_of_model.most IS NOT NULL THEN floor(received_chars / most_chars / received_slack)::BIGINT
             ELSE 0 END AS delivered_low,
         CASE WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
             WHEN chunked_tokens IS NOT NULL THEN chunked_tokens
-            ELSE ceil(received_chars / fewest_chars)::BIGINT END AS delivered_high
+            ELSE ceil(received_chars / fewest_chars * received_slack)::BIGINT END AS delivered_high
     FROM chunked
 ), billed AS MATERIALIZED (
     SELECT
@@ -65,16 +77,19 @@ WITH early AS (
         CASE WHEN billed_tokens IS NOT NULL THEN billed_tokens
             -- No provider is known to bill less than it delivered; a running or partial count is a low end too.
             ELSE greatest(CASE WHEN usage_status = 'partial' THEN output_tokens ELSE 0 END, coalesce(delivered_low, 0),
-                coalesce(rendered_tokens, 0), coalesce(painted_tokens, 0)) END AS billed_low,
+                received_tokens, coalesce(rendered_tokens, 0), coalesce(painted_tokens, 0)) END AS billed_low,
         CASE
             WHEN billed_tokens IS NOT NULL THEN billed_tokens
             -- One that stops generates for a little while: at most twice the call's own speed until it noticed. What it
             -- reasoned in secret is billed too, so this holds only for models that do not reason or say how much.
-            WHEN on_disconnect = 'stops' AND delivered_rule IN ('delivered', 'chunks') AND cancelled_at_ms > ttft_ms
+            WHEN ((on_disconnect = 'stops' AND NOT ran_on) OR (upstream_cancelled = false AND upstream_end_ms IS NOT NULL))
+                AND delivered_rule IN ('delivered', 'chunks') AND delivered_high >= 16 AND cancelled_at_ms > ttft_ms
                 AND (reasoning_tokens IS NOT NULL OR reasons = false)
-                THEN least(coalesce(reasoning_tokens, 0) + delivered_high + ceil(2.0 * greatest(delivered_high, 1)
-                    / (cancelled_at_ms - ttft_ms) * CASE WHEN upstream_end_ms >= cancelled_at_ms
-                        THEN upstream_end_ms - cancelled_at_ms ELSE coalesce(getvariable('stop_delay_ms'), 2000) END)::BIGINT + 1,
+                THEN least(coalesce(reasoning_tokens, 0) + delivered_high
+                    + least(ceil(2.0 * greatest(delivered_high + coalesce(reasoning_tokens, 0), 1)
+                    / greatest(cancelled_at_ms - ttft_ms, 1.0) * CASE WHEN upstream_end_ms >= cancelled_at_ms
+                        THEN upstream_end_ms - cancelled_at_ms ELSE coalesce(getvariable('stop_delay_ms'), 2000) END),
+                        1e12)::BIGINT + 1,
                     max_tokens)
             ELSE max_tokens
         END AS billed_ceiling
@@ -85,7 +100,7 @@ WITH early AS (
         CASE WHEN billed_tokens IS NULL AND billed_ceiling < billed_low THEN NULL ELSE billed_ceiling END AS billed_high,
         -- All visible tokens there can have been.
         CASE WHEN billed_tokens IS NOT NULL THEN greatest(billed_tokens - coalesce(reasoning_tokens, 0), 0)
-            ELSE billed_ceiling END AS visible_high
+            WHEN billed_ceiling >= billed_low THEN billed_ceiling END AS visible_high
     FROM billed
 ), shown AS MATERIALIZED (
 SELECT
@@ -94,7 +109,7 @@ SELECT
         WHEN rendered_tokens IS NOT NULL THEN 'rendered'
         WHEN painted_tokens IS NOT NULL THEN 'rendered_chunks'
         WHEN delivered_tokens = 0 THEN 'nothing_delivered'
-        WHEN stopped_before_first_token OR cache_hit THEN 'stopped_before_first_token'
+        WHEN stopped_before_first_token OR left_before_chunks OR cache_hit THEN 'stopped_before_first_token'
         WHEN rendered_chars IS NOT NULL THEN 'rendered_text'
         WHEN delivered_rule = 'delivered' THEN 'delivered_counts_as_rendered'
         WHEN delivered_rule = 'chunks' AND delivered_best IS NOT NULL THEN 'chunks_until_cancel'
@@ -105,7 +120,7 @@ SELECT
     CASE
         WHEN rendered_tokens IS NOT NULL THEN rendered_tokens
         WHEN painted_tokens IS NOT NULL THEN painted_tokens
-        WHEN stopped_before_first_token OR delivered_tokens = 0 OR cache_hit THEN 0
+        WHEN stopped_before_first_token OR left_before_chunks OR delivered_tokens = 0 OR cache_hit THEN 0
         WHEN rendered_chars IS NOT NULL THEN least(round(rendered_chars / usual_chars)::BIGINT, visible_high)
         WHEN delivered_best IS NOT NULL THEN least(delivered_best, visible_high)
         WHEN billed_tokens IS NOT NULL AND ttft_ms > 0 AND cancelled_at_ms > ttft_ms
@@ -116,18 +131,20 @@ SELECT
     CASE
         WHEN rendered_tokens IS NOT NULL THEN rendered_tokens
         WHEN painted_tokens IS NOT NULL THEN painted_tokens
-        WHEN rendered_chars IS NOT NULL THEN least(floor(rendered_chars / most_chars)::BIGINT, delivered_high, visible_high)
+        WHEN stopped_before_first_token OR left_before_chunks OR delivered_tokens = 0 OR cache_hit THEN 0
+        WHEN rendered_chars IS NOT NULL THEN least(
+            floor(rendered_chars / most_chars / rendered_slack)::BIGINT, delivered_high, visible_high)
         ELSE 0
     END AS rendered_low,
     CASE
         WHEN rendered_tokens IS NOT NULL THEN rendered_tokens
         WHEN painted_tokens IS NOT NULL THEN painted_tokens
-        WHEN stopped_before_first_token OR delivered_tokens = 0 OR cache_hit THEN 0
+        WHEN stopped_before_first_token OR left_before_chunks OR delivered_tokens = 0 OR cache_hit THEN 0
         WHEN rendered_chars IS NOT NULL
-            THEN least(ceil(rendered_chars / fewest_chars)::BIGINT, delivered_high, visible_high)
+            THEN least(ceil(rendered_chars / fewest_chars * rendered_slack)::BIGINT, delivered_high, visible_high)
         WHEN delivered_high IS NOT NULL THEN least(delivered_high, visible_high)
         WHEN billed_tokens IS NOT NULL AND ttft_ms > 0 AND cancelled_at_ms > ttft_ms
-            AND cancelled_at_ms < coalesce(upstream_end_ms, duration_ms) THEN greatest(visible_high - 1, 0)
+            AND cancelled_at_ms < coalesce(upstream_end_ms, duration_ms) THEN visible_high
         ELSE visible_high
     END AS rendered_high
 FROM visible
@@ -135,7 +152,9 @@ FROM visible
 -- interval only, its high end may be open), unknown. low adds 0 and high is NULL when unknown.
 ), classed AS MATERIALIZED (
     SELECT
-        *,
+        -- A value is never outside its own interval.
+        * REPLACE (CASE WHEN rendered_best IS NOT NULL THEN
+            least(greatest(rendered_best, rendered_low), coalesce(rendered_high, rendered_best)) END AS rendered_best),
         CASE
             WHEN billed_tokens IS NOT NULL AND rendered_rule IN ('rendered', 'rendered_chunks', 'nothing_delivered',
                 'stopped_before_first_token') THEN 'exact'
@@ -190,22 +209,26 @@ SELECT
         AS tax_undelivered,
     -- What was generated after the user had left, of a call that is known to have run on.
     CASE WHEN ran_on AND tax_hidden IS NOT NULL AND tax_unread IS NOT NULL THEN tax_best - tax_hidden - tax_unread
-        WHEN NOT ran_on AND (upstream_cancelled OR upstream_end_ms IS NOT NULL) THEN 0 END AS tax_orphaned,
+        WHEN NOT ran_on AND cancelled_at_ms IS NOT NULL AND (upstream_cancelled OR upstream_end_ms IS NOT NULL) THEN 0
+        END AS tax_orphaned,
     -- What stopping the provider at the cancel would save: at most all that came after what was delivered, at least what
     -- is left of it when the provider stops as late as is assumed. Nothing where it stops anyhow.
     CASE
         WHEN on_disconnect = 'stops' AND NOT ran_on THEN 0
         WHEN (on_disconnect = 'runs_on' OR ran_on) AND cancelled_at_ms > ttft_ms
             AND (reasoning_tokens IS NOT NULL OR reasons = false)
-            THEN greatest(coalesce(billed_low - coalesce(reasoning_tokens, 0) - delivered_high - ceil(2.0
-                * greatest(delivered_high, 1) / (cancelled_at_ms - ttft_ms) * getvariable('stop_delay_ms'))::BIGINT, 0), 0)
+            THEN greatest(coalesce(billed_low - coalesce(reasoning_tokens, 0) - delivered_high - least(ceil(2.0
+                * greatest(delivered_high + coalesce(reasoning_tokens, 0), 1) / greatest(cancelled_at_ms - ttft_ms, 1.0)
+                * getvariable('stop_delay_ms')), 1e12)::BIGINT, 0), 0)
         ELSE 0
     END AS saved_low,
     CASE
         WHEN on_disconnect = 'stops' AND NOT ran_on THEN 0
         WHEN billed_high IS NOT NULL AND stopped_before_first_token THEN billed_high
         WHEN billed_high IS NOT NULL
-            THEN greatest(billed_high - coalesce(reasoning_tokens, 0) - coalesce(delivered_low, 0), 0)
+            -- Reasoning had been paid for by then only if something visible had come of it.
+            THEN greatest(billed_high - CASE WHEN delivered_low > 0 THEN coalesce(reasoning_tokens, 0) ELSE 0 END
+                - coalesce(delivered_low, 0), 0)
     END AS saved_high,
     CASE WHEN tax_best IS NULL THEN NULL WHEN tax_best = 0 THEN 0.0 ELSE tax_best * usd_per_output_token END
         AS tax_best_usd,

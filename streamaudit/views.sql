@@ -32,7 +32,7 @@ SELECT
     -- exporter wrote where it knew none is not a measurement: a tokenizer's count of what arrived, the placeholder that
     -- opens an Anthropic stream, zeros on an abort although tokens flowed.
     CASE
-        WHEN cache_hit THEN 'final'
+        WHEN cache_hit OR usage_basis = 'evidence' THEN 'final'
         WHEN output_tokens IS NULL THEN 'none'
         WHEN usage_basis IN ('tokenizer', 'partial') THEN usage_basis
         WHEN outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND output_tokens = 0
@@ -43,8 +43,6 @@ SELECT
             AND (provider LIKE '%anthropic%' OR model LIKE '%claude%')
             AND (finish_reason IS NULL OR finish_reason NOT IN ('end_turn', 'stop', 'max_tokens', 'length', 'tool_use',
                 'tool_calls', 'stop_sequence', 'refusal', 'pause_turn'))
-            AND coalesce(delivered_tokens > output_tokens, rendered_tokens > output_tokens,
-                output_chars > 8 * output_tokens, true)
             THEN 'placeholder'
         WHEN usage_basis = 'provider' THEN 'final'
         ELSE 'none'

@@ -169,7 +169,7 @@ STOPPED_COLUMNS = (
     Column("saved_low_tokens", "tokens", "saved if it stopped as late as is assumed"),
     Column("saved_high_tokens", "tokens", "saved if it stopped at once; NULL as soon as one call's is unknown"),
     Column("saved_high_known_tokens", "tokens", "sum of the known high ends", wide=True),
-    Column("saved_low_usd", "usd", "the low end in dollars"),
+    Column("saved_low_usd", "usd", "the low end in dollars; NULL when some of it has no price"),
     Column("saved_high_usd", "usd", "the high end in dollars; NULL when open or unpriced"),
     Column("open_calls", "calls", "calls without a known high end"),
 )
@@ -178,12 +178,13 @@ SELECT
     provider, route, CASE WHEN ran_on THEN 'runs_on' ELSE on_disconnect END AS behaviour, count(*),
     sum(saved_low)::BIGINT, CASE WHEN count(*) = count(saved_high) THEN sum(saved_high)::BIGINT END,
     coalesce(sum(saved_high), 0)::BIGINT,
-    coalesce(round(fsum(saved_low * usd_per_output_token) FILTER (saved_low > 0), 12), 0.0),
+    CASE WHEN count(*) FILTER (saved_low > 0 AND usd_per_output_token IS NULL) = 0
+        THEN coalesce(round(fsum(saved_low * usd_per_output_token) FILTER (saved_low > 0), 12), 0.0) END,
     CASE WHEN count(*) FILTER (saved_high IS NULL OR (saved_high > 0 AND usd_per_output_token IS NULL)) = 0
         THEN coalesce(round(fsum(saved_high * usd_per_output_token) FILTER (saved_high > 0), 12), 0.0) END,
     count(*) FILTER (saved_high IS NULL)
 FROM scope WHERE outcome = 'cancelled'
-GROUP BY ALL ORDER BY 8 DESC, 5 DESC, 7 DESC, 1, 2, 3
+GROUP BY ALL ORDER BY 8 DESC NULLS LAST, 5 DESC, 7 DESC, 1, 2, 3
 """
 
 UNPRICED_COLUMNS = (

@@ -31,6 +31,7 @@ APP_KEYS: dict[str, tuple[str, ...]] = {
     "rendered_tokens": ("rendered_tokens", "rendered_output_tokens", "tokens_rendered"),
     "delivered_tokens": ("streamed_output_tokens", "delivered_tokens"),
     "rendered_chars": ("rendered_chars",),
+    "usage_source": ("usage_source", "usage_basis"),
     "rendered_chunks": ("rendered_chunks",),
     "cancelled": ("cancelled", "canceled", "aborted", "client_disconnected"),
     "outcome": ("outcome", "stream_status"),

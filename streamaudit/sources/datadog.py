@@ -229,10 +229,11 @@ SELECT
     CASE WHEN a.span_kind = 'llm' THEN nullif(length(a.output->>'value'), 0) END AS visible_output_chars,
     -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
     -- keys that a finished one carries are then missing.
-    CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
+    coalesce(usage_word(first_filled(app[$app_usage_source_from:$app_usage_source_to])),
+        CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
         AND (cancel_flag OR app_outcome <> 'completed' OR failed OR error_cancelled OR error_timeout
             OR says_cancelled(finish_reason) OR http_status IN (499, 460, 408, 504, 524))
-        THEN 'tokenizer' END AS usage_basis,
+        THEN 'tokenizer' END) AS usage_basis,
     -- Only the tracer's own events say it; the export API does not show that spans were sampled.
     CASE WHEN number_of(a._dd->>'sample_rate') BETWEEN 0 AND 1 THEN number_of(a._dd->>'sample_rate') END AS sample_rate
 FROM judged

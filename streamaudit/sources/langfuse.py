@@ -258,7 +258,10 @@ SELECT
         tokens_of(first_filled(app[$app_max_tokens_from:$app_max_tokens_to]))
     ) AS max_tokens,
     -- Nothing provided, yet usage is there: Langfuse tokenized the text it received.
-    CASE WHEN provided_usage::VARCHAR = '{}' AND len(usage_entries) > 0 THEN 'tokenizer' END AS usage_basis,
+    coalesce(
+        usage_word(first_filled(app[$app_usage_source_from:$app_usage_source_to])),
+        CASE WHEN provided_usage::VARCHAR = '{}' AND len(usage_entries) > 0 THEN 'tokenizer' END
+    ) AS usage_basis,
     bool_of(first_filled(app[$app_cache_hit_from:$app_cache_hit_to])) AS cache_hit,
     -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
     CASE

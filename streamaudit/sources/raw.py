@@ -193,11 +193,7 @@ SELECT
     tokens_of(coalesce(rendered_chunks, first_filled(app[$app_rendered_chunks_from:$app_rendered_chunks_to])))
         AS rendered_chunks,
     tokens_of(max_tokens) AS max_tokens,
-    CASE lower(coalesce(usage_source, usage_basis))
-        WHEN 'provider_final' THEN 'provider' WHEN 'provider' THEN 'provider'
-        WHEN 'provider_partial' THEN 'partial' WHEN 'partial' THEN 'partial'
-        WHEN 'estimated' THEN 'tokenizer' WHEN 'tokenizer' THEN 'tokenizer'
-    END AS usage_basis,
+    usage_word(coalesce(usage_source, usage_basis)) AS usage_basis,
     bool_of(cache_hit) AS cache_hit,
     number_of(cost_usd) AS cost_usd,
     number_of(input_cost_usd) AS input_cost_usd,

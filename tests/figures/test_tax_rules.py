@@ -27,15 +27,15 @@ CASES: dict[str, tuple[Record, KNOWN]] = {
         {"cancelled_at_ms": 300, "ttft_ms": 900}, ("exact", 100, 100, 100, "stopped_before_first_token"),
     ),
     "left after the first chunk by the clock": (
-        # 600 of the 4,700 ms in which 100 tokens came; at least one of them and at most all but the last were shown
-        {"cancelled_at_ms": 900, "ttft_ms": 300}, ("estimated", 1, 87, 100, "even_pace"),
+        # 600 of the 4,700 ms in which 100 tokens came: 13 shown at an even pace, and nobody knows that it was even
+        {"cancelled_at_ms": 900, "ttft_ms": 300}, ("estimated", 0, 87, 100, "even_pace"),
     ),
     "left after the end by the clock": (
         {"cancelled_at_ms": 5100, "ttft_ms": 300}, ("bounded", 0, None, 100, "no_rendered_evidence"),
     ),
     "left while a provider that ran on was generating": (
         {"cancelled_at_ms": 1300, "ttft_ms": 300, "duration_ms": 1300, "upstream_end_ms": 4300},
-        ("estimated", 1, 75, 100, "even_pace"),
+        ("estimated", 0, 75, 100, "even_pace"),
     ),
     "reasoning was never shown": (
         {"reasoning_tokens": 40}, ("bounded", 40, None, 100, "no_rendered_evidence"),
@@ -97,13 +97,38 @@ CASES: dict[str, tuple[Record, KNOWN]] = {
     "the call to the provider was stopped too": (
         # 60 tokens in 600 ms; 500 ms until it stopped, at most at twice the speed: 100 more, and one in flight
         {"output_tokens": None, "reasoning_tokens": 0, "delivered_tokens": 60, "ttft_ms": 300, "cancelled_at_ms": 900,
-         "upstream_cancelled": True, "upstream_end_ms": 1400},
+         "upstream_cancelled": True, "upstream_end_ms": 1400, "provider": "deepinfra"},
         ("bounded", 0, None, 161, "no_usage"),
+    ),
+    "the connection to a provider that runs on was closed too": (
+        {"output_tokens": None, "reasoning_tokens": 0, "delivered_tokens": 60, "ttft_ms": 300, "cancelled_at_ms": 900,
+         "upstream_cancelled": True, "provider": "bedrock"},
+        ("unknown", 0, None, None, "no_usage"),
     ),
     "a provider that stops, with the delay that is assumed": (
         {"output_tokens": None, "reasoning_tokens": 0, "delivered_tokens": 60, "ttft_ms": 300, "cancelled_at_ms": 900,
-         "provider": "deepinfra"},
+         "provider": "deepinfra", "duration_ms": 900},
         ("bounded", 0, None, 461, "no_usage"),
+    ),
+    "too few tokens to tell a speed": (
+        {"output_tokens": None, "reasoning_tokens": 0, "delivered_tokens": 15, "ttft_ms": 300, "cancelled_at_ms": 900,
+         "provider": "deepinfra", "duration_ms": 900},
+        ("unknown", 0, None, None, "no_usage"),
+    ),
+    "no cap is no bound": (
+        {"output_tokens": None, "rendered_tokens": 0, "max_tokens": -1}, ("unknown", 0, None, None, "no_usage"),
+    ),
+    "a cap that was exceeded is none": (
+        {"output_tokens": None, "delivered_tokens": 100, "max_tokens": 50}, ("unknown", 0, None, None, "no_usage"),
+    ),
+    "a chunk of unknown size makes the list worthless": (
+        {"chunk_offsets_ms": [100, 200, 300], "chunk_tokens": [10, None, 30], "rendered_chunks": 3},
+        ("bounded", 0, None, 100, "no_rendered_evidence"),
+    ),
+    "a clock that is off by a hair": (
+        {"output_tokens": None, "reasoning_tokens": 0, "delivered_tokens": 1000, "ttft_ms": 1234.5,
+         "cancelled_at_ms": 1234.5000000000002, "provider": "together", "duration_ms": 1300},
+        ("bounded", 0, None, 4001001, "no_usage"),
     ),
     "it may have reasoned in secret": (
         {"output_tokens": None, "delivered_tokens": 60, "ttft_ms": 300, "cancelled_at_ms": 900,

@@ -12,10 +12,10 @@ from tests.truth.words import tokenize
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a client behaves. It leaves after a time, after so many painted tokens, when it reads that the answer is
-    finished, or never."""
+    """How a client behaves. It leaves after a time, after so many painted tokens, when nothing new has come for so many
+    milliseconds, so long after it reads that the answer is finished, or never."""
 
-    leaves: Literal["after_ms", "after_tokens", "when_finished", "never"]
+    leaves: Literal["after_ms", "after_tokens", "when_quiet", "when_finished", "never"]
     when: float
     paints: Literal["tokens", "chunks"]
     """A typewriter, or each chunk as it comes."""
@@ -103,6 +103,11 @@ async def _leave(screen: Screen, manner: Manner) -> None:
         await sleep_ms(manner.when)
     elif manner.leaves == "after_tokens":
         await screen.enough.wait()
+    elif manner.leaves == "when_quiet":
+        before = 0
+        while screen.painted == 0 or screen.painted > before:
+            before = screen.painted
+            await sleep_ms(manner.when)
     elif manner.leaves == "when_finished":
         await screen.finished.wait()
         await sleep_ms(manner.when)

@@ -80,7 +80,7 @@ def _plan(rng: random.Random, house: House, cap: int) -> _Answer:
         first_ms=rng.uniform(150, 1500), pace_ms=rng.uniform(14, 45), hidden=hidden, pieces=write(rng, visible),
         chunk_most=rng.choice((1, 2, 4, 6)), breaks_after=rng.randint(0, visible) if breaks else None,
         breaks_silently=rng.random() < 0.5, finish_reason="length" if visible == cap - hidden else "stop",
-        closing_ms=rng.uniform(0, 30), stop_ms=rng.uniform(20, 1500),
+        closing_ms=rng.choice((rng.uniform(0, 30), rng.uniform(300, 1200))), stop_ms=rng.uniform(20, 1500),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@ as the row that an SDK leaves in a Langfuse bucket export; and what clients and 
 """
 
 import csv
+import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -165,19 +166,20 @@ def langfuse_row(line: Record, seen: Seen) -> Record:
         "parent_observation_id": "", "is_root_observation": True, "name": "answer", "trace_name": "POST /chat",
         "start_time": _text(started), "end_time": _text(started + timedelta(milliseconds=line["duration_ms"])),
         "completion_start_time": None if first_ms is None else _text(started + timedelta(milliseconds=first_ms)),
-        "level": "ERROR" if failed else "DEFAULT", "status_message": line.get("error_type", ""), "environment": "production",
-        "user_id": "", "session_id": "", "release": "", "version": "", "tags": [],
-        "provided_model_name": line["request_model"], "model_parameters": str(settings).replace("'", '"'),
+        "level": "ERROR" if failed else "DEFAULT", "status_message": line.get("error_type", ""),
+        "environment": "production", "user_id": "", "session_id": "", "release": "", "version": "", "tags": [],
+        "provided_model_name": line["request_model"], "model_parameters": json.dumps(settings),
         "usage_details": usage, "cost_details": {}, "total_cost": 0, "input": "",
         "output": seen.text if "output_chars" in line else "",
-        "metadata": {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in known.items()},
+        "metadata": {name: json.dumps(value).strip('"') for name, value in known.items()},
     }  # fmt: skip
 
 
 def _buckets(line: Record) -> Record:
-    """Usage as exclusive buckets. A library sends no running count; what a tokenizer filled in has no detail."""
-    output = line.get("output_tokens")
-    if output is None or line.get("usage_source") == "provider_partial":
+    """Usage as exclusive buckets. A library sends no running count. Where none was sent Langfuse counts the text, but
+    not of a generation that failed; such a count has no detail."""
+    output, source = line.get("output_tokens"), line.get("usage_source")
+    if output is None or source == "provider_partial" or (source == "estimated" and "error_type" in line):
         return {}
     hidden = line.get("reasoning_output_tokens")
     detail = {} if hidden is None else {"input_cached_tokens": 0, "output_reasoning_tokens": hidden}

@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -76,8 +77,7 @@ def wrong(early: list[Call], figures: dict[str, Record], holds: Callable[[Call, 
 
 def contains(call: Call, said: Record) -> bool:
     """Whether an interval contains the truth; an open end contains everything above the low one."""
-    high = NO_LIMIT if said["tax_high"] is None else said["tax_high"]
-    return bool(said["tax_low"] <= call.tax <= high)
+    return bool(said["tax_low"] <= call.tax <= _limit(said["tax_high"]))
 
 
 def test_every_call_is_there_and_its_outcome_is_what_happened(world: list[Call], figures: dict[str, Record]) -> None:
@@ -120,38 +120,57 @@ def test_a_false_zero_is_never_taken_for_a_measurement(early: list[Call], figure
     assert not found, found
 
 
-def test_the_intervals_are_about_as_narrow_as_the_evidence_allows(
-    world: list[Call], early: list[Call], judged: Judged
-) -> None:
-    """The median of their widths over the narrowest possible ones (``tightest``) is at most 1.1, over all calls that are
-    not certain; where the evidence gives certainty or an upper end, so does streamaudit."""
+@pytest.fixture(scope="session")
+def possible(world: list[Call]) -> dict[str, Ends]:
+    """The narrowest interval that the line of each taxed call allows."""
     learned = habits(call.line for call in world)
+    return {call.request_id: tightest(call.line, learned[call.plan.house.model]) for call in world if call.ended_early}
+
+
+def test_the_narrowest_intervals_contain_the_truth(early: list[Call], possible: dict[str, Ends]) -> None:
+    """Or they would be no measure of others."""
+    missed = {
+        call.request_id: (possible[call.request_id], call.tax) for call in early
+        if not possible[call.request_id][0] <= call.tax <= _limit(possible[call.request_id][1])
+    }  # fmt: skip
+    assert not missed
+
+
+def test_the_intervals_are_about_as_narrow_as_the_evidence_allows(
+    early: list[Call], judged: Judged, possible: dict[str, Ends]
+) -> None:
+    """The median of their widths over the narrowest possible ones (``tightest``) is at most 1.1, over all calls that
+    have an upper end and are not certain. An interval without its upper end counts as infinitely wide."""
     ratios: dict[str, list[float]] = defaultdict(list)
-    looser = []
     for call in early:
-        said, ends = judged.raw[call.request_id], tightest(call.line, learned[call.line["request_model"]])
-        ratio = _ratio(_width((said["tax_low"], said["tax_high"])), _width(ends))
-        if ratio is not None:
-            ratios[call.plan.level.shown].append(ratio)
-        if ratio == NO_LIMIT:
-            looser.append(f"{ends} but {said['tax_low'], said['tax_high'], said['tax_rule']}: {json.dumps(call.line)[:900]}")
+        said, narrowest = judged.raw[call.request_id], _width(possible[call.request_id])
+        if 0 < narrowest < NO_LIMIT:
+            ratios[call.plan.level.shown].append(_width((said["tax_low"], said["tax_high"])) / narrowest)
     for shown, found in sorted(ratios.items()):
         print(f"{shown:>16} {len(found):4} intervals, width {median(found):.3f} of the narrowest possible (median)")
     everything = [ratio for found in ratios.values() for ratio in found]
     assert len(everything) >= 200
     assert median(everything) <= 1.1
-    assert not looser, "\n".join(looser)
+
+
+def test_what_the_evidence_makes_certain_is_exact(early: list[Call], judged: Judged, possible: dict[str, Ends]) -> None:
+    """And where it sets an upper end there is one."""
+    found = wrong(
+        early, judged.raw, lambda call, said: said["tax_high"] is not None or possible[call.request_id][1] is None
+    )
+    assert not found, found
+    certain = [call for call in early if _width(possible[call.request_id]) == 0]
+    assert len(certain) >= 20
+    found = wrong(certain, judged.raw, lambda call, said: said["tax_low"] == said["tax_high"])
+    assert not found, found
+
+
+def _limit(high: int | None) -> float:
+    return NO_LIMIT if high is None else high
 
 
 def _width(ends: Ends) -> float:
-    return NO_LIMIT if ends[1] is None else ends[1] - ends[0]
-
-
-def _ratio(width: float, narrowest: float) -> float | None:
-    """None where there is nothing to compare: the evidence sets no upper end, or both are certain."""
-    if narrowest == NO_LIMIT or (narrowest == 0 and width == 0):
-        return None
-    return width / narrowest if narrowest else NO_LIMIT
+    return _limit(ends[1]) - ends[0]
 
 
 def test_the_error_of_every_estimate_is_known(early: list[Call], figures: dict[str, Record]) -> None:
@@ -167,29 +186,32 @@ def test_the_error_of_every_estimate_is_known(early: list[Call], figures: dict[s
         bias = sum(error for error, _ in found) / sum(call.billed for _, call in found)
         off = mean(abs(error) for error, _ in found)
         print(f"{rule:>30} {len(found):5} {mean(error for error, _ in found):11.1f} {off:13.1f} {bias:+10.1%}")
-        assert abs(bias) <= 0.5, rule
         if rule in ("delivered_counts_as_rendered", "chunks_until_cancel"):
             assert max(error for error, _ in found) <= 0, rule
         if rule == "rendered_text":
             assert off <= 0.1 * mean(call.billed for _, call in found)
+        assert abs(bias) <= (0.5 if len(found) >= 8 else 1.0), rule
     assert len(errors) >= 4
 
 
-def test_the_totals_enclose_the_truth(early: list[Call], logs: Logs, tmp_path: Path) -> None:
-    """As ``tax`` prints them: the low ends together are at most the truth; the high ends of the calls that have one are
-    at least what these calls cost."""
-    cli = Cli(tmp_path)
-    for log in (logs.raw, logs.langfuse):
-        done = cli.run("tax", log, "--by", "tenant", "--format", "json")
-        assert done.code == 0, done.err
-        tables = {table["name"]: table["rows"] for table in json.loads(done.out)["tables"]}
-        cancelled = [call for call in early if call.seen.left_ms is not None]
-        for row in (*tables["by_tenant"], *tables["total"]):
-            mine = [call for call in cancelled if row.get("tenant") in (None, call.plan.tenant)]
-            assert row["cancelled_calls"] == len(mine) > 0
-            assert 0 < row["tax_low_tokens"] <= sum(call.tax for call in mine)
-            assert row["tax_high_tokens"] is None
-            assert row["tax_high_known_tokens"] + row["tax_open_calls"] * 800 >= sum(call.tax for call in mine)
+@pytest.mark.parametrize("form", ["raw", "langfuse"])
+def test_the_totals_enclose_the_truth(early: list[Call], judged: Judged, logs: Logs, tmp_path: Path, form: str) -> None:
+    """As ``tax`` prints them: the low ends together are at most the truth, the high ends together are at least that of
+    the calls that have one, and how many have none is said."""
+    done = Cli(tmp_path).run("tax", getattr(logs, form), "--by", "tenant", "--format", "json")
+    assert done.code == 0, done.err
+    tables = {table["name"]: table["rows"] for table in json.loads(done.out)["tables"]}
+    figures: dict[str, Record] = getattr(judged, form)
+    for row in (*tables["by_tenant"], *tables["total"]):
+        mine = [
+            call for call in early if call.seen.left_ms is not None and row.get("tenant") in (None, call.plan.tenant)
+        ]
+        closed = [call for call in mine if figures[call.request_id]["tax_high"] is not None]
+        assert row["cancelled_calls"] == len(mine) > 0
+        assert 0 < row["tax_low_tokens"] <= sum(call.tax for call in mine)
+        assert sum(call.tax for call in closed) <= row["tax_high_known_tokens"]
+        assert row["tax_high_tokens"] is None
+        assert row["tax_open_calls"] == len(mine) - len(closed) > 0
 
 
 def test_both_forms_give_the_same_figures(early: list[Call], judged: Judged) -> None:
@@ -244,10 +266,10 @@ def test_evidence_only_narrows_and_always_contains_the_truth(
     exact."""
     said = _ingest(Cli(tmp_path), logs, form, "cpb").said
     taxed = [call for call in world if said[0][call.request_id]["tax_class"] is not None]
-    for before, after in zip(said, said[1:], strict=False):
+    for before, after in pairwise(said):
         found = wrong(taxed, after, contains)
         assert not found, found
-        found = wrong(taxed, after, lambda call, now, was=before: _within(now, was[call.request_id]))
+        found = wrong(taxed, after, _narrower_than(before))
         assert not found, found
     reporting, invoiced = _keys(logs.clients), _keys(logs.invoice)
     both = [
@@ -259,11 +281,12 @@ def test_evidence_only_narrows_and_always_contains_the_truth(
     assert not found, found
 
 
-def _within(now: Record, was: Record) -> bool:
-    return bool(
-        now["tax_low"] >= was["tax_low"]
-        and (was["tax_high"] is None or (now["tax_high"] is not None and now["tax_high"] <= was["tax_high"]))
-    )
+def _narrower_than(before: dict[str, Record]) -> Callable[[Call, Record], bool]:
+    def holds(call: Call, now: Record) -> bool:
+        was = before[call.request_id]
+        return bool(now["tax_low"] >= was["tax_low"] and _limit(now["tax_high"]) <= _limit(was["tax_high"]))
+
+    return holds
 
 
 def _keys(path: Path) -> set[str]:

@@ -1,5 +1,5 @@
-"""How much one JSON line of a gateway says about its call's tax: the narrowest interval that its evidence allows, worked
-out from the line alone and in other words than the product's.
+"""How much one JSON line of a gateway says about its call's tax: the narrowest interval that its evidence allows,
+worked out from the line alone and in other words than the product's.
 
 Tax is billed minus rendered, so its ends are ``low = fewest billed - most rendered`` and ``high = most billed - fewest
 rendered``, and all that evidence can do is to narrow one of the two.
@@ -8,7 +8,7 @@ rendered``, and all that evidence can do is to narrow one of the two.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, sqrt
 from typing import Any
 
 Line = dict[str, Any]
@@ -21,6 +21,9 @@ ASSUMED_DELAY_MS = 2000.0
 """How long such a provider goes on at most, where nobody measured it."""
 USUAL_BAND = (2.5, 4.5)
 """Characters per token of an answer, where there are too few of a model to know better."""
+PACED_TOKENS = 16
+"""So many tokens must have come before the user left to say how fast they come: of fewer, one chunk more or less is
+half of the speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,17 @@ class Habits:
     most_chars: float
     reasons: bool | None
     """Whether any of them reasoned; None when none says."""
+
+    def fewest_tokens(self, chars: int) -> int:
+        """Tokens that a text has at least. The beginning of an answer is less like the others than the whole, the more
+        so the shorter it is: the mean of n tokens strays with 1/sqrt(n), here by at most 1.5 of it."""
+        likely = chars / self.most_chars
+        return floor(likely / (1 + 1.5 / sqrt(max(likely, 1))))
+
+    def most_tokens(self, chars: int) -> int:
+        """Tokens that a text has at most."""
+        likely = chars / self.fewest_chars
+        return ceil(likely * (1 + 1.5 / sqrt(max(likely, 1))))
 
 
 def habits(lines: Iterable[Line]) -> dict[str, Habits]:
@@ -79,7 +93,7 @@ def final_usage(line: Line) -> int | None:
 def _rendered(line: Line, habit: Habits) -> Ends:
     """A count of what was painted is what it says. Otherwise no more was painted than had arrived when the user left:
     nothing before the first chunk, the tokens delivered, those of the chunks until then, as many as the text can have
-    been; and in a stream that went on after him not quite all. Fewest is 0 but where painted characters say more."""
+    been. Fewest is 0 but where painted characters say more."""
     limits = [_visible(line), _arrived(line, habit)]
     if "rendered_output_tokens" in line:
         return line["rendered_output_tokens"], line["rendered_output_tokens"]
@@ -88,22 +102,17 @@ def _rendered(line: Line, habit: Habits) -> Ends:
         return painted, painted
     fewest = 0
     if "rendered_chars" in line:
-        fewest = floor(line["rendered_chars"] / habit.most_chars)
-        limits.append(ceil(line["rendered_chars"] / habit.fewest_chars))
+        fewest = habit.fewest_tokens(line["rendered_chars"])
+        limits.append(habit.most_tokens(line["rendered_chars"]))
     known = [limit for limit in limits if limit is not None]
     return min([fewest, *known]), min(known) if known else None
 
 
 def _visible(line: Line) -> int | None:
-    """Rendered tokens are no reasoning, and in a stream that outlasted the user some token came after he had left."""
+    """Rendered tokens are no reasoning. That the stream outlasted the user says little: its last token may have come
+    before he left and only its end after him."""
     billed = final_usage(line)
-    if billed is None:
-        return None
-    visible = billed - line.get("reasoning_output_tokens", 0)
-    first, left = line.get("time_to_first_chunk_ms"), line.get("cancelled_at_ms")
-    if first is None or left is None or not first < left < line.get("upstream_end_ms", line["duration_ms"]):
-        return int(visible)
-    return max(int(visible) - 1, 0)
+    return None if billed is None else int(billed) - int(line.get("reasoning_output_tokens", 0))
 
 
 def _arrived(line: Line, habit: Habits) -> int | None:
@@ -116,49 +125,63 @@ def _arrived(line: Line, habit: Habits) -> int | None:
         return 0
     if "chunk_tokens" in line:
         return _chunked(line)
-    return ceil(line["output_chars"] / habit.fewest_chars) if "output_chars" in line else None
+    return habit.most_tokens(line["output_chars"]) if "output_chars" in line else None
 
 
 def _chunked(line: Line) -> int:
-    times = line.get("client_chunk_offsets_ms", line["chunk_offsets_ms"])
+    times: list[float] = line["client_chunk_offsets_ms" if "client_chunk_offsets_ms" in line else "chunk_offsets_ms"]
+    tokens: list[int] = line["chunk_tokens"]
     left = line.get("cancelled_at_ms", float("inf"))
-    return sum(tokens for at, tokens in zip(times, line["chunk_tokens"], strict=False) if at <= left)
+    return sum(count for at, count in zip(times, tokens, strict=False) if at <= left)
 
 
 def _billed(line: Line, habit: Habits, rendered: int) -> Ends:
     """Final usage is what it says. Otherwise at least every token that anybody saw, and at most the cap on the answer;
     or, of a provider that stopped, what had been generated when the user left and twice the call's own speed for as
-    long as it went on. That holds only where reasoning cannot hide more."""
+    long as it went on, unless more was seen than that. It holds only where reasoning cannot hide more."""
     billed = final_usage(line)
     if billed is not None:
         return billed, billed
     seen = _seen(line, habit)
-    limits = [limit for limit in (line.get("max_tokens"), _stopped(line, habit)) if limit is not None]
     fewest = max(seen, rendered)
-    return fewest, max(min(limits), fewest) if limits else None
+    limits = [
+        limit for limit in (line.get("max_tokens"), _stopped(line, habit)) if limit is not None and limit >= fewest
+    ]
+    return fewest, min(limits, default=None)
 
 
 def _seen(line: Line, habit: Habits) -> int:
     """Tokens that the gateway received, before or after the user left."""
-    running = line["output_tokens"] if line.get("usage_source") == "provider_partial" else 0
-    text = floor(line.get("output_chars", 0) / habit.most_chars)
-    return max(running, text, sum(line.get("chunk_tokens", ())), line.get("streamed_output_tokens", 0))
+    running = line["output_tokens"] if _counts_all(line) else 0
+    text = habit.fewest_tokens(line.get("output_chars", 0))
+    return int(max(running, text, sum(line.get("chunk_tokens", ())), line.get("streamed_output_tokens", 0)))
+
+
+def _counts_all(line: Line) -> bool:
+    """Whether it has the provider's running count, which includes reasoning."""
+    return line.get("usage_source") == "provider_partial"
 
 
 def _stopped(line: Line, habit: Habits) -> int | None:
-    first, left = line.get("time_to_first_chunk_ms"), line.get("cancelled_at_ms")
-    if first is None or left is None or left <= first or ("chunk_tokens" not in line and "streamed_output_tokens" not in line):
+    delay = _delay(line)
+    if delay is None or "time_to_first_chunk_ms" not in line or (habit.reasons is not False and not _counts_all(line)):
         return None
-    counts_hidden = line.get("usage_source") == "provider_partial"
-    if habit.reasons is not False and not counts_hidden:
+    streaming = line["cancelled_at_ms"] - line["time_to_first_chunk_ms"]
+    by_then = _chunked(line) if "chunk_tokens" in line else line.get("streamed_output_tokens", 0)
+    if streaming <= 0 or by_then < PACED_TOKENS:
         return None
-    ended = line.get("upstream_end_ms")
-    if line.get("upstream_cancelled") and ended is not None:
-        delay = ended - left
-    elif line["provider"] in STOPPING and line.get("upstream_cancelled") is not False and line["duration_ms"] <= left + 1000:
-        delay = ASSUMED_DELAY_MS
-    else:
+    if _counts_all(line):
+        by_then = max(by_then, line["output_tokens"])
+    return int(by_then) + ceil(2 * by_then / streaming * delay) + 1
+
+
+def _delay(line: Line) -> float | None:
+    """How long the provider went on after the user had left, None if it may have gone on for ever. A gateway that
+    closed its side does not know what the provider did; one that waited for its end does."""
+    left = line.get("cancelled_at_ms")
+    if left is None:
         return None
-    by_then = max(_chunked(line) if "chunk_tokens" in line else line["streamed_output_tokens"],
-                  line["output_tokens"] if counts_hidden else 0)  # fmt: skip
-    return int(by_then) + ceil(2 * max(by_then, 1) / (left - first) * delay) + 1
+    if line.get("upstream_end_ms", 0) >= left:
+        return float(line["upstream_end_ms"] - left)
+    stops = line["provider"] in STOPPING and line.get("upstream_cancelled") is not False
+    return ASSUMED_DELAY_MS if stops and line["duration_ms"] <= left + 1000 else None

@@ -7,8 +7,8 @@ import re
 
 _TOKEN = re.compile(r" ?[a-z]{1,5}|[0-9]|[^a-z0-9]")
 _SHORT = (
-    "a the of to in is it and for on as by be we you or if so no at do he up an can see set use key run get any all one "
-    "out new put end add ask try"
+    "a the of to in is it and for on as by be we you or if so no at do he up an can see set use key run get any all "
+    "one out new put end add ask try"
 ).split()
 _LONG = (
     "answer between because careful connection development every example following government however important "

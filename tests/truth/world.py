@@ -5,6 +5,7 @@ import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tests.truth import records, wire
 from tests.truth.client import Manner, Screen, ask
@@ -147,13 +148,16 @@ def _plan(rng: random.Random, number: int, ports: dict[str, int]) -> Plan:
 
 def _manner(rng: random.Random) -> Manner:
     fate = rng.random()
-    paints, token_ms, lag_ms = rng.choice(("tokens", "tokens", "chunks")), rng.uniform(2, 45), rng.uniform(2, 80)
-    if fate < 0.14:
+    paints: Literal["tokens", "chunks"] = rng.choice(("tokens", "tokens", "chunks"))
+    token_ms, lag_ms = rng.uniform(2, 45), rng.uniform(2, 80)
+    if fate < 0.12:
         return Manner("after_ms", rng.uniform(20, 1200), paints, token_ms, lag_ms)
-    if fate < 0.55:
+    if fate < 0.52:
         return Manner("after_ms", rng.uniform(300, 4000), paints, token_ms, lag_ms)
-    if fate < 0.73:
+    if fate < 0.70:
         return Manner("after_tokens", rng.randint(1, 50), paints, token_ms, lag_ms)
-    if fate < 0.80:
+    if fate < 0.77:
+        return Manner("when_quiet", 400.0, paints, token_ms, lag_ms)
+    if fate < 0.83:
         return Manner("when_finished", rng.uniform(0, 40), paints, token_ms, lag_ms)
     return Manner("never", 0.0, paints, token_ms, lag_ms)
