@@ -11,6 +11,7 @@ from streamaudit.errors import (
     EXIT_OK,
     EXIT_PIPE_CLOSED,
     EXIT_TERMINATED,
+    DeliveryError,
     InputError,
     StreamauditError,
     UsageError,
@@ -37,7 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _say(f"cannot write to standard output: {error.strerror}")
+            return DeliveryError.exit_code
         # Nobody reads any more; what is left in the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED

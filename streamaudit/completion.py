@@ -1,6 +1,7 @@
 """What a shell completes: dimensions at once, their values from the store if that answers within a blink."""
 
 import threading
+from contextlib import suppress
 
 import typer
 
@@ -28,7 +29,8 @@ def values(context: typer.Context, incomplete: str) -> list[str]:
     before, comma, last = start.rpartition(",")
 
     def ask() -> None:
-        found.extend(f"{name}={before}{comma}{value}" for value in _stored(context, name, last))
+        with suppress(KeyboardInterrupt):
+            found.extend(f"{name}={before}{comma}{value}" for value in _stored(context, name, last))
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()

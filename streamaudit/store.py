@@ -123,6 +123,7 @@ class Store:
             raise StoreError(f"cannot open store {path}: {error.strerror}", "--db names another file") from None
         if new and not (write and create):
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
+        _refuse_other_files(path)
         store = cls(_connect(memory_limit), path, writable=write)
         store._wait_s, store._on_wait = wait_s, on_wait
         try:
@@ -393,6 +394,18 @@ class Store:
 
     def _define_vocabulary(self) -> None:
         self.script(sql_text("views.sql"))
+
+
+def _refuse_other_files(path: Path) -> None:
+    """A file that is no database at all, such as an export named by mistake, is told by its first bytes."""
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(12)
+            if start and start[8:12] != b"DUCK":
+                raise StoreError(f"{path} is not a streamaudit store", "--db names another file")
+    except OSError:
+        return  # opening it says what is wrong
 
 
 def sql_text(name: str) -> str:

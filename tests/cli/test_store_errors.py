@@ -138,6 +138,16 @@ def test_a_file_that_is_no_store_ends_with_4_and_is_left_alone(cli: Cli, command
     assert text.read_text() == "dear diary, " * 1000
 
 
+def test_an_export_in_place_of_a_store_is_refused_and_left_alone(cli: Cli) -> None:
+    """Mixed-up arguments are exit code 4 for readers and writers, and cost nothing."""
+    path = write_lines(cli.folder / "calls.jsonl", calls(3))
+    before = path.read_bytes()
+    for command in (["ingest", path, "--db", path], ["report", "--db", path], ["forget", "--user", "u", "--db", path]):
+        done = cli.run(*command)
+        assert (done.code, "not a streamaudit store" in done.err) == (4, True), done.err
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("command", [["report"], ["ingest", "calls.jsonl"]], ids=lambda c: c[0])
 def test_another_programs_database_is_refused(cli: Cli, command: list[str]) -> None:
     """A DuckDB file with tables of its own neither gets ours nor is read."""

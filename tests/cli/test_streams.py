@@ -116,3 +116,12 @@ def test_no_prompt_or_answer_leaves_the_files(cli: Cli) -> None:
     assert "CONFIDENTIAL" not in written
     assert b"CONFIDENTIAL" not in (cli.folder / "store.duckdb").read_bytes()
     assert not list(cli.spool.iterdir())
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_full_standard_output_is_one_line_and_5(cli: Cli, form: str) -> None:
+    """The figures exist and did not reach where they were sent."""
+    write_lines(cli.folder / "calls.jsonl", calls(3))
+    done = cli.shell(f"streamaudit report calls.jsonl -q --format {form} > /dev/full")
+    assert done.code == 5
+    assert [line for line in done.err.splitlines() if "standard output" in line] == done.err.splitlines()
