@@ -142,7 +142,10 @@ def test_an_export_in_place_of_a_store_is_refused_and_left_alone(cli: Cli) -> No
     """Mixed-up arguments are exit code 4 for readers and writers, and cost nothing."""
     path = write_lines(cli.folder / "calls.jsonl", calls(3))
     before = path.read_bytes()
-    for command in (["ingest", path, "--db", path], ["report", "--db", path], ["forget", "--user", "u", "--db", path]):
+    commands: list[list[str | Path]] = [
+        ["ingest", path, "--db", path], ["report", "--db", path], ["forget", "--user", "u", "--db", path],
+    ]  # fmt: skip
+    for command in commands:
         done = cli.run(*command)
         assert (done.code, "not a streamaudit store" in done.err) == (4, True), done.err
     assert path.read_bytes() == before
