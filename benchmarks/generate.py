@@ -4,11 +4,13 @@ Run ``python benchmarks/generate.py --scale 0.1``; a file that is already there 
 """
 
 import argparse
+import hashlib
+import os
 from pathlib import Path
 from typing import Literal
 
 HERE = Path(__file__).resolve().parent
-DATA = HERE / "data"
+DATA = Path(os.environ.get("STREAMAUDIT_BENCH_DATA", HERE / "data"))
 
 Kind = Literal["text", "lean"]
 # Records at scale 1: about 2 GB of long texts, and five million lean lines.
@@ -19,15 +21,16 @@ _WRITE = "COPY ({query}) TO $target (FORMAT csv, HEADER false, QUOTE '', ESCAPE 
 
 
 def data_file(kind: Kind, scale: float) -> Path:
-    """Where the input file of this kind and scale is or will be."""
-    return DATA / f"{kind}-{scale:g}.jsonl"
+    """Where the input file of this kind and scale is or will be; another query gives it another name."""
+    digest = hashlib.sha256(_query(kind).encode()).hexdigest()[:8]
+    return DATA / f"{kind}-{scale:g}-{digest}.jsonl"
 
 
 def generate(kind: Kind, scale: float) -> Path:
     """The input file of this kind and scale, written first if it is not there."""
     target = data_file(kind, scale)
     if not target.exists():
-        DATA.mkdir(exist_ok=True)
+        DATA.mkdir(parents=True, exist_ok=True)
         part = target.with_suffix(".part")
         _write(kind, max(1, round(RECORDS[kind] * scale)), part)
         part.rename(target)
@@ -37,9 +40,12 @@ def generate(kind: Kind, scale: float) -> Path:
 def _write(kind: Kind, records: int, target: Path) -> None:
     import duckdb  # here, so that a process that only asks for names stays small
 
-    query = (HERE / "sql" / f"{kind}.sql").read_text(encoding="utf-8")
     with duckdb.connect() as connection:
-        connection.execute(_WRITE.format(query=query), {"records": records, "target": str(target)})
+        connection.execute(_WRITE.format(query=_query(kind)), {"records": records, "target": str(target)})
+
+
+def _query(kind: Kind) -> str:
+    return (HERE / "sql" / f"{kind}.sql").read_text(encoding="utf-8")
 
 
 def main() -> None:

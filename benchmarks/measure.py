@@ -29,11 +29,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to measure: its arguments, what to do before it, and a file to read to it as standard input."""
+    """What to measure: its arguments, what to do before it, its environment, and where its output goes."""
 
     argv: Sequence[str]
     prepare: Callable[[], None] = lambda: None
     env: Mapping[str, str] | None = None
+    output: Path | None = None
 
 
 def pin(cores: int) -> int:
@@ -49,9 +50,12 @@ def once(command: Command) -> Sample:
     """Prepare, run and measure one command. Raises Failed when it does not exit with 0."""
     command.prepare()
     start = time.perf_counter()
-    with subprocess.Popen(
-        command.argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=command.env
-    ) as child:
+    with (
+        open(command.output or os.devnull, "wb") as output,
+        subprocess.Popen(
+            command.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, env=command.env
+        ) as child,
+    ):
         assert child.stderr is not None
         said = child.stderr.read()
         _, status, usage = os.wait4(child.pid, 0)

@@ -1,6 +1,6 @@
-"""What a benchmark found, as a markdown table for people and a plain structure for programs."""
+"""What a benchmark found, as markdown tables for people and a plain structure for programs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,8 +8,18 @@ from benchmarks.measure import Sample
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure that was promised, beside what was measured; ``met`` None is one that could not be measured."""
+
+    what: str
+    target: str
+    measured: str
+    met: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. Ratios compare with ``against``, measured in the same run; ``value`` is a figure that is no time."""
+    """One measured process. Ratios compare with ``against``, measured in the same run."""
 
     case: str
     what: str
@@ -17,8 +27,7 @@ class Row:
     megabytes: float | None = None
     against: str = ""
     reference: Sample | None = None
-    target: str = ""
-    value: str = ""
+    note: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -36,38 +45,63 @@ class Row:
         return self.megabytes / self.sample.wall_s if self.sample and self.megabytes else None
 
 
-_HEADER = ("case", "what", "s", "CPU s", "MB/s", "peak MB", "x wall", "x CPU", "against", "target")
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one case found."""
+
+    goals: tuple[Goal, ...]
+    rows: tuple[Row, ...]
 
 
-def markdown(about: dict[str, str], rows: Sequence[Row]) -> str:
-    """The table, under one line about machine, versions and date."""
-    lines = [" · ".join(f"{name} {value}" for name, value in about.items()), ""]
-    lines += [_line(_HEADER), _line("---" if index < 2 else "---:" for index in range(len(_HEADER)))]
-    return "\n".join([*lines, *(_line(_cells(row)) for row in rows)])
-
-
-def structure(about: dict[str, str], rows: Sequence[Row]) -> dict[str, Any]:
-    """The same with every figure unrounded."""
+def structure(about: Mapping[str, str], findings: Sequence[Findings]) -> dict[str, Any]:
+    """Every figure, unrounded."""
     return {
-        "schema": "streamaudit.benchmark/1",
-        "about": about,
-        "rows": [
-            {**asdict(row), "ratio": row.ratio, "cpu_ratio": row.cpu_ratio, "mb_per_s": row.mb_per_s} for row in rows
+        "schema": "streamaudit.benchmark/2",
+        "about": dict(about),
+        "targets": [asdict(goal) for one in findings for goal in one.goals],
+        "measured": [
+            {
+                "case": row.case, "what": row.what, **(asdict(row.sample) if row.sample else {}),
+                "mb_per_s": row.mb_per_s, "against": row.against or None, "wall_ratio": row.ratio,
+                "cpu_ratio": row.cpu_ratio, "note": row.note or None,
+            }
+            for one in findings for row in one.rows
         ],
-    }
+    }  # fmt: skip
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    wall_s, cpu_s, rss_mb = (row.sample.wall_s, row.sample.cpu_s, row.sample.rss_mb) if row.sample else (None,) * 3
+_TARGETS = ("what", "target", "measured", "met")
+_MEASURED = ("case", "what", "s", "CPU s", "MB/s", "peak MB", "x wall", "x CPU", "against", "note")
+_MET = {True: "yes", False: "**no**", None: "-"}
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """What ``structure`` gave, as three parts: machine and versions, targets, and every process measured."""
+    about = " · ".join(f"{name} {value}" for name, value in found["about"].items())
+    targets = [(one["what"], one["target"], one["measured"], _MET[one["met"]]) for one in found["targets"]]
+    parts = [about]
+    if targets:
+        parts.append(_table(_TARGETS, targets, numbers=()))
+    parts.append(_table(_MEASURED, map(_cells, found["measured"]), numbers=range(2, 8)))
+    return "\n\n".join(parts)
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        row.case, row.what, _figure(wall_s, 2) or row.value, _figure(cpu_s, 2),
-        _figure(row.mb_per_s, 0), _figure(rss_mb, 0), _figure(row.ratio, 2),
-        _figure(row.cpu_ratio, 2), row.against, row.target,
+        row["case"], row["what"], _figure(row.get("wall_s"), 2), _figure(row.get("cpu_s"), 2),
+        _figure(row["mb_per_s"], 0), _figure(row.get("rss_mb"), 0), _figure(row["wall_ratio"], 2),
+        _figure(row["cpu_ratio"], 2), row["against"] or "", row["note"] or "",
     )  # fmt: skip
 
 
 def _figure(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int]) -> str:
+    right = set(numbers)
+    rule = ["---:" if index in right else "---" for index in range(len(header))]
+    return "\n".join(_line(cells) for cells in (header, rule, *rows))
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -1,10 +1,11 @@
 """Measure streamaudit against bare DuckDB and its peers, all in one run on one machine.
 
-``python benchmarks/run.py [--scale 0.1] [--runs 3] [--only ingest-lean,report] [--json FILE]``
+``python benchmarks/run.py [--scale 0.01] [--runs 3] [--only ingest-lean,report] [--json FILE] [--page]``
 """
 
 import argparse
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -14,35 +15,40 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.cases import CASES, Settings
+from benchmarks.cases import CASES
 from benchmarks.generate import DATA
 from benchmarks.measure import Failed, pin
-from benchmarks.results import Row, markdown, structure
+from benchmarks.page import KEPT, keep
+from benchmarks.results import Findings, Row, markdown, structure
+from benchmarks.settings import Settings
 
 CORES = 2
-_PACKAGES = ("streamaudit", "duckdb", "polars", "pandas")
+_PACKAGES = ("streamaudit", "duckdb", "polars", "pandas", "chdb")
 
 
 def main() -> int:
     """Command line: run the chosen cases and print what they found. Exit 1 when a measured command failed."""
     options = _options()
     cores = pin(CORES)
-    rows, failed = [], False
-    DATA.mkdir(exist_ok=True)
+    about = _about(options, cores)
+    findings, failed = [], False
+    DATA.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=DATA) as folder:
         settings = Settings(options.scale, options.runs, Path(folder))
         for name in options.only:
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
-                rows += CASES[name](settings)
+                findings.append(CASES[name](settings))
             except Failed as failure:
                 failed = True
-                rows.append(Row(name, "failed", value="-"))
+                findings.append(Findings((), (Row(name, "failed", note="see the error above"),)))
                 print(failure, file=sys.stderr)
-    about = _about(options, cores)
-    print(markdown(about, rows))
+    found = structure(about, findings)
+    print(markdown(found))
     if options.json:
-        options.json.write_text(json.dumps(structure(about, rows), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    if options.page and not failed:
+        keep(found)
     return int(failed)
 
 
@@ -52,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="runs per figure; the median is shown")
     parser.add_argument("--only", type=_names, default=list(CASES), metavar="CASE[,CASE]", help=", ".join(CASES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure unrounded here too")
+    parser.add_argument("--page", action="store_true", help=f"keep the figures in {KEPT.name} and docs/performance.md")
     return parser.parse_args()
 
 
@@ -67,7 +74,9 @@ def _about(options: argparse.Namespace, cores: int) -> dict[str, str]:
     versions = {name: _version(name) for name in _PACKAGES}
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "machine": f"{_processor()}, {cores} cores used, {platform.system()} {platform.release()}",
+        "machine": f"{_processor()}, {cores} of {os.cpu_count()} cores used, {_memory_gb():.0f} GB, "
+        f"{platform.system()} {platform.release()}",
+        "load": f"{os.getloadavg()[0]:.1f} at the start",
         "Python": platform.python_version(),
         **{name: found for name, found in versions.items() if found},
         "scale": f"{options.scale:g}",
@@ -80,6 +89,10 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _memory_gb() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
 def _processor() -> str:

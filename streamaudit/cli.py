@@ -7,7 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit import __version__, config
+import streamaudit
+from streamaudit import config
 from streamaudit.options import expanded
 
 COMMANDS = (
@@ -39,7 +40,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        print(f"streamaudit {__version__}")
+        print(f"streamaudit {streamaudit.__version__}")
         raise typer.Exit
 
 

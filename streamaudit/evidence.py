@@ -5,7 +5,7 @@ provider billed. It is joined to calls by an id when they are read, whichever ca
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamaudit import __version__
+import streamaudit
 from streamaudit.errors import InputError, UsageError
 from streamaudit.reader import Reader, Refused
 from streamaudit.store import ReadFailure, Store, reading, sql_text
@@ -148,7 +148,8 @@ def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
         store.run(_KEEP, {"load_id": load_id, "kind": kind})
         store.run(_RECORD, {
             "load_id": load_id, "source": source, "path": name, "fingerprint": fingerprint, "variant": form,
-            "digest": "evidence/1", "tool": __version__, "read": read, "rejected": rejected, "kept": read - rejected,
+            "digest": "evidence/1", "tool": streamaudit.__version__,
+            "read": read, "rejected": rejected, "kept": read - rejected,
         })  # fmt: skip
     matched, unmatched, ambiguous = store.one(_MATCHED, {"kind": kind})
     return Joined(shown, read, rejected, reasons, matched, unmatched, ambiguous)

@@ -25,7 +25,7 @@ FROM store.evidence JOIN alone USING (key_kind, key)
 GROUP BY source, call_id;
 
 -- The provider's own record of what it billed goes before the usage in the trace, and what the client or the gateway
--- logged before what the trace says of them. Whoever is known to have left early has not completed.
+-- logged of what was shown before what the trace says of them. Whoever is known to have left early has not completed.
 CREATE OR REPLACE TEMP VIEW known_calls AS
 SELECT
     calls.* REPLACE (
@@ -55,7 +55,8 @@ SELECT
         CASE WHEN e.output_tokens IS NULL THEN calls.output_cost_basis
             WHEN coalesce(calls.output_usd_per_token, calls.output_cost_usd / nullif(calls.output_tokens, 0)) IS NOT NULL
                 THEN 'priced' ELSE 'none' END AS output_cost_basis,
-        coalesce(e.cancelled_at_ms, calls.cancelled_at_ms) AS cancelled_at_ms,
+        -- The gateway's clock started with the call; a client's starts when its user asks.
+        coalesce(calls.cancelled_at_ms, e.cancelled_at_ms) AS cancelled_at_ms,
         coalesce(e.upstream_end_ms, calls.upstream_end_ms) AS upstream_end_ms,
         CASE WHEN (e.cancelled OR (e.cancelled IS NULL AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
                 AND calls.outcome IN ('completed', 'interrupted', 'unknown')

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamaudit import __version__
+import streamaudit
 from streamaudit.errors import InputError
 from streamaudit.locate import Reject
 from streamaudit.mapping import KEYED, Mapping
@@ -225,7 +225,8 @@ class Ingest:
         if rate is None:
             rate = store.one("SELECT min(sample_rate) FROM scratch.staged WHERE sample_rate > 0")[0]
         store.run(_RECORD_LOAD, {
-            **about, "load_id": load_id, "format": source.name, "variant": match.variant, "tool": __version__,
+            **about, "load_id": load_id, "format": source.name, "variant": match.variant,
+            "tool": streamaudit.__version__,
             "read": counts.read, "new": counts.new, "repeated": counts.repeated, "replaced": counts.replaced,
             "rejected": counts.rejected, "not_calls": counts.not_calls, "sample_rate": rate,
         })  # fmt: skip

@@ -111,6 +111,14 @@ CREATE OR REPLACE TEMP MACRO usage_word(x) AS
         WHEN lower(x) IN ('estimated', 'tokenizer') THEN 'tokenizer'
     END;
 
+-- Which of two records of a call knows its usage better: the higher one.
+CREATE OR REPLACE TEMP MACRO usage_rank(usage_basis) AS
+    CASE usage_basis WHEN 'provider' THEN 4 WHEN 'partial' THEN 3 WHEN 'unclear' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END;
+
+-- Whether tokens are what was billed, so that a price gives their cost.
+CREATE OR REPLACE TEMP MACRO usage_billable(usage_basis, outcome) AS
+    usage_basis IN ('provider', 'none') OR (usage_basis = 'unclear' AND outcome = 'completed');
+
 -- What tokens cost at a price with tiers by input: the whole call is billed at the tier its input reaches.
 CREATE OR REPLACE TEMP MACRO tier_of(tiers, input_tokens) AS
     CASE WHEN tiers IS NULL THEN NULL

@@ -113,10 +113,10 @@ WITH keyed AS (
         *,
         coalesce(
             input_cost_usd,
-            CASE WHEN usage_basis IN ('provider', 'none')
+            CASE WHEN usage_billable(usage_basis, outcome)
                 THEN input_usd(price, input_tokens, cached_input_tokens, cache_write_tokens) END
         ) AS input_part,
-        coalesce(output_cost_usd, CASE WHEN usage_basis IN ('provider', 'none') THEN output_tokens * price.output END)
+        coalesce(output_cost_usd, CASE WHEN usage_billable(usage_basis, outcome) THEN output_tokens * price.output END)
             AS output_part
     FROM keyed
 )
@@ -186,7 +186,7 @@ SELECT
     call_id,
     first(staged_row ORDER BY
         outcome IN ('completed', 'cancelled', 'timeout', 'error') DESC,
-        CASE usage_basis WHEN 'provider' THEN 3 WHEN 'partial' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END DESC,
+        usage_rank(usage_basis) DESC,
         output_tokens DESC NULLS LAST,
         source_updated_at DESC NULLS LAST,
         record_hash DESC,

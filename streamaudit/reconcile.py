@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from streamaudit.audits._notes import coverage_notes, interval
+from streamaudit.audits._notes import interval_and_notes
 from streamaudit.invoice import Billed, Key, provider_name
 from streamaudit.report import Column, Mark, Note, Report, Row, Table
 from streamaudit.scope import Scope
@@ -62,6 +62,7 @@ class _Traced:
 
 
 _Pair = tuple[_Traced | None, Billed | None]
+_LEFT_OUT = ("nested", "same_response")
 
 
 def run(store: Store, scope: Scope, invoice: dict[Key, Billed]) -> Report:
@@ -78,8 +79,9 @@ def run(store: Store, scope: Scope, invoice: dict[Key, Billed]) -> Report:
     rows = tuple((*place, *_figures([pair])) for place, pair in zip(places, pairs, strict=True))
     by_place = Table("by_month_provider", (*map(Column, BY), *COLUMNS), rows, BY)
     total = Table("total", COLUMNS, (_figures(pairs),))
-    notes = (*_notes(places, pairs, scope), *_left_out(store, scope))
-    return Report(TITLE, interval(store, scope), (_marked(by_place), _marked(total)), BY, scope.filters, notes)
+    interval, found = interval_and_notes(store, scope)
+    notes = (*_notes(places, pairs, scope), *(note for note in found if note.code in _LEFT_OUT))
+    return Report(TITLE, interval, (_marked(by_place), _marked(total)), BY, scope.filters, notes)
 
 
 def _billed(invoice: dict[Key, Billed], place: _Place) -> Billed | None:
@@ -177,10 +179,3 @@ def _notes(places: Sequence[_Place], pairs: Sequence[_Pair], scope: Scope) -> It
         yield Note("calls_only", message, len(stray))
     if scope.filters or scope.since or scope.until:
         yield Note("invoice_whole", "the window and the filters narrow the calls and not the invoice")
-
-
-_LEFT_OUT = ("nested", "same_response")
-
-
-def _left_out(store: Store, scope: Scope) -> tuple[Note, ...]:
-    return tuple(note for note in coverage_notes(store, scope) if note.code in _LEFT_OUT)

@@ -30,7 +30,7 @@ CREATE OR REPLACE TEMP TABLE new_costs AS
 WITH priced AS (
     SELECT
         calls.*, tier_of(prices.tiers, calls.input_tokens) AS price,
-        usage_basis IN ('provider', 'none') AND cache_hit IS DISTINCT FROM true AS billed
+        usage_billable(usage_basis, outcome) AND cache_hit IS DISTINCT FROM true AS billed
     FROM store.calls AS calls
     LEFT JOIN new_prices AS prices
         ON prices.provider IS NOT DISTINCT FROM calls.provider

@@ -210,7 +210,7 @@ COMMENT ON COLUMN calls.rendered_tokens IS 'Visible tokens shown to the user bef
 COMMENT ON COLUMN calls.rendered_chars IS 'Characters of answer shown to the user before the end or the cut.';
 COMMENT ON COLUMN calls.rendered_chunks IS 'Content chunks shown to the user before the end or the cut.';
 COMMENT ON COLUMN calls.max_tokens IS 'Output cap of the request.';
-COMMENT ON COLUMN calls.usage_basis IS 'Where output_tokens came from: provider, partial, tokenizer, none.';
+COMMENT ON COLUMN calls.usage_basis IS 'Where output_tokens came from: provider, partial, tokenizer, unclear (provider or tokenizer), none.';
 COMMENT ON COLUMN calls.rendered_basis IS 'Field that rendered_tokens came from.';
 COMMENT ON COLUMN calls.cache_hit IS 'Answered from a response cache: no bill and no TTFT.';
 COMMENT ON COLUMN calls.cost_usd IS 'Cost of the call in US dollars.';

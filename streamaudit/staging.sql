@@ -43,7 +43,7 @@ WITH decided AS (
             WHEN app_outcome = 'completed' THEN 'app_outcome'
             WHEN finish_reason IS NOT NULL THEN 'finished'
             WHEN end_time IS NULL AND duration_ms IS NULL THEN 'never_ended'
-            WHEN (output_tokens > 0 AND coalesce(usage_basis, 'provider') = 'provider')
+            WHEN (output_tokens > 0 AND coalesce(usage_basis, 'provider') IN ('provider', 'unclear'))
                 OR (failed = false AND streamed = false) THEN 'ended_with_usage'
             ELSE 'nothing_said'
         END AS rule

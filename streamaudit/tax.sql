@@ -3,7 +3,6 @@
 -- Session variables: model_text (model to characters per token and whether it reasons), on_disconnect (provider to stops,
 -- runs_on or contested), stop_delay_ms (how long a provider that stops may run on). All are set by vocabulary.py.
 
--- MATERIALIZED keeps the steps apart: merged into one expression they take longer to plan than to run.
 CREATE OR REPLACE TEMP TABLE early_tax AS
 WITH early AS (
     SELECT
@@ -28,12 +27,13 @@ WITH early AS (
         END AS on_disconnect
     FROM call_outcome
     WHERE outcome IN ('cancelled', 'timeout', 'interrupted', 'error')
-), chunked AS MATERIALIZED (
+), chunked AS (
     SELECT
         *,
         -- Chunks the client had by the time it left; all that ever came when nobody knows when that was.
         CASE
             WHEN chunk_tokens IS NULL THEN NULL
+            WHEN len(chunk_tokens) = 0 OR len(client_chunk_offsets_ms) = 0 THEN 0
             WHEN len(client_chunk_offsets_ms) <= len(chunk_tokens) THEN list_sum(chunk_tokens[
                 :len(list_filter(client_chunk_offsets_ms, lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
             WHEN len(chunk_offsets_ms) = len(chunk_tokens) THEN list_sum(chunk_tokens[
@@ -51,7 +51,7 @@ WITH early AS (
         CASE WHEN text_of_model.fewest IS NULL THEN 1.0
             ELSE 1 + 2 / sqrt(greatest(rendered_chars / text_of_model.usual, 1)) END AS rendered_slack, text_of_model.reasons AS reasons
     FROM early
-), delivered AS MATERIALIZED (
+), delivered AS (
     SELECT
         * EXCLUDE (chunk_tokens, chunk_offsets_ms, client_chunk_offsets_ms, text_of_model), text_of_model.most AS most_known,
         CASE
@@ -71,7 +71,7 @@ WITH early AS (
             WHEN chunked_tokens IS NOT NULL THEN chunked_tokens
             ELSE ceil(received_chars / fewest_chars * received_slack)::BIGINT END AS delivered_high
     FROM chunked
-), billed AS MATERIALIZED (
+), billed AS (
     SELECT
         *,
         CASE WHEN billed_tokens IS NOT NULL THEN billed_tokens
@@ -80,21 +80,23 @@ WITH early AS (
                 received_tokens, coalesce(rendered_tokens, 0), coalesce(painted_tokens, 0)) END AS billed_low,
         CASE
             WHEN billed_tokens IS NOT NULL THEN billed_tokens
+            -- Who closed the connection soon after the user left knows when he closed it, not when the provider stopped.
             -- One that stops generates for a little while: at most twice the call's own speed until it noticed. What it
             -- reasoned in secret is billed too, so this holds only for models that do not reason or say how much.
-            WHEN ((on_disconnect = 'stops' AND NOT ran_on) OR (upstream_cancelled = false AND upstream_end_ms IS NOT NULL))
+            WHEN ((on_disconnect = 'stops' AND NOT ran_on)
+                    OR (upstream_end_ms > cancelled_at_ms AND (ran_on OR upstream_cancelled IS DISTINCT FROM true)))
                 AND delivered_rule IN ('delivered', 'chunks') AND delivered_high >= 16 AND cancelled_at_ms > ttft_ms
                 AND (reasoning_tokens IS NOT NULL OR reasons = false)
                 THEN least(coalesce(reasoning_tokens, 0) + delivered_high
                     + least(ceil(2.0 * greatest(delivered_high + coalesce(reasoning_tokens, 0), 1)
-                    / greatest(cancelled_at_ms - ttft_ms, 1.0) * CASE WHEN upstream_end_ms >= cancelled_at_ms
+                    / greatest(cancelled_at_ms - ttft_ms, 1.0) * CASE WHEN upstream_end_ms > cancelled_at_ms
                         THEN upstream_end_ms - cancelled_at_ms ELSE coalesce(getvariable('stop_delay_ms'), 2000) END),
                         1e12)::BIGINT + 1,
                     max_tokens)
             ELSE max_tokens
         END AS billed_ceiling
     FROM delivered
-), visible AS MATERIALIZED (
+), visible AS (
     SELECT
         *,
         CASE WHEN billed_tokens IS NULL AND billed_ceiling < billed_low THEN NULL ELSE billed_ceiling END AS billed_high,
@@ -102,7 +104,7 @@ WITH early AS (
         CASE WHEN billed_tokens IS NOT NULL THEN greatest(billed_tokens - coalesce(reasoning_tokens, 0), 0)
             WHEN billed_ceiling >= billed_low THEN billed_ceiling END AS visible_high
     FROM billed
-), shown AS MATERIALIZED (
+), shown AS (
 SELECT
     *,
     CASE
@@ -150,7 +152,7 @@ SELECT
 FROM visible
 -- tax_class: exact (billed and rendered both known), estimated (a stated rule gives a value and an interval), bounded (an
 -- interval only, its high end may be open), unknown. low adds 0 and high is NULL when unknown.
-), classed AS MATERIALIZED (
+), classed AS (
     SELECT
         -- A value is never outside its own interval.
         * REPLACE (CASE WHEN rendered_best IS NOT NULL THEN
@@ -163,7 +165,7 @@ FROM visible
             ELSE 'unknown'
         END AS tax_class
     FROM shown
-), valued AS MATERIALIZED (
+), valued AS (
     SELECT
         *,
         CASE
@@ -191,7 +193,7 @@ FROM visible
         CASE WHEN reasoning_tokens IS NOT NULL AND tax_best IS NOT NULL THEN least(reasoning_tokens, tax_best) END
             AS tax_hidden
     FROM valued
-), split AS MATERIALIZED (
+), split AS (
     SELECT
         *,
         CASE WHEN delivered_best IS NOT NULL AND rendered_best IS NOT NULL AND tax_best IS NOT NULL

@@ -191,7 +191,7 @@ WITH seen AS (
         response_id,
         CASE WHEN count(*) = count(DISTINCT source) THEN count(DISTINCT source) ELSE 1 END AS sources,
         first(source ORDER BY
-            CASE usage_basis WHEN 'provider' THEN 3 WHEN 'partial' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END DESC,
+            usage_rank(usage_basis) DESC,
             output_tokens DESC NULLS LAST, source
         ) AS source
     FROM seen GROUP BY response_id

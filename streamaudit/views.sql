@@ -35,6 +35,9 @@ SELECT
         WHEN cache_hit OR usage_basis = 'evidence' THEN 'final'
         WHEN output_tokens IS NULL THEN 'none'
         WHEN usage_basis IN ('tokenizer', 'partial') THEN usage_basis
+        -- Who left early never got the chunk with the usage; plain counts that fit the text were then counted from it.
+        WHEN usage_basis = 'unclear' AND outcome IN ('cancelled', 'timeout', 'interrupted', 'error')
+            AND coalesce(output_chars BETWEEN output_tokens / 2 AND output_tokens * 8, true) THEN 'tokenizer'
         WHEN outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND output_tokens = 0
             AND (input_tokens = 0 OR rendered_tokens > 0 OR delivered_tokens > 0 OR chunk_count > 0 OR output_chars > 0
                 OR (ttft_ms > 0 AND cancelled_at_ms > ttft_ms))
@@ -44,7 +47,7 @@ SELECT
             AND (finish_reason IS NULL OR finish_reason NOT IN ('end_turn', 'stop', 'max_tokens', 'length', 'tool_use',
                 'tool_calls', 'stop_sequence', 'refusal', 'pause_turn'))
             THEN 'placeholder'
-        WHEN usage_basis = 'provider' THEN 'final'
+        WHEN usage_basis IN ('provider', 'unclear') THEN 'final'
         ELSE 'none'
     END AS usage_status,
     CASE WHEN cache_hit THEN 0 WHEN usage_status = 'final' THEN output_tokens END AS billed_tokens,

@@ -27,9 +27,12 @@ def main(file: str) -> None:
         calls=("outcome", "size"), cancelled_calls=("cancelled", "sum"), output_tokens=("output_tokens", "sum"),
         tax_tokens=("tax", "sum"), cost_usd=("cost_usd", "sum"),
     )  # fmt: skip
-    ttft = by["time_to_first_chunk_ms"].quantile([0.5, 0.9, 0.95, 0.99]).unstack()
-    duration = by["duration_ms"].quantile([0.5, 0.95]).unstack()
-    print(sums.join(ttft.add_prefix("ttft_")).join(duration.add_prefix("duration_")).to_csv())
+    for name, field, shares in (
+        ("ttft", "time_to_first_chunk_ms", (0.5, 0.9, 0.95, 0.99)), ("duration", "duration_ms", (0.5, 0.95)),
+    ):  # fmt: skip
+        found = by[field].quantile(list(shares)).unstack()
+        sums = sums.join(found.rename(columns=lambda share, name=name: f"{name}_p{100 * share:.0f}_ms"))
+    print(sums.rename_axis(["model", "route", "tenant"]).to_csv(), end="")
 
 
 if __name__ == "__main__":

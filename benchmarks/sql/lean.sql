@@ -36,7 +36,7 @@ FROM (
             (u_tenant * u_tenant * 39)::INTEGER AS tenant,
             exp(6.2 + 0.7 * sqrt(-2 * ln(u_a)) * cos(6.283185307 * u_b)) AS ttft,
             20 + (u_in * u_in * 9000)::INTEGER AS input_tokens,
-            5 + (u_out * u_out * 1500)::INTEGER AS output_tokens
+            20 + (u_out * u_out * 1500)::INTEGER AS output_tokens
         FROM (
             SELECT
                 i,

@@ -38,6 +38,7 @@ _TTFT_BASIS = {
 _USAGE = {
     "provider": "the provider's own count", "partial": "usage seen before the stream broke off: a lower bound",
     "tokenizer": "somebody tokenized the text received: not what was billed", "none": "no usage was recorded",
+    "unclear": "the provider's count, or one made from the text received: the export does not say",
 }  # fmt: skip
 _COST = {"reported": "the source says it", "priced": "priced from a price table at ingest",
          "none": "neither the source nor a price table gives one"}  # fmt: skip

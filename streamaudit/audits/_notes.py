@@ -10,21 +10,22 @@ from streamaudit.report import Interval, Note
 from streamaudit.scope import Scope
 from streamaudit.store import Store
 
-_UNCOUNTED = """
+# One pass over every call for all of it: planning a query over ``scope`` takes longer than running it on a small store.
+_SOURCES = """
+, placed AS (
+    SELECT *, counted AND ($with_embeddings OR operation <> 'embedding') AS included FROM scope
+)
 SELECT
+    source, count(*) FILTER (included), count(*) FILTER (included AND output_tokens IS NULL),
+    count(*) FILTER (included AND outcome IN ('unknown', 'interrupted')),
+    count(*) FILTER (included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
+    count(*) FILTER (included AND output_cost_basis = 'priced'),
+    count(*) FILTER (included AND streamed), count(*) FILTER (included AND outcome = 'cancelled'),
     count(*) FILTER (uncounted_reason = 'nested'),
     count(*) FILTER (uncounted_reason = 'same_response'),
-    count(*) FILTER (counted AND operation = 'embedding')
-FROM scope
-"""
-
-_UNKNOWN = """
-SELECT
-    source, count(*), count(*) FILTER (output_tokens IS NULL), count(*) FILTER (outcome IN ('unknown', 'interrupted')),
-    count(*) FILTER (cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
-    count(*) FILTER (output_cost_basis = 'priced'),
-    count(*) FILTER (streamed), count(*) FILTER (outcome = 'cancelled')
-FROM scope GROUP BY source ORDER BY source
+    count(*) FILTER (counted AND operation = 'embedding'),
+    min(start_time) FILTER (included), max(start_time) FILTER (included)
+FROM placed GROUP BY source ORDER BY source
 """
 
 MANY_STREAMS = 200
@@ -52,21 +53,9 @@ _UNTIMED = "SELECT count(*) FROM visible WHERE counted AND start_time IS NULL"
 _PRICED = "SELECT count(*) FROM scope WHERE outcome = 'cancelled' AND tax_best > 0 AND output_cost_basis = 'priced'"
 
 
-_RANGE = "SELECT min(start_time), max(start_time) FROM scope"
-
-
-def interval(store: Store, scope: Scope) -> Interval:
-    """The window asked for; where it is open, from the first call in it to just after the last, so that asking for
-    it again gives the same calls."""
-    first, last = store.one(scope.sql(_RANGE), scope.total().params())
-    since = scope.since or (first.replace(tzinfo=UTC) if first else None)
-    until = scope.until or (last.replace(tzinfo=UTC) + timedelta(microseconds=1) if last else None)
-    return Interval(since, until, scope.tz)
-
-
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """What the calls of one source in the scope are, and how many of them lack what."""
+    """What the calls of one source in the scope are, how many of them lack what, and what is left out of it."""
 
     source: str
     calls: int
@@ -76,14 +65,37 @@ class _Counts:
     priced: int
     streamed: int
     cancelled: int
+    nested: int
+    same_response: int
+    embeddings: int
+    first: datetime | None
+    last: datetime | None
 
 
 def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """What the report leaves out or does not know, each with its count; an empty window says so."""
+    return interval_and_notes(store, scope)[1]
+
+
+def interval_and_notes(store: Store, scope: Scope) -> tuple[Interval, tuple[Note, ...]]:
+    """The notes, and the window asked for; where it is open, from the first call in it to just after the last, so that
+    asking for it again gives the same calls."""
     params = scope.total().params()
-    sources = [_Counts(*row) for row in store.query(scope.sql(_UNKNOWN), params)]
-    everything = {**params, "uncounted": True, "embeddings": True}
-    nested, same_response, embeddings = store.one(scope.sql(_UNCOUNTED), everything)
+    everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
+    found = [_Counts(*row) for row in store.query(scope.sql(_SOURCES), everything)]
+    return _interval(scope, found), _notes(store, scope, found)
+
+
+def _interval(scope: Scope, sources: list[_Counts]) -> Interval:
+    first = min((one.first for one in sources if one.first), default=None)
+    last = max((one.last for one in sources if one.last), default=None)
+    since = scope.since or (first.replace(tzinfo=UTC) if first else None)
+    until = scope.until or (last.replace(tzinfo=UTC) + timedelta(microseconds=1) if last else None)
+    return Interval(since, until, scope.tz)
+
+
+def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]:
+    sources = [one for one in found if one.calls]
     untimed = store.one(_UNTIMED)[0] if scope.since or scope.until else 0
     stated = (
         ("usage_unknown", sum(one.no_usage for one in sources),
@@ -92,9 +104,10 @@ def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
             "calls have no known cost; sums of dollars leave them out"),
         ("cost_priced", sum(one.priced for one in sources), "calls are priced from a price table, not by their source"),
         ("outcome_unknown", sum(one.no_outcome for one in sources), "calls do not say how they ended"),
-        ("nested", nested, "outer LLM steps repeat a nested call and are not counted"),
-        ("same_response", same_response, "calls are in two sources under one response id and are counted once"),
-        ("embeddings", embeddings, "embedding calls are left out; --by operation shows them"),
+        ("nested", sum(one.nested for one in found), "outer LLM steps repeat a nested call and are not counted"),
+        ("same_response", sum(one.same_response for one in found),
+            "calls are in two sources under one response id and are counted once"),
+        ("embeddings", sum(one.embeddings for one in found), "embedding calls are left out; --by operation shows them"),
         ("no_start_time", untimed, "calls have no start time and are in no window"),
     )  # fmt: skip
     counted = tuple(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamaudit.audits import group_tables
-from streamaudit.audits._notes import coverage_notes, interval
+from streamaudit.audits._notes import interval_and_notes
 from streamaudit.report import Column, Mark, Note, Report, Row, Table, Value
 from streamaudit.scope import Scope
 from streamaudit.store import Store
@@ -168,9 +168,9 @@ def run(store: Store, scope: Scope, remedies: Remedies | None = None) -> Report:
     formats = dict(store.query(_FORMATS))
     sources = list(by_source[0].records())
     loads = Table("loads", LOAD_COLUMNS, tuple(tuple(row) for row in store.query(_LOADS)), title="loads")
-    notes = (*coverage_notes(store, scope), *_tenant_note(sources))
+    interval, notes = interval_and_notes(store, scope)
     tables = (*tables, _capabilities(sources, formats, remedies or {}), loads)
-    return Report(TITLE, interval(store, scope), tables, scope.by, scope.filters, notes)
+    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *_tenant_note(sources)))
 
 
 def _capabilities(sources: list[dict[str, Value]], formats: dict[str, list[str]], remedies: Remedies) -> Table:

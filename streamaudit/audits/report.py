@@ -1,7 +1,7 @@
 """The overview: per group, how long users wait, how often they leave, and what was paid for tokens nobody saw."""
 
 from streamaudit.audits import group_tables
-from streamaudit.audits._notes import coverage_notes, interval
+from streamaudit.audits._notes import interval_and_notes
 from streamaudit.report import Column, Report
 from streamaudit.scope import Scope
 from streamaudit.store import Store
@@ -102,4 +102,5 @@ def run(store: Store, scope: Scope) -> Report:
     """One row per group, largest first, and the total."""
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=lambda row: (row["calls"],))
-    return Report(TITLE, interval(store, scope), tables, scope.by, scope.filters, coverage_notes(store, scope))
+    interval, notes = interval_and_notes(store, scope)
+    return Report(TITLE, interval, tables, scope.by, scope.filters, notes)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits import bound, group_tables
-from streamaudit.audits._notes import coverage_notes, interval, price_note
+from streamaudit.audits._notes import interval_and_notes, price_note
 from streamaudit.report import Column, Mark, Note, Report, Table, Value
 from streamaudit.scope import Scope
 from streamaudit.store import Store
@@ -251,8 +251,9 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     if top_calls:
         rows = store.query(scope.sql(_TOP_CALLS), {**params, "top_calls": top_calls})
         tables = (*tables, Table("top_calls", CALL_COLUMNS, tuple(tuple(row) for row in rows)))
-    notes = (*coverage_notes(store, scope), *_class_notes(tables), *price_note(store, scope))
-    return Report(TITLE, interval(store, scope), tables, scope.by, scope.filters, notes)
+    interval, notes = interval_and_notes(store, scope)
+    notes = (*notes, *_class_notes(tables), *price_note(store, scope))
+    return Report(TITLE, interval, tables, scope.by, scope.filters, notes)
 
 
 def _listed(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: str) -> Table:

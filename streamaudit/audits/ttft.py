@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits import group_tables
-from streamaudit.audits._notes import coverage_notes, interval
+from streamaudit.audits._notes import interval_and_notes
 from streamaudit.errors import UsageError
 from streamaudit.report import Column, Report, Table, Value
 from streamaudit.scope import MAX_BY, Scope
@@ -161,14 +161,8 @@ def run(
         tuple((reason, calls, REASONS[reason]) for reason, calls in excluded),
         title="not drawn",
     )
-    return Report(
-        TITLE,
-        interval(store, scope),
-        (*tables, histogram, reasons),
-        scope.by,
-        scope.filters,
-        coverage_notes(store, scope),
-    )
+    interval, notes = interval_and_notes(store, scope)
+    return Report(TITLE, interval, (*tables, histogram, reasons), scope.by, scope.filters, notes)
 
 
 def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, ...] | None) -> Table:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from streamaudit import __version__
+import streamaudit
 from streamaudit.render import Screen, _escape
 from streamaudit.render._raw import RecordEncoder, moment
 from streamaudit.report import Column, Note, Report, Table
@@ -36,7 +36,7 @@ def _document(report: Report) -> dict[str, Any]:
         "schema": SCHEMA,
         "title": report.title,
         "generated_at": report.generated_at,
-        "version": __version__,
+        "version": streamaudit.__version__,
         "interval": {"since": interval.since, "until": interval.until, "tz": interval.tz},
         "filters": report.filters,
         "by": report.by,

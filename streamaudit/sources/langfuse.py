@@ -257,10 +257,14 @@ SELECT
         tokens_of(first_filled(json_extract_string(settings, ['/max_tokens', '/max_completion_tokens', '/maxTokens']))),
         tokens_of(first_filled(app[$app_max_tokens_from:$app_max_tokens_to]))
     ) AS max_tokens,
-    -- Nothing provided, yet usage is there: Langfuse tokenized the text it received.
+    -- Nothing provided, yet usage is there: Langfuse tokenized the text it received. Where the export does not say what
+    -- was provided, plain counts may be such a count, unless no text was received; details only a provider gives.
     coalesce(
         usage_word(first_filled(app[$app_usage_source_from:$app_usage_source_to])),
-        CASE WHEN provided_usage::VARCHAR = '{}' AND len(usage_entries) > 0 THEN 'tokenizer' END
+        CASE WHEN provided_usage::VARCHAR = '{}' AND len(usage_entries) > 0 THEN 'tokenizer'
+            WHEN provided_usage IS NULL AND coalesce(text <> '', true)
+                AND len(list_filter(usage_entries, lambda e: e.key NOT IN ('input', 'output', 'total'))) = 0
+                THEN 'unclear' END
     ) AS usage_basis,
     bool_of(first_filled(app[$app_cache_hit_from:$app_cache_hit_to])) AS cache_hit,
     -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
@@ -334,7 +338,7 @@ _REMEDIES = {
     "usage": "ask OpenAI for stream_options.include_usage, or pass usage_details when the generation ends",
     "input_tokens": "pass usage_details.input, or tokens counted by Langfuse stay unknown for aborted calls",
     "reasoning": "pass usage_details.output_reasoning_tokens",
-    "billed_at_cut": "an aborted stream has no usage: drain it after the cut, or set usage_details from the provider",
+    "billed_at_cut": "an aborted stream has none: drain it after the cut, set metadata.usage_source to provider_final",
     "rendered": "set metadata.rendered_tokens to what the client showed",
     "delivered": "set metadata.delivered_tokens to what was handed to the client",
     "cancel_time": "set metadata.cancelled_at_ms",

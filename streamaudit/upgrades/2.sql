@@ -51,3 +51,4 @@ COMMENT ON COLUMN evidence.cost_usd IS 'Cost of the call, from the provider.';
 COMMENT ON COLUMN evidence.cancelled IS 'Whether the client left early.';
 COMMENT ON COLUMN evidence.cancelled_at_ms IS 'When it left, milliseconds after the request.';
 COMMENT ON COLUMN evidence.upstream_end_ms IS 'When the provider really stopped.';
+COMMENT ON COLUMN calls.usage_basis IS 'Where output_tokens came from: provider, partial, tokenizer, unclear (provider or tokenizer), none.';

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import duckdb
 
+from tests.cli import forked
+
 SAMPLES = Path(__file__).parents[2] / "sample_traces"
 PROGRAM = (sys.executable, "-m", "streamaudit")
 PATIENCE_S = 120
@@ -67,12 +69,16 @@ class Cli:
         env: dict[str, str] | None = None, before: Sequence[str] = (),
     ) -> Result:  # fmt: skip
         """Run to the end; ``env`` adds to the plain environment, ``before`` is put in front of the program."""
-        done = subprocess.run(
-            [*before, *PROGRAM, *map(str, arguments)], cwd=cwd or self.folder, env=self.environment(**(env or {})),
-            input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, timeout=PATIENCE_S,
-            check=False,
-        )  # fmt: skip
-        result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+        place, surroundings = cwd or self.folder, self.environment(**(env or {}))
+        if before or not forked.can_have(surroundings):
+            done = subprocess.run(
+                [*before, *PROGRAM, *map(str, arguments)], cwd=place, env=surroundings, input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, timeout=PATIENCE_S,
+                check=False,
+            )  # fmt: skip
+            result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+        else:
+            result = Result(*forked.run(list(map(str, arguments)), place, surroundings, stdin, PATIENCE_S))
         assert "nanobind" not in result.err, "the process ended with the database still open"
         return result
 

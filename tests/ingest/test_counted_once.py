@@ -121,7 +121,7 @@ def test_a_response_in_two_sources_is_counted_once_whichever_came_first(tmp_path
         raw_call("g3", response_id="r3", usage_source="estimated", output_tokens=999), raw_call("g4"),
     ])  # fmt: skip
     traced = write_lines(tmp_path / "traced.jsonl", [
-        langfuse_row(f"l{n}", metadata={"response_id": f"r{n}"}) for n in (1, 2, 3, 5)
+        langfuse_row(f"l{n}", metadata={"response_id": f"r{n}", "usage_source": "provider_final"}) for n in (1, 2, 3, 5)
     ])  # fmt: skip
     for order in permutations([gateway, traced]):
         with store_of(*order) as store:

@@ -85,8 +85,28 @@ CASES: dict[str, Case] = {
         {"providedUsageDetails": USAGE, "usageDetails": USAGE, "usage_details": ..., "metadata": TAXED},
         {"usage_basis": "provider", "tax_class": "exact", "tax_best": 70},
     ),
-    "usage in an export that does not tell is taken as provided": (
-        {"metadata": TAXED}, {"usage_basis": "provider", "tax_class": "exact", "tax_best": 70},
+    "plain usage of a call that was left may be a tokenizer's": (
+        {"metadata": TAXED}, {"usage_basis": "unclear", "tax_class": "unknown", "tax_best": None, "tax_high": None},
+    ),
+    "plain usage that fits the text is a tokenizer's": (
+        {"metadata": TAXED, "output": "text" * 100}, {"usage_status": "tokenizer", "tax_best": None},
+    ),
+    "more usage than the text can have been is the provider's": (
+        {"metadata": TAXED, "output": "a text"}, {"usage_status": "final", "tax_class": "exact", "tax_best": 70},
+    ),
+    "usage without any text is the provider's": (
+        {"metadata": TAXED, "output": ""}, {"usage_basis": "provider", "tax_class": "exact", "tax_best": 70},
+    ),
+    "usage in detail is the provider's": (
+        {"metadata": TAXED, "output": "text" * 100, "usage_details": {**USAGE, "output_reasoning_tokens": 0}},
+        {"usage_basis": "provider", "tax_class": "exact", "tax_best": 70},
+    ),
+    "usage that the application vouches for is the provider's": (
+        {"metadata": {**TAXED, "usage_source": "provider_final"}, "output": "text" * 100},
+        {"usage_basis": "provider", "tax_class": "exact", "tax_best": 70},
+    ),
+    "plain usage of a completed call is taken as provided": (
+        {"output": "text" * 100}, {"usage_basis": "unclear", "usage_status": "final", "billed_tokens": 100},
     ),
     # First tokens: from the timestamps; a printed unit only where one is missing.
     "a first token is timed by the timestamps": (

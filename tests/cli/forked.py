@@ -1,0 +1,121 @@
+"""Processes of streamaudit that are forked from one which has imported it already.
+
+Each run is a process of its own, with its own streams, folder, environment and end, as if started from a shell; it only
+saves the second that the imports take, which the tests would otherwise spend a thousand times. Whatever has to do with
+how a process starts, or with signals, uses a process started from nothing.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+_OURS = ("PATH", "HOME", "LANG", "TMPDIR")
+_STARTUP = ("PYTHON", "LC_", "LANG", "LD_")
+
+_SERVER = r"""
+import importlib, json, os, socket, sys, time
+import genai_prices.data, rich.table, typer.main
+import streamaudit.cli
+commands = ("commands." + command for command in streamaudit.cli.COMMANDS)
+for name in ("reporting", "ingest", "output", "narrate", "store", "pricing", "vocabulary", *commands):
+    importlib.import_module("streamaudit." + name.replace("-", "_"))
+from streamaudit.__main__ import main
+
+def child(asked, streams):
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(asked["cwd"])
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    time.tzset()
+    return asked["arguments"]
+
+arguments, door = None, socket.socket(fileno=int(sys.argv[1]))
+while arguments is None:
+    size, streams, _, _ = socket.recv_fds(door, 8, 3)
+    if not size:
+        os._exit(0)
+    asked = json.loads(door.recv(int(size), socket.MSG_WAITALL))
+    pid = os.fork()
+    if not pid:
+        door.close()
+        arguments = child(asked, streams)
+        break
+    for stream in streams:
+        os.close(stream)
+    _, status = os.waitpid(pid, 0)
+    door.sendall(b"%8d" % os.waitstatus_to_exitcode(status))
+sys.argv = ["streamaudit", *arguments]
+sys.exit(main())
+"""
+
+
+def can_have(environment: dict[str, str]) -> bool:
+    """Whether a fork can have that environment: nothing in it acts before the first import."""
+    return environment.get("LANG") == "C.UTF-8" and not any(
+        name.startswith(_STARTUP) for name in environment if name not in _OURS
+    )
+
+
+_door: socket.socket | None = None
+
+
+def _server(environment: dict[str, str]) -> socket.socket:
+    global _door
+    if _door is None:
+        _door, theirs = socket.socketpair()
+        plain: dict[str, str] = {name: value for name, value in environment.items() if name in ("PATH", "LANG")}
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _SERVER, str(theirs.fileno())], env=plain, pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL, cwd=tempfile.gettempdir(),
+            )  # fmt: skip
+        atexit.register(_end, _door, process)
+    return _door
+
+
+def _end(door: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    door.close()
+    process.wait(10)
+
+
+def run(
+    arguments: list[str], cwd: Path, environment: dict[str, str], stdin: bytes | None, patience_s: float
+) -> tuple[int, str, str]:
+    """Run to the end: exit code, standard output, standard error."""
+    door = _server(environment)
+    asked = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": environment}).encode()
+    with ThreadPoolExecutor(3) as threads:
+        if stdin is None:
+            reads = os.open(os.devnull, os.O_RDONLY)
+        else:
+            reads, writes = os.pipe()
+            threads.submit(_write, writes, stdin)
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        streams = [reads, out_end, err_end]
+        socket.send_fds(door, [b"%8d" % len(asked)], streams)
+        door.sendall(asked)
+        for stream in streams:
+            os.close(stream)
+        seen, said = threads.submit(_read, out), threads.submit(_read, err)
+        door.settimeout(patience_s)
+        code = int(door.recv(8, socket.MSG_WAITALL))
+        return code, seen.result().decode(), said.result().decode()
+
+
+def _read(stream: int) -> bytes:
+    with open(stream, "rb") as readable:
+        return readable.read()
+
+
+def _write(stream: int, content: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), open(stream, "wb") as writable:
+        writable.write(content)
