@@ -10,7 +10,6 @@ from benchmarks.results import markdown
 
 KEPT = HERE / "measured.json"
 PAGE = HERE.parent / "docs" / "performance.md"
-START, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def keep(found: Mapping[str, Any], kept: Path = KEPT, page: Path = PAGE) -> None:
@@ -21,8 +20,13 @@ def keep(found: Mapping[str, Any], kept: Path = KEPT, page: Path = PAGE) -> None
 
 def with_figures(text: str, found: Mapping[str, Any]) -> str:
     """The page with these figures between its marks; ValueError when it has no marks."""
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
+    return between(text, markdown(found), "measured")
+
+
+def between(text: str, body: str, name: str) -> str:
+    """The page with a body between the marks of that name; ValueError when it has none."""
+    before, start, rest = text.partition(f"<!-- {name}: begin -->")
+    _, end, after = rest.partition(f"<!-- {name}: end -->")
     if not start or not end:
-        raise ValueError("the page has no place for the figures")
-    return f"{before}{start}\n\n{markdown(found)}\n\n{end}{after}"
+        raise ValueError(f"the page has no place for the figures: {name}")
+    return f"{before}{start}\n\n{body}\n\n{end}{after}"

@@ -1,5 +1,6 @@
 """The process around the command line: exit codes, signals, closed pipes, and one line for a bug."""
 
+import errno
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from streamaudit.errors import (
     StreamauditError,
     UsageError,
 )
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class _Terminated(BaseException):
@@ -85,7 +88,9 @@ def _run(arguments: list[str]) -> int:
         _say(f"no permission: {error.filename}")
         return InputError.exit_code
     except Exception as error:
-        if os.environ.get("STREAMAUDIT_TRACEBACK"):
+        # Of all that is written to only standard output has no name; it may be a file on a full disk.
+        full = isinstance(error, OSError) and error.filename is None and error.errno in _FULL
+        if full or os.environ.get("STREAMAUDIT_TRACEBACK"):
             raise
         _say(f"a bug in streamaudit ({type(error).__name__}); STREAMAUDIT_TRACEBACK=1 shows where")
         return EXIT_BUG

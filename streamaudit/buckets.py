@@ -7,9 +7,8 @@ bucket k begins at the power k + 362 and is never wider than 1 %. Bucket 0, the 
 1 µs: zero and negative values. The last bucket begins at seven days and is open. All of it is integer arithmetic: a
 logarithm would put a value that stands on an edge left of it on one machine and right of it on another.
 
-In SQL a value finds its bucket without a join: among all integers that share their number of digits and their first
-three digits (a *cell*) there is at most one edge after the first integer, so a cell's first bucket and that edge are
-all that has to be known.
+In SQL a value finds its bucket without a join: a logarithm gives a bucket that is the right one or the next, and one
+comparison with the exact edge decides.
 """
 
 from bisect import bisect_right
@@ -21,10 +20,6 @@ NUMERATOR, DENOMINATOR = 101, 100
 """The ratio of two neighbouring edges."""
 LAST_EDGE_US = 7 * 24 * 3600 * 1_000_000
 UNDERFLOW = 0
-
-_LEAD = 3
-_MOST_DIGITS = 19  # of a BIGINT
-
 
 @cache
 def edges_us() -> tuple[int, ...]:
@@ -52,33 +47,16 @@ def bounds_us(number: int) -> tuple[int | None, int | None]:
     return edges[number - 1] if number else None, edges[number] if number < len(edges) else None
 
 
-@cache
-def cells() -> tuple[list[int | None], list[int | None]]:
-    """For every cell, at 1000 × (digits - 1) + first three digits: its first bucket, and the edge that ends it. None
-    where there is no such cell, and for the end of the last bucket."""
-    edges = (*edges_us(), None)
-    first: list[int | None] = [None] * (1000 * _MOST_DIGITS)
-    ends = first.copy()
-    for digits in range(1, _MOST_DIGITS + 1):
-        shown = min(digits, _LEAD)
-        for lead in range(10 ** (shown - 1), 10**shown):
-            number = bucket(lead * 10 ** (digits - shown))
-            place = 1000 * (digits - 1) + lead
-            first[place], ends[place] = number, edges[number]
-    return first, ends
-
-
 _MACROS = """
-CREATE OR REPLACE TEMP MACRO bucket_cell(us) AS 1000 * (length(us::VARCHAR) - 1) + left(us::VARCHAR, 3)::INTEGER + 1;
+CREATE OR REPLACE TEMP MACRO bucket_guess(us) AS greatest(1, least(len(getvariable('bucket_edges')),
+    CASE WHEN us < 90 THEN us ELSE (ln(us) * 100.49917080713044)::BIGINT - 362 END));
 CREATE OR REPLACE TEMP MACRO bucket_of(us) AS CASE WHEN us < 1 THEN 0 ELSE
-    getvariable('bucket_first')[bucket_cell(us)]
-    + coalesce(us >= getvariable('bucket_ends')[bucket_cell(us)], false)::INTEGER END;
+    bucket_guess(us) - (us < getvariable('bucket_edges')[bucket_guess(us)])::INTEGER END;
 """
+"""100.499 is 1 / ln 1.01: rounded, it names the nearest edge, which the value may not have reached."""
 
 
 def define_buckets(store: Store) -> None:
     """Make ``bucket_of(us)`` known to the queries of a store: the bucket of a BIGINT, NULL for NULL."""
-    first, ends = cells()
-    store.query("SET VARIABLE bucket_first = $first::INTEGER[]", {"first": first})
-    store.query("SET VARIABLE bucket_ends = $ends::BIGINT[]", {"ends": ends})
+    store.query("SET VARIABLE bucket_edges = $edges::BIGINT[]", {"edges": list(edges_us())})
     store.script(_MACROS)

@@ -1,4 +1,4 @@
-"""What a shell completes: dimensions at once, their values from the store if that answers within a blink."""
+"""What a shell completes: dimensions at once, their values from the store if that answers within a moment."""
 
 import threading
 from contextlib import suppress
@@ -7,7 +7,7 @@ import typer
 
 from streamaudit.dimensions import DIMENSIONS, PLAIN
 
-_PATIENCE_S = 0.2
+_PATIENCE_S = 1.0
 _MAX_VALUES = 200
 
 

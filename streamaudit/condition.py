@@ -1,9 +1,10 @@
 """``--where``: the one piece of a user's text that becomes part of a query, and only after this check."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from streamaudit.errors import UsageError
+from streamaudit.errors import UsageError, nearest
 from streamaudit.store import Store
 
 _SAFE_FUNCTIONS = frozenset(
@@ -45,10 +46,28 @@ def checked_condition(store: Store, where: str) -> str:
     try:
         store.query(f"EXPLAIN SELECT 1 FROM call_tax WHERE ({where}\n)")  # noqa: S608 - checked above
     except Exception:
+        known = [row[0] for row in store.query("SELECT column_name FROM (DESCRIBE call_tax)")]
+        unknown = next((name for name in _columns(node["where_clause"]) if name.lower() not in known), None)
+        if unknown is None:
+            raise UsageError(
+                f"--where: {where!r} does not fit the columns of a call", "streamaudit documents them in docs/schema.md"
+            ) from None
+        close = nearest(unknown.lower(), known)
         raise UsageError(
-            f"--where: {where!r} does not fit the columns of a call", "streamaudit documents them in docs/schema.md"
+            f"--where: a call has no column {unknown!r}" + (f", did you mean {close}?" if close else ""),
+            "texts stand in single quotes: --where \"tenant = 'acme'\"; streamaudit documents the columns in "
+            "docs/schema.md",
         ) from None
     return where + "\n"
+
+
+def _columns(tree: Any) -> Iterator[str]:
+    """The names of the columns in a parsed condition."""
+    if isinstance(tree, dict) and tree.get("class") == "COLUMN_REF":
+        yield str(tree["column_names"][0])
+    elif isinstance(tree, dict | list):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from _columns(part)
 
 
 def _refuse_unsafe(tree: Any) -> None:

@@ -8,16 +8,20 @@ file that names them.
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamaudit.errors import UsageError, nearest
 from streamaudit.units import memory, seconds
 
+if TYPE_CHECKING:
+    from streamaudit.thresholds import Check
+
 # Settings that are the default of the option of the same name.
 OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
-_TABLES = ("fields", "lookup", "groups", "links", "providers")
+_TABLES = ("fields", "lookup", "groups", "links", "providers", "check", "thresholds")
 KEYS = ("db", "prices", "stop_delay", *OPTIONS, *_TABLES)
 BEHAVIOURS = ("stops", "runs_on", "contested")
 VENDORS = ("langfuse", "datadog")
@@ -46,6 +50,8 @@ class Settings:
     """Provider to what it does when a client disconnects: stops, runs_on or contested."""
     stop_delay_ms: float | None = None
     """How long a provider that stops goes on generating."""
+    checks: tuple["Check", ...] = ()
+    """What ``streamaudit check`` holds against the figures."""
     lines: dict[str, int] = field(default_factory=dict)
 
     def origin(self, name: str) -> str:
@@ -143,6 +149,7 @@ class _Reader:
             links=self._links(),
             providers=self._providers(),
             stop_delay_ms=self._stop_delay(),
+            checks=self._checks(),
             lines=self._lines,
         )
 
@@ -234,7 +241,6 @@ class _Reader:
                 raise self._fail(f"links.{name}", "expected an address that begins with https://")
         return {name: value.rstrip("/") for name, value in table.items()}
 
-
     def _providers(self) -> dict[str, str]:
         table = self._table("providers")
         for name, value in table.items():
@@ -249,6 +255,29 @@ class _Reader:
             return 1000 * seconds("stop_delay", self._text("stop_delay", self._data["stop_delay"]))
         except UsageError as error:
             raise self._fail("stop_delay", error.message.removeprefix("stop_delay "), error.hint) from None
+
+    def _checks(self) -> tuple["Check", ...]:
+        """The entries ``[[check]]``, then what the table ``[thresholds]`` says in short: metric = expectations."""
+        entries = self._data.get("check", [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise self._fail("check", "expected entries, each of which begins with [[check]]")
+        short = self._table("thresholds")
+        return (
+            *(self._check(f"check.{number}", "check", entry) for number, entry in enumerate(entries)),
+            *(self._check(f"thresholds.{metric}", "thresholds", {"metric": metric, "expect": expect})
+              for metric, expect in short.items()),
+        )  # fmt: skip
+
+    def _check(self, place: str, shown: str, entry: Mapping[str, Any]) -> "Check":
+        from streamaudit.thresholds import Wrong, parse_check
+
+        line = self._lines.get(place) or self._lines.get(shown, 1)
+        try:
+            return parse_check(entry, f"{self._path}:{line}")
+        except Wrong as wrong:
+            line = self._lines.get(f"{place}.{wrong.key}", line)
+            name = f"{shown}.{wrong.key}" if shown == "check" and wrong.key else place if shown != "check" else shown
+            raise UsageError(f"{self._path}:{line}: {name}: {wrong.message}", wrong.hint) from None
 
 
 LOOKUPS = ("tenant", "route", "deploy", "environment", "service", "region")
@@ -286,12 +315,19 @@ def _text(path: Path) -> str:
 def _lines(text: str, prefix: str) -> dict[str, int]:
     """The line of every setting by dotted name; the parser of the standard library does not keep them."""
     found: dict[str, int] = {}
+    entries: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line)
+        header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?", line)
         key = re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line)
         if header:
-            table = re.sub(r"""["'\s]""", "", header[1]) + "."
+            name = re.sub(r"""["'\s]""", "", header[2])
+            if header[1] == "[[":
+                entries[name] = entries.get(name, -1) + 1
+                found.setdefault(name.removeprefix(prefix), number)
+            # The entries of an array have one name; what is in them is told apart by a number.
+            array = next((one for one in entries if name == one or name.startswith(f"{one}.")), None)
+            table = f"{array}.{entries[array]}{name.removeprefix(array)}." if array else f"{name}."
             found.setdefault(table.removeprefix(prefix)[:-1], number)
         elif key:
             found.setdefault((table + re.sub(r"""["'\s]""", "", key[1])).removeprefix(prefix), number)

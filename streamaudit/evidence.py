@@ -2,11 +2,14 @@
 provider billed. It is joined to calls by an id when they are read, whichever came first, and never makes a call.
 """
 
-from dataclasses import dataclass
+import csv
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, UsageError
+from streamaudit.ingest import FileResult
 from streamaudit.reader import Reader, Refused
 from streamaudit.store import ReadFailure, Store, reading, sql_text
 
@@ -111,6 +114,25 @@ class Joined:
     unmatched: int = 0
     ambiguous: int = 0
     problem: str | None = None
+
+
+def hinted(outcome: FileResult) -> FileResult:
+    """What became of a file of calls; one that could not be read and is a CSV file with the id of calls is pointed to
+    ``--evidence``."""
+    if not outcome.problem or outcome.hint or not outcome.shown.lower().endswith(".csv"):
+        return outcome
+    try:
+        with open(outcome.shown, encoding="utf-8-sig", newline="") as file:
+            header = {name.strip() for name in next(csv.reader(file), [])}
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return outcome
+    if not any(header & set(names) for names in FIGURES.values()):
+        return outcome
+    kind = next((kind for kind, names in KEYS.items() if header & set(names)), None)
+    if kind is None:
+        return outcome
+    command = f"streamaudit ingest {shlex.quote(outcome.shown)} --evidence --on {kind}"
+    return replace(outcome, hint=f"{command} adds what it knows to the calls of other files")
 
 
 def parse_on(text: str | None) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from streamaudit.audits._notes import coverage_notes
 from streamaudit.buckets import bounds_us, define_buckets, edges_us
-from streamaudit.errors import InputError, StreamauditError, UsageError
+from streamaudit.errors import DeliveryError, StreamauditError, UsageError
 from streamaudit.render import _escape
 from streamaudit.report import Note
 from streamaudit.scope import Scope
@@ -97,7 +97,7 @@ def target_of(name: str, *, overwrite: bool, inputs: tuple[str, ...] = ()) -> Ta
 @contextmanager
 def staged(target: Target) -> Iterator[Path]:
     """A folder beside the target to write into; what is in it becomes the target when the block ends well, and is gone
-    when it does not. InputError when that cannot be written."""
+    when it does not. DeliveryError when that cannot be written."""
     folder = target.path.with_name(f".{target.path.name}.{secrets.token_hex(4)}")
     try:
         os.fsencode(folder).decode()
@@ -117,7 +117,7 @@ def staged(target: Target) -> Iterator[Path]:
 
 
 def write_calls(store: Store, scope: Scope, target: Target, folder: Path) -> Exported:
-    """Write the calls of a scope into a staging folder. InputError when the disk is full or refuses."""
+    """Write the calls of a scope into a staging folder. DeliveryError when the disk is full or refuses."""
     scope.prepare(store)
     define_buckets(store)
     days = store.query(scope.sql(_DAYS), scope.total().params())
@@ -232,7 +232,7 @@ def _is_export(folder: Path) -> bool:
     )
 
 
-def _refusal(target: Target, error: StreamauditError) -> InputError | None:
+def _refusal(target: Target, error: StreamauditError) -> DeliveryError | None:
     """The failure to write a file in our words; None when the error is about something else."""
     text = str(error.__cause__).lower()
     reasons = ("no space left on device", "permission denied", "file too large", "read-only file system", "quota")
@@ -242,5 +242,5 @@ def _refusal(target: Target, error: StreamauditError) -> InputError | None:
     return _cannot_write(target, reason) if reason else None
 
 
-def _cannot_write(target: Target, reason: str | None) -> InputError:
-    return InputError(f"cannot write {target.shown}: {(reason or 'the system refuses').lower()}")
+def _cannot_write(target: Target, reason: str | None) -> DeliveryError:
+    return DeliveryError(f"cannot write {target.shown}: {(reason or 'the system refuses').lower()}")

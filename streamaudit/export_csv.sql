@@ -25,6 +25,7 @@ SELECT * REPLACE (
     csv_cell(usage_basis) AS usage_basis,
     csv_cell(rendered_basis) AS rendered_basis,
     csv_cell(cost_basis) AS cost_basis,
+    csv_cell(input_cost_basis) AS input_cost_basis,
     csv_cell(output_cost_basis) AS output_cost_basis,
     csv_cell(outcome) AS outcome,
     csv_cell(cancel_evidence) AS cancel_evidence,

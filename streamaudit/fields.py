@@ -265,7 +265,7 @@ def _pointer(names: tuple[str, ...]) -> str:
 
 def _mappable(path: str) -> bool:
     try:
-        parse_mapping([f"tenant={path}"])
+        parse_mapping([f"rendered_tokens={path}"])
     except UsageError:
         return False
     return True

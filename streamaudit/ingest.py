@@ -13,7 +13,7 @@ from pathlib import Path
 import streamaudit
 from streamaudit.errors import InputError
 from streamaudit.locate import Reject
-from streamaudit.mapping import KEYED, Mapping
+from streamaudit.mapping import KEYED, Mapping, near_path
 from streamaudit.merge import (
     Counts,
     Forgotten,
@@ -24,6 +24,7 @@ from streamaudit.merge import (
     replace_loads,
     set_variables,
 )
+from streamaudit.prose import refused_texts
 from streamaudit.reader import InputFile, NotRecords, Reader, Refused
 from streamaudit.sources import Match, Refusal, Source, claims, discover
 from streamaudit.stage import explain, find_rejects, stage
@@ -51,6 +52,7 @@ class Coverage:
     nested: int = 0
     same_response: int = 0
     embeddings: int = 0
+    outcome_words: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ class FileResult:
     """The file was read before under another mapping, which no longer holds."""
     passed_over: bool = False
     """The file was only found in a folder or by a glob, and nothing says it was meant."""
-    absent: frozenset[str] = frozenset()
-    """Mapped columns for which no record has the user's path."""
+    absent: dict[str, str | None] = field(default_factory=dict)
+    """Mapped columns for which no record has the user's path, each with the path that may have been meant."""
     emptied: dict[str, int] = field(default_factory=dict)
     """By column, calls that have a value only under another key than the one in ``keys``."""
 
@@ -175,6 +177,9 @@ class Ingest:
                     rejects = find_rejects(store, file, source, self._options.mapping, salt)
                 except ReadFailure as failure:
                     return FileResult(file.shown, source, match, problem=explain(file, failure))
+                texts = refused_texts(store, self._options.mapping)
+                if texts:
+                    return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
                 too_many = self._too_many(len(rejects))
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
@@ -182,7 +187,10 @@ class Ingest:
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
                 counts, load_id, keys, emptied = self._merge(file, source, match, rejects)
-            absent = unfilled(store, self._options.mapping)
+            paths = self._options.mapping.paths
+            absent = {
+                column: near_path(paths[column][0], file.head) for column in unfilled(store, self._options.mapping)
+            }
         return FileResult(
             file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied, remapped=remapped
         )  # fmt: skip
@@ -293,7 +301,8 @@ SELECT
     count(*) FILTER (counted AND NOT embedding AND start_time IS NULL),
     count(*) FILTER (uncounted_reason = 'nested'),
     count(*) FILTER (uncounted_reason = 'same_response'),
-    count(*) FILTER (counted AND embedding)
+    count(*) FILTER (counted AND embedding),
+    count(*) FILTER (counted AND NOT embedding AND cancel_evidence = 'unknown_word')
 FROM (SELECT *, operation = 'embedding' AS embedding FROM call_outcome)
 WHERE list_contains($loads, load_id)
 """

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from streamaudit.fields import Field, Survey
+from streamaudit.mapping import can_fill
 from streamaudit.reader import InputFile
 from streamaudit.report import NO_WINDOW, Column, Mark, Note, Report, Table, Value
 from streamaudit.roles import ORDER, Guess, candidate, guess
@@ -48,7 +49,7 @@ def report(surveys: Sequence[Survey], role: str | None, hidden: frozenset[str] =
 
 def listed(survey: Survey) -> list[Named]:
     """Every field with what it looks like: those with a role first, in the order of the roles, then by path."""
-    rows = [(survey, field, None if field.fills else guess(field.facts)) for field in survey.fields]
+    rows = [(survey, field, None if field.fills else _likely(field)) for field in survey.fields]
 
     def order(row: Named) -> tuple[int, bool, float, str]:
         _, field, found = row
@@ -66,11 +67,20 @@ def candidates(survey: Survey, role: str) -> list[Named]:
     for field in survey.fields:
         if field.fills == role:
             rows.append((survey, field, None))
-        elif (found := candidate(role, field.facts)) and (not field.fills or found.basis == "name"):
+        elif (
+            (found := candidate(role, field.facts))
+            and (not field.fills or found.basis == "name")
+            and can_fill(role, field.path)
+        ):
             rows.append((survey, field, found))
 
     named = [row for row in rows if not row[2] or row[2].basis == "name"]
     return sorted(named or rows, key=lambda row: (row[2] is not None, -row[2].score if row[2] else 0.0, row[1].path))
+
+
+def _likely(field: Field) -> Guess | None:
+    found = guess(field.facts)
+    return found if found and can_fill(found.role, field.path) else None
 
 
 def _row(field: Field, found: Guess | None, hidden: frozenset[str]) -> tuple[Value, ...]:

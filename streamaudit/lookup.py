@@ -9,13 +9,18 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamaudit import config
+from streamaudit import config, log
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store import Store, sql_text
 
 KEY_COLUMNS = (
     "user_id", "session_id", "tenant", "service", "environment", "route", "deploy", "region", "model", "provider",
     "source", "name",
+)  # fmt: skip
+_KEY = "CASE $column " + " ".join(f"WHEN '{name}' THEN calls.{name}" for name in KEY_COLUMNS) + " END"
+_ANY_MATCH = (
+    "SELECT EXISTS (FROM store.calls SEMI JOIN (SELECT key FROM lookups WHERE field = $field) AS entries ON key = "  # noqa: S608
+    + _KEY + ")"
 )  # fmt: skip
 _SET = {name: f"SET VARIABLE lookup_{name}_by = $column" for name in config.LOOKUPS}
 
@@ -50,6 +55,15 @@ def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
             store.run(_SET[field], {"column": column})
     store.script(sql_text("lookup.sql"))
     store.stale = True
+
+
+def say_unmatched(store: Store, lookups: list[Lookup]) -> None:
+    """On standard error: the lookups of the configuration of which no call has a key."""
+    if not lookups or not store.one("SELECT EXISTS (FROM store.calls)")[0]:
+        return
+    for lookup in lookups:
+        if not store.one(_ANY_MATCH, {"field": lookup.field, "column": lookup.key_column})[0]:
+            log.note(f"lookup.{lookup.field}: no call has a {lookup.key_column} of the file, so it fills nothing")
 
 
 def keep_lookups(store: Store, lookups: list[Lookup]) -> None:

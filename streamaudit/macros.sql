@@ -97,7 +97,18 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
         WHEN lower(x) IN ('interrupted', 'incomplete') THEN 'interrupted'
         WHEN lower(x) = 'unknown' THEN 'unknown'
         WHEN says_cancelled(x) OR contains(lower(x), 'disconnect') THEN 'cancelled'
+        WHEN x <> '' THEN 'unrecognised'
     END;
+
+-- A route without what its caller appended: query strings hold names, tokens and searches.
+CREATE OR REPLACE TEMP MACRO path_only(x) AS
+    CASE WHEN NOT contains(x, '?') AND NOT contains(x, '#') THEN x
+        WHEN regexp_matches(x, '^([A-Za-z]+ +)?(/|[A-Za-z][A-Za-z0-9+.-]*://)|\?[^\s=]*=')
+            THEN nullif(regexp_replace(x, '[?#].*$', '', 's'), '')
+        ELSE x END;
+
+-- A text rather than a name: long, or of more than a dozen words.
+CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - length(replace(x, ' ', '')) >= 12;
 
 -- Milliseconds in a named unit.
 CREATE OR REPLACE TEMP MACRO unit_ms(x) AS

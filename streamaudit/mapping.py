@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from streamaudit.errors import UsageError, nearest
+from streamaudit.roles import words
 
 # Columns a user may fill from a path of their own.
 MAPPABLE = (
@@ -26,7 +30,18 @@ MAPPABLE = (
 KEYED = ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
 
 _MAX_DEPTH = 6
-# Where prompts and answers live: nothing from there may become a column.
+# A key may itself be content; only what looks like a field's name is repeated.
+_SAYABLE = re.compile(r"[A-Za-z_][\w.-]{0,80}")
+# Words that name what somebody said. No column of text comes from a field whose name ends in one, or from inside an
+# object that is called so.
+_SPOKEN = frozenset(
+    "answer answers arguments args body candidate candidates choice choices completion completions content contents "
+    "delta deltas excerpt feedback generation generations input inputs instruction instructions message messages msg "
+    "output outputs prompt prompts query question questions reply replies response responses result results snippet "
+    "summary text texts thinking thought thoughts transcript transcripts transcription utterance utterances".split()
+)
+_COUNTS = ("rendered_tokens", "delivered_tokens", "cancelled")
+"""Columns that take no text, whatever a field holds."""
 _CONTENT = {"input", "output", "messages", "prompt", "completion", "content", "text", "choices", "response"}
 
 
@@ -61,10 +76,50 @@ def parse_mapping(assignments: list[str]) -> Mapping:
             )
         if any(not part for part in path.split(".")) or path.count(".") >= _MAX_DEPTH:
             raise UsageError(f"--map {text}: a path is up to {_MAX_DEPTH} names joined by dots")
-        if path.split(".")[0] in _CONTENT or (path.startswith("attributes.") and path.split(".")[1] in _CONTENT):
+        parts = path.lower().split(".")
+        if parts[0] in _CONTENT or (parts[0] == "attributes" and parts[1:] and parts[1] in _CONTENT):
             raise UsageError(f"--map {text}: {path} holds prompts or answers, which are never stored")
+        if column not in _COUNTS and _is_spoken(path):
+            raise UsageError(
+                f"--map {text}: {path} is named like something that was said, which is never stored",
+                "map a field that holds a name or an id",
+            )
         paths[column] = (path,)
     return Mapping(paths)
+
+
+def _is_spoken(path: str) -> bool:
+    """Whether a field is named like something that was said, or lies in an object that is."""
+    *above, last = path.split(".")
+    return not _SPOKEN.isdisjoint(part.lower() for part in above) or not _SPOKEN.isdisjoint(words(last)[-1:])
+
+
+def can_fill(column: str, path: str) -> bool:
+    """Whether a field of this name may fill a column; only columns of text are guarded."""
+    return column not in MAPPABLE or column in _COUNTS or not _is_spoken(path)
+
+
+def near_path(path: str, records: Sequence[Any]) -> str | None:
+    """The path in these records that was most likely meant by one that none of them has: the same key elsewhere, else
+    one spelled much alike."""
+    present = sorted({found for record in records for found in _paths(record, ()) if _SAYABLE.fullmatch(found)})
+    last = path.rpartition(".")[2]
+    same = [one for one in present if one.rpartition(".")[2] == last and one != path]
+    if same:
+        return nearest(path, same) or (same[0] if len(same) == 1 else None)
+    close = nearest(last, [one.rpartition(".")[2] for one in present])
+    alike = [one for one in present if one.rpartition(".")[2] == close]
+    return nearest(path, alike) or next(iter(alike), None)
+
+
+def _paths(value: Any, names: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(value, dict) and len(names) < _MAX_DEPTH:
+        for key, inner in value.items():
+            if not isinstance(key, str) or _is_spoken(key):
+                continue
+            yield from _paths(inner, (*names, key))
+    elif names and not isinstance(value, list) and value is not None:
+        yield ".".join(names)
 
 
 def json_pointers(path: str) -> list[str]:

@@ -75,7 +75,7 @@ _UNPRICED = """
 SELECT DISTINCT provider, coalesce(response_model, model), start_time::DATE
 FROM scratch.staged
 WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
-    AND (cost_usd IS NULL OR output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0)
+    AND (cost_usd IS NULL OR input_cost_usd IS NULL OR output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0)
 """
 
 _CREATE_PRICES = """
@@ -147,6 +147,8 @@ SELECT
     true AS counted,
     CASE WHEN cost_usd IS NOT NULL THEN 'reported' WHEN input_part + output_part IS NOT NULL THEN 'priced' ELSE 'none'
     END AS cost_basis,
+    CASE WHEN input_cost_usd IS NOT NULL THEN 'reported' WHEN input_part IS NOT NULL THEN 'priced' ELSE 'none' END
+        AS input_cost_basis,
     CASE WHEN output_cost_usd IS NOT NULL THEN 'reported' WHEN output_part IS NOT NULL THEN 'priced' ELSE 'none' END
         AS output_cost_basis,
     CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL

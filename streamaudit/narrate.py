@@ -50,8 +50,12 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
 def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
     """The mapped paths that no record of any file read in this run has."""
     read = [outcome.absent for outcome in results if outcome.counts]
-    for column in sorted(frozenset.intersection(*read)) if read else ():
-        log.note(f"no record has {' or '.join(mapping.paths[column])}: --map {column} filled nothing")
+    for column in sorted(set(read[0]).intersection(*read)) if read else ():
+        meant = next((one[column] for one in read if one[column]), None)
+        log.note(
+            f"no record has {' or '.join(mapping.paths[column])}: --map {column} filled nothing"
+            + (f", did you mean {column}={meant}?" if meant else "")
+        )
 
 
 def equation(results: list[FileResult]) -> None:
@@ -100,6 +104,7 @@ def coverage(found: Coverage) -> None:
         (found.same_response, "calls are in another source under the same response id: counted once"),
         (found.embeddings, "embedding calls are kept apart"),
         (found.without_start, "calls have no start time: they are in no time window"),
+        (found.outcome_words, "calls carry an outcome word that is not known: their outcome counts as unknown"),
     ):
         if count:
             log.note(f"  {count:,} {text}")

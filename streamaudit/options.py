@@ -74,7 +74,7 @@ Until = Annotated[
     Optional[str], typer.Option("--until", metavar="TIME", help="Up to, not including, this date or time.")
 ]
 Last = Annotated[Optional[str], typer.Option("--last", metavar="SPAN", help="The last 7d, 24h, 2w, ... up to now.")]
-Week = Annotated[Optional[str], typer.Option("--week", metavar="WEEK", help="One ISO week, such as 2026-W47.")]
+Week = Annotated[Optional[str], typer.Option("--week", metavar="WEEK", help="One ISO week, such as 2026-W47; last is the last whole one.")]
 Tz = Annotated[
     str,
     typer.Option(
@@ -96,6 +96,12 @@ Only = Annotated[
 By = Annotated[
     Optional[str],
     typer.Option("--by", metavar="DIM[,DIM]", help="Group by tenant, model, route, deploy, week, group:tenant, ...", autocompletion=completion.dimensions),
+]
+OnInsufficient = Annotated[
+    str,
+    typer.Option(
+        "--on-insufficient", metavar="WHAT", help="When data is too little for a verdict: pass, warn or fail."
+    ),
 ]
 Top = Annotated[
     Optional[int],
@@ -242,7 +248,7 @@ class Writing:
     """Where a report goes and how it looks."""
 
     format: Annotated[
-        Optional[str], typer.Option("--format", metavar="FORMAT", help="table, json, jsonl, csv or markdown.")
+        Optional[str], typer.Option("--format", metavar="FORMAT", help="table, json, jsonl, csv, markdown, junit or github.")
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False
     output: Annotated[
@@ -276,7 +282,7 @@ class Writing:
         """The dimensions to show aliases for."""
         from streamaudit.scope import parse_by
 
-        return parse_by(self.redact) if self.redact else ()
+        return parse_by(self.redact, flag="--redact") if self.redact else ()
 
 
 def mapping(assignments: list[str] | None) -> "Mapping":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamaudit import log
-from streamaudit.errors import InputError, UsageError
+from streamaudit.errors import DeliveryError, UsageError
 from streamaudit.render import Screen, format_for, formats, load
 from streamaudit.report import Report
 
@@ -88,7 +88,7 @@ def _write_file(path: Path, text: str) -> None:
             finally:
                 fresh.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
     log.note(f"wrote {path}")
 
 

@@ -380,6 +380,8 @@ def _describe_non_json(head: bytes) -> str:
         return "xz and bzip2 are not read: repack as .gz or .zst"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         return "HTML or XML, not JSON: probably a login or error page saved in place of the export"
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head[:2] in (b"{\x00", b"[\x00", b"\x00{", b"\x00["):
+        return "UTF-16 text: save it as UTF-8"
     if b"\x00" in head[:4096]:
         return "a binary file, not JSON"
     first = head.split(b"\n", 1)[0]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from streamaudit.audits._notes import interval_and_notes
+from streamaudit.audits._notes import empty_note, interval_and_notes
 from streamaudit.invoice import Billed, Key, provider_name
 from streamaudit.report import Column, Mark, Note, Report, Row, Table
 from streamaudit.scope import Scope
@@ -38,7 +38,7 @@ SELECT
     by_1, by_2, count(*),
     count(*) FILTER (cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
     sum(cost_usd),
-    count(*) FILTER (output_cost_basis = 'priced' OR cost_basis = 'priced'),
+    count(*) FILTER ((output_cost_basis = 'priced' OR cost_basis = 'priced') AND cost_usd IS NOT NULL),
     sum(input_tokens + output_tokens)::BIGINT,
     count(*) FILTER ((input_tokens + output_tokens) IS NULL)
 FROM scope
@@ -62,7 +62,7 @@ class _Traced:
 
 
 _Pair = tuple[_Traced | None, Billed | None]
-_LEFT_OUT = ("nested", "same_response")
+_LEFT_OUT = ("nested", "same_response", "rejected")
 
 
 def run(store: Store, scope: Scope, invoice: dict[Key, Billed]) -> Report:
@@ -80,7 +80,7 @@ def run(store: Store, scope: Scope, invoice: dict[Key, Billed]) -> Report:
     by_place = Table("by_month_provider", (*map(Column, BY), *COLUMNS), rows, BY)
     total = Table("total", COLUMNS, (_figures(pairs),))
     interval, found = interval_and_notes(store, scope)
-    notes = (*_notes(places, pairs, scope), *(note for note in found if note.code in _LEFT_OUT))
+    notes = (*_notes(store, places, pairs, scope), *(note for note in found if note.code in _LEFT_OUT))
     return Report(TITLE, interval, (_marked(by_place), _marked(total)), BY, scope.filters, notes)
 
 
@@ -153,10 +153,10 @@ def _marked(table: Table) -> Table:
     return replace(table, marks=marks)
 
 
-def _notes(places: Sequence[_Place], pairs: Sequence[_Pair], scope: Scope) -> Iterator[Note]:
+def _notes(store: Store, places: Sequence[_Place], pairs: Sequence[_Pair], scope: Scope) -> Iterator[Note]:
     ours = _together([traced for traced, _ in pairs if traced])
     if ours is None:
-        yield Note("empty", "no calls in this window")
+        yield empty_note(store)
     else:
         found = [(*place, traced.calls) for place, (traced, _) in zip(places, pairs, strict=True) if traced]
         no_provider = sum(calls for _, provider, calls in found if provider is None)
@@ -164,7 +164,7 @@ def _notes(places: Sequence[_Place], pairs: Sequence[_Pair], scope: Scope) -> It
         stated = (
             ("cost_unknown", ours.cost_unknown, "calls have no known cost: our side is a lower bound"),
             ("cost_priced", ours.priced, "calls are priced from a price table, not by their source"),
-            ("no_provider", no_provider, "calls name no provider; ingest --map provider=PATH says where it is"),
+            ("no_provider", no_provider, "calls name no provider: streamaudit coverage says what to record"),
             ("no_start_time", no_month, "calls have no start time and so no month"),
         )
         yield from (Note(code, f"{count:,} {message}", count) for code, count, message in stated if count)

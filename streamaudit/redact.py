@@ -14,25 +14,22 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
     filters, which would name them. A table of facts (``figure``, ``value``) has them in rows; there, and in the tables
     beside it, every text that is such a value is replaced."""
 
-    def alias(dimension: str, value: Value) -> Value:
-        if value is None:
-            return None
-        digest = hmac.new(key.encode(), f"{dimension}\0{value}".encode(), hashlib.sha256).hexdigest()
-        return f"{dimension}-{digest[:8]}"
-
-    stated: dict[Value, Value] = {value: alias(name, value) for name, value in _stated(report) if name in dimensions}
+    stated: dict[Value, Value] = {
+        value: alias(name, value, key) for name, value in _stated(report) if name in dimensions
+    }
 
     def hidden(table: Table) -> Table:
         names = [column.name for column in table.columns]
         # A group is called what its members may be called, so it is hidden with any of them.
         places = {
-            index: name for index, name in enumerate(names) if name in dimensions or name.startswith("group:")
+            index: name.removeprefix("from_") for index, name in enumerate(names)
+            if name.removeprefix("from_") in dimensions or name.startswith("group:")
         }
         if not places and not stated:
             return table
         rows = tuple(
             tuple(
-                alias(places[index], value) if index in places else stated.get(value, value)
+                alias(places[index], value, key) if index in places else stated.get(value, value)
                 for index, value in enumerate(row)
             )
             for row in table.rows
@@ -41,6 +38,14 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
 
     filters = dict.fromkeys(report.filters, "(redacted)")
     return replace(report, tables=tuple(hidden(table) for table in report.tables), filters=filters)
+
+
+def alias(dimension: str, value: Value, key: str) -> str | None:
+    """What stands for a value of a dimension; nothing for the lack of one."""
+    if value is None:
+        return None
+    digest = hmac.new(key.encode(), f"{dimension}\0{value}".encode(), hashlib.sha256).hexdigest()
+    return f"{dimension}-{digest[:8]}"
 
 
 def _stated(report: Report) -> Iterator[tuple[str, str]]:

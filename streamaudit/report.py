@@ -43,6 +43,10 @@ class Column:
     """Holds names that someone will copy: a screen without room leaves out other columns and never shortens these."""
     prose: bool = False
     """Holds sentences, which a screen may break into lines; only in tables of the shape ``facts``."""
+    unit_from: str = ""
+    """The column that holds the unit of each row's value, where rows have different ones."""
+    kept: bool = False
+    """Asked for, or what the table is about: a screen without room leaves out other columns first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class Table:
     """For a histogram: the name of the table with the percentiles (same dimensions) to mark on the ruler."""
     title: str = ""
     marks: dict[tuple[int, str], Mark] = field(default_factory=dict)
+    breaks: dict[int, dict[str, float]] = field(default_factory=dict)
+    """For the eye only: where the flow of rows changes, by index of the row after it; the relative change by column."""
 
     def records(self) -> Iterator[dict[str, Value]]:
         """The rows as dictionaries in column order; the rest row carries ``"rest": True``."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from streamaudit import narrate
 from streamaudit.errors import EXIT_OK, InputError, StreamauditError, UsageError
 from streamaudit.ingest import Ingest, Options
-from streamaudit.lookup import apply_lookups, read_lookups
+from streamaudit.lookup import apply_lookups, read_lookups, say_unmatched
 from streamaudit.options import Inputs, Writing, mapping
 from streamaudit.output import Output, tops, write
 from streamaudit.reader import Reader, expand
@@ -68,6 +68,7 @@ def opened(inputs: Inputs, writable: Path | None = None) -> Iterator[Store]:
         else:
             store = stack.enter_context(inputs.open(write=False))
         apply_lookups(store, lookups)
+        say_unmatched(store, lookups)
         store.lock_down(writable)
         yield store
 

@@ -8,7 +8,8 @@ _WANTED = """
 SELECT DISTINCT provider, coalesce(response_model, model), start_time::DATE
 FROM store.calls
 WHERE coalesce(response_model, model) IS NOT NULL
-    AND (cost_basis <> 'reported' OR output_cost_basis <> 'reported' OR coalesce(output_tokens, 0) = 0)
+    AND (cost_basis <> 'reported' OR input_cost_basis <> 'reported' OR output_cost_basis <> 'reported'
+        OR coalesce(output_tokens, 0) = 0)
 """
 _CREATE = """
 CREATE OR REPLACE TEMP TABLE new_prices (
@@ -38,9 +39,9 @@ WITH priced AS (
         AND prices.day IS NOT DISTINCT FROM calls.start_time::DATE
 ), parts AS (
     SELECT
-        source, call_id, cost_usd, cost_basis, output_cost_basis, cache_hit,
+        source, call_id, cost_usd, cost_basis, input_cost_basis, output_cost_basis, cache_hit,
         input_cost_usd AS old_input, output_cost_usd AS old_output, output_usd_per_token AS old_unit,
-        CASE WHEN cost_basis = 'reported' OR cache_hit THEN input_cost_usd
+        CASE WHEN input_cost_basis = 'reported' OR cache_hit THEN input_cost_usd
             WHEN billed THEN input_usd(price, input_tokens, cached_input_tokens, cache_write_tokens) END AS input_part,
         CASE WHEN output_cost_basis = 'reported' THEN output_cost_usd
             WHEN billed OR cache_hit THEN output_tokens * price.output END AS output_part,
@@ -52,18 +53,21 @@ WITH priced AS (
         CASE WHEN cost_basis = 'reported' OR cache_hit THEN cost_usd ELSE input_part + output_part END AS new_cost,
         CASE WHEN cost_basis = 'reported' THEN 'reported' WHEN input_part + output_part IS NOT NULL THEN 'priced'
             ELSE 'none' END AS new_basis,
+        CASE WHEN input_cost_basis = 'reported' THEN 'reported' WHEN input_part IS NOT NULL THEN 'priced' ELSE 'none'
+            END AS new_input_basis,
         CASE WHEN output_cost_basis = 'reported' THEN 'reported' WHEN output_part IS NOT NULL THEN 'priced' ELSE 'none'
             END AS new_output_basis
     FROM parts
 )
 SELECT * FROM valued
-WHERE (new_cost, new_basis, new_output_basis, input_part, output_part, unit)
-    IS DISTINCT FROM (cost_usd, cost_basis, output_cost_basis, old_input, old_output, old_unit)
+WHERE (new_cost, new_basis, new_input_basis, new_output_basis, input_part, output_part, unit)
+    IS DISTINCT FROM (cost_usd, cost_basis, input_cost_basis, output_cost_basis, old_input, old_output, old_unit)
 """
 _UPDATE = """
 UPDATE store.calls AS calls
 SET cost_usd = n.new_cost, input_cost_usd = n.input_part, output_cost_usd = n.output_part,
-    output_usd_per_token = n.unit, cost_basis = n.new_basis, output_cost_basis = n.new_output_basis
+    output_usd_per_token = n.unit, cost_basis = n.new_basis, input_cost_basis = n.new_input_basis,
+    output_cost_basis = n.new_output_basis
 FROM new_costs AS n
 WHERE calls.source = n.source AND calls.call_id = n.call_id
 """

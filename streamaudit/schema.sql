@@ -56,6 +56,7 @@ CREATE TABLE calls (
     output_cost_usd         DOUBLE,
     output_usd_per_token    DOUBLE,
     cost_basis              VARCHAR,
+    input_cost_basis        VARCHAR,
     output_cost_basis       VARCHAR,
     outcome                 VARCHAR NOT NULL,
     cancel_evidence         VARCHAR,
@@ -218,6 +219,7 @@ COMMENT ON COLUMN calls.input_cost_usd IS 'Input part of the cost in US dollars.
 COMMENT ON COLUMN calls.output_cost_usd IS 'Output part of the cost in US dollars.';
 COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost goes before it.';
 COMMENT ON COLUMN calls.cost_basis IS 'reported by the source, priced from a price table, or none.';
+COMMENT ON COLUMN calls.input_cost_basis IS 'The same for input_cost_usd.';
 COMMENT ON COLUMN calls.output_cost_basis IS 'The same for output_cost_usd.';
 COMMENT ON COLUMN calls.outcome IS 'completed, cancelled, timeout, error, interrupted or unknown.';
 COMMENT ON COLUMN calls.cancel_evidence IS 'Rule that decided the outcome, such as flag, http_status, finish_reason, error_type.';

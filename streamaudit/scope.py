@@ -32,6 +32,7 @@ _ONLY = "\n".join(
     for name in PLAIN
 )
 
+_OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
 _SCOPE = f"""
 WITH scope AS NOT MATERIALIZED (
     SELECT
@@ -49,6 +50,31 @@ WITH scope AS NOT MATERIALIZED (
 {_ONLY}
 )
 """  # noqa: S608 - assembled from the fixed lists above
+# The same calls with one of two sides (0 the base, 1 the head, NULL neither) and up to three strata, named like ``by``.
+SIDED = f"""
+, sided AS (
+    SELECT
+        *,
+        CASE
+            WHEN ($on::VARCHAR IS NULL OR side_value = $base)
+                AND ($base_since::TIMESTAMP IS NULL OR start_time >= $base_since)
+                AND ($base_until::TIMESTAMP IS NULL OR start_time < $base_until) THEN 0
+            WHEN ($on::VARCHAR IS NULL OR side_value = $head)
+                AND ($head_since::TIMESTAMP IS NULL OR start_time >= $head_since)
+                AND ($head_until::TIMESTAMP IS NULL OR start_time < $head_until) THEN 1
+        END AS side
+    FROM (
+        SELECT
+            *,
+            CASE $on::VARCHAR {_OF_CALL} END AS side_value,
+            CASE ($strata::VARCHAR[])[1] {_OF_CALL} END AS stratum_1,
+            CASE ($strata::VARCHAR[])[2] {_OF_CALL} END AS stratum_2,
+            CASE ($strata::VARCHAR[])[3] {_OF_CALL} END AS stratum_3
+        FROM scope
+    )
+    WHERE start_time IS NOT NULL
+)
+"""  # noqa: S608 - assembled from the fixed lists above
 _REST = f"""{_SCOPE.replace("WITH scope AS NOT", "WITH everything AS NOT")}, scope AS NOT MATERIALIZED (
     SELECT everything.* REPLACE (NULL AS by_1, NULL AS by_2, NULL AS by_3, NULL AS by_4)
     FROM everything ANTI JOIN shown_groups AS shown
@@ -58,8 +84,8 @@ _REST = f"""{_SCOPE.replace("WITH scope AS NOT", "WITH everything AS NOT")}, sco
 """  # noqa: S608 - static text
 
 # ``group_N`` is the name of the group that the N-th dimension's value belongs to; NULL where it belongs to none.
+_UNTAXED = "CREATE OR REPLACE TEMP VIEW untaxed AS SELECT *, NULL::BIGINT AS tax_best FROM call_outcome"
 _NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
-_OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
 _GROUP_JOINS = "\n".join(  # from the fixed list above
     f"LEFT JOIN (SELECT value AS value_{slot}, name AS group_{slot} FROM group_members WHERE slot = {slot})\n"  # noqa: S608
     f"    ON value_{slot} = CASE getvariable('group_{slot}_of') {_OF_CALL} END"
@@ -116,14 +142,19 @@ class Scope:
         """A query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
         return (_REST if rest else _SCOPE) + query
 
-    def prepare(self, store: Store) -> None:
-        """Define ``visible``, the one place where the user's own condition is part of a query."""
-        refresh(store)
+    def prepare(self, store: Store, *, taxed: bool = True) -> None:
+        """Define ``visible``, the one place where the user's own condition is part of a query. Valuing the tax of
+        millions of calls takes seconds: without ``taxed``, ``tax_best`` is NULL and other columns of it are absent."""
+        taxed = taxed or self.where is not None
+        refresh(store, taxed=taxed)
+        if not taxed:
+            store.run(_UNTAXED)
         grouped = any(name.startswith(_GROUP) for name in self.by)
         if grouped:
             self._list_members(store)
         calls = _GROUPED if grouped else _NO_GROUPS
         condition = f" WHERE ({checked_condition(store, self.where)})" if self.where is not None else ""
+        calls = calls if taxed else calls.replace("call_tax", "untaxed")
         store.run(f"CREATE OR REPLACE TEMP VIEW visible AS SELECT * FROM ({calls}){condition}")  # noqa: S608 - checked
 
     def _list_members(self, store: Store) -> None:
@@ -170,8 +201,10 @@ def group_members(name: str, groups: dict[str, dict[str, tuple[str, ...]]]) -> t
     )
 
 
-def parse_by(text: str | None, groups: dict[str, dict[str, tuple[str, ...]]] | None = None) -> tuple[str, ...]:
-    """``"tenant,model"`` as dimensions. Raises UsageError naming the nearest known one."""
+def parse_by(
+    text: str | None, groups: dict[str, dict[str, tuple[str, ...]]] | None = None, flag: str = "--by"
+) -> tuple[str, ...]:
+    """``"tenant,model"`` as dimensions. Raises UsageError naming the option ``flag`` and the nearest known one."""
     names = tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
     for name in names:
         if name.startswith(_GROUP):
@@ -179,13 +212,13 @@ def parse_by(text: str | None, groups: dict[str, dict[str, tuple[str, ...]]] | N
         elif name not in DIMENSIONS:
             close = nearest(name, list(DIMENSIONS))
             raise UsageError(
-                f"--by {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
+                f"{flag} {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
                 "dimensions: " + ", ".join(DIMENSIONS),
             )
     if len(set(names)) != len(names):
-        raise UsageError(f"--by {text}: a dimension is named twice")
+        raise UsageError(f"{flag} {text}: a dimension is named twice")
     if len(names) > MAX_BY:
-        raise UsageError(f"--by takes at most {MAX_BY} dimensions")
+        raise UsageError(f"{flag} takes at most {MAX_BY} dimensions")
     return names
 
 
@@ -223,13 +256,7 @@ def parse_window(
         except OverflowError:
             raise UsageError(f"--last {last}: that is before the calendar begins") from None
     if week is not None:
-        match = re.fullmatch(r"(\d{4})-W(\d{1,2})", week)
-        try:
-            monday = date.fromisocalendar(int(match[1]), int(match[2]), 1) if match else None
-        except ValueError:
-            monday = None
-        if monday is None or monday.year > 9000:
-            raise UsageError(f"--week {week}: expected an ISO week such as 2026-W47")
+        monday = _monday(week, (now or datetime.now(UTC)).astimezone(zone).date())
         return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
     start, end = _instant(flag, since, zone), _instant("--until", until, zone)
     if start and end and start >= end:
@@ -242,6 +269,30 @@ def parse_instant(flag: str, text: str, tz: str) -> datetime:
     since, _ = parse_window(text, None, None, None, tz, flag=flag)
     assert since is not None
     return since.astimezone(UTC).replace(tzinfo=None)
+
+
+def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, datetime]:
+    """The window of equal length that ends where this one begins. What begins and ends at midnights in zone ``tz`` is
+    that many whole days, also where the clocks change."""
+    zone = ZoneInfo(tz)
+    first, end = since.astimezone(zone), until.astimezone(zone)
+    if first.time() == end.time() == time():
+        return _midnight(first.date() - (end.date() - first.date()), zone), since
+    return since - (until - since), since
+
+
+def _monday(week: str, today: date) -> date:
+    """The first day of an ISO week; ``last`` is the one before the week that ``today`` is in."""
+    if week == "last":
+        return today - timedelta(days=today.weekday() + 7)
+    match = re.fullmatch(r"(\d{4})-W(\d{1,2})", week)
+    try:
+        monday = date.fromisocalendar(int(match[1]), int(match[2]), 1) if match else None
+    except ValueError:
+        monday = None
+    if monday is None or monday.year > 9000:
+        raise UsageError(f"--week {week}: expected an ISO week such as 2026-W47, or last")
+    return monday
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

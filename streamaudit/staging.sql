@@ -29,8 +29,8 @@ WITH decided AS (
         rowid AS staged_row,
         -- The first rule that speaks decides; cancel_evidence names it.
         CASE
-            WHEN said_outcome <> 'unknown' THEN 'outcome'
-            WHEN app_outcome NOT IN ('completed', 'unknown') THEN 'app_outcome'
+            WHEN said_outcome NOT IN ('unknown', 'unrecognised') THEN 'outcome'
+            WHEN app_outcome NOT IN ('completed', 'unknown', 'unrecognised') THEN 'app_outcome'
             WHEN cancel_flag THEN 'flag'
             WHEN http_status IN (499, 460) THEN 'http_status'
             WHEN finish_reason IS NOT NULL AND outcome_word(finish_reason) IN ('cancelled', 'timeout', 'error',
@@ -38,7 +38,16 @@ WITH decided AS (
             WHEN error_timeout THEN 'error_timeout'
             WHEN error_cancelled THEN 'error'
             WHEN http_status IN (408, 504, 524) THEN 'http_timeout'
+            -- Whoever writes when a user left says that he left; unless he says that he did not.
+            -- At the very end it may be a stamp that every call gets. 0 is what some write where nobody left.
+            WHEN cancelled_at_ms > 0 AND (duration_ms IS NULL OR cancelled_at_ms < duration_ms
+                    OR (cancelled_at_ms = duration_ms AND finish_reason IS NULL AND http_status IS NULL))
+                AND cancel_flag IS DISTINCT FROM false AND coalesce(said_outcome, app_outcome, '') <> 'completed'
+                THEN 'cancelled_at'
             WHEN failed OR http_status >= 400 OR error_type IS NOT NULL THEN 'failed'
+            WHEN said_outcome = 'unrecognised' THEN 'unknown_word'
+            -- An application may call something else an outcome; the provider's finish reason then decides.
+            WHEN app_outcome = 'unrecognised' AND finish_reason IS NULL THEN 'unknown_word'
             -- A success among an application's own keys yields to evidence of the contrary above.
             WHEN app_outcome = 'completed' THEN 'app_outcome'
             WHEN finish_reason IS NOT NULL THEN 'finished'
@@ -58,6 +67,7 @@ WITH decided AS (
             WHEN 'http_status' THEN 'cancelled'
             WHEN 'finish_reason' THEN outcome_word(finish_reason)
             WHEN 'error' THEN 'cancelled'
+            WHEN 'cancelled_at' THEN 'cancelled'
             WHEN 'error_timeout' THEN 'timeout'
             WHEN 'http_timeout' THEN 'timeout'
             WHEN 'failed' THEN 'error'
@@ -78,6 +88,8 @@ SELECT
         END AS streamed,
         CASE WHEN ttft_ms IS NOT NULL THEN coalesce(ttft_basis, 'reported') ELSE ttft_basis END AS ttft_basis,
         coalesce(end_time, start_time + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS end_time,
+        path_only(route) AS route,
+        path_only(name) AS name,
         CASE kind WHEN 'embedding' THEN 'embedding' WHEN 'llm' THEN coalesce(operation, 'chat') END AS operation,
         CASE WHEN output_tokens IS NULL THEN 'none' ELSE coalesce(usage_basis, 'provider') END AS usage_basis
     )

@@ -88,7 +88,12 @@ def _allow(tree: Any, named: frozenset[str]) -> None:
     if not isinstance(tree, dict):
         return
     if isinstance(tree.get("cte_map"), dict):
-        named |= {entry["key"].lower() for entry in tree["cte_map"]["map"]}
+        for entry in tree["cte_map"]["map"]:
+            # A definition sees those before it and, only if it is recursive, itself: any other name is a real table's.
+            name, body = entry["key"].lower(), entry["value"]["query_node"]
+            _allow(entry["value"], named | {name} if body.get("type") == "RECURSIVE_CTE_NODE" else named)
+            named |= {name}
+        tree = {key: value for key, value in tree.items() if key != "cte_map"}
     kind = str(tree.get("type"))
     if kind.endswith("_NODE") and kind not in _NODES:
         raise UsageError("sql: the statement may only read")

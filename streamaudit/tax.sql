@@ -3,6 +3,21 @@
 -- Session variables: model_text (model to characters per token and whether it reasons), on_disconnect (provider to stops,
 -- runs_on or contested), stop_delay_ms (how long a provider that stops may run on). All are set by vocabulary.py.
 
+-- Dollars of calls with an amount. Unknown when there is an amount and none of it has a price: calls of amount 0 cost 0.
+CREATE OR REPLACE TEMP MACRO priced_sum(amount, usd) AS
+    CASE WHEN count(*) FILTER (amount > 0 AND usd IS NOT NULL) > 0 OR count(*) FILTER (amount > 0 AND usd IS NULL) = 0
+        THEN round(fsum(usd), 12) END;
+
+-- Whether the prompt of a call was paid for an answer of which nothing arrived; NULL where nothing tells.
+CREATE OR REPLACE TEMP MACRO prompt_unseen(unseen, from_cache, left_at_ms, first_ms, ran, shown_low, shown_chars,
+        delivered, received_low, chunks, chars) AS
+    CASE
+        WHEN unseen OR from_cache THEN unseen
+        WHEN coalesce(left_at_ms >= first_ms, NOT ran) AND first_ms > 0 THEN false
+        WHEN shown_low > 0 OR shown_chars > 0 OR delivered > 0 THEN false
+        WHEN NOT ran AND (chunks > 0 OR chars > 0 OR received_low > 0) THEN false
+    END;
+
 CREATE OR REPLACE TEMP TABLE early_tax AS
 WITH early AS (
     SELECT
@@ -43,8 +58,10 @@ WITH early AS (
         coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms, chunk_offsets_ms[1] > cancelled_at_ms, false) AS left_before_chunks,
         CASE WHEN rendered_chunks <= len(chunk_tokens) THEN coalesce(list_sum(chunk_tokens[:rendered_chunks]), 0) END
             AS painted_tokens,
-        coalesce(text_of_model.fewest, 2.5) AS fewest_chars, coalesce(text_of_model.usual, 4.0) AS usual_chars,
-        coalesce(text_of_model.most, 4.5) AS most_chars,
+        -- Without answers of the model: a token is a byte or more and a character up to 4 bytes of UTF-8, so a character
+        -- is at most 4 tokens whatever the script; English and code stay below 8 characters a token.
+        coalesce(text_of_model.fewest, 0.25) AS fewest_chars, coalesce(text_of_model.usual, 4.0) AS usual_chars,
+        coalesce(text_of_model.most, 8.0) AS most_chars,
         -- The model's extremes are those of whole answers; the fewer the tokens the further a text may be from them.
         CASE WHEN text_of_model.fewest IS NULL THEN 1.0
             ELSE 1 + 2 / sqrt(greatest(received_chars / text_of_model.usual, 1)) END AS received_slack,
@@ -190,13 +207,15 @@ FROM visible
     -- least() passes over NULL, and unknown reasoning is not hidden tax: every part asks for what it needs.
     SELECT
         *,
-        CASE WHEN reasoning_tokens IS NOT NULL AND tax_best IS NOT NULL THEN least(reasoning_tokens, tax_best) END
+        CASE WHEN tax_best = 0 THEN 0
+            WHEN reasoning_tokens IS NOT NULL AND tax_best IS NOT NULL THEN least(reasoning_tokens, tax_best) END
             AS tax_hidden
     FROM valued
 ), split AS (
     SELECT
         *,
-        CASE WHEN delivered_best IS NOT NULL AND rendered_best IS NOT NULL AND tax_best IS NOT NULL
+        CASE WHEN tax_best = 0 THEN 0
+            WHEN delivered_best IS NOT NULL AND rendered_best IS NOT NULL AND tax_best IS NOT NULL
                 AND (tax_class = 'exact' OR rendered_rule IN ('delivered_counts_as_rendered', 'chunks_until_cancel', 'received_text'))
             THEN least(greatest(delivered_best - rendered_best, 0), tax_best - coalesce(tax_hidden, 0))
         END AS tax_unread

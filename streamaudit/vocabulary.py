@@ -12,10 +12,12 @@ from streamaudit.store import Store, sql_text
 _MODEL_TEXT = """
 SET VARIABLE model_text = (
     SELECT map_from_entries(list((model, {
-        'usual': usual, 'fewest': fewest, 'most': most, 'reasons': reasons})))
+        'usual': CASE WHEN answers >= 20 THEN usual END, 'fewest': CASE WHEN answers >= 20 THEN fewest END,
+        'most': CASE WHEN answers >= 20 THEN most END, 'reasons': reasons})))
     FROM (
         SELECT
             model,
+            count(*) FILTER (texts) AS answers,
             sum(chars) FILTER (texts) / sum(tokens) FILTER (texts) AS usual,
             min(chars / tokens) FILTER (texts) AS fewest,
             max(chars / tokens) FILTER (texts) AS most,
@@ -42,14 +44,17 @@ WHERE outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND model IS N
 """
 
 
-def refresh(store: Store) -> None:
-    """Bring ``call_tax`` up to date with the store; nothing to do when nothing has changed since."""
+def refresh(store: Store, *, taxed: bool = True) -> None:
+    """Bring ``call_tax`` up to date with the store, or only ``call_outcome`` when no tax is asked for; nothing to do
+    when nothing has changed since."""
     if not store.stale:
         return
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(sql_text("evidence.sql"))
     else:
         store.run("CREATE OR REPLACE TEMP VIEW known_calls AS SELECT * FROM placed_calls")
+    if not taxed:
+        return
     store.run("SET VARIABLE stop_delay_ms = $delay", {"delay": stop_delay_ms()})
     spelled = [row[0] for row in store.query("SELECT DISTINCT provider FROM store.calls WHERE provider IS NOT NULL")]
     known = behaviours(spelled)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from streamaudit.audits._explain_figures import FIGURES, LISTS, ORIGIN, Figure, Origin, Record
+from streamaudit.audits._explain_figures import FIGURES, LISTS, ORIGIN, TAX, Figure, Origin, Record
 from streamaudit.audits._explain_rules import field_of, lack_of, rule_of
 from streamaudit.errors import InputError
 from streamaudit.report import Column, Interval, Note, Report, Row, Table, Value
@@ -194,13 +194,16 @@ def _record(store: Store, source: str, call_id: str) -> Record:
 
 
 def _figure_rows(record: Record, origin: Origin) -> list[Row]:
-    """One row per fact: group, figure, value, unit, rule, field; the load first, then every column of the call."""
+    """One row per fact: group, figure, value, unit, rule, field; the load first, then every column of the call;
+    of the tax of a call that has none only that."""
     rows = [*_origin_rows(origin)]
     order = {name: place for place, name in enumerate(FIGURES)}
     for name in sorted(record, key=lambda name: order.get(name, len(order))):
         figure = FIGURES.get(name, Figure("other", name.replace("_", " ")))
         value = _scalar(name, record[name])
         known = value is not None
+        if figure.group == TAX and not known and not record["ended_early"] and name != "tax_class":
+            continue  # one line says that such a call has no tax
         rule = rule_of(name, record, origin) if known else lack_of(name, record, origin, figure)
         rows.append((figure.group, name, value, figure.unit, rule, field_of(name, record, origin) if known else None))
     return rows

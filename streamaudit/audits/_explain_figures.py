@@ -112,6 +112,7 @@ FIGURES: dict[str, Figure] = {
     "cost_usd": Figure(_MONEY, "cost", "usd"),
     "cost_basis": Figure(_MONEY, "cost"),
     "input_cost_usd": Figure(_MONEY, "input cost", "usd"),
+    "input_cost_basis": Figure(_MONEY, "input cost"),
     "output_cost_usd": Figure(_MONEY, "output cost", "usd"),
     "output_cost_basis": Figure(_MONEY, "output cost"),
     "output_usd_per_token": Figure(_MONEY, "price of an output token", "usd"),
@@ -164,7 +165,8 @@ LISTS = ("chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens", "retract
 # Decided here and not read from any field; with them all of the tax.
 DECIDED = {
     "source", "load_id", "counted", "uncounted_reason", "record_hash", "inherited", "ttft_status", "ttft_basis",
-    "rendered_basis", "usage_basis", "billed_tokens", "cost_basis", "output_cost_basis", "usd_per_output_token",
+    "rendered_basis", "usage_basis", "billed_tokens", "cost_basis", "input_cost_basis", "output_cost_basis",
+    "usd_per_output_token",
     "outcome", "cancel_evidence", "stopped_before_first_token", "ended_early", "input_hash", "retractions",
     "unseen_prompt", "usage_status", "ended_by", "on_disconnect", "ran_on", "output_usd_per_token",
 }  # fmt: skip

@@ -19,6 +19,8 @@ _EVIDENCE = {
     "finished": "it has a finish reason, and nothing speaks against it",
     "ended_with_usage": "it ended with usage from the provider, and nothing speaks against it",
     "never_ended": "the record never ended",
+    "cancelled_at": "the time at which the user left is recorded",
+    "unknown_word": "its outcome is a word that is not known",
     "nothing_said": "nothing says how it ended",
 }
 _TTFT = {
@@ -119,7 +121,8 @@ _RULES: dict[str, _Rule] = {
     "billed_tokens": lambda r: "a cache hit bills nothing" if r["cache_hit"] else "output tokens, by the provider",
     "cost_usd": lambda r: _COST.get(r["cost_basis"]),
     "cost_basis": lambda r: _COST.get(r["cost_basis"]),
-    "input_cost_usd": lambda r: "reported, or priced" if r["cost_basis"] != "none" else None,
+    "input_cost_usd": lambda r: _COST.get(r["input_cost_basis"]),
+    "input_cost_basis": lambda r: _COST.get(r["input_cost_basis"]),
     "output_cost_usd": lambda r: _COST.get(r["output_cost_basis"]),
     "output_cost_basis": lambda r: _COST.get(r["output_cost_basis"]),
     "usd_per_output_token": lambda r: f"output cost / output tokens: {r['usd_per_output_token'] * 1e6:.4g} a million",
@@ -246,8 +249,6 @@ def field_of(name: str, record: Record, origin: Origin) -> str | None:
         return "name of the outermost step" if origin.keys[name] == "ancestor" else origin.keys[name]
     if name in DECIDED or name not in FIGURES or FIGURES[name].group == TAX:
         return None
-    if name in ("cost_usd", "input_cost_usd") and record["cost_basis"] == "priced":
-        return None
-    if name == "output_cost_usd" and record["output_cost_basis"] == "priced":
+    if name.endswith("cost_usd") and record[f"{name.removesuffix('_usd')}_basis"] == "priced":
         return None
     return origin.reads.get(name, name)

@@ -19,14 +19,27 @@ SELECT
     source, count(*) FILTER (included), count(*) FILTER (included AND output_tokens IS NULL),
     count(*) FILTER (included AND outcome IN ('unknown', 'interrupted')),
     count(*) FILTER (included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
-    count(*) FILTER (included AND output_cost_basis = 'priced'),
+    count(*) FILTER (included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL),
     count(*) FILTER (included AND streamed), count(*) FILTER (included AND outcome = 'cancelled'),
     count(*) FILTER (uncounted_reason = 'nested'),
     count(*) FILTER (uncounted_reason = 'same_response'),
     count(*) FILTER (counted AND operation = 'embedding'),
+    count(tenant) FILTER (included), count(user_id) FILTER (included),
+    count(*) FILTER (included AND cancel_evidence = 'unknown_word'),
     min(start_time) FILTER (included), max(start_time) FILTER (included)
 FROM placed GROUP BY source ORDER BY source
 """
+
+# A file that was read again, grown or under another mapping, is one file.
+_REJECTED = """
+SELECT coalesce(sum(rejected), 0)::BIGINT, count(*) FILTER (rejected > 0)
+FROM (
+    SELECT arg_max(rejected_records, load_id) AS rejected
+    FROM store.loads WHERE format <> 'evidence'
+    GROUP BY source, CASE WHEN path = '-' THEN load_id::VARCHAR ELSE path END
+)
+"""
+_ANY_CALLS = "SELECT EXISTS (FROM store.calls)"
 
 MANY_STREAMS = 200
 """A source with this many streamed calls and none cancelled may not export the ones that users left."""
@@ -68,6 +81,9 @@ class _Counts:
     nested: int
     same_response: int
     embeddings: int
+    with_tenant: int
+    with_user: int
+    unknown_words: int
     first: datetime | None
     last: datetime | None
 
@@ -104,6 +120,8 @@ def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]
             "calls have no known cost; sums of dollars leave them out"),
         ("cost_priced", sum(one.priced for one in sources), "calls are priced from a price table, not by their source"),
         ("outcome_unknown", sum(one.no_outcome for one in sources), "calls do not say how they ended"),
+        ("outcome_word", sum(one.unknown_words for one in sources),
+            "calls carry an outcome word that is not known; completed, cancelled, timeout, error and interrupted are"),
         ("nested", sum(one.nested for one in found), "outer LLM steps repeat a nested call and are not counted"),
         ("same_response", sum(one.same_response for one in found),
             "calls are in two sources under one response id and are counted once"),
@@ -115,12 +133,52 @@ def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]
         for code, count, message in stated
         if count and not (code == "embeddings" and "operation" in scope.by)
     )
-    return (*_empty(sources), *_window_notes(store, scope, sources), *_sampled(store, scope), *counted,
-        *_never_cancelled(store, sources))  # fmt: skip
+    tenants = tenant_notes(sum(one.with_user for one in sources)) if _lacks_tenants(scope, sources) else ()
+    return (*_empty(store, sources), *_window_notes(store, scope, sources), *_sampled(store, scope), *counted,
+        *rejected_notes(store), *tenants, *_never_cancelled(store, sources))  # fmt: skip
 
 
-def _empty(sources: list[_Counts]) -> tuple[Note, ...]:
-    return () if sources else (Note("empty", "no calls in this window"),)
+def _empty(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
+    return () if sources else (empty_note(store),)
+
+
+def empty_note(store: Store) -> Note:
+    """That there is nothing to report on: in the window, or at all and what to do then."""
+    if store.one(_ANY_CALLS)[0]:
+        return Note("empty", "no calls in this window")
+    if store.path is None:
+        return Note("empty", "no record read is an LLM call: streamaudit fields FILE shows what there is")
+    return Note("empty", "the store is empty: streamaudit ingest FILE reads calls into it")
+
+
+def rejected_notes(store: Store) -> tuple[Note, ...]:
+    """How many records could not be used when they were read; they have no window and no group."""
+    rejected, files = store.one(_REJECTED)
+    if not rejected:
+        return ()
+    records = "1 record" if rejected == 1 else f"{rejected:,} records"
+    of = "1 file" if files == 1 else f"{files:,} files"
+    message = (
+        f"{records} of {of} could not be used and {'is' if rejected == 1 else 'are'} in no figure: "
+        "streamaudit coverage counts them by file, streamaudit ingest --rejects OUT.csv lists them with the reason"
+    )
+    return (Note("rejected", message, rejected),)
+
+
+def _lacks_tenants(scope: Scope, sources: list[_Counts]) -> bool:
+    return "tenant" in scope.by and bool(sources) and not any(one.with_tenant for one in sources)
+
+
+def tenant_notes(users: int) -> tuple[Note, ...]:
+    """What to do where no call has a tenant; ``users`` is how many have a user instead."""
+    find = "streamaudit fields FILE --for tenant finds the key that holds the customer, --map tenant=PATH names it"
+    if not users:
+        return (Note("no_tenant", f"no call has a tenant: {find}"),)
+    message = (
+        f"no call has a tenant, and {users:,} have a user: if your customers are single users, read the files with "
+        f"--map tenant=user_id; else {find}"
+    )
+    return (Note("tenant_from_user", message, users),)
 
 
 def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[Note, ...]:

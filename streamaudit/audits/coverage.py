@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamaudit.audits import group_tables
-from streamaudit.audits._notes import interval_and_notes
+from streamaudit.audits._notes import interval_and_notes, tenant_notes
 from streamaudit.report import Column, Mark, Note, Report, Row, Table, Value
 from streamaudit.scope import Scope
 from streamaudit.store import Store
@@ -170,7 +170,8 @@ def run(store: Store, scope: Scope, remedies: Remedies | None = None) -> Report:
     loads = Table("loads", LOAD_COLUMNS, tuple(tuple(row) for row in store.query(_LOADS)), title="loads")
     interval, notes = interval_and_notes(store, scope)
     tables = (*tables, _capabilities(sources, formats, remedies or {}), loads)
-    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *_tenant_note(sources)))
+    hint = () if "tenant" in scope.by else _tenant_note(sources)
+    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint))
 
 
 def _capabilities(sources: list[dict[str, Value]], formats: dict[str, list[str]], remedies: Remedies) -> Table:
@@ -201,15 +202,8 @@ def _count(value: Any) -> int:
 
 
 def _tenant_note(sources: list[dict[str, Value]]) -> tuple[Note, ...]:
-    """Nobody has a tenant, but there are users: whoever sells to persons can take them for tenants."""
+    """What to do where nobody has a tenant."""
     users = sum(_count(record["user_known_calls"]) for record in sources)
-    if not users or any(_count(record["tenant_known_calls"]) for record in sources):
+    if not sources or any(_count(record["tenant_known_calls"]) for record in sources):
         return ()
-    return (
-        Note(
-            "tenant_from_user",
-            f"no call has a tenant, and {users:,} have a user: if your customers are single users, ingest with "
-            "--map tenant=user_id; else name the key that holds the customer",
-            users,
-        ),
-    )
+    return tenant_notes(users)

@@ -31,15 +31,15 @@ _BASE = (
     Column("censored_calls", "calls", "cancelled or timed out with no first token seen: they waited longer still"),
 )
 _SLO = (
-    Column("slo_rate", "ratio", "calls with a TTFT within the target / calls with a TTFT"),
+    Column("slo_rate", "ratio", "calls with a TTFT within the target / calls with a TTFT", kept=True),
     Column("slo_unknown_calls", "calls", "streamed calls without a TTFT, in neither part of the share", wide=True),
-    Column("apdex", "ratio", "(calls within T + half of those within 4 T) / calls with a TTFT, at T = the target"),
+    Column("apdex", "ratio", "(calls within T + half of those within 4 T) / a TTFT, at T = the target", kept=True),
 )
 
 _CENSORED = (
-    Column("ttft_km_p50_ms", "ms", "Kaplan-Meier median: censored waits counted as longer than they lasted"),
-    Column("ttft_km_p90_ms", "ms", "from 10 waits"),
-    Column("ttft_km_p95_ms", "ms", "from 20 waits; NULL when the curve does not fall that far"),
+    Column("ttft_km_p50_ms", "ms", "Kaplan-Meier median: censored waits counted as longer than they lasted", kept=True),
+    Column("ttft_km_p90_ms", "ms", "from 10 waits", kept=True),
+    Column("ttft_km_p95_ms", "ms", "from 20 waits; NULL when the curve does not fall that far", kept=True),
     Column("ttft_km_p99_ms", "ms", "from 100 waits", wide=True),
 )
 

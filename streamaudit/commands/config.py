@@ -68,6 +68,7 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         rows.append((f"providers.{name}", behaviour, settings.origin(f"providers.{name}")))
     for name, address in settings.links.items():
         rows.append((f"links.{name}", address, settings.origin(f"links.{name}")))
+    rows += [(f"check.{number}", check.describe(), check.origin) for number, check in enumerate(settings.checks, 1)]
     return rows
 
 

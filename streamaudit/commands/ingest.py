@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from streamaudit.errors import EXIT_OK, InputError, UsageError
+from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.options import Access, MapField, ProgressWhen, mapping
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def command(
     import shlex
 
     from streamaudit import log, narrate
+    from streamaudit.evidence import hinted
     from streamaudit.ingest import Ingest, Options, coverage
-    from streamaudit.lookup import apply_lookups, keep_lookups, read_lookups
+    from streamaudit.lookup import apply_lookups, keep_lookups, read_lookups, say_unmatched
     from streamaudit.reader import Reader, expand
 
     if on and not evidence:
@@ -87,16 +88,18 @@ def command(
         with Reader() as reader:
             job = Ingest(store, options)
             for name, sought in files.items():
-                outcome = job.file(reader, name, show, sought=sought)
+                outcome = hinted(job.file(reader, name, show, sought=sought))
                 results.append(outcome)
                 narrate.result(outcome)
         keep_lookups(store, lookups)
         apply_lookups(store, lookups)
+        say_unmatched(store, lookups)
         loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
         found = coverage(store, loads)
     if rejects is not None:
         _write_rejects(rejects, results)
-    narrate.equation(results)
+    if any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results):
+        narrate.equation(results)
     narrate.absent_paths(results, options.mapping)
     narrate.coverage(found)
     if dry_run:
@@ -169,7 +172,7 @@ def _write_rejects(path: Path, results: "list[FileResult]") -> None:
     try:
         stream = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
     with stream as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("file", "line", "record", "reason", "bytes"))

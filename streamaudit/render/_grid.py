@@ -23,13 +23,14 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """One visible column: its text, whether it is a dimension, whether it holds figures (set to the right), and
-    whether its names must never be shortened."""
+    """One visible column: its text, whether it is a dimension, whether it holds figures (set to the right), whether its
+    names must never be shortened, and whether others go first where there is no room."""
 
     text: str
     dimension: bool
     figure: bool
     whole: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,16 @@ def grid(table: Table, total: Table | None, escape: Escape, wide: bool = False) 
     shown = [i for i, c in enumerate(table.columns) if wide or not c.wide or c.name in table.by]
     columns = [_cells(table, index, escape) for index in shown]
     headings = tuple(_heading(table, index, escape) for index in shown)
-    result = Grid(escape(table.title), headings, list(zip(*columns, strict=True)), table.rest_row)
+    rows: list[Sequence[Cell]] = list(zip(*columns, strict=True))
+    for index in sorted(table.breaks, reverse=True):
+        rows.insert(index, [_break(table, table.columns[place].name, index) for place in shown])
+    result = Grid(escape(table.title), headings, rows, table.rest_row)
     if total is not None:
         figures = tuple(column for column in table.columns if column.name not in table.by)
         result = _with_total(result, grid(replace(total, columns=figures), None, escape, wide))
-    dash = any(cell.head == UNKNOWN for row in result.rows for cell in row)
+    # A name that is not there is no figure that is unknown.
+    places = [place for place, heading in enumerate(headings) if heading.figure]
+    dash = any(row[place].head == UNKNOWN for row in result.rows for place in places)
     return replace(result, shows_unknown=dash)
 
 
@@ -94,19 +100,40 @@ def _heading(table: Table, index: int, escape: Escape) -> Heading:
     dimension = column.name in table.by
     text = any(isinstance(row[index], str | bool | datetime) for row in table.rows)
     figure = not dimension and (column.unit is not None or not text)
-    return Heading(escape(header(column)), dimension, figure, column.whole)
+    return Heading(escape(header(column)), dimension, figure, column.whole, column.kept)
 
 
 def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
     column = table.columns[index]
-    write = writer(column, [row[index] for row in table.rows], escape)
-    cells = [write(row[index]) for row in table.rows]
+    if column.unit_from:
+        units = [row[table.position(column.unit_from)] for row in table.rows]
+        cells = [of_unit(column, unit, row[index], escape) for unit, row in zip(units, table.rows, strict=True)]
+    else:
+        write = writer(column, [row[index] for row in table.rows], escape)
+        cells = [write(row[index]) for row in table.rows]
     for (row, name), mark in table.marks.items():
         if name == column.name:
             cells[row] = marked(cells[row], mark, table.rows[row][index], escape)
     if table.rest_row is not None and column.name in table.by:
         cells[table.rest_row] = Cell(_words.rest(table) if column.name == table.by[0] else "")
     return cells
+
+
+def _break(table: Table, name: str, index: int) -> Cell:
+    """What a column says between two rows of which it is different from then on."""
+    if name in table.by:
+        return Cell("." * 10)
+    change = table.breaks[index].get(name)
+    if change is None:
+        return Cell("")
+    number, space, unit = NUMBERS["ratio"](change).partition(" ")
+    return Cell(("+" if change > 0 else "") + number, space + unit)
+
+
+def of_unit(column: Column, unit: Value, value: Value, escape: Escape) -> Cell:
+    """One cell of a column whose rows have units of their own."""
+    named = next((one for one in NUMBERS if one == unit), None) if column.unit_from else column.unit
+    return writer(replace(column, unit=named), [value], escape)(value)
 
 
 def writer(column: Column, values: Sequence[Value], escape: Escape) -> Callable[[Value], Cell]:

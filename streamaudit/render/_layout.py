@@ -136,12 +136,14 @@ def _plan(headings: Sequence[Heading], sizes: Sequence[_Size], screen: Screen) -
     figures = [i for i in everything if not headings[i].dimension]
     if screen.wide:
         return _in_blocks(dimensions, figures, sizes, screen.width)
+    # What was asked for stays longest; otherwise the columns on the right go first.
+    by_worth = sorted(figures, key=lambda i: not headings[i].kept)
     for count in range(len(figures), min(_PROTECTED_FIGURES, len(figures)) - 1, -1):
-        kept = dimensions + figures[:count]
+        kept, hidden = dimensions + sorted(by_worth[:count]), tuple(sorted(by_worth[count:]))
         for stacked in (False, True):
             if _width(sizes, kept, stacked, _NAME_GOOD) <= screen.width:
-                return _Plan([kept], stacked, _widest_cap(sizes, kept, stacked, screen.width), tuple(figures[count:]))
-    kept, hidden = dimensions + figures[:_PROTECTED_FIGURES], tuple(figures[_PROTECTED_FIGURES:])
+                return _Plan([kept], stacked, _widest_cap(sizes, kept, stacked, screen.width), hidden)
+    kept, hidden = dimensions + sorted(by_worth[:_PROTECTED_FIGURES]), tuple(sorted(by_worth[_PROTECTED_FIGURES:]))
     if _width(sizes, kept, True, _NAME_MIN) <= screen.width:
         return _Plan([kept], True, _widest_cap(sizes, kept, True, screen.width), hidden)
     return None

@@ -4,7 +4,7 @@ from rich.cells import cell_len
 
 from streamaudit.render import Screen, _words
 from streamaudit.render._grid import Escape
-from streamaudit.render._humanise import NUMBERS, header
+from streamaudit.render._humanise import NUMBERS, UNKNOWN, header
 from streamaudit.report import Table, Value
 
 _SIGNS = "#=+.o*"
@@ -23,9 +23,10 @@ def draw(table: Table, safe: Escape, screen: Screen) -> list[str]:
     width = max(map(cell_len, labels), default=0)
     room = _BAR if screen.width is None else max(min(_BAR, screen.width - width - 12), _LEAST)
     lines = []
-    for label, each in zip(labels, amounts, strict=True):
+    for label, row, each in zip(labels, table.rows, amounts, strict=True):
         bar = "".join(sign * length for sign, length in zip(_SIGNS, _lengths(each, largest, room), strict=False))
-        lines.append(f"{label}{' ' * (width - cell_len(label))}  {bar} {NUMBERS['tokens'](sum(each))}".rstrip())
+        amount = UNKNOWN if row[depth:] == (None,) * len(parts) else NUMBERS["tokens"](sum(each))
+        lines.append(f"{label}{' ' * (width - cell_len(label))}  {bar} {amount}".rstrip())
     legend = "   ".join(
         f"{sign} {header(column).removeprefix('tax ')}" for sign, column in zip(_SIGNS, parts, strict=False)
     )

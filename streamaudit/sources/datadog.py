@@ -76,11 +76,9 @@ WITH spans AS (
 ), timed AS (
     SELECT
         *,
-        -- Seconds by contract; a value above the duration that fits as milliseconds was sent in milliseconds.
-        CASE
-            WHEN ttft_s * 1000 > duration_ms AND ttft_s <= duration_ms THEN ttft_s
-            ELSE coalesce(ttft_s * 1000, other_ttft_ms)
-        END AS recorded_ttft_ms
+        -- Seconds by contract. What is not below the duration so is not usable: another unit would be a guess, and a
+        -- wrong one makes the slowest call the fastest.
+        coalesce(ttft_s * 1000, other_ttft_ms) AS recorded_ttft_ms
     FROM found
 ), judged AS (
     SELECT
@@ -249,7 +247,7 @@ _READS = {
     "transport": "metadata.transport, tags.transport", "operation": "span_kind", "start_time": "start_ns",
     "end_time": "start_ns + duration", "duration_ms": "duration",
     "streamed": "metadata.stream; a usable TTFT proves it",
-    "ttft_ms": "metrics.time_to_first_token, timeToFirstToken, ttft_ms; metadata.ttft_ms",
+    "ttft_ms": "metrics.time_to_first_token or timeToFirstToken in seconds, ttft_ms; metadata.ttft_ms",
     "ttvt_ms": "metrics.time_to_first_output_token_ms", "input_tokens": "metrics.input_tokens",
     "cached_input_tokens": "metrics.cache_read_input_tokens", "cache_write_tokens": "metrics.cache_write_input_tokens",
     "output_tokens": "metrics.output_tokens", "reasoning_tokens": "metrics.reasoning_output_tokens",
@@ -265,7 +263,7 @@ _READS = {
 
 _REMEDIES = {
     "streamed": "annotate metadata stream: true",
-    "ttft": "annotate the metric time_to_first_token in seconds; most tracers do not",
+    "ttft": "annotate the metric time_to_first_token in seconds, or ttft_ms in milliseconds; most tracers do not",
     "ttvt": "annotate the metric time_to_first_output_token_ms",
     "chunk_times": "Datadog keeps none: log chunk_offsets_ms in JSON lines of your own",
     "client_chunk_times": "Datadog keeps none: log client_chunk_offsets_ms in JSON lines of your own",

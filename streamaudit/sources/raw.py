@@ -198,7 +198,10 @@ SELECT
     number_of(cost_usd) AS cost_usd,
     number_of(input_cost_usd) AS input_cost_usd,
     number_of(output_cost_usd) AS output_cost_usd,
-    coalesce(outcome_word(nullif(outcome, '')), outcome_word(nullif(stream_status, ''))) AS said_outcome,
+    -- A word that is known goes before one that is not.
+    list_reduce(list_transform([outcome, stream_status], lambda word: outcome_word(word)), lambda said, other:
+        CASE WHEN coalesce(said, 'unrecognised') = 'unrecognised' THEN coalesce(other, said) ELSE said END)
+        AS said_outcome,
     outcome_word(first_filled(app[$app_outcome_from:$app_outcome_to])) AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         WHEN coalesce(cancelled, canceled, aborted, client_disconnected) IS NOT NULL OR app IS NOT NULL

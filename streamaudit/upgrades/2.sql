@@ -17,6 +17,13 @@ COMMENT ON COLUMN loads.digest IS 'Format, its version and a hash of the field m
 ALTER TABLE calls ADD COLUMN rendered_chars BIGINT;
 ALTER TABLE calls ADD COLUMN rendered_chunks BIGINT;
 ALTER TABLE calls ADD COLUMN output_usd_per_token DOUBLE;
+ALTER TABLE calls ADD COLUMN input_cost_basis VARCHAR;
+-- Where the output's cost or the whole is the source's, the input's may be: reprice then leaves it alone.
+UPDATE calls SET input_cost_basis = CASE
+    WHEN input_cost_usd IS NULL THEN 'none'
+    WHEN cost_basis = 'reported' OR output_cost_basis = 'reported' THEN 'reported'
+    ELSE 'priced' END;
+COMMENT ON COLUMN calls.input_cost_basis IS 'The same for input_cost_usd.';
 COMMENT ON COLUMN calls.rendered_chars IS 'Characters of answer shown to the user before the end or the cut.';
 COMMENT ON COLUMN calls.rendered_chunks IS 'Content chunks shown to the user before the end or the cut.';
 COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost goes before it.';

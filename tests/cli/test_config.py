@@ -177,6 +177,9 @@ def test_a_lookup_gives_the_tenant_of_a_user(cli: Cli) -> None:
     assert by(cli, "tenant", "--db", "store.duckdb", "--only", "tenant=Acme") == {"Acme": 1}
     customers.write_text("user_id,tenant\nu1,Initech\nu2,Initech\n")
     assert by(cli, "tenant", "--db", "store.duckdb") == {"Initech": 2, "own": 1}
+    customers.write_text("user_id,tenant\nuser-1,Acme\n")
+    said = "lookup.tenant: no call has a user_id of the file, so it fills nothing\n"
+    assert cli.run("report", "--db", "store.duckdb").err == said
     (cli.folder / "streamaudit.toml").unlink()
     assert by(cli, "tenant", "--db", "store.duckdb") == wanted
 

@@ -349,13 +349,13 @@ def small(cli: Cli) -> Iterator[Path]:
 
 @pytest.mark.parametrize("target", ["out", "out.csv", "out.parquet"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(cli: Cli, small: Path, target: str) -> None:
-    """Exit code 3 names the target; what was exported there before is still there."""
+    """Exit code 5 names the target; what was exported there before is still there."""
     path = write_lines(cli.folder / "calls.jsonl", calls(3))
     many = write_lines(cli.folder / "many.jsonl", [call(n, session_id=os.urandom(100).hex()) for n in range(20_000)])
     assert cli.run("export", small / target, path).code == 0
     before = _content(small)
     done = cli.run("export", small / target, many, "--overwrite")
-    assert (done.code, done.out) == (3, ""), done.err
+    assert (done.code, done.out) == (5, ""), done.err
     assert [line for line in done.err.splitlines() if line.startswith("error")] == [
         f"error: cannot write {small / target}: no space left on device"
     ]
@@ -364,7 +364,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(cli: Cli, small: Path, targe
 
 
 def test_a_folder_that_may_not_be_written_to_is_one_line(cli: Cli) -> None:
-    """Exit code 3 with the path, for a user who has no right to write there."""
+    """Exit code 5 with the path, for a user who has no right to write there."""
     if os.geteuid() == 0 and not shutil.which("setpriv"):
         pytest.skip("root ignores file permissions, and setpriv is not installed to give that up")
     before = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
@@ -372,7 +372,7 @@ def test_a_folder_that_may_not_be_written_to_is_one_line(cli: Cli) -> None:
     locked = cli.folder / "locked"
     locked.mkdir(mode=0o555)
     done = cli.run("export", locked / "out", path, before=before)
-    assert (done.code, done.err) == (3, f"error: cannot write {locked / 'out'}: permission denied\n")
+    assert (done.code, done.err) == (5, f"error: cannot write {locked / 'out'}: permission denied\n")
 
 
 def test_odd_names_are_only_names(cli: Cli) -> None:

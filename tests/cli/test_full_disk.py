@@ -1,4 +1,4 @@
-"""A full disk, made of a small memory file system: one clear line, exit code 4 or 3, and an intact store."""
+"""A full disk, made of a small memory file system: one clear line, exit code 4 or 5, and an intact store."""
 
 import contextlib
 import json
@@ -77,7 +77,7 @@ def test_a_report_for_a_full_disk_leaves_no_half_of_one(cli: Cli, small: Path) -
     ballast = fill(small)
     many = write_lines(cli.folder / "many.jsonl", [call(n, tenant_id=f"tenant-{n}") for n in range(400)])
     done = cli.run("report", many, "--by", "tenant", "-o", small / "r.json", before=as_a_user())
-    assert (done.code, "space" in done.err.lower()) == (3, True)
+    assert (done.code, "space" in done.err.lower()) == (5, True)
     assert (small / "r.json").read_text() == before
     assert sorted(one.name for one in small.iterdir()) == ["ballast", "r.json"]
     ballast.unlink()

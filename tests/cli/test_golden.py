@@ -26,9 +26,41 @@ COMMANDS = {
     "coverage": ["coverage"],
     "explain": ["explain", "r68"],
     "sql": ["sql", "SELECT tenant, outcome, count(*) AS calls FROM calls GROUP BY ALL ORDER BY ALL"],
+    "check": ["--config", "checks.toml", "check", "--week", "2026-W47"],
     "reconcile": ["report", "--reconcile", "invoice.csv"],
+    "diff": ["diff", "--base-since", "2026-11-16", "--since", "2026-11-19", "--by", "tenant", "--stat", "p50"],
+    "history": ["history", "--by", "day"],
 }
-SUFFIXES = {"table": "txt", "json": "json", "jsonl": "jsonl", "csv": "csv", "markdown": "md"}
+CHECKS = """
+[[check]]
+metric = "cancel_rate"
+expect = "<0.15"
+by = "tenant"
+min_n = 5
+severity = "warn"
+hold = [
+    {reason = "ticket 812", until = 9999-12-31, where = "tenant=tab*,acme"},
+    {reason = "=expired", until = 2020-01-01},
+]
+
+[[check]]
+metric = "ttft_ms"
+expect = ["p(50)<1000", "p(95)<9000", "p(95)<baseline*1.1"]
+where = ["route=/chat", "tenant=acme,glob*"]
+severity = "warn"
+
+[[check]]
+metric = "tax_usd"
+expect = "<0.001"
+severity = "warn"
+
+[thresholds]
+tax_tokens = "<2000"
+calls = ">10"
+"""
+SUFFIXES = {
+    "table": "txt", "json": "json", "jsonl": "jsonl", "csv": "csv", "markdown": "md", "junit": "xml", "github": "gha",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +69,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], s
     cli = Cli(tmp_path_factory.mktemp("awkward"))
     write_lines(cli.folder / "calls.jsonl", awkward())
     (cli.folder / "invoice.csv").write_text("month,provider,cost_usd\n2026-11,OpenAI,2.50\n2026-10,nobody,1\n")
+    (cli.folder / "checks.toml").write_text(CHECKS)
     assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
     keys = [(command, form) for command in COMMANDS for form in SUFFIXES]
     runs = cli.run_each([[*COMMANDS[command], "--db", "store.duckdb", "--format", form] for command, form in keys])

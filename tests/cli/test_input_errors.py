@@ -43,7 +43,7 @@ UNUSABLE: dict[str, tuple[bytes, str]] = {
     "page.json": (b'{"data": [], "meta": {"page": 1}}', "empty file"),
     "empty.jsonl.gz": (gzip.compress(b""), "empty file"),
     "noise.jsonl": (bytes(range(256)) * 8, "a binary file, not JSON"),
-    "utf16.jsonl": (as_lines(calls(2)).encode("utf-16"), "a binary file, not JSON"),
+    "utf16.jsonl": (as_lines(calls(2)).encode("utf-16"), "UTF-16 text: save it as UTF-8"),
     "login.json": (b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "HTML or XML, not JSON"),
     "denied.json": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "HTML or XML, not JSON"),
     "orders.csv": (b"id,name,price\n1,tea,3\n", "a CSV or other table"),
@@ -134,6 +134,15 @@ def test_a_file_of_only_bad_records_ends_with_3(cli: Cli) -> None:
     reported = cli.run("report", "bad.jsonl")
     assert (reported.code, reported.out) == (3, "")
     assert "no file held a good record" in reported.err
+
+
+def test_a_csv_file_of_evidence_is_pointed_to_the_option_that_reads_it(cli: Cli) -> None:
+    """And where nothing was read, no equation of zeros follows."""
+    (cli.folder / "rendered.csv").write_text("request_id,rendered_tokens\na,5\n")
+    done = cli.run("ingest", "rendered.csv", "--db", "store.duckdb")
+    assert done.code == 3
+    assert "streamaudit ingest rendered.csv --evidence --on request_id" in done.err
+    assert "read  " not in done.err
 
 
 def test_allow_empty_accepts_files_without_records_but_not_bad_files(cli: Cli) -> None:
@@ -239,10 +248,10 @@ _UNWRITABLE: dict[str, Callable[[Cli], list[str]]] = {
 
 
 @pytest.mark.parametrize("kind", _UNWRITABLE)
-def test_a_file_that_cannot_be_written_ends_with_3(cli: Cli, kind: str) -> None:
+def test_a_file_that_cannot_be_written_ends_with_5(cli: Cli, kind: str) -> None:
     """The path and the system's reason are in the message."""
     write_lines(cli.folder / "calls.jsonl", calls(3))
     done = cli.run(*_UNWRITABLE[kind](cli))
-    assert (done.code, done.out) == (3, "")
+    assert (done.code, done.out) == (5, "")
     assert done.err.startswith("error: cannot write missing/")
     assert "No such file or directory" in done.err

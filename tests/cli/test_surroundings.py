@@ -193,14 +193,14 @@ def test_a_read_only_folder_can_be_reported_on(cli: Cli, locked: Path) -> None:
 
 
 def test_a_read_only_folder_cannot_be_written_to(cli: Cli, locked: Path) -> None:
-    """A store there is exit code 4 and an output file 3, each with its path and no trace."""
+    """A store there is exit code 4 and an output file 5, each with its path and no trace."""
     before = without_rights(locked)
     file = locked / "calls.jsonl"
     commands: list[tuple[list[str | Path], int]] = [
         (["ingest", file, "--db", locked / "new.duckdb"], 4),
         (["ingest", file, "--db", locked / "new" / "new.duckdb"], 4),
-        (["report", file, "-q", "-o", locked / "report.json"], 3),
-        (["ingest", file, "-q", "--db", STORE, "--rejects", locked / "rejects.csv"], 3),
+        (["report", file, "-q", "-o", locked / "report.json"], 5),
+        (["ingest", file, "-q", "--db", STORE, "--rejects", locked / "rejects.csv"], 5),
     ]
     for arguments, code in commands:
         done = cli.run(*arguments, before=before)

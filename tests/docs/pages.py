@@ -38,6 +38,11 @@ def commands(page: Path) -> Iterator[Command]:
             yield from (one for one in _in_block(body.splitlines()) if re.match(r"(\w+=\S+ )*streamaudit\b", one.line))
 
 
+def blocks(page: Path, kind: str) -> Iterator[str]:
+    """What stands in the blocks of one kind, such as ``toml``."""
+    yield from (block["body"] for block in _BLOCK.finditer(page.read_text()) if block["kind"] == kind)
+
+
 def _in_block(lines: list[str]) -> Iterator[Command]:
     """A line after ``$ `` is a command and what follows is its output; without any ``$ `` every line is a command."""
     if not any(line.startswith("$ ") for line in lines):

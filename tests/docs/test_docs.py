@@ -33,6 +33,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     shutil.copy(export, cli.folder / "traces.jsonl")
     shutil.copy(SAMPLES / "langfuse_observations.jsonl.gz", cli.folder / "traces.jsonl.gz")
     (cli.folder / "invoice.csv").write_text("month,provider,cost_usd\n2026-11,OpenAI,2.50\n")
+    thresholds = pages.blocks(ROOT / "docs" / "commands" / "check.md", "toml")
+    (cli.folder / "checks.toml").write_text(next(thresholds))
     _write_own_logs(cli.folder)
     assert cli.run("ingest", *files, "-q").code == 0
     return cli

@@ -13,7 +13,18 @@ from streamaudit.reader import Reader
 from streamaudit.scope import Scope
 from streamaudit.sources import discover
 from streamaudit.store import Store
-from tests.support import AUDITS, Record, audit, datadog_span, ingest, langfuse_row, notes, raw_call, write_lines
+from tests.support import (
+    AUDITS,
+    Record,
+    audit,
+    calls,
+    datadog_span,
+    ingest,
+    langfuse_row,
+    notes,
+    raw_call,
+    write_lines,
+)  # fmt: skip
 
 SOURCES = discover()
 NAMES = {one.name for one in coverage.CAPABILITIES}
@@ -132,6 +143,19 @@ def sampled(store: Store, path: Path, rate: float | None) -> None:
     """Ingest a file as a sample."""
     with Reader() as reader:
         assert Ingest(store, Options(sample_rate=rate)).file(reader, str(path)).problem is None
+
+
+def test_a_report_says_what_was_rejected_and_how_to_find_tenants_and_prices(store: Store, tmp_path: Path) -> None:
+    """A call whose output alone has a price counts as one of unknown cost, and not as a priced one too."""
+    assert [note.code for note in AUDITS["report"].run(store, Scope()).notes] == ["empty"]
+    lines: list[object] = [raw_call("a", provider="openai", input_tokens=None), "{bad", "{worse"]
+    path = write_lines(tmp_path / "calls.jsonl", lines)
+    ingest(store, path)
+    ingest(store, path, force=True)
+    assert calls(store)["a"]["output_cost_basis"] == "priced"
+    assert notes(store, "report") == {"cost_unknown": 1, "rejected": 2}
+    assert notes(store, "report", by=("tenant",)) == {"cost_unknown": 1, "rejected": 2, "no_tenant": None}
+    assert set(notes(store, "coverage", by=("tenant",))) == {"cost_unknown", "rejected", "no_tenant"}
 
 
 def test_a_sample_is_said_to_be_one_and_no_figure_is_scaled(store: Store, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from streamaudit.scope import Scope
 from streamaudit.store import Store
-from tests.support import Record, audit, calls, grouped, ingest, notes, raw_call, store_of, total, write_lines
+from tests.support import AUDITS, Record, audit, calls, grouped, ingest, notes, raw_call, store_of, total, write_lines
 
 # (what is known of a cancelled call that billed 100 tokens at 0.0001 dollars each) -> (class, low, best, high, rule)
 KNOWN = tuple[str, int, int | None, int | None, str]
@@ -53,16 +54,19 @@ CASES: dict[str, tuple[Record, KNOWN]] = {
         ("exact", 70, 70, 70, "billed_minus_rendered"),
     ),
     "text received, no other call to learn from": (
-        # 200 characters are 50 tokens at 4 a token, and at most 80 at 2.5
-        {"output_chars": 200}, ("estimated", 20, 50, 100, "received_text"),
+        # 60 characters are 15 tokens at 4 a token; as Chinese or emoji they may be more than all that was billed
+        {"output_chars": 60}, ("estimated", 0, 85, 100, "received_text"),
+    ),
+    "little text received, no other call to learn from": (
+        {"output_chars": 20}, ("estimated", 20, 95, 100, "received_text"),
     ),
     "text received by a logger that went on after the user had left": (
-        {"output_chars": 200, "cancelled_at_ms": 900, "ttft_ms": 300, "upstream_cancelled": False},
+        {"output_chars": 20, "cancelled_at_ms": 900, "ttft_ms": 300, "upstream_cancelled": False},
         ("estimated", 20, 87, 100, "even_pace"),
     ),
     "text shown": (
-        # at least 22 tokens at 4.5 characters, at most 40 at 2.5
-        {"rendered_chars": 100}, ("estimated", 60, 75, 78, "rendered_text"),
+        # at least 2 tokens at 8 characters, at most 80 at a quarter
+        {"rendered_chars": 20}, ("estimated", 20, 95, 98, "rendered_text"),
     ),
     "a missing first token is no evidence": (
         {"cancelled_at_ms": 300}, ("bounded", 0, None, 100, "no_rendered_evidence"),
@@ -261,8 +265,48 @@ def test_a_tax_without_a_price_is_unknown_in_dollars_and_counted(store: Store, t
     ingest(store, write_lines(tmp_path / "calls.jsonl", records))
     row = total(store, "tax")
     assert (row["tax_tokens"], row["tax_unpriced_calls"]) == (70, 1)
-    assert (row["tax_usd"], row["tax_high_usd"]) == (0.0, None)
+    assert (row["tax_usd"], row["tax_low_usd"], row["tax_high_usd"]) == (None, None, None)
     assert notes(store, "tax")["tax_unpriced"] == 1
+
+
+def test_an_outcome_that_is_unknown_has_no_tax_of_0(store: Store, tmp_path: Path) -> None:
+    """Such a call may have been cancelled: alone it has no figure, beside others it makes the figures lower bounds."""
+    unknown = raw_call("b", outcome=None, output_tokens=None, tenant="u")
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [cancelled("a", rendered_tokens=30, tenant="t"), unknown]))
+    for name in ("report", "tax"):
+        row = grouped(store, name, "tenant")["u"]
+        assert {row[f"tax_{each}"] for each in ("low_tokens", "tokens", "high_tokens", "usd")} == {None}
+        assert (row["outcome_unknown_calls"], row["cancel_rate"]) == (1, None)
+        said = next(table for table in AUDITS[name].run(store, Scope()).tables if table.name == "total").marks
+        assert {said[0, column].prefix for column in ("cancel_rate", "tax_low_tokens", "tax_usd")} == {"≥ "}
+        assert said[0, "tax_high_tokens"].suffix == " + 1 open"
+
+
+def test_what_leaves_calls_out_is_shown_as_a_lower_bound(store: Store, tmp_path: Path) -> None:
+    """``report`` and ``tax`` mark alike; the known high end of some calls never stands below the low end of all."""
+    records = [
+        cancelled("a", rendered_tokens=30, delivered_tokens=60, reasoning_tokens=10, input_tokens=70),
+        cancelled("b", usage_source="provider_partial", output_tokens=500, rendered_tokens=30, cost_usd=None),
+        cancelled("c", delivered_tokens=0),
+    ]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [{**record, "tenant": "t"} for record in records]))
+    shown = {
+        name: next(table for table in AUDITS[name].run(store, Scope()).tables if table.name == "total")
+        for name in ("report", "tax")
+    }
+    for name, table in shown.items():
+        (row,) = table.records()
+        assert (row["tax_low_tokens"], row["tax_high_tokens"]) == (70 + 470 + 100, None)
+        assert table.marks[0, "tax_low_tokens"].prefix == "≥ "
+        assert table.marks[0, "tax_high_tokens"].instead == "open for 1 call"
+        assert table.marks[0, "cost_usd"].prefix == "≥ "
+        visible = [column.name for column in table.columns if not column.wide and column.name.startswith("tax_high")]
+        assert visible == ["tax_high_tokens"], name
+    (row,) = shown["tax"].records()
+    assert [row[f"tax_{part}_tokens"] for part in ("hidden", "undelivered", "unread")] == [10, 30, 30]
+    assert row["unseen_input_tokens"] is None  # of the one call that ended before its first token nobody knows it
+    marks = shown["tax"].marks
+    assert {marks[0, f"tax_{part}_tokens"].prefix for part in ("hidden", "undelivered", "unread")} == {"≥ "}
 
 
 def test_every_way_to_end_early_is_summed_to_what_was_paid_for_nothing(store: Store, tmp_path: Path) -> None:
@@ -304,8 +348,10 @@ def test_the_parts_of_the_tax_add_up_to_it_for_whatever_is_known(store: Store, t
     ingest(store, write_lines(tmp_path / "calls.jsonl", records))
     for name, row in grouped(store, "tax", "tenant").items():
         parts = [row[f"tax_{part}_tokens"] for part in ("hidden", "undelivered", "unread", "unsplit")]
-        assert min(parts) >= 0, (mixtures[int(name)], parts)
-        assert sum(parts) == (row["tax_tokens"] or 0), mixtures[int(name)]
+        known = [part for part in parts if part is not None]
+        assert min(known, default=0) >= 0, (mixtures[int(name)], parts)
+        assert sum(known) == (row["tax_tokens"] or 0), mixtures[int(name)]
+        assert (parts[3] is None) == (row["tax_tokens"] is None), mixtures[int(name)]
     row = grouped(store, "tax", "tenant")[str(mixtures.index((30, 60, 30)))]
     assert [row[f"tax_{part}_tokens"] for part in ("hidden", "undelivered", "unread", "unsplit")] == [30, 10, 30, 0]
 

@@ -156,6 +156,10 @@ def test_the_tax_is_set_against_calls_tenants_and_the_bill(store: Store, tmp_pat
     assert row["tax_per_1000_calls_usd"] == pytest.approx(0.01 * 1000 / 4)
     assert row["tax_per_tenant_usd"] == pytest.approx(0.01 / 2)
     assert row["tax_cost_share"] == pytest.approx(0.01 / 0.05)
+    # Calls without a known tax or cost are on neither side.
+    more = [cancelled("open", tenant="t"), cancelled("free", cost_usd=None, rendered_tokens=0)]
+    ingest(store, write_lines(tmp_path / "more.jsonl", more))
+    assert total(store, "tax")["tax_cost_share"] == pytest.approx(0.01 / 0.05)
 
 
 def test_generation_that_is_known_to_have_run_on_is_an_orphan(store: Store, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamaudit.fields import Survey, survey
-from streamaudit.mapping import MAPPABLE, Mapping
+from streamaudit.mapping import MAPPABLE, Mapping, can_fill, near_path
 from streamaudit.reader import Reader
 from streamaudit.sources import Match, claims, discover
 from streamaudit.store import Store
@@ -49,9 +49,10 @@ TEXTS = ("tenant", "user_id", "session_id", "environment", "service", "region", 
 
 @pytest.mark.parametrize("form", AS_CALLS)
 def test_what_is_listed_can_be_mapped(form: str, tmp_path: Path) -> None:
-    """Every path with values, given to --map as it is spelled, fills a column of as many calls with as many values."""
+    """Every path with values, given to --map as it is spelled, fills a column of as many calls with as many values; but
+    for counts such as ``usage_details.input``, whose name is of a text."""
     path = write_lines(tmp_path / "calls.jsonl", [AS_CALLS[form](name) for name in "abc"])
-    listed = [field for field in surveyed(path).fields if field.facts.filled]
+    listed = [field for field in surveyed(path).fields if field.facts.filled and can_fill("tenant", field.path)]
     start = "attributes." if form == "datadog" else ""
     assert {start + name for name in WANTED} <= {field.path for field in listed}
     for first in range(0, len(listed), len(TEXTS)):
@@ -78,6 +79,17 @@ def test_metadata_that_only_looks_like_text_of_an_object_stays(tmp_path: Path) -
     records = [raw_call("a", metadata={"org": "{curly}"}), raw_call("b", metadata="{no json")]
     with store_of(write_lines(tmp_path / "calls.jsonl", records), mapping=["tenant=metadata.org"]) as store:
         assert {name: call["tenant"] for name, call in calls(store).items()} == {"a": "{curly}", "b": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("metadata.org_id", "meta.org_id"), ("org_id", "meta.org_id"), ("meta.orgid", "meta.org_id"), ("zzz", None),
+     ("acme co", None)],
+)  # fmt: skip
+def test_a_path_that_no_record_has_names_the_one_that_was_meant(path: str, meant: str | None) -> None:
+    """The same key elsewhere, or one spelled much alike; no key that looks like content, or stands in content."""
+    record = {"id": "a", "meta": {"org_id": "o", "acme corp": 1}, "input": {"org_id": "secret"}, "tags": ["zz:1"]}
+    assert near_path(path, [record]) == meant
 
 
 VALUES = {"rendered_tokens": 12, "delivered_tokens": 34, "cancelled": True}

@@ -34,6 +34,7 @@ RECORDS: dict[str, tuple[Record, float]] = {
     "later": ({"start_time": "2026-11-16T00:00:00Z"}, 1000e-6 * 2 + 100e-6 * 20),
     "named": ({"provider": "azure", "cached_input_tokens": 400}, 600e-6 * 3 + 400e-6 * 0.5 + 100e-6 * 30),
     "unlisted": ({"model": "ours", "provider": "self"}, 1000e-6 * 4 + 100e-6 * 40),
+    "input reported": ({"input_cost_usd": 0.25}, 0.25 + 100e-6 * 20),
     "reported": ({"cost_usd": 7.0, "output_cost_usd": 3.0}, 7.0),
 }  # fmt: skip
 
@@ -64,7 +65,7 @@ def test_stored_calls_can_be_priced_anew(
     ingest(store, write_lines(tmp_path / "a.jsonl", records()))
     assert calls(store)["unlisted"]["cost_usd"] is None
     request.getfixturevalue("prices")
-    assert reprice(store) == 4
+    assert reprice(store) == 6
     assert reprice(store) == 0
     with Store.in_memory() as fresh:
         ingest(fresh, write_lines(tmp_path / "b.jsonl", records()))

@@ -67,11 +67,28 @@ def test_a_cancelled_cache_hit_pays_no_tax(tmp_path: Path) -> None:
         assert audit(store, "tax")["total"][0]["tax_tokens"] == 0
 
 
-@pytest.mark.parametrize("path", ["input", "prompt", "messages", "output.text", "attributes.input"])
+@pytest.mark.parametrize("path", [
+    "input", "prompt", "messages", "output.text", "attributes.input", "answer", "Reply", "metadata.userQuestion",
+    "body.tenant", "METADATA.Transcript.org", "x.answer", "delta", "a.choices.id", "Messages.role",
+])  # fmt: skip
 def test_prompts_and_answers_cannot_be_mapped_to_a_column(path: str) -> None:
     """A mapping that would store text is refused before anything is read."""
     with pytest.raises(UsageError, match="never stored"):
         parse_mapping([f"tenant={path}"])
+
+
+@pytest.mark.parametrize("long", ["what is this? " * 15, "word " * 13])
+def test_a_mapped_field_of_texts_refuses_the_file_and_one_text_is_left_out(tmp_path: Path, long: str) -> None:
+    """Nothing of such a file is stored, whatever the field is called."""
+    texts = write_lines(tmp_path / "a.jsonl", [raw_call(f"t{n}", org=long) for n in range(5)])
+    names = [raw_call(f"n{n}", org="acme") for n in range(120)]
+    mixed = write_lines(tmp_path / "b.jsonl", [*names, raw_call("odd", org=long)])
+    with Store.in_memory() as store:
+        refused, taken = ingest(store, texts, mixed, mapping=["tenant=org"])
+        assert refused.problem and "never stored" in refused.problem
+        assert taken.problem is None
+        found = calls(store)
+        assert (found["n1"]["tenant"], found["odd"]["tenant"], len(found)) == ("acme", None, 121)
 
 
 def test_an_id_that_is_a_step_and_a_call_does_not_multiply(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_every_format_states_its_suffixes_and_groups(name: str) -> None:
     """The command line relies on both constants."""
     module = load(name)
     assert all(suffix.startswith(".") for suffix in module.SUFFIXES)
-    assert module.ALL_GROUPS is (name in {"csv", "json", "jsonl"})
+    assert module.ALL_GROUPS is (name in {"csv", "json", "jsonl", "junit"})
 
 
 @pytest.mark.parametrize("screen", SCREENS, ids=str)

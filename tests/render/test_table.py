@@ -42,6 +42,15 @@ def test_no_figure_is_ever_cut(width: int, awkward_report: Report) -> None:
         assert "…" not in "".join(figures) and (figures or "…" not in name)
 
 
+def test_what_was_asked_for_is_hidden_last() -> None:
+    """Where there is no room the columns on the right go first, but for those that were asked for."""
+    names = ["first_figure", "second_figure", "third_figure", "fourth_figure"]
+    columns = [Column("tenant"), *(Column(name, "tokens", kept=name.startswith("fourth")) for name in names)]
+    table = Table("by_tenant", tuple(columns), (("acme", 1, 2, 3, 4),), by=("tenant",))
+    text = show(Report("t", Interval(None, None), (table,), by=("tenant",)), Screen(32))
+    assert "hidden: third figure (--wide)" in text
+
+
 def test_nothing_is_cut_off_a_terminal(hostile_report: Report, hostile: list[str]) -> None:
     """In a pipe every name stands whole on its line, five hundred characters too."""
     output = show(hostile_report, Screen())

@@ -42,13 +42,19 @@ CASES: dict[str, Case] = {
     "a first token in seconds": (
         timed(time_to_first_token=0.734), {"ttft_ms": 734.0, "ttft_status": "usable", "streamed": True},
     ),
-    "a first token sent in milliseconds": (timed(time_to_first_token=734), {"ttft_ms": 734.0, "ttft_status": "usable"}),
+    "a first token sent in milliseconds under the name of seconds": (
+        timed(time_to_first_token=734), {"ttft_status": "not_below_duration"},
+    ),
+    "a first token in milliseconds by name": (timed(ttft_ms=734), {"ttft_ms": 734.0, "ttft_status": "usable"}),
+    "half a second in a shorter call is no half a millisecond": (
+        {**timed(time_to_first_token=0.5), "duration": 1.5e8}, {"ttft_status": "not_below_duration"},
+    ),
     "a first token under JavaScript's name": (timed(timeToFirstToken=0.5), {"ttft_ms": 500.0}),
     "LiteLLM's first token in metadata": (
         {"metadata": {"latency_metrics": {"time_to_first_token_ms": 612.4}}},
         {"ttft_ms": 612.4, "ttft_status": "usable"},
     ),
-    "a first token above the duration in both units": (
+    "a first token above the duration in any unit": (
         timed(time_to_first_token=9000), {"ttft_status": "not_below_duration"},
     ),
     "a first token of 0 means unknown": (timed(time_to_first_token=0.0), {"ttft_status": "not_positive"}),

@@ -69,6 +69,37 @@ CASES: dict[str, Case] = {
     "a natural end": (ended(finish_reason="length"), {"outcome": "completed", "cancel_evidence": "finished"}),
     "an end with usage": (ended(output_tokens=5), {"outcome": "completed", "cancel_evidence": "ended_with_usage"}),
     "no end at all": (ended(duration_ms=None), {"outcome": "unknown", "cancel_evidence": "never_ended"}),
+    "a time of leaving": (ended(cancelled_at_ms=900), {"outcome": "cancelled", "cancel_evidence": "cancelled_at"}),
+    "a time of leaving of 0": (ended(cancelled_at_ms=0, finish_reason="stop"), {"outcome": "completed"}),
+    "a time of leaving at the very end": (ended(cancelled_at_ms=5000, finish_reason="stop"), {"outcome": "completed"}),
+    "a time of leaving that is the end": (ended(cancelled_at_ms=5000), {"cancel_evidence": "cancelled_at"}),
+    "a time of leaving after the end": (ended(cancelled_at_ms=5001), {"cancel_evidence": "nothing_said"}),
+    "a time of leaving beside a success": (ended(cancelled_at_ms=900, outcome="success"), {"outcome": "completed"}),
+    "a time of leaving beside a flag that is false": (
+        ended(cancelled_at_ms=900, cancelled=False, finish_reason="stop"), {"outcome": "completed"},
+    ),
+    "an outcome in a word that is not known": (
+        ended(outcome="weird", output_tokens=5), {"outcome": "unknown", "cancel_evidence": "unknown_word"},
+    ),
+    "a word that is not known beside a status that is": (
+        ended(outcome="weird", stream_status="cancelled"), {"outcome": "cancelled", "cancel_evidence": "outcome"},
+    ),
+    "a word of the application that is not known": (
+        ended(metadata={"outcome": "purchased"}, output_tokens=5),
+        {"outcome": "unknown", "cancel_evidence": "unknown_word"},
+    ),
+    "a word of the application beside a finish reason": (
+        ended(metadata={"outcome": "purchased"}, finish_reason="stop"), {"outcome": "completed"},
+    ),
+    "a word that is not known beside an abort": (
+        ended(outcome="weird", http_status=499), {"outcome": "cancelled", "cancel_evidence": "http_status"},
+    ),
+    "a route with a query": (ended(route="/chat?user=bob#top"), {"route": "/chat"}),
+    "a route with a method and a query": (ended(route="GET /chat?user=bob"), {"route": "GET /chat"}),
+    "a route of one word with a query": (
+        ended(route="chat?user=bob", name="GET /chat?q=a"), {"route": "chat", "name": "GET /chat"},
+    ),
+    "a route that is a question": (ended(route="what now?"), {"route": "what now?"}),
     "nothing said": (ended(), {"outcome": "unknown", "cancel_evidence": "nothing_said"}),
     # First tokens.
     "a first token of 0": ({"ttft_ms": 0}, {"ttft_status": "not_positive", "streamed": None}),

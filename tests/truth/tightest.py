@@ -19,8 +19,9 @@ STOPPING = {"vllm", "deepinfra"}
 """Providers of this world of which everybody knows that they stop when their client goes."""
 ASSUMED_DELAY_MS = 2000.0
 """How long such a provider goes on at most, where nobody measured it."""
-USUAL_BAND = (2.5, 4.5)
-"""Characters per token of an answer, where there are too few of a model to know better."""
+USUAL_BAND = (0.25, 8.0)
+"""Characters per token of an answer, where there are too few of a model to know better: a character is up to 4 bytes, a
+token at least one of them; and hardly any text has tokens of more than 8 characters on the average."""
 NO_END = float("inf")
 PACED_TOKENS = 16
 """So many tokens must have come before the user left to say how fast they come: of fewer, one chunk more or less is

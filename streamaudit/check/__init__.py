@@ -1,0 +1,1 @@
+"""``check``: the thresholds of the configuration held against the figures, group by group."""

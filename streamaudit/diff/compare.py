@@ -1,0 +1,118 @@
+"""From counts to comparisons: for each group and the total, every metric and statistic asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamaudit.buckets import edges_us
+from streamaudit.diff.ask import LATENCIES, LEAST_MS, LEAST_RATE, QUANTILES, Ask
+from streamaudit.diff.scan import CENSORED, Place, Scan
+from streamaudit.scope import MAX_BY
+from streamaudit.stats import Comparison, Rows, Scale, Sums, compare_quantiles, compare_ratio, decide, ln_ms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_RATES = {
+    "cancel_rate": ("calls", "cancelled", "calls", "cancelled", "cancelled", "calls", "cancelled"),
+    "error_rate": ("calls", "failed", "calls", "failed", "failed", "calls", "failed"),
+    "tax_rate": ("tax_calls", "tax", "output", "tax_tax", "tax_output", "output_output", "tax_events"),
+}
+"""Which columns of the scan are n, y, z, yy, yz, zz and the number of events."""
+
+
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One row of a diff: a group (None for the total), a metric, and what came of it."""
+
+    group: Place | None
+    metric: str
+    found: Comparison
+    driver: Place | None
+    """The stratum that makes more than half of the change."""
+
+
+def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
+    """Every group, then the total, with verdicts after one correction for all of them. ``depth`` is how many
+    dimensions groups have."""
+    groups: dict[Place, list[int]] = {}
+    for number, place in enumerate(scan.places):
+        groups.setdefault(place[:depth], []).append(number)
+    rows: list[Compared] = []
+    if depth:
+        for group, places in groups.items():
+            rows += _of_group(scan, ask, group, places)
+    rows += _of_group(scan, ask, None, list(range(len(scan.places))))
+    decide([row.found for row in rows])
+    return rows
+
+
+def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> Iterator[Compared]:
+    strata: dict[Place, int] = {}
+    stratum_of = np.zeros(len(scan.places), dtype=np.int64)
+    for number in places:
+        stratum_of[number] = strata.setdefault(scan.places[number][MAX_BY:], len(strata))
+    names = list(strata)
+    chosen = {name: QUANTILES[name] for name in ask.quantiles}
+    blocks_a_day = _DAY_S // scan.block_s
+    for metric in ask.metrics:
+        if metric in LATENCIES:
+            least = (ask.least_ratio, max(LEAST_MS[metric], scan.ticks_ms.get(metric, 0.0)))
+            sides = [_rows(scan, LATENCIES.index(metric), side, places, stratum_of) for side in (0, 1)]
+            for found in compare_quantiles(sides[0], sides[1], len(names), bucket_scale(), chosen, least, blocks_a_day):
+                yield Compared(group, metric, found, _driver(found, names))
+        else:
+            sums = [_sums(scan, metric, side, places, stratum_of) for side in (0, 1)]
+            found = compare_ratio("rate", sums[0], sums[1], len(names), (ask.least_ratio, LEAST_RATE), blocks_a_day)
+            yield Compared(group, metric, found, _driver(found, names))
+
+
+def _driver(found: Comparison, names: list[Place]) -> Place | None:
+    return names[found.driver] if found.driver is not None else None
+
+
+def _rows(scan: Scan, metric: int, side: int, places: list[int], stratum_of: "NDArray[Any]") -> Rows:
+    found = scan.latencies
+    start, end = _metric_slice(found, metric)
+    # Places of a group stand together, because they are sorted by the group's dimensions first.
+    low, high = np.searchsorted(found["place"][start:end], [places[0], places[-1] + 1]) + start
+    of_side = found["side"][low:high] == side
+    place, block, bucket, n = (found[name][low:high][of_side] for name in ("place", "block", "bucket", "n"))
+    return Rows(stratum_of[place], block.astype(np.int64), bucket, n.astype(np.float64))
+
+
+def _metric_slice(found: "dict[str, NDArray[Any]]", metric: int) -> tuple[int, int]:
+    start, end = np.searchsorted(found["metric"], [metric, metric + 1])
+    return int(start), int(end)
+
+
+def _sums(scan: Scan, metric: str, side: int, places: list[int], stratum_of: "NDArray[Any]") -> Sums:
+    found = scan.rates
+    low, high = np.searchsorted(found["place"], [places[0], places[-1] + 1])
+    n, y, z, yy, yz, zz, events = _RATES[metric]
+    taken = (found["side"][low:high] == side) & (found[n][low:high] > 0)
+
+    def column(name: str) -> "NDArray[Any]":
+        values: NDArray[Any] = found[name][low:high][taken]
+        return values
+
+    return Sums(
+        stratum_of[column("place")], column("block").astype(np.int64),
+        *(column(name) for name in (n, y, z, yy, yz, zz, events)),
+    )  # fmt: skip
+
+
+@cache
+def bucket_scale() -> Scale:
+    """Where the histogram's buckets lie."""
+    ln_edges = np.array([ln_ms(edge) for edge in edges_us()])
+    # Below a microsecond, and beyond the last edge, a bucket is as wide as it has to be to have a place on the scale.
+    scale = Scale(np.concatenate([[ln_ms(0.5)], ln_edges]), np.concatenate([ln_edges, [ln_edges[-1] + np.log(1.01)]]))
+    assert scale.censored == CENSORED
+    return scale

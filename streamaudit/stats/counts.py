@@ -1,0 +1,132 @@
+"""What goes into a comparison and what comes out of it."""
+
+from dataclasses import dataclass
+from math import inf, log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+MIN_STRATUM, NO_COUNTERPART = 20, 60
+"""A stratum with fewer calls on a side is merged with others, or left out when the other side has this many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Counts of one group and metric, one entry per stratum, block and bucket: ``n`` calls. ``bucket`` numbers the
+    intervals of ``Scale``; the last is for waits that a cancel cut short and that are only known to be long."""
+
+    stratum: Places
+    block: Places
+    bucket: NDArray[Any]
+    n: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums of one group and ratio, one entry per stratum and block: of y, z, and their products over ``n`` calls."""
+
+    stratum: Places
+    block: Places
+    n: Counts
+    y: Counts
+    z: Counts
+    yy: Counts
+    yz: Counts
+    zz: Counts
+    events: Counts
+    """Calls with y above 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where buckets begin and end, as logarithms of milliseconds; ``censored`` is the number beyond the last."""
+
+    ln_low: Counts
+    ln_high: Counts
+
+    @property
+    def censored(self) -> int:
+        return len(self.ln_low)
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How strata are compared: ``of`` maps a stratum to its place among those compared, -1 where it is left out."""
+
+    of: Places
+    weights: Counts
+    coverage: tuple[float, float]
+    """Share of each side's calls whose stratum is compared."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """One statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction."""
+
+    stat: str
+    base_n: int
+    head_n: int
+    base_value: float | None = None
+    head_value: float | None = None
+    head_value_at_base_mix: float | None = None
+    base_n_eff: float | None = None
+    head_n_eff: float | None = None
+    change_ratio: float | None = None
+    ci_low_ratio: float | None = None
+    ci_high_ratio: float | None = None
+    change_abs: float | None = None
+    ci_low_abs: float | None = None
+    ci_high_abs: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    verdict: str = "too little data"
+    reason: str = ""
+    gate: str = ""
+    """Why it cannot be judged; empty when it can."""
+    paired: bool = False
+    driver: int | None = None
+    """The stratum that makes more than half of the change."""
+    driver_share: float | None = None
+    coverage: tuple[float, float] = (1.0, 1.0)
+    tost: tuple[float, float] = (-inf, inf)
+    """The 90 % interval: of the ratio minus 1 for latencies, of the difference for ratios."""
+    rise: float = 0.0
+    """The change that matters, in the unit of ``tost``."""
+    relative: bool = True
+    """Whether ``tost`` and ``rise`` are relative, as of latencies, or absolute, as of ratios."""
+
+
+def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
+    """Which strata are compared and how they weigh. ``base_weight`` is what the base's mix is measured in."""
+    few = np.minimum(base_n, head_n) < MIN_STRATUM
+    alone = few & (np.maximum(base_n, head_n) >= NO_COUNTERPART)
+    of = np.full(len(base_n), -1, dtype=np.int64)
+    kept = ~few
+    of[kept] = np.arange(kept.sum())
+    rest = few & ~alone
+    if min(base_n[rest].sum(), head_n[rest].sum()) >= MIN_STRATUM or (rest.any() and not kept.any()):
+        of[rest] = kept.sum()
+    taken = of >= 0
+    weights = summed(of[taken], base_weight[taken]) if taken.any() else np.zeros(0)
+    total = weights.sum()
+    covered = (share(base_n[taken].sum(), base_n.sum()), share(head_n[taken].sum(), head_n.sum()))
+    return Mix(of, weights / total if total > 0 else weights, covered)
+
+
+def summed(places: Places, weights: Counts, size: int = 0) -> Counts:
+    """The sum of the weights at each place."""
+    return np.bincount(places, weights=weights, minlength=size).astype(np.float64)
+
+
+def share(part: float, whole: float) -> float:
+    """A part of a whole, 0 of nothing."""
+    return float(part / whole) if whole else 0.0
+
+
+def ln_ms(us: float) -> float:
+    """The logarithm of milliseconds of a number of microseconds."""
+    return log(us / 1000)
