@@ -20,13 +20,14 @@ def keep(found: Mapping[str, Any], kept: Path = KEPT, page: Path = PAGE) -> None
 
 def with_figures(text: str, found: Mapping[str, Any]) -> str:
     """The page with these figures between its marks; ValueError when it has no marks."""
-    return between(text, markdown(found), "measured")
+    before, after = around(text, "measured")
+    return f"{before}\n\n{markdown(found)}\n\n{after}"
 
 
-def between(text: str, body: str, name: str) -> str:
-    """The page with a body between the marks of that name; ValueError when it has none."""
+def around(text: str, name: str) -> tuple[str, str]:
+    """What stands before and after a place on a page, with its marks; ValueError when it is not there."""
     before, start, rest = text.partition(f"<!-- {name}: begin -->")
     _, end, after = rest.partition(f"<!-- {name}: end -->")
     if not start or not end:
         raise ValueError(f"the page has no place for the figures: {name}")
-    return f"{before}{start}\n\n{body}\n\n{end}{after}"
+    return before + start, end + after

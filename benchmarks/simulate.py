@@ -18,7 +18,7 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 
 from benchmarks import trials
 from benchmarks.cases_of_diff import CASES, RATES, many_cells
-from benchmarks.page import between
+from benchmarks.page import around
 from benchmarks.worlds import WORLDS, World
 from streamaudit.diff.ask import QUANTILES
 from streamaudit.stats import decide
@@ -72,7 +72,8 @@ def keep(found: list[dict[str, Any]]) -> None:
 def with_tables(text: str, found: list[dict[str, Any]]) -> str:
     """The page with each table between its marks; ValueError when one has no place."""
     for one in found:
-        text = between(text, table(one), one["name"])
+        before, after = around(text, one["name"])
+        text = f"{before}\n\n{table(one)}\n\n{after}"
     return text
 
 

@@ -51,7 +51,7 @@ _MACROS = """
 CREATE OR REPLACE TEMP MACRO bucket_guess(us) AS greatest(1, least(len(getvariable('bucket_edges')),
     CASE WHEN us < 90 THEN us ELSE (ln(us) * 100.49917080713044)::BIGINT - 362 END));
 CREATE OR REPLACE TEMP MACRO bucket_of(us) AS CASE WHEN us < 1 THEN 0 ELSE
-    bucket_guess(us) - (us < getvariable('bucket_edges')[bucket_guess(us)])::INTEGER END;
+    (bucket_guess(us) - (us < getvariable('bucket_edges')[bucket_guess(us)])::INTEGER)::INTEGER END;
 """
 """100.499 is 1 / ln 1.01: rounded, it names the nearest edge, which the value may not have reached."""
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Settings that are the default of the option of the same name.
 OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
-_TABLES = ("fields", "lookup", "groups", "links", "providers", "check", "thresholds")
-KEYS = ("db", "prices", "stop_delay", *OPTIONS, *_TABLES)
+TABLES = ("fields", "lookup", "groups", "links", "providers", "check", "thresholds")
+KEYS = ("db", "prices", "stop_delay", *OPTIONS, *TABLES)
 BEHAVIOURS = ("stops", "runs_on", "contested")
 VENDORS = ("langfuse", "datadog")
 

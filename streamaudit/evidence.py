@@ -2,7 +2,6 @@
 provider billed. It is joined to calls by an id when they are read, whichever came first, and never makes a call.
 """
 
-import csv
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 import streamaudit
 from streamaudit.errors import InputError, UsageError
 from streamaudit.ingest import FileResult
-from streamaudit.reader import Reader, Refused
+from streamaudit.intact import gzip_fault
+from streamaudit.reader import Reader, Refused, compression_of
+from streamaudit.sheet import SUFFIXES, first_fault, open_sheet
 from streamaudit.store import ReadFailure, Store, reading, sql_text
 
 # The names a key or a figure may have in a file, first come first served.
@@ -36,7 +37,8 @@ FIGURES = {
 
 _READ = {
     "csv": "CREATE OR REPLACE TEMP TABLE found AS SELECT to_json(line) AS record "
-    "FROM read_csv($path, all_varchar = true, header = true, quote = '\"', escape = '\"') AS line",
+    "FROM read_csv($path, columns = $columns, auto_detect = false, header = true, delim = $delimiter, quote = '\"', "
+    "escape = '\"', compression = $compression) AS line",
     "parquet": "CREATE OR REPLACE TEMP TABLE found AS SELECT to_json(line) AS record FROM read_parquet($path) AS line",
     "json": "CREATE OR REPLACE TEMP TABLE found AS SELECT coalesce(CASE WHEN json_type(json, '$.data') = 'OBJECT' "
     "THEN json_extract(json, '$.data') END, json) AS record FROM read_json_objects($path, ignore_errors = true)",
@@ -119,12 +121,11 @@ class Joined:
 def hinted(outcome: FileResult) -> FileResult:
     """What became of a file of calls; one that could not be read and is a CSV file with the id of calls is pointed to
     ``--evidence``."""
-    if not outcome.problem or outcome.hint or not outcome.shown.lower().endswith(".csv"):
+    if not outcome.problem or outcome.hint or _form(outcome.shown) != "csv":
         return outcome
     try:
-        with open(outcome.shown, encoding="utf-8-sig", newline="") as file:
-            header = {name.strip() for name in next(csv.reader(file), [])}
-    except (OSError, UnicodeDecodeError, csv.Error):
+        header = set(open_sheet(Path(outcome.shown)).names)
+    except (OSError, Refused, InputError):
         return outcome
     if not any(header & set(names) for names in FIGURES.values()):
         return outcome
@@ -149,14 +150,17 @@ def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
     form = _form(shown)
     try:
         path, fingerprint, name = _opened(reader, shown, form)
+        sheet = open_sheet(path) if form == "csv" else None
+        if form == "json" and compression_of(path) == "gzip" and gzip_fault(path):
+            raise Refused("damaged or incomplete gzip data: copy or download the file again")
         store.script(sql_text("macros.sql"))
         with reading():
-            store.run(_READ[form], {"path": str(path)})
+            store.run(_READ[form], sheet.parameters() if sheet else {"path": str(path)})
         store.run(_STAGE, _pointers(kind))
     except (Refused, InputError) as error:
         return Joined(shown, problem=getattr(error, "message", str(error)))
     except ReadFailure:
-        return Joined(shown, problem=f"cannot be read as {form}")
+        return Joined(shown, problem=(first_fault(sheet) if sheet else None) or f"cannot be read as {form}")
     read, rejected = store.one(_TALLY)
     reasons = tuple((reason, count) for reason, count in store.query(_REASONS))
     if read == rejected:
@@ -181,7 +185,8 @@ def _form(shown: str) -> str:
     name = shown.lower()
     for packed in (".gz", ".zst"):
         name = name.removesuffix(packed)
-    return {"csv": "csv", "parquet": "parquet"}.get(name.rpartition(".")[2], "json")
+    suffix = name.rpartition(".")[2]
+    return "csv" if suffix in SUFFIXES else "parquet" if suffix == "parquet" else "json"
 
 
 def _opened(reader: Reader, shown: str, form: str) -> tuple[Path, str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamaudit.errors import StoreError, StreamauditError
 
+NO_SPACE = "no space left on the device"
 _LOCK_PID = re.compile(r"\(PID (\d+)\)")
 
 
@@ -22,7 +23,7 @@ def store_error(error: Exception, path: Path | None) -> StreamauditError:
     """The error a user is shown."""
     text = str(error)
     reasons: Sequence[tuple[str, str, str | None]] = (
-        ("No space left", "no space left on the device", "free some space and run the same command again"),
+        ("No space left", NO_SPACE, "free some space and run the same command again"),
         ("failed to offload", "no space left for temporary data", "free some space in the temporary folder"),
         ("Permission denied", f"no permission to open store {path}", "--db names another file"),
         ("Read-only file system", f"no permission to write store {path}", "--db names another file"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError
+from streamaudit.intact import unpacked_beside
 from streamaudit.locate import Reject
 from streamaudit.mapping import KEYED, Mapping, near_path
 from streamaudit.merge import (
@@ -172,8 +173,9 @@ class Ingest:
         with scratch(store, reader.folder):
             with store.released():
                 try:
-                    with store.progress(progress(file) if progress else None):
+                    with unpacked_beside(file) as intact, store.progress(progress(file) if progress else None):
                         stage(store, file, source, self._options.mapping, salt)
+                        intact()
                     rejects = find_rejects(store, file, source, self._options.mapping, salt)
                 except ReadFailure as failure:
                     return FileResult(file.shown, source, match, problem=explain(file, failure))

@@ -72,7 +72,7 @@ WHERE trace_id IS NOT NULL AND list_contains($loads, load_id)
 _NO_FORGOTTEN_TRACES = "CREATE OR REPLACE TEMP TABLE forgotten_traces (trace_id VARCHAR)"
 
 _UNPRICED = """
-SELECT DISTINCT provider, coalesce(response_model, model), start_time::DATE
+SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE
 FROM scratch.staged
 WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
     AND (cost_usd IS NULL OR input_cost_usd IS NULL OR output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0)
@@ -80,18 +80,18 @@ WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_mode
 
 _CREATE_PRICES = """
 CREATE OR REPLACE TABLE scratch.prices (
-    provider VARCHAR, model VARCHAR, day DATE,
+    provider VARCHAR, model VARCHAR, requested VARCHAR, day DATE,
     tiers STRUCT(start BIGINT, input DOUBLE, cached DOUBLE, cache_write DOUBLE, output DOUBLE)[]
 )
 """
 
 _ADD_PRICES = """
 INSERT INTO scratch.prices
-SELECT p.provider, p.model, p.day::DATE,
+SELECT p.provider, p.model, p.requested, p.day::DATE,
     list(struct_pack(start := p.start, input := p.input, cached := p.cached, cache_write := p.cache_write,
         output := p.output) ORDER BY p.start)
-FROM (SELECT unnest($rows::STRUCT(provider VARCHAR, model VARCHAR, day VARCHAR, start BIGINT, input DOUBLE,
-    cached DOUBLE, cache_write DOUBLE, output DOUBLE)[]) AS p)
+FROM (SELECT unnest($rows::STRUCT(provider VARCHAR, model VARCHAR, requested VARCHAR, day VARCHAR, start BIGINT,
+    input DOUBLE, cached DOUBLE, cache_write DOUBLE, output DOUBLE)[]) AS p)
 GROUP BY ALL
 """
 
@@ -106,6 +106,7 @@ WITH keyed AS (
     LEFT JOIN scratch.prices AS prices
         ON prices.provider IS NOT DISTINCT FROM ready.provider
         AND prices.model = coalesce(ready.response_model, ready.model)
+        AND prices.requested IS NOT DISTINCT FROM ready.model
         AND prices.day IS NOT DISTINCT FROM ready.start_time::DATE
     WHERE ready.reason IS NULL AND ready.kind IN ('llm', 'embedding')
 ), costed AS (
@@ -333,18 +334,24 @@ def price(store: Store) -> None:
 
 
 def add_prices(store: Store, wanted: list[tuple[Any, ...]], statement: str) -> None:
-    """Look up (provider, model, day) and hand the prices found to a statement that takes ``$rows``."""
-    from streamaudit.pricing import own_prices, price_table
+    """Look up (provider, model that answered, model asked for, day); the statement takes ``$rows``."""
+    from streamaudit.pricing import own_prices, price_table, priced_as
 
     if not wanted:
         return
+    own = own_prices()
+    names = {key: (key[0], priced_as(own, *key), key[3]) for key in wanted}
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for row in price_table(dict.fromkeys(names.values()), own):
+        found.setdefault((row.provider, row.model, row.day), []).append(row)
     rows = [
         {
-            "provider": row.provider, "model": row.model, "day": row.day.isoformat() if row.day else None,
+            "provider": provider, "model": model, "requested": requested, "day": day.isoformat() if day else None,
             "start": row.tier_start_tokens, "input": row.input_usd_per_token, "cached": row.cached_input_usd_per_token,
             "cache_write": row.cache_write_usd_per_token, "output": row.output_usd_per_token,
         }
-        for row in price_table([(provider, model, day) for provider, model, day in wanted], own_prices())
+        for (provider, model, requested, day), name in names.items()
+        for row in found.get(name, ())
     ]  # fmt: skip
     if rows:
         store.run(statement, {"rows": rows})

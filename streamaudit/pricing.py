@@ -13,6 +13,7 @@ lifetime; fees per request or web search are not included.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -120,13 +121,21 @@ class OwnPrice:
     output_usd_per_token: float
 
     def fits(self, provider: str | None, model: str, day: date) -> bool:
-        """Whether it prices a call of that provider and model on that day."""
-        named = self.provider is None or self.provider.lower() == (provider or "").lower()
-        return named and self.model.lower() == model.lower() and self.since <= day
+        """Whether it prices a call of that provider and model on that day. A provider may be spelled in any way that
+        genai-prices or a tracer knows; a model may have a gateway's prefixes before it and a snapshot's date behind."""
+        named = self.provider is None or _same_seller(self.provider, provider or "")
+        return named and self.since <= day and self.closeness(model) > 0
+
+    def closeness(self, model: str) -> int:
+        """How near the name is to a call's: the higher, the less had to be cut off; 0 when it is another model."""
+        names, mine = _spelled(model), self.model.lower()
+        return len(names) - names.index(mine) if mine in names else 0
 
 
 OWN_COLUMNS = ("model", "input_usd_per_mtok", "output_usd_per_mtok")
 """Columns a price file must have; it may have provider, since, cached_input_usd_per_mtok, cache_write_usd_per_mtok."""
+_ALL_COLUMNS = (*OWN_COLUMNS, "provider", "since", "cached_input_usd_per_mtok", "cache_write_usd_per_mtok")
+_SNAPSHOT = re.compile(r"[-@]20\d{2}-?[01]\d-?[0-3]\d$")
 
 
 def own_prices() -> list[OwnPrice]:
@@ -142,20 +151,27 @@ def own_prices() -> list[OwnPrice]:
     where = config.current().origin("prices")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.DictReader(file))
+            header = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+            lines = [(reader.line_num, line) for line in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            f"{where}: prices: cannot read {path}: {getattr(error, 'strerror', None) or 'no CSV'}"
-        ) from None
+        reason = getattr(error, "strerror", None) or "no CSV of UTF-8 text"
+        raise UsageError(f"{where}: prices: cannot read {path}: {reason}") from None
+    missing = [name for name in OWN_COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise UsageError(f"{path}:1: a price file needs a column {missing[0]}", "columns: " + ", ".join(_ALL_COLUMNS))
     found = []
-    for number, line in enumerate(lines, start=2):
+    for number, line in lines:
+        if None in line:
+            raise UsageError(f"{path}:{number}: more cells than the header has columns")
         try:
             amounts = {name: _amount(line.get(f"{name}_usd_per_mtok")) for name in
                        ("input", "cached_input", "cache_write", "output")}  # fmt: skip
             since = date.fromisoformat(line["since"].strip()) if (line.get("since") or "").strip() else date.min
         except ValueError:
             raise UsageError(
-                f"{path}:{number}: expected dollars per million tokens and a date such as 2026-11-01"
+                f"{path}:{number}: expected dollars per million tokens, such as 0.15, and a date such as 2026-11-01"
             ) from None
         plain, output, model = amounts["input"], amounts["output"], (line.get("model") or "").strip()
         if not model or plain is None or output is None:
@@ -165,6 +181,46 @@ def own_prices() -> list[OwnPrice]:
             amounts["cache_write"], output,
         ))  # fmt: skip
     return found
+
+
+def _same_seller(one: str, other: str) -> bool:
+    if _key(one) == _key(other):
+        return True
+    seller = _seller_id(one)
+    return seller is not None and seller == _seller_id(other)
+
+
+@cache
+def _seller_id(spelling: str) -> str | None:
+    found = _seller(spelling)
+    return found.id if found else None
+
+
+def _names(model: str) -> list[str]:
+    """A model's name, then without each of its prefixes."""
+    names = [model]
+    while "/" in names[-1]:
+        names.append(names[-1].split("/", 1)[1])
+    return names
+
+
+@cache
+def _spelled(model: str) -> list[str]:
+    """What a model may be called in a price file, the fullest name first."""
+    names = _names(model.strip().lower())
+    return [*names, *(_SNAPSHOT.sub("", name) for name in names)]
+
+
+def priced_as(
+    own: Sequence[OwnPrice], provider: str | None, answering: str, requested: str | None, day: date | None
+) -> str:
+    """Which of a call's two models its price is looked up by: the one that answered, unless only the one that was asked
+    for is among the user's own prices."""
+
+    def listed(model: str) -> bool:
+        return any(price.fits(provider, model, day or UNTIMED_DAY) for price in own)
+
+    return requested if requested and not listed(answering) and listed(requested) else answering
 
 
 def _amount(text: str | None) -> float | None:
@@ -190,7 +246,7 @@ def price_table(wanted: Iterable[tuple[str | None, str, date | None]], own: Sequ
     for provider, model, day in wanted:
         mine = [price for price in own if price.fits(provider, model, day or UNTIMED_DAY)]
         if mine:
-            best = max(mine, key=lambda price: (price.provider is not None, price.since))
+            best = max(mine, key=lambda price: (price.provider is not None, price.closeness(model), price.since))
             rows.append(PriceRow(
                 provider, model, day, 0, best.input_usd_per_token, best.cached_input_usd_per_token,
                 best.cache_write_usd_per_token, best.output_usd_per_token,
@@ -226,9 +282,7 @@ def _find(provider: str | None, model: str) -> ModelInfo | None:
 
 def _spellings(provider: str | None, model: str) -> Iterator[tuple[Provider | None, str]]:
     """Ways to look a model up, the surest first; a provider of None means by model alone."""
-    names = [model]
-    while "/" in names[-1]:
-        names.append(names[-1].split("/", 1)[1])
+    names = _names(model)
     prefixes = model.split("/")[:-1]
     seller = _seller(provider or "")
     if _key(provider or "") in _SELF_HOSTED or (seller is None and not _SELF_HOSTED.isdisjoint(map(_key, prefixes))):

@@ -49,8 +49,8 @@ def refused_texts(store: Store, mapping: Mapping) -> tuple[str, str] | None:
             continue
         if texts > _SHARE * filled:
             return (
-                f"--map {column}={' or '.join(mapping.paths[column])}: {texts:,} of {filled:,} values are texts of more "
-                "than 200 characters or a dozen words, which are never stored",
+                f"--map {column}={' or '.join(mapping.paths[column])}: {texts:,} of {filled:,} values are texts of "
+                "more than 200 characters or a dozen words, which are never stored",
                 f"map a field that holds a name or an id: streamaudit fields FILE --for {column} lists them",
             )
         store.run(_LEAVE_OUT[column])

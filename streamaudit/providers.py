@@ -59,7 +59,8 @@ def behaviours(spelled: list[str]) -> dict[str, str]:
 
 def stop_delay_ms() -> float:
     """How long a provider that stops is assumed to go on, in milliseconds."""
-    return config.current().stop_delay_ms or STOP_DELAY_MS
+    configured = config.current().stop_delay_ms
+    return STOP_DELAY_MS if configured is None else configured
 
 
 def _key(spelling: str) -> str:

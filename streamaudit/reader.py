@@ -96,7 +96,7 @@ class Reader:
         size, fingerprint = _fingerprint(path)
         if size == 0:
             raise Refused("empty file")
-        compression = _compression(path)
+        compression = compression_of(path)
         if compression == "zstd" and not _zstd_complete(path):
             # DuckDB would take the part that is there for the whole.
             raise Refused("the zst stream ends early: the file is incomplete, copy or download it again")
@@ -202,7 +202,8 @@ def _start_of(path: Path, compression: Compression, size: int) -> bytes:
         raise Refused("damaged compressed file: copy or download it again") from None
 
 
-def _compression(path: Path) -> Compression:
+def compression_of(path: Path) -> Compression:
+    """How a file is packed, by its first bytes. InputError when it may not be read."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)

@@ -5,7 +5,7 @@ from streamaudit.merge import add_prices
 from streamaudit.store import Store, sql_text
 
 _WANTED = """
-SELECT DISTINCT provider, coalesce(response_model, model), start_time::DATE
+SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE
 FROM store.calls
 WHERE coalesce(response_model, model) IS NOT NULL
     AND (cost_basis <> 'reported' OR input_cost_basis <> 'reported' OR output_cost_basis <> 'reported'
@@ -13,17 +13,17 @@ WHERE coalesce(response_model, model) IS NOT NULL
 """
 _CREATE = """
 CREATE OR REPLACE TEMP TABLE new_prices (
-    provider VARCHAR, model VARCHAR, day DATE,
+    provider VARCHAR, model VARCHAR, requested VARCHAR, day DATE,
     tiers STRUCT(start BIGINT, input DOUBLE, cached DOUBLE, cache_write DOUBLE, output DOUBLE)[]
 )
 """
 _ADD = """
 INSERT INTO new_prices
-SELECT p.provider, p.model, p.day::DATE,
+SELECT p.provider, p.model, p.requested, p.day::DATE,
     list(struct_pack(start := p.start, input := p.input, cached := p.cached, cache_write := p.cache_write,
         output := p.output) ORDER BY p.start)
-FROM (SELECT unnest($rows::STRUCT(provider VARCHAR, model VARCHAR, day VARCHAR, start BIGINT, input DOUBLE,
-    cached DOUBLE, cache_write DOUBLE, output DOUBLE)[]) AS p)
+FROM (SELECT unnest($rows::STRUCT(provider VARCHAR, model VARCHAR, requested VARCHAR, day VARCHAR, start BIGINT,
+    input DOUBLE, cached DOUBLE, cache_write DOUBLE, output DOUBLE)[]) AS p)
 GROUP BY ALL
 """
 _NEW_COSTS = """
@@ -36,6 +36,7 @@ WITH priced AS (
     LEFT JOIN new_prices AS prices
         ON prices.provider IS NOT DISTINCT FROM calls.provider
         AND prices.model = coalesce(calls.response_model, calls.model)
+        AND prices.requested IS NOT DISTINCT FROM calls.model
         AND prices.day IS NOT DISTINCT FROM calls.start_time::DATE
 ), parts AS (
     SELECT

@@ -89,11 +89,14 @@ def _allow(tree: Any, named: frozenset[str]) -> None:
         return
     if isinstance(tree.get("cte_map"), dict):
         for entry in tree["cte_map"]["map"]:
-            # A definition sees those before it and, only if it is recursive, itself: any other name is a real table's.
-            name, body = entry["key"].lower(), entry["value"]["query_node"]
-            _allow(entry["value"], named | {name} if body.get("type") == "RECURSIVE_CTE_NODE" else named)
-            named |= {name}
+            # A definition sees those before it: any other name is a real table's.
+            _allow(entry["value"], named)
+            named |= {entry["key"].lower()}
         tree = {key: value for key, value in tree.items() if key != "cte_map"}
+    if tree.get("type") == "RECURSIVE_CTE_NODE":
+        # And itself only where it repeats; where it starts, its name is a real table's too.
+        _allow(tree["right"], named | {tree["cte_name"].lower()})
+        tree = {key: value for key, value in tree.items() if key != "right"}
     kind = str(tree.get("type"))
     if kind.endswith("_NODE") and kind not in _NODES:
         raise UsageError("sql: the statement may only read")

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 import duckdb
 
 from streamaudit.errors import InputError, StoreError, StreamauditError
-from streamaudit.failures import READ_SIGNS, lock_holder, store_error
+from streamaudit.failures import NO_SPACE, READ_SIGNS, lock_holder, store_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -399,15 +399,27 @@ class Store:
             self.run("DETACH fresh")
             fresh.chmod(path.stat().st_mode)
             fresh.replace(path)
-        except BaseException:
+        except BaseException as error:
+            with suppress(duckdb.Error):  # an open file would still take its room
+                self._connection.execute("DETACH fresh")
             for one in left_over:
                 one.unlink(missing_ok=True)
+            if isinstance(error, StreamauditError) and error.message == NO_SPACE:
+                raise _no_room(path) from None
             raise
         self.run("DETACH store")
         self._attach(max(self._wait_s, _PATIENCE_S))
 
     def _define_vocabulary(self) -> None:
         self.script(sql_text("views.sql"))
+
+
+def _no_room(path: Path) -> StoreError:
+    needed, free = -(-path.stat().st_size >> 20), shutil.disk_usage(path.parent).free >> 20
+    return StoreError(
+        f"the disk is full: writing {path} anew takes up to {needed:,} MB beside it, and {free:,} MB are free",
+        "what was to go is in no report any more, but its bytes stay in the file: free some space and run it again",
+    )
 
 
 def _refuse_other_files(path: Path) -> None:

@@ -1,12 +1,18 @@
 """``streamaudit config``."""
 
 import os
+from typing import TYPE_CHECKING
 
 import typer
 
 from streamaudit import config
 from streamaudit.errors import EXIT_OK
 from streamaudit.options import Access, Writing, expanded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamaudit.report import Note
 
 app = typer.Typer(
     help="What is configured, and where each value came from.\n\nExample: streamaudit config show",
@@ -31,12 +37,14 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
         Column("from", None, "option, environment, file and line, or default"),
     )
     table = Table("settings", columns, tuple(_rows(context, access, writing)))
-    report = Report("configuration", NO_WINDOW, (table,))
+    report = Report("configuration", NO_WINDOW, (table,), notes=tuple(_missing()))
     write(dict.fromkeys(tops(output), report), output)
     return EXIT_OK
 
 
 def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tuple[str, str | None, str]]":
+    from streamaudit.providers import stop_delay_ms
+
     settings = config.current()
     given = {"wait": access.wait, "memory_limit": access.memory_limit, "color": writing.color}
     rows: list[tuple[str, str | None, str]] = [
@@ -52,10 +60,9 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         if name == "tz" and os.environ.get("STREAMAUDIT_TZ"):  # no option of this command, but of the others
             value, origin = os.environ["STREAMAUDIT_TZ"], "$STREAMAUDIT_TZ"
         rows.append((name, None if value is None else str(value), origin))
-    if settings.prices:
-        rows.append(("prices", str(settings.prices), settings.origin("prices")))
-    if settings.stop_delay_ms:
-        rows.append(("stop_delay", f"{settings.stop_delay_ms / 1000:g}s", settings.origin("stop_delay")))
+    prices, delay = settings.prices, "default" if settings.stop_delay_ms is None else settings.origin("stop_delay")
+    rows.append(("prices", str(prices) if prices else None, settings.origin("prices") if prices else "default"))
+    rows.append(("stop_delay", f"{stop_delay_ms() / 1000:g}s", delay))
     for column, paths in settings.fields.items():
         rows.append((f"fields.{column}", " or ".join(paths), settings.origin(f"fields.{column}")))
     for name, path in settings.lookup.items():
@@ -69,7 +76,20 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
     for name, address in settings.links.items():
         rows.append((f"links.{name}", address, settings.origin(f"links.{name}")))
     rows += [(f"check.{number}", check.describe(), check.origin) for number, check in enumerate(settings.checks, 1)]
+    shown = {name.partition(".")[0] for name, *_ in rows}
+    rows += [(name, None, "default") for name in config.TABLES if name not in shown and name != "thresholds"]
     return rows
+
+
+def _missing() -> "Iterator[Note]":
+    """The files that the configuration names and that are not there."""
+    from streamaudit.report import Note
+
+    settings = config.current()
+    named = {"prices": settings.prices, **{f"lookup.{name}": path for name, path in settings.lookup.items()}}
+    for name, path in named.items():
+        if path is not None and not path.is_file():
+            yield Note("missing_file", f"{name}: there is no file {path} ({settings.origin(name)})")
 
 
 app.command("show")(expanded(show))

@@ -11,7 +11,18 @@ from streamaudit.buckets import edges_us
 from streamaudit.diff.ask import LATENCIES, LEAST_MS, LEAST_RATE, QUANTILES, Ask
 from streamaudit.diff.scan import CENSORED, Place, Scan
 from streamaudit.scope import MAX_BY
-from streamaudit.stats import Comparison, Rows, Scale, Sums, compare_quantiles, compare_ratio, decide, ln_ms
+from streamaudit.stats import (
+    MIN_STRATUM,
+    NO_COUNTERPART,
+    Comparison,
+    Rows,
+    Scale,
+    Sums,
+    compare_quantiles,
+    compare_ratio,
+    decide,
+    ln_ms,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +62,19 @@ def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
     rows += _of_group(scan, ask, None, list(range(len(scan.places))))
     decide([row.found for row in rows])
     return rows
+
+
+def only_on_one_side(scan: Scan) -> list[tuple[Place, int, int]]:
+    """The strata of the total that have no counterpart: stratum, the side it is on, its calls there; largest first."""
+    calls: dict[Place, list[float]] = {}
+    places, sides, counts = (scan.rates[name].tolist() for name in ("place", "side", "calls"))
+    for place, side, count in zip(places, sides, counts, strict=True):
+        calls.setdefault(scan.places[place][MAX_BY:], [0.0, 0.0])[side] += count
+    alone = [
+        (place, int(both[1] > both[0]), int(max(both))) for place, both in calls.items()
+        if min(both) < MIN_STRATUM and max(both) >= NO_COUNTERPART
+    ]  # fmt: skip
+    return sorted(alone, key=lambda one: (-one[2], one[1], tuple(value or "" for value in one[0])))
 
 
 def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> Iterator[Compared]:

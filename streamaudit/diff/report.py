@@ -10,10 +10,11 @@ from typing import Literal
 
 from streamaudit.diff.ask import METRICS, QUANTILES, Ask
 from streamaudit.diff.baseline import Baseline, joined, of_scan, save
-from streamaudit.diff.compare import Compared, compare
+from streamaudit.diff.compare import Compared, compare, only_on_one_side
 from streamaudit.diff.scan import Period, Scan, scan
 from streamaudit.report import NO_WINDOW, Column, Interval, Mark, Note, Report, Row, Table
 from streamaudit.scope import Scope
+from streamaudit.stats import Comparison
 from streamaudit.store import Store
 
 TITLE = "streamaudit diff"
@@ -37,6 +38,7 @@ COLUMNS = (
     Column("change_abs", None, "change at the base's mix", wide=True, unit_from="unit"),
     Column("ci_low_abs", None, "95 % interval of it, low end", wide=True, unit_from="unit"),
     Column("ci_high_abs", None, "95 % interval of it, high end", wide=True, unit_from="unit"),
+    Column("mix_change_ratio", "ratio", "what another mix of strata adds to the plain change", wide=True),
     Column("p_adjusted", None, "p value, corrected for the number of comparisons"),
     Column("from_share", "ratio", "share of the change made by one stratum, if more than half", wide=True),
     Column("reason", None, "why there is too little data, and what would help"),
@@ -81,6 +83,7 @@ def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
         tables.append(_table("by_" + "_".join(scope.by), shown, scope.by, strata))
     tables.append(_table("total", totals, (), strata))
     tables.append(_sides(counts, ask))
+    tables += _one_sided(counts, strata)
     notes = (*_hidden_note(hidden), *_notes(rows, counts, scope))
     return Report(
         TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=_headline(rows)
@@ -143,9 +146,9 @@ def _cells(row: Compared, strata: int) -> Row:
     one = row.found
     made_by = row.driver[:strata] if row.driver else (None,) * strata
     change = (
-        (None,) * 7 if one.gate else (
+        (None,) * 8 if one.gate else (
             one.change_ratio, one.ci_low_ratio, one.ci_high_ratio, one.change_abs, one.ci_low_abs, one.ci_high_abs,
-            one.p_adjusted,
+            _mix_part(one), one.p_adjusted,
         )
     )  # fmt: skip
     return (
@@ -154,6 +157,13 @@ def _cells(row: Compared, strata: int) -> Row:
         _figure(one.base_value), _figure(one.head_value), _figure(one.head_value_at_base_mix),
         *map(_figure, change), *made_by, _figure(one.driver_share), one.reason or None,
     )  # fmt: skip
+
+
+def _mix_part(one: Comparison) -> float | None:
+    """Plain change = change at the base's mix + this, all relative to the base."""
+    if one.head_value is None or one.head_value_at_base_mix is None or not one.base_value:
+        return None
+    return (one.head_value - one.head_value_at_base_mix) / one.base_value
 
 
 def _whole(value: float | None) -> int | None:
@@ -177,6 +187,16 @@ def _sides(counts: Scan, ask: Ask) -> Table:
     return Table("sides", columns, rows)
 
 
+def _one_sided(counts: Scan, strata: tuple[str, ...]) -> list[Table]:
+    """What came and went: strata that are on one side only, and so are compared with nothing."""
+    found = only_on_one_side(counts)
+    if not found or not strata:
+        return []
+    columns = (*map(Column, strata), Column("side"), Column("calls", "calls"))
+    rows = tuple((*place[: len(strata)], "base" if side == 0 else "head", calls) for place, side, calls in found)
+    return [Table("not_compared", columns, rows, strata, title="on one side only, not compared")]
+
+
 def _span(period: Period | None) -> Row:
     if period is None:
         return (None, None, 0)
@@ -195,7 +215,8 @@ def _headline(rows: list[Compared]) -> str:
     found = Counter(row.found.verdict for row in rows)
     tests = sum(row.found.p_adjusted is not None for row in rows)
     counted = ", ".join(f"{found[verdict]:,} {verdict}" for verdict in VERDICTS)
-    return f"{len(rows):,} comparisons: {counted} (p adjusted over the {tests:,} with enough data)"
+    compared = "1 comparison" if len(rows) == 1 else f"{len(rows):,} comparisons"
+    return f"{compared}: {counted} (p adjusted over the {tests:,} with enough data)"
 
 
 def _hidden_note(hidden: list[Compared]) -> Iterator[Note]:

@@ -17,7 +17,8 @@ def render(report: Report, screen: Screen) -> str:
     root = ElementTree.Element("testsuites", name=title)
     suites: dict[str, ElementTree.Element] = {}
     for table in report.tables:
-        suites[table.name] = ElementTree.SubElement(root, "testsuite", name=terminal(table.name), tests=str(len(table.rows)))
+        about = {"name": terminal(table.name), "tests": str(len(table.rows))}
+        suites[table.name] = ElementTree.SubElement(root, "testsuite", about)
     for row in judged(report):
         _add(suites[row.table.name], row, title)
     for suite in suites.values():

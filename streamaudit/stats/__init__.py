@@ -12,11 +12,21 @@ the same bytes.
 comparison each) → ``verdict`` (the correction for many comparisons, and what is said).
 """
 
-from streamaudit.stats.counts import Comparison, Rows, Scale, Sums, ln_ms, mixed
+from streamaudit.stats.counts import (
+    MIN_STRATUM,
+    NO_COUNTERPART,
+    Comparison,
+    Rows,
+    Scale,
+    Sums,
+    ln_ms,
+    mixed,
+)  # fmt: skip
 from streamaudit.stats.quantile import compare_quantiles
 from streamaudit.stats.ratio import compare_ratio
 from streamaudit.stats.verdict import adjusted, decide
 
 __all__ = [
-    "Comparison", "Rows", "Scale", "Sums", "adjusted", "compare_quantiles", "compare_ratio", "decide", "ln_ms", "mixed",
+    "MIN_STRATUM", "NO_COUNTERPART", "Comparison", "Rows", "Scale", "Sums", "adjusted", "compare_quantiles",
+    "compare_ratio", "decide", "ln_ms", "mixed",
 ]  # fmt: skip

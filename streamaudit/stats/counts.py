@@ -108,7 +108,7 @@ def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
     kept = ~few
     of[kept] = np.arange(kept.sum())
     rest = few & ~alone
-    if min(base_n[rest].sum(), head_n[rest].sum()) >= MIN_STRATUM or (rest.any() and not kept.any()):
+    if min(base_n[rest].sum(), head_n[rest].sum()) >= (MIN_STRATUM if kept.any() else 1):
         of[rest] = kept.sum()
     taken = of >= 0
     weights = summed(of[taken], base_weight[taken]) if taken.any() else np.zeros(0)

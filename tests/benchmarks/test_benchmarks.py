@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import simulate
 from benchmarks.cases import CASES
 from benchmarks.generate import RECORDS
 from benchmarks.measure import Sample
@@ -101,6 +102,21 @@ def test_the_page_shows_the_figures_that_were_kept() -> None:
     text, found = PAGE.read_text("utf-8"), json.loads(KEPT.read_text("utf-8"))
     assert with_figures(text, found) == text
     assert {row["case"] for row in found["measured"]} == set(CASES)
+
+
+def test_the_page_of_the_statistics_shows_the_simulations_that_were_kept() -> None:
+    """``python benchmarks/simulate.py --page`` writes both, every part of it."""
+    text, found = simulate.PAGE.read_text("utf-8"), json.loads(simulate.KEPT.read_text("utf-8"))
+    assert simulate.with_tables(text, found) == text
+    assert {one["name"].partition("-")[0] for one in found} == set(simulate.PARTS)
+
+
+@pytest.mark.parametrize("part", ["cases", "rates"])
+def test_simulations_run_and_repeat_themselves(part: str) -> None:
+    """A few trials of each kind, twice the same, in tables without holes."""
+    (once,), (again,) = simulate.PARTS[part](0.001), simulate.PARTS[part](0.001)
+    assert once == again
+    assert {len(row) for row in once.rows} == {len(once.columns)}
 
 
 def test_a_page_without_a_place_for_figures_is_refused() -> None:

@@ -21,7 +21,7 @@ _STARTUP = ("PYTHON", "LC_", "LANG", "LD_")
 
 _SERVER = r"""
 import importlib, json, os, socket, sys, time
-import genai_prices.data, rich.table, typer.main
+import genai_prices.data, numpy, rich.table, scipy.special, typer.main
 import streamaudit.cli
 commands = ("commands." + command for command in streamaudit.cli.COMMANDS)
 for name in ("reporting", "ingest", "output", "narrate", "store", "pricing", "vocabulary", *commands):

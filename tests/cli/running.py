@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -115,7 +116,9 @@ class Cli:
         return Result(code, seen.decode().replace("\r\n", "\n"), err)
 
     def shell(self, command: str) -> Result:
-        """Run a line of bash in which ``streamaudit`` is the installed program."""
+        """Run a line of bash in which ``streamaudit`` is the installed program; a plain call of it needs no bash."""
+        if command.startswith("streamaudit ") and not re.search(r"[|&;<>()$`\\*?~\[\]{}#]|=~", command):
+            return self.run(*shlex.split(command)[1:])
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command], cwd=self.folder, env=self.environment(PATH=path),

@@ -41,6 +41,17 @@ def test_without_a_file_everything_is_a_default(cli: Cli) -> None:
     assert found["configuration"] == (None, "no file")
     assert found["tz"] == ("UTC", "default")
     assert found["db"][1] == "default"
+    assert (found["stop_delay"], found["prices"], found["fields"]) == (("2s", "default"), *[(None, "default")] * 2)
+
+
+def test_a_file_that_is_named_and_missing_is_said(cli: Cli) -> None:
+    """Before anything is priced or looked up by it; the other settings are shown all the same."""
+    (cli.folder / "streamaudit.toml").write_text('prices = "p.csv"\nstop_delay = "0s"\n[lookup]\ntenant = "t.csv"\n')
+    done = cli.run("config", "show")
+    assert done.code == 0
+    assert f"prices: there is no file {cli.folder}/p.csv" in done.err + done.out
+    assert f"lookup.tenant: there is no file {cli.folder}/t.csv" in done.err + done.out
+    assert settings(cli)["stop_delay"] == ("0s", f"{cli.folder}/streamaudit.toml:2")
 
 
 def test_the_nearest_file_above_counts_and_its_paths_are_its_own(cli: Cli) -> None:

@@ -28,7 +28,7 @@ def test_the_demo_prints_the_equation_and_three_reports(cli: Cli) -> None:
     assert row[:2] == ["acme", f"{acme['calls']:,}"]
     assert row[2:4] == [f"{acme['ttft_p50_ms']:.0f}", "ms"]
     assert f"{acme['output_tokens']:,}" in row
-    assert f"{acme['tax_tokens']:,}" in row
+    assert f"{acme['tax_low_tokens']:,}" in row
 
 
 FIGURES = (

@@ -310,7 +310,7 @@ def test_a_failed_export_leaves_nothing(cli: Cli) -> None:
         (("out", "calls.jsonl", "--where", "tenant = 1"), 2),
         (("out", "--db", "none.duckdb"), 3),
         (("out", "missing.jsonl"), 3),
-        (("nowhere/out", "calls.jsonl"), 3),
+        (("nowhere/out", "calls.jsonl"), 5),
         (("out", "calls.jsonl", "--since", "2030-01-01", "--fail-on-empty"), 3),
     )
     before = sorted(path.name for path in cli.folder.iterdir())

@@ -83,6 +83,23 @@ def test_a_report_for_a_full_disk_leaves_no_half_of_one(cli: Cli, small: Path) -
     ballast.unlink()
 
 
+def test_no_room_to_write_the_store_anew_says_how_much_it_takes(cli: Cli, small: Path) -> None:
+    """What was deleted stays so, no copy is left, and with room the same command ends well; the store stays private."""
+    big = write_many(cli.folder / "big.jsonl", 20_000)
+    assert cli.run("ingest", big, "--db", small / STORE, "-q").code == 0
+    (small / STORE).chmod(0o600)
+    ballast = fill(small)
+    os.truncate(ballast, ballast.stat().st_size - (1 << 19))
+    command = ("prune", "--before", "2020-01-01", "--db", small / STORE)
+    done = cli.run(*command, before=as_a_user())
+    assert done.code == 4
+    assert "the disk is full: writing" in done.err and "MB are free" in done.err
+    assert sorted(one.name for one in small.iterdir()) == ["ballast", STORE]
+    ballast.unlink()
+    assert cli.run(*command).code == 0
+    assert (small / STORE).stat().st_mode & 0o777 == 0o600
+
+
 def test_no_room_for_temporary_data_is_said(cli: Cli, small: Path) -> None:
     """The scratch space is elsewhere than the store; which of the two is full is told apart."""
     big = write_many(cli.folder / "big.jsonl", 200_000)

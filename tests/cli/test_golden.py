@@ -71,11 +71,22 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], s
     (cli.folder / "invoice.csv").write_text("month,provider,cost_usd\n2026-11,OpenAI,2.50\n2026-10,nobody,1\n")
     (cli.folder / "checks.toml").write_text(CHECKS)
     assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
-    keys = [(command, form) for command in COMMANDS for form in SUFFIXES]
-    runs = cli.run_each([[*COMMANDS[command], "--db", "store.duckdb", "--format", form] for command, form in keys])
+    # All files of a command come from one run; GitHub's form has no suffix, and the table is also what is printed.
+    files = {form: suffix for form, suffix in SUFFIXES.items() if form != "github"}
+    lines = [
+        [*words, "-q", "--db", "store.duckdb", *(part for end in files.values() for part in ("-o", f"{command}.{end}"))]
+        for command, words in COMMANDS.items()
+    ]  # fmt: skip
+    lines += [[*words, "--db", "store.duckdb", "--format", "github"] for words in COMMANDS.values()]
+    runs = cli.run_each([*lines, [*COMMANDS["report"], "--db", "store.duckdb"]])
     for done in runs:
         assert (done.code, done.err) == (0, "")
-    return {key: _stable(done.out.replace(f"{cli.folder}/", "")) for key, done in zip(keys, runs, strict=True)}
+    found = {(command, "github"): done.out for command, done in zip(COMMANDS, runs[len(COMMANDS) :], strict=False)}
+    for command in COMMANDS:
+        for form, end in files.items():
+            found[command, form] = (cli.folder / f"{command}.{end}").read_bytes().decode()
+    assert found["report", "table"] == runs[-1].out
+    return {key: _stable(text.replace(f"{cli.folder}/", "")) for key, text in found.items()}
 
 
 def _stable(text: str) -> str:

@@ -29,6 +29,8 @@ def _zip() -> bytes:
 
 
 _GZ = gzip.compress(_GOOD, mtime=0)
+# Longer than what is looked at before the database reads it.
+_LONG_GZ = gzip.compress(as_lines([call(0), call(1, note="x" * (1 << 21))]).encode(), mtime=0)
 _ZST = zstandard.ZstdCompressor(write_checksum=True).compress(_GOOD)
 _TWO_FRAMES = _ZST + zstandard.ZstdCompressor().compress(as_lines(calls(2000, start=2000)).encode())
 _SCORE = {
@@ -54,6 +56,9 @@ UNUSABLE: dict[str, tuple[bytes, str]] = {
     "cut.jsonl.gz": (_GZ[: len(_GZ) // 2], "the gzip stream ends early"),
     "cut-at-once.jsonl.gz": (_GZ[:8], "the gzip stream ends early"),
     "changed.jsonl.gz": (_changed(_GZ, len(_GZ) // 3), "download"),
+    "checksum.jsonl.gz": (_LONG_GZ[:-8] + bytes(4) + _LONG_GZ[-4:], "damaged gzip data"),
+    "length.jsonl.gz": (_LONG_GZ[:-4] + bytes(4), "damaged gzip data"),
+    "cut-trailer.jsonl.gz": (_LONG_GZ[:-4], "the gzip stream ends early"),
     "cut.jsonl.zst": (_ZST[: len(_ZST) // 2], "the zst stream ends early"),
     "cut-by-one.jsonl.zst": (_ZST[:-1], "the zst stream ends early"),
     "cut-second.jsonl.zst": (_TWO_FRAMES[:-50], "the zst stream ends early"),

@@ -148,6 +148,8 @@ SECRETS = (
     "WITH meta AS (FROM meta) FROM meta",
     "WITH a AS (FROM lookups), lookups AS (SELECT 1) FROM a",
     "WITH duckdb_tables AS (FROM duckdb_tables) FROM duckdb_tables",
+    "WITH RECURSIVE lookups AS (SELECT key FROM lookups UNION ALL SELECT key FROM lookups WHERE false) FROM lookups",
+    "WITH RECURSIVE a AS (SELECT 1 AS i UNION ALL SELECT i FROM meta), meta AS (SELECT 1 AS i) FROM a",
     "FROM calls WHERE tenant = (SELECT value FROM store.meta LIMIT 1)",
     "SELECT getvariable('csv_names')",
     "SELECT current_setting('temp_directory')",

@@ -157,6 +157,39 @@ def test_evidence_leaves_with_its_load_and_with_its_user(store: Store, tmp_path:
     assert calls(store)["b"]["rendered_tokens"] is None
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("request_id,rendered_tokens,note\na,5,x\nb,6\n", "line 3: 2 cells"),
+        ('request_id,rendered_tokens,note\na,5,"x\nb,6,y\n', "line 2: a quote"),
+        ("request_id,rendered_tokens,note\na,5,\xe9\n", "UTF-8"),
+        ("request_id;Rendered_tokens;rendered_tokens\na;5;6\n", "same name"),
+    ],
+)
+def test_a_table_that_does_not_fit_its_header_is_refused_with_the_line(
+    store: Store, tmp_path: Path, text: str, says: str
+) -> None:
+    """Nothing of it is kept: a row out of step would give a figure to another call."""
+    path = tmp_path / "e.csv"
+    path.write_text(text, encoding="latin-1")
+    with Reader() as reader:
+        assert says in (join(store, reader, str(path), "request_id").problem or "")
+    assert rows_of(store, "store.evidence") == []
+
+
+def test_tables_by_tabs_and_semicolons_are_read(store: Store, tmp_path: Path) -> None:
+    """Whatever stands first in the file, and however late a longer value comes; UTF-16 is named."""
+    with Reader() as reader:
+        for name, sign in (("e.tsv", "\t"), ("f.csv", ";")):
+            rows = [("request_id", "rendered_tokens"), *((f"k{n}", "5") for n in range(3000)), ("late, one", "6.5e1")]
+            (tmp_path / name).write_text("".join(sign.join(row) + "\n" for row in rows))
+            assert join(store, reader, str(tmp_path / name), "request_id").read == 3001
+        (tmp_path / "g.csv").write_text("request_id,rendered_tokens\na,5\n", encoding="utf-16")
+        assert "UTF-16" in (join(store, reader, str(tmp_path / "g.csv"), "request_id").problem or "")
+    late = [row["rendered_tokens"] for row in rows_of(store, "store.evidence") if row["key"] == "late, one"]
+    assert late == [65, 65]
+
+
 @pytest.mark.parametrize("text", ["", "request_id\n", "a,b\n1,2\n", '"unclosed\n'])
 def test_a_file_without_evidence_is_refused_and_changes_nothing(store: Store, tmp_path: Path, text: str) -> None:
     path = tmp_path / "e.csv"

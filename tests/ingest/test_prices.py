@@ -16,6 +16,8 @@ gpt-4o-mini,,,1,,10
 gpt-4o-mini,,2026-11-10,2,,20
 gpt-4o-mini,azure,,3,0.5,30
 ours,,,4,,40
+house-large,,,5,,50
+gpt-4o,aws.bedrock,,6,,60
 """
 
 
@@ -34,6 +36,12 @@ RECORDS: dict[str, tuple[Record, float]] = {
     "later": ({"start_time": "2026-11-16T00:00:00Z"}, 1000e-6 * 2 + 100e-6 * 20),
     "named": ({"provider": "azure", "cached_input_tokens": 400}, 600e-6 * 3 + 400e-6 * 0.5 + 100e-6 * 30),
     "unlisted": ({"model": "ours", "provider": "self"}, 1000e-6 * 4 + 100e-6 * 40),
+    "a provider spelled otherwise": ({"provider": "Azure_OpenAI"}, 1000e-6 * 3 + 100e-6 * 30),
+    "a snapshot behind a gateway": (
+        {"model": "litellm/gpt-4o-2024-08-06", "provider": "bedrock"}, 1000e-6 * 6 + 100e-6 * 60,
+    ),
+    "the name asked for": ({"model": "house-large", "response_model": "gpt-4o"}, 1000e-6 * 5 + 100e-6 * 50),
+    "the name that answered": ({"model": "house-large", "response_model": "ours"}, 1000e-6 * 4 + 100e-6 * 40),
     "input reported": ({"input_cost_usd": 0.25}, 0.25 + 100e-6 * 20),
     "reported": ({"cost_usd": 7.0, "output_cost_usd": 3.0}, 7.0),
 }  # fmt: skip
@@ -65,7 +73,7 @@ def test_stored_calls_can_be_priced_anew(
     ingest(store, write_lines(tmp_path / "a.jsonl", records()))
     assert calls(store)["unlisted"]["cost_usd"] is None
     request.getfixturevalue("prices")
-    assert reprice(store) == 6
+    assert reprice(store) == len(RECORDS)
     assert reprice(store) == 0
     with Store.in_memory() as fresh:
         ingest(fresh, write_lines(tmp_path / "b.jsonl", records()))
@@ -85,7 +93,10 @@ def unreported(store: Store) -> list[str]:
     [
         ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,x\n", 2),
         ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,2\nb,-1,2\n", 3),
-        ("model,input_usd_per_mtok\na,1\n", 2),
+        ("model,input_usd_per_mtok\na,1\n", 1),
+        ("model|input_usd_per_mtok|output_usd_per_mtok\na|1|2\n", 1),
+        ("model,input_usd_per_mtok,output_usd_per_mtok\n\na,1,2,3\n", 3),
+        ("model;input_usd_per_mtok;output_usd_per_mtok\na;0,1;2\n", 2),
         ("model,input_usd_per_mtok,output_usd_per_mtok,since\na,1,2,soon\n", 2),
     ],
 )
@@ -93,3 +104,10 @@ def test_a_wrong_price_names_its_line(prices: Path, text: str, line: int) -> Non
     prices.write_text(text)
     with pytest.raises(UsageError, match=f"prices.csv:{line}: "):
         own_prices()
+
+
+def test_a_price_file_may_part_its_columns_by_semicolons(prices: Path) -> None:
+    """As a spreadsheet writes it where the comma is a decimal sign; numbers keep their point."""
+    plain = own_prices()
+    prices.write_text(FILE.replace(",", ";"))
+    assert own_prices() == plain

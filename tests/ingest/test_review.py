@@ -28,7 +28,7 @@ def test_unknown_reasoning_is_no_hidden_tax(tmp_path: Path) -> None:
     with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
         total = audit(store, "tax")["total"][0]
     parts = {name: total[f"tax_{name}_tokens"] for name in ("hidden", "undelivered", "unread", "unsplit")}
-    assert parts == {"hidden": 0, "undelivered": 0, "unread": 200, "unsplit": 200}
+    assert parts == {"hidden": None, "undelivered": None, "unread": 200, "unsplit": 200}
 
 
 @pytest.mark.parametrize(
