@@ -105,20 +105,25 @@ def _rows(scan: Scan, metric: int, side: int, places: list[int], stratum_of: "ND
     found = scan.latencies
     start, end = _metric_slice(found, metric)
     # Places of a group stand together, because they are sorted by the group's dimensions first.
-    low, high = np.searchsorted(found["place"][start:end], [places[0], places[-1] + 1]) + start
+    low, high = _between(found["place"][start:end], places[0], places[-1] + 1) + start
     of_side = found["side"][low:high] == side
     place, block, bucket, n = (found[name][low:high][of_side] for name in ("place", "block", "bucket", "n"))
     return Rows(stratum_of[place], block.astype(np.int64), bucket, n.astype(np.float64))
 
 
+def _between(ascending: "NDArray[Any]", low: int, high: int) -> "NDArray[Any]":
+    """Where two values would stand. In the array's own type: of another, numpy converts all of it for each search."""
+    return np.searchsorted(ascending, np.array([low, high], dtype=ascending.dtype))
+
+
 def _metric_slice(found: "dict[str, NDArray[Any]]", metric: int) -> tuple[int, int]:
-    start, end = np.searchsorted(found["metric"], [metric, metric + 1])
+    start, end = _between(found["metric"], metric, metric + 1)
     return int(start), int(end)
 
 
 def _sums(scan: Scan, metric: str, side: int, places: list[int], stratum_of: "NDArray[Any]") -> Sums:
     found = scan.rates
-    low, high = np.searchsorted(found["place"], [places[0], places[-1] + 1])
+    low, high = _between(found["place"], places[0], places[-1] + 1)
     n, y, z, yy, yz, zz, events = _RATES[metric]
     taken = (found["side"][low:high] == side) & (found[n][low:high] > 0)
 

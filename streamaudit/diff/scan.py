@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 WIDTHS_S = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 LEAST_BLOCKS = 20
+_MOST_BLOCKS = 1_000_000
 """A block of time is the longest of these that cuts the shorter side into at least so many."""
 CENSORED = len(edges_us()) + 1
-TICKS_MS = (1000.0, 100.0)
+TICK_MS, COARSE_TICK_MS = 100.0, 1000.0
 """A clock that coarse makes one tick of difference from nothing; finer ones stay below what matters anyhow."""
 _ON_THE_TICK = 0.999
+_TICKING = ("ttft", "ttvt", "duration")
 
 _PLACES = """
 SELECT
@@ -30,11 +32,15 @@ SELECT
     min(start_time) AS first, max(start_time) AS last, count(*) AS calls,
     bit_or(1::BIGINT << ((isodow(start_time) > 5)::INTEGER * 24 + hour(start_time)::INTEGER)) AS hours,
     count(*) FILTER (ttvt_ms > 0) AS ttvt_calls,
-    [count(ttft_ms), count(*) FILTER (ttft_ms % 100 = 0), count(*) FILTER (ttft_ms % 1000 = 0)] AS ttft_ticks,
-    [count(ttvt_ms), count(*) FILTER (ttvt_ms % 100 = 0), count(*) FILTER (ttvt_ms % 1000 = 0)] AS ttvt_ticks,
-    [count(duration_ms), count(*) FILTER (duration_ms % 100 = 0), count(*) FILTER (duration_ms % 1000 = 0)]
-        AS duration_ticks
+    [count(ttft_ms), count(*) FILTER (ttft_ms % 100 = 0)] AS ttft_ticks,
+    [count(ttvt_ms), count(*) FILTER (ttvt_ms % 100 = 0)] AS ttvt_ticks,
+    [count(duration_ms), count(*) FILTER (duration_ms % 100 = 0)] AS duration_ticks
 FROM sided WHERE side IS NOT NULL GROUP BY ALL ORDER BY ALL
+"""
+_SECONDS = """
+SELECT count(*) FILTER (ttft_ms % 1000 = 0), count(*) FILTER (ttvt_ms % 1000 = 0),
+    count(*) FILTER (duration_ms % 1000 = 0)
+FROM sided WHERE side IS NOT NULL
 """
 _NUMBERED = """
 CREATE OR REPLACE TEMP TABLE diff_places AS
@@ -93,9 +99,24 @@ def scan(store: Store, scope: Scope, ask: Ask, *, beside: Period | None = None, 
         "head_from": periods[1].first + skip if periods[1] else None,
     }  # fmt: skip
     store.run("CREATE OR REPLACE TEMP TABLE diff_calls AS " + scope.sql(SIDED + _text("calls.sql")), bound)
-    latencies, rates = store.arrays(_text("latencies.sql")), store.arrays(_text("rates.sql"))
+    first_block = store.one("SELECT coalesce(min(block), 0) FROM diff_calls")[0]
+    latencies = _unpacked(store.arrays(_text("latencies.sql"), {"first_block": first_block}), first_block)
+    rates = store.arrays(_text("rates.sql"))
     store.run("DROP TABLE diff_calls")
-    return Scan(keys, (periods[0], periods[1]), width_s, _ticks(found), latencies, rates)
+    return Scan(keys, (periods[0], periods[1]), width_s, _ticks(store, scope, ask, found), latencies, rates)
+
+
+def _unpacked(found: "dict[str, NDArray[Any]]", first_block: int) -> "dict[str, NDArray[Any]]":
+    """The columns that ``latencies.sql`` packs into ``key``: place, side (1 bit), block (20 bits), bucket (12 bits)."""
+    key = found["key"]
+    return {
+        "metric": found["metric"],
+        "place": (key >> 33).astype("int32"),
+        "side": (key >> 32 & 1).astype("uint8"),
+        "block": ((key >> 12 & 0xFFFFF) + first_block).astype("int32"),
+        "bucket": (key & 0xFFF).astype("uint16"),
+        "n": found["n"],
+    }
 
 
 def block_width_s(periods: list[Period], skip_first_s: float = 0.0, multiple_of_s: int = 1) -> int:
@@ -105,7 +126,8 @@ def block_width_s(periods: list[Period], skip_first_s: float = 0.0, multiple_of_
         first = floor((period.first + timedelta(seconds=skip_first_s) - datetime(1970, 1, 1)).total_seconds() / width_s)
         return floor((period.last - datetime(1970, 1, 1)).total_seconds() / width_s) - first + 1
 
-    widths = [w for w in WIDTHS_S if w % multiple_of_s == 0]
+    span_s = (max(p.last for p in periods) - min(p.first for p in periods)).total_seconds() if periods else 0.0
+    widths = [w for w in WIDTHS_S if w % multiple_of_s == 0 and span_s / w < _MOST_BLOCKS] or [WIDTHS_S[-1]]
     fitting = [w for w in widths if periods and min(blocks(period, w) for period in periods) >= LEAST_BLOCKS]
     return fitting[-1] if fitting else widths[0]
 
@@ -117,13 +139,16 @@ def _period(rows: list[tuple[Any, ...]]) -> Period | None:
     return Period(min(row[9] for row in rows), max(row[10] for row in rows), sum(row[11] for row in rows), hours)
 
 
-def _ticks(rows: list[tuple[Any, ...]]) -> dict[str, float]:
+def _ticks(store: Store, scope: Scope, ask: Ask, rows: list[tuple[Any, ...]]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for column, name in enumerate(("ttft", "ttvt", "duration"), start=14):
-        known, *on_ticks = (sum(row[column][index] for row in rows) for index in range(3))
-        for tick_ms, on_tick in zip(reversed(TICKS_MS), on_ticks, strict=True):
-            if known and on_tick >= _ON_THE_TICK * known:
-                found[name] = tick_ms
+    known: dict[str, int] = {}
+    for column, name in enumerate(_TICKING, start=14):
+        known[name], on_tick = (sum(row[column][index] for row in rows) for index in range(2))
+        if known[name] and on_tick >= _ON_THE_TICK * known[name]:
+            found[name] = TICK_MS
+    if found:  # so few stores have such a clock that all others need not count the coarser tick
+        seconds = dict(zip(_TICKING, store.one(scope.sql(SIDED + _SECONDS), ask.params(scope)), strict=True))
+        found |= {name: COARSE_TICK_MS for name in found if seconds[name] >= _ON_THE_TICK * known[name]}
     return found
 
 

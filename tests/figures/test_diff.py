@@ -10,6 +10,7 @@ import pytest
 
 from streamaudit.diff.ask import Ask, Side
 from streamaudit.diff.report import run
+from streamaudit.diff.scan import scan
 from streamaudit.scope import Scope
 from streamaudit.store import Store
 from tests.support import Record, Tables, ingest, raw_call, store_of, write_lines
@@ -165,3 +166,19 @@ def test_groups_make_up_the_total(tmp_path: Path) -> None:
         for side in ("base_n", "head_n"):
             assert sum(one[side] for one in of_it) == row[side], (row["metric"], side)
     assert {row["base_n"] for row in tables["total"] if row["metric"] == "cancel_rate"} == {CALLS}
+
+
+def test_a_coarse_clock_is_noticed(tmp_path: Path) -> None:
+    """Tenths of a second, or whole ones: a tick of the clock is no change. A finer one needs no notice."""
+    records = [
+        raw_call(
+            str(number), start_time=f"2026-11-{16 + number % 2}T08:{number % 60:02d}:00Z",
+            duration_ms=3000 + number % 3 * 1000, time_to_first_chunk_ms=300 + number % 7 * 100,
+            service_version=f"v{number % 2}",
+        )
+        for number in range(60)
+    ]  # fmt: skip
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        scope = Scope()
+        scope.prepare(store)
+        assert scan(store, scope, Ask("deploy", Side("v0"), Side("v1"))).ticks_ms == {"ttft": 100.0, "duration": 1000.0}
