@@ -51,8 +51,12 @@ CHANGES = (
 _QUERY = """
 SELECT
     by_1, by_2, by_3, by_4, calls, ttft[1], CASE WHEN ttft_calls >= 20 THEN ttft[2] END,
-    CASE WHEN duration_calls >= 20 THEN duration END, cancelled / nullif(calls, 0), failed / nullif(calls, 0), output,
-    tax / nullif(taxed_output, 0), cost, first_call
+    CASE WHEN duration_calls >= 20 THEN duration END,
+    CASE WHEN no_outcome < calls THEN cancelled / calls END,
+    CASE WHEN no_outcome < calls THEN failed / calls END, output,
+    -- The completed calls alone would make a rate of 0 of a tax that nobody knows.
+    CASE WHEN no_outcome < calls AND (cancelled = 0 OR taxed > 0) THEN tax / nullif(taxed_output, 0) END, cost,
+    first_call
 FROM (
     SELECT
         by_1, by_2, by_3, by_4, count(*) AS calls,
@@ -60,6 +64,8 @@ FROM (
         quantile_cont(ttft_ms, [0.5, 0.95]) FILTER (ttft_status = 'usable') AS ttft,
         count(duration_ms) AS duration_calls, quantile_cont(duration_ms, 0.95) AS duration,
         count(*) FILTER (outcome = 'cancelled') AS cancelled, count(*) FILTER (outcome = 'error') AS failed,
+        count(*) FILTER (outcome = 'unknown') AS no_outcome,
+        count(tax_best) FILTER (outcome = 'cancelled' AND billed_tokens IS NOT NULL) AS taxed,
         avg(output_tokens) AS output,
         coalesce(sum(tax_best) FILTER (outcome = 'cancelled' AND billed_tokens IS NOT NULL), 0) AS tax,
         sum(billed_tokens) FILTER (outcome = 'completed' OR (outcome = 'cancelled' AND tax_best IS NOT NULL))

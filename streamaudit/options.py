@@ -113,6 +113,13 @@ Top = Annotated[
 ]
 
 
+def parse_on_insufficient(text: str) -> str:
+    """What too little data counts as. UsageError for another word."""
+    if text not in ("pass", "warn", "fail"):
+        raise UsageError(f"--on-insufficient {text}: pass, warn or fail")
+    return text
+
+
 def expanded(command: Callable[..., int]) -> Callable[..., int]:
     """The command with every parameter that is a group of options spelled out as those options."""
     hints = get_type_hints(command, include_extras=True)

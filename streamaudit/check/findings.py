@@ -17,7 +17,6 @@ from streamaudit.thresholds import Check, Expectation, Figure, Judgement, fits, 
 
 Verdict = Literal["fail", "warn", "skip", "held", "pass"]
 VERDICTS: tuple[Verdict, ...] = ("fail", "warn", "skip", "held", "pass")
-ON_INSUFFICIENT = ("pass", "warn", "fail")
 NO_GROUP = "*"
 """Stands for every group where there is none."""
 
@@ -56,13 +55,6 @@ class Findings:
     def count(self, verdict: Verdict) -> int:
         """How many ended so."""
         return sum(one.verdict == verdict for one in self.rows)
-
-
-def parse_on_insufficient(text: str) -> str:
-    """What a threshold without enough data counts as. Raises UsageError."""
-    if text not in ON_INSUFFICIENT:
-        raise UsageError(f"--on-insufficient {text}: {', '.join(ON_INSUFFICIENT)}")
-    return text
 
 
 def window_before(scope: Scope, checks: Sequence[Check], now: datetime | None) -> tuple[datetime, datetime] | None:

@@ -1,7 +1,7 @@
 """``streamaudit check``."""
 
 from streamaudit.errors import UsageError
-from streamaudit.options import Inputs, OnInsufficient, Window, Writing
+from streamaudit.options import Inputs, OnInsufficient, Window, Writing, parse_on_insufficient
 
 
 def command(*, on_insufficient: OnInsufficient = "warn", window: Window, writing: Writing, inputs: Inputs) -> int:
@@ -18,7 +18,7 @@ def command(*, on_insufficient: OnInsufficient = "warn", window: Window, writing
     from streamaudit.redact import alias
     from streamaudit.reporting import asked, opened, written
 
-    findings.parse_on_insufficient(on_insufficient)
+    parse_on_insufficient(on_insufficient)
     checks = config.current().checks
     if not checks:
         raise UsageError(

@@ -84,19 +84,19 @@ def latest_deploy(store: Store, scope: Scope) -> str:
 
 def parse_metrics(text: str | None) -> tuple[str, ...]:
     """``"ttft,cancel_rate"``; UsageError naming the nearest metric."""
-    return _listed("--metric", text, METRICS) or METRICS
+    return listed("--metric", text, METRICS) or METRICS
 
 
 def parse_stats(text: str | None) -> tuple[str, ...]:
     """``"p50,p95"``."""
-    return _listed("--stat", text, tuple(QUANTILES)) or tuple(QUANTILES)
+    return listed("--stat", text, tuple(QUANTILES)) or tuple(QUANTILES)
 
 
 def parse_strata(text: str | None) -> tuple[str, ...]:
     """``"model,route"``, or ``none``."""
     if text is None:
         return STRATA
-    names = () if text == "none" else _listed("--strata", text, PLAIN)
+    names = () if text == "none" else listed("--strata", text, PLAIN)
     if len(names) > MAX_STRATA:
         raise UsageError(f"--strata takes at most {MAX_STRATA} dimensions")
     return names
@@ -104,7 +104,7 @@ def parse_strata(text: str | None) -> tuple[str, ...]:
 
 def parse_on(text: str) -> str:
     """A dimension whose values are compared."""
-    return _listed("--on", text, PLAIN)[0]
+    return listed("--on", text, PLAIN)[0]
 
 
 def parse_effect(text: str | None) -> float:
@@ -120,7 +120,8 @@ def parse_effect(text: str | None) -> float:
     return value
 
 
-def _listed(flag: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+def listed(flag: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names parted by commas, each once. UsageError naming the nearest of the known ones."""
     names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     for name in names:
         if name not in known:

@@ -17,7 +17,9 @@
         CASE WHEN list_contains($metrics::VARCHAR[], 'tpot') AND ttft_status = 'usable' AND outcome = 'completed' AND output_tokens - unstreamed_tokens > 1
             THEN bucket_of(try_cast(round(1e3 * (duration_ms - ttft_ms) / (output_tokens - unstreamed_tokens - 1)) AS BIGINT))
             END AS tpot,
-        outcome = 'cancelled' AS cancelled, outcome = 'error' AS failed, input_tokens,
+        -- A call that does not say how it ended is no call that nobody left.
+        CASE WHEN outcome <> 'unknown' THEN outcome = 'cancelled' END AS cancelled,
+        CASE WHEN outcome <> 'unknown' THEN outcome = 'error' END AS failed, input_tokens,
         CASE outcome WHEN 'completed' THEN 0 WHEN 'cancelled' THEN tax_best END AS tax,
         CASE WHEN outcome IN ('completed', 'cancelled') THEN billed_tokens END AS output
     FROM (

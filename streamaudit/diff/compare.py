@@ -12,6 +12,7 @@ from streamaudit.diff.ask import LATENCIES, LEAST_MS, LEAST_RATE, QUANTILES, Ask
 from streamaudit.diff.scan import CENSORED, Place, Scan
 from streamaudit.scope import MAX_BY
 from streamaudit.stats import (
+    MIN_COVERAGE,
     MIN_STRATUM,
     NO_COUNTERPART,
     Comparison,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RATES = {
-    "cancel_rate": ("calls", "cancelled", "calls", "cancelled", "cancelled", "calls", "cancelled"),
-    "error_rate": ("calls", "failed", "calls", "failed", "failed", "calls", "failed"),
+    "cancel_rate": ("ended", "cancelled", "ended", "cancelled", "cancelled", "ended", "cancelled"),
+    "error_rate": ("ended", "failed", "ended", "failed", "failed", "ended", "failed"),
     "tax_rate": ("tax_calls", "tax", "output", "tax_tax", "tax_output", "output_output", "tax_events"),
 }
 """Which columns of the scan are n, y, z, yy, yz, zz and the number of events."""
@@ -94,7 +95,28 @@ def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> I
         else:
             sums = [_sums(scan, metric, side, places, stratum_of) for side in (0, 1)]
             found = compare_ratio("rate", sums[0], sums[1], len(names), (ask.least_ratio, LEAST_RATE), blocks_a_day)
+            if metric == "tax_rate":
+                _without_unknown_tax(found, [_tax_known(scan, side, places) for side in (0, 1)])
             yield Compared(group, metric, found, _driver(found, names))
+
+
+def _tax_known(scan: Scan, side: int, places: list[int]) -> float:
+    """Of the calls that users left, the share whose tax is known; 1 when nobody left."""
+    low, high = _between(scan.rates["place"], places[0], places[-1] + 1)
+    of_side = scan.rates["side"][low:high] == side
+    left, known = (float(scan.rates[name][low:high][of_side].sum()) for name in ("cancelled", "tax_cancelled"))
+    return known / left if left else 1.0
+
+
+def _without_unknown_tax(found: Comparison, known: list[float]) -> None:
+    """The completed calls alone would make a rate of 0 of a tax that nobody knows."""
+    found.base_value, found.head_value = (
+        value if share else None for value, share in zip((found.base_value, found.head_value), known, strict=True)
+    )
+    if min(known) == 0:
+        found.head_value_at_base_mix = None
+    if min(known) < MIN_COVERAGE:
+        found.gate = f"the tax is known of only {min(known):.0%} of the calls that users left"
 
 
 def _driver(found: Comparison, names: list[Place]) -> Place | None:

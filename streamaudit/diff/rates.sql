@@ -2,6 +2,7 @@
 -- of a ratio follows.
 SELECT
     place, side, block, count(*)::DOUBLE AS calls, count(*) FILTER (cancelled)::DOUBLE AS cancelled, count(*) FILTER (failed)::DOUBLE AS failed,
+    count(cancelled)::DOUBLE AS ended, count(*) FILTER (taxed AND cancelled)::DOUBLE AS tax_cancelled,
     count(*) FILTER (taxed)::DOUBLE AS tax_calls,
     coalesce(sum(tax) FILTER (taxed), 0)::DOUBLE AS tax, coalesce(sum(output) FILTER (taxed), 0)::DOUBLE AS output,
     coalesce(sum(tax::HUGEINT * tax) FILTER (taxed), 0)::DOUBLE AS tax_tax,

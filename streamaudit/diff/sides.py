@@ -10,6 +10,7 @@ from streamaudit.diff.ask import (
     Side,
     latest_deploy,
     latest_deploys,
+    listed,
     parse_effect,
     parse_metrics,
     parse_on,
@@ -18,8 +19,8 @@ from streamaudit.diff.ask import (
 )  # fmt: skip
 from streamaudit.diff.baseline import Baseline, load
 from streamaudit.diff.report import gated
-from streamaudit.errors import UsageError, nearest
-from streamaudit.options import Access, Inputs, Window
+from streamaudit.errors import UsageError
+from streamaudit.options import Access, Inputs, Window, parse_on_insufficient
 from streamaudit.report import Report
 from streamaudit.scope import Scope, parse_window
 from streamaudit.store import Store
@@ -62,18 +63,7 @@ class Gate:
     @staticmethod
     def parse(fail_on: str | None, on_insufficient: str) -> "Gate":
         """UsageError for what is no metric and no verdict."""
-        names = tuple(name.strip() for name in (fail_on or "").split(",") if name.strip())
-        known = ["regression", *METRICS]
-        for name in names:
-            if name not in known:
-                close = nearest(name, known)
-                raise UsageError(
-                    f"--fail-on {name}: there is none of that name" + (f", did you mean {close}?" if close else ""),
-                    "known: " + ", ".join(known),
-                )
-        if on_insufficient not in ("pass", "warn", "fail"):
-            raise UsageError(f"--on-insufficient {on_insufficient}: pass, warn or fail")
-        return Gate(names, on_insufficient)
+        return Gate(listed("--fail-on", fail_on, ("regression", *METRICS)), parse_on_insufficient(on_insufficient))
 
     def judged(self, report: Report) -> Report:
         """The report with its verdict, when there is a gate."""

@@ -24,9 +24,10 @@ from streamaudit.stats.counts import (
 )  # fmt: skip
 from streamaudit.stats.quantile import compare_quantiles
 from streamaudit.stats.ratio import compare_ratio
+from streamaudit.stats.spread import MIN_COVERAGE
 from streamaudit.stats.verdict import adjusted, decide
 
 __all__ = [
-    "MIN_STRATUM", "NO_COUNTERPART", "Comparison", "Rows", "Scale", "Sums", "adjusted", "compare_quantiles",
-    "compare_ratio", "decide", "ln_ms", "mixed",
+    "MIN_COVERAGE", "MIN_STRATUM", "NO_COUNTERPART", "Comparison", "Rows", "Scale", "Sums", "adjusted",
+    "compare_quantiles", "compare_ratio", "decide", "ln_ms", "mixed",
 ]  # fmt: skip

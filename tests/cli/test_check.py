@@ -156,7 +156,7 @@ def test_what_a_check_needs_and_has_not_is_said(cli: Cli) -> None:
         ("none", [], "no threshold to check"), ("baseline", [], "baseline.toml:1"),
         ("baseline", ["--since", "2026-11-16"], "--week last"), ("group", [], "no group is called so"),
         ("where", ["--only", "tenant=b"], "where.toml:1"),
-        ("where", ["--on-insufficient", "maybe"], "pass, warn, fail"),
+        ("where", ["--on-insufficient", "maybe"], "pass, warn or fail"),
     ]  # fmt: skip
     found = cli.run_each([["--config", f"{name}.toml", "check", path, *more] for name, more, _ in runs])
     for done, (name, _, says) in zip(found, runs, strict=True):

@@ -1,11 +1,14 @@
 """``history``: figures in order, and a change of level found where it was put and nowhere else."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from streamaudit.diff.ask import Ask, Side
+from streamaudit.diff.report import run as diff
 from streamaudit.history import MIN_PERIODS, run, shifts
 from streamaudit.scope import Scope
 from streamaudit.store import Store
@@ -66,6 +69,25 @@ def test_the_figures_are_those_of_the_report(filled: Store) -> None:
     deploys = run(filled, Scope(by=("deploy",)))
     assert [row["deploy"] for row in deploys.tables[0].records()] == ["v0", "v1", "v2", "v3"]
     assert "few_periods" in {note.code for note in deploys.notes}
+
+
+def test_what_nobody_knows_is_no_rate_of_0(tmp_path: Path) -> None:
+    """Cancelled calls without usage have no tax rate, calls that do not say how they ended no rates at all."""
+    records = [
+        raw_call(f"a{n}", start_time="2026-11-16T08:00:00Z", outcome="cancelled" if n % 2 else "completed",
+            output_tokens=None if n % 2 else 50) for n in range(40)
+    ] + [
+        raw_call(f"b{n}", start_time="2026-11-17T08:00:00Z", outcome="unknown", output_tokens=None) for n in range(40)
+    ]  # fmt: skip
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        rows = {row["day"]: row for row in run(store, Scope(by=("day",))).tables[0].records()}
+        assert (rows["2026-11-16"]["cancel_rate"], rows["2026-11-16"]["tax_rate"]) == (0.5, None)
+        assert {rows["2026-11-17"][name] for name in ("cancel_rate", "error_rate", "tax_rate")} == {None}
+        ask = Ask("operation", Side("chat", None, datetime(2026, 11, 17)), Side("chat", datetime(2026, 11, 17)))
+        found = {row["metric"]: row for row in diff(store, Scope(), ask).tables[0].records()}
+        assert found["tax_rate"]["base_value"] is None
+        assert (found["cancel_rate"]["base_value"], found["cancel_rate"]["head_value"]) == (0.5, None)
+        assert found["cancel_rate"]["head_n"] == 0
 
 
 def test_a_change_is_listed_and_drawn_before_its_first_period(filled: Store) -> None:
