@@ -10,7 +10,8 @@ from benchmarks.worlds import DAY_S, Array, Dice, Traffic, World
 from streamaudit.buckets import edges_us
 from streamaudit.diff.ask import LEAST_MS, LEAST_RATE, LEAST_RATIO, QUANTILES
 from streamaudit.diff.compare import bucket_scale
-from streamaudit.diff.scan import CENSORED, Period, block_width_s
+from streamaudit.diff.histogram import CENSORED
+from streamaudit.diff.scan import Period, block_width_s
 from streamaudit.stats import Comparison, Rows, Sums, compare_quantiles, compare_ratio
 
 SEED = 20261123

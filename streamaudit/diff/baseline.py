@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamaudit.diff.ask import Ask
-from streamaudit.diff.scan import CENSORED, Period, Place, Scan
+from streamaudit.diff.ask import LATENCIES, Ask
+from streamaudit.diff.histogram import CENSORED, EMPTY, Histogram
+from streamaudit.diff.scan import Period, Place, Scan
 from streamaudit.errors import DeliveryError, InputError, UsageError
 from streamaudit.scope import MAX_BY
 
@@ -32,7 +33,7 @@ class Baseline:
     period: Period
     block_s: int
     ticks_ms: dict[str, float]
-    latencies: "dict[str, NDArray[Any]]"
+    latencies: dict[str, Histogram]
     rates: "dict[str, NDArray[Any]]"
 
 
@@ -44,8 +45,9 @@ def of_scan(scan: Scan, ask: Ask, by: tuple[str, ...]) -> Baseline:
     strata = tuple(name for name in ask.strata if name != ask.on)
     places = [(*place[: len(by)], *place[MAX_BY : MAX_BY + len(strata)]) for place in scan.places]
     return Baseline(
-        ask.base.value, ask.on, (*by, *strata), places, period, scan.block_s, scan.ticks_ms, scan.latencies, scan.rates
-    )
+        ask.base.value, ask.on, (*by, *strata), places, period, scan.block_s, scan.ticks_ms,
+        {metric: sides[0] for metric, sides in scan.latencies.items()}, scan.rates,
+    )  # fmt: skip
 
 
 def save(baseline: Baseline, path: Path) -> None:
@@ -58,7 +60,7 @@ def save(baseline: Baseline, path: Path) -> None:
         "censored": CENSORED,
     }  # fmt: skip
     arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)}
-    arrays |= {f"latency_{name}": values for name, values in baseline.latencies.items()}
+    arrays |= {f"latency_{name}": values for name, values in _columns(baseline.latencies).items()}
     arrays |= {f"rate_{name}": values for name, values in baseline.rates.items()}
     fresh = path.with_name(f".{path.name}.new")
     try:
@@ -84,7 +86,8 @@ def load(path: Path) -> Baseline:
         )  # fmt: skip
         return Baseline(
             about["value"], about["on"], tuple(about["dimensions"]), [tuple(place) for place in about["places"]],
-            period, about["block_s"], about["ticks_ms"], _named(arrays, "latency_"), _named(arrays, "rate_"),
+            period, about["block_s"], about["ticks_ms"], _histograms(_named(arrays, "latency_")),
+            _named(arrays, "rate_"),
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or 'not a baseline'}") from None
@@ -116,21 +119,53 @@ def joined(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Sca
     factor = head.block_s // baseline.block_s
     return Scan(
         every, (baseline.period, head.periods[1]), head.block_s, {**baseline.ticks_ms, **head.ticks_ms},
-        _both(baseline.latencies, head.latencies, base_map, head_map, factor, ("metric", "place", "side", "block")),
-        _both(baseline.rates, head.rates, base_map, head_map, factor, ("place", "side", "block")),
+        {
+            metric: (_moved(baseline.latencies.get(metric, EMPTY), base_map, factor), _moved(sides[1], head_map, 1))
+            for metric, sides in head.latencies.items()
+        },
+        _both(baseline.rates, head.rates, base_map, head_map, factor),
     )  # fmt: skip
+
+
+def _moved(side: Histogram, place_of: "NDArray[Any]", factor: int) -> Histogram:
+    """The same counts with other numbers of places, in blocks that are ``factor`` times as wide."""
+    place, block = place_of[side.place], side.block // factor
+    order = np.lexsort([block, place])
+    return Histogram(place[order], block[order], side.bucket[order], side.n[order])
 
 
 def _both(
     base: "dict[str, NDArray[Any]]", head: "dict[str, NDArray[Any]]", base_map: "NDArray[Any]",
-    head_map: "NDArray[Any]", factor: int, order: tuple[str, ...],
+    head_map: "NDArray[Any]", factor: int,
 ) -> "dict[str, NDArray[Any]]":  # fmt: skip
     place, side = base_map[base["place"]], np.zeros_like(base["side"])
     ours = {**base, "place": place, "side": side, "block": base["block"] // factor}
     theirs = {**head, "place": head_map[head["place"]]} if len(head_map) else head
     found = {name: np.concatenate([ours[name], theirs[name]]) for name in ours}
-    sorting = np.lexsort([found[name] for name in reversed(order)])
+    sorting = np.lexsort([found["block"], found["side"], found["place"]])
     return {name: values[sorting] for name, values in found.items()}
+
+
+def _columns(latencies: dict[str, Histogram]) -> "dict[str, NDArray[Any]]":
+    """Histograms under one another, as a file holds them: the column ``metric`` is the number of the latency."""
+    sides = [(LATENCIES.index(metric), latencies[metric]) for metric in LATENCIES if metric in latencies]
+    sides = sides or [(0, EMPTY)]
+    number = [np.full(len(side.n), metric, dtype=np.uint8) for metric, side in sides]
+    zeros = [np.zeros(len(side.n), dtype=np.uint8) for _, side in sides]
+    parts = {
+        "metric": number, "place": [side.place for _, side in sides], "side": zeros,
+        "block": [side.block for _, side in sides], "bucket": [side.bucket for _, side in sides],
+        "n": [side.n for _, side in sides],
+    }  # fmt: skip
+    return {name: np.concatenate(columns) for name, columns in parts.items()}
+
+
+def _histograms(found: "dict[str, NDArray[Any]]") -> dict[str, Histogram]:
+    made = {}
+    for number, metric in enumerate(LATENCIES):
+        taken = found["metric"] == number
+        made[metric] = Histogram(*(found[name][taken] for name in ("place", "block", "bucket", "n")))
+    return made
 
 
 def _named(arrays: "dict[str, NDArray[Any]]", prefix: str) -> "dict[str, NDArray[Any]]":

@@ -9,7 +9,8 @@ import numpy as np
 
 from streamaudit.buckets import edges_us
 from streamaudit.diff.ask import LATENCIES, LEAST_MS, LEAST_RATE, QUANTILES, Ask
-from streamaudit.diff.scan import CENSORED, Place, Scan
+from streamaudit.diff.histogram import CENSORED, Histogram
+from streamaudit.diff.scan import Place, Scan
 from streamaudit.scope import MAX_BY
 from streamaudit.stats import (
     MIN_COVERAGE,
@@ -89,7 +90,7 @@ def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> I
     for metric in ask.metrics:
         if metric in LATENCIES:
             least = (ask.least_ratio, max(LEAST_MS[metric], scan.ticks_ms.get(metric, 0.0)))
-            sides = [_rows(scan, LATENCIES.index(metric), side, places, stratum_of) for side in (0, 1)]
+            sides = [_rows(side, places, stratum_of) for side in scan.latencies[metric]]
             for found in compare_quantiles(sides[0], sides[1], len(names), bucket_scale(), chosen, least, blocks_a_day):
                 yield Compared(group, metric, found, _driver(found, names))
         else:
@@ -123,24 +124,15 @@ def _driver(found: Comparison, names: list[Place]) -> Place | None:
     return names[found.driver] if found.driver is not None else None
 
 
-def _rows(scan: Scan, metric: int, side: int, places: list[int], stratum_of: "NDArray[Any]") -> Rows:
-    found = scan.latencies
-    start, end = _metric_slice(found, metric)
+def _rows(side: Histogram, places: list[int], stratum_of: "NDArray[Any]") -> Rows:
     # Places of a group stand together, because they are sorted by the group's dimensions first.
-    low, high = _between(found["place"][start:end], places[0], places[-1] + 1) + start
-    of_side = found["side"][low:high] == side
-    place, block, bucket, n = (found[name][low:high][of_side] for name in ("place", "block", "bucket", "n"))
-    return Rows(stratum_of[place], block.astype(np.int64), bucket, n.astype(np.float64))
+    found = side.of_places(places[0], places[-1])
+    return Rows(stratum_of[found.place], found.block, found.bucket, found.n.astype(np.float64))
 
 
 def _between(ascending: "NDArray[Any]", low: int, high: int) -> "NDArray[Any]":
-    """Where two values would stand. In the array's own type: of another, numpy converts all of it for each search."""
+    """Where two values would stand, searched for in the array's own type."""
     return np.searchsorted(ascending, np.array([low, high], dtype=ascending.dtype))
-
-
-def _metric_slice(found: "dict[str, NDArray[Any]]", metric: int) -> tuple[int, int]:
-    start, end = _between(found["metric"], metric, metric + 1)
-    return int(start), int(end)
 
 
 def _sums(scan: Scan, metric: str, side: int, places: list[int], stratum_of: "NDArray[Any]") -> Sums:

@@ -1,14 +1,30 @@
--- Calls of a diff by latency, place, side, block and bucket. The last four are packed into one number, from the highest
--- bits to the lowest (see scan.py): grouping and sorting by one number is twice as fast as by four.
-WITH packed AS (
-    SELECT ((place::BIGINT << 1 | side) << 20 | (block - $first_block)) << 12 AS cell, ttft, ttvt, duration, tpot
-    FROM diff_calls
+-- The calls of some blocks of a diff, a row each: the cell, which packs side, place and block and leaves 12 bits for a
+-- bucket (see histogram.py), and the code (``bucket_code``) of each latency that is asked for. Over the relation ``placed``.
+, measured AS (
+    SELECT
+        ((place + side * $on_head) << 20 | (block - $first_block)) << 12 AS cell,
+        ttft_status, source, duration_ms IS NOT NULL AND cache_hit IS NOT TRUE AS lasted, outcome,
+        try_cast(round(1e3 * ttft_ms) AS BIGINT) AS ttft_us,
+        CASE WHEN ttvt_ms > 0 THEN try_cast(round(1e3 * ttvt_ms) AS BIGINT) END AS ttvt_us,
+        try_cast(round(1e3 * duration_ms) AS BIGINT) AS duration_us,
+        CASE WHEN output_tokens - unstreamed_tokens > 1
+            THEN try_cast(round(1e3 * (duration_ms - ttft_ms) / (output_tokens - unstreamed_tokens - 1)) AS BIGINT)
+            END AS tpot_us
+    FROM (
+        SELECT *, CASE WHEN ttvt_ms <= ttft_ms THEN coalesce(reasoning_tokens, 0) ELSE 0 END AS unstreamed_tokens
+        FROM placed WHERE block BETWEEN $from_block AND $to_block
+    )
+), coded AS (
+    SELECT
+        cell,
+        -- A wait that a cancel or a deadline ended is only known to be long: a bucket of its own beyond all others.
+        CASE ttft_status WHEN 'usable' THEN bucket_code(ttft_us) WHEN 'censored' THEN $censored ELSE $none END AS ttft,
+        CASE WHEN ttft_status = 'usable' THEN bucket_code(ttvt_us)
+            WHEN ttft_status = 'censored' AND source IN (SELECT unnest($ttvt_sources::VARCHAR[])) THEN $censored
+            ELSE $none END AS ttvt,
+        CASE WHEN lasted AND outcome IN ('completed', 'unknown') THEN bucket_code(duration_us)
+            WHEN lasted AND outcome IN ('cancelled', 'timeout', 'interrupted') THEN $censored ELSE $none END AS duration,
+        CASE WHEN ttft_status = 'usable' AND outcome = 'completed' THEN bucket_code(tpot_us) ELSE $none END AS tpot
+    FROM measured
 )
-SELECT 0::UTINYINT AS metric, cell | ttft AS key, count(*)::UINTEGER AS n FROM packed WHERE ttft IS NOT NULL GROUP BY key
-UNION ALL
-SELECT 1::UTINYINT, cell | ttvt AS key, count(*)::UINTEGER FROM packed WHERE ttvt IS NOT NULL GROUP BY key
-UNION ALL
-SELECT 2::UTINYINT, cell | duration AS key, count(*)::UINTEGER FROM packed WHERE duration IS NOT NULL GROUP BY key
-UNION ALL
-SELECT 3::UTINYINT, cell | tpot AS key, count(*)::UINTEGER FROM packed WHERE tpot IS NOT NULL GROUP BY key
-ORDER BY metric, key
+SELECT cell, COLUMNS($latencies) FROM coded

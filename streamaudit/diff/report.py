@@ -53,14 +53,16 @@ Verdict = Literal["pass", "fail", "insufficient"]
 
 def run(store: Store, scope: Scope, ask: Ask) -> Report:
     """Compare both sides by ``scope.by``: one row per group, metric and statistic, then those of the total."""
-    scope.prepare(store, taxed="tax_rate" in ask.metrics)
-    return made(scan(store, scope, ask), scope, ask)
+    taxed = "tax_rate" in ask.metrics
+    scope.prepare(store, taxed=taxed)
+    return made(scan(store, scope, ask, taxed=taxed), scope, ask)
 
 
 def run_against(store: Store, scope: Scope, ask: Ask, baseline: Baseline) -> Report:
     """Compare the head with a saved base."""
-    scope.prepare(store, taxed="tax_rate" in ask.metrics)
-    head = scan(store, scope, ask, beside=baseline.period, multiple_of_s=baseline.block_s)
+    taxed = "tax_rate" in ask.metrics
+    scope.prepare(store, taxed=taxed)
+    head = scan(store, scope, ask, taxed=taxed, beside=baseline.period, multiple_of_s=baseline.block_s)
     named = replace(ask, base=replace(ask.base, value=baseline.value if baseline.on == ask.on else None))
     return made(joined(baseline, head, ask, scope.by), scope, named)
 
@@ -68,7 +70,7 @@ def run_against(store: Store, scope: Scope, ask: Ask, baseline: Baseline) -> Rep
 def save_base(store: Store, scope: Scope, ask: Ask, path: Path) -> None:
     """Write the counts of the base side to a file."""
     scope.prepare(store)
-    save(of_scan(scan(store, scope, ask), ask, scope.by), path)
+    save(of_scan(scan(store, scope, ask, taxed=True), ask, scope.by), path)
 
 
 def made(counts: Scan, scope: Scope, ask: Ask) -> Report:

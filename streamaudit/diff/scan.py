@@ -1,4 +1,4 @@
-"""The counts that a diff is made of: three queries, whatever the number of groups, metrics and statistics."""
+"""The counts that a diff is made of: four queries, whatever the number of groups, metrics and statistics."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,8 +8,18 @@ from math import floor
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
-from streamaudit.buckets import define_buckets, edges_us
-from streamaudit.diff.ask import Ask
+from streamaudit.diff.ask import LATENCIES, Ask
+from streamaudit.diff.histogram import (
+    CENSORED,
+    HEAD,
+    NONE,
+    Counted,
+    Histogram,
+    code_of,
+    counted,
+    define_codes,
+    unpacked,
+)
 from streamaudit.scope import MAX_BY, SIDED, Scope
 from streamaudit.store import Store
 
@@ -20,26 +30,30 @@ WIDTHS_S = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_2
 LEAST_BLOCKS = 20
 _MOST_BLOCKS = 1_000_000
 """A block of time is the longest of these that cuts the shorter side into at least so many."""
-CENSORED = len(edges_us()) + 1
 TICK_MS, COARSE_TICK_MS = 100.0, 1000.0
 """A clock that coarse makes one tick of difference from nothing; finer ones stay below what matters anyhow."""
 _ON_THE_TICK = 0.999
+_MOST_CALLS = 12_000_000
+"""So many calls are in memory at a time, at up to 40 bytes each while they are handed over."""
+_EPOCH = datetime(1970, 1, 1)
 _TICKING = ("ttft", "ttvt", "duration")
 
+# A remainder of a division takes three times as long to compute as what says the same here.
 _PLACES = """
 SELECT
     by_1, by_2, by_3, by_4, stratum_1, stratum_2, stratum_3, side, source,
     min(start_time) AS first, max(start_time) AS last, count(*) AS calls,
     bit_or(1::BIGINT << ((isodow(start_time) > 5)::INTEGER * 24 + hour(start_time)::INTEGER)) AS hours,
     count(*) FILTER (ttvt_ms > 0) AS ttvt_calls,
-    [count(ttft_ms), count(*) FILTER (ttft_ms % 100 = 0)] AS ttft_ticks,
-    [count(ttvt_ms), count(*) FILTER (ttvt_ms % 100 = 0)] AS ttvt_ticks,
-    [count(duration_ms), count(*) FILTER (duration_ms % 100 = 0)] AS duration_ticks
+    [count(ttft_ms), count(*) FILTER (floor(ttft_ms / 100) * 100 = ttft_ms)] AS ttft_ticks,
+    [count(ttvt_ms), count(*) FILTER (floor(ttvt_ms / 100) * 100 = ttvt_ms)] AS ttvt_ticks,
+    [count(duration_ms), count(*) FILTER (floor(duration_ms / 100) * 100 = duration_ms)] AS duration_ticks
 FROM sided WHERE side IS NOT NULL GROUP BY ALL ORDER BY ALL
 """
 _SECONDS = """
-SELECT count(*) FILTER (ttft_ms % 1000 = 0), count(*) FILTER (ttvt_ms % 1000 = 0),
-    count(*) FILTER (duration_ms % 1000 = 0)
+SELECT count(*) FILTER (floor(ttft_ms / 1000) * 1000 = ttft_ms),
+    count(*) FILTER (floor(ttvt_ms / 1000) * 1000 = ttvt_ms),
+    count(*) FILTER (floor(duration_ms / 1000) * 1000 = duration_ms)
 FROM sided WHERE side IS NOT NULL
 """
 _NUMBERED = """
@@ -68,63 +82,73 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Counts of both sides. ``places`` are numbered as in the arrays; ``latencies`` has the columns metric, place,
-    side, block, bucket and n, ``rates`` place, side, block and sums. A side without calls has no period."""
+    """Counts of both sides. ``places`` are numbered as in the arrays; ``latencies`` has the histograms of the base and
+    of the head by metric, ``rates`` the columns place, side, block and sums. A side without calls has no period."""
 
     places: list[Place]
     periods: tuple[Period | None, Period | None]
     block_s: int
     ticks_ms: dict[str, float]
     """How coarse the clock of a latency is, where it is coarse."""
-    latencies: "dict[str, NDArray[Any]]"
+    latencies: dict[str, tuple[Histogram, Histogram]]
     rates: "dict[str, NDArray[Any]]"
 
 
-def scan(store: Store, scope: Scope, ask: Ask, *, beside: Period | None = None, multiple_of_s: int = 1) -> Scan:
-    """Count both sides. The scope must be prepared. ``beside`` is a side that is not in the store, whose blocks are
-    ``multiple_of_s`` wide."""
+def scan(
+    store: Store, scope: Scope, ask: Ask, *, taxed: bool, beside: Period | None = None, multiple_of_s: int = 1
+) -> Scan:
+    """Count both sides. The scope must be prepared; without ``taxed`` there are no sums of the tax. ``beside`` is a
+    side that is not in the store, whose blocks are ``multiple_of_s`` wide."""
     params = ask.params(scope)
     found = store.query(scope.sql(SIDED + _PLACES), params)
     keys = list(dict.fromkeys(tuple(row[:7]) for row in found))
-    periods = tuple(_period([row for row in found if row[7] == side]) for side in (0, 1))
+    periods = (_period([row for row in found if row[7] == 0]), _period([row for row in found if row[7] == 1]))
     known = [period for period in (*periods, beside) if period]
     width_s = block_width_s(known, ask.skip_first_s, multiple_of_s)
-    define_buckets(store)
     store.run(_NUMBERED, {name: [key[index] for key in keys] for index, name in enumerate(_KEYS)})
-    skip = timedelta(seconds=ask.skip_first_s)
-    bound = {
-        **params, "metrics": list(ask.metrics), "block_s": width_s, "censored": CENSORED,
-        "ttvt_sources": sorted({row[8] for row in found if row[13]}),
-        "base_from": periods[0].first + skip if periods[0] else None,
-        "head_from": periods[1].first + skip if periods[1] else None,
+    begins = [period.first + timedelta(seconds=ask.skip_first_s) if period else None for period in periods]
+    placed = scope.sql(SIDED + _text("placed.sql"))
+    bound = {**params, "block_s": width_s, "base_from": begins[0], "head_from": begins[1]}
+    sources = {"ttvt_sources": sorted({row[8] for row in found if row[13]})}
+    latencies = _latencies(store, placed, ask, [period for period in periods if period], {**bound, **sources})
+    rates = store.arrays(placed + _text("rates.sql"), {**bound, "taxed": taxed})
+    return Scan(keys, periods, width_s, _ticks(store, scope, ask, found), latencies, rates)
+
+
+def _latencies(
+    store: Store, placed: str, ask: Ask, periods: list[Period], bound: dict[str, Any]
+) -> dict[str, tuple[Histogram, Histogram]]:
+    """The histograms asked for, from as many calls at a time as memory is meant to hold."""
+    names = [name for name in LATENCIES if name in ask.metrics]
+    if not names:
+        return {}
+    define_codes(store)
+    # A block is found from an instant rounded to the nearest second, which may be the next block's first.
+    first = min((_block(period.first, bound["block_s"]) for period in periods), default=0)
+    last = max((_block(period.last, bound["block_s"]) for period in periods), default=0) + 1
+    steps = -(-sum(period.calls for period in periods) // _MOST_CALLS) or 1
+    width = -(-(last + 1 - first) // steps)
+    coded = {
+        **bound, "latencies": names, "on_head": HEAD, "first_block": first, "none": NONE, "censored": code_of(CENSORED)
     }  # fmt: skip
-    store.run("CREATE OR REPLACE TEMP TABLE diff_calls AS " + scope.sql(SIDED + _text("calls.sql")), bound)
-    first_block = store.one("SELECT coalesce(min(block), 0) FROM diff_calls")[0]
-    latencies = _unpacked(store.arrays(_text("latencies.sql"), {"first_block": first_block}), first_block)
-    rates = store.arrays(_text("rates.sql"))
-    store.run("DROP TABLE diff_calls")
-    return Scan(keys, (periods[0], periods[1]), width_s, _ticks(store, scope, ask, found), latencies, rates)
+    parts: dict[str, list[Counted]] = {name: [] for name in names}
+    for start in range(first, last + 1, width):
+        blocks = {"from_block": start, "to_block": start + width - 1}
+        found = store.arrays(placed + _text("latencies.sql"), {**coded, **blocks})
+        for name in names:
+            parts[name].append(counted(found["cell"], found.pop(name)))
+    return {name: unpacked(parts.pop(name), first) for name in names}
 
 
-def _unpacked(found: "dict[str, NDArray[Any]]", first_block: int) -> "dict[str, NDArray[Any]]":
-    """The columns that ``latencies.sql`` packs into ``key``: place, side (1 bit), block (20 bits), bucket (12 bits)."""
-    key = found["key"]
-    return {
-        "metric": found["metric"],
-        "place": (key >> 33).astype("int32"),
-        "side": (key >> 32 & 1).astype("uint8"),
-        "block": ((key >> 12 & 0xFFFFF) + first_block).astype("int32"),
-        "bucket": (key & 0xFFF).astype("uint16"),
-        "n": found["n"],
-    }
+def _block(instant: datetime, width_s: int) -> int:
+    return floor((instant - _EPOCH).total_seconds() / width_s)
 
 
 def block_width_s(periods: list[Period], skip_first_s: float = 0.0, multiple_of_s: int = 1) -> int:
     """The widest block of which the shorter side spans at least 20; the narrowest there is when none does."""
 
     def blocks(period: Period, width_s: int) -> int:
-        first = floor((period.first + timedelta(seconds=skip_first_s) - datetime(1970, 1, 1)).total_seconds() / width_s)
-        return floor((period.last - datetime(1970, 1, 1)).total_seconds() / width_s) - first + 1
+        return _block(period.last, width_s) - _block(period.first + timedelta(seconds=skip_first_s), width_s) + 1
 
     span_s = (max(p.last for p in periods) - min(p.first for p in periods)).total_seconds() if periods else 0.0
     widths = [w for w in WIDTHS_S if w % multiple_of_s == 0 and span_s / w < _MOST_BLOCKS] or [WIDTHS_S[-1]]

@@ -1,9 +1,9 @@
 """Quantiles of a latency on both sides, from histograms."""
 
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, inf, isfinite, sqrt
-from typing import Any
 
 import numpy as np
 from scipy.special import stdtr
@@ -51,24 +51,26 @@ def _quantile(
     one.gate = gate(one, p, spread, min(side.tail_blocks(cut) for side, cut in zip(sides, cuts, strict=True)))
     d = ln_q[1] - ln_q[0]
 
-    def limits(t: float) -> tuple[float, float]:
-        lows = [curve.inverse(p - t * s) for curve, s in zip(curves, spread.s, strict=True)]
-        highs = [curve.inverse(p + t * s) for curve, s in zip(curves, spread.s, strict=True)]
-        return (
-            d - sqrt((ln_q[1] - lows[1]) ** 2 + (highs[0] - ln_q[0]) ** 2),
-            d + sqrt((highs[1] - ln_q[1]) ** 2 + (ln_q[0] - lows[0]) ** 2),
-        )
+    def lower(t: float) -> float:
+        head, base = curves[1].inverse(p - t * spread.s[1]), curves[0].inverse(p + t * spread.s[0])
+        return d - sqrt((ln_q[1] - head) ** 2 + (base - ln_q[0]) ** 2)
 
-    low, high = limits(t_of(CONFIDENCE, spread.df))
+    def upper(t: float) -> float:
+        head, base = curves[1].inverse(p + t * spread.s[1]), curves[0].inverse(p - t * spread.s[0])
+        return d + sqrt((head - ln_q[1]) ** 2 + (ln_q[0] - base) ** 2)
+
+    t = t_of(CONFIDENCE, spread.df)
+    low, high = lower(t), upper(t)
     base_ms = exp(ln_q[0])
     one.change_ratio, one.ci_low_ratio, one.ci_high_ratio = (_ratio(value) for value in (d, low, high))
     one.change_abs = base_ms * (exp(d) - 1)
     one.ci_low_abs = None if one.ci_low_ratio is None else base_ms * one.ci_low_ratio
     one.ci_high_abs = None if one.ci_high_ratio is None else base_ms * one.ci_high_ratio
-    one.p = None if one.gate else _p_value(d, limits, spread.df)
+    one.p = None if one.gate else _p_value(d, lower if d > 0 else upper, spread.df)
     one.rise = max(least[0], least[1] / base_ms)
-    narrow = limits(t_of(0.90, spread.df))
-    one.tost = (exp(narrow[0]) - 1, inf if narrow[1] > 700 else exp(narrow[1]) - 1)
+    t = t_of(0.90, spread.df)
+    low, high = lower(t), upper(t)
+    one.tost = (exp(low) - 1, inf if high > 700 else exp(high) - 1)
     one.driver, one.driver_share = _driver(sides, (cuts[0], sides[1].cut(ln_q[0])), mix)
 
 
@@ -129,8 +131,10 @@ class _Distribution:
         if bucket < scale.censored:
             low, high = float(scale.ln_low[bucket]), float(scale.ln_high[bucket])
             part = min(max((ln - low) / (high - low), 0.0), 1.0)
-        below = self.n * ((self.bucket < bucket) + part * (self.bucket == bucket))
-        return summed(self.cell, below, self.n_cell.size).reshape(self.n_cell.shape)
+        reached = np.flatnonzero(self.bucket <= bucket)
+        below = self.n[reached]
+        below[self.bucket[reached] == bucket] *= part
+        return summed(self.cell[reached], below, self.n_cell.size).reshape(self.n_cell.shape)
 
     def shares(self, cut: Counts) -> Counts:
         """The share of each stratum at or below a value."""
@@ -156,6 +160,8 @@ class _Distribution:
 
 def _within(rows: Rows, mix: Mix) -> Rows:
     taken = mix.of[rows.stratum] >= 0
+    if taken.all():
+        return rows
     return Rows(rows.stratum[taken], rows.block[taken], rows.bucket[taken], rows.n[taken])
 
 
@@ -174,15 +180,14 @@ def _driver(
     return (int(strata[0]), float(shares[most])) if shares[most] > 0.5 and len(strata) == 1 else (None, None)
 
 
-def _p_value(d: float, limits: Any, df: float) -> float:
-    """The smallest error at which the interval excludes no change."""
+def _p_value(d: float, limit: Callable[[float], float], df: float) -> float:
+    """The smallest error at which the interval excludes no change; ``limit`` is its end towards no change."""
     if d == 0:
         return 1.0
     low, high = 0.0, _MOST_T
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        ends = limits(middle)
-        excluded = ends[0] > 0 if d > 0 else ends[1] < 0
+        excluded = limit(middle) > 0 if d > 0 else limit(middle) < 0
         low, high = (middle, high) if excluded else (low, middle)
     return min(1.0, 2 * float(stdtr(df, -low)))
 

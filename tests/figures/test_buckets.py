@@ -2,11 +2,13 @@
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamaudit.buckets import LAST_EDGE_US, bounds_us, bucket, define_buckets, edges_us
+from streamaudit.diff.histogram import NONE, buckets_of, define_codes
 from streamaudit.store import Store
 
 HOUR_US = 3600 * 1_000_000
@@ -94,3 +96,14 @@ def test_the_bucket_ids_that_older_exports_hold_stay_what_they_are() -> None:
             power, value = power + 1, value * Fraction(101, 100)
         assert bucket(us) == power - 362
     assert (bucket(400_000), bucket(30_000_000), len(EDGES)) == (934, 1368, 2365)
+
+
+def test_a_code_names_the_bucket_on_and_around_every_edge(store: Store) -> None:
+    """What diff counts with numpy: short times as they are, long and negative ones by bucket; NULL is told apart."""
+    values = [edge + step for edge in EDGES for step in (-1, 0, 1)]
+    values += [-(1 << 63), -1, (1 << 31) - 1, 1 << 31, 10**18, (1 << 63) - 1]
+    define_codes(store)
+    found = store.arrays("SELECT bucket_code(us) AS code FROM (SELECT unnest($us::BIGINT[]) AS us)", {"us": values})
+    assert buckets_of(found["code"]).tolist() == [bucket(us) for us in values]
+    assert buckets_of(np.arange(100_000, dtype=np.int32)).tolist() == [bucket(us) for us in range(100_000)]
+    assert store.one("SELECT bucket_code(NULL::BIGINT)") == (NONE,)

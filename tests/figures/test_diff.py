@@ -181,4 +181,24 @@ def test_a_coarse_clock_is_noticed(tmp_path: Path) -> None:
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
         scope = Scope()
         scope.prepare(store)
-        assert scan(store, scope, Ask("deploy", Side("v0"), Side("v1"))).ticks_ms == {"ttft": 100.0, "duration": 1000.0}
+        found = scan(store, scope, Ask("deploy", Side("v0"), Side("v1")), taxed=False)
+    assert found.ticks_ms == {"ttft": 100.0, "duration": 1000.0}
+
+
+def test_calls_counted_in_several_goes_are_the_same_histograms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More calls than memory is to hold at once are counted some blocks of time after the others."""
+    records = a_day("v1", times(1.1)) + a_day("v2", times(0.9), tenant_id="hooli")
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        scope = Scope(by=("tenant",))
+        scope.prepare(store, taxed=False)
+        ask = Ask("deploy", Side("v1"), Side("v2"))
+        at_once = scan(store, scope, ask, taxed=False).latencies
+        monkeypatch.setattr("streamaudit.diff.scan._MOST_CALLS", 100)
+        in_goes = scan(store, scope, ask, taxed=False).latencies
+    for metric, sides in at_once.items():
+        for one, other in zip(sides, in_goes[metric], strict=True):
+            for name in ("place", "block", "bucket", "n"):
+                assert np.array_equal(getattr(one, name), getattr(other, name)), (metric, name)
+        assert sum(int(side.n.sum()) for side in sides) == (0 if metric == "ttvt" else 2 * CALLS)
