@@ -22,21 +22,18 @@
         try_cast(round(1e3 * duration_ms) AS BIGINT) AS duration_us,
         try_cast(round(1e3 * cancelled_at_ms) AS BIGINT) AS cancelled_at_us,
         try_cast(round(1e3 * upstream_end_ms) AS BIGINT) AS upstream_end_us,
-        -- Time per output token of a completed stream; reasoning before the first chunk was not streamed.
-        CASE WHEN ttft_status = 'usable' AND outcome = 'completed' THEN try_cast(round(1e3 * (duration_ms - ttft_ms)
-            / CASE WHEN output_tokens - unstreamed_tokens > 1 THEN output_tokens - unstreamed_tokens - 1 END) AS BIGINT)
-        END AS tpot_us,
+        try_cast(round(1e3 * tpot_ms) AS BIGINT) AS tpot_us,
         try_cast(round(1e9 * cost_usd) AS BIGINT) AS cost_nano_usd,
         try_cast(round(1e9 * input_cost_usd) AS BIGINT) AS input_cost_nano_usd,
         try_cast(round(1e9 * output_cost_usd) AS BIGINT) AS output_cost_nano_usd,
         try_cast(round(1e9 * tax_low_usd) AS BIGINT) AS tax_low_nano_usd,
         try_cast(round(1e9 * tax_best_usd) AS BIGINT) AS tax_best_nano_usd,
         try_cast(round(1e9 * tax_high_usd) AS BIGINT) AS tax_high_nano_usd
-    FROM (SELECT *, CASE WHEN ttvt_ms <= ttft_ms THEN coalesce(reasoning_tokens, 0) ELSE 0 END AS unstreamed_tokens
-        FROM scope WHERE $untimed IS NULL OR (start_time IS NULL) = $untimed)
+    FROM scope
+    WHERE $untimed IS NULL OR (start_time IS NULL) = $untimed
 ), exported AS (
     SELECT
-        whole.* EXCLUDE (unstreamed_tokens),
+        whole.*,
         bucket_of(ttft_us) AS ttft_bucket,
         bucket_of(ttvt_us) AS ttvt_bucket,
         bucket_of(duration_us) AS duration_bucket,

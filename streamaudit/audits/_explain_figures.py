@@ -89,6 +89,7 @@ FIGURES: dict[str, Figure] = {
     "ttft_status": Figure(_TIME, "status of the time to first token"),
     "ttft_basis": Figure(_TIME, "time to first token"),
     "ttvt_ms": Figure(_TIME, "time to the first visible token", "ms"),
+    "tpot_ms": Figure(_TIME, "time per output token", "ms"),
     "server_ttft_ms": Figure(_TIME, "time to first token as the serving engine saw it", "ms"),
     "chunk_count": Figure(_CHUNK, "number of chunks", "calls"),
     "chunk_offsets_ms": Figure(_CHUNK, "times of chunks", "calls"),
@@ -165,7 +166,7 @@ LISTS = ("chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens", "retract
 # Decided here and not read from any field; with them all of the tax.
 DECIDED = {
     "source", "load_id", "counted", "uncounted_reason", "record_hash", "inherited", "ttft_status", "ttft_basis",
-    "rendered_basis", "usage_basis", "billed_tokens", "cost_basis", "input_cost_basis", "output_cost_basis",
+    "tpot_ms", "rendered_basis", "usage_basis", "billed_tokens", "cost_basis", "input_cost_basis", "output_cost_basis",
     "usd_per_output_token",
     "outcome", "cancel_evidence", "stopped_before_first_token", "ended_early", "input_hash", "retractions",
     "unseen_prompt", "usage_status", "ended_by", "on_disconnect", "ran_on", "output_usd_per_token",

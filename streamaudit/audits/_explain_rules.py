@@ -104,6 +104,7 @@ _RULES: dict[str, _Rule] = {
     "ttft_ms": lambda r: _TTFT_BASIS.get(r["ttft_basis"]),
     "ttft_status": lambda r: _TTFT.get(r["ttft_status"]),
     "ttft_basis": lambda r: _TTFT_BASIS.get(r["ttft_basis"]),
+    "tpot_ms": lambda r: "from the first to the last streamed token, over the tokens between them",
     "output_tokens": lambda r: _USAGE.get(r["usage_basis"]),
     "usage_basis": lambda r: _USAGE.get(r["usage_basis"]),
     "usage_status": lambda r: _STATUS.get(r["usage_status"]),
@@ -199,6 +200,8 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
         return "it was not ended early"
     if name == "ttft_ms":
         return _TTFT.get(record["ttft_status"], "none was recorded")
+    if name == "tpot_ms":
+        return "only a completed stream with a time to first token and two streamed tokens has one"
     if name == "ttft_basis":
         return "there is no time to first token"
     if name == "rendered_basis" and record["rendered_tokens"] is None:

@@ -53,12 +53,7 @@ _QUERY = """
         quantile_cont(ttft_ms, [0.5, 0.9, 0.95, 0.99]) FILTER (ttft_status = 'usable') AS ttft,
         count(duration_ms) AS duration_calls,
         quantile_cont(duration_ms, [0.5, 0.95]) AS duration,
-        -- Reasoning that came before the first chunk was not streamed; otherwise its chunks are part of the stream.
-        median(1000 * (output_tokens - CASE WHEN ttvt_ms <= ttft_ms THEN coalesce(reasoning_tokens, 0) ELSE 0 END - 1)
-            / (duration_ms - ttft_ms))
-            FILTER (ttft_status = 'usable' AND outcome = 'completed'
-                AND output_tokens - CASE WHEN ttvt_ms <= ttft_ms THEN coalesce(reasoning_tokens, 0) ELSE 0 END > 1)
-            AS speed,
+        median(1000 / tpot_ms) AS speed,
         count(*) FILTER (outcome = 'error') AS errors,
         count(*) FILTER (outcome = 'timeout') AS timeouts,
         sum(input_tokens)::BIGINT AS input_tokens,

@@ -67,11 +67,8 @@ _TIMED = """
         CASE WHEN ttft_status = 'usable' THEN ttft_ms END AS ttft,
         CASE WHEN ttft_status = 'usable' AND ttvt_ms > 0 THEN ttvt_ms END AS ttvt,
         duration_ms AS duration,
-        CASE WHEN ttft_status = 'usable' AND outcome = 'completed' AND output_tokens - unstreamed_tokens > 1
-            THEN (duration_ms - ttft_ms) / (output_tokens - unstreamed_tokens - 1) END AS tpot
-    -- Reasoning that came before the first chunk was not streamed.
-    FROM (SELECT *, CASE WHEN ttvt_ms <= ttft_ms THEN coalesce(reasoning_tokens, 0) ELSE 0 END AS unstreamed_tokens
-        FROM scope)
+        tpot_ms AS tpot
+    FROM scope
 )
 SELECT
     by_1, by_2, by_3, by_4, count(*) FILTER (ttft_status = 'censored'),

@@ -7,13 +7,9 @@
         try_cast(round(1e3 * ttft_ms) AS BIGINT) AS ttft_us,
         CASE WHEN ttvt_ms > 0 THEN try_cast(round(1e3 * ttvt_ms) AS BIGINT) END AS ttvt_us,
         try_cast(round(1e3 * duration_ms) AS BIGINT) AS duration_us,
-        CASE WHEN output_tokens - unstreamed_tokens > 1
-            THEN try_cast(round(1e3 * (duration_ms - ttft_ms) / (output_tokens - unstreamed_tokens - 1)) AS BIGINT)
-            END AS tpot_us
-    FROM (
-        SELECT *, CASE WHEN ttvt_ms <= ttft_ms THEN coalesce(reasoning_tokens, 0) ELSE 0 END AS unstreamed_tokens
-        FROM placed WHERE block BETWEEN $from_block AND $to_block
-    )
+        try_cast(round(1e3 * tpot_ms) AS BIGINT) AS tpot_us
+    FROM placed
+    WHERE block BETWEEN $from_block AND $to_block
 ), coded AS (
     SELECT
         cell,
@@ -24,7 +20,7 @@
             ELSE $none END AS ttvt,
         CASE WHEN lasted AND outcome IN ('completed', 'unknown') THEN bucket_code(duration_us)
             WHEN lasted AND outcome IN ('cancelled', 'timeout', 'interrupted') THEN $censored ELSE $none END AS duration,
-        CASE WHEN ttft_status = 'usable' AND outcome = 'completed' THEN bucket_code(tpot_us) ELSE $none END AS tpot
+        bucket_code(tpot_us) AS tpot
     FROM measured
 )
 SELECT cell, COLUMNS($latencies) FROM coded

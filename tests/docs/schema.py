@@ -15,6 +15,8 @@ TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookup
 DERIVED = {
     "ttft_status": "`usable`, or why the call has no TTFT: `censored`, `not_streamed`, `not_recorded`, `cache_hit`, "
     "`not_below_duration`, `not_positive`, `error_without_chunk`.",
+    "tpot_ms": "Time per output token of a completed stream: (`duration_ms` − `ttft_ms`) ÷ (streamed tokens − 1), "
+    "where reasoning that came before the first chunk was not streamed; NULL for any other call.",
     "stopped_before_first_token": "True with positive evidence that nothing had arrived: cut before the recorded first "
     "token, or no chunk and no token delivered. False without such evidence.",
     "usage_status": "`final` (the provider's last word), or why the recorded usage is not what was billed: `none`, "
