@@ -12,6 +12,8 @@ from sample_traces.langfuse import (
     write_langfuse_v2,
 )
 from sample_traces.model import Call, Fleet, Step
+from sample_traces.otel import write_otel, write_otel_snake
+from sample_traces.phoenix import write_phoenix, write_phoenix_frame
 from sample_traces.writers import write_raw
 
 __all__ = [
@@ -28,5 +30,9 @@ __all__ = [
     "write_langfuse_ui_events",
     "write_langfuse_ui_observations",
     "write_langfuse_v2",
+    "write_otel",
+    "write_otel_snake",
+    "write_phoenix",
+    "write_phoenix_frame",
     "write_raw",
 ]

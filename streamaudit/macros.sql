@@ -141,3 +141,41 @@ CREATE OR REPLACE TEMP MACRO input_usd(price, input_tokens, cached, written) AS
         (input_tokens - coalesce(cached, 0) - coalesce(written, 0)) * price.input
         + coalesce(cached, 0) * coalesce(price.cached, price.input)
         + coalesce(written, 0) * coalesce(price.cache_write, price.input) END;
+
+-- Attributes of OpenTelemetry, as a list of keys and a list of values; of several with one key the first counts.
+CREATE OR REPLACE TEMP MACRO attribute(keys, vals, name) AS vals[list_position(keys, name)];
+CREATE OR REPLACE TEMP MACRO otlp_keys(l) AS list_transform(l, lambda a: a.key);
+CREATE OR REPLACE TEMP MACRO otlp_values(l) AS list_transform(l, lambda a: coalesce(
+    a.value.stringValue, a.value.intValue, a.value.doubleValue, a.value.boolValue, a.value.arrayValue,
+    a.value.string_value, a.value.int_value, a.value.double_value, a.value.bool_value, a.value.array_value));
+-- An attribute that holds a list: OTLP's arrayValue, a JSON array, or one value.
+CREATE OR REPLACE TEMP MACRO listed(x) AS
+    CASE WHEN starts_with(x, '{') THEN json_extract_string(try_cast(x AS JSON), '$.values[*].*')
+        WHEN starts_with(x, '[') THEN coalesce(try_cast(try_cast(x AS JSON) AS VARCHAR[]), [x])
+        WHEN x <> '' THEN [x] END;
+-- A trace or span id in lower-case hex; some senders write its bytes in base64. All zeros is none.
+CREATE OR REPLACE TEMP MACRO hex_id(x) AS
+    CASE WHEN (length(x) = 24 AND ends_with(x, '==')) OR (length(x) = 12 AND ends_with(x, '=') AND NOT ends_with(x, '=='))
+            THEN coalesce(lower(hex(try(from_base64(x)))), x)
+        WHEN starts_with(x, '0x') THEN lower(x[3:])
+        WHEN ltrim(x, '0') <> '' THEN lower(x) END;
+-- How long an answer is that stands among the attributes; NULL where it was not recorded.
+CREATE OR REPLACE TEMP MACRO answer_chars(keys, vals) AS
+    nullif(coalesce(
+        length(attribute(keys, vals, 'ai.response.text')), length(attribute(keys, vals, 'gen_ai.completion.0.content')),
+        length(attribute(keys, vals, 'llm.output_messages.0.message.content')),
+        list_sum(list_transform(json_extract_string(try_cast(attribute(keys, vals, 'gen_ai.output.messages') AS JSON),
+            '$[*].parts[*].content'), lambda t: length(t)))::BIGINT), 0);
+-- Keys as an application wrote them, without what its library put in front.
+CREATE OR REPLACE TEMP MACRO own_attributes(keys) AS
+    list_transform(keys, lambda k: CASE
+        WHEN starts_with(k, 'traceloop.association.properties.') THEN k[34:]
+        WHEN starts_with(k, 'ai.telemetry.metadata.') THEN k[23:]
+        WHEN starts_with(k, 'ai.settings.context.') THEN k[21:]
+        ELSE k END);
+-- Attributes as the object that --map reads: by their own keys, and under attributes and resource.
+CREATE OR REPLACE TEMP MACRO object_of(keys, vals) AS
+    CAST(to_json(map(list_distinct(keys), list_transform(list_distinct(keys), lambda k: vals[list_position(keys, k)]))) AS JSON);
+CREATE OR REPLACE TEMP MACRO attribute_object(keys, vals, r_keys, r_vals) AS
+    list_transform([object_of(coalesce(keys, []), coalesce(vals, []))], lambda a: json_merge_patch(a,
+        json_object('attributes', a, 'resource', object_of(coalesce(r_keys, []), coalesce(r_vals, [])))))[1];

@@ -125,7 +125,7 @@ SELECT
     * EXCLUDE (
         kind, reason, span_kind, price, input_part, output_part, tenant_rank, route_rank, deploy_rank,
         delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate,
-        cancel_flag, failed, error_cancelled, error_timeout
+        cancel_flag, cut_evidence, failed, error_cancelled, error_timeout
     ) REPLACE (
         -- A name is a label; a text of any length in its place is not kept.
         name[:256] AS name,

@@ -47,7 +47,7 @@ _AT_ONCE = 400
 # Columns as people know them; the rest of what a source fills goes into these or into nothing a report shows.
 _KNOWN_AS = {
     "said_outcome": "outcome", "app_outcome": "outcome", "failed": "outcome", "error_cancelled": "outcome",
-    "error_timeout": "outcome", "cancel_flag": "cancelled", "span_kind": "kind",
+    "error_timeout": "outcome", "cancel_flag": "cancelled", "cut_evidence": "outcome", "span_kind": "kind",
 }  # fmt: skip
 _NOTHING = {"line", "input_hash", "output_chars", "visible_output_chars", *(f"{column}_rank" for column in KEYED)}
 _AT_LAST = ("name", "kind", "ttft_basis", "usage_basis", "parent_id", "call_id")

@@ -15,7 +15,7 @@ CREATE OR REPLACE TABLE scratch.staged (
     reasoning_tokens BIGINT, delivered_tokens BIGINT, delivered_tokens_rank INTEGER, rendered_tokens BIGINT,
     rendered_tokens_rank INTEGER, rendered_chars BIGINT, rendered_chunks BIGINT, max_tokens BIGINT, usage_basis VARCHAR, cache_hit BOOLEAN,
     cost_usd DOUBLE, input_cost_usd DOUBLE, output_cost_usd DOUBLE,
-    said_outcome VARCHAR, app_outcome VARCHAR, cancel_flag BOOLEAN, failed BOOLEAN, error_cancelled BOOLEAN, error_timeout BOOLEAN,
+    said_outcome VARCHAR, app_outcome VARCHAR, cancel_flag BOOLEAN, cut_evidence VARCHAR, failed BOOLEAN, error_cancelled BOOLEAN, error_timeout BOOLEAN,
     cancelled_by VARCHAR, cancelled_at_ms DOUBLE, upstream_cancelled BOOLEAN, upstream_end_ms DOUBLE,
     finish_reason VARCHAR, http_status INTEGER, error_type VARCHAR,
     input_hash VARCHAR, output_chars BIGINT, visible_output_chars BIGINT, source_updated_at TIMESTAMP,
@@ -33,10 +33,14 @@ WITH decided AS (
             WHEN app_outcome NOT IN ('completed', 'unknown', 'unrecognised') THEN 'app_outcome'
             WHEN cancel_flag THEN 'flag'
             WHEN http_status IN (499, 460) THEN 'http_status'
-            WHEN finish_reason IS NOT NULL AND outcome_word(finish_reason) IN ('cancelled', 'timeout', 'error',
-                'interrupted') THEN 'finish_reason'
+            WHEN finish_reason IS NOT NULL AND outcome_word(finish_reason) IN ('cancelled', 'timeout', 'interrupted')
+                THEN 'finish_reason'
             WHEN error_timeout THEN 'error_timeout'
             WHEN error_cancelled THEN 'error'
+            -- The class of an error says more than the word error.
+            WHEN finish_reason IS NOT NULL AND outcome_word(finish_reason) = 'error' THEN 'finish_reason'
+            -- What a format knows of the ends of its own streams.
+            WHEN cut_evidence IS NOT NULL AND coalesce(http_status, 200) < 400 THEN cut_evidence
             WHEN http_status IN (408, 504, 524) THEN 'http_timeout'
             -- Whoever writes when a user left says that he left; unless he says that he did not.
             -- At the very end it may be a stamp that every call gets. 0 is what some write where nobody left.
@@ -68,6 +72,8 @@ WITH decided AS (
             WHEN 'finish_reason' THEN outcome_word(finish_reason)
             WHEN 'error' THEN 'cancelled'
             WHEN 'cancelled_at' THEN 'cancelled'
+            WHEN 'aborted' THEN 'cancelled'
+            WHEN 'unterminated' THEN 'interrupted'
             WHEN 'error_timeout' THEN 'timeout'
             WHEN 'http_timeout' THEN 'timeout'
             WHEN 'failed' THEN 'error'

@@ -154,6 +154,59 @@ def datadog_span(name: str, /, **fields: Any) -> Record:
     return {key: value for key, value in record.items() if value is not ...}
 
 
+def otel_value(value: object) -> Record:
+    """A value of an attribute as OTLP JSON wraps it."""
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [otel_value(item) for item in value]}}
+    return {"stringValue": value}
+
+
+def otel_attributes(attributes: Record) -> list[Record]:
+    """Attributes as OTLP JSON lists them; one given as ... is left out."""
+    return [{"key": key, "value": otel_value(value)} for key, value in attributes.items() if value is not ...]
+
+
+def otel_span(name: str, attributes: Record | None = None, /, **fields: Any) -> Record:
+    """One completed call as a span of OTLP, five seconds long; an attribute or a field given as ... is left out."""
+    usual = {
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.usage.input_tokens": 50, "gen_ai.usage.output_tokens": 100, "gen_ai.response.finish_reasons": ["stop"],
+    }  # fmt: skip
+    span = {
+        "traceId": f"{name.encode().hex():f>32}", "spanId": f"{name.encode().hex():f>16}"[-16:], "name": "chat",
+        "kind": 3, "startTimeUnixNano": "1794816000000000000", "endTimeUnixNano": "1794816005000000000",
+        "attributes": otel_attributes({**usual, **(attributes or {})}), "status": {}, **fields,
+    }  # fmt: skip
+    return {key: value for key, value in span.items() if value is not ...}
+
+
+def otel_batch(*spans: Record, resource: Record | None = None, scope: str = "test") -> Record:
+    """Spans of one resource as a line of OTLP."""
+    scoped = {"scope": {"name": scope}, "spans": list(spans)}
+    return {"resourceSpans": [{"resource": {"attributes": otel_attributes(resource or {})}, "scopeSpans": [scoped]}]}
+
+
+def phoenix_span(name: str, attributes: Record | None = None, /, **fields: Any) -> Record:
+    """One completed call as an item of Phoenix's REST API, five seconds long; what is given as ... is left out."""
+    usual = {
+        "llm.model_name": "gpt-4o-mini", "llm.provider": "openai", "llm.token_count.prompt": 50,
+        "llm.token_count.completion": 100, "llm.finish_reason": "stop",
+    }  # fmt: skip
+    kept = {key: value for key, value in {**usual, **(attributes or {})}.items() if value is not ...}
+    record = {
+        "id": name, "name": "ChatCompletion", "span_kind": "LLM", "parent_id": None, "status_code": "OK",
+        "context": {"trace_id": f"trace-{name}", "span_id": name}, "start_time": "2026-11-16T08:00:00+00:00",
+        "end_time": "2026-11-16T08:00:05+00:00", "status_message": "", "attributes": kept, "events": [], **fields,
+    }  # fmt: skip
+    return {key: value for key, value in record.items() if value is not ...}
+
+
 def assert_same_tables(where: object, found: Tables, wanted: Tables) -> None:
     """The same tables and rows, whatever the order of groups that tie but for the last digit."""
     assert list(found) == list(wanted), where

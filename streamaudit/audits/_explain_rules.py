@@ -21,6 +21,8 @@ _EVIDENCE = {
     "never_ended": "the record never ended",
     "cancelled_at": "the time at which the user left is recorded",
     "unknown_word": "its outcome is a word that is not known",
+    "aborted": "the application aborted it: the SDK ended the span with neither an error nor a finish reason",
+    "unterminated": "the stream ended with neither an error, a finish reason nor usage: by the user, a proxy or others",
     "nothing_said": "nothing says how it ended",
 }
 _TTFT = {

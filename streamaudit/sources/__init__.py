@@ -76,7 +76,8 @@ class Source:
     name: str
     version: int
     recognise: Callable[[Sequence[Record]], Match | Refusal | None]
-    fields: dict[str, Literal["VARCHAR", "JSON"]]
+    fields: dict[str, str]
+    """VARCHAR or JSON by name, so that no odd value costs a record; a nested type of such where records are deep."""
     sql: str
     own_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Names for the format's own candidates of a keyed column, in rank order from OWN; ``ancestor`` marks the name of

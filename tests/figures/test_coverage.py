@@ -93,7 +93,7 @@ def test_remedies_are_for_capabilities_that_exist(source: Any) -> None:
     assert all(text and not text.endswith(".") for text in source.remedies.values())
 
 
-@pytest.mark.parametrize("name", ["langfuse", "datadog", "raw"])
+@pytest.mark.parametrize("name", ["langfuse", "datadog", "raw", "otel", "phoenix"])
 def test_the_formats_of_applications_have_a_remedy_for_all_they_can_lack(name: str) -> None:
     """What a record cannot be without needs none."""
     certain = {"start_time", "trace", "duration"}

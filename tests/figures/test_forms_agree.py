@@ -18,6 +18,10 @@ from sample_traces import (
     write_langfuse_ui_events,
     write_langfuse_ui_observations,
     write_langfuse_v2,
+    write_otel,
+    write_otel_snake,
+    write_phoenix,
+    write_phoenix_frame,
     write_raw,
 )
 from sample_traces.figures import Dimension
@@ -37,8 +41,15 @@ FORMS: dict[str, Writer] = {
     "datadog-ms": partial(write_datadog, start_unit="ms"),
     "datadog-lines": partial(write_datadog, jsonl=True),
     "datadog-flat": write_datadog_flat,
+    "otel-lines": write_otel,
+    "otel-snake": write_otel_snake,
+    "otel-openllmetry": partial(write_otel, library="openllmetry"),
+    "otel-openinference": partial(write_otel, library="openinference"),
+    "otel-vercel": partial(write_otel, library="vercel"),
+    "phoenix-rest": write_phoenix,
+    "phoenix-frame": write_phoenix_frame,
 }
-FINE_FORMS = ("raw", "langfuse-v2", "langfuse-ui-events", "datadog-ns", "datadog-flat")
+FINE_FORMS = ("raw", "langfuse-v2", "langfuse-ui-events", "datadog-ns", "datadog-flat", "otel-lines", "phoenix-rest")
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "model", "route", "deploy")
 AUDITS = ("report", "ttft", "tax")
 

@@ -12,7 +12,19 @@ from streamaudit.reader import Reader
 from streamaudit.sources import Match, claims, discover
 from streamaudit.store import Store
 from tests.sources.benchmarks import aiperf, llmperf
-from tests.support import Record, calls, datadog_span, langfuse_row, raw_call, rows_of, store_of, write_lines
+from tests.support import (
+    Record,
+    calls,
+    datadog_span,
+    langfuse_row,
+    otel_batch,
+    otel_span,
+    phoenix_span,
+    raw_call,
+    rows_of,
+    store_of,
+    write_lines,
+)
 
 AWKWARD: Record = {
     "plain": "v", "a.b": "v", "walk": {"ed": "v", "a.b": "v", "acme.org/id": "v", "til~de": "v", "d$": "v"},
@@ -99,6 +111,8 @@ FORMATS: dict[str, Callable[[Record], Record]] = {
     "datadog": lambda mine: datadog_span("a", mine=mine),
     "aiperf": lambda mine: {**aiperf("a"), "mine": mine},
     "llmperf": lambda mine: {**llmperf(0.2, 1.0), "mine": mine},
+    "phoenix": lambda mine: phoenix_span("a", mine=mine),
+    "otel": lambda mine: otel_batch(otel_span("a", {f"mine.{column}": value for column, value in mine.items()})),
 }
 
 

@@ -3,16 +3,38 @@
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from sample_traces import Fleet, write_datadog, write_langfuse_ui_events, write_langfuse_v2, write_raw
+from sample_traces import (
+    Fleet,
+    write_datadog,
+    write_langfuse_ui_events,
+    write_langfuse_v2,
+    write_otel,
+    write_otel_snake,
+    write_phoenix,
+    write_phoenix_frame,
+    write_raw,
+)
 from streamaudit.render import Screen, load
 from streamaudit.scope import Scope
 from streamaudit.store import Store
 from tests.sources.benchmarks import aiperf, llmperf
-from tests.support import AUDITS, CONTENT_MARKER, datadog_span, ingest, langfuse_row, raw_call, write_lines
+from tests.support import (
+    AUDITS,
+    CONTENT_MARKER,
+    datadog_span,
+    ingest,
+    langfuse_row,
+    otel_batch,
+    otel_span,
+    phoenix_span,
+    raw_call,
+    write_lines,
+)
 
 SECRET = f"{CONTENT_MARKER}PROMPT-77 what is said here is nobody's business"
 SAID = {"messages": [{"role": "user", "content": SECRET}], "prompt": SECRET, "completion": SECRET, "note": SECRET}
@@ -22,6 +44,13 @@ WRITERS: dict[str, Callable[[Fleet, Path], None]] = {
     "v2.jsonl": write_langfuse_v2,
     "ui.jsonl": write_langfuse_ui_events,
     "dd.json": write_datadog,
+    "otel.jsonl": write_otel,
+    "otel.json": write_otel_snake,
+    "openllmetry.jsonl": partial(write_otel, library="openllmetry"),
+    "openinference.jsonl": partial(write_otel, library="openinference"),
+    "phoenix.json": write_phoenix,
+    "frame.jsonl": write_phoenix_frame,
+    "vercel.jsonl": partial(write_otel, library="vercel"),
 }  # fmt: skip
 
 # Records with text in every place where an application or a library may put it, good ones and bad ones.
@@ -47,6 +76,36 @@ TALKATIVE: dict[str, list[object]] = {
         datadog_span("c", start_ns=SECRET, input={"value": SECRET}),
         datadog_span("d", span_kind="tool", input={"value": SECRET}, output={"value": SECRET}),
         f'{{"span_id": "e", "input": "{SECRET}',
+    ],
+    "otel": [
+        otel_batch(otel_span("a", {
+            "gen_ai.input.messages": SECRET, "gen_ai.output.messages": SECRET, "gen_ai.prompt.0.content": SECRET,
+            "gen_ai.completion.0.content": SECRET, "gen_ai.system_instructions": SECRET, "ai.prompt": SECRET,
+            "ai.response.text": SECRET, "input.value": SECRET, "output.value": SECRET, "llm.prompts.0": SECRET,
+            "gen_ai.tool.call.arguments": SECRET, "metadata": json.dumps(SAID), "http.route": "/chat",
+            "llm.invocation_parameters": json.dumps(SAID), "traceloop.entity.input": SECRET, "error.type": SECRET,
+        }, events=[
+            {"name": "gen_ai.user.message", "attributes": [{"key": "content", "value": {"stringValue": SECRET}}]},
+            {"name": "exception", "attributes": [
+                {"key": "exception.type", "value": {"stringValue": SECRET}},
+                {"key": "exception.message", "value": {"stringValue": SECRET}},
+            ]},
+            {"name": SECRET, "timeUnixNano": "1794816001000000000"},
+        ], status={"code": 2, "message": SECRET})),
+        otel_batch(otel_span("b", {"gen_ai.response.finish_reasons": [SECRET], "cancelled_by": SECRET})),
+        otel_batch(otel_span("c", {"gen_ai.prompt.0.content": SECRET}, startTimeUnixNano=SECRET)),
+        otel_batch(otel_span("d", {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.result": SECRET})),
+        f'{{"resourceSpans": [{{"prompt": "{SECRET}', {"resourceSpans": SECRET},
+    ],
+    "phoenix": [
+        phoenix_span("a", {
+            "input.value": SECRET, "output.value": SECRET, "llm.input_messages.0.message.content": SECRET,
+            "llm.output_messages.0.message.content": SECRET, "metadata": json.dumps(SAID), "llm.finish_reason": SECRET,
+            "llm.invocation_parameters": json.dumps({"stop": SECRET}), "llm.prompt_template.template": SECRET,
+        }, status_code="ERROR", status_message=SECRET,
+            events=[{"name": "exception", "attributes": {"exception.type": SECRET, "exception.message": SECRET}}]),
+        phoenix_span("b", span_kind="TOOL", attributes={"input": {"value": SECRET}, "output": {"value": SECRET}}),
+        phoenix_span("c", start_time=SECRET), f'{{"context": {{"span_id": "d"}}, "attributes": "{SECRET}',
     ],
     "aiperf": [{**aiperf("a"), **SAID}, {**aiperf("b"), "error": {"code": SECRET, "type": SECRET, "message": SECRET}}],
     "llmperf": [{**llmperf(0.2, 1, 429), "error_msg": SECRET}, llmperf(0.2, 1, SECRET), {**llmperf(0.3, 1), **SAID}],

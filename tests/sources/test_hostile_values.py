@@ -1,6 +1,7 @@
 """Any value in any field: the file is read, the sums agree, bad records have true line numbers, reports stand."""
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from tests.support import (
     equation,
     ingest,
     langfuse_row,
+    otel_batch,
+    otel_span,
+    phoenix_span,
     raw_call,
     write_lines,
 )
@@ -81,6 +85,25 @@ _NESTED: dict[str, dict[str, tuple[str, ...]]] = {
         "metrics": _METRICS, "error": ("code", "type"),
     },
     "llmperf": {},
+    "phoenix": {
+        "context": ("trace_id", "span_id"),
+        "attributes": (
+            "llm", "metadata", "llm.model_name", "llm.token_count.completion", "llm.cost.total", "tenant_id",
+        ),
+    },
+    "otel": {
+        "span": (
+            "traceId", "spanId", "parentSpanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "attributes",
+            "events", "droppedEventsCount", "status", "start_time_unix_nano", "trace_id",
+        ),
+        "event": ("name", "timeUnixNano", "attributes"),
+        "attribute": (
+            *(key for keys in APP_KEYS.values() for key in keys),
+            *re.findall(r"'([a-zA-Z_]+\.[\w.]+)'", SOURCES["otel"].sql),
+            "metadata",
+        ),
+        "resource": ("service.name", "service.version", "deployment.environment.name", "service.namespace"),
+    },
 }  # fmt: skip
 
 
@@ -88,6 +111,7 @@ def _base(source: str, number: int) -> Record:
     name = f"r{number}"
     made: dict[str, Callable[[str], Record]] = {
         "raw": raw_call, "langfuse": langfuse_row, "datadog": datadog_span, "aiperf": aiperf,
+        "phoenix": phoenix_span, "otel": lambda name: otel_batch(otel_span(name)),
     }  # fmt: skip
     return made[source](name) if source in made else llmperf(0.2, 1 + number / 1000)
 
@@ -102,6 +126,9 @@ def _fields(source: str) -> Iterator[FIELD]:
 
 def _with(record: Record, field: FIELD, value: Any) -> Record:
     changed = copy.deepcopy(record)
+    if "resourceSpans" in record and len(field) > 1:
+        _put_in_span(changed["resourceSpans"][0], field[0], field[1], value)
+        return changed
     inner = changed
     for name in field[:-1]:
         if not isinstance(inner.get(name), dict):
@@ -111,6 +138,23 @@ def _with(record: Record, field: FIELD, value: Any) -> Record:
     return changed
 
 
+def _put_in_span(batch: Record, place: str, name: str, value: Any) -> None:
+    span = batch["scopeSpans"][0]["spans"][0]
+    if place == "span":
+        span[name] = value
+    elif place == "event":
+        span["events"] = [{"name": "llm.content.completion.chunk", "timeUnixNano": "1794816001000000000", name: value}]
+    else:
+        attributes = span["attributes"] if place == "attribute" else batch["resource"]["attributes"]
+        attributes[:] = [{"key": name, "value": {"stringValue": value}}, *attributes]
+
+
+def _size(record: Record) -> int:
+    """A batch with several elements is as many; every other record is one."""
+    elements = record.get("resourceSpans") or record.get("resource_spans")
+    return len(elements) if isinstance(elements, list) and elements else 1
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_value_in_any_field_breaks_a_file_or_a_report(source: str, store: Store, tmp_path: Path) -> None:
     """Thousands of records with one impossible value each: none stops the others, and every sum agrees."""
@@ -118,7 +162,7 @@ def test_no_value_in_any_field_breaks_a_file_or_a_report(source: str, store: Sto
     records = [_base(source, 1), *(_with(_base(source, number), *change) for number, change in numbered)]
     (result,) = ingest(store, write_lines(tmp_path / "hostile.jsonl", records))
     read, *_, rejected, _ = equation(result)
-    assert read == len(records)
+    assert read == sum(_size(record) for record in records)
     lines = [reject.line for reject in result.rejects]
     assert len(lines) == rejected == len(set(lines))
     assert set(lines) <= set(range(2, len(records) + 1))
