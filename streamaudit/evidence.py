@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamaudit
+from streamaudit.database import ReadFailure, reading
 from streamaudit.errors import InputError, UsageError
 from streamaudit.ingest import FileResult
 from streamaudit.intact import gzip_fault
 from streamaudit.reader import Reader, Refused, compression_of
 from streamaudit.sheet import SUFFIXES, first_fault, open_sheet
-from streamaudit.store import ReadFailure, Store, reading, sql_text
+from streamaudit.store import Store, sql_text
 
 # The names a key or a figure may have in a file, first come first served.
 KEYS = {

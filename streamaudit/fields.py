@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from streamaudit.database import ReadFailure
 from streamaudit.errors import InputError, UsageError
 from streamaudit.mapping import Mapping, parse_mapping
 from streamaudit.probe import Spot, judge, uses
@@ -16,7 +17,7 @@ from streamaudit.reader import MAX_OBJECT_BYTES, InputFile
 from streamaudit.roles import Facts, guess
 from streamaudit.sources import Source
 from streamaudit.stage import explain, whole_records
-from streamaudit.store import ReadFailure, Store, sql_text
+from streamaudit.store import Store, sql_text
 from streamaudit.unspoken import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 
 KEPT = 20_000
@@ -207,7 +208,7 @@ def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
 
 
 def _read(store: Store, statement: str, bound: dict[str, Any]) -> None:
-    from streamaudit.store import reading
+    from streamaudit.database import reading
 
     try:
         with reading():

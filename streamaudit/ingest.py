@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamaudit
+from streamaudit.database import ReadFailure
 from streamaudit.errors import InputError
 from streamaudit.intact import unpacked_beside
 from streamaudit.locate import Reject
@@ -29,7 +30,7 @@ from streamaudit.prose import refused_texts
 from streamaudit.reader import InputFile, NotRecords, Reader, Refused
 from streamaudit.sources import Match, Refusal, Source, claims, discover
 from streamaudit.stage import explain, find_rejects, stage
-from streamaudit.store import ReadFailure, Store, sql_text
+from streamaudit.store import Store, sql_text
 from streamaudit.traces import recompute
 from streamaudit.unfilled import left_empty, unfilled
 

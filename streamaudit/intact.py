@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streamaudit.database import ReadFailure
 from streamaudit.reader import InputFile
-from streamaudit.store import ReadFailure
 
 _IN, _OUT = 1 << 20, 1 << 22
 _WITH_HEADER = 31  # zlib's word for gzip, whose checksum and length it then compares

@@ -8,9 +8,10 @@ bytes in it.
 from dataclasses import dataclass
 from datetime import datetime
 
+from streamaudit.database import Params
 from streamaudit.errors import InputError
 from streamaudit.sources import discover
-from streamaudit.store import Params, Store
+from streamaudit.store import Store
 from streamaudit.traces import recompute_remaining, recompute_responses
 
 

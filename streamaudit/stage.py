@@ -5,11 +5,12 @@ The statements are static: a way to read the file's container, around a source's
 
 from typing import Any
 
+from streamaudit.database import ReadFailure, reading
 from streamaudit.locate import Reject, first_fault, locate
 from streamaudit.mapping import Mapping
 from streamaudit.reader import DAMAGED, MAX_OBJECT_BYTES, InputFile
 from streamaudit.sources import Source, parameters
-from streamaudit.store import ReadFailure, Store, reading, sql_text
+from streamaudit.store import Store, sql_text
 
 _USUAL_OBJECT_BYTES = 16 << 20
 

@@ -12,9 +12,10 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from streamaudit.database import Answer, misfit
 from streamaudit.errors import StoreError, StreamauditError, UsageError, nearest
 from streamaudit.report import NO_WINDOW, Column, Json, Note, Report, Row, Table, Unit, Value
-from streamaudit.store import Answer, Store, misfit
+from streamaudit.store import Store
 from streamaudit.vocabulary import refresh
 
 TABLES = ("calls", "spans", "loads", "rejects")
