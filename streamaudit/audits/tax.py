@@ -355,7 +355,9 @@ def _by_outcome(store: Store, scope: Scope) -> Table:
     partial = [row[end] for row in rows]
     missing = [column.name for index, column in enumerate(OUTCOME_COLUMNS) if any(row[index] is None for row in rows)]
     shown = (*(row[:end] for row in rows), ("paid for nothing", *summed))
-    return _unseen_marks(Table("by_outcome", OUTCOME_COLUMNS, shown), [*partial, [*missing, *chain(*partial)]])
+    # With --by outcome the groups of all calls have that name.
+    name = "unseen_by_outcome" if scope.by == ("outcome",) else "by_outcome"
+    return _unseen_marks(Table(name, OUTCOME_COLUMNS, shown), [*partial, [*missing, *chain(*partial)]])
 
 
 def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Table:

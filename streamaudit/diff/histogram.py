@@ -33,9 +33,9 @@ _PART = 1 << 17
 """Calls that are worked on at a time: their temporary arrays stay in the processor's cache."""
 
 # Four bytes a call: microseconds up to 35 minutes as they are, what is longer or below 0 as its bucket.
-_CODE = f"""
+_CODE = """
 CREATE OR REPLACE TEMP MACRO bucket_code(us) AS CASE
-    WHEN us IS NULL THEN {NONE} WHEN us BETWEEN 0 AND 2147483647 THEN us::INTEGER ELSE -1 - bucket_of(us) END
+    WHEN us IS NULL THEN -2147483648 WHEN us BETWEEN 0 AND 2147483647 THEN us::INTEGER ELSE -1 - bucket_of(us) END
 """
 
 assert CENSORED < 1 << _BUCKET_BITS, "a bucket has its bits"

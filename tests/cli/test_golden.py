@@ -111,6 +111,13 @@ def test_the_output_is_the_golden_one(outputs: dict[tuple[str, str], str], comma
     assert text == path.read_bytes().decode()
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_table_of_a_report_has_a_name_of_its_own(outputs: dict[tuple[str, str], str], command: str) -> None:
+    """What reads a report as data looks its tables up by name."""
+    names = [table["name"] for table in json.loads(outputs[command, "json"])["tables"]]
+    assert names and len(names) == len(set(names))
+
+
 def test_data_formats_hold_the_names_as_they_are(outputs: dict[tuple[str, str], str]) -> None:
     """JSON gives every name back unchanged; in CSV a quote keeps a sheet from running one, and controls are spelled."""
     rows = json.loads(outputs["report", "json"])["tables"][0]["rows"]
