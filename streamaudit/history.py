@@ -94,7 +94,7 @@ def run(store: Store, scope: Scope) -> Report:
         breaks.setdefault(index, {})[name] = ratio
     interval, notes = interval_and_notes(store, scope)
     tables = (
-        replace(periods, breaks=breaks), total,
+        replace(periods, breaks=breaks, shape="trend"), total,
         Table("changes", CHANGES, tuple(row for *_, row in changes), title="changes"),
     )  # fmt: skip
     return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)))

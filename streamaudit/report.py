@@ -22,12 +22,19 @@ class Json(str):
 Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes", "usd_per_mtok"]
 """``ratio`` is a share (0.05 = 5 %); ``usd`` dollars; ``calls`` a count of calls or records."""
 
-Shape = Literal["rows", "histogram", "timeline", "facts", "stacked"]
+Shape = Literal["rows", "histogram", "timeline", "facts", "stacked", "trend", "waterfall", "intervals"]
 """How a screen may draw a table: ``rows``; ``histogram`` (columns ``bucket_low_ms``, ``bucket_high_ms``, ``calls``
 after the dimensions; the markers come from the table named in ``markers_from``); ``timeline`` (columns ``event`` and
 ``at_ms``: the moments of one call on a ruler); ``facts`` (a heading for each value of the dimensions, under it a line
 a row: label, figures, and sentences in what room is left. A column ``unit`` gives the unit of the row's ``value``);
-``stacked`` (the columns after the dimensions are parts of a whole: one bar a row)."""
+``stacked`` (the columns after the dimensions are parts of a whole: one bar a row); ``trend`` (one dimension, the
+period, rows in its order, then figures; a text column ``deploy`` names what was first deployed in a period);
+``waterfall`` (columns ``step`` and one or more amounts: the first row is the whole, the last what is left, those
+between are taken away); ``intervals`` (columns ``change_ratio``, ``ci_low_ratio``, ``ci_high_ratio`` and ``verdict``:
+a change with its interval, NULL without a bound). The last three are rows to a screen, pictures elsewhere."""
+
+ROWS: tuple[Shape, ...] = ("rows", "trend", "waterfall", "intervals")
+"""The shapes that a screen shows as rows."""
 
 
 @dataclass(frozen=True, slots=True)

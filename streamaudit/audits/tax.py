@@ -271,6 +271,29 @@ ORDER BY tax_low_usd DESC NULLS LAST, tax_low DESC, source, call_id
 LIMIT $top_calls
 """
 
+STEP_COLUMNS = (
+    Column("step", None, "billed, its parts that nobody saw, and what is left", kept=True),
+    Column("calls", "calls", "cancelled calls whose amount is known"),
+    Column("tokens", "tokens", "sum over these calls; NULL when no call knows it", kept=True),
+)
+# One set of calls for all steps, those with a tax of their own, so that the steps add up.
+_STEPS = """
+SELECT
+    unnest(['billed', 'hidden', 'undelivered', 'unread', 'unsplit', 'rendered']),
+    unnest([calls, hidden_calls, undelivered_calls, unread_calls, calls, calls]),
+    unnest([billed, hidden, undelivered, unread,
+        tax - coalesce(hidden, 0) - coalesce(undelivered, 0) - coalesce(unread, 0), billed - tax])::BIGINT,
+    unnest([calls, calls, calls, calls, calls, calls])
+FROM (
+    SELECT
+        count(*) AS calls, sum(billed_tokens) AS billed, sum(tax_best) AS tax,
+        sum(tax_hidden) AS hidden, sum(tax_undelivered) AS undelivered, sum(tax_unread) AS unread,
+        count(tax_hidden) AS hidden_calls, count(tax_undelivered) AS undelivered_calls,
+        count(tax_unread) AS unread_calls
+    FROM scope WHERE outcome = 'cancelled' AND tax_best IS NOT NULL
+)
+"""
+
 _BESIDE_PARTS = ("tax_tokens",)
 PARTS = ("tax_hidden_tokens", "tax_undelivered_tokens", "tax_unread_tokens", "tax_unsplit_tokens")
 _ORDER = ("cancelled", "timeout", "interrupted", "error")
@@ -287,7 +310,7 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     tables = tuple(_classes_shown(_parts_shown(table) if split else table, "tax_bounded_calls") for table in tables)
     params = scope.total().params()
     if split:
-        tables = (*tables, _bars(tables[0]))
+        tables = (*tables, _bars(tables[0]), _waterfall(store, scope))
     tables = (*tables, _by_outcome(store, scope), _listed(store, scope, "by_cause", CAUSE_COLUMNS, _BY_CAUSE))
     if if_stopped:
         tables = (*tables, _listed(store, scope, "if_stopped", STOPPED_COLUMNS, _IF_STOPPED))
@@ -317,6 +340,18 @@ def _bars(table: Table) -> Table:
     rows = tuple(tuple(row[place] for place in places) for row in table.rows)
     columns = tuple(table.columns[place] for place in places)
     return Table("tax_parts", columns, rows, table.by, table.rest_row, table.rest_groups, shape="stacked")
+
+
+def _waterfall(store: Store, scope: Scope) -> Table:
+    """From what the cancelled calls were billed to what was rendered, of the calls whose tax has a value."""
+    found = store.query(scope.sql(_STEPS), scope.total().params())
+    # Calls that cannot split their tax are in `unsplit`, so the known parts are lower bounds.
+    marks = {
+        (index, "tokens"): Mark(prefix="≥ ")
+        for index, (_, known, tokens, calls) in enumerate(found) if tokens is not None and known < calls
+    }  # fmt: skip
+    rows = tuple(tuple(row[:3]) for row in found)
+    return Table("tax_waterfall", STEP_COLUMNS, rows, shape="waterfall", marks=marks)
 
 
 def _rank(row: dict[str, Value]) -> tuple[Any, ...]:

@@ -141,7 +141,7 @@ def _table(name: str, rows: list[Compared], by: tuple[str, ...], strata: tuple[s
         for one in ("change_ratio", "ci_low_ratio", "ci_high_ratio"):
             if (getattr(row.found, one) or 0) > 0 and not row.found.gate:
                 marks[(index, one)] = Mark(prefix="~ +" if (index, one) in marks else "+")
-    return Table(name, columns, cells, by, marks=marks)
+    return Table(name, columns, cells, by, shape="intervals", marks=marks)
 
 
 def _cells(row: Compared, strata: int) -> Row:

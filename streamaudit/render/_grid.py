@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from streamaudit.render import _words
 from streamaudit.render._humanise import NUMBERS, UNKNOWN, header, known, moments
-from streamaudit.report import Column, Mark, Report, Row, Table, Value
+from streamaudit.report import ROWS, Column, Mark, Report, Row, Table, Value
 
 
 class Cell(NamedTuple):
@@ -84,7 +84,7 @@ def grid(table: Table, total: Table | None, escape: Escape, wide: bool = False) 
 
 
 def _is_total_of(table: Table, other: Table) -> bool:
-    if table.name != "total" or len(table.rows) != 1 or not other.by or other.shape != "rows":
+    if table.name != "total" or len(table.rows) != 1 or not other.by or other.shape not in ROWS:
         return False
     return [c.name for c in table.columns] == [c.name for c in other.columns if c.name not in other.by]
 

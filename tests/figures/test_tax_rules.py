@@ -356,6 +356,27 @@ def test_the_parts_of_the_tax_add_up_to_it_for_whatever_is_known(store: Store, t
     assert [row[f"tax_{part}_tokens"] for part in ("hidden", "undelivered", "unread", "unsplit")] == [30, 10, 30, 0]
 
 
+def test_the_waterfall_goes_from_billed_to_rendered(store: Store, tmp_path: Path) -> None:
+    """Only calls with a tax of their own are in it, so its steps add up; a part that no call knows is NULL."""
+    whole = cancelled("whole", reasoning_tokens=30, delivered_tokens=60, rendered_tokens=30)
+    unsplit = cancelled("unsplit", reasoning_tokens=None, delivered_tokens=None, rendered_tokens=40)
+    unbilled = cancelled("unbilled", output_tokens=None, rendered_tokens=5)
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [whole, unsplit, unbilled]))
+
+    def steps(scope: Scope) -> tuple[dict[Any, Any], set[tuple[int, str]]]:
+        made = AUDITS["tax"].run(store, scope, split=True).tables
+        table = next(table for table in made if table.shape == "waterfall")
+        return {row[0]: row[2] for row in table.rows}, set(table.marks)
+
+    found, marks = steps(Scope())
+    assert found == {"billed": 200, "hidden": 30, "undelivered": 10, "unread": 30, "unsplit": 60, "rendered": 70}
+    assert marks == {(1, "tokens"), (2, "tokens"), (3, "tokens")}
+    found, _ = steps(Scope(only=(("tenant", "unsplit"),)))
+    assert (found["hidden"], found["unread"], found["unsplit"]) == (None, None, 60)
+    found, _ = steps(Scope(only=(("tenant", "unbilled"),)))
+    assert set(found.values()) == {None}
+
+
 def test_the_worst_calls_come_first(store: Store, tmp_path: Path) -> None:
     """``top_calls`` ranks by the low end in dollars and says the rule of each."""
     records = [cancelled(f"r{rendered}", rendered_tokens=rendered) for rendered in (50, 0, 80, 20)]
