@@ -23,35 +23,34 @@ class Reject:
     bytes: int | None
 
 
-def locate(file: InputFile, bad: dict[int, str]) -> list[Reject]:
-    """The rejects of a file, given the ordinal and the reason (``unreadable``: find out) of each bad record."""
+def locate(file: InputFile, bad: dict[int, list[str]]) -> list[Reject]:
+    """The rejects of a file, given the ordinal of each bad record and its reasons (``unreadable``: find out): a record
+    that holds many calls may have several."""
     if not bad:
         return []
     if file.container == "lines":
         return list(_in_lines(file, bad))
     if file.container == "array":
         return list(_in_array(file, bad))
-    return [Reject(record, None, _known(reason), None) for record, reason in sorted(bad.items())]
+    return [Reject(record, None, _known(reason), None) for record, reasons in sorted(bad.items()) for reason in reasons]
 
 
-def _in_lines(file: InputFile, bad: dict[int, str]) -> Iterator[Reject]:
+def _in_lines(file: InputFile, bad: dict[int, list[str]]) -> Iterator[Reject]:
     record, last = 0, max(bad)
     with open_binary(file.path, file.compression) as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue
             record += 1
-            reason = bad.get(record)
-            if reason is not None:
+            for reason in bad.get(record, ()):
                 yield Reject(record, number, _diagnose(line) if reason == "unreadable" else reason, len(line))
             if record >= last:
                 return
 
 
-def _in_array(file: InputFile, bad: dict[int, str]) -> Iterator[Reject]:
+def _in_array(file: InputFile, bad: dict[int, list[str]]) -> Iterator[Reject]:
     for record, line, text in _elements(file):
-        reason = bad.get(record)
-        if reason is not None:
+        for reason in bad.get(record, ()):
             raw = text.encode("utf-8", "replace")
             yield Reject(record, line, _diagnose(raw) if reason == "unreadable" else reason, len(raw))
 

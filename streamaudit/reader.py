@@ -375,6 +375,11 @@ def _describe_non_json(head: bytes) -> str:
     start = head.lstrip()[:512].lower()
     if head[:4] == b"PAR1":
         return "Parquet is not read yet; export JSON lines"
+    if head[:2] == b"\x00\x00" and (head[4:8] == b"\x28\xb5\x2f\xfd" or head[4:5] == b"\x0a"):
+        return (
+            "length-prefixed records, as OpenTelemetry's file exporter writes with compression or format: proto: set "
+            "format: json and no compression"
+        )
     if head[:2] == b"PK":
         return "a zip archive: unpack it first"
     if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"BZh":

@@ -139,7 +139,9 @@ def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping
     bound = {**_bound(file, source, mapping, salt), "object_bytes": MAX_OBJECT_BYTES // 2}
     try:
         with reading():
-            found = dict(store.query(statement, bound))
+            found: dict[int, list[str]] = {}
+            for record, reason in store.query(statement, bound):
+                found.setdefault(record, []).append(reason)
         return tuple(locate(file, found))
     except DAMAGED:
         raise ReadFailure(_DAMAGE[file.compression]) from None

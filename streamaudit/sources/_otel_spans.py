@@ -317,7 +317,7 @@ SELECT
         tokens_of(first_filled(either[$tag_max_tokens_from:$tag_max_tokens_to]))) AS max_tokens,
     -- OpenLLMetry can be told to count an unfinished stream's tokens itself, from the text that came.
     coalesce(usage_word(first_filled(either[$tag_usage_source_from:$tag_usage_source_to])),
-        CASE WHEN len(arrivals) > 0 AND len(reasons) = 0 AND out_tokens IS NOT NULL THEN 'tokenizer' END)
+        CASE WHEN len(arrivals) > 0 AND coalesce(len(reasons), 0) = 0 AND out_tokens IS NOT NULL THEN 'tokenizer' END)
         AS usage_basis,
     bool_of(first_filled(either[$tag_cache_hit_from:$tag_cache_hit_to])) AS cache_hit,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost')))
