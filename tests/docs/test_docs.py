@@ -4,11 +4,13 @@ import gzip
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import typer.main
 
+from sample_traces import simulate, write_otel, write_phoenix_frame
 from streamaudit.cli import app
 from streamaudit.render import formats
 from tests.cli.running import SAMPLES, Cli, copy_samples
@@ -36,6 +38,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     thresholds = pages.blocks(ROOT / "docs" / "commands" / "check.md", "toml")
     (cli.folder / "checks.toml").write_text(next(thresholds))
     _write_own_logs(cli.folder)
+    fleet = simulate(60, 7, datetime(2026, 11, 9, tzinfo=UTC), 7)
+    write_otel(fleet, cli.folder / "otel.jsonl")
+    write_phoenix_frame(fleet, cli.folder / "phoenix.jsonl")
     assert cli.run("ingest", *files, "-q").code == 0
     return cli
 

@@ -30,7 +30,9 @@ BARE = dict.fromkeys(
     ),
     ...,
 )  # fmt: skip
-UNFINISHED = {"gen_ai.response.finish_reasons": ..., "gen_ai.usage.output_tokens": ..., "gen_ai.usage.input_tokens": ...}
+UNFINISHED = dict.fromkeys(
+    ("gen_ai.response.finish_reasons", "gen_ai.usage.output_tokens", "gen_ai.usage.input_tokens"), ...
+)
 
 
 def event(name: str, ms: float, attributes: Record | None = None) -> Record:
@@ -388,7 +390,7 @@ def test_metrics_and_logs_are_refused_with_advice(signal: str, store: Store, tmp
     assert result.hint is not None and "traces" in result.hint
 
 
-@pytest.mark.parametrize("start", [b"\x28\xb5\x2f\xfd", b"\x0a\x90\x01\x0a"], ids=["compression: zstd", "format: proto"])
+@pytest.mark.parametrize("start", [b"\x28\xb5\x2f\xfd", b"\x0a\x90\x01\x0a"], ids=["zstd", "proto"])
 def test_length_prefixed_files_are_refused_with_the_setting_to_change(
     start: bytes, store: Store, tmp_path: Path
 ) -> None:
