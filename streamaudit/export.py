@@ -120,7 +120,7 @@ def write_calls(store: Store, scope: Scope, target: Target, folder: Path) -> Exp
     """Write the calls of a scope into a staging folder. DeliveryError when the disk is full or refuses."""
     scope.prepare(store)
     define_buckets(store)
-    days = store.query(scope.sql(_DAYS), scope.total().params())
+    days = store.query(scope.total().sql(_DAYS), scope.total().params())
     dated = [(day, calls) for day, calls in days if day is not None]
     undated = sum(calls for day, calls in days if day is None)
     try:

@@ -33,14 +33,22 @@ _ONLY = "\n".join(
 )
 
 _OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
-_SCOPE = f"""
+
+
+def _dimensions(asked: int) -> str:
+    return ",\n".join(
+        (_DIMENSION_VALUE.format(index=index) if index <= asked else "NULL::VARCHAR") + f" AS by_{index}"
+        for index in range(1, MAX_BY + 1)
+    )
+
+
+# Binding a dimension's twenty names takes longer than most queries run, so one text has only as many as are asked for.
+_SCOPES = tuple(
+    f"""
 WITH scope AS NOT MATERIALIZED (
     SELECT
         *,
-    {_DIMENSION_VALUE.format(index=1)} AS by_1,
-    {_DIMENSION_VALUE.format(index=2)} AS by_2,
-    {_DIMENSION_VALUE.format(index=3)} AS by_3,
-    {_DIMENSION_VALUE.format(index=4)} AS by_4
+    {_dimensions(asked)}
     FROM visible
     WHERE true
         AND ($embeddings OR operation <> 'embedding')
@@ -50,6 +58,8 @@ WITH scope AS NOT MATERIALIZED (
 {_ONLY}
 )
 """  # noqa: S608 - assembled from the fixed lists above
+    for asked in range(MAX_BY + 1)
+)
 # The same calls with one of two sides (0 the base, 1 the head, NULL neither) and up to three strata, named like ``by``.
 SIDED = f"""
 , sided AS (
@@ -75,13 +85,14 @@ SIDED = f"""
     WHERE start_time IS NOT NULL
 )
 """  # noqa: S608 - assembled from the fixed lists above
-_REST = f"""{_SCOPE.replace("WITH scope AS NOT", "WITH everything AS NOT")}, scope AS NOT MATERIALIZED (
+_REST = """
+, scope AS NOT MATERIALIZED (
     SELECT everything.* REPLACE (NULL AS by_1, NULL AS by_2, NULL AS by_3, NULL AS by_4)
     FROM everything ANTI JOIN shown_groups AS shown
         ON shown.by_1 IS NOT DISTINCT FROM everything.by_1 AND shown.by_2 IS NOT DISTINCT FROM everything.by_2
         AND shown.by_3 IS NOT DISTINCT FROM everything.by_3 AND shown.by_4 IS NOT DISTINCT FROM everything.by_4
 )
-"""  # noqa: S608 - static text
+"""
 
 # ``group_N`` is the name of the group that the N-th dimension's value belongs to; NULL where it belongs to none.
 _UNTAXED = "CREATE OR REPLACE TEMP VIEW untaxed AS SELECT *, NULL::BIGINT AS tax_best FROM call_outcome"
@@ -140,7 +151,8 @@ class Scope:
 
     def sql(self, query: str, *, rest: bool = False) -> str:
         """A query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
-        return (_REST if rest else _SCOPE) + query
+        calls = _SCOPES[len(self.by)]
+        return (calls.replace("WITH scope AS NOT", "WITH everything AS NOT") + _REST if rest else calls) + query
 
     def prepare(self, store: Store, *, taxed: bool = True) -> None:
         """Define ``visible``, the one place where the user's own condition is part of a query. Valuing the tax of

@@ -98,7 +98,7 @@ def interval_and_notes(store: Store, scope: Scope) -> tuple[Interval, tuple[Note
     asking for it again gives the same calls."""
     params = scope.total().params()
     everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
-    found = [_Counts(*row) for row in store.query(scope.sql(_SOURCES), everything)]
+    found = [_Counts(*row) for row in store.query(scope.total().sql(_SOURCES), everything)]
     return _interval(scope, found), _notes(store, scope, found)
 
 
@@ -237,7 +237,7 @@ def _sampled(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Totals of sampled calls are under-counts, and no figure is scaled up for it."""
     if not store.one(_ANY_SAMPLED)[0]:
         return ()
-    calls, lowest, highest = store.one(scope.sql(_SAMPLED), scope.total().params())
+    calls, lowest, highest = store.one(scope.total().sql(_SAMPLED), scope.total().params())
     if not calls:
         return ()
     rate = f"{lowest:.4g}" if lowest == highest else f"{lowest:.4g} to {highest:.4g}"
@@ -266,7 +266,7 @@ def _never_cancelled(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
 
 def price_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Where the prices behind a tax in dollars come from, when any come from a price table."""
-    priced = store.one(scope.sql(_PRICED), scope.total().params())[0]
+    priced = store.one(scope.total().sql(_PRICED), scope.total().params())[0]
     if not priced:
         return ()
     from streamaudit.pricing import price_source

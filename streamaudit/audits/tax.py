@@ -326,7 +326,7 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
 
 
 def _listed(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: str) -> Table:
-    found = store.query(scope.sql(query), scope.total().params())
+    found = store.query(scope.total().sql(query), scope.total().params())
     table = Table(name, columns, tuple(tuple(row[: len(columns)]) for row in found))
     if columns == STOPPED_COLUMNS:
         return _stopped_marks(table)
@@ -379,7 +379,7 @@ def _classes_shown(table: Table, name: str) -> Table:
 
 
 def _by_outcome(store: Store, scope: Scope) -> Table:
-    found = {row[0]: row for row in store.query(scope.sql(_BY_OUTCOME), scope.total().params())}
+    found = {row[0]: row for row in store.query(scope.total().sql(_BY_OUTCOME), scope.total().params())}
     empty: tuple[Any, ...] = (0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, [])
     rows = [tuple(found.get(name, (name, *empty))) for name in _ORDER]
     end = len(OUTCOME_COLUMNS)

@@ -154,7 +154,7 @@ def run(
     unasked = {column.name for column in (*(_SLO if slo_ms is None else ()), *(() if censored else _CENSORED))}
     tables = tuple(_without(table, unasked) for table in tables)
     histogram = _histogram(store, scope, tables[0], buckets_ms)
-    excluded = store.query(scope.sql(_EXCLUDED), scope.total().params())
+    excluded = store.query(scope.total().sql(_EXCLUDED), scope.total().params())
     reasons = Table(
         "excluded",
         (Column("reason", None, "why a call is not in the percentiles"), Column("calls", "calls"), Column("meaning")),

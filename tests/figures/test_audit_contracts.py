@@ -133,10 +133,7 @@ def _put_into_sql(tree: ast.AST) -> Iterator[str]:
 
 # All that is ever put into a SQL text: names from fixed lists, and --where once it has been checked.
 FIXED = {
-    "_DIMENSION_VALUE.format(index=1)", "_DIMENSION_VALUE.format(index=2)", "_DIMENSION_VALUE.format(index=3)",
-    "_DIMENSION_VALUE.format(index=4)",
-    "_ONLY",
-    "_SCOPE.replace('WITH scope AS NOT', 'WITH everything AS NOT')",
+    "_dimensions(asked)", "_ONLY",
     "condition", "calls", "_OF_CALL", "_GROUP_JOINS",
     "where", "checked_condition(store, self.where)", "name", "form", "slot",
 }  # fmt: skip
