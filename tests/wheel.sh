@@ -45,7 +45,9 @@ grep -q '^cancellation tax ' "$work/demo"
 grep -q '^  = new ' "$work/narration"
 echo "wheel: the demo runs with the wheel's own dependencies"
 
-quietly "$work/venv/bin/pip" install --disable-pip-version-check 'pytest>=9' hypothesis pytest-xdist numpy jsonschema
+# What only the tests need comes from the interpreter's own environment, behind what the wheel brought with it.
+"$python" -c 'import sys; print("\n".join(path for path in sys.path if path.endswith("-packages")))' \
+    >"$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth"
 mkdir "$work/copy"
 cp -r tests sample_traces pyproject.toml "$work/copy"
 for extra in README.md docs; do
@@ -61,7 +63,7 @@ found = pathlib.Path(streamaudit.__file__)
 assert found.is_relative_to(sys.prefix), f"the tests would run against {found}"'
 # What a wheel can lack is a file or an entry point: these tests touch every SQL and data file, every format and every
 # command. The rest of the suite asks nothing more of how the package was installed and runs once, from the checkout.
-"$work/venv/bin/pytest" -q -n 2 -p no:cacheprovider tests/cli/test_demo.py tests/cli/test_golden.py \
+"$work/venv/bin/python" -m pytest -q -n 2 -p no:cacheprovider tests/cli/test_demo.py tests/cli/test_golden.py \
     tests/ingest/test_keeping.py tests/figures/test_evidence.py tests/figures/test_real_files.py
 "$work/venv/bin/streamaudit" demo >/dev/null 2>&1
 echo "wheel: tested in $work/venv"
