@@ -112,10 +112,18 @@ _SPANS = """
                 WHEN len(batch.instrumentation_library_spans) > 0 THEN batch.instrumentation_library_spans
                 ELSE [NULL] END) AS part
         FROM batches
-    ), single AS (
-        SELECT line, record, is_batch, r_keys, r_vals, part.scope.name AS scope,
-            unnest(CASE WHEN len(part.spans) > 0 THEN part.spans ELSE [NULL] END) AS s
+    ), owners AS (
+        SELECT *,
+            list_append(list_transform($tag_keys[$tag_tenant_from:$tag_tenant_to],
+                lambda k: attribute(r_keys, r_vals, k)), attribute(r_keys, r_vals, 'service.namespace')) AS r_tenants,
+            list_concat(list_transform($tag_keys[$tag_deploy_from:$tag_deploy_to],
+                lambda k: attribute(r_keys, r_vals, k)), [attribute(r_keys, r_vals, 'deployment.id'),
+                attribute(r_keys, r_vals, 'deployment.name')]) AS r_deploys
         FROM resources
+    ), single AS (
+        SELECT line, record, is_batch, r_keys, r_vals, r_tenants, r_deploys, part.scope.name AS scope,
+            unnest(CASE WHEN len(part.spans) > 0 THEN part.spans ELSE [NULL] END) AS s
+        FROM owners
     ), listed_attributes AS (
         SELECT *, otlp_keys(s.attributes) AS keys, otlp_values(s.attributes) AS vals FROM single
     )
@@ -129,7 +137,7 @@ _SPANS = """
         -- 0 is how an exporter of the protocol writes a time it does not have.
         epoch_utc(nullif(coalesce(s.startTimeUnixNano, s.start_time_unix_nano), '0')) AS started,
         epoch_utc(nullif(coalesce(s.endTimeUnixNano, s.end_time_unix_nano), '0')) AS ended,
-        keys, vals, own_attributes(keys) AS own, r_keys, r_vals,
+        keys, vals, own_attributes(keys) AS own, r_keys, r_vals, r_tenants, r_deploys,
         list_transform(s.events, lambda e: struct_pack(
             name := e.name, at := epoch_us(epoch_utc(coalesce(e.timeUnixNano, e.time_unix_nano))), told := e.attributes
         )) AS events,

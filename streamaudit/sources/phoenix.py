@@ -70,6 +70,7 @@ _SPANS = """
         NULL::VARCHAR AS scope,
         instant_utc(nullif(start_time, '')) AS started, instant_utc(nullif(end_time, '')) AS ended,
         keys, vals, own_attributes(keys) AS own, []::VARCHAR[] AS r_keys, []::VARCHAR[] AS r_vals,
+        []::VARCHAR[] AS r_tenants, []::VARCHAR[] AS r_deploys,
         list_transform(
             from_json(moments, '[{"name": "VARCHAR", "timestamp": "VARCHAR", "attributes": "VARCHAR"}]'),
             lambda e: struct_pack(name := e.name, at := epoch_us(instant_utc(e.timestamp)), told := e.attributes)
