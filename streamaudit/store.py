@@ -151,6 +151,8 @@ class Store(Database):
         self.run("USE store")
         with self.transaction():
             self.script(sql_text("schema.sql"))
+            if self.path is not None:  # comments take ten times as long as the tables, and nobody reads them in memory
+                self.script(sql_text("comments.sql"))
             self.run(
                 "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt)",
                 {"version": str(SCHEMA_VERSION), "salt": secrets.token_hex(16)},

@@ -119,7 +119,7 @@ def test_an_older_store_is_upgraded_in_place_even_by_a_reader(tmp_path: Path) ->
         assert len(rows_of(store, "store.rejects")) == 1
         upgraded = _shape(store)
         assert store.one("SELECT value FROM store.meta WHERE key = 'schema_version'")[0] == str(SCHEMA_VERSION)
-    with Store.in_memory() as new:
+    with Store.open(tmp_path / "new.duckdb", write=True) as new:
         assert upgraded == _shape(new)
     with Store.open(path, write=True) as store:
         more = write_lines(tmp_path / "more.jsonl", [raw_call("r-4", tenant_id="acme")])
