@@ -48,8 +48,9 @@ def command(
     ] = False,
     progress: ProgressWhen = "auto",
 ) -> int:
-    """Read exports into the store: Langfuse, Datadog, OpenTelemetry, Phoenix, AIPerf, llmperf or raw JSON lines, plain,
-    .gz or .zst.
+    """Read exports into the store.
+
+    Langfuse, Datadog, OpenTelemetry, Phoenix, AIPerf, llmperf or raw JSON lines, plain, .gz or .zst.
 
     Example: streamaudit ingest exports/*.jsonl.gz --map tenant=metadata.organizationId
     """
