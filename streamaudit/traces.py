@@ -39,7 +39,7 @@ _NODES = """
 CREATE OR REPLACE TEMP TABLE nodes AS
 SELECT
     trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation, start_time, end_time,
-    output_tokens, response_id,
+    output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
     CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
     CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
     CASE WHEN NOT list_contains(inherited, 'user_id') OR inherited IS NULL THEN user_id END AS user_id,
@@ -51,7 +51,7 @@ FROM store.calls SEMI JOIN touched USING (trace_id)
 WHERE source = getvariable('source')
 UNION ALL
 SELECT
-    trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL,
+    trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false,
     route, tenant, user_id, session_id, deploy, environment, service
 FROM store.spans SEMI JOIN touched USING (trace_id)
 -- An id that came as a step once and as a call later is one node, or walking up would double at every level.
@@ -83,13 +83,15 @@ WITH inside AS (
         above.node_id AS call_id, above.output_tokens AS outer_tokens, inner_call.node_id, inner_call.output_tokens,
         above.model IS NOT DISTINCT FROM inner_call.model
             AND coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true)
-            AS same_model
+            AS same_model,
+        inner_call.is_engine AND NOT above.is_engine AS is_served
     FROM ancestry AS above
     JOIN nodes AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
     WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
 )
 SELECT call_id
 FROM inside
+WHERE NOT is_served
 GROUP BY call_id
 HAVING ($nested_rule = 'same_model' AND bool_or(same_model))
     OR (
@@ -97,6 +99,9 @@ HAVING ($nested_rule = 'same_model' AND bool_or(same_model))
         AND any_value(outer_tokens) >= sum(output_tokens) FILTER (
             node_id NOT IN (SELECT call_id FROM inside WHERE output_tokens IS NOT NULL))
     )
+UNION
+-- An engine's own record of the request is inside its client's, which knows when the first token arrived.
+SELECT node_id FROM inside WHERE is_served
 """
 
 _DEEPEST_ONLY = """

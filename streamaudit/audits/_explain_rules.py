@@ -92,7 +92,7 @@ _DELIVERED = {
     "text": "the text received, at the model's characters per token",
 }  # fmt: skip
 _UNCOUNTED = {
-    "nested": "an outer step that repeats a nested call, which is counted instead",
+    "nested": "another step of the trace records the same call, and is counted instead",
     "same_response": "the same response is counted in another source",
 }
 

@@ -311,6 +311,19 @@ def test_only_the_innermost_of_nested_calls_counts(store: Store, tmp_path: Path)
     assert sorted(call["counted"] for call in calls(store).values()) == [False, True]
 
 
+def test_an_engine_inside_its_clients_call_does_not_count(store: Store, tmp_path: Path) -> None:
+    """It is the same request, and only the client knows when the first token arrived."""
+    engine = {**BARE, "gen_ai.latency.time_to_first_token": 0.2, "gen_ai.response.model": "gpt-4o-mini",
+              "gen_ai.usage.completion_tokens": 100}  # fmt: skip
+    put(store, tmp_path, nested(
+        ("chat", None, {"gen_ai.response.time_to_first_chunk": 0.4}, {}),
+        ("POST /v1/chat/completions", "chat", BARE, {"kind": 2}),
+        ("llm_request", "POST /v1/chat/completions", engine, {"kind": 2}),
+    ))  # fmt: skip
+    found = {call["name"]: (call["counted"], call["ttft_ms"]) for call in calls(store).values()}
+    assert found == {"chat": (True, 400.0), "llm_request": (False, None)}
+
+
 def test_embeddings_stand_apart(store: Store, tmp_path: Path) -> None:
     """By the conventions, the Vercel AI SDK and OpenInference."""
     kinds: list[Record] = [
@@ -418,3 +431,35 @@ def test_own_keys_can_be_mapped_by_name_or_by_place(store: Store, tmp_path: Path
         assert result.problem is None
     found = [(call["tenant"], call["service"]) for call in rows_of(store, "store.calls")]
     assert sorted(found) == [("acme", "acme"), ("acme", "blue")]
+
+
+TRAPS: dict[str, tuple[str, ...]] = {
+    "four generations of names": ("test_every_generation_of_names_is_read",),
+    "units: seconds, milliseconds, nanoseconds": ("test_the_first_token_is_found_wherever_it_hides",),
+    "TTFT as a duration, an instant, an event": ("test_the_first_token_is_found_wherever_it_hides",),
+    "an engine's TTFT is not the client's": ("test_an_engine_inside_its_clients_call_does_not_count",),
+    "chunks lost to the limit of events": (
+        "test_chunk_events_give_the_times_of_all_chunks_unless_some_were_dropped",
+    ),
+    "parents repeat totals": ("test_only_the_innermost_of_nested_calls_counts",),
+    "route on the server's span": (
+        "test_the_route_is_that_of_the_server_span_above",
+        "test_without_a_server_span_the_agent_or_the_root_names_the_route", "test_a_trace_may_lie_in_several_files",
+    ),
+    "casings, old scopes, base64 ids, numbers for times, repeated spans": (
+        "test_a_batch_may_be_written_in_many_ways",
+    ),
+    "several resources in a line": ("test_the_resource_gives_deploy_service_environment_and_region",),
+    "missing usage is not 0": ("test_how_a_span_ended_is_told_with_its_evidence",),
+    "aborts that look like ends": ("test_how_a_span_ended_is_told_with_its_evidence",),
+    "metrics, logs and length-prefixed files": (
+        "test_metrics_and_logs_are_refused_with_advice",
+        "test_length_prefixed_files_are_refused_with_the_setting_to_change",
+    ),
+    "embeddings": ("test_embeddings_stand_apart",),
+}  # fmt: skip
+
+
+def test_every_trap_of_the_format_has_a_test() -> None:
+    """None is forgotten, and no name is of a test that is gone."""
+    assert {test for tests in TRAPS.values() for test in tests} <= set(globals())
