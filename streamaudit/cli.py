@@ -12,7 +12,7 @@ from streamaudit import config
 from streamaudit.options import expanded
 
 COMMANDS = (
-    "ingest", "report", "ttft", "tax", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
+    "ingest", "report", "ttft", "tax", "weekly", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
     "providers", "reprice", "unload", "prune", "forget", "config", "demo", "spec",
 )  # fmt: skip
 """Every file of the folder ``commands`` that is there, in the order of the help."""

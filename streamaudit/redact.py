@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import replace
 
-from streamaudit.report import Report, Table, Value
+from streamaudit.report import Report, Row, Table, Value
 
 
 def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
@@ -25,15 +25,20 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
             index: name.removeprefix("from_") for index, name in enumerate(names)
             if name.removeprefix("from_") in dimensions or name.startswith("group:")
         }
-        if not places and not stated:
+        named = {
+            index: names.index(column.dimension_from) for index, column in enumerate(table.columns)
+            if column.dimension_from
+        }  # fmt: skip
+        if not places and not stated and not named:
             return table
-        rows = tuple(
-            tuple(
-                alias(places[index], value, key) if index in places else stated.get(value, value)
-                for index, value in enumerate(row)
-            )
-            for row in table.rows
-        )
+
+        def shown(index: int, row: Row) -> Value:
+            dimension = places.get(index)
+            if index in named and (row[named[index]] in dimensions):
+                dimension = str(row[named[index]])
+            return alias(dimension, row[index], key) if dimension else stated.get(row[index], row[index])
+
+        rows = tuple(tuple(shown(index, row) for index in range(len(row))) for row in table.rows)
         return replace(table, rows=rows)
 
     filters = dict.fromkeys(report.filters, "(redacted)")

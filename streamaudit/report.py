@@ -54,6 +54,8 @@ class Column:
     """The column that holds the unit of each row's value, where rows have different ones."""
     kept: bool = False
     """Asked for, or what the table is about: a screen without room leaves out other columns first."""
+    dimension_from: str = ""
+    """The column that names the dimension whose value a row has here, where rows are of different ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Table:
     marks: dict[tuple[int, str], Mark] = field(default_factory=dict)
     breaks: dict[int, dict[str, float]] = field(default_factory=dict)
     """For the eye only: where the flow of rows changes, by index of the row after it; the relative change by column."""
+    aside: bool = False
+    """Too long beside the others: a screen leaves it out; in data formats, and for a page to draw."""
 
     def records(self) -> Iterator[dict[str, Value]]:
         """The rows as dictionaries in column order; the rest row carries ``"rest": True``."""

@@ -269,7 +269,7 @@ def parse_window(
             raise UsageError(f"--last {last}: that is before the calendar begins") from None
     if week is not None:
         monday = _monday(week, (now or datetime.now(UTC)).astimezone(zone).date())
-        return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
+        return midnight(monday, zone), midnight(monday + timedelta(days=7), zone)
     start, end = _instant(flag, since, zone), _instant("--until", until, zone)
     if start and end and start >= end:
         raise UsageError("--since must be before --until")
@@ -289,7 +289,7 @@ def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, date
     zone = ZoneInfo(tz)
     first, end = since.astimezone(zone), until.astimezone(zone)
     if first.time() == end.time() == time():
-        return _midnight(first.date() - (end.date() - first.date()), zone), since
+        return midnight(first.date() - (end.date() - first.date()), zone), since
     return since - (until - since), since
 
 
@@ -307,7 +307,8 @@ def _monday(week: str, today: date) -> date:
     return monday
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins in a zone, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 

@@ -56,7 +56,7 @@ def report(found: Findings, *, everything: bool, alias: Alias | None = None) -> 
     headline = f"{len(found.rows):,} threshold{'' if len(found.rows) == 1 else 's'}"
     headline += f", -v lists {unlisted:,} more" if unlisted else ""
     filters = dict.fromkeys(found.filters, "(redacted)") if alias else found.filters
-    notes = (*found.notes, Note("tally", _tally(found)))
+    notes = (*found.notes, Note("tally", tally(found)))
     return Report(
         TITLE, found.interval, (table,), filters=filters, notes=notes, verdict=found.verdict, headline=headline
     )
@@ -73,7 +73,8 @@ def _pressing(rows: Sequence[Finding]) -> Iterator[Finding]:
             yield one
 
 
-def _tally(found: Findings) -> str:
+def tally(found: Findings) -> str:
+    """How many ended how."""
     words = ("failed", "warned", "skipped", "held", "passed")
     return ", ".join(f"{found.count(verdict):,} {word}" for verdict, word in zip(VERDICTS, words, strict=True))
 

@@ -53,7 +53,7 @@ class Compared:
 
 def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
     """Every group, then the total, with verdicts after one correction for all of them. ``depth`` is how many
-    dimensions groups have."""
+    dimensions groups have. Nothing when neither side has a call."""
     groups: dict[Place, list[int]] = {}
     for number, place in enumerate(scan.places):
         groups.setdefault(place[:depth], []).append(number)
@@ -61,7 +61,8 @@ def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
     if depth:
         for group, places in groups.items():
             rows += _of_group(scan, ask, group, places)
-    rows += _of_group(scan, ask, None, list(range(len(scan.places))))
+    if scan.places:
+        rows += _of_group(scan, ask, None, list(range(len(scan.places))))
     decide([row.found for row in rows])
     return rows
 

@@ -86,7 +86,7 @@ def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
     tables.append(_table("total", totals, (), strata))
     tables.append(_sides(counts, ask))
     tables += _one_sided(counts, strata)
-    notes = (*_hidden_note(hidden), *_notes(rows, counts, scope))
+    notes = (*_hidden_note(hidden), *caveats(rows, counts, scope))
     return Report(
         TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=_headline(rows)
     )
@@ -228,7 +228,8 @@ def _hidden_note(hidden: list[Compared]) -> Iterator[Note]:
         yield Note("rows_hidden", f"rows are not shown: {listed}; --top 1000 or a data format shows them", len(hidden))
 
 
-def _notes(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
+def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
+    """What a reader must know of the two sides."""
     base, head = counts.periods
     if base is None or head is None:
         yield Note("empty", f"no call is on the {'base' if base is None else 'head'} side in this window")

@@ -49,10 +49,10 @@ Escape = Callable[[str], str]
 
 
 def sections(report: Report) -> list[tuple[Table, Table | None]]:
-    """The report's tables in order; a total with the columns of the table before it is shown as that table's last
-    row."""
+    """The report's tables in order, without those that stand aside; a total with the columns of the table before it is
+    shown as that table's last row."""
     found: list[tuple[Table, Table | None]] = []
-    for table in report.tables:
+    for table in (one for one in report.tables if not one.aside):
         if found and found[-1][1] is None and _is_total_of(table, found[-1][0]):
             found[-1] = (found[-1][0], table)
         else:

@@ -30,6 +30,7 @@ COMMANDS = {
     "reconcile": ["report", "--reconcile", "invoice.csv"],
     "diff": ["diff", "--base-since", "2026-11-16", "--since", "2026-11-19", "--by", "tenant", "--stat", "p50"],
     "history": ["history", "--by", "day"],
+    "weekly": ["--config", "checks.toml", "weekly", "--since", "2026-11-19", "--until", "2026-11-22"],
 }
 CHECKS = """
 [[check]]

@@ -1,0 +1,64 @@
+"""``streamaudit weekly``."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamaudit.options import By, Inputs, Window, Writing
+
+if TYPE_CHECKING:
+    from streamaudit.report import Report
+    from streamaudit.scope import Scope
+    from streamaudit.store import Store
+
+
+def command(
+    *,
+    period: Annotated[
+        str, typer.Option("--period", metavar="KIND", help="The last complete day, week or month. Default: week.")
+    ] = "week",
+    by: By = None,
+    movers: Annotated[
+        int, typer.Option("--movers", metavar="N", min=1, help="Movers of each dimension, of either kind. Default: 2.")
+    ] = 2,
+    window: Window,
+    writing: Writing,
+    inputs: Inputs,
+) -> int:
+    """The last complete week beside the one before: a few figures, what moved most and why, broken thresholds.
+
+    --by names where to look for movers: up to three dimensions, or else tenant,route,model.
+
+    Example: streamaudit weekly --tz Europe/Paris
+    """
+    from streamaudit import config
+    from streamaudit.check import findings
+    from streamaudit.redact import alias
+    from streamaudit.reporting import run_audit
+    from streamaudit.weekly import report
+    from streamaudit.weekly.period import chosen
+
+    asked = chosen(
+        period, since=window.since, until=window.until, last=window.last, week=window.week, tz=window.tz
+    )  # fmt: skip
+    dimensions = report.parse_dimensions(by)
+    checks = config.current().checks
+    hide = writing.redacted()
+
+    def audit(store: "Store", scope: "Scope") -> "Report":
+        checked = None
+        if checks:
+            key = store.secret() if hide else ""
+
+            def hidden(name: str, value: str) -> str:
+                return str(alias(name, value, key)) if name in hide or name.startswith("group:") else value
+
+            windowed = replace(scope, by=(), since=asked.since, until=asked.until)
+            before = (asked.before, asked.since)
+            found = findings.run(store, windowed, checks, before=before)
+            checked = report.Checked(found, hidden if hide else None)
+        return report.run(store, scope, asked, movers=movers, checked=checked)
+
+    scope = replace(window.scope(), by=dimensions, since=None, until=None)
+    return run_audit(audit, scope, inputs, writing)
