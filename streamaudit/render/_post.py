@@ -1,5 +1,5 @@
 """A report as a short message: a title, a few sections of plain lines, a footer. What delivers it escapes the texts
-once more for where it goes; here they become one line each, in which nothing is hidden and no terminal obeys anything."""
+once more for where it goes; here they become one line each, in which nothing is hidden and which no terminal obeys."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
