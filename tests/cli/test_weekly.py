@@ -1,0 +1,86 @@
+"""``streamaudit weekly`` as a command: exit codes, gates, aliases, and how much of it there is."""
+
+import json
+from pathlib import Path
+
+from tests.cli.running import Cli
+
+STRICT = """
+[[check]]
+metric = "cancel_rate"
+expect = "<0.001"
+by = "tenant"
+min_n = 100
+
+[[check]]
+metric = "calls"
+expect = ">1"
+"""
+WEEK = ("--week", "2026-W47")
+
+
+def test_a_failed_threshold_is_told_and_fails_nothing(cli: Cli, sample_store: Path) -> None:
+    """The summary is for people; ``check`` is the gate, and says the same of that week."""
+    (cli.folder / "streamaudit.toml").write_text(STRICT)
+    done = cli.run("weekly", *WEEK, "--db", sample_store, "--json")
+    report = json.loads(done.out)
+    assert (done.code, report["verdict"]) == (0, "fail")
+    gates = next(table["rows"] for table in report["tables"] if table["name"] == "gates")
+    checked = cli.run("check", *WEEK, "--db", sample_store, "--json")
+    assert checked.code == 1
+    theirs = [row for row in json.loads(checked.out)["tables"][0]["rows"] if row["verdict"] == "fail"]
+    assert gates and [(row["tenant"], row["value"]) for row in gates] == [(r["tenant"], r["value"]) for r in theirs]
+
+
+def test_it_fits_a_screen(cli: Cli, sample_store: Path) -> None:
+    """What nobody reads to its end helps nobody: fewer than 40 lines of under 160 signs, caveats apart."""
+    lines = cli.run("weekly", *WEEK, "--db", sample_store).out.splitlines()
+    body = [line for line in lines if not line.startswith("note: ")]
+    assert len(body) < 40 and max(map(len, body)) < 160
+    assert not any("trend" in line for line in lines)
+
+
+def test_aliases_stand_everywhere_in_place_of_names(cli: Cli, sample_store: Path) -> None:
+    """In the figures' movers, in what made them move, and in the thresholds: no tenant is named, and the same one has
+    the same alias as in any other report."""
+    (cli.folder / "streamaudit.toml").write_text(STRICT)
+    named = json.loads(cli.run("report", "--by", "tenant", "--db", sample_store, "--json").out)["tables"][0]["rows"]
+    tenants = [row["tenant"] for row in named if row["tenant"]]
+    assert len(tenants) > 5
+    plain = cli.run("weekly", *WEEK, "--db", sample_store, "--json").out
+    assert any(f'"{tenant}"' in plain for tenant in tenants)
+    for form in ("json", "table", "markdown", "csv"):
+        shown = cli.run("weekly", *WEEK, "--db", sample_store, "--redact", "tenant", "--format", form)
+        assert shown.code == 0
+        assert [tenant for tenant in tenants if tenant in shown.out] == [], form
+    hidden = json.loads(cli.run("weekly", *WEEK, "--db", sample_store, "--redact", "tenant", "--json").out)
+    listed = cli.run("report", "--by", "tenant", "--redact", "tenant", "--db", sample_store, "--json").out
+    moved = [row["name"] for table in hidden["tables"] if table["name"] == "movers" for row in table["rows"]
+        if row["dimension"] == "tenant"]  # fmt: skip
+    assert moved and all(f'"{alias}"' in listed for alias in moved)
+
+
+def test_no_calls_at_all_is_no_failure_unless_it_is_to_be(cli: Cli, sample_store: Path) -> None:
+    """Cron gets its report; who wants to know by the exit code says so."""
+    quiet = cli.run("weekly", "--week", "2026-W10", "--db", sample_store)
+    assert quiet.code == 0
+    assert "no calls in this period" in quiet.out
+    assert "the data goes from 2026-11-09" in quiet.out
+    assert cli.run("weekly", "--week", "2026-W10", "--db", sample_store, "--fail-on-empty").code == 3
+
+
+def test_what_cannot_be_asked_is_refused(cli: Cli, sample_store: Path) -> None:
+    """Two periods at once, kinds there are not, too many dimensions."""
+    for words in (
+        ("--period", "year"), ("--period", "month", "--week", "2026-W47"), ("--since", "2026-11-16"),
+        ("--by", "tenant,route,model,region"), ("--by", "group:x"), ("--movers", "0"),
+    ):  # fmt: skip
+        done = cli.run("weekly", *words, "--db", sample_store)
+        assert (done.code, done.out) == (2, ""), words
+
+
+def test_two_empty_windows_can_be_compared(cli: Cli, sample_store: Path) -> None:
+    """A diff of nothing with nothing says so, and is no bug."""
+    done = cli.run("diff", "--base-since", "2026-12-01", "--since", "2026-12-02", "--db", sample_store)
+    assert done.code == 0
+    assert "note: no call is on the base side in this window" in done.out
