@@ -70,10 +70,16 @@ def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, che
         None, Side(None, period.before, period.since), Side(None, period.since, period.until),
         ("ttft", "cancel_rate", "error_rate", "tax_rate"), ("p50", "p95"),
     )  # fmt: skip
-    counts = {name: scan(store, replace(both, by=(name,)), ask, taxed=True) for name in dimensions}
-    rows = {name: compare(counted, ask, 1) for name, counted in counts.items()}
-    totals = [row for row in rows[dimensions[0]] if row.group is None]
-    groups = {name: [row for row in found if row.group is not None] for name, found in rows.items()}
+    totals: list[Compared] = []
+    groups: dict[str, list[Compared]] = {}
+    beside: list[Note] = []
+    for name in dimensions:  # one after the other: the counts of a large store take much memory
+        counts = scan(store, replace(both, by=(name,)), ask, taxed=True)
+        rows = compare(counts, ask, 1)
+        if not totals:
+            totals = [row for row in rows if row.group is None]
+            beside = list(_of_the_comparison(counts, rows, both))
+        groups[name] = [row for row in rows if row.group is not None]
     asked = replace(both, by=(*dimensions, "deploy"))
     found = money(store, asked, ask)
     live = new_deploys(found, period)
@@ -86,8 +92,7 @@ def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, che
         *([deploys_table(live)] if live and _any(base) else []), *_gates(checked), *_trend(store, scope, period),
     ]  # fmt: skip
     notes = (
-        *reach_notes(store, now), *_caveats(head, counts[dimensions[0]], rows[dimensions[0]], both),
-        *_no_base(base, head), *_tally(checked),
+        *reach_notes(store, now), *_caveats(head), *beside, *_no_base(base, head), *_tally(checked),
     )  # fmt: skip
     return Report(
         _title(period), Interval(period.since, period.until, scope.tz), tuple(tables), dimensions, head.filters, notes,
@@ -133,20 +138,21 @@ def _trend(store: Store, scope: Scope, period: Period) -> Iterator[Table]:
     yield replace(history.run(store, whole).tables[0], name="trend", title="the last periods", aside=True)
 
 
-def _caveats(head: Report, counts: Scan, rows: list[Compared], scope: Scope) -> Iterator[Note]:
+def _caveats(head: Report) -> Iterator[Note]:
     calls = next(head.tables[0].records())["calls"]
     whole = calls if isinstance(calls, int) else 0
     for note in head.notes:
         if note.code in _CAVEATS or (note.code in _CAVEATS_OF_SHARE and (note.count or 0) >= MIN_NOTED * whole):
             yield note
-    if all(counts.periods):
-        together = False
-        for note in diffs.caveats(rows, counts, scope):
-            if note.code in _CAVEATS or note.code.startswith("no_counterpart") or (
-                note.code.startswith("moved_together") and not together
-            ):
-                together |= note.code.startswith("moved_together")
-                yield note
+
+
+def _of_the_comparison(counts: Scan, rows: list[Compared], scope: Scope) -> Iterator[Note]:
+    together = False
+    for note in diffs.caveats(rows, counts, scope) if all(counts.periods) else ():
+        moved = note.code.startswith("moved_together")
+        if note.code in _CAVEATS or note.code.startswith("no_counterpart") or (moved and not together):
+            together |= moved
+            yield note
 
 
 def _no_base(base: Report, head: Report) -> Iterator[Note]:

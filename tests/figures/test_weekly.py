@@ -31,8 +31,8 @@ def call(name: str, start: datetime, **fields: Any) -> Record:
 
 
 def two_weeks(days: int = 14) -> list[Record]:
-    """Four tenants. In the second week globex leaves early on /chat twenty times as often, and from the Thursday of that
-    week on, under a new deploy, first tokens on /search take twice as long."""
+    """Four tenants. In the second week globex leaves early on /chat twenty times as often, and from the Thursday of
+    that week on, under a new deploy, first tokens on /search take twice as long."""
     dice = np.random.default_rng(5)
     records = []
     for number in range(days * A_DAY):
@@ -57,6 +57,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield store
 
 
+def week_of(first_day: int) -> dict[str, datetime]:
+    """The window of seven days from so many days after the first."""
+    return {"since": FIRST + timedelta(days=first_day), "until": FIRST + timedelta(days=first_day + 7)}
+
+
 def weekly(store: Store, by: tuple[str, ...] = (), movers: int = 2, **scope: Any) -> Report:
     """The summary of week 47."""
     period = chosen("week", week="2026-W47", now=NOW)
@@ -70,10 +75,7 @@ def rows(report: Report, name: str) -> list[Record]:
 
 def test_its_figures_are_those_of_the_reports_of_either_week(filled: Store) -> None:
     """Nothing is computed anew that another report computes."""
-    weeks = [
-        audit(filled, "report", since=FIRST + timedelta(days=first), until=FIRST + timedelta(days=first + 7))["total"][0]
-        for first in (7, 0)
-    ]  # fmt: skip
+    weeks = [audit(filled, "report", **week_of(first))["total"][0] for first in (7, 0)]
     found = {row["figure"]: row for row in rows(weekly(filled), "figures")}
     for name in ("calls", "ttft_p50_ms", "ttft_p95_ms", "cancel_rate", "tax_low_tokens", "tax_low_usd", "cost_usd"):
         assert [found[name]["value"], found[name]["before"]] == [week[name] for week in weeks], name
@@ -90,10 +92,7 @@ def test_what_was_made_to_move_is_named_with_what_made_it(filled: Store) -> None
     found = {(row["dimension"], row["figure"]): row for row in rows(report, "movers")}
     taxed = found["tenant", "tax_low_usd"]
     assert (taxed["name"], taxed["from_route"], taxed["from_tenant"]) == ("globex", "/chat", None)
-    by_tenant = [
-        grouped(filled, "tax", "tenant", since=FIRST + timedelta(days=at), until=FIRST + timedelta(days=at + 7))["globex"]
-        for at in (7, 0)
-    ]  # fmt: skip
+    by_tenant = [grouped(filled, "tax", "tenant", **week_of(first))["globex"] for first in (7, 0)]
     assert [taxed["value"], taxed["before"]] == [pytest.approx(one["tax_low_usd"]) for one in by_tenant]
     slower = [row for row in rows(report, "movers") if row["dimension"] == "route" and row["verdict"] == "regression"]
     assert [row["name"] for row in slower if row["figure"].startswith("ttft")] in ([], ["/search"])

@@ -21,8 +21,8 @@ FIGURES = Table(
         ("cost_usd", 310.0, None, None, None, None, None, "usd"),
     ),
     marks={
-        (0, "high"): Mark(instead=" "), (1, "value"): Mark("≥ "), (1, "high"): Mark("≤ "), (0, "change_ratio"): Mark("+"),
-        (1, "change_ratio"): Mark("+"), (2, "high"): Mark(instead=" "),
+        (0, "high"): Mark(instead=" "), (1, "value"): Mark("≥ "), (1, "high"): Mark("≤ "),
+        (2, "high"): Mark(instead=" "), (0, "change_ratio"): Mark("+"), (1, "change_ratio"): Mark("+"),
     },
 )  # fmt: skip
 MOVERS = Table(
@@ -85,7 +85,7 @@ def test_hostile_names_stay_in_their_line(hostile: list[str], report_of: Callabl
 def test_it_fails_when_a_gate_or_a_comparison_did() -> None:
     """What a chat may colour."""
     assert not post(report(FIGURES)).failed
-    worse = replace(MOVERS, rows=(MOVERS.rows[1][:7] + ("regression",) + MOVERS.rows[1][8:],))
+    worse = replace(MOVERS, rows=((*MOVERS.rows[1][:7], "regression", *MOVERS.rows[1][8:]),))
     assert post(report(worse)).failed
     assert post(replace(report(FIGURES), verdict="fail")).failed
     assert not post(replace(report(FIGURES), verdict="insufficient")).failed
