@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 from statistics import median
-from typing import Literal
 
 from streamaudit.diff.ask import METRICS, QUANTILES, Ask
 from streamaudit.diff.baseline import Baseline, joined, of_scan, save
@@ -47,8 +46,6 @@ COLUMNS = (
 _MOVED_TOGETHER, _AT_LEAST = 0.5, 6
 _SAME_HOURS = 0.8
 _LONGER = 0.2
-
-Verdict = Literal["pass", "fail", "insufficient"]
 
 
 def run(store: Store, scope: Scope, ask: Ask) -> Report:
@@ -93,18 +90,15 @@ def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
 
 
 def gated(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Report:
-    """The report with the verdict of a gate. ``fail_on`` names ``regression`` or metrics whose regression fails."""
-    worst: Verdict = "pass"
-    for table in report.tables:
-        if "verdict" not in {column.name for column in table.columns}:
-            continue
-        for row in table.records():
-            asked = "regression" in fail_on or row["metric"] in fail_on
-            if asked and row["verdict"] == "regression":
-                return replace(report, verdict="fail")
-            if asked and row["verdict"] == "too little data" and on_insufficient != "pass":
-                worst = "insufficient"
-    return replace(report, verdict=worst)
+    """The report with the verdict of a gate. ``fail_on`` names ``regression`` or metrics whose regression fails. What
+    was not compared at all, for lack of calls or of the figure, is too little data and no pass."""
+    compared = [row for table in report.tables for row in table.records() if {"verdict", "metric"} <= set(row)]
+    asked = [row for row in compared if "regression" in fail_on or row["metric"] in fail_on]
+    if any(row["verdict"] == "regression" for row in asked):
+        return replace(report, verdict="fail")
+    missing = {name for name in fail_on if name != "regression"} - {str(row["metric"]) for row in compared}
+    unknown = not asked or missing or any(row["verdict"] == "too little data" for row in asked)
+    return replace(report, verdict="insufficient" if unknown and on_insufficient != "pass" else "pass")
 
 
 def _measured(rows: list[Compared], ask: Ask) -> list[Compared]:

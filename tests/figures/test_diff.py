@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 
 from streamaudit.diff.ask import Ask, Side
-from streamaudit.diff.report import run
+from streamaudit.diff.report import gated, run
 from streamaudit.diff.scan import scan
 from streamaudit.scope import Scope
 from streamaudit.store import Store
 from tests.support import Record, Tables, ingest, raw_call, store_of, write_lines
 
 CALLS = 480
+NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 Change = Callable[[np.random.Generator, float], Record]
 
 
@@ -202,3 +204,13 @@ def test_calls_counted_in_several_goes_are_the_same_histograms(
             for name in ("place", "block", "bucket", "n"):
                 assert np.array_equal(getattr(one, name), getattr(other, name)), (metric, name)
         assert sum(int(side.n.sum()) for side in sides) == (0 if metric == "ttvt" else 2 * CALLS)
+
+
+def test_what_was_not_compared_passes_no_gate(tmp_path: Path) -> None:
+    """A side without calls, or a metric that no call has, is too little data; only who asks for a pass gets one."""
+    with store_of(write_lines(tmp_path / "calls.jsonl", a_day("v1", as_before))) as store:
+        absent = run(store, Scope(), Ask("deploy", Side("v1"), Side("v9"), metrics=("ttft",)))
+        twice = run(store, Scope(), Ask(None, Side(None, None, NOON), Side(None, NOON, None), metrics=("ttft", "ttvt")))
+    for report, fail_on in ((absent, ("regression",)), (absent, ("ttft",)), (twice, ("ttvt",))):
+        assert gated(report, fail_on, "warn").verdict == gated(report, fail_on, "fail").verdict == "insufficient"
+        assert gated(report, fail_on, "pass").verdict == "pass"

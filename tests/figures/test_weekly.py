@@ -57,7 +57,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield store
 
 
-def week_of(first_day: int) -> dict[str, datetime]:
+def week_of(first_day: int) -> dict[str, Any]:
     """The window of seven days from so many days after the first."""
     return {"since": FIRST + timedelta(days=first_day), "until": FIRST + timedelta(days=first_day + 7)}
 

@@ -16,7 +16,7 @@ import pytest
 from streamaudit.errors import UsageError
 from streamaudit.render import Screen, format_for, formats, load
 from streamaudit.render._humanise import NUMBERS, header
-from streamaudit.report import Column, Report, Row, Table
+from streamaudit.report import Column, Interval, Note, Report, Row, Table
 
 SCREENS = [Screen(), Screen(60), Screen(120, color=True), Screen(80, wide=True), Screen(40, unicode=False)]
 OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
@@ -241,3 +241,22 @@ def test_only_the_first_table_is_in_flat_formats(awkward_report: Report) -> None
     only: tuple[Table, ...] = awkward_report.tables[:1]
     for name in ("csv", "jsonl"):
         assert render(name, awkward_report) == render(name, replace(awkward_report, tables=only))
+
+
+def test_markdown_opens_with_what_was_found_and_folds_the_rest() -> None:
+    """Verdict first; rows that decide nothing, long tables behind the first, and many notes are folded, each whole."""
+    columns = (Column("tenant"), Column("verdict"), Column("calls", "calls"))
+    judged = Table(
+        "by_tenant", columns,
+        (("acme", "regression", 3), ("<b>", "too little data", 2), ("globex", "no change", 1)), ("tenant",),
+    )  # fmt: skip
+    long = Table("others", (Column("name"), Column("calls", "calls")), tuple((f"n{i}", i) for i in range(13)))
+    notes = tuple(Note(f"n{number}", f"caveat {number}") for number in range(5))
+    report = Report("a <title>", Interval(None, None), (judged, long), ("tenant",), notes=notes, verdict="fail", headline="1 worse")
+    text = load("markdown").render(report, Screen())
+    opened, _, rest = text.partition("<details>")
+    assert opened.index("Verdict: **fail**") < opened.index("1 worse") < opened.index("| acme | **regression** | 3 |")
+    assert "| globex | no change | 1 |" in opened and "&lt;b&gt;" not in opened
+    assert "<summary>1 row that could not be judged</summary>\n\n| tenant |" in rest and "| &lt;b&gt; | too" in rest
+    assert "<summary>others: 13 rows</summary>\n\n| name |" in rest and "<summary>5 notes</summary>\n\n- caveat 0" in rest
+    assert text.count("<details>") == text.count("\n\n</details>") == 3
