@@ -252,11 +252,14 @@ def test_markdown_opens_with_what_was_found_and_folds_the_rest() -> None:
     )  # fmt: skip
     long = Table("others", (Column("name"), Column("calls", "calls")), tuple((f"n{i}", i) for i in range(13)))
     notes = tuple(Note(f"n{number}", f"caveat {number}") for number in range(5))
-    report = Report("a <title>", Interval(None, None), (judged, long), ("tenant",), notes=notes, verdict="fail", headline="1 worse")
+    report = Report(
+        "a <title>", Interval(None, None), (judged, long), ("tenant",), notes=notes, verdict="fail", headline="1 worse"
+    )
     text = load("markdown").render(report, Screen())
     opened, _, rest = text.partition("<details>")
     assert opened.index("Verdict: **fail**") < opened.index("1 worse") < opened.index("| acme | **regression** | 3 |")
     assert "| globex | no change | 1 |" in opened and "&lt;b&gt;" not in opened
     assert "<summary>1 row that could not be judged</summary>\n\n| tenant |" in rest and "| &lt;b&gt; | too" in rest
-    assert "<summary>others: 13 rows</summary>\n\n| name |" in rest and "<summary>5 notes</summary>\n\n- caveat 0" in rest
+    assert "<summary>others: 13 rows</summary>\n\n| name |" in rest
+    assert "<summary>5 notes</summary>\n\n- caveat 0" in rest
     assert text.count("<details>") == text.count("\n\n</details>") == 3
