@@ -120,9 +120,10 @@ class Joined:
 
 
 def hinted(outcome: FileResult) -> FileResult:
-    """What became of a file of calls; one that could not be read and is a CSV file with the id of calls is pointed to
+    """What became of a file of calls; one that gave none and is a CSV file with the id of calls is pointed to
     ``--evidence``."""
-    if not outcome.problem or outcome.hint or _form(outcome.shown) != "csv":
+    useless = outcome.problem or (outcome.counts and outcome.counts.read == outcome.counts.rejected)
+    if not useless or outcome.hint or _form(outcome.shown) != "csv":
         return outcome
     try:
         header = set(open_sheet(Path(outcome.shown)).names)
@@ -134,7 +135,9 @@ def hinted(outcome: FileResult) -> FileResult:
     if kind is None:
         return outcome
     command = f"streamaudit ingest {shlex.quote(outcome.shown)} --evidence --on {kind}"
-    return replace(outcome, hint=f"{command} adds what it knows to the calls of other files")
+    problem = outcome.problem or "holds no calls, only what is known of them"
+    hint = f"{command} adds what it knows to the calls of other files"
+    return replace(outcome, counts=None, problem=problem, hint=hint)
 
 
 def parse_on(text: str | None) -> str:

@@ -14,7 +14,6 @@ import streamaudit
 from streamaudit.database import ReadFailure
 from streamaudit.errors import InputError
 from streamaudit.intact import unpacked_beside
-from streamaudit.locate import Reject
 from streamaudit.mapping import KEYED, Mapping, near_path
 from streamaudit.merge import (
     Counts,
@@ -27,7 +26,7 @@ from streamaudit.merge import (
     set_variables,
 )
 from streamaudit.prose import refused_texts
-from streamaudit.reader import InputFile, NotRecords, Reader, Refused
+from streamaudit.reader import InputFile, NotRecords, Reader, Refused, Reject
 from streamaudit.sources import Match, Refusal, Source, claims, discover
 from streamaudit.stage import explain, find_rejects, stage
 from streamaudit.store import Store, sql_text
@@ -143,7 +142,8 @@ class Ingest:
             keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
             seen = sorted(keys)[:8]
             raise InputError(
-                "JSON, but of no known format" + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
+                f"{file.container.words}, but of no known format"
+                + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
                 "known formats: " + ", ".join(self._sources),
             )
         raise InputError("claimed by several formats: " + ", ".join(source.name for source, _ in found))

@@ -62,6 +62,15 @@ CREATE OR REPLACE TEMP MACRO mappable(r) AS
         [record_patch(json_extract(r, ['/tags', '/traceTags', '/metadata', '/attributes/tags', '/attributes/metadata']))],
         lambda p: CASE WHEN p = '' THEN r ELSE json_merge_patch(r, CAST('{' || p || '}' AS JSON)) END)[1];
 
+-- A value of a table as a record has it: text that holds a JSON object or list is what it holds. Python's way to write
+-- one is JSON but for its quotes, which can be told as long as no text in it has the other kind.
+CREATE OR REPLACE TEMP MACRO python_json(x) AS
+    CASE WHEN NOT contains(x, '"') THEN regexp_replace(regexp_replace(regexp_replace(replace(x, chr(39), '"'),
+        '([:\[,{] ?)None\b', '\1null', 'g'), '([:\[,{] ?)True\b', '\1true', 'g'), '([:\[,{] ?)False\b', '\1false', 'g') END;
+CREATE OR REPLACE TEMP MACRO opened(j) AS
+    CASE WHEN left(j::VARCHAR, 2) IN ('"{', '"[')
+        THEN coalesce(try_cast(j->>'$' AS JSON), try_cast(python_json(j->>'$') AS JSON), j) ELSE j END;
+
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
     regexp_matches(lower(x), 'cancel|abort|client.?disconnect|client.?closed|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');
 CREATE OR REPLACE TEMP MACRO says_timeout(x) AS

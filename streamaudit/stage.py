@@ -6,63 +6,19 @@ The statements are static: a way to read the file's container, around a source's
 from typing import Any
 
 from streamaudit.database import ReadFailure, reading
-from streamaudit.locate import Reject, first_fault, locate
 from streamaudit.mapping import Mapping
-from streamaudit.reader import DAMAGED, MAX_OBJECT_BYTES, InputFile
+from streamaudit.reader import DAMAGED, MAX_OBJECT_BYTES, InputFile, Reject
 from streamaudit.sources import Source, parameters
 from streamaudit.store import Store, sql_text
 
 _USUAL_OBJECT_BYTES = 16 << 20
 
-# Numbering the records keeps DuckDB from reading in parallel, so only the second pass over a file with rejects does.
-_LINES = """
-SELECT NULL::BIGINT AS line, NULL::JSON AS record, * FROM read_json(
-    $files, format = 'newline_delimited', ignore_errors = true, records = true, columns = $columns,
-    maximum_object_size = $object_bytes, compression = $compression)
+# Fields of records that a container gives whole.
+_TAKEN_APART = """
+SELECT line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record, unnest(from_json(json, $structure))
+FROM ({read})
 """
-_NUMBERED_LINES = """
-SELECT ordinality AS line, NULL::JSON AS record, * EXCLUDE (ordinality) FROM read_json(
-    $files, format = 'newline_delimited', ignore_errors = true, records = true, columns = $columns,
-    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
-"""
-_WHOLE_LINES = """
-SELECT NULL::BIGINT AS line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record,
-    unnest(from_json(json, $structure))
-FROM read_json(
-    $files, format = 'newline_delimited', ignore_errors = true, records = false, columns = {json: 'JSON'},
-    maximum_object_size = $object_bytes, compression = $compression)
-"""
-_NUMBERED_WHOLE_LINES = """
-SELECT ordinality AS line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record,
-    unnest(from_json(json, $structure))
-FROM read_json(
-    $files, format = 'newline_delimited', ignore_errors = true, records = false, columns = {json: 'JSON'},
-    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
-"""
-_ARRAY = """
-SELECT ordinality AS line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record,
-    unnest(from_json(json, $structure))
-FROM read_json(
-    $files, format = 'array', records = false, columns = {json: 'JSON'},
-    maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
-"""
-_PAGES = """
-SELECT base + position AS line,
-    CASE WHEN $mapped THEN mappable(items[position]) ELSE items[position] END AS record,
-    unnest(from_json(items[position], $structure))
-FROM (
-    SELECT *, unnest(generate_series(1, len(items))) AS position FROM (
-        SELECT items, coalesce(sum(len(items)) OVER (
-            ORDER BY page ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS base
-        FROM (
-            SELECT ordinality AS page, coalesce(data, observations, spans) AS items FROM read_json(
-                $files, format = 'auto', records = true,
-                columns = {data: 'JSON[]', observations: 'JSON[]', spans: 'JSON[]'},
-                maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
-        )
-    )
-)
-"""
+_WHOLE = "SELECT json AS record FROM ({read})"
 # A record that comes out empty is unreadable; what exactly was wrong with it is found out by ``locate``.
 _REASON = """
 CASE
@@ -94,6 +50,7 @@ WITH records AS ({read})
 SELECT * EXCLUDE (line), hash(*COLUMNS(* EXCLUDE (line, input_hash))) AS record_hash, {reason} AS reason
 FROM ({judged})
 """
+_STAGE_MISSED = "INSERT INTO scratch.staged (reason) SELECT reason FROM ({missed})"
 _NUMBER_REJECTS = """
 WITH records AS ({read})
 SELECT line, reason FROM (SELECT *, {reason} AS reason FROM ({judged})) WHERE reason IS NOT NULL ORDER BY line
@@ -119,15 +76,20 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
     statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
     bound = _bound(file, source, mapping, salt)
     try:
-        store.script(sql_text("staging.sql"))
-        with reading():
-            store.run(statement, bound)
+        _stage(store, file, statement, bound)
     except ReadFailure as failure:
         if failure.kind != "object_too_large":
             raise
-        store.script(sql_text("staging.sql"))
-        with reading():
-            store.run(statement, {**bound, "object_bytes": MAX_OBJECT_BYTES // 2})
+        _stage(store, file, statement, {**bound, "object_bytes": MAX_OBJECT_BYTES // 2})
+
+
+def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
+    store.script(sql_text("staging.sql"))
+    store.script(file.container.forget)
+    with reading():
+        store.run(statement, bound)
+    if file.container.missed:
+        store.run(_STAGE_MISSED.format(missed=file.container.missed))
 
 
 def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> tuple[Reject, ...]:
@@ -137,12 +99,15 @@ def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping
     read = _read(file, mapping, numbered=True)
     statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_JUDGED.format(normalise=source.sql))
     bound = {**_bound(file, source, mapping, salt), "object_bytes": MAX_OBJECT_BYTES // 2}
+    container, found = file.container, dict[int, list[str]]()
+    store.script(container.forget)
     try:
         with reading():
-            found: dict[int, list[str]] = {}
-            for record, reason in store.query(statement, bound):
-                found.setdefault(record, []).append(reason)
-        return tuple(locate(file, found))
+            rejected = store.query(statement, bound)
+        for record, reason in (*rejected, *(store.query(container.missed) if container.missed else ())):
+            found.setdefault(record, []).append(reason)
+        store.script(container.forget)
+        return tuple(container.locate(file, found))
     except DAMAGED:
         raise ReadFailure(_DAMAGE[file.compression]) from None
 
@@ -150,11 +115,7 @@ def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping
 def whole_records(file: InputFile) -> tuple[str, dict[str, Any]]:
     """A SELECT whose column ``record`` is every record of a file as it stands (NULL for what is no JSON), and what it
     binds."""
-    read = {"array": _ARRAY, "pages": _PAGES}.get(file.container, _WHOLE_LINES)
-    return read, {
-        "files": [str(file.path)], "structure": '{"line": "VARCHAR"}', "compression": file.compression,
-        "object_bytes": _USUAL_OBJECT_BYTES, "mapped": False,
-    }  # fmt: skip
+    return _WHOLE.format(read=file.container.read), {**_places(file), "every": True, "wanted": [""]}
 
 
 def structure(source: Source) -> str:
@@ -165,31 +126,35 @@ def structure(source: Source) -> str:
 def explain(file: InputFile, failure: ReadFailure) -> str:
     """A failure to read a file, in words for its owner."""
     try:
-        return _READ_FAILURES.get(failure.kind) or first_fault(file)
+        return _READ_FAILURES.get(failure.kind) or file.container.fault(file)
     except DAMAGED:
         return _READ_FAILURES[_DAMAGE[file.compression]]
 
 
 def _read(file: InputFile, mapping: Mapping, *, numbered: bool) -> str:
-    if file.container == "array":
-        return _ARRAY
-    if file.container == "pages":
-        return _PAGES
-    if mapping.paths:
-        return _NUMBERED_WHOLE_LINES if numbered else _WHOLE_LINES
-    return _NUMBERED_LINES if numbered else _LINES
+    container = file.container
+    if container.fields and not mapping.paths:
+        return container.numbered_fields if numbered else container.fields
+    return _TAKEN_APART.format(read=(numbered and container.numbered) or container.read)
 
 
 def _bound(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict[str, Any]:
     return {
-        "files": [str(file.path)],
+        **_places(file),
         "columns": source.fields,
         "structure": structure(source),
-        "compression": file.compression,
-        "object_bytes": _USUAL_OBJECT_BYTES,
+        "every": bool(mapping.paths),
+        "wanted": list(source.fields),
         "salt": salt,
         "needs_id": source.id_field is not None,
         "needs_start": source.time_field is not None,
         "mapped": bool(mapping.paths),
         **parameters(mapping),
     }
+
+
+def _places(file: InputFile) -> dict[str, Any]:
+    return {
+        "files": [str(file.path)], "compression": file.compression, "object_bytes": _USUAL_OBJECT_BYTES,
+        **file.settings,
+    }  # fmt: skip

@@ -22,6 +22,7 @@ Groups = Dictionary[str | None, Sequence[InputFile]]
 # Columns that make the reports worth reading, suggested unasked when nothing fills them and a name speaks for a field.
 _WORTH = ("tenant", "route", "deploy", "rendered_tokens", "cancelled")
 _UNPACK = {"none": "", "gzip": "gzip -dc", "zstd": "zstd -dc"}
+_READ_BY_JQ = ("lines", "objects", "array")
 _PLAIN_KEY = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -78,7 +79,8 @@ def _options(assignments: Sequence[str]) -> str:
 def _reshape(survey: Survey, role: str | None, files: Sequence[InputFile], assignments: Sequence[str]) -> str | None:
     """A jq line that gives records of no known format the field names of raw JSON lines, where that would do."""
     file = files[0]
-    if file.shown == "-" or file.container == "pages" or len({(one.container, one.compression) for one in files}) > 1:
+    held = {(one.container.name, one.compression) for one in files}
+    if file.shown == "-" or file.container.name not in _READ_BY_JQ or len(held) > 1:
         return None
     source, missing = nearest_format(file)
     found: dict[str, tuple[str, ...]] = {}
@@ -95,7 +97,7 @@ def _reshape(survey: Survey, role: str | None, files: Sequence[InputFile], assig
     reshaped = [{**record, **{column: _at(record, names) for column, names in renamed.items()}} for record in file.head]
     if source.name != "raw" or not missing or not any(isinstance(verdict, Match) for _, verdict in claims(reshaped)):
         return None
-    program = (".[] | " if file.container == "array" else "") + (
+    program = (".[] | " if file.container.name == "array" else "") + (
         ". + {" + ", ".join(f"{column}: {_jq(names)}" for column, names in renamed.items()) + "}"
     )
     names, unpack = _named([one.shown for one in files]), _UNPACK[file.compression]

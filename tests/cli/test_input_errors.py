@@ -48,11 +48,11 @@ UNUSABLE: dict[str, tuple[bytes, str]] = {
     "utf16.jsonl": (as_lines(calls(2)).encode("utf-16"), "UTF-16 text: save it as UTF-8"),
     "login.json": (b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "HTML or XML, not JSON"),
     "denied.json": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "HTML or XML, not JSON"),
-    "orders.csv": (b"id,name,price\n1,tea,3\n", "a CSV or other table"),
+    "orders.csv": (b"id,name,price\n1,tea,3\n", "CSV, but of no known format (its fields begin id, name, price)"),
     "notes.jsonl": (b"call me\nlater\n", "not JSON"),
     "traces.zip": (_zip(), "unpack it first"),
     "traces.jsonl.xz": (b"\xfd7zXZ\x00\x00\x04", "repack as .gz or .zst"),
-    "traces.parquet": (b"PAR1" + bytes(64) + b"PAR1", "Parquet is not read yet"),
+    "traces.parquet": (b"PAR1" + bytes(64) + b"PAR1", "a damaged or incomplete Parquet file"),
     "cut.jsonl.gz": (_GZ[: len(_GZ) // 2], "the gzip stream ends early"),
     "cut-at-once.jsonl.gz": (_GZ[:8], "the gzip stream ends early"),
     "changed.jsonl.gz": (_changed(_GZ, len(_GZ) // 3), "download"),
@@ -98,7 +98,7 @@ def test_a_report_over_an_unusable_file_ends_with_3_and_shows_no_figure(cli: Cli
     [
         ("missing.jsonl", "no such file: missing.jsonl"),
         ("missing/*.jsonl", "nothing matches missing/*.jsonl"),
-        ("junk", "no .json, .jsonl or .ndjson file"),
+        ("junk", "no file of records"),
         ("/dev/null/traces.jsonl", "/dev/null/traces.jsonl"),
     ],
 )

@@ -53,7 +53,7 @@ def test_every_sample_is_claimed_by_exactly_its_own_source(fleet: Fleet, tmp_pat
     with Reader() as reader:
         for name, (source, path) in files.items():
             assert claimants(reader, path) == [source], name
-            if path.suffix != ".gz" and reader.open(str(path)).container == "lines":
+            if path.suffix != ".gz" and reader.open(str(path)).container.name == "lines":
                 cut = tmp_path / "cut.jsonl"
                 first, rest = path.read_bytes().split(b"\n", 1)
                 cut.write_bytes(first[: len(first) // 2] + b"\n" + rest)

@@ -1,0 +1,23 @@
+"""What is wrong with one record, in words that never quote it. The database's verdict stands; this only explains it."""
+
+import json
+
+
+def diagnose(text: bytes) -> str:
+    """Why a record that stands alone in its container is unreadable."""
+    try:
+        value = json.loads(text)
+    except UnicodeDecodeError:
+        return "invalid UTF-8"
+    except RecursionError:
+        return "nested too deeply"
+    except ValueError:
+        return "malformed JSON" if text.endswith(b"\n") else "malformed JSON (the last line is cut off)"
+    if not isinstance(value, dict):
+        return "not a JSON object"
+    return "no known field" if value else "empty object"
+
+
+def known(reason: str) -> str:
+    """A reason that is told without looking at the record again."""
+    return "not a JSON object" if reason == "unreadable" else reason

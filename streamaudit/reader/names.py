@@ -1,0 +1,50 @@
+"""Which files are meant by paths, globs and folders."""
+
+import glob
+from pathlib import Path
+
+from streamaudit.errors import InputError
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+PACKED = (".gz", ".zst")
+
+
+def expand(paths: list[str]) -> dict[str, bool]:
+    """Every file named by paths, globs and folders, in a stable order and each once; ``-`` is standard input. The value
+    says whether the file was only found, in a folder or by a glob, and not named.
+
+    A folder stands for the files below it whose names end in SUFFIXES, packed or not.
+    Raises InputError for a path that does not exist or matches nothing.
+    """
+    found: dict[str, bool] = {}
+    for text in paths:
+        for name in _expand_one(text):
+            found[name] = found.get(name, True) and name != text
+    return found
+
+
+def _expand_one(text: str) -> list[str]:
+    if text == "-":
+        return ["-"]
+    path = Path(text)
+    if path.is_dir():
+        names = sorted(str(file) for file in path.rglob("*") if file.is_file() and _is_record_name(file, path))
+        if not names:
+            raise InputError(f"no file of records ({', '.join(SUFFIXES)}; plain, .gz or .zst) in folder {text}")
+        return names
+    if path.exists():
+        return [text]
+    if any(sign in text for sign in "*?["):
+        names = sorted(name for name in glob.glob(text, recursive=True) if Path(name).is_file())
+        if names:
+            return names
+        raise InputError(f"nothing matches {text}")
+    raise InputError(f"no such file: {text}", f"looked in {Path.cwd()}" if not path.is_absolute() else None)
+
+
+def _is_record_name(path: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+    name = path.name.lower()
+    for packed in PACKED:
+        name = name.removesuffix(packed)
+    return name.endswith(SUFFIXES) and not hidden
