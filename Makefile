@@ -49,4 +49,7 @@ $(VENV)/.runtime: $(VENV)/.made pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	# The tests of the HTML page need a browser; without one they are skipped, and say so.
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || true
 	touch $@

@@ -255,7 +255,7 @@ class Writing:
     """Where a report goes and how it looks."""
 
     format: Annotated[
-        Optional[str], typer.Option("--format", metavar="FORMAT", help="table, json, jsonl, csv, markdown, junit or github.")
+        Optional[str], typer.Option("--format", metavar="FORMAT", help="table, json, jsonl, csv, markdown, html, png, svg, junit or github.")
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False
     output: Annotated[

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streamaudit import log
 from streamaudit.errors import DeliveryError, UsageError
-from streamaudit.render import Screen, format_for, formats, load
+from streamaudit.render import Screen, format_for, formats, load, rendered
 from streamaudit.report import Report
 
 SCREEN_GROUPS = 20
@@ -33,13 +33,13 @@ def tops(output: Output) -> set[int | None]:
 def write(reports: dict[int | None, Report], output: Output) -> None:
     """Render the reports of ``tops`` to standard output or to every ``-o`` file."""
     for name, path in _targets(output):
-        text = load(name).render(reports[_top(output, name)], _screen(output, to_file=path is not None))
-        if path is None and name == "table":
-            sys.stdout.write(text)
-        elif path is None:
-            sys.stdout.buffer.write(text.encode())  # UTF-8 wherever it goes, as in a file
+        report, screen = reports[_top(output, name)], _screen(output, to_file=path is not None)
+        if path is not None:
+            _write_file(path, rendered(name, report, screen))
+        elif name == "table":
+            sys.stdout.write(load(name).render(report, screen))
         else:
-            _write_file(path, text)
+            sys.stdout.buffer.write(rendered(name, report, screen))  # UTF-8 wherever it goes, as in a file
 
 
 def _top(output: Output, name: str) -> int | None:
@@ -60,6 +60,8 @@ def _targets(output: Output) -> list[tuple[str, Path | None]]:
     if output.top is not None and output.top < 1:
         raise UsageError("--top takes a number from 1")
     if not output.files:
+        if output.format == "png" and sys.stdout.isatty():
+            raise UsageError("--format png: a terminal cannot show a picture", "write a file: -o picture.png")
         return [(output.format or "table", None)]
     targets: list[tuple[str, Path | None]] = []
     for path in output.files:
@@ -72,16 +74,16 @@ def _targets(output: Output) -> list[tuple[str, Path | None]]:
     return targets
 
 
-def _write_file(path: Path, text: str) -> None:
+def _write_file(path: Path, content: bytes) -> None:
     """The file is there whole or as it was before."""
     target = path.resolve()
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if target.exists() and not target.is_file():  # a pipe or a device
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(content)
         else:
             try:
-                fresh.write_text(text, encoding="utf-8")
+                fresh.write_bytes(content)
                 if target.exists():
                     fresh.chmod(target.stat().st_mode)
                 fresh.replace(target)

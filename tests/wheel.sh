@@ -25,7 +25,7 @@ import zipfile
 from pathlib import Path
 
 held = set(zipfile.ZipFile(sys.argv[1]).namelist())
-wanted = {path.as_posix() for path in Path("streamaudit").rglob("*") if path.suffix in (".py", ".sql")}
+wanted = {path.as_posix() for path in Path("streamaudit").rglob("*") if path.suffix in (".py", ".sql", ".css", ".js", ".j2")}
 wanted |= {f"streamaudit/sample_traces/{path.name}" for path in Path("sample_traces").glob("*.gz")}
 wanted.add("streamaudit/py.typed")
 missing = sorted(wanted - held)

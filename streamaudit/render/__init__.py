@@ -1,8 +1,9 @@
 """Output formats: one file each, found by being here.
 
-``render/<format>.py`` exposes ``render(report, screen) -> str`` and two constants: ``SUFFIXES``, the file suffixes that
-imply it, and ``ALL_GROUPS``, True when every group is wanted unless the user says ``--top``. Names starting with ``_``
-are helpers. A format that needs an optional package imports it inside ``render``, so that it can always be listed.
+``render/<format>.py`` exposes ``render(report, screen) -> str`` (or ``bytes``) and two constants: ``SUFFIXES``, the
+file suffixes that imply it, and ``ALL_GROUPS``, True when every group is wanted unless the user says ``--top``. Names
+starting with ``_`` are helpers. A format that needs an optional package imports it inside
+``render``, so that it can always be listed.
 """
 
 import importlib
@@ -48,6 +49,14 @@ class Format(Protocol):
         ...
 
 
+class BinaryFormat(Protocol):
+    """What a format that is no text offers beside the constants."""
+
+    def render(self, report: Report, screen: Screen) -> bytes:
+        """The whole output."""
+        ...
+
+
 def formats() -> list[str]:
     """The names of all formats, in alphabetical order; none is imported."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
@@ -61,6 +70,12 @@ def load(name: str) -> Format:
         hint = f"did you mean {close}?" if close else f"formats: {', '.join(known)}"
         raise UsageError(f"no format named {name!r}", hint)
     return cast(Format, importlib.import_module(f"{__name__}.{name}"))
+
+
+def rendered(name: str, report: Report, screen: Screen) -> bytes:
+    """The output of a format as it stands in a file: text in UTF-8, or what a binary format made."""
+    made = cast(Format | BinaryFormat, load(name)).render(report, screen)
+    return made.encode() if isinstance(made, str) else made
 
 
 def format_for(path: str | Path) -> str | None:

@@ -58,6 +58,11 @@ def draw(table: Table, markers: Table | None, screen: Screen) -> list[str]:
     return _bars(groups[0], screen) if len(groups) == 1 else _multiples(table, groups, screen)
 
 
+def distributions(table: Table, markers: Table | None) -> list[_Group]:
+    """The groups of a histogram table with their buckets and percentiles; names are safe to show."""
+    return _groups(table, markers, True)
+
+
 def subject(table: Table, unicode: bool) -> str:
     """What a histogram of one group is about: the group's name, and its number of calls. Empty for several."""
     groups = _groups(table, None, unicode)

@@ -27,7 +27,7 @@ def one(unit: Unit | None, value: int | float | None, shape: str) -> Report:
 
 
 @pytest.mark.parametrize("shape", ["rows", "facts"])
-@pytest.mark.parametrize("name", formats())
+@pytest.mark.parametrize("name", sorted({*formats()} - {"png", "svg"}))
 def test_unknown_and_zero_differ_in_every_unit(name: str, shape: str) -> None:
     """A screen shows a dash for one and a 0 for the other; data formats an empty cell or null, and a 0."""
     for unit in UNITS:

@@ -1,0 +1,16 @@
+"""PNG: the charts of a report below each other, at twice the size of a screen's points."""
+
+from streamaudit.render import Screen, _charts
+from streamaudit.render.svg import WIDTH
+from streamaudit.report import Report
+
+SUFFIXES = (".png",)
+ALL_GROUPS = False
+
+
+def render(report: Report, screen: Screen) -> bytes:
+    """One picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
+    drawn = _charts.combined(report, WIDTH)
+    import vl_convert
+
+    return vl_convert.svg_to_png(drawn, scale=2)
