@@ -15,6 +15,7 @@ from tests.cli.running import Cli
 from tests.cli.traffic import write_lines
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+Scheme = Literal["light", "dark"]
 REPORTS = {
     "report": ["report", "--by", "tenant"],
     "ttft": ["ttft", "--by", "model"],
@@ -66,7 +67,7 @@ def visit(context: BrowserContext, address: str) -> tuple[Page, list[str]]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_renders_and_asks_for_nothing(browser: Browser, pages: Path, scheme: Literal["light", "dark"]) -> None:
+def test_every_page_renders_and_asks_for_nothing(browser: Browser, pages: Path, scheme: Scheme) -> None:
     """No message on the console (a breach of the policy is one), no request but the file, no sideways scrolling."""
     for width in (390, 1440):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
