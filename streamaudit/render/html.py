@@ -175,7 +175,14 @@ def _rows(table: Table, cells: Grid, total: Table | None) -> Any:
 
 def _cell(shown: str, value: Value, column: Column) -> _Cell:
     raw = _raw(value)
-    return _Cell(shown, None if raw == shown else raw)
+    return _Cell(shown, None if raw == shown else _on_one_line(raw))
+
+
+def _on_one_line(text: str) -> Any:
+    """A value for an attribute, its line breaks as references: no name starts a line of the file."""
+    from markupsafe import Markup, escape
+
+    return escape(text).replace("\n", Markup("&#10;")).replace("\r", Markup("&#13;"))
 
 
 def _raw(value: Value) -> str:
