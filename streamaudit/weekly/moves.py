@@ -94,17 +94,19 @@ def _made_by(
     mover: Money, pairs: dict[tuple[str, str | None, str, str | None], Money], *, priced: bool
 ) -> dict[str, str]:
     whole = mover.change(priced=priced)
-    found: dict[str, str] = {}
+    best: dict[str, tuple[float, str]] = {}
     for (dimension, value, other, name), part in pairs.items():
         if (dimension, value) == (mover.dimension, mover.value) and name is not None and whole:
+            share = part.change(priced=priced) / whole
             if other == "deploy":
                 tells = _dearer_since(part, mover)
             else:
                 # What nearly all of the calls have in common explains nothing.
-                tells = part.change(priced=priced) / whole > MOST and part.calls[1] < NEARLY_ALL * mover.calls[1]
+                tells = share > MOST and part.calls[1] < NEARLY_ALL * mover.calls[1]
             if tells:
-                found[other] = name
-    return found
+                # Several can have made more than half where others took away: the one that made most is named.
+                best[other] = min(best.get(other, (0.0, name)), (-share, name))
+    return {other: name for other, (_, name) in best.items()}
 
 
 def _dearer_since(deploy: Money, mover: Money) -> bool:
