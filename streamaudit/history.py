@@ -14,7 +14,7 @@ from math import exp, log
 from streamaudit.audits import group_tables
 from streamaudit.audits._notes import interval_and_notes
 from streamaudit.errors import UsageError
-from streamaudit.report import Column, Note, Report, Row, Table, Value
+from streamaudit.report import Column, Mark, Note, Report, Row, Table, Value
 from streamaudit.scope import Scope
 from streamaudit.store import Store
 
@@ -38,6 +38,11 @@ COLUMNS = (
     Column("tax_rate", "ratio", "cancellation tax / billed output, of calls of which both are known"),
     Column("cost_usd", "usd", "cost of the calls whose cost is known", wide=True),
 )
+DEPLOY = Column("deploy", None, "what was first deployed in the period; of the first period not known", wide=True)
+_DEPLOYED = """
+SELECT deploy, arg_min(by_1, start_time) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
+GROUP BY deploy ORDER BY min(start_time), deploy
+"""
 WATCHED = ("ttft_p50_ms", "ttft_p95_ms", "duration_p95_ms", "cancel_rate", "error_rate", "tax_rate")
 CHANGES = (
     Column("metric", None, "the figure that changed"),
@@ -88,6 +93,8 @@ def run(store: Store, scope: Scope) -> Report:
     shown = [row for row in periods.rows if row[0] is not None]
     unnamed = len(periods.rows) - len(shown)
     periods = replace(periods, rows=tuple(shown))
+    if scope.by != ("deploy",):
+        periods, total = _with_deploys(store, scope, periods, total)
     changes = [change for name in WATCHED for change in _changes(periods, name)]
     breaks: dict[int, dict[str, float]] = {}
     for index, name, ratio, _ in changes:
@@ -98,6 +105,22 @@ def run(store: Store, scope: Scope) -> Report:
         Table("changes", CHANGES, tuple(row for *_, row in changes), title="changes"),
     )  # fmt: skip
     return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)))
+
+
+def _with_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> tuple[Table, Table]:
+    """With a column of what was first deployed in each period. What ran in the first one may have begun before it."""
+    began: dict[Value, list[str]] = {}
+    first = periods.rows[0][0] if periods.rows else None
+    for deploy, period in store.query(scope.sql(_DEPLOYED), scope.params()):
+        if period != first:
+            began.setdefault(period, []).append(deploy)
+    rows = tuple((*row, ", ".join(began.get(row[0], [])) or None) for row in periods.rows)
+    marks = {**periods.marks, **{(i, "deploy"): Mark(instead=" ") for i, row in enumerate(rows) if row[-1] is None}}
+    return (
+        replace(periods, columns=(*periods.columns, DEPLOY), rows=rows, marks=marks),
+        replace(total, columns=(*total.columns, DEPLOY), rows=tuple((*row, None) for row in total.rows),
+            marks={**total.marks, (0, "deploy"): Mark(instead=" ")}),
+    )  # fmt: skip
 
 
 def shifts(values: Sequence[float]) -> list[int]:

@@ -7,6 +7,7 @@ only the page's own style and script, by their hash. Names from traces are text 
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -22,6 +23,7 @@ SUFFIXES = (".html", ".htm")
 ALL_GROUPS = True
 _WIDE, _NARROW = 820, 350
 _CARDS = 6
+_BESIDE = {"figure", "value", "before", "change_ratio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def render(report: Report, screen: Screen) -> str:
         "base-uri 'none'; form-action 'none'",
         window="" if report.interval is NO_WINDOW else _safe(_words.interval(report.interval)),
         filters=_safe(_words.filters(report)), headline=_safe(report.headline), cards=_cards(report),
-        coverage=_coverage(report), charts=_drawn(report), notes=[_safe(_words.note(note)) for note in report.notes],
+        coverage=_coverage(report), charts=_drawn(report, aside=False), later=_drawn(report, aside=True),
+        notes=[_safe(_words.note(note)) for note in report.notes],
         tables=[_table(table, total, place) for place, (table, total) in enumerate(shown)],
         made=f"{report.generated_at:%Y-%m-%d %H:%M} UTC",
     )  # fmt: skip
@@ -87,14 +90,16 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _drawn(report: Report) -> list[dict[str, Any]]:
-    """Each chart twice, for a desk and for a phone; the style shows one of them."""
+def _drawn(report: Report, *, aside: bool) -> list[dict[str, Any]]:
+    """Each chart twice, for a desk and for a phone; the style shows one of them. What stands aside comes after the
+    tables."""
+    later = {table.name for table in report.tables if table.aside}
     return [
         {
             "title": one.title, "description": _safe(one.description), "table": one.table,
             "wide": _trusted(_inline(one.draw(_WIDE))), "narrow": _trusted(_inline(one.draw(_NARROW))),
         }
-        for one in _charts.pictures(report)
+        for one in _charts.pictures(report) if (one.table in later) is aside
     ]  # fmt: skip
 
 
@@ -107,7 +112,10 @@ def _inline(spec: dict[str, Any]) -> str:
 
 
 def _cards(report: Report) -> list[dict[str, str]]:
-    """The figures to see first: of the total, else the verdicts of a comparison."""
+    """The figures to see first: of the total, those beside the ones before, or the verdicts of a comparison."""
+    beside = next((table for table in report.tables if {c.name for c in table.columns} >= _BESIDE), None)
+    if beside is not None:
+        return list(_beside(beside))
     table = _total(report)
     if table is None:
         return []
@@ -124,6 +132,21 @@ def _cards(report: Report) -> list[dict[str, str]]:
     ]  # fmt: skip
     kept = sorted(range(len(found)), key=lambda index: (found[index][0], index))[:_CARDS]
     return [found[index][1] for index in sorted(kept)]
+
+
+def _beside(table: Table) -> Iterator[dict[str, str]]:
+    """A card for each figure of a summary: its value, what it was, and the verdict where there is one."""
+    names = [column.name for column in table.columns]
+    for record, cells in zip(table.records(), grid(table, None, _safe, wide=True).rows, strict=True):
+        shown = {name: cell.text for name, cell in zip(names, cells, strict=True)}
+        figure = Column(str(record["figure"]), "ms" if record.get("unit") == "ms" else None)
+        was = f"was {shown['before']}, {shown['change_ratio']}" if record["before"] is not None else ""
+        verdict = record.get("verdict")
+        told = [was, verdict if was and isinstance(verdict, str) else ""]
+        coverage = record.get("coverage")
+        if isinstance(coverage, float) and coverage < 1:
+            told.append(f"known of {shown['coverage']}")
+        yield {"name": header(figure), "value": shown["value"], "help": "", "beside": "; ".join(filter(None, told))}
 
 
 def _coverage(report: Report) -> list[dict[str, str]]:

@@ -22,6 +22,7 @@ REPORTS = {
     "tax": ["tax", "--by", "tenant", "--split"],
     "diff": ["diff", "--base-since", "2026-11-16", "--since", "2026-11-19", "--by", "tenant"],
     "history": ["history", "--by", "day"],
+    "weekly": ["weekly", "--since", "2026-11-19", "--until", "2026-11-22"],
 }
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
