@@ -60,10 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     from typer.exceptions import Abort, Exit, TyperException
 
-    from streamaudit.cli import app
+    from streamaudit.cli import program
 
     try:
-        result = app(arguments, prog_name="streamaudit", standalone_mode=False)
+        result = program(arguments)(arguments, prog_name="streamaudit", standalone_mode=False)
         return result if isinstance(result, int) else EXIT_OK
     except StreamauditError as error:
         _say(error.message, error.hint)

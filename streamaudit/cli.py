@@ -1,6 +1,7 @@
 """The command line: the program's own options and the list of commands, each of which is a file in ``commands``."""
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Optional
@@ -28,14 +29,29 @@ _EXAMPLES = """Audits streamed LLM traffic: time to first token, the cancellatio
 Nothing leaves this machine, and no prompt or answer text is stored.
 """
 
-app = typer.Typer(
-    name="streamaudit",
-    help=_EXAMPLES,
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_OF_ALL = "spec"
+"""The command that tells of the others."""
+
+
+def program(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The program with all its commands or, which starts faster, with the one that the arguments begin with."""
+    app = typer.Typer(
+        name="streamaudit",
+        help=_EXAMPLES,
+        invoke_without_command=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    first = arguments[0] if arguments else ""
+    for name in (first,) if first in COMMANDS and first != _OF_ALL else COMMANDS:
+        module = import_module(f"streamaudit.commands.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(expanded(module.command))
+    return app
 
 
 def _version(value: bool) -> None:
@@ -44,7 +60,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -65,11 +80,3 @@ def _root(
     config.use(config.load(None if no_config else config.find(config_file)))
     defaults = {name: str(value) for name, value in config.current().options.items()}
     context.default_map = {**dict.fromkeys(COMMANDS, defaults), "config": {"show": defaults}}
-
-
-for _name in COMMANDS:
-    _module = import_module(f"streamaudit.commands.{_name}")
-    if hasattr(_module, "app"):
-        app.add_typer(_module.app, name=_name)
-    else:
-        app.command(_name)(expanded(_module.command))

@@ -20,12 +20,11 @@ _OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 _STARTUP = ("PYTHON", "LC_", "LANG", "LD_")
 
 _SERVER = r"""
-import importlib, json, os, socket, sys, time
-import genai_prices.data, numpy, rich.table, scipy.special, typer.main
-import streamaudit.cli
-commands = ("commands." + command for command in streamaudit.cli.COMMANDS)
-for name in ("reporting", "ingest", "output", "narrate", "store", "pricing", "vocabulary", *commands):
-    importlib.import_module("streamaudit." + name.replace("-", "_"))
+import gc, importlib, json, os, socket, sys, time
+import genai_prices.data, numpy, pkgutil, rich.console, rich.table, scipy.special, statistics, typer.main
+import streamaudit
+for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
+    importlib.import_module(module.name)
 from streamaudit.__main__ import main
 
 def child(asked, streams):
@@ -38,6 +37,8 @@ def child(asked, streams):
     time.tzset()
     return asked["arguments"]
 
+gc.collect()
+gc.freeze()
 arguments, door = None, socket.socket(fileno=int(sys.argv[1]))
 while arguments is None:
     size, streams, _, _ = socket.recv_fds(door, 8, 3)
@@ -88,9 +89,11 @@ def _end(door: socket.socket, process: "subprocess.Popen[bytes]") -> None:
 
 
 def run(
-    arguments: list[str], cwd: Path, environment: dict[str, str], stdin: bytes | None, patience_s: float
-) -> tuple[int, str, str]:
-    """Run to the end: exit code, standard output, standard error."""
+    arguments: list[str], cwd: Path, environment: dict[str, str], stdin: bytes | None, patience_s: float,
+    terminal: int | None = None,
+) -> tuple[int, str, str]:  # fmt: skip
+    """Run to the end: exit code, standard output, standard error. Standard output may be a terminal, whose owner reads
+    it and whose descriptor is closed here."""
     door = _server(environment)
     asked = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": environment}).encode()
     with ThreadPoolExecutor(3) as threads:
@@ -99,7 +102,8 @@ def run(
         else:
             reads, writes = os.pipe()
             threads.submit(_write, writes, stdin)
-        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        out, out_end = os.pipe() if terminal is None else (os.open(os.devnull, os.O_RDONLY), terminal)
+        err, err_end = os.pipe()
         streams = [reads, out_end, err_end]
         socket.send_fds(door, [b"%8d" % len(asked)], streams)
         door.sendall(asked)

@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,18 +103,14 @@ class Cli:
         """Run with standard output on a terminal of that width."""
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        with subprocess.Popen(
-            [*PROGRAM, *map(str, arguments)], cwd=self.folder,
-            env=self.environment(**{"TERM": "xterm-256color", **(env or {})}), stdin=subprocess.DEVNULL, stdout=slave,
-            stderr=subprocess.PIPE,
-        ) as process:  # fmt: skip
-            os.close(slave)
-            seen = _drain(master)
-            assert process.stderr is not None
-            err = process.stderr.read().decode()
-            code = process.wait(PATIENCE_S)
+        surroundings = self.environment(**{"TERM": "xterm-256color", **(env or {})})
+        assert forked.can_have(surroundings), "such a process has to start from nothing"
+        with ThreadPoolExecutor(1) as threads:
+            seen = threads.submit(_drain, master)
+            code, _, err = forked.run(list(map(str, arguments)), self.folder, surroundings, None, PATIENCE_S, slave)
+            shown = seen.result()
         os.close(master)
-        return Result(code, seen.decode().replace("\r\n", "\n"), err)
+        return Result(code, shown.decode().replace("\r\n", "\n"), err)
 
     def shell(self, command: str) -> Result:
         """Run a line of bash in which ``streamaudit`` is the installed program; a plain call of it needs no bash."""

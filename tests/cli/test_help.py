@@ -11,10 +11,10 @@ import pytest
 import typer.main
 
 from streamaudit import __version__
-from streamaudit.cli import app
+from streamaudit.cli import program
 from tests.cli.running import PATIENCE_S, SAMPLES, Cli
 
-GROUP = typer.main.get_group(app)
+GROUP = typer.main.get_group(program())
 COMMANDS = sorted(GROUP.commands)
 HEAVY = (
     "duckdb", "polars", "pyarrow", "pandas", "numpy", "genai_prices", "zstandard", "rich.table",

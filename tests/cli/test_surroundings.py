@@ -138,7 +138,7 @@ def test_a_name_that_begins_with_a_dash_follows_two_dashes(cli: Cli) -> None:
 
 def test_globs_and_folders_find_each_file_once(cli: Cli) -> None:
     """A quoted glob, a folder with sub-folders and the file itself name the same files; hidden ones are left out."""
-    names = ("a.jsonl", "b.json", "day=1/c.ndjson", "day=1/d.jsonl.gz", "day=2/.e.jsonl", "f.csv")
+    names = ("a.jsonl", "b.json", "day=1/c.ndjson", "day=1/d.jsonl.gz", "day=2/.e.jsonl", "notes.md")
     for index, name in enumerate(names):
         path = cli.folder / "exports" / name
         path.parent.mkdir(parents=True, exist_ok=True)

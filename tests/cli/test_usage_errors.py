@@ -15,7 +15,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["report", "--by", "tenant,modell"], "did you mean model?"),
     (["report", "--by", "tenant,tenant"], "named twice"),
     (["report", "--by", "model,route,tenant,deploy,service"], "at most 4"),
-    (["report", "--format", "yaml"], "formats: csv, github, json, jsonl, junit, markdown, table"),
+    (["report", "--format", "yaml"], "formats: csv, github, html, json, jsonl, junit, markdown, png, svg, table"),
     (["report", "--top", "0"], "--top takes a number from 1"),
     (["report", "--top", "many"], "--top"),
     (["report", "--color", "blue"], "auto, always or never"),

@@ -11,13 +11,13 @@ import pytest
 import typer.main
 
 from sample_traces import simulate, write_otel, write_phoenix_frame
-from streamaudit.cli import app
+from streamaudit.cli import program
 from streamaudit.render import formats
 from tests.cli.running import SAMPLES, Cli, copy_samples
 from tests.docs import pages
 from tests.docs.pages import ROOT
 
-GROUP = typer.main.get_group(app)
+GROUP = typer.main.get_group(program())
 PAGES = pages.pages()
 if not PAGES:
     pytest.skip("there is no documentation beside these tests", allow_module_level=True)
@@ -111,9 +111,9 @@ def test_the_index_leads_to_every_page() -> None:
 
 
 def _options() -> set[str]:
-    program = {spelling for parameter in typer.main.get_command(app).params for spelling in parameter.opts}
-    own = {spelling for one in GROUP.commands.values() for parameter in one.params for spelling in parameter.opts}
-    return program | own | {"--help", "-h"}
+    own = {spelling for parameter in typer.main.get_command(program()).params for spelling in parameter.opts}
+    theirs = {spelling for one in GROUP.commands.values() for parameter in one.params for spelling in parameter.opts}
+    return own | theirs | {"--help", "-h"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)

@@ -52,15 +52,19 @@ FORMS: dict[str, Writer] = {
 FINE_FORMS = ("raw", "langfuse-v2", "langfuse-ui-events", "datadog-ns", "datadog-flat", "otel-lines", "phoenix-rest")
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "model", "route", "deploy")
 AUDITS = ("report", "ttft", "tax")
+ASKED: tuple[tuple[str, Dimension], ...] = (
+    ("report", "tenant"), ("report", "deploy"), ("ttft", "model"), ("tax", "route"),
+)  # fmt: skip
+"""Every audit and every dimension: a form is read into the same columns whoever groups by them."""
 
 
 @pytest.fixture(scope="module")
 def baseline(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Tables]:
-    """Every audit by every dimension over the raw form."""
+    """What is asked of each form, of the raw one."""
     path = tmp_path_factory.mktemp("baseline") / "raw.jsonl"
     write_raw(fleet, path)
     with store_of(path) as store:
-        return {(name, by): audit(store, name, by) for name in AUDITS for by in DIMENSIONS}
+        return {(name, by): audit(store, name, by) for name, by in ASKED}
 
 
 def assert_true(tables: Tables, expected: dict[str, Any], by: str) -> None:
