@@ -26,7 +26,7 @@ _EXAMPLES = """Audits streamed LLM traffic: time to first token, the cancellatio
   streamaudit ingest traces.jsonl                   keep the calls in a store, then:
   streamaudit tax --by tenant --last 7d
 
-Nothing leaves this machine, and no prompt or answer text is stored.
+Nothing leaves this machine unless you post a summary, and no prompt or answer text is stored.
 """
 
 _OF_ALL = "spec"

@@ -21,12 +21,24 @@ if TYPE_CHECKING:
 
 # Settings that are the default of the option of the same name.
 OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
-TABLES = ("fields", "lookup", "groups", "links", "providers", "check", "thresholds")
+TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "check", "thresholds")
 KEYS = ("db", "prices", "stop_delay", *OPTIONS, *TABLES)
 BEHAVIOURS = ("stops", "runs_on", "contested")
 VENDORS = ("langfuse", "datadog")
 
 Patterns = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class PostSettings:
+    """How ``weekly --post`` delivers: which variables (a name) or files (a path) hold the addresses, how often one is
+    tried, and for how long; times in seconds."""
+
+    targets: tuple[str | Path, ...] = ()
+    attempts: int = 5
+    first_wait_s: float = 1.0
+    give_up_after_s: float = 120.0
+    timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,8 @@ class Settings:
     """How long a provider that stops goes on generating."""
     checks: tuple["Check", ...] = ()
     """What ``streamaudit check`` holds against the figures."""
+    post: PostSettings = PostSettings()
+    """Where and how a summary is posted."""
     lines: dict[str, int] = field(default_factory=dict)
 
     def origin(self, name: str) -> str:
@@ -150,6 +164,7 @@ class _Reader:
             providers=self._providers(),
             stop_delay_ms=self._stop_delay(),
             checks=self._checks(),
+            post=self._post(),
             lines=self._lines,
         )
 
@@ -249,12 +264,38 @@ class _Reader:
         return dict(table)
 
     def _stop_delay(self) -> float | None:
-        if "stop_delay" not in self._data:
-            return None
+        return 1000 * self._span("stop_delay", self._data["stop_delay"]) if "stop_delay" in self._data else None
+
+    def _span(self, name: str, value: object) -> float:
+        """Seconds."""
         try:
-            return 1000 * seconds("stop_delay", self._text("stop_delay", self._data["stop_delay"]))
+            return seconds(name, self._text(name, value))
         except UsageError as error:
-            raise self._fail("stop_delay", error.message.removeprefix("stop_delay "), error.hint) from None
+            raise self._fail(name, error.message.removeprefix(f"{name} "), error.hint) from None
+
+    def _post(self) -> PostSettings:
+        table = self._table("post")
+        self._known("post.", table, ("targets", "attempts", *POST_TIMES))
+        found: dict[str, Any] = {}
+        for name in POST_TIMES:
+            if name in table:
+                found[f"{name}_s"] = self._span(f"post.{name}", table[name])
+        if "attempts" in table:
+            found["attempts"] = table["attempts"]
+            if not isinstance(found["attempts"], int) or isinstance(found["attempts"], bool) or found["attempts"] < 1:
+                raise self._fail("post.attempts", "expected a number from 1")
+        targets = table.get("targets", [])
+        places = [self._text("post.targets", one) for one in (targets if isinstance(targets, list) else [targets])]
+        if any("://" in place for place in places):
+            # Not quoted: it is a secret.
+            raise self._fail(
+                "post.targets", "an address is a secret and does not belong into the configuration",
+                "put it into a file or an environment variable, and name that: \"$SLACK_WEBHOOK\", \"slack.url\"",
+            )  # fmt: skip
+        return PostSettings(
+            tuple(one[1:] if one.startswith("$") else self._path.parent / Path(one).expanduser() for one in places),
+            **found,
+        )
 
     def _checks(self) -> tuple["Check", ...]:
         """The entries ``[[check]]``, then what the table ``[thresholds]`` says in short: metric = expectations."""
@@ -280,6 +321,8 @@ class _Reader:
             raise UsageError(f"{self._path}:{line}: {name}: {wrong.message}", wrong.hint) from None
 
 
+POST_TIMES = ("first_wait", "give_up_after", "timeout")
+"""The settings of ``[post]`` that are spans of time."""
 LOOKUPS = ("tenant", "route", "deploy", "environment", "service", "region")
 """Dimensions a lookup may give."""
 GROUPED = ("tenant", "model", "provider", "route", "user_id", "deploy", "environment", "service", "region", "source")

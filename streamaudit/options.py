@@ -53,6 +53,7 @@ MemoryLimit = Annotated[
         help="Memory the database may use, such as 2GB.",
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; keep nothing and send nothing.")]
 Verbose = Annotated[
     int, typer.Option("-v", "--verbose", count=True, help="Say which configuration and store are used.")
 ]
@@ -182,16 +183,17 @@ class Access:
         log.configure(quiet=self.quiet, verbose=self.verbose, form=self.log_format)
         log.detail(f"configuration {config.current().path or 'none'}")
 
-    def open(self, *, write: bool, create: bool = True) -> "Store":
-        """The store file, opened; a missing one is created when writing, unless ``create`` says no."""
+    def open(self, *, write: bool, create: bool = True, least_wait_s: float = 0.0) -> "Store":
+        """The store file, opened; a missing one is created when writing, unless ``create`` says no. It is waited for as
+        long as ``--wait`` says, and at least for ``least_wait_s``."""
         from streamaudit import log
         from streamaudit.store import Store
         from streamaudit.units import memory, seconds
 
         log.detail(f"store {self.path()}")
         return Store.open(
-            self.path(), write=write, create=create, wait_s=seconds("--wait", self.wait), on_wait=log.note,
-            memory_limit=memory("--memory-limit", self.memory_limit),
+            self.path(), write=write, create=create, wait_s=max(seconds("--wait", self.wait), least_wait_s),
+            on_wait=log.note, memory_limit=memory("--memory-limit", self.memory_limit),
         )  # fmt: skip
 
     def in_memory(self) -> "Store":

@@ -1,6 +1,6 @@
 """One report from question to bytes: open the store late or read files into memory, ask, close, then render."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.resources import as_file, files
@@ -26,18 +26,31 @@ _Answer = TypeVar("_Answer")
 def run_audit(audit: Audit, scope: Scope, inputs: Inputs, writing: Writing, top: int | None = None) -> int:
     """Run one audit over the store, or over files in memory, and write its report."""
     output = writing.checked(top)
+    return written(computed(audit, scope, inputs, writing, tops(output)), output, writing)
+
+
+def computed(
+    audit: Audit, scope: Scope, inputs: Inputs, writing: Writing, wanted: Collection[int | None]
+) -> dict[int | None, Report]:
+    """A report for each of the wanted numbers of groups, with aliases where these are asked for; the store is closed
+    again."""
     hide = writing.redacted()
     with opened(inputs) as store:
-        reports = {top: asked(store, audit, replace(scope, top=top)) for top in tops(output)}
+        reports = {top: asked(store, audit, replace(scope, top=top)) for top in wanted}
         if hide:
             key = store.secret()
             reports = {top: redacted(report, hide, key) for top, report in reports.items()}
-    return written(reports, output, writing)
+    return reports
 
 
 def written(reports: dict[int | None, Report], output: Output, writing: Writing) -> int:
     """Write the reports; InputError when they are empty and that was to fail."""
     write(reports, output)
+    return fail_on_empty(reports, writing)
+
+
+def fail_on_empty(reports: dict[int | None, Report], writing: Writing) -> int:
+    """InputError when reports are empty and that was to fail."""
     if writing.fail_on_empty and any(note.code == "empty" for report in reports.values() for note in report.notes):
         raise InputError("no calls in this window")
     return EXIT_OK

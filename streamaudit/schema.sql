@@ -157,6 +157,18 @@ CREATE TABLE lookups (
     value      VARCHAR NOT NULL
 );
 
+CREATE TABLE deliveries (
+    period     VARCHAR NOT NULL,
+    target     VARCHAR NOT NULL,
+    config     VARCHAR NOT NULL,
+    kind       VARCHAR NOT NULL,
+    state      VARCHAR NOT NULL,
+    content    VARCHAR NOT NULL,
+    attempts   INTEGER,
+    started_at TIMESTAMP NOT NULL,
+    ended_at   TIMESTAMP
+);
+
 CREATE TABLE meta (
     key   VARCHAR NOT NULL,
     value VARCHAR NOT NULL

@@ -1,12 +1,13 @@
 """``streamaudit config``."""
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import typer
 
 from streamaudit import config
-from streamaudit.errors import EXIT_OK
+from streamaudit.errors import EXIT_OK, UsageError
 from streamaudit.options import Access, Writing, expanded
 
 if TYPE_CHECKING:
@@ -74,11 +75,29 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
     for name, behaviour in settings.providers.items():
         rows.append((f"providers.{name}", behaviour, settings.origin(f"providers.{name}")))
     for name, address in settings.links.items():
-        rows.append((f"links.{name}", address, settings.origin(f"links.{name}")))
+        rows.append((f"links.{name}", re.sub(r"//[^/@]*@", "//****@", address), settings.origin(f"links.{name}")))
+    rows += _post_rows()
     rows += [(f"check.{number}", check.describe(), check.origin) for number, check in enumerate(settings.checks, 1)]
     shown = {name.partition(".")[0] for name, *_ in rows}
     rows += [(name, None, "default") for name in config.TABLES if name not in shown and name != "thresholds"]
     return rows
+
+
+def _post_rows() -> "Iterator[tuple[str, str | None, str]]":
+    """Where summaries are posted: of an address only what a log may show."""
+    from streamaudit.deliver.targets import VARIABLE, addresses, parse
+
+    settings = config.current()
+    if os.environ.get(VARIABLE, "").strip() or settings.post.targets:
+        try:
+            for address, origin in addresses():
+                yield "post.targets", parse(address, origin).name, origin
+        except UsageError as error:
+            yield "post.targets", f"not usable: {error.message}", settings.origin("post.targets")
+    for name in ("attempts", *config.POST_TIMES):
+        if f"post.{name}" in settings.lines:
+            value = getattr(settings.post, name if name == "attempts" else f"{name}_s")
+            yield f"post.{name}", f"{value:g}" + ("" if name == "attempts" else "s"), settings.origin(f"post.{name}")
 
 
 def _missing() -> "Iterator[Note]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
-from streamaudit.options import Access, MapField, ProgressWhen, mapping
+from streamaudit.options import Access, DryRun, MapField, ProgressWhen, mapping
 
 if TYPE_CHECKING:
     from streamaudit.ingest import FileResult
@@ -42,7 +42,7 @@ def command(
         typer.Option("--on", metavar="ID", help="With --evidence: request_id, response_id or trace_id."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Read files again even if they are unchanged.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be ingested and store nothing.")] = False,
+    dry_run: DryRun = False,
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Exit 0 even if no file held a good record.")
     ] = False,

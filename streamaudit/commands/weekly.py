@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamaudit.options import By, Inputs, Window, Writing
+from streamaudit.posting import Posting, Question, post_report, post_sample
 
 if TYPE_CHECKING:
     from streamaudit.report import Report
@@ -23,6 +24,7 @@ def command(
         int, typer.Option("--movers", metavar="N", min=1, help="Movers of each dimension, of either kind. Default: 2.")
     ] = 2,
     window: Window,
+    posting: Posting,
     writing: Writing,
     inputs: Inputs,
 ) -> int:
@@ -37,7 +39,14 @@ def command(
     from streamaudit.redact import alias
     from streamaudit.reporting import run_audit
     from streamaudit.weekly import report
+    from streamaudit.weekly.gist import gist
     from streamaudit.weekly.period import chosen
+
+    if posting.test:
+        sample = chosen("week", week=report.SAMPLE_WEEK)
+        return post_sample(
+            posting, lambda store, scope: report.run(store, scope, sample), Window().scope(), inputs, writing
+        )
 
     asked = chosen(
         period, since=window.since, until=window.until, last=window.last, week=window.week, tz=window.tz
@@ -61,4 +70,9 @@ def command(
         return report.run(store, scope, asked, movers=movers, checked=checked)
 
     scope = replace(window.scope(), by=dimensions, since=None, until=None)
-    return run_audit(audit, scope, inputs, writing)
+    if not (posting.post or posting.dry_run):
+        return run_audit(audit, scope, inputs, writing)
+    name = asked.name or f"{asked.since:%Y-%m-%dT%H:%MZ}/{asked.until:%Y-%m-%dT%H:%MZ}"
+    what = (asked.kind, dimensions, movers, window.tz, window.where, sorted(window.only or []), hide,
+            [one.describe() for one in checks])  # fmt: skip
+    return post_report(posting, Question(audit, scope, name, what, gist), inputs, writing)

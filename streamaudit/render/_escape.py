@@ -34,6 +34,7 @@ _MARKDOWN = str.maketrans(
     | {"@": "&#64;<!---->", "#": "&#35;<!---->"}
 )
 _LINK = re.compile(r"(?<=[a-z])(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)
+_ADDRESS = re.compile(r"@(?=\S)|(?<=[a-z]):(?=//)|(?<=www)(?=\.)|(?<=mailto):", re.IGNORECASE)
 _BLOCK = re.compile(r"^(\d*)([-+=.)])(?=[-+=]*(?:\s|$))")
 
 
@@ -62,6 +63,15 @@ def markdown(text: str) -> str:
 def markdown_line(text: str) -> str:
     """Text for GitHub Markdown as a line of its own: never a list, a rule or an underlined heading either."""
     return _BLOCK.sub(lambda match: f"{match[1]}&#{ord(match[2])};", markdown(text.strip()))
+
+
+def message(text: str) -> str:
+    """Text for one line of a message in any chat or mail: no markup of theirs, no mention, no link made of it.
+
+    ``&``, ``<`` and ``>`` become entities, and a space without width parts what a service would turn into a mention or
+    a link."""
+    text = _ON_SCREEN.sub(_visible, text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _ADDRESS.sub(lambda match: f"{match.group()}\u200b", text)
 
 
 def csv(text: str) -> str:

@@ -33,6 +33,8 @@ MOST_DIMENSIONS = MAX_BY - 1
 MOVERS = 2
 """Movers a dimension, of either kind, unless asked for otherwise."""
 TREND_PERIODS = 8
+SAMPLE_WEEK = "2026-W47"
+"""The last week of the sample traces."""
 MIN_NOTED = 0.01
 """What fewer calls than this share lack changes no figure of a summary."""
 

@@ -21,11 +21,13 @@ _STARTUP = ("PYTHON", "LC_", "LANG", "LD_")
 
 _SERVER = r"""
 import gc, importlib, json, os, socket, sys, time
-import genai_prices.data, numpy, pkgutil, rich.console, rich.table, scipy.special, statistics, typer.main
+import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
     importlib.import_module(module.name)
 from streamaudit.__main__ import main
+from streamaudit.deliver.targets import parse
+parse("json://127.0.0.1/", "")  # loads every service
 
 def child(asked, streams):
     for number, stream in enumerate(streams):

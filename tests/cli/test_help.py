@@ -18,7 +18,7 @@ GROUP = typer.main.get_group(program())
 COMMANDS = sorted(GROUP.commands)
 HEAVY = (
     "duckdb", "polars", "pyarrow", "pandas", "numpy", "genai_prices", "zstandard", "rich.table",
-    "rich.console", "streamaudit.store", "streamaudit.sources",
+    "rich.console", "apprise", "requests", "streamaudit.deliver", "streamaudit.store", "streamaudit.sources",
 )  # fmt: skip
 
 _LOADED = """

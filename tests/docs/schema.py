@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from streamaudit.store import Store, sql_text
 from streamaudit.vocabulary import refresh
 
-TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookups", "meta")
+TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookups", "deliveries", "meta")
 
 DERIVED = {
     "ttft_status": "`usable`, or why the call has no TTFT: `censored`, `not_streamed`, `not_recorded`, `cache_hit`, "
