@@ -1,6 +1,12 @@
 """Synthetic fleets of LLM calls with known truth, and writers of one fleet in many shapes."""
 
-from sample_traces.datadog import write_datadog, write_datadog_flat
+from sample_traces.datadog import (
+    write_datadog,
+    write_datadog_ddsql,
+    write_datadog_flat,
+    write_datadog_intake,
+    write_datadog_tracer,
+)
 from sample_traces.figures import truth
 from sample_traces.fleet import simulate
 from sample_traces.langfuse import (
@@ -23,7 +29,10 @@ __all__ = [
     "simulate",
     "truth",
     "write_datadog",
+    "write_datadog_ddsql",
     "write_datadog_flat",
+    "write_datadog_intake",
+    "write_datadog_tracer",
     "write_langfuse_js_dump",
     "write_langfuse_python_dump",
     "write_langfuse_rest_v2",

@@ -1,5 +1,6 @@
 """Write a fleet the way Datadog's LLM span export does: pages, items on lines, or bare attributes."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -32,6 +33,70 @@ def write_datadog(fleet: Fleet, path: str | Path, start_unit: StartUnit = "ns", 
 def write_datadog_flat(fleet: Fleet, path: str | Path, start_unit: StartUnit = "ns") -> None:
     """Write the attributes alone, a line each, as the tracer's own fetch gives them."""
     write_lines(path, (item["attributes"] for item in datadog_items(fleet, start_unit)))
+
+
+def write_datadog_tracer(fleet: Fleet, path: str | Path, language: Literal["python", "js"] = "python") -> None:
+    """Write what a tracer sends: an array of envelopes with a span each; languages spell kind and error differently."""
+    write_text(path, [dump([_envelope(item["attributes"], language) for item in datadog_items(fleet)]), "\n"])
+
+
+def write_datadog_intake(fleet: Fleet, path: str | Path, size: int = 20) -> None:
+    """Write bodies of the HTTP API, a line each: batches of spans that share tags."""
+    spans = [_of_intake(item["attributes"]) for item in datadog_items(fleet)]
+    batches = (spans[start : start + size] for start in range(0, len(spans), size))
+    write_lines(path, (
+        {"data": {"type": "span", "attributes": {"ml_app": APP, "tags": ["region:eu"], "spans": batch}}}
+        for batch in batches
+    ))  # fmt: skip
+
+
+def write_datadog_ddsql(fleet: Fleet, path: str | Path) -> None:
+    """Write the CSV of a DDSQL query that selects everything there is, under its own names."""
+    rows = []
+    for item in datadog_items(fleet):
+        span = item["attributes"]
+        named = {
+            "@trace_id": span["trace_id"], "@span_id": span["span_id"], "parent_id": span["parent_id"],
+            "@meta.span.kind": span["span_kind"], "@name": span["name"], "@status": span["status"],
+            "@start_ns": span["start_ns"], "@duration": span["duration"], "@meta.model_name": span.get("model_name"),
+            "@meta.model_provider": span.get("model_provider"), "@tags": dump(span["tags"]),
+        }  # fmt: skip
+        named |= {f"@metrics.{key}": value for key, value in span["metrics"].items()}
+        rows.append(named | {f"@{key}": value for key, value in span["metadata"].items()})
+    with Path(path).open("w", newline="") as out:
+        table = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)))
+        table.writeheader()
+        table.writerows(rows)
+
+
+def _envelope(span: Record, language: str) -> Record:
+    error, meta = span["status"] == "error", _meta(span)
+    kind = span["span_kind"]
+    meta |= {"span": {"kind": kind}} if language == "python" else {"span.kind": kind}
+    if error:
+        name = next((tag.partition(":")[2] for tag in span["tags"] if tag.startswith("error_type:")), "Error")
+        meta |= {"error": {"type": name}} if language == "python" else {"error.type": name}
+    kept = ("span_id", "trace_id", "parent_id", "name", "status", "start_ns", "duration", "metrics")
+    tags = [tag for tag in span["tags"] if not tag.startswith("error_type:")]
+    event = {**{key: span[key] for key in kept}, "meta": meta, "tags": tags, "_dd": {"sample_rate": "1"}}
+    return {"_dd.stage": "raw", "_dd.tracer_version": "4.10.4", "event_type": "span", "spans": [event]}
+
+
+def _of_intake(span: Record) -> Record:
+    meta = _meta(span) | {"kind": span["span_kind"]}
+    meta["metadata"] |= {key: meta.pop(key) for key in ("model_name", "model_provider") if key in meta}
+    kept = ("span_id", "trace_id", "parent_id", "name", "status", "start_ns", "duration", "metrics", "tags")
+    return {**{key: span[key] for key in kept}, "meta": meta}
+
+
+def _meta(span: Record) -> Record:
+    """What a tracer keeps under ``meta``: texts as messages where they were messages."""
+    named = {key: span[key] for key in ("model_name", "model_provider") if key in span}
+    texts = {
+        side: {"messages": span[side]["messages"]} if "messages" in span[side] else span[side]
+        for side in ("input", "output")
+    }
+    return {**named, **texts, "metadata": dict(span["metadata"])}
 
 
 def page(items: list[Record]) -> Record:

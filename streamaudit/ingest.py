@@ -28,7 +28,7 @@ from streamaudit.merge import (
 from streamaudit.prose import refused_texts
 from streamaudit.reader import InputFile, NotRecords, Reader, Refused, Reject
 from streamaudit.sources import Match, Refusal, Source, claims, discover
-from streamaudit.stage import explain, find_rejects, stage
+from streamaudit.stage import explain, find_rejects, partial_parts, stage
 from streamaudit.store import Store, sql_text
 from streamaudit.traces import recompute
 from streamaudit.unfilled import left_empty, unfilled
@@ -76,6 +76,8 @@ class FileResult:
     """The file was only found in a folder or by a glob, and nothing says it was meant."""
     absent: dict[str, str | None] = field(default_factory=dict)
     """Mapped columns for which no record has the user's path, each with the path that may have been meant."""
+    partial_pages: int = 0
+    """Pages that say that the vendor's time was up before they were whole."""
     emptied: dict[str, int] = field(default_factory=dict)
     """By column, calls that have a value only under another key than the one in ``keys``."""
 
@@ -177,6 +179,7 @@ class Ingest:
                     with unpacked_beside(file) as intact, store.progress(progress(file) if progress else None):
                         stage(store, file, source, self._options.mapping, salt)
                         intact()
+                    partial = partial_parts(store, file)
                     rejects = find_rejects(store, file, source, self._options.mapping, salt)
                 except ReadFailure as failure:
                     return FileResult(file.shown, source, match, problem=explain(file, failure))
@@ -195,7 +198,8 @@ class Ingest:
                 column: near_path(paths[column][0], file.head) for column in unfilled(store, self._options.mapping)
             }
         return FileResult(
-            file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied, remapped=remapped
+            file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
+            remapped=remapped, partial_pages=partial,
         )  # fmt: skip
 
     def _about(self, file: InputFile, source: Source) -> dict[str, str]:

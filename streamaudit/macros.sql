@@ -34,9 +34,14 @@ CREATE OR REPLACE TEMP MACRO first_filled(l) AS list_filter(l, lambda v: v <> ''
 CREATE OR REPLACE TEMP MACRO filled_rank(l, base) AS
     base + nullif(list_position(list_transform(l, lambda v: v IS NOT NULL AND v <> ''), true), 0);
 
--- The values of key:value tags for a list of keys, in the keys' order; NULL where a key is absent or empty.
-CREATE OR REPLACE TEMP MACRO tag_values(tags, keys) AS
-    list_transform(keys, lambda k: nullif(list_filter(tags, lambda t: starts_with(t, k || ':'))[1][length(k) + 2:], ''));
+-- The values of key:value tags for a list of keys, in the keys' order; NULL where a key is absent or empty. Tags are
+-- split once and found by position: a filter for each key took nine times as long.
+CREATE OR REPLACE TEMP MACRO tag_values(tags, keys) AS list_transform(
+    [struct_pack(heads := list_transform(tags, lambda t: t[:instr(t, ':')]),
+        bodies := list_transform(tags, lambda t: nullif(t[instr(t, ':') + 1:], '')))],
+    lambda held: list_transform(
+        list_transform(keys, lambda k: list_position(held.heads, k || ':')), lambda place: held.bodies[place])
+)[1];
 
 -- A record as --map reads it: key:value tags become the object they spell, and metadata written as JSON text, whole or
 -- value by value, becomes what it holds. Of several tags with one key the first counts.

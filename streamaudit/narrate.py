@@ -32,6 +32,12 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
     log.note(about + (": unchanged since it was read, skipped" if outcome.unchanged else ""), file=outcome.shown)
     if outcome.remapped:
         log.note("  read before under another mapping: its calls follow this one now ([fields] in a file keeps it)")
+    if outcome.partial_pages:
+        pages = "1 page says" if outcome.partial_pages == 1 else f"{outcome.partial_pages:,} pages say"
+        log.say(
+            f"  {pages} that the search ran out of time: calls are missing, export shorter windows",
+            level="warning", file=outcome.shown,
+        )  # fmt: skip
     for reject in outcome.rejects[:3]:
         place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
         log.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)

@@ -92,6 +92,14 @@ def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any])
         store.run(_STAGE_MISSED.format(missed=file.container.missed))
 
 
+def partial_parts(store: Store, file: InputFile) -> int:
+    """How many parts of the file say that they are not whole."""
+    if not file.container.partial:
+        return 0
+    with reading():
+        return int(store.one(file.container.partial, {**_places(file), "object_bytes": MAX_OBJECT_BYTES // 2})[0])
+
+
 def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> tuple[Reject, ...]:
     """The rejects with their true lines, from a second pass that only a file with rejects needs."""
     if not store.one("SELECT count(reason) FROM scratch.staged")[0]:

@@ -84,6 +84,9 @@ class Container:
     numbered_fields: str = ""
     missed: str = ""
     """The ordinals of records that the database left out while it read, ``no``, each with its ``reason``."""
+    partial: str = ""
+    """How many parts of the file say of themselves that they are not whole; binds ``$files``, ``$compression`` and
+    ``$object_bytes``. Empty where nothing can say so."""
     words: str = "JSON"
     """What people call it."""
     forget: str = ""

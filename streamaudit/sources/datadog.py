@@ -7,56 +7,20 @@ Traces are found at SITE/llm/traces?query=… with the filters of the export API
 (https://docs.datadoghq.com/llm_observability/guide/ragas_quickstart/ shows such an address).
 """
 
-from collections.abc import Sequence
+from streamaudit.sources import Source
+from streamaudit.sources._datadog_shapes import FIELDS, NEEDS, SPANS, recognise
 
-from streamaudit.sources import Match, Record, Refusal, Source
-
-_TEXT = (
-    "span_id", "trace_id", "parent_id", "name", "span_kind", "status", "start_ns", "duration", "ml_app", "model_name",
-    "model_provider", "service", "env", "session_id",
-)  # fmt: skip
-_JSON = ("metadata", "metrics", "tags", "input", "output", "_dd")
-
-
-def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
-    for record in head:
-        attributes = record.get("attributes")
-        if isinstance(attributes, dict) and "span_kind" in attributes:
-            return Match("export API", "attributes.span_kind")
-        if isinstance(attributes, dict) and record.get("type") == "spans":
-            return Refusal("a Datadog APM spans page: it holds no token counts", "export LLM Observability spans")
-        if "span_kind" in record and "start_ns" in record:
-            return Match("span attributes", "span_kind + start_ns")
-    return None
-
-
-_SQL = """
-WITH spans AS (
+_SQL = (
+    "WITH "
+    + SPANS
+    + """, parts AS (
     SELECT
-        line, record,
-        CASE
-            WHEN attributes IS NOT NULL THEN from_json(attributes, '{
-                "span_id": "VARCHAR", "trace_id": "VARCHAR", "parent_id": "VARCHAR", "name": "VARCHAR",
-                "span_kind": "VARCHAR", "status": "VARCHAR", "start_ns": "VARCHAR", "duration": "VARCHAR",
-                "ml_app": "VARCHAR", "model_name": "VARCHAR", "model_provider": "VARCHAR", "service": "VARCHAR",
-                "env": "VARCHAR", "session_id": "VARCHAR", "metadata": "JSON", "metrics": "JSON", "tags": "JSON",
-                "input": "JSON", "output": "JSON", "_dd": "JSON"}')
-            ELSE struct_pack(
-                span_id := span_id, trace_id := trace_id, parent_id := parent_id, name := name,
-                span_kind := span_kind, status := status, start_ns := start_ns, duration := duration,
-                ml_app := ml_app, model_name := model_name, model_provider := model_provider, service := service,
-                env := env, session_id := session_id, metadata := metadata, metrics := metrics, tags := tags,
-                "input" := input, "output" := output, _dd := _dd)
-        END AS a
-    FROM records
-), parts AS (
-    SELECT
-        line, record, a,
-        epoch_utc(a.start_ns) AS started,
-        number_of(a.duration) / 1e6 AS duration_ms,
+        line, record, is_empty, a,
+        a.started AS started,
+        a.duration_ms AS duration_ms,
         json_extract_string(a.metadata, $app_paths) AS app,
         json_extract_string(a.metrics, $app_paths) AS measured,
-        tag_values(try_cast(a.tags AS VARCHAR[]), list_concat($tag_keys, ['env', 'service', 'user_id', 'usr.id',
+        tag_values(a.tags, list_concat($tag_keys, ['env', 'service', 'user_id', 'usr.id',
             'session_id', 'version', 'git.commit.sha', 'git_commit_sha', 'ml_app', 'error_type', 'integration']))
             AS tagged,
         json_extract_string(a.metrics, ['/input_tokens', '/output_tokens', '/cache_read_input_tokens',
@@ -97,6 +61,7 @@ WITH spans AS (
 SELECT
     line,
     CASE
+        WHEN is_empty THEN 'other'
         WHEN a.span_id IS NULL AND a.start_ns IS NULL AND a.span_kind IS NULL THEN NULL
         WHEN a.span_kind = 'llm' THEN 'llm'
         WHEN a.span_kind = 'embedding' THEN 'embedding'
@@ -135,15 +100,16 @@ SELECT
     ) AS route,
     coalesce(
         filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
-        filled_rank(own_tags[6:8], 0),
-        filled_rank(app[$app_deploy_from:$app_deploy_to], 99), filled_rank(tagged[$tag_deploy_from:$tag_deploy_to], 199)
+        filled_rank(list_append(own_tags[6:8], a.version), 0),
+        filled_rank(app[$app_deploy_from:$app_deploy_to], 99),
+        filled_rank(tagged[$tag_deploy_from:$tag_deploy_to], 199)
     ) AS deploy_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_deploy)), first_filled(own_tags[6:8]),
+        first_filled(json_extract_string(record, $map_deploy)), first_filled(list_append(own_tags[6:8], a.version)),
         first_filled(app[$app_deploy_from:$app_deploy_to]), first_filled(tagged[$tag_deploy_from:$tag_deploy_to])
     ) AS deploy,
     CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
-        ELSE first_filled(own_tags[3:4]) END AS user_id,
+        ELSE coalesce(first_filled(own_tags[3:4]), a.user_id) END AS user_id,
     CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
         ELSE coalesce(nullif(a.session_id, ''), own_tags[5]) END AS session_id,
     CASE WHEN len($map_environment) > 0 THEN first_filled(json_extract_string(record, $map_environment))
@@ -208,8 +174,8 @@ SELECT
             app[$app_cancelled_from:$app_cancelled_to], tagged[$tag_cancelled_from:$tag_cancelled_to]
         )) END AS cancel_flag,
     a.status = 'error' AS failed,
-    says_cancelled(coalesce(own_tags[10], a.metadata->>'error_type')) AS error_cancelled,
-    says_timeout(coalesce(own_tags[10], a.metadata->>'error_type')) AS error_timeout,
+    says_cancelled(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) AS error_cancelled,
+    says_timeout(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) AS error_timeout,
     code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
     number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
     tokens_of(first_filled(app[$app_rendered_chars_from:$app_rendered_chars_to])) AS rendered_chars,
@@ -221,21 +187,23 @@ SELECT
         first_filled(tagged[$tag_finish_reason_from:$tag_finish_reason_to])
     )) AS finish_reason,
     try_cast(first_filled(app[$app_http_status_from:$app_http_status_to]) AS INTEGER) AS http_status,
-    CASE WHEN a.status = 'error' THEN code_word(coalesce(own_tags[10], a.metadata->>'error_type')) END AS error_type,
+    CASE WHEN a.status = 'error' THEN code_word(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) END
+        AS error_type,
     CASE WHEN a.span_kind = 'llm' AND a.input IS NOT NULL THEN md5($salt || a.input::VARCHAR) END AS input_hash,
-    CASE WHEN a.span_kind = 'llm' THEN nullif(length(a.output->>'value'), 0) END AS output_chars,
-    CASE WHEN a.span_kind = 'llm' THEN nullif(length(a.output->>'value'), 0) END AS visible_output_chars,
+    CASE WHEN a.span_kind = 'llm' THEN nullif(a.answer_chars, 0) END AS output_chars,
+    CASE WHEN a.span_kind = 'llm' THEN nullif(a.answer_chars, 0) END AS visible_output_chars,
     -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
     -- keys that a finished one carries are then missing.
     coalesce(usage_word(first_filled(app[$app_usage_source_from:$app_usage_source_to])),
         CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
         AND (cancel_flag OR app_outcome <> 'completed' OR failed OR error_cancelled OR error_timeout
             OR says_cancelled(finish_reason) OR http_status IN (499, 460, 408, 504, 524))
-        THEN 'tokenizer' END) AS usage_basis,
+        THEN 'tokenizer' END, CASE WHEN a.is_estimate THEN 'tokenizer' END) AS usage_basis,
     -- Only the tracer's own events say it; the export API does not show that spans were sampled.
     CASE WHEN number_of(a._dd->>'sample_rate') BETWEEN 0 AND 1 THEN number_of(a._dd->>'sample_rate') END AS sample_rate
 FROM judged
 """
+)
 
 _READS = {
     "call_id": "span_id", "logical_request_id": "metadata.logical_request_id",
@@ -296,16 +264,16 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=2,
-    recognise=_recognise,
-    fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON"), "attributes": "JSON"},
+    version=3,
+    recognise=recognise,
+    fields=FIELDS,
     sql=_SQL,
-    top_keys={"deploy": ("version", "git.commit.sha", "git_commit_sha")},
+    top_keys={"deploy": ("version", "git.commit.sha", "git_commit_sha", "custom.version")},
     own_keys={"route": ("ancestor",)},
     nested_rule="same_model",
     id_field="span_id",
     time_field="start_ns",
-    needs=(("span_kind", "attributes.span_kind"), ("start_ns", "attributes.start_ns")),
+    needs=NEEDS,
     reads=_READS,
     remedies=_REMEDIES,
     trace_url="/llm/traces?query=trace_id:{trace_id}",

@@ -35,7 +35,7 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
         refusal = _refuse(record)
         if refusal:
             return refusal
-        if record.get("type") not in _TYPES:
+        if str(record.get("type")) not in _TYPES:
             continue
         start = next((key for key in ("start_time", "startTime") if key in record), None)
         trace = next((key for key in ("trace_id", "traceId") if key in record), None)

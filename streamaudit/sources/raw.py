@@ -17,6 +17,8 @@ _FOREIGN = (
     "provided_model_name",
     "parent_observation_id",
     "span_kind",
+    "meta.span.kind",
+    "metrics.output_tokens",
     "dotted_order",
     "resourceSpans",
 )

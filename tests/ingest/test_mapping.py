@@ -12,6 +12,7 @@ from streamaudit.reader import Reader
 from streamaudit.sources import Match, claims, discover
 from streamaudit.store import Store
 from tests.sources.benchmarks import aiperf, llmperf
+from tests.sources.test_datadog_shapes import log
 from tests.support import (
     Record,
     calls,
@@ -109,6 +110,7 @@ FORMATS: dict[str, Callable[[Record], Record]] = {
     "raw": lambda mine: raw_call("a", mine=mine),
     "langfuse": lambda mine: langfuse_row("a", mine=mine),
     "datadog": lambda mine: datadog_span("a", mine=mine),
+    "datadog_logs": lambda mine: {**log(), "mine": mine},
     "aiperf": lambda mine: {**aiperf("a"), "mine": mine},
     "llmperf": lambda mine: {**llmperf(0.2, 1.0), "mine": mine},
     "phoenix": lambda mine: phoenix_span("a", mine=mine),

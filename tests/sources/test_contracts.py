@@ -15,6 +15,7 @@ from streamaudit.sources import APP_KEYS, Match, Source, discover, parameters
 from streamaudit.store import Store, sql_text
 from tests.figures.test_forms_agree import FORMS
 from tests.sources.benchmarks import aiperf, llmperf
+from tests.sources.test_datadog_shapes import log
 from tests.support import AUDITS, audit, calls, equation, ingest, raw_call, write_lines
 
 SOURCES = discover()
@@ -31,6 +32,7 @@ def samples(fleet: Fleet, folder: Path) -> dict[str, tuple[str, Path]]:
     for early in (True, False):
         records = [aiperf(str(n), early=early, cancelled=n % 2 == 0) for n in range(4)]
         found[f"aiperf-{early}"] = ("aiperf", write_lines(folder / f"aiperf-{early}.jsonl", records))
+    found["logs"] = ("datadog_logs", write_lines(folder / "logs.jsonl", [log(), log()]))
     path = folder / "llmperf.json"
     path.write_text(json.dumps([llmperf(0.2, 1.0), llmperf(0.3, 1.1, 429)], indent=2))
     found["llmperf"] = ("llmperf", path)

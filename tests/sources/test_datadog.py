@@ -191,11 +191,3 @@ def test_only_llm_spans_are_calls(store: Store, tmp_path: Path) -> None:
     assert set(calls(store)) == {"llm", "embedding"}
     kept = {row[0] for row in store.query("SELECT span_id FROM store.spans")}
     assert kept == set(kinds) - {"llm", "embedding", "experiment"}
-
-
-def test_an_apm_page_is_refused_by_its_name(store: Store, tmp_path: Path) -> None:
-    """It looks alike and holds no tokens; the hint says what to export."""
-    span = {"id": "x", "type": "spans", "attributes": {"service": "shop", "start": 1}}
-    (result,) = ingest(store, write_lines(tmp_path / "apm.jsonl", [span]))
-    assert result.problem is not None and "APM" in result.problem
-    assert result.hint is not None and "LLM Observability" in result.hint

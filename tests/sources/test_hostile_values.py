@@ -11,6 +11,7 @@ import pytest
 from streamaudit.sources import APP_KEYS, discover
 from streamaudit.store import Store
 from tests.sources.benchmarks import aiperf, llmperf
+from tests.sources.test_datadog_shapes import log
 from tests.support import (
     AUDITS,
     Record,
@@ -77,6 +78,7 @@ _NESTED: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "output": ("value",),
     },
+    "datadog_logs": {"attributes": ("id", "start_time", "duration_ms", "output_tokens", "tenant", "tags", "metadata")},
     "aiperf": {
         "metadata": (
             "x_request_id", "x_correlation_id", "conversation_id", "request_start_ns", "timestamp_ns", "request_end_ns",
@@ -111,13 +113,15 @@ def _base(source: str, number: int) -> Record:
     name = f"r{number}"
     made: dict[str, Callable[[str], Record]] = {
         "raw": raw_call, "langfuse": langfuse_row, "datadog": datadog_span, "aiperf": aiperf,
-        "phoenix": phoenix_span, "otel": lambda name: otel_batch(otel_span(name)),
+        "datadog_logs": lambda name: {**log(), "_id": name}, "phoenix": phoenix_span,
+        "otel": lambda name: otel_batch(otel_span(name)),
     }  # fmt: skip
     return made[source](name) if source in made else llmperf(0.2, 1 + number / 1000)
 
 
 def _fields(source: str) -> Iterator[FIELD]:
-    yield from ((name,) for name in SOURCES[source].fields)
+    # Columns of a table go the same way as the field each stands for.
+    yield from ((name,) for name in SOURCES[source].fields if not name.startswith(("@", "metrics.")))
     for outer, names in _NESTED[source].items():
         yield from ((outer, name) for name in names)
     if source == "aiperf":

@@ -1,0 +1,199 @@
+"""What a Datadog file may hold, and the SQL that opens each shape into one struct ``a`` a span.
+
+Export API items and their bare attributes are flat; what a tracer sends has ``meta``, with the kind and the error in
+three spellings; an HTTP intake body holds a batch of those; an APM span has its tags under ``custom``; and a CSV has
+the column names of DDSQL, with or without ``@`` (Datadog's export API, HTTP API, spans API and DDSQL references).
+"""
+
+import re
+from collections.abc import Sequence
+
+from streamaudit.sources import APP_KEYS, Match, Record, Refusal
+
+_TEXT = (
+    "span_id", "trace_id", "parent_id", "name", "span_kind", "status", "start_ns", "duration", "ml_app", "model_name",
+    "model_provider", "service", "env", "session_id",
+)  # fmt: skip
+_JSON = ("metadata", "metrics", "tags", "input", "output", "meta", "_dd")
+_APM = ("resource_name", "start_timestamp", "end_timestamp", "retained_by")
+_METRICS = (
+    "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens",
+    "time_to_first_token", "estimated_total_cost", "estimated_input_cost", "estimated_output_cost", "total_cost",
+    "ttft_ms", *APP_KEYS["rendered_tokens"], *APP_KEYS["delivered_tokens"], *APP_KEYS["ttvt_ms"],
+)  # fmt: skip
+_CSV_NAMES = {
+    "meta.model_name": "model_name", "meta.model_provider": "model_provider", "meta.span.kind": "span_kind",
+    **{name: name for name in ("trace_id", "span_id", "parent_id", "name", "start_ns", "duration", "status", "ml_app",
+                               "session_id", "service", "env")},
+}  # fmt: skip
+"""Names of DDSQL, without ``@``, and the field of a span that each is."""
+_CSV_METRICS = tuple(f"{mark}metrics.{name}" for name in _METRICS for mark in ("@", ""))
+_CSV_COLUMNS = (
+    *(f"@{name}" for name in _CSV_NAMES), *(name for name in _CSV_NAMES if "." in name), *_CSV_METRICS, "@tags",
+)  # fmt: skip
+_CSV_KEYS = tuple(dict.fromkeys(key for keys in APP_KEYS.values() for key in keys))
+_ROUNDED = re.compile(r"\d\.\d+E\+\d+")
+
+FIELDS = {
+    **dict.fromkeys((*_TEXT, *_CSV_COLUMNS, *(f"@{key}" for key in _CSV_KEYS)), "VARCHAR"),
+    **dict.fromkeys((*_JSON, "attributes", "data", "spans"), "JSON"),
+}
+NEEDS = (
+    ("span_kind", "attributes.span_kind", "meta.span.kind", "@meta.span.kind"),
+    ("start_ns", "attributes.start_ns", "@start_ns"),
+)
+
+
+def recognise(head: Sequence[Record]) -> Match | Refusal | None:
+    """Which shape the first records have."""
+    for record in head:
+        if any(_ROUNDED.fullmatch(str(record.get(name) or "")) for name in ("@span_id", "@trace_id", "span_id")):
+            return Refusal(
+                "a CSV whose ids a spreadsheet has rounded", "download it again, and do not save it in a spreadsheet"
+            )
+        if "Content ID" in record and "Type" in record:
+            return Refusal(
+                "annotations of a Datadog queue: they hold no times and no tokens",
+                "export the spans themselves by their trace ids, through the export API",
+            )
+        if isinstance(record.get("errors"), list) and not {"data", "id", "trace_id"} & set(record):
+            return Refusal(
+                "an error message of an API, and no export",
+                "ask again; an organisation without LLM Observability data gets such an answer too",
+            )
+        shape = _shape(record)
+        if shape is not None:
+            return shape
+    return None
+
+
+def _shape(record: Record) -> Match | Refusal | None:
+    attributes, data = record.get("attributes"), record.get("data")
+    if isinstance(data, dict) and isinstance(data.get("attributes"), dict) and "spans" in data["attributes"]:
+        return Match("HTTP intake", "data.attributes.spans")
+    if isinstance(attributes, dict) and "span_kind" in attributes:
+        return Match("export API", "attributes.span_kind")
+    if isinstance(attributes, dict) and record.get("type") == "spans" and {"custom", "resource_name"} & set(attributes):
+        return Match("APM spans", "type + attributes.resource_name")
+    if isinstance(attributes, dict) and record.get("type") == "spans":
+        return Refusal("Datadog APM spans without their tags", "export LLM Observability spans")
+    if isinstance(record.get("spans"), list) and record.get("event_type") == "span":
+        return Match("tracer events", "event_type + spans")
+    if "start_ns" in record and "span_kind" in record:
+        return Match("span attributes", "span_kind + start_ns")
+    if "start_ns" in record and isinstance(record.get("meta"), dict):
+        return Match("tracer events", "meta + start_ns")
+    if "@span_id" in record and {"@start_ns", "@duration", "@meta.span.kind"} & set(record):
+        return Match("DDSQL", "@span_id")
+    if "span_id" in record and {"meta.span.kind", "metrics.output_tokens"} & set(record):
+        return Match("DDSQL", "span_id + meta.span.kind")
+    return None
+
+
+def _structure() -> str:
+    kinds = {**dict.fromkeys((*_TEXT, *_APM), "VARCHAR"), **dict.fromkeys((*_JSON, "custom"), "JSON")}
+    return "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in kinds.items()) + "}"
+
+
+def _flat() -> str:
+    of_csv = {field: name for name, field in _CSV_NAMES.items()}
+
+    def value(name: str) -> str:
+        spelled = of_csv.get(name)
+        if spelled is None:
+            return f'"{name}"'
+        rest = f', "{spelled}"' if "." in spelled else ""
+        return f'coalesce("{name}", "@{spelled}"{rest})'
+
+    fields = [f'"{name}" := {value(name)}' for name in _TEXT]
+    fields += [f'"{name}" := NULL::VARCHAR' for name in _APM]
+    fields += [f'"{name}" := "{name}"' for name in _JSON if name not in ("metrics", "metadata", "tags")]
+    metrics = ", ".join(f"'{name}', coalesce(\"@metrics.{name}\", \"metrics.{name}\")" for name in _METRICS)
+    keys = ", ".join(f"'{key}', \"@{key}\"" for key in _CSV_KEYS)
+    is_csv = 'coalesce("@span_id", "@meta.span.kind", "meta.span.kind") IS NOT NULL'
+    fields += [
+        f"metrics := coalesce(metrics, CASE WHEN {is_csv} THEN json_object({metrics}) END)",
+        f"metadata := coalesce(metadata, CASE WHEN {is_csv} THEN json_object({keys}) END)",
+        'tags := coalesce(tags, try_cast("@tags" AS JSON))', "custom := NULL::JSON",
+    ]  # fmt: skip
+    return ", ".join(fields)
+
+
+_OPENED = """
+opened AS (
+    SELECT
+        line, record, batch, span IS NULL AND (batch IS NOT NULL OR spans::VARCHAR = '[]') AS is_empty,
+        CASE WHEN span IS NOT NULL THEN from_json(span, '{structure}') ELSE struct_pack({flat}) END AS s
+    FROM (
+        SELECT *, unnest(CASE
+            WHEN batch IS NOT NULL THEN coalesce(nullif(from_json(batch->'spans', '["JSON"]'), []), [NULL])
+            WHEN json_type(spans, '$[0]') = 'OBJECT' OR spans::VARCHAR = '[]'
+                THEN coalesce(nullif(from_json(spans, '["JSON"]'), []), [NULL])
+            ELSE [attributes] END) AS span
+        FROM (
+            SELECT *, CASE WHEN json_type(data, '$.attributes.spans') = 'ARRAY' THEN data->'attributes' END AS batch
+            FROM records
+        )
+    )
+), spans AS (
+    SELECT
+        line, record, is_empty,
+        struct_pack(
+            span_id := s.span_id, trace_id := s.trace_id, parent_id := s.parent_id,
+            name := coalesce(s.name, s.resource_name),
+            span_kind := coalesce(s.span_kind, s.meta->>'$.span.kind', s.meta->>'$."span.kind"', s.meta->>'$.kind',
+                s.custom->>'$._dd.llmobs.span_kind',
+                -- An APM span says by its tags that it called a model; all others are the steps around the calls.
+                CASE WHEN s.custom IS NULL THEN NULL
+                    WHEN coalesce(s.custom->>'$.openai.request.model', s.custom->>'$.gen_ai.request.model',
+                        s.custom->>'$.anthropic.request.model', s.custom->>'$.vllm.latency.ttft') IS NULL THEN 'apm'
+                    WHEN s.resource_name ILIKE '%embed%' THEN 'embedding' ELSE 'llm' END),
+            status := coalesce(s.status, CASE WHEN (s.custom->>'$.error.type') IS NOT NULL THEN 'error' END),
+            started := coalesce(epoch_utc(s.start_ns), instant_utc(s.start_timestamp)),
+            duration_ms := coalesce(
+                number_of(s.duration) / 1e6,
+                -- A list in the browser prints its unit behind the number.
+                number_of(regexp_extract(s.duration, '^([0-9.]+) ?(ns|us|µs|ms|s|min)$', 1))
+                    * CASE regexp_extract(s.duration, '^([0-9.]+) ?(ns|us|µs|ms|s|min)$', 2) WHEN 'ns' THEN 1e-6
+                        WHEN 'ms' THEN 1 WHEN 's' THEN 1e3 WHEN 'min' THEN 6e4 ELSE 1e-3 END,
+                number_of(s.custom->>'duration') / 1e6,
+                epoch_us(instant_utc(s.end_timestamp)) / 1e3 - epoch_us(instant_utc(s.start_timestamp)) / 1e3),
+            start_ns := coalesce(s.start_ns, s.start_timestamp),
+            ml_app := coalesce(s.ml_app, batch->>'ml_app'),
+            model_name := coalesce(s.model_name, s.meta->>'model_name', s.meta->>'$.metadata.model_name',
+                s.custom->>'$._dd.llmobs.model_name', s.custom->>'$.openai.response.model',
+                s.custom->>'$.openai.request.model', s.custom->>'$.gen_ai.response.model',
+                s.custom->>'$.gen_ai.request.model', s.custom->>'$.anthropic.request.model'),
+            model_provider := coalesce(s.model_provider, s.meta->>'model_provider',
+                s.meta->>'$.metadata.model_provider', s.custom->>'$._dd.llmobs.model_provider',
+                s.custom->>'$.gen_ai.provider.name',
+                CASE WHEN (s.custom->'openai') IS NOT NULL THEN 'openai'
+                    WHEN (s.custom->'anthropic') IS NOT NULL THEN 'anthropic' END),
+            service := s.service, env := s.env, session_id := coalesce(s.session_id, batch->>'session_id'),
+            metadata := coalesce(s.metadata, s.meta->'metadata', s.custom),
+            metrics := coalesce(s.metrics, CASE WHEN s.custom IS NOT NULL THEN json_object(
+                'input_tokens', coalesce(s.custom->>'$._dd.llmobs.input_tokens',
+                    s.custom->>'$.openai.response.usage.prompt_tokens', s.custom->>'$.gen_ai.usage.input_tokens'),
+                'output_tokens', coalesce(s.custom->>'$._dd.llmobs.output_tokens',
+                    s.custom->>'$.openai.response.usage.completion_tokens', s.custom->>'$.gen_ai.usage.output_tokens'),
+                'cache_read_input_tokens', s.custom->>'$._dd.llmobs.cache_read_input_tokens',
+                'cache_write_input_tokens', s.custom->>'$._dd.llmobs.cache_write_input_tokens',
+                'time_to_first_token', coalesce(s.custom->>'$.vllm.latency.ttft',
+                    s.custom->>'$.gen_ai.response.time_to_first_chunk')) END),
+            is_estimate := bool_of(s.custom->>'$.openai.response.usage.completion_tokens_estimated'),
+            tags := list_concat(try_cast(s.tags AS VARCHAR[]), try_cast(batch->'tags' AS VARCHAR[])),
+            "input" := coalesce(s.input, s.meta->'input'),
+            answer_chars := coalesce(length(coalesce(s.output->>'value', s.meta->>'$.output.value')),
+                list_sum(list_transform(
+                    from_json(coalesce(s.output->'messages', s.meta->'$.output.messages'),
+                        '[{"role": "VARCHAR", "content": "VARCHAR"}]'),
+                    lambda said: CASE WHEN said.role IS DISTINCT FROM 'reasoning' THEN length(said.content) END))),
+            user_id := s.custom->>'$.usr.id', version := s.custom->>'version',
+            error_type := coalesce(s.meta->>'$.error.type', s.meta->>'$."error.type"', s.custom->>'$.error.type'),
+            _dd := s._dd
+        ) AS a
+    FROM opened
+)"""
+SPANS = _OPENED.replace("{structure}", _structure()).replace("{flat}", _flat())
+"""CTEs over ``records`` that end in ``spans``: ``line``, ``record``, ``a`` (a span of any shape) and ``is_empty`` (a
+batch without spans)."""
