@@ -8,7 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
 
-test: lint types layers tests wheel
+# The checks run side by side: most of the time one of them has a core to spare.
+test: $(VENV)/.dev
+	@$(MAKE) --no-print-directory -j3 --output-sync=line lint types layers tests wheel
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -21,7 +23,7 @@ layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.dev
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -q
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile -q
 
 # Build the wheel, install it alone into its own environment, and run the tests against it from a folder where the
 # checkout's package cannot be imported.

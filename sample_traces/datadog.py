@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from sample_traces.model import Call, Fleet, Step
 from sample_traces.writers import (
@@ -19,6 +19,7 @@ from sample_traces.writers import (
 
 APP = "shop-assistant"
 StartUnit = Literal["ns", "ms"]
+Span = dict[str, Any]
 
 
 def write_datadog(fleet: Fleet, path: str | Path, start_unit: StartUnit = "ns", jsonl: bool = False) -> None:
@@ -37,12 +38,12 @@ def write_datadog_flat(fleet: Fleet, path: str | Path, start_unit: StartUnit = "
 
 def write_datadog_tracer(fleet: Fleet, path: str | Path, language: Literal["python", "js"] = "python") -> None:
     """Write what a tracer sends: an array of envelopes with a span each; languages spell kind and error differently."""
-    write_text(path, [dump([_envelope(item["attributes"], language) for item in datadog_items(fleet)]), "\n"])
+    write_text(path, [dump([_envelope(_attributes(item), language) for item in datadog_items(fleet)]), "\n"])
 
 
 def write_datadog_intake(fleet: Fleet, path: str | Path, size: int = 20) -> None:
     """Write bodies of the HTTP API, a line each: batches of spans that share tags."""
-    spans = [_of_intake(item["attributes"]) for item in datadog_items(fleet)]
+    spans = [_of_intake(_attributes(item)) for item in datadog_items(fleet)]
     batches = (spans[start : start + size] for start in range(0, len(spans), size))
     write_lines(path, (
         {"data": {"type": "span", "attributes": {"ml_app": APP, "tags": ["region:eu"], "spans": batch}}}
@@ -54,7 +55,7 @@ def write_datadog_ddsql(fleet: Fleet, path: str | Path) -> None:
     """Write the CSV of a DDSQL query that selects everything there is, under its own names."""
     rows = []
     for item in datadog_items(fleet):
-        span = item["attributes"]
+        span = _attributes(item)
         named = {
             "@trace_id": span["trace_id"], "@span_id": span["span_id"], "parent_id": span["parent_id"],
             "@meta.span.kind": span["span_kind"], "@name": span["name"], "@status": span["status"],
@@ -69,7 +70,11 @@ def write_datadog_ddsql(fleet: Fleet, path: str | Path) -> None:
         table.writerows(rows)
 
 
-def _envelope(span: Record, language: str) -> Record:
+def _attributes(item: Record) -> Span:
+    return cast(Span, item["attributes"])
+
+
+def _envelope(span: Span, language: str) -> Span:
     error, meta = span["status"] == "error", _meta(span)
     kind = span["span_kind"]
     meta |= {"span": {"kind": kind}} if language == "python" else {"span.kind": kind}
@@ -82,16 +87,16 @@ def _envelope(span: Record, language: str) -> Record:
     return {"_dd.stage": "raw", "_dd.tracer_version": "4.10.4", "event_type": "span", "spans": [event]}
 
 
-def _of_intake(span: Record) -> Record:
+def _of_intake(span: Span) -> Span:
     meta = _meta(span) | {"kind": span["span_kind"]}
     meta["metadata"] |= {key: meta.pop(key) for key in ("model_name", "model_provider") if key in meta}
     kept = ("span_id", "trace_id", "parent_id", "name", "status", "start_ns", "duration", "metrics", "tags")
     return {**{key: span[key] for key in kept}, "meta": meta}
 
 
-def _meta(span: Record) -> Record:
+def _meta(span: Span) -> Span:
     """What a tracer keeps under ``meta``: texts as messages where they were messages."""
-    named = {key: span[key] for key in ("model_name", "model_provider") if key in span}
+    named: Span = {key: span[key] for key in ("model_name", "model_provider") if key in span}
     texts = {
         side: {"messages": span[side]["messages"]} if "messages" in span[side] else span[side]
         for side in ("input", "output")

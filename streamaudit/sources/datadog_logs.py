@@ -52,7 +52,8 @@ WITH opened AS (
             coalesce(inner_record.service, log_service) AS service,
             -- A line is logged when its call has ended.
             coalesce(inner_record."timestamp", inner_record.start_time, CAST(
-                instant_utc(logged_at) - to_milliseconds(coalesce(number_of(inner_record.duration_ms), 0)) AS VARCHAR))
+                instant_utc(logged_at) - to_milliseconds(
+                    least(greatest(coalesce(number_of(inner_record.duration_ms), 0), 0), 1e10)) AS VARCHAR))
                 AS "timestamp"
         )
     FROM (SELECT * REPLACE (from_json(inner_record, '{structure}') AS inner_record) FROM opened)

@@ -20,12 +20,14 @@ _OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 _STARTUP = ("PYTHON", "LC_", "LANG", "LD_")
 
 _SERVER = r"""
-import gc, importlib, json, os, socket, sys, time
+import duckdb, functools, gc, importlib, json, os, socket, sys, time
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
     importlib.import_module(module.name)
 from streamaudit.__main__ import main
+# Several of these run at once: a database with a thread for every core would only get in the way of the others.
+duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
 from streamaudit.deliver.targets import parse
 parse("json://127.0.0.1/", "")  # loads every service
 

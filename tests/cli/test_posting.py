@@ -165,7 +165,7 @@ def test_a_run_killed_after_the_message_arrived_is_maybe_sent(place: Cli, hook: 
 
 def test_of_overlapping_runs_one_posts(place: Cli, hook: Hook) -> None:
     """The second waits and finds that it was sent; a third that may not wait ends with 4."""
-    hook.script = [Answer(late_s=4)]
+    hook.script = [Answer(late_s=2)]
     first = start(place, *WEEK, "--post", "--wait", "1m", **to(hook))
     wait_until(lambda: bool(hook.requests), first)
     third = place.run(*WEEK, "--post", env=to(hook))

@@ -49,11 +49,11 @@ def test_aliases_stand_everywhere_in_place_of_names(cli: Cli, sample_store: Path
     assert len(tenants) > 5
     plain = cli.run("weekly", *WEEK, "--db", sample_store, "--json").out
     assert any(f'"{tenant}"' in plain for tenant in tenants)
-    for form in ("json", "table", "markdown", "csv"):
-        shown = cli.run("weekly", *WEEK, "--db", sample_store, "--redact", "tenant", "--format", form)
-        assert shown.code == 0
-        assert [tenant for tenant in tenants if tenant in shown.out] == [], form
-    hidden = json.loads(cli.run("weekly", *WEEK, "--db", sample_store, "--redact", "tenant", "--json").out)
+    outputs = [word for name in ("json", "txt", "md", "csv") for word in ("-o", f"w.{name}")]
+    assert cli.run("weekly", *WEEK, "--db", sample_store, "--redact", "tenant", *outputs).code == 0
+    for file in cli.folder.glob("w.*"):
+        assert [tenant for tenant in tenants if tenant in file.read_text()] == [], file
+    hidden = json.loads((cli.folder / "w.json").read_text())
     listed = cli.run("report", "--by", "tenant", "--redact", "tenant", "--db", sample_store, "--json").out
     moved = [row["name"] for table in hidden["tables"] if table["name"] == "movers" for row in table["rows"]
         if row["dimension"] == "tenant"]  # fmt: skip

@@ -25,7 +25,7 @@ BY = "tenant,model"
 AUDITS = ("report", "ttft", "tax")
 FORMS = ("raw", "langfuse-v2", "langfuse-rest", "datadog")
 # An example reads files and runs audits, so there are few, and a failing one is not made smaller.
-FEW = settings(max_examples=8, phases=[Phase.generate])
+FEW = settings(max_examples=6, phases=[Phase.generate])
 ADDED = (
     "calls", "streamed_calls", "ttft_calls", "errors", "timeouts", "cancelled_calls", "cancelled_before_first_token",
     "input_tokens", "output_tokens", "hidden_tokens", "tax_tokens", "tax_low_tokens", "tax_high_known_tokens",

@@ -224,11 +224,11 @@ def test_markdown_fences_hold(hostile_report: Report) -> None:
 
 @pytest.mark.parametrize("name", [name for name in formats() if load(name).ALL_GROUPS and name != "html"])
 def test_many_groups_all_arrive(name: str, report_of: Make) -> None:
-    """Formats for machines hold every group, two hundred thousand of them too."""
-    rows: list[Row] = [(f"tenant-{i}", i, i / 7, None) for i in range(200_000)]
+    """Formats for machines hold every group, tens of thousands of them too."""
+    rows: list[Row] = [(f"tenant-{i}", i, i / 7, None) for i in range(30_000)]
     columns = (Column("tenant"), Column("calls", "calls"), Column("tax_usd", "usd"), Column("ttft_p50_ms", "ms"))
     output = render(name, report_of(columns, rows, ("tenant",)))
-    assert output.count("tenant-") == 200_000
+    assert output.count("tenant-") == 30_000
 
 
 def test_moments_without_a_zone_are_utc(report_of: Make) -> None:
