@@ -12,10 +12,10 @@ from streamaudit.sources import APP_KEYS, Match, Record, Refusal
 
 _TEXT = (
     "span_id", "trace_id", "parent_id", "name", "span_kind", "status", "start_ns", "duration", "ml_app", "model_name",
-    "model_provider", "service", "env", "session_id",
+    "model_provider", "service", "env", "session_id", "collection_errors",
 )  # fmt: skip
 _JSON = ("metadata", "metrics", "tags", "input", "output", "meta", "_dd")
-_APM = ("resource_name", "start_timestamp", "end_timestamp", "retained_by")
+_APM = ("resource_name", "start_timestamp", "end_timestamp")
 _METRICS = (
     "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens",
     "time_to_first_token", "estimated_total_cost", "estimated_input_cost", "estimated_output_cost", "total_cost",
@@ -28,19 +28,23 @@ _CSV_NAMES = {
 }  # fmt: skip
 """Names of DDSQL, without ``@``, and the field of a span that each is."""
 _CSV_METRICS = tuple(f"{mark}metrics.{name}" for name in _METRICS for mark in ("@", ""))
-_CSV_COLUMNS = (
-    *(f"@{name}" for name in _CSV_NAMES), *(name for name in _CSV_NAMES if "." in name), *_CSV_METRICS, "@tags",
-)  # fmt: skip
 _CSV_KEYS = tuple(dict.fromkeys(key for keys in APP_KEYS.values() for key in keys))
-_ROUNDED = re.compile(r"\d\.\d+E\+\d+")
+_CSV_COLUMNS = (
+    *(f"@{name}" for name in _CSV_NAMES), *(name for name in _CSV_NAMES if "." in name), *_CSV_METRICS, *_METRICS,
+    *(f"@{key}" for key in _CSV_KEYS), *_CSV_KEYS, "@tags", "timestamp",
+)  # fmt: skip
+"""A query may give a column its plain name, ``@metrics.output_tokens AS output_tokens``."""
+_ROUNDED = re.compile(r"\d(\.\d+)?E\+\d+")
+_TITLES = {"Service", "Resource", "Span Kind", "Trace ID", "ML App"}
+"""Titles of columns of a list in the browser, beside ``Duration``."""
 
 FIELDS = {
-    **dict.fromkeys((*_TEXT, *_CSV_COLUMNS, *(f"@{key}" for key in _CSV_KEYS)), "VARCHAR"),
+    **dict.fromkeys((*_TEXT, *_CSV_COLUMNS), "VARCHAR"),
     **dict.fromkeys((*_JSON, "attributes", "data", "spans"), "JSON"),
 }
 NEEDS = (
     ("span_kind", "attributes.span_kind", "meta.span.kind", "@meta.span.kind"),
-    ("start_ns", "attributes.start_ns", "@start_ns"),
+    ("start_ns", "attributes.start_ns", "@start_ns", "timestamp"),
 )
 
 
@@ -60,6 +64,11 @@ def recognise(head: Sequence[Record]) -> Match | Refusal | None:
             return Refusal(
                 "an error message of an API, and no export",
                 "ask again; an organisation without LLM Observability data gets such an answer too",
+            )
+        if "Duration" in record and set(record) & _TITLES:
+            return Refusal(
+                "a list downloaded from the browser: its columns and units are those of the screen",
+                "export the spans through the export API, or as a DDSQL table with @span_id, @start_ns and @duration",
             )
         shape = _shape(record)
         if shape is not None:
@@ -105,16 +114,20 @@ def _flat() -> str:
         rest = f', "{spelled}"' if "." in spelled else ""
         return f'coalesce("{name}", "@{spelled}"{rest})'
 
+    def packed(names: dict[str, str]) -> str:
+        """An object of the columns that are there, or NULL where none is."""
+        pairs = ", ".join(f"'{name}', {column}" for name, column in names.items())
+        return f"CASE WHEN coalesce({', '.join(names.values())}) IS NOT NULL THEN json_object({pairs}) END"
+
+    metrics = {name: f'coalesce("@metrics.{name}", "metrics.{name}", "{name}")' for name in _METRICS}
+    keys = {key: f'coalesce("@{key}", "{key}")' for key in _CSV_KEYS}
     fields = [f'"{name}" := {value(name)}' for name in _TEXT]
-    fields += [f'"{name}" := NULL::VARCHAR' for name in _APM]
+    fields += [f'"{name}" := NULL::VARCHAR' for name in _APM if name != "start_timestamp"]
     fields += [f'"{name}" := "{name}"' for name in _JSON if name not in ("metrics", "metadata", "tags")]
-    metrics = ", ".join(f"'{name}', coalesce(\"@metrics.{name}\", \"metrics.{name}\")" for name in _METRICS)
-    keys = ", ".join(f"'{key}', \"@{key}\"" for key in _CSV_KEYS)
-    is_csv = 'coalesce("@span_id", "@meta.span.kind", "meta.span.kind") IS NOT NULL'
     fields += [
-        f"metrics := coalesce(metrics, CASE WHEN {is_csv} THEN json_object({metrics}) END)",
-        f"metadata := coalesce(metadata, CASE WHEN {is_csv} THEN json_object({keys}) END)",
-        'tags := coalesce(tags, try_cast("@tags" AS JSON))', "custom := NULL::JSON",
+        'start_timestamp := "timestamp"', f"metrics := coalesce(metrics, {packed(metrics)})",
+        f"metadata := coalesce(metadata, {packed(keys)})", 'tags := coalesce(tags, try_cast("@tags" AS JSON))',
+        "custom := NULL::JSON",
     ]  # fmt: skip
     return ", ".join(fields)
 
@@ -139,7 +152,10 @@ opened AS (
     SELECT
         line, record, is_empty,
         struct_pack(
-            span_id := s.span_id, trace_id := s.trace_id, parent_id := s.parent_id,
+            -- A spreadsheet rounds long ids, 9.18734E+18, which makes many spans one.
+            span_id := CASE WHEN NOT regexp_full_match(s.span_id, '{rounded}') THEN s.span_id END,
+            trace_id := CASE WHEN NOT regexp_full_match(s.trace_id, '{rounded}') THEN s.trace_id END,
+            parent_id := s.parent_id,
             name := coalesce(s.name, s.resource_name),
             span_kind := coalesce(s.span_kind, s.meta->>'$.span.kind', s.meta->>'$."span.kind"', s.meta->>'$.kind',
                 s.custom->>'$._dd.llmobs.span_kind',
@@ -182,18 +198,23 @@ opened AS (
                     s.custom->>'$.gen_ai.response.time_to_first_chunk')) END),
             is_estimate := bool_of(s.custom->>'$.openai.response.usage.completion_tokens_estimated'),
             tags := list_concat(try_cast(s.tags AS VARCHAR[]), try_cast(batch->'tags' AS VARCHAR[])),
-            "input" := coalesce(s.input, s.meta->'input'),
-            answer_chars := coalesce(length(coalesce(s.output->>'value', s.meta->>'$.output.value')),
+            -- Text that was too large is replaced by a sentence in brackets (dd-trace's span writer), and
+            -- ``collection_errors`` says so: neither its length nor its hash is the text's.
+            "input" := CASE WHEN NOT is_dropped AND coalesce(s.input->>'value', s.meta->>'$.input.value', '')
+                NOT LIKE '[This value has been dropped%' THEN coalesce(s.input, s.meta->'input') END,
+            answer_chars := CASE WHEN NOT is_dropped AND coalesce(s.output->>'value', s.meta->>'$.output.value', '')
+                NOT LIKE '[This value has been dropped%' THEN coalesce(
+                length(coalesce(s.output->>'value', s.meta->>'$.output.value')),
                 list_sum(list_transform(
                     from_json(coalesce(s.output->'messages', s.meta->'$.output.messages'),
                         '[{"role": "VARCHAR", "content": "VARCHAR"}]'),
-                    lambda said: CASE WHEN said.role IS DISTINCT FROM 'reasoning' THEN length(said.content) END))),
+                    lambda said: CASE WHEN said.role IS DISTINCT FROM 'reasoning' THEN length(said.content) END))) END,
             user_id := s.custom->>'$.usr.id', version := s.custom->>'version',
             error_type := coalesce(s.meta->>'$.error.type', s.meta->>'$."error.type"', s.custom->>'$.error.type'),
             _dd := s._dd
         ) AS a
-    FROM opened
+    FROM (SELECT *, coalesce(contains(s.collection_errors, 'dropped_io'), false) AS is_dropped FROM opened)
 )"""
-SPANS = _OPENED.replace("{structure}", _structure()).replace("{flat}", _flat())
+SPANS = _OPENED.replace("{structure}", _structure()).replace("{flat}", _flat()).replace("{rounded}", _ROUNDED.pattern)
 """CTEs over ``records`` that end in ``spans``: ``line``, ``record``, ``a`` (a span of any shape) and ``is_empty`` (a
 batch without spans)."""

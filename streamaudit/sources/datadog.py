@@ -32,10 +32,13 @@ _SQL = (
     SELECT
         *,
         tagged[len($tag_keys) + 1:] AS own_tags,
+        json_extract_string(a.metadata, ['/user_api_key_team_alias', '/user_api_key_team_id', '/user_api_key_org_id'])
+            AS gateway_teams,
         bool_of(first_filled(app[$app_stream_from:$app_stream_to])) AS stream_flag,
         coalesce(number_of(m[6]), number_of(m[7])) AS ttft_s,
         coalesce(number_of(a.metadata->>'$.latency_metrics.time_to_first_token_ms'), number_of(m[8]),
-            number_of(a.metadata->>'ttft_ms')) AS other_ttft_ms
+            number_of(a.metadata->>'ttft_ms'),
+            number_of(a.metadata->>'$."gen_ai.response.time_to_first_chunk"') * 1000) AS other_ttft_ms
     FROM parts
 ), timed AS (
     SELECT
@@ -54,7 +57,8 @@ _SQL = (
             number_of(m[9]) / 1e9,
             -- Dollars as sent; a figure that is no plausible price per token is in an unknown unit.
             CASE WHEN number_of(m[12]) / nullif(coalesce(number_of(m[1]), 0) + coalesce(number_of(m[2]), 0), 0)
-                BETWEEN 1e-9 AND 1e-3 THEN number_of(m[12]) END
+                BETWEEN 1e-9 AND 1e-3 THEN number_of(m[12]) END,
+            number_of(a.metadata->>'$.spend_metrics.response_cost')
         ) AS total_usd
     FROM timed
 )
@@ -83,11 +87,11 @@ SELECT
     coalesce(
         filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
         filled_rank(app[$app_tenant_from:$app_tenant_to], 99),
-        filled_rank(tagged[$tag_tenant_from:$tag_tenant_to], 199)
+        filled_rank(tagged[$tag_tenant_from:$tag_tenant_to], 199), filled_rank(gateway_teams, 299)
     ) AS tenant_rank,
     coalesce(
         first_filled(json_extract_string(record, $map_tenant)), first_filled(app[$app_tenant_from:$app_tenant_to]),
-        first_filled(tagged[$tag_tenant_from:$tag_tenant_to])
+        first_filled(tagged[$tag_tenant_from:$tag_tenant_to]), first_filled(gateway_teams)
     ) AS tenant,
     coalesce(
         filled_rank(json_extract_string(record, $map_route), -1) * 0,
@@ -215,18 +219,20 @@ _READS = {
     "transport": "metadata.transport, tags.transport", "operation": "span_kind", "start_time": "start_ns",
     "end_time": "start_ns + duration", "duration_ms": "duration",
     "streamed": "metadata.stream; a usable TTFT proves it",
-    "ttft_ms": "metrics.time_to_first_token or timeToFirstToken in seconds, ttft_ms; metadata.ttft_ms",
+    "ttft_ms": "metrics.time_to_first_token or timeToFirstToken in seconds, ttft_ms; "
+        "metadata.latency_metrics.time_to_first_token_ms, ttft_ms, gen_ai.response.time_to_first_chunk",
     "ttvt_ms": "metrics.time_to_first_output_token_ms", "input_tokens": "metrics.input_tokens",
     "cached_input_tokens": "metrics.cache_read_input_tokens", "cache_write_tokens": "metrics.cache_write_input_tokens",
     "output_tokens": "metrics.output_tokens", "reasoning_tokens": "metrics.reasoning_output_tokens",
     "max_tokens": "metadata.max_tokens", "cache_hit": "metadata.cache_hit",
-    "cost_usd": "metrics.estimated_total_cost, total_cost",
+    "cost_usd": "metrics.estimated_total_cost, total_cost; metadata.spend_metrics.response_cost",
     "input_cost_usd": "metrics.estimated_input_cost, input_cost",
     "output_cost_usd": "metrics.estimated_output_cost, output_cost", "cancelled_by": "metadata.cancelled_by",
     "cancelled_at_ms": "metadata.cancelled_at_ms", "upstream_cancelled": "metadata.upstream_cancelled",
     "upstream_end_ms": "metadata.upstream_end_ms", "finish_reason": "metadata.finish_reason, tags.finish_reason",
-    "http_status": "metadata.http_status", "error_type": "tags.error_type", "output_chars": "length of output.value",
-    "visible_output_chars": "length of output.value",
+    "http_status": "metadata.http_status", "error_type": "tags.error_type",
+    "output_chars": "length of output.value or its messages",
+    "visible_output_chars": "length of output.value or its messages",
 }  # fmt: skip
 
 _REMEDIES = {
@@ -269,7 +275,10 @@ SOURCE = Source(
     fields=FIELDS,
     sql=_SQL,
     top_keys={"deploy": ("version", "git.commit.sha", "git_commit_sha", "custom.version")},
-    own_keys={"route": ("ancestor",)},
+    own_keys={
+        "route": ("ancestor",),
+        "tenant": tuple(f"metadata.user_api_key_{name}" for name in ("team_alias", "team_id", "org_id")),
+    },
     nested_rule="same_model",
     id_field="span_id",
     time_field="start_ns",

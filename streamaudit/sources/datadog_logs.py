@@ -4,6 +4,7 @@ under ``attributes`` and is read as raw JSON lines are; tags and the time of the
 Datadog Logs API v2 (``data[].attributes.attributes``) and log archives (``_id``, ``date``, ``attributes``).
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,8 +20,19 @@ def _said(record: Record) -> tuple[str, dict[str, Any]] | None:
         return None
     inner = attributes.get("attributes")
     if record.get("type") == "log" and isinstance(inner, dict):
-        return "attributes.attributes", inner
-    return ("attributes", attributes) if "_id" in record and "date" in record else None
+        return "attributes.attributes", {**inner, **_parsed(attributes.get("message"))}
+    if "_id" in record and "date" in record:
+        return "attributes", {**attributes, **_parsed(record.get("message"))}
+    return None
+
+
+def _parsed(message: Any) -> dict[str, Any]:
+    """A log line of JSON that no pipeline of Datadog has parsed."""
+    try:
+        found = json.loads(message) if isinstance(message, str) and message.startswith("{") else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _recognise(head: Sequence[Record]) -> Match | None:
@@ -38,7 +50,12 @@ _LOGGED = """
 WITH opened AS (
     SELECT
         line, record, coalesce(id, _id) AS log_id, coalesce("date", attributes->>'timestamp') AS logged_at,
-        CASE WHEN type = 'log' THEN attributes->'attributes' ELSE attributes END AS inner_record,
+        -- What no pipeline has parsed still stands in the message, as JSON text.
+        json_merge_patch(
+            CASE WHEN type = 'log' THEN attributes->'attributes' ELSE attributes END,
+            CASE WHEN coalesce(message, attributes->>'message') LIKE '{%'
+                AND json_valid(coalesce(message, attributes->>'message'))
+                THEN coalesce(message, attributes->>'message') ELSE '{}' END) AS inner_record,
         coalesce(tags, attributes->'tags') AS log_tags,
         coalesce(service, attributes->>'service') AS log_service
     FROM records
@@ -50,6 +67,8 @@ WITH opened AS (
                 AS id,
             coalesce(inner_record.tags, log_tags) AS tags,
             coalesce(inner_record.service, log_service) AS service,
+            coalesce(inner_record.environment, tag_values(try_cast(log_tags AS VARCHAR[]), ['env'])[1])
+                AS environment,
             -- A line is logged when its call has ended.
             coalesce(inner_record."timestamp", inner_record.start_time, CAST(
                 instant_utc(logged_at) - to_milliseconds(
@@ -71,10 +90,10 @@ def _sql() -> str:
 
 SOURCE = Source(
     name="datadog_logs",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={
-        **dict.fromkeys(("id", "_id", "type", "date", "service"), "VARCHAR"),
+        **dict.fromkeys(("id", "_id", "type", "date", "service", "message"), "VARCHAR"),
         **dict.fromkeys(("attributes", "tags"), "JSON"),
     },
     sql=_sql(),

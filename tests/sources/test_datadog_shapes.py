@@ -76,6 +76,7 @@ DDSQL = {
 }  # fmt: skip
 PYTHON, DOTTED = {"span": {"kind": "llm"}}, {"span.kind": "llm"}
 BROKE = {"status": "error"}
+DROPPED = "[This value has been dropped because this span's size exceeds the 5MB size limit.]"
 
 Case = tuple[Record, dict[str, Any]]
 CASES: dict[str, Case] = {
@@ -102,6 +103,25 @@ CASES: dict[str, Case] = {
         {"call_id": "b2c7b6a4-11d2-4a6b-8a1f-5d6e7f809102"},
     ),
     "a session of the whole batch": (intake(event("se", **LITELLM), session_id="s-1"), {"session_id": "s-1"}),
+    "a gateway's cost and team": (
+        intake(event("co", kind="llm", metadata={
+            "model_name": "our-own", "spend_metrics": {"response_cost": 0.00002}, "user_api_key_team_alias": "acme"},
+            model_name=None)),
+        {"cost_usd": 0.00002, "cost_basis": "reported", "tenant": "acme"},
+    ),
+    "OpenTelemetry's first chunk in metadata": (
+        event("ot", **PYTHON, metadata={"gen_ai.response.time_to_first_chunk": 0.5}),
+        {"ttft_ms": 500.0, "ttft_status": "usable"},
+    ),
+    "texts that were too large": (
+        event("big", **PYTHON, input={"value": DROPPED}, output={"value": DROPPED}),
+        {"input_hash": None, "output_chars": None, "visible_output_chars": None},
+    ),
+    "texts that the tracer says it dropped": (
+        envelope({**event("gone", **PYTHON, output={"value": ""}, input={"value": "x"}),
+                  "collection_errors": ["dropped_io"]}),
+        {"input_hash": None, "output_chars": None},
+    ),
     "a bare tracer event": (event("bare", **PYTHON), {"model": "claude-sonnet-4-5", "input_tokens": 57}),
     "answers in messages, hidden thinking left out": (
         event("said", **PYTHON, output={"messages": [
@@ -218,6 +238,29 @@ def test_a_ddsql_table_is_read_by_its_own_names(store: Store, tmp_path: Path) ->
     assert got["x3"]["duration_ms"] == 5000.0 and got["x3"]["output_tokens"] == 288
 
 
+def test_a_ddsql_table_may_name_its_columns_plainly(store: Store, tmp_path: Path) -> None:
+    """Metrics and keys without what stands before them, and the time of the event where the span's own is left out."""
+    plain = {"span_id": "p1", "trace_id": "t", "span_kind": "llm", "start_ns": "1794816000000000000", "duration": "5e9",
+             "output_tokens": "288", "time_to_first_token": "0.5", "tenant_id": "acme", "version": "9"}  # fmt: skip
+    timed = {key: value for key, value in DDSQL.items() if key != "@start_ns"} | {"timestamp": "1794816000123"}
+    files = table(tmp_path / "a.csv", [plain]), table(tmp_path / "b.csv", [timed])
+    for result in ingest(store, *files):
+        assert result.problem is None and not result.rejects
+    got = calls(store)
+    one, other = got["p1"], got["14624140233640368325"]
+    assert (one["output_tokens"], one["ttft_ms"], one["tenant"], one["deploy"]) == (288, 500.0, "acme", "9")
+    assert f"{other['start_time']:%H:%M:%S.%f}" == "08:00:00.123000"
+
+
+def test_a_row_whose_id_a_spreadsheet_rounded_is_rejected(store: Store, tmp_path: Path) -> None:
+    """Among whole ones, below the first rows; a rounded trace is no trace."""
+    rows = [DDSQL, {**DDSQL, "@span_id": "1.46241E+19"}, {**DDSQL, "@span_id": "2", "@trace_id": "1.46241E+19"}]
+    far = [{**DDSQL, "@span_id": str(number)} for number in range(1000, 1200)]
+    (result,) = ingest(store, table(tmp_path / "a.csv", [*far, *rows]))
+    assert result.counts is not None and (result.counts.new, result.counts.rejected) == (202, 1)
+    assert calls(store)["2"]["trace_id"] is None
+
+
 REFUSED: dict[str, tuple[str, str]] = {
     "annotations": ("Content ID,Type,Input,Output,ann_label\n1,trace,a,b,good\n", "annotations"),
     "ids that a spreadsheet rounded": (
@@ -225,6 +268,9 @@ REFUSED: dict[str, tuple[str, str]] = {
         "spreadsheet",
     ),
     "an error answer": ('{"errors":[{"detail":"No valid indexes specified"}]}\n', "error message"),
+    "a list of the browser": (
+        'Date,Service,Resource,Duration\n"Mar 10, 2026",shop,POST /v1/chat,6.41 s\n', "list downloaded",
+    ),
     "APM spans without tags": ('{"id":"x","type":"spans","attributes":{"service":"shop"}}\n', "APM"),
 }  # fmt: skip
 
@@ -260,6 +306,17 @@ def test_logs_hold_what_the_application_wrote(store: Store, tmp_path: Path) -> N
         one = both[name]
         assert (one["ttft_ms"], one["output_tokens"], one["tenant"], one["deploy"]) == (734.0, 288, "Acme", "9")
         assert f"{one['start_time']:%H:%M:%S.%f}" == "08:00:03.588000"
+        assert one["environment"] == "prod"
+
+
+def test_a_log_line_that_nothing_parsed_is_read_from_its_message(store: Store, tmp_path: Path) -> None:
+    """As JSON text; other messages are no records."""
+    whole = log()
+    line = {**whole, "attributes": {}, "message": json.dumps(whole["attributes"])}
+    text_only = {**line, "_id": "log-2", "message": "{no JSON"}
+    (result,) = ingest(store, write_lines(tmp_path / "archive.jsonl", [line, text_only]))
+    assert result.problem is None and result.counts is not None
+    assert calls(store)["log-1"]["ttft_ms"] == 734.0
 
 
 def test_a_log_without_calls_is_no_log_of_calls(store: Store, tmp_path: Path) -> None:
