@@ -9,6 +9,7 @@ from sample_traces.datadog import (
 )
 from sample_traces.figures import truth
 from sample_traces.fleet import simulate
+from sample_traces.gateways import write_helicone, write_langsmith, write_litellm, write_litellm_rows
 from sample_traces.langfuse import (
     write_langfuse_js_dump,
     write_langfuse_python_dump,
@@ -33,12 +34,16 @@ __all__ = [
     "write_datadog_flat",
     "write_datadog_intake",
     "write_datadog_tracer",
+    "write_helicone",
     "write_langfuse_js_dump",
     "write_langfuse_python_dump",
     "write_langfuse_rest_v2",
     "write_langfuse_ui_events",
     "write_langfuse_ui_observations",
     "write_langfuse_v2",
+    "write_langsmith",
+    "write_litellm",
+    "write_litellm_rows",
     "write_otel",
     "write_otel_snake",
     "write_phoenix",

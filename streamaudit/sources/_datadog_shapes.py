@@ -60,7 +60,7 @@ def recognise(head: Sequence[Record]) -> Match | Refusal | None:
                 "annotations of a Datadog queue: they hold no times and no tokens",
                 "export the spans themselves by their trace ids, through the export API",
             )
-        if isinstance(record.get("errors"), list) and not {"data", "id", "trace_id"} & set(record):
+        if set(record) == {"errors"} and isinstance(record["errors"], list):
             return Refusal(
                 "an error message of an API, and no export",
                 "ask again; an organisation without LLM Observability data gets such an answer too",

@@ -21,6 +21,10 @@ _FOREIGN = (
     "metrics.output_tokens",
     "dotted_order",
     "resourceSpans",
+    "call_type",
+    "delay_ms",
+    "run_type",
+    "native_tokens_completion",
 )
 
 _FIELDS = (

@@ -20,7 +20,7 @@ _OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 _STARTUP = ("PYTHON", "LC_", "LANG", "LD_")
 
 _SERVER = r"""
-import duckdb, functools, gc, importlib, json, os, socket, sys, time
+import contextlib, duckdb, functools, gc, importlib, json, os, socket, sys, time
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
@@ -59,7 +59,12 @@ while arguments is None:
     _, status = os.waitpid(pid, 0)
     door.sendall(b"%8d" % os.waitstatus_to_exitcode(status))
 sys.argv = ["streamaudit", *arguments]
-sys.exit(main())
+code = main()
+# Taking the interpreter down takes longer than most commands; a process that starts from nothing does it.
+with contextlib.suppress(OSError):
+    sys.stdout.flush()
+    sys.stderr.flush()
+os._exit(code)
 """
 
 

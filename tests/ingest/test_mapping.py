@@ -11,7 +11,8 @@ from streamaudit.mapping import MAPPABLE, Mapping, can_fill, near_path
 from streamaudit.reader import Reader
 from streamaudit.sources import Match, claims, discover
 from streamaudit.store import Store
-from tests.sources.benchmarks import aiperf, llmperf
+from tests.sources.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from tests.sources.gateways import helicone, langsmith, litellm, openrouter
 from tests.sources.test_datadog_shapes import log
 from tests.support import (
     Record,
@@ -112,6 +113,13 @@ FORMATS: dict[str, Callable[[Record], Record]] = {
     "datadog": lambda mine: datadog_span("a", mine=mine),
     "datadog_logs": lambda mine: {**log(), "mine": mine},
     "aiperf": lambda mine: {**aiperf("a"), "mine": mine},
+    "genai_perf": lambda mine: genai_perf("a", mine=mine),
+    "guidellm": lambda mine: {**guidellm("a"), "mine": mine},
+    "helicone": lambda mine: helicone("a", mine=mine),
+    "langsmith": lambda mine: langsmith("a", mine=mine),
+    "litellm": lambda mine: litellm("a", mine=mine),
+    "openrouter": lambda mine: {**openrouter("a"), "mine": mine},
+    "vllm": lambda mine: vllm("a", mine=mine),
     "llmperf": lambda mine: {**llmperf(0.2, 1.0), "mine": mine},
     "phoenix": lambda mine: phoenix_span("a", mine=mine),
     "otel": lambda mine: otel_batch(otel_span("a", {f"mine.{column}": value for column, value in mine.items()})),

@@ -1,5 +1,8 @@
 """Records of benchmark tools, made up."""
 
+import json
+from typing import Any
+
 from tests.support import Record
 
 START_NS = 1_794_816_000_000_000_000
@@ -48,4 +51,43 @@ def llmperf(ttft_s: float, latency_s: float, error: int | str | None = None) -> 
         "end_to_end_latency_s": 0 if error else latency_s,
         "request_output_throughput_token_per_s": 100.0, "number_total_tokens": 650,
         "number_output_tokens": 1 if error else 100, "number_input_tokens": 550,
+    }  # fmt: skip
+
+
+def vllm(name: str, /, **fields: Any) -> Record:
+    """A detailed result of one request: four chunks in 1.421 s."""
+    return {
+        "date": "20261116-080000", "backend": "openai-chat", "endpoint_type": "openai-chat", "label": name,
+        "model_id": "org/model", "completed": 1, "mean_ttft_ms": 480.0, "input_lens": [812], "output_lens": [4],
+        "ttfts": [0.48], "itls": [[0.02, 0.021, 0.9]], "latencies": [1.421], "start_times": [81234.1], "errors": [""],
+        "generated_texts": ["CONFIDENTIAL-ANSWER-1"], **fields,
+    }  # fmt: skip
+
+
+def genai_perf(name: str, /, **fields: Any) -> Record:
+    """A profile export of one request: two chunks, its usage and the end of the stream."""
+    usage = {"prompt_tokens": 7, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 2}}
+    said = [{"choices": [{"delta": {"content": "CONFIDENTIAL-ANSWER-1"}}]}, {"choices": []}, {"usage": usage}]
+    request = {
+        "timestamp": START_NS + int(name, 36), "response_outputs": [
+            {"response": f"data: {json.dumps(one, separators=(',', ':'))}"} for one in said],
+        "response_timestamps": [START_NS + int(name, 36) + 1_000_000 * at for at in (400, 500, 700)],
+        "request_inputs": {"payload": json.dumps({"model": "m", "stream": True, "max_tokens": 50})},
+    }  # fmt: skip
+    experiments = [{"experiment": {"mode": "concurrency", "value": 1}, "requests": [request]}]
+    return {"service_kind": "openai", "endpoint": "v1/chat/completions", "experiments": experiments, **fields}
+
+
+def guidellm(name: str, /, **lists: list[Record]) -> Record:
+    """A report of one benchmark; by default one request of two seconds that succeeded."""
+    requests = {"successful": [guided(name)], "incomplete": [], "errored": [], **lists}
+    return {"metadata": {"version": 2}, "benchmarks": [{"config": {"backend": {"model": "m"}}, "requests": requests}]}
+
+
+def guided(name: str, /, **fields: Any) -> Record:
+    """One request of a GuideLLM report."""
+    return {
+        "request_id": name, "request_start_time": 1_794_816_000.0, "request_end_time": 1_794_816_002.0,
+        "request_latency": 2.0, "time_to_first_token_ms": 300.0, "prompt_tokens": 7, "output_tokens": 9,
+        "info": {"status": "completed", "error": None}, **fields,
     }  # fmt: skip

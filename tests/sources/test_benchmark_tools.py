@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from streamaudit.store import Store
-from tests.sources.benchmarks import aiperf, llmperf
+from tests.sources.benchmarks import aiperf, genai_perf, guided, guidellm, llmperf, vllm
 from tests.support import Record, calls, content, equation, ingest, notes, store_of, total, write_lines
 
 
@@ -83,3 +83,60 @@ def test_calls_without_a_start_time_are_in_no_window_and_counted_in_a_note(store
         for name in ("report", "ttft", "tax"):
             assert total(store, name, **window)["calls"] == 0
             assert notes(store, name, **window)["no_start_time"] == 29
+
+
+def test_a_vllm_result_is_a_call_for_each_place_in_its_columns(store: Store, tmp_path: Path) -> None:
+    """Gaps are between chunks; starts are set on the run's date; a failure measured nothing, not 0."""
+    fault = "Traceback (most recent call last):\n  File x\naiohttp.client_exceptions.ServerTimeoutError: private"
+    result = vllm(
+        "9", input_lens=[812, 7], output_lens=[4, 0], ttfts=[0.48, 0.0], itls=[[0.02, 0.021, 0.9], []],
+        latencies=[1.421, 0.0], start_times=[81234.1, 81234.35], errors=["", fault],
+    )  # fmt: skip
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps(result) + json.dumps(vllm("10")))
+    ingest(store, path)
+    whole, failed, other = (calls(store)[f"20261116-080000/org/model/{place}"] for place in ("9/1", "9/2", "10/1"))
+    assert (whole["ttft_ms"], whole["duration_ms"], whole["output_tokens"], whole["deploy"]) == (480.0, 1421.0, 4, "9")
+    assert [round(at, 6) for at in whole["chunk_offsets_ms"]] == [480.0, 500.0, 521.0, 1421.0]
+    assert (failed["start_time"] - whole["start_time"]).total_seconds() == 0.25
+    assert (failed["outcome"], failed["ttft_ms"], failed["output_tokens"]) == ("timeout", None, None)
+    assert other["deploy"] == "10"
+
+
+def test_a_vllm_result_without_its_requests_is_refused(store: Store, tmp_path: Path) -> None:
+    """Means alone are no calls; which option saves them is said."""
+    kept = {name: value for name, value in vllm("a").items() if not isinstance(value, list)}
+    (result,) = ingest(store, write_lines(tmp_path / "run.json", [kept]))
+    assert result.problem is not None and "vLLM" in result.problem
+    assert result.hint is not None and "--save-detailed" in result.hint
+
+
+def test_a_genai_perf_export_has_an_instant_for_every_response(store: Store, tmp_path: Path) -> None:
+    """The first is the TTFT, the last the end; tokens are there when the stream said its usage."""
+    one, two = genai_perf("a"), genai_perf("b")
+    one["experiments"] += two["experiments"]
+    two["experiments"][0]["requests"][0] |= {"response_outputs": [], "response_timestamps": []}
+    path = tmp_path / "profile_export.json"
+    path.write_text(json.dumps(one, indent=1))
+    ingest(store, path)
+    first, second = sorted(calls(store).values(), key=lambda call: str(call["start_time"]) + call["call_id"])
+    expected = {
+        "ttft_ms": 400.0, "duration_ms": 700.0, "chunk_offsets_ms": [400.0, 500.0, 700.0], "input_tokens": 7,
+        "output_tokens": 9, "reasoning_tokens": 2, "model": "m", "route": "v1/chat/completions", "max_tokens": 50,
+    }  # fmt: skip
+    assert {name: first[name] for name in expected} == expected
+    assert (second["outcome"], second["ttft_ms"], second["output_tokens"]) == ("error", None, None)
+
+
+def test_a_guidellm_report_tells_who_was_cut_from_who_left(store: Store, tmp_path: Path) -> None:
+    """What the benchmark's own clock cut is interrupted, and no user's cancel."""
+    path = tmp_path / "benchmarks.json"
+    wrong = {"status": "errored", "error": "ReadTimeout: private"}
+    path.write_text(json.dumps(guidellm("a", incomplete=[guided("b")], errored=[guided("c", info=wrong)]), indent=1))
+    ingest(store, path)
+    found = calls(store)
+    assert {name: call["outcome"] for name, call in found.items()} == {
+        "a": "completed", "b": "interrupted", "c": "timeout",
+    }  # fmt: skip
+    assert (found["a"]["ttft_ms"], found["a"]["duration_ms"], found["a"]["output_tokens"]) == (300.0, 2000.0, 9)
+    assert found["b"]["usage_basis"] == "tokenizer" and total(store, "report")["cancelled_calls"] == 0

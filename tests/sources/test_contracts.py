@@ -14,7 +14,8 @@ from streamaudit.reader import Reader
 from streamaudit.sources import APP_KEYS, Match, Source, discover, parameters
 from streamaudit.store import Store, sql_text
 from tests.figures.test_forms_agree import FORMS
-from tests.sources.benchmarks import aiperf, llmperf
+from tests.sources.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from tests.sources.gateways import openrouter, spend_row
 from tests.sources.test_datadog_shapes import log
 from tests.support import AUDITS, audit, calls, equation, ingest, raw_call, write_lines
 
@@ -33,6 +34,11 @@ def samples(fleet: Fleet, folder: Path) -> dict[str, tuple[str, Path]]:
         records = [aiperf(str(n), early=early, cancelled=n % 2 == 0) for n in range(4)]
         found[f"aiperf-{early}"] = ("aiperf", write_lines(folder / f"aiperf-{early}.jsonl", records))
     found["logs"] = ("datadog_logs", write_lines(folder / "logs.jsonl", [log(), log()]))
+    for name, record in (("openrouter", openrouter("a")), ("litellm", spend_row("a")), ("vllm", vllm("a")),
+                         ("genai_perf", genai_perf("a")), ("guidellm", guidellm("a"))):  # fmt: skip
+        file = folder / f"one-{name}.json"
+        file.write_text(json.dumps(record, indent=2))
+        found[f"one-{name}"] = (name, file)
     path = folder / "llmperf.json"
     path.write_text(json.dumps([llmperf(0.2, 1.0), llmperf(0.3, 1.1, 429)], indent=2))
     found["llmperf"] = ("llmperf", path)

@@ -10,7 +10,8 @@ import pytest
 
 from streamaudit.sources import APP_KEYS, discover
 from streamaudit.store import Store
-from tests.sources.benchmarks import aiperf, llmperf
+from tests.sources.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from tests.sources.gateways import helicone, langsmith, litellm, openrouter
 from tests.sources.test_datadog_shapes import log
 from tests.support import (
     AUDITS,
@@ -78,6 +79,16 @@ _NESTED: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "output": ("value",),
     },
+    "litellm": {
+        "metadata": ("usage_object", "error_information", "spend_logs_metadata", "requester_metadata", "stream"),
+        "model_parameters": ("stream", "max_tokens"), "error_information": ("error_code", "error_class",
+        "error_message"),
+    },
+    "langsmith": {"extra": ("metadata", "invocation_params"), "prompt_token_details": ("cache_read",)},
+    "helicone": {"request_properties": ("tenant", "Helicone-Session-Id", "rendered_tokens"),
+    "request_body": ("stream",)},
+    "openrouter": {"data": ("id", "created_at", "native_tokens_completion", "total_cost", "cancelled", "streamed")},
+    "vllm": {}, "genai_perf": {}, "guidellm": {},
     "datadog_logs": {"attributes": ("id", "start_time", "duration_ms", "output_tokens", "tenant", "tags", "metadata")},
     "aiperf": {
         "metadata": (
@@ -114,7 +125,8 @@ def _base(source: str, number: int) -> Record:
     made: dict[str, Callable[[str], Record]] = {
         "raw": raw_call, "langfuse": langfuse_row, "datadog": datadog_span, "aiperf": aiperf,
         "datadog_logs": lambda name: {**log(), "_id": name}, "phoenix": phoenix_span,
-        "otel": lambda name: otel_batch(otel_span(name)),
+        "litellm": litellm, "langsmith": langsmith, "helicone": helicone, "openrouter": openrouter, "vllm": vllm,
+        "genai_perf": genai_perf, "guidellm": guidellm, "otel": lambda name: otel_batch(otel_span(name)),
     }  # fmt: skip
     return made[source](name) if source in made else llmperf(0.2, 1 + number / 1000)
 
@@ -154,7 +166,10 @@ def _put_in_span(batch: Record, place: str, name: str, value: Any) -> None:
 
 
 def _size(record: Record) -> int:
-    """A batch with several elements is as many; every other record is one."""
+    """A batch with several elements is as many, and so is a run with several requests; every other record is one."""
+    measured = record.get("ttfts")
+    if isinstance(measured, list):
+        return max(len(measured), 1)
     elements = record.get("resourceSpans") or record.get("resource_spans")
     return len(elements) if isinstance(elements, list) and elements else 1
 

@@ -20,7 +20,7 @@ def rows(table: Path) -> list[tuple[str, str]]:
 def test_every_trap_has_a_test_that_is_there(table: Path) -> None:
     """A test is a function, or one of the named cases of a parametrised one."""
     named = rows(table)
-    assert len(named) >= 8
+    assert len(named) >= 5
     for file, test in named:
         source = (HERE / file).read_text()
         assert f"def {test}(" in source or f'"{test}"' in source, f"{file}::{test}"

@@ -1,0 +1,94 @@
+"""vLLM ``bench serve --save-result --save-detailed``: one object a run, whose columns hold a value for each request.
+
+Seconds in the columns. ``start_times`` are of a monotonic clock: they are set on the run's ``date``, which names no
+zone
+and is taken for UTC. ``itls`` are gaps between chunks, not tokens (vllm-project/vllm, vllm/benchmarks/serve.py).
+"""
+
+from collections.abc import Sequence
+
+from streamaudit.sources import Match, Record, Refusal, Source
+from streamaudit.sources._plain import normalise
+
+_JSON = ("input_lens", "output_lens", "ttfts", "itls", "errors", "latencies", "start_times")
+
+
+def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
+    for record in head:
+        if isinstance(record.get("ttfts"), list) and isinstance(record.get("itls"), list):
+            return Match("detailed result", "ttfts + itls")
+        if "mean_ttft_ms" in record and "model_id" in record:
+            return Refusal("a vLLM result without its requests", "run the benchmark again with --save-detailed")
+    return None
+
+
+_PREPARED = """
+    WITH told AS (
+        SELECT line, record, "date" AS run, model_id, label, backend, endpoint_type,
+            try_cast(input_lens AS VARCHAR[]) AS inputs, try_cast(output_lens AS VARCHAR[]) AS outputs,
+            try_cast(ttfts AS DOUBLE[]) AS firsts, from_json(itls, '[["DOUBLE"]]') AS gaps,
+            try_cast(errors AS VARCHAR[]) AS wrong, try_cast(latencies AS DOUBLE[]) AS took,
+            try_cast(start_times AS DOUBLE[]) AS starts,
+            try_strptime("date", '%Y%m%d-%H%M%S') AS began
+        FROM records
+    ), opened AS (
+        SELECT line, record, run, model_id, label, endpoint_type, began, number, coalesce(len(firsts), 0) AS measured,
+            inputs[number] AS input_len, outputs[number] AS output_len, firsts[number] AS first_s,
+            gaps[number] AS gap_s, nullif(wrong[number], '') AS fault, took[number] AS took_s,
+            starts[number] - list_min(starts) AS after_s
+        FROM (SELECT *, unnest(generate_series(1, greatest(len(firsts), 1))) AS number FROM told)
+    ), timed AS (
+        SELECT *, fault IS NULL AND first_s > 0 AS is_whole,
+            -- An error is a whole traceback; its last line has the class.
+            error_class(string_split(trim(fault, chr(10) || ' '), chr(10))[-1]) AS class,
+            coalesce(nullif(took_s, 0), CASE WHEN fault IS NULL THEN first_s + coalesce(list_sum(gap_s), 0) END) * 1000
+                AS took_ms
+        FROM opened
+    )
+    SELECT
+        line, record, CASE WHEN run IS NULL AND model_id IS NULL THEN NULL WHEN number > measured THEN 'other'
+            ELSE 'llm' END AS kind,
+        [nullif(endpoint_type, '')] AS own_routes, [nullif(label, '')] AS own_deploys,
+        concat_ws('/', run, model_id, label, number) AS call_id,
+        nullif(model_id, '') AS model, nullif(model_id, '') AS response_model,
+        began + to_microseconds(try_cast(round(coalesce(after_s, 0) * 1e6) AS BIGINT)) AS start_time,
+        took_ms AS duration_ms, CASE WHEN first_s > 0 THEN true END AS streamed,
+        CASE WHEN first_s > 0 THEN first_s * 1000 END AS ttft_ms,
+        CASE WHEN first_s > 0 THEN len(gap_s) + 1 END AS chunk_count,
+        CASE WHEN first_s > 0 THEN list_transform(generate_series(0, len(gap_s)),
+            lambda i: (first_s + coalesce(list_sum(gap_s[:i]), 0)) * 1000) END AS chunk_offsets_ms,
+        tokens_of(input_len) AS input_tokens, CASE WHEN is_whole THEN tokens_of(output_len) END AS output_tokens,
+        CASE WHEN is_whole THEN 'completed' END AS app_outcome, fault IS NOT NULL AS failed,
+        says_cancelled(class) AS error_cancelled, says_timeout(class) AS error_timeout, class AS error_type
+    FROM timed
+"""
+
+_READS = {
+    "call_id": "date, model_id, label and the place in the columns", "model": "model_id", "response_model": "model_id",
+    "start_time": "date + start_times", "duration_ms": "latencies, or ttfts + itls", "ttft_ms": "ttfts",
+    "streamed": "ttfts above 0", "chunk_count": "itls", "chunk_offsets_ms": "ttfts and itls",
+    "input_tokens": "input_lens", "output_tokens": "output_lens", "error_type": "errors",
+}  # fmt: skip
+
+_REMEDIES = {
+    "tenant": "a benchmark has none; --map tenant=PATH if yours does",
+    "deploy": "give each run a --label",
+    "cost": "a benchmark reports no cost",
+    "outcome": "a failed request is told by its error; vLLM cancels none",
+}
+
+SOURCE = Source(
+    name="vllm",
+    version=1,
+    recognise=_recognise,
+    fields={
+        **dict.fromkeys(("date", "model_id", "label", "backend", "endpoint_type"), "VARCHAR"),
+        **dict.fromkeys(_JSON, "JSON"),
+    },
+    sql=normalise(_PREPARED),
+    own_keys={"route": ("endpoint_type",), "deploy": ("label",)},
+    time_field="date",
+    needs=(("ttfts",), ("itls",)),
+    reads=_READS,
+    remedies=_REMEDIES,
+)
