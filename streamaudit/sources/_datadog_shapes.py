@@ -40,7 +40,10 @@ _TITLES = {"Service", "Resource", "Span Kind", "Trace ID", "ML App"}
 
 FIELDS = {
     **dict.fromkeys((*_TEXT, *_CSV_COLUMNS), "VARCHAR"),
-    **dict.fromkeys((*_JSON, "attributes", "data", "spans"), "JSON"),
+    **dict.fromkeys((*_JSON, "attributes"), "JSON"),
+    # Batches are taken apart while they are parsed: as JSON, each look into them would hold all of them once more.
+    "data": "STRUCT(attributes STRUCT(ml_app VARCHAR, session_id VARCHAR, tags VARCHAR[], spans JSON[]))",
+    "spans": "JSON[]",
 }
 NEEDS = (
     ("span_kind", "attributes.span_kind", "meta.span.kind", "@meta.span.kind"),
@@ -135,18 +138,16 @@ def _flat() -> str:
 _OPENED = """
 opened AS (
     SELECT
-        line, record, batch, span IS NULL AND (batch IS NOT NULL OR spans::VARCHAR = '[]') AS is_empty,
+        line, record, batch_app, batch_session, batch_tags, coalesce(is_batch, false) AND span IS NULL AS is_empty,
         CASE WHEN span IS NOT NULL THEN from_json(span, '{structure}') ELSE struct_pack({flat}) END AS s
     FROM (
-        SELECT *, unnest(CASE
-            WHEN batch IS NOT NULL THEN coalesce(nullif(from_json(batch->'spans', '["JSON"]'), []), [NULL])
-            WHEN json_type(spans, '$[0]') = 'OBJECT' OR spans::VARCHAR = '[]'
-                THEN coalesce(nullif(from_json(spans, '["JSON"]'), []), [NULL])
-            ELSE [attributes] END) AS span
-        FROM (
-            SELECT *, CASE WHEN json_type(data, '$.attributes.spans') = 'ARRAY' THEN data->'attributes' END AS batch
-            FROM records
-        )
+        SELECT
+            *, data.attributes.ml_app AS batch_app, data.attributes.session_id AS batch_session,
+            data.attributes.tags AS batch_tags,
+            data.attributes.spans IS NOT NULL OR len(spans) = 0 AS is_batch,
+            unnest(CASE WHEN len(data.attributes.spans) > 0 THEN data.attributes.spans
+                WHEN json_type(spans[1]) = 'OBJECT' THEN spans ELSE [attributes] END) AS span
+        FROM records
     )
 ), spans AS (
     SELECT
@@ -175,7 +176,7 @@ opened AS (
                 number_of(s.custom->>'duration') / 1e6,
                 epoch_us(instant_utc(s.end_timestamp)) / 1e3 - epoch_us(instant_utc(s.start_timestamp)) / 1e3),
             start_ns := coalesce(s.start_ns, s.start_timestamp),
-            ml_app := coalesce(s.ml_app, batch->>'ml_app'),
+            ml_app := coalesce(s.ml_app, batch_app),
             model_name := coalesce(s.model_name, s.meta->>'model_name', s.meta->>'$.metadata.model_name',
                 s.custom->>'$._dd.llmobs.model_name', s.custom->>'$.openai.response.model',
                 s.custom->>'$.openai.request.model', s.custom->>'$.gen_ai.response.model',
@@ -185,7 +186,7 @@ opened AS (
                 s.custom->>'$.gen_ai.provider.name',
                 CASE WHEN (s.custom->'openai') IS NOT NULL THEN 'openai'
                     WHEN (s.custom->'anthropic') IS NOT NULL THEN 'anthropic' END),
-            service := s.service, env := s.env, session_id := coalesce(s.session_id, batch->>'session_id'),
+            service := s.service, env := s.env, session_id := coalesce(s.session_id, batch_session),
             metadata := coalesce(s.metadata, s.meta->'metadata', s.custom),
             metrics := coalesce(s.metrics, CASE WHEN s.custom IS NOT NULL THEN json_object(
                 'input_tokens', coalesce(s.custom->>'$._dd.llmobs.input_tokens',
@@ -197,7 +198,7 @@ opened AS (
                 'time_to_first_token', coalesce(s.custom->>'$.vllm.latency.ttft',
                     s.custom->>'$.gen_ai.response.time_to_first_chunk')) END),
             is_estimate := bool_of(s.custom->>'$.openai.response.usage.completion_tokens_estimated'),
-            tags := list_concat(try_cast(s.tags AS VARCHAR[]), try_cast(batch->'tags' AS VARCHAR[])),
+            tags := list_concat(try_cast(s.tags AS VARCHAR[]), batch_tags),
             -- Text that was too large is replaced by a sentence in brackets (dd-trace's span writer), and
             -- ``collection_errors`` says so: neither its length nor its hash is the text's.
             "input" := CASE WHEN NOT is_dropped AND coalesce(s.input->>'value', s.meta->>'$.input.value', '')
