@@ -3,6 +3,7 @@
 The statements are static: a way to read the file's container, around a source's own SQL.
 """
 
+import json
 from typing import Any
 
 from streamaudit.database import ReadFailure, reading
@@ -128,7 +129,7 @@ def whole_records(file: InputFile) -> tuple[str, dict[str, Any]]:
 
 def structure(source: Source) -> str:
     """The fields of a source as what ``from_json`` takes a record apart by."""
-    return "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in source.fields.items()) + "}"
+    return "{" + ", ".join(f'"{name}": {json.dumps(kind)}' for name, kind in source.fields.items()) + "}"
 
 
 def explain(file: InputFile, failure: ReadFailure) -> str:

@@ -5,6 +5,7 @@ three spellings; an HTTP intake body holds a batch of those; an APM span has its
 the column names of DDSQL, with or without ``@`` (Datadog's export API, HTTP API, spans API and DDSQL references).
 """
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -14,7 +15,15 @@ _TEXT = (
     "span_id", "trace_id", "parent_id", "name", "span_kind", "status", "start_ns", "duration", "ml_app", "model_name",
     "model_provider", "service", "env", "session_id", "collection_errors",
 )  # fmt: skip
-_JSON = ("metadata", "metrics", "tags", "input", "output", "meta", "_dd")
+_JSON = ("metadata", "metrics", "tags", "input", "_dd")
+_SAID = "STRUCT(value VARCHAR, messages STRUCT(role VARCHAR, content VARCHAR)[])"
+_NESTED = {
+    "output": _SAID,
+    "meta": 'STRUCT(span STRUCT(kind VARCHAR), "span.kind" VARCHAR, kind VARCHAR, model_name VARCHAR, '
+    'model_provider VARCHAR, metadata JSON, error STRUCT("type" VARCHAR), "error.type" VARCHAR, "input" JSON, '
+    f"output {_SAID})",
+}
+"""Parsed once: where texts are long, each look into them as JSON would hold all of them once more."""
 _APM = ("resource_name", "start_timestamp", "end_timestamp")
 _METRICS = (
     "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens",
@@ -41,7 +50,7 @@ _TITLES = {"Service", "Resource", "Span Kind", "Trace ID", "ML App"}
 FIELDS = {
     **dict.fromkeys((*_TEXT, *_CSV_COLUMNS), "VARCHAR"),
     **dict.fromkeys((*_JSON, "attributes"), "JSON"),
-    # Batches are taken apart while they are parsed: as JSON, each look into them would hold all of them once more.
+    **_NESTED,
     "data": "STRUCT(attributes STRUCT(ml_app VARCHAR, session_id VARCHAR, tags VARCHAR[], spans JSON[]))",
     "spans": "JSON[]",
 }
@@ -103,8 +112,8 @@ def _shape(record: Record) -> Match | Refusal | None:
 
 
 def _structure() -> str:
-    kinds = {**dict.fromkeys((*_TEXT, *_APM), "VARCHAR"), **dict.fromkeys((*_JSON, "custom"), "JSON")}
-    return "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in kinds.items()) + "}"
+    kinds = {**dict.fromkeys((*_TEXT, *_APM), "VARCHAR"), **dict.fromkeys((*_JSON, "custom"), "JSON"), **_NESTED}
+    return json.dumps(kinds)
 
 
 def _flat() -> str:
@@ -126,7 +135,7 @@ def _flat() -> str:
     keys = {key: f'coalesce("@{key}", "{key}")' for key in _CSV_KEYS}
     fields = [f'"{name}" := {value(name)}' for name in _TEXT]
     fields += [f'"{name}" := NULL::VARCHAR' for name in _APM if name != "start_timestamp"]
-    fields += [f'"{name}" := "{name}"' for name in _JSON if name not in ("metrics", "metadata", "tags")]
+    fields += [f'"{name}" := "{name}"' for name in (*_JSON, *_NESTED) if name not in ("metrics", "metadata", "tags")]
     fields += [
         'start_timestamp := "timestamp"', f"metrics := coalesce(metrics, {packed(metrics)})",
         f"metadata := coalesce(metadata, {packed(keys)})", 'tags := coalesce(tags, try_cast("@tags" AS JSON))',
@@ -158,7 +167,7 @@ opened AS (
             trace_id := CASE WHEN NOT regexp_full_match(s.trace_id, '{rounded}') THEN s.trace_id END,
             parent_id := s.parent_id,
             name := coalesce(s.name, s.resource_name),
-            span_kind := coalesce(s.span_kind, s.meta->>'$.span.kind', s.meta->>'$."span.kind"', s.meta->>'$.kind',
+            span_kind := coalesce(s.span_kind, s.meta.span.kind, s.meta."span.kind", s.meta.kind,
                 s.custom->>'$._dd.llmobs.span_kind',
                 -- An APM span says by its tags that it called a model; all others are the steps around the calls.
                 CASE WHEN s.custom IS NULL THEN NULL
@@ -177,17 +186,17 @@ opened AS (
                 epoch_us(instant_utc(s.end_timestamp)) / 1e3 - epoch_us(instant_utc(s.start_timestamp)) / 1e3),
             start_ns := coalesce(s.start_ns, s.start_timestamp),
             ml_app := coalesce(s.ml_app, batch_app),
-            model_name := coalesce(s.model_name, s.meta->>'model_name', s.meta->>'$.metadata.model_name',
+            model_name := coalesce(s.model_name, s.meta.model_name, s.meta.metadata->>'model_name',
                 s.custom->>'$._dd.llmobs.model_name', s.custom->>'$.openai.response.model',
                 s.custom->>'$.openai.request.model', s.custom->>'$.gen_ai.response.model',
                 s.custom->>'$.gen_ai.request.model', s.custom->>'$.anthropic.request.model'),
-            model_provider := coalesce(s.model_provider, s.meta->>'model_provider',
-                s.meta->>'$.metadata.model_provider', s.custom->>'$._dd.llmobs.model_provider',
+            model_provider := coalesce(s.model_provider, s.meta.model_provider,
+                s.meta.metadata->>'model_provider', s.custom->>'$._dd.llmobs.model_provider',
                 s.custom->>'$.gen_ai.provider.name',
                 CASE WHEN (s.custom->'openai') IS NOT NULL THEN 'openai'
                     WHEN (s.custom->'anthropic') IS NOT NULL THEN 'anthropic' END),
             service := s.service, env := s.env, session_id := coalesce(s.session_id, batch_session),
-            metadata := coalesce(s.metadata, s.meta->'metadata', s.custom),
+            metadata := coalesce(s.metadata, s.meta.metadata, s.custom),
             metrics := coalesce(s.metrics, CASE WHEN s.custom IS NOT NULL THEN json_object(
                 'input_tokens', coalesce(s.custom->>'$._dd.llmobs.input_tokens',
                     s.custom->>'$.openai.response.usage.prompt_tokens', s.custom->>'$.gen_ai.usage.input_tokens'),
@@ -201,20 +210,23 @@ opened AS (
             tags := list_concat(try_cast(s.tags AS VARCHAR[]), batch_tags),
             -- Text that was too large is replaced by a sentence in brackets (dd-trace's span writer), and
             -- ``collection_errors`` says so: neither its length nor its hash is the text's.
-            "input" := CASE WHEN NOT is_dropped AND coalesce(s.input->>'value', s.meta->>'$.input.value', '')
-                NOT LIKE '[This value has been dropped%' THEN coalesce(s.input, s.meta->'input') END,
-            answer_chars := CASE WHEN NOT is_dropped AND coalesce(s.output->>'value', s.meta->>'$.output.value', '')
-                NOT LIKE '[This value has been dropped%' THEN coalesce(
-                length(coalesce(s.output->>'value', s.meta->>'$.output.value')),
-                list_sum(list_transform(
-                    from_json(coalesce(s.output->'messages', s.meta->'$.output.messages'),
-                        '[{"role": "VARCHAR", "content": "VARCHAR"}]'),
-                    lambda said: CASE WHEN said.role IS DISTINCT FROM 'reasoning' THEN length(said.content) END))) END,
+            "input" := CASE WHEN NOT is_dropped
+                AND NOT regexp_matches(asked[:80], '^. *"value": *"[[]This value has been dropped') THEN asked END,
+            answer_chars := CASE WHEN NOT is_dropped
+                AND NOT starts_with(coalesce(said.value, ''), '[This value has been dropped')
+                THEN coalesce(length(said.value), list_sum(list_transform(said.messages,
+                    lambda m: CASE WHEN m.role IS DISTINCT FROM 'reasoning' THEN length(m.content) END))) END,
             user_id := s.custom->>'$.usr.id', version := s.custom->>'version',
-            error_type := coalesce(s.meta->>'$.error.type', s.meta->>'$."error.type"', s.custom->>'$.error.type'),
+            error_type := coalesce(s.meta.error."type", s.meta."error.type", s.custom->>'$.error.type'),
             _dd := s._dd
         ) AS a
-    FROM (SELECT *, coalesce(contains(s.collection_errors, 'dropped_io'), false) AS is_dropped FROM opened)
+    FROM (
+        SELECT
+            *, coalesce(contains(s.collection_errors, 'dropped_io'), false) AS is_dropped,
+            coalesce(s."input", s.meta."input") AS asked,
+            coalesce(s.output, s.meta.output) AS said
+        FROM opened
+    )
 )"""
 SPANS = _OPENED.replace("{structure}", _structure()).replace("{flat}", _flat()).replace("{rounded}", _ROUNDED.pattern)
 """CTEs over ``records`` that end in ``spans``: ``line``, ``record``, ``a`` (a span of any shape) and ``is_empty`` (a

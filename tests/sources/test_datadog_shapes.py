@@ -324,3 +324,17 @@ def test_a_log_without_calls_is_no_log_of_calls(store: Store, tmp_path: Path) ->
     line = {**log(), "attributes": {"user": "x", "path": "/login"}}
     (result,) = ingest(store, write_lines(tmp_path / "other.jsonl", [line]))
     assert result.problem is not None and "no known format" in result.problem
+
+
+def test_long_texts_and_large_batches_fit_into_little_memory(tmp_path: Path) -> None:
+    """Nothing of a text or of a batch is held once for each look into it."""
+    said = {"value": "word " * 1000}
+    lines = [envelope(event(str(number), **PYTHON, input=said, output=said)) for number in range(1500)]
+    bodies = [
+        intake(*(event(f"{batch}-{number}", **LITELLM, output=said) for number in range(20))) for batch in range(80)
+    ]
+    files = [write_lines(tmp_path / "events.jsonl", lines), write_lines(tmp_path / "bodies.jsonl", bodies)]
+    with Store.in_memory(memory_limit="400MB") as store:
+        for result in ingest(store, *files):
+            assert result.problem is None and result.counts is not None
+            assert result.counts.new == result.counts.read >= 1500
