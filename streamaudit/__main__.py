@@ -15,14 +15,11 @@ from streamaudit.errors import (
     DeliveryError,
     InputError,
     StreamauditError,
+    Terminated,
     UsageError,
 )
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived while no query was running."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         store = sys.modules.get("streamaudit.store")
         if store is not None and store.Store.interrupt_running():
             return
-        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
@@ -49,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Nobody reads any more; what is left in the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED
-    except (KeyboardInterrupt, _Terminated):
+    except (KeyboardInterrupt, Terminated):
         code = EXIT_INTERRUPTED
     if state["signal"] and code in (EXIT_INTERRUPTED, EXIT_BUG):
         print("\ninterrupted; the store is as it was before the current file", file=sys.stderr)

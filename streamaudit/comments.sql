@@ -112,6 +112,11 @@ COMMENT ON COLUMN loads.replaced_calls IS 'Calls whose stored version this file 
 COMMENT ON COLUMN loads.rejected_records IS 'Records that could not be used; see rejects.';
 COMMENT ON COLUMN loads.not_calls IS 'Spans, scores and other records that are no LLM call.';
 COMMENT ON COLUMN loads.sample_rate IS 'Share of the calls that the exporter kept (--sample-rate), 0 to 1; NULL unknown.';
+COMMENT ON COLUMN loads.continues IS 'The load that read the same file before it grew, of which this one read on; NULL when it began at the start.';
+COMMENT ON COLUMN loads.end_byte IS 'Byte after the last record read of a file of lines, where a later load goes on; NULL when the file has to be read whole.';
+COMMENT ON COLUMN loads.end_line IS 'Lines before that byte; NULL not counted.';
+COMMENT ON COLUMN loads.end_record IS 'Lines before that byte that are not blank; NULL not counted.';
+COMMENT ON COLUMN loads.content_before IS 'Hash of the first and last bytes before it, which tells a file that grew from another one of its name.';
 
 COMMENT ON TABLE load_keys IS 'Which candidate key filled a column, per load.';
 COMMENT ON COLUMN load_keys.load_id IS 'Load.';

@@ -20,6 +20,10 @@ EXIT_PIPE_CLOSED = 141
 EXIT_TERMINATED = 143
 
 
+class Terminated(BaseException):
+    """SIGTERM arrived while no query was running."""
+
+
 class StreamauditError(Exception):
     """Base of all errors shown to a user as one line; ``exit_code`` is what the process returns."""
 

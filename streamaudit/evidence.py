@@ -88,8 +88,10 @@ SELECT $load_id, $kind, key, rendered_tokens, rendered_chars, rendered_chunks, d
 FROM arriving WHERE reason IS NULL
 """
 _RECORD = """
-INSERT INTO store.loads VALUES ($load_id, $source, $path, $fingerprint, 'evidence', $variant, $digest,
-    now()::TIMESTAMP, $tool, $read, 0, 0, 0, $rejected, $kept, NULL)
+INSERT INTO store.loads (load_id, source, path, fingerprint, format, variant, digest, loaded_at, tool_version,
+    read_records, new_calls, repeated_calls, replaced_calls, rejected_records, not_calls)
+VALUES ($load_id, $source, $path, $fingerprint, 'evidence', $variant, $digest, now()::TIMESTAMP, $tool,
+    $read, 0, 0, 0, $rejected, $kept)
 """
 _MATCHED = """
 SELECT

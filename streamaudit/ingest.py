@@ -13,6 +13,7 @@ from pathlib import Path
 import streamaudit
 from streamaudit.database import ReadFailure
 from streamaudit.errors import InputError
+from streamaudit.growth import Part, changed, copied, in_place, placed, renamed, rest, settle, whole
 from streamaudit.intact import unpacked_beside
 from streamaudit.mapping import KEYED, Mapping, near_path
 from streamaudit.merge import (
@@ -70,6 +71,10 @@ class FileResult:
     unchanged: bool = False
     problem: str | None = None
     hint: str | None = None
+    begin: int = 0
+    """The byte from which the file was read: what stands before it was read earlier."""
+    unfinished: bool = False
+    """The last line has no end yet: it was cut off while it was written, or the file was."""
     remapped: bool = False
     """The file was read before under another mapping, which no longer holds."""
     passed_over: bool = False
@@ -110,6 +115,7 @@ class Ingest:
         self._store = store
         self._options = options
         self._sources = discover()
+        self._salt = store.secret()
 
     def file(
         self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False
@@ -130,7 +136,20 @@ class Ingest:
             return FileResult(shown, problem=error.message, hint=error.hint, passed_over=sought)
         if not self._options.force and self._is_unchanged(file, source):
             return FileResult(shown, source, match, unchanged=True)
-        return self._load(reader, file, source, match, progress)
+        try:
+            part = self._part(file, source)
+            if not part.nothing_new:
+                return self._load(reader, part, source, match, progress)
+        except ReadFailure as failure:
+            return FileResult(shown, source, match, problem=explain(file, failure))
+        renamed(self._store, part, file.stored_name)
+        return FileResult(shown, source, match, unchanged=True, unfinished=part.unfinished)
+
+    def _part(self, file: InputFile, source: Source) -> Part:
+        """What of a file is to be read. A call without an id of its own is known by its place in the whole file."""
+        if self._options.force or source.id_field is None:
+            return whole(file)
+        return rest(self._store, file, self._name(source), self._digest(source)) or whole(file)
 
     def _claim(self, file: InputFile) -> tuple[Source, Match]:
         found = claims(file.head)
@@ -169,38 +188,51 @@ class Ingest:
         )  # fmt: skip
 
     def _load(
-        self, reader: Reader, file: InputFile, source: Source, match: Match, progress: Progress | None
+        self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None
     ) -> FileResult:
-        store = self._store
-        salt = store.secret()
+        store, file = self._store, part.file
         with scratch(store, reader.folder):
             with store.released():
-                try:
-                    with unpacked_beside(file) as intact, store.progress(progress(file) if progress else None):
-                        stage(store, file, source, self._options.mapping, salt)
-                        intact()
-                    partial = partial_parts(store, file)
-                    rejects = find_rejects(store, file, source, self._options.mapping, salt)
-                except ReadFailure as failure:
-                    return FileResult(file.shown, source, match, problem=explain(file, failure))
+                part, rejects = self._parse(reader, part, source, progress)
+                partial = partial_parts(store, part.file)
                 texts = refused_texts(store, self._options.mapping)
                 if texts:
                     return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
-                too_many = self._too_many(len(rejects))
+                too_many = self._too_many(len(rejects) - part.unfinished)
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
                 price(store)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
-                counts, load_id, keys, emptied = self._merge(file, source, match, rejects)
+                counts, load_id, keys, emptied = self._merge(part, source, match, rejects)
             paths = self._options.mapping.paths
             absent = {
                 column: near_path(paths[column][0], file.head) for column in unfilled(store, self._options.mapping)
             }
         return FileResult(
             file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
-            remapped=remapped, partial_pages=partial,
+            remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
         )  # fmt: skip
+
+    def _parse(
+        self, reader: Reader, part: Part, source: Source, progress: Progress | None
+    ) -> tuple[Part, tuple[Reject, ...]]:
+        """Parse a part into the scratch database; where it is being written to, from a copy."""
+        original = part.file
+        if not in_place(part):
+            part = copied(part, reader.folder)
+        rejects = self._staged(part.file, source, progress)
+        if part.mark and in_place(part) and changed(original):
+            part = copied(part, reader.folder)
+            rejects = self._staged(part.file, source, progress)
+        return placed(part, original.path, rejects)
+
+    def _staged(self, file: InputFile, source: Source, progress: Progress | None) -> tuple[Reject, ...]:
+        store, mapping, salt = self._store, self._options.mapping, self._salt
+        with unpacked_beside(file) as intact, store.progress(progress(file) if progress else None):
+            stage(store, file, source, mapping, salt)
+            intact()
+        return find_rejects(store, file, source, mapping, salt)
 
     def _about(self, file: InputFile, source: Source) -> dict[str, str]:
         return {
@@ -218,12 +250,13 @@ class Ingest:
         return None
 
     def _merge(
-        self, file: InputFile, source: Source, match: Match, rejects: Sequence[Reject]
+        self, part: Part, source: Source, match: Match, rejects: Sequence[Reject]
     ) -> tuple[Counts, int, dict[str, str], dict[str, int]]:
         """Everything that changes the store for one file, inside the caller's transaction."""
-        store = self._store
+        store, file, mark = self._store, part.file, part.mark
         name = self._name(source)
         about = self._about(file, source)
+        continues = settle(store, part, file.stored_name)
         load_id: int = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
         outdated = store.query(
             "SELECT load_id, fingerprint = $fingerprint FROM store.loads "
@@ -244,6 +277,8 @@ class Ingest:
             "tool": streamaudit.__version__,
             "read": counts.read, "new": counts.new, "repeated": counts.repeated, "replaced": counts.replaced,
             "rejected": counts.rejected, "not_calls": counts.not_calls, "sample_rate": rate,
+            "continues": continues, "end_byte": mark.end if mark else None, "end_line": mark.lines if mark else None,
+            "end_record": mark.records if mark else None, "content_before": mark.before if mark else None,
         })  # fmt: skip
         if rejects:
             store.run(_RECORD_REJECTS, {
@@ -286,7 +321,8 @@ SELECT count(*) FROM store.loads WHERE source = $source AND path = $path AND dig
 """
 _RECORD_LOAD = """
 INSERT INTO store.loads VALUES ($load_id, $source, $path, $fingerprint, $format, $variant, $digest,
-    now()::TIMESTAMP, $tool, $read, $new, $repeated, $replaced, $rejected, $not_calls, $sample_rate)
+    now()::TIMESTAMP, $tool, $read, $new, $repeated, $replaced, $rejected, $not_calls, $sample_rate,
+    $continues, $end_byte, $end_line, $end_record, $content_before)
 """
 _RECORD_REJECTS = """
 INSERT INTO store.rejects

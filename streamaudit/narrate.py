@@ -30,6 +30,10 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
         return
     about = f"{outcome.shown}: {outcome.source.name}, {outcome.match.variant} (has {outcome.match.because})"
     log.note(about + (": unchanged since it was read, skipped" if outcome.unchanged else ""), file=outcome.shown)
+    if outcome.begin:
+        log.note(f"  it grew: read on from byte {outcome.begin:,}", file=outcome.shown)
+    if outcome.unfinished:
+        log.note("  its last line has no end: it is read again once its rest is there", file=outcome.shown)
     if outcome.remapped:
         log.note("  read before under another mapping: its calls follow this one now ([fields] in a file keeps it)")
     if outcome.partial_pages:

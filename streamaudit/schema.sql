@@ -113,7 +113,12 @@ CREATE TABLE loads (
     replaced_calls   BIGINT NOT NULL,
     rejected_records BIGINT NOT NULL,
     not_calls        BIGINT NOT NULL,
-    sample_rate      DOUBLE
+    sample_rate      DOUBLE,
+    continues        BIGINT,
+    end_byte         BIGINT,
+    end_line         BIGINT,
+    end_record       BIGINT,
+    content_before   VARCHAR
 );
 
 CREATE TABLE load_keys (

@@ -64,6 +64,7 @@ _READ_FAILURES = {
     "gzip_damaged": "damaged gzip data: copy or download the file again",
     "zstd_damaged": "damaged or incomplete zstd data: copy or download the file again",
     "missing": "the file vanished while it was read",
+    "changed": "the file was overwritten while it was read: run the same command again",
 }
 _DAMAGE = {"gzip": "gzip_damaged", "zstd": "zstd_damaged", "none": "missing"}
 

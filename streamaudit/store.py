@@ -18,7 +18,7 @@ from streamaudit.database import Database
 from streamaudit.errors import InputError, StoreError, StreamauditError
 from streamaudit.failures import NO_SPACE
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _POLL_S = 0.2
 _PATIENCE_S = 60.0

@@ -9,7 +9,11 @@ from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.options import Access, DryRun, MapField, ProgressWhen, mapping
 
 if TYPE_CHECKING:
-    from streamaudit.ingest import FileResult
+    from streamaudit.ingest import FileResult, Options
+    from streamaudit.merge import Counts
+
+_PATIENCE_S = 60.0
+"""How long a store that another process holds is waited for while paths are followed."""
 
 
 def command(
@@ -47,6 +51,12 @@ def command(
         bool, typer.Option("--allow-empty", help="Exit 0 even if no file held a good record.")
     ] = False,
     progress: ProgressWhen = "auto",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on reading what is new in these paths until stopped with Ctrl-C.")
+    ] = False,
+    every: Annotated[
+        str, typer.Option("--every", metavar="SPAN", help="With --watch: how often to look. Default: 5s.")
+    ] = "5s",
 ) -> int:
     """Read exports into the store.
 
@@ -79,6 +89,10 @@ def command(
         raise UsageError(f"--sample-rate {sample_rate}: expected a share above 0 and up to 1, such as 0.1")
     options = Options(mapping(map_), source, force, share, count, sample_rate)
     access.speak()
+    if watch:
+        if dry_run or rejects is not None or "-" in paths:
+            raise UsageError("--watch is for files and folders, without --dry-run and --rejects")
+        return _watch(paths, every, options, access)
     show = narrate.Progress(progress)
     lookups = read_lookups()
     files = expand(paths)
@@ -113,6 +127,51 @@ def command(
             named = f" --db {shlex.quote(str(path))}" if access.db is not None else ""
             log.note("next: streamaudit report --by tenant" + named)
     return _exit_code(results, allow_empty)
+
+
+def _watch(paths: list[str], every: str, options: "Options", access: Access) -> int:
+    """Read what is new at every look until a signal comes, which is how this ends: exit code 0. The store is held while
+    something is read and free in between."""
+    from streamaudit import log, narrate
+    from streamaudit.errors import StoreError, Terminated
+    from streamaudit.ingest import Ingest
+    from streamaudit.lookup import apply_lookups, keep_lookups, read_lookups
+    from streamaudit.reader import Reader
+    from streamaudit.units import seconds
+    from streamaudit.watch import Watch
+
+    every_s = max(seconds("--every", every), 0.1)
+    lookups = read_lookups()
+    counts: list[Counts] = []
+    log.note(f"watching {', '.join(paths)}, every {every_s:g} s; Ctrl-C ends it")
+    log.note(f"  store        {access.path()}")
+    try:
+        watch = Watch(paths, every_s)
+        for files in watch.looks():
+            try:
+                with access.open(write=True, least_wait_s=_PATIENCE_S) as store, Reader() as reader:
+                    job = Ingest(store, options)
+                    results = [job.file(reader, name, sought=sought) for name, sought in files.items()]
+                    keep_lookups(store, lookups)
+                    apply_lookups(store, lookups)
+            except StoreError as error:
+                if not counts:
+                    raise
+                log.say(f"{error.message}; tried again at the next look", level="warning")
+                watch.again(files)
+                continue
+            for outcome in results:
+                if outcome.problem or outcome.counts:
+                    narrate.result(outcome, keys=False)
+            read = [outcome.counts for outcome in results if outcome.counts]
+            counts += read
+            if read:
+                total = narrate.add(read)
+                log.note(f"  new {total.new:,}, repeated {total.repeated:,}, rejected {total.rejected:,}")
+    except (KeyboardInterrupt, Terminated):
+        total = narrate.add(counts)
+        log.note(f"stopped: {total.new:,} new calls of {len(counts):,} files; what was being read is read next time")
+    return EXIT_OK
 
 
 def _join(paths: list[str], on: str | None, access: Access) -> int:
