@@ -28,6 +28,7 @@ from streamaudit.merge import (
 )
 from streamaudit.prose import refused_texts
 from streamaudit.reader import InputFile, NotRecords, Reader, Refused, Reject
+from streamaudit.reader.remote import is_remote, masked, stamp
 from streamaudit.sources import Match, Refusal, Source, claims, discover
 from streamaudit.stage import explain, find_rejects, partial_parts, stage
 from streamaudit.store import Store, sql_text
@@ -122,10 +123,13 @@ class Ingest:
     ) -> FileResult:
         """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``
         file was only found, so that one of no known format is passed over."""
+        shown, address = masked(shown), shown
         try:
-            # A pipe may take its time; meanwhile the store is free for others.
-            with self._store.released() if shown == "-" else nullcontext():
-                file = reader.open(shown)
+            if is_remote(address) and self._is_known(shown, stamp(address)[1]):
+                return FileResult(shown, unchanged=True)
+            # A pipe or a network may take its time; meanwhile the store is free for others.
+            with self._store.released() if shown == "-" or is_remote(shown) else nullcontext():
+                file = reader.open(address)
         except Refused as refused:
             return FileResult(shown, problem=str(refused), passed_over=sought and isinstance(refused, NotRecords))
         except InputError as error:
@@ -174,6 +178,17 @@ class Ingest:
 
     def _digest(self, source: Source) -> str:
         return source.digest(self._options.mapping)
+
+    def _is_known(self, path: str, fingerprint: str) -> bool:
+        """Whether an object of a bucket was read as it is, under the present mapping: then it is not fetched again."""
+        if self._options.force:
+            return False
+        found = self._store.query(
+            "SELECT source, digest FROM store.loads WHERE path = $path AND fingerprint = $fingerprint",
+            {"path": path, "fingerprint": fingerprint},
+        )
+        known = {(self._name(source), self._digest(source)) for source in self._sources.values()}
+        return any(row in known for row in found)
 
     def _is_unchanged(self, file: InputFile, source: Source) -> bool:
         return bool(

@@ -27,6 +27,8 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
             log.say(f"  try: {outcome.hint}")
         return
     if outcome.source is None or outcome.match is None:
+        if outcome.unchanged:
+            log.note(f"{outcome.shown}: unchanged since it was read, skipped", file=outcome.shown)
         return
     about = f"{outcome.shown}: {outcome.source.name}, {outcome.match.variant} (has {outcome.match.because})"
     log.note(about + (": unchanged since it was read, skipped" if outcome.unchanged else ""), file=outcome.shown)

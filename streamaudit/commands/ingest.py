@@ -51,6 +51,11 @@ def command(
         bool, typer.Option("--allow-empty", help="Exit 0 even if no file held a good record.")
     ] = False,
     progress: ProgressWhen = "auto",
+    since: Annotated[
+        Optional[str],
+        typer.Option("--since", metavar="WHEN",
+            help="Leave out files of a bucket export whose names say they end before."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on reading what is new in these paths until stopped with Ctrl-C.")
     ] = False,
@@ -72,6 +77,7 @@ def command(
     from streamaudit.ingest import Ingest, Options, coverage
     from streamaudit.lookup import apply_lookups, keep_lookups, read_lookups, say_unmatched
     from streamaudit.reader import Reader, expand
+    from streamaudit.reader.remote import is_remote
 
     if on and not evidence:
         raise UsageError("--on is for --evidence", "streamaudit ingest rendered.csv --evidence --on request_id")
@@ -90,12 +96,12 @@ def command(
     options = Options(mapping(map_), source, force, share, count, sample_rate)
     access.speak()
     if watch:
-        if dry_run or rejects is not None or "-" in paths:
-            raise UsageError("--watch is for files and folders, without --dry-run and --rejects")
+        if dry_run or rejects is not None or since or any(path == "-" or is_remote(path) for path in paths):
+            raise UsageError("--watch is for files and folders, without --dry-run, --since and --rejects")
         return _watch(paths, every, options, access)
     show = narrate.Progress(progress)
     lookups = read_lookups()
-    files = expand(paths)
+    files = _since(expand(paths), since)
     path = access.path()
     if rejects is not None:
         _write_rejects(rejects, [])  # fails before anything is read, not after
@@ -127,6 +133,24 @@ def command(
             named = f" --db {shlex.quote(str(path))}" if access.db is not None else ""
             log.note("next: streamaudit report --by tenant" + named)
     return _exit_code(results, allow_empty)
+
+
+def _since(files: dict[str, bool], since: str | None) -> dict[str, bool]:
+    """The files without those whose names say that they end before; says how many these are."""
+    from streamaudit import log
+    from streamaudit.reader.names import until
+    from streamaudit.scope import parse_window
+
+    if since is None:
+        return files
+    start, _ = parse_window(since, None, None, None, "UTC")
+    kept = {name: sought for name,
+        sought in files.items() if (end := until(name)) is None or start is None or end > start}
+    if len(kept) < len(files):
+        log.note(f"{len(files) - len(kept):,} of {len(files):,} files end before --since {since}: not read")
+    if not kept:
+        raise InputError(f"no file reaches --since {since}")
+    return kept
 
 
 def _watch(paths: list[str], every: str, options: "Options", access: Access) -> int:

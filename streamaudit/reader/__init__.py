@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from streamaudit.reader import remote
 from streamaudit.reader.container import Container, Found, Head, Reject
 from streamaudit.reader.delimited import DELIMITED
 from streamaudit.reader.files import (
@@ -66,8 +67,8 @@ class InputFile:
     @property
     def stored_name(self) -> str:
         """The name under which the load is remembered: absolute, so that another folder's file is another file."""
-        if self.shown == "-":
-            return "-"
+        if self.shown == "-" or remote.is_remote(self.shown):
+            return self.shown
         return os.fsencode(Path(self.shown).resolve()).decode("utf-8", "backslashreplace")
 
 
@@ -95,7 +96,8 @@ class Reader:
     def open(self, shown: str) -> InputFile:
         """Look into one file. Raises Refused when it holds no records, InputError when it cannot be read."""
         path = self._in_reach(shown)
-        size, fingerprint = fingerprint_of(path)
+        size, fingerprint = remote.stamp(shown) if remote.is_remote(shown) else fingerprint_of(path)
+        shown = remote.masked(shown)
         if size == 0:
             raise Refused("empty file")
         compression = compression_of(path)
@@ -114,6 +116,10 @@ class Reader:
         partition (``tenant=acme/``) gets a link with a plain one."""
         if shown == "-":
             return self._spool(sys.stdin.buffer)
+        if remote.is_remote(shown):
+            target = self._new_name()
+            remote.fetch(shown, target)
+            return target
         path = Path(shown)
         if path.is_fifo():
             with path.open("rb") as pipe:

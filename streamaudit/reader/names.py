@@ -1,9 +1,12 @@
 """Which files are meant by paths, globs and folders."""
 
 import glob
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from streamaudit.errors import InputError
+from streamaudit.reader import remote
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
@@ -23,9 +26,30 @@ def expand(paths: list[str]) -> dict[str, bool]:
     return found
 
 
+def until(name: str) -> datetime | None:
+    """The instant up to which a file reaches by its name, in UTC: the stamp of a Langfuse bucket export, which is its
+    window's end, or the hour of a Datadog log archive. None where a name says nothing."""
+    stamped = _LANGFUSE.search(name)
+    if stamped:
+        return datetime.strptime(stamped[1], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
+    hour = _DATADOG.search(name)
+    if hour:
+        return datetime.strptime(hour[1] + hour[2], "%Y%m%d%H").replace(tzinfo=UTC) + timedelta(hours=1)
+    return None
+
+
+_LANGFUSE = re.compile(r"(?:^|/)(\d{4}-[01]\d-[0-3]\dT[0-2]\d-[0-5]\d-[0-5]\d)\.[a-z]+(?:\.gz)?$")
+_DATADOG = re.compile(r"(?:^|/)dt=(20\d\d[01]\d[0-3]\d)/hour=([01]\d|2[0-3])/")
+
+
 def _expand_one(text: str) -> list[str]:
     if text == "-":
         return ["-"]
+    if remote.is_remote(text):
+        names = [name for name in remote.listed(text) if name == text or _is_record_name(Path(name), Path(text))]
+        if not names:
+            raise InputError(f"no file of records ({', '.join(SUFFIXES)}; plain, .gz or .zst) at {remote.masked(text)}")
+        return names
     path = Path(text)
     if path.is_dir():
         names = sorted(str(file) for file in path.rglob("*") if file.is_file() and _is_record_name(file, path))
@@ -43,7 +67,8 @@ def _expand_one(text: str) -> list[str]:
 
 
 def _is_record_name(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+    below = path.relative_to(root).parts if path.is_relative_to(root) else path.parts[-1:]
+    hidden = any(part.startswith(".") for part in below)
     name = path.name.lower()
     for packed in PACKED:
         name = name.removesuffix(packed)
