@@ -11,6 +11,7 @@ from sample_traces.figures import truth
 from sample_traces.fleet import simulate
 from sample_traces.gateways import write_helicone, write_langsmith, write_litellm, write_litellm_rows
 from sample_traces.langfuse import (
+    write_langfuse_downloads,
     write_langfuse_js_dump,
     write_langfuse_python_dump,
     write_langfuse_rest_v2,
@@ -35,6 +36,7 @@ __all__ = [
     "write_datadog_intake",
     "write_datadog_tracer",
     "write_helicone",
+    "write_langfuse_downloads",
     "write_langfuse_js_dump",
     "write_langfuse_python_dump",
     "write_langfuse_rest_v2",

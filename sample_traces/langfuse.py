@@ -214,6 +214,27 @@ def shape_rest(each: Observation) -> Record:
     }
 
 
+def shape_trace(each: Observation) -> Record:
+    """What a trace says of the calls in it, as a bucket's `traces` or a download has it."""
+    return {
+        "id": each.trace_id, "timestamp": _iso_time(each.start_us), "name": each.trace_name, "projectId": PROJECT,
+        "environment": each.environment, "metadata": dump(_own(each)), "userId": each.user, "sessionId": each.session,
+        "release": each.release, "version": None, "public": False, "bookmarked": False, "tags": [],
+    }  # fmt: skip
+
+
+def _own(each: Observation) -> Metadata:
+    """Metadata that is the same for all of a trace."""
+    return {name: value for name, value in each.metadata.items() if name in ("tenant_id", "tenant", "organizationId")}
+
+
+def shape_bare(each: Observation) -> Record:
+    """An observation of a download: what the trace beside it says, it does not."""
+    told = ("userId", "sessionId", "release", "traceName", "version", "tags")
+    item = {name: value for name, value in shape_rest(each).items() if name not in told}
+    return item | {"metadata": {name: value for name, value in each.metadata.items() if name not in _own(each)}}
+
+
 def shape_python(each: Observation) -> Record:
     """`model_dump()` of the Python SDK: snake_case beside the keys that its model does not know."""
     times = {
@@ -257,6 +278,18 @@ def write_langfuse_rest_v2(fleet: Fleet, path: str | Path) -> None:
     """Write one page of the REST API; the fleet must have whole milliseconds."""
     _need_whole_ms(fleet)
     write_text(path, [dump({"data": [shape_rest(each) for each in observations(fleet)], "meta": {}}), "\n"])
+
+
+def write_langfuse_downloads(fleet: Fleet, path: str | Path) -> None:
+    """Write downloads of traces, an object a line: a trace and its observations."""
+    _need_whole_ms(fleet)
+    traces: dict[str, list[Observation]] = {}
+    for each in observations(fleet):
+        traces.setdefault(each.trace_id, []).append(each)
+    write_lines(path, (
+        {"trace": shape_trace(min(held, key=lambda each: each.start_us)), "observations": list(map(shape_bare, held))}
+        for held in traces.values()
+    ))  # fmt: skip
 
 
 def write_langfuse_python_dump(fleet: Fleet, path: str | Path) -> None:

@@ -125,7 +125,7 @@ class Ingest:
         file was only found, so that one of no known format is passed over."""
         shown, address = masked(shown), shown
         try:
-            if is_remote(address) and self._is_known(shown, stamp(address)[1]):
+            if is_remote(address) and self._is_known(shown, address):
                 return FileResult(shown, unchanged=True)
             # A pipe or a network may take its time; meanwhile the store is free for others.
             with self._store.released() if shown == "-" or is_remote(shown) else nullcontext():
@@ -134,6 +134,13 @@ class Ingest:
             return FileResult(shown, problem=str(refused), passed_over=sought and isinstance(refused, NotRecords))
         except InputError as error:
             return FileResult(shown, problem=error.message, hint=error.hint)
+        try:
+            return self._opened(reader, file, progress, sought)
+        finally:
+            reader.done(file)
+
+    def _opened(self, reader: Reader, file: InputFile, progress: Progress | None, sought: bool) -> FileResult:
+        shown = file.shown
         try:
             source, match = self._claim(file)
         except InputError as error:
@@ -179,9 +186,10 @@ class Ingest:
     def _digest(self, source: Source) -> str:
         return source.digest(self._options.mapping)
 
-    def _is_known(self, path: str, fingerprint: str) -> bool:
+    def _is_known(self, path: str, address: str) -> bool:
         """Whether an object of a bucket was read as it is, under the present mapping: then it is not fetched again."""
-        if self._options.force:
+        fingerprint = None if self._options.force else stamp(address)
+        if fingerprint is None:
             return False
         found = self._store.query(
             "SELECT source, digest FROM store.loads WHERE path = $path AND fingerprint = $fingerprint",

@@ -101,7 +101,7 @@ def command(
         return _watch(paths, every, options, access)
     show = narrate.Progress(progress)
     lookups = read_lookups()
-    files = _since(expand(paths), since)
+    files = _chosen(expand(paths), since)
     path = access.path()
     if rejects is not None:
         _write_rejects(rejects, [])  # fails before anything is read, not after
@@ -135,12 +135,16 @@ def command(
     return _exit_code(results, allow_empty)
 
 
-def _since(files: dict[str, bool], since: str | None) -> dict[str, bool]:
-    """The files without those whose names say that they end before; says how many these are."""
+def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
+    """The files that are to be read: none that repeats another by its folder, none whose name says that it ends before.
+    Says how many are left out."""
     from streamaudit import log
-    from streamaudit.reader.names import until
+    from streamaudit.reader.names import until, without_twins
     from streamaudit.scope import parse_window
 
+    files, twins = without_twins(files)
+    if twins:
+        log.note(f"{twins:,} files of observations/ are left out: observations_v2/ beside it has the same calls")
     if since is None:
         return files
     start, _ = parse_window(since, None, None, None, "UTC")

@@ -95,9 +95,15 @@ class Reader:
 
     def open(self, shown: str) -> InputFile:
         """Look into one file. Raises Refused when it holds no records, InputError when it cannot be read."""
-        path = self._in_reach(shown)
-        size, fingerprint = remote.stamp(shown) if remote.is_remote(shown) else fingerprint_of(path)
-        shown = remote.masked(shown)
+        known = None
+        if remote.is_remote(shown):
+            path = self._new_name()
+            known = remote.fetch(shown, path)
+            shown = remote.masked(shown)
+        else:
+            path = self._in_reach(shown)
+        size, fingerprint = fingerprint_of(path)
+        fingerprint = known or fingerprint
         if size == 0:
             raise Refused("empty file")
         compression = compression_of(path)
@@ -111,15 +117,16 @@ class Reader:
         container, found = _look(path, compression)
         return InputFile(path, shown, compression, container, found.records, size, fingerprint, found.settings)
 
+    def done(self, file: InputFile) -> None:
+        """The file is not needed any more: a copy of one that came over a network is deleted."""
+        if remote.is_remote(file.shown):
+            file.path.unlink(missing_ok=True)
+
     def _in_reach(self, shown: str) -> Path:
         """A path that DuckDB takes as it is: pipes are copied, and a name in which it would see a glob or a
         partition (``tenant=acme/``) gets a link with a plain one."""
         if shown == "-":
             return self._spool(sys.stdin.buffer)
-        if remote.is_remote(shown):
-            target = self._new_name()
-            remote.fetch(shown, target)
-            return target
         path = Path(shown)
         if path.is_fifo():
             with path.open("rb") as pipe:

@@ -21,10 +21,19 @@ FROM (
         SELECT items, coalesce(sum(len(items)) OVER (
             ORDER BY page ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS base
         FROM (
-            SELECT ordinality AS page, coalesce(data, observations, spans) AS items FROM read_json(
+            SELECT ordinality AS page,
+                CASE WHEN around IS NULL OR observations IS NULL THEN coalesce(data, observations, spans)
+                    ELSE list_append(observations, around) END AS items
+            FROM (SELECT *, CASE WHEN json_type(trace) = 'OBJECT' THEN trace WHEN htmlPath IS NOT NULL THEN json_object(
+                'id', id, 'timestamp', "timestamp", 'htmlPath', htmlPath, 'name', name, 'userId', userId,
+                'sessionId', sessionId, 'release', "release", 'version', "version", 'environment', environment,
+                'tags', tags, 'metadata', metadata) END AS around
+            FROM read_json(
                 $files, format = 'auto', records = true,
-                columns = {data: 'JSON[]', observations: 'JSON[]', spans: 'JSON[]'},
-                maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY
+                columns = {data: 'JSON[]', observations: 'JSON[]', spans: 'JSON[]', trace: 'JSON', htmlPath: 'JSON',
+                    id: 'JSON', "timestamp": 'JSON', name: 'JSON', userId: 'JSON', sessionId: 'JSON', "release": 'JSON',
+                    "version": 'JSON', environment: 'JSON', tags: 'JSON', metadata: 'JSON'},
+                maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY)
         )
     )
 )
@@ -61,7 +70,7 @@ def _page_key(record: dict[str, Any]) -> str | None:
         if (
             isinstance(value, list)
             and all(isinstance(item, dict) for item in value)
-            and not {"id", "type"} & set(record)
+            and (not {"id", "type"} & set(record) or (key == "observations" and "htmlPath" in record))
         ):
             return key
     return None

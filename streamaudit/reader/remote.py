@@ -5,6 +5,7 @@ fsspec does the talking (extra ``remote``). Credentials come from where each ser
 nowhere else; of an address, what stands before an ``@`` or behind a ``?`` may be one, and is never shown or stored.
 """
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from streamaudit.errors import InputError, UsageError
 _SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "http", "https")
 _ADDRESS = re.compile(rf"({'|'.join(_SCHEMES)})://.+", re.IGNORECASE | re.DOTALL)
 _WEB = ("http", "https")
+_OWNER = re.compile(r"^[^/@]*(?::[^@]*)?@")
 _EXTRA = "pip install 'streamaudit[remote]'"
 
 
@@ -26,13 +28,14 @@ def is_remote(text: str) -> bool:
 
 
 def masked(text: str) -> str:
-    """An address as it may be shown and stored; any other text as it is."""
+    """An address as it may be shown and stored; any other text as it is. What stands behind a ``?`` becomes a short
+    hash, since it may say which of several files is meant."""
     if not is_remote(text):
         return text
     scheme, _, rest = text.partition("://")
-    place = re.split(r"[?#]", rest, maxsplit=1)[0] if scheme.lower() in _WEB else rest
-    host, slash, path = place.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    place, mark, query = rest.partition("?")
+    hashed = f"?{hashlib.sha256(query.encode()).hexdigest()[:8]}" if mark else ""
+    return f"{scheme}://{_OWNER.sub('', place.partition('#')[0] if scheme.lower() in _WEB else place)}{hashed}"
 
 
 def listed(address: str) -> list[str]:
@@ -54,23 +57,27 @@ def listed(address: str) -> list[str]:
     return found
 
 
-def stamp(address: str) -> tuple[int, str]:
-    """Size and what tells another version of an object: its ETag or the time of its last change; without either its
-    size alone."""
+def stamp(address: str) -> str | None:
+    """What tells one version of an object from another: its ETag or the time of its last change, and its size. None
+    where a server says neither of the former."""
     with _spoken_for(address):
         system, place = _system(address)
         facts: dict[str, Any] = system.info(place)
     told = next((facts[name] for name in ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime")
                  if facts.get(name)), "")  # fmt: skip
-    return int(facts.get("size") or 0), f"{told}/{facts.get('size')}"
+    return f"{told}/{facts.get('size')}" if told else None
 
 
-def fetch(address: str, target: Path) -> None:
-    """Copy an object into a file."""
+def fetch(address: str, target: Path) -> str | None:
+    """Copy an object into a file; its stamp. Raises InputError when it was replaced meanwhile."""
+    before = stamp(address)
     with _spoken_for(address):
         system, place = _system(address)
         with system.open(place, "rb") as source, target.open("wb") as out:
             shutil.copyfileobj(source, out, 1 << 20)
+    if stamp(address) != before:
+        raise InputError(f"{masked(address)} was replaced while it was fetched", "run the same command again")
+    return before
 
 
 def _system(address: str) -> tuple[Any, str]:

@@ -22,7 +22,7 @@ _FIELDS = (
     "userId", "session_id", "sessionId", "release", "version", "environment", "trace_name", "traceName", "latency",
     "time_to_first_token", "timeToFirstToken", "latencyMs", "timeToFirstTokenMs", "total_cost", "totalCost",
     "calculated_total_cost", "calculatedTotalCost", "prompt_tokens", "promptTokens", "completion_tokens",
-    "completionTokens", "inputUsage", "outputUsage", "updated_at", "updatedAt", "input",
+    "completionTokens", "inputUsage", "outputUsage", "updated_at", "updatedAt", "input", "timestamp",
 )  # fmt: skip
 _JSON_FIELDS = (
     "usage_details", "usageDetails", "usage", "provided_usage_details", "providedUsageDetails", "cost_details",
@@ -35,6 +35,8 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
         refusal = _refuse(record)
         if refusal:
             return refusal
+        if _is_trace(record):
+            return Match("traces", "timestamp + bookmarked" if "bookmarked" in record else "timestamp + htmlPath")
         if str(record.get("type")) not in _TYPES:
             continue
         start = next((key for key in ("start_time", "startTime") if key in record), None)
@@ -43,6 +45,15 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
             variant, telling = _variant(record)
             return Match(variant, " + ".join(dict.fromkeys(("type", trace, telling))))
     return None
+
+
+def _is_trace(record: Record) -> bool:
+    """A trace holds no call and says what its calls lack: release, session, user, tags, name."""
+    keys = set(record)
+    return (
+        "timestamp" in keys and bool(keys & {"bookmarked", "htmlPath"}) and "id" in keys
+        and not keys & {"traceId", "trace_id", "start_time", "startTime"}
+    )  # fmt: skip
 
 
 def _variant(record: Record) -> tuple[str, str]:
@@ -71,8 +82,6 @@ def _refuse(record: Record) -> Refusal | None:
         return Refusal("a Langfuse scores export: it holds ratings, no LLM calls", instead)
     if {"countTraces", "sessionDuration"} <= keys:
         return Refusal("a Langfuse sessions export: it holds totals, no LLM calls", instead)
-    if "bookmarked" in keys and "timestamp" in keys and not keys & {"traceId", "trace_id"}:
-        return Refusal("a Langfuse traces export: it holds traces, not their LLM calls", instead)
     if "time_dimension" in keys:
         return Refusal("a Langfuse metrics response: it holds aggregates, no LLM calls", instead)
     return None
@@ -83,17 +92,19 @@ WITH renamed AS (
     SELECT
         line, record, type, name, "release", "version", environment, level, input, output,
         coalesce(nullif(id, ''), nullif(span_id, '')) AS call_id,
-        coalesce(nullif(trace_id, ''), nullif(traceId, '')) AS trace_id,
+        coalesce(nullif(trace_id, ''), nullif(traceId, ''), CASE WHEN is_trace THEN nullif(id, '') END) AS trace_id,
+        is_trace,
         coalesce(nullif(parent_observation_id, ''), nullif(parentObservationId, ''), nullif(parent_span_id, ''))
             AS parent_id,
-        instant_utc(coalesce(nullif(start_time, ''), startTime)) AS started,
+        instant_utc(coalesce(nullif(start_time, ''), startTime, CASE WHEN is_trace THEN "timestamp" END)) AS started,
         instant_utc(coalesce(nullif(end_time, ''), nullif(endTime, ''))) AS ended,
         instant_utc(coalesce(nullif(completion_start_time, ''), nullif(completionStartTime, ''))) AS first_token,
         coalesce(nullif(provided_model_name, ''), nullif(providedModelName, ''), nullif(model, '')) AS model_name,
         coalesce(nullif(status_message, ''), nullif(statusMessage, '')) AS message,
         coalesce(nullif(user_id, ''), nullif(userId, '')) AS user_name,
         coalesce(nullif(session_id, ''), nullif(sessionId, '')) AS session_name,
-        coalesce(nullif(trace_name, ''), nullif(traceName, '')) AS trace_label,
+        coalesce(nullif(trace_name, ''), nullif(traceName, ''), CASE WHEN is_trace THEN nullif(name, '') END)
+            AS trace_label,
         number_of(latency) AS printed_latency,
         number_of(coalesce(time_to_first_token, timeToFirstToken)) AS printed_ttft,
         number_of(timeToFirstTokenMs) AS printed_ttft_ms,
@@ -112,7 +123,12 @@ WITH renamed AS (
         CASE WHEN json_type(coalesce(model_parameters, modelParameters)) = 'VARCHAR'
             THEN try_cast(coalesce(model_parameters, modelParameters)->>'$' AS JSON)
             ELSE coalesce(model_parameters, modelParameters) END AS settings
-    FROM records
+    FROM (
+        -- A trace is the step around all of its calls.
+        SELECT *, type IS NULL AND "timestamp" IS NOT NULL
+            AND coalesce(trace_id, traceId, start_time, startTime) IS NULL AS is_trace
+        FROM records
+    )
 ), found AS (
     SELECT
         *,
@@ -144,6 +160,7 @@ SELECT
         WHEN environment LIKE 'langfuse-%' THEN 'other'
         WHEN type = 'GENERATION' THEN 'llm'
         WHEN type = 'EMBEDDING' THEN 'embedding'
+        WHEN is_trace THEN 'span'
         WHEN type IS NULL THEN 'other'
         ELSE 'span'
     END AS kind,
@@ -152,7 +169,7 @@ SELECT
     try_cast(first_filled(app[$app_attempt_number_from:$app_attempt_number_to]) AS INTEGER) AS attempt_number,
     first_filled(app[$app_response_id_from:$app_response_id_to]) AS response_id,
     nullif(name, '') AS name,
-    lower(type) AS span_kind,
+    CASE WHEN is_trace THEN 'trace' ELSE lower(type) END AS span_kind,
     CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
         ELSE undated(model_name) END AS model,
     model_name AS response_model,
@@ -364,7 +381,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=_SQL,

@@ -13,6 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from streamaudit.reader.remote import masked
 from tests.cli.running import Cli, equation, stored_calls
 from tests.cli.traffic import as_lines, calls
 
@@ -127,10 +128,31 @@ def test_a_signed_address_is_read_and_its_signature_nowhere(cli: Cli, web: str) 
     assert done.code == 0, done.err
     assert stored_calls(cli.folder / STORE) == 3
     missing = cli.run("ingest", f"{web}/no.jsonl?sig={SECRET}", "--db", STORE)
-    assert missing.code == 3 and f"nothing is at {web}/no.jsonl" in missing.err
+    assert missing.code == 3 and f"nothing is at {web}/no.jsonl?" in missing.err
     seen = done.err + missing.err + cli.run("sql", "SELECT path FROM loads", "--db", STORE).out
-    assert SECRET not in seen and f"{web}/calls.jsonl" in seen
+    assert SECRET not in seen and f"{web}/calls.jsonl?" in seen
     assert SECRET.encode() not in (cli.folder / STORE).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("s3://b/a/k.jsonl", "s3://b/a/k.jsonl"), ("https://h/x.jsonl#part", "https://h/x.jsonl"),
+        ("https://u:p@h/x", "https://h/x"), ("https://u:pa/ss@h/x", "https://h/x"), ("https://h:1/@u/x", "https://u/x"),
+        ("app?.jsonl", "app?.jsonl"),
+    ],
+)  # fmt: skip
+def test_of_an_address_no_secret_is_shown(address: str, shown: str) -> None:
+    """What stands before an @; when in doubt more is hidden. A path is no address."""
+    assert masked(address) == shown
+
+
+def test_addresses_that_differ_by_their_query_are_two_files(cli: Cli, web: str) -> None:
+    """Of the same size, too; and a web file without an ETag is read again unless its content is the same."""
+    assert masked(f"{web}/a?id=1") != masked(f"{web}/a?id=2") and "id=" not in masked(f"{web}/a?id=1")
+    assert cli.run("ingest", f"{web}/calls.jsonl?id=1", "--db", STORE).code == 0
+    done = cli.run("ingest", f"{web}/calls.jsonl?id=2", "--db", STORE)
+    assert equation(done.err)["repeated"] == 3
 
 
 def test_without_the_extra_the_way_to_it_is_said(cli: Cli) -> None:

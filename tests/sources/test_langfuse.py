@@ -216,7 +216,6 @@ def test_what_is_no_llm_call_is_read_and_not_counted(tmp_path: Path, record: Rec
 REFUSED = {
     "scores": {"id": "s", "traceId": "t", "observationId": "o", "dataType": "NUMERIC", "value": 1},
     "sessions": {"id": "s", "countTraces": 3, "sessionDuration": 9},
-    "traces": {"id": "t", "timestamp": "2026-11-16T08:00:00Z", "bookmarked": False, "name": "chat"},
     "metrics": {"time_dimension": "2026-11-16", "p95_latency": 4},
 }
 
