@@ -163,16 +163,22 @@ def _write_file(store: Store, scope: Scope, path: Path, kind: str) -> int:
 
 def _define_csv(store: Store) -> None:
     """The CSV renderer's own rules for texts, as macros: characters that act are named, formulas are quoted."""
-    signs = [chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000]
-    named = {sign: _escape.csv(f"a{sign}")[1:] for sign in signs}
-    hostile = [sign for sign, name in named.items() if name != sign]
-    names = {"signs": hostile, "names": [named[sign] for sign in hostile]}
+    hostile, formula = _escape.csv_signs()
+    names = {"signs": hostile, "names": [_escape.csv(f"a{sign}")[1:] for sign in hostile]}
     store.query("SET VARIABLE csv_names = map($signs::VARCHAR[], $names::VARCHAR[])", names)
-    pattern = "[" + "".join(f"\\x{{{ord(sign):x}}}" for sign in hostile) + "]"
-    store.query("SET VARIABLE csv_hostile = $pattern", {"pattern": pattern})
-    formula = [sign for sign in signs if _escape.csv(sign) == f"'{sign}"]
+    store.query("SET VARIABLE csv_hostile = $pattern", {"pattern": "[" + "".join(_ranges(hostile)) + "]"})
     store.query("SET VARIABLE csv_formula = $signs::VARCHAR[]", {"signs": formula})
     store.script(_CSV_MACROS)
+
+
+def _ranges(signs: list[str]) -> Iterator[str]:
+    """Characters in order of their codes as parts of a class of a regular expression: neighbours as one."""
+    codes = [ord(sign) for sign in signs]
+    first = 0
+    for place, code in enumerate(codes):
+        if place + 1 == len(codes) or codes[place + 1] != code + 1:
+            yield f"\\x{{{codes[first]:x}}}-\\x{{{code:x}}}"
+            first = place + 1
 
 
 def _within(scope: Scope, day: date | None) -> Scope:

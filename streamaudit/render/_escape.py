@@ -80,6 +80,12 @@ def csv(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def csv_signs() -> tuple[list[str], list[str]]:
+    """The characters that ``csv`` names, in order of their codes, and those at the head of a text that it quotes."""
+    all_signs = "".join(chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000)
+    return _IN_CSV.findall(all_signs), [*_FORMULA]
+
+
 def json(document: str) -> str:
     r"""A finished JSON document with C1 controls, bidi controls and line separators as ``\u`` escapes."""
     if document.isascii() and "\x7f" not in document:

@@ -13,6 +13,7 @@ import typer.main
 from streamaudit import __version__
 from streamaudit.cli import program
 from tests.cli.running import PATIENCE_S, SAMPLES, Cli
+from tests.docs import pages
 
 GROUP = typer.main.get_group(program())
 COMMANDS = sorted(GROUP.commands)
@@ -96,7 +97,11 @@ def front_page() -> list[str]:
     return [re.split(r" {2,}", line.strip())[0] for line in (GROUP.help or "").splitlines() if "streamaudit " in line]
 
 
-@pytest.mark.parametrize("example", sorted({*examples(), *front_page()}))
+DOCUMENTED = {command.line for page in pages.pages() for command in pages.commands(page)}
+"""These run with their page (tests/docs)."""
+
+
+@pytest.mark.parametrize("example", sorted({*examples(), *front_page()} - DOCUMENTED))
 def test_every_example_in_the_help_runs(cli: Cli, sample_store: Path, example: str) -> None:
     """An example copied into a shell succeeds where the usual files and the usual store are."""
     (cli.folder / "exports").mkdir()

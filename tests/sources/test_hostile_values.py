@@ -30,6 +30,7 @@ from tests.support import (
 )
 
 SOURCES = discover()
+SHARING = ("datadog_logs", "helicone", "langsmith", "litellm", "openrouter")
 FIELD = tuple[str, ...]
 
 HOSTILE: list[Any] = [
@@ -174,10 +175,17 @@ def _size(record: Record) -> int:
     return len(elements) if isinstance(elements, list) and elements else 1
 
 
+def _changes(source: str) -> Iterator[tuple[FIELD, Any]]:
+    """Every value in every field; of sources that share their SQL a third of the values in a field, by turns."""
+    for place, field in enumerate(_fields(source)):
+        for value in HOSTILE[place % 3 :: 3] if source in SHARING else HOSTILE:
+            yield field, value
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_value_in_any_field_breaks_a_file_or_a_report(source: str, store: Store, tmp_path: Path) -> None:
     """Thousands of records with one impossible value each: none stops the others, and every sum agrees."""
-    numbered = enumerate(((field, value) for field in _fields(source) for value in HOSTILE), start=2)
+    numbered = enumerate(_changes(source), start=2)
     records = [_base(source, 1), *(_with(_base(source, number), *change) for number, change in numbered)]
     (result,) = ingest(store, write_lines(tmp_path / "hostile.jsonl", records))
     read, *_, rejected, _ = equation(result)
