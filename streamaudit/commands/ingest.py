@@ -54,7 +54,7 @@ def command(
     since: Annotated[
         Optional[str],
         typer.Option("--since", metavar="WHEN",
-            help="Leave out files of a bucket export whose names say they end before."),
+            help="From this date or time on."),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on reading what is new in these paths until stopped with Ctrl-C.")

@@ -1,8 +1,7 @@
 """NVIDIA genai-perf (Perf Analyzer) ``profile_export.json``: one object a run, with the instant of every response.
 
 Instants are epoch nanoseconds. A stream's last responses may be its usage and ``[DONE]``, so the duration may end a
-little
-after the last token (NVIDIA perf_analyzer, docs/genai-perf, profile export).
+little after the last token (NVIDIA perf_analyzer, docs/genai-perf, profile export).
 """
 
 from collections.abc import Sequence

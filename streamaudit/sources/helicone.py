@@ -110,7 +110,6 @@ _REMEDIES = {
     "user": "send the header Helicone-User-Id",
     "session": "send the header Helicone-Session-Id",
     "environment": "send the header Helicone-Property-environment",
-    "service": "send the header Helicone-Property-service",
     "logical_request": "send the property logical_request_id",
 }
 

@@ -115,7 +115,6 @@ _REMEDIES = {
     "user": "set user_id in the metadata",
     "session": "set session_id or thread_id in the metadata",
     "environment": "set environment in the metadata",
-    "service": "set service in the metadata",
     "model": "set ls_model_name in the metadata",
     "provider": "set ls_provider in the metadata",
     "deploy": "set LANGSMITH_REVISION_ID, or release in the metadata",

@@ -48,15 +48,16 @@ _PREPARED = """
             tokens_of(completion_tokens) AS completion
         FROM opened
     ), timed AS (
-        SELECT *, span_ms(began, ended) AS took_ms, span_ms(began, first) AS first_ms, wrong->>'error_code' AS code,
-            wrong->>'error_class' AS class,
+        SELECT *, span_ms(began, ended) AS took_ms, span_ms(began, first) AS first_ms, nullif(wrong->>'error_code',
+            '') AS code,
+            nullif(wrong->>'error_class', '') AS class,
             -- A row without the provider's own details holds what the proxy counted in the chunks it had seen.
             (counted->'completion_tokens_details') IS NOT NULL OR (counted->'prompt_tokens_details') IS NOT NULL
                 OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_detailed
         FROM told
     ), judged AS (
         SELECT *,
-            code = '499' OR coalesce(says_cancelled(class), false) AS has_left,
+            coalesce(code = '499', false) OR coalesce(says_cancelled(class), false) AS has_left,
             abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end
         FROM timed
     )
@@ -159,7 +160,6 @@ _REMEDIES = {
     "route": "set route in the metadata you send; until then the proxy's own route stands for it",
     "deploy": "send a tag such as release:2026.11.3, or set release in the metadata",
     "environment": "it has none: --map environment=PATH",
-    "service": "it has none: --map service=PATH",
 }
 
 SOURCE = Source(

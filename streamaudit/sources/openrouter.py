@@ -64,14 +64,12 @@ _READS = {
 _REMEDIES = {
     **LEARNT,
     "ttft": "OpenRouter's latency is not reliably it: measure it in your client and log raw JSON lines",
-    "end_time": "OpenRouter's latency and generation_time are no reliable duration: log raw JSON lines",
     "tenant": "it has none of its own: --map tenant=data.external_user where your users are tenants",
     "route": "it has none but the kind of API: --map route=PATH",
     "deploy": "it has none: join evidence by id from a log that has it",
     "rendered": "join evidence of it by id: streamaudit ingest --evidence rendered.csv",
     "delivered": "join evidence of it by id",
     "environment": "it has none",
-    "service": "it has none",
     "user": "send user",
     "session": "send session_id",
 }

@@ -1,8 +1,8 @@
 """vLLM ``bench serve --save-result --save-detailed``: one object a run, whose columns hold a value for each request.
 
-Seconds in the columns. ``start_times`` are of a monotonic clock: they are set on the run's ``date``, which names no
-zone
-and is taken for UTC. ``itls`` are gaps between chunks, not tokens (vllm-project/vllm, vllm/benchmarks/serve.py).
+Seconds in the columns. ``start_times`` are of a monotonic clock: they are set on the run's ``date`` less its
+``duration``; the date names no zone and is taken for UTC. ``itls`` are gaps between chunks, not tokens
+(vllm-project/vllm, vllm/benchmarks/serve.py).
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,9 @@ _PREPARED = """
             try_cast(ttfts AS DOUBLE[]) AS firsts, from_json(itls, '[["DOUBLE"]]') AS gaps,
             try_cast(errors AS VARCHAR[]) AS wrong, try_cast(latencies AS DOUBLE[]) AS took,
             try_cast(start_times AS DOUBLE[]) AS starts,
-            try_strptime("date", '%Y%m%d-%H%M%S') AS began
+            -- The date is stamped when the run has ended.
+            try_strptime("date", '%Y%m%d-%H%M%S')
+                - to_microseconds(try_cast(round(coalesce(number_of(duration), 0) * 1e6) AS BIGINT)) AS began
         FROM records
     ), opened AS (
         SELECT line, record, run, model_id, label, endpoint_type, began, number, coalesce(len(firsts), 0) AS measured,
@@ -65,7 +67,7 @@ _PREPARED = """
 
 _READS = {
     "call_id": "date, model_id, label and the place in the columns", "model": "model_id", "response_model": "model_id",
-    "start_time": "date + start_times", "duration_ms": "latencies, or ttfts + itls", "ttft_ms": "ttfts",
+    "start_time": "date - duration + start_times", "duration_ms": "latencies, or ttfts + itls", "ttft_ms": "ttfts",
     "streamed": "ttfts above 0", "chunk_count": "itls", "chunk_offsets_ms": "ttfts and itls",
     "input_tokens": "input_lens", "output_tokens": "output_lens", "error_type": "errors",
 }  # fmt: skip
@@ -82,7 +84,7 @@ SOURCE = Source(
     version=1,
     recognise=_recognise,
     fields={
-        **dict.fromkeys(("date", "model_id", "label", "backend", "endpoint_type"), "VARCHAR"),
+        **dict.fromkeys(("date", "duration", "model_id", "label", "backend", "endpoint_type"), "VARCHAR"),
         **dict.fromkeys(_JSON, "JSON"),
     },
     sql=normalise(_PREPARED),

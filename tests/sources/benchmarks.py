@@ -58,7 +58,8 @@ def vllm(name: str, /, **fields: Any) -> Record:
     """A detailed result of one request: four chunks in 1.421 s."""
     return {
         "date": "20261116-080000", "backend": "openai-chat", "endpoint_type": "openai-chat", "label": name,
-        "model_id": "org/model", "completed": 1, "mean_ttft_ms": 480.0, "input_lens": [812], "output_lens": [4],
+        "model_id": "org/model", "completed": 1, "duration": 2.0, "mean_ttft_ms": 480.0, "input_lens": [812],
+        "output_lens": [4],
         "ttfts": [0.48], "itls": [[0.02, 0.021, 0.9]], "latencies": [1.421], "start_times": [81234.1], "errors": [""],
         "generated_texts": ["CONFIDENTIAL-ANSWER-1"], **fields,
     }  # fmt: skip

@@ -100,7 +100,7 @@ def test_a_vllm_result_is_a_call_for_each_place_in_its_columns(store: Store, tmp
     assert [round(at, 6) for at in whole["chunk_offsets_ms"]] == [480.0, 500.0, 521.0, 1421.0]
     assert (failed["start_time"] - whole["start_time"]).total_seconds() == 0.25
     assert (failed["outcome"], failed["ttft_ms"], failed["output_tokens"]) == ("timeout", None, None)
-    assert other["deploy"] == "10"
+    assert other["deploy"] == "10" and f"{whole['start_time']:%H:%M:%S}" == "07:59:58"
 
 
 def test_a_vllm_result_without_its_requests_is_refused(store: Store, tmp_path: Path) -> None:

@@ -52,6 +52,10 @@ LITELLM: dict[str, Case] = {
         {"outcome": "error", "http_status": 429, "output_tokens": None, "input_tokens": None, "cost_usd": None,
          "error_type": "RateLimitError"},
     ),
+    "an error that is empty text is none": (
+        {"completion_tokens": 0, "error_information": {"error_code": "", "error_class": "", "error_message": ""}},
+        {"outcome": "completed", "output_tokens": 0, "error_type": None},
+    ),
     "a stream cut by the proxy's own limit": (
         {"status": "failure", "error_information": {"error_class": "Timeout", "error_message": "Stream exceeded max"}},
         {"outcome": "timeout"},
