@@ -8,7 +8,8 @@ import pytest
 
 from streamaudit.errors import UsageError
 from streamaudit.render import Screen, load, rendered
-from streamaudit.report import Column, Interval, Mark, Report, Table
+from streamaudit.render._charts import pictures
+from streamaudit.report import Column, Interval, Mark, Report, Row, Table
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e"
 DIFF = tuple(map(Column, ("tenant", "verdict", "metric", "stat", "change_ratio", "ci_low_ratio", "ci_high_ratio")))
@@ -69,10 +70,25 @@ def test_a_png_is_a_picture_of_the_same() -> None:
 
 @pytest.mark.parametrize("name", ["png", "svg"])
 def test_nothing_to_draw_is_said(name: str, awkward_report: Report) -> None:
-    """A report of rows has no picture."""
-    rows = tuple(replace(table, shape="rows") for table in awkward_report.tables)
+    """A report of rows without groups has no picture."""
+    rows = tuple(replace(table, shape="rows", by=()) for table in awkward_report.tables)
     with pytest.raises(UsageError, match="nothing to draw"):
         load(name).render(replace(awkward_report, tables=rows), Screen())
+
+
+def test_groups_are_drawn_by_their_waits_and_their_tax() -> None:
+    """The figures stand beside the marks; what is unknown has none and is counted; twelve groups are drawn."""
+    columns = (
+        Column("tenant"), Column("ttft_p50_ms", "ms"), Column("ttft_p95_ms", "ms"), Column("tax_tokens", "tokens"),
+    )  # fmt: skip
+    rows: list[Row] = [(f"t{index}", 100.0 + index, 1000.0 + index, 7 * index) for index in range(20)]
+    rows[2:4] = [("no wait", None, None, 5), ("no tax", 200.0, 900.0, None)]
+    report = replace(drawn(), tables=(Table("by_tenant", columns, tuple(rows), ("tenant",)),))
+    waits, taxes = pictures(report)
+    assert "the first 12 of 20 groups" in waits.description and "1 groups of unknown tax" in taxes.description
+    shown = load("svg").render(report, Screen())
+    assert "104 ms · 1.00 s" in shown and ">28<" in shown and "t15" not in shown
+    assert shown.count(">no wait<") == shown.count(">no tax<") == 1
 
 
 def test_two_hundred_groups_are_a_small_page() -> None:

@@ -7,6 +7,7 @@ from streamaudit.render import _words
 from streamaudit.render._charts._drawing import COLOURS, Picture, heading, missing, safe, svg
 from streamaudit.render._charts.changes import intervals, trend
 from streamaudit.render._charts.distributions import histogram
+from streamaudit.render._charts.groups import groups
 from streamaudit.render._charts.parts import stacked, waterfall
 from streamaudit.report import NO_WINDOW, Report, Table
 
@@ -18,12 +19,10 @@ _MAKERS: dict[str, Callable[[Report, Table], Iterator[Picture]]] = {
 
 
 def pictures(report: Report) -> list[Picture]:
-    """The charts of a report, in the order of its tables; empty when no table has one."""
-    found: list[Picture] = []
-    for table in report.tables:
-        if make := _MAKERS.get(table.shape):
-            found += make(report, table)
-    return found
+    """The charts of a report, in the order of its tables; those of its groups where no table asks for one by its shape.
+    Empty when there is nothing to draw."""
+    found = [one for table in report.tables if (make := _MAKERS.get(table.shape)) for one in make(report, table)]
+    return found or [one for table in report.tables if table.shape == "rows" for one in groups(report, table)]
 
 
 def combined(report: Report, width: int) -> str:
@@ -32,7 +31,7 @@ def combined(report: Report, width: int) -> str:
     if not found:
         raise UsageError(
             f"{report.title}: there is nothing to draw in this report",
-            "ttft, tax --split, diff and history have pictures; --format html shows every report",
+            "report and tax by group, ttft, diff and history have pictures; --format html shows every report",
         )
     parts = [{"title": heading(one.title, 15), **one.draw(width)} for one in found]
     about = safe(_words.interval(report.interval)) if report.interval is not NO_WINDOW else ""
