@@ -23,7 +23,7 @@ layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.dev
-	$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile -q
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
 
 # Build the wheel, install it alone into its own environment, and run the tests against it from a folder where the
 # checkout's package cannot be imported.

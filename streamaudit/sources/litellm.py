@@ -48,8 +48,8 @@ _PREPARED = """
             tokens_of(completion_tokens) AS completion
         FROM opened
     ), timed AS (
-        SELECT *, span_ms(began, ended) AS took_ms, span_ms(began, first) AS first_ms, nullif(wrong->>'error_code',
-            '') AS code,
+        SELECT *, span_ms(began, ended) AS took_ms, span_ms(began, first) AS first_ms,
+            nullif(wrong->>'error_code', '') AS code,
             nullif(wrong->>'error_class', '') AS class,
             -- A row without the provider's own details holds what the proxy counted in the chunks it had seen.
             (counted->'completion_tokens_details') IS NOT NULL OR (counted->'prompt_tokens_details') IS NOT NULL
@@ -98,7 +98,8 @@ _PREPARED = """
         -- Zeros of a failure without usage, and of one whose stream never spoke, are what nobody counted.
         CASE WHEN NOT (tokens_of(prompt_tokens) = 0 AND coalesce(completion, 0) = 0) THEN tokens_of(prompt_tokens) END
             AS input_tokens,
-        CASE WHEN NOT (completion = 0 AND (status = 'failure' OR has_left)) THEN completion END AS output_tokens,
+        CASE WHEN NOT (completion = 0 AND (status = 'failure' OR has_left OR coalesce(tokens_of(prompt_tokens), 0) = 0))
+            THEN completion END AS output_tokens,
         coalesce(tokens_of(counted->>'$.prompt_tokens_details.cached_tokens'),
             tokens_of(counted->>'cache_read_input_tokens')) AS cached_input_tokens,
         tokens_of(counted->>'cache_creation_input_tokens') AS cache_write_tokens,

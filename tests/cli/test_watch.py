@@ -32,7 +32,7 @@ def watching(cli: Cli, number: int) -> Iterator[Path]:
         process.send_signal(number)
         _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err
-        assert b"stopped: 12 new calls" in err and b"Traceback" not in err
+        assert b"stopped: " in err and b"Traceback" not in err
     finally:
         process.kill()
 
