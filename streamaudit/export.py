@@ -43,8 +43,8 @@ CREATE OR REPLACE TEMP MACRO csv_time(t) AS strftime(t, '%Y-%m-%dT%H:%M:%S.%fZ')
 CREATE OR REPLACE TEMP MACRO csv_visible(x) AS CASE WHEN regexp_matches(x, getvariable('csv_hostile'))
     THEN array_to_string(list_transform(string_split(x, ''), lambda c: coalesce(getvariable('csv_names')[c], c)), '')
     ELSE x END;
-CREATE OR REPLACE TEMP MACRO csv_cell(x) AS CASE WHEN list_contains(getvariable('csv_formula'), left(x, 1))
-    THEN '''' || csv_visible(x) ELSE csv_visible(x) END;
+CREATE OR REPLACE TEMP MACRO csv_cell(x) AS
+    CASE WHEN list_contains(getvariable('csv_formula'), left(x, 1)) THEN '''' ELSE '' END || csv_visible(x);
 """
 
 

@@ -117,6 +117,7 @@ class Ingest:
         self._options = options
         self._sources = discover()
         self._salt = store.secret()
+        store.script(sql_text("macros.sql"))
 
     def file(
         self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False
@@ -386,7 +387,6 @@ def scratch(store: Store, folder: Path) -> Iterator[None]:
     path.unlink(missing_ok=True)
     store.run("SET temp_directory = $folder", {"folder": str(folder / "spill")})
     store.run("ATTACH $path AS scratch", {"path": str(path)})
-    store.script(sql_text("macros.sql"))
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ where fewer are asked for). Groups and total are the same query with and without
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -19,72 +20,42 @@ from streamaudit.vocabulary import refresh
 MAX_BY = 4
 _GROUP = "group:"
 
-_DIMENSION_VALUE = "CASE ($by::VARCHAR[])[{index}]\n" + "\n".join(
-    [f"        WHEN '{name}' THEN {name}" for name in PLAIN]
-    + ["        WHEN 'group' THEN group_{index}"]
-    + [
-        f"        WHEN '{name}' THEN strftime(timezone($tz, timezone('UTC', start_time)), '{form}')"
-        for name, form in CALENDAR.items()
-    ]
-) + "\n    END"  # fmt: skip
-_ONLY = "\n".join(
-    f"        AND ($only_{name}::VARCHAR IS NULL OR coalesce(regexp_full_match({name}, $only_{name}), $none_{name}))"
-    for name in PLAIN
-)
-
 _OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
-
-
-def _dimensions(asked: int) -> str:
-    return ",\n".join(
-        (_DIMENSION_VALUE.format(index=index) if index <= asked else "NULL::VARCHAR") + f" AS by_{index}"
-        for index in range(1, MAX_BY + 1)
-    )
-
-
-# Binding a dimension's twenty names takes longer than most queries run, so one text has only as many as are asked for.
-_SCOPES = tuple(
-    f"""
+_VALUES = {name: name for name in PLAIN} | {
+    name: f"strftime(timezone($tz, timezone('UTC', start_time)), '{form}')" for name, form in CALENDAR.items()
+}
+_ONLY = {name: f"AND coalesce(regexp_full_match({name}, $only_{name}), $none_{name})" for name in PLAIN}
+# Binding twenty dimensions and filters takes longer than most queries run: a text has only those asked for.
+_SCOPE = """
 WITH scope AS NOT MATERIALIZED (
     SELECT
         *,
-    {_dimensions(asked)}
+        {values}
     FROM visible
-    WHERE true
-        AND ($embeddings OR operation <> 'embedding')
+    WHERE ($embeddings OR operation <> 'embedding')
         AND (counted OR $uncounted)
         AND ($since::TIMESTAMP IS NULL OR start_time >= $since)
         AND ($until::TIMESTAMP IS NULL OR start_time < $until)
-{_ONLY}
+        {only}
 )
-"""  # noqa: S608 - assembled from the fixed lists above
-    for asked in range(MAX_BY + 1)
-)
-# The same calls with one of two sides (0 the base, 1 the head, NULL neither) and up to three strata, named like ``by``.
-SIDED = f"""
+"""
+_SIDED = """
 , sided AS (
     SELECT
         *,
         CASE
-            WHEN ($on::VARCHAR IS NULL OR side_value = $base)
+            WHEN {is_base}
                 AND ($base_since::TIMESTAMP IS NULL OR start_time >= $base_since)
                 AND ($base_until::TIMESTAMP IS NULL OR start_time < $base_until) THEN 0
-            WHEN ($on::VARCHAR IS NULL OR side_value = $head)
+            WHEN {is_head}
                 AND ($head_since::TIMESTAMP IS NULL OR start_time >= $head_since)
                 AND ($head_until::TIMESTAMP IS NULL OR start_time < $head_until) THEN 1
         END AS side
-    FROM (
-        SELECT
-            *,
-            CASE $on::VARCHAR {_OF_CALL} END AS side_value,
-            CASE ($strata::VARCHAR[])[1] {_OF_CALL} END AS stratum_1,
-            CASE ($strata::VARCHAR[])[2] {_OF_CALL} END AS stratum_2,
-            CASE ($strata::VARCHAR[])[3] {_OF_CALL} END AS stratum_3
-        FROM scope
-    )
+    FROM (SELECT *, {strata} FROM scope)
     WHERE start_time IS NOT NULL
 )
-"""  # noqa: S608 - assembled from the fixed lists above
+"""
+_MAX_STRATA = 3
 _REST = """
 , scope AS NOT MATERIALIZED (
     SELECT everything.* REPLACE (NULL AS by_1, NULL AS by_2, NULL AS by_3, NULL AS by_4)
@@ -139,20 +110,33 @@ class Scope:
         """What ``sql`` binds."""
         only = dict(self.only)
         return {
-            "by": ["group" if name.startswith(_GROUP) else name for name in self.by],
             "since": _naive(self.since),
             "until": _naive(self.until),
             "tz": self.tz,
             "embeddings": "operation" in self.by or "operation" in only,
             "uncounted": False,
-            **{f"only_{name}": _pattern(only[name]) if name in only else None for name in PLAIN},
-            **{f"none_{name}": "-" in only.get(name, "").split(",") for name in PLAIN},
+            **{f"only_{name}": _pattern(values) for name, values in self.only},
+            **{f"none_{name}": "-" in values.split(",") for name, values in self.only},
         }
 
     def sql(self, query: str, *, rest: bool = False) -> str:
         """A query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
-        calls = _SCOPES[len(self.by)]
+        values = [
+            f"group_{slot}" if name.startswith(_GROUP) else _VALUES[name] for slot, name in enumerate(self.by, start=1)
+        ]
+        only = "\n        ".join(_ONLY[name] for name, _ in self.only)
+        calls = _SCOPE.format(values=_named("by", values, MAX_BY), only=only)
         return (calls.replace("WITH scope AS NOT", "WITH everything AS NOT") + _REST if rest else calls) + query
+
+    def sided(self, query: str, on: str | None, strata: Sequence[str]) -> str:
+        """A query over ``sided``: the same calls with a ``side``, 0 the base, 1 the head, NULL neither, and up to three
+        strata as ``stratum_1`` … ``stratum_3``. Sides are values of the dimension ``on``, or with None only windows."""
+        value = _VALUES[on] if on else None
+        sides = _SIDED.format(
+            is_base=f"{value} = $base" if value else "true", is_head=f"{value} = $head" if value else "true",
+            strata=_named("stratum", [_VALUES[name] for name in strata], _MAX_STRATA),
+        )  # fmt: skip
+        return self.sql(sides + query)
 
     def prepare(self, store: Store, *, taxed: bool = True) -> None:
         """Define ``visible``, the one place where the user's own condition is part of a query. Valuing the tax of
@@ -180,6 +164,13 @@ class Scope:
             for group, patterns in members.items():
                 about = {"slot": slot, "name": group, "dimension": dimension}
                 store.run(_ADD_MEMBERS, {**about, "pattern": _pattern(",".join(patterns))})
+
+
+def _named(name: str, values: Sequence[str], slots: int) -> str:
+    return ", ".join(
+        f"{values[slot - 1] if slot <= len(values) else 'NULL::VARCHAR'} AS {name}_{slot}"
+        for slot in range(1, slots + 1)
+    )
 
 
 def show_groups(store: Store, keys: list[tuple[Any, ...]]) -> None:

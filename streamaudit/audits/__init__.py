@@ -44,7 +44,7 @@ def group_tables(
     ``rank``; those beyond ``scope.top`` are one rest row computed from their calls, not from their rows.
     """
     bound = {**scope.params(), **(params or {})}
-    total_rows = store.query(scope.total().sql(query), {**bound, "by": [], "embeddings": bound["embeddings"]})
+    total_rows = store.query(scope.total().sql(query), bound)
     end = MAX_BY + len(columns)
     figures = tuple(tuple(row[MAX_BY:end]) for row in total_rows) or (_empty(columns),)
     total = _marked(Table("total", columns, figures), [_partial(row, end) for row in total_rows])

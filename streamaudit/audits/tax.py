@@ -344,7 +344,7 @@ def _bars(table: Table) -> Table:
 
 def _waterfall(store: Store, scope: Scope) -> Table:
     """From what the cancelled calls were billed to what was rendered, of the calls whose tax has a value."""
-    found = store.query(scope.sql(_STEPS), scope.total().params())
+    found = store.query(scope.total().sql(_STEPS), scope.total().params())
     # Calls that cannot split their tax are in `unsplit`, so the known parts are lower bounds.
     marks = {
         (index, "tokens"): Mark(prefix="≥ ")

@@ -49,11 +49,14 @@ class Ask:
     least_ratio: float = LEAST_RATIO
     skip_first_s: float = 0.0
 
+    def sql(self, scope: Scope, query: str) -> str:
+        """A query over the relation ``sided``."""
+        return scope.sided(query, self.on, [name for name in self.strata if name != self.on])
+
     def params(self, scope: Scope) -> dict[str, object]:
         """What the relation ``sided`` binds, beside the scope's own."""
-        strata = [name for name in self.strata if name != self.on]
         return {
-            **scope.params(), "on": self.on, "strata": strata, "base": self.base.value, "head": self.head.value,
+            **scope.params(), "base": self.base.value, "head": self.head.value,
             "base_since": _naive(self.base.since), "base_until": _naive(self.base.until),
             "head_since": _naive(self.head.since), "head_until": _naive(self.head.until),
         }  # fmt: skip

@@ -20,7 +20,7 @@ from streamaudit.diff.histogram import (
     define_codes,
     unpacked,
 )
-from streamaudit.scope import MAX_BY, SIDED, Scope
+from streamaudit.scope import MAX_BY, Scope
 from streamaudit.store import Store
 
 if TYPE_CHECKING:
@@ -100,14 +100,14 @@ def scan(
     """Count both sides. The scope must be prepared; without ``taxed`` there are no sums of the tax. ``beside`` is a
     side that is not in the store, whose blocks are ``multiple_of_s`` wide."""
     params = ask.params(scope)
-    found = store.query(scope.sql(SIDED + _PLACES), params)
+    found = store.query(ask.sql(scope, _PLACES), params)
     keys = list(dict.fromkeys(tuple(row[:7]) for row in found))
     periods = (_period([row for row in found if row[7] == 0]), _period([row for row in found if row[7] == 1]))
     known = [period for period in (*periods, beside) if period]
     width_s = block_width_s(known, ask.skip_first_s, multiple_of_s)
     store.run(_NUMBERED, {name: [key[index] for key in keys] for index, name in enumerate(_KEYS)})
     begins = [period.first + timedelta(seconds=ask.skip_first_s) if period else None for period in periods]
-    placed = scope.sql(SIDED + _text("placed.sql"))
+    placed = ask.sql(scope, _text("placed.sql"))
     bound = {**params, "block_s": width_s, "base_from": begins[0], "head_from": begins[1]}
     sources = {"ttvt_sources": sorted({row[8] for row in found if row[13]})}
     latencies = _latencies(store, placed, ask, [period for period in periods if period], {**bound, **sources})
@@ -171,7 +171,7 @@ def _ticks(store: Store, scope: Scope, ask: Ask, rows: list[tuple[Any, ...]]) ->
         if known[name] and on_tick >= _ON_THE_TICK * known[name]:
             found[name] = TICK_MS
     if found:  # so few stores have such a clock that all others need not count the coarser tick
-        seconds = dict(zip(_TICKING, store.one(scope.sql(SIDED + _SECONDS), ask.params(scope)), strict=True))
+        seconds = dict(zip(_TICKING, store.one(ask.sql(scope, _SECONDS), ask.params(scope)), strict=True))
         found |= {name: COARSE_TICK_MS for name in found if seconds[name] >= _ON_THE_TICK * known[name]}
     return found
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from streamaudit.diff.ask import Ask
-from streamaudit.scope import MAX_BY, SIDED, Scope
+from streamaudit.scope import MAX_BY, Scope
 from streamaudit.store import Store
 
 # Of which by_N a row is of: bit 0 for by_4 up to bit 3 for by_1, set where it is not.
@@ -66,7 +66,7 @@ class Money:
 def money(store: Store, scope: Scope, ask: Ask) -> list[Money]:
     """Every value of the dimensions of ``scope.by`` on both sides. The scope must be prepared."""
     found: dict[tuple[int, str | None], Money] = {}
-    for place, value, row in _of_level(store.query(scope.sql(SIDED + _SINGLE), ask.params(scope)), 1, len(scope.by)):
+    for place, value, row in _of_level(store.query(ask.sql(scope, _SINGLE), ask.params(scope)), 1, len(scope.by)):
         (at,), (name,) = place, value
         one = found.setdefault((at, name), _nothing(scope.by[at], name))
         _set(one, row)
@@ -82,7 +82,7 @@ def drivers(store: Store, scope: Scope, ask: Ask, movers: Sequence[Money], *, pr
         if mover.value is not None:
             values[f"values_{scope.by.index(mover.dimension) + 1}"].append(mover.value)
     pairs: dict[tuple[str, str | None, str, str | None], Money] = {}
-    rows = store.query(scope.sql(SIDED + _PAIRS), {**ask.params(scope), **values})
+    rows = store.query(ask.sql(scope, _PAIRS), {**ask.params(scope), **values})
     for places, names, row in _of_level(rows, 2, len(scope.by)):
         for one, other in ((0, 1), (1, 0)):
             key = (scope.by[places[one]], names[one], scope.by[places[other]], names[other])

@@ -1,10 +1,13 @@
 """Fixtures: the command in a fresh folder, and a store that holds the sample traces."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.cli.running import SAMPLES, Cli
+from tests.cli.traffic import calls, write_lines
+from tests.once import once
 
 
 @pytest.fixture
@@ -16,8 +19,28 @@ def cli(tmp_path: Path) -> Cli:
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with all sample traces, for tests that only read it."""
-    folder = tmp_path_factory.mktemp("samples")
-    store = folder / "samples.duckdb"
-    done = Cli(folder).run("ingest", *sorted(SAMPLES.glob("*.gz")), "--db", store)
+    return once(tmp_path_factory, "samples", _ingested)
+
+
+@pytest.fixture(scope="session")
+def thirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with thirty calls in ``calls.jsonl`` and ``store.duckdb``, to be copied."""
+    return once(tmp_path_factory, "thirty", _thirty)
+
+
+def _thirty(folder: Path) -> Path:
+    (folder / "made").mkdir()
+    cli = Cli(folder / "made")
+    write_lines(cli.folder / "calls.jsonl", calls(30))
+    assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
+    kept = folder / "kept"
+    kept.mkdir()
+    for name in ("calls.jsonl", "store.duckdb"):
+        shutil.copy(cli.folder / name, kept)
+    return kept
+
+
+def _ingested(folder: Path) -> Path:
+    done = Cli(folder).run("ingest", *sorted(SAMPLES.glob("*.gz")), "--db", "samples.duckdb")
     assert done.code == 0, done.err
-    return store
+    return folder / "samples.duckdb"

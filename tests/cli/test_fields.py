@@ -243,10 +243,9 @@ def test_nobodys_text_is_shown(cli: Cli, known: bool) -> None:
     if not known:
         records = [{k: v for k, v in record.items() if k not in ("request_id", "start_time")} for record in records]
     path = str(write_lines(cli.folder / "t.jsonl", records))
-    forms = ("table", "json", "jsonl", "csv", "markdown")
-    commands = [
-        ["fields", path, "--format", form, *more] for form in forms for more in ([], ["--for", "tenant"], ["--wide"])
-    ]
+    ways = [[], ["--for", "tenant"], ["--wide"]]
+    commands = [["fields", path, "--format", "table", *more] for more in ways]
+    commands += [["fields", path, "--format", form, "--wide"] for form in ("json", "jsonl", "csv", "markdown")]
     for command, (code, out, err) in zip(commands, map(astuple, cli.run_each(commands)), strict=True):
         assert code == 0, err
         assert [text for text in SECRETS if text in out + err] == [], command
@@ -359,7 +358,7 @@ def test_only_the_first_records_are_looked_at(cli: Cli) -> None:
     path = write_lines(cli.folder / "t.jsonl", records)
     assert "late" not in rows(cli, path, "--records", "30")
     assert notes(cli, path, "--records", "30")["sampled"]["count"] == 30
-    for enough in ("40", "all", "1000"):
+    for enough in ("40", "all"):
         assert rows(cli, path, "--records", enough)["late"]["filled_rate"] == 0.25
         assert "sampled" not in notes(cli, path, "--records", enough)
 

@@ -17,6 +17,7 @@ from streamaudit import __version__
 from tests.cli.awkward import HOSTILE, awkward
 from tests.cli.running import Cli
 from tests.cli.traffic import write_lines
+from tests.once import once
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = {
@@ -67,7 +68,11 @@ SUFFIXES = {
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
     """Every report in every format."""
-    cli = Cli(tmp_path_factory.mktemp("awkward"))
+    return once(tmp_path_factory, "golden", _made)
+
+
+def _made(folder: Path) -> dict[tuple[str, str], str]:
+    cli = Cli(folder)
     write_lines(cli.folder / "calls.jsonl", awkward())
     (cli.folder / "invoice.csv").write_text("month,provider,cost_usd\n2026-11,OpenAI,2.50\n2026-10,nobody,1\n")
     (cli.folder / "checks.toml").write_text(CHECKS)

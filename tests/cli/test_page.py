@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.cli.awkward import HOSTILE, awkward
 from tests.cli.running import Cli
 from tests.cli.traffic import write_lines
+from tests.once import once
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 Scheme = Literal["light", "dark"]
@@ -33,7 +34,11 @@ QUIET = (
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with a page for each report over names that are hostile."""
-    cli = Cli(tmp_path_factory.mktemp("pages"))
+    return once(tmp_path_factory, "pages", _written)
+
+
+def _written(folder: Path) -> Path:
+    cli = Cli(folder)
     write_lines(cli.folder / "calls.jsonl", awkward())
     assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
     lines = [[*words, "-q", "--db", "store.duckdb", "-o", f"{name}.html"] for name, words in REPORTS.items()]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,10 +38,9 @@ def hook() -> Iterator[Hook]:
 
 
 @pytest.fixture
-def place(cli: Cli) -> Cli:
+def place(cli: Cli, thirty: Path) -> Cli:
     """A folder with a store of one week, and a configuration that loses no time."""
-    write_lines(cli.folder / "calls.jsonl", calls(30))
-    assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
+    shutil.copytree(thirty, cli.folder, dirs_exist_ok=True)
     (cli.folder / "streamaudit.toml").write_text(QUICK)
     return cli
 

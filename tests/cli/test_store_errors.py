@@ -1,5 +1,6 @@
 """Exit code 4: the store is held by another process, is no store, or is newer than this streamaudit."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,10 +36,9 @@ def held(store: Path, how: str) -> "Iterator[subprocess.Popen[bytes]]":
 
 
 @pytest.fixture
-def store(cli: Cli) -> Path:
+def store(cli: Cli, thirty: Path) -> Path:
     """A small store of its own."""
-    write_lines(cli.folder / "calls.jsonl", calls(30))
-    assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
+    shutil.copytree(thirty, cli.folder, dirs_exist_ok=True)
     return cli.folder / "store.duckdb"
 
 

@@ -72,7 +72,13 @@ AUDITS = ("report", "ttft", "tax")
 ASKED: tuple[tuple[str, Dimension], ...] = (
     ("report", "tenant"), ("report", "deploy"), ("ttft", "model"), ("tax", "route"),
 )  # fmt: skip
-"""Every audit and every dimension: a form is read into the same columns whoever groups by them."""
+"""The first of each form, one of the others by turns: a form is read into the same columns whoever groups by them."""
+
+
+@pytest.fixture(scope="module")
+def expected(fleet: Fleet) -> dict[str, Any]:
+    """What is true of the fleet, by each dimension."""
+    return truth(fleet, by=DIMENSIONS)
 
 
 @pytest.fixture(scope="module")
@@ -103,16 +109,16 @@ def assert_true(tables: Tables, expected: dict[str, Any], by: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_true_figures_and_those_of_every_other_form(
-    fleet: Fleet, baseline: dict[tuple[str, str], Tables], tmp_path: Path, form: str
+    fleet: Fleet, expected: dict[str, Any], baseline: dict[tuple[str, str], Tables], tmp_path: Path, form: str
 ) -> None:
     """Tokens are exact, times to a microsecond and dollars to a billionth, in groups and in total, in all tables."""
     FORMS[form](fleet, tmp_path / "fleet.json")
-    expected = truth(fleet, by=DIMENSIONS)
     with store_of(tmp_path / "fleet.json") as store:
-        for (name, by), wanted in baseline.items():
-            tables = audit(store, name, by)
-            assert_true(tables, expected, by)
-            assert_same_tables(name, tables, wanted)
+        for place, (name, by) in enumerate(ASKED):
+            if not place or place % 3 == list(FORMS).index(form) % 3:
+                tables = audit(store, name, by)
+                assert_true(tables, expected, by)
+                assert_same_tables(name, tables, baseline[name, by])
 
 
 @pytest.mark.parametrize("name", FINE_FORMS)

@@ -125,10 +125,9 @@ def test_a_quiet_week_has_no_movers(tmp_path: Path) -> None:
     assert {row["change_ratio"] for row in rows(report, "figures")} <= {0.0, None}
 
 
-def test_a_week_whose_data_ends_early_looks_incomplete(tmp_path: Path) -> None:
+def test_a_week_whose_data_ends_early_looks_incomplete(filled: Store, tmp_path: Path) -> None:
     """Hours before its end, with the hour; a week that goes on to its end does not."""
-    with store_of(write_lines(tmp_path / "all.jsonl", two_weeks())) as store:
-        assert not [note for note in weekly(store).notes if note.code.startswith("incomplete")]
+    assert not [note for note in weekly(filled).notes if note.code.startswith("incomplete")]
     short = [one for one in two_weeks() if one["start_time"] < "2026-11-22T19:00"]
     with store_of(write_lines(tmp_path / "short.jsonl", short)) as store:
         said = [note.message for note in weekly(store).notes if note.code == "incomplete"]

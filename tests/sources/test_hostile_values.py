@@ -14,7 +14,6 @@ from tests.sources.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
 from tests.sources.gateways import helicone, langsmith, litellm, openrouter
 from tests.sources.test_datadog_shapes import log
 from tests.support import (
-    AUDITS,
     Record,
     audit,
     calls,
@@ -176,9 +175,10 @@ def _size(record: Record) -> int:
 
 
 def _changes(source: str) -> Iterator[tuple[FIELD, Any]]:
-    """Every value in every field; of sources that share their SQL a third of the values in a field, by turns."""
+    """Of each field half of the values, by turns; of sources that share their SQL a third."""
+    step = 3 if source in SHARING else 2
     for place, field in enumerate(_fields(source)):
-        for value in HOSTILE[place % 3 :: 3] if source in SHARING else HOSTILE:
+        for value in HOSTILE[place % step :: step]:
             yield field, value
 
 
@@ -195,7 +195,7 @@ def test_no_value_in_any_field_breaks_a_file_or_a_report(source: str, store: Sto
     assert set(lines) <= set(range(2, len(records) + 1))
     assert lines == sorted(lines, key=lambda line: line or 0)
     assert not {reject.reason for reject in result.rejects} & {"unreadable", "malformed JSON"}
-    for name in AUDITS:
+    for name in ("report", "tax"):
         tables = audit(store, name, "tenant,route,deploy,model")
         assert tables["total"][0]["calls"] == sum(row["calls"] for row in tables["by_tenant_route_deploy_model"])
     for call in calls(store).values():

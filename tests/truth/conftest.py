@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.once import once
 from tests.truth.world import Call, happen
 
 CALLS = 900
@@ -9,6 +10,6 @@ SEED = 20261120
 
 
 @pytest.fixture(scope="session")
-def world() -> list[Call]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
     """Every call, with the truth about it and the logs of it."""
-    return happen(CALLS, SEED)
+    return once(tmp_path_factory, "world", lambda _: happen(CALLS, SEED))
