@@ -34,6 +34,13 @@ class Screen:
     painted_chars: int = 0
     painted_chunks: int = 0
     left_ms: float | None = None
+
+
+@dataclass(slots=True)
+class _Client:
+    """The screen while it is being watched, and what its tasks wait for."""
+
+    screen: Screen = field(default_factory=Screen)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     to_paint: asyncio.Queue[tuple[float, str] | None] = field(default_factory=asyncio.Queue)
@@ -41,75 +48,75 @@ class Screen:
 
 async def ask(port: int, request: wire.Request, manner: Manner) -> Screen:
     """One call from its request to the end of its user's patience."""
-    screen, started_ms = Screen(), now_ms()
+    client, started_ms = _Client(), now_ms()
     reader, writer = await wire.post(port, request)
-    reading = asyncio.create_task(_read(reader, screen))
-    painting = asyncio.create_task(_paint(screen, manner))
-    leaving = asyncio.create_task(_leave(screen, manner))
+    reading = asyncio.create_task(_read(reader, client))
+    painting = asyncio.create_task(_paint(client, manner))
+    leaving = asyncio.create_task(_leave(client, manner))
     await asyncio.wait((painting, leaving), return_when=asyncio.FIRST_COMPLETED)
     if not painting.done():
-        screen.left_ms = now_ms() - started_ms
+        client.screen.left_ms = now_ms() - started_ms
         painting.cancel()
         await sleep_ms(manner.lag_ms)
     leaving.cancel()
     writer.transport.abort()
     await asyncio.wait((reading, painting, leaving))
-    return screen
+    return client.screen
 
 
-async def _read(reader: asyncio.StreamReader, screen: Screen) -> None:
+async def _read(reader: asyncio.StreamReader, client: _Client) -> None:
     try:
         async for payload in wire.events(reader):
-            _take(screen, payload)
+            _take(client, payload)
     except wire.BrokenOff:
         pass
-    screen.to_paint.put_nowait(None)
+    client.to_paint.put_nowait(None)
 
 
-def _take(screen: Screen, payload: str) -> None:
+def _take(client: _Client, payload: str) -> None:
     if payload == wire.DONE:
         return
     for choice in json.loads(payload).get("choices", ()):
         if text := choice["delta"].get("content"):
-            screen.delivered += len(tokenize(text))
-            screen.to_paint.put_nowait((now_ms(), text))
+            client.screen.delivered += len(tokenize(text))
+            client.to_paint.put_nowait((now_ms(), text))
         if choice["finish_reason"]:
-            screen.finished.set()
+            client.finished.set()
 
 
-async def _paint(screen: Screen, manner: Manner) -> None:
-    while (arrived := await screen.to_paint.get()) is not None:
+async def _paint(client: _Client, manner: Manner) -> None:
+    while (arrived := await client.to_paint.get()) is not None:
         at_ms, text = arrived
         await sleep_ms(at_ms + manner.lag_ms - now_ms())
         pieces = tokenize(text)
         if manner.paints == "chunks":
-            _show(screen, manner, len(pieces), len(text))
+            _show(client, manner, len(pieces), len(text))
         else:
             for piece in pieces:
                 await sleep_ms(manner.token_ms)
-                _show(screen, manner, 1, len(piece))
-        screen.painted_chunks += 1
+                _show(client, manner, 1, len(piece))
+        client.screen.painted_chunks += 1
 
 
-def _show(screen: Screen, manner: Manner, tokens: int, chars: int) -> None:
-    screen.painted += tokens
-    screen.painted_chars += chars
-    if manner.leaves == "after_tokens" and screen.painted >= manner.when:
-        screen.enough.set()
+def _show(client: _Client, manner: Manner, tokens: int, chars: int) -> None:
+    client.screen.painted += tokens
+    client.screen.painted_chars += chars
+    if manner.leaves == "after_tokens" and client.screen.painted >= manner.when:
+        client.enough.set()
 
 
-async def _leave(screen: Screen, manner: Manner) -> None:
+async def _leave(client: _Client, manner: Manner) -> None:
     if manner.leaves == "after_ms":
         await sleep_ms(manner.when)
     elif manner.leaves == "after_tokens":
-        await screen.enough.wait()
+        await client.enough.wait()
     elif manner.leaves == "when_quiet":
         before = 0
-        while screen.painted == 0 or screen.painted > before:
-            before = screen.painted
+        while client.screen.painted == 0 or client.screen.painted > before:
+            before = client.screen.painted
             await sleep_ms(manner.when)
     elif manner.leaves == "when_finished":
-        await screen.finished.wait()
+        await client.finished.wait()
         await sleep_ms(manner.when)
     else:
         await asyncio.Event().wait()
