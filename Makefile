@@ -46,12 +46,12 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.runtime: $(VENV)/.made pyproject.toml
-	$(BIN)/pip install -q --disable-pip-version-check -e .
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
-	# The tests of the HTML page need a browser; without one they are skipped, and say so.
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || true
-	touch $@
+# The tests of the HTML page need a browser, which is fetched meanwhile; without one they are skipped, and say so.
+$(VENV)/.dev: $(VENV)/.made pyproject.toml
+	@{ command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || true; } >$(VENV)/browser.log 2>&1 & \
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[dev]' && wait
+	touch $(VENV)/.runtime $@

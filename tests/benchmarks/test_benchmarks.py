@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks import simulate
 from benchmarks.cases import CASES
 from benchmarks.generate import RECORDS
 from benchmarks.measure import Sample
@@ -106,6 +105,8 @@ def test_the_page_shows_the_figures_that_were_kept() -> None:
 
 def test_the_page_of_the_statistics_shows_the_simulations_that_were_kept() -> None:
     """``python benchmarks/simulate.py --page`` writes both, every part of it."""
+    from benchmarks import simulate  # takes a second and more, in each worker that only collects
+
     text, found = simulate.PAGE.read_text("utf-8"), json.loads(simulate.KEPT.read_text("utf-8"))
     assert simulate.with_tables(text, found) == text
     assert {one["name"].partition("-")[0] for one in found} == set(simulate.PARTS)
@@ -114,6 +115,8 @@ def test_the_page_of_the_statistics_shows_the_simulations_that_were_kept() -> No
 @pytest.mark.parametrize("part", ["cases", "rates"])
 def test_simulations_run_and_repeat_themselves(part: str) -> None:
     """A few trials of each kind, twice the same, in tables without holes."""
+    from benchmarks import simulate
+
     (once,), (again,) = simulate.PARTS[part](0.001), simulate.PARTS[part](0.001)
     assert once == again
     assert {len(row) for row in once.rows} == {len(once.columns)}

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 import duckdb
@@ -114,8 +115,11 @@ class Cli:
 
     def shell(self, command: str) -> Result:
         """Run a line of bash in which ``streamaudit`` is the installed program; a plain call of it needs no bash."""
-        if command.startswith("streamaudit ") and not re.search(r"[|&;<>()$`\\*?~\[\]{}#]|=~", command):
-            return self.run(*shlex.split(command)[1:])
+        unquoted = re.sub(r"'[^']*'|\"[^\"$`\\]*\"", "", command)
+        if command.startswith("streamaudit ") and not re.search(r"[|&;<>()$`\\?~\[\]{}#]|=~", unquoted):
+            words = shlex.split(command)[1:]
+            named = [sorted(glob(word, root_dir=self.folder)) if "*" in word else [] for word in words]
+            return self.run(*(name for word, names in zip(words, named, strict=True) for name in names or [word]))
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command], cwd=self.folder, env=self.environment(PATH=path),

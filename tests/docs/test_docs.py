@@ -16,6 +16,7 @@ from streamaudit.render import formats
 from tests.cli.running import SAMPLES, Cli, copy_samples
 from tests.docs import pages
 from tests.docs.pages import ROOT
+from tests.once import once
 
 GROUP = typer.main.get_group(program())
 PAGES = pages.pages()
@@ -47,7 +48,13 @@ RUN_ON = _run_on()
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """A folder with the files that the documentation names, and a filled store in its usual place."""
-    cli = Cli(tmp_path_factory.mktemp("reader"))
+    folder = tmp_path_factory.mktemp("reader")
+    shutil.copytree(once(tmp_path_factory, "reader", _furnished), folder, dirs_exist_ok=True)
+    return Cli(folder)
+
+
+def _furnished(folder: Path) -> Path:
+    cli = Cli(folder)
     files = copy_samples(cli.folder / "sample_traces")
     copy_samples(cli.folder / "exports")
     for file in files:
@@ -63,7 +70,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     write_otel(fleet, cli.folder / "otel.jsonl")
     write_phoenix_frame(fleet, cli.folder / "phoenix.jsonl")
     assert cli.run("ingest", *files, "-q").code == 0
-    return cli
+    return folder
 
 
 def _write_own_logs(folder: Path) -> None:
