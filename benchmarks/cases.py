@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 
+from benchmarks.cases_of_sources import sources
 from benchmarks.generate import HERE, Kind
 from benchmarks.measure import Command, Sample, interleaved, once
 from benchmarks.peers.compare import compare_peers
@@ -183,6 +184,7 @@ def _at_most(what: str, own: Sample, other: Sample, limit: float, named: str, sh
 CASES: dict[str, Callable[[Settings], Findings]] = {
     "ingest-text": ingest_text,
     "ingest-lean": ingest_lean,
+    "sources": sources,
     "reingest": reingest,
     "memory": memory,
     "report": report,

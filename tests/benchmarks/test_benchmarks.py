@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from benchmarks.cases import CASES
+from benchmarks.forms import FORMS, write_form
 from benchmarks.generate import RECORDS
 from benchmarks.measure import Sample
 from benchmarks.page import KEPT, PAGE, with_figures
 from benchmarks.peers.compare import PACKAGES, Groups, agreement, peer_groups
 from benchmarks.results import Findings, Goal, Row, markdown, structure
+from streamaudit.sources import discover
+from streamaudit.store import Store
+from tests.support import ingest
 
 ROOT = Path(__file__).parents[2]
 SCALE = 0.0004
@@ -101,6 +105,19 @@ def test_the_page_shows_the_figures_that_were_kept() -> None:
     text, found = PAGE.read_text("utf-8"), json.loads(KEPT.read_text("utf-8"))
     assert with_figures(text, found) == text
     assert {row["case"] for row in found["measured"]} == set(CASES)
+
+
+def test_every_source_is_measured_on_a_file_of_its_own(tmp_path: Path) -> None:
+    """Each form is claimed by one source, holds as many calls as it says, and no source is left out."""
+    sources = set()
+    for name in FORMS:
+        path, calls = write_form(name, tmp_path, 0.0)
+        with Store.in_memory() as store:
+            (result,) = ingest(store, path)
+            assert result.problem is None and result.source is not None and result.counts is not None, name
+            assert result.counts.new >= 0.9 * calls and not result.rejects, name
+        sources.add(result.source.name)
+    assert sources == set(discover())
 
 
 def test_the_page_of_the_statistics_shows_the_simulations_that_were_kept() -> None:
