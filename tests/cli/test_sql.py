@@ -10,6 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from streamaudit import statement
+from streamaudit.errors import UsageError
+from streamaudit.store import Store
 from tests.cli.running import PATIENCE_S, Cli, wait_until
 from tests.cli.traffic import call, calls, write_lines
 
@@ -196,9 +199,17 @@ OTHERS = (
 
 @pytest.mark.parametrize("queries", [WRITES, FILES, SECRETS, OTHERS], ids=["writes", "files", "secrets", "others"])
 def test_what_may_not_run_is_refused_in_one_line_that_quotes_no_value(asked: Cli, queries: tuple[str, ...]) -> None:
-    """Exit code 2, nothing on standard output, no value of the data in the message, and the store as it was."""
+    """No value of the data in the message, and the store as it was; exit code 2 and nothing on standard output is seen
+    of every tenth, as a command of its own."""
     before = (asked.folder / STORE).read_bytes()
-    for where, tried in ((["--db", STORE], queries), (["calls.jsonl"], queries[-1:])):
+    with Store.open(asked.folder / STORE, write=False) as store:
+        store.lock_down()
+        for query in queries:
+            with pytest.raises(UsageError) as refused:
+                statement.run(store, query)
+            assert "SECRET" not in f"{refused.value.message} {refused.value.hint}", query
+            assert "\n" not in refused.value.message, query
+    for where, tried in ((["--db", STORE], queries[::10]), (["calls.jsonl"], queries[-1:])):
         results = asked.run_each([["sql", query, *where, "-q"] for query in tried])
         for query, done in zip(tried, results, strict=True):
             assert (done.code, done.out) == (2, ""), (query, done.out, done.err)

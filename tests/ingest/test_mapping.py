@@ -69,6 +69,8 @@ def test_what_is_listed_can_be_mapped(form: str, tmp_path: Path) -> None:
     listed = [field for field in surveyed(path).fields if field.facts.filled and can_fill("tenant", field.path)]
     start = "attributes." if form == "datadog" else ""
     assert {start + name for name in WANTED} <= {field.path for field in listed}
+    # Each form holds the same awkward fields: all of them are tried in the one, every third in the others.
+    listed = listed if form == "raw" else listed[::3]
     for first in range(0, len(listed), len(TEXTS)):
         tried = dict(zip(TEXTS, listed[first : first + len(TEXTS)], strict=False))
         with store_of(path, mapping=[f"{column}={field.path}" for column, field in tried.items()]) as store:
