@@ -20,7 +20,7 @@ _OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 _STARTUP = ("PYTHON", "LC_", "LANG", "LD_")
 
 _SERVER = r"""
-import contextlib, duckdb, functools, gc, importlib, json, os, socket, sys, time
+import contextlib, duckdb, functools, gc, importlib, io, json, os, socket, sys, time
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
@@ -58,8 +58,17 @@ while arguments is None:
         os.close(stream)
     _, status = os.waitpid(pid, 0)
     door.sendall(b"%8d" % os.waitstatus_to_exitcode(status))
-sys.argv = ["streamaudit", *arguments]
-code = main()
+if asked["each"] is None:
+    sys.argv = ["streamaudit", *arguments]
+    code = main()
+else:
+    real, runs, code = sys.stdout, [], 0
+    for command in asked["each"]:
+        sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True), io.StringIO()
+        ended = main(command)
+        runs.append((ended, sys.stdout.buffer.getvalue().decode(), sys.stderr.getvalue()))
+    sys.stdout = real
+    json.dump(runs, real)
 # Taking the interpreter down takes longer than most commands; a process that starts from nothing does it.
 with contextlib.suppress(OSError):
     sys.stdout.flush()
@@ -99,12 +108,13 @@ def _end(door: socket.socket, process: "subprocess.Popen[bytes]") -> None:
 
 def run(
     arguments: list[str], cwd: Path, environment: dict[str, str], stdin: bytes | None, patience_s: float,
-    terminal: int | None = None,
+    terminal: int | None = None, each: list[list[str]] | None = None,
 ) -> tuple[int, str, str]:  # fmt: skip
     """Run to the end: exit code, standard output, standard error. Standard output may be a terminal, whose owner reads
-    it and whose descriptor is closed here."""
+    it and whose descriptor is closed here. With ``each``, several commands one after the other in one process, whose
+    output is what each gave, as JSON."""
     door = _server(environment)
-    asked = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": environment}).encode()
+    asked = json.dumps({"arguments": arguments, "each": each, "cwd": str(cwd), "env": environment}).encode()
     with ThreadPoolExecutor(3) as threads:
         if stdin is None:
             reads = os.open(os.devnull, os.O_RDONLY)

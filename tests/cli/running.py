@@ -37,19 +37,6 @@ class Result:
     err: str
 
 
-_RUN_EACH = """
-import io, json, sys
-from streamaudit.__main__ import main
-commands, real, runs = json.load(sys.stdin), sys.stdout, []
-for command in commands:
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    sys.stdout, sys.stderr = out, io.StringIO()
-    code = main(command)
-    runs.append((code, out.buffer.getvalue().decode(), sys.stderr.getvalue()))
-json.dump(runs, real)
-"""
-
-
 class Cli:
     """The command in a folder: that folder is its working directory and holds its home."""
 
@@ -87,11 +74,11 @@ class Cli:
 
     def run_each(self, commands: list[list[str]], env: dict[str, str] | None = None) -> list[Result]:
         """Run many commands in one process, one after the other, to save its start-up."""
-        done = subprocess.run(
-            [sys.executable, "-c", _RUN_EACH], cwd=self.folder, env=self.environment(**(env or {})),
-            input=json.dumps(commands), capture_output=True, text=True, timeout=PATIENCE_S, check=True,
-        )  # fmt: skip
-        return [Result(*run) for run in json.loads(done.stdout)]
+        surroundings = self.environment(**(env or {}))
+        assert forked.can_have(surroundings), "such processes have to start from nothing"
+        code, out, err = forked.run([], self.folder, surroundings, None, PATIENCE_S, each=commands)
+        assert (code, err) == (0, ""), err
+        return [Result(*run) for run in json.loads(out)]
 
     def start(self, *arguments: str | Path) -> "subprocess.Popen[bytes]":
         """Start and return at once; the caller ends it."""
