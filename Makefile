@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types layers tests wheel bench samples clean
+.PHONY: demo test lint types layers tests wheel bench samples pictures clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
@@ -36,6 +36,10 @@ bench: $(VENV)/.dev
 
 samples: $(VENV)/.dev
 	$(BIN)/python sample_traces/make_samples.py
+
+# The picture of the README.
+pictures: $(VENV)/.dev
+	$(BIN)/streamaudit ttft sample_traces/*.gz --by model -q -o docs/ttft.svg
 
 clean:
 	rm -rf $(VENV) dist build

@@ -3,7 +3,7 @@
 # where the checkout's package cannot be imported. PYTHON names the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
+top=$PWD python=${PYTHON:-python3}
 case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python") ;; esac
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/streamaudit-wheel.XXXXXX")
@@ -43,6 +43,11 @@ mkdir "$work/empty"
 (cd "$work/empty" && env -i PATH=/usr/bin:/bin "$work/venv/bin/streamaudit" demo >"$work/demo" 2>"$work/narration")
 grep -q '^cancellation tax ' "$work/demo"
 grep -q '^  = new ' "$work/narration"
+code=0
+(cd "$work/empty" && env -i PATH=/usr/bin:/bin "$work/venv/bin/streamaudit" weekly "$top"/sample_traces/raw.jsonl.gz \
+    -o week.html 2>"$work/refused") || code=$?
+[ "$code" = 2 ]
+grep -q 'streamaudit\[html\]' "$work/refused"
 echo "wheel: the demo runs with the wheel's own dependencies"
 
 # What only the tests need comes from the interpreter's own environment, behind what the wheel brought with it.

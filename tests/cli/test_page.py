@@ -17,6 +17,7 @@ from tests.once import once
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 Scheme = Literal["light", "dark"]
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 REPORTS = {
     "report": ["report", "--by", "tenant"],
     "ttft": ["ttft", "--by", "model"],
@@ -133,3 +134,17 @@ def test_without_scripts_all_is_there(browser: Browser, pages: Path) -> None:
     assert page.locator("figure .wide svg").first.is_visible() and page.locator("table").first.is_visible()
     assert not page.locator(".tools").first.is_visible() and not page.locator("#theme").is_visible()
     context.close()
+
+
+def test_paper_gets_a_light_page_without_tools(browser: Browser, pages: Path) -> None:
+    """Whatever the screen's colours are: no buttons, the wide charts, and tables that are not cut off at an edge."""
+    page = browser.new_page(color_scheme="dark")
+    page.goto((pages / "tax.html").as_uri())
+    dark = page.evaluate(BACKGROUND)
+    page.emulate_media(media="print")
+    assert page.evaluate(BACKGROUND) == "rgb(255, 255, 255)" != dark
+    assert not page.locator(".tools").first.is_visible() and not page.locator("#theme").is_visible()
+    assert page.locator("figure .wide svg").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.scroll')).overflow") == "visible"
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    page.close()

@@ -108,3 +108,11 @@ def test_hostile_names_cannot_drive_the_terminal(cli: Cli) -> None:
     for text in (seen.out, seen.err, wrong.err, missing.err):
         assert text
         assert not set(text) & set(attack.replace("]0;owned", "").replace("[2J", ""))
+
+
+def test_a_picture_is_not_written_to_a_terminal(cli: Cli, thirty: Path) -> None:
+    """It would be noise there; a pipe or a file takes it."""
+    arguments = ("ttft", "--db", str(thirty / "store.duckdb"), "--format", "png")
+    done = cli.terminal(*arguments, columns=80)
+    assert (done.code, done.out) == (2, "")
+    assert "a terminal cannot show a picture" in done.err and "-o picture.png" in done.err

@@ -1,5 +1,7 @@
 """Exit code 2: the command line asks for something that does not exist, and says what does."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,18 @@ def test_every_report_refuses_alike(cli: Cli) -> None:
     wrong = (["--by", "tenent"], ["--format", "yaml"], ["-o", "json"], ["--tz", "Mars"], ["--week", "47"])
     runs = cli.run_each([[command, *arguments] for command in ("report", "ttft", "tax") for arguments in wrong])
     assert [done.code for done in runs] == [2] * len(runs)
+
+
+@pytest.mark.parametrize("form", ["html", "png", "svg"])
+def test_what_draws_says_which_extra_it_needs(cli: Cli, thirty: Path, form: str) -> None:
+    """Where the libraries of the extra are not installed; every other format goes without them."""
+    absent = "import sys; sys.modules |= dict.fromkeys(('altair', 'jinja2', 'vl_convert')); "
+    program = absent + "from streamaudit.__main__ import main; sys.exit(main())"
+    arguments = ["ttft", "--db", str(thirty / "store.duckdb"), "-o", f"page.{form}"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=cli.folder, env=cli.environment(), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "streamaudit[html]" in done.stderr and "Traceback" not in done.stderr
+    assert not (cli.folder / f"page.{form}").exists()
