@@ -3,14 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types layers tests wheel bench samples pictures clean
+.PHONY: demo test lint types layers tests wheel wheel-built bench samples pictures clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
 
-# The checks run side by side: most of the time one of them has a core to spare.
-test: $(VENV)/.dev
-	@$(MAKE) --no-print-directory -j3 --output-sync=line lint types layers tests wheel
+# The checks run side by side, and the wheel is built while their tools are fetched: one of them has a core to spare.
+test: $(VENV)/.made
+	@$(MAKE) --no-print-directory -j4 --output-sync=line tests wheel types lint layers
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -25,10 +25,13 @@ layers: $(VENV)/.dev
 tests: $(VENV)/.dev
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
 
-# Build the wheel, install it alone into its own environment, and run the tests against it from a folder where the
+# Build the wheel and install it alone into its own environment; then run tests against it from a folder where the
 # checkout's package cannot be imported.
-wheel: $(VENV)/.dev
-	PYTHON=$(BIN)/python tests/wheel.sh
+wheel-built: $(VENV)/.made
+	PYTHON=$(BIN)/python tests/wheel_build.sh $(VENV)/wheel
+
+wheel: wheel-built $(VENV)/.dev
+	PYTHON=$(BIN)/python tests/wheel_test.sh $(VENV)/wheel
 
 bench: $(VENV)/.dev
 	$(BIN)/pip install -q -e '.[bench]'

@@ -106,15 +106,21 @@ class Database:
         with self._query_running():
             if not params:
                 return self._connection.execute(sql).fetchall()
-            named = self._connection.extract_statements(sql)[-1].named_parameters
-            return self._connection.execute(sql, {key: params[key] for key in named}).fetchall()
+            statement = self._statement(sql)
+            return self._connection.execute(statement, {key: params[key] for key in statement.named_parameters}).fetchall()
 
     def arrays(self, sql: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
         """The columns of one statement as numpy arrays: for counts that go on into statistics. No NULLs."""
         with self._query_running():
-            named = self._connection.extract_statements(sql)[-1].named_parameters
-            found = self._connection.execute(sql, {key: (params or {})[key] for key in named}).fetchnumpy()
+            statement = self._statement(sql)
+            bound = {key: (params or {})[key] for key in statement.named_parameters}
+            found = self._connection.execute(statement, bound).fetchnumpy()
         return dict(found)
+
+    def _statement(self, sql: str) -> duckdb.Statement:
+        # Parsed once: executing the text would parse it again.
+        (statement,) = self._connection.extract_statements(sql)
+        return statement
 
     @contextmanager
     def _query_running(self) -> Iterator[None]:

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The wheel as a user gets it: built, looked into, and installed alone into an environment in FOLDER.
+# Called as ``wheel_build.sh FOLDER``; PYTHON names the interpreter.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+top=$PWD python=${PYTHON:-python3}
+case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python") ;; esac
+work=$top/$1
+quietly() {
+    "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; echo "failed: $*" >&2; exit 1; }
+}
+
+rm -rf "$work"
+mkdir "$work"
+quietly "$python" -m pip wheel --disable-pip-version-check --no-deps --wheel-dir "$work/dist" .
+wheel=$(echo "$work"/dist/*.whl)
+
+"$python" - "$wheel" <<'CHECK'
+import sys
+import zipfile
+from pathlib import Path
+
+held = set(zipfile.ZipFile(sys.argv[1]).namelist())
+kinds = (".py", ".sql", ".csv", ".css", ".js", ".j2")
+wanted = {path.as_posix() for path in Path("streamaudit").rglob("*") if path.suffix in kinds}
+wanted |= {f"streamaudit/sample_traces/{path.name}" for path in Path("sample_traces").glob("*.gz")}
+wanted.add("streamaudit/py.typed")
+missing = sorted(wanted - held)
+missing += [] if any(name.endswith(".dist-info/licenses/LICENSE") for name in held) else ["the licence"]
+foreign = sorted(name for name in held if not name.startswith("streamaudit"))
+if missing or foreign:
+    sys.exit(f"the wheel lacks {missing} and should not have {foreign}")
+print(f"wheel: {len(held)} files, nothing missing")
+CHECK
+
+# First with nothing but its own dependencies: the demo must need no more.
+"$python" -m venv "$work/venv"
+quietly "$work/venv/bin/pip" install --disable-pip-version-check --no-compile "$wheel"
+mkdir "$work/empty"
+(cd "$work/empty" && env -i PATH=/usr/bin:/bin "$work/venv/bin/streamaudit" demo >"$work/demo" 2>"$work/narration")
+grep -q '^cancellation tax ' "$work/demo"
+grep -q '^  = new ' "$work/narration"
+code=0
+(cd "$work/empty" && env -i PATH=/usr/bin:/bin "$work/venv/bin/streamaudit" weekly "$top"/sample_traces/raw.jsonl.gz \
+    -o week.html 2>"$work/refused") || code=$?
+[ "$code" = 2 ]
+grep -q 'streamaudit\[html\]' "$work/refused"
+echo "wheel: the demo runs with the wheel's own dependencies"
