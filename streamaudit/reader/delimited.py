@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from streamaudit.reader import InputFile
 
 _DELIMITERS = ",\t;|"
+_MOST_COLUMNS = 4_000
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.$-]*")
 
 # A row may be as long as a prompt and its answer are; a buffer must hold one and the begin of the next.
@@ -54,10 +55,11 @@ _FORGET = "DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans
 
 
 def _look(head: Head) -> Found | None:
-    if head.lines:
-        return None
     first = head.text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
+    # One long line of JSON has as many commas as a table has in all its rows.
+    if head.lines or first.lstrip().startswith(("{", "[")) or first.count(delimiter) >= _MOST_COLUMNS:
+        return None
     rows = csv.reader(io.StringIO(head.text, newline=""), delimiter=delimiter)
     names: list[str] = []
     records: list[dict[str, Any]] = []

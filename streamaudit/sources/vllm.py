@@ -33,14 +33,18 @@ _PREPARED = """
             try_strptime("date", '%Y%m%d-%H%M%S')
                 - to_microseconds(try_cast(round(coalesce(number_of(duration), 0) * 1e6) AS BIGINT)) AS began
         FROM records
+    ), sized AS (
+        SELECT *, coalesce(len(firsts), 0) AS measured, greatest(measured, 1) AS rows, list_min(starts) AS first_start
+        FROM told
     ), opened AS (
-        SELECT line, record, run, model_id, label, endpoint_type, began, number, coalesce(len(firsts), 0) AS measured,
-            inputs[number] AS input_len, outputs[number] AS output_len, firsts[number] AS first_s,
-            gaps[number] AS gap_s, nullif(wrong[number], '') AS fault, took[number] AS took_s,
-            starts[number] - list_min(starts) AS after_s
-        FROM (SELECT *, unnest(generate_series(1, greatest(len(firsts), 1))) AS number FROM told)
+        -- All columns at once: to look into each by its place would copy them for every request.
+        SELECT line, record, run, model_id, label, endpoint_type, began, measured, first_start,
+            unnest(generate_series(1, rows)) AS number, unnest(inputs[:rows]) AS input_len,
+            unnest(outputs[:rows]) AS output_len, unnest(firsts) AS first_s, unnest(gaps[:rows]) AS gap_s,
+            unnest(wrong[:rows]) AS said, unnest(took[:rows]) AS took_s, unnest(starts[:rows]) AS start_s
+        FROM sized
     ), timed AS (
-        SELECT *, fault IS NULL AND first_s > 0 AS is_whole,
+        SELECT *, nullif(said, '') AS fault, start_s - first_start AS after_s, fault IS NULL AND first_s > 0 AS is_whole,
             -- An error is a whole traceback; its last line has the class.
             error_class(string_split(trim(fault, chr(10) || ' '), chr(10))[-1]) AS class,
             coalesce(nullif(took_s, 0), CASE WHEN fault IS NULL THEN first_s + coalesce(list_sum(gap_s), 0) END) * 1000

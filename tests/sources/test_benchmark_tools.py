@@ -8,7 +8,7 @@ import pytest
 
 from streamaudit.store import Store
 from tests.sources.benchmarks import aiperf, genai_perf, guided, guidellm, llmperf, vllm
-from tests.support import Record, calls, content, equation, ingest, notes, store_of, total, write_lines
+from tests.support import Record, calls, content, equation, ingest, notes, rows_of, store_of, total, write_lines
 
 
 @pytest.mark.parametrize("early", [True, False], ids=["early", "current"])
@@ -140,3 +140,20 @@ def test_a_guidellm_report_tells_who_was_cut_from_who_left(store: Store, tmp_pat
     }  # fmt: skip
     assert (found["a"]["ttft_ms"], found["a"]["duration_ms"], found["a"]["output_tokens"]) == (300.0, 2000.0, 9)
     assert found["b"]["usage_basis"] == "tokenizer" and total(store, "report")["cancelled_calls"] == 0
+
+
+def test_a_run_of_thousands_is_one_long_line(store: Store, tmp_path: Path) -> None:
+    """Whose many commas make no table of it, and whose columns are read once, not for every request."""
+    many = 5_000
+    run = vllm(
+        "long", completed=many, input_lens=[812] * many, output_lens=[4] * many, ttfts=[0.48] * many,
+        itls=[[0.02, 0.021, 0.9]] * many, latencies=[1.421] * many, errors=[""] * many, generated_texts=[],
+        start_times=[81234.1 + number for number in range(many)],
+    )  # fmt: skip
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(run))
+    (result,) = ingest(store, path)
+    assert equation(result) == (many, many, 0, 0, 0, 0)
+    stored = rows_of(store, "store.calls")
+    assert (max(one["start_time"] for one in stored) - min(one["start_time"] for one in stored)).total_seconds() == 4_999
+    assert {(one["ttft_ms"], one["input_tokens"], one["output_tokens"]) for one in stored} == {(480.0, 812, 4)}
