@@ -107,7 +107,8 @@ class Database:
             if not params:
                 return self._connection.execute(sql).fetchall()
             statement = self._statement(sql)
-            return self._connection.execute(statement, {key: params[key] for key in statement.named_parameters}).fetchall()
+            bound = {key: params[key] for key in statement.named_parameters}
+            return self._connection.execute(statement, bound).fetchall()
 
     def arrays(self, sql: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
         """The columns of one statement as numpy arrays: for counts that go on into statistics. No NULLs."""

@@ -34,7 +34,8 @@ _PREPARED = """
                 - to_microseconds(try_cast(round(coalesce(number_of(duration), 0) * 1e6) AS BIGINT)) AS began
         FROM records
     ), sized AS (
-        SELECT *, coalesce(len(firsts), 0) AS measured, greatest(measured, 1) AS rows, list_min(starts) AS first_start
+        SELECT *, coalesce(len(firsts), 0) AS measured, greatest(measured, 1) AS rows,
+            list_min(starts) AS first_start
         FROM told
     ), opened AS (
         -- All columns at once: to look into each by its place would copy them for every request.
