@@ -45,7 +45,8 @@ _PREPARED = """
             unnest(wrong[:rows]) AS said, unnest(took[:rows]) AS took_s, unnest(starts[:rows]) AS start_s
         FROM sized
     ), timed AS (
-        SELECT *, nullif(said, '') AS fault, start_s - first_start AS after_s, fault IS NULL AND first_s > 0 AS is_whole,
+        SELECT *, nullif(said, '') AS fault, start_s - first_start AS after_s,
+            fault IS NULL AND first_s > 0 AS is_whole,
             -- An error is a whole traceback; its last line has the class.
             error_class(string_split(trim(fault, chr(10) || ' '), chr(10))[-1]) AS class,
             coalesce(nullif(took_s, 0), CASE WHEN fault IS NULL THEN first_s + coalesce(list_sum(gap_s), 0) END) * 1000
