@@ -1,11 +1,17 @@
-"""A file of each form that a source reads, of about the same size: made-up traffic, the same bytes every time."""
+"""A file of each form that a source reads, of about the same size: made-up traffic, the same bytes every time.
+
+``python benchmarks/forms.py NAME FOLDER MEGABYTES`` writes one and prints how many calls it holds.
+"""
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import sample_traces as traces
 
@@ -163,3 +169,7 @@ def write_form(name: str, folder: Path, megabytes: float) -> tuple[Path, int]:
     calls = max(_TRIED, round(_TRIED * megabytes * 1e6 / path.stat().st_size))
     FORMS[name](path, calls)
     return path, calls
+
+
+if __name__ == "__main__":
+    print(write_form(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]))[1])
