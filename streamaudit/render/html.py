@@ -97,7 +97,7 @@ def _drawn(report: Report, *, aside: bool) -> list[dict[str, Any]]:
     return [
         {
             "title": one.title, "description": _safe(one.description), "table": one.table,
-            "wide": _trusted(_inline(one.draw(_WIDE))), "narrow": _trusted(_inline(one.draw(_NARROW))),
+            "wide": _trusted(_inline(one.spec(_WIDE))), "narrow": _trusted(_inline(one.spec(_NARROW))),
         }
         for one in _charts.pictures(report) if (one.table in later) is aside
     ]  # fmt: skip

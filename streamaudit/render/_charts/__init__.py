@@ -33,7 +33,7 @@ def combined(report: Report, width: int) -> str:
             f"{report.title}: there is nothing to draw in this report",
             "report and tax by group, ttft, diff and history have pictures; --format html shows every report",
         )
-    parts = [{"title": heading(one.title, 15), **one.draw(width)} for one in found]
+    parts = [{"title": heading(one.title, 15), **one.spec(width)} for one in found]
     about = safe(_words.interval(report.interval)) if report.interval is not NO_WINDOW else ""
     return svg({
         "title": {"text": safe(report.title), "subtitle": about, "anchor": "start", "fontSize": 18, "offset": 18},

@@ -39,6 +39,13 @@ class Picture:
     description: str
     draw: Callable[[int], Spec]
 
+    def spec(self, width: int) -> Spec:
+        """The drawing at a width; UsageError where the optional packages are not installed."""
+        try:
+            return self.draw(width)
+        except ImportError:
+            raise missing() from None
+
 
 def svg(spec: Spec) -> str:
     """A chart as SVG text."""
