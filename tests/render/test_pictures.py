@@ -91,6 +91,18 @@ def test_groups_are_drawn_by_their_waits_and_their_tax() -> None:
     assert shown.count(">no wait<") == shown.count(">no tax<") == 1
 
 
+def test_a_change_and_a_deploy_on_one_day_do_not_cover_each_other() -> None:
+    """They are one text; on a phone, where there is room for one, the change."""
+    columns = (Column("day"), Column("ttft_p50_ms", "ms"), Column("deploy"))
+    rows: tuple[Row, ...] = (("1", 5.0, None), ("2", 9.0, "v2"), ("3", 9.0, "v3"))
+    table = Table("t", columns, rows, ("day",), shape="trend", breaks={1: {"ttft_p50_ms": 0.8}})
+    (picture,) = pictures(replace(drawn(), tables=(table,)))
+    texts = [re.findall(r"'text': '([^']+)'", str(picture.spec(width))) for width in (820, 360)]
+    assert [sorted(set(each) & {"v2", "v3", "+80.0 %", "v2 · +80.0 %"}) for each in texts] == [
+        ["v2 · +80.0 %", "v3"], ["+80.0 %", "v3"],
+    ]  # fmt: skip
+
+
 def test_two_hundred_groups_are_a_small_page() -> None:
     """All rows, twelve of them drawn, in less than 2 MB."""
     one = drawn().tables[1]

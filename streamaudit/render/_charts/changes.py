@@ -55,13 +55,14 @@ def trend(report: Report, table: Table) -> Iterator[Picture]:
             }
             for p, v in zip(periods, values, strict=True)
         ]
-        marks = [
-            {"period": periods[index], "text": change_text(changes[column.name])}
-            for index, changes in table.breaks.items()
-            if column.name in changes
-        ]
-        marks += _deploys(table, periods)
-        every = max(1, math.ceil(len(periods) * 76 / max(width - 80, 1)))
+        texts = _deploys(table, periods)
+        for index, changes in table.breaks.items():
+            if column.name in changes:
+                # Two texts at one place would cover each other; on a phone there is room for the change alone.
+                said, deploy = change_text(changes[column.name]), texts.get(periods[index])
+                texts[periods[index]] = f"{deploy} · {said}" if deploy and width > 500 else said
+        marks = [{"period": period, "text": text} for period, text in texts.items()]
+        every = max(1, math.ceil(len(periods) * 100 / max(width - 90, 1)))
         x = alt.X(
             "period:N",
             sort=periods,
@@ -101,15 +102,12 @@ def trend(report: Report, table: Table) -> Iterator[Picture]:
     )
 
 
-def _deploys(table: Table, periods: list[str]) -> list[dict[str, Any]]:
+def _deploys(table: Table, periods: list[str]) -> dict[str, str]:
+    """By period, the deploys that began in it."""
     if "deploy" in table.by or "deploy" not in {column.name for column in table.columns}:
-        return []
+        return {}
     place = table.position("deploy")
-    return [
-        {"period": p, "text": safe(str(row[place]), 18)}
-        for p, row in zip(periods, table.rows, strict=True)
-        if row[place]
-    ]
+    return {p: safe(str(row[place]), 18) for p, row in zip(periods, table.rows, strict=True) if row[place]}
 
 
 def intervals(report: Report, table: Table) -> Iterator[Picture]:
