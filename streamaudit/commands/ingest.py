@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
-from streamaudit.options import Access, DryRun, MapField, ProgressWhen, mapping
+from streamaudit.options import Access, DryRun, MapField, ProgressWhen, Since, mapping
 
 if TYPE_CHECKING:
     from streamaudit.ingest import FileResult, Options
@@ -51,11 +51,7 @@ def command(
         bool, typer.Option("--allow-empty", help="Exit 0 even if no file held a good record.")
     ] = False,
     progress: ProgressWhen = "auto",
-    since: Annotated[
-        Optional[str],
-        typer.Option("--since", metavar="WHEN",
-            help="From this date or time on."),
-    ] = None,
+    since: Since = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on reading what is new in these paths until stopped with Ctrl-C.")
     ] = False,
