@@ -68,7 +68,9 @@ def _payload(fleet: Fleet, call: Call) -> Record:
     failed = call.outcome in ("error", "timeout")
     return {
         "id": f"chatcmpl-{call.number}", "litellm_call_id": call.call_id, "trace_id": call.trace_id,
-        "call_type": "aembedding" if call.operation == "embedding" else "acompletion",
+        # Of the answers of Anthropic, only those of this path are read to their end when the client has left.
+        "call_type": "aembedding" if call.operation == "embedding"
+        else "anthropic_messages" if call.provider == "anthropic" else "acompletion",
         "stream": call.streamed if call.operation == "chat" else None, "status": "failure" if failed else "success",
         "startTime": started / 1e6, "endTime": call.end_us / 1e6,
         "completionStartTime": None if first is None else (started + first) / 1e6,

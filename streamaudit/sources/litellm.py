@@ -4,6 +4,11 @@ spend log (``/spend/logs``, a dump of the database).
 Times are epoch seconds in a payload and ISO 8601 in a row; ``completionStartTime`` is an instant, and of calls that did
 not stream the end; ``response_time`` of a stream is its TTFT and no duration. A client that left is ``success`` with
 ``error_information.error_code`` 499 (docs.litellm.ai, logging spec; BerriAI/litellm, litellm/types/utils.py).
+
+An Anthropic stream opens with a usage object that has every detail and a placeholder of 1 to 4 tokens for its output.
+Cut short, the row has that number, or what the proxy counted in the text that came, under the same details, and the
+cost may still be the placeholder's. Only ``/v1/messages`` is read to its end after the client left (BerriAI/litellm,
+pull requests 30787, 36008, 39893).
 """
 
 from collections.abc import Sequence
@@ -51,15 +56,26 @@ _PREPARED = """
         SELECT *, span_ms(began, ended) AS took_ms, span_ms(began, first) AS first_ms,
             nullif(wrong->>'error_code', '') AS code,
             nullif(wrong->>'error_class', '') AS class,
-            -- A row without the provider's own details holds what the proxy counted in the chunks it had seen.
             (counted->'completion_tokens_details') IS NOT NULL OR (counted->'prompt_tokens_details') IS NOT NULL
-                OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_detailed
+                OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_detailed,
+            regexp_matches(lower(concat_ws(' ', call_type, custom_llm_provider, model, model_group)),
+                'anthropic|claude') OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_anthropic
         FROM told
     ), judged AS (
         SELECT *,
             coalesce(code = '499', false) OR coalesce(says_cancelled(class), false) AS has_left,
             abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end
         FROM timed
+    ), weighed AS (
+        SELECT *,
+            -- A row without the provider's own details holds what the proxy counted in the chunks it had seen.
+            -- Anthropic's details are there from the first chunk, and its own count only where the stream was read to
+            -- the end; the proxy takes back the cost, and leaves its key, where it counted the text itself.
+            (has_left OR status = 'failure') AND NOT coalesce(is_detailed AND (NOT is_anthropic
+                OR (call_type IN ('anthropic_messages', 'aanthropic_messages') AND completion > 8
+                    AND json_type(counted->'cost') IS DISTINCT FROM 'NULL')), false) AS is_cut,
+            is_cut AND is_anthropic AS is_opening
+        FROM judged
     )
     SELECT
         line, record,
@@ -67,7 +83,7 @@ _PREPARED = """
             WHEN call_type IS NULL AND startTime IS NULL THEN NULL
             WHEN call_type ILIKE '%embedding%' THEN 'embedding'
             WHEN regexp_matches(lower(call_type),
-                'image|transcription|speech|moderation|rerank|file|batch|health|vector')
+                'image|transcription|speech|moderation|rerank|file|batch|health|vector|video|ocr|mcp|search|container')
                 THEN 'other'
             ELSE 'llm'
         END AS kind,
@@ -99,32 +115,33 @@ _PREPARED = """
         CASE WHEN NOT (tokens_of(prompt_tokens) = 0 AND coalesce(completion, 0) = 0) THEN tokens_of(prompt_tokens) END
             AS input_tokens,
         CASE WHEN NOT (completion = 0 AND (status = 'failure' OR has_left OR coalesce(tokens_of(prompt_tokens), 0) = 0))
-            THEN completion END AS output_tokens,
+            AND NOT coalesce(is_opening AND completion <= 8, false) THEN completion END AS output_tokens,
         coalesce(tokens_of(counted->>'$.prompt_tokens_details.cached_tokens'),
             tokens_of(counted->>'cache_read_input_tokens')) AS cached_input_tokens,
         tokens_of(counted->>'cache_creation_input_tokens') AS cache_write_tokens,
-        tokens_of(counted->>'$.completion_tokens_details.reasoning_tokens') AS reasoning_tokens,
-        CASE WHEN (has_left OR status = 'failure') AND NOT coalesce(is_detailed, false) THEN 'tokenizer' END
-            AS usage_basis,
+        CASE WHEN NOT coalesce(is_opening, false)
+            THEN tokens_of(counted->>'$.completion_tokens_details.reasoning_tokens') END AS reasoning_tokens,
+        CASE WHEN is_cut THEN 'tokenizer' END AS usage_basis,
         tokens_of(coalesce(model_parameters->>'max_tokens', model_parameters->>'max_completion_tokens')) AS max_tokens,
         bool_of(cache_hit) AS cache_hit,
         -- 0 dollars for tokens are a model without a price.
-        CASE WHEN number_of(coalesce(response_cost, spend)) > 0 OR bool_of(cache_hit)
-            THEN number_of(coalesce(response_cost, spend)) END AS cost_usd,
+        CASE WHEN (number_of(coalesce(response_cost, spend)) > 0 AND NOT coalesce(is_opening, false))
+            OR bool_of(cache_hit) THEN number_of(coalesce(response_cost, spend)) END AS cost_usd,
         CASE WHEN number_of(coalesce(response_cost, spend)) > 0 THEN number_of(cost_breakdown->>'input_cost') END
             AS input_cost_usd,
-        CASE WHEN number_of(coalesce(response_cost, spend)) > 0 THEN number_of(cost_breakdown->>'output_cost') END
-            AS output_cost_usd,
+        CASE WHEN number_of(coalesce(response_cost, spend)) > 0 AND NOT coalesce(is_opening, false)
+            THEN number_of(cost_breakdown->>'output_cost') END AS output_cost_usd,
         CASE WHEN status = 'success' AND code IS NULL AND class IS NULL THEN 'completed' END AS app_outcome,
         status = 'failure' AND NOT coalesce(has_left, false) AS failed,
         has_left AS error_cancelled,
         says_timeout(class) OR message_says_timeout(wrong->>'error_message') AS error_timeout,
         try_cast(code AS INTEGER) AS http_status, class AS error_type,
-        said->>'$.choices[0].finish_reason' AS finish_reason,
+        -- Of a stream without an end the proxy says stop.
+        CASE WHEN NOT coalesce(is_cut, false) THEN said->>'$.choices[0].finish_reason' END AS finish_reason,
         CASE WHEN messages IS NOT NULL AND json_type(messages) = 'ARRAY' THEN md5($salt || messages::VARCHAR) END
             AS input_hash,
         nullif(length(said->>'$.choices[0].message.content'), 0) AS output_chars
-    FROM judged
+    FROM weighed
 """
 
 _READS = {
@@ -165,7 +182,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="litellm",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

@@ -19,6 +19,19 @@ DETAILED = {
         "completion_tokens_details": {"reasoning_tokens": 20}, "prompt_tokens_details": {"cached_tokens": 10},
     },
 }  # fmt: skip
+# What an Anthropic stream's first chunk makes of a row's usage: every detail, and a placeholder for the output.
+OPENING = {
+    "completion_tokens": 1, "prompt_tokens": 50, "completion_tokens_details": {"reasoning_tokens": 0, "text_tokens": 1},
+    "prompt_tokens_details": {"cached_tokens": 10}, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 0,
+}  # fmt: skip
+DRAINED = {**OPENING, "completion_tokens": 511, "completion_tokens_details": {"reasoning_tokens": 0}}
+OPENED = {"metadata": {"usage_object": OPENING}, "completion_tokens": 1, "response_cost": 0.00009,
+          "cost_breakdown": {"input_cost": 0.000075, "output_cost": 0.000015, "total_cost": 0.00009}}  # fmt: skip
+CLAUDE = {"model": "claude-sonnet-4-5-20250929", "model_group": "claude-sonnet-4-5", "custom_llm_provider": "anthropic"}
+UNCOUNTED = {
+    "output_tokens": None, "reasoning_tokens": None, "output_cost_usd": None, "cost_usd": None, "cost_basis": "none",
+    "input_tokens": 50, "cached_input_tokens": 10, "input_cost_usd": 0.000075, "usage_basis": "none",
+}  # fmt: skip
 Case = tuple[Record, dict[str, Any]]
 
 LITELLM: dict[str, Case] = {
@@ -68,6 +81,66 @@ LITELLM: dict[str, Case] = {
     "an attempt of a request": ({"trace_id": "t1"}, {"logical_request_id": "t1", "call_id": "an attempt of a request"}),
     "the release among the tags": ({"request_tags": ["prod", "release:9"]}, {"deploy": "9"}),
     "an embedding": ({"call_type": "aembedding"}, {"operation": "embedding"}),
+    "a call of a tool is no call": ({"call_type": "call_mcp_tool"}, {}),
+    "an id that another answer has too": (
+        {"id": "chatcmpl-seconds since 1970"}, {"call_id": "an id that another answer has too", "counted": True},
+    ),
+    "the key's team and the proxy's own route": ({}, {"tenant": "acme", "route": "/v1/chat/completions"}),
+    "a task that was cancelled": (
+        {"status": "failure", "error_information": {"error_code": "", "error_class": "CancelledError"}},
+        {"outcome": "cancelled", "cancel_evidence": "error"},
+    ),
+    "a failure in the middle of a stream": (
+        {"status": "failure", "completion_tokens": 60, "error_information": {"error_class": "MidStreamFallbackError"}},
+        {"outcome": "error", "output_tokens": 60, "usage_basis": "tokenizer", "billed_tokens": None},
+    ),
+    "a response as text": (
+        {"response": '{"choices": [{"finish_reason": "length", "message": {"content": "12345"}}]}'},
+        {"finish_reason": "length", "output_chars": 5},
+    ),
+    "texts that were redacted": (
+        {"response": "redacted-by-litellm", "messages": "redacted-by-litellm"},
+        {"finish_reason": None, "output_chars": None, "input_hash": None, "outcome": "completed"},
+    ),
+    # Streams of Anthropic: only the last chunk has the count, and only some paths wait for it.
+    "Anthropic's placeholder of a client that left": (
+        {**CLAUDE, **OPENED, "call_type": "anthropic_messages", "error_information": LEFT,
+         "response": {"choices": [{"finish_reason": "stop"}]}},
+        {**UNCOUNTED, "outcome": "cancelled", "tax_class": "unknown", "finish_reason": None},
+    ),
+    "Anthropic's placeholder under the name of the asynchronous call": (
+        {**OPENED, "call_type": "aanthropic_messages", "error_information": LEFT, "model": "ours", "model_group": "o"},
+        {**UNCOUNTED, "outcome": "cancelled"},
+    ),
+    "Anthropic's placeholder of a path passed through": (
+        {**CLAUDE, **OPENED, "call_type": "pass_through_endpoint", "completion_tokens": 4, "error_information": LEFT},
+        {**UNCOUNTED, "outcome": "cancelled"},
+    ),
+    "Anthropic's placeholder of a stream that failed": (
+        {**CLAUDE, **OPENED, "call_type": "anthropic_messages", "status": "failure",
+         "error_information": {"error_code": "", "error_class": "ReadError"}},
+        {**UNCOUNTED, "outcome": "error", "error_type": "ReadError"},
+    ),
+    "a client that left Anthropic's stream, which was read to its end": (
+        {**CLAUDE, "metadata": {"usage_object": DRAINED, "spend_logs_metadata": {"rendered_tokens": 80}},
+         "call_type": "anthropic_messages", "completion_tokens": 511, "response_cost": 0.00858,
+         "error_information": LEFT, "completionStartTime": START_S + 4.999},
+        {"outcome": "cancelled", "output_tokens": 511, "usage_basis": "provider", "cost_usd": 0.00858, "ttft_ms": None,
+         "tax_class": "exact", "tax_best": 431},
+    ),
+    "a client that left Anthropic's stream, of which the text was counted": (
+        {**CLAUDE, "metadata": {"usage_object": {**DRAINED, "completion_tokens": 41, "cost": None}},
+         "call_type": "anthropic_messages", "completion_tokens": 41, "error_information": LEFT},
+        {"output_tokens": 41, "usage_basis": "tokenizer", "tax_class": "unknown", "cost_usd": None},
+    ),
+    "a client that left a path passed through, of which the text was counted": (
+        {**CLAUDE, "metadata": {"usage_object": DRAINED}, "call_type": "pass_through_endpoint",
+         "completion_tokens": 199, "error_information": LEFT},
+        {"output_tokens": 199, "usage_basis": "tokenizer", "tax_class": "unknown", "cost_usd": None},
+    ),
+    "an answer of Anthropic of one token": (
+        {**CLAUDE, **OPENED, "call_type": "anthropic_messages"}, {"output_tokens": 1, "cost_usd": 0.00009},
+    ),
 }  # fmt: skip
 ROWS: dict[str, Case] = {
     "times as text": ({}, {"start_time": START, "ttft_ms": 734.0, "tenant": "acme"}),
