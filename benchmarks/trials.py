@@ -92,9 +92,7 @@ def bootstrap(dice: Dice, base: Array, head: Array, quantiles: dict[str, float])
     ordered = [np.sort(side) for side in (base, head)]
     found = []
     for p in quantiles.values():
-        drawn = [
-            side[np.minimum(dice.binomial(len(side) + 1, p, _DRAWS), len(side)).clip(1) - 1] for side in ordered
-        ]
+        drawn = [side[np.minimum(dice.binomial(len(side) + 1, p, _DRAWS), len(side)).clip(1) - 1] for side in ordered]
         low, high = np.quantile(drawn[1] - drawn[0], [ALPHA / 2, 1 - ALPHA / 2])
         found.append(bool(low > 0 or high < 0))
     return found

@@ -116,12 +116,7 @@ def before_first_token(call: Call) -> bool:
 
 def usable_ttft(call: Call) -> bool:
     """Whether the call's TTFT may enter a percentile."""
-    return (
-        call.streamed
-        and call.ttft_us is not None
-        and 0 < call.ttft_us < call.duration_us
-        and not call.cache_hit
-    )
+    return call.streamed and call.ttft_us is not None and 0 < call.ttft_us < call.duration_us and not call.cache_hit
 
 
 def quantile(sorted_us: Sequence[int], q: float) -> float:

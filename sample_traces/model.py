@@ -63,9 +63,7 @@ MODELS = (
     Model("o4-mini", "o4-mini-2025-04-16", "openai", 1100, 275, 4400, 800, 9, 0.10, always_reasons=True),
     Model("claude-haiku-4-5", "claude-haiku-4-5-20251001", "anthropic", 1000, 100, 5000, 560, 11, 0.22),
     Model("gemini-2.5-flash", "gemini-2.5-flash", "google", 300, 75, 2500, 350, 7, 0.16, False, True),
-    Model(
-        "amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0", "bedrock", 60, 15, 240, 500, 10, 0.10, False, True
-    ),
+    Model("amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0", "bedrock", 60, 15, 240, 500, 10, 0.10, False, True),
 )
 EMBEDDING_MODEL = Model("text-embedding-3-small", "text-embedding-3-small", "openai", 20, 20, 0, 0, 0, 0)
 

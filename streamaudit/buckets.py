@@ -21,6 +21,7 @@ NUMERATOR, DENOMINATOR = 101, 100
 LAST_EDGE_US = 7 * 24 * 3600 * 1_000_000
 UNDERFLOW = 0
 
+
 @cache
 def edges_us() -> tuple[int, ...]:
     """All edges in microseconds, ascending; ``edges_us()[k - 1]`` is where bucket k begins."""

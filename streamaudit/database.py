@@ -209,6 +209,7 @@ class Database:
         finally:
             stop.set()
             watcher.join()
+
     def attach(self, path: Path, *, writable: bool) -> str | None:
         """Attach a file as ``store``; None when it is, or who holds it. Raises StoreError for any other reason."""
         statement = "ATTACH $path AS store" if writable else "ATTACH $path AS store (READ_ONLY)"

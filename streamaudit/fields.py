@@ -13,10 +13,10 @@ from streamaudit.database import ReadFailure
 from streamaudit.errors import InputError, UsageError
 from streamaudit.mapping import Mapping, parse_mapping
 from streamaudit.probe import Spot, judge, uses
-from streamaudit.reader import MAX_OBJECT_BYTES, InputFile
+from streamaudit.reader import InputFile
 from streamaudit.roles import Facts, guess
 from streamaudit.sources import Source
-from streamaudit.stage import explain, whole_records
+from streamaudit.stage import explain, longest_object, whole_records
 from streamaudit.store import Store, sql_text
 from streamaudit.unspoken import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 
@@ -200,14 +200,14 @@ def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
             "without_both": json.dumps({**removed, "attributes": removed}),
         }  # fmt: skip
         try:
-            _read(store, _SAMPLE.format(read=read), bound)
+            _read(store, file, _SAMPLE.format(read=read), bound)
         except ReadFailure as failure:
             raise InputError(f"{file.shown}: {explain(file, failure)}") from None
         complete = not store.run("DELETE FROM sampled WHERE no > $last", {"last": before + share}) and complete
     return complete
 
 
-def _read(store: Store, statement: str, bound: dict[str, Any]) -> None:
+def _read(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
     from streamaudit.database import reading
 
     try:
@@ -217,7 +217,7 @@ def _read(store: Store, statement: str, bound: dict[str, Any]) -> None:
         if failure.kind != "object_too_large":
             raise
         with reading():
-            store.run(statement, {**bound, "object_bytes": MAX_OBJECT_BYTES // 2})
+            store.run(statement, {**bound, "object_bytes": longest_object(file)})
 
 
 def _find(store: Store) -> _Places:

@@ -5,7 +5,6 @@ its last bytes says so. Everything else is read whole, which brings nothing twic
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import BinaryIO
 
 from streamaudit.database import ReadFailure
 from streamaudit.reader import MAX_OBJECT_BYTES, InputFile, Reject
+from streamaudit.reader.heads import is_object
 from streamaudit.store import Store
 
 _EDGE = 1 << 16
@@ -263,12 +263,7 @@ def _last_end(stream: BinaryIO, size: int, begin: int = 0) -> int:
     last = tail.rpartition(b"\n")[2]
     if not last.strip() or len(last) > MAX_OBJECT_BYTES:
         return size
-    try:
-        if isinstance(json.loads(last), dict):
-            return size
-    except (ValueError, RecursionError):
-        pass
-    return size - len(last)
+    return size if is_object(last) else size - len(last)
 
 
 def _counted(path: Path, end: int) -> tuple[int, int]:

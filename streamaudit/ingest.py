@@ -119,9 +119,7 @@ class Ingest:
         self._salt = store.secret()
         store.script(sql_text("macros.sql"))
 
-    def file(
-        self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False
-    ) -> FileResult:
+    def file(self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False) -> FileResult:
         """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``
         file was only found, so that one of no known format is passed over."""
         shown, address = masked(shown), shown
@@ -211,9 +209,7 @@ class Ingest:
             )[0]
         )  # fmt: skip
 
-    def _load(
-        self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None
-    ) -> FileResult:
+    def _load(self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None) -> FileResult:
         store, file = self._store, part.file
         with scratch(store, reader.folder):
             with store.released():

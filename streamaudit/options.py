@@ -75,7 +75,10 @@ Until = Annotated[
     Optional[str], typer.Option("--until", metavar="TIME", help="Up to, not including, this date or time.")
 ]
 Last = Annotated[Optional[str], typer.Option("--last", metavar="SPAN", help="The last 7d, 24h, 2w, ... up to now.")]
-Week = Annotated[Optional[str], typer.Option("--week", metavar="WEEK", help="One ISO week, such as 2026-W47; last is the last whole one.")]
+Week = Annotated[
+    Optional[str],
+    typer.Option("--week", metavar="WEEK", help="One ISO week, such as 2026-W47; last is the last whole one."),
+]
 Tz = Annotated[
     str,
     typer.Option(
@@ -92,11 +95,21 @@ Where = Annotated[
 ]
 Only = Annotated[
     Optional[list[str]],
-    typer.Option("--only", metavar="DIM=VALUES", help="Only these values, such as tenant=acme,glob*; - is no value.", autocompletion=completion.values),
+    typer.Option(
+        "--only",
+        metavar="DIM=VALUES",
+        help="Only these values, such as tenant=acme,glob*; - is no value.",
+        autocompletion=completion.values,
+    ),
 ]
 By = Annotated[
     Optional[str],
-    typer.Option("--by", metavar="DIM[,DIM]", help="Group by tenant, model, route, deploy, week, group:tenant, ...", autocompletion=completion.dimensions),
+    typer.Option(
+        "--by",
+        metavar="DIM[,DIM]",
+        help="Group by tenant, model, route, deploy, week, group:tenant, ...",
+        autocompletion=completion.dimensions,
+    ),
 ]
 OnInsufficient = Annotated[
     str,
@@ -257,7 +270,10 @@ class Writing:
     """Where a report goes and how it looks."""
 
     format: Annotated[
-        Optional[str], typer.Option("--format", metavar="FORMAT", help="table, json, jsonl, csv, markdown, html, png, svg, junit or github.")
+        Optional[str],
+        typer.Option(
+            "--format", metavar="FORMAT", help="table, json, jsonl, csv, markdown, html, png, svg, junit or github."
+        ),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False
     output: Annotated[

@@ -22,7 +22,8 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
         names = [column.name for column in table.columns]
         # A group is called what its members may be called, so it is hidden with any of them.
         places = {
-            index: name.removeprefix("from_") for index, name in enumerate(names)
+            index: name.removeprefix("from_")
+            for index, name in enumerate(names)
             if name.removeprefix("from_") in dimensions or name.startswith("group:")
         }
         named = {

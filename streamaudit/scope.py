@@ -243,7 +243,12 @@ def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def parse_window(
-    since: str | None, until: str | None, last: str | None, week: str | None, tz: str, now: datetime | None = None,
+    since: str | None,
+    until: str | None,
+    last: str | None,
+    week: str | None,
+    tz: str,
+    now: datetime | None = None,
     flag: str = "--since",
 ) -> tuple[datetime | None, datetime | None]:
     """The UTC window of ``--since``, ``--until``, ``--last`` or ``--week`` in zone ``tz``."""

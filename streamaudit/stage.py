@@ -82,7 +82,7 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
     except ReadFailure as failure:
         if failure.kind != "object_too_large":
             raise
-        _stage(store, file, statement, {**bound, "object_bytes": MAX_OBJECT_BYTES // 2})
+        _stage(store, file, statement, {**bound, "object_bytes": longest_object(file)})
 
 
 def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
@@ -99,7 +99,7 @@ def partial_parts(store: Store, file: InputFile) -> int:
     if not file.container.partial:
         return 0
     with reading():
-        return int(store.one(file.container.partial, {**_places(file), "object_bytes": MAX_OBJECT_BYTES // 2})[0])
+        return int(store.one(file.container.partial, {**_places(file), "object_bytes": longest_object(file)})[0])
 
 
 def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> tuple[Reject, ...]:
@@ -108,7 +108,7 @@ def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping
         return ()
     read = _read(file, mapping, numbered=True)
     statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_JUDGED.format(normalise=source.sql))
-    bound = {**_bound(file, source, mapping, salt), "object_bytes": MAX_OBJECT_BYTES // 2}
+    bound = {**_bound(file, source, mapping, salt), "object_bytes": longest_object(file)}
     container, found = file.container, dict[int, list[str]]()
     store.script(container.forget)
     try:
@@ -131,6 +131,13 @@ def whole_records(file: InputFile) -> tuple[str, dict[str, Any]]:
 def structure(source: Source) -> str:
     """The fields of a source as what ``from_json`` takes a record apart by."""
     return "{" + ", ".join(f'"{name}": {json.dumps(kind)}' for name, kind in source.fields.items()) + "}"
+
+
+def longest_object(file: InputFile) -> int:
+    """The bytes that one record of a file may have: what the database makes room for, several times over."""
+    if file.compression != "none":
+        return MAX_OBJECT_BYTES // 2
+    return max(_USUAL_OBJECT_BYTES, min(file.size, MAX_OBJECT_BYTES // 2))
 
 
 def explain(file: InputFile, failure: ReadFailure) -> str:

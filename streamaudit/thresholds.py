@@ -257,7 +257,7 @@ def _named(key: str, name: object, known: Iterable[str], what: str) -> None:
 
 def _by(value: object) -> tuple[str, ...]:
     if not isinstance(value, str):
-        raise Wrong("by", "expected dimensions, such as by = \"tenant\"")
+        raise Wrong("by", 'expected dimensions, such as by = "tenant"')
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     for name in names:
         if not name.startswith("group:"):

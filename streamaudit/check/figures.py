@@ -80,6 +80,7 @@ FROM timed
 GROUP BY by_1, by_2, by_3, by_4
 """
 
+
 class Asked:
     """The figures of each selection, grouping and window, queried once."""
 

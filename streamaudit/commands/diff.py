@@ -23,7 +23,8 @@ def command(
     on: Annotated[
         Optional[str],
         typer.Option(
-            "--on", metavar="DIM",
+            "--on",
+            metavar="DIM",
             help="Compare two values of this dimension. Default: deploy.",
         ),
     ] = None,
@@ -36,7 +37,8 @@ def command(
     metric: Annotated[
         Optional[str],
         typer.Option(
-            "--metric", metavar="NAME[,NAME]",
+            "--metric",
+            metavar="NAME[,NAME]",
             help="ttft, ttvt, duration, tpot, cancel_rate, error_rate, tax_rate. Default: all.",
         ),
     ] = None,
@@ -46,28 +48,32 @@ def command(
     strata: Annotated[
         Optional[str],
         typer.Option(
-            "--strata", metavar="DIM[,DIM]",
+            "--strata",
+            metavar="DIM[,DIM]",
             help="Compare at the base's mix of these, or none. Default: model,route,tenant.",
         ),
     ] = None,
     min_effect: Annotated[
         Optional[str],
         typer.Option(
-            "--min-effect", metavar="SHARE",
+            "--min-effect",
+            metavar="SHARE",
             help="The smallest change that matters, such as 10%. Default: 5%.",
         ),
     ] = None,
     skip_first: Annotated[
         Optional[str],
         typer.Option(
-            "--skip-first", metavar="SPAN",
+            "--skip-first",
+            metavar="SPAN",
             help="Leave out the first 10m, say, of either side: cold starts.",
         ),
     ] = None,
     fail_on: Annotated[
         Optional[str],
         typer.Option(
-            "--fail-on", metavar="WHAT[,WHAT]",
+            "--fail-on",
+            metavar="WHAT[,WHAT]",
             help="Exit 1 on a regression, or on one of these metrics.",
         ),
     ] = None,

@@ -144,8 +144,9 @@ def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
     if since is None:
         return files
     start, _ = parse_window(since, None, None, None, "UTC")
-    kept = {name: sought for name,
-        sought in files.items() if (end := until(name)) is None or start is None or end > start}
+    kept = {
+        name: sought for name, sought in files.items() if (end := until(name)) is None or start is None or end > start
+    }
     if len(kept) < len(files):
         log.note(f"{len(files) - len(kept):,} of {len(files):,} files end before --since {since}: not read")
     if not kept:

@@ -5,7 +5,6 @@ The reader looks at the head of a file in Python and leaves the reading itself t
 formats: which source claims a file is decided in ``sources``.
 """
 
-import json
 import os
 import re
 import shutil
@@ -166,7 +165,7 @@ def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
         container, found = _container(head)
         if found.records or head.complete:
             break
-    if not found.records and head.complete and (container in (DELIMITED, PARQUET) or _is_empty(text)):
+    if not found.records and head.complete and (container in (DELIMITED, PARQUET) or _is_empty(head)):
         raise Refused("empty file")
     if not found.records and container is LINES:
         raise NotRecords("no line of it is a JSON object; a single object larger than 256 MB must be split first")
@@ -188,8 +187,7 @@ def _container(head: Head) -> tuple[Container, Found]:
     return LINES, Found(())
 
 
-def _is_empty(text: str) -> bool:
-    try:
-        return is_empty(json.loads(text))
-    except (ValueError, RecursionError):
-        return False
+def _is_empty(head: Head) -> bool:
+    """Whether the text is one value, and that what an export with nothing in it looks like."""
+    found = head.values.at(0)
+    return found is not None and not head.text[found[1] :].strip() and is_empty(found[0])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamaudit.reader.files import Compression
-from streamaudit.reader.heads import elements, lines
+from streamaudit.reader.heads import Values
 
 if TYPE_CHECKING:
     from streamaudit.reader import InputFile
@@ -34,15 +34,20 @@ class Head:
     """This is the whole file."""
 
     @cached_property
+    def values(self) -> Values:
+        """The values in the text."""
+        return Values(self.text)
+
+    @cached_property
     def lines(self) -> tuple[Record, ...]:
         """The objects that stand alone on a line."""
-        return tuple(lines(self.text))
+        return tuple(self.values.lines())
 
     @cached_property
     def objects(self) -> tuple[Record, ...]:
         """The objects that follow one another from the first character on, however they are broken into lines; of an
         array, those in it."""
-        return tuple(elements(self.text, 1 if self.text[:1] == "[" else 0))
+        return tuple(self.values.elements(1 if self.text[:1] == "[" else 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,6 @@ def _fault(file: "InputFile") -> str:
     return "the file cannot be read as CSV: export JSON lines instead"
 
 
-
-
 DELIMITED = Container(
     "csv", _look, _READ.format(table=_TABLE), _locate, _fault, numbered=_NUMBERED.format(table=_TABLE), missed=_MISSED,
     forget=_FORGET, words="CSV",

@@ -5,33 +5,106 @@ from collections.abc import Iterator
 from typing import Any
 
 HEAD_RECORDS = 50
+LONG_VALUE = 1 << 20
+
+_DECODER = json.JSONDecoder()
 
 
-def lines(text: str) -> Iterator[dict[str, Any]]:
-    """The objects that stand alone on a line."""
-    for number, line in enumerate(text.split("\n")):
-        if number >= 10 * HEAD_RECORDS:
-            return
+class Values:
+    """JSON values in a text, by the place where they begin; of long ones only what ``skimmed`` keeps. Each is decoded
+    once, however many ask for it: a file may be one long object."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._known: dict[int, tuple[Any, int] | None] = {}
+
+    def at(self, position: int) -> tuple[Any, int] | None:
+        """The value that begins there and the position behind it; None where none does, or not all of it is there."""
+        if position not in self._known:
+            self._known[position] = self._long(position) or self._decoded(position)
+        return self._known[position]
+
+    def _decoded(self, position: int) -> tuple[Any, int] | None:
         try:
-            value = json.loads(line)
+            return _DECODER.raw_decode(self._text, position)
         except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            yield value
+            return None
+
+    def _long(self, position: int) -> tuple[Any, int] | None:
+        """A value that takes up a long line, or a long text from a line on."""
+        if self._text[position - 1 : position] not in ("", "\n"):
+            return None
+        line_end = self._text.find("\n", position)
+        for end in (line_end, len(self._text)):
+            if end - position > LONG_VALUE:
+                try:
+                    return skimmed(self._text[position:end].encode()), end
+                except (ValueError, RecursionError):
+                    continue
+        return None
+
+    def line(self, start: int) -> dict[str, Any] | None:
+        """The object that stands alone on the line that begins there."""
+        begin = skip(self._text, start, " \t\r")
+        found = self.at(begin) if self._text.startswith("{", begin) else None
+        if found is None:
+            return None
+        value, end = found
+        end = skip(self._text, end, " \t\r")
+        return value if self._text[end : end + 1] in ("", "\n") and "\n" not in self._text[begin:end] else None
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The objects that stand alone on one of the first lines."""
+        start = 0
+        for _ in range(10 * HEAD_RECORDS):
+            value = self.line(start)
+            if value is not None:
+                yield value
+            start = self._text.find("\n", start) + 1
+            if not start:
+                return
+
+    def elements(self, start: int) -> Iterator[dict[str, Any]]:
+        """The first whole objects that follow one another from ``start`` on."""
+        position = start
+        for _ in range(HEAD_RECORDS):
+            found = self.at(skip(self._text, position, " \t\r\n,"))
+            if found is None:
+                return
+            value, position = found
+            if isinstance(value, dict):
+                yield value
 
 
-def elements(text: str, start: int) -> Iterator[dict[str, Any]]:
-    """The first whole objects that follow one another from ``start`` on."""
-    decoder = json.JSONDecoder()
-    position = start
-    for _ in range(HEAD_RECORDS):
-        position = skip(text, position, " \t\r\n,")
+def skimmed(value: bytes) -> Any:
+    """A JSON value; the lists of a long one have only their first elements. Raises ValueError when it is none."""
+    if len(value) <= LONG_VALUE or value.lstrip()[:1] not in (b"{", b"["):
+        return json.loads(value)
+    import msgspec
+
+    try:
+        if value.lstrip()[:1] == b"{":
+            return {
+                key: skimmed(bytes(raw)) for key, raw in msgspec.json.decode(value, type=dict[str, msgspec.Raw]).items()
+            }
+        return [skimmed(bytes(raw)) for raw in msgspec.json.decode(value, type=list[msgspec.Raw])[:HEAD_RECORDS]]
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None
+
+
+def is_object(line: bytes) -> bool:
+    """Whether a line is a JSON object, and all of it is there."""
+    if len(line) > LONG_VALUE:
+        import msgspec
+
         try:
-            value, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            return
-        if isinstance(value, dict):
-            yield value
+            return bool(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
+        except msgspec.MsgspecError:
+            pass  # It takes no NaN, which Python writes.
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def skip(text: str, position: int, blanks: str) -> int:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from streamaudit.reader.container import Bad, Container, Found, Head, Reject
+from streamaudit.reader.container import Bad, Container, Found, Head, Record, Reject
 from streamaudit.reader.faults import known
-from streamaudit.reader.heads import HEAD_RECORDS, elements, lines, skip
+from streamaudit.reader.heads import HEAD_RECORDS, skip
 
 if TYPE_CHECKING:
     from streamaudit.reader import InputFile
@@ -15,9 +15,9 @@ PAGE_KEYS = ("data", "observations", "spans")
 """Keys under which pages hold their records."""
 
 _READ = """
-SELECT base + position AS line, items[position] AS json
+SELECT base + position AS line, json
 FROM (
-    SELECT *, unnest(generate_series(1, len(items))) AS position FROM (
+    SELECT base, unnest(items) AS json, generate_subscripts(items, 1) AS position FROM (
         SELECT items, coalesce(sum(len(items)) OVER (
             ORDER BY page ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS base
         FROM (
@@ -50,10 +50,9 @@ def _look(head: Head) -> Found | None:
     if head.text[0] == "[":
         key = _page_key(head.objects[0]) if head.objects else None
         return Found(_items(head.objects, key)) if key else None
-    key, start = _page_start(head.text) if head.text[0] == "{" else (None, 0)
-    paged = tuple(elements(head.text, start)) if key else ()
+    key, paged = _page(head) if head.text[0] == "{" else (None, ())
     # A page may be written with each of its records on a line of its own: it then explains more than its lines do.
-    split_page = len(paged) > len(head.lines) and not any(lines(head.text.split("\n", 1)[0]))
+    split_page = len(paged) > len(head.lines) and head.values.line(0) is None
     if not key or (head.lines and not split_page and not all(_page_key(line) for line in head.lines)):
         return None
     return Found(paged or _items(head.objects, key))
@@ -74,6 +73,19 @@ def _page_key(record: dict[str, Any]) -> str | None:
         ):
             return key
     return None
+
+
+def _page(head: Head) -> tuple[str | None, tuple[Record, ...]]:
+    """The key of the list of records in the object at the start, and the first of them; of an object that is longer
+    than the head too."""
+    found = head.values.at(0)
+    if found is None:
+        key, start = _page_start(head.text)
+        return key, tuple(head.values.elements(start)) if key else ()
+    for key in found[0]:
+        if key in PAGE_KEYS and isinstance(found[0][key], list):
+            return key, tuple(item for item in found[0][key][:HEAD_RECORDS] if isinstance(item, dict))
+    return None, ()
 
 
 def _page_start(text: str) -> tuple[str | None, int]:

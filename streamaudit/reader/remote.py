@@ -100,8 +100,9 @@ def _spoken_for(address: str) -> Iterator[None]:
     except FileNotFoundError:
         raise InputError(f"nothing is at {shown}") from None
     except PermissionError:
-        raise InputError(f"no permission to read {shown}",
-            "the credentials are those of the service's own tools") from None
+        raise InputError(
+            f"no permission to read {shown}", "the credentials are those of the service's own tools"
+        ) from None
     except Exception as error:
         credentials = "redentials" in type(error).__name__
         hint = "set the credentials as" if credentials else "look whether it can be reached as"

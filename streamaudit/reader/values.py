@@ -37,10 +37,10 @@ def _look_for_array(head: Head) -> Found | None:
 def _look_for_objects(head: Head) -> Found | None:
     if head.text[0] != "{":
         return None
-    try:
-        _, end = json.JSONDecoder().raw_decode(head.text)
-    except (ValueError, RecursionError):
+    found = head.values.at(0)
+    if found is None:
         return None
+    _, end = found
     after = skip(head.text, end, " \t\r")
     shares_a_line = head.text[after : after + 1] == "{"
     return Found(head.objects) if shares_a_line or "\n" in head.text[:end] else None

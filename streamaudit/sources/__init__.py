@@ -3,7 +3,8 @@ records into calls; it knows nothing of files, stores or reports.
 
 The SQL selects from ``records`` (the declared fields as text or JSON, ``line``: the record's ordinal, ``record``: the
 whole object, only when the user mapped a path) and names its output after the columns of ``staging.sql``; what it
-does not name stays NULL. ``kind`` is llm, embedding, span or other (not a call and not kept).
+does not name stays NULL. ``kind`` is llm, embedding, span or other (not a call and not kept). A list is unnested as a
+column of its own: DuckDB computes an expression anew for every 2,048 rows that come of it.
 """
 
 import importlib

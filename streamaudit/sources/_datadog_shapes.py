@@ -150,13 +150,16 @@ opened AS (
         line, record, batch_app, batch_session, batch_tags, coalesce(is_batch, false) AND span IS NULL AS is_empty,
         CASE WHEN span IS NOT NULL THEN from_json(span, '{structure}') ELSE struct_pack({flat}) END AS s
     FROM (
-        SELECT
-            *, data.attributes.ml_app AS batch_app, data.attributes.session_id AS batch_session,
-            data.attributes.tags AS batch_tags,
-            data.attributes.spans IS NOT NULL OR len(spans) = 0 AS is_batch,
-            unnest(CASE WHEN len(data.attributes.spans) > 0 THEN data.attributes.spans
-                WHEN json_type(spans[1]) = 'OBJECT' THEN spans ELSE [attributes] END) AS span
-        FROM records
+        SELECT * EXCLUDE (listed), unnest(listed) AS span
+        FROM (
+            SELECT
+                *, data.attributes.ml_app AS batch_app, data.attributes.session_id AS batch_session,
+                data.attributes.tags AS batch_tags,
+                data.attributes.spans IS NOT NULL OR len(spans) = 0 AS is_batch,
+                CASE WHEN len(data.attributes.spans) > 0 THEN data.attributes.spans
+                    WHEN json_type(spans[1]) = 'OBJECT' THEN spans ELSE [attributes] END AS listed
+            FROM records
+        )
     )
 ), spans AS (
     SELECT

@@ -20,16 +20,17 @@ def _recognise(head: Sequence[Record]) -> Match | None:
 
 _PREPARED = """
     WITH runs AS (
-        SELECT line, record, endpoint, coalesce(service_kind, endpoint, experiments::VARCHAR) IS NULL AS is_empty,
-            unnest(coalesce(nullif(listed, []), [NULL])) AS run,
-            unnest(generate_series(1, greatest(len(listed), 1))) AS run_number
-        FROM (SELECT *, list_filter(from_json(experiments, '[{"requests": ["JSON"]}]'),
-            lambda e: e.requests IS NOT NULL) AS listed FROM records)
+        SELECT line, record, endpoint, is_empty, unnest(listed) AS run, generate_subscripts(listed, 1) AS run_number
+        FROM (
+            SELECT line, record, endpoint, coalesce(service_kind, endpoint, experiments::VARCHAR) IS NULL AS is_empty,
+                coalesce(nullif(list_filter(from_json(experiments, '[{"requests": ["JSON"]}]'),
+                    lambda e: e.requests IS NOT NULL), []), [NULL]) AS listed
+            FROM records
+        )
     ), opened AS (
-        SELECT line, record, is_empty, endpoint, run_number,
-            unnest(coalesce(nullif(run.requests, []), [NULL])) AS request,
-            unnest(generate_series(1, greatest(len(run.requests), 1))) AS number
-        FROM runs
+        SELECT line, record, is_empty, endpoint, run_number, unnest(listed) AS request,
+            generate_subscripts(listed, 1) AS number
+        FROM (SELECT *, coalesce(nullif(run.requests, []), [NULL]) AS listed FROM runs)
     ), told AS (
         SELECT *, request->>'timestamp' AS began_ns,
             try_cast(request->'response_timestamps' AS BIGINT[]) AS heard,

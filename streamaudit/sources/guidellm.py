@@ -20,19 +20,25 @@ def _recognise(head: Sequence[Record]) -> Match | None:
 
 _PREPARED = """
     WITH runs AS (
-        SELECT line, record, coalesce(metadata, benchmarks) IS NULL AS is_empty,
-            unnest(coalesce(nullif(listed, []), [NULL])) AS run
-        FROM (SELECT *, list_filter(from_json(benchmarks, '[{"requests": {"successful": ["JSON"],
-            "incomplete": ["JSON"], "errored": ["JSON"]},
-            "config": "JSON"}]'), lambda b: b.requests IS NOT NULL) AS listed
-            FROM records)
+        SELECT line, record, is_empty, unnest(listed) AS run
+        FROM (
+            SELECT line, record, coalesce(metadata, benchmarks) IS NULL AS is_empty,
+                coalesce(nullif(list_filter(from_json(benchmarks, '[{"requests": {"successful": ["JSON"],
+                    "incomplete": ["JSON"], "errored": ["JSON"]},
+                    "config": "JSON"}]'), lambda b: b.requests IS NOT NULL), []), [NULL]) AS listed
+            FROM records
+        )
     ), listed AS (
-        SELECT line, record, is_empty, run.config AS config, unnest(coalesce(nullif(list_concat(
-            list_transform(run.requests.successful, lambda r: struct_pack(how := 'completed', r := r)),
-            list_concat(list_transform(run.requests.incomplete, lambda r: struct_pack(how := 'interrupted', r := r)),
-                list_transform(run.requests.errored, lambda r: struct_pack(how := 'error', r := r)))), []), [NULL]))
-                    AS one
-        FROM runs
+        SELECT line, record, is_empty, config, unnest(requests) AS one
+        FROM (
+            SELECT line, record, is_empty, run.config AS config, coalesce(nullif(list_concat(
+                list_transform(run.requests.successful, lambda r: struct_pack(how := 'completed', r := r)),
+                list_concat(
+                    list_transform(run.requests.incomplete, lambda r: struct_pack(how := 'interrupted', r := r)),
+                    list_transform(run.requests.errored, lambda r: struct_pack(how := 'error', r := r)))), []), [NULL])
+                AS requests
+            FROM runs
+        )
     ), told AS (
         SELECT line, record, is_empty, config, one.how AS how, one.r AS r,
             coalesce(one.r->>'$.info.timings.request_start', one.r->>'request_start_time') AS began_s,

@@ -98,31 +98,38 @@ _TYPE = " ".join(
 # A record without spans stays one row: an empty batch is no call, anything else is unreadable.
 _SPANS = """
     WITH batches AS (
-        SELECT line, record, coalesce(resourceSpans, resource_spans) IS NOT NULL AS is_batch,
-            unnest(CASE WHEN len(resourceSpans) > 0 THEN resourceSpans WHEN len(resource_spans) > 0 THEN resource_spans
-                ELSE [NULL] END) AS batch
-        FROM records
+        SELECT line, record, is_batch, unnest(listed) AS batch
+        FROM (
+            SELECT line, record, coalesce(resourceSpans, resource_spans) IS NOT NULL AS is_batch,
+                CASE WHEN len(resourceSpans) > 0 THEN resourceSpans WHEN len(resource_spans) > 0 THEN resource_spans
+                    ELSE [NULL] END AS listed
+            FROM records
+        )
     ), resources AS (
-        SELECT line, record, is_batch,
-            otlp_keys(batch.resource.attributes) AS r_keys,
-            otlp_values(batch.resource.attributes) AS r_vals,
-            unnest(CASE WHEN len(batch.scopeSpans) > 0 THEN batch.scopeSpans
-                WHEN len(batch.scope_spans) > 0 THEN batch.scope_spans
-                WHEN len(batch.instrumentationLibrarySpans) > 0 THEN batch.instrumentationLibrarySpans
-                WHEN len(batch.instrumentation_library_spans) > 0 THEN batch.instrumentation_library_spans
-                ELSE [NULL] END) AS part
-        FROM batches
+        SELECT line, record, is_batch, r_keys, r_vals, unnest(listed) AS part
+        FROM (
+            SELECT line, record, is_batch,
+                otlp_keys(batch.resource.attributes) AS r_keys,
+                otlp_values(batch.resource.attributes) AS r_vals,
+                CASE WHEN len(batch.scopeSpans) > 0 THEN batch.scopeSpans
+                    WHEN len(batch.scope_spans) > 0 THEN batch.scope_spans
+                    WHEN len(batch.instrumentationLibrarySpans) > 0 THEN batch.instrumentationLibrarySpans
+                    WHEN len(batch.instrumentation_library_spans) > 0 THEN batch.instrumentation_library_spans
+                    ELSE [NULL] END AS listed
+            FROM batches
+        )
     ), owners AS (
         SELECT *,
             list_append(list_transform($tag_keys[$tag_tenant_from:$tag_tenant_to],
                 lambda k: attribute(r_keys, r_vals, k)), attribute(r_keys, r_vals, 'service.namespace')) AS r_tenants,
             list_concat(list_transform($tag_keys[$tag_deploy_from:$tag_deploy_to],
                 lambda k: attribute(r_keys, r_vals, k)), [attribute(r_keys, r_vals, 'deployment.id'),
-                attribute(r_keys, r_vals, 'deployment.name')]) AS r_deploys
+                attribute(r_keys, r_vals, 'deployment.name')]) AS r_deploys,
+            CASE WHEN len(part.spans) > 0 THEN part.spans ELSE [NULL] END AS listed
         FROM resources
     ), single AS (
         SELECT line, record, is_batch, r_keys, r_vals, r_tenants, r_deploys, part.scope.name AS scope,
-            unnest(CASE WHEN len(part.spans) > 0 THEN part.spans ELSE [NULL] END) AS s
+            unnest(listed) AS s
         FROM owners
     ), listed_attributes AS (
         SELECT *, otlp_keys(s.attributes) AS keys, otlp_values(s.attributes) AS vals FROM single

@@ -24,26 +24,36 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
 
 _PREPARED = """
     WITH told AS (
-        SELECT line, record, "date" AS run, model_id, label, backend, endpoint_type,
-            try_cast(input_lens AS VARCHAR[]) AS inputs, try_cast(output_lens AS VARCHAR[]) AS outputs,
-            try_cast(ttfts AS DOUBLE[]) AS firsts, from_json(itls, '[["DOUBLE"]]') AS gaps,
-            try_cast(errors AS VARCHAR[]) AS wrong, try_cast(latencies AS DOUBLE[]) AS took,
-            try_cast(start_times AS DOUBLE[]) AS starts,
+        SELECT line, record, row_number() OVER () AS run_number, "date" AS run, model_id, label, endpoint_type,
+            try_cast(ttfts AS DOUBLE[]) AS firsts, try_cast(start_times AS DOUBLE[]) AS starts,
+            list_zip(try_cast(input_lens AS VARCHAR[]), try_cast(output_lens AS VARCHAR[]), firsts,
+                from_json(itls, '[["DOUBLE"]]'), try_cast(errors AS VARCHAR[]), try_cast(latencies AS DOUBLE[]), starts)
+                AS columns,
             -- The date is stamped when the run has ended.
             try_strptime("date", '%Y%m%d-%H%M%S')
                 - to_microseconds(try_cast(round(coalesce(number_of(duration), 0) * 1e6) AS BIGINT)) AS began
         FROM records
     ), sized AS (
-        SELECT *, coalesce(len(firsts), 0) AS measured, greatest(measured, 1) AS rows,
-            list_min(starts) AS first_start
+        SELECT * EXCLUDE (firsts, starts, columns), coalesce(len(firsts), 0) AS measured,
+            list_min(starts) AS first_start, coalesce(nullif(columns[:greatest(measured, 1)], []), [NULL]) AS requests
         FROM told
-    ), opened AS (
-        -- All columns at once: to look into each by its place would copy them for every request.
-        SELECT line, record, run, model_id, label, endpoint_type, began, measured, first_start,
-            unnest(generate_series(1, rows)) AS number, unnest(inputs[:rows]) AS input_len,
-            unnest(outputs[:rows]) AS output_len, unnest(firsts) AS first_s, unnest(gaps[:rows]) AS gap_s,
-            unnest(wrong[:rows]) AS said, unnest(took[:rows]) AS took_s, unnest(starts[:rows]) AS start_s
+    ), spread AS (
+        SELECT * EXCLUDE (requests), unnest(requests) AS request, generate_subscripts(requests, 1) AS number
         FROM sized
+    ), opened AS (
+        SELECT * EXCLUDE (request), request[1] AS input_len, request[2] AS output_len, request[3] AS first_s,
+            request[4] AS gap_s, request[5] AS said, request[6] AS took_s, request[7] AS start_s
+        FROM spread
+    ), arrivals AS (
+        SELECT run_number, number, list(after_s ORDER BY place) AS after_first_s
+        FROM (
+            SELECT run_number, number, place, sum(gap) OVER (PARTITION BY run_number, number ORDER BY place) AS after_s
+            FROM (
+                SELECT run_number, number, unnest(gap_s) AS gap, generate_subscripts(gap_s, 1) AS place
+                FROM opened WHERE first_s > 0
+            )
+        )
+        GROUP BY ALL
     ), timed AS (
         SELECT *, nullif(said, '') AS fault, start_s - first_start AS after_s,
             fault IS NULL AND first_s > 0 AS is_whole,
@@ -51,7 +61,7 @@ _PREPARED = """
             error_class(string_split(trim(fault, chr(10) || ' '), chr(10))[-1]) AS class,
             coalesce(nullif(took_s, 0), CASE WHEN fault IS NULL THEN first_s + coalesce(list_sum(gap_s), 0) END) * 1000
                 AS took_ms
-        FROM opened
+        FROM opened LEFT JOIN arrivals USING (run_number, number)
     )
     SELECT
         line, record, CASE WHEN run IS NULL AND model_id IS NULL THEN NULL WHEN number > measured THEN 'other'
@@ -63,8 +73,8 @@ _PREPARED = """
         took_ms AS duration_ms, CASE WHEN first_s > 0 THEN true END AS streamed,
         CASE WHEN first_s > 0 THEN first_s * 1000 END AS ttft_ms,
         CASE WHEN first_s > 0 THEN len(gap_s) + 1 END AS chunk_count,
-        CASE WHEN first_s > 0 THEN list_transform(generate_series(0, len(gap_s)),
-            lambda i: (first_s + coalesce(list_sum(gap_s[:i]), 0)) * 1000) END AS chunk_offsets_ms,
+        CASE WHEN first_s > 0 THEN list_transform(list_prepend(0, coalesce(after_first_s, [])),
+            lambda after: (first_s + coalesce(after, 0)) * 1000) END AS chunk_offsets_ms,
         tokens_of(input_len) AS input_tokens, CASE WHEN is_whole THEN tokens_of(output_len) END AS output_tokens,
         CASE WHEN is_whole THEN 'completed' END AS app_outcome, fault IS NOT NULL AS failed,
         says_cancelled(class) AS error_cancelled, says_timeout(class) AS error_timeout, class AS error_type

@@ -165,9 +165,7 @@ def _within(rows: Rows, mix: Mix) -> Rows:
     return Rows(rows.stratum[taken], rows.block[taken], rows.bucket[taken], rows.n[taken])
 
 
-def _driver(
-    sides: list[_Distribution], cuts: tuple[Counts, Counts], mix: Mix
-) -> tuple[int | None, float | None]:
+def _driver(sides: list[_Distribution], cuts: tuple[Counts, Counts], mix: Mix) -> tuple[int | None, float | None]:
     """The stratum that makes more than half of the change of the share at or below the base's quantile, and its own
     share of it."""
     parts = mix.weights * (sides[1].shares(cuts[1]) - sides[0].shares(cuts[0]))

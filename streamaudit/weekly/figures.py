@@ -21,6 +21,7 @@ FIGURES = (
     Column("reason", None, "why there is too little data", wide=True),
 )  # fmt: skip
 
+
 def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[Note]) -> Table:
     """One row a figure, from the totals of both periods' reports and the comparisons of all calls."""
     now, then = next(head.records()), next(base.records())
@@ -88,5 +89,3 @@ def _share(calls: Value, without: Value) -> float | None:
 def relative(value: float | None, before: float | None) -> float | None:
     """The relative change; NULL when either is unknown or there was nothing."""
     return float(f"{value / before - 1:.10g}") if value is not None and before else None
-
-

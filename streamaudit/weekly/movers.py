@@ -175,5 +175,3 @@ def _mover_marks(columns: Sequence[Column], rows: Sequence[Row]) -> dict[tuple[i
             if not record["before"]:
                 marks[(index, "change_ratio")] = Mark(instead="new")
     return marks
-
-

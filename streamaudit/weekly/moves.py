@@ -22,11 +22,14 @@ FROM sided
 WHERE side IS NOT NULL
 """
 _SINGLE = _MONEY + "GROUP BY side, GROUPING SETS ((by_1), (by_2), (by_3), (by_4))"
-_PAIRS = _MONEY + """
+_PAIRS = (
+    _MONEY
+    + """
     AND (list_contains($values_1::VARCHAR[], by_1) OR list_contains($values_2::VARCHAR[], by_2)
         OR list_contains($values_3::VARCHAR[], by_3))
 GROUP BY side, GROUPING SETS ((by_1, by_2), (by_1, by_3), (by_1, by_4), (by_2, by_3), (by_2, by_4), (by_3, by_4))
 """
+)
 _ALL = (1 << MAX_BY) - 1
 
 MOST, NEARLY_ALL, DEARER = 0.5, 0.9, 1.25

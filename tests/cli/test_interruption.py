@@ -56,9 +56,7 @@ def merging(cli: Cli) -> bool:
     return parsing(cli) and sum(file.stat().st_size for file in cli.folder.glob("store.duckdb*")) > 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "moment"), [(signal.SIGINT, 130, merging), (signal.SIGTERM, 143, parsing)]
-)
+@pytest.mark.parametrize(("number", "code", "moment"), [(signal.SIGINT, 130, merging), (signal.SIGTERM, 143, parsing)])
 def test_an_interrupted_ingest_leaves_the_store_whole(
     cli: Cli, many: Path, undisturbed: dict[str, Any], number: int, code: int, moment: Callable[[Cli], bool]
 ) -> None:

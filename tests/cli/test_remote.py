@@ -93,7 +93,9 @@ def test_reports_and_fields_read_addresses_too(cli: Cli, bucket: Bucket) -> None
     assert "tenant" in cli.run("fields", address, env=bucket.env).out
 
 
-@pytest.mark.parametrize("address", ["s3://traces/nowhere/", "s3://no-such-bucket/x.jsonl", "s3://traces/nothing.jsonl"])
+@pytest.mark.parametrize(
+    "address", ["s3://traces/nowhere/", "s3://no-such-bucket/x.jsonl", "s3://traces/nothing.jsonl"]
+)
 def test_what_is_not_there_is_said_in_one_line(cli: Cli, bucket: Bucket, address: str) -> None:
     """No traceback, and nothing of the library's own words."""
     done = cli.run("ingest", address, "--db", STORE, env=bucket.env)

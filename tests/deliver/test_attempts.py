@@ -200,5 +200,3 @@ def test_what_a_retry_after_says(header: str | None, seconds: float | None) -> N
 def test_a_retry_after_may_be_a_date() -> None:
     asked = seconds_asked(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
     assert asked is not None and 60 < asked <= 90
-
-

@@ -62,9 +62,7 @@ def test_settings_that_cannot_be_meant_name_their_line(tmp_path: Path, line: str
         "workflows://h/s3cr3t", "nosuch://s3cr3t",
     ],
 )  # fmt: skip
-def test_what_is_not_understood_is_said_without_saying_it(
-    address: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_not_understood_is_said_without_saying_it(address: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Nor does the library behind it log the address."""
     logging.getLogger().setLevel(logging.DEBUG)
     with pytest.raises(UsageError, match="an address in the place is not understood") as caught:

@@ -187,9 +187,7 @@ def test_a_coarse_clock_is_noticed(tmp_path: Path) -> None:
     assert found.ticks_ms == {"ttft": 100.0, "duration": 1000.0}
 
 
-def test_calls_counted_in_several_goes_are_the_same_histograms(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_calls_counted_in_several_goes_are_the_same_histograms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More calls than memory is to hold at once are counted some blocks of time after the others."""
     records = a_day("v1", times(1.1)) + a_day("v2", times(0.9), tenant_id="hooli")
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:

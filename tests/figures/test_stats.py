@@ -183,9 +183,7 @@ def test_the_unit_does_not_matter(seed: int, steps: int) -> None:
             assert one.p == pytest.approx(other.p, rel=1e-2, abs=1e-6)
 
 
-@given(
-    values=st.lists(st.floats(0.2, 600_000), min_size=1, max_size=300), p=st.sampled_from(list(QUANTILES.values()))
-)
+@given(values=st.lists(st.floats(0.2, 600_000), min_size=1, max_size=300), p=st.sampled_from(list(QUANTILES.values())))
 def test_a_quantile_is_within_a_bucket_of_the_exact_one(values: list[float], p: float) -> None:
     """Of the order statistics it lies between, at most 1 % off."""
     ms = np.array(values)

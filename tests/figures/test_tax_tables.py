@@ -76,7 +76,8 @@ def test_the_configuration_goes_before_the_table(store: Store, tmp_path: Path, m
     """What a team knows of its providers, and how long they take to stop, moves bounds and no exact figure."""
     records = [
         cancelled(
-            "bounded", provider="groq",
+            "bounded",
+            provider="groq",
             **{**STOPPABLE, "delivered_tokens": 20, "output_tokens": None, "output_cost_usd": None},
         ),
         cancelled("exact", provider="groq", **{**STOPPABLE, "rendered_tokens": 5}),

@@ -247,9 +247,7 @@ def test_a_held_breach_fails_again_once_its_day_has_passed(
     ("on_insufficient", "verdict", "whole"),
     [("warn", "skip", "insufficient"), ("pass", "skip", "pass"), ("fail", "fail", "fail")],
 )
-def test_too_little_data_is_what_was_asked_for(
-    filled: Store, on_insufficient: str, verdict: str, whole: str
-) -> None:
+def test_too_little_data_is_what_was_asked_for(filled: Store, on_insufficient: str, verdict: str, whole: str) -> None:
     check = {"metric": "calls", "expect": ">0", "min_n": 1_000_000}
     found = held_against(filled, check, on_insufficient=on_insufficient)
     assert (only(found).verdict, found.verdict) == (verdict, whole)

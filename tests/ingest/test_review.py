@@ -22,9 +22,7 @@ def test_an_overwritten_file_under_a_new_mapping_keeps_the_calls_it_held_before(
 
 def test_unknown_reasoning_is_no_hidden_tax(tmp_path: Path) -> None:
     """With reasoning unknown, delivered minus rendered is unread and the rest cannot be split."""
-    call = raw_call(
-        "a", outcome="cancelled", output_tokens=500, streamed_output_tokens=300, rendered_output_tokens=100
-    )
+    call = raw_call("a", outcome="cancelled", output_tokens=500, streamed_output_tokens=300, rendered_output_tokens=100)
     with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
         total = audit(store, "tax")["total"][0]
     parts = {name: total[f"tax_{name}_tokens"] for name in ("hidden", "undelivered", "unread", "unsplit")}

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 from streamaudit.store import Store
@@ -143,18 +144,26 @@ def test_a_guidellm_report_tells_who_was_cut_from_who_left(store: Store, tmp_pat
 
 
 def test_a_run_of_thousands_is_one_long_line(store: Store, tmp_path: Path) -> None:
-    """Whose many commas make no table of it, and whose columns are read once, not for every request."""
+    """Longer than what is looked at first; its many commas make no table of it, and its columns are read once, not for
+    every request."""
     many = 5_000
+    gaps = [[(1 + (number * place) % 7) / 300 for place in range(1, 16)] for number in range(many)]
     run = vllm(
-        "long", completed=many, input_lens=[812] * many, output_lens=[4] * many, ttfts=[0.48] * many,
-        itls=[[0.02, 0.021, 0.9]] * many, latencies=[1.421] * many, errors=[""] * many, generated_texts=[],
+        "long", completed=many, input_lens=[812] * many, output_lens=[16] * many, ttfts=[0.48] * many,
+        itls=gaps, latencies=[1.421] * many, errors=[""] * many, generated_texts=[],
         start_times=[81234.1 + number for number in range(many)],
     )  # fmt: skip
+    text = json.dumps(run)
+    assert len(text) > 1 << 20
     path = tmp_path / "run.json"
-    path.write_text(json.dumps(run))
+    path.write_text(text)
     (result,) = ingest(store, path)
     assert equation(result) == (many, many, 0, 0, 0, 0)
-    stored = rows_of(store, "store.calls")
-    starts = [one["start_time"] for one in stored]
-    assert (max(starts) - min(starts)).total_seconds() == many - 1
-    assert {(one["ttft_ms"], one["input_tokens"], one["output_tokens"]) for one in stored} == {(480.0, 812, 4)}
+    stored = sorted(rows_of(store, "store.calls"), key=lambda one: one["start_time"])
+    assert (stored[-1]["start_time"] - stored[0]["start_time"]).total_seconds() == many - 1
+    assert {(one["ttft_ms"], one["input_tokens"], one["output_tokens"]) for one in stored} == {(480.0, 812, 16)}
+    for one, told in zip(stored, gaps, strict=True):
+        assert one["chunk_offsets_ms"] == pytest.approx(1000 * np.cumsum([0.48, *told]), abs=1e-6)
+    path.write_text(text[:-100])
+    (cut,) = ingest(store, path)
+    assert cut.problem is not None

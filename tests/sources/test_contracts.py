@@ -68,6 +68,12 @@ def test_every_sample_is_claimed_by_exactly_its_own_source(fleet: Fleet, tmp_pat
                 assert claimants(reader, cut) == [source], f"{name}, cut"
 
 
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_a_source_unnests_columns_and_no_expressions(source: Source) -> None:
+    """Each would be computed anew for every 2,048 rows that come of it: a file of long lists took minutes."""
+    assert not re.findall(r"unnest\((?!\w+\))[^)]*", source.sql)
+
+
 def staging_columns() -> set[str]:
     """The columns of the staging table, as its definition names them."""
     table = re.search(r"scratch\.staged \((.*?)\n\);", sql_text("staging.sql"), re.DOTALL)

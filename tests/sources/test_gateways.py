@@ -185,15 +185,18 @@ HELICONE: dict[str, Case] = {
     "a client that left": ({"response_status": 499}, {"outcome": "cancelled", "http_status": 499}),
     "a code of its own is no status": ({"response_status": -3, "completion_tokens": None}, {"http_status": None}),
     "a first token of a call that did not stream": (
-        {"time_to_first_token": 5000, "request_body": {"stream": False}}, {"ttft_ms": None, "streamed": False},
+        {"time_to_first_token": 5000, "request_body": {"stream": False}},
+        {"ttft_ms": None, "streamed": False},
     ),
     "a body as text": ({"request_body": '{"stream":true,"max_tokens":9}'}, {"streamed": True, "max_tokens": 9}),
     "an answer from the cache": ({"cache_reference_id": "c0ffee"}, {"ttft_status": "cache_hit"}),
     "the cache's empty id": (
-        {"cache_reference_id": "00000000-0000-0000-0000-000000000000"}, {"ttft_status": "usable"},
+        {"cache_reference_id": "00000000-0000-0000-0000-000000000000"},
+        {"ttft_status": "usable"},
     ),
     "a cost of nothing is unknown": (
-        {"cost": 0, "request_model": "ours", "response_model": "ours", "provider": "CUSTOM"}, {"cost_usd": None},
+        {"cost": 0, "request_model": "ours", "response_model": "ours", "provider": "CUSTOM"},
+        {"cost_usd": None},
     ),
 }
 OPENROUTER: dict[str, Case] = {

@@ -17,8 +17,11 @@ START = "2026-11-16 08:00:00.000000"
 def bare(name: str, /, **fields: Any) -> Record:
     """A row of the legacy table: it knows nothing of its trace."""
     row = langfuse_row(name, trace_id="t", **fields)
-    return {key: value for key, value in row.items() if key not in ("user_id", "session_id", "trace_name", "release",
-        "tags")}
+    return {
+        key: value
+        for key, value in row.items()
+        if key not in ("user_id", "session_id", "trace_name", "release", "tags")
+    }
 
 
 TRACE: Record = {
@@ -31,6 +34,7 @@ KNOWN = {"tenant": "acme", "user_id": "u1", "session_id": "s1", "deploy": "9", "
 
 def camel(record: Record) -> Record:
     """The same in the names of the UI and the API."""
+
     def name(key: str) -> str:
         first, *rest = key.split("_")
         return first + "".join(map(str.title, rest))

@@ -355,7 +355,8 @@ def test_an_engine_inside_its_clients_call_does_not_count(store: Store, tmp_path
 def test_embeddings_stand_apart(store: Store, tmp_path: Path) -> None:
     """By the conventions, the Vercel AI SDK and OpenInference."""
     kinds: list[Record] = [
-        {"gen_ai.operation.name": "embeddings"}, {"openinference.span.kind": "EMBEDDING"},
+        {"gen_ai.operation.name": "embeddings"},
+        {"openinference.span.kind": "EMBEDDING"},
         {**BARE, "ai.operationId": "ai.embed.doEmbed", "ai.usage.tokens": 9},
     ]
     put(store, tmp_path, otel_batch(*(otel_span(name, kind) for name, kind in zip("abc", kinds, strict=True))))
