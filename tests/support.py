@@ -155,7 +155,9 @@ def datadog_span(name: str, /, **fields: Any) -> Record:
 
 
 def otel_value(value: object) -> Record:
-    """A value of an attribute as OTLP JSON wraps it."""
+    """A value of an attribute as OTLP JSON wraps it; an object is wrapped already."""
+    if isinstance(value, dict):
+        return value
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int):
@@ -200,7 +202,7 @@ def phoenix_span(name: str, attributes: Record | None = None, /, **fields: Any) 
     }  # fmt: skip
     kept = {key: value for key, value in {**usual, **(attributes or {})}.items() if value is not ...}
     record = {
-        "id": name, "name": "ChatCompletion", "span_kind": "LLM", "parent_id": None, "status_code": "OK",
+        "id": f"row-{name}", "name": "ChatCompletion", "span_kind": "LLM", "parent_id": None, "status_code": "OK",
         "context": {"trace_id": f"trace-{name}", "span_id": name}, "start_time": "2026-11-16T08:00:00+00:00",
         "end_time": "2026-11-16T08:00:05+00:00", "status_message": "", "attributes": kept, "events": [], **fields,
     }  # fmt: skip

@@ -53,6 +53,7 @@ WITH spans AS ({spans}), told AS (
             nullif(json_extract_string(packed, '$.*')[list_position(json_keys(packed), k)], ''))) END AS either,
         try_cast(attribute(keys, vals, 'llm.invocation_parameters') AS JSON) AS settings,
         try_cast(attribute(keys, vals, 'mlflow.chat.tokenUsage') AS JSON) AS packed_usage,
+        try_cast(attribute(keys, vals, 'mlflow.llm.cost') AS JSON) AS packed_cost,
         hex_id(trace) AS trace_hex,
         lower(coalesce(attribute(keys, vals, 'gen_ai.operation.name'), attribute(keys, vals, 'llm.request.type')))
             AS operation_word,
@@ -102,6 +103,9 @@ WITH spans AS ({spans}), told AS (
                 e.name IN ('gen_ai.content.completion.chunk', 'llm.content.completion.chunk')
                 OR starts_with(e.name, 'mlflow.chunk.item.')),
             lambda e: (e.at - epoch_us(started)) / 1000.0), lambda ms: ms IS NOT NULL)) AS arrivals,
+        -- OpenInference says OK once a stream was read to its end, and never ends the span of one that was not.
+        coalesce(inference_kind = 'LLM' AND lower(status) IN ('1', 'ok', 'status_code_ok') AND ended IS NOT NULL
+            AND out_tokens IS NULL AND coalesce(len(reasons), 0) + coalesce(len(arrivals), 0) = 0, false) AS is_whole,
         -- The Vercel AI SDK may add its event only when the call ends, with the time that was meant beside it.
         list_filter(events, lambda e: e.name = 'ai.stream.firstChunk')[1] AS first_chunk,
         list_filter(events, lambda e: e.name IN ('First Token Stream Event', 'mlflow.chunk.item.0'))[1].at
@@ -186,7 +190,7 @@ WITH spans AS ({spans}), told AS (
         -- spans so when the application aborts; elsewhere a proxy or the provider may have cut the stream as well.
         CASE
             WHEN sort <> 'llm' OR len(reasons) > 0 OR out_tokens IS NOT NULL OR is_error OR error_word IS NOT NULL
-                OR said IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL THEN NULL
+                OR said IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL OR is_whole THEN NULL
             WHEN ends_with(ai_step, '.doStream') OR (scope IN ('gen_ai', '@ai-sdk/otel') AND operation_word = 'chat')
                 THEN 'aborted'
             WHEN stream_flag OR written_ttft_ms > 0 OR event_ttft_ms > 0 THEN 'unterminated'
@@ -319,11 +323,13 @@ SELECT
         CASE WHEN len(arrivals) > 0 AND coalesce(len(reasons), 0) = 0 AND out_tokens IS NOT NULL THEN 'tokenizer' END)
         AS usage_basis,
     bool_of(first_filled(either[$tag_cache_hit_from:$tag_cache_hit_to])) AS cache_hit,
-    number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost')))
-        AS cost_usd,
-    number_of(attribute(keys, vals, 'llm.cost.prompt')) AS input_cost_usd,
-    number_of(attribute(keys, vals, 'llm.cost.completion')) AS output_cost_usd,
-    said AS app_outcome,
+    number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost'),
+        packed_cost->>'total_cost')) AS cost_usd,
+    number_of(coalesce(attribute(keys, vals, 'llm.cost.prompt'), packed_cost->>'input_cost')) AS input_cost_usd,
+    number_of(coalesce(attribute(keys, vals, 'llm.cost.completion'), packed_cost->>'output_cost')) AS output_cost_usd,
+    coalesce(said, CASE WHEN is_whole
+        AND first_filled(either[$tag_cancelled_at_ms_from:$tag_cancelled_at_ms_to]) IS NULL THEN 'completed' END)
+        AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         ELSE left_flag END AS cancel_flag,
     is_error OR list_contains(reasons, 'error') AS failed,

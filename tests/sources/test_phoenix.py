@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from streamaudit.store import Store
-from tests.support import Record, calls, equation, ingest, phoenix_span, rows_of, write_lines
+from tests.support import Record, calls, equation, ingest, phoenix_span, rows_of, store_of, write_lines
 
 SAID = {
     "llm.model_name": "gpt-4o-2024-08-06", "llm.token_count.completion_details.reasoning": 7,
+    "llm.token_count.prompt_details.cache_read": 8, "llm.token_count.prompt_details.cache_write": 9,
     "llm.invocation_parameters": '{"model": "gpt-4o", "stream": true}', "llm.cost.total": 0.5, "session.id": "s",
     "user.id": "u",
     "metadata": '{"tenant": "acme", "release": "7", "route": "/chat", "rendered_tokens": 12, "http_status": 200}',
@@ -17,6 +18,7 @@ SAID = {
 WANTED = {
     "model": "gpt-4o", "provider": "openai", "streamed": True, "ttft_ms": 480.0, "duration_ms": 5000.0,
     "input_tokens": 50, "output_tokens": 100, "reasoning_tokens": 7, "cost_usd": 0.5, "session_id": "s", "user_id": "u",
+    "cached_input_tokens": 8, "cache_write_tokens": 9,
     "tenant": "acme", "deploy": "7", "route": "/chat", "rendered_tokens": 12, "outcome": "completed",
 }  # fmt: skip
 FIRST = [{"name": "First Token Stream Event", "timestamp": "2026-11-16T08:00:00.480000+00:00", "attributes": {}}]
@@ -35,8 +37,11 @@ def _nested(flat: Record) -> Record:
 
 
 def _row(span: Record) -> Record:
-    """The same as a row of a dataframe, with times in milliseconds as pandas writes them."""
-    columns = {f"attributes.{name}": value for name, value in span["attributes"].items()}
+    """The same as a row of a dataframe, with times in milliseconds and counts as floats, as pandas writes them."""
+    columns = {
+        f"attributes.{name}": float(value) if isinstance(value, int) else value
+        for name, value in span["attributes"].items()
+    }
     ids = {f"context.{name}": value for name, value in span["context"].items()}
     kept = {key: value for key, value in span.items() if key not in ("id", "context", "attributes")}
     return {**kept, **ids, **columns, "start_time": 1794816000000, "end_time": 1794816005000}
@@ -69,8 +74,9 @@ def test_pages_and_their_items_are_the_same_calls(store: Store, tmp_path: Path) 
 
 
 def test_only_llm_spans_are_calls_and_the_root_names_their_route(store: Store, tmp_path: Path) -> None:
-    """Chains and agents carry summed tokens; an embedding stands apart."""
+    """Chains and agents carry summed tokens; an embedding stands apart; attributes tell what no kind was set for."""
     spans = [
+        phoenix_span("unset", {"gen_ai.operation.name": "chat"}, parent_id="agent", span_kind="UNKNOWN"),
         phoenix_span("root", parent_id=None, name="support", span_kind="CHAIN"),
         phoenix_span("agent", parent_id="root", span_kind="AGENT"),
         phoenix_span("call", parent_id="agent"), phoenix_span("vector", parent_id="agent", span_kind="EMBEDDING"),
@@ -79,7 +85,8 @@ def test_only_llm_spans_are_calls_and_the_root_names_their_route(store: Store, t
         span["context"]["trace_id"] = "t"
     ingest(store, write_lines(tmp_path / "spans.jsonl", spans))
     found = {call["call_id"]: (call["operation"], call["route"]) for call in calls(store).values()}
-    assert found == {"t-call": ("chat", "support"), "t-vector": ("embedding", "support")}
+    chat = ("chat", "support")
+    assert found == {"t-call": chat, "t-unset": chat, "t-vector": ("embedding", "support")}
     assert len(rows_of(store, "store.spans")) == 2
 
 
@@ -90,18 +97,27 @@ ENDS: dict[str, tuple[Record, Record]] = {
     ),
     "an error": ({"status_code": "ERROR", "status_message": "RateLimitError: slow down"},
                  {"outcome": "error", "error_type": "RateLimitError"}),
+    "a status that is unset": ({"status_code": "UNSET"}, {"outcome": "unknown", "output_tokens": None}),
+    "a stream read to its end, without usage": (
+        {"events": FIRST}, {"outcome": "completed", "cancel_evidence": "app_outcome", "output_tokens": None},
+    ),
+    "a stream that nobody says was read to its end": (
+        {"events": FIRST, "status_code": "UNSET"},
+        {"outcome": "interrupted", "cancel_evidence": "unterminated", "ttft_ms": 480.0},
+    ),
     "a span left open": ({"end_time": None}, {"outcome": "unknown", "duration_ms": None}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("end", ENDS)
-def test_how_a_span_ended(end: str, store: Store, tmp_path: Path) -> None:
-    """By its status, its exception, or not at all."""
-    fields, wanted = ENDS[end]
-    attributes: Record = {"llm.finish_reason": ..., "llm.token_count.completion": ...}
-    ingest(store, write_lines(tmp_path / "spans.jsonl", [phoenix_span("a", attributes, **fields)]))
-    (call,) = calls(store).values()
-    assert {column: call[column] for column in wanted} == wanted
+def test_how_a_span_ended(tmp_path: Path) -> None:
+    """By its status, its exception, or not at all; nothing is a cancel that only lacks usage."""
+    bare: Record = {"llm.finish_reason": ..., "llm.token_count.completion": ...}
+    spans = [phoenix_span(end, bare, **fields) for end, (fields, _) in ENDS.items()]
+    with store_of(write_lines(tmp_path / "spans.jsonl", spans)) as store:
+        found = calls(store)
+    for end, (_, wanted) in ENDS.items():
+        call = found[f"trace-{end}-{end}"]
+        assert {column: call[column] for column in wanted} == wanted, end
 
 
 def test_annotations_are_refused_with_advice(store: Store, tmp_path: Path) -> None:
