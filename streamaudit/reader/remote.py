@@ -6,8 +6,11 @@ nowhere else; of an address, what stands before an ``@`` or behind a ``?`` may b
 """
 
 import hashlib
+import logging
+import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +18,30 @@ from typing import Any
 
 from streamaudit.errors import InputError, UsageError
 
-_SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "http", "https")
-_ADDRESS = re.compile(rf"({'|'.join(_SCHEMES)})://.+", re.IGNORECASE | re.DOTALL)
 _WEB = ("http", "https")
+_GOOGLE = ("gs", "gcs")
+_AZURE = ("az", "abfs", "abfss")
+_SCHEMES = ("s3", *_GOOGLE, *_AZURE, *_WEB)
+_ADDRESS = re.compile(rf"({'|'.join(_SCHEMES)})://.+", re.IGNORECASE | re.DOTALL)
 _OWNER = re.compile(r"^[^/@]*(?::[^@]*)?@")
+# Azure's own way to write an address: what stands before the @ is no secret.
+_CONTAINER = re.compile(r"[a-z0-9$-]{3,63}@[a-z0-9]{3,24}\.(?:dfs|blob)\.core\.[a-z.]+/")
 _EXTRA = "pip install 'streamaudit[remote]'"
+_SIGN_IN = (
+    (("s3",), "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    (_GOOGLE, "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"),
+    (_AZURE, "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and either AZURE_STORAGE_KEY or az login"),
+    (_WEB, "take an address that lets everyone in, such as a signed one"),
+)
+# Otherwise gcsfs first asks by gRPC of which kind a bucket is, for which a proxy or an emulator lets it wait a minute.
+_SETTINGS = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+_NAMED_BY_AZURE = {
+    "AZURE_STORAGE_ACCOUNT_NAME": "AZURE_STORAGE_ACCOUNT",
+    "AZURE_STORAGE_ACCOUNT_KEY": "AZURE_STORAGE_KEY",
+}
+"""What adlfs reads, and what the service's own tools do."""
+_MAX_UNPACKED_BYTES = 32 << 20
+"""Above this Azure's library fetches in parts, and a part of a packed object cannot be unpacked."""
 
 
 def is_remote(text: str) -> bool:
@@ -35,7 +57,11 @@ def masked(text: str) -> str:
     scheme, _, rest = text.partition("://")
     place, mark, query = rest.partition("?")
     hashed = f"?{hashlib.sha256(query.encode()).hexdigest()[:8]}" if mark else ""
-    return f"{scheme}://{_OWNER.sub('', place.partition('#')[0] if scheme.lower() in _WEB else place)}{hashed}"
+    if scheme.lower() in _WEB:
+        place = place.partition("#")[0]
+    if not (scheme.lower() in _AZURE and _CONTAINER.match(place)):
+        place = _OWNER.sub("", place)
+    return f"{scheme}://{place}{hashed}"
 
 
 def listed(address: str) -> list[str]:
@@ -45,66 +71,142 @@ def listed(address: str) -> list[str]:
         return [address]  # a web server lists nothing
     with _spoken_for(address):
         system, place = _system(address)
-        if any(sign in place for sign in "*?["):
-            names = system.glob(place)
-        elif not place.endswith("/") and system.isfile(place):
+        single = None if place.endswith("/") else _object(system, place)
+        if single:
+            _told[address] = _stamp_of(single)
             return [address]
+        if any(sign in place for sign in "*?["):
+            objects = system.glob(place, detail=True)
         else:
-            names = system.find(place.rstrip("/") + "/")
-        found = [str(system.unstrip_protocol(name)) for name in sorted(names)]
+            objects = system.find(place.rstrip("/") + "/", detail=True)
+        found = {_beside(address, name): facts for name, facts in sorted(objects.items()) if facts["type"] == "file"}
+        _told.update((name, _stamp_of(facts)) for name, facts in found.items())
     if not found:
         raise InputError(f"nothing is at {masked(address)}")
-    return found
+    return list(found)
+
+
+_told: dict[str, str | None] = {}
+"""The stamps of a listing, so that of ten thousand objects that have not changed none is asked for again."""
 
 
 def stamp(address: str) -> str | None:
-    """What tells one version of an object from another: its ETag or the time of its last change, and its size. None
-    where a server says neither of the former."""
-    with _spoken_for(address):
-        system, place = _system(address)
-        facts: dict[str, Any] = system.info(place)
-    told = next((facts[name] for name in ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime")
-                 if facts.get(name)), "")  # fmt: skip
-    return f"{told}/{facts.get('size')}" if told else None
+    """What tells one version of an object from another: its ETag or the time of its last change, and its size; as it
+    was listed, if it was. None where a server says neither of the former."""
+    return _told[address] if address in _told else _stamp_of(_facts(address))
 
 
 def fetch(address: str, target: Path) -> str | None:
     """Copy an object into a file; its stamp. Raises InputError when it was replaced meanwhile."""
-    before = stamp(address)
+    facts = _facts(address)
+    packed = facts.get("contentEncoding") or (facts.get("content_settings") or {}).get("content_encoding")
+    if packed and (facts.get("size") or 0) > _MAX_UNPACKED_BYTES:
+        raise InputError(
+            f"{masked(address)} is stored with a Content-Encoding and larger than 32 MB: it would come damaged",
+            "copy it with the service's own tool, and read the copy",
+        )
     with _spoken_for(address):
         system, place = _system(address)
-        with system.open(place, "rb") as source, target.open("wb") as out:
-            shutil.copyfileobj(source, out, 1 << 20)
-    if stamp(address) != before:
+        if _scheme(address) in (*_GOOGLE, *_AZURE):
+            # What is stored with a Content-Encoding comes unpacked, longer than its size: only this reads all of it.
+            system.get_file(place, str(target))
+        else:
+            with system.open(place, "rb") as source, target.open("wb") as out:
+                shutil.copyfileobj(source, out, 1 << 20)
+    if _stamp_of(_facts(address)) != _stamp_of(facts):
         raise InputError(f"{masked(address)} was replaced while it was fetched", "run the same command again")
-    return before
+    return _stamp_of(facts)
+
+
+def _facts(address: str) -> dict[str, Any]:
+    """What the service says of an object now."""
+    with _spoken_for(address):
+        system, place = _system(address)
+        facts: dict[str, Any] = system.info(place)
+        return facts
+
+
+def _stamp_of(facts: dict[str, Any]) -> str | None:
+    told = next((facts[name] for name in ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime")
+                 if facts.get(name)), "")  # fmt: skip
+    entity_tag = str(told).strip('"')  # Azure quotes it, but not in a listing
+    return f"{entity_tag}/{facts.get('size')}" if told else None
+
+
+def _object(system: Any, place: str) -> dict[str, Any] | None:
+    if "/" not in place:
+        return None  # a bucket as a whole, of which one may be allowed to read the objects and not to ask
+    try:
+        facts: dict[str, Any] = system.info(place)
+    except FileNotFoundError:
+        return None
+    return facts if facts["type"] == "file" else None
+
+
+def _beside(address: str, name: str) -> str:
+    """The address of another object of the same service, written as this one is."""
+    scheme, _, rest = address.partition("://")
+    account = _CONTAINER.match(rest)
+    return f"{scheme}://{account[0]}{name.partition('/')[2]}" if account else f"{scheme}://{name}"
+
+
+def _scheme(address: str) -> str:
+    return address.partition("://")[0].lower()
 
 
 def _system(address: str) -> tuple[Any, str]:
+    for name, value in _settings():
+        os.environ.setdefault(name, value)
+    logging.lastResort = logging.NullHandler()
     from fsspec.core import url_to_fs
 
-    system, place = url_to_fs(address)
+    # Without a memory of listings: an object may be replaced between one question and the next.
+    system, place = url_to_fs(address, use_listings_cache=False)
     return system, str(place)
+
+
+def _settings() -> Iterator[tuple[str, str]]:
+    yield from _SETTINGS.items()
+    for name, theirs in _NAMED_BY_AZURE.items():
+        if os.environ.get(theirs):
+            yield name, os.environ[theirs]
 
 
 @contextmanager
 def _spoken_for(address: str) -> Iterator[None]:
-    """Whatever a service's library raises, in words that quote nothing of it."""
+    """Whatever a service's library raises, in words that quote nothing of it; and what it would say itself, unsaid."""
     shown = masked(address)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except (InputError, UsageError):
         raise
     except ImportError as error:
         raise UsageError(f"reading {shown.partition('://')[0]}:// needs the extra remote", _EXTRA) from error
-    except FileNotFoundError:
-        raise InputError(f"nothing is at {shown}") from None
-    except PermissionError:
-        raise InputError(
-            f"no permission to read {shown}", "the credentials are those of the service's own tools"
-        ) from None
     except Exception as error:
-        credentials = "redentials" in type(error).__name__
-        hint = "set the credentials as" if credentials else "look whether it can be reached as"
-        hint += " for the service's own tools"
-        raise InputError(f"cannot read {shown} ({type(error).__name__})", hint) from None
+        raise _failure(error, address, shown) from None
+
+
+def _failure(error: Exception, address: str, shown: str) -> InputError:
+    cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ else error
+    hint = next(hint for schemes, hint in _SIGN_IN if _scheme(address) in schemes)
+    if isinstance(cause, PermissionError) or _status(cause) in (401, 403):
+        return InputError(f"no permission to read {shown}", hint)
+    if re.search("Credential|Authentication", type(cause).__name__) or (
+        isinstance(cause, ValueError) and _scheme(address) in _AZURE
+    ):
+        return InputError(f"no credentials to read {shown} with", hint)
+    # fsspec calls a web server that nobody reaches a missing file.
+    if isinstance(error, FileNotFoundError) and (cause is error or not isinstance(cause, OSError)):
+        return InputError(f"nothing is at {shown}")
+    return InputError(f"cannot read {shown} ({type(cause).__name__})", "look whether it can be reached from here")
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status in an error of aiohttp, Azure or Google."""
+    for name in ("status", "status_code", "code"):
+        value = getattr(error, name, None)
+        if isinstance(value, int):
+            return value
+    return 403 if isinstance(error, OSError) and str(error).startswith("Forbidden") else None
