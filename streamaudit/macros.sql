@@ -77,7 +77,7 @@ CREATE OR REPLACE TEMP MACRO opened(j) AS
         THEN coalesce(try_cast(j->>'$' AS JSON), try_cast(python_json(j->>'$') AS JSON), j) ELSE j END;
 
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
-    regexp_matches(lower(x), 'cancel|abort|client.?disconnect|client.?closed|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');
+    regexp_matches(lower(x), 'cancel|abort|client.?disconnect|client.?closed|closed by (the )?client|^(499|460)$|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');
 CREATE OR REPLACE TEMP MACRO says_timeout(x) AS
     regexp_matches(lower(x), 'time.?out|timed out|deadline|max streaming duration');
 
@@ -128,12 +128,12 @@ CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - lengt
 CREATE OR REPLACE TEMP MACRO unit_ms(x) AS
     CASE lower(x) WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'ms' THEN 1.0 WHEN 's' THEN 1000.0 WHEN 'sec' THEN 1000.0 END;
 
--- Who counted the usage, as an application says it.
+-- Who counted the usage, as an application says it. A count beside the word none is nobody's but its own.
 CREATE OR REPLACE TEMP MACRO usage_word(x) AS
     CASE
         WHEN lower(x) IN ('provider_final', 'provider') THEN 'provider'
         WHEN lower(x) IN ('provider_partial', 'partial') THEN 'partial'
-        WHEN lower(x) IN ('estimated', 'tokenizer') THEN 'tokenizer'
+        WHEN lower(x) IN ('estimated', 'tokenizer', 'none') THEN 'tokenizer'
     END;
 
 -- Which of two records of a call knows its usage better: the higher one.

@@ -122,7 +122,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="aiperf",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={"metadata": "JSON", "metrics": "JSON", "error": "JSON"},
     sql=_SQL,

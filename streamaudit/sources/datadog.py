@@ -270,7 +270,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=3,
+    version=4,
     recognise=recognise,
     fields=FIELDS,
     sql=_SQL,

@@ -90,7 +90,7 @@ def _sql() -> str:
 
 SOURCE = Source(
     name="datadog_logs",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields={
         **dict.fromkeys(("id", "_id", "type", "date", "service", "message"), "VARCHAR"),

@@ -88,7 +88,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="guidellm",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={"metadata": "JSON", "benchmarks": "JSON"},
     sql=normalise(_PREPARED),

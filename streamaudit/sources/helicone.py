@@ -115,7 +115,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="helicone",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

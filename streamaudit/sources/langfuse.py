@@ -381,7 +381,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=_SQL,

@@ -124,7 +124,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langsmith",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

@@ -1,4 +1,5 @@
-"""OpenRouter generation records: what ``GET /api/v1/generation?id=`` answers, a body or its ``data`` a line.
+"""OpenRouter generation records: what ``GET /api/v1/generation?id=`` answers, a body or its ``data`` a line, also in
+the camelCase of its TypeScript SDK.
 
 Billing goes by the native token counts, and ``tokens_*`` are OpenRouter's own. ``latency`` is documented as the total
 and is sometimes below ``generation_time``, so neither is taken for a TTFT or a duration (openrouter.ai, API reference).
@@ -17,23 +18,36 @@ _TEXT = (
 )  # fmt: skip
 
 
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+_SPELT = tuple(dict.fromkeys((*_TEXT, *(_camel(name) for name in _TEXT))))
+
+
 def _recognise(head: Sequence[Record]) -> Match | None:
     for record in head:
         for place, inner in (("data.", record.get("data")), ("", record)):
-            if isinstance(inner, dict) and "native_tokens_completion" in inner and "provider_name" in inner:
-                return Match("generations", f"{place}native_tokens_completion")
+            for spelt in (str, _camel):
+                told, host = spelt("native_tokens_completion"), spelt("provider_name")
+                if isinstance(inner, dict) and told in inner and host in inner:
+                    return Match("generations", f"{place}{told}")
     return None
 
 
 _PREPARED = """
-    WITH told AS (
+    WITH opened AS (
         SELECT line, record, CASE WHEN json_type(data) = 'OBJECT' THEN from_json(data, '{structure}')
-            ELSE struct_pack({flat}) END AS g
+            ELSE struct_pack({flat}) END AS d
         FROM records
+    ), told AS (
+        SELECT line, record, struct_pack({either}) AS g FROM opened
     )
     SELECT
         line, record, CASE WHEN g.id IS NULL AND g.created_at IS NULL THEN NULL
-            WHEN g.api_type ILIKE '%embedding%' THEN 'embedding' ELSE 'llm' END AS kind,
+            WHEN g.api_type ILIKE '%embedding%' THEN 'embedding'
+            WHEN g.api_type IN ('rerank', 'tts', 'stt', 'image', 'video') THEN 'other' ELSE 'llm' END AS kind,
         [nullif(g.api_type, '')] AS own_routes,
         nullif(g.id, '') AS call_id, nullif(g.request_id, '') AS logical_request_id,
         nullif(g.upstream_id, '') AS response_id, nullif(g.model, '') AS model, nullif(g.model, '') AS response_model,
@@ -48,9 +62,13 @@ _PREPARED = """
         coalesce(nullif(g.finish_reason, ''), nullif(g.native_finish_reason, '')) AS finish_reason,
         CASE WHEN g.finish_reason = 'error' THEN 'error' END AS error_type, g.finish_reason = 'error' AS failed
     FROM told
-""".replace("{structure}", "{" + ", ".join(f'"{name}": "VARCHAR"' for name in _TEXT) + "}").replace(
-    "{flat}", ", ".join(f'"{name}" := "{name}"' for name in _TEXT)
-)
+"""
+for _mark, _text in {
+    "{structure}": "{" + ", ".join(f'"{name}": "VARCHAR"' for name in _SPELT) + "}",
+    "{flat}": ", ".join(f'"{name}" := "{name}"' for name in _SPELT),
+    "{either}": ", ".join(f'"{name}" := coalesce(d."{name}", d."{_camel(name)}")' for name in _TEXT),
+}.items():
+    _PREPARED = _PREPARED.replace(_mark, _text)
 
 _READS = {
     "call_id": "id", "logical_request_id": "request_id", "response_id": "upstream_id", "response_model": "model",
@@ -76,14 +94,17 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="openrouter",
-    version=1,
+    version=2,
     recognise=_recognise,
-    fields={**dict.fromkeys(_TEXT, "VARCHAR"), "data": "JSON"},
+    fields={**dict.fromkeys(_SPELT, "VARCHAR"), "data": "JSON"},
     sql=normalise(_PREPARED),
     own_keys={"route": ("api_type", "ancestor")},
     id_field="id",
     time_field="created_at",
-    needs=(("native_tokens_completion", "data.native_tokens_completion"), ("provider_name", "data.provider_name")),
+    needs=tuple(
+        (name, f"data.{name}", _camel(name), f"data.{_camel(name)}")
+        for name in ("native_tokens_completion", "provider_name")
+    ),
     reads=_READS,
     remedies=_REMEDIES,
 )

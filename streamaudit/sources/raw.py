@@ -77,7 +77,9 @@ WITH found AS (
         coalesce(
             instant_utc(start_time), epoch_utc(start_time_unix_ns), epoch_utc(start_time_unix_ms),
             epoch_utc(start_time_unix_s), instant_utc("timestamp")
-        ) AS started
+        ) AS started,
+        -- 0 tokens of a usage that nobody has are not measured.
+        CASE WHEN lower(coalesce(usage_source, usage_basis)) = 'none' THEN 0 END AS nothing
     FROM records
 )
 SELECT
@@ -166,11 +168,11 @@ SELECT
     try_cast(chunk_offsets_ms AS DOUBLE[]) AS chunk_offsets_ms,
     try_cast(client_chunk_offsets_ms AS DOUBLE[]) AS client_chunk_offsets_ms,
     try_cast(chunk_tokens AS BIGINT[]) AS chunk_tokens,
-    tokens_of(input_tokens) AS input_tokens,
+    nullif(tokens_of(input_tokens), nothing) AS input_tokens,
     coalesce(tokens_of(cache_read_input_tokens), tokens_of(cached_input_tokens)) AS cached_input_tokens,
     coalesce(tokens_of(cache_write_input_tokens), tokens_of(cache_write_tokens)) AS cache_write_tokens,
-    tokens_of(output_tokens) AS output_tokens,
-    coalesce(tokens_of(reasoning_output_tokens), tokens_of(reasoning_tokens)) AS reasoning_tokens,
+    nullif(tokens_of(output_tokens), nothing) AS output_tokens,
+    nullif(coalesce(tokens_of(reasoning_output_tokens), tokens_of(reasoning_tokens)), nothing) AS reasoning_tokens,
     CASE
         WHEN mapped_delivered <> '' THEN 0 WHEN streamed_output_tokens <> '' THEN 1 WHEN delivered_tokens <> '' THEN 2
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
@@ -287,7 +289,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="raw",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={
         **dict.fromkeys(_FIELDS, "VARCHAR"),

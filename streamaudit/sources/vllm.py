@@ -97,7 +97,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="vllm",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={
         **dict.fromkeys(("date", "duration", "model_id", "label", "backend", "endpoint_type"), "VARCHAR"),

@@ -58,8 +58,8 @@ def vllm(name: str, /, **fields: Any) -> Record:
     """A detailed result of one request: four chunks in 1.421 s."""
     return {
         "date": "20261116-080000", "backend": "openai-chat", "endpoint_type": "openai-chat", "label": name,
-        "model_id": "org/model", "completed": 1, "duration": 2.0, "mean_ttft_ms": 480.0, "input_lens": [812],
-        "output_lens": [4],
+        "model_id": "org/model", "request_rate": "inf", "completed": 1, "duration": 2.0,
+        "mean_ttft_ms": 480.0, "input_lens": [812], "output_lens": [4],
         "ttfts": [0.48], "itls": [[0.02, 0.021, 0.9]], "latencies": [1.421], "start_times": [81234.1], "errors": [""],
         "generated_texts": ["CONFIDENTIAL-ANSWER-1"], **fields,
     }  # fmt: skip
@@ -89,6 +89,7 @@ def guided(name: str, /, **fields: Any) -> Record:
     """One request of a GuideLLM report."""
     return {
         "request_id": name, "request_start_time": 1_794_816_000.0, "request_end_time": 1_794_816_002.0,
-        "request_latency": 2.0, "time_to_first_token_ms": 300.0, "prompt_tokens": 7, "output_tokens": 9,
+        "request_latency": 2.0, "time_to_first_token_ms": 300.0, "time_to_first_output_token_ms": 700.0,
+        "prompt_tokens": 7, "output_tokens": 9,
         "info": {"status": "completed", "error": None}, **fields,
     }  # fmt: skip

@@ -64,12 +64,16 @@ def test_llmperf_ids_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
 
 
 def test_an_llmperf_error_row_measured_nothing(store: Store, tmp_path: Path) -> None:
-    """Its TTFT of 0 and its one token mean unknown, and its message is not kept."""
-    (tmp_path / "run.json").write_text(json.dumps([llmperf(0, 0, 429), llmperf(0.3, 1.0)]))
+    """Its TTFT of 0 and its one token mean unknown, and its message is not kept; forks write when a request began."""
+    (tmp_path / "run.json").write_text(
+        json.dumps([llmperf(0, 0, 429), {**llmperf(0.3, 1.0), "start_time": 1_794_816_000.5}])
+    )
     ingest(store, tmp_path / "run.json")
     row = total(store, "report")
     assert (row["calls"], row["errors"], row["ttft_calls"], row["ttft_p50_ms"]) == (2, 1, 1, 300.0)
     assert (row["output_tokens"], row["usage_known_rate"]) == (100, 0.5)
+    starts = [call["start_time"] for call in calls(store).values()]
+    assert sorted(f"{start:%H:%M:%S.%f}" if start else "" for start in starts) == ["", "08:00:00.500000"]
 
 
 def test_calls_without_a_start_time_are_in_no_window_and_counted_in_a_note(store: Store, tmp_path: Path) -> None:
@@ -87,17 +91,22 @@ def test_calls_without_a_start_time_are_in_no_window_and_counted_in_a_note(store
 
 
 def test_a_vllm_result_is_a_call_for_each_place_in_its_columns(store: Store, tmp_path: Path) -> None:
-    """Gaps are between chunks; starts are set on the run's date; a failure measured nothing, not 0."""
+    """Gaps are between chunks, of which each may hold several tokens; starts are set on the run's date; a failure
+    measured nothing, not 0, or the first token before it; older runs have neither latencies nor starts."""
     fault = "Traceback (most recent call last):\n  File x\naiohttp.client_exceptions.ServerTimeoutError: private"
     result = vllm(
-        "9", input_lens=[812, 7], output_lens=[4, 0], ttfts=[0.48, 0.0], itls=[[0.02, 0.021, 0.9], []],
-        latencies=[1.421, 0.0], start_times=[81234.1, 81234.35], errors=["", fault],
+        "9", input_lens=[812, 7, 7], output_lens=[9, 0, 3], ttfts=[0.48, 0.0, 0.3], errors=["", fault, fault],
+        itls=[[0.02, 0.021, 0.9], [], [0.1]], latencies=[1.421, 0.0, 0.0], start_times=[81234.1, 81234.35, 81235.1],
     )  # fmt: skip
+    older = {name: value for name, value in vllm("10").items() if name not in ("latencies", "start_times")}
     path = tmp_path / "runs.json"
-    path.write_text(json.dumps(result) + json.dumps(vllm("10")))
+    path.write_text(json.dumps(result) + json.dumps(older))
     ingest(store, path)
-    whole, failed, other = (calls(store)[f"20261116-080000/org/model/{place}"] for place in ("9/1", "9/2", "10/1"))
-    assert (whole["ttft_ms"], whole["duration_ms"], whole["output_tokens"], whole["deploy"]) == (480.0, 1421.0, 4, "9")
+    found = {name.removeprefix("20261116-080000/org/model/"): call for name, call in calls(store).items()}
+    whole, failed, broken, other = (found[place] for place in ("9/1", "9/2", "9/3", "10/1"))
+    assert (whole["ttft_ms"], whole["duration_ms"], whole["output_tokens"], whole["deploy"]) == (480.0, 1421.0, 9, "9")
+    assert (broken["outcome"], broken["ttft_ms"], broken["output_tokens"]) == ("timeout", 300.0, None)
+    assert (other["duration_ms"], other["start_time"]) == (1421.0, whole["start_time"])
     assert [round(at, 6) for at in whole["chunk_offsets_ms"]] == [480.0, 500.0, 521.0, 1421.0]
     assert (failed["start_time"] - whole["start_time"]).total_seconds() == 0.25
     assert (failed["outcome"], failed["ttft_ms"], failed["output_tokens"]) == ("timeout", None, None)
@@ -140,6 +149,7 @@ def test_a_guidellm_report_tells_who_was_cut_from_who_left(store: Store, tmp_pat
         "a": "completed", "b": "interrupted", "c": "timeout",
     }  # fmt: skip
     assert (found["a"]["ttft_ms"], found["a"]["duration_ms"], found["a"]["output_tokens"]) == (300.0, 2000.0, 9)
+    assert found["a"]["ttvt_ms"] == 700.0 and f"{found['a']['end_time']:%H:%M:%S}" == "08:00:02"
     assert found["b"]["usage_basis"] == "tokenizer" and total(store, "report")["cancelled_calls"] == 0
 
 

@@ -1,6 +1,7 @@
 """LiteLLM, LangSmith, Helicone and OpenRouter, trap by trap."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -171,6 +172,17 @@ LANGSMITH: dict[str, Case] = {
         {"status": "pending", "end_time": None, "completion_tokens": None, "prompt_tokens": None},
             {"outcome": "unknown"},
     ),
+    "pending, with an error that says who left": (
+        {"status": "pending", "end_time": None, "error": "CancelledError()"}, {"outcome": "cancelled"},
+    ),
+    "a run without counts": (
+        {"completion_tokens": None, "prompt_tokens": None, "total_cost": None, "completion_cost": None},
+        {"output_tokens": None, "usage_basis": "none", "input_tokens": None},
+    ),
+    "details of the counts": (
+        {"prompt_token_details": {"cache_read": 8, "cache_creation": 9}, "completion_token_details": {"reasoning": 7}},
+        {"cached_input_tokens": 8, "cache_write_tokens": 9, "reasoning_tokens": 7},
+    ),
     "a revision as the deploy": (
         {"extra": {"metadata": {"revision_id": "9f31c2a"}, "invocation_params": {"model": "m", "stream": True}}},
         {"deploy": "9f31c2a", "model": "m", "streamed": True},
@@ -194,6 +206,29 @@ HELICONE: dict[str, Case] = {
         {"cache_reference_id": "00000000-0000-0000-0000-000000000000"},
         {"ttft_status": "usable"},
     ),
+    "numbers as floats": (
+        {"response_status": 200.0, "delay_ms": 5000.0, "prompt_tokens": 50.0, "completion_tokens": 100.0},
+        {"http_status": 200, "duration_ms": 5000.0, "input_tokens": 50, "output_tokens": 100},
+    ),
+    "the other names of properties and cost": (
+        {
+            "request_properties": None,
+            "properties": {"tenant": "acme"},
+            "cost": None,
+            "costUSD": 0.5,
+            "request_user_id": None,
+            "helicone_user": "u2",
+        },
+        {"tenant": "acme", "cost_usd": 0.5, "user_id": "u2"},
+    ),
+    "a first token after the end": (
+        {"time_to_first_token": 9000},
+        {"ttft_status": "not_below_duration", "streamed": None},
+    ),
+    "a cancel without usage": (
+        {"response_status": 499, "completion_tokens": None},
+        {"output_tokens": None, "tax_class": "unknown"},
+    ),
     "a cost of nothing is unknown": (
         {"cost": 0, "request_model": "ours", "response_model": "ours", "provider": "CUSTOM"},
         {"cost_usd": None},
@@ -208,10 +243,30 @@ OPENROUTER: dict[str, Case] = {
     ),
     "an error in the stream": ({"finish_reason": "error"}, {"outcome": "error"}),
     "finished": ({}, {"outcome": "completed", "cost_usd": 0.003, "response_id": "up-finished"}),
+    "a generation of sound": ({"api_type": "tts"}, {}),
+    "hosts that refused before one that answered": (
+        {"provider_responses": [{"provider_name": "Other", "status": 529}, {"provider_name": "Host", "status": 200}]},
+        {"outcome": "completed", "http_status": None},
+    ),
 }
+SPELT: dict[str, Case] = {
+    "keys as its SDK prints them": (
+        {"cancelled": True, "finish_reason": None},
+        {"input_tokens": 50, "output_tokens": 100, "reasoning_tokens": 20, "cost_usd": 0.003, "outcome": "cancelled",
+         "response_id": "up-keys as its SDK prints them", "user_id": "u1", "start_time": START},
+    ),
+}  # fmt: skip
+
+
+def camels(name: str, /, **fields: Any) -> Record:
+    """A generation as OpenRouter's SDK prints it."""
+    return {re.sub("_(.)", lambda found: found[1].upper(), key): value for key, value in
+            openrouter(name, **fields)["data"].items()}  # fmt: skip
+
+
 ALL: dict[str, tuple[Callable[..., Record], dict[str, Case]]] = {
     "litellm": (litellm, LITELLM), "rows": (spend_row, ROWS), "langsmith": (langsmith, LANGSMITH),
-    "helicone": (helicone, HELICONE), "openrouter": (openrouter, OPENROUTER),
+    "helicone": (helicone, HELICONE), "openrouter": (openrouter, OPENROUTER), "camels": (camels, SPELT),
 }  # fmt: skip
 NAMES = [(form, name) for form, (_, cases) in ALL.items() for name in cases]
 

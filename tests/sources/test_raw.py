@@ -1,11 +1,15 @@
 """Raw lines, trap by trap: unset text, numbers as text, and how a call says that it ended."""
 
+import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.support import Record, calls, raw_call, store_of, write_lines
+from tests.support import Record, calls, raw_call, store_of
+
+START = datetime(2026, 11, 16, 8)
 
 # How a call ended is told by one field at a time here.
 SILENT: Record = {"outcome": None, "output_tokens": None}
@@ -17,17 +21,42 @@ def ended(**fields: Any) -> Record:
     return {**SILENT, **fields}
 
 
+# How libraries, servers and load balancers say that the client left.
+LEAVING = (
+    "CancelledError", "context canceled", "request aborted", "ClientDisconnected", "client disconnect", "client closed",
+    "connection closed by client", "GeneratorExit", "BrokenPipeError", "RequestCancellationError", "ECONNRESET",
+    "socket hang up", "499", "460",
+)  # fmt: skip
+
 CASES: dict[str, Case] = {
     "empty text is no value": (
         {"tenant": "", "tenant_id": "", "user_id": "", "model": "", "route": "", "output_tokens": "", "cost_usd": ""},
         {"tenant": None, "user_id": None, "model": None, "route": None, "output_tokens": None, "usage_basis": "none"},
     ),
+    "the names of its own fields": (
+        {"start_time": None, "start_time_unix_ns": 1_794_816_000_000_000_999, "time_to_first_chunk_ms": 412,
+         "time_to_first_output_token_ms": 460.5, "server_time_to_first_token_ms": 90, "conversation_id": "c",
+         "service_version": "7", "service_name": "chat", "operation_name": "chat", "reasoning_output_tokens": 7,
+         "cache_read_input_tokens": 8, "cache_write_input_tokens": 9, "http_status_code": 200},
+        {"start_time": START, "ttft_ms": 412.0, "ttvt_ms": 460.5, "server_ttft_ms": 90.0, "session_id": "c",
+         "deploy": "7", "service": "chat", "reasoning_tokens": 7, "cached_input_tokens": 8, "cache_write_tokens": 9,
+         "http_status": 200},
+    ),
+    "a start in seconds": ({"start_time": None, "start_time_unix_s": 1_794_816_000.0}, {"start_time": START}),
+    "a start in milliseconds": ({"start_time": None, "start_time_unix_ms": 1_794_816_000_000}, {"start_time": START}),
+    "keys that nobody knows": ({"colour": {"of": ["blue", 1]}, "": 0}, {"outcome": "completed", "output_tokens": 100}),
     "numbers as text are numbers": (
         {"output_tokens": "100", "input_tokens": "50", "duration_ms": "5000", "ttft_ms": "400.5", "cost_usd": "0.01"},
         {"output_tokens": 100, "input_tokens": 50, "duration_ms": 5000.0, "ttft_ms": 400.5, "cost_usd": 0.01},
     ),
     "tokens as floats are tokens": ({"output_tokens": 100.0}, {"output_tokens": 100}),
     "0 tokens are measured": ({"output_tokens": 0}, {"output_tokens": 0, "usage_basis": "provider"}),
+    "usage that the application counted": ({"usage_source": "estimated"}, {"usage_basis": "tokenizer"}),
+    "usage of the last chunk that came": ({"usage_source": "provider_partial"}, {"usage_basis": "partial"}),
+    "0 tokens of a usage that nobody has": (
+        {"output_tokens": 0, "input_tokens": 0, "reasoning_output_tokens": 0, "usage_source": "none"},
+        {"output_tokens": None, "input_tokens": None, "reasoning_tokens": None, "usage_basis": "none"},
+    ),
     "NaN is unknown": (
         {"ttft_ms": float("nan"), "cost_usd": float("nan"), "output_tokens": float("nan"), "model": "m"},
         {"ttft_ms": None, "cost_usd": None, "output_tokens": None},
@@ -60,6 +89,9 @@ CASES: dict[str, Case] = {
         ended(finish_reason="user_abort"), {"outcome": "cancelled", "cancel_evidence": "finish_reason"},
     ),
     "an abort error": (ended(error_type="AbortError"), {"outcome": "cancelled", "cancel_evidence": "error"}),
+    "a deadline that cancelled": (
+        ended(error_type="DeadlineExceeded: context canceled"), {"outcome": "timeout"},
+    ),
     "a timeout error": (ended(error_type="ReadTimeout"), {"outcome": "timeout", "cancel_evidence": "error_timeout"}),
     "a gateway timeout": (ended(http_status=504), {"outcome": "timeout"}),
     "a refused request": (ended(http_status=429, error_type="RateLimitError"), {"outcome": "error"}),
@@ -117,13 +149,15 @@ CASES: dict[str, Case] = {
     "a wait that a deadline ended": ({"outcome": "timeout"}, {"ttft_status": "censored"}),
     "a first token that a leaving user saw": ({"outcome": "cancelled", "ttft_ms": 400}, {"ttft_status": "usable"}),
 }  # fmt: skip
+CASES |= {word: (ended(error_type=word), {"outcome": "cancelled", "cancel_evidence": "error"}) for word in LEAVING}
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Record]]:
-    """Every case in one file, by its name."""
+    """Every case in one file, by its name; written as Windows writes it, with a mark, CRLF and blank lines."""
     path = tmp_path_factory.mktemp("raw") / "cases.jsonl"
-    write_lines(path, [raw_call(name, **changes) for name, (changes, _) in CASES.items()])
+    lines = [json.dumps(raw_call(name, **changes)) for name, (changes, _) in CASES.items()]
+    path.write_bytes(("\ufeff" + "\r\n\r\n".join(lines) + "\r\n").encode())
     with store_of(path) as store:
         yield calls(store)
 
