@@ -37,10 +37,9 @@ CREATE OR REPLACE TEMP MACRO filled_rank(l, base) AS
 -- The values of key:value tags for a list of keys, in the keys' order; NULL where a key is absent or empty. Tags are
 -- split once and found by position: a filter for each key took nine times as long.
 CREATE OR REPLACE TEMP MACRO tag_values(tags, keys) AS list_transform(
-    [struct_pack(heads := list_transform(tags, lambda t: t[:instr(t, ':')]),
+    [struct_pack(heads := list_transform(tags, lambda t: CASE WHEN contains(t, ':') THEN split_part(t, ':', 1) END),
         bodies := list_transform(tags, lambda t: nullif(t[instr(t, ':') + 1:], '')))],
-    lambda held: list_transform(
-        list_transform(keys, lambda k: list_position(held.heads, k || ':')), lambda place: held.bodies[place])
+    lambda held: list_transform(keys, lambda k: held.bodies[list_position(held.heads, k)])
 )[1];
 
 -- A record as --map reads it: key:value tags become the object they spell, and metadata written as JSON text, whole or
@@ -75,6 +74,9 @@ CREATE OR REPLACE TEMP MACRO python_json(x) AS
 CREATE OR REPLACE TEMP MACRO opened(j) AS
     CASE WHEN left(j::VARCHAR, 2) IN ('"{', '"[')
         THEN coalesce(try_cast(j->>'$' AS JSON), try_cast(python_json(j->>'$') AS JSON), j) ELSE j END;
+
+CREATE OR REPLACE TEMP MACRO opened_text(x) AS
+    CASE WHEN left(x, 1) IN ('{', '[') THEN opened(to_json(x))->>'$' ELSE x END;
 
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
     regexp_matches(lower(x), 'cancel|abort|client.?disconnect|client.?closed|closed by (the )?client|^(499|460)$|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');

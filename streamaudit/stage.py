@@ -74,7 +74,7 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
 
     Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
-    read, judged = _read(file, mapping, numbered=False), _JUDGED.format(normalise=source.sql)
+    read, judged = _read(file, source, mapping, numbered=False), _JUDGED.format(normalise=source.sql)
     statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
     bound = _bound(file, source, mapping, salt)
     try:
@@ -106,7 +106,7 @@ def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping
     """The rejects with their true lines, from a second pass that only a file with rejects needs."""
     if not store.one("SELECT count(reason) FROM scratch.staged")[0]:
         return ()
-    read = _read(file, mapping, numbered=True)
+    read = _read(file, source, mapping, numbered=True)
     statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_JUDGED.format(normalise=source.sql))
     bound = {**_bound(file, source, mapping, salt), "object_bytes": longest_object(file)}
     container, found = file.container, dict[int, list[str]]()
@@ -148,9 +148,11 @@ def explain(file: InputFile, failure: ReadFailure) -> str:
         return _READ_FAILURES[_DAMAGE[file.compression]]
 
 
-def _read(file: InputFile, mapping: Mapping, *, numbered: bool) -> str:
+def _read(file: InputFile, source: Source, mapping: Mapping, *, numbered: bool) -> str:
     container = file.container
-    if container.fields and not mapping.paths:
+    # A table has no nested values; one that it has as text is opened with the whole record.
+    nested = {name for name, kind in source.fields.items() if kind not in ("VARCHAR", "JSON")}
+    if container.fields and not mapping.paths and not nested & file.settings.get("names", {}).keys():
         return container.numbered_fields if numbered else container.fields
     return _TAKEN_APART.format(read=(numbered and container.numbered) or container.read)
 
@@ -160,6 +162,8 @@ def _bound(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict
         **_places(file),
         "columns": source.fields,
         "structure": structure(source),
+        "texts": ["(text)", *(name for name, kind in source.fields.items() if kind == "VARCHAR")],
+        "jsons": ["(json)", *(name for name, kind in source.fields.items() if kind == "JSON")],
         "every": bool(mapping.paths),
         "wanted": list(source.fields),
         "salt": salt,

@@ -84,8 +84,8 @@ class Container:
     numbered: str = ""
     """The same as ``read``, with ordinals; empty when ``read`` has them."""
     fields: str = ""
-    """A faster way to the declared fields (``$columns``) when nobody asks for the whole record: ``line``, ``record``
-    (NULL) and the fields. Empty where there is none."""
+    """A faster way to the declared fields when nobody asks for the whole record: ``line``, ``record`` (NULL) and the
+    fields. Binds ``$columns``, or their ``$texts``, ``$jsons`` and ``$structure``. Empty where there is none."""
     numbered_fields: str = ""
     missed: str = ""
     """The ordinals of records that the database left out while it read, ``no``, each with its ``reason``."""

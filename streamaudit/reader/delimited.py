@@ -39,7 +39,28 @@ FROM (
     FROM {table} WITH ORDINALITY
 ) AS cells
 """
-_TAKEN = {"ordinality", "(no)"}
+# Columns that the file does not have come out as constants, which cost nothing for each row.
+_FIELDS = """
+SELECT NULL::BIGINT AS line, NULL::JSON AS record, * EXCLUDE ("(text)", "(json)")
+FROM (
+    SELECT opened_text(COLUMNS(lambda c: list_contains($texts, c))),
+        opened(to_json(COLUMNS(lambda c: list_contains($jsons, c))))
+    FROM (SELECT *, NULL::VARCHAR AS "(text)", NULL::VARCHAR AS "(json)" FROM {table})
+    UNION ALL BY NAME
+    SELECT unnest(from_json('{{}}', $structure)) WHERE false
+)
+"""
+_NUMBERED_FIELDS = """
+SELECT "(no)" AS line, NULL::JSON AS record, * EXCLUDE ("(no)", "(text)", "(json)")
+FROM (
+    SELECT ordinality AS "(no)", opened_text(COLUMNS(lambda c: list_contains($texts, c))),
+        opened(to_json(COLUMNS(lambda c: list_contains($jsons, c))))
+    FROM (SELECT *, NULL::VARCHAR AS "(text)", NULL::VARCHAR AS "(json)" FROM {table} WITH ORDINALITY)
+    UNION ALL BY NAME
+    SELECT unnest(from_json('{{}}', $structure)) WHERE false
+)
+"""
+_TAKEN = {"ordinality", "(no)", "(text)", "(json)"}
 # The database counts the header as a row, and rows without anything in them.
 _MISSED = """
 SELECT -any_value(line)::BIGINT AS no, any_value(CASE error_type
@@ -122,6 +143,7 @@ def _fault(file: "InputFile") -> str:
 
 
 DELIMITED = Container(
-    "csv", _look, _READ.format(table=_TABLE), _locate, _fault, numbered=_NUMBERED.format(table=_TABLE), missed=_MISSED,
+    "csv", _look, _READ.format(table=_TABLE), _locate, _fault, numbered=_NUMBERED.format(table=_TABLE),
+    fields=_FIELDS.format(table=_TABLE), numbered_fields=_NUMBERED_FIELDS.format(table=_TABLE), missed=_MISSED,
     forget=_FORGET, words="CSV",
 )  # fmt: skip

@@ -128,8 +128,8 @@ def _flat() -> str:
 
     def packed(names: dict[str, str]) -> str:
         """An object of the columns that are there, or NULL where none is."""
-        pairs = ", ".join(f"'{name}', {column}" for name, column in names.items())
-        return f"CASE WHEN coalesce({', '.join(names.values())}) IS NOT NULL THEN json_object({pairs}) END"
+        pairs = ", ".join(f"""'"{name}":' || to_json({column})""" for name, column in names.items())
+        return f"CAST('{{' || nullif(concat_ws(',', {pairs}), '') || '}}' AS JSON)"
 
     metrics = {name: f'coalesce("@metrics.{name}", "metrics.{name}", "{name}")' for name in _METRICS}
     keys = {key: f'coalesce("@{key}", "{key}")' for key in _CSV_KEYS}

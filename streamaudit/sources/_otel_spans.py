@@ -48,9 +48,8 @@ WITH spans AS ({spans}), told AS (
         list_transform($tag_keys, lambda k: nullif(vals[list_position(own, k)], '')) AS app,
         try_cast(attribute(keys, vals, 'metadata') AS JSON) AS packed,
         json_extract_string(packed, $app_paths) AS meta,
-        CASE WHEN packed IS NULL THEN app ELSE list_transform($tag_keys, lambda k: coalesce(
-            nullif(vals[list_position(own, k)], ''),
-            nullif(json_extract_string(packed, '$.*')[list_position(json_keys(packed), k)], ''))) END AS either,
+        CASE WHEN packed IS NULL THEN app ELSE list_transform(list_zip(app, json_extract_string(packed, $tag_pointers)),
+            lambda said: coalesce(said[1], nullif(said[2], ''))) END AS either,
         try_cast(attribute(keys, vals, 'llm.invocation_parameters') AS JSON) AS settings,
         try_cast(attribute(keys, vals, 'mlflow.chat.tokenUsage') AS JSON) AS packed_usage,
         try_cast(attribute(keys, vals, 'mlflow.llm.cost') AS JSON) AS packed_cost,

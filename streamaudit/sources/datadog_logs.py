@@ -51,14 +51,15 @@ WITH opened AS (
     SELECT
         line, record, coalesce(id, _id) AS log_id, coalesce("date", attributes->>'timestamp') AS logged_at,
         -- What no pipeline has parsed still stands in the message, as JSON text.
-        json_merge_patch(
-            CASE WHEN type = 'log' THEN attributes->'attributes' ELSE attributes END,
-            CASE WHEN coalesce(message, attributes->>'message') LIKE '{%'
-                AND json_valid(coalesce(message, attributes->>'message'))
-                THEN coalesce(message, attributes->>'message') ELSE '{}' END) AS inner_record,
+        CASE WHEN said LIKE '{%' AND json_valid(said) THEN json_merge_patch(logged, said) ELSE logged END
+            AS inner_record,
         coalesce(tags, attributes->'tags') AS log_tags,
         coalesce(service, attributes->>'service') AS log_service
-    FROM records
+    FROM (
+        SELECT *, CASE WHEN type = 'log' THEN attributes->'attributes' ELSE attributes END AS logged,
+            coalesce(message, attributes->>'message') AS said
+        FROM records
+    )
 ), logged AS (
     SELECT
         line, record,
