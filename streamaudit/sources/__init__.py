@@ -137,19 +137,15 @@ def app_pointers(column: str) -> tuple[str, ...]:
 
 
 def parameters(mapping: Mapping) -> dict[str, Any]:
-    """What the sources' SQL may bind: one list of all application paths with each key's first and last position in
-    it, the tag keys likewise and the pointers to them in an object, and the user's own paths."""
-    bound: dict[str, Any] = {"app_paths": [], "tag_keys": []}
-    for column, keys in APP_KEYS.items():
-        for name, values in (("app", app_pointers(column)), ("tag", keys)):
-            whole = bound["app_paths" if name == "app" else "tag_keys"]
-            bound[f"{name}_{column}_from"] = len(whole) + 1
-            whole.extend(values)
-            bound[f"{name}_{column}_to"] = len(whole)
-    bound["tag_pointers"] = [json_pointers(key)[0] for key in bound["tag_keys"]]
-    for column in MAPPABLE:
-        bound[f"map_{column}"] = mapping.pointers(column)
-    return bound
+    """What the sources' SQL may bind: all application paths, all tag keys and the pointers to them in an object, and
+    the user's own paths."""
+    tag_keys = [key for keys in APP_KEYS.values() for key in keys]
+    return {
+        "app_paths": [pointer for column in APP_KEYS for pointer in app_pointers(column)],
+        "tag_keys": tag_keys,
+        "tag_pointers": [json_pointers(key)[0] for key in tag_keys],
+        **{f"map_{column}": mapping.pointers(column) for column in MAPPABLE},
+    }
 
 
 def claims(head: Sequence[Record]) -> list[tuple[Source, Match | Refusal]]:

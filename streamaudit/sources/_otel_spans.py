@@ -16,6 +16,7 @@ OpenInference, MLflow and vLLM; the newest first. Seconds or milliseconds as eac
 import re
 
 from streamaudit.sources import APP_KEYS, OWN
+from streamaudit.sources._keys import placed
 
 EXTRA_TENANTS = ("org.id", "customer.id", "tenantId")
 ROUTES = ("gen_ai.agent.name", "ai.telemetry.functionId", "gen_ai.prompt.name", "traceloop.workflow.name")
@@ -45,11 +46,12 @@ _SQL = """
 WITH spans AS ({spans}), told AS (
     SELECT
         *,
-        list_transform($tag_keys, lambda k: nullif(vals[list_position(own, k)], '')) AS app,
+        list_transform($tag_keys, lambda k: nullif(vals[list_position(own, k)], '')) AS stated,
         try_cast(attribute(keys, vals, 'metadata') AS JSON) AS packed,
-        json_extract_string(packed, $app_paths) AS meta,
-        CASE WHEN packed IS NULL THEN app ELSE list_transform(list_zip(app, json_extract_string(packed, $tag_pointers)),
-            lambda said: coalesce(said[1], nullif(said[2], ''))) END AS either,
+        filled(json_extract_string(packed, $app_paths)) AS meta,
+        CASE WHEN packed IS NULL THEN stated
+            ELSE list_transform(list_zip(stated, json_extract_string(packed, $tag_pointers)),
+                lambda said: coalesce(said[1], nullif(said[2], ''))) END AS either,
         try_cast(attribute(keys, vals, 'llm.invocation_parameters') AS JSON) AS settings,
         try_cast(attribute(keys, vals, 'mlflow.chat.tokenUsage') AS JSON) AS packed_usage,
         try_cast(attribute(keys, vals, 'mlflow.llm.cost') AS JSON) AS packed_cost,
@@ -88,7 +90,7 @@ WITH spans AS ({spans}), told AS (
             attribute(keys, vals, 'gen_ai.response.finish_reason'), attribute(keys, vals, 'llm.response.finish_reason'),
             attribute(keys, vals, 'ai.response.finishReason'), attribute(keys, vals, 'llm.finish_reason'),
             attribute(keys, vals, 'gen_ai.completion.0.finish_reason'),
-            first_filled(either[$tag_finish_reason_from:$tag_finish_reason_to]))), lambda r: r <> '') AS reasons,
+            first_filled(either[finish_reason]))), lambda r: r <> '') AS reasons,
         number_of(attribute(keys, vals, 'gen_ai.latency.time_to_first_token')) AS engine_ttft_s,
         -- Text where the reason was not written: a class, or a code such as 499.
         coalesce(attribute(keys, vals, 'error.type'), list_filter(list_transform(
@@ -137,7 +139,7 @@ WITH spans AS ({spans}), told AS (
         span_ms(started, ended) AS whole_ms,
         coalesce(bool_of(coalesce(attribute(keys, vals, 'gen_ai.request.stream'),
                 attribute(keys, vals, 'llm.is_streaming'), attribute(keys, vals, 'gen_ai.is_streaming'),
-                first_filled(either[$tag_stream_from:$tag_stream_to]), settings->>'stream')),
+                first_filled(either[stream]), settings->>'stream')),
             CASE WHEN ends_with(ai_step, '.doStream') OR len(arrivals) > 0 OR first_token_at IS NOT NULL THEN true
                 WHEN ends_with(ai_step, '.doGenerate') THEN false END) AS stream_flag,
         coalesce(
@@ -157,22 +159,22 @@ WITH spans AS ({spans}), told AS (
             CASE WHEN coalesce(dropped, 0) = 0 THEN arrivals[1] END
         ) AS event_ttft_ms,
         code_word(reasons[1]) AS finish,
-        outcome_word(first_filled(either[$tag_outcome_from:$tag_outcome_to])) AS said,
+        outcome_word(first_filled(either[outcome])) AS said,
         coalesce(bool_of(attribute(keys, vals, 'anyllm.stream.cancelled')),
-            flag_of(either[$tag_cancelled_from:$tag_cancelled_to])) AS left_flag,
+            flag_of(either[cancelled])) AS left_flag,
         coalesce(
-            try_cast(first_filled(either[$tag_http_status_from:$tag_http_status_to]) AS INTEGER),
+            try_cast(first_filled(either[http_status]) AS INTEGER),
             try_cast(attribute(keys, vals, 'http.status_code') AS INTEGER),
             CASE WHEN regexp_full_match(error_word, '[1-5]\\d\\d') THEN error_word::INTEGER END
         ) AS http,
         list_concat(
-            app[$tag_tenant_from:$tag_tenant_to], list_transform(['org.id', 'customer.id', 'tenantId'],
+            stated[tenant], list_transform(['org.id', 'customer.id', 'tenantId'],
                 lambda k: vals[list_position(own, k)]),
             r_tenants
         ) AS tenants,
         list_concat(
             [attribute(r_keys, r_vals, 'service.version'), attribute(keys, vals, 'service.version')],
-            app[$tag_deploy_from:$tag_deploy_to], r_deploys
+            stated[deploy], r_deploys
         ) AS deploys
     FROM told
 ), judged AS (
@@ -180,8 +182,8 @@ WITH spans AS ({spans}), told AS (
         *,
         -- Middleware inside a server has routes of its own; the request's is that of the server's span.
         list_concat(
-            CASE WHEN sort = 'llm' OR is_server THEN app[$tag_route_from:$tag_route_to]
-                ELSE list_transform(app[$tag_route_from:$tag_route_to], lambda r: NULL) END,
+            CASE WHEN sort = 'llm' OR is_server THEN stated[route]
+                ELSE list_transform(stated[route], lambda r: NULL) END,
             [attribute(keys, vals, 'gen_ai.agent.name'), attribute(keys, vals, 'ai.telemetry.functionId'),
                 attribute(keys, vals, 'gen_ai.prompt.name'), attribute(keys, vals, 'traceloop.workflow.name'), name]
         ) AS routes,
@@ -202,11 +204,11 @@ SELECT
     call_id,
     trace_hex AS trace_id,
     coalesce(trace_hex || '-', '') || hex_id(parent) AS parent_id,
-    first_filled(either[$tag_logical_request_id_from:$tag_logical_request_id_to]) AS logical_request_id,
-    try_cast(first_filled(either[$tag_attempt_number_from:$tag_attempt_number_to]) AS INTEGER) AS attempt_number,
+    first_filled(either[logical_request_id]) AS logical_request_id,
+    try_cast(first_filled(either[attempt_number]) AS INTEGER) AS attempt_number,
     coalesce(nullif(attribute(keys, vals, 'gen_ai.response.id'), ''),
         nullif(attribute(keys, vals, 'ai.response.id'), ''),
-        first_filled(either[$tag_response_id_from:$tag_response_id_to])) AS response_id,
+        first_filled(either[response_id])) AS response_id,
     nullif(name, '') AS name,
     lower(coalesce(inference_kind, loop_kind,
         CASE operation_word WHEN 'invoke_agent' THEN 'agent' WHEN 'execute_tool' THEN 'tool' ELSE operation_word END,
@@ -220,26 +222,26 @@ SELECT
         ELSE split_part(provider_word, '.', 1) END, '') AS provider,
     coalesce(
         filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
-        filled_rank(meta[$app_tenant_from:$app_tenant_to], 99), filled_rank(tenants, 299)
+        filled_rank(meta[tenant], 99), filled_rank(tenants, 299)
     ) AS tenant_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_tenant)), first_filled(meta[$app_tenant_from:$app_tenant_to]),
+        first_filled(json_extract_string(record, $map_tenant)), first_filled(meta[tenant]),
         first_filled(tenants)
     ) AS tenant,
     coalesce(
         filled_rank(json_extract_string(record, $map_route), -1) * 0,
-        filled_rank(meta[$app_route_from:$app_route_to], 99), filled_rank(routes, 299)
+        filled_rank(meta[route], 99), filled_rank(routes, 299)
     ) AS route_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_route)), first_filled(meta[$app_route_from:$app_route_to]),
+        first_filled(json_extract_string(record, $map_route)), first_filled(meta[route]),
         first_filled(routes)
     ) AS route,
     coalesce(
         filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
-        filled_rank(meta[$app_deploy_from:$app_deploy_to], 99), filled_rank(deploys, 299)
+        filled_rank(meta[deploy], 99), filled_rank(deploys, 299)
     ) AS deploy_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_deploy)), first_filled(meta[$app_deploy_from:$app_deploy_to]),
+        first_filled(json_extract_string(record, $map_deploy)), first_filled(meta[deploy]),
         first_filled(deploys)
     ) AS deploy,
     CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
@@ -257,17 +259,17 @@ SELECT
         ELSE first_filled([CASE WHEN NOT starts_with(attribute(r_keys, r_vals, 'service.name'), 'unknown_service')
             THEN attribute(r_keys, r_vals, 'service.name') END, attribute(own, vals, 'service.name')]) END AS service,
     CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
-        ELSE first_filled([first_filled(either[$tag_region_from:$tag_region_to]),
+        ELSE first_filled([first_filled(either[region]),
             attribute(own, vals, 'cloud.region'), attribute(r_keys, r_vals, 'cloud.region')]) END AS region,
     CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
-        ELSE first_filled(either[$tag_transport_from:$tag_transport_to]) END AS transport,
+        ELSE first_filled(either[transport]) END AS transport,
     CASE WHEN operation_word IN ('text_completion', 'completion') THEN 'completion' END AS operation,
     started AS start_time,
     ended AS end_time,
     whole_ms AS duration_ms,
     stream_flag AS streamed,
     coalesce(written_ttft_ms, event_ttft_ms) AS ttft_ms,
-    number_of(first_filled(either[$tag_ttvt_ms_from:$tag_ttvt_ms_to])) AS ttvt_ms,
+    number_of(first_filled(either[ttvt_ms])) AS ttvt_ms,
     engine_ttft_s * 1000 AS server_ttft_ms,
     CASE WHEN written_ttft_ms IS NULL AND event_ttft_ms IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
     CASE WHEN coalesce(dropped, 0) = 0 AND len(arrivals) > 0 THEN len(arrivals) END AS chunk_count,
@@ -295,39 +297,39 @@ SELECT
         tokens_of(attribute(keys, vals, 'llm.token_count.completion_details.reasoning'))) AS reasoning_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
-        filled_rank(meta[$app_delivered_tokens_from:$app_delivered_tokens_to], 99),
-        filled_rank(app[$tag_delivered_tokens_from:$tag_delivered_tokens_to], 299)
+        filled_rank(meta[delivered_tokens], 99),
+        filled_rank(stated[delivered_tokens], 299)
     ) AS delivered_tokens_rank,
     tokens_of(coalesce(
         first_filled(json_extract_string(record, $map_delivered_tokens)),
-        first_filled(meta[$app_delivered_tokens_from:$app_delivered_tokens_to]),
-        first_filled(app[$tag_delivered_tokens_from:$tag_delivered_tokens_to])
+        first_filled(meta[delivered_tokens]),
+        first_filled(stated[delivered_tokens])
     )) AS delivered_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
-        filled_rank(meta[$app_rendered_tokens_from:$app_rendered_tokens_to], 99),
-        filled_rank(app[$tag_rendered_tokens_from:$tag_rendered_tokens_to], 299)
+        filled_rank(meta[rendered_tokens], 99),
+        filled_rank(stated[rendered_tokens], 299)
     ) AS rendered_tokens_rank,
     tokens_of(coalesce(
         first_filled(json_extract_string(record, $map_rendered_tokens)),
-        first_filled(meta[$app_rendered_tokens_from:$app_rendered_tokens_to]),
-        first_filled(app[$tag_rendered_tokens_from:$tag_rendered_tokens_to])
+        first_filled(meta[rendered_tokens]),
+        first_filled(stated[rendered_tokens])
     )) AS rendered_tokens,
     coalesce(tokens_of(attribute(keys, vals, 'gen_ai.request.max_tokens')),
         tokens_of(attribute(keys, vals, 'ai.settings.maxOutputTokens')),
         tokens_of(coalesce(settings->>'max_completion_tokens', settings->>'max_tokens')),
-        tokens_of(first_filled(either[$tag_max_tokens_from:$tag_max_tokens_to]))) AS max_tokens,
+        tokens_of(first_filled(either[max_tokens]))) AS max_tokens,
     -- OpenLLMetry can be told to count an unfinished stream's tokens itself, from the text that came.
-    coalesce(usage_word(first_filled(either[$tag_usage_source_from:$tag_usage_source_to])),
+    coalesce(usage_word(first_filled(either[usage_source])),
         CASE WHEN len(arrivals) > 0 AND coalesce(len(reasons), 0) = 0 AND out_tokens IS NOT NULL THEN 'tokenizer' END)
         AS usage_basis,
-    bool_of(first_filled(either[$tag_cache_hit_from:$tag_cache_hit_to])) AS cache_hit,
+    bool_of(first_filled(either[cache_hit])) AS cache_hit,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost'),
         packed_cost->>'total_cost')) AS cost_usd,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.prompt'), packed_cost->>'input_cost')) AS input_cost_usd,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.completion'), packed_cost->>'output_cost')) AS output_cost_usd,
     coalesce(said, CASE WHEN is_whole
-        AND first_filled(either[$tag_cancelled_at_ms_from:$tag_cancelled_at_ms_to]) IS NULL THEN 'completed' END)
+        AND first_filled(either[cancelled_at_ms]) IS NULL THEN 'completed' END)
         AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         ELSE left_flag END AS cancel_flag,
@@ -335,15 +337,15 @@ SELECT
     coalesce(says_cancelled(error_word), false) OR (is_error AND message_says_cancelled(status_message))
         AS error_cancelled,
     coalesce(says_timeout(error_word), false) OR (is_error AND message_says_timeout(status_message)) AS error_timeout,
-    code_word(first_filled(either[$tag_cancelled_by_from:$tag_cancelled_by_to])) AS cancelled_by,
-    coalesce(number_of(first_filled(either[$tag_cancelled_at_ms_from:$tag_cancelled_at_ms_to])),
+    code_word(first_filled(either[cancelled_by])) AS cancelled_by,
+    coalesce(number_of(first_filled(either[cancelled_at_ms])),
         -- Its span may end only when the garbage is collected; the last chunk came before the cut.
         CASE WHEN cut_evidence IS NOT NULL AND coalesce(dropped, 0) = 0 THEN arrivals[-1] END) AS cancelled_at_ms,
     cut_evidence,
-    tokens_of(first_filled(either[$tag_rendered_chars_from:$tag_rendered_chars_to])) AS rendered_chars,
-    tokens_of(first_filled(either[$tag_rendered_chunks_from:$tag_rendered_chunks_to])) AS rendered_chunks,
-    bool_of(first_filled(either[$tag_upstream_cancelled_from:$tag_upstream_cancelled_to])) AS upstream_cancelled,
-    number_of(first_filled(either[$tag_upstream_end_ms_from:$tag_upstream_end_ms_to])) AS upstream_end_ms,
+    tokens_of(first_filled(either[rendered_chars])) AS rendered_chars,
+    tokens_of(first_filled(either[rendered_chunks])) AS rendered_chunks,
+    bool_of(first_filled(either[upstream_cancelled])) AS upstream_cancelled,
+    number_of(first_filled(either[upstream_end_ms])) AS upstream_end_ms,
     finish AS finish_reason,
     http AS http_status,
     coalesce(error_class(error_word), code_word(error_word),
@@ -367,22 +369,4 @@ KNOWN = tuple(dict.fromkeys(re.findall(r"'([^']+)'", " ".join(one or several for
 
 def normalise(spans: str) -> str:
     """The SQL of a source whose records become ``spans`` by the given SELECT."""
-    return _FIRST_SAID.sub(_first, _SAID.sub(_elements, _SQL)).replace("{spans}", spans, 1)
-
-
-# Cutting a list costs DuckDB twenty times what picking its elements does, and the places of the keys are known.
-_SAID = re.compile(r"(?<!first_filled\()(app|either)\[\$tag_(\w+)_from:\$tag_\w+_to\]")
-_FIRST_SAID = re.compile(r"first_filled\((app|either)\[\$tag_(\w+)_from:\$tag_\w+_to\]\)")
-
-
-def _places(found: re.Match[str]) -> str:
-    columns = [column for column, keys in APP_KEYS.items() for _ in keys]
-    return ", ".join(f"{found[1]}[{place}]" for place, column in enumerate(columns, start=1) if column == found[2])
-
-
-def _elements(found: re.Match[str]) -> str:
-    return f"[{_places(found)}]"
-
-
-def _first(found: re.Match[str]) -> str:
-    return f"coalesce({_places(found)})"
+    return placed(_SQL.replace("{spans}", spans, 1))

@@ -6,6 +6,8 @@ beside them ``given`` (JSON with the application's keys), ``labels`` (key:value 
 ``own_routes`` and ``own_deploys`` (the format's own candidates). What it does not name is NULL.
 """
 
+from streamaudit.sources._keys import placed
+
 _BLANK = """
 SELECT
     NULL::BIGINT AS line, NULL::JSON AS record, NULL::VARCHAR AS kind, NULL::JSON AS given, NULL::VARCHAR[] AS labels,
@@ -30,47 +32,47 @@ _KEYED = """
 WITH prepared AS ({prepared} UNION ALL BY NAME {blank}), keyed AS (
     SELECT
         *,
-        json_extract_string(given, $app_paths) AS app,
+        filled(json_extract_string(given, $app_paths)) AS app,
         CASE WHEN labels IS NOT NULL THEN tag_values(labels, $tag_keys) END AS tagged
     FROM prepared
 )
 SELECT
     line, kind, call_id, trace_id, parent_id,
-    coalesce(logical_request_id, first_filled(app[$app_logical_request_id_from:$app_logical_request_id_to]))
+    coalesce(logical_request_id, first_filled(app[logical_request_id]))
         AS logical_request_id,
-    coalesce(attempt_number, try_cast(first_filled(app[$app_attempt_number_from:$app_attempt_number_to]) AS INTEGER))
+    coalesce(attempt_number, try_cast(first_filled(app[attempt_number]) AS INTEGER))
         AS attempt_number,
-    coalesce(response_id, first_filled(app[$app_response_id_from:$app_response_id_to])) AS response_id,
+    coalesce(response_id, first_filled(app[response_id])) AS response_id,
     name, span_kind,
     coalesce(first_filled(json_extract_string(record, $map_model)), CASE WHEN len($map_model) = 0 THEN model END)
         AS model,
     response_model, provider,
     coalesce(
         filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
-        filled_rank(app[$app_tenant_from:$app_tenant_to], 99),
-        filled_rank(tagged[$tag_tenant_from:$tag_tenant_to], 199), filled_rank(own_tenants, 299)
+        filled_rank(app[tenant], 99),
+        filled_rank(tagged[tenant], 199), filled_rank(own_tenants, 299)
     ) AS tenant_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_tenant)), first_filled(app[$app_tenant_from:$app_tenant_to]),
-        first_filled(tagged[$tag_tenant_from:$tag_tenant_to]), first_filled(own_tenants)
+        first_filled(json_extract_string(record, $map_tenant)), first_filled(app[tenant]),
+        first_filled(tagged[tenant]), first_filled(own_tenants)
     ) AS tenant,
     coalesce(
         filled_rank(json_extract_string(record, $map_route), -1) * 0,
-        filled_rank(app[$app_route_from:$app_route_to], 99),
-        filled_rank(tagged[$tag_route_from:$tag_route_to], 199), filled_rank(own_routes, 299)
+        filled_rank(app[route], 99),
+        filled_rank(tagged[route], 199), filled_rank(own_routes, 299)
     ) AS route_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_route)), first_filled(app[$app_route_from:$app_route_to]),
-        first_filled(tagged[$tag_route_from:$tag_route_to]), first_filled(own_routes)
+        first_filled(json_extract_string(record, $map_route)), first_filled(app[route]),
+        first_filled(tagged[route]), first_filled(own_routes)
     ) AS route,
     coalesce(
         filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
-        filled_rank(app[$app_deploy_from:$app_deploy_to], 99),
-        filled_rank(tagged[$tag_deploy_from:$tag_deploy_to], 199), filled_rank(own_deploys, 299)
+        filled_rank(app[deploy], 99),
+        filled_rank(tagged[deploy], 199), filled_rank(own_deploys, 299)
     ) AS deploy_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_deploy)), first_filled(app[$app_deploy_from:$app_deploy_to]),
-        first_filled(tagged[$tag_deploy_from:$tag_deploy_to]), first_filled(own_deploys)
+        first_filled(json_extract_string(record, $map_deploy)), first_filled(app[deploy]),
+        first_filled(tagged[deploy]), first_filled(own_deploys)
     ) AS deploy,
     coalesce(first_filled(json_extract_string(record, $map_user_id)), CASE WHEN len($map_user_id) = 0 THEN user_id END)
         AS user_id,
@@ -81,58 +83,58 @@ SELECT
     coalesce(first_filled(json_extract_string(record, $map_service)), CASE WHEN len($map_service) = 0 THEN service END)
         AS service,
     coalesce(first_filled(json_extract_string(record, $map_region)), CASE WHEN len($map_region) = 0 THEN
-        coalesce(region, first_filled(app[$app_region_from:$app_region_to]),
-            first_filled(tagged[$tag_region_from:$tag_region_to])) END) AS region,
+        coalesce(region, first_filled(app[region]),
+            first_filled(tagged[region])) END) AS region,
     coalesce(first_filled(json_extract_string(record, $map_transport)), CASE WHEN len($map_transport) = 0 THEN
-        coalesce(first_filled(app[$app_transport_from:$app_transport_to]),
-            first_filled(tagged[$tag_transport_from:$tag_transport_to])) END) AS transport,
+        coalesce(first_filled(app[transport]),
+            first_filled(tagged[transport])) END) AS transport,
     start_time, end_time, duration_ms,
-    coalesce(streamed, bool_of(first_filled(app[$app_stream_from:$app_stream_to]))) AS streamed,
+    coalesce(streamed, bool_of(first_filled(app[stream]))) AS streamed,
     ttft_ms,
-    coalesce(ttvt_ms, number_of(first_filled(app[$app_ttvt_ms_from:$app_ttvt_ms_to]))) AS ttvt_ms,
+    coalesce(ttvt_ms, number_of(first_filled(app[ttvt_ms]))) AS ttvt_ms,
     ttft_basis, chunk_count, chunk_offsets_ms,
     input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
-        filled_rank(app[$app_delivered_tokens_from:$app_delivered_tokens_to], 99),
-        filled_rank(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to], 199)
+        filled_rank(app[delivered_tokens], 99),
+        filled_rank(tagged[delivered_tokens], 199)
     ) AS delivered_tokens_rank,
     tokens_of(coalesce(
         first_filled(json_extract_string(record, $map_delivered_tokens)),
-        first_filled(app[$app_delivered_tokens_from:$app_delivered_tokens_to]),
-        first_filled(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to])
+        first_filled(app[delivered_tokens]),
+        first_filled(tagged[delivered_tokens])
     )) AS delivered_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
-        filled_rank(app[$app_rendered_tokens_from:$app_rendered_tokens_to], 99),
-        filled_rank(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to], 199)
+        filled_rank(app[rendered_tokens], 99),
+        filled_rank(tagged[rendered_tokens], 199)
     ) AS rendered_tokens_rank,
     tokens_of(coalesce(
         first_filled(json_extract_string(record, $map_rendered_tokens)),
-        first_filled(app[$app_rendered_tokens_from:$app_rendered_tokens_to]),
-        first_filled(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to])
+        first_filled(app[rendered_tokens]),
+        first_filled(tagged[rendered_tokens])
     )) AS rendered_tokens,
-    tokens_of(first_filled(app[$app_rendered_chars_from:$app_rendered_chars_to])) AS rendered_chars,
-    tokens_of(first_filled(app[$app_rendered_chunks_from:$app_rendered_chunks_to])) AS rendered_chunks,
-    coalesce(max_tokens, tokens_of(first_filled(app[$app_max_tokens_from:$app_max_tokens_to]))) AS max_tokens,
-    coalesce(usage_word(first_filled(app[$app_usage_source_from:$app_usage_source_to])), usage_basis) AS usage_basis,
-    coalesce(cache_hit, bool_of(first_filled(app[$app_cache_hit_from:$app_cache_hit_to]))) AS cache_hit,
+    tokens_of(first_filled(app[rendered_chars])) AS rendered_chars,
+    tokens_of(first_filled(app[rendered_chunks])) AS rendered_chunks,
+    coalesce(max_tokens, tokens_of(first_filled(app[max_tokens]))) AS max_tokens,
+    coalesce(usage_word(first_filled(app[usage_source])), usage_basis) AS usage_basis,
+    coalesce(cache_hit, bool_of(first_filled(app[cache_hit]))) AS cache_hit,
     cost_usd, input_cost_usd, output_cost_usd,
     coalesce(outcome_word(coalesce(
-        first_filled(app[$app_outcome_from:$app_outcome_to]), first_filled(tagged[$tag_outcome_from:$tag_outcome_to])
+        first_filled(app[outcome]), first_filled(tagged[outcome])
     )), app_outcome) AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         ELSE flag_of(list_concat([CAST(cancel_flag AS VARCHAR)], list_concat(
-            app[$app_cancelled_from:$app_cancelled_to], tagged[$tag_cancelled_from:$tag_cancelled_to]
+            app[cancelled], tagged[cancelled]
         ))) END AS cancel_flag,
     failed, error_cancelled, error_timeout,
-    code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
-    number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
-    bool_of(first_filled(app[$app_upstream_cancelled_from:$app_upstream_cancelled_to])) AS upstream_cancelled,
-    number_of(first_filled(app[$app_upstream_end_ms_from:$app_upstream_end_ms_to])) AS upstream_end_ms,
-    coalesce(code_word(finish_reason), code_word(first_filled(app[$app_finish_reason_from:$app_finish_reason_to])))
+    code_word(first_filled(app[cancelled_by])) AS cancelled_by,
+    number_of(first_filled(app[cancelled_at_ms])) AS cancelled_at_ms,
+    bool_of(first_filled(app[upstream_cancelled])) AS upstream_cancelled,
+    number_of(first_filled(app[upstream_end_ms])) AS upstream_end_ms,
+    coalesce(code_word(finish_reason), code_word(first_filled(app[finish_reason])))
         AS finish_reason,
-    coalesce(http_status, try_cast(first_filled(app[$app_http_status_from:$app_http_status_to]) AS INTEGER))
+    coalesce(http_status, try_cast(first_filled(app[http_status]) AS INTEGER))
         AS http_status,
     code_word(error_type) AS error_type, input_hash, output_chars, output_chars AS visible_output_chars
 FROM keyed
@@ -156,4 +158,4 @@ LEARNT = {
 
 def normalise(prepared: str) -> str:
     """The SQL of a source from the SELECT that prepares its records."""
-    return _KEYED.replace("{prepared}", prepared).replace("{blank}", _BLANK)
+    return placed(_KEYED.replace("{prepared}", prepared).replace("{blank}", _BLANK))

@@ -9,6 +9,7 @@ Traces are found at SITE/llm/traces?query=… with the filters of the export API
 
 from streamaudit.sources import Source
 from streamaudit.sources._datadog_shapes import FIELDS, NEEDS, SPANS, recognise
+from streamaudit.sources._keys import placed
 
 _SQL = (
     "WITH "
@@ -18,8 +19,8 @@ _SQL = (
         line, record, is_empty, a,
         a.started AS started,
         a.duration_ms AS duration_ms,
-        json_extract_string(a.metadata, $app_paths) AS app,
-        json_extract_string(a.metrics, $app_paths) AS measured,
+        filled(json_extract_string(a.metadata, $app_paths)) AS app,
+        filled(json_extract_string(a.metrics, $app_paths)) AS measured,
         tag_values(a.tags, list_concat($tag_keys, ['env', 'service', 'user_id', 'usr.id',
             'session_id', 'version', 'git.commit.sha', 'git_commit_sha', 'ml_app', 'error_type', 'integration']))
             AS tagged,
@@ -34,7 +35,7 @@ _SQL = (
         tagged[len($tag_keys) + 1:] AS own_tags,
         json_extract_string(a.metadata, ['/user_api_key_team_alias', '/user_api_key_team_id', '/user_api_key_org_id'])
             AS gateway_teams,
-        bool_of(first_filled(app[$app_stream_from:$app_stream_to])) AS stream_flag,
+        bool_of(first_filled(app[stream])) AS stream_flag,
         coalesce(number_of(m[6]), number_of(m[7])) AS ttft_s,
         coalesce(number_of(a.metadata->>'$.latency_metrics.time_to_first_token_ms'), number_of(m[8]),
             number_of(a.metadata->>'ttft_ms'),
@@ -75,9 +76,9 @@ SELECT
     nullif(a.span_id, '') AS call_id,
     nullif(a.trace_id, '') AS trace_id,
     CASE WHEN a.parent_id NOT IN ('undefined', '0', '') THEN a.parent_id END AS parent_id,
-    first_filled(app[$app_logical_request_id_from:$app_logical_request_id_to]) AS logical_request_id,
-    try_cast(first_filled(app[$app_attempt_number_from:$app_attempt_number_to]) AS INTEGER) AS attempt_number,
-    first_filled(app[$app_response_id_from:$app_response_id_to]) AS response_id,
+    first_filled(app[logical_request_id]) AS logical_request_id,
+    try_cast(first_filled(app[attempt_number]) AS INTEGER) AS attempt_number,
+    first_filled(app[response_id]) AS response_id,
     nullif(a.name, '') AS name,
     a.span_kind AS span_kind,
     CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
@@ -86,31 +87,31 @@ SELECT
     CASE WHEN lower(a.model_provider) NOT IN ('', 'unknown', 'custom') THEN lower(a.model_provider) END AS provider,
     coalesce(
         filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
-        filled_rank(app[$app_tenant_from:$app_tenant_to], 99),
-        filled_rank(tagged[$tag_tenant_from:$tag_tenant_to], 199), filled_rank(gateway_teams, 299)
+        filled_rank(app[tenant], 99),
+        filled_rank(tagged[tenant], 199), filled_rank(gateway_teams, 299)
     ) AS tenant_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_tenant)), first_filled(app[$app_tenant_from:$app_tenant_to]),
-        first_filled(tagged[$tag_tenant_from:$tag_tenant_to]), first_filled(gateway_teams)
+        first_filled(json_extract_string(record, $map_tenant)), first_filled(app[tenant]),
+        first_filled(tagged[tenant]), first_filled(gateway_teams)
     ) AS tenant,
     coalesce(
         filled_rank(json_extract_string(record, $map_route), -1) * 0,
-        filled_rank(app[$app_route_from:$app_route_to], 99),
-        filled_rank(tagged[$tag_route_from:$tag_route_to], 199), CASE WHEN a.name <> '' THEN 300 END
+        filled_rank(app[route], 99),
+        filled_rank(tagged[route], 199), CASE WHEN a.name <> '' THEN 300 END
     ) AS route_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_route)), first_filled(app[$app_route_from:$app_route_to]),
-        first_filled(tagged[$tag_route_from:$tag_route_to]), nullif(a.name, '')
+        first_filled(json_extract_string(record, $map_route)), first_filled(app[route]),
+        first_filled(tagged[route]), nullif(a.name, '')
     ) AS route,
     coalesce(
         filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
         filled_rank(list_append(own_tags[6:8], a.version), 0),
-        filled_rank(app[$app_deploy_from:$app_deploy_to], 99),
-        filled_rank(tagged[$tag_deploy_from:$tag_deploy_to], 199)
+        filled_rank(app[deploy], 99),
+        filled_rank(tagged[deploy], 199)
     ) AS deploy_rank,
     coalesce(
         first_filled(json_extract_string(record, $map_deploy)), first_filled(list_append(own_tags[6:8], a.version)),
-        first_filled(app[$app_deploy_from:$app_deploy_to]), first_filled(tagged[$tag_deploy_from:$tag_deploy_to])
+        first_filled(app[deploy]), first_filled(tagged[deploy])
     ) AS deploy,
     CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
         ELSE coalesce(first_filled(own_tags[3:4]), a.user_id) END AS user_id,
@@ -121,18 +122,18 @@ SELECT
     CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
         ELSE coalesce(own_tags[2], nullif(a.service, ''), nullif(a.ml_app, ''), own_tags[9]) END AS service,
     CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
-        ELSE coalesce(first_filled(app[$app_region_from:$app_region_to]),
-            first_filled(tagged[$tag_region_from:$tag_region_to])) END AS region,
+        ELSE coalesce(first_filled(app[region]),
+            first_filled(tagged[region])) END AS region,
     CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
-        ELSE coalesce(first_filled(app[$app_transport_from:$app_transport_to]),
-            first_filled(tagged[$tag_transport_from:$tag_transport_to])) END AS transport,
+        ELSE coalesce(first_filled(app[transport]),
+            first_filled(tagged[transport])) END AS transport,
     started AS start_time,
     started + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT)) AS end_time,
     duration_ms,
     stream_flag AS streamed,
     CASE WHEN NOT coalesce(ttft_is_duration, false) THEN recorded_ttft_ms END AS ttft_ms,
-    number_of(coalesce(first_filled(app[$app_ttvt_ms_from:$app_ttvt_ms_to]),
-        first_filled(measured[$app_ttvt_ms_from:$app_ttvt_ms_to]))) AS ttvt_ms,
+    number_of(coalesce(first_filled(app[ttvt_ms]),
+        first_filled(measured[ttvt_ms]))) AS ttvt_ms,
     CASE WHEN ttft_is_duration THEN 'equals_duration' END AS ttft_basis,
     tokens_of(m[1]) AS input_tokens,
     tokens_of(m[3]) AS cached_input_tokens,
@@ -141,56 +142,56 @@ SELECT
     tokens_of(m[5]) AS reasoning_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
-        filled_rank(app[$app_delivered_tokens_from:$app_delivered_tokens_to], 99),
-        filled_rank(measured[$app_delivered_tokens_from:$app_delivered_tokens_to], 149),
-        filled_rank(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to], 199)
+        filled_rank(app[delivered_tokens], 99),
+        filled_rank(measured[delivered_tokens], 149),
+        filled_rank(tagged[delivered_tokens], 199)
     ) AS delivered_tokens_rank,
     tokens_of(coalesce(
         first_filled(json_extract_string(record, $map_delivered_tokens)),
-        first_filled(app[$app_delivered_tokens_from:$app_delivered_tokens_to]),
-        first_filled(measured[$app_delivered_tokens_from:$app_delivered_tokens_to]),
-        first_filled(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to])
+        first_filled(app[delivered_tokens]),
+        first_filled(measured[delivered_tokens]),
+        first_filled(tagged[delivered_tokens])
     )) AS delivered_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
-        filled_rank(app[$app_rendered_tokens_from:$app_rendered_tokens_to], 99),
-        filled_rank(measured[$app_rendered_tokens_from:$app_rendered_tokens_to], 149),
-        filled_rank(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to], 199)
+        filled_rank(app[rendered_tokens], 99),
+        filled_rank(measured[rendered_tokens], 149),
+        filled_rank(tagged[rendered_tokens], 199)
     ) AS rendered_tokens_rank,
     tokens_of(coalesce(
         first_filled(json_extract_string(record, $map_rendered_tokens)),
-        first_filled(app[$app_rendered_tokens_from:$app_rendered_tokens_to]),
-        first_filled(measured[$app_rendered_tokens_from:$app_rendered_tokens_to]),
-        first_filled(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to])
+        first_filled(app[rendered_tokens]),
+        first_filled(measured[rendered_tokens]),
+        first_filled(tagged[rendered_tokens])
     )) AS rendered_tokens,
-    tokens_of(first_filled(app[$app_max_tokens_from:$app_max_tokens_to])) AS max_tokens,
-    bool_of(first_filled(app[$app_cache_hit_from:$app_cache_hit_to])) AS cache_hit,
+    tokens_of(first_filled(app[max_tokens])) AS max_tokens,
+    bool_of(first_filled(app[cache_hit])) AS cache_hit,
     total_usd AS cost_usd,
     coalesce(number_of(m[10]) / 1e9, CASE WHEN total_usd = number_of(m[12]) THEN number_of(m[13]) END)
         AS input_cost_usd,
     coalesce(number_of(m[11]) / 1e9, CASE WHEN total_usd = number_of(m[12]) THEN number_of(m[14]) END)
         AS output_cost_usd,
     outcome_word(coalesce(
-        first_filled(app[$app_outcome_from:$app_outcome_to]), first_filled(tagged[$tag_outcome_from:$tag_outcome_to])
+        first_filled(app[outcome]), first_filled(tagged[outcome])
     )) AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         ELSE flag_of(list_concat(
-            app[$app_cancelled_from:$app_cancelled_to], tagged[$tag_cancelled_from:$tag_cancelled_to]
+            app[cancelled], tagged[cancelled]
         )) END AS cancel_flag,
     a.status = 'error' AS failed,
     says_cancelled(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) AS error_cancelled,
     says_timeout(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) AS error_timeout,
-    code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
-    number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
-    tokens_of(first_filled(app[$app_rendered_chars_from:$app_rendered_chars_to])) AS rendered_chars,
-    tokens_of(first_filled(app[$app_rendered_chunks_from:$app_rendered_chunks_to])) AS rendered_chunks,
-    bool_of(first_filled(app[$app_upstream_cancelled_from:$app_upstream_cancelled_to])) AS upstream_cancelled,
-    number_of(first_filled(app[$app_upstream_end_ms_from:$app_upstream_end_ms_to])) AS upstream_end_ms,
+    code_word(first_filled(app[cancelled_by])) AS cancelled_by,
+    number_of(first_filled(app[cancelled_at_ms])) AS cancelled_at_ms,
+    tokens_of(first_filled(app[rendered_chars])) AS rendered_chars,
+    tokens_of(first_filled(app[rendered_chunks])) AS rendered_chunks,
+    bool_of(first_filled(app[upstream_cancelled])) AS upstream_cancelled,
+    number_of(first_filled(app[upstream_end_ms])) AS upstream_end_ms,
     code_word(coalesce(
-        first_filled(app[$app_finish_reason_from:$app_finish_reason_to]),
-        first_filled(tagged[$tag_finish_reason_from:$tag_finish_reason_to])
+        first_filled(app[finish_reason]),
+        first_filled(tagged[finish_reason])
     )) AS finish_reason,
-    try_cast(first_filled(app[$app_http_status_from:$app_http_status_to]) AS INTEGER) AS http_status,
+    try_cast(first_filled(app[http_status]) AS INTEGER) AS http_status,
     CASE WHEN a.status = 'error' THEN code_word(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) END
         AS error_type,
     CASE WHEN a.span_kind = 'llm' AND a.input IS NOT NULL THEN md5($salt || a.input::VARCHAR) END AS input_hash,
@@ -198,7 +199,7 @@ SELECT
     CASE WHEN a.span_kind = 'llm' THEN nullif(a.answer_chars, 0) END AS visible_output_chars,
     -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
     -- keys that a finished one carries are then missing.
-    coalesce(usage_word(first_filled(app[$app_usage_source_from:$app_usage_source_to])),
+    coalesce(usage_word(first_filled(app[usage_source])),
         CASE WHEN own_tags[11] = 'openai' AND m[3] IS NULL AND m[5] IS NULL
         AND (cancel_flag OR app_outcome <> 'completed' OR failed OR error_cancelled OR error_timeout
             OR says_cancelled(finish_reason) OR http_status IN (499, 460, 408, 504, 524))
@@ -273,7 +274,7 @@ SOURCE = Source(
     version=4,
     recognise=recognise,
     fields=FIELDS,
-    sql=_SQL,
+    sql=placed(_SQL),
     top_keys={"deploy": ("version", "git.commit.sha", "git_commit_sha", "custom.version")},
     own_keys={
         "route": ("ancestor",),

@@ -10,6 +10,7 @@ A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
 from collections.abc import Sequence
 
 from streamaudit.sources import Match, Record, Refusal, Source
+from streamaudit.sources._keys import placed
 
 _TYPES = {
     "SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL",
@@ -132,7 +133,7 @@ WITH renamed AS (
 ), found AS (
     SELECT
         *,
-        json_extract_string(meta, $app_paths) AS app,
+        filled(json_extract_string(meta, $app_paths)) AS app,
         tag_values(try_cast(tag_list AS VARCHAR[]), $tag_keys) AS tagged,
         map_entries(usage_map) AS usage_entries,
         map_entries(cost_map) AS cost_entries,
@@ -165,9 +166,9 @@ SELECT
         ELSE 'span'
     END AS kind,
     call_id, trace_id, parent_id,
-    first_filled(app[$app_logical_request_id_from:$app_logical_request_id_to]) AS logical_request_id,
-    try_cast(first_filled(app[$app_attempt_number_from:$app_attempt_number_to]) AS INTEGER) AS attempt_number,
-    first_filled(app[$app_response_id_from:$app_response_id_to]) AS response_id,
+    first_filled(app[logical_request_id]) AS logical_request_id,
+    try_cast(first_filled(app[attempt_number]) AS INTEGER) AS attempt_number,
+    first_filled(app[response_id]) AS response_id,
     nullif(name, '') AS name,
     CASE WHEN is_trace THEN 'trace' ELSE lower(type) END AS span_kind,
     CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
@@ -176,29 +177,29 @@ SELECT
     lower(coalesce(nullif(meta->>'provider', ''), nullif(meta->>'ls_provider', ''))) AS provider,
     coalesce(
         filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
-        filled_rank(app[$app_tenant_from:$app_tenant_to], 99),
-        filled_rank(tagged[$tag_tenant_from:$tag_tenant_to], 199)
+        filled_rank(app[tenant], 99),
+        filled_rank(tagged[tenant], 199)
     ) AS tenant_rank,
     coalesce(
         first_filled(json_extract_string(record, $map_tenant)),
-        first_filled(app[$app_tenant_from:$app_tenant_to]), first_filled(tagged[$tag_tenant_from:$tag_tenant_to])
+        first_filled(app[tenant]), first_filled(tagged[tenant])
     ) AS tenant,
     coalesce(
         filled_rank(json_extract_string(record, $map_route), -1) * 0,
-        filled_rank(app[$app_route_from:$app_route_to], 99),
-        filled_rank(tagged[$tag_route_from:$tag_route_to], 199), filled_rank(own_routes, 299)
+        filled_rank(app[route], 99),
+        filled_rank(tagged[route], 199), filled_rank(own_routes, 299)
     ) AS route_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_route)), first_filled(app[$app_route_from:$app_route_to]),
-        first_filled(tagged[$tag_route_from:$tag_route_to]), first_filled(own_routes)
+        first_filled(json_extract_string(record, $map_route)), first_filled(app[route]),
+        first_filled(tagged[route]), first_filled(own_routes)
     ) AS route,
     coalesce(
         filled_rank(json_extract_string(record, $map_deploy), -1) * 0, filled_rank(own_deploys, 0),
-        filled_rank(app[$app_deploy_from:$app_deploy_to], 99), filled_rank(tagged[$tag_deploy_from:$tag_deploy_to], 199)
+        filled_rank(app[deploy], 99), filled_rank(tagged[deploy], 199)
     ) AS deploy_rank,
     coalesce(
         first_filled(json_extract_string(record, $map_deploy)), first_filled(own_deploys),
-        first_filled(app[$app_deploy_from:$app_deploy_to]), first_filled(tagged[$tag_deploy_from:$tag_deploy_to])
+        first_filled(app[deploy]), first_filled(tagged[deploy])
     ) AS deploy,
     CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id)) ELSE user_name END
         AS user_id,
@@ -210,13 +211,13 @@ SELECT
         ELSE coalesce(nullif(meta->>'/resourceAttributes.service.name', ''), nullif(meta->>'/service', '')) END
         AS service,
     CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
-        ELSE first_filled(app[$app_region_from:$app_region_to]) END AS region,
+        ELSE first_filled(app[region]) END AS region,
     CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
-        ELSE first_filled(app[$app_transport_from:$app_transport_to]) END AS transport,
+        ELSE first_filled(app[transport]) END AS transport,
     started AS start_time,
     ended AS end_time,
     coalesce(measured_ms, printed_latency_ms) AS duration_ms,
-    bool_of(coalesce(first_filled(app[$app_stream_from:$app_stream_to]), settings->>'stream')) AS streamed,
+    bool_of(coalesce(first_filled(app[stream]), settings->>'stream')) AS streamed,
     coalesce(
         span_ms(started, first_token),
         printed_ttft_ms,
@@ -225,7 +226,7 @@ SELECT
             THEN printed_ttft * 1000
             WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END
     ) AS ttft_ms,
-    number_of(first_filled(app[$app_ttvt_ms_from:$app_ttvt_ms_to])) AS ttvt_ms,
+    number_of(first_filled(app[ttvt_ms])) AS ttvt_ms,
     CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
     try_cast(CASE WHEN len(in_buckets) > 0 THEN list_sum(list_transform(in_buckets, lambda e: tokens_of(e.value)))
         ELSE coalesce(tokens_of(usage_map['prompt_tokens']), tokens_of(usage_map['promptTokenCount']),
@@ -252,38 +253,38 @@ SELECT
     ) AS BIGINT) AS reasoning_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
-        filled_rank(app[$app_delivered_tokens_from:$app_delivered_tokens_to], 99),
-        filled_rank(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to], 199)
+        filled_rank(app[delivered_tokens], 99),
+        filled_rank(tagged[delivered_tokens], 199)
     ) AS delivered_tokens_rank,
     tokens_of(coalesce(
         first_filled(json_extract_string(record, $map_delivered_tokens)),
-        first_filled(app[$app_delivered_tokens_from:$app_delivered_tokens_to]),
-        first_filled(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to])
+        first_filled(app[delivered_tokens]),
+        first_filled(tagged[delivered_tokens])
     )) AS delivered_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
-        filled_rank(app[$app_rendered_tokens_from:$app_rendered_tokens_to], 99),
-        filled_rank(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to], 199)
+        filled_rank(app[rendered_tokens], 99),
+        filled_rank(tagged[rendered_tokens], 199)
     ) AS rendered_tokens_rank,
     tokens_of(coalesce(
         first_filled(json_extract_string(record, $map_rendered_tokens)),
-        first_filled(app[$app_rendered_tokens_from:$app_rendered_tokens_to]),
-        first_filled(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to])
+        first_filled(app[rendered_tokens]),
+        first_filled(tagged[rendered_tokens])
     )) AS rendered_tokens,
     coalesce(
         tokens_of(first_filled(json_extract_string(settings, ['/max_tokens', '/max_completion_tokens', '/maxTokens']))),
-        tokens_of(first_filled(app[$app_max_tokens_from:$app_max_tokens_to]))
+        tokens_of(first_filled(app[max_tokens]))
     ) AS max_tokens,
     -- Nothing provided, yet usage is there: Langfuse tokenized the text it received. Where the export does not say what
     -- was provided, plain counts may be such a count, unless no text was received; details only a provider gives.
     coalesce(
-        usage_word(first_filled(app[$app_usage_source_from:$app_usage_source_to])),
+        usage_word(first_filled(app[usage_source])),
         CASE WHEN provided_usage::VARCHAR = '{}' AND len(usage_entries) > 0 THEN 'tokenizer'
             WHEN provided_usage IS NULL AND coalesce(text <> '', true)
                 AND len(list_filter(usage_entries, lambda e: e.key NOT IN ('input', 'output', 'total'))) = 0
                 THEN 'unclear' END
     ) AS usage_basis,
-    bool_of(first_filled(app[$app_cache_hit_from:$app_cache_hit_to])) AS cache_hit,
+    bool_of(first_filled(app[cache_hit])) AS cache_hit,
     -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
     CASE
         WHEN cost_map['total'] IS NOT NULL AND NOT (level = 'ERROR' AND number_of(cost_map['total']) = 0)
@@ -295,23 +296,23 @@ SELECT
     CASE WHEN level = 'ERROR' AND coalesce(total_cost, number_of(cost_map['total']), 0) = 0 THEN NULL
         ELSE list_sum(list_transform(out_costs, lambda e: number_of(e.value))) END AS output_cost_usd,
     outcome_word(coalesce(
-        first_filled(app[$app_outcome_from:$app_outcome_to]), first_filled(tagged[$tag_outcome_from:$tag_outcome_to])
+        first_filled(app[outcome]), first_filled(tagged[outcome])
     )) AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         ELSE flag_of(list_concat(
-            app[$app_cancelled_from:$app_cancelled_to], tagged[$tag_cancelled_from:$tag_cancelled_to]
+            app[cancelled], tagged[cancelled]
         )) END AS cancel_flag,
     level = 'ERROR' AS failed,
     level = 'ERROR' AND message_says_cancelled(message) AS error_cancelled,
     level = 'ERROR' AND message_says_timeout(message) AS error_timeout,
-    code_word(first_filled(app[$app_cancelled_by_from:$app_cancelled_by_to])) AS cancelled_by,
-    number_of(first_filled(app[$app_cancelled_at_ms_from:$app_cancelled_at_ms_to])) AS cancelled_at_ms,
-    tokens_of(first_filled(app[$app_rendered_chars_from:$app_rendered_chars_to])) AS rendered_chars,
-    tokens_of(first_filled(app[$app_rendered_chunks_from:$app_rendered_chunks_to])) AS rendered_chunks,
-    bool_of(first_filled(app[$app_upstream_cancelled_from:$app_upstream_cancelled_to])) AS upstream_cancelled,
-    number_of(first_filled(app[$app_upstream_end_ms_from:$app_upstream_end_ms_to])) AS upstream_end_ms,
-    code_word(first_filled(app[$app_finish_reason_from:$app_finish_reason_to])) AS finish_reason,
-    try_cast(first_filled(app[$app_http_status_from:$app_http_status_to]) AS INTEGER) AS http_status,
+    code_word(first_filled(app[cancelled_by])) AS cancelled_by,
+    number_of(first_filled(app[cancelled_at_ms])) AS cancelled_at_ms,
+    tokens_of(first_filled(app[rendered_chars])) AS rendered_chars,
+    tokens_of(first_filled(app[rendered_chunks])) AS rendered_chunks,
+    bool_of(first_filled(app[upstream_cancelled])) AS upstream_cancelled,
+    number_of(first_filled(app[upstream_end_ms])) AS upstream_end_ms,
+    code_word(first_filled(app[finish_reason])) AS finish_reason,
+    try_cast(first_filled(app[http_status]) AS INTEGER) AS http_status,
     CASE WHEN level = 'ERROR' THEN error_class(message) END AS error_type,
     CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
     CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
@@ -384,7 +385,7 @@ SOURCE = Source(
     version=3,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
-    sql=_SQL,
+    sql=placed(_SQL),
     top_keys={"deploy": ("release", "version")},
     own_keys={"route": ("trace_name", "ancestor")},
     nested_rule="repeats_usage",

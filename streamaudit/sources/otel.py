@@ -120,9 +120,9 @@ _SPANS = """
         )
     ), owners AS (
         SELECT *,
-            list_append(list_transform($tag_keys[$tag_tenant_from:$tag_tenant_to],
+            list_append(list_transform($tag_keys[tenant],
                 lambda k: attribute(r_keys, r_vals, k)), attribute(r_keys, r_vals, 'service.namespace')) AS r_tenants,
-            list_concat(list_transform($tag_keys[$tag_deploy_from:$tag_deploy_to],
+            list_concat(list_transform($tag_keys[deploy],
                 lambda k: attribute(r_keys, r_vals, k)), [attribute(r_keys, r_vals, 'deployment.id'),
                 attribute(r_keys, r_vals, 'deployment.name')]) AS r_deploys,
             CASE WHEN len(part.spans) > 0 THEN part.spans ELSE [NULL] END AS listed

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from streamaudit.sources import Match, Record, Source
+from streamaudit.sources._keys import placed
 
 _ID = ("request_id", "call_id", "id", "span_id")
 _START = ("start_time", "start_time_unix_ns", "start_time_unix_ms", "start_time_unix_s", "timestamp")
@@ -64,7 +65,7 @@ _SQL = """
 WITH found AS (
     SELECT
         *,
-        json_extract_string(coalesce(metadata, attributes, extra), $app_paths) AS app,
+        filled(json_extract_string(coalesce(metadata, attributes, extra), $app_paths)) AS app,
         CASE WHEN tags IS NOT NULL THEN tag_values(try_cast(tags AS VARCHAR[]), $tag_keys) END AS tagged,
         CASE WHEN record IS NOT NULL THEN first_filled(json_extract_string(record, $map_tenant)) END AS mapped_tenant,
         CASE WHEN record IS NOT NULL THEN first_filled(json_extract_string(record, $map_route)) END AS mapped_route,
@@ -109,38 +110,38 @@ SELECT
         WHEN organization_id <> '' THEN 4 WHEN organizationId <> '' THEN 5 WHEN org_id <> '' THEN 6
         WHEN customer_id <> '' THEN 7 WHEN account_id <> '' THEN 8 WHEN team_id <> '' THEN 9
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[$app_tenant_from:$app_tenant_to], 99),
-            filled_rank(tagged[$tag_tenant_from:$tag_tenant_to], 199))
+            filled_rank(app[tenant], 99),
+            filled_rank(tagged[tenant], 199))
     END AS tenant_rank,
     coalesce(
         mapped_tenant, nullif(tenant, ''), nullif(tenant_id, ''), nullif("tenant.id", ''), nullif(organization_id, ''),
         nullif(organizationId, ''), nullif(org_id, ''), nullif(customer_id, ''), nullif(account_id, ''),
-        nullif(team_id, ''), first_filled(app[$app_tenant_from:$app_tenant_to]),
-        first_filled(tagged[$tag_tenant_from:$tag_tenant_to])
+        nullif(team_id, ''), first_filled(app[tenant]),
+        first_filled(tagged[tenant])
     ) AS tenant,
     CASE
         WHEN mapped_route <> '' THEN 0
         WHEN route <> '' THEN 1 WHEN endpoint <> '' THEN 2 WHEN "http.route" <> '' THEN 3 WHEN feature <> '' THEN 4
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[$app_route_from:$app_route_to], 99),
-            filled_rank(tagged[$tag_route_from:$tag_route_to], 199))
+            filled_rank(app[route], 99),
+            filled_rank(tagged[route], 199))
     END AS route_rank,
     coalesce(
         mapped_route, nullif(route, ''), nullif(endpoint, ''), nullif("http.route", ''), nullif(feature, ''),
-        first_filled(app[$app_route_from:$app_route_to]), first_filled(tagged[$tag_route_from:$tag_route_to])
+        first_filled(app[route]), first_filled(tagged[route])
     ) AS route,
     CASE
         WHEN mapped_deploy <> '' THEN 0
         WHEN deploy <> '' THEN 1 WHEN service_version <> '' THEN 2 WHEN deployment_id <> '' THEN 3
         WHEN "release" <> '' THEN 4 WHEN "version" <> '' THEN 5 WHEN app_version <> '' THEN 6
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[$app_deploy_from:$app_deploy_to], 99),
-            filled_rank(tagged[$tag_deploy_from:$tag_deploy_to], 199))
+            filled_rank(app[deploy], 99),
+            filled_rank(tagged[deploy], 199))
     END AS deploy_rank,
     coalesce(
         mapped_deploy, nullif(deploy, ''), nullif(service_version, ''), nullif(deployment_id, ''),
         nullif("release", ''), nullif("version", ''), nullif(app_version, ''),
-        first_filled(app[$app_deploy_from:$app_deploy_to]), first_filled(tagged[$tag_deploy_from:$tag_deploy_to])
+        first_filled(app[deploy]), first_filled(tagged[deploy])
     ) AS deploy,
     CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
         ELSE nullif(user_id, '') END AS user_id,
@@ -176,29 +177,29 @@ SELECT
     CASE
         WHEN mapped_delivered <> '' THEN 0 WHEN streamed_output_tokens <> '' THEN 1 WHEN delivered_tokens <> '' THEN 2
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[$app_delivered_tokens_from:$app_delivered_tokens_to], 99),
-            filled_rank(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to], 199))
+            filled_rank(app[delivered_tokens], 99),
+            filled_rank(tagged[delivered_tokens], 199))
     END AS delivered_tokens_rank,
     tokens_of(coalesce(
         mapped_delivered, nullif(streamed_output_tokens, ''), nullif(delivered_tokens, ''),
-        first_filled(app[$app_delivered_tokens_from:$app_delivered_tokens_to]),
-        first_filled(tagged[$tag_delivered_tokens_from:$tag_delivered_tokens_to])
+        first_filled(app[delivered_tokens]),
+        first_filled(tagged[delivered_tokens])
     )) AS delivered_tokens,
     CASE
         WHEN mapped_rendered <> '' THEN 0 WHEN rendered_tokens <> '' THEN 1 WHEN rendered_output_tokens <> '' THEN 2
         WHEN tokens_rendered <> '' THEN 3
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[$app_rendered_tokens_from:$app_rendered_tokens_to], 99),
-            filled_rank(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to], 199))
+            filled_rank(app[rendered_tokens], 99),
+            filled_rank(tagged[rendered_tokens], 199))
     END AS rendered_tokens_rank,
     tokens_of(coalesce(
         mapped_rendered, nullif(rendered_tokens, ''), nullif(rendered_output_tokens, ''), nullif(tokens_rendered, ''),
-        first_filled(app[$app_rendered_tokens_from:$app_rendered_tokens_to]),
-        first_filled(tagged[$tag_rendered_tokens_from:$tag_rendered_tokens_to])
+        first_filled(app[rendered_tokens]),
+        first_filled(tagged[rendered_tokens])
     )) AS rendered_tokens,
-    tokens_of(coalesce(rendered_chars, first_filled(app[$app_rendered_chars_from:$app_rendered_chars_to])))
+    tokens_of(coalesce(rendered_chars, first_filled(app[rendered_chars])))
         AS rendered_chars,
-    tokens_of(coalesce(rendered_chunks, first_filled(app[$app_rendered_chunks_from:$app_rendered_chunks_to])))
+    tokens_of(coalesce(rendered_chunks, first_filled(app[rendered_chunks])))
         AS rendered_chunks,
     tokens_of(max_tokens) AS max_tokens,
     usage_word(coalesce(usage_source, usage_basis)) AS usage_basis,
@@ -210,11 +211,11 @@ SELECT
     list_reduce(list_transform([outcome, stream_status], lambda word: outcome_word(word)), lambda said, other:
         CASE WHEN coalesce(said, 'unrecognised') = 'unrecognised' THEN coalesce(other, said) ELSE said END)
         AS said_outcome,
-    outcome_word(first_filled(app[$app_outcome_from:$app_outcome_to])) AS app_outcome,
+    outcome_word(first_filled(app[outcome])) AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         WHEN coalesce(cancelled, canceled, aborted, client_disconnected) IS NOT NULL OR app IS NOT NULL
             THEN flag_of(list_concat([cancelled, canceled, aborted, client_disconnected],
-                app[$app_cancelled_from:$app_cancelled_to]))
+                app[cancelled]))
         END AS cancel_flag,
     CASE WHEN error_type <> '' THEN true END AS failed,
     error_type <> '' AND says_cancelled(error_type) AS error_cancelled,
@@ -298,7 +299,7 @@ SOURCE = Source(
             "JSON",
         ),
     },
-    sql=_SQL,
+    sql=placed(_SQL),
     top_keys={
         "tenant": (
             "tenant", "tenant_id", "tenant.id", "organization_id", "organizationId", "org_id", "customer_id",
