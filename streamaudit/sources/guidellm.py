@@ -40,32 +40,40 @@ _PREPARED = """
             FROM runs
         )
     ), told AS (
-        SELECT line, record, is_empty, config, one.how AS how, one.r AS r,
-            coalesce(one.r->>'$.info.timings.request_start', one.r->>'request_start_time') AS began_s,
-            coalesce(one.r->>'$.info.timings.request_end', one.r->>'request_end_time') AS ended_s
-        FROM listed
+        SELECT *, coalesce(r.info.timings.request_start, r.request_start_time) AS began_s,
+            coalesce(r.info.timings.request_end, r.request_end_time) AS ended_s,
+            number_of(r.time_to_first_token_ms) AS first_ms
+        FROM (
+            SELECT line, record, is_empty, config, one.how AS how, one.r AS whole, from_json(one.r, '{"request_id":
+                "VARCHAR", "response_id": "VARCHAR", "request_type": "VARCHAR", "model": "VARCHAR",
+                "request_start_time": "VARCHAR", "request_end_time": "VARCHAR", "request_latency": "VARCHAR",
+                "time_to_first_token_ms": "VARCHAR", "time_to_first_output_token_ms": "VARCHAR",
+                "prompt_tokens": "VARCHAR", "output_tokens": "VARCHAR", "cached_tokens": "VARCHAR",
+                "input_metrics": {"text_tokens": "VARCHAR"}, "output_metrics": {"text_tokens": "VARCHAR"},
+                "info": {"conversation_id": "VARCHAR", "error": "VARCHAR",
+                    "timings": {"request_start": "VARCHAR", "request_end": "VARCHAR"}}}') AS r
+            FROM listed
+        )
     )
     SELECT
-        line, record, CASE WHEN is_empty THEN NULL WHEN r IS NULL THEN 'other' ELSE 'llm' END AS kind,
-        [nullif(r->>'request_type', '')] AS own_routes,
-        coalesce(nullif(r->>'request_id', ''), concat_ws('/', began_s, md5(r::VARCHAR))) AS call_id,
-        nullif(r->>'response_id', '') AS response_id,
-        nullif(coalesce(r->>'model', config->>'$.backend.model', config->>'model'), '') AS model,
-        nullif(r->>'$.info.conversation_id', '') AS session_id,
+        line, record, CASE WHEN is_empty THEN NULL WHEN whole IS NULL THEN 'other' ELSE 'llm' END AS kind,
+        [nullif(r.request_type, '')] AS own_routes,
+        coalesce(nullif(r.request_id, ''), concat_ws('/', began_s, md5(whole::VARCHAR))) AS call_id,
+        nullif(r.response_id, '') AS response_id,
+        nullif(coalesce(r.model, config->>'$.backend.model', config->>'model'), '') AS model,
+        nullif(r.info.conversation_id, '') AS session_id,
         epoch_utc(began_s) AS start_time, epoch_utc(ended_s) AS end_time,
-        coalesce(number_of(r->>'request_latency') * 1000, (number_of(ended_s) - number_of(began_s)) * 1000)
+        coalesce(number_of(r.request_latency) * 1000, (number_of(ended_s) - number_of(began_s)) * 1000)
             AS duration_ms,
-        CASE WHEN number_of(r->>'time_to_first_token_ms') > 0 THEN true END AS streamed,
-        CASE WHEN number_of(r->>'time_to_first_token_ms') > 0 THEN number_of(r->>'time_to_first_token_ms') END
-            AS ttft_ms,
-        number_of(r->>'time_to_first_output_token_ms') AS ttvt_ms,
-        tokens_of(coalesce(r->>'prompt_tokens', r->>'$.input_metrics.text_tokens')) AS input_tokens,
-        CASE WHEN how <> 'error' THEN tokens_of(coalesce(r->>'output_tokens', r->>'$.output_metrics.text_tokens')) END
+        CASE WHEN first_ms > 0 THEN true END AS streamed, CASE WHEN first_ms > 0 THEN first_ms END AS ttft_ms,
+        number_of(r.time_to_first_output_token_ms) AS ttvt_ms,
+        tokens_of(coalesce(r.prompt_tokens, r.input_metrics.text_tokens)) AS input_tokens,
+        CASE WHEN how <> 'error' THEN tokens_of(coalesce(r.output_tokens, r.output_metrics.text_tokens)) END
             AS output_tokens,
-        tokens_of(r->>'cached_tokens') AS cached_input_tokens,
+        tokens_of(r.cached_tokens) AS cached_input_tokens,
         CASE WHEN how <> 'completed' THEN 'tokenizer' END AS usage_basis,
         CASE WHEN how <> 'error' THEN how END AS app_outcome, how = 'error' AS failed,
-        error_class(r->>'$.info.error') AS error_type, message_says_timeout(r->>'$.info.error') AS error_timeout
+        error_class(r.info.error) AS error_type, message_says_timeout(r.info.error) AS error_timeout
     FROM told
 """
 
