@@ -1,4 +1,5 @@
-"""One file's records parsed by DuckDB into ``scratch.staged``, and a second pass that finds where the bad ones are.
+"""One file's records parsed by DuckDB into ``scratch.staged``, and where the bad ones are: of large files a second pass
+finds it.
 
 The statements are static: a way to read the file's container, around a source's own SQL.
 """
@@ -13,6 +14,8 @@ from streamaudit.sources import Source, parameters
 from streamaudit.store import Store, sql_text
 
 _USUAL_OBJECT_BYTES = 16 << 20
+# A plain file up to this size is read by one thread anyway, so that its records can be numbered at once.
+_NUMBERED_BYTES = 16 << 20
 
 # Fields of records that a container gives whole.
 _TAKEN_APART = """
@@ -48,10 +51,11 @@ FROM scratch.staged WHERE false
 _STAGE = """
 INSERT INTO scratch.staged BY NAME
 WITH records AS ({read})
-SELECT * EXCLUDE (line), hash(*COLUMNS(* EXCLUDE (line, input_hash))) AS record_hash, {reason} AS reason
+SELECT *, hash(*COLUMNS(* EXCLUDE (line, input_hash))) AS record_hash, {reason} AS reason
 FROM ({judged})
 """
-_STAGE_MISSED = "INSERT INTO scratch.staged (reason) SELECT reason FROM ({missed})"
+_STAGE_MISSED = "INSERT INTO scratch.staged (line, reason) SELECT no, reason FROM ({missed})"
+_STAGED_REJECTS = "SELECT line, reason FROM scratch.staged WHERE reason IS NOT NULL ORDER BY line"
 _NUMBER_REJECTS = """
 WITH records AS ({read})
 SELECT line, reason FROM (SELECT *, {reason} AS reason FROM ({judged})) WHERE reason IS NOT NULL ORDER BY line
@@ -74,7 +78,7 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
 
     Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
-    read, judged = _read(file, source, mapping, numbered=False), _JUDGED.format(normalise=source.sql)
+    read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _JUDGED.format(normalise=source.sql)
     statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
     bound = _bound(file, source, mapping, salt)
     try:
@@ -103,23 +107,38 @@ def partial_parts(store: Store, file: InputFile) -> int:
 
 
 def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> tuple[Reject, ...]:
-    """The rejects with their true lines, from a second pass that only a file with rejects needs."""
+    """The rejects with their true lines, from a second pass that only a large file with rejects needs."""
     if not store.one("SELECT count(reason) FROM scratch.staged")[0]:
         return ()
+    try:
+        found = dict[int, list[str]]()
+        for record, reason in _rejected(store, file, source, mapping, salt):
+            found.setdefault(record, []).append(reason)
+        return tuple(file.container.locate(file, found))
+    except DAMAGED:
+        raise ReadFailure(_DAMAGE[file.compression]) from None
+
+
+def _rejected(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> list[tuple[int, str]]:
+    """The ordinal and the reason of each reject."""
+    if _is_numbered(file):
+        return store.query(_STAGED_REJECTS)
     read = _read(file, source, mapping, numbered=True)
     statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_JUDGED.format(normalise=source.sql))
     bound = {**_bound(file, source, mapping, salt), "object_bytes": longest_object(file)}
-    container, found = file.container, dict[int, list[str]]()
+    container = file.container
     store.script(container.forget)
-    try:
-        with reading():
-            rejected = store.query(statement, bound)
-        for record, reason in (*rejected, *(store.query(container.missed) if container.missed else ())):
-            found.setdefault(record, []).append(reason)
-        store.script(container.forget)
-        return tuple(container.locate(file, found))
-    except DAMAGED:
-        raise ReadFailure(_DAMAGE[file.compression]) from None
+    with reading():
+        rejected = store.query(statement, bound)
+    missed = store.query(container.missed) if container.missed else []
+    store.script(container.forget)
+    return [*rejected, *missed]
+
+
+def _is_numbered(file: InputFile) -> bool:
+    """Whether records are numbered when they are read first."""
+    size = file.size if file.compression == "none" else 16 * file.size
+    return not file.container.numbered or size <= _NUMBERED_BYTES
 
 
 def whole_records(file: InputFile) -> tuple[str, dict[str, Any]]:

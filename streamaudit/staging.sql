@@ -2,7 +2,7 @@
 -- every record that is rejected; ``ready`` is what all sources share: the outcome, and whether a stream streamed.
 
 CREATE OR REPLACE TABLE scratch.staged (
-    kind VARCHAR, reason VARCHAR,
+    line BIGINT, kind VARCHAR, reason VARCHAR,
     call_id VARCHAR, trace_id VARCHAR, parent_id VARCHAR, logical_request_id VARCHAR, attempt_number INTEGER,
     response_id VARCHAR, name VARCHAR, span_kind VARCHAR,
     model VARCHAR, response_model VARCHAR, provider VARCHAR, route VARCHAR, route_rank INTEGER, tenant VARCHAR,
@@ -25,7 +25,7 @@ CREATE OR REPLACE TABLE scratch.staged (
 CREATE OR REPLACE TEMP VIEW ready AS
 WITH decided AS (
     SELECT
-        *,
+        * EXCLUDE (line),
         rowid AS staged_row,
         -- The first rule that speaks decides; cancel_evidence names it.
         CASE
