@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Made
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
+            shutil.rmtree(folder / "content", ignore_errors=True)  # of a worker that failed to make it
             (folder / "content").mkdir()
             kept.write_bytes(pickle.dumps(make(folder / "content")))
     return pickle.loads(kept.read_bytes())  # type: ignore[no-any-return]

@@ -103,6 +103,15 @@ def _percentile(column: Column, record: dict[str, Value]) -> Mark | None:
     return None
 
 
+def kept_if_any(table: Table, name: str) -> Table:
+    """The same table, with a column kept in sight where any row has something in it."""
+    place = table.position(name)
+    if not any(row[place] for row in table.rows):
+        return table
+    shown = [replace(column, kept=True) if column.name == name else column for column in table.columns]
+    return replace(table, columns=tuple(shown))
+
+
 def bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) -> Mark | None:
     """How a sum is to be read beside its interval: as an estimate when it stands above the low end, as a lower bound
     when the high end is further up or calls are left out, as it is otherwise. None for an unknown sum."""

@@ -4,13 +4,12 @@ Every cancelled call is exact, estimated, bounded or unknown (view ``call_tax``)
 adds 0 to the low end and makes the high end unknown.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
-from streamaudit.audits import bound, group_tables, high_end
+from streamaudit.audits import bound, group_tables, high_end, kept_if_any
 from streamaudit.audits._notes import interval_and_notes, price_note
+from streamaudit.audits._unseen import by_cause, by_outcome
 from streamaudit.report import Column, Mark, Note, Report, Table, Value
 from streamaudit.scope import Scope
 from streamaudit.store import Store
@@ -159,53 +158,6 @@ SELECT
 FROM (SELECT *, CASE WHEN cancelled = 0 THEN none::DOUBLE ELSE tax_usd END AS usd FROM (_SUMS))
 """.replace("_SUMS", _SUMS)
 
-_UNSEEN = (
-    Column("calls", "calls", "calls that ended so", kept=True),
-    Column("unseen_output_low_tokens", "tokens", "sum of the low ends; unknown calls add 0", kept=True),
-    Column("unseen_output_tokens", "tokens", "billed output nobody saw, exact and estimated calls"),
-    Column("unseen_output_high_tokens", "tokens", "sum of the high ends; NULL as soon as one is unknown", wide=True),
-    Column("unseen_output_usd", "usd", "exact and estimated calls in dollars", kept=True),
-    Column("unseen_output_low_usd", "usd", "the low ends in dollars", wide=True),
-    Column("unseen_input_tokens", "tokens", "prompts of calls stopped before the first token", wide=True),
-    Column("exact_calls", "calls", "billed and rendered both known"),
-    Column("estimated_calls", "calls", "by a stated rule"),
-    Column("bounded_calls", "calls", "an interval only"),
-    Column("unknown_calls", "calls", "neither"),
-)
-OUTCOME_COLUMNS = (
-    Column("ended_early", None, "how the call ended: cancelled, timeout, interrupted, error, or all of them"), *_UNSEEN,
-)  # fmt: skip
-CAUSE_COLUMNS = (
-    Column("ended_early", None, "how the call ended"),
-    Column("ended_by", None, "who or what ended it: user, client, server, infrastructure_limit, deadline, ..."),
-    *_UNSEEN,
-)  # fmt: skip
-
-_UNSEEN_SUMS = """
-    count(*), coalesce(sum(tax_low), 0)::BIGINT, sum(tax_best)::BIGINT,
-    CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END,
-    priced_sum(tax_best, tax_best_usd), priced_sum(tax_low, tax_low_usd),
-    coalesce(sum(input_tokens) FILTER (unseen)::BIGINT, CASE WHEN NOT bool_or(no_input) THEN 0 END),
-    count(*) FILTER (tax_class = 'exact'), count(*) FILTER (tax_class = 'estimated'),
-    count(*) FILTER (tax_class = 'bounded'), count(*) FILTER (tax_class = 'unknown'),
-    [
-        CASE WHEN bool_or(no_input) THEN 'unseen_input_tokens' END,
-        CASE WHEN bool_or(tax_best > 0 AND tax_best_usd IS NULL) THEN 'unseen_output_usd' END,
-        CASE WHEN bool_or(tax_low > 0 AND tax_low_usd IS NULL) THEN 'unseen_output_low_usd' END
-    ]
-FROM (
-    SELECT *, unseen IS NULL OR (unseen AND input_tokens IS NULL) AS no_input
-    FROM (
-        SELECT *, ended_early AND prompt_unseen(unseen_prompt, cache_hit, cancelled_at_ms, ttft_ms, ran_on,
-            rendered_low, rendered_chars, delivered_tokens, delivered_low, chunk_count, output_chars) AS unseen
-        FROM scope WHERE ended_early OR ended_by = 'length'
-    )
-)
-"""
-_BY_OUTCOME = "SELECT outcome, " + _UNSEEN_SUMS + " WHERE ended_early GROUP BY outcome"
-# A completed answer that its cap cut off was seen whole: it is listed and has no tax.
-_BY_CAUSE = "SELECT outcome, ended_by, " + _UNSEEN_SUMS + " GROUP BY ALL ORDER BY 3 DESC, 1, 2"
-
 STOPPED_COLUMNS = (
     Column("provider"),
     Column("route"),
@@ -296,7 +248,6 @@ FROM (
 
 _BESIDE_PARTS = ("tax_tokens",)
 PARTS = ("tax_hidden_tokens", "tax_undelivered_tokens", "tax_unread_tokens", "tax_unsplit_tokens")
-_ORDER = ("cancelled", "timeout", "interrupted", "error")
 
 
 def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, if_stopped: bool = False) -> Report:
@@ -307,11 +258,11 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     """
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank)
-    tables = tuple(_classes_shown(_parts_shown(table) if split else table, "tax_bounded_calls") for table in tables)
+    tables = tuple(kept_if_any(_parts_shown(table) if split else table, "tax_bounded_calls") for table in tables)
     params = scope.total().params()
     if split:
         tables = (*tables, _bars(tables[0]), _waterfall(store, scope))
-    tables = (*tables, _by_outcome(store, scope), _listed(store, scope, "by_cause", CAUSE_COLUMNS, _BY_CAUSE))
+    tables = (*tables, by_outcome(store, scope), by_cause(store, scope))
     if if_stopped:
         tables = (*tables, _listed(store, scope, "if_stopped", STOPPED_COLUMNS, _IF_STOPPED))
     unpriced = _listed(store, scope, "unpriced_models", UNPRICED_COLUMNS, _UNPRICED)
@@ -327,10 +278,8 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
 
 def _listed(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: str) -> Table:
     found = store.query(scope.total().sql(query), scope.total().params())
-    table = Table(name, columns, tuple(tuple(row[: len(columns)]) for row in found))
-    if columns == STOPPED_COLUMNS:
-        return _stopped_marks(table)
-    return _unseen_marks(table, [row[-1] for row in found]) if columns == CAUSE_COLUMNS else table
+    table = Table(name, columns, tuple(tuple(row) for row in found))
+    return _stopped_marks(table) if columns == STOPPED_COLUMNS else table
 
 
 def _bars(table: Table) -> Table:
@@ -369,58 +318,6 @@ def _parts_shown(table: Table) -> Table:
     return replace(table, columns=columns)
 
 
-def _classes_shown(table: Table, name: str) -> Table:
-    """The same table, the count of calls with an interval and no value in sight where there are any."""
-    place = table.position(name)
-    if not any(row[place] for row in table.rows):
-        return table
-    shown = [replace(column, kept=True) if column.name == name else column for column in table.columns]
-    return replace(table, columns=tuple(shown))
-
-
-def _by_outcome(store: Store, scope: Scope) -> Table:
-    found = {row[0]: row for row in store.query(scope.total().sql(_BY_OUTCOME), scope.total().params())}
-    empty: tuple[Any, ...] = (0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, [])
-    rows = [tuple(found.get(name, (name, *empty))) for name in _ORDER]
-    end = len(OUTCOME_COLUMNS)
-    summed = [_sum([row[index] for row in rows]) for index in range(1, end)]
-    high = [column.name for column in OUTCOME_COLUMNS].index("unseen_output_high_tokens")
-    if any(row[high] is None for row in rows):
-        summed[high - 1] = None
-    partial = [row[end] for row in rows]
-    missing = [column.name for index, column in enumerate(OUTCOME_COLUMNS) if any(row[index] is None for row in rows)]
-    shown = (*(row[:end] for row in rows), ("paid for nothing", *summed))
-    # With --by outcome the groups of all calls have that name.
-    name = "unseen_by_outcome" if scope.by == ("outcome",) else "by_outcome"
-    return _unseen_marks(Table(name, OUTCOME_COLUMNS, shown), [*partial, [*missing, *chain(*partial)]])
-
-
-def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Table:
-    """Mark sums that leave calls out, or rest on estimates, as what they are."""
-    marks: dict[tuple[int, str], Mark] = {}
-    for index, record in enumerate(table.records()):
-        left_out = partial[index]
-        low, high = record["unseen_output_low_tokens"], record["unseen_output_high_tokens"]
-        known = low is not None and low == high
-        usd, low_usd = record["unseen_output_usd"], record["unseen_output_low_usd"]
-        found = {
-            "unseen_output_low_tokens": bound(low, low, high),
-            "unseen_output_tokens": bound(record["unseen_output_tokens"], low, high),
-            "unseen_output_usd": bound(
-                usd, low_usd, usd if known else None, leaves_out="unseen_output_usd" in left_out
-            ),
-            "unseen_output_low_usd": bound(
-                low_usd, low_usd, low_usd if known else None, leaves_out="unseen_output_low_usd" in left_out
-            ),
-            "unseen_input_tokens": bound(record["unseen_input_tokens"], None, None)
-            if "unseen_input_tokens" in left_out else None,
-        }  # fmt: skip
-        # Of an answer that its cap cut off nothing was unseen.
-        if record["ended_early"] != "completed":
-            marks |= {(index, name): mark for name, mark in found.items() if mark}
-    return _classes_shown(replace(table, marks=marks), "bounded_calls")
-
-
 def _stopped_marks(table: Table) -> Table:
     marks: dict[tuple[int, str], Mark] = {}
     for index, record in enumerate(table.records()):
@@ -430,11 +327,6 @@ def _stopped_marks(table: Table) -> Table:
                 high: high_end(record[high], record["open_calls"], differs=record[low] != record[high])}  # fmt: skip
             marks |= {(index, name): mark for name, mark in found.items() if mark}
     return replace(table, marks=marks)
-
-
-def _sum(values: list[Any]) -> Any:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
 
 
 def _class_notes(tables: tuple[Table, ...]) -> tuple[Note, ...]:
