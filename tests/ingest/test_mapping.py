@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from sample_traces.records import helicone, langsmith, litellm, log, openrouter
 from streamaudit.fields import Survey, survey
 from streamaudit.mapping import MAPPABLE, Mapping, can_fill, near_path
 from streamaudit.reader import Reader
 from streamaudit.sources import Match, claims, discover
 from streamaudit.store import Store
-from tests.sources.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
-from tests.sources.gateways import helicone, langsmith, litellm, openrouter
-from tests.sources.test_datadog_shapes import log
 from tests.support import (
     Record,
     calls,

@@ -19,10 +19,10 @@ from sample_traces import (
     write_phoenix_frame,
     write_raw,
 )
+from sample_traces.benchmarks import aiperf, llmperf
 from streamaudit.render import Screen, load
 from streamaudit.scope import Scope
 from streamaudit.store import Store
-from tests.sources.benchmarks import aiperf, llmperf
 from tests.support import (
     AUDITS,
     CONTENT_MARKER,

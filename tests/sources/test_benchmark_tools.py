@@ -7,8 +7,8 @@ from random import Random
 import numpy as np
 import pytest
 
+from sample_traces.benchmarks import aiperf, genai_perf, guided, guidellm, llmperf, vllm
 from streamaudit.store import Store
-from tests.sources.benchmarks import aiperf, genai_perf, guided, guidellm, llmperf, vllm
 from tests.support import Record, calls, content, equation, ingest, notes, rows_of, store_of, total, write_lines
 
 

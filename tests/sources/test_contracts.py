@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 
 from sample_traces import Fleet
+from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from sample_traces.records import log, openrouter, spend_row
 from streamaudit.ingest import Ingest, Options, scratch
 from streamaudit.mapping import Mapping
 from streamaudit.reader import Reader
 from streamaudit.sources import APP_KEYS, Match, Source, discover, parameters
 from streamaudit.store import Store, sql_text
 from tests.figures.test_forms_agree import FORMS
-from tests.sources.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
-from tests.sources.gateways import openrouter, spend_row
-from tests.sources.test_datadog_shapes import log
 from tests.support import audit, calls, equation, ingest, raw_call, write_lines
 
 SOURCES = discover()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sample_traces.records import log
 from streamaudit.ingest import FileResult
 from streamaudit.store import Store
 from tests.support import Record, calls, datadog_span, ingest, write_lines
@@ -36,14 +37,6 @@ def apm(name: str, custom: Record, **fields: Any) -> Record:
         "tags": ["compute", "version:9"], **fields,
     }  # fmt: skip
     return {"id": "opaque", "type": "spans", "attributes": attributes}
-
-
-def log(**fields: Any) -> Record:
-    known = {"model": "gpt-4o-mini", "ttft_ms": 734, "duration_ms": 6412, "output_tokens": 288, "tenant": "Acme"}
-    return {
-        "_id": "log-1", "date": "2026-11-16T08:00:10.000Z", "service": "shop", "message": "llm_call",
-        "tags": ["env:prod", "version:9"], "attributes": {**known, **fields},
-    }  # fmt: skip
 
 
 def text(file: Path, *values: object) -> Path:

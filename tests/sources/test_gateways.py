@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from sample_traces.records import START_S, helicone, langsmith, litellm, openrouter, spend_row
 from streamaudit.store import Store
-from tests.sources.gateways import START_S, helicone, langsmith, litellm, openrouter, spend_row
 from tests.support import Record, calls, ingest, store_of, write_lines
 
 START = datetime(2026, 11, 16, 8)

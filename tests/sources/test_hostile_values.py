@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from sample_traces.records import helicone, langsmith, litellm, log, openrouter
 from streamaudit.sources import APP_KEYS, discover
 from streamaudit.store import Store
-from tests.sources.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
-from tests.sources.gateways import helicone, langsmith, litellm, openrouter
-from tests.sources.test_datadog_shapes import log
 from tests.support import (
     Record,
     audit,

@@ -1,18 +1,22 @@
-"""Records of benchmark tools, made up."""
+"""Single records of benchmark tools, made up, with marked texts that must be found nowhere."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from tests.support import Record
+Record = dict[str, Any]
 
 START_NS = 1_794_816_000_000_000_000
 
 
-def aiperf(name: str, *, early: bool = False, cancelled: bool = False) -> Record:
-    """One AIPerf request of 1.3 s: a first chunk after 400 ms and three gaps."""
+def aiperf(
+    name: str, *, early: bool = False, cancelled: bool = False, ttft_ms: float = 400.0,
+    gaps_ms: Sequence[float] = (250.0, 400.0, 250.0),
+) -> Record:  # fmt: skip
+    """One AIPerf request of 1.3 s: a first chunk and what came after it."""
     names = {"x_request_id": name, "x_correlation_id": f"trace-{name}", "conversation_id": "c", "turn_index": 0}
     end_ns = START_NS + 1_300_000_000
-    gaps = {"value": [250.0, 400.0, 250.0], "unit": "ms"}
+    gaps = {"value": list(gaps_ms), "unit": "ms"}
     sizes = {
         "input_sequence_length": {"value": 550, "unit": "tokens"},
         "output_sequence_length": {"value": 90, "unit": "tokens"},
@@ -22,7 +26,7 @@ def aiperf(name: str, *, early: bool = False, cancelled: bool = False) -> Record
     if early:
         record: Record = {"metadata": {**names, "timestamp_ns": START_NS, "credit_phase": "profiling"}}
         record["metrics"] = {
-            "ttft": {"value": 400.0, "unit": "ms"}, "request_latency": {"value": 1300.0, "unit": "ms"},
+            "ttft": {"value": ttft_ms, "unit": "ms"}, "request_latency": {"value": 1300.0, "unit": "ms"},
             "inter_chunk_latency": gaps, "min_request_timestamp": {"value": START_NS, "unit": "ns"},
             "max_response_timestamp": {"value": end_ns, "unit": "ns"}, **sizes,
         }  # fmt: skip
@@ -30,7 +34,7 @@ def aiperf(name: str, *, early: bool = False, cancelled: bool = False) -> Record
         times = {"request_start_ns": START_NS, "request_end_ns": end_ns, "benchmark_phase": "profiling"}
         record = {"metadata": {**names, **times, "was_cancelled": cancelled, "session_num": 1}}
         record["metrics"] = {
-            "time_to_first_token": {"value": 400.0, "unit": "ms"},
+            "time_to_first_token": {"value": ttft_ms, "unit": "ms"},
             "request_latency": {"value": 1_300_000, "unit": "us"},
             "inter_chunk_latency": gaps, **sizes,
         }  # fmt: skip
@@ -67,16 +71,26 @@ def vllm(name: str, /, **fields: Any) -> Record:
 
 def genai_perf(name: str, /, **fields: Any) -> Record:
     """A profile export of one request: two chunks, its usage and the end of the stream."""
+    return profile_export([profiled(int(name, 36))], **fields)
+
+
+def profile_export(requests: list[Record], **fields: Any) -> Record:
+    """A profile export of genai-perf."""
+    experiments = [{"experiment": {"mode": "concurrency", "value": 1}, "requests": requests}]
+    return {"service_kind": "openai", "endpoint": "v1/chat/completions", "experiments": experiments, **fields}
+
+
+def profiled(after_ns: int, heard_ms: Sequence[int] = (400, 500, 700)) -> Record:
+    """One request of a profile export: when each response was heard; the last two have no words but the usage."""
     usage = {"prompt_tokens": 7, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 2}}
-    said = [{"choices": [{"delta": {"content": "CONFIDENTIAL-ANSWER-1"}}]}, {"choices": []}, {"usage": usage}]
-    request = {
-        "timestamp": START_NS + int(name, 36), "response_outputs": [
-            {"response": f"data: {json.dumps(one, separators=(',', ':'))}"} for one in said],
-        "response_timestamps": [START_NS + int(name, 36) + 1_000_000 * at for at in (400, 500, 700)],
+    words: list[Record] = [{"choices": [{"delta": {"content": "CONFIDENTIAL-ANSWER-1"}}]}] * (len(heard_ms) - 2)
+    return {
+        "timestamp": START_NS + after_ns, "response_outputs": [
+            {"response": f"data: {json.dumps(one, separators=(',', ':'))}"}
+            for one in (*words, {"choices": []}, {"usage": usage})],
+        "response_timestamps": [START_NS + after_ns + 1_000_000 * at for at in heard_ms],
         "request_inputs": {"payload": json.dumps({"model": "m", "stream": True, "max_tokens": 50})},
     }  # fmt: skip
-    experiments = [{"experiment": {"mode": "concurrency", "value": 1}, "requests": [request]}]
-    return {"service_kind": "openai", "endpoint": "v1/chat/completions", "experiments": experiments, **fields}
 
 
 def guidellm(name: str, /, **lists: list[Record]) -> Record:

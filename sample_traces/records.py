@@ -1,8 +1,8 @@
-"""Records of gateways and tracers, made up: of each one call of five seconds."""
+"""Single records of gateways, tracers and logs, made up: of each one call."""
 
 from typing import Any
 
-from tests.support import Record
+Record = dict[str, Any]
 
 START_S = 1_794_816_000
 
@@ -63,3 +63,12 @@ def openrouter(name: str, /, **fields: Any) -> Record:
         "tokens_completion": 90, "native_tokens_prompt": 50, "native_tokens_completion": 100,
         "native_tokens_reasoning": 20, "native_tokens_cached": 0, "total_cost": 0.003, "external_user": "u1", **fields,
     }}  # fmt: skip
+
+
+def log(name: str = "log-1", /, **fields: Any) -> Record:
+    """A line of a Datadog log archive that an application wrote of its call."""
+    known = {"model": "gpt-4o-mini", "ttft_ms": 734, "duration_ms": 6412, "output_tokens": 288, "tenant": "Acme"}
+    return {
+        "_id": name, "date": "2026-11-16T08:00:10.000Z", "service": "shop", "message": "llm_call",
+        "tags": ["env:prod", "version:9"], "attributes": {**known, **fields},
+    }  # fmt: skip
