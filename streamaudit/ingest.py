@@ -32,6 +32,7 @@ from streamaudit.reader.remote import is_remote, masked, stamp
 from streamaudit.sources import Match, Refusal, Source, claims, discover
 from streamaudit.stage import explain, find_rejects, partial_parts, stage
 from streamaudit.store import Store, sql_text
+from streamaudit.suspect import DIVERSE, for_diversity, shared_ends
 from streamaudit.traces import recompute
 from streamaudit.unfilled import left_empty, unfilled
 
@@ -83,6 +84,10 @@ class FileResult:
     absent: dict[str, str | None] = field(default_factory=dict)
     """Mapped columns for which no record has the user's path, each with the path that may have been meant."""
     partial_pages: int = 0
+    for_diversity: int = 0
+    """Calls that the vendor kept because they are rare; see ``suspect``."""
+    shared_ends: int = 0
+    """Traces of which all spans end at one moment; 0 unless most traces do."""
     """Pages that say that the vendor's time was up before they were whole."""
     emptied: dict[str, int] = field(default_factory=dict)
     """By column, calls that have a value only under another key than the one in ``keys``."""
@@ -221,10 +226,12 @@ class Ingest:
                 too_many = self._too_many(len(rejects) - part.unfinished)
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
+                diverse, same_end = for_diversity(store), shared_ends(store)
                 price(store)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
-                counts, load_id, keys, emptied = self._merge(part, source, match, rejects)
+                variant = match.variant + DIVERSE if diverse else match.variant
+                counts, load_id, keys, emptied = self._merge(part, source, variant, rejects)
             paths = self._options.mapping.paths
             absent = {
                 column: near_path(paths[column][0], file.head) for column in unfilled(store, self._options.mapping)
@@ -232,6 +239,7 @@ class Ingest:
         return FileResult(
             file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
             remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
+            for_diversity=diverse, shared_ends=same_end,
         )  # fmt: skip
 
     def _parse(
@@ -270,7 +278,7 @@ class Ingest:
         return None
 
     def _merge(
-        self, part: Part, source: Source, match: Match, rejects: Sequence[Reject]
+        self, part: Part, source: Source, variant: str, rejects: Sequence[Reject]
     ) -> tuple[Counts, int, dict[str, str], dict[str, int]]:
         """Everything that changes the store for one file, inside the caller's transaction."""
         store, file, mark = self._store, part.file, part.mark
@@ -293,7 +301,7 @@ class Ingest:
         if rate is None:
             rate = store.one("SELECT min(sample_rate) FROM scratch.staged WHERE sample_rate > 0")[0]
         store.run(_RECORD_LOAD, {
-            **about, "load_id": load_id, "format": source.name, "variant": match.variant,
+            **about, "load_id": load_id, "format": source.name, "variant": variant,
             "tool": streamaudit.__version__,
             "read": counts.read, "new": counts.new, "repeated": counts.repeated, "replaced": counts.replaced,
             "rejected": counts.rejected, "not_calls": counts.not_calls, "sample_rate": rate,

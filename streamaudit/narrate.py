@@ -44,6 +44,18 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
             f"  {pages} that the search ran out of time: calls are missing, export shorter windows",
             level="warning", file=outcome.shown,
         )  # fmt: skip
+    if outcome.for_diversity:
+        log.say(
+            f"  {outcome.for_diversity:,} calls were kept by diversity sampling, for being rare: latencies are not "
+            "those of the traffic",
+            level="warning", file=outcome.shown,
+        )  # fmt: skip
+    if outcome.shared_ends:
+        log.say(
+            f"  all spans of a trace end at one moment in {outcome.shared_ends:,} traces: durations are doubtful, the "
+            "exporter may have stamped whole batches",
+            level="warning", file=outcome.shown,
+        )  # fmt: skip
     for reject in outcome.rejects[:3]:
         place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
         log.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)

@@ -19,7 +19,7 @@ CREATE OR REPLACE TABLE scratch.staged (
     cancelled_by VARCHAR, cancelled_at_ms DOUBLE, upstream_cancelled BOOLEAN, upstream_end_ms DOUBLE,
     finish_reason VARCHAR, http_status INTEGER, error_type VARCHAR,
     input_hash VARCHAR, output_chars BIGINT, visible_output_chars BIGINT, source_updated_at TIMESTAMP,
-    sample_rate DOUBLE, record_hash UBIGINT
+    sample_rate DOUBLE, for_diversity BOOLEAN, record_hash UBIGINT
 );
 
 CREATE OR REPLACE TEMP VIEW ready AS

@@ -52,6 +52,11 @@ _SAMPLED = """
 SELECT count(*), min(sample_rate), max(sample_rate)
 FROM scope JOIN (SELECT load_id, sample_rate FROM store.loads WHERE sample_rate < 1) USING (load_id)
 """
+_DIVERSE = """
+SELECT count(*) FROM scope
+JOIN (SELECT load_id FROM store.loads WHERE ends_with(variant, ', kept for diversity')) USING (load_id)
+"""
+_ANY_DIVERSE = "SELECT count(*) FROM store.loads WHERE ends_with(variant, ', kept for diversity')"
 
 SLACK = 0.05
 """Data that ends (or starts) within this share of the window from its edge covers it: traffic is never seamless."""
@@ -134,8 +139,9 @@ def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]
         if count and not (code == "embeddings" and "operation" in scope.by)
     )
     tenants = tenant_notes(sum(one.with_user for one in sources)) if _lacks_tenants(scope, sources) else ()
-    return (*_empty(store, sources), *_window_notes(store, scope, sources), *_sampled(store, scope), *counted,
-        *rejected_notes(store), *tenants, *_never_cancelled(store, sources))  # fmt: skip
+    return (*_empty(store, sources), *_window_notes(store, scope, sources), *_sampled(store, scope),
+        *diverse_note(store, scope), *counted, *rejected_notes(store), *tenants,
+        *_never_cancelled(store, sources))  # fmt: skip
 
 
 def _empty(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
@@ -246,6 +252,20 @@ def _sampled(store: Store, scope: Scope) -> tuple[Note, ...]:
             "sampled", f"{calls:,} calls are a sample (rate {rate}): totals are under-counts, and are not scaled", calls
         ),
     )
+
+
+def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """Spans that were kept for being rare say nothing of how the traffic's latencies are spread."""
+    if not store.one(_ANY_DIVERSE)[0]:
+        return ()
+    calls = store.one(scope.total().sql(_DIVERSE), scope.total().params())[0]
+    if not calls:
+        return ()
+    message = (
+        f"{calls:,} calls are of files with spans that Datadog kept by diversity sampling, for being rare: "
+        "their latencies are not those of the traffic, and no base for a comparison"
+    )
+    return (Note("diversity_sampled", message, calls),)
 
 
 def _never_cancelled(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:

@@ -98,7 +98,10 @@ def command(
 
     Example: streamaudit diff --by route
     """
+    from dataclasses import replace
+
     from streamaudit import log
+    from streamaudit.audits._notes import diverse_note
     from streamaudit.diff import report as diffs
     from streamaudit.diff.sides import Gate, asked_for
     from streamaudit.errors import EXIT_GATE_FAILED, EXIT_OK
@@ -122,7 +125,7 @@ def command(
         base = request.baseline
         found = gate.judged(diffs.run_against(store, scope, ask, base) if base else diffs.run(store, scope, ask))
         failed.append(gate.fails(found))
-        return found
+        return replace(found, notes=(*found.notes, *diverse_note(store, scope)))
 
     run_audit(audit, request.scope(grouping.by), request.inputs, writing, grouping.top)
     return EXIT_GATE_FAILED if any(failed) else EXIT_OK

@@ -24,7 +24,7 @@ _NESTED = {
     f"output {_SAID})",
 }
 """Parsed once: where texts are long, each look into them as JSON would hold all of them once more."""
-_APM = ("resource_name", "start_timestamp", "end_timestamp")
+_APM = ("resource_name", "start_timestamp", "end_timestamp", "retained_by", "ingestion_reason")
 _METRICS = (
     "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens",
     "time_to_first_token", "estimated_total_cost", "estimated_input_cost", "estimated_output_cost", "total_cost",
@@ -221,6 +221,11 @@ opened AS (
                     lambda m: CASE WHEN m.role IS DISTINCT FROM 'reasoning' THEN length(m.content) END))) END,
             user_id := s.custom->>'$.usr.id', version := s.custom->>'version',
             error_type := coalesce(s.meta.error."type", s.meta."error.type", s.custom->>'$.error.type'),
+            -- Kept because they are rare: the intelligent retention filter's own words (trace retention documentation).
+            for_diversity := s.custom IS NOT NULL AND (
+                'diversity_sampling' IN (s.retained_by, s.ingestion_reason, s.custom->>'retained_by')
+                OR list_has_any(try_cast(s.tags AS VARCHAR[]),
+                    ['retained_by:diversity_sampling', 'ingestion_reason:diversity_sampling'])),
             _dd := s._dd
         ) AS a
     FROM (

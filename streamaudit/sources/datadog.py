@@ -205,7 +205,8 @@ SELECT
             OR says_cancelled(finish_reason) OR http_status IN (499, 460, 408, 504, 524))
         THEN 'tokenizer' END, CASE WHEN a.is_estimate THEN 'tokenizer' END) AS usage_basis,
     -- Only the tracer's own events say it; the export API does not show that spans were sampled.
-    CASE WHEN number_of(a._dd->>'sample_rate') BETWEEN 0 AND 1 THEN number_of(a._dd->>'sample_rate') END AS sample_rate
+    CASE WHEN number_of(a._dd->>'sample_rate') BETWEEN 0 AND 1 THEN number_of(a._dd->>'sample_rate') END AS sample_rate,
+    a.for_diversity AS for_diversity
 FROM judged
 """
 )
@@ -271,7 +272,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=4,
+    version=5,
     recognise=recognise,
     fields=FIELDS,
     sql=placed(_SQL),

@@ -39,8 +39,8 @@ MIN_NOTED = 0.01
 """What fewer calls than this share lack changes no figure of a summary."""
 
 _CAVEATS = frozenset({
-    "empty", "data_range", "data_starts", "sampled", "rejected", "no_tenant", "tenant_from_user", "no_cancels",
-    "no_start_time", "other_hours", "inputs_changed",
+    "empty", "data_range", "data_starts", "sampled", "diversity_sampled", "rejected", "no_tenant", "tenant_from_user",
+    "no_cancels", "no_start_time", "other_hours", "inputs_changed",
 })  # fmt: skip
 _CAVEATS_OF_SHARE = frozenset({"usage_unknown", "cost_unknown", "outcome_unknown", "outcome_word"})
 

@@ -10,8 +10,9 @@ import pytest
 
 from sample_traces.records import log
 from streamaudit.ingest import FileResult
+from streamaudit.scope import Scope
 from streamaudit.store import Store
-from tests.support import Record, calls, datadog_span, ingest, write_lines
+from tests.support import AUDITS, Record, calls, datadog_span, ingest, write_lines
 
 USAGE = {"input_tokens": 57, "output_tokens": 12}
 
@@ -214,6 +215,36 @@ def test_a_page_whose_search_ran_out_of_time_is_told(store: Store, tmp_path: Pat
     whole = {"data": page(spans), "meta": {"status": "done", "page": None}}
     results = ingest(store, text(tmp_path / "a.json", partial, whole), text(tmp_path / "b.json", whole))
     assert [one.partial_pages for one in results] == [1, 0]
+
+
+def test_spans_kept_for_being_rare_are_told(store: Store, tmp_path: Path) -> None:
+    """By an attribute or a tag, at ingest and in reports of the file; not in those of another."""
+    model = {"openai": {"request": {"model": "m"}}}
+    spans = [apm("d1", model, retained_by="diversity_sampling"), apm("d2", model), apm("d3", model, tags=[
+        "compute", "retained_by:diversity_sampling"])]  # fmt: skip
+    files = write_lines(tmp_path / "a.jsonl", spans), write_lines(tmp_path / "b.jsonl", [apm("e1", model)])
+    assert [one.for_diversity for one in ingest(store, *files)] == [2, 0]
+    for where, told in (("true", 3), ("call_id = 'e1'", None)):
+        notes = {note.code: note.count for note in AUDITS["ttft"].run(store, Scope(where=where)).notes}
+        assert notes.get("diversity_sampled") == told
+
+
+def test_ends_that_whole_batches_share_are_told(store: Store, tmp_path: Path) -> None:
+    """A parent that ends with its last child, a chain of parents and a clock of whole seconds are as they should be."""
+    second, files = 10**9, []
+    for name, under, shared, at in (
+        ("batch", "0", True, 123456000), ("last", "0", False, 123456000), ("chain", None, True, 123456000),
+        ("clock", "0", True, 0),
+    ):  # fmt: skip
+        begin, end = 1763280000 * second + at, 1763280007 * second + at
+        starts = [begin + n * second for n in range(4)]
+        ends = [end if shared or n in (0, 3) else start + second // 2 for n, start in enumerate(starts)]
+        files.append(write_lines(tmp_path / f"{name}.jsonl", [
+            datadog_span(f"{name}{n}", trace_id=name, start_ns=starts[n], duration=ends[n] - starts[n],
+                parent_id=f"{name}{under or n - 1}" if n else "undefined", span_kind="llm" if n else "agent")
+            for n in range(4)
+        ]))  # fmt: skip
+    assert [one.shared_ends for one in ingest(store, *files)] == [1, 0, 0, 0]
 
 
 def test_a_ddsql_table_is_read_by_its_own_names(store: Store, tmp_path: Path) -> None:
