@@ -31,8 +31,8 @@ from streamaudit.reader import InputFile, NotRecords, Reader, Refused, Reject
 from streamaudit.reader.remote import is_remote, masked, stamp
 from streamaudit.sources import Match, Refusal, Source, claims, discover
 from streamaudit.stage import explain, find_rejects, partial_parts, stage
-from streamaudit.store import Store, sql_text
-from streamaudit.suspect import DIVERSE, for_diversity, shared_ends
+from streamaudit.store import FOR_DIVERSITY, Store, sql_text
+from streamaudit.suspect import for_diversity, shared_ends
 from streamaudit.traces import recompute
 from streamaudit.unfilled import left_empty, unfilled
 
@@ -84,11 +84,11 @@ class FileResult:
     absent: dict[str, str | None] = field(default_factory=dict)
     """Mapped columns for which no record has the user's path, each with the path that may have been meant."""
     partial_pages: int = 0
+    """Pages that say that the vendor's time was up before they were whole."""
     for_diversity: int = 0
     """Calls that the vendor kept because they are rare; see ``suspect``."""
     shared_ends: int = 0
     """Traces of which all spans end at one moment; 0 unless most traces do."""
-    """Pages that say that the vendor's time was up before they were whole."""
     emptied: dict[str, int] = field(default_factory=dict)
     """By column, calls that have a value only under another key than the one in ``keys``."""
 
@@ -230,7 +230,7 @@ class Ingest:
                 price(store)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
-                variant = match.variant + DIVERSE if diverse else match.variant
+                variant = match.variant + FOR_DIVERSITY if diverse else match.variant
                 counts, load_id, keys, emptied = self._merge(part, source, variant, rejects)
             paths = self._options.mapping.paths
             absent = {

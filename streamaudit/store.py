@@ -19,6 +19,8 @@ from streamaudit.errors import InputError, StoreError, StreamauditError
 from streamaudit.failures import NO_SPACE
 
 SCHEMA_VERSION = 4
+FOR_DIVERSITY = ", kept for diversity"
+"""Ends the ``variant`` of a load with calls that were kept because they are rare."""
 
 _POLL_S = 0.2
 _PATIENCE_S = 60.0

@@ -2,9 +2,6 @@
 
 from streamaudit.store import Store
 
-DIVERSE = ", kept for diversity"
-"""Ends the ``variant`` of a load that has such calls, so that reports know of it."""
-
 _DIVERSE = "SELECT count(*) FROM scratch.staged WHERE for_diversity AND kind IN ('llm', 'embedding') AND reason IS NULL"
 
 _SHARED = """

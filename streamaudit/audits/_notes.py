@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from streamaudit.report import Interval, Note
 from streamaudit.scope import Scope
-from streamaudit.store import Store
+from streamaudit.store import FOR_DIVERSITY, Store
 
 # One pass over every call for all of it: planning a query over ``scope`` takes longer than running it on a small store.
 _SOURCES = """
@@ -52,11 +52,11 @@ _SAMPLED = """
 SELECT count(*), min(sample_rate), max(sample_rate)
 FROM scope JOIN (SELECT load_id, sample_rate FROM store.loads WHERE sample_rate < 1) USING (load_id)
 """
+_ANY_DIVERSE = "SELECT count(*) FROM store.loads WHERE ends_with(variant, $mark)"
 _DIVERSE = """
 SELECT count(*) FROM scope
-JOIN (SELECT load_id FROM store.loads WHERE ends_with(variant, ', kept for diversity')) USING (load_id)
+JOIN (SELECT load_id FROM store.loads WHERE ends_with(variant, $mark)) USING (load_id)
 """
-_ANY_DIVERSE = "SELECT count(*) FROM store.loads WHERE ends_with(variant, ', kept for diversity')"
 
 SLACK = 0.05
 """Data that ends (or starts) within this share of the window from its edge covers it: traffic is never seamless."""
@@ -256,9 +256,10 @@ def _sampled(store: Store, scope: Scope) -> tuple[Note, ...]:
 
 def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Spans that were kept for being rare say nothing of how the traffic's latencies are spread."""
-    if not store.one(_ANY_DIVERSE)[0]:
+    mark = {"mark": FOR_DIVERSITY}
+    if not store.one(_ANY_DIVERSE, mark)[0]:
         return ()
-    calls = store.one(scope.total().sql(_DIVERSE), scope.total().params())[0]
+    calls = store.one(scope.total().sql(_DIVERSE), {**scope.total().params(), **mark})[0]
     if not calls:
         return ()
     message = (

@@ -221,7 +221,7 @@ opened AS (
                     lambda m: CASE WHEN m.role IS DISTINCT FROM 'reasoning' THEN length(m.content) END))) END,
             user_id := s.custom->>'$.usr.id', version := s.custom->>'version',
             error_type := coalesce(s.meta.error."type", s.meta."error.type", s.custom->>'$.error.type'),
-            -- Kept because they are rare: the intelligent retention filter's own words (trace retention documentation).
+            -- Kept by Datadog's retention because they are rare, and no sample of the traffic.
             for_diversity := s.custom IS NOT NULL AND (
                 'diversity_sampling' IN (s.retained_by, s.ingestion_reason, s.custom->>'retained_by')
                 OR list_has_any(try_cast(s.tags AS VARCHAR[]),
