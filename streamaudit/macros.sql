@@ -30,7 +30,9 @@ CREATE OR REPLACE TEMP MACRO span_ms(a, b) AS (epoch_us(b) - epoch_us(a)) / 1000
 -- The model a user asked for, from the dated snapshot that answered (gpt-4o-2024-08-06, claude-3-5-sonnet@20241022).
 CREATE OR REPLACE TEMP MACRO undated(x) AS regexp_replace(x, '[-@]20\d{2}-?[01]\d-?[0-3]\d$', '');
 
-CREATE OR REPLACE TEMP MACRO filled(l) AS list_transform(l, lambda v: nullif(v, ''));
+-- Values of keys that name something: an object under such a key is no name, what it holds may be.
+CREATE OR REPLACE TEMP MACRO a_name(v) AS CASE WHEN v <> '' AND NOT starts_with(v, '{"') THEN v END;
+CREATE OR REPLACE TEMP MACRO filled(l) AS list_transform(l, lambda v: a_name(v));
 CREATE OR REPLACE TEMP MACRO first_filled(l) AS list_filter(l, lambda v: v <> '')[1];
 CREATE OR REPLACE TEMP MACRO filled_rank(l, base) AS
     base + nullif(list_position(list_transform(l, lambda v: v IS NOT NULL AND v <> ''), true), 0);

@@ -83,6 +83,8 @@ def _refuse(record: Record) -> Refusal | None:
         return Refusal("a Langfuse scores export: it holds ratings, no LLM calls", instead)
     if {"countTraces", "sessionDuration"} <= keys:
         return Refusal("a Langfuse sessions export: it holds totals, no LLM calls", instead)
+    if {"exportSource", "files", "tables"} <= keys:
+        return Refusal("a Langfuse export manifest: it lists files, and holds no LLM calls", instead)
     if "time_dimension" in keys:
         return Refusal("a Langfuse metrics response: it holds aggregates, no LLM calls", instead)
     return None
@@ -382,7 +384,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=placed(_SQL),

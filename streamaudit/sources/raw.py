@@ -64,7 +64,7 @@ def _recognise(head: Sequence[Record]) -> Match | None:
 _SQL = """
 WITH found AS (
     SELECT
-        *,
+        * REPLACE (a_name(tenant) AS tenant),
         filled(json_extract_string(coalesce(metadata, attributes, extra), $app_paths)) AS app,
         CASE WHEN tags IS NOT NULL THEN tag_values(try_cast(tags AS VARCHAR[]), $tag_keys) END AS tagged,
         CASE WHEN record IS NOT NULL THEN first_filled(json_extract_string(record, $map_tenant)) END AS mapped_tenant,
@@ -290,7 +290,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="raw",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields={
         **dict.fromkeys(_FIELDS, "VARCHAR"),

@@ -168,6 +168,7 @@ CASES: dict[str, Case] = {
         {"user_id": None, "session_id": None, "deploy": None, "environment": None},
     ),
     "a tenant is never taken from the user": ({"user_id": "acme"}, {"tenant": None, "user_id": "acme"}),
+    "an object as text is no tenant": ({"metadata": {"tenant": '{"id":"acme"}'}}, {"tenant": None}),
     "metadata may be text": (
         {"metadata": '{"tenant":"acme","cancelled":true}'}, {"tenant": "acme", "outcome": "cancelled"},
     ),
@@ -213,9 +214,16 @@ def test_what_is_no_llm_call_is_read_and_not_counted(tmp_path: Path, record: Rec
         assert store.one("SELECT read_records, new_calls, not_calls FROM store.loads") == (2, 1, 1)
 
 
+def test_a_tenants_key_may_hold_an_object_with_its_id(store: Store, tmp_path: Path) -> None:
+    """The object is no name, and its id is."""
+    ingest(store, write_lines(tmp_path / "one.jsonl", [langfuse_row("call", metadata={"tenant": {"id": "acme"}})]))
+    assert calls(store)["call"]["tenant"] == "acme"
+
+
 REFUSED = {
     "scores": {"id": "s", "traceId": "t", "observationId": "o", "dataType": "NUMERIC", "value": 1},
     "sessions": {"id": "s", "countTraces": 3, "sessionDuration": 9},
+    "manifest": {"version": 1, "exportSource": "EVENTS", "window": {}, "tables": ["observations_v2"], "files": []},
     "metrics": {"time_dimension": "2026-11-16", "p95_latency": 4},
 }
 

@@ -71,6 +71,7 @@ CASES: dict[str, Case] = {
     "the answering model without its date stands in": (
         {"model": None, "response_model": "claude-3-5-sonnet@20241022"}, {"model": "claude-3-5-sonnet"},
     ),
+    "an object is no tenant": ({"tenant": {"id": "acme"}, "tenant_id": "globex"}, {"tenant": "globex"}),
     "a tenant is never taken from the user": ({"user_id": "acme", "session_id": "s"}, {"tenant": None}),
     "chunk offsets give a first token": (
         {"chunk_offsets_ms": [120, 180, 900]}, {"ttft_ms": 120.0, "chunk_count": 3, "ttft_basis": "first_chunk"},
