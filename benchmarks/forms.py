@@ -129,7 +129,8 @@ def write_form(name: str, folder: Path, megabytes: float) -> tuple[Path, int]:
     path = folder / "form.data"
     FORMS[name](path, _TRIED)
     calls = max(_TRIED, round(_TRIED * megabytes * 1e6 / path.stat().st_size))
-    FORMS[name](path, calls)
+    if calls > _TRIED:
+        FORMS[name](path, calls)
     return path, calls
 
 
