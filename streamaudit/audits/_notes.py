@@ -263,7 +263,7 @@ def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     if not calls:
         return ()
     message = (
-        f"{calls:,} calls are of files with spans that Datadog kept by diversity sampling, for being rare: "
+        f"{calls:,} calls are of files with spans that were kept by diversity sampling, for being rare: "
         "their latencies are not those of the traffic, and no base for a comparison"
     )
     return (Note("diversity_sampled", message, calls),)
