@@ -10,8 +10,8 @@ from itertools import islice
 
 import duckdb
 
-from streamaudit.sources.langfuse import SOURCE as LANGFUSE
-from streamaudit.sources.raw import SOURCE as RAW
+from streamaudit.ingest.sources.langfuse import SOURCE as LANGFUSE
+from streamaudit.ingest.sources.raw import SOURCE as RAW
 
 THREADS = 2
 

@@ -20,7 +20,7 @@ from benchmarks import trials
 from benchmarks.cases_of_diff import CASES, RATES, many_cells
 from benchmarks.page import around
 from benchmarks.worlds import WORLDS, World
-from streamaudit.diff.ask import QUANTILES
+from streamaudit.audits.diff.question import QUANTILES
 from streamaudit.stats import decide
 
 HERE = Path(__file__).parent

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.stats import mannwhitneyu, norm
 
 from benchmarks.worlds import DAY_S, Array, Dice, Traffic, World
-from streamaudit.buckets import edges_us
-from streamaudit.diff.ask import LEAST_MS, LEAST_RATE, LEAST_RATIO, QUANTILES
-from streamaudit.diff.compare import bucket_scale
-from streamaudit.diff.histogram import CENSORED
-from streamaudit.diff.scan import Period, block_width_s
+from streamaudit.audits.diff.compare import bucket_scale
+from streamaudit.audits.diff.histogram import CENSORED
+from streamaudit.audits.diff.question import LEAST_MS, LEAST_RATE, LEAST_RATIO, QUANTILES
+from streamaudit.audits.diff.scan import Period, block_width_s
 from streamaudit.stats import Comparison, Rows, Sums, compare_quantiles, compare_ratio
+from streamaudit.store.buckets import edges_us
 
 SEED = 20261123
 ALPHA = 0.05

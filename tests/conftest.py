@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sample_traces import Fleet, simulate
-from streamaudit.store import Store
+from streamaudit.store.store import Store
 
 # The same examples on every run and machine; no test is timed.
 settings.register_profile(

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from streamaudit.audits import discover
-from streamaudit.ingest import FileResult, Ingest, Options
-from streamaudit.mapping import parse_mapping
-from streamaudit.reader import Reader
-from streamaudit.scope import Scope, parse_by
-from streamaudit.store import Store
-from streamaudit.vocabulary import refresh
+from streamaudit.audits.base import discover
+from streamaudit.audits.scope.scope import Scope, parse_by
+from streamaudit.ingest.mapping import parse_mapping
+from streamaudit.ingest.pipeline import FileResult, Ingest, Options
+from streamaudit.ingest.readers.reader import Reader
+from streamaudit.store.store import Store
+from streamaudit.store.views.refresh import refresh
 
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]

@@ -26,6 +26,6 @@ found = pathlib.Path(streamaudit.__file__)
 assert found.is_relative_to(sys.prefix), f"the tests would run against {found}"'
 # What a wheel can lack is a file or an entry point: these tests use the samples, the reports and every format. The
 # rest of the suite asks nothing more of how the package was installed and runs once, from the checkout.
-"$work/venv/bin/python" -m pytest -q -p no:cacheprovider tests/cli/test_demo.py tests/render/test_golden.py
+"$work/venv/bin/python" -m pytest -q -p no:cacheprovider tests/cli/test_demo.py tests/report/test_golden.py
 "$work/venv/bin/streamaudit" demo >/dev/null 2>&1
 echo "wheel: tested in $work/venv"

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streamaudit.audits import group_tables
-from streamaudit.audits._notes import interval_and_notes, tenant_notes
-from streamaudit.report import Column, Mark, Note, Report, Row, Table, Value
-from streamaudit.scope import Scope
-from streamaudit.store import Store
+from streamaudit.audits.base import group_tables
+from streamaudit.audits.notes import interval_and_notes, tenant_notes
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
+from streamaudit.store.store import Store
 
+NAME = "coverage"
 TITLE = "streamaudit coverage"
 THIN = 0.9
 """Below this share of the calls a remedy is named."""

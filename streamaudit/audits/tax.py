@@ -7,13 +7,14 @@ adds 0 to the low end and makes the high end unknown.
 from dataclasses import replace
 from typing import Any
 
-from streamaudit.audits import bound, group_tables, high_end, kept_if_any
-from streamaudit.audits._notes import interval_and_notes, price_note
-from streamaudit.audits._unseen import by_cause, by_outcome
-from streamaudit.report import Column, Mark, Note, Report, Table, Value
-from streamaudit.scope import Scope
-from streamaudit.store import Store
+from streamaudit.audits.base import bound, group_tables, high_end, kept_if_any
+from streamaudit.audits.notes import interval_and_notes, price_note
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.unseen_output import by_cause, by_outcome
+from streamaudit.report.model import Column, Mark, Note, Report, Table, Value
+from streamaudit.store.store import Store
 
+NAME = "tax"
 TITLE = "cancellation tax"
 
 COLUMNS = (

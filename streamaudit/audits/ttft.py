@@ -4,13 +4,14 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from streamaudit.audits import group_tables
-from streamaudit.audits._notes import interval_and_notes
+from streamaudit.audits.base import group_tables
+from streamaudit.audits.notes import interval_and_notes
+from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.errors import UsageError
-from streamaudit.report import Column, Report, Table, Value
-from streamaudit.scope import MAX_BY, Scope
-from streamaudit.store import Store
+from streamaudit.report.model import Column, Report, Table, Value
+from streamaudit.store.store import Store
 
+NAME = "ttft"
 TITLE = "time to first token"
 
 # OpenTelemetry GenAI semantic conventions, gen_ai.client.operation.time_to_first_chunk: advised bucket boundaries.

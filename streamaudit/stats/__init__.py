@@ -12,19 +12,10 @@ the same bytes.
 comparison each) → ``verdict`` (the correction for many comparisons, and what is said).
 """
 
-from streamaudit.stats.counts import (
-    MIN_STRATUM,
-    NO_COUNTERPART,
-    Comparison,
-    Rows,
-    Scale,
-    Sums,
-    ln_ms,
-    mixed,
-)  # fmt: skip
+from streamaudit.stats.block_variance import MIN_COVERAGE
+from streamaudit.stats.inputs import MIN_STRATUM, NO_COUNTERPART, Comparison, Rows, Scale, Sums, ln_ms, mixed
 from streamaudit.stats.quantile import compare_quantiles
 from streamaudit.stats.ratio import compare_ratio
-from streamaudit.stats.spread import MIN_COVERAGE
 from streamaudit.stats.verdict import adjusted, decide
 
 __all__ = [

@@ -8,8 +8,8 @@ from math import exp, inf, isfinite, sqrt
 import numpy as np
 from scipy.special import stdtr
 
-from streamaudit.stats.counts import Comparison, Counts, Mix, Places, Rows, Scale, mixed, summed
-from streamaudit.stats.spread import Side, effective, gate, spread_of, t_of
+from streamaudit.stats.block_variance import Side, effective, gate, spread_of, t_of
+from streamaudit.stats.inputs import Comparison, Counts, Mix, Places, Rows, Scale, mixed, summed
 
 CONFIDENCE = 0.95
 _STEPS, _MOST_T = 34, 60.0

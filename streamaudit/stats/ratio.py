@@ -6,9 +6,9 @@ from math import inf, sqrt
 import numpy as np
 from scipy.special import stdtr
 
-from streamaudit.stats.counts import Comparison, Counts, Mix, Sums, mixed, summed
+from streamaudit.stats.block_variance import Side, gate, spread_of, t_of
+from streamaudit.stats.inputs import Comparison, Counts, Mix, Sums, mixed, summed
 from streamaudit.stats.quantile import CONFIDENCE
-from streamaudit.stats.spread import Side, gate, spread_of, t_of
 
 MIN_EVENTS = 10
 """So many calls with y above 0 are to be expected on either side, if the two do not differ."""

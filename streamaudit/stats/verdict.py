@@ -4,7 +4,7 @@ from math import inf, isfinite
 
 import numpy as np
 
-from streamaudit.stats.counts import Comparison, Counts
+from streamaudit.stats.inputs import Comparison, Counts
 
 
 def adjusted(p_values: Counts) -> Counts:

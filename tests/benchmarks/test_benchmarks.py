@@ -16,8 +16,8 @@ from benchmarks.measure import Sample
 from benchmarks.page import KEPT, PAGE, with_figures
 from benchmarks.peers.compare import PACKAGES, Groups, agreement, peer_groups
 from benchmarks.results import Findings, Goal, Row, markdown, structure
-from streamaudit.sources import discover
-from streamaudit.store import Store
+from streamaudit.ingest.sources.registry import discover
+from streamaudit.store.store import Store
 from tests.support import ingest
 
 ROOT = Path(__file__).parents[2]

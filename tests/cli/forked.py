@@ -25,10 +25,10 @@ import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, sc
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
     importlib.import_module(module.name)
-from streamaudit.__main__ import main
+from streamaudit.cli.main import main
 # Several of these run at once: a database with a thread for every core would only get in the way of the others.
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
-from streamaudit.deliver.targets import parse
+from streamaudit.delivery.targets import parse
 parse("json://127.0.0.1/", "")  # loads every service
 
 def child(asked, streams):

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from streamaudit.audits._explain_figures import DECIDED, FIGURES
-from streamaudit.render import formats, load
-from streamaudit.scope import Scope
-from streamaudit.sources import discover
-from streamaudit.store import Store
+from streamaudit.audits.explain.figures import DECIDED, FIGURES
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.ingest.sources.registry import discover
+from streamaudit.report.render.formats import formats, load
+from streamaudit.store.store import Store
 from tests.cli.running import Cli
 from tests.support import datadog_span, langfuse_row, raw_call, store_of, write_lines
 

@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from streamaudit.buckets import bounds_us, bucket
-from streamaudit.render import _escape
-from streamaudit.store import sql_text
+from streamaudit.report import escape
+from streamaudit.store.buckets import bounds_us, bucket
+from streamaudit.store.package_files import package_text
 from tests.cli.running import SAMPLES, Cli
 from tests.cli.traffic import Record, call, calls, write_lines
 
@@ -198,7 +198,7 @@ def test_every_column_of_a_call_is_there_and_none_that_only_this_store_understan
     assert set(view) - set(types) == {"load_id", "record_hash"}
     assert [name for name, kind in types.items() if kind == "BOOLEAN"] == []
     texts = {name for name, kind in types.items() if kind == "VARCHAR"}
-    assert texts - set(re.findall(r"csv_cell\((\w+)\)", sql_text("export_csv.sql"))) == set()
+    assert texts - set(re.findall(r"csv_cell\((\w+)\)", package_text("audits.export", "export_csv.sql"))) == set()
     assert types["day"] == "DATE"
     assert all(types[f"{name}_bucket"] == "INTEGER" for name in ("ttft", "ttvt", "duration", "tpot"))
     assert "UBIGINT" not in types.values() and "HUGEINT" not in types.values()
@@ -227,7 +227,7 @@ def test_csv_has_plain_cells_that_no_spreadsheet_runs(cli: Cli) -> None:
     text = (cli.folder / "out.csv").read_bytes().decode()
     with (cli.folder / "out.csv").open(newline="") as file:
         rows = {row["call_id"]: row for row in csv.DictReader(file)}
-    assert [rows[f"r{n}"]["tenant"] for n in range(len(TEXTS))] == [_escape.csv(one) for one in TEXTS]
+    assert [rows[f"r{n}"]["tenant"] for n in range(len(TEXTS))] == [escape.csv(one) for one in TEXTS]
     assert (rows["r0"]["start_time"], rows["r0"]["day"]) == ("2026-11-16T08:00:00.000000Z", "2026-11-16")
     assert (rows["r0"]["cancelled"], rows["r0"]["chunk_offsets_ms"]) == ("0", "[1.5,20.0]")
     assert "\x1b" not in text and "\u202e" not in text

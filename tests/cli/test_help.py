@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from streamaudit import __version__
-from streamaudit.cli import program
+from streamaudit.cli.app import program
 from tests.cli.running import PATIENCE_S, SAMPLES, Cli
 from tests.docs import pages
 
@@ -19,7 +19,7 @@ GROUP = typer.main.get_group(program())
 COMMANDS = sorted(GROUP.commands)
 HEAVY = (
     "duckdb", "polars", "pyarrow", "pandas", "numpy", "genai_prices", "zstandard", "rich.table",
-    "rich.console", "apprise", "requests", "streamaudit.deliver", "streamaudit.store", "streamaudit.sources",
+    "rich.console", "apprise", "requests", "streamaudit.delivery", "streamaudit.store.connection", "streamaudit.ingest",
 )  # fmt: skip
 
 _LOADED = """

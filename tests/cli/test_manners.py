@@ -156,7 +156,7 @@ def test_a_memory_limit_is_respected(cli: Cli) -> None:
 def test_a_large_report_over_files_has_where_to_spill(cli: Cli) -> None:
     """What does not fit into memory goes to a private folder that lives as long as the report and no longer."""
     script = (
-        "import sys, streamaudit.store as s\n"
+        "import sys, streamaudit.store.store as s\n"
         "from pathlib import Path\n"
         "with s.Store.in_memory(memory_limit='128MB') as store:\n"
         "    store.lock_down()\n"

@@ -15,8 +15,8 @@ import pytest
 from tests.cli.running import PATIENCE_S, Cli, Result, wait_until
 from tests.cli.test_store_errors import held
 from tests.cli.traffic import calls, write_lines
-from tests.deliver import servers
-from tests.deliver.servers import Answer, Hook
+from tests.delivery import servers
+from tests.delivery.servers import Answer, Hook
 
 WEEK = ("weekly", "--week", "2026-W47", "--by", "model", "--db", "store.duckdb")
 QUICK = '[post]\nattempts = 3\nfirst_wait = "0.01s"\ntimeout = "5s"\n'

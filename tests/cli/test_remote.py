@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from streamaudit.reader.remote import masked
+from streamaudit.ingest.readers.remote import masked
 from tests.cli.running import Cli, equation, stored_calls
 from tests.cli.traffic import as_lines, calls
 

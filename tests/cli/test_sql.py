@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from streamaudit import statement
+from streamaudit.audits import sql
 from streamaudit.errors import UsageError
-from streamaudit.store import Store
+from streamaudit.store.store import Store
 from tests.cli.running import PATIENCE_S, Cli, wait_until
 from tests.cli.traffic import call, calls, write_lines
 
@@ -206,7 +206,7 @@ def test_what_may_not_run_is_refused_in_one_line_that_quotes_no_value(asked: Cli
         store.lock_down()
         for query in queries:
             with pytest.raises(UsageError) as refused:
-                statement.run(store, query)
+                sql.run(store, query)
             assert "SECRET" not in f"{refused.value.message} {refused.value.hint}", query
             assert "\n" not in refused.value.message, query
     for where, tried in ((["--db", STORE], queries[::10]), (["calls.jsonl"], queries[-1:])):

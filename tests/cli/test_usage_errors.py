@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit.audits import discover
+from streamaudit.audits.base import discover
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.cli.runner import asked
 from streamaudit.errors import UsageError
-from streamaudit.reporting import asked
-from streamaudit.scope import Scope
-from streamaudit.store import Store
+from streamaudit.store.store import Store
 from tests.cli.running import Cli
 from tests.cli.traffic import calls, write_lines
 
@@ -164,7 +164,7 @@ def test_every_report_refuses_alike(cli: Cli) -> None:
 def test_what_draws_says_which_extra_it_needs(cli: Cli, thirty: Path, form: str) -> None:
     """Where the libraries of the extra are not installed; every other format goes without them."""
     absent = "import sys; sys.modules |= dict.fromkeys(('altair', 'jinja2', 'vl_convert')); "
-    program = absent + "from streamaudit.__main__ import main; sys.exit(main())"
+    program = absent + "from streamaudit.cli.main import main; sys.exit(main())"
     arguments = ["ttft", "--db", str(thirty / "store.duckdb"), "-o", f"page.{form}"]
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], cwd=cli.folder, env=cli.environment(), capture_output=True,

@@ -1,14 +1,15 @@
 """``docs/schema.md`` from the store itself: ``python -m tests.docs.schema > docs/schema.md``.
 
-Tables and their columns are described by the comments in ``streamaudit/comments.sql``; what the view ``calls`` adds to
-the table of that name is described here, because a temporary view carries no comments.
+Tables and their columns are described by the comments in ``streamaudit/store/comments.sql``; what the view ``calls``
+adds to the table of that name is described here, because a temporary view carries no comments.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
 
-from streamaudit.store import Store, sql_text
-from streamaudit.vocabulary import refresh
+from streamaudit.store.package_files import package_text
+from streamaudit.store.store import Store
+from streamaudit.store.views.refresh import refresh
 
 TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookups", "deliveries", "meta")
 
@@ -113,7 +114,7 @@ def page() -> str:
 
 def _stored() -> Iterator[str]:
     with Store.in_memory() as store:
-        store.script("USE store;" + sql_text("comments.sql"))
+        store.script("USE store;" + package_text("store", "comments.sql"))
         for table in TABLES:
             yield f"## {table}\n\n{store.one(_COMMENT, {'table': table})[0]}\n"
             rows = [

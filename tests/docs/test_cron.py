@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.cli.running import PATIENCE_S, Cli
 from tests.cli.traffic import calls, write_lines
-from tests.deliver import servers
+from tests.delivery import servers
 from tests.docs import pages
 from tests.docs.pages import ROOT
 

@@ -11,8 +11,8 @@ import pytest
 import typer.main
 
 from sample_traces import simulate, write_otel, write_phoenix_frame
-from streamaudit.cli import program
-from streamaudit.render import formats
+from streamaudit.cli.app import program
+from streamaudit.report.render.formats import formats
 from tests.cli.running import SAMPLES, Cli, copy_samples
 from tests.docs import pages
 from tests.docs.pages import ROOT

@@ -11,13 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import streamaudit
-from streamaudit.buckets import define_buckets
-from streamaudit.dimensions import DIMENSIONS
-from streamaudit.render import Screen, load
-from streamaudit.render.json import SCHEMA
-from streamaudit.report import Column, Unit
-from streamaudit.scope import Scope
-from streamaudit.store import Store, sql_text
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.model import Column, Unit
+from streamaudit.report.render.formats import Screen, load
+from streamaudit.report.render.json import SCHEMA
+from streamaudit.store.buckets import define_buckets
+from streamaudit.store.dimensions import DIMENSIONS
+from streamaudit.store.package_files import package_text
+from streamaudit.store.store import Store
 from tests.docs import pages, schema
 from tests.support import AUDITS, raw_call, store_of, write_lines
 
@@ -56,7 +57,7 @@ def _exported_columns() -> Iterator[str]:
         scope.prepare(store)
         known = {row[0] for row in store.query("DESCRIBE call_tax")}
         define_buckets(store)
-        query = "DESCRIBE " + scope.sql(sql_text("export.sql")) + "SELECT * FROM exported"
+        query = "DESCRIBE " + scope.sql(package_text("audits.export", "export.sql")) + "SELECT * FROM exported"
         yield from (row[0] for row in store.query(query, {**scope.params(), "untimed": None}) if row[0] not in known)
 
 
@@ -70,7 +71,7 @@ def test_every_figure_that_is_printed_is_defined() -> None:
 
 def test_every_rule_and_class_of_the_tax_is_defined() -> None:
     """Each word that the SQL of the tax gives as a class, a rule or a status is one the definitions explain."""
-    text = sql_text("tax.sql") + sql_text("views.sql")
+    text = package_text("store", "views/tax.sql") + package_text("store", "views/calls.sql")
     words = set(re.findall(r"(?:THEN|ELSE) '([a-z_]{4,})'", text))
     assert {"exact", "even_pace", "zero_on_abort", "infrastructure_limit"} <= words
     defined = " ".join((DOCS / name).read_text() for name in ("definitions.md", "schema.md"))
@@ -94,7 +95,7 @@ GOLDEN = [
     *sorted((pages.ROOT / "tests" / "cli" / "golden").glob("*.json")),
     *sorted(
         file
-        for file in (pages.ROOT / "tests" / "render" / "golden").iterdir()
+        for file in (pages.ROOT / "tests" / "report" / "golden").iterdir()
         if '"streamaudit.report/' in file.read_text()
     ),
 ]

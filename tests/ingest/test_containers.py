@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from streamaudit import stage
-from streamaudit.database import Database
-from streamaudit.ingest import FileResult
-from streamaudit.reader import CONTAINERS, Reader, expand
-from streamaudit.store import Store
+from streamaudit.ingest import staging
+from streamaudit.ingest.pipeline import FileResult
+from streamaudit.ingest.readers.reader import CONTAINERS, Reader, expand
+from streamaudit.store.connection import Database
+from streamaudit.store.store import Store
 from tests.cli.running import Cli
 from tests.support import Record, content, equation, ingest, langfuse_row, raw_call
 
@@ -185,7 +185,7 @@ def test_every_bad_row_of_a_table_is_told_with_its_line(
     """Rows that the database leaves out, and rows that make no call; good ones stay, in small files and in those that
     are read a second time."""
     if repeats > 1:
-        monkeypatch.setattr(stage, "_NUMBERED_BYTES", 0)
+        monkeypatch.setattr(staging, "_NUMBERED_BYTES", 0)
     path = tmp_path / "calls.csv"
     good = "".join(f"good-{n},2026-11-16T08:00:00Z,m,5\n" for n in range(repeats)).encode()
     head, rest = BROKEN.split(b"\n", 1)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit import stage
-from streamaudit.ingest import Ingest, Options
-from streamaudit.reader import Reader
-from streamaudit.store import Store
+from streamaudit.ingest import staging
+from streamaudit.ingest.pipeline import Ingest, Options
+from streamaudit.ingest.readers.reader import Reader
+from streamaudit.store.store import Store
 from tests.support import calls, content, equation, ingest, langfuse_row, raw_call, total, write_lines
 
 
@@ -108,12 +108,12 @@ def test_too_many_bad_records_leave_the_store_as_it_was(store: Store, tmp_path: 
     assert equation(result) == (3, 1, 0, 0, 2, 0)
 
 
-@pytest.mark.parametrize("numbered_bytes", [stage._NUMBERED_BYTES, 0], ids=["small", "read twice"])
+@pytest.mark.parametrize("numbered_bytes", [staging._NUMBERED_BYTES, 0], ids=["small", "read twice"])
 def test_every_bad_line_is_named_with_its_true_number_and_reason(
     store: Store, tmp_path: Path, numbered_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blank lines count as lines and not as records; good lines around bad ones are kept."""
-    monkeypatch.setattr(stage, "_NUMBERED_BYTES", numbered_bytes)
+    monkeypatch.setattr(staging, "_NUMBERED_BYTES", numbered_bytes)
     line = json.dumps(raw_call("x"))
     bad: dict[bytes, str] = {
         b"no json at all": "malformed JSON", line[:40].encode(): "malformed JSON", b"[1,2]": "not a JSON object",

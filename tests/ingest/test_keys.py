@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamaudit.store import Store
+from streamaudit.store.store import Store
 from tests.support import Record, calls, content, datadog_span, ingest, langfuse_row, raw_call, store_of, write_lines
 
 # Candidate keys of each column, best first, wherever an application can put its own.

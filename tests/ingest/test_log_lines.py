@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit.store import Store
+from streamaudit.store.store import Store
 from tests.support import ingest, write_lines
 
 _CALL = {"request_id": "r-1", "start_time": "2026-11-20T10:00:00Z", "request_model": "m", "output_tokens": 5}

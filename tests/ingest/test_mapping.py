@@ -8,11 +8,11 @@ import pytest
 
 from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
 from sample_traces.records import helicone, langsmith, litellm, log, openrouter
-from streamaudit.fields import Survey, survey
-from streamaudit.mapping import MAPPABLE, Mapping, can_fill, near_path
-from streamaudit.reader import Reader
-from streamaudit.sources import Match, claims, discover
-from streamaudit.store import Store
+from streamaudit.ingest.mapping import MAPPABLE, Mapping, can_fill, near_path
+from streamaudit.ingest.profile.survey import Survey, survey
+from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.sources.registry import Match, claims, discover
+from streamaudit.store.store import Store
 from tests.support import (
     Record,
     calls,

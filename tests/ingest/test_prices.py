@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit import config
+from streamaudit.config import loader
 from streamaudit.errors import UsageError
-from streamaudit.pricing import own_prices
-from streamaudit.reprice import reprice
-from streamaudit.store import Store
+from streamaudit.store.pricing.prices import own_prices
+from streamaudit.store.pricing.reprice import reprice
+from streamaudit.store.store import Store
 from tests.support import Record, calls, ingest, raw_call, rows_of, write_lines
 
 FILE = """model,provider,since,input_usd_per_mtok,cached_input_usd_per_mtok,output_usd_per_mtok
@@ -27,7 +27,7 @@ def prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "prices.csv"
     path.write_text(FILE)
     (tmp_path / "streamaudit.toml").write_text('prices = "prices.csv"\n')
-    monkeypatch.setattr(config, "_in_force", config.load(tmp_path / "streamaudit.toml"))
+    monkeypatch.setattr(loader, "_in_force", loader.load(tmp_path / "streamaudit.toml"))
     return path
 
 

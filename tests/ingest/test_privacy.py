@@ -20,9 +20,9 @@ from sample_traces import (
     write_raw,
 )
 from sample_traces.benchmarks import aiperf, llmperf
-from streamaudit.render import Screen, load
-from streamaudit.scope import Scope
-from streamaudit.store import Store
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.render.formats import Screen, load
+from streamaudit.store.store import Store
 from tests.support import (
     AUDITS,
     CONTENT_MARKER,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from streamaudit.errors import UsageError
-from streamaudit.mapping import parse_mapping
-from streamaudit.store import Store
+from streamaudit.ingest.mapping import parse_mapping
+from streamaudit.store.store import Store
 from tests.support import audit, calls, ingest, raw_call, store_of, write_lines
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from streamaudit.store import Store
+from streamaudit.store.store import Store
 from tests.support import Record, calls, content, equation, ingest, langfuse_row, raw_call, store_of, write_lines
 
 # Best first: each is better by one rule and worse by all later ones.

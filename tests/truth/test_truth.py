@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from streamaudit.store import Store
+from streamaudit.store.store import Store
 from tests.cli.running import Cli
 from tests.support import Record, calls, store_of
 from tests.truth.tightest import Ends, habits, tightest

@@ -1,0 +1,160 @@
+"""Questions: one file each. An audit has static SQL over ``scope``, its options, and turns the rows into a Report.
+
+``groups`` is what they share: one query run per group, for the rest beyond ``--top``, and for the total.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from streamaudit.audits.scope.scope import MAX_BY, Scope, show_groups
+from streamaudit.report.model import Column, Mark, Row, Table, Value
+from streamaudit.store.store import Store
+
+MIN_CALLS = {"p50": 1, "p90": 10, "p95": 20, "p99": 100}
+"""A percentile of fewer calls than this is NULL: the tail of a handful is not a number."""
+
+_ROUNDING = 1e-9
+"""Sums in dollars that differ by less of themselves are the same sum."""
+
+Rank = Callable[[dict[str, Value]], tuple[Any, ...]]
+
+
+def discover() -> dict[str, ModuleType]:
+    """Return every audit in this folder by its ``NAME``; a module without one is no audit."""
+    folder = str(Path(__file__).parent)
+    modules = [importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules([folder])]
+    return {module.NAME: module for module in modules if hasattr(module, "NAME")}
+
+
+def group_tables(
+    store: Store,
+    scope: Scope,
+    query: str,
+    columns: tuple[Column, ...],
+    rank: Rank,
+    params: dict[str, Any] | None = None,
+) -> tuple[Table, ...]:
+    """The table by dimension (when any is asked for) and the total.
+
+    ``query`` selects ``by_1`` … ``by_4`` and then ``columns`` in order, grouped; after them it may give a list of the
+    columns whose sum leaves calls out, which a screen then shows as a lower bound. Groups stand in descending
+    ``rank``; those beyond ``scope.top`` are one rest row computed from their calls, not from their rows.
+    """
+    bound = {**scope.params(), **(params or {})}
+    total_rows = store.query(scope.total().sql(query), bound)
+    end = MAX_BY + len(columns)
+    figures = tuple(tuple(row[MAX_BY:end]) for row in total_rows) or (_empty(columns),)
+    total = _marked(Table("total", columns, figures), [_partial(row, end) for row in total_rows])
+    if not scope.by:
+        return (total,)
+    depth = len(scope.by)
+    rows = [(*row[:depth], *row[MAX_BY:]) for row in store.query(scope.sql(query), bound)]
+    end = depth + len(columns)
+    dimensions = tuple(Column(name) for name in scope.by)
+    names = [*scope.by, *(column.name for column in columns)]
+    rows.sort(key=lambda row: tuple((value is not None, value or "") for value in row[:depth]))
+    rows.sort(key=lambda row: rank(dict(zip(names, row[:end], strict=True))), reverse=True)
+    rest_row, rest_groups = None, 0
+    if scope.top is not None and len(rows) > scope.top:
+        rest_groups = len(rows) - scope.top
+        rows = rows[: scope.top]
+        show_groups(store, [row[:depth] for row in rows])
+        rest = store.query(scope.sql(query, rest=True), bound)
+        rest_row = len(rows)
+        rows.append((*[None] * depth, *rest[0][MAX_BY:]))
+    figures = tuple(tuple(row[:end]) for row in rows)
+    table = Table("by_" + "_".join(scope.by), (*dimensions, *columns), figures, scope.by, rest_row, rest_groups)
+    return (_marked(table, [_partial(row, end) for row in rows]), total)
+
+
+def _empty(columns: tuple[Column, ...]) -> Row:
+    return tuple(0 if column.unit == "calls" else None for column in columns)
+
+
+def _partial(row: Row, end: int) -> frozenset[str]:
+    """The columns that leave calls out, where the query says so after its last column."""
+    named: Any = row[end] if len(row) > end else ()
+    return frozenset(name for name in named if name)
+
+
+def _marked(table: Table, partial: Sequence[frozenset[str]] = ()) -> Table:
+    """Say in place of a percentile why it is not there, and show a lower bound as one."""
+    marks: dict[tuple[int, str], Mark] = {}
+    for index, record in enumerate(table.records()):
+        left_out = partial[index] if partial else frozenset()
+        found = {name: Mark(prefix="≥ ") for name in left_out if record.get(name) is not None}
+        found |= {column.name: mark for column in table.columns if (mark := _percentile(column, record))}
+        if "tax_low_tokens" in record:
+            found |= tax_marks(record)
+        marks |= {(index, name): mark for name, mark in found.items()}
+    return replace(table, marks=marks)
+
+
+def _percentile(column: Column, record: dict[str, Value]) -> Mark | None:
+    name = column.name
+    percentile = name.removesuffix("_ms")[-3:]
+    if record[name] is None and percentile in MIN_CALLS and name.startswith("ttft"):
+        calls = record.get("ttft_calls")
+        if isinstance(calls, int) and 0 < calls < MIN_CALLS[percentile]:
+            return Mark(instead=f"n={calls}")
+    return None
+
+
+def kept_if_any(table: Table, name: str) -> Table:
+    """The same table, with a column kept in sight where any row has something in it."""
+    place = table.position(name)
+    if not any(row[place] for row in table.rows):
+        return table
+    shown = [replace(column, kept=True) if column.name == name else column for column in table.columns]
+    return replace(table, columns=tuple(shown))
+
+
+def bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) -> Mark | None:
+    """How a sum is to be read beside its interval: as an estimate when it stands above the low end, as a lower bound
+    when the high end is further up or calls are left out, as it is otherwise. None for an unknown sum."""
+    if not isinstance(value, int | float):
+        return None
+    if isinstance(low, int | float) and value > low * (1 + _ROUNDING):
+        return Mark(prefix="~ ")
+    same = isinstance(high, int | float) and abs(high - value) <= abs(value) * _ROUNDING
+    return Mark(prefix="≥ ") if leaves_out or not same else None
+
+
+def high_end(high: Value, open_calls: Value, *, differs: bool) -> Mark | None:
+    """How a high end is to be read: as an upper bound, or as open for so many calls."""
+    if isinstance(open_calls, int) and open_calls:
+        calls = f"{open_calls:,} call" + ("" if open_calls == 1 else "s")
+        return Mark(instead=f"open for {calls}") if high is None else Mark(suffix=f" + {open_calls:,} open")
+    return Mark(prefix="≤ ") if differs and high is not None else None
+
+
+def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
+    """How the cancellation tax of a group is to be read. What a call of unknown outcome cost is unknown too: the ends
+    are those of the calls that are known to have been cancelled."""
+    unknown = record["outcome_unknown_calls"]
+    unpriced, left_out = record["tax_unpriced_calls"], isinstance(unknown, int) and unknown > 0
+    low, value, high = (record[f"tax_{end}tokens"] for end in ("low_", "", "high_"))
+    open_calls = sum(count for count in (record["tax_open_calls"], unknown) if isinstance(count, int))
+    usd = bound(record["tax_usd"], record["tax_low_usd"], record["tax_high_usd"],
+        leaves_out=left_out or bool(unpriced))  # fmt: skip
+    if usd and usd.prefix == "~ " and unpriced:
+        usd = replace(usd, suffix=f" + {unpriced:,} unpriced")
+    found = {
+        "tax_low_tokens": bound(low, low, high, leaves_out=left_out),
+        "tax_tokens": bound(value, low, high, leaves_out=left_out),
+        "tax_high_tokens": high_end(high, open_calls, differs=low != high),
+        "tax_high_known_tokens": high_end(record.get("tax_high_known_tokens"), open_calls, differs=low != high),
+        "tax_usd": usd,
+        "tax_low_usd": bound(record["tax_low_usd"], record["tax_low_usd"], record["tax_high_usd"],
+            leaves_out=left_out or bool(unpriced)),
+        "tax_high_usd": high_end(record["tax_high_usd"], open_calls,
+            differs=record["tax_low_usd"] != record["tax_high_usd"]),
+        "tax_per_1000_calls_usd": replace(usd, suffix="") if usd else None,
+        "tax_per_tenant_usd": replace(usd, suffix="") if usd else None,
+    }  # fmt: skip
+    return {name: mark for name, mark in found.items() if mark and name in record}

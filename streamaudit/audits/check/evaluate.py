@@ -1,0 +1,178 @@
+"""What comes of every threshold of every group: it fails, warns, is skipped, held, or passes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from streamaudit.audits.base import MIN_CALLS
+from streamaudit.audits.check.figures import CENSORED, Asked, Figures, Group
+from streamaudit.audits.check.thresholds import Check, Expectation, Figure, Judgement, fits, judge
+from streamaudit.audits.notes import interval_and_notes
+from streamaudit.audits.scope.scope import Scope, group_members, preceding
+from streamaudit.errors import UsageError
+from streamaudit.report.model import Interval, Note
+from streamaudit.store.store import Store
+
+Verdict = Literal["fail", "warn", "skip", "held", "pass"]
+VERDICTS: tuple[Verdict, ...] = ("fail", "warn", "skip", "held", "pass")
+NO_GROUP = "*"
+"""Stands for every group where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One threshold of one group: what was observed and what came of it. ``number`` is the entry's in the
+    configuration, from 1; ``reason`` says what the figure does not."""
+
+    number: int
+    check: Check
+    expectation: Expectation
+    group: Group
+    figure: Figure
+    baseline: Figure | None
+    verdict: Verdict
+    reason: str
+    censored: int | None = None
+
+    @property
+    def threshold(self) -> tuple[int, int]:
+        """Which threshold of all it is: the entry and the place within it."""
+        return self.number, self.check.expect.index(self.expectation)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Every finding of one run, worst first."""
+
+    rows: tuple[Finding, ...]
+    interval: Interval
+    filters: dict[str, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    verdict: Literal["pass", "fail", "insufficient"] = "pass"
+
+    def count(self, verdict: Verdict) -> int:
+        """How many ended so."""
+        return sum(one.verdict == verdict for one in self.rows)
+
+
+def window_before(scope: Scope, checks: Sequence[Check], now: datetime | None) -> tuple[datetime, datetime] | None:
+    """The window that baselines are of, None when no check needs one. ``now`` ends a window that is open up to now.
+    Raises UsageError when the window has no length."""
+    relative = next((check for check in checks if check.needs_baseline), None)
+    if relative is None:
+        return None
+    until = scope.until or now
+    if scope.since is None or until is None or until <= scope.since:
+        raise UsageError(
+            f"{relative.origin}: a baseline is of the window before, so there must be a window with both ends",
+            "--week last, --last 7d, or --since and --until",
+        )
+    try:
+        return preceding(scope.since, until, scope.tz)
+    except OverflowError:
+        raise UsageError("the window before begins before the calendar does") from None
+
+
+def run(
+    store: Store,
+    scope: Scope,
+    checks: Sequence[Check],
+    *,
+    before: tuple[datetime, datetime] | None = None,
+    on_insufficient: str = "warn",
+    today: date | None = None,
+) -> Findings:
+    """Hold every check against the calls of ``scope``. ``before`` is what ``window_before`` gives."""
+    for check in checks:
+        _known_groups(scope, check)
+    today = today or datetime.now(ZoneInfo(scope.tz)).date()
+    scope.prepare(store)
+    asked = Asked(store, scope, before, checks)
+    found: list[Finding] = []
+    for number, check in enumerate(checks, start=1):
+        now, then = asked.figures(check), asked.figures(check, past=True) if check.needs_baseline else {}
+        for expectation in check.expect:
+            found += _findings(number, check, expectation, now, then, on_insufficient, today)
+    found.sort(key=lambda one: (VERDICTS.index(one.verdict), one.threshold, -one.figure.n))
+    interval, notes = interval_and_notes(store, scope)
+    if before:
+        notes = (*notes, *_before_notes(store, scope, before))
+    return Findings(tuple(found), interval, scope.filters, notes, _verdict(found, on_insufficient))
+
+
+def _known_groups(scope: Scope, check: Check) -> None:
+    for name in check.by:
+        if name.startswith("group:"):
+            try:
+                group_members(name.removeprefix("group:"), scope.groups)
+            except UsageError as error:
+                raise UsageError(f"{check.origin}: {error.message.removeprefix('--')}", error.hint) from None
+
+
+def _findings(
+    number: int, check: Check, expectation: Expectation, now: dict[Group, Figures], then: dict[Group, Figures],
+    on_insufficient: str, today: date,
+) -> Iterator[Finding]:  # fmt: skip
+    """One finding a group; a group that is gone is looked at where its calls are what is counted."""
+    what = (check.metric, expectation.stat)
+    groups = sorted({*now, *(then if check.metric == "calls" else ())}, key=lambda group: [one or "" for one in group])
+    # No call is a count of 0; of every other figure, and of groups that nobody has heard of, it says nothing.
+    absent = Figure.exact(0, 0) if check.metric == "calls" and (groups or not check.by) else Figure(0)
+    for group in groups or [(NO_GROUP,) * len(check.by)]:
+        figures = now.get(group, {})
+        figure = figures.get(what, absent)
+        baseline = then.get(group, {}).get(what, Figure(0)) if expectation.of_baseline else None
+        judgement = judge(expectation, figure, baseline, _min_n(check, expectation))
+        verdict, reason = _judged(check, judgement, on_insufficient), judgement.why
+        if verdict in ("fail", "warn"):
+            verdict, reason = _held(check, group, verdict, reason, today)
+        censored = figures.get(CENSORED) if check.metric in ("ttft_ms", "ttvt_ms") else None
+        yield Finding(
+            number, check, expectation, group, figure, baseline, verdict, reason, censored.n if censored else None
+        )
+
+
+def _min_n(check: Check, expectation: Expectation) -> int:
+    least = 0 if check.metric == "calls" else 1
+    return max(check.min_n or least, MIN_CALLS.get(expectation.stat or "", least))
+
+
+def _judged(check: Check, judgement: Judgement, on_insufficient: str) -> Verdict:
+    if judgement.result == "pass":
+        return "pass"
+    return "skip" if judgement.result == "insufficient" and on_insufficient != "fail" else check.severity
+
+
+def _held(check: Check, group: Group, verdict: Verdict, reason: str, today: date) -> tuple[Verdict, str]:
+    """A breach under a hold that still runs is held; of one that has ended it is said that it has."""
+    mine = [hold for hold in check.holds if fits(hold.where, dict(zip(check.by, group, strict=True)))]
+    running = next((hold for hold in mine if hold.until >= today), None)
+    if running:
+        return "held", _words(reason, f"until {running.until}: {running.reason}")
+    if not mine:
+        return verdict, reason
+    ended = max(mine, key=lambda hold: hold.until)
+    return verdict, _words(reason, f"was held until {ended.until}: {ended.reason}")
+
+
+def _words(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _verdict(found: Iterable[Finding], on_insufficient: str) -> Literal["pass", "fail", "insufficient"]:
+    verdicts = {one.verdict for one in found}
+    if "fail" in verdicts:
+        return "fail"
+    return "insufficient" if "skip" in verdicts and on_insufficient == "warn" else "pass"
+
+
+def _before_notes(store: Store, scope: Scope, before: tuple[datetime, datetime]) -> Iterator[Note]:
+    """Which window the baselines are of, and where the data does not reach into all of it."""
+    first, end = (moment.astimezone(ZoneInfo(scope.tz)) for moment in before)
+    window = f"from {first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {scope.tz}"
+    yield Note("baseline", f"a baseline is of the window before: {window}")
+    _, notes = interval_and_notes(store, replace(scope, since=before[0], until=before[1]))
+    reach = [note for note in notes if note.code in ("data_starts", "data_ends")]
+    yield from (Note(f"baseline_{note.code}", f"before: {note.message}") for note in reach)

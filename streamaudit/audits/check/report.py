@@ -1,0 +1,121 @@
+"""Findings as a report: the breaches first, then what was not decided, and a line that counts them all."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from streamaudit.audits.check.evaluate import VERDICTS, Finding, Findings
+from streamaudit.audits.check.thresholds import number
+from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
+from streamaudit.store.dimensions import DIMENSIONS
+
+TITLE = "thresholds"
+SCREEN_SKIPS = 20
+"""Groups with too little data that a screen lists of one threshold; there may be thousands."""
+
+Alias = Callable[[str, str], str]
+
+_LEADING = (
+    Column("verdict", None, "fail, warn, skip (not decided), held (a breach that is accepted), or pass", kept=True),
+    Column("metric", None, "the figure that is compared", kept=True),
+    Column("expect", None, "what it is compared with", whole=True, kept=True),
+    Column("where", None, "the calls it is of; NULL for all", kept=True),
+    Column("value", None, "what was observed, in the unit that the metric's name ends in", kept=True),
+)
+_BASELINE = Column("baseline", None, "the same figure in the window before")
+_TRAILING = (
+    Column("n", "calls", "calls the figure is of"),
+    Column("reason", None, "what the figures do not say"),
+    Column("low", None, "the least it can be", wide=True),
+    Column("high", None, "the most it can be; NULL when it has no known upper end", wide=True),
+    Column("limit", None, "the number it is compared with", wide=True),
+    Column("censored_calls", "calls", "cancelled or timed out with no first token seen, in no TTFT", wide=True),
+    Column("severity", None, "fail or warn", wide=True),
+    Column("check", None, "number of the entry in the configuration, from 1", wide=True),
+    Column("by", None, "the dimensions that make its groups; NULL when there are none", wide=True),
+)
+
+
+def report(found: Findings, *, everything: bool, alias: Alias | None = None) -> Report:
+    """The findings as a report; without ``everything`` those that pass are only counted, and so are, of each threshold,
+    the groups with the least data. ``alias`` gives what to show in place of a value of a dimension."""
+    rows = list(found.rows) if everything else list(_pressing(found.rows))
+    named = {name for one in found.rows for name in (*one.check.by, *dict(one.check.where))}
+    dimensions = tuple(sorted(named, key=lambda name: (DIMENSIONS.index(name) if name in DIMENSIONS else -1, name)))
+    relative = any(one.expectation.of_baseline for one in rows)
+    columns = (
+        *_LEADING, replace(_BASELINE, wide=not relative), *_TRAILING,
+        *(Column(name, None, "value or pattern of the calls it is of", wide=True) for name in dimensions),
+    )  # fmt: skip
+    places = [_place(one, alias) for one in rows]
+    table = Table(
+        "thresholds", columns,
+        tuple(_row(one, place, dimensions) for one, place in zip(rows, places, strict=True)),
+        marks={(index, name): mark for index, one in enumerate(rows) for name, mark in _marks(one, dimensions)},
+    )  # fmt: skip
+    unlisted = len(found.rows) - len(rows)
+    headline = f"{len(found.rows):,} threshold{'' if len(found.rows) == 1 else 's'}"
+    headline += f", -v lists {unlisted:,} more" if unlisted else ""
+    filters = dict.fromkeys(found.filters, "(redacted)") if alias else found.filters
+    notes = (*found.notes, Note("tally", tally(found)))
+    return Report(
+        TITLE, found.interval, (table,), filters=filters, notes=notes, verdict=found.verdict, headline=headline
+    )
+
+
+def _pressing(rows: Sequence[Finding]) -> Iterator[Finding]:
+    skipped: dict[tuple[int, int], int] = {}
+    for one in rows:
+        if one.verdict == "skip":
+            skipped[one.threshold] = skipped.get(one.threshold, 0) + 1
+            if skipped[one.threshold] > SCREEN_SKIPS:
+                continue
+        if one.verdict != "pass":
+            yield one
+
+
+def tally(found: Findings) -> str:
+    """How many ended how."""
+    words = ("failed", "warned", "skipped", "held", "passed")
+    return ", ".join(f"{found.count(verdict):,} {word}" for verdict, word in zip(VERDICTS, words, strict=True))
+
+
+def _place(one: Finding, alias: Alias | None) -> dict[str, str | None]:
+    """Which calls a finding is of: the selectors of its check, then the values that make its group."""
+    values = {**dict(one.check.where), **dict(zip(one.check.by, one.group, strict=True))}
+    if alias is None:
+        return values
+    return {name: alias(name, value) if value is not None else None for name, value in values.items()}
+
+
+def _row(one: Finding, place: dict[str, str | None], dimensions: tuple[str, ...]) -> Row:
+    figure, baseline = one.figure, one.baseline.value if one.baseline else None
+    return (
+        one.verdict, one.check.metric, one.expectation.text,
+        " ".join(f"{name}={_quoted(value)}" for name, value in place.items()) or None,
+        figure.value, baseline, figure.n, one.reason or None, figure.low, figure.high, one.expectation.limit(baseline),
+        one.censored, one.check.severity, one.number, ",".join(one.check.by) or None,
+        *(place.get(name) for name in dimensions),
+    )  # fmt: skip
+
+
+def _quoted(value: str | None) -> str:
+    """A value that would look like the lack of one, or like several, in quotes."""
+    if value is None:
+        return "-"
+    return f'"{value}"' if value in ("", "-") or " " in value else value
+
+
+def _marks(one: Finding, dimensions: tuple[str, ...]) -> Iterator[tuple[str, Mark]]:
+    """Blank what does not apply; say of a figure whether it is a bound or an estimate."""
+    named = {*one.check.by, *dict(one.check.where)}
+    yield from ((name, Mark(instead=" ")) for name in dimensions if name not in named)
+    applies = {
+        "reason": one.reason, "by": one.check.by, "baseline": one.baseline, "censored_calls": one.censored is not None,
+    }  # fmt: skip
+    yield from ((name, Mark(instead=" ")) for name, given in applies.items() if not given)
+    if not named:
+        yield "where", Mark(instead="(all)")
+    for name, figure in (("value", one.figure), ("baseline", one.baseline)):
+        if figure and figure.low is not None and not figure.certain:
+            estimate = figure.value is not None and figure.value > figure.low
+            yield name, Mark(prefix="~ ") if estimate else Mark(prefix="≥ ", instead=f"≥ {number(figure.low)}")

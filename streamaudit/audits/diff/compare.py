@@ -1,0 +1,162 @@
+"""From counts to comparisons: for each group and the total, every metric and statistic asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamaudit.audits.diff.histogram import CENSORED, Histogram
+from streamaudit.audits.diff.question import LATENCIES, LEAST_MS, LEAST_RATE, QUANTILES, Ask
+from streamaudit.audits.diff.scan import Place, Scan
+from streamaudit.audits.scope.scope import MAX_BY
+from streamaudit.stats import (
+    MIN_COVERAGE,
+    MIN_STRATUM,
+    NO_COUNTERPART,
+    Comparison,
+    Rows,
+    Scale,
+    Sums,
+    compare_quantiles,
+    compare_ratio,
+    decide,
+    ln_ms,
+)
+from streamaudit.store.buckets import edges_us
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_RATES = {
+    "cancel_rate": ("ended", "cancelled", "ended", "cancelled", "cancelled", "ended", "cancelled"),
+    "error_rate": ("ended", "failed", "ended", "failed", "failed", "ended", "failed"),
+    "tax_rate": ("tax_calls", "tax", "output", "tax_tax", "tax_output", "output_output", "tax_events"),
+}
+"""Which columns of the scan are n, y, z, yy, yz, zz and the number of events."""
+
+
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One row of a diff: a group (None for the total), a metric, and what came of it."""
+
+    group: Place | None
+    metric: str
+    found: Comparison
+    driver: Place | None
+    """The stratum that makes more than half of the change."""
+
+
+def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
+    """Every group, then the total, with verdicts after one correction for all of them. ``depth`` is how many
+    dimensions groups have. Nothing when neither side has a call."""
+    groups: dict[Place, list[int]] = {}
+    for number, place in enumerate(scan.places):
+        groups.setdefault(place[:depth], []).append(number)
+    rows: list[Compared] = []
+    if depth:
+        for group, places in groups.items():
+            rows += _of_group(scan, ask, group, places)
+    if scan.places:
+        rows += _of_group(scan, ask, None, list(range(len(scan.places))))
+    decide([row.found for row in rows])
+    return rows
+
+
+def only_on_one_side(scan: Scan) -> list[tuple[Place, int, int]]:
+    """The strata of the total that have no counterpart: stratum, the side it is on, its calls there; largest first."""
+    calls: dict[Place, list[float]] = {}
+    places, sides, counts = (scan.rates[name].tolist() for name in ("place", "side", "calls"))
+    for place, side, count in zip(places, sides, counts, strict=True):
+        calls.setdefault(scan.places[place][MAX_BY:], [0.0, 0.0])[side] += count
+    alone = [
+        (place, int(both[1] > both[0]), int(max(both))) for place, both in calls.items()
+        if min(both) < MIN_STRATUM and max(both) >= NO_COUNTERPART
+    ]  # fmt: skip
+    return sorted(alone, key=lambda one: (-one[2], one[1], tuple(value or "" for value in one[0])))
+
+
+def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> Iterator[Compared]:
+    strata: dict[Place, int] = {}
+    stratum_of = np.zeros(len(scan.places), dtype=np.int64)
+    for number in places:
+        stratum_of[number] = strata.setdefault(scan.places[number][MAX_BY:], len(strata))
+    names = list(strata)
+    chosen = {name: QUANTILES[name] for name in ask.quantiles}
+    blocks_a_day = _DAY_S // scan.block_s
+    for metric in ask.metrics:
+        if metric in LATENCIES:
+            least = (ask.least_ratio, max(LEAST_MS[metric], scan.ticks_ms.get(metric, 0.0)))
+            sides = [_rows(side, places, stratum_of) for side in scan.latencies[metric]]
+            for found in compare_quantiles(sides[0], sides[1], len(names), bucket_scale(), chosen, least, blocks_a_day):
+                yield Compared(group, metric, found, _driver(found, names))
+        else:
+            sums = [_sums(scan, metric, side, places, stratum_of) for side in (0, 1)]
+            found = compare_ratio("rate", sums[0], sums[1], len(names), (ask.least_ratio, LEAST_RATE), blocks_a_day)
+            if metric == "tax_rate":
+                _without_unknown_tax(found, [_tax_known(scan, side, places) for side in (0, 1)])
+            yield Compared(group, metric, found, _driver(found, names))
+
+
+def _tax_known(scan: Scan, side: int, places: list[int]) -> float:
+    """Of the calls that users left, the share whose tax is known; 1 when nobody left."""
+    low, high = _between(scan.rates["place"], places[0], places[-1] + 1)
+    of_side = scan.rates["side"][low:high] == side
+    left, known = (float(scan.rates[name][low:high][of_side].sum()) for name in ("cancelled", "tax_cancelled"))
+    return known / left if left else 1.0
+
+
+def _without_unknown_tax(found: Comparison, known: list[float]) -> None:
+    """The completed calls alone would make a rate of 0 of a tax that nobody knows."""
+    found.base_value, found.head_value = (
+        value if share else None for value, share in zip((found.base_value, found.head_value), known, strict=True)
+    )
+    if min(known) == 0:
+        found.head_value_at_base_mix = None
+    if min(known) < MIN_COVERAGE:
+        found.gate = f"the tax is known of only {min(known):.0%} of the calls that users left"
+
+
+def _driver(found: Comparison, names: list[Place]) -> Place | None:
+    return names[found.driver] if found.driver is not None else None
+
+
+def _rows(side: Histogram, places: list[int], stratum_of: "NDArray[Any]") -> Rows:
+    # Places of a group stand together, because they are sorted by the group's dimensions first.
+    found = side.of_places(places[0], places[-1])
+    return Rows(stratum_of[found.place], found.block, found.bucket, found.n.astype(np.float64))
+
+
+def _between(ascending: "NDArray[Any]", low: int, high: int) -> "NDArray[Any]":
+    """Where two values would stand, searched for in the array's own type."""
+    return np.searchsorted(ascending, np.array([low, high], dtype=ascending.dtype))
+
+
+def _sums(scan: Scan, metric: str, side: int, places: list[int], stratum_of: "NDArray[Any]") -> Sums:
+    found = scan.rates
+    low, high = _between(found["place"], places[0], places[-1] + 1)
+    n, y, z, yy, yz, zz, events = _RATES[metric]
+    taken = (found["side"][low:high] == side) & (found[n][low:high] > 0)
+
+    def column(name: str) -> "NDArray[Any]":
+        values: NDArray[Any] = found[name][low:high][taken]
+        return values
+
+    return Sums(
+        stratum_of[column("place")], column("block").astype(np.int64),
+        *(column(name) for name in (n, y, z, yy, yz, zz, events)),
+    )  # fmt: skip
+
+
+@cache
+def bucket_scale() -> Scale:
+    """Where the histogram's buckets lie."""
+    ln_edges = np.array([ln_ms(edge) for edge in edges_us()])
+    # Below a microsecond, and beyond the last edge, a bucket is as wide as it has to be to have a place on the scale.
+    scale = Scale(np.concatenate([[ln_ms(0.5)], ln_edges]), np.concatenate([ln_edges, [ln_edges[-1] + np.log(1.01)]]))
+    assert scale.censored == CENSORED
+    return scale

@@ -1,0 +1,136 @@
+"""What a diff compares: the two sides, what is measured, and what is held alike."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.errors import UsageError, nearest
+from streamaudit.store.dimensions import PLAIN
+from streamaudit.store.store import Store
+
+LATENCIES = ("ttft", "ttvt", "duration", "tpot")
+"""In the order in which the scan numbers them."""
+RATES = ("cancel_rate", "error_rate", "tax_rate")
+METRICS = (*LATENCIES, *RATES)
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+STRATA = ("model", "route", "tenant")
+MAX_STRATA = 3
+
+LEAST_RATIO = 0.05
+LEAST_MS = {"ttft": 20.0, "ttvt": 20.0, "duration": 20.0, "tpot": 2.0}
+LEAST_RATE = 0.005
+"""The smallest change that matters unless asked for otherwise: 5 %, but so many milliseconds, or half a point."""
+
+_LATEST = """
+SELECT deploy, min(start_time), count(*) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
+GROUP BY deploy ORDER BY min(start_time) DESC, deploy DESC LIMIT 2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side: a value of a dimension, a window of time, or both. Times are UTC, half-open; None is open."""
+
+    value: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """``on`` is the dimension whose values are compared, None where windows are. ``strata`` are held alike."""
+
+    on: str | None
+    base: Side
+    head: Side
+    metrics: tuple[str, ...] = METRICS
+    quantiles: tuple[str, ...] = tuple(QUANTILES)
+    strata: tuple[str, ...] = STRATA
+    least_ratio: float = LEAST_RATIO
+    skip_first_s: float = 0.0
+
+    def sql(self, scope: Scope, query: str) -> str:
+        """A query over the relation ``sided``."""
+        return scope.sided(query, self.on, [name for name in self.strata if name != self.on])
+
+    def params(self, scope: Scope) -> dict[str, object]:
+        """What the relation ``sided`` binds, beside the scope's own."""
+        return {
+            **scope.params(), "base": self.base.value, "head": self.head.value,
+            "base_since": _naive(self.base.since), "base_until": _naive(self.base.until),
+            "head_since": _naive(self.head.since), "head_until": _naive(self.head.until),
+        }  # fmt: skip
+
+
+def _naive(value: datetime | None) -> datetime | None:
+    return value.replace(tzinfo=None) if value else None
+
+
+def latest_deploys(store: Store, scope: Scope) -> tuple[str, str]:
+    """The last deploy and the one before it, by their first call. UsageError when there are no two."""
+    found = [row[0] for row in store.query(scope.total().sql(_LATEST), scope.total().params())]
+    if len(found) < 2:
+        raise UsageError(
+            "there are no two deploys to compare: " + ("one is known" if found else "no call says its deploy"),
+            "compare windows: --base-since 2026-11-09 --since 2026-11-16, or another dimension: --on model A B",
+        )
+    return found[1], found[0]
+
+
+def latest_deploy(store: Store, scope: Scope) -> str:
+    """The last deploy by its first call. UsageError when no call says its deploy."""
+    found = store.query(scope.total().sql(_LATEST), scope.total().params())
+    if not found:
+        raise UsageError("no call says its deploy", "name the head by a window: --since, --last or --week")
+    return str(found[0][0])
+
+
+def parse_metrics(text: str | None) -> tuple[str, ...]:
+    """``"ttft,cancel_rate"``; UsageError naming the nearest metric."""
+    return listed("--metric", text, METRICS) or METRICS
+
+
+def parse_stats(text: str | None) -> tuple[str, ...]:
+    """``"p50,p95"``."""
+    return listed("--stat", text, tuple(QUANTILES)) or tuple(QUANTILES)
+
+
+def parse_strata(text: str | None) -> tuple[str, ...]:
+    """``"model,route"``, or ``none``."""
+    if text is None:
+        return STRATA
+    names = () if text == "none" else listed("--strata", text, PLAIN)
+    if len(names) > MAX_STRATA:
+        raise UsageError(f"--strata takes at most {MAX_STRATA} dimensions")
+    return names
+
+
+def parse_on(text: str) -> str:
+    """A dimension whose values are compared."""
+    return listed("--on", text, PLAIN)[0]
+
+
+def parse_effect(text: str | None) -> float:
+    """``"10%"`` or ``0.1`` as a ratio."""
+    if text is None:
+        return LEAST_RATIO
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 10:
+        raise UsageError(f"--min-effect {text}: expected a share such as 10% or 0.1")
+    return value
+
+
+def listed(flag: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names parted by commas, each once. UsageError naming the nearest of the known ones."""
+    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    for name in names:
+        if name not in known:
+            close = nearest(name, list(known))
+            raise UsageError(
+                f"{flag} {name}: there is none of that name" + (f", did you mean {close}?" if close else ""),
+                "known: " + ", ".join(known),
+            )
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,288 @@
+"""The report of a diff: verdicts first, doubt shown, and what a reader must know of the two sides."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, timedelta
+from pathlib import Path
+from statistics import median
+
+from streamaudit.audits.diff.baseline import Baseline, joined, of_scan, save
+from streamaudit.audits.diff.compare import Compared, compare, only_on_one_side
+from streamaudit.audits.diff.question import METRICS, QUANTILES, Ask
+from streamaudit.audits.diff.scan import Period, Scan, scan
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.model import NO_WINDOW, Column, Interval, Mark, Note, Report, Row, Table
+from streamaudit.stats import Comparison
+from streamaudit.store.store import Store
+
+TITLE = "streamaudit diff"
+VERDICTS = ("regression", "improvement", "no change", "too little data")
+
+COLUMNS = (
+    Column("verdict", None, "regression, improvement, no change or too little data", whole=True, kept=True),
+    Column("metric", None, "what is compared", whole=True, kept=True),
+    Column("stat", None, "percentile, or rate", whole=True, kept=True),
+    Column("unit", None, "unit of the values: ms or ratio", wide=True),
+    Column("base_n", "calls", "calls of the base"),
+    Column("head_n", "calls", "calls of the head"),
+    Column("base_n_eff", "calls", "independent calls that the base's are worth", wide=True),
+    Column("head_n_eff", "calls", "independent calls that the head's are worth", wide=True),
+    Column("base_value", None, "value of the base", unit_from="unit", kept=True),
+    Column("head_value", None, "value of the head", unit_from="unit", kept=True),
+    Column("head_value_at_base_mix", None, "the head's at the base's mix of strata", wide=True, unit_from="unit"),
+    Column("change_ratio", "ratio", "change at the base's mix, relative to the base", kept=True),
+    Column("ci_low_ratio", "ratio", "95 % interval of the change, low end", kept=True),
+    Column("ci_high_ratio", "ratio", "95 % interval, high end; NULL has no bound", kept=True),
+    Column("change_abs", None, "change at the base's mix", wide=True, unit_from="unit"),
+    Column("ci_low_abs", None, "95 % interval of it, low end", wide=True, unit_from="unit"),
+    Column("ci_high_abs", None, "95 % interval of it, high end", wide=True, unit_from="unit"),
+    Column("mix_change_ratio", "ratio", "what another mix of strata adds to the plain change", wide=True),
+    Column("p_adjusted", None, "p value, corrected for the number of comparisons"),
+    Column("from_share", "ratio", "share of the change made by one stratum, if more than half", wide=True),
+    Column("reason", None, "why there is too little data, and what would help"),
+)
+
+_MOVED_TOGETHER, _AT_LEAST = 0.5, 6
+_SAME_HOURS = 0.8
+_LONGER = 0.2
+
+
+def run(store: Store, scope: Scope, ask: Ask) -> Report:
+    """Compare both sides by ``scope.by``: one row per group, metric and statistic, then those of the total."""
+    taxed = "tax_rate" in ask.metrics
+    scope.prepare(store, taxed=taxed)
+    return made(scan(store, scope, ask, taxed=taxed), scope, ask)
+
+
+def run_against(store: Store, scope: Scope, ask: Ask, baseline: Baseline) -> Report:
+    """Compare the head with a saved base."""
+    taxed = "tax_rate" in ask.metrics
+    scope.prepare(store, taxed=taxed)
+    head = scan(store, scope, ask, taxed=taxed, beside=baseline.period, multiple_of_s=baseline.block_s)
+    named = replace(ask, base=replace(ask.base, value=baseline.value if baseline.on == ask.on else None))
+    return made(joined(baseline, head, ask, scope.by), scope, named)
+
+
+def save_base(store: Store, scope: Scope, ask: Ask, path: Path) -> None:
+    """Write the counts of the base side to a file."""
+    scope.prepare(store)
+    save(of_scan(scan(store, scope, ask, taxed=True), ask, scope.by), path)
+
+
+def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
+    """The report of counts, wherever they come from."""
+    rows = _measured(compare(counts, ask, len(scope.by)), ask)
+    strata = tuple(name for name in ask.strata if name != ask.on)
+    groups = sorted((row for row in rows if row.group is not None), key=_order)
+    totals = sorted((row for row in rows if row.group is None), key=_order)
+    shown, hidden = _cut(groups, scope.top)
+    tables = []
+    if scope.by:
+        tables.append(_table("by_" + "_".join(scope.by), shown, scope.by, strata))
+    tables.append(_table("total", totals, (), strata))
+    tables.append(_sides(counts, ask))
+    tables += _one_sided(counts, strata)
+    notes = (*_hidden_note(hidden), *caveats(rows, counts, scope))
+    return Report(
+        TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=_headline(rows)
+    )
+
+
+def gated(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Report:
+    """The report with the verdict of a gate. ``fail_on`` names ``regression`` or metrics whose regression fails. What
+    was not compared at all, for lack of calls or of the figure, is too little data and no pass."""
+    compared = [row for table in report.tables for row in table.records() if {"verdict", "metric"} <= set(row)]
+    asked = [row for row in compared if "regression" in fail_on or row["metric"] in fail_on]
+    if any(row["verdict"] == "regression" for row in asked):
+        return replace(report, verdict="fail")
+    missing = {name for name in fail_on if name != "regression"} - {str(row["metric"]) for row in compared}
+    unknown = not asked or missing or any(row["verdict"] == "too little data" for row in asked)
+    return replace(report, verdict="insufficient" if unknown and on_insufficient != "pass" else "pass")
+
+
+def _measured(rows: list[Compared], ask: Ask) -> list[Compared]:
+    """Without the metrics that no call of either side has."""
+    known = {row.metric for row in rows if row.group is None and row.found.base_n + row.found.head_n}
+    return [row for row in rows if row.metric in known]
+
+
+def _order(row: Compared) -> tuple[object, ...]:
+    """Verdicts in their order, the largest changes first; what cannot be judged at all last."""
+    one = row.found
+    size = abs(one.change_ratio or 0.0) if one.verdict in VERDICTS[:2] else 0.0
+    group = tuple((value is None, value or "") for value in row.group or ())
+    calls = -(one.base_n + one.head_n)
+    place = (METRICS.index(row.metric), one.stat, calls, group)
+    return VERDICTS.index(one.verdict), bool(one.gate), -round(size, 12), place
+
+
+def _cut(rows: list[Compared], top: int | None) -> tuple[list[Compared], list[Compared]]:
+    """All that moved, and of the rest what there is room for."""
+    moved = sum(row.found.verdict in VERDICTS[:2] for row in rows)
+    kept = len(rows) if top is None else max(moved, top)
+    return rows[:kept], rows[kept:]
+
+
+def _table(name: str, rows: list[Compared], by: tuple[str, ...], strata: tuple[str, ...]) -> Table:
+    made_by = tuple(Column(f"from_{one}", None, "the stratum that makes most of it", wide=True) for one in strata)
+    columns = (*map(Column, by), *COLUMNS[:-2], *made_by, *COLUMNS[-2:])
+    cells = tuple(_cells(row, len(strata)) for row in rows)
+    marks = {}
+    for index, row in enumerate(rows):
+        if row.found.verdict == "no change":
+            marks[(index, "change_ratio")] = Mark(prefix="~ ")
+        for one in ("change_ratio", "ci_low_ratio", "ci_high_ratio"):
+            if (getattr(row.found, one) or 0) > 0 and not row.found.gate:
+                marks[(index, one)] = Mark(prefix="~ +" if (index, one) in marks else "+")
+    return Table(name, columns, cells, by, shape="intervals", marks=marks)
+
+
+def _cells(row: Compared, strata: int) -> Row:
+    one = row.found
+    made_by = row.driver[:strata] if row.driver else (None,) * strata
+    change = (
+        (None,) * 8 if one.gate else (
+            one.change_ratio, one.ci_low_ratio, one.ci_high_ratio, one.change_abs, one.ci_low_abs, one.ci_high_abs,
+            _mix_part(one), one.p_adjusted,
+        )
+    )  # fmt: skip
+    return (
+        *(row.group or ()), one.verdict, row.metric, one.stat, "ms" if one.relative else "ratio",
+        one.base_n, one.head_n, _whole(one.base_n_eff), _whole(one.head_n_eff),
+        _figure(one.base_value), _figure(one.head_value), _figure(one.head_value_at_base_mix),
+        *map(_figure, change), *made_by, _figure(one.driver_share), one.reason or None,
+    )  # fmt: skip
+
+
+def _mix_part(one: Comparison) -> float | None:
+    """Plain change = change at the base's mix + this, all relative to the base."""
+    if one.head_value is None or one.head_value_at_base_mix is None or not one.base_value:
+        return None
+    return (one.head_value - one.head_value_at_base_mix) / one.base_value
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _figure(value: float | None) -> float | None:
+    """Ten digits: what is beyond them differs between machines."""
+    return None if value is None else float(f"{value:.10g}")
+
+
+def _sides(counts: Scan, ask: Ask) -> Table:
+    columns = (
+        Column("side"), *((Column(ask.on),) if ask.on else ()), Column("first_call"), Column("last_call"),
+        Column("calls", "calls"),
+    )  # fmt: skip
+    rows = tuple(
+        (name, *((side.value,) if ask.on else ()), *_span(period))
+        for name, side, period in zip(("base", "head"), (ask.base, ask.head), counts.periods, strict=True)
+    )
+    return Table("sides", columns, rows)
+
+
+def _one_sided(counts: Scan, strata: tuple[str, ...]) -> list[Table]:
+    """What came and went: strata that are on one side only, and so are compared with nothing."""
+    found = only_on_one_side(counts)
+    if not found or not strata:
+        return []
+    columns = (*map(Column, strata), Column("side"), Column("calls", "calls"))
+    rows = tuple((*place[: len(strata)], "base" if side == 0 else "head", calls) for place, side, calls in found)
+    return [Table("not_compared", columns, rows, strata, title="on one side only, not compared")]
+
+
+def _span(period: Period | None) -> Row:
+    if period is None:
+        return (None, None, 0)
+    return (period.first.replace(tzinfo=UTC), period.last.replace(tzinfo=UTC), period.calls)
+
+
+def _interval(counts: Scan, scope: Scope) -> Interval:
+    periods = [period for period in counts.periods if period]
+    if not periods:
+        return NO_WINDOW
+    last = max(period.last for period in periods).replace(tzinfo=UTC) + timedelta(microseconds=1)
+    return Interval(min(period.first for period in periods).replace(tzinfo=UTC), last, scope.tz)
+
+
+def _headline(rows: list[Compared]) -> str:
+    found = Counter(row.found.verdict for row in rows)
+    tests = sum(row.found.p_adjusted is not None for row in rows)
+    counted = ", ".join(f"{found[verdict]:,} {verdict}" for verdict in VERDICTS)
+    compared = "1 comparison" if len(rows) == 1 else f"{len(rows):,} comparisons"
+    return f"{compared}: {counted} (p adjusted over the {tests:,} with enough data)"
+
+
+def _hidden_note(hidden: list[Compared]) -> Iterator[Note]:
+    if hidden:
+        found = Counter(row.found.verdict for row in hidden)
+        listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(found.items()))
+        yield Note("rows_hidden", f"rows are not shown: {listed}; --top 1000 or a data format shows them", len(hidden))
+
+
+def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
+    """What a reader must know of the two sides."""
+    base, head = counts.periods
+    if base is None or head is None:
+        yield Note("empty", f"no call is on the {'base' if base is None else 'head'} side in this window")
+        return
+    paired = any(row.found.paired for row in rows)
+    if paired:
+        yield Note("canary", "both sides ran at the same time: what moved them alike is not counted as a difference")
+    shared = (base.hours & head.hours).bit_count() / base.hours.bit_count()
+    if shared < _SAME_HOURS:
+        yield Note(
+            "other_hours",
+            f"not the same hours: the head covers {shared:.0%} of the hours of weekdays and weekends that the base "
+            "has; a load that follows the clock looks like a change",
+        )
+    if not paired:
+        yield from _moved_together(rows)
+    coverage = [row.found.coverage for row in rows if row.group is None]
+    for index, side in enumerate(("base", "head")):
+        least = min((one[index] for one in coverage), default=1.0)
+        if least < 1:
+            yield Note(
+                f"no_counterpart_{side}",
+                f"{1 - least:.1%} of the {side}'s calls are of a kind that the other side has not: not compared",
+            )
+    lengths = _input_lengths(counts, 1), _input_lengths(counts, 0)
+    if lengths[0] and lengths[1] and abs(lengths[0] / lengths[1] - 1) > _LONGER:
+        yield Note(
+            "inputs_changed",
+            f"inputs are {lengths[0] / lengths[1] - 1:+.0%} long on average: a longer wait may mean longer prompts",
+        )
+    if any(row.found.verdict == "too little data" and row.found.gate for row in rows):
+        yield Note(
+            "too_little",
+            "comparisons cannot be judged: --by fewer dimensions, longer windows, or both deploys side by side",
+            sum(bool(row.found.gate) for row in rows),
+        )
+
+
+def _moved_together(rows: list[Compared]) -> Iterator[Note]:
+    """When most groups move the same way, before and after, the cause is likely the time and not each group."""
+    for metric in dict.fromkeys(row.metric for row in rows):
+        for stat in QUANTILES:
+            tested = [
+                row.found for row in rows
+                if row.group is not None and (row.metric, row.found.stat) == (metric, stat) and not row.found.gate
+            ]  # fmt: skip
+            moved = [one.change_ratio for one in tested if one.p is not None and one.p <= 0.05 and one.change_ratio]
+            for sign in (1, -1):
+                alike = sum(change * sign > 0 for change in moved)
+                if len(tested) >= _AT_LEAST and alike > _MOVED_TOGETHER * len(tested):
+                    middle = median(one.change_ratio or 0.0 for one in tested)
+                    yield Note(
+                        f"moved_together_{metric}_{stat}",
+                        f"{alike} of {len(tested)} groups moved the same way in {metric} {stat} (median "
+                        f"{middle:+.1%}): the window or a change for all, rather than each group by itself",
+                    )
+
+
+def _input_lengths(counts: Scan, side: int) -> float | None:
+    of_side = counts.rates["side"] == side
+    calls = float(counts.rates["input_calls"][of_side].sum())
+    return float(counts.rates["input_tokens"][of_side].sum()) / calls if calls else None

@@ -1,0 +1,1 @@
+"""One call explained: its timeline, and every figure with the rule and the field it came from."""

@@ -1,0 +1,176 @@
+"""The figures of deploys, days, weeks or months in order, and where they changed for good.
+
+A change is a shift of the level of a figure's logarithm, found by PELT (Killick, Fearnhead and Eckley, Journal of the
+American Statistical Association 107, 2012) with the least-squares cost, as ``ruptures`` implements it
+(https://centre-borelli.github.io/ruptures-docs/). Noise is measured on the differences of neighbours, which a few
+shifts hardly touch. Each shift costs ``PENALTY`` times the logarithm of the number of points, and both of its sides
+have at least two points.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import exp, log
+
+from streamaudit.audits.base import group_tables
+from streamaudit.audits.notes import interval_and_notes
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.errors import UsageError
+from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
+from streamaudit.store.store import Store
+
+TITLE = "streamaudit history"
+BY = ("deploy", "day", "week", "month")
+MIN_PERIODS = 8
+PENALTY = 6.0
+"""On noise alone it finds a shift in 6 of 100 series of 8 points, 4 of 12, 2 of 20, fewer than 1 of 30 (600 each)."""
+MIN_CHANGE = 0.05
+_LEAST_NOISE = 0.01
+"""Figures that hardly move at all would make a change of every twitch: noise counts as one percent at least."""
+
+COLUMNS = (
+    Column("calls", "calls", "LLM calls counted"),
+    Column("ttft_p50_ms", "ms", "median time to first token"),
+    Column("ttft_p95_ms", "ms", "95th percentile, from 20 calls"),
+    Column("duration_p95_ms", "ms", "95th percentile, from 20 calls", wide=True),
+    Column("cancel_rate", "ratio", "cancelled calls / calls"),
+    Column("error_rate", "ratio", "failed calls / calls"),
+    Column("output_tokens_per_call", "tokens", "mean billed output of calls that say it", wide=True),
+    Column("tax_rate", "ratio", "cancellation tax / billed output, of calls of which both are known"),
+    Column("cost_usd", "usd", "cost of the calls whose cost is known", wide=True),
+)
+DEPLOY = Column("deploy", None, "what was first deployed in the period; of the first period not known", wide=True)
+_DEPLOYED = """
+SELECT deploy, arg_min(by_1, start_time) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
+GROUP BY deploy ORDER BY min(start_time), deploy
+"""
+WATCHED = ("ttft_p50_ms", "ttft_p95_ms", "duration_p95_ms", "cancel_rate", "error_rate", "tax_rate")
+CHANGES = (
+    Column("metric", None, "the figure that changed"),
+    Column("at", None, "the first period after the change"),
+    Column("before", None, "geometric mean of the periods since the change before", unit_from="unit"),
+    Column("after", None, "geometric mean of the periods up to the next change", unit_from="unit"),
+    Column("change_ratio", "ratio", "from before to after"),
+    Column("unit", None, "ms or ratio", wide=True),
+)
+
+_QUERY = """
+SELECT
+    by_1, by_2, by_3, by_4, calls, ttft[1], CASE WHEN ttft_calls >= 20 THEN ttft[2] END,
+    CASE WHEN duration_calls >= 20 THEN duration END,
+    CASE WHEN no_outcome < calls THEN cancelled / calls END,
+    CASE WHEN no_outcome < calls THEN failed / calls END, output,
+    -- The completed calls alone would make a rate of 0 of a tax that nobody knows.
+    CASE WHEN no_outcome < calls AND (cancelled = 0 OR taxed > 0) THEN tax / nullif(taxed_output, 0) END, cost,
+    first_call
+FROM (
+    SELECT
+        by_1, by_2, by_3, by_4, count(*) AS calls,
+        count(*) FILTER (ttft_status = 'usable') AS ttft_calls,
+        quantile_cont(ttft_ms, [0.5, 0.95]) FILTER (ttft_status = 'usable') AS ttft,
+        count(duration_ms) AS duration_calls, quantile_cont(duration_ms, 0.95) AS duration,
+        count(*) FILTER (outcome = 'cancelled') AS cancelled, count(*) FILTER (outcome = 'error') AS failed,
+        count(*) FILTER (outcome = 'unknown') AS no_outcome,
+        count(tax_best) FILTER (outcome = 'cancelled' AND billed_tokens IS NOT NULL) AS taxed,
+        avg(output_tokens) AS output,
+        coalesce(sum(tax_best) FILTER (outcome = 'cancelled' AND billed_tokens IS NOT NULL), 0) AS tax,
+        sum(billed_tokens) FILTER (outcome = 'completed' OR (outcome = 'cancelled' AND tax_best IS NOT NULL))
+            AS taxed_output,
+        round(fsum(cost_usd), 12) AS cost, epoch(min(start_time)) AS first_call
+    FROM scope GROUP BY by_1, by_2, by_3, by_4
+)
+"""
+
+
+def run(store: Store, scope: Scope) -> Report:
+    """One row per period of ``scope.by`` (one of ``BY``), first to last, and the changes of every figure."""
+    if len(scope.by) != 1 or scope.by[0] not in BY:
+        raise UsageError("history --by takes one of " + ", ".join(BY))
+    scope.prepare(store)
+    columns = (*COLUMNS, Column("first_call"))
+    whole = replace(scope, top=None)
+    tables = group_tables(store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),))
+    periods, total = (_without_last(table) for table in (tables[0], tables[-1]))
+    shown = [row for row in periods.rows if row[0] is not None]
+    unnamed = len(periods.rows) - len(shown)
+    periods = replace(periods, rows=tuple(shown))
+    if scope.by != ("deploy",):
+        periods, total = _with_deploys(store, scope, periods, total)
+    changes = [change for name in WATCHED for change in _changes(periods, name)]
+    breaks: dict[int, dict[str, float]] = {}
+    for index, name, ratio, _ in changes:
+        breaks.setdefault(index, {})[name] = ratio
+    interval, notes = interval_and_notes(store, scope)
+    tables = (
+        replace(periods, breaks=breaks, shape="trend"), total,
+        Table("changes", CHANGES, tuple(row for *_, row in changes), title="changes"),
+    )  # fmt: skip
+    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)))
+
+
+def _with_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> tuple[Table, Table]:
+    """With a column of what was first deployed in each period. What ran in the first one may have begun before it."""
+    began: dict[Value, list[str]] = {}
+    first = periods.rows[0][0] if periods.rows else None
+    for deploy, period in store.query(scope.sql(_DEPLOYED), scope.params()):
+        if period != first:
+            began.setdefault(period, []).append(deploy)
+    rows = tuple((*row, ", ".join(began.get(row[0], [])) or None) for row in periods.rows)
+    marks = {**periods.marks, **{(i, "deploy"): Mark(instead=" ") for i, row in enumerate(rows) if row[-1] is None}}
+    return (
+        replace(periods, columns=(*periods.columns, DEPLOY), rows=rows, marks=marks),
+        replace(total, columns=(*total.columns, DEPLOY), rows=tuple((*row, None) for row in total.rows),
+            marks={**total.marks, (0, "deploy"): Mark(instead=" ")}),
+    )  # fmt: skip
+
+
+def shifts(values: Sequence[float]) -> list[int]:
+    """The indexes at which the level of a series of positive values shifts; none for fewer than ``MIN_PERIODS``."""
+    if len(values) < MIN_PERIODS:
+        return []
+    import numpy as np
+    import ruptures
+
+    levels = np.log(np.asarray(values, dtype=np.float64))
+    steps = np.diff(levels)
+    robust = 1.4826 * float(np.median(np.abs(steps - np.median(steps)))) / 2**0.5
+    noise = max(robust, 0.7 * float(np.sqrt(np.mean(steps**2) / 2)), _LEAST_NOISE)
+    found = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(((levels - levels.mean()) / noise).reshape(-1, 1))
+    return [int(index) for index in found.predict(pen=PENALTY * log(len(values)))[:-1]]
+
+
+def _changes(periods: Table, name: str) -> list[tuple[int, str, float, Row]]:
+    """The shifts of one figure over the periods that have it: row index, figure, relative change, and row."""
+    place = periods.position(name)
+    known = [(index, _number(row[place])) for index, row in enumerate(periods.rows) if _number(row[place]) > 0]
+    edges = [0, *shifts([value for _, value in known]), len(known)]
+    rows: list[tuple[int, str, float, Row]] = []
+    unit = periods.columns[place].unit
+    for before, at, after in zip(edges, edges[1:], edges[2:], strict=False):
+        old, new = (_mean([value for _, value in part]) for part in (known[before:at], known[at:after]))
+        if abs(new / old - 1) >= MIN_CHANGE:
+            index = known[at][0]
+            row: Row = (name, periods.rows[index][0], old, new, float(f"{new / old - 1:.10g}"), unit)
+            rows.append((index, name, new / old - 1, row))
+    return rows
+
+
+def _mean(values: list[float]) -> float:
+    return float(f"{exp(sum(map(log, values)) / len(values)):.10g}")
+
+
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _without_last(table: Table) -> Table:
+    return replace(table, columns=table.columns[:-1], rows=tuple(row[:-1] for row in table.rows))
+
+
+def _notes(periods: Table, unnamed: int) -> list[Note]:
+    found: list[Note] = []
+    if len(periods.rows) < MIN_PERIODS:
+        few = f"{len(periods.rows)} periods: changes are looked for from {MIN_PERIODS} on"
+        found.append(Note("few_periods", f"{few}; compare two with streamaudit diff"))
+    if unnamed:
+        found.append(Note("unnamed", f"calls without a {periods.by[0]} are in the total only"))
+    return found

@@ -1,0 +1,297 @@
+"""What every report says beside its figures: what is not counted, what is unknown, what the data may never have held,
+and where prices come from."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.model import Interval, Note
+from streamaudit.store.store import FOR_DIVERSITY, Store
+
+# One pass over every call for all of it: planning a query over ``scope`` takes longer than running it on a small store.
+_SOURCES = """
+, placed AS (
+    SELECT *, counted AND ($with_embeddings OR operation <> 'embedding') AS included FROM scope
+)
+SELECT
+    source, count(*) FILTER (included), count(*) FILTER (included AND output_tokens IS NULL),
+    count(*) FILTER (included AND outcome IN ('unknown', 'interrupted')),
+    count(*) FILTER (included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
+    count(*) FILTER (included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL),
+    count(*) FILTER (included AND streamed), count(*) FILTER (included AND outcome = 'cancelled'),
+    count(*) FILTER (uncounted_reason = 'nested'),
+    count(*) FILTER (uncounted_reason = 'same_response'),
+    count(*) FILTER (counted AND operation = 'embedding'),
+    count(tenant) FILTER (included), count(user_id) FILTER (included),
+    count(*) FILTER (included AND cancel_evidence = 'unknown_word'),
+    min(start_time) FILTER (included), max(start_time) FILTER (included)
+FROM placed GROUP BY source ORDER BY source
+"""
+
+# A file that was read again, grown or under another mapping, is one file.
+_REJECTED = """
+SELECT coalesce(sum(rejected), 0)::BIGINT, count(*) FILTER (rejected > 0)
+FROM (
+    SELECT arg_max(rejected_records, load_id) AS rejected
+    FROM store.loads WHERE format <> 'evidence'
+    GROUP BY source, CASE WHEN path = '-' THEN load_id::VARCHAR ELSE path END
+)
+"""
+_ANY_CALLS = "SELECT EXISTS (FROM store.calls)"
+
+MANY_STREAMS = 200
+"""A source with this many streamed calls and none cancelled may not export the ones that users left."""
+_SOME_CANCELLED = """
+SELECT DISTINCT source FROM store.calls WHERE outcome = 'cancelled' AND list_contains($sources, source)
+"""
+
+_ANY_SAMPLED = "SELECT count(*) FROM store.loads WHERE sample_rate < 1"
+_SAMPLED = """
+SELECT count(*), min(sample_rate), max(sample_rate)
+FROM scope JOIN (SELECT load_id, sample_rate FROM store.loads WHERE sample_rate < 1) USING (load_id)
+"""
+_ANY_DIVERSE = "SELECT count(*) FROM store.loads WHERE ends_with(variant, $mark)"
+_DIVERSE = """
+SELECT count(*) FROM scope
+JOIN (SELECT load_id FROM store.loads WHERE ends_with(variant, $mark)) USING (load_id)
+"""
+
+SLACK = 0.05
+"""Data that ends (or starts) within this share of the window from its edge covers it: traffic is never seamless."""
+_ENDS = """
+SELECT source, min(start_time), max(start_time) FROM store.calls WHERE start_time IS NOT NULL
+GROUP BY source ORDER BY source
+"""
+_NAMED = 3
+
+_UNTIMED = "SELECT count(*) FROM visible WHERE counted AND start_time IS NULL"
+
+_PRICED = "SELECT count(*) FROM scope WHERE outcome = 'cancelled' AND tax_best > 0 AND output_cost_basis = 'priced'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What the calls of one source in the scope are, how many of them lack what, and what is left out of it."""
+
+    source: str
+    calls: int
+    no_usage: int
+    no_outcome: int
+    no_cost: int
+    priced: int
+    streamed: int
+    cancelled: int
+    nested: int
+    same_response: int
+    embeddings: int
+    with_tenant: int
+    with_user: int
+    unknown_words: int
+    first: datetime | None
+    last: datetime | None
+
+
+def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """What the report leaves out or does not know, each with its count; an empty window says so."""
+    return interval_and_notes(store, scope)[1]
+
+
+def interval_and_notes(store: Store, scope: Scope) -> tuple[Interval, tuple[Note, ...]]:
+    """The notes, and the window asked for; where it is open, from the first call in it to just after the last, so that
+    asking for it again gives the same calls."""
+    params = scope.total().params()
+    everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
+    found = [_Counts(*row) for row in store.query(scope.total().sql(_SOURCES), everything)]
+    return _interval(scope, found), _notes(store, scope, found)
+
+
+def _interval(scope: Scope, sources: list[_Counts]) -> Interval:
+    first = min((one.first for one in sources if one.first), default=None)
+    last = max((one.last for one in sources if one.last), default=None)
+    since = scope.since or (first.replace(tzinfo=UTC) if first else None)
+    until = scope.until or (last.replace(tzinfo=UTC) + timedelta(microseconds=1) if last else None)
+    return Interval(since, until, scope.tz)
+
+
+def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]:
+    sources = [one for one in found if one.calls]
+    untimed = store.one(_UNTIMED)[0] if scope.since or scope.until else 0
+    stated = (
+        ("usage_unknown", sum(one.no_usage for one in sources),
+            "calls have no known output tokens; sums of tokens leave them out"),
+        ("cost_unknown", sum(one.no_cost for one in sources),
+            "calls have no known cost; sums of dollars leave them out"),
+        ("cost_priced", sum(one.priced for one in sources), "calls are priced from a price table, not by their source"),
+        ("outcome_unknown", sum(one.no_outcome for one in sources), "calls do not say how they ended"),
+        ("outcome_word", sum(one.unknown_words for one in sources),
+            "calls carry an outcome word that is not known; completed, cancelled, timeout, error and interrupted are"),
+        ("nested", sum(one.nested for one in found), "outer LLM steps repeat a nested call and are not counted"),
+        ("same_response", sum(one.same_response for one in found),
+            "calls are in two sources under one response id and are counted once"),
+        ("embeddings", sum(one.embeddings for one in found), "embedding calls are left out; --by operation shows them"),
+        ("no_start_time", untimed, "calls have no start time and are in no window"),
+    )  # fmt: skip
+    counted = tuple(
+        Note(code, f"{count:,} {message}", count)
+        for code, count, message in stated
+        if count and not (code == "embeddings" and "operation" in scope.by)
+    )
+    tenants = tenant_notes(sum(one.with_user for one in sources)) if _lacks_tenants(scope, sources) else ()
+    return (*_empty(store, sources), *_window_notes(store, scope, sources), *_sampled(store, scope),
+        *diverse_note(store, scope), *counted, *rejected_notes(store), *tenants,
+        *_never_cancelled(store, sources))  # fmt: skip
+
+
+def _empty(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
+    return () if sources else (empty_note(store),)
+
+
+def empty_note(store: Store) -> Note:
+    """That there is nothing to report on: in the window, or at all and what to do then."""
+    if store.one(_ANY_CALLS)[0]:
+        return Note("empty", "no calls in this window")
+    if store.path is None:
+        return Note("empty", "no record read is an LLM call: streamaudit fields FILE shows what there is")
+    return Note("empty", "the store is empty: streamaudit ingest FILE reads calls into it")
+
+
+def rejected_notes(store: Store) -> tuple[Note, ...]:
+    """How many records could not be used when they were read; they have no window and no group."""
+    rejected, files = store.one(_REJECTED)
+    if not rejected:
+        return ()
+    records = "1 record" if rejected == 1 else f"{rejected:,} records"
+    of = "1 file" if files == 1 else f"{files:,} files"
+    message = (
+        f"{records} of {of} could not be used and {'is' if rejected == 1 else 'are'} in no figure: "
+        "streamaudit coverage counts them by file, streamaudit ingest --rejects OUT.csv lists them with the reason"
+    )
+    return (Note("rejected", message, rejected),)
+
+
+def _lacks_tenants(scope: Scope, sources: list[_Counts]) -> bool:
+    return "tenant" in scope.by and bool(sources) and not any(one.with_tenant for one in sources)
+
+
+def tenant_notes(users: int) -> tuple[Note, ...]:
+    """What to do where no call has a tenant; ``users`` is how many have a user instead."""
+    find = "streamaudit fields FILE --for tenant finds the key that holds the customer, --map tenant=PATH names it"
+    if not users:
+        return (Note("no_tenant", f"no call has a tenant: {find}"),)
+    message = (
+        f"no call has a tenant, and {users:,} have a user: if your customers are single users, read the files with "
+        f"--map tenant=user_id; else {find}"
+    )
+    return (Note("tenant_from_user", message, users),)
+
+
+def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[Note, ...]:
+    """Until when the data goes, and from when on, where the window that was asked for is wider."""
+    if scope.since is None and scope.until is None:
+        return ()
+    present = {one.source for one in sources}
+    ends = [
+        (source, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+        for source, first, last in store.query(_ENDS)
+        if source in present or not present
+    ]
+    if not ends:
+        return ()
+    if not present:
+        first, last = min(end[1] for end in ends), max(end[2] for end in ends)
+        return (
+            Note(
+                "data_range", f"the data goes from {_minute(first, scope.tz)} to {_minute(last, scope.tz)} {scope.tz}"
+            ),
+        )
+    early = {source: first for source, first, last in ends if _short(first, scope.since, scope.until or last)}
+    late = {source: last for source, first, last in ends if _short(last, scope.until, scope.since or first)}
+    starts = _reach("starts", early, min, len(ends), scope.tz)
+    stops = _reach("ends", late, max, len(ends), scope.tz)
+    return (
+        *((Note("data_starts", f"{starts}: nothing is known of the window before that"),) if early else ()),
+        *((Note("data_ends", f"{stops}: nothing is known of the window after that"),) if late else ()),
+    )
+
+
+def _short(reached: datetime, edge: datetime | None, other: datetime) -> bool:
+    """Whether data that reaches to a moment stays clearly short of that edge of the window."""
+    if edge is None:
+        return False
+    inward = 1 if edge > other else -1
+    return (edge - reached) * inward > abs(edge - other) * SLACK
+
+
+def _reach(
+    verb: str, found: dict[str, datetime], outer: Callable[[Iterable[datetime]], datetime], sources: int, tz: str
+) -> str:
+    """Until (or from) when the data goes: all of it, or that of the sources named."""
+    if len(found) in (0, sources):
+        return f"the data {verb} {_minute(outer(found.values()), tz)} {tz}" if found else ""
+    named = [f"{source} {_minute(moment, tz)}" for source, moment in list(found.items())[:_NAMED]]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"the data of some sources {verb} inside the window ({', '.join(named)} {tz}{more})"
+
+
+def _minute(moment: datetime, tz: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(tz)):%Y-%m-%d %H:%M}"
+
+
+def _sampled(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """Totals of sampled calls are under-counts, and no figure is scaled up for it."""
+    if not store.one(_ANY_SAMPLED)[0]:
+        return ()
+    calls, lowest, highest = store.one(scope.total().sql(_SAMPLED), scope.total().params())
+    if not calls:
+        return ()
+    rate = f"{lowest:.4g}" if lowest == highest else f"{lowest:.4g} to {highest:.4g}"
+    return (
+        Note(
+            "sampled", f"{calls:,} calls are a sample (rate {rate}): totals are under-counts, and are not scaled", calls
+        ),
+    )
+
+
+def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """Spans that were kept for being rare say nothing of how the traffic's latencies are spread."""
+    mark = {"mark": FOR_DIVERSITY}
+    if not store.one(_ANY_DIVERSE, mark)[0]:
+        return ()
+    calls = store.one(scope.total().sql(_DIVERSE), {**scope.total().params(), **mark})[0]
+    if not calls:
+        return ()
+    message = (
+        f"{calls:,} calls are of files with spans that were kept by diversity sampling, for being rare: "
+        "their latencies are not those of the traffic, and no base for a comparison"
+    )
+    return (Note("diversity_sampled", message, calls),)
+
+
+def _never_cancelled(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
+    """No cancelled call among many streams is no clean bill."""
+    suspects = {one.source: one.streamed for one in sources if one.streamed >= MANY_STREAMS and not one.cancelled}
+    if not suspects:
+        return ()
+    # The command may only have asked for calls that were not cancelled.
+    cancels = {row[0] for row in store.query(_SOME_CANCELLED, {"sources": list(suspects)})}
+    left = {source: streamed for source, streamed in suspects.items() if source not in cancels}
+    if not left:
+        return ()
+    streamed = sum(left.values())
+    named = ", ".join(list(left)[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    doubt = "nobody left, or the exporter never exports abandoned streams"
+    return (Note("no_cancels", f"{streamed:,} streamed calls of {named} and not one cancelled: {doubt}", streamed),)
+
+
+def price_note(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """Where the prices behind a tax in dollars come from, when any come from a price table."""
+    priced = store.one(scope.total().sql(_PRICED), scope.total().params())[0]
+    if not priced:
+        return ()
+    from streamaudit.store.pricing.prices import price_source
+
+    source = price_source()
+    dated = f", data of {source.date}" if source.date else ""
+    return (Note("prices", f"{priced:,} cancelled calls are priced by {source.name} {source.version}{dated}", priced),)

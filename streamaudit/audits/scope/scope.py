@@ -1,0 +1,336 @@
+"""One command's window, filters and dimensions, turned once into the ``scope`` relation that every audit selects from.
+
+``scope`` is the view ``call_tax`` narrowed to counted calls, with the dimensions asked for as ``by_1`` … ``by_4`` (NULL
+where fewer are asked for). Groups and total are the same query with and without dimensions.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from streamaudit.audits.scope.where import checked_condition
+from streamaudit.errors import UsageError, nearest
+from streamaudit.store.dimensions import CALENDAR, DIMENSIONS, PLAIN
+from streamaudit.store.store import Store
+from streamaudit.store.views.refresh import refresh
+
+MAX_BY = 4
+_GROUP = "group:"
+
+_OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
+_VALUES = {name: name for name in PLAIN} | {
+    name: f"strftime(timezone($tz, timezone('UTC', start_time)), '{form}')" for name, form in CALENDAR.items()
+}
+_ONLY = {name: f"AND coalesce(regexp_full_match({name}, $only_{name}), $none_{name})" for name in PLAIN}
+# Binding twenty dimensions and filters takes longer than most queries run: a text has only those asked for.
+_SCOPE = """
+WITH scope AS NOT MATERIALIZED (
+    SELECT
+        *,
+        {values}
+    FROM visible
+    WHERE ($embeddings OR operation <> 'embedding')
+        AND (counted OR $uncounted)
+        AND ($since::TIMESTAMP IS NULL OR start_time >= $since)
+        AND ($until::TIMESTAMP IS NULL OR start_time < $until)
+        {only}
+)
+"""
+_SIDED = """
+, sided AS (
+    SELECT
+        *,
+        CASE
+            WHEN {is_base}
+                AND ($base_since::TIMESTAMP IS NULL OR start_time >= $base_since)
+                AND ($base_until::TIMESTAMP IS NULL OR start_time < $base_until) THEN 0
+            WHEN {is_head}
+                AND ($head_since::TIMESTAMP IS NULL OR start_time >= $head_since)
+                AND ($head_until::TIMESTAMP IS NULL OR start_time < $head_until) THEN 1
+        END AS side
+    FROM (SELECT *, {strata} FROM scope)
+    WHERE start_time IS NOT NULL
+)
+"""
+_MAX_STRATA = 3
+_REST = """
+, scope AS NOT MATERIALIZED (
+    SELECT everything.* REPLACE (NULL AS by_1, NULL AS by_2, NULL AS by_3, NULL AS by_4)
+    FROM everything ANTI JOIN shown_groups AS shown
+        ON shown.by_1 IS NOT DISTINCT FROM everything.by_1 AND shown.by_2 IS NOT DISTINCT FROM everything.by_2
+        AND shown.by_3 IS NOT DISTINCT FROM everything.by_3 AND shown.by_4 IS NOT DISTINCT FROM everything.by_4
+)
+"""
+
+# ``group_N`` is the name of the group that the N-th dimension's value belongs to; NULL where it belongs to none.
+_UNTAXED = "CREATE OR REPLACE TEMP VIEW untaxed AS SELECT *, NULL::BIGINT AS tax_best FROM call_outcome"
+_NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
+_GROUP_JOINS = "\n".join(  # from the fixed list above
+    f"LEFT JOIN (SELECT value AS value_{slot}, name AS group_{slot} FROM group_members WHERE slot = {slot})\n"  # noqa: S608
+    f"    ON value_{slot} = CASE getvariable('group_{slot}_of') {_OF_CALL} END"
+    for slot in range(1, MAX_BY + 1)
+)
+_GROUPED = f"SELECT call_tax.*, group_1, group_2, group_3, group_4 FROM call_tax {_GROUP_JOINS}"  # noqa: S608 - likewise
+_ADD_MEMBERS = f"""
+INSERT INTO group_members
+SELECT $slot, value, $name FROM (SELECT DISTINCT CASE $dimension {_OF_CALL} END AS value FROM call_tax)
+WHERE regexp_full_match(value, $pattern) AND value NOT IN (SELECT value FROM group_members WHERE slot = $slot)
+"""  # noqa: S608 - likewise
+_SET_GROUP = {slot: f"SET VARIABLE group_{slot}_of = $dimension" for slot in range(1, MAX_BY + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one command covers. ``since`` and ``until`` are UTC and half-open; None is the data's own end."""
+
+    by: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    tz: str = "UTC"
+    where: str | None = None
+    only: tuple[tuple[str, str], ...] = ()
+    top: int | None = None
+    groups: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Names for sets of values, by dimension; what ``by`` calls ``group:NAME``."""
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The filters as a report states them."""
+        stated = {f"only {name}": values for name, values in self.only}
+        return {**stated, **({"where": self.where} if self.where else {})}
+
+    def total(self) -> "Scope":
+        """The same calls as one group."""
+        return replace(self, by=())
+
+    def params(self) -> dict[str, Any]:
+        """What ``sql`` binds."""
+        only = dict(self.only)
+        return {
+            "since": _naive(self.since),
+            "until": _naive(self.until),
+            "tz": self.tz,
+            "embeddings": "operation" in self.by or "operation" in only,
+            "uncounted": False,
+            **{f"only_{name}": _pattern(values) for name, values in self.only},
+            **{f"none_{name}": "-" in values.split(",") for name, values in self.only},
+        }
+
+    def sql(self, query: str, *, rest: bool = False) -> str:
+        """A query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
+        values = [
+            f"group_{slot}" if name.startswith(_GROUP) else _VALUES[name] for slot, name in enumerate(self.by, start=1)
+        ]
+        only = "\n        ".join(_ONLY[name] for name, _ in self.only)
+        calls = _SCOPE.format(values=_named("by", values, MAX_BY), only=only)
+        return (calls.replace("WITH scope AS NOT", "WITH everything AS NOT") + _REST if rest else calls) + query
+
+    def sided(self, query: str, on: str | None, strata: Sequence[str]) -> str:
+        """A query over ``sided``: the same calls with a ``side``, 0 the base, 1 the head, NULL neither, and up to three
+        strata as ``stratum_1`` … ``stratum_3``. Sides are values of the dimension ``on``, or with None only windows."""
+        value = _VALUES[on] if on else None
+        sides = _SIDED.format(
+            is_base=f"{value} = $base" if value else "true", is_head=f"{value} = $head" if value else "true",
+            strata=_named("stratum", [_VALUES[name] for name in strata], _MAX_STRATA),
+        )  # fmt: skip
+        return self.sql(sides + query)
+
+    def prepare(self, store: Store, *, taxed: bool = True) -> None:
+        """Define ``visible``, the one place where the user's own condition is part of a query. Valuing the tax of
+        millions of calls takes seconds: without ``taxed``, ``tax_best`` is NULL and other columns of it are absent."""
+        taxed = taxed or self.where is not None
+        refresh(store, taxed=taxed)
+        if not taxed:
+            store.run(_UNTAXED)
+        grouped = any(name.startswith(_GROUP) for name in self.by)
+        if grouped:
+            self._list_members(store)
+        calls = _GROUPED if grouped else _NO_GROUPS
+        condition = f" WHERE ({checked_condition(store, self.where)})" if self.where is not None else ""
+        calls = calls if taxed else calls.replace("call_tax", "untaxed")
+        store.run(f"CREATE OR REPLACE TEMP VIEW visible AS SELECT * FROM ({calls}){condition}")  # noqa: S608 - checked
+
+    def _list_members(self, store: Store) -> None:
+        """Which values belong to which group, for every dimension that is one; the first group that fits has it."""
+        store.run("CREATE OR REPLACE TEMP TABLE group_members (slot INTEGER, value VARCHAR, name VARCHAR)")
+        for slot, name in enumerate(self.by, start=1):
+            if not name.startswith(_GROUP):
+                continue
+            dimension, members = group_members(name.removeprefix(_GROUP), self.groups)
+            store.run(_SET_GROUP[slot], {"dimension": dimension})
+            for group, patterns in members.items():
+                about = {"slot": slot, "name": group, "dimension": dimension}
+                store.run(_ADD_MEMBERS, {**about, "pattern": _pattern(",".join(patterns))})
+
+
+def _named(name: str, values: Sequence[str], slots: int) -> str:
+    return ", ".join(
+        f"{values[slot - 1] if slot <= len(values) else 'NULL::VARCHAR'} AS {name}_{slot}"
+        for slot in range(1, slots + 1)
+    )
+
+
+def show_groups(store: Store, keys: list[tuple[Any, ...]]) -> None:
+    """Name the groups that have a row of their own, so that a rest query can leave them out."""
+    padded = [(*key, *[None] * (MAX_BY - len(key))) for key in keys]
+    columns = [[key[index] for key in padded] for index in range(MAX_BY)]
+    store.run(
+        "CREATE OR REPLACE TEMP TABLE shown_groups AS SELECT unnest($k1::VARCHAR[]) AS by_1, "
+        "unnest($k2::VARCHAR[]) AS by_2, unnest($k3::VARCHAR[]) AS by_3, unnest($k4::VARCHAR[]) AS by_4",
+        {f"k{index + 1}": column for index, column in enumerate(columns)},
+    )
+
+
+def group_members(name: str, groups: dict[str, dict[str, tuple[str, ...]]]) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """What ``group:NAME`` stands for: a dimension and the patterns of each group of its values. NAME is a dimension,
+    for all its groups, or one group. UsageError when no group is called so."""
+    by_dimension = {group: members[name] for group, members in groups.items() if name in members}
+    if by_dimension:
+        return name, by_dimension
+    if name in groups and len(groups[name]) == 1:
+        return next((dimension, {name: patterns}) for dimension, patterns in groups[name].items())
+    if name in groups:
+        raise UsageError(
+            f"--by group:{name}: the group has several dimensions, say which",
+            f"--by group:{next(iter(groups[name]))}",
+        )
+    known = sorted({dimension for members in groups.values() for dimension in members} | set(groups))
+    raise UsageError(
+        f"--by group:{name}: no group is called so in the configuration",
+        "groups: " + ", ".join(known) if known else 'name one: [groups.enterprise] tenant = ["acme", "globex*"]',
+    )
+
+
+def parse_by(
+    text: str | None, groups: dict[str, dict[str, tuple[str, ...]]] | None = None, flag: str = "--by"
+) -> tuple[str, ...]:
+    """``"tenant,model"`` as dimensions. Raises UsageError naming the option ``flag`` and the nearest known one."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+    for name in names:
+        if name.startswith(_GROUP):
+            group_members(name.removeprefix(_GROUP), groups or {})
+        elif name not in DIMENSIONS:
+            close = nearest(name, list(DIMENSIONS))
+            raise UsageError(
+                f"{flag} {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
+                "dimensions: " + ", ".join(DIMENSIONS),
+            )
+    if len(set(names)) != len(names):
+        raise UsageError(f"{flag} {text}: a dimension is named twice")
+    if len(names) > MAX_BY:
+        raise UsageError(f"{flag} takes at most {MAX_BY} dimensions")
+    return names
+
+
+def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
+    """``["tenant=acme,glob*"]`` as (dimension, values). ``-`` stands for calls without a value."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign or not values:
+            raise UsageError(f"--only {text}: expected DIMENSION=VALUE[,VALUE…], such as tenant=acme,glob*")
+        if name not in PLAIN:
+            close = nearest(name, list(PLAIN))
+            raise UsageError(
+                f"--only {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
+                "dimensions: " + ", ".join(PLAIN),
+            )
+        found[name] = f"{found[name]},{values}" if name in found else values
+    return tuple(found.items())
+
+
+def parse_window(
+    since: str | None,
+    until: str | None,
+    last: str | None,
+    week: str | None,
+    tz: str,
+    now: datetime | None = None,
+    flag: str = "--since",
+) -> tuple[datetime | None, datetime | None]:
+    """The UTC window of ``--since``, ``--until``, ``--last`` or ``--week`` in zone ``tz``."""
+    try:
+        zone = ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
+        raise UsageError(f"--tz {tz}: there is no such time zone", "such as UTC or Europe/Paris") from None
+    if sum((last is not None, week is not None, since is not None or until is not None)) > 1:
+        raise UsageError("give --since/--until, --last or --week, not several of them")
+    if last is not None:
+        try:
+            return (now or datetime.now(UTC)) - _length(last), None
+        except OverflowError:
+            raise UsageError(f"--last {last}: that is before the calendar begins") from None
+    if week is not None:
+        monday = _monday(week, (now or datetime.now(UTC)).astimezone(zone).date())
+        return midnight(monday, zone), midnight(monday + timedelta(days=7), zone)
+    start, end = _instant(flag, since, zone), _instant("--until", until, zone)
+    if start and end and start >= end:
+        raise UsageError("--since must be before --until")
+    return start, end
+
+
+def parse_instant(flag: str, text: str, tz: str) -> datetime:
+    """A date or time in zone ``tz`` as a naive UTC instant, as the store keeps them."""
+    since, _ = parse_window(text, None, None, None, tz, flag=flag)
+    assert since is not None
+    return since.astimezone(UTC).replace(tzinfo=None)
+
+
+def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, datetime]:
+    """The window of equal length that ends where this one begins. What begins and ends at midnights in zone ``tz`` is
+    that many whole days, also where the clocks change."""
+    zone = ZoneInfo(tz)
+    first, end = since.astimezone(zone), until.astimezone(zone)
+    if first.time() == end.time() == time():
+        return midnight(first.date() - (end.date() - first.date()), zone), since
+    return since - (until - since), since
+
+
+def _monday(week: str, today: date) -> date:
+    """The first day of an ISO week; ``last`` is the one before the week that ``today`` is in."""
+    if week == "last":
+        return today - timedelta(days=today.weekday() + 7)
+    match = re.fullmatch(r"(\d{4})-W(\d{1,2})", week)
+    try:
+        monday = date.fromisocalendar(int(match[1]), int(match[2]), 1) if match else None
+    except ValueError:
+        monday = None
+    if monday is None or monday.year > 9000:
+        raise UsageError(f"--week {week}: expected an ISO week such as 2026-W47, or last")
+    return monday
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins in a zone, in UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _instant(flag: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        value = datetime.fromisoformat(text)
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{flag} {text}: expected a date or time such as 2026-11-16 or 2026-11-16T08:00") from None
+
+
+def _length(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6})\s*([mhdw])", text)
+    if not match:
+        raise UsageError(f"--last {text}: expected a number and m, h, d or w, such as 7d")
+    unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
+
+
+def _naive(value: datetime | None) -> datetime | None:
+    return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+
+def _pattern(values: str) -> str:
+    """A regular expression for a list of values with ``*`` and ``?``; ``-`` among them stands for no value at all."""
+    parts = (re.escape(value.strip()).replace(r"\*", ".*").replace(r"\?", ".") for value in values.split(","))
+    return "(?s)(" + "|".join(parts) + ")"

@@ -1,0 +1,198 @@
+"""``sql``: one SELECT of the user's own, over four documented tables and nothing else.
+
+What a statement may do is decided on DuckDB's own syntax tree of it, before it runs: which tables and table functions
+it reads, and that nothing in it writes. The connection it then runs on can reach no file and no network and holds the
+store read-only.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from streamaudit.errors import StoreError, StreamauditError, UsageError, nearest
+from streamaudit.report.model import NO_WINDOW, Column, Json, Note, Report, Row, Table, Unit, Value
+from streamaudit.store.connection import Answer, misfit
+from streamaudit.store.store import Store
+from streamaudit.store.views.refresh import refresh
+
+TABLES = ("calls", "spans", "loads", "rejects")
+"""What a statement may read."""
+
+_SETUP = """
+CREATE OR REPLACE TEMP VIEW calls AS FROM call_tax;
+CREATE OR REPLACE TEMP VIEW spans AS FROM store.spans;
+CREATE OR REPLACE TEMP VIEW loads AS FROM store.loads;
+CREATE OR REPLACE TEMP VIEW rejects AS FROM store.rejects;
+"""
+
+_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"))
+_SOURCES = frozenset(
+    ("BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "PIVOT", "SHOW_REF")
+)
+_TABLE_FUNCTIONS = frozenset(("unnest", "range", "generate_series", "json_each", "json_tree"))
+# What tells about the machine or the session, waits, or plans another statement.
+_REFUSED_FUNCTIONS = frozenset(
+    "getvariable current_setting write_log sleep_ms pg_sleep nextval setval currval pg_get_viewdef current_query "
+    "json_serialize_plan parse_duckdb_log_message".split()
+)
+_FAILURES = {
+    "ConversionException": "a value is not of the type it is cast to; try_cast(x AS type) gives NULL there",
+    "OutOfRangeException": "a result is out of range; cast to a larger type first, such as x::DOUBLE",
+    "OutOfMemoryException": "it needs more memory than it may use; --memory-limit 4GB allows more",
+}
+_SUCH_AS = 'such as streamaudit sql "SELECT tenant, count(*) FROM calls GROUP BY ALL"'
+_UNITS: dict[str, Unit] = {"ms": "ms", "usd": "usd", "tokens": "tokens", "bytes": "bytes"}
+_NUMERIC = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
+
+
+def run(store: Store, sql: str, most: int | None = None) -> Report:
+    """The answer of one statement as a report with one table; UsageError when it may not run or fails."""
+    check(store, sql)
+    refresh(store)
+    store.script(_SETUP)
+    try:
+        found = store.answer(sql, most)
+    except StoreError:
+        raise
+    except StreamauditError as error:
+        fault = misfit(error)
+        if fault is not None:
+            raise UsageError(f"sql: {fault}", 'streamaudit sql "DESCRIBE calls" lists the columns') from None
+        kind = type(error.__cause__).__name__
+        raise UsageError(f"sql: the statement failed: {_FAILURES.get(kind, kind)}") from None
+    return _report(found)
+
+
+def check(store: Store, sql: str) -> None:
+    """UsageError unless the text is one statement that only reads the documented tables."""
+    tree = json.loads(store.statement_tree(sql))
+    if tree.get("error"):
+        if tree.get("error_type") == "parser":
+            raise UsageError(f"sql: {tree['error_message']}, at character {int(tree.get('position', 0)) + 1}")
+        raise UsageError(
+            "sql: only one statement that reads is allowed: SELECT, WITH … SELECT, FROM …, DESCRIBE",
+            _SUCH_AS,
+        )
+    if len(tree["statements"]) != 1:
+        raise UsageError("sql takes one statement" + ("" if tree["statements"] else ", this is none"), _SUCH_AS)
+    _allow(tree["statements"][0]["node"], frozenset())
+
+
+def _allow(tree: Any, named: frozenset[str]) -> None:
+    """Refuse what is not known to be harmless. ``named`` are the tables that the statement itself defines here."""
+    if isinstance(tree, list):
+        for item in tree:
+            _allow(item, named)
+    if not isinstance(tree, dict):
+        return
+    if isinstance(tree.get("cte_map"), dict):
+        for entry in tree["cte_map"]["map"]:
+            # A definition sees those before it: any other name is a real table's.
+            _allow(entry["value"], named)
+            named |= {entry["key"].lower()}
+        tree = {key: value for key, value in tree.items() if key != "cte_map"}
+    if tree.get("type") == "RECURSIVE_CTE_NODE":
+        # And itself only where it repeats; where it starts, its name is a real table's too.
+        _allow(tree["right"], named | {tree["cte_name"].lower()})
+        tree = {key: value for key, value in tree.items() if key != "right"}
+    kind = str(tree.get("type"))
+    if kind.endswith("_NODE") and kind not in _NODES:
+        raise UsageError("sql: the statement may only read")
+    if "class" in tree:
+        _allow_expression(tree)
+    elif "sample" in tree and "alias" in tree:
+        _allow_source(kind, tree, named)
+    for value in tree.values():
+        _allow(value, named)
+
+
+def _allow_expression(tree: dict[str, Any]) -> None:
+    if tree["class"] == "PARAMETER":
+        raise UsageError("sql: a statement here has no parameters; write the value itself")
+    name = str(tree.get("function_name", "")).lower()
+    if tree["class"] in ("FUNCTION", "WINDOW") and name in _REFUSED_FUNCTIONS:
+        raise UsageError(f"sql: the function {name} is not allowed")
+
+
+def _allow_source(kind: str, tree: dict[str, Any], named: frozenset[str]) -> None:
+    # SUMMARIZE would take minutes to plan over the many columns of calls; SHOW tells of more than these tables.
+    if kind not in _SOURCES or (kind == "SHOW_REF" and (tree["query"] is None or tree["show_type"] != "DESCRIBE")):
+        raise UsageError("sql: only tables, joins, sub-queries and DESCRIBE are allowed", _tables())
+    if kind == "TABLE_FUNCTION":
+        name = str(tree["function"].get("function_name", "")).lower()
+        if name not in _TABLE_FUNCTIONS:
+            raise UsageError(f"sql: the table function {name} is not allowed", _tables())
+    if kind == "BASE_TABLE":
+        path = tree.get("qualified_name", {}).get("path") or [tree["table_name"]]
+        name = ".".join(path)
+        # A text without a dot can come from a quoted name, so the parts are counted and not the dots.
+        if len(path) != 1 or tree["catalog_name"] or tree["schema_name"] or name.lower() not in {*TABLES, *named}:
+            close = nearest(name.lower(), [*TABLES])
+            raise UsageError(
+                f"sql: there is no table {name}" + (f", did you mean {close}?" if close else ""), _tables()
+            )
+
+
+def _tables() -> str:
+    return "tables: " + ", ".join(TABLES)
+
+
+def _report(found: Answer) -> Report:
+    columns = tuple(Column(name, _unit(name, kind)) for name, kind in zip(found.names, found.types, strict=True))
+    ready = {index for index, kind in enumerate(found.types) if _is_plain(kind)}
+    rows = tuple(
+        tuple(value if index in ready else _value(value, found.types[index]) for index, value in enumerate(row))
+        for row in found.rows
+    )
+    return Report("sql", NO_WINDOW, (Table("result", columns, rows),), notes=_notes(found, rows))
+
+
+def _notes(found: Answer, rows: Sequence[Row]) -> tuple[Note, ...]:
+    if not rows:
+        return (Note("empty", "the statement has no rows"),)
+    if len(rows) == found.total:
+        return ()
+    message = f"{len(rows):,} of {found.total:,} rows shown; --limit N shows more, --format csv all of them"
+    return (Note("rows_cut", message, found.total),)
+
+
+def _unit(name: str, kind: str) -> Unit | None:
+    return _UNITS.get(name.rpartition("_")[2]) if "_" in name and kind.startswith(_NUMERIC) else None
+
+
+def _is_plain(kind: str) -> bool:
+    """Whether values of the type are as a report wants them, so that no call per cell is needed."""
+    return kind in ("VARCHAR", "BOOLEAN", "TIMESTAMP") or (kind.endswith(("INT", "INTEGER")) and "(" not in kind)
+
+
+def _value(value: Any, kind: str) -> Value:
+    if value is None:
+        return None
+    if kind == "JSON":
+        return Json(value)
+    if isinstance(value, float):
+        return value
+    plain: Value | list[Any] | dict[str, Any] = _plain(value)
+    return Json(json.dumps(plain, ensure_ascii=False)) if isinstance(plain, list | dict) else plain
+
+
+def _plain(value: Any) -> Any:
+    """A value out of DuckDB as JSON knows it."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat() + ("Z" if isinstance(value, datetime) and value.tzinfo is None else "")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    return str(value)  # intervals, UUIDs and what later versions add

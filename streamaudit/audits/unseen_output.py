@@ -1,0 +1,118 @@
+"""What was paid for nothing: the output that nobody saw, by how and by what calls ended.
+
+Calls that timed out, failed or broke off stand beside the cancelled ones, whose sum is the cancellation tax.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from streamaudit.audits.base import bound, kept_if_any
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.model import Column, Mark, Table
+from streamaudit.store.store import Store
+
+_UNSEEN = (
+    Column("calls", "calls", "calls that ended so", kept=True),
+    Column("unseen_output_low_tokens", "tokens", "sum of the low ends; unknown calls add 0", kept=True),
+    Column("unseen_output_tokens", "tokens", "billed output nobody saw, exact and estimated calls"),
+    Column("unseen_output_high_tokens", "tokens", "sum of the high ends; NULL as soon as one is unknown", wide=True),
+    Column("unseen_output_usd", "usd", "exact and estimated calls in dollars", kept=True),
+    Column("unseen_output_low_usd", "usd", "the low ends in dollars", wide=True),
+    Column("unseen_input_tokens", "tokens", "prompts of calls stopped before the first token", wide=True),
+    Column("exact_calls", "calls", "billed and rendered both known"),
+    Column("estimated_calls", "calls", "by a stated rule"),
+    Column("bounded_calls", "calls", "an interval only"),
+    Column("unknown_calls", "calls", "neither"),
+)
+OUTCOME_COLUMNS = (
+    Column("ended_early", None, "how the call ended: cancelled, timeout, interrupted, error, or all of them"), *_UNSEEN,
+)  # fmt: skip
+CAUSE_COLUMNS = (
+    Column("ended_early", None, "how the call ended"),
+    Column("ended_by", None, "who or what ended it: user, client, server, infrastructure_limit, deadline, ..."),
+    *_UNSEEN,
+)  # fmt: skip
+
+_UNSEEN_SUMS = """
+    count(*), coalesce(sum(tax_low), 0)::BIGINT, sum(tax_best)::BIGINT,
+    CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END,
+    priced_sum(tax_best, tax_best_usd), priced_sum(tax_low, tax_low_usd),
+    coalesce(sum(input_tokens) FILTER (unseen)::BIGINT, CASE WHEN NOT bool_or(no_input) THEN 0 END),
+    count(*) FILTER (tax_class = 'exact'), count(*) FILTER (tax_class = 'estimated'),
+    count(*) FILTER (tax_class = 'bounded'), count(*) FILTER (tax_class = 'unknown'),
+    [
+        CASE WHEN bool_or(no_input) THEN 'unseen_input_tokens' END,
+        CASE WHEN bool_or(tax_best > 0 AND tax_best_usd IS NULL) THEN 'unseen_output_usd' END,
+        CASE WHEN bool_or(tax_low > 0 AND tax_low_usd IS NULL) THEN 'unseen_output_low_usd' END
+    ]
+FROM (
+    SELECT *, unseen IS NULL OR (unseen AND input_tokens IS NULL) AS no_input
+    FROM (
+        SELECT *, ended_early AND prompt_unseen(unseen_prompt, cache_hit, cancelled_at_ms, ttft_ms, ran_on,
+            rendered_low, rendered_chars, delivered_tokens, delivered_low, chunk_count, output_chars) AS unseen
+        FROM scope WHERE ended_early OR ended_by = 'length'
+    )
+)
+"""
+_BY_OUTCOME = "SELECT outcome, " + _UNSEEN_SUMS + " WHERE ended_early GROUP BY outcome"
+# A completed answer that its cap cut off was seen whole: it is listed and has no tax.
+_BY_CAUSE = "SELECT outcome, ended_by, " + _UNSEEN_SUMS + " GROUP BY ALL ORDER BY 3 DESC, 1, 2"
+_ORDER = ("cancelled", "timeout", "interrupted", "error")
+
+
+def by_outcome(store: Store, scope: Scope) -> Table:
+    """A row for each way to end early, and one for all: what of their output nobody saw, in tokens and dollars."""
+    found = {row[0]: row for row in store.query(scope.total().sql(_BY_OUTCOME), scope.total().params())}
+    empty: tuple[Any, ...] = (0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, [])
+    rows = [tuple(found.get(name, (name, *empty))) for name in _ORDER]
+    end = len(OUTCOME_COLUMNS)
+    summed = [_sum([row[index] for row in rows]) for index in range(1, end)]
+    high = [column.name for column in OUTCOME_COLUMNS].index("unseen_output_high_tokens")
+    if any(row[high] is None for row in rows):
+        summed[high - 1] = None
+    partial = [row[end] for row in rows]
+    missing = [column.name for index, column in enumerate(OUTCOME_COLUMNS) if any(row[index] is None for row in rows)]
+    shown = (*(row[:end] for row in rows), ("paid for nothing", *summed))
+    # With --by outcome the groups of all calls have that name.
+    name = "unseen_by_outcome" if scope.by == ("outcome",) else "by_outcome"
+    return _unseen_marks(Table(name, OUTCOME_COLUMNS, shown), [*partial, [*missing, *chain(*partial)]])
+
+
+def by_cause(store: Store, scope: Scope) -> Table:
+    """A row for each cause, the dearest first."""
+    found = store.query(scope.total().sql(_BY_CAUSE), scope.total().params())
+    table = Table("by_cause", CAUSE_COLUMNS, tuple(tuple(row[: len(CAUSE_COLUMNS)]) for row in found))
+    return _unseen_marks(table, [row[-1] for row in found])
+
+
+def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Table:
+    """Mark sums that leave calls out, or rest on estimates, as what they are."""
+    marks: dict[tuple[int, str], Mark] = {}
+    for index, record in enumerate(table.records()):
+        left_out = partial[index]
+        low, high = record["unseen_output_low_tokens"], record["unseen_output_high_tokens"]
+        known = low is not None and low == high
+        usd, low_usd = record["unseen_output_usd"], record["unseen_output_low_usd"]
+        found = {
+            "unseen_output_low_tokens": bound(low, low, high),
+            "unseen_output_tokens": bound(record["unseen_output_tokens"], low, high),
+            "unseen_output_usd": bound(
+                usd, low_usd, usd if known else None, leaves_out="unseen_output_usd" in left_out
+            ),
+            "unseen_output_low_usd": bound(
+                low_usd, low_usd, low_usd if known else None, leaves_out="unseen_output_low_usd" in left_out
+            ),
+            "unseen_input_tokens": bound(record["unseen_input_tokens"], None, None)
+            if "unseen_input_tokens" in left_out else None,
+        }  # fmt: skip
+        # Of an answer that its cap cut off nothing was unseen.
+        if record["ended_early"] != "completed":
+            marks |= {(index, name): mark for name, mark in found.items() if mark}
+    return kept_if_any(replace(table, marks=marks), "bounded_calls")
+
+
+def _sum(values: list[Any]) -> Any:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

@@ -1,0 +1,140 @@
+"""What moved between two windows: the tax of every value of a few dimensions on both sides, from one scan of both, and
+for the ones that moved most the value of another dimension that made most of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from streamaudit.audits.diff.question import Ask
+from streamaudit.audits.scope.scope import MAX_BY, Scope
+from streamaudit.store.store import Store
+
+# Of which by_N a row is of: bit 0 for by_4 up to bit 3 for by_1, set where it is not.
+_MONEY = """
+SELECT
+    by_1, by_2, by_3, by_4, grouping(by_1, by_2, by_3, by_4), side, count(*), min(start_time),
+    CASE WHEN count(*) FILTER (outcome = 'unknown') < count(*)
+        THEN coalesce(sum(tax_low) FILTER (outcome = 'cancelled'), 0)::BIGINT END,
+    CASE WHEN count(*) FILTER (outcome = 'unknown') < count(*) THEN priced_sum(
+        CASE WHEN outcome = 'cancelled' THEN tax_low END, CASE WHEN outcome = 'cancelled' THEN tax_low_usd END) END
+FROM sided
+WHERE side IS NOT NULL
+"""
+_SINGLE = _MONEY + "GROUP BY side, GROUPING SETS ((by_1), (by_2), (by_3), (by_4))"
+_PAIRS = (
+    _MONEY
+    + """
+    AND (list_contains($values_1::VARCHAR[], by_1) OR list_contains($values_2::VARCHAR[], by_2)
+        OR list_contains($values_3::VARCHAR[], by_3))
+GROUP BY side, GROUPING SETS ((by_1, by_2), (by_1, by_3), (by_1, by_4), (by_2, by_3), (by_2, by_4), (by_3, by_4))
+"""
+)
+_ALL = (1 << MAX_BY) - 1
+
+MOST, NEARLY_ALL, DEARER = 0.5, 0.9, 1.25
+"""What made more than the first of a change is named with it, unless nearly all calls are of it; a new deploy when a
+call is taxed so many times as much as before."""
+
+
+@dataclass(slots=True)
+class Money:
+    """What the calls of one value were taxed in both windows (base, head): calls, low ends in tokens and in dollars,
+    NULL where not known, and the first call of either."""
+
+    dimension: str
+    value: str | None
+    calls: list[int]
+    tokens: list[int | None]
+    usd: list[float | None]
+    first: datetime | None = None
+
+    @property
+    def change_usd(self) -> float | None:
+        """How much more the low end is than before; NULL when either side has no price."""
+        base, head = self.usd
+        return None if base is None or head is None else head - base
+
+    @property
+    def change_tokens(self) -> int | None:
+        """The same in tokens."""
+        base, head = self.tokens
+        return None if base is None or head is None else head - base
+
+    def change(self, *, priced: bool) -> float:
+        """The change in dollars where these are known, else in tokens; 0 when unknown."""
+        return (self.change_usd if priced else self.change_tokens) or 0.0
+
+
+def money(store: Store, scope: Scope, ask: Ask) -> list[Money]:
+    """Every value of the dimensions of ``scope.by`` on both sides. The scope must be prepared."""
+    found: dict[tuple[int, str | None], Money] = {}
+    for place, value, row in _of_level(store.query(ask.sql(scope, _SINGLE), ask.params(scope)), 1, len(scope.by)):
+        (at,), (name,) = place, value
+        one = found.setdefault((at, name), _nothing(scope.by[at], name))
+        _set(one, row)
+    return list(found.values())
+
+
+def drivers(store: Store, scope: Scope, ask: Ask, movers: Sequence[Money], *, priced: bool) -> list[dict[str, str]]:
+    """For each mover the value of every other dimension that made more than half of its change, by dimension."""
+    if not movers:
+        return []
+    values: dict[str, list[str]] = {f"values_{slot}": [] for slot in range(1, MAX_BY)}
+    for mover in movers:
+        if mover.value is not None:
+            values[f"values_{scope.by.index(mover.dimension) + 1}"].append(mover.value)
+    pairs: dict[tuple[str, str | None, str, str | None], Money] = {}
+    rows = store.query(ask.sql(scope, _PAIRS), {**ask.params(scope), **values})
+    for places, names, row in _of_level(rows, 2, len(scope.by)):
+        for one, other in ((0, 1), (1, 0)):
+            key = (scope.by[places[one]], names[one], scope.by[places[other]], names[other])
+            _set(pairs.setdefault(key, _nothing(key[2], key[3])), row)
+    return [_made_by(mover, pairs, priced=priced) for mover in movers]
+
+
+def _made_by(
+    mover: Money, pairs: dict[tuple[str, str | None, str, str | None], Money], *, priced: bool
+) -> dict[str, str]:
+    whole = mover.change(priced=priced)
+    best: dict[str, tuple[float, str]] = {}
+    for (dimension, value, other, name), part in pairs.items():
+        if (dimension, value) == (mover.dimension, mover.value) and name is not None and whole:
+            share = part.change(priced=priced) / whole
+            if other == "deploy":
+                tells = _dearer_since(part, mover)
+            else:
+                # What nearly all of the calls have in common explains nothing.
+                tells = share > MOST and part.calls[1] < NEARLY_ALL * mover.calls[1]
+            if tells:
+                # Several can have made more than half where others took away: the one that made most is named.
+                best[other] = min(best.get(other, (0.0, name)), (-share, name))
+    return {other: name for other, (_, name) in best.items()}
+
+
+def _dearer_since(deploy: Money, mover: Money) -> bool:
+    """Whether a deploy that is new made most of the tax and taxes a call more than calls were taxed before. That it has
+    more tax than a deploy that is gone says nothing."""
+    tokens, all_tokens, before = deploy.tokens[1], mover.tokens[1], mover.tokens[0]
+    if deploy.calls[0] or not (tokens and all_tokens and mover.calls[0]) or before is None:
+        return False
+    return tokens > MOST * all_tokens and tokens / deploy.calls[1] > DEARER * before / mover.calls[0]
+
+
+def _of_level(rows: list[tuple[Any, ...]], depth: int, dimensions: int) -> Any:
+    """The rows of so many dimensions that were asked for: their places, their values, and the row."""
+    for row in rows:
+        present = _ALL & ~row[MAX_BY]
+        places = [at for at in range(MAX_BY) if present >> (MAX_BY - 1 - at) & 1]
+        if len(places) == depth and all(at < dimensions for at in places):
+            yield places, [row[at] for at in places], row[MAX_BY + 1 :]
+
+
+def _nothing(dimension: str, value: str | None) -> Money:
+    return Money(dimension, value, [0, 0], [0, 0], [0.0, 0.0])
+
+
+def _set(one: Money, row: tuple[Any, ...]) -> None:
+    side, calls, first, tokens, usd = row
+    one.calls[side], one.tokens[side], one.usd[side] = calls, tokens, usd
+    one.first = min(one.first, first) if one.first else first

@@ -1,0 +1,22 @@
+"""What of a summary is news: its verdicts, movers and broken thresholds. Figures move every week."""
+
+from streamaudit.report.model import Report, Value
+
+_TELLING = {
+    "figures": ("figure", "verdict"),
+    "movers": ("dimension", "name", "figure", "verdict"),
+    "gates": ("metric", "expect", "where", "verdict"),
+}
+
+
+def gist(report: Report) -> list[list[Value]]:
+    """The rows that two summaries have in common exactly when there is nothing new to say, in a fixed order."""
+    found: list[list[Value]] = [["verdict", report.verdict]]
+    found += [["no calls"] for note in report.notes if note.code == "empty"]
+    for table in report.tables:
+        names = _TELLING.get(table.name, ())
+        for record in table.records() if names else ():
+            change = record.get("change")
+            rises = change > 0 if isinstance(change, int | float) and table.name == "movers" else None
+            found.append([table.name, *(record.get(name) for name in (*names, *table.by)), rises])
+    return sorted(found, key=repr)

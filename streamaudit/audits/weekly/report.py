@@ -1,0 +1,191 @@
+"""The summary as a report: a few figures beside those of the period before, what moved most and why, the thresholds
+that were broken, and only those caveats that change how the figures are read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from streamaudit.audits import history
+from streamaudit.audits import overview as overview
+from streamaudit.audits.diff import report as diffs
+from streamaudit.audits.diff.compare import Compared, compare
+from streamaudit.audits.diff.question import Ask, Side, listed
+from streamaudit.audits.diff.scan import Scan, scan
+from streamaudit.audits.scope.scope import MAX_BY, Scope
+from streamaudit.audits.weekly.changes import money
+from streamaudit.audits.weekly.completeness import reach_notes
+from streamaudit.audits.weekly.headline import figures
+from streamaudit.audits.weekly.movers import compared_deploys, deploys_table, movers_table, new_deploys
+from streamaudit.audits.weekly.period import Period, earlier
+from streamaudit.errors import UsageError
+from streamaudit.report.model import Interval, Note, Report, Table
+from streamaudit.stats import decide
+from streamaudit.store.dimensions import PLAIN
+from streamaudit.store.store import Store
+
+if TYPE_CHECKING:
+    from streamaudit.audits.check.evaluate import Findings
+    from streamaudit.audits.check.report import Alias
+
+DIMENSIONS = ("tenant", "route", "model")
+MOST_DIMENSIONS = MAX_BY - 1
+"""The last place is the deploy's, which explains what moved."""
+MOVERS = 2
+"""Movers a dimension, of either kind, unless asked for otherwise."""
+TREND_PERIODS = 8
+SAMPLE_WEEK = "2026-W47"
+"""The last week of the sample traces."""
+MIN_NOTED = 0.01
+"""What fewer calls than this share lack changes no figure of a summary."""
+
+_CAVEATS = frozenset({
+    "empty", "data_range", "data_starts", "sampled", "diversity_sampled", "rejected", "no_tenant", "tenant_from_user",
+    "no_cancels", "no_start_time", "other_hours", "inputs_changed",
+})  # fmt: skip
+_CAVEATS_OF_SHARE = frozenset({"usage_unknown", "cost_unknown", "outcome_unknown", "outcome_word"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The thresholds of the configuration held against the period, and how to show the names in them."""
+
+    findings: "Findings"
+    alias: "Alias | None" = None
+
+
+def parse_dimensions(text: str | None) -> tuple[str, ...]:
+    """The dimensions to look for movers in. UsageError for unknown ones, the deploy, or too many."""
+    found = listed("--by", text, tuple(name for name in PLAIN if name != "deploy")) or DIMENSIONS
+    if len(found) > MOST_DIMENSIONS:
+        raise UsageError(f"--by takes at most {MOST_DIMENSIONS} dimensions here; the deploy is always looked at")
+    return found
+
+
+def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, checked: Checked | None = None) -> Report:
+    """The summary of a period; ``scope.by`` names the dimensions to look for movers in."""
+    dimensions = scope.by or DIMENSIONS
+    now = replace(scope, by=(), since=period.since, until=period.until, top=None)
+    then = replace(now, since=period.before, until=period.since)
+    head, base = overview.run(store, now), overview.run(store, then)
+    both = replace(scope, by=(), since=period.before, until=period.until, top=None)
+    ask = Ask(
+        None, Side(None, period.before, period.since), Side(None, period.since, period.until),
+        ("ttft", "cancel_rate", "error_rate", "tax_rate"), ("p50", "p95"),
+    )  # fmt: skip
+    totals: list[Compared] = []
+    groups: dict[str, list[Compared]] = {}
+    beside: list[Note] = []
+    for name in dimensions:  # one after the other: the counts of a large store take much memory
+        counts = scan(store, replace(both, by=(name,)), ask, taxed=True)
+        rows = compare(counts, ask, 1)
+        if not totals:
+            totals = [row for row in rows if row.group is None]
+            beside = list(_of_the_comparison(counts, rows, both))
+        groups[name] = [row for row in rows if row.group is not None]
+    asked = replace(both, by=(*dimensions, "deploy"))
+    found = money(store, asked, ask)
+    live = new_deploys(found, period)
+    groups["deploy"] = compared_deploys(store, both, ask, found, live)
+    decide([row.found for row in (*totals, *(row for listed_rows in groups.values() for row in listed_rows))])
+    tables = [
+        figures(head.tables[0], base.tables[0], totals, head.notes),
+        # Beside nothing everything would be a mover.
+        *([movers_table(store, asked, ask, found, groups, movers)] if all(_any(one) for one in (head, base)) else []),
+        *([deploys_table(live)] if live and _any(base) else []), *_gates(checked), *_trend(store, scope, period),
+    ]  # fmt: skip
+    notes = (
+        *reach_notes(store, now), *_caveats(head), *beside, *_no_base(base, head), *_tally(checked),
+    )  # fmt: skip
+    return Report(
+        _title(period), Interval(period.since, period.until, scope.tz), tuple(tables), dimensions, head.filters, notes,
+        checked.findings.verdict if checked else None, headline=_headline(totals, groups["deploy"], head, checked),
+    )  # fmt: skip
+
+
+def _any(report: Report) -> bool:
+    return not any(note.code == "empty" for note in report.notes)
+
+
+def _title(period: Period) -> str:
+    if period.kind == "window":
+        return "summary beside the window before"
+    return f"summary of {period.kind} {period.name} beside {period.before_name}"
+
+
+def _gates(checked: Checked | None) -> Iterator[Table]:
+    if checked is not None:
+        from streamaudit.audits.check import report as checks
+
+        found = checked.findings
+        pressing = replace(found, rows=tuple(one for one in found.rows if one.verdict in ("fail", "warn", "held")))
+        table = checks.report(pressing, everything=True, alias=checked.alias).tables[0]
+        if table.rows:
+            yield replace(table, name="gates", title="thresholds that were broken")
+
+
+def _tally(checked: Checked | None) -> Iterator[Note]:
+    if checked is not None:
+        from streamaudit.audits.check.report import tally
+
+        yield Note("gates", f"thresholds: {tally(checked.findings)}")
+
+
+def _trend(store: Store, scope: Scope, period: Period) -> Iterator[Table]:
+    """The same figures of the last periods, for a page to draw."""
+    if period.kind not in history.BY:
+        return
+    whole = replace(
+        scope, by=(period.kind,), since=earlier(period, TREND_PERIODS - 1, scope.tz), until=period.until, top=None
+    )  # fmt: skip
+    yield replace(history.run(store, whole).tables[0], name="trend", title="the last periods", aside=True)
+
+
+def _caveats(head: Report) -> Iterator[Note]:
+    calls = next(head.tables[0].records())["calls"]
+    whole = calls if isinstance(calls, int) else 0
+    for note in head.notes:
+        if note.code in _CAVEATS or (note.code in _CAVEATS_OF_SHARE and (note.count or 0) >= MIN_NOTED * whole):
+            yield note
+
+
+def _of_the_comparison(counts: Scan, rows: list[Compared], scope: Scope) -> Iterator[Note]:
+    together = False
+    for note in diffs.caveats(rows, counts, scope) if all(counts.periods) else ():
+        moved = note.code.startswith("moved_together")
+        if note.code in _CAVEATS or note.code.startswith("no_counterpart") or (moved and not together):
+            together |= moved
+            yield note
+
+
+def _no_base(base: Report, head: Report) -> Iterator[Note]:
+    if _any(head) and not _any(base):
+        yield Note("no_base", "no call is in the period before: there is nothing to compare with")
+
+
+def _headline(
+    totals: list[Compared], deployed: list[Compared], head: Report, checked: Checked | None
+) -> str:  # fmt: skip
+    """What got worse, what got better, and the thresholds, in one sentence."""
+    if not _any(head):
+        return "no calls in this period"
+    parts = [
+        *_changed("", totals), *_changed(" with a new deploy", deployed)
+    ] or ["nothing clearly better or worse"]  # fmt: skip
+    if checked is not None:
+        broken = [
+            f"{count:,} {word}" for word, count in (
+                ("failed", checked.findings.count("fail")), ("warned", checked.findings.count("warn")),
+            ) if count
+        ]  # fmt: skip
+        parts.append(f"thresholds: {', '.join(broken) or 'none broken'}")
+    return "; ".join(parts)
+
+
+def _changed(when: str, rows: list[Compared]) -> Iterator[str]:
+    for verdict, word in (("regression", "worse"), ("improvement", "better")):
+        names = dict.fromkeys(
+            (f"{row.metric} {row.found.stat}" if row.found.relative else row.metric).replace("_", " ")
+            for row in rows if row.found.verdict == verdict
+        )  # fmt: skip
+        if names:
+            yield f"{word}{when}: {', '.join(names)}"

@@ -1,0 +1,114 @@
+"""``streamaudit config``."""
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import typer
+
+from streamaudit.cli.options import Access, Writing, expanded
+from streamaudit.config import loader
+from streamaudit.errors import EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamaudit.report.model import Note
+
+app = typer.Typer(
+    help="What is configured, and where each value came from.\n\nExample: streamaudit config show",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+
+
+def show(context: typer.Context, access: Access, writing: Writing) -> int:
+    """Every setting in force with where it came from: option, environment, file and line, or default.
+
+    Example: streamaudit config show
+    """
+    from streamaudit.cli.output import tops, write
+    from streamaudit.report.model import NO_WINDOW, Column, Report, Table
+
+    access.speak()
+    output = writing.checked()
+    columns = (
+        Column("setting"),
+        Column("value"),
+        Column("from", None, "option, environment, file and line, or default"),
+    )
+    table = Table("settings", columns, tuple(_rows(context, access, writing)))
+    report = Report("configuration", NO_WINDOW, (table,), notes=tuple(_missing()))
+    write(dict.fromkeys(tops(output), report), output)
+    return EXIT_OK
+
+
+def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tuple[str, str | None, str]]":
+    from streamaudit.store.providers import stop_delay_ms
+
+    settings = loader.current()
+    given = {"wait": access.wait, "memory_limit": access.memory_limit, "color": writing.color}
+    rows: list[tuple[str, str | None, str]] = [
+        ("configuration", str(settings.path) if settings.path else None, "found" if settings.path else "no file"),
+        ("db", str(access.path()), access.origin()),
+    ]
+    for name, default in loader.OPTIONS.items():
+        source = context.get_parameter_source(name)
+        value = given.get(name, settings.options.get(name, default))
+        origin = {"COMMANDLINE": f"--{name.replace('_', '-')}", "ENVIRONMENT": f"$STREAMAUDIT_{name.upper()}"}.get(
+            source.name if source else "", settings.origin(name) if name in settings.options else "default"
+        )
+        if name == "tz" and os.environ.get("STREAMAUDIT_TZ"):  # no option of this command, but of the others
+            value, origin = os.environ["STREAMAUDIT_TZ"], "$STREAMAUDIT_TZ"
+        rows.append((name, None if value is None else str(value), origin))
+    prices, delay = settings.prices, "default" if settings.stop_delay_ms is None else settings.origin("stop_delay")
+    rows.append(("prices", str(prices) if prices else None, settings.origin("prices") if prices else "default"))
+    rows.append(("stop_delay", f"{stop_delay_ms() / 1000:g}s", delay))
+    for column, paths in settings.fields.items():
+        rows.append((f"fields.{column}", " or ".join(paths), settings.origin(f"fields.{column}")))
+    for name, path in settings.lookup.items():
+        rows.append((f"lookup.{name}", str(path), settings.origin(f"lookup.{name}")))
+    for group, members in settings.groups.items():
+        for dimension, patterns in members.items():
+            place = f"groups.{group}.{dimension}"
+            rows.append((place, ", ".join(patterns), settings.origin(place)))
+    for name, behaviour in settings.providers.items():
+        rows.append((f"providers.{name}", behaviour, settings.origin(f"providers.{name}")))
+    for name, address in settings.links.items():
+        rows.append((f"links.{name}", re.sub(r"//[^/@]*@", "//****@", address), settings.origin(f"links.{name}")))
+    rows += _post_rows()
+    rows += [(f"check.{number}", check.describe(), check.origin) for number, check in enumerate(settings.checks, 1)]
+    shown = {name.partition(".")[0] for name, *_ in rows}
+    rows += [(name, None, "default") for name in loader.TABLES if name not in shown and name != "thresholds"]
+    return rows
+
+
+def _post_rows() -> "Iterator[tuple[str, str | None, str]]":
+    """Where summaries are posted: of an address only what a log may show."""
+    from streamaudit.delivery.targets import VARIABLE, addresses, parse
+
+    settings = loader.current()
+    if os.environ.get(VARIABLE, "").strip() or settings.post.targets:
+        try:
+            for address, origin in addresses():
+                yield "post.targets", parse(address, origin).name, origin
+        except UsageError as error:
+            yield "post.targets", f"not usable: {error.message}", settings.origin("post.targets")
+    for name in ("attempts", *loader.POST_TIMES):
+        if f"post.{name}" in settings.lines:
+            value = getattr(settings.post, name if name == "attempts" else f"{name}_s")
+            yield f"post.{name}", f"{value:g}" + ("" if name == "attempts" else "s"), settings.origin(f"post.{name}")
+
+
+def _missing() -> "Iterator[Note]":
+    """The files that the configuration names and that are not there."""
+    from streamaudit.report.model import Note
+
+    settings = loader.current()
+    named = {"prices": settings.prices, **{f"lookup.{name}": path for name, path in settings.lookup.items()}}
+    for name, path in named.items():
+        if path is not None and not path.is_file():
+            yield Note("missing_file", f"{name}: there is no file {path} ({settings.origin(name)})")
+
+
+app.command("show")(expanded(show))

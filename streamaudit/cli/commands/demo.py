@@ -1,0 +1,41 @@
+"""``streamaudit demo``."""
+
+from streamaudit.cli.options import Color, Wide
+
+
+def command(color: Color = "auto", wide: Wide = False) -> int:
+    """Ingest made-up traces in three formats into memory and show the three main reports.
+
+    Example: streamaudit demo
+    """
+    import sys
+    from dataclasses import replace
+    from pathlib import Path
+
+    from streamaudit.audits import overview, tax, ttft
+    from streamaudit.audits.scope.scope import Scope
+    from streamaudit.cli import console, ingest_summary
+    from streamaudit.cli.options import Writing
+    from streamaudit.cli.output import tops, write
+    from streamaudit.cli.runner import sample_traces
+    from streamaudit.errors import EXIT_OK
+    from streamaudit.ingest.pipeline import Ingest, Options, coverage
+    from streamaudit.ingest.readers.reader import Reader
+    from streamaudit.store.store import Store
+
+    output = Writing(color=color, wide=wide).checked()
+    with sample_traces() as names, Reader() as reader, Store.in_memory() as store:
+        job = Ingest(store, Options())
+        results = [job.file(reader, name) for name in names]
+        for outcome in results:
+            ingest_summary.result(replace(outcome, shown=Path(outcome.shown).name))
+        ingest_summary.equation(results)
+        loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
+        ingest_summary.coverage(coverage(store, loads))
+        console.note("these traces are made up; now try: streamaudit report YOUR-EXPORT.jsonl --by tenant")
+        console.note()
+        by_tenant = Scope(by=("tenant",))
+        for audit, scope in ((overview.run, by_tenant), (ttft.run, Scope(by=("model",))), (tax.run, by_tenant)):
+            write({top: audit(store, replace(scope, top=top)) for top in tops(output)}, output)
+            sys.stdout.write("\n")
+    return EXIT_OK

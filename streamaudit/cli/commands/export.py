@@ -1,0 +1,43 @@
+"""``streamaudit export``."""
+
+from typing import Annotated
+
+import typer
+
+from streamaudit.cli.options import Inputs, Window
+from streamaudit.errors import EXIT_OK, InputError
+
+
+def command(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A folder for Parquet by UTC day, or a file: .csv or .parquet.")
+    ],
+    window: Window,
+    inputs: Inputs,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export or file.")] = False,
+    fail_on_empty: Annotated[
+        bool, typer.Option("--fail-on-empty", help="Exit 3 when no call is in the window.")
+    ] = False,
+) -> int:
+    """Write the calls as Parquet or CSV, with days, whole units and histogram buckets computed once.
+
+    Example: streamaudit export calls-export --last 30d --only environment=production
+    """
+    from streamaudit.audits.export.export import staged, target_of, write_calls
+    from streamaudit.cli import console
+    from streamaudit.cli.runner import asked, opened
+
+    scope = window.scope()
+    where = target_of(target, overwrite=overwrite, inputs=tuple(inputs.files or ()))
+    with staged(where) as folder:
+        with opened(inputs, writable=folder) as store:
+            done = asked(store, lambda store, scope: write_calls(store, scope, where, folder), scope)
+        if fail_on_empty and not done.calls:
+            raise InputError("no calls in this window")
+    span = f", {done.first} .. {done.last} UTC" if done.first else ""
+    console.note(f"wrote {target}: {done.calls:,} calls{span}", file=target, calls=done.calls, days=done.days)
+    if done.undated:
+        console.note(f"  {done.undated:,} calls have no start time: their day is NULL", undated=done.undated)
+    for note in done.notes:
+        console.note(f"  note: {note.message}")
+    return EXIT_OK

@@ -1,0 +1,116 @@
+"""``streamaudit fields``."""
+
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from streamaudit.cli.options import LogFormat, MapField, MemoryLimit, Quiet, Verbose, Writing, mapping
+from streamaudit.errors import EXIT_OK, InputError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from streamaudit.ingest.mapping import Mapping
+    from streamaudit.ingest.profile.survey import Survey
+    from streamaudit.ingest.readers.reader import InputFile, Reader
+    from streamaudit.store.store import Store
+
+
+def command(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Files, globs, folders, or - for standard input.")
+    ],
+    writing: Writing,
+    role: Annotated[
+        Optional[str],
+        typer.Option("--for", metavar="FIELD", help="Only the candidates for this field, such as tenant, best first."),
+    ] = None,
+    records: Annotated[
+        str, typer.Option("--records", metavar="N|all", help="How many records to look at, from the start.")
+    ] = "20000",
+    map_: MapField = None,
+    memory_limit: MemoryLimit = "1GB",
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    log_format: LogFormat = "text",
+) -> int:
+    """The paths in an export, how often each is filled, what it may be and what it is used as: what to give to --map.
+
+    Example: streamaudit fields traces.jsonl --for tenant
+    """
+    from streamaudit.cli import console, next_steps
+    from streamaudit.cli.output import tops, write
+    from streamaudit.config.units import memory
+    from streamaudit.ingest.mapping import MAPPABLE
+    from streamaudit.ingest.profile.report import report
+    from streamaudit.ingest.readers.reader import Reader
+    from streamaudit.store.store import Store
+
+    if role is not None and role not in MAPPABLE:
+        close = nearest(role, list(MAPPABLE))
+        raise UsageError(
+            f"--for {role}: there is no such field" + (f", did you mean {close}?" if close else ""),
+            "fields: " + ", ".join(MAPPABLE),
+        )
+    most, mapped, output, hidden = _number(records), mapping(map_), writing.checked(), writing.redacted()
+    console.configure(quiet=quiet, verbose=verbose, form=log_format)
+    with Reader() as reader, Store.in_memory(memory_limit=memory("--memory-limit", memory_limit)) as store:
+        groups = _by_format(reader, paths)
+        share = max(1, most // sum(len(files) for files in groups.values()))
+        surveys = [_surveyed(store, name, files, mapped, share * len(files)) for name, files in groups.items()]
+    answer = report(surveys, role, frozenset(hidden))
+    answer = next_steps.with_reasons(answer, groups)
+    write(dict.fromkeys(tops(output), answer), output)
+    next_steps.say_next(surveys, groups, role, paths, map_ or [])
+    if writing.fail_on_empty and not answer.tables[0].rows:
+        raise InputError("there is no such field")
+    return EXIT_OK
+
+
+def _number(text: str) -> int:
+    from streamaudit.ingest.profile.survey import ALL
+
+    if text == "all":
+        return ALL
+    if not text.isdecimal() or not text.isascii() or not int(text):
+        raise UsageError(f"--records {text}: expected a number from 1, or all")
+    return min(int(text), ALL)
+
+
+def _by_format(reader: "Reader", paths: list[str]) -> "dict[str | None, list[InputFile]]":
+    """The files by the format that claims them; None for those that no format, or more than one, does."""
+    from streamaudit.cli import console
+    from streamaudit.ingest.readers.reader import Refused, expand
+    from streamaudit.ingest.sources.registry import Match, claims
+
+    groups: dict[str | None, list[InputFile]] = {}
+    only_found = []
+    for name, sought in expand(paths).items():
+        try:
+            file = reader.open(name)
+        except Refused as refused:
+            if not sought:
+                raise InputError(f"{name}: {refused}") from None
+            console.say(f"{name}: {refused}, skipped", level="warning", file=name)
+            continue
+        found = claims(file.head)
+        source, verdict = found[0] if len(found) == 1 else (None, None)
+        if source and isinstance(verdict, Match):
+            console.note(f"{name}: {source.name}, {verdict.variant} (has {verdict.because})", file=name)
+            groups.setdefault(source.name, []).append(file)
+        elif sought:
+            only_found.append(file)
+        else:
+            groups.setdefault(None, []).append(file)
+    # Of a folder's files those of a known format are meant, unless there are none.
+    for file in only_found if groups else ():
+        console.say(f"{file.shown}: of no known format, skipped", level="warning", file=file.shown)
+    groups = groups or ({None: only_found} if only_found else {})
+    if not groups:
+        raise InputError("no file holds JSON records")
+    return groups
+
+
+def _surveyed(store: "Store", name: str | None, files: "list[InputFile]", mapped: "Mapping", most: int) -> "Survey":
+    from streamaudit.ingest.profile.survey import survey
+    from streamaudit.ingest.sources.registry import discover
+
+    return survey(store, files, discover()[name] if name else None, mapped, most)

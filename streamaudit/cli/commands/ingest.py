@@ -1,0 +1,271 @@
+"""``streamaudit ingest``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from streamaudit.cli.options import Access, DryRun, MapField, ProgressWhen, Since, mapping
+from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from streamaudit.ingest.merge import Counts
+    from streamaudit.ingest.pipeline import FileResult, Options
+
+_PATIENCE_S = 60.0
+"""How long a store that another process holds is waited for while paths are followed."""
+
+
+def command(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, globs, folders, or - for standard input.")
+    ],
+    access: Access,
+    map_: MapField = None,
+    source: Annotated[
+        Optional[str],
+        typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format."),
+    ] = None,
+    max_bad: Annotated[
+        Optional[str], typer.Option("--max-bad", metavar="N|P%", help="Give up a file with more bad records than this.")
+    ] = None,
+    rejects: Annotated[
+        Optional[Path],
+        typer.Option("--rejects", metavar="FILE", help="List rejected records here as CSV: file, line, reason, bytes."),
+    ] = None,
+    sample_rate: Annotated[
+        Optional[float],
+        typer.Option("--sample-rate", metavar="SHARE", help="Share of the calls the exporter kept, such as 0.1."),
+    ] = None,
+    evidence: Annotated[
+        bool,
+        typer.Option("--evidence", help="The files are other logs of calls: join what they know, by the id of --on."),
+    ] = False,
+    on: Annotated[
+        Optional[str],
+        typer.Option("--on", metavar="ID", help="With --evidence: request_id, response_id or trace_id."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Read files again even if they are unchanged.")] = False,
+    dry_run: DryRun = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit 0 even if no file held a good record.")
+    ] = False,
+    progress: ProgressWhen = "auto",
+    since: Since = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on reading what is new in these paths until stopped with Ctrl-C.")
+    ] = False,
+    every: Annotated[
+        str, typer.Option("--every", metavar="SPAN", help="With --watch: how often to look. Default: 5s.")
+    ] = "5s",
+) -> int:
+    """Read exports into the store.
+
+    Langfuse, Datadog, OpenTelemetry, Phoenix, AIPerf, llmperf or raw JSON lines, plain, .gz or .zst.
+
+    Example: streamaudit ingest exports/*.jsonl.gz --map tenant=metadata.organizationId
+    """
+    import re
+    import shlex
+
+    from streamaudit.cli import console, ingest_summary
+    from streamaudit.ingest.evidence import hinted
+    from streamaudit.ingest.pipeline import Ingest, Options, coverage
+    from streamaudit.ingest.readers.reader import Reader, expand
+    from streamaudit.ingest.readers.remote import is_remote
+    from streamaudit.store.lookups import apply_lookups, keep_lookups, read_lookups, say_unmatched
+
+    if on and not evidence:
+        raise UsageError("--on is for --evidence", "streamaudit ingest rendered.csv --evidence --on request_id")
+    if evidence:
+        calls_only = {"--map": map_, "--source": source, "--max-bad": max_bad, "--rejects": rejects,
+                      "--sample-rate": sample_rate, "--dry-run": dry_run}  # fmt: skip
+        for flag, value in calls_only.items():
+            if value:
+                raise UsageError(f"{flag} is for files of calls, not for --evidence")
+        return _join(paths, on, access)
+    count, share = _max_bad(max_bad)
+    if source is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", source):
+        raise UsageError(f"--source {source}: letters, digits, . _ : and -, up to 64 of them")
+    if sample_rate is not None and not 0 < sample_rate <= 1:
+        raise UsageError(f"--sample-rate {sample_rate}: expected a share above 0 and up to 1, such as 0.1")
+    options = Options(mapping(map_), source, force, share, count, sample_rate)
+    access.speak()
+    if watch:
+        if dry_run or rejects is not None or since or any(path == "-" or is_remote(path) for path in paths):
+            raise UsageError("--watch is for files and folders, without --dry-run, --since and --rejects")
+        return _watch(paths, every, options, access)
+    show = ingest_summary.Progress(progress)
+    lookups = read_lookups()
+    files = _chosen(expand(paths), since)
+    path = access.path()
+    if rejects is not None:
+        _write_rejects(rejects, [])  # fails before anything is read, not after
+    with access.in_memory() if dry_run else access.open(write=True) as store:
+        results = []
+        with Reader() as reader:
+            job = Ingest(store, options)
+            for name, sought in files.items():
+                outcome = hinted(job.file(reader, name, show, sought=sought))
+                results.append(outcome)
+                ingest_summary.result(outcome)
+        keep_lookups(store, lookups)
+        apply_lookups(store, lookups)
+        say_unmatched(store, lookups)
+        loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
+        found = coverage(store, loads)
+    if rejects is not None:
+        _write_rejects(rejects, results)
+    if any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results):
+        ingest_summary.equation(results)
+    ingest_summary.absent_paths(results, options.mapping)
+    ingest_summary.coverage(found)
+    if dry_run:
+        console.note("  dry run      nothing was stored")
+    else:
+        console.note(f"  store        {path}")
+        console.note("  private      nothing left this machine; no prompt or answer text is stored")
+        if loads:
+            named = f" --db {shlex.quote(str(path))}" if access.db is not None else ""
+            console.note("next: streamaudit report --by tenant" + named)
+    return _exit_code(results, allow_empty)
+
+
+def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
+    """The files that are to be read: none that repeats another by its folder, none whose name says that it ends before.
+    Says how many are left out."""
+    from streamaudit.audits.scope.scope import parse_window
+    from streamaudit.cli import console
+    from streamaudit.ingest.readers.paths import until, without_twins
+
+    files, twins = without_twins(files)
+    if twins:
+        console.note(f"{twins:,} files of observations/ are left out: observations_v2/ beside it has the same calls")
+    if since is None:
+        return files
+    start, _ = parse_window(since, None, None, None, "UTC")
+    kept = {
+        name: sought for name, sought in files.items() if (end := until(name)) is None or start is None or end > start
+    }
+    if len(kept) < len(files):
+        console.note(f"{len(files) - len(kept):,} of {len(files):,} files end before --since {since}: not read")
+    if not kept:
+        raise InputError(f"no file reaches --since {since}")
+    return kept
+
+
+def _watch(paths: list[str], every: str, options: "Options", access: Access) -> int:
+    """Read what is new at every look until a signal comes, which is how this ends: exit code 0. The store is held while
+    something is read and free in between."""
+    from streamaudit.cli import console, ingest_summary
+    from streamaudit.config.units import seconds
+    from streamaudit.errors import StoreError, Terminated
+    from streamaudit.ingest.pipeline import Ingest
+    from streamaudit.ingest.readers.reader import Reader
+    from streamaudit.ingest.watch import Watch
+    from streamaudit.store.lookups import apply_lookups, keep_lookups, read_lookups
+
+    every_s = max(seconds("--every", every), 0.1)
+    lookups = read_lookups()
+    counts: list[Counts] = []
+    console.note(f"watching {', '.join(paths)}, every {every_s:g} s; Ctrl-C ends it")
+    console.note(f"  store        {access.path()}")
+    try:
+        watch = Watch(paths, every_s)
+        for files in watch.looks():
+            try:
+                with access.open(write=True, least_wait_s=_PATIENCE_S) as store, Reader() as reader:
+                    job = Ingest(store, options)
+                    results = [job.file(reader, name, sought=sought) for name, sought in files.items()]
+                    keep_lookups(store, lookups)
+                    apply_lookups(store, lookups)
+            except StoreError as error:
+                if not counts:
+                    raise
+                console.say(f"{error.message}; tried again at the next look", level="warning")
+                watch.again(files)
+                continue
+            for outcome in results:
+                if outcome.problem or outcome.counts:
+                    ingest_summary.result(outcome, keys=False)
+            read = [outcome.counts for outcome in results if outcome.counts]
+            counts += read
+            if read:
+                total = ingest_summary.add(read)
+                console.note(f"  new {total.new:,}, repeated {total.repeated:,}, rejected {total.rejected:,}")
+    except (KeyboardInterrupt, Terminated):
+        total = ingest_summary.add(counts)
+        console.note(
+            f"stopped: {total.new:,} new calls of {len(counts):,} files; what was being read is read next time"
+        )
+    return EXIT_OK
+
+
+def _join(paths: list[str], on: str | None, access: Access) -> int:
+    """Keep evidence from other logs and say what of it belongs to calls that are there."""
+    from streamaudit.cli import console
+    from streamaudit.ingest.evidence import join, parse_on
+    from streamaudit.ingest.readers.reader import Reader, expand
+
+    kind = parse_on(on)
+    access.speak()
+    files = expand(paths)
+    with access.open(write=True) as store, Reader() as reader:
+        results = [join(store, reader, name, kind) for name in files]
+    for found in results:
+        if found.problem:
+            console.say(f"{found.shown}: {found.problem}", file=found.shown)
+        else:
+            console.note(f"{found.shown}: evidence by {kind}", file=found.shown)
+            console.note(f"  read         {found.read:,}")
+            console.note(f"  rejected     {found.rejected:,}")
+        for reason, count in found.reasons:
+            console.note(f"    {count:,} {reason}")
+        if not found.problem:
+            console.note(f"  matched      {found.matched:,}  ids of a call in the store")
+            console.note(f"  no call      {found.unmatched:,}  kept until their calls come")
+            if found.ambiguous:
+                console.note(
+                    f"  ambiguous    {found.ambiguous:,}  ids that several calls share: joined to none of them"
+                )
+    console.note(f"  store        {access.path()}")
+    return InputError.exit_code if any(found.problem for found in results) else EXIT_OK
+
+
+def _exit_code(results: "list[FileResult]", allow_empty: bool) -> int:
+    from streamaudit.cli import console, ingest_summary
+
+    if any(outcome.problem and not outcome.empty and not outcome.passed_over for outcome in results):
+        return InputError.exit_code
+    counted = ingest_summary.add([outcome.counts for outcome in results if outcome.counts])
+    good = counted.new + counted.repeated + counted.replaced + counted.not_calls
+    if good or allow_empty or any(outcome.unchanged for outcome in results):
+        return EXIT_OK
+    console.problem("no file held a good record")
+    return InputError.exit_code
+
+
+def _max_bad(text: str | None) -> tuple[int | None, float | None]:
+    import re
+
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%)?", text.strip())
+    if not match or (not match[2] and "." in match[1]) or (match[2] and float(match[1]) > 100):
+        raise UsageError(f"--max-bad {text}: expected a number of records or a share up to 100%, such as 1%")
+    return (None, float(match[1]) / 100) if match[2] else (int(match[1]), None)
+
+
+def _write_rejects(path: Path, results: "list[FileResult]") -> None:
+    import csv
+
+    try:
+        stream = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
+    with stream as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "line", "record", "reason", "bytes"))
+        for outcome in results:
+            for reject in outcome.rejects:
+                table.writerow((outcome.shown, reject.line, reject.record, reject.reason, reject.bytes))

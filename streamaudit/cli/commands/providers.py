@@ -1,0 +1,44 @@
+"""``streamaudit providers``."""
+
+from streamaudit.cli.options import Writing
+
+
+def command(writing: Writing) -> int:
+    """What each provider does when the client of a stream disconnects, who says so, and since when it is believed.
+
+    Example: streamaudit providers
+    """
+    from streamaudit.cli.output import tops, write
+    from streamaudit.config import loader
+    from streamaudit.errors import EXIT_OK
+    from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table
+    from streamaudit.store.providers import table
+
+    output = writing.checked()
+    own = loader.current().providers
+    columns = (
+        Column("provider"),
+        Column("on_disconnect", None, "stops, runs_on or contested"),
+        Column("evidence", None, "who says so"),
+        Column("as_of", None, "month it was looked up"),
+        Column("source", None, "where it is said", wide=True),
+        Column("note", None, "what else is known"),
+    )
+    rows: list[tuple[str | None, ...]] = [
+        (one.name, one.on_disconnect, one.evidence, one.as_of, one.source, one.note or None)
+        for one in table()
+        if one.name not in own
+    ]
+    rows += [(name, behaviour, "your configuration", None, None, None) for name, behaviour in own.items()]
+    notes = (
+        Note("prior", "a prior that only moves the bounds of a tax, never an exact figure; [providers] goes before it"),
+        Note("unlisted", "a provider that is not listed bounds nothing"),
+    )
+    report = Report(
+        "providers",
+        NO_WINDOW,
+        (Table("providers", columns, tuple(sorted(rows, key=lambda row: row[0] or ""))),),
+        notes=notes,
+    )
+    write(dict.fromkeys(tops(output), report), output)
+    return EXIT_OK

@@ -1,0 +1,37 @@
+"""``streamaudit sql``."""
+
+from typing import Annotated, Optional
+
+import typer
+
+from streamaudit.cli.options import Inputs, Writing
+from streamaudit.errors import UsageError
+
+SCREEN_ROWS = 100
+
+
+def command(
+    statement: Annotated[str, typer.Argument(metavar="SELECT", help="One SELECT, in quotes.")],
+    inputs: Inputs,
+    writing: Writing,
+    limit: Annotated[
+        Optional[int],
+        typer.Option("--limit", metavar="N", min=1, help="Rows shown. Default: 100 on a screen, all in data formats."),
+    ] = None,
+) -> int:
+    """Ask the store in SQL: read-only, over the tables calls, spans, loads and rejects.
+
+    Example: streamaudit sql "SELECT tenant, sum(cost_usd) AS cost_usd FROM calls WHERE counted GROUP BY ALL"
+    """
+    from streamaudit.audits import sql as sql
+    from streamaudit.cli.output import tops
+    from streamaudit.cli.runner import opened, written
+
+    if writing.redact:
+        raise UsageError("sql cannot tell which of its columns --redact means", "leave out what must not be shown")
+    output = writing.checked(limit)
+    with opened(inputs) as store:
+        reports = {
+            top: sql.run(store, statement, limit or (SCREEN_ROWS if top is not None else None)) for top in tops(output)
+        }
+    return written(reports, output, writing)

@@ -1,0 +1,35 @@
+"""``streamaudit tax``."""
+
+from typing import Annotated
+
+import typer
+
+from streamaudit.cli.options import Grouping, Inputs, Window, Writing
+
+
+def command(
+    *,
+    split: Annotated[bool, typer.Option("--split", help="Show the parts: hidden, undelivered, unread.")] = False,
+    top_calls: Annotated[int, typer.Option("--top-calls", metavar="N", min=0, help="List the N worst calls.")] = 0,
+    if_stopped: Annotated[
+        bool,
+        typer.Option(
+            "--if-stopped", help="What stopping every provider at the cancel would save, by provider and route."
+        ),
+    ] = False,
+    grouping: Grouping,
+    window: Window,
+    writing: Writing,
+    inputs: Inputs,
+) -> int:
+    """The cancellation tax: tokens billed minus tokens rendered, with what is exact, estimated and unknown.
+
+    Example: streamaudit tax --by tenant --split
+    """
+    from streamaudit.audits import tax
+    from streamaudit.cli.runner import run_audit
+
+    return run_audit(
+        lambda store, scope: tax.run(store, scope, split=split, top_calls=top_calls, if_stopped=if_stopped),
+        window.scope(grouping.by), inputs, writing, grouping.top,
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""What ingest says: the format and why, the equation that holds, and what is known of the calls."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from streamaudit.cli import console
+from streamaudit.errors import UsageError
+from streamaudit.ingest.mapping import Mapping
+from streamaudit.ingest.merge import Counts
+from streamaudit.ingest.pipeline import Coverage, FileResult
+from streamaudit.ingest.readers.reader import InputFile
+
+_LONG_BYTES = 32 << 20
+_LINE_EVERY_S = 30.0
+
+
+def result(outcome: FileResult, *, keys: bool = True) -> None:
+    """One file: what it was recognised as, and what was wrong with it."""
+    if outcome.problem:
+        console.say(
+            f"{outcome.shown}: {outcome.problem}" + (", skipped" if outcome.passed_over else ""),
+            level="warning" if outcome.passed_over else "error", file=outcome.shown, hint=outcome.hint,
+        )  # fmt: skip
+        if outcome.hint and console.plain():
+            console.say(f"  try: {outcome.hint}")
+        return
+    if outcome.source is None or outcome.match is None:
+        if outcome.unchanged:
+            console.note(f"{outcome.shown}: unchanged since it was read, skipped", file=outcome.shown)
+        return
+    about = f"{outcome.shown}: {outcome.source.name}, {outcome.match.variant} (has {outcome.match.because})"
+    console.note(about + (": unchanged since it was read, skipped" if outcome.unchanged else ""), file=outcome.shown)
+    if outcome.begin:
+        console.note(f"  it grew: read on from byte {outcome.begin:,}", file=outcome.shown)
+    if outcome.unfinished:
+        console.note("  its last line has no end: it is read again once its rest is there", file=outcome.shown)
+    if outcome.remapped:
+        console.note("  read before under another mapping: its calls follow this one now ([fields] in a file keeps it)")
+    if outcome.partial_pages:
+        pages = "1 page says" if outcome.partial_pages == 1 else f"{outcome.partial_pages:,} pages say"
+        console.say(
+            f"  {pages} that the search ran out of time: calls are missing, export shorter windows",
+            level="warning", file=outcome.shown,
+        )  # fmt: skip
+    if outcome.for_diversity:
+        console.say(
+            f"  {outcome.for_diversity:,} calls were kept by diversity sampling, for being rare: latencies are not "
+            "those of the traffic",
+            level="warning", file=outcome.shown,
+        )  # fmt: skip
+    if outcome.shared_ends:
+        console.say(
+            f"  all spans of a trace end at one moment in {outcome.shared_ends:,} traces: durations are doubtful, the "
+            "exporter may have stamped whole batches",
+            level="warning", file=outcome.shown,
+        )  # fmt: skip
+    for reject in outcome.rejects[:3]:
+        place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
+        console.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)
+    if len(outcome.rejects) > 3:
+        console.note(f"  ... and {len(outcome.rejects) - 3:,} more (--rejects FILE lists them)")
+    for column, key in sorted(outcome.keys.items()) if keys else ():
+        console.note(f"  {column.replace('_', ' ')} from {key}")
+    for column, count in sorted(outcome.emptied.items()):
+        calls = "1 call has its" if count == 1 else f"{count:,} calls have their"
+        console.note(
+            f"  {calls} {column.replace('_', ' ')} only under another key than {outcome.keys[column]}, and none is "
+            f"taken from there: --map {column}=PATH decides which key counts"
+        )
+
+
+def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
+    """The mapped paths that no record of any file read in this run has."""
+    read = [outcome.absent for outcome in results if outcome.counts]
+    for column in sorted(set(read[0]).intersection(*read)) if read else ():
+        meant = next((one[column] for one in read if one[column]), None)
+        console.note(
+            f"no record has {' or '.join(mapping.paths[column])}: --map {column} filled nothing"
+            + (f", did you mean {column}={meant}?" if meant else "")
+        )
+
+
+def equation(results: list[FileResult]) -> None:
+    """``read = new + repeated + replaced + rejected + not calls`` over all files of the run."""
+    total = add([outcome.counts for outcome in results if outcome.counts])
+    if not console.plain():
+        console.note("ingested", **asdict(total))
+        return
+    rows = (
+        ("read", total.read, ""),
+        ("= new", total.new, ""),
+        ("+ repeated", total.repeated, "already there in an equal or better version"),
+        ("+ replaced", total.replaced, "already there, now better or under a new mapping"),
+        ("+ rejected", total.rejected, "could not be used"),
+        ("+ not calls", total.not_calls, "spans, scores and other steps"),
+    )
+    width = max(len(f"{count:,}") for _, count, _ in rows)
+    for label, count, meaning in rows:
+        console.note(f"  {label:<12} {count:>{width},}" + (f"  {meaning}" if meaning and count else ""))
+
+
+def add(counts: list[Counts]) -> Counts:
+    """The sum of several files' counts."""
+    return Counts(*(sum(getattr(one, name) for one in counts) for name in Counts.__slots__))
+
+
+def coverage(found: Coverage) -> None:
+    """How much is known of the calls of this run; a share is of the line it names."""
+    if not found.calls:
+        return
+    if not console.plain():
+        console.note("coverage", **asdict(found))
+        return
+    console.note(f"  llm calls    {found.calls:,}")
+    _share("streamed", found.streamed, found.calls, "calls")
+    _share("TTFT", found.with_ttft, found.streamed, "streamed")
+    _share("usage", found.with_usage, found.calls, "calls")
+    _share("rendered", found.with_rendered, found.calls, "calls")
+    _share("tenant", found.with_tenant, found.calls, "calls")
+    _share("cancelled", found.cancelled, found.calls, "calls")
+    if found.cancelled:
+        _share("  usage", found.cancelled_with_usage, found.cancelled, "cancelled")
+        _share("  rendered", found.cancelled_with_rendered, found.cancelled, "cancelled")
+    for count, text in (
+        (found.nested, "outer LLM steps repeat a nested call: not counted"),
+        (found.same_response, "calls are in another source under the same response id: counted once"),
+        (found.embeddings, "embedding calls are kept apart"),
+        (found.without_start, "calls have no start time: they are in no time window"),
+        (found.outcome_words, "calls carry an outcome word that is not known: their outcome counts as unknown"),
+    ):
+        if count:
+            console.note(f"  {count:,} {text}")
+    if not found.with_tenant:
+        console.note(
+            "  no call has a tenant: streamaudit fields FILE --for tenant finds the key, --map tenant=PATH names it"
+        )
+    if not found.with_usage:
+        console.note("  no call has token usage: export the usage fields too, or tokens and cost stay unknown")
+
+
+def _share(label: str, part: int, whole: int, of: str) -> None:
+    share = f"{100 * part / whole:.1f} % of {of}" if whole else "-"
+    console.note(f"  {label:<12} {part:,}  {share}")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """When to show how far a file is: ``auto`` for long files, ``on`` for all, ``off``. A bar redrawn in place on a
+    terminal, elsewhere a line every half minute."""
+
+    when: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.when not in ("auto", "on", "off"):
+            raise UsageError(f"--progress {self.when}: auto, on or off")
+
+    def __call__(self, file: InputFile) -> Callable[[float], None] | None:
+        if self.when == "off" or console.quiet() or (self.when == "auto" and file.size < _LONG_BYTES):
+            return None
+        return _bar if sys.stderr.isatty() and console.plain() else _lines(file.shown)
+
+
+def _bar(percent: float) -> None:
+    filled = int(min(percent, 100) / 2.5)
+    end = "\r" if percent < 100 else "\r\x1b[K"
+    bar = "#" * filled + "." * (40 - filled)
+    print(f"\r  {bar} {min(percent, 100):3.0f} %", end=end, file=sys.stderr, flush=True)
+
+
+def _lines(shown: str) -> Callable[[float], None]:
+    last = time.monotonic()
+
+    def show(percent: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LINE_EVERY_S:
+            last = time.monotonic()
+            console.note(f"  {shown}: {min(percent, 100):.0f} % read", file=shown)
+
+    return show

@@ -1,0 +1,106 @@
+"""From a Report to bytes: which format, where to, and how wide."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamaudit.cli import console
+from streamaudit.errors import DeliveryError, UsageError
+from streamaudit.report.model import Report
+from streamaudit.report.render.formats import Screen, format_for, formats, load, rendered
+
+SCREEN_GROUPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a report goes. ``top`` None means the format's own default: 20 groups on a screen, all in data formats."""
+
+    format: str | None = None
+    files: tuple[Path, ...] = ()
+    top: int | None = None
+    wide: bool = False
+    color: str = "auto"
+
+
+def tops(output: Output) -> set[int | None]:
+    """The numbers of groups that the output's formats need a report for."""
+    return {_top(output, name) for name, _ in _targets(output)}
+
+
+def write(reports: dict[int | None, Report], output: Output) -> None:
+    """Render the reports of ``tops`` to standard output or to every ``-o`` file."""
+    for name, path in _targets(output):
+        report, screen = reports[_top(output, name)], _screen(output, to_file=path is not None)
+        if path is not None:
+            _write_file(path, rendered(name, report, screen))
+        elif name == "table":
+            sys.stdout.write(load(name).render(report, screen))
+        else:
+            sys.stdout.buffer.write(rendered(name, report, screen))  # UTF-8 wherever it goes, as in a file
+
+
+def _top(output: Output, name: str) -> int | None:
+    if output.top is not None:
+        return output.top
+    return None if load(name).ALL_GROUPS else SCREEN_GROUPS
+
+
+def check(output: Output) -> None:
+    """Refuse an unknown format or suffix before anything is read."""
+    _targets(output)
+
+
+def _targets(output: Output) -> list[tuple[str, Path | None]]:
+    known = formats()
+    if output.format is not None and output.format not in known:
+        raise UsageError(f"--format {output.format}: there is no such format", "formats: " + ", ".join(known))
+    if output.top is not None and output.top < 1:
+        raise UsageError("--top takes a number from 1")
+    if not output.files:
+        if output.format == "png" and sys.stdout.isatty():
+            raise UsageError("--format png: a terminal cannot show a picture", "write a file: -o picture.png")
+        return [(output.format or "table", None)]
+    targets: list[tuple[str, Path | None]] = []
+    for path in output.files:
+        if path.name in known:
+            raise UsageError(f"-o {path}: -o names a file; --format {path.name} chooses the format")
+        name = output.format or format_for(str(path))
+        if name is None:
+            raise UsageError(f"-o {path}: no format is known by that suffix", "add --format " + "|".join(known))
+        targets.append((name, path))
+    return targets
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    """The file is there whole or as it was before."""
+    target = path.resolve()
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        if target.exists() and not target.is_file():  # a pipe or a device
+            target.write_bytes(content)
+        else:
+            try:
+                fresh.write_bytes(content)
+                if target.exists():
+                    fresh.chmod(target.stat().st_mode)
+                fresh.replace(target)
+            finally:
+                fresh.unlink(missing_ok=True)
+    except OSError as error:
+        raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
+    console.note(f"wrote {path}")
+
+
+def _screen(output: Output, *, to_file: bool) -> Screen:
+    terminal = sys.stdout.isatty() and not to_file
+    if output.color == "auto":
+        color = terminal and os.environ.get("TERM") != "dumb" if not os.environ.get("FORCE_COLOR") else not to_file
+        color = color and not os.environ.get("NO_COLOR")
+    else:
+        color = output.color == "always"
+    width = shutil.get_terminal_size().columns if terminal else None
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf") or to_file
+    return Screen(width=width, color=color, wide=output.wide, unicode=unicode)

@@ -1,0 +1,377 @@
+"""``streamaudit.toml``: what a team sets once. Settings know where each value came from.
+
+The nearest file counts and no other: ``--config``, else ``$STREAMAUDIT_CONFIG``, else ``streamaudit.toml`` or a
+``pyproject.toml`` with ``[tool.streamaudit]`` in the working directory or above it, else the user's own file in the XDG
+configuration folder. A flag beats an environment variable beats the file beats the default. Paths are relative to the
+file that names them.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamaudit.config.units import memory, seconds
+from streamaudit.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from streamaudit.audits.check.thresholds import Check
+
+# Settings that are the default of the option of the same name.
+OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
+TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "check", "thresholds")
+KEYS = ("db", "prices", "stop_delay", *OPTIONS, *TABLES)
+BEHAVIOURS = ("stops", "runs_on", "contested")
+VENDORS = ("langfuse", "datadog")
+
+Patterns = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class PostSettings:
+    """How ``weekly --post`` delivers: which variables (a name) or files (a path) hold the addresses, how often one is
+    tried, and for how long; times in seconds."""
+
+    targets: tuple[str | Path, ...] = ()
+    attempts: int = 5
+    first_wait_s: float = 1.0
+    give_up_after_s: float = 120.0
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The configuration in force. ``lines`` gives the line of each setting in ``path``, by dotted name."""
+
+    path: Path | None = None
+    db: Path | None = None
+    prices: Path | None = None
+    """CSV file of the user's own prices."""
+    options: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column to the paths tried for it, in order."""
+    lookup: dict[str, Path] = field(default_factory=dict)
+    """Dimension to a CSV file that gives its value for the value of another column."""
+    groups: dict[str, Patterns] = field(default_factory=dict)
+    """Name of a group to the patterns of its members, by dimension."""
+    links: dict[str, str] = field(default_factory=dict)
+    """Vendor to the base address of its traces."""
+    providers: dict[str, str] = field(default_factory=dict)
+    """Provider to what it does when a client disconnects: stops, runs_on or contested."""
+    stop_delay_ms: float | None = None
+    """How long a provider that stops goes on generating."""
+    checks: tuple["Check", ...] = ()
+    """What ``streamaudit check`` holds against the figures."""
+    post: PostSettings = PostSettings()
+    """Where and how a summary is posted."""
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def origin(self, name: str) -> str:
+        """Where a setting of the file stands, as ``FILE:LINE``."""
+        return f"{self.path}:{self.lines.get(name, 1)}"
+
+
+_in_force = Settings()
+
+
+def current() -> Settings:
+    """The settings of this process: those of ``use``, empty until then."""
+    return _in_force
+
+
+def use(settings: Settings) -> None:
+    """Put settings in force."""
+    global _in_force
+    _in_force = settings
+
+
+def find(explicit: Path | None = None) -> Path | None:
+    """The configuration file that counts, or None."""
+    named = explicit or (Path(os.environ["STREAMAUDIT_CONFIG"]) if os.environ.get("STREAMAUDIT_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise UsageError(f"no configuration file {named}")
+        return named
+    try:
+        here = Path.cwd()
+    except OSError:
+        return None
+    for folder in (here, *here.parents):
+        if (folder / "streamaudit.toml").is_file():
+            return folder / "streamaudit.toml"
+        project = folder / "pyproject.toml"
+        if project.is_file() and re.search(r"^\s*\[tool\.streamaudit[\].]", _text(project), re.MULTILINE):
+            return project
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    own = Path(home) / "streamaudit" / "config.toml"
+    return own if own.is_file() else None
+
+
+def load(path: Path | None) -> Settings:
+    """The settings of a file; UsageError with file, line and nearest key for what it cannot mean."""
+    if path is None:
+        return Settings()
+    import tomllib
+
+    text = _text(path)
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    prefix = ""
+    if path.name == "pyproject.toml":
+        data, prefix = data.get("tool", {}).get("streamaudit", {}), "tool.streamaudit."
+    return _Reader(path, data, _lines(text, prefix)).settings()
+
+
+def store_path(named: Path | None) -> tuple[Path, str]:
+    """The store file and what named it: the one given, else ``$STREAMAUDIT_DB``, else the configuration's, else the
+    XDG data folder. UsageError without a home."""
+    if named is not None:
+        return named, "--db"
+    if os.environ.get("STREAMAUDIT_DB"):
+        return Path(os.environ["STREAMAUDIT_DB"]), "$STREAMAUDIT_DB"
+    if _in_force.db is not None:
+        return _in_force.db, _in_force.origin("db")
+    data = os.environ.get("XDG_DATA_HOME")
+    if data:
+        return Path(data) / "streamaudit" / "audit.duckdb", "$XDG_DATA_HOME"
+    try:
+        return Path.home() / ".local" / "share" / "streamaudit" / "audit.duckdb", "default"
+    except RuntimeError:
+        raise UsageError("there is no home folder to keep a store in", "name a store with --db FILE") from None
+
+
+class _Reader:
+    """Turns the decoded file into Settings; every error names the line."""
+
+    def __init__(self, path: Path, data: dict[str, Any], lines: dict[str, int]) -> None:
+        self._path, self._data, self._lines = path, data, lines
+
+    def settings(self) -> Settings:
+        self._known("", self._data, KEYS)
+        return Settings(
+            path=self._path,
+            db=self._file("db"),
+            prices=self._file("prices"),
+            options=self._options(),
+            fields=self._fields(),
+            lookup=self._lookup(),
+            groups=self._groups(),
+            links=self._links(),
+            providers=self._providers(),
+            stop_delay_ms=self._stop_delay(),
+            checks=self._checks(),
+            post=self._post(),
+            lines=self._lines,
+        )
+
+    def _fail(self, name: str, what: str, hint: str | None = None) -> UsageError:
+        return UsageError(f"{self._path}:{self._lines.get(name, 1)}: {name}: {what}", hint)
+
+    def _known(self, inside: str, table: dict[str, Any], names: tuple[str, ...]) -> None:
+        for key in table:
+            if key not in names:
+                close = nearest(key, list(names))
+                raise self._fail(
+                    f"{inside}{key}", "there is no such setting" + (f", did you mean {close}?" if close else ""),
+                    "settings here: " + ", ".join(names),
+                )  # fmt: skip
+
+    def _text(self, name: str, value: object) -> str:
+        if not isinstance(value, str) or not value:
+            raise self._fail(name, "expected a text in quotes")
+        return value
+
+    def _file(self, name: str) -> Path | None:
+        if name not in self._data:
+            return None
+        return self._path.parent / Path(self._text(name, self._data[name])).expanduser()
+
+    def _table(self, name: str) -> dict[str, Any]:
+        table = self._data.get(name, {})
+        if not isinstance(table, dict):
+            raise self._fail(name, f"expected a table, written [{name}]")
+        return table
+
+    def _options(self) -> dict[str, Any]:
+        found = {name: self._data[name] for name in OPTIONS if name in self._data}
+        for name, value in found.items():
+            if name == "top":
+                if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                    raise self._fail(name, "expected a number from 1")
+            else:
+                text = self._text(name, value)
+                try:
+                    _CHECKS[name](name, text)
+                except UsageError as error:
+                    raise self._fail(name, error.message.removeprefix(f"{name} "), error.hint) from None
+        return found
+
+    def _fields(self) -> dict[str, tuple[str, ...]]:
+        from streamaudit.ingest.mapping import parse_mapping
+
+        found: dict[str, tuple[str, ...]] = {}
+        for column, value in self._table("fields").items():
+            name = f"fields.{column}"
+            paths = tuple(self._text(name, one) for one in (value if isinstance(value, list) else [value]))
+            for path in paths:
+                try:
+                    parse_mapping([f"{column}={path}"])
+                except UsageError as error:
+                    raise self._fail(name, error.message.partition(": ")[2], error.hint) from None
+            found[column] = paths
+        return found
+
+    def _lookup(self) -> dict[str, Path]:
+        table = self._table("lookup")
+        self._known("lookup.", table, LOOKUPS)
+        return {
+            name: self._path.parent / Path(self._text(f"lookup.{name}", value)).expanduser()
+            for name, value in table.items()
+        }
+
+    def _groups(self) -> dict[str, Patterns]:
+        found: dict[str, Patterns] = {}
+        for group, members in self._table("groups").items():
+            name = f"groups.{group}"
+            if not isinstance(members, dict) or not members:
+                raise self._fail(name, 'expected members by dimension, such as tenant = ["acme", "globex*"]')
+            self._known(f"{name}.", members, GROUPED)
+            found[group] = {
+                dimension: tuple(
+                    self._text(f"{name}.{dimension}", one) for one in (values if isinstance(values, list) else [values])
+                )
+                for dimension, values in members.items()
+            }
+        return found
+
+    def _links(self) -> dict[str, str]:
+        table = self._table("links")
+        self._known("links.", table, VENDORS)
+        for name, value in table.items():
+            if not re.match(r"https?://[^\s/]+", self._text(f"links.{name}", value)):
+                raise self._fail(f"links.{name}", "expected an address that begins with https://")
+        return {name: value.rstrip("/") for name, value in table.items()}
+
+    def _providers(self) -> dict[str, str]:
+        table = self._table("providers")
+        for name, value in table.items():
+            if value not in BEHAVIOURS:
+                raise self._fail(f"providers.{name}", "expected " + ", ".join(BEHAVIOURS))
+        return dict(table)
+
+    def _stop_delay(self) -> float | None:
+        return 1000 * self._span("stop_delay", self._data["stop_delay"]) if "stop_delay" in self._data else None
+
+    def _span(self, name: str, value: object) -> float:
+        """Seconds."""
+        try:
+            return seconds(name, self._text(name, value))
+        except UsageError as error:
+            raise self._fail(name, error.message.removeprefix(f"{name} "), error.hint) from None
+
+    def _post(self) -> PostSettings:
+        table = self._table("post")
+        self._known("post.", table, ("targets", "attempts", *POST_TIMES))
+        found: dict[str, Any] = {}
+        for name in POST_TIMES:
+            if name in table:
+                found[f"{name}_s"] = self._span(f"post.{name}", table[name])
+        if "attempts" in table:
+            found["attempts"] = table["attempts"]
+            if not isinstance(found["attempts"], int) or isinstance(found["attempts"], bool) or found["attempts"] < 1:
+                raise self._fail("post.attempts", "expected a number from 1")
+        targets = table.get("targets", [])
+        places = [self._text("post.targets", one) for one in (targets if isinstance(targets, list) else [targets])]
+        if any("://" in place for place in places):
+            # Not quoted: it is a secret.
+            raise self._fail(
+                "post.targets", "an address is a secret and does not belong into the configuration",
+                "put it into a file or an environment variable, and name that: \"$SLACK_WEBHOOK\", \"slack.url\"",
+            )  # fmt: skip
+        return PostSettings(
+            tuple(one[1:] if one.startswith("$") else self._path.parent / Path(one).expanduser() for one in places),
+            **found,
+        )
+
+    def _checks(self) -> tuple["Check", ...]:
+        """The entries ``[[check]]``, then what the table ``[thresholds]`` says in short: metric = expectations."""
+        entries = self._data.get("check", [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise self._fail("check", "expected entries, each of which begins with [[check]]")
+        short = self._table("thresholds")
+        return (
+            *(self._check(f"check.{number}", "check", entry) for number, entry in enumerate(entries)),
+            *(self._check(f"thresholds.{metric}", "thresholds", {"metric": metric, "expect": expect})
+              for metric, expect in short.items()),
+        )  # fmt: skip
+
+    def _check(self, place: str, shown: str, entry: Mapping[str, Any]) -> "Check":
+        from streamaudit.audits.check.thresholds import Wrong, parse_check
+
+        line = self._lines.get(place) or self._lines.get(shown, 1)
+        try:
+            return parse_check(entry, f"{self._path}:{line}")
+        except Wrong as wrong:
+            line = self._lines.get(f"{place}.{wrong.key}", line)
+            name = f"{shown}.{wrong.key}" if shown == "check" and wrong.key else place if shown != "check" else shown
+            raise UsageError(f"{self._path}:{line}: {name}: {wrong.message}", wrong.hint) from None
+
+
+POST_TIMES = ("first_wait", "give_up_after", "timeout")
+"""The settings of ``[post]`` that are spans of time."""
+LOOKUPS = ("tenant", "route", "deploy", "environment", "service", "region")
+"""Dimensions a lookup may give."""
+GROUPED = ("tenant", "model", "provider", "route", "user_id", "deploy", "environment", "service", "region", "source")
+"""Dimensions whose values can be put into groups."""
+
+
+def _color(where: str, text: str) -> None:
+    if text not in ("auto", "always", "never"):
+        raise UsageError(f"{where} {text}: auto, always or never")
+
+
+def _zone(where: str, text: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(f"{where} {text}: there is no such time zone", "such as UTC or Europe/Paris") from None
+
+
+_CHECKS: dict[str, Any] = {"tz": _zone, "wait": seconds, "color": _color, "memory_limit": memory}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text") from None
+
+
+def _lines(text: str, prefix: str) -> dict[str, int]:
+    """The line of every setting by dotted name; the parser of the standard library does not keep them."""
+    found: dict[str, int] = {}
+    entries: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?", line)
+        key = re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line)
+        if header:
+            name = re.sub(r"""["'\s]""", "", header[2])
+            if header[1] == "[[":
+                entries[name] = entries.get(name, -1) + 1
+                found.setdefault(name.removeprefix(prefix), number)
+            # The entries of an array have one name; what is in them is told apart by a number.
+            array = next((one for one in entries if name == one or name.startswith(f"{one}.")), None)
+            table = f"{array}.{entries[array]}{name.removeprefix(array)}." if array else f"{name}."
+            found.setdefault(table.removeprefix(prefix)[:-1], number)
+        elif key:
+            found.setdefault((table + re.sub(r"""["'\s]""", "", key[1])).removeprefix(prefix), number)
+    return found

@@ -1,0 +1,144 @@
+"""Posting a report: each target for itself, never twice, and never in silence.
+
+``targets`` says where, ``letter`` what, ``kinds`` in which form, ``retry`` when to try again, ``ledger`` what was sent.
+The figures are computed and the store is closed before anything here begins; apprise is imported here and only here.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from streamaudit.cli import console
+from streamaudit.config import loader
+from streamaudit.delivery.ledger import Ledger, Standing
+from streamaudit.delivery.message import Letter
+from streamaudit.delivery.retry import NotDelivered, attempt_until
+from streamaudit.delivery.targets import Target
+from streamaudit.errors import DeliveryError, StoreError
+
+_PATIENCE_S = 60.0
+"""How long the store is waited for at least once something has been posted."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of each target, in words."""
+
+    sent: list[str]
+    passed_over: list[str]
+    failed: list[str]
+
+
+def deliver(
+    letter: Letter, targets: Sequence[Target], ledger: Ledger, *, resend: bool = False, only_on_change: bool = False
+) -> None:
+    """Post to every target that has not got this yet, and say in one line what was done.
+
+    ``resend`` posts whatever the ledger says, ``only_on_change`` only where the last message had other verdicts, movers
+    or broken thresholds. Raises StoreError before anything is posted when the store stays busy, and DeliveryError at
+    the end when a target did not get it, or may have it from a run that died.
+    """
+    subject, tally = ledger.subject, _Tally([], [], [])
+
+    def allowed(standing: Standing) -> bool:
+        unchanged = only_on_change and standing.last_content == subject.content
+        return resend or (standing.state == "new" and not unchanged)
+
+    begun = False
+    for target in targets:
+        try:
+            standing, started = ledger.begin(target.digest, target.kind, allowed, _PATIENCE_S if begun else 0.0)
+        except StoreError as error:
+            if not begun:
+                raise
+            tally.failed.append(f"{target.name}: {error.message}")
+            continue
+        if started is None:
+            _pass_over(target, standing, tally)
+            continue
+        begun = True
+        _post(letter, target, ledger, started, tally)
+    _say(subject.period, tally)
+
+
+def _pass_over(target: Target, standing: Standing, tally: _Tally) -> None:
+    at = f"{standing.at:%Y-%m-%d %H:%M:%S} UTC" if standing.at else ""
+    if standing.state == "sent":
+        tally.passed_over.append(f"{target.name} has had it since {at}")
+    elif standing.state == "pending":
+        tally.failed.append(f"{target.name}: maybe sent: a run that began at {at} did not come to its end")
+    else:
+        tally.passed_over.append(f"{target.name} has the same of {standing.last_period}")
+
+
+def _post(letter: Letter, target: Target, ledger: Ledger, started: datetime, tally: _Tally) -> None:
+    try:
+        attempts, failure = send(letter, target), None
+    except NotDelivered as error:
+        attempts, failure = error.attempts, error
+    try:
+        ledger.end(target.digest, started, sent=failure is None, attempts=attempts, patience_s=_PATIENCE_S)
+    except StoreError as error:
+        if failure is None:
+            tally.failed.append(f"{target.name}: sent, but that could not be noted: {error.message}")
+            return
+    if failure is None:
+        tally.sent.append(f"{target.name} ({_tries(attempts)})")
+    else:
+        tally.failed.append(f"{target.name}: {failure.reason} ({_tries(attempts)})")
+
+
+def _tries(attempts: int) -> str:
+    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
+
+
+def send(letter: Letter, target: Target) -> int:
+    """Post to one target, and try again as long as that makes sense; the number of attempts. Raises NotDelivered."""
+    from streamaudit.delivery.services.registry import kind_of
+
+    kind, done = kind_of(target.plugin), set[str]()
+    payload = kind.payload(target.plugin, letter)
+
+    def attempt(timeout_s: float) -> None:
+        kind.send(target.plugin, payload, timeout_s, done)
+
+    return attempt_until(loader.current().post, attempt)
+
+
+def send_test(letter: Letter, targets: Sequence[Target]) -> None:
+    """Post a sample to every target; the ledger knows nothing of it. DeliveryError when one did not get it."""
+    tally = _Tally([], [], [])
+    for target in targets:
+        try:
+            tally.sent.append(f"{target.name} ({_tries(send(letter, target))})")
+        except NotDelivered as error:
+            tally.failed.append(f"{target.name}: {error.reason} ({_tries(error.attempts)})")
+    _say("a test", tally)
+
+
+def preview(letter: Letter, targets: Sequence[Target]) -> str:
+    """What would be sent to each target, as JSON; nothing of an address but its host."""
+    from streamaudit.delivery.services.registry import kind_of
+
+    shown: list[dict[str, Any]] = [
+        {"target": target.name, "payload": kind_of(target.plugin).payload(target.plugin, letter)} for target in targets
+    ]
+    return json.dumps(shown, indent=1, ensure_ascii=True) + "\n"
+
+
+def _say(period: str, tally: _Tally) -> None:
+    """One line for what was done; an error for what was not."""
+    done = [f"posted {period} to {', '.join(tally.sent)}"] if tally.sent else []
+    done += [f"{period}: {one}, nothing posted" for one in tally.passed_over]
+    if done:
+        now = datetime.now(UTC)
+        stamp = f"{now:%Y-%m-%dT%H:%M:%SZ} " if console.plain() else ""
+        console.note(stamp + "; ".join(done), posted=tally.sent, passed_over=tally.passed_over)
+    if tally.failed:
+        maybe = any("maybe sent" in one for one in tally.failed)
+        raise DeliveryError(
+            f"not delivered: {'; '.join(tally.failed)}",
+            "look whether it is there, then --resend" if maybe else "run it again: what was sent is not sent twice",
+        )

@@ -1,0 +1,127 @@
+"""What was posted, in the store's table ``deliveries``: one row a try, ``pending`` before it and ``sent`` or ``failed``
+after, each in a short transaction of its own, so that nothing is posted twice and a crash between the two is seen."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from streamaudit.errors import StoreError
+from streamaudit.store.store import Store
+
+State = Literal["new", "sent", "pending"]
+
+_POLL_S = 0.2
+
+_STATE = """
+SELECT arg_max(state, started_at), max(ended_at) FILTER (state = 'sent'), max(started_at)
+FROM store.deliveries
+WHERE period = $period AND target = $target AND config = $config
+"""
+_LAST = """
+SELECT arg_max(content, ended_at), arg_max(period, ended_at)
+FROM store.deliveries
+WHERE target = $target AND config = $config AND state = 'sent'
+"""
+_BEGIN = """
+INSERT INTO store.deliveries (period, target, config, kind, state, content, started_at)
+VALUES ($period, $target, $config, $kind, 'pending', $content, $now)
+"""
+_END = """
+UPDATE store.deliveries SET state = $state, attempts = $attempts, ended_at = $now
+WHERE period = $period AND target = $target AND config = $config AND started_at = $started
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a message is about: the period's name, a hash of what was asked for, and one of what there was to say."""
+
+    period: str
+    config: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger knows of one subject at one target: ``sent`` at some time, ``pending`` since some time, or
+    ``new``; and the last message that this target got of any period: a hash of its content, and its period."""
+
+    state: State
+    at: datetime | None
+    last_content: str | None
+    last_period: str | None
+
+
+class Ledger:
+    """The table in the store that ``open_store`` opens for writing; it is given the seconds to wait for it at least."""
+
+    def __init__(self, open_store: Callable[[float], Store], subject: Subject) -> None:
+        self._open, self.subject = open_store, subject
+
+    def standing(self, store: Store, target: str) -> Standing:
+        """What is known of a target. Once sent is sent, whatever a later try came to."""
+        key = self._key(target)
+        state, sent, begun = store.one(_STATE, key)
+        content, period = store.one(_LAST, key)
+        if sent is not None:
+            return Standing("sent", sent, content, period)
+        return Standing("pending" if state == "pending" else "new", begun, content, period)
+
+    def begin(
+        self, target: str, kind: str, allowed: Callable[[Standing], bool], patience_s: float = 0.0
+    ) -> tuple[Standing, datetime | None]:
+        """What is known of a target and, where that is ``allowed`` to go on, the instant of a new row."""
+        with self._open(patience_s) as store, store.transaction():
+            standing = self.standing(store, target)
+            if not allowed(standing):
+                return standing, None
+            now = _now()
+            store.run(_BEGIN, {**self._key(target), "kind": kind, "content": self.subject.content, "now": now})
+            return standing, now
+
+    def end(self, target: str, started: datetime, *, sent: bool, attempts: int, patience_s: float) -> None:
+        """Write how it went into the row."""
+        outcome = {"state": "sent" if sent else "failed", "attempts": attempts, "now": _now(), "started": started}
+        with self._open(patience_s) as store, store.transaction():
+            store.run(_END, {**self._key(target), **outcome})
+
+    def _key(self, target: str) -> dict[str, str]:
+        return {"period": self.subject.period, "target": target, "config": self.subject.config}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+@contextmanager
+def alone(store: Path, wait_s: float) -> Iterator[None]:
+    """One process at a time posts from the stores of a folder; a second waits, and then finds what the first has sent.
+    StoreError when it has waited in vain. The lock goes with its process, however that ends.
+
+    The folder is locked and not the store: closing a second handle of a file takes away the database's own lock."""
+    handle = os.open(store.resolve().parent, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + wait_s
+        while not _locked(handle):
+            if time.monotonic() >= deadline:
+                raise StoreError(f"another streamaudit is posting from {store}", "give --wait 5m to wait for it")
+            time.sleep(_POLL_S)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without such locks: the ledger alone still keeps a message from going twice
+        return True
+    return True

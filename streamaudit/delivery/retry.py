@@ -1,0 +1,66 @@
+"""When to try again, and for how long."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from streamaudit.config.loader import PostSettings
+
+_LONGEST_S = 30.0
+_SHORTEST_TIMEOUT_S = 0.05
+
+
+@dataclass
+class NotDelivered(Exception):
+    """One attempt failed. ``reason`` is in our words and holds no secret; ``again`` says that another attempt may
+    succeed, ``after_s`` how long the other side asks to wait first."""
+
+    reason: str
+    again: bool = False
+    after_s: float | None = None
+    attempts: int = 1
+
+
+def attempt_until(settings: PostSettings, attempt: Callable[[float], None]) -> int:
+    """Call ``attempt`` with its time-out in seconds until it succeeds; how many it took.
+
+    The waits double from ``first_wait_s`` on, each shortened by up to half by chance so that many clients do not come
+    back at the same moment, and are never shorter than what the other side asked for. Raises NotDelivered once an
+    attempt says that another is no use, after ``attempts`` of them, or when the next would begin after
+    ``give_up_after_s``.
+    """
+    deadline = time.monotonic() + settings.give_up_after_s
+    for number in range(1, settings.attempts + 1):
+        try:
+            attempt(max(min(settings.timeout_s, deadline - time.monotonic()), _SHORTEST_TIMEOUT_S))
+            return number
+        except NotDelivered as failure:
+            failure.attempts = number
+            if not failure.again or number == settings.attempts:
+                raise
+            wait = min(settings.first_wait_s * 2 ** (number - 1), _LONGEST_S) * random.uniform(0.5, 1)
+            if failure.after_s is not None and failure.after_s > wait:
+                wait = failure.after_s
+            if time.monotonic() + wait >= deadline:
+                raise
+        time.sleep(wait)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def seconds_asked(header: str | None) -> float | None:
+    """What a ``Retry-After`` asks for, seconds or a date (RFC 9110, 10.2.3); None without one that can be read."""
+    if not header:
+        return None
+    try:
+        return max(float(header), 0.0)
+    except ValueError:
+        pass
+    try:
+        when = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max((when - datetime.now(UTC)).total_seconds(), 0.0)

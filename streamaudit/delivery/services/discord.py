@@ -1,0 +1,57 @@
+r"""Discord's webhooks: one embed, in which nobody is mentioned.
+
+Limits of an embed: 256 characters in a title, 4,096 in a description, 2,048 in a footer, 6,000 in all
+(discord.com/developers, message resource). Descriptions are Markdown, so what it would take for markup has a backslash.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from apprise.plugins.discord import NotifyDiscord
+
+from streamaudit.delivery._http import Request
+from streamaudit.delivery._http import send as _send
+from streamaudit.delivery.message import Letter, cut, shortened
+
+NAME = "discord"
+MOST_TITLE, MOST_TEXT, MOST_FOOTER = 256, 4096, 1000
+_MARKUP = re.compile(r"([\\*_~`|\[\]()]|(?m:^[#>-])|(?m:^\d+(?=\.)))")
+_RED, _GREY = 0xB3261E, 0x607D8B
+
+
+def accepts(plugin: Any) -> bool:
+    """A webhook's address."""
+    return isinstance(plugin, NotifyDiscord)
+
+
+def host(plugin: Any) -> str:
+    """discord.com."""
+    return urlsplit(str(plugin.notify_url)).netloc
+
+
+def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
+    """One embed."""
+    sections = shortened(letter, MOST_TEXT // 2)  # a backslash before every character is the most there can be
+    embed: dict[str, Any] = {
+        "title": cut(_escaped(letter.title), MOST_TITLE), "color": _RED if letter.post.failed else _GREY,
+        "description": "\n\n".join(_escaped(section) for section in sections)[:MOST_TEXT],
+    }  # fmt: skip
+    if letter.footer:
+        embed["footer"] = {"text": cut(letter.footer, MOST_FOOTER)}
+    if letter.report_url:
+        embed["url"] = letter.report_url
+    whole: dict[str, Any] = {"embeds": [embed], "allowed_mentions": {"parse": []}}
+    return whole | ({"username": plugin.user} if plugin.user else {})
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(lambda match: f"\\{match[1]}" if not match[1].isdigit() else f"{match[1]}\\", text)
+
+
+def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
+    """One attempt."""
+    address = "/".join((str(plugin.notify_url), plugin.webhook_id, plugin.webhook_token))
+    params = {"thread_id": plugin.thread_id} if plugin.thread_id else {}
+    _send(plugin, Request(address, params=params), payload, timeout_s)

@@ -1,0 +1,80 @@
+"""Mail over SMTP: a text, to every recipient a message of its own, as apprise writes it."""
+
+import smtplib
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from apprise.common import NotifyFormat
+from apprise.plugins.email.base import NotifyEmail
+from apprise.plugins.email.smtp import AppriseSMTPController
+
+from streamaudit.delivery.message import Letter, cut
+from streamaudit.delivery.retry import NotDelivered
+
+NAME = "mail"
+MOST_SUBJECT = 200
+
+
+def accepts(plugin: Any) -> bool:
+    """``mailto://`` or ``mailtos://``; services that send mail over HTTP are others."""
+    return type(plugin) is NotifyEmail
+
+
+def host(plugin: Any) -> str:
+    """The SMTP server and its port."""
+    return f"{plugin.smtp_host}:{plugin.port}"
+
+
+def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
+    """Subject and text."""
+    body = "\n\n".join(filter(None, (*letter.sections, letter.footer))) + "\n"
+    return {"subject": cut(letter.title, MOST_SUBJECT), "text": body}
+
+
+def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
+    """One attempt for all who have not got it yet."""
+    server = _Server(
+        host=plugin.smtp_host, port=plugin.port, secure_mode=plugin.secure_mode, user=plugin.user,
+        password=plugin.password, verify_certificate=plugin.verify_certificate,
+        socket_connect_timeout=timeout_s,  # type: ignore[arg-type]  # a float goes on to the socket
+    )  # fmt: skip
+    messages = NotifyEmail.prepare_emails(
+        subject=payload["subject"], body=payload["text"], notify_format=NotifyFormat.TEXT, from_addr=plugin.from_addr,
+        to=plugin.targets, cc=plugin.cc, bcc=plugin.bcc, reply_to=plugin.reply_to, smtp_host=plugin.smtp_host,
+        headers={"X-Application": plugin.app_id, **plugin.headers}, names=plugin.names, pgp=plugin.pgp,
+        pgp_mode=plugin.pgp_mode, tzinfo=plugin.tzinfo,
+    )  # fmt: skip
+    try:
+        with server:
+            for message in messages:
+                if message.recipient not in done:
+                    server.sendmail(plugin.from_addr[1], message.to_addrs, message.body)
+                    done.add(message.recipient)
+    except smtplib.SMTPResponseException as error:
+        # RFC 5321, 4.2.1: 4yz is a passing failure, 5yz a lasting one.
+        raise NotDelivered(f"the mail server says {error.smtp_code}", again=400 <= error.smtp_code < 500) from None
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = sorted({code for code, _ in error.recipients.values()})
+        passing = all(400 <= code < 500 for code in codes)
+        said = ", ".join(map(str, codes))
+        raise NotDelivered(f"the mail server refuses a recipient: {said}", again=passing) from None
+    except (ssl.SSLError, smtplib.SMTPNotSupportedError):
+        raise NotDelivered("its certificate is not trusted, or it speaks no TLS") from None
+    except OSError as error:  # also a server that hangs up, which is what smtplib makes of one that says nothing
+        late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+        refused = isinstance(error, ConnectionRefusedError)
+        reason = f"no answer within {timeout_s:.3g} s" if late else "connection refused" if refused else "no connection"
+        raise NotDelivered(reason, again=True) from None
+    except Exception as error:  # what apprise raises for a key or a mode of security quotes the address
+        raise NotDelivered(f"the mail cannot be made ({type(error).__name__})") from None
+
+
+class _Server(AppriseSMTPController):
+    """apprise's connection and login, with failures of sending told and not only counted."""
+
+    def sendmail(self, from_addr: str, to_addrs: list[str], message: str) -> bool:
+        connection: Any = self._socket
+        if refused := connection.sendmail(from_addr, to_addrs, message):
+            raise smtplib.SMTPRecipientsRefused(refused)
+        return True

@@ -1,0 +1,62 @@
+"""Microsoft Teams, through a workflow that takes an Adaptive Card.
+
+The text stands in text runs, which know neither Markdown nor mentions (adaptivecards.io, TextRun); text blocks know
+both. A message may have 28 KB (learn.microsoft.com, Teams webhooks).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apprise.plugins.workflows import NotifyWorkflows
+
+from streamaudit.delivery._http import Request
+from streamaudit.delivery._http import send as _send
+from streamaudit.delivery.message import Letter, cut, shortened
+
+NAME = "teams"
+MOST_IN_ALL = 6000
+_MOST_LINE = 300
+
+
+def accepts(plugin: Any) -> bool:
+    """A workflow's address."""
+    return isinstance(plugin, NotifyWorkflows)
+
+
+def host(plugin: Any) -> str:
+    """Such as prod-1.westeurope.logic.azure.com."""
+    return f"{plugin.host}:{plugin.port}" if plugin.port else str(plugin.host)
+
+
+def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
+    """A card with the title, a container a section, and a button for the report's address."""
+    body: list[dict[str, Any]] = [_line(cut(letter.title, _MOST_LINE), weight="Bolder", size="Large")]
+    for section in shortened(letter, MOST_IN_ALL):
+        lines = [_line(line) for line in section.split("\n")]
+        body.append({"type": "Container", "separator": True, "items": lines})
+    if letter.footer:
+        body.append(_line(cut(letter.footer, _MOST_LINE), isSubtle=True, size="Small"))
+    card: dict[str, Any] = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
+        "msteams": {"width": "full"}, "body": body,
+    }  # fmt: skip
+    if letter.report_url:
+        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the report", "url": letter.report_url}]
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+def _line(text: str, **style: Any) -> dict[str, Any]:
+    return {"type": "RichTextBlock", "spacing": "Small", "inlines": [{"type": "TextRun", "text": text, **style}]}
+
+
+def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
+    """One attempt. The address is the one that a workflow shows, put together again."""
+    path = "/powerautomate/automations/direct" if plugin.power_automate else ""
+    if path and plugin.routing_id:
+        path += f"/cu/{plugin.routing_id}"
+    address = f"https://{host(plugin)}{path}/workflows/{plugin.workflow}/triggers/manual/paths/invoke"
+    params = {
+        "api-version": plugin.api_version, "sp": "/triggers/manual/run", "sv": "1.0", "sig": plugin.signature,
+    }  # fmt: skip
+    _send(plugin, Request(address, params=params), payload, timeout_s)

@@ -1,0 +1,108 @@
+"""Where to post: addresses as apprise writes them, from the environment or from files; secrets, never shown.
+
+``$STREAMAUDIT_POST`` holds addresses, separated by spaces or commas. Otherwise ``[post] targets`` of the configuration
+names environment variables (``$NAME``) or files that hold them. Of an address only the kind, the host and a short hash
+are ever printed.
+"""
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamaudit.config import loader
+from streamaudit.errors import UsageError
+
+VARIABLE = "STREAMAUDIT_POST"
+HELP = "such as https://hooks.slack.com/services/... or jsons://host/path; docs/commands/weekly.md lists more"
+
+# A comma may stand within an address; one that parts two has an address behind it.
+_BETWEEN = re.compile(r"\s+|,+(?=\s|$|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)|(?<=[?&])pass(?:word)?=[^&]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address. ``digest`` tells it apart from others in the ledger; a new password leaves it the same."""
+
+    kind: str
+    host: str
+    digest: str
+    plugin: Any
+    """What apprise made of it."""
+
+    @property
+    def name(self) -> str:
+        """How it is called in every message: ``slack hooks.slack.com #3f2a91``."""
+        return " ".join(filter(None, (self.kind, self.host, f"#{self.digest[:6]}")))
+
+
+def targets() -> list[Target]:
+    """All that are configured, each once. UsageError when there is none, or for one that cannot be."""
+    found: dict[str, Target] = {}
+    for address, origin in addresses():
+        one = parse(address, origin)
+        found.setdefault(one.digest, one)
+    if not found:
+        raise UsageError("there is nowhere to post to", f"put an address into ${VARIABLE}, {HELP}")
+    return list(found.values())
+
+
+def addresses() -> Iterator[tuple[str, str]]:
+    """The addresses and where each stands. UsageError for a variable that is not set or a file that cannot be read."""
+    if os.environ.get(VARIABLE, "").strip():
+        yield from _each(os.environ[VARIABLE], f"${VARIABLE}")
+        return
+    settings = loader.current()
+    for place in settings.post.targets:
+        if isinstance(place, Path):
+            yield from _each(_read(place), str(place))
+        elif os.environ.get(place, "").strip():
+            yield from _each(os.environ[place], f"${place}")
+        else:
+            raise UsageError(f"{settings.origin('post.targets')}: post.targets: ${place} is not set")
+
+
+def _each(text: str, origin: str) -> Iterator[tuple[str, str]]:
+    for address in filter(None, _BETWEEN.split(text)):
+        yield address, origin
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text") from None
+    kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    if not kept.strip():
+        raise UsageError(f"{path} holds no address", HELP)
+    return kept
+
+
+def parse(address: str, origin: str) -> Target:
+    """An address as apprise understands it. UsageError that says where it stands and never what it is."""
+    # What is wrong with an address is logged with the address.
+    logger = logging.getLogger("apprise")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    from apprise import Apprise, AppriseAsset
+
+    from streamaudit.delivery.services.registry import kind_of
+
+    asset = AppriseAsset(
+        app_id="streamaudit", app_desc="streamaudit", app_url="", image_url_mask="", image_url_logo="",
+        secure_logging=True, allow_templates=False, async_mode=False,
+    )  # fmt: skip
+    plugin = Apprise.instantiate(address, asset=asset)
+    if plugin is None:
+        raise UsageError(f"an address in {origin} is not understood", HELP)
+    kind = kind_of(plugin)
+    name = kind.NAME if kind.NAME != "other" else str(plugin.service_name).lower()
+    digest = hashlib.sha256(_PASSWORD.sub(r"\1", address).encode()).hexdigest()[:16]
+    return Target(name, kind.host(plugin), digest, plugin)

@@ -1,0 +1,213 @@
+"""Evidence from other logs: what the client rendered, what the gateway delivered and when the user left, what the
+provider billed. It is joined to calls by an id when they are read, whichever came first, and never makes a call.
+"""
+
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import streamaudit
+from streamaudit.errors import InputError, UsageError
+from streamaudit.ingest.pipeline import FileResult
+from streamaudit.ingest.readers.csv_header import SUFFIXES, first_fault, open_sheet
+from streamaudit.ingest.readers.gzip_check import gzip_fault
+from streamaudit.ingest.readers.reader import Reader, Refused, compression_of
+from streamaudit.store.connection import ReadFailure, reading
+from streamaudit.store.package_files import package_text
+from streamaudit.store.store import Store
+
+# The names a key or a figure may have in a file, first come first served.
+KEYS = {
+    "request_id": ("request_id", "call_id", "span_id", "observation_id", "id"),
+    "response_id": ("response_id", "generation_id", "gen_ai.response.id", "id"),
+    "trace_id": ("trace_id", "traceId", "trace.id"),
+}
+FIGURES = {
+    "rendered_tokens": ("rendered_tokens", "rendered_output_tokens", "tokens_rendered"),
+    "rendered_chars": ("rendered_chars", "chars_rendered"),
+    "rendered_chunks": ("rendered_chunks", "chunks_rendered"),
+    "delivered_tokens": ("delivered_tokens", "streamed_output_tokens"),
+    "output_tokens": (
+        "billed_tokens", "output_tokens", "native_tokens_completion", "completion_tokens", "billed_output_tokens",
+    ),
+    "reasoning_tokens": ("reasoning_tokens", "native_tokens_reasoning", "reasoning_output_tokens"),
+    "cost_usd": ("cost_usd", "total_cost", "cost"),
+    "cancelled": ("cancelled", "canceled", "aborted", "client_disconnected"),
+    "cancelled_at_ms": ("cancelled_at_ms", "left_at_ms"),
+    "upstream_end_ms": ("upstream_end_ms",),
+}  # fmt: skip
+
+_READ = {
+    "csv": "CREATE OR REPLACE TEMP TABLE found AS SELECT to_json(line) AS record "
+    "FROM read_csv($path, columns = $columns, auto_detect = false, header = true, delim = $delimiter, quote = '\"', "
+    "escape = '\"', compression = $compression) AS line",
+    "parquet": "CREATE OR REPLACE TEMP TABLE found AS SELECT to_json(line) AS record FROM read_parquet($path) AS line",
+    "json": "CREATE OR REPLACE TEMP TABLE found AS SELECT coalesce(CASE WHEN json_type(json, '$.data') = 'OBJECT' "
+    "THEN json_extract(json, '$.data') END, json) AS record FROM read_json_objects($path, ignore_errors = true)",
+}
+_STAGE = """
+CREATE OR REPLACE TEMP TABLE arriving AS
+WITH figures AS (
+    SELECT
+        record,
+        first_filled(json_extract_string(record, $keys)) AS key,
+        tokens_of(first_filled(json_extract_string(record, $rendered_tokens))) AS rendered_tokens,
+        tokens_of(first_filled(json_extract_string(record, $rendered_chars))) AS rendered_chars,
+        tokens_of(first_filled(json_extract_string(record, $rendered_chunks))) AS rendered_chunks,
+        tokens_of(first_filled(json_extract_string(record, $delivered_tokens))) AS delivered_tokens,
+        tokens_of(first_filled(json_extract_string(record, $output_tokens))) AS output_tokens,
+        tokens_of(first_filled(json_extract_string(record, $reasoning_tokens))) AS reasoning_tokens,
+        number_of(first_filled(json_extract_string(record, $cost_usd))) AS cost_usd,
+        bool_of(first_filled(json_extract_string(record, $cancelled))) AS cancelled,
+        number_of(first_filled(json_extract_string(record, $cancelled_at_ms))) AS cancelled_at_ms,
+        number_of(first_filled(json_extract_string(record, $upstream_end_ms))) AS upstream_end_ms
+    FROM found
+)
+SELECT
+    * EXCLUDE (record),
+    CASE
+        WHEN record IS NULL THEN 'malformed JSON'
+        WHEN key IS NULL THEN 'no id to join by'
+        WHEN least(rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
+            reasoning_tokens) < 0 OR least(cost_usd, cancelled_at_ms, upstream_end_ms) < 0
+            OR greatest(rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
+                reasoning_tokens) > 1e9
+            OR greatest(cost_usd, cancelled_at_ms, upstream_end_ms) > 3.2e10 THEN 'a value out of range'
+        WHEN coalesce(rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
+            reasoning_tokens, cost_usd, cancelled_at_ms, upstream_end_ms, cancelled::INTEGER) IS NULL
+            THEN 'nothing known of the call'
+    END AS reason
+FROM figures
+"""
+_TALLY = "SELECT count(*), count(reason) FROM arriving"
+_REASONS = "SELECT reason, count(*) FROM arriving WHERE reason IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1"
+_EARLIER = "SELECT load_id FROM store.loads WHERE format = 'evidence' AND source = $source AND path = $path"
+_KEEP = """
+INSERT INTO store.evidence
+SELECT $load_id, $kind, key, rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
+    reasoning_tokens, cost_usd, cancelled, cancelled_at_ms, upstream_end_ms
+FROM arriving WHERE reason IS NULL
+"""
+_RECORD = """
+INSERT INTO store.loads (load_id, source, path, fingerprint, format, variant, digest, loaded_at, tool_version,
+    read_records, new_calls, repeated_calls, replaced_calls, rejected_records, not_calls)
+VALUES ($load_id, $source, $path, $fingerprint, 'evidence', $variant, $digest, now()::TIMESTAMP, $tool,
+    $read, 0, 0, 0, $rejected, $kept)
+"""
+_MATCHED = """
+SELECT
+    count(DISTINCT key) FILTER (calls = 1), count(DISTINCT key) FILTER (calls IS NULL),
+    count(DISTINCT key) FILTER (calls > 1)
+FROM (SELECT key FROM arriving WHERE reason IS NULL)
+LEFT JOIN (
+    SELECT
+        CASE $kind WHEN 'request_id' THEN call_id WHEN 'response_id' THEN response_id ELSE trace_id END AS key,
+        count(DISTINCT CASE WHEN counted AND operation <> 'embedding' THEN (source, call_id) END) AS calls
+    FROM store.calls GROUP BY 1 HAVING calls > 0
+) USING (key)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What became of one file of evidence; the last three count different ids."""
+
+    shown: str
+    read: int = 0
+    rejected: int = 0
+    reasons: tuple[tuple[str, int], ...] = ()
+    matched: int = 0
+    unmatched: int = 0
+    ambiguous: int = 0
+    problem: str | None = None
+
+
+def hinted(outcome: FileResult) -> FileResult:
+    """What became of a file of calls; one that gave none and is a CSV file with the id of calls is pointed to
+    ``--evidence``."""
+    useless = outcome.problem or (outcome.counts and outcome.counts.read == outcome.counts.rejected)
+    if not useless or outcome.hint or _form(outcome.shown) != "csv":
+        return outcome
+    try:
+        header = set(open_sheet(Path(outcome.shown)).names)
+    except (OSError, Refused, InputError):
+        return outcome
+    if not any(header & set(names) for names in FIGURES.values()):
+        return outcome
+    kind = next((kind for kind, names in KEYS.items() if header & set(names)), None)
+    if kind is None:
+        return outcome
+    command = f"streamaudit ingest {shlex.quote(outcome.shown)} --evidence --on {kind}"
+    problem = outcome.problem or "holds no calls, only what is known of them"
+    hint = f"{command} adds what it knows to the calls of other files"
+    return replace(outcome, counts=None, problem=problem, hint=hint)
+
+
+def parse_on(text: str | None) -> str:
+    """The id to join by. UsageError when there is no such one."""
+    if text not in KEYS:
+        raise UsageError(
+            f"--on {text}: there is no such id" if text else "--evidence needs --on ID", "ids: " + ", ".join(KEYS)
+        )
+    return text
+
+
+def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
+    """Keep one file of evidence, in place of what the same file held before. InputError for what cannot be read."""
+    form = _form(shown)
+    try:
+        path, fingerprint, name = _opened(reader, shown, form)
+        sheet = open_sheet(path) if form == "csv" else None
+        if form == "json" and compression_of(path) == "gzip" and gzip_fault(path):
+            raise Refused("damaged or incomplete gzip data: copy or download the file again")
+        store.script(package_text("ingest", "macros.sql"))
+        with reading():
+            store.run(_READ[form], sheet.parameters() if sheet else {"path": str(path)})
+        store.run(_STAGE, _pointers(kind))
+    except (Refused, InputError) as error:
+        return Joined(shown, problem=getattr(error, "message", str(error)))
+    except ReadFailure:
+        return Joined(shown, problem=(first_fault(sheet) if sheet else None) or f"cannot be read as {form}")
+    read, rejected = store.one(_TALLY)
+    reasons = tuple((reason, count) for reason, count in store.query(_REASONS))
+    if read == rejected:
+        return Joined(shown, read, rejected, reasons, problem="holds no evidence: no record has an id and a figure")
+    source = f"evidence:{kind}"
+    with store.transaction():
+        for (load_id,) in store.query(_EARLIER, {"source": source, "path": name}):
+            store.run("DELETE FROM store.evidence WHERE load_id = $load_id", {"load_id": load_id})
+            store.run("DELETE FROM store.loads WHERE load_id = $load_id", {"load_id": load_id})
+        load_id = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
+        store.run(_KEEP, {"load_id": load_id, "kind": kind})
+        store.run(_RECORD, {
+            "load_id": load_id, "source": source, "path": name, "fingerprint": fingerprint, "variant": form,
+            "digest": "evidence/1", "tool": streamaudit.__version__,
+            "read": read, "rejected": rejected, "kept": read - rejected,
+        })  # fmt: skip
+    matched, unmatched, ambiguous = store.one(_MATCHED, {"kind": kind})
+    return Joined(shown, read, rejected, reasons, matched, unmatched, ambiguous)
+
+
+def _form(shown: str) -> str:
+    name = shown.lower()
+    for packed in (".gz", ".zst"):
+        name = name.removesuffix(packed)
+    suffix = name.rpartition(".")[2]
+    return "csv" if suffix in SUFFIXES else "parquet" if suffix == "parquet" else "json"
+
+
+def _opened(reader: Reader, shown: str, form: str) -> tuple[Path, str, str]:
+    if form == "json":
+        file = reader.open(shown)
+        return file.path, file.fingerprint, file.stored_name
+    path = Path(shown)
+    if not path.is_file():
+        raise InputError(f"no such file: {shown}")
+    if not path.stat().st_size:
+        raise Refused("empty file")
+    return path, str(path.stat().st_size), str(path.absolute())
+
+
+def _pointers(kind: str) -> dict[str, list[str]]:
+    names = {"keys": KEYS[kind], **FIGURES}
+    return {name: [f"/{candidate}" for candidate in candidates] for name, candidates in names.items()}

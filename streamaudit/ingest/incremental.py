@@ -1,0 +1,285 @@
+"""Files that grow while they are read, such as a log: how far one was read, and what of it is new.
+
+Only plain files of lines can be read on, and only where the part that was read is still there: a hash of its first and
+its last bytes says so. Everything else is read whole, which brings nothing twice.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from streamaudit.ingest.readers.reader import MAX_OBJECT_BYTES, InputFile, Reject
+from streamaudit.ingest.readers.sniff import is_object
+from streamaudit.store.connection import ReadFailure
+from streamaudit.store.store import Store
+
+_EDGE = 1 << 16
+_CHUNK = 1 << 20
+# What rotation puts into a name: numbers and dates, with what separates them.
+_TURN = re.compile(rb"[-._]?\d[\d\-_T:]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a load read its file: ``end`` is the byte after the last record, ``lines`` and ``records`` how many stand
+    before it (None: nobody has counted), ``before`` a hash of what stands there."""
+
+    end: int
+    before: str
+    lines: int | None = None
+    records: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a file is read: ``file`` (its path is a copy of the part, unless it is read where it stands) from byte
+    ``begin``. ``mark`` is None for a file that cannot be read on later."""
+
+    file: InputFile
+    begin: int = 0
+    mark: Mark | None = None
+    unfinished: bool = False
+    """The last line has no end yet and is no record. It is rejected as cut off, and read again with its rest."""
+    continues: int | None = None
+    """The load whose file this is; the part is what came to it since."""
+    lines: int | None = 0
+    records: int | None = 0
+    """What stands before the part; None: not counted yet."""
+
+    @property
+    def nothing_new(self) -> bool:
+        """The file has no whole line that was not read."""
+        return self.mark is not None and self.continues is not None and self.begin == self.mark.end
+
+
+_FOUND = """
+SELECT load_id, path, end_byte, content_before, end_line, end_record, fingerprint
+FROM store.loads AS loads
+WHERE source = $source AND digest = $digest AND end_byte BETWEEN 1 AND $size
+    AND (path = $path OR starts_with(path, $folder))
+    AND (continues IS NULL OR continues IN (SELECT load_id FROM store.loads))
+ORDER BY path = $path DESC, end_byte DESC, load_id DESC
+"""
+# A line that was cut off when it was read, and is read again with its rest, is no reject any more.
+_CUT = """
+DELETE FROM store.rejects WHERE load_id = $last
+    AND record > (SELECT end_record FROM store.loads WHERE load_id = $last)
+"""
+_UNCUT = """
+UPDATE store.loads SET read_records = read_records - $cut, rejected_records = rejected_records - $cut
+WHERE load_id = $last
+"""
+# The load that is read on is one reading: its start and all that was read on before become one load.
+_FOLD = (
+    """
+UPDATE store.loads AS first SET
+    fingerprint = last.fingerprint, loaded_at = last.loaded_at, tool_version = last.tool_version,
+    read_records = first.read_records + last.read_records, new_calls = first.new_calls + last.new_calls,
+    repeated_calls = first.repeated_calls + last.repeated_calls,
+    replaced_calls = first.replaced_calls + last.replaced_calls,
+    rejected_records = first.rejected_records + last.rejected_records, not_calls = first.not_calls + last.not_calls,
+    sample_rate = coalesce(last.sample_rate, first.sample_rate), end_byte = last.end_byte,
+    end_line = last.end_line, end_record = last.end_record, content_before = last.content_before
+FROM (FROM store.loads WHERE load_id = $last) AS last
+WHERE first.load_id = $first
+""",
+    "UPDATE store.calls SET load_id = $first WHERE load_id = $last",
+    "UPDATE store.spans SET load_id = $first WHERE load_id = $last",
+    "UPDATE store.rejects SET load_id = $first WHERE load_id = $last",
+    """
+DELETE FROM store.load_keys WHERE load_id = $last AND (source, digest, field, rank) IN (
+    SELECT (source, digest, field, rank) FROM store.load_keys WHERE load_id = $first)
+""",
+    "UPDATE store.load_keys SET load_id = $first WHERE load_id = $last",
+    "DELETE FROM store.loads WHERE load_id = $last",
+)
+
+
+def can_grow(file: InputFile) -> bool:
+    """Whether a file is of the kind that is appended to: plain lines, read where they stand."""
+    if file.container.name != "lines" or file.compression != "none" or file.shown == "-":
+        return False
+    try:
+        return os.path.samefile(file.path, file.shown)
+    except OSError:
+        return False
+
+
+def whole(file: InputFile) -> Part:
+    """A file from its start, as far as its lines are finished."""
+    if not can_grow(file):
+        return Part(file)
+    with _opened(file) as stream:
+        end = _last_end(stream, file.size)
+        return Part(file, 0, Mark(end, _hash_before(stream, end)), unfinished=end < file.size)
+
+
+def rest(store: Store, file: InputFile, source: str, digest: str) -> Part | None:
+    """What came to a file since it was last read under this source and digest, perhaps under another name of the same
+    folder; None when it has to be read whole."""
+    if not can_grow(file):
+        return None
+    folder = file.stored_name[: len(file.stored_name) - len(Path(file.stored_name).name)]
+    asked = {"source": source, "digest": digest, "size": file.size, "path": file.stored_name, "folder": folder}
+    with _opened(file) as stream:
+        for load_id, path, end, before, lines, records, fingerprint in store.query(_FOUND, asked):
+            moved = path != file.stored_name
+            if moved and not _same_family(path, file.stored_name):
+                continue
+            # Of the same size but not the same file: something in the middle may have changed.
+            if end == file.size and not (moved and fingerprint == file.fingerprint):
+                continue
+            if _hash_before(stream, end) != before or not _at_line(stream, end):
+                continue
+            now = _last_end(stream, file.size, end)
+            mark = Mark(now, _hash_before(stream, now))
+            return Part(file, end, mark, now < file.size, load_id, lines, records)
+    return None
+
+
+def copied(part: Part, folder: Path) -> Part:
+    """The part in a file of its own, so that what is written meanwhile changes nothing. Raises ReadFailure when the
+    file is no longer what it was."""
+    mark = part.mark
+    assert mark is not None, "only a file that grows is copied"
+    target = folder / "part.json"
+    with _opened(part.file) as stream, target.open("wb") as out:
+        stream.seek(part.begin)
+        left = part.file.size - part.begin
+        while left:
+            data = stream.read(min(left, _CHUNK))
+            if not data:
+                break
+            out.write(data)
+            left -= len(data)
+        if left or _hash_before(stream, mark.end) != mark.before:
+            raise ReadFailure("changed")
+    return replace(part, file=replace(part.file, path=target, size=part.file.size - part.begin))
+
+
+def in_place(part: Part) -> bool:
+    """Whether the part can be read where it stands: it is all there is."""
+    return part.begin == 0
+
+
+def changed(file: InputFile) -> bool:
+    """Whether a file was written to, or replaced, since it was looked at."""
+    try:
+        return file.path.stat().st_size != file.size
+    except OSError:
+        return True
+
+
+def placed(part: Part, original: Path, rejects: tuple[Reject, ...]) -> tuple[Part, tuple[Reject, ...]]:
+    """The rejects of a part with their lines and records in the whole file; counts what stands before it only when that
+    is needed."""
+    mark = part.mark
+    if mark is None or (part.begin and part.lines is None and not rejects):
+        return part, rejects
+    if part.begin == 0 and not rejects:
+        return part, rejects
+    lines, records = part.lines, part.records
+    if lines is None or records is None:
+        lines, records = _counted(original, part.begin)
+    if part.begin:
+        rejects = tuple(
+            replace(reject, record=reject.record + records, line=None if reject.line is None else reject.line + lines)
+            for reject in rejects
+        )
+    more_lines, more_records = _counted(part.file.path, mark.end - part.begin)
+    mark = replace(mark, lines=lines + more_lines, records=records + more_records)
+    return replace(part, mark=mark), rejects
+
+
+def settle(store: Store, part: Part, path: str) -> int | None:
+    """Make room for a load that reads on: what was read on before becomes one with its start, under the name the file
+    has now. The load that this one continues."""
+    if part.continues is None:
+        return None
+    about = {"id": part.continues, "path": path}
+    cut = store.run(_CUT, {"last": part.continues})
+    if cut:
+        store.run(_UNCUT, {"last": part.continues, "cut": cut})
+    (first,) = store.one("SELECT coalesce(continues, load_id) FROM store.loads WHERE load_id = $id", about)
+    if first != part.continues:
+        for statement in _FOLD:
+            store.run(statement, {"first": first, "last": part.continues})
+    store.run("UPDATE store.loads SET path = $path WHERE load_id = $first AND path <> $path", {**about, "first": first})
+    return int(first)
+
+
+def renamed(store: Store, part: Part, path: str) -> None:
+    """Remember the name that a file has now and of which nothing new is read."""
+    store.run(
+        "UPDATE store.loads SET path = $path WHERE path <> $path AND (load_id = $id OR load_id IN "
+        "(SELECT continues FROM store.loads WHERE load_id = $id))", {"path": path, "id": part.continues},
+    )  # fmt: skip
+
+
+def _same_family(one: str, other: str) -> bool:
+    """Whether two names differ only by what rotation adds or counts up."""
+    names = [os.fsencode(Path(path).name) for path in (one, other)]
+    return Path(one).parent == Path(other).parent and len({_TURN.sub(b"", name) for name in names}) == 1
+
+
+def _opened(file: InputFile) -> BinaryIO:
+    try:
+        return file.path.open("rb")
+    except OSError:
+        raise ReadFailure("missing") from None
+
+
+def _hash_before(stream: BinaryIO, end: int) -> str:
+    """A hash of what stands before a byte: its beginning and its end."""
+    digest = hashlib.blake2b(digest_size=16)
+    stream.seek(0)
+    digest.update(stream.read(min(end, _EDGE)))
+    if end > _EDGE:
+        stream.seek(max(end - _EDGE, _EDGE))
+        digest.update(stream.read(min(end - _EDGE, _EDGE)))
+    return digest.hexdigest()
+
+
+def _at_line(stream: BinaryIO, end: int) -> bool:
+    """Whether a new line begins at a byte, or the line before ends there."""
+    stream.seek(end - 1)
+    last, following = stream.read(1), stream.read(1)
+    return last == b"\n" or following in (b"\n", b"\r", b"")
+
+
+def _last_end(stream: BinaryIO, size: int, begin: int = 0) -> int:
+    """Where the last finished line of a file of that size ends. One without its line feed is finished when it is an
+    object: a record whose rest is missing is none."""
+    tail, position = b"", size
+    while position > begin and b"\n" not in tail and len(tail) <= MAX_OBJECT_BYTES:
+        step = min(_EDGE if not tail else len(tail), position - begin)
+        position -= step
+        stream.seek(position)
+        tail = stream.read(step) + tail
+    last = tail.rpartition(b"\n")[2]
+    if not last.strip() or len(last) > MAX_OBJECT_BYTES:
+        return size
+    return size if is_object(last) else size - len(last)
+
+
+def _counted(path: Path, end: int) -> tuple[int, int]:
+    """Line feeds, and lines that are not blank, in the first ``end`` bytes of a file."""
+    feeds, records = 0, 0
+    for line in _lines(path, end):
+        feeds += line.endswith(b"\n")
+        records += bool(line.strip())
+    return feeds, records
+
+
+def _lines(path: Path, end: int) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while end > 0:
+            line = stream.readline(end)
+            if not line:
+                return
+            end -= len(line)
+            yield line

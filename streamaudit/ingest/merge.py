@@ -1,0 +1,352 @@
+"""From one staged file to the store, inside the caller's transaction: which keys fill the columns, what a call cost,
+which of two records of one call wins, and the tally whose sums agree.
+
+Everything is set-based SQL; no step depends on the order in which files or records arrive.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from streamaudit.ingest.mapping import KEYED
+from streamaudit.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of one file's records; ``read = new + repeated + replaced + rejected + not_calls``."""
+
+    read: int
+    new: int
+    repeated: int
+    replaced: int
+    rejected: int
+    not_calls: int
+
+
+_TALLY = """
+SELECT count(*), count(reason), count(*) FILTER (reason IS NULL AND kind NOT IN ('llm', 'embedding')) FROM ready
+"""
+
+_BEST_RANKS = """
+SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
+FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
+"""
+
+_CHOSEN_RANK = """
+SELECT min(rank) FROM store.load_keys WHERE source = $source AND digest = $digest AND field = $field
+"""
+
+_WORSE_LOADS = """
+SELECT list(load_id) FROM store.load_keys
+WHERE source = $source AND digest = $digest AND field = $field AND rank > $rank
+    AND $rank < (
+        SELECT min(rank) FROM store.load_keys
+        WHERE source = $source AND digest = $digest AND field = $field AND load_id <> getvariable('load_id')
+    )
+"""
+
+# A better key has appeared in the source: calls filled from a worse one are unknown under it.
+_FORGET = {
+    "tenant": "UPDATE store.calls SET tenant = NULL WHERE list_contains($loads, load_id) AND tenant IS NOT NULL",
+    "route": "UPDATE store.calls SET route = NULL WHERE list_contains($loads, load_id) AND route IS NOT NULL",
+    "deploy": "UPDATE store.calls SET deploy = NULL WHERE list_contains($loads, load_id) AND deploy IS NOT NULL",
+    "rendered_tokens": "UPDATE store.calls SET rendered_tokens = NULL, rendered_basis = NULL "
+    "WHERE list_contains($loads, load_id) AND rendered_tokens IS NOT NULL",
+    "delivered_tokens": "UPDATE store.calls SET delivered_tokens = NULL "
+    "WHERE list_contains($loads, load_id) AND delivered_tokens IS NOT NULL",
+}
+_FORGET_SPANS = {
+    "tenant": "UPDATE store.spans SET tenant = NULL WHERE list_contains($loads, load_id)",
+    "route": "UPDATE store.spans SET route = NULL WHERE list_contains($loads, load_id)",
+    "deploy": "UPDATE store.spans SET deploy = NULL WHERE list_contains($loads, load_id)",
+}
+
+# Their traces may have lent what was forgotten to calls of other loads.
+_FORGOTTEN_TRACES = """
+CREATE OR REPLACE TEMP TABLE forgotten_traces AS
+SELECT DISTINCT trace_id FROM (
+    SELECT trace_id, load_id FROM store.calls UNION ALL SELECT trace_id, load_id FROM store.spans
+)
+WHERE trace_id IS NOT NULL AND list_contains($loads, load_id)
+"""
+_NO_FORGOTTEN_TRACES = "CREATE OR REPLACE TEMP TABLE forgotten_traces (trace_id VARCHAR)"
+
+UNPRICED = """
+SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE
+FROM scratch.staged
+WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
+    AND (cost_usd IS NULL OR input_cost_usd IS NULL OR output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0)
+"""
+
+# The file's calls as they will be stored: chosen keys only, priced where the source gave no cost.
+_ARRIVALS = """
+CREATE OR REPLACE TEMP VIEW arrivals AS
+WITH keyed AS (
+    SELECT
+        ready.*,
+        tier_of(prices.tiers, ready.input_tokens) AS price
+    FROM ready
+    LEFT JOIN unit_prices AS prices
+        ON prices.provider IS NOT DISTINCT FROM ready.provider
+        AND prices.model = coalesce(ready.response_model, ready.model)
+        AND prices.requested IS NOT DISTINCT FROM ready.model
+        AND prices.day IS NOT DISTINCT FROM ready.start_time::DATE
+    WHERE ready.reason IS NULL AND ready.kind IN ('llm', 'embedding')
+), costed AS (
+    SELECT
+        *,
+        coalesce(
+            input_cost_usd,
+            CASE WHEN usage_billable(usage_basis, outcome)
+                THEN input_usd(price, input_tokens, cached_input_tokens, cache_write_tokens) END
+        ) AS input_part,
+        coalesce(output_cost_usd, CASE WHEN usage_billable(usage_basis, outcome) THEN output_tokens * price.output END)
+            AS output_part
+    FROM keyed
+)
+SELECT
+    * EXCLUDE (
+        kind, reason, span_kind, price, input_part, output_part, tenant_rank, route_rank, deploy_rank,
+        delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate, for_diversity,
+        cancel_flag, cut_evidence, failed, error_cancelled, error_timeout
+    ) REPLACE (
+        -- A name is a label; a text of any length in its place is not kept.
+        name[:256] AS name,
+        CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
+        CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
+        CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
+        CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') THEN rendered_tokens END
+            AS rendered_tokens,
+        CASE WHEN delivered_tokens_rank = getvariable('rank_delivered_tokens') THEN delivered_tokens END
+            AS delivered_tokens,
+        CASE WHEN cache_hit THEN coalesce(cost_usd, 0.0) ELSE coalesce(cost_usd, input_part + output_part) END
+            AS cost_usd,
+        input_part AS input_cost_usd,
+        output_part AS output_cost_usd
+    ),
+    -- Only where the call's own cost gives none, so that it does not depend on what else the file needed prices for.
+    CASE WHEN output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0 THEN price.output END AS output_usd_per_token,
+    getvariable('source') AS source,
+    getvariable('load_id')::BIGINT AS load_id,
+    true AS counted,
+    CASE WHEN cost_usd IS NOT NULL THEN 'reported' WHEN input_part + output_part IS NOT NULL THEN 'priced' ELSE 'none'
+    END AS cost_basis,
+    CASE WHEN input_cost_usd IS NOT NULL THEN 'reported' WHEN input_part IS NOT NULL THEN 'priced' ELSE 'none' END
+        AS input_cost_basis,
+    CASE WHEN output_cost_usd IS NOT NULL THEN 'reported' WHEN output_part IS NOT NULL THEN 'priced' ELSE 'none' END
+        AS output_cost_basis,
+    CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL
+        THEN getvariable('key_rendered_tokens') END AS rendered_basis
+FROM costed
+"""
+
+_FIND_REPEATED = """
+CREATE OR REPLACE TEMP TABLE repeated AS
+SELECT call_id FROM scratch.staged
+WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+GROUP BY call_id HAVING count(*) > 1
+UNION
+SELECT call_id FROM scratch.staged
+SEMI JOIN (SELECT call_id FROM store.calls WHERE source = getvariable('source')) AS stored USING (call_id)
+WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+"""
+
+_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arrivals"
+
+_INSERT_FIRST_SEEN = """
+INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arrivals ANTI JOIN repeated USING (call_id)
+"""
+
+# Every record of a call that has more than one, stored or arriving, best first. Identical ones count as the stored one.
+_CONTEST = """
+CREATE OR REPLACE TEMP TABLE contest AS
+WITH records AS (
+    SELECT call_id, staged_row, outcome, usage_basis, output_tokens, source_updated_at, record_hash, input_hash
+    FROM arrivals SEMI JOIN repeated USING (call_id)
+    UNION ALL
+    SELECT call_id, NULL, outcome, usage_basis, output_tokens, source_updated_at, record_hash, input_hash
+    FROM store.calls SEMI JOIN repeated USING (call_id)
+    WHERE source = getvariable('source')
+)
+SELECT
+    call_id,
+    first(staged_row ORDER BY
+        outcome IN ('completed', 'cancelled', 'timeout', 'error') DESC,
+        usage_rank(usage_basis) DESC,
+        output_tokens DESC NULLS LAST,
+        source_updated_at DESC NULLS LAST,
+        record_hash DESC,
+        input_hash DESC NULLS LAST,
+        staged_row NULLS FIRST
+    ) AS winner_row,
+    count(staged_row) AS arrived,
+    count(*) > count(staged_row) AS was_stored
+FROM records
+GROUP BY call_id
+"""
+
+_DELETE_LOSERS = """
+DELETE FROM store.calls
+USING contest
+WHERE calls.source = getvariable('source') AND calls.call_id = contest.call_id
+    AND contest.was_stored AND contest.winner_row IS NOT NULL
+"""
+
+_INSERT_WINNERS = """
+INSERT INTO store.calls BY NAME
+SELECT arrivals.* EXCLUDE (staged_row) FROM arrivals JOIN contest
+    ON contest.call_id = arrivals.call_id AND contest.winner_row = arrivals.staged_row
+"""
+
+_CONTEST_TALLY = """
+SELECT
+    coalesce(sum(arrived), 0)::BIGINT,
+    count(*) FILTER (NOT was_stored),
+    count(*) FILTER (was_stored AND winner_row IS NOT NULL)
+FROM contest
+"""
+
+_INSERT_SPANS = """
+INSERT INTO store.spans BY NAME
+WITH arriving AS (
+    SELECT
+        getvariable('source') AS source, call_id AS span_id, trace_id, parent_id,
+        getvariable('load_id')::BIGINT AS load_id, span_kind AS kind, name, start_time, end_time,
+        CASE WHEN failed THEN 'error' WHEN NOT failed THEN 'ok' END AS status,
+        CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
+        CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
+        user_id, session_id,
+        CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
+        environment, service, record_hash
+    FROM ready
+    WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY record_hash DESC) = 1
+)
+SELECT arriving.* FROM arriving
+ANTI JOIN (SELECT span_id, record_hash FROM store.spans WHERE source = getvariable('source')) AS stored
+    ON stored.span_id = arriving.span_id AND stored.record_hash >= arriving.record_hash
+"""
+
+_DELETE_OLD_SPANS = """
+DELETE FROM store.spans
+WHERE source = getvariable('source') AND load_id <> getvariable('load_id')
+    AND span_id IN (SELECT span_id FROM store.spans WHERE load_id = getvariable('load_id'))
+"""
+
+_DELETE_REREAD_CALLS = """
+DELETE FROM store.calls WHERE list_contains($loads, load_id) AND (
+    list_contains($same, load_id) OR call_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
+RETURNING call_id, response_id
+"""
+_EMPTIED = """
+SELECT load_id FROM store.loads WHERE list_contains($loads, load_id)
+    AND load_id NOT IN (SELECT load_id FROM store.calls UNION SELECT load_id FROM store.spans)
+"""
+_DELETE_REREAD_SPANS = """
+DELETE FROM store.spans WHERE list_contains($loads, load_id) AND (
+    list_contains($same, load_id) OR span_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
+"""
+_NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed (call_id VARCHAR, response_id VARCHAR, reread BOOLEAN)"
+_KEEP_REMOVED = "INSERT INTO removed SELECT unnest($ids::VARCHAR[]), unnest($responses::VARCHAR[]), true"
+_KEEP_BEATEN = """
+INSERT INTO removed
+SELECT call_id, response_id, false FROM store.calls
+SEMI JOIN (SELECT call_id FROM contest WHERE was_stored AND winner_row IS NOT NULL) AS beaten USING (call_id)
+WHERE source = getvariable('source') AND response_id IS NOT NULL
+"""
+_REREAD = """
+SELECT count(*) FROM store.calls SEMI JOIN (SELECT call_id FROM removed WHERE reread) AS gone USING (call_id)
+WHERE load_id = getvariable('load_id')
+"""
+
+
+def set_variables(store: Store, values: dict[str, Any]) -> None:
+    """Session variables that the views of one merge read, since a view cannot take parameters."""
+    for name, value in values.items():
+        store.run(_SET[name], {"value": value})
+
+
+_SET = {
+    name: f"SET VARIABLE {name} = $value"
+    for name in (
+        "source", "load_id", "key_rendered_tokens", *(f"rank_{column}" for column in KEYED)
+    )
+}  # fmt: skip
+
+
+def best_ranks(store: Store) -> dict[str, int | None]:
+    """Per keyed column, the rank of the best candidate key that occurs in the staged file; None when none does."""
+    return dict(zip(KEYED, _reordered(store.one(_BEST_RANKS)), strict=True))
+
+
+def _reordered(row: tuple[Any, ...]) -> tuple[int | None, ...]:
+    by_name = dict(zip(("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens"), row, strict=True))
+    return tuple(by_name[column] for column in KEYED)
+
+
+Forgotten = dict[str, tuple[list[int], int]]
+"""By column the loads whose values were forgotten, and how many calls had one."""
+
+
+def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int | None], Forgotten]:
+    """The key that fills each column of the source, this load included; forgets what a worse key had filled, and says
+    what that was."""
+    chosen: dict[str, int | None] = {}
+    lost: Forgotten = {}
+    forgotten: set[int] = set()
+    for column in KEYED:
+        about = {"source": source, "digest": digest, "field": column}
+        chosen[column] = store.one(_CHOSEN_RANK, about)[0]
+        worse = store.one(_WORSE_LOADS, {**about, "rank": chosen[column]})[0]
+        if worse:
+            forgotten.update(worse)
+            lost[column] = (worse, store.run(_FORGET[column], {"loads": worse}))
+            if column in _FORGET_SPANS:
+                store.run(_FORGET_SPANS[column], {"loads": worse})
+    if forgotten:
+        store.run(_FORGOTTEN_TRACES, {"loads": sorted(forgotten)})
+    else:
+        store.run(_NO_FORGOTTEN_TRACES)
+    return chosen, lost
+
+
+def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:
+    """Take out what earlier loads of the same path hold under another mapping and this file brings again, and
+    remember which calls that was. Loads in ``same`` read the very same content: nothing of them stays. Of a file that
+    has been overwritten since, the calls that are no longer in it do stay."""
+    store.run(_NO_REMOVED)
+    if not loads:
+        return
+    about = {"loads": loads, "same": same}
+    gone_calls = store.query(_DELETE_REREAD_CALLS, about)
+    store.run(_KEEP_REMOVED, {"ids": [row[0] for row in gone_calls], "responses": [row[1] for row in gone_calls]})
+    store.run(_DELETE_REREAD_SPANS, about)
+    gone = {"gone": [row[0] for row in store.query(_EMPTIED, about)]}
+    store.run("DELETE FROM store.rejects WHERE list_contains($gone, load_id)", gone)
+    store.run("DELETE FROM store.load_keys WHERE list_contains($gone, load_id)", gone)
+    store.run("DELETE FROM store.loads WHERE list_contains($gone, load_id)", gone)
+
+
+def merge(store: Store) -> Counts:
+    """Move the staged file into calls and spans; the variables of ``set_variables`` must be set."""
+    store.run(_ARRIVALS)
+    read, rejected, not_calls = store.one(_TALLY)
+    calls = read - rejected - not_calls
+    store.run(_FIND_REPEATED)
+    if store.one("SELECT count(*) FROM repeated")[0]:
+        store.run(_CONTEST)
+        arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
+        store.run(_KEEP_BEATEN)
+        store.run(_DELETE_LOSERS)
+        store.run(_INSERT_WINNERS)
+        store.run(_INSERT_FIRST_SEEN)
+        new = calls - arrived + first_seen
+        repeated = arrived - first_seen - replaced
+    else:
+        store.run(_INSERT_ALL)
+        new, repeated, replaced = calls, 0, 0
+    if not_calls:
+        store.run(_INSERT_SPANS)
+        store.run(_DELETE_OLD_SPANS)
+    reread = store.one(_REREAD)[0]
+    return Counts(read, new - reread, repeated, replaced + reread, rejected, not_calls)

@@ -1,0 +1,400 @@
+"""Reading exports into a store: reader, source and merge put together, one transaction a file.
+
+A file is first parsed into a scratch database, which takes long and locks nothing, and then merged into the store,
+which is short. A file that fails leaves the store as it was; the other files stay.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import streamaudit
+from streamaudit.errors import InputError
+from streamaudit.ingest.incremental import Part, changed, copied, in_place, placed, renamed, rest, settle, whole
+from streamaudit.ingest.mapping import KEYED, Mapping, near_path
+from streamaudit.ingest.merge import (
+    UNPRICED,
+    Counts,
+    Forgotten,
+    best_ranks,
+    choose_keys,
+    merge,
+    replace_loads,
+    set_variables,
+)
+from streamaudit.ingest.privacy import refused_texts
+from streamaudit.ingest.readers.gzip_check import unpacked_beside
+from streamaudit.ingest.readers.reader import InputFile, NotRecords, Reader, Refused, Reject
+from streamaudit.ingest.readers.remote import is_remote, masked, stamp
+from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
+from streamaudit.ingest.staging import explain, find_rejects, partial_parts, stage
+from streamaudit.ingest.traces import recompute
+from streamaudit.ingest.unfilled import left_empty, unfilled
+from streamaudit.ingest.warnings import for_diversity, shared_ends
+from streamaudit.store.connection import ReadFailure
+from streamaudit.store.package_files import package_text
+from streamaudit.store.pricing.apply import look_up_prices
+from streamaudit.store.store import FOR_DIVERSITY, Store
+
+_KEPT_REJECTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is known of the calls one ingest brought; every field counts calls."""
+
+    calls: int = 0
+    streamed: int = 0
+    with_ttft: int = 0
+    with_usage: int = 0
+    cancelled: int = 0
+    cancelled_with_usage: int = 0
+    with_rendered: int = 0
+    cancelled_with_rendered: int = 0
+    with_tenant: int = 0
+    without_start: int = 0
+    nested: int = 0
+    same_response: int = 0
+    embeddings: int = 0
+    outcome_words: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What happened to one file: counted, skipped as unchanged, or failed with the reason in ``problem``."""
+
+    shown: str
+    source: Source | None = None
+    match: Match | None = None
+    counts: Counts | None = None
+    rejects: tuple[Reject, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
+    load_id: int | None = None
+    unchanged: bool = False
+    problem: str | None = None
+    hint: str | None = None
+    begin: int = 0
+    """The byte from which the file was read: what stands before it was read earlier."""
+    unfinished: bool = False
+    """The last line has no end yet: it was cut off while it was written, or the file was."""
+    remapped: bool = False
+    """The file was read before under another mapping, which no longer holds."""
+    passed_over: bool = False
+    """The file was only found in a folder or by a glob, and nothing says it was meant."""
+    absent: dict[str, str | None] = field(default_factory=dict)
+    """Mapped columns for which no record has the user's path, each with the path that may have been meant."""
+    partial_pages: int = 0
+    """Pages that say that the vendor's time was up before they were whole."""
+    for_diversity: int = 0
+    """Calls that the vendor kept because they are rare; see ``suspect``."""
+    shared_ends: int = 0
+    """Traces of which all spans end at one moment; 0 unless most traces do."""
+    emptied: dict[str, int] = field(default_factory=dict)
+    """By column, calls that have a value only under another key than the one in ``keys``."""
+
+    @property
+    def empty(self) -> bool:
+        """An hourly file with nothing in it is no failure."""
+        return self.problem == "empty file"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to ingest. ``max_bad_share`` and ``max_bad_count`` are NULL when any number of rejects is accepted."""
+
+    mapping: Mapping = field(default_factory=Mapping)
+    source_name: str | None = None
+    force: bool = False
+    max_bad_share: float | None = None
+    max_bad_count: int | None = None
+    sample_rate: float | None = None
+    """Share of the calls that the exporter kept, from 0 to 1; None unknown."""
+
+
+Progress = Callable[[InputFile], Callable[[float], None] | None]
+
+
+class Ingest:
+    """One run over many files into one store."""
+
+    def __init__(self, store: Store, options: Options) -> None:
+        self._store = store
+        self._options = options
+        self._sources = discover()
+        self._salt = store.secret()
+        store.script(package_text("ingest", "macros.sql"))
+
+    def file(self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False) -> FileResult:
+        """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``
+        file was only found, so that one of no known format is passed over."""
+        shown, address = masked(shown), shown
+        try:
+            if is_remote(address) and self._is_known(shown, address):
+                return FileResult(shown, unchanged=True)
+            # A pipe or a network may take its time; meanwhile the store is free for others.
+            with self._store.released() if shown == "-" or is_remote(shown) else nullcontext():
+                file = reader.open(address)
+        except Refused as refused:
+            return FileResult(shown, problem=str(refused), passed_over=sought and isinstance(refused, NotRecords))
+        except InputError as error:
+            return FileResult(shown, problem=error.message, hint=error.hint)
+        try:
+            return self._opened(reader, file, progress, sought)
+        finally:
+            reader.done(file)
+
+    def _opened(self, reader: Reader, file: InputFile, progress: Progress | None, sought: bool) -> FileResult:
+        shown = file.shown
+        try:
+            source, match = self._claim(file)
+        except InputError as error:
+            return FileResult(shown, problem=error.message, hint=error.hint, passed_over=sought)
+        if not self._options.force and self._is_unchanged(file, source):
+            return FileResult(shown, source, match, unchanged=True)
+        try:
+            part = self._part(file, source)
+            if not part.nothing_new:
+                return self._load(reader, part, source, match, progress)
+        except ReadFailure as failure:
+            return FileResult(shown, source, match, problem=explain(file, failure))
+        renamed(self._store, part, file.stored_name)
+        return FileResult(shown, source, match, unchanged=True, unfinished=part.unfinished)
+
+    def _part(self, file: InputFile, source: Source) -> Part:
+        """What of a file is to be read. A call without an id of its own is known by its place in the whole file."""
+        if self._options.force or source.id_field is None:
+            return whole(file)
+        return rest(self._store, file, self._name(source), self._digest(source)) or whole(file)
+
+    def _claim(self, file: InputFile) -> tuple[Source, Match]:
+        found = claims(file.head)
+        if len(found) == 1:
+            source, verdict = found[0]
+            if isinstance(verdict, Refusal):
+                raise InputError(verdict.what, verdict.instead)
+            return source, verdict
+        if not found:
+            # A key of an unknown file may itself be content; only what looks like a field's name is repeated.
+            keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
+            seen = sorted(keys)[:8]
+            raise InputError(
+                f"{file.container.words}, but of no known format"
+                + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
+                "known formats: " + ", ".join(self._sources),
+            )
+        raise InputError("claimed by several formats: " + ", ".join(source.name for source, _ in found))
+
+    def _name(self, source: Source) -> str:
+        return self._options.source_name or source.name
+
+    def _digest(self, source: Source) -> str:
+        return source.digest(self._options.mapping)
+
+    def _is_known(self, path: str, address: str) -> bool:
+        """Whether an object of a bucket was read as it is, under the present mapping: then it is not fetched again."""
+        fingerprint = None if self._options.force else stamp(address)
+        if fingerprint is None:
+            return False
+        found = self._store.query(
+            "SELECT source, digest FROM store.loads WHERE path = $path AND fingerprint = $fingerprint",
+            {"path": path, "fingerprint": fingerprint},
+        )
+        known = {(self._name(source), self._digest(source)) for source in self._sources.values()}
+        return any(row in known for row in found)
+
+    def _is_unchanged(self, file: InputFile, source: Source) -> bool:
+        return bool(
+            self._store.one(
+                "SELECT count(*) FROM store.loads WHERE source = $source AND path = $path AND digest = $digest "
+                "AND fingerprint = $fingerprint AND path <> '-'",
+                {
+                    "source": self._name(source), "path": file.stored_name, "digest": self._digest(source),
+                    "fingerprint": file.fingerprint,
+                },
+            )[0]
+        )  # fmt: skip
+
+    def _load(self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None) -> FileResult:
+        store, file = self._store, part.file
+        with scratch(store, reader.folder):
+            with store.released():
+                part, rejects = self._parse(reader, part, source, progress)
+                partial = partial_parts(store, part.file)
+                texts = refused_texts(store, self._options.mapping)
+                if texts:
+                    return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
+                too_many = self._too_many(len(rejects) - part.unfinished)
+                if too_many:
+                    return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
+                diverse, same_end = for_diversity(store), shared_ends(store)
+                look_up_prices(store, UNPRICED)
+            remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
+            with store.transaction():
+                variant = match.variant + FOR_DIVERSITY if diverse else match.variant
+                counts, load_id, keys, emptied = self._merge(part, source, variant, rejects)
+            paths = self._options.mapping.paths
+            absent = {
+                column: near_path(paths[column][0], file.head) for column in unfilled(store, self._options.mapping)
+            }
+        return FileResult(
+            file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
+            remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
+            for_diversity=diverse, shared_ends=same_end,
+        )  # fmt: skip
+
+    def _parse(
+        self, reader: Reader, part: Part, source: Source, progress: Progress | None
+    ) -> tuple[Part, tuple[Reject, ...]]:
+        """Parse a part into the scratch database; where it is being written to, from a copy."""
+        original = part.file
+        if not in_place(part):
+            part = copied(part, reader.folder)
+        rejects = self._staged(part.file, source, progress)
+        if part.mark and in_place(part) and changed(original):
+            part = copied(part, reader.folder)
+            rejects = self._staged(part.file, source, progress)
+        return placed(part, original.path, rejects)
+
+    def _staged(self, file: InputFile, source: Source, progress: Progress | None) -> tuple[Reject, ...]:
+        store, mapping, salt = self._store, self._options.mapping, self._salt
+        with unpacked_beside(file) as intact, store.progress(progress(file) if progress else None):
+            stage(store, file, source, mapping, salt)
+            intact()
+        return find_rejects(store, file, source, mapping, salt)
+
+    def _about(self, file: InputFile, source: Source) -> dict[str, str]:
+        return {
+            "source": self._name(source), "path": file.stored_name, "digest": self._digest(source),
+            "fingerprint": file.fingerprint,
+        }  # fmt: skip
+
+    def _too_many(self, rejected: int) -> str | None:
+        read = self._store.one("SELECT count(*) FROM scratch.staged")[0]
+        limit_count, limit_share = self._options.max_bad_count, self._options.max_bad_share
+        if limit_count is not None and rejected > limit_count:
+            return f"{rejected:,} of {read:,} records are bad, more than --max-bad {limit_count}"
+        if limit_share is not None and read and rejected / read > limit_share:
+            return f"{rejected:,} of {read:,} records are bad, more than --max-bad {limit_share:.4g} of them"
+        return None
+
+    def _merge(
+        self, part: Part, source: Source, variant: str, rejects: Sequence[Reject]
+    ) -> tuple[Counts, int, dict[str, str], dict[str, int]]:
+        """Everything that changes the store for one file, inside the caller's transaction."""
+        store, file, mark = self._store, part.file, part.mark
+        name = self._name(source)
+        about = self._about(file, source)
+        continues = settle(store, part, file.stored_name)
+        load_id: int = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
+        outdated = store.query(
+            "SELECT load_id, fingerprint = $fingerprint FROM store.loads "
+            "WHERE source = $source AND path = $path AND digest <> $digest AND path <> '-'",
+            about,
+        )
+        replace_loads(store, [row[0] for row in outdated], [row[0] for row in outdated if row[1]])
+        set_variables(store, {"source": name, "load_id": load_id})
+        keys, forgotten = self._settle_keys(source, load_id)
+        counts = merge(store)
+        recompute(store, source.nested_rule, keys.get("route") == "ancestor")
+        emptied = left_empty(store, forgotten)
+        rate = self._options.sample_rate
+        if rate is None:
+            rate = store.one("SELECT min(sample_rate) FROM scratch.staged WHERE sample_rate > 0")[0]
+        store.run(_RECORD_LOAD, {
+            **about, "load_id": load_id, "format": source.name, "variant": variant,
+            "tool": streamaudit.__version__,
+            "read": counts.read, "new": counts.new, "repeated": counts.repeated, "replaced": counts.replaced,
+            "rejected": counts.rejected, "not_calls": counts.not_calls, "sample_rate": rate,
+            "continues": continues, "end_byte": mark.end if mark else None, "end_line": mark.lines if mark else None,
+            "end_record": mark.records if mark else None, "content_before": mark.before if mark else None,
+        })  # fmt: skip
+        if rejects:
+            store.run(_RECORD_REJECTS, {
+                "load_id": load_id, "path": file.stored_name,
+                "rows": [
+                    {"line": reject.line, "record": reject.record, "reason": reject.reason, "bytes": reject.bytes}
+                    for reject in rejects[:_KEPT_REJECTS]
+                ],
+            })  # fmt: skip
+        return counts, load_id, keys, emptied
+
+    def _settle_keys(self, source: Source, load_id: int) -> tuple[dict[str, str], Forgotten]:
+        """Record which candidate keys this file has, and fill each column from the source's best one; also what calls
+        of earlier loads had from another."""
+        store = self._store
+        name, digest = self._name(source), self._digest(source)
+        for column, rank in best_ranks(store).items():
+            if rank is not None:
+                key = source.key_name(column, rank, self._options.mapping)
+                store.run(
+                    "INSERT INTO store.load_keys VALUES ($load_id, $source, $digest, $field, $rank, $key)",
+                    {
+                        "load_id": load_id, "source": name, "digest": digest, "field": column, "rank": rank,
+                        "key": key,
+                    },
+                )  # fmt: skip
+        chosen, forgotten = choose_keys(store, name, digest)
+        keys = {
+            column: source.key_name(column, rank, self._options.mapping)
+            for column, rank in chosen.items()
+            if rank is not None
+        }
+        set_variables(store, {f"rank_{column}": chosen[column] for column in KEYED})
+        set_variables(store, {"key_rendered_tokens": keys.get("rendered_tokens")})
+        return keys, forgotten
+
+
+_READ_OTHERWISE = """
+SELECT count(*) FROM store.loads WHERE source = $source AND path = $path AND digest <> $digest AND path <> '-'
+"""
+_RECORD_LOAD = """
+INSERT INTO store.loads VALUES ($load_id, $source, $path, $fingerprint, $format, $variant, $digest,
+    now()::TIMESTAMP, $tool, $read, $new, $repeated, $replaced, $rejected, $not_calls, $sample_rate,
+    $continues, $end_byte, $end_line, $end_record, $content_before)
+"""
+_RECORD_REJECTS = """
+INSERT INTO store.rejects
+SELECT $load_id, $path, r.line, r.record, r.reason, r.bytes
+FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, bytes BIGINT)[]) AS r)
+"""
+
+_COVERAGE = """
+SELECT
+    count(*) FILTER (counted AND NOT embedding),
+    count(*) FILTER (counted AND NOT embedding AND streamed),
+    count(*) FILTER (counted AND NOT embedding AND ttft_status = 'usable'),
+    count(*) FILTER (counted AND NOT embedding AND output_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled'),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled' AND billed_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND rendered_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled' AND rendered_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND tenant IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND start_time IS NULL),
+    count(*) FILTER (uncounted_reason = 'nested'),
+    count(*) FILTER (uncounted_reason = 'same_response'),
+    count(*) FILTER (counted AND embedding),
+    count(*) FILTER (counted AND NOT embedding AND cancel_evidence = 'unknown_word')
+FROM (SELECT *, operation = 'embedding' AS embedding FROM call_outcome)
+WHERE list_contains($loads, load_id)
+"""
+
+
+def coverage(store: Store, loads: list[int]) -> Coverage:
+    """What is known of the calls that these loads brought into the store."""
+    return Coverage(*store.one(_COVERAGE, {"loads": loads}))
+
+
+@contextmanager
+def scratch(store: Store, folder: Path) -> Iterator[None]:
+    """A scratch database beside the store, on disk so that memory stays flat, gone at the end of the block."""
+    path = folder / "scratch.duckdb"
+    path.unlink(missing_ok=True)
+    store.run("SET temp_directory = $folder", {"folder": str(folder / "spill")})
+    store.run("ATTACH $path AS scratch", {"path": str(path)})
+    try:
+        yield
+    finally:
+        store.run("DETACH scratch")
+        path.unlink(missing_ok=True)

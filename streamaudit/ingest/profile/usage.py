@@ -1,0 +1,216 @@
+"""Which column a field fills today, found by trying: one record of each field is read as it is, without the field, and
+with another value in it, by the same SQL that ingest uses. What comes out differently is what the field fills.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
+from streamaudit.ingest.profile.guess import words
+from streamaudit.ingest.sources.registry import Source, parameters
+from streamaudit.ingest.staging import structure
+from streamaudit.store.store import Store
+
+Names = tuple[str, ...]
+
+_RECORDS = """
+SELECT {number} AS line, CASE WHEN $mapped THEN mappable(bare) END AS record, unnest(from_json(bare, $structure))
+FROM {relation}
+"""
+_JUDGE = """
+CREATE OR REPLACE TABLE judged AS
+WITH records AS ({records})
+SELECT line AS no, kind, tenant_rank, route_rank, deploy_rank, rendered_tokens_rank, delivered_tokens_rank
+FROM (
+    SELECT * FROM ({normalise})
+    UNION ALL BY NAME
+    SELECT NULL::BIGINT AS line, NULL::VARCHAR AS kind, NULL::INTEGER AS tenant_rank, NULL::INTEGER AS route_rank,
+        NULL::INTEGER AS deploy_rank, NULL::INTEGER AS rendered_tokens_rank, NULL::INTEGER AS delivered_tokens_rank
+    WHERE false
+)
+"""
+_NOT_JUDGED = "CREATE OR REPLACE TABLE judged (no BIGINT, kind VARCHAR)"
+# A column's best candidate key that occurs anywhere fills it for the whole source.
+_CHOSEN = """
+SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
+FROM judged WHERE kind <> 'other'
+"""
+_CHOSEN_ORDER = ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
+_WANTED = "SELECT no, bare FROM sampled WHERE list_contains($numbers, no)"
+_TRIED = """
+WITH records AS ({records})
+SELECT line, to_json(found)::VARCHAR FROM ({normalise}) AS found
+"""
+_AT_ONCE = 400
+
+# Columns as people know them; the rest of what a source fills goes into these or into nothing a report shows.
+_KNOWN_AS = {
+    "said_outcome": "outcome", "app_outcome": "outcome", "failed": "outcome", "error_cancelled": "outcome",
+    "error_timeout": "outcome", "cancel_flag": "cancelled", "cut_evidence": "outcome", "span_kind": "kind",
+}  # fmt: skip
+_NOTHING = {"line", "input_hash", "output_chars", "visible_output_chars", *(f"{column}_rank" for column in KEYED)}
+_AT_LAST = ("name", "kind", "ttft_basis", "usage_basis", "parent_id", "call_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where to try a field: the keys that lead to it, and the numbers of records in which it is filled."""
+
+    names: tuple[Names, ...]
+    records: tuple[int, ...]
+    role: str | None = None
+    """What it looks like it is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """The column each path fills, and the columns filled by a key of the source itself or of the user."""
+
+    columns: dict[str, str] = field(default_factory=dict)
+    filled: frozenset[str] = frozenset()
+
+
+def judge(store: Store, source: Source | None, mapping: Mapping) -> None:
+    """Read the kept records of ``sampled`` as ingest would: what kind each is, and where its columns come from."""
+    if source is None:
+        store.run(_NOT_JUDGED)
+        return
+    records = _RECORDS.format(number="no", relation="sampled WHERE bare IS NOT NULL")
+    store.run(_JUDGE.format(records=records, normalise=source.sql), _bound(source, mapping))
+
+
+def uses(store: Store, source: Source | None, mapping: Mapping, spots: dict[str, Spot]) -> Uses:
+    """What every path of ``spots`` fills."""
+    if source is None:
+        return Uses()
+    chosen = dict(zip(_CHOSEN_ORDER, store.one(_CHOSEN), strict=True))
+    found: dict[str, set[str]] = {}
+    paths = list(spots)
+    for start in range(0, len(paths), _AT_ONCE):
+        some = {path: spots[path] for path in paths[start : start + _AT_ONCE]}
+        for path, changed in _tried(store, source, mapping, some, chosen).items():
+            # Where the format has no id, one is made of everything.
+            found.setdefault(path, set()).update(changed if source.id_field else changed - {"call_id"})
+    columns = {path: _main(path, changed, spots[path].role) for path, changed in found.items() if changed}
+    filled = {column for column, rank in chosen.items() if rank is not None} | set(columns.values())
+    return Uses(columns, frozenset(filled))
+
+
+def _tried(
+    store: Store, source: Source, mapping: Mapping, spots: dict[str, Spot], chosen: dict[str, int | None]
+) -> dict[str, set[str]]:
+    numbers = sorted({number for spot in spots.values() for number in spot.records})
+    originals = {number: json.loads(text) for number, text in store.query(_WANTED, {"numbers": numbers})}
+    records = [originals[number] for number in numbers]
+    bases = {number: line for line, number in enumerate(numbers)}
+    trials: list[tuple[str, int, int]] = []
+    for path, spot in spots.items():
+        for number in spot.records:
+            for names in spot.names:
+                for changed in _variants(originals[number], names):
+                    trials.append((path, bases[number], len(records)))
+                    records.append(changed)
+    statement = _TRIED.format(
+        records=_RECORDS.format(
+            number="line",
+            relation="(SELECT unnest($lines::BIGINT[]) AS line, unnest($records::VARCHAR[])::JSON AS bare)",
+        ),
+        normalise=source.sql,
+    )
+    bound = {
+        **_bound(source, mapping), "lines": list(range(len(records))),
+        "records": [json.dumps(record) for record in records],
+    }  # fmt: skip
+    read = {line: json.loads(text) for line, text in store.query(statement, bound)}
+    found: dict[str, set[str]] = {}
+    for path, base, trial in trials:
+        found.setdefault(path, set()).update(_differences(read[base], read[trial], chosen))
+    return found
+
+
+def _bound(source: Source, mapping: Mapping) -> dict[str, Any]:
+    return {"structure": structure(source), "mapped": bool(mapping.paths), "salt": "", **parameters(mapping)}
+
+
+def _differences(base: dict[str, Any], trial: dict[str, Any], chosen: dict[str, int | None]) -> set[str]:
+    changed = {column for column in base if column not in _NOTHING and base[column] != trial[column]}
+    kept = {column for column in changed if column not in KEYED or base.get(f"{column}_rank") == chosen[column]}
+    return {_KNOWN_AS.get(column, column) for column in kept}
+
+
+def _main(path: str, changed: set[str], role: str | None) -> str:
+    """Of all that a field changes, what it is there for: a start also moves durations, an end the time to its token."""
+    if role in changed:
+        return role
+    said = set(words(path))
+
+    def order(column: str) -> tuple[bool, bool, bool, int, str]:
+        late = _AT_LAST.index(column) + 1 if column in _AT_LAST else 0
+        named = {word for word in words(column) if word not in ("ms", "usd", "id")} <= said
+        return (column not in MAPPABLE, late > 0 and not named, not named, late, column)
+
+    return min(changed, key=order)
+
+
+_REMOVED = object()
+
+
+def _variants(record: dict[str, Any], names: Names) -> list[dict[str, Any]]:
+    """The record without the value at a place, and with another one there; none where the place is not in it."""
+    try:
+        other = _other(_at(record, names))
+        return [_changed(record, names, _REMOVED), *([] if other is None else [_changed(record, names, other)])]
+    except LookupError:
+        return []
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        if value.lower() in ("true", "false"):
+            return "false" if value.lower() == "true" else "true"
+        return str(int(value) + 1) if value.isdecimal() and value.isascii() else "another"
+    return None
+
+
+def _unpacked(value: Any) -> Any:
+    """An object that is written as JSON text; anything else as it is."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _at(value: Any, names: Names) -> Any:
+    if not names:
+        return value
+    value = _unpacked(value)
+    if isinstance(value, list):
+        return next((tag.partition(":")[2] for tag in value if _is_tag(tag, names)), None)
+    if not isinstance(value, dict):
+        raise LookupError
+    return _at(value[names[0]], names[1:])
+
+
+def _changed(value: Any, names: Names, new: Any) -> Any:
+    if not names:
+        return new
+    opened = _unpacked(value)
+    if isinstance(opened, list):
+        kept = [tag for tag in opened if not _is_tag(tag, names)]
+        return kept if new is _REMOVED else [f"{names[0]}:{new}", *kept]
+    inner = _changed(opened[names[0]], names[1:], new)
+    result = {**opened, names[0]: inner}
+    if inner is _REMOVED:
+        del result[names[0]]
+    return json.dumps(result) if isinstance(value, str) else result
+
+
+def _is_tag(tag: Any, names: Names) -> bool:
+    return isinstance(tag, str) and len(names) == 1 and tag.startswith(f"{names[0]}:")

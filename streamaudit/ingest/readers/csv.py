@@ -1,0 +1,149 @@
+"""CSV and other delimited text: a header that names the fields, and a row a record. A cell that holds JSON text is what
+it holds.
+
+The separator and the names of the columns are told from the header, so that the database guesses nothing from the rows.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from streamaudit.ingest.readers.container import Bad, Container, Found, Head, Reject
+from streamaudit.ingest.readers.files import MAX_OBJECT_BYTES, open_binary
+from streamaudit.ingest.readers.sniff import HEAD_RECORDS, opened
+
+if TYPE_CHECKING:
+    from streamaudit.ingest.readers.reader import InputFile
+
+_DELIMITERS = ",\t;|"
+_MOST_COLUMNS = 4_000
+_PLAIN_NAME = re.compile(r"[A-Za-z_][\w.$-]*")
+
+# A row may be as long as a prompt and its answer are; a buffer must hold one and the begin of the next.
+_TABLE = """
+    read_csv($files, auto_detect = false, header = true, columns = $names, delim = $delimiter, quote = '"',
+        escape = '"', compression = $compression, store_rejects = true, max_line_size = 33554432,
+        buffer_size = 67108864)
+"""
+_READ = """
+SELECT NULL::BIGINT AS line, to_json(cells) AS json
+FROM (SELECT opened(to_json(COLUMNS(lambda c: $every OR list_contains($wanted, c)))) FROM {table}) AS cells
+"""
+_NUMBERED = """
+SELECT "(no)" AS line, to_json(struct_pack(*COLUMNS(cells.* EXCLUDE ("(no)")))) AS json
+FROM (
+    SELECT ordinality AS "(no)",
+        opened(to_json(COLUMNS(lambda c: c <> 'ordinality' AND ($every OR list_contains($wanted, c)))))
+    FROM {table} WITH ORDINALITY
+) AS cells
+"""
+# Columns that the file does not have come out as constants, which cost nothing for each row.
+_FIELDS = """
+SELECT NULL::BIGINT AS line, NULL::JSON AS record, * EXCLUDE ("(text)", "(json)")
+FROM (
+    SELECT opened_text(COLUMNS(lambda c: list_contains($texts, c))),
+        opened(to_json(COLUMNS(lambda c: list_contains($jsons, c))))
+    FROM (SELECT *, NULL::VARCHAR AS "(text)", NULL::VARCHAR AS "(json)" FROM {table})
+    UNION ALL BY NAME
+    SELECT unnest(from_json('{{}}', $structure)) WHERE false
+)
+"""
+_NUMBERED_FIELDS = """
+SELECT "(no)" AS line, NULL::JSON AS record, * EXCLUDE ("(no)", "(text)", "(json)")
+FROM (
+    SELECT ordinality AS "(no)", opened_text(COLUMNS(lambda c: list_contains($texts, c))),
+        opened(to_json(COLUMNS(lambda c: list_contains($jsons, c))))
+    FROM (SELECT *, NULL::VARCHAR AS "(text)", NULL::VARCHAR AS "(json)" FROM {table} WITH ORDINALITY)
+    UNION ALL BY NAME
+    SELECT unnest(from_json('{{}}', $structure)) WHERE false
+)
+"""
+_TAKEN = {"ordinality", "(no)", "(text)", "(json)"}
+# The database counts the header as a row, and rows without anything in them.
+_MISSED = """
+SELECT -any_value(line)::BIGINT AS no, any_value(CASE error_type
+    WHEN 'MISSING COLUMNS' THEN 'fewer cells than the header'
+    WHEN 'TOO MANY COLUMNS' THEN 'more cells than the header'
+    WHEN 'UNQUOTED VALUE' THEN 'a quote that is not closed, or text behind one'
+    WHEN 'LINE SIZE OVER MAXIMUM' THEN 'a row larger than 32 MB'
+    WHEN 'INVALID ENCODING' THEN 'invalid UTF-8'
+    ELSE 'malformed CSV' END) AS reason
+FROM reject_errors GROUP BY line
+"""
+_FORGET = "DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans"
+
+
+def _look(head: Head) -> Found | None:
+    first = head.text.split("\n", 1)[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    # One long line of JSON has as many commas as a table has in all its rows.
+    if head.lines or first.lstrip().startswith(("{", "[")) or first.count(delimiter) >= _MOST_COLUMNS:
+        return None
+    rows = csv.reader(io.StringIO(head.text, newline=""), delimiter=delimiter)
+    names: list[str] = []
+    records: list[dict[str, Any]] = []
+    try:
+        names = _names(next(rows))
+        for cells in rows:
+            if len(cells) == len(names) and len(records) < HEAD_RECORDS:
+                records.append(opened({name: cell or None for name, cell in zip(names, cells, strict=True)}))
+    except csv.Error:
+        pass  # A cell longer than the module reads; what came before it tells.
+    no_rows = head.complete and "\n" not in head.text.strip() and all(map(_PLAIN_NAME.fullmatch, names))
+    if len(names) < 2 or not (records or no_rows):
+        return None
+    return Found(tuple(records), {"names": dict.fromkeys(names, "VARCHAR"), "delimiter": delimiter})
+
+
+def _names(cells: list[str]) -> list[str]:
+    """The names of a header, made different where the database takes two for one."""
+    names: list[str] = []
+    taken = set(_TAKEN)
+    for position, cell in enumerate(cells, start=1):
+        name = cell.strip() or f"column_{position}"
+        while name.lower() in taken:
+            name += "_"
+        taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def _locate(file: "InputFile", bad: Bad) -> Iterator[Reject]:
+    """Rows left out while reading come by the negative of the database's own row number."""
+    record = through = 0
+    for row, (line, size) in enumerate(_rows(file, file.settings["delimiter"]), start=1):
+        if row == 1 or not size:
+            continue
+        record += 1
+        number = -row
+        if number not in bad:
+            through += 1
+            number = through
+        for reason in bad.get(number, ()):
+            yield Reject(record, line, "no known field" if reason == "unreadable" else reason, size)
+
+
+def _rows(file: "InputFile", delimiter: str) -> Iterator[tuple[int, int]]:
+    """The line on which each row begins, the header's included, and its length in characters; 0 for an empty one."""
+    limit = csv.field_size_limit(MAX_OBJECT_BYTES)
+    try:
+        with io.TextIOWrapper(open_binary(file.path, file.compression), "utf-8-sig", "replace", newline="") as text:
+            before, rows = 0, csv.reader(text, delimiter=delimiter)
+            for cells in rows:
+                yield before + 1, sum(map(len, cells)) + len(cells) - 1 if cells else 0
+                before = rows.line_num
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _fault(file: "InputFile") -> str:
+    return "the file cannot be read as CSV: export JSON lines instead"
+
+
+DELIMITED = Container(
+    "csv", _look, _READ.format(table=_TABLE), _locate, _fault, numbered=_NUMBERED.format(table=_TABLE),
+    fields=_FIELDS.format(table=_TABLE), numbered_fields=_NUMBERED_FIELDS.format(table=_TABLE), missed=_MISSED,
+    forget=_FORGET, words="CSV",
+)  # fmt: skip

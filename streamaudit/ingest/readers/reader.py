@@ -1,0 +1,193 @@
+"""Input files and what is in them: plain, gz or zst; JSON lines, arrays, objects, API pages, CSV, Parquet.
+
+``names`` says which files are meant, ``files`` deals in their bytes, and each container in CONTAINERS is one module.
+The reader looks at the head of a file in Python and leaves the reading itself to DuckDB. It knows containers, never
+formats: which source claims a file is decided in ``sources``.
+"""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from streamaudit.ingest.readers import remote
+from streamaudit.ingest.readers.container import Container, Found, Head, Reject
+from streamaudit.ingest.readers.csv import DELIMITED
+from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, sign_of
+from streamaudit.ingest.readers.files import (
+    DAMAGED,
+    MAX_OBJECT_BYTES,
+    Compression,
+    NotRecords,
+    Refused,
+    compression_of,
+    fingerprint_of,
+    open_binary,
+    start_of,
+    zstd_complete,
+)
+from streamaudit.ingest.readers.json_pages import PAGES, is_empty
+from streamaudit.ingest.readers.json_values import ARRAY, OBJECTS
+from streamaudit.ingest.readers.jsonl import LINES
+from streamaudit.ingest.readers.parquet import PARQUET
+from streamaudit.ingest.readers.paths import expand
+
+__all__ = [
+    "CONTAINERS", "DAMAGED", "MAX_OBJECT_BYTES", "Compression", "Container", "InputFile", "NotRecords", "Reader",
+    "Refused", "Reject", "compression_of", "expand", "open_binary",
+]  # fmt: skip
+
+CONTAINERS = (PARQUET, PAGES, ARRAY, OBJECTS, LINES, DELIMITED)
+"""Every container, in the order in which a file is tried: the first that finds its signs holds the records."""
+
+_HEAD_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ -]+")
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One readable file: ``path`` is what DuckDB opens, ``shown`` what the user called it (``-`` for stdin)."""
+
+    path: Path
+    shown: str
+    compression: Compression
+    container: Container
+    head: tuple[dict[str, Any], ...]
+    size: int
+    fingerprint: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the container's SELECT binds for this file."""
+
+    @property
+    def stored_name(self) -> str:
+        """The name under which the load is remembered: absolute, so that another folder's file is another file."""
+        if self.shown == "-" or remote.is_remote(self.shown):
+            return self.shown
+        return os.fsencode(Path(self.shown).resolve()).decode("utf-8", "backslashreplace")
+
+
+class Reader:
+    """Opens inputs one by one; keeps private temporary copies (standard input, files with a BOM) until closed."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._names = 0
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def folder(self) -> Path:
+        """A private temporary folder that vanishes with the reader."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="streamaudit-")
+        return Path(self._folder.name)
+
+    def open(self, shown: str) -> InputFile:
+        """Look into one file. Raises Refused when it holds no records, InputError when it cannot be read."""
+        known = None
+        if remote.is_remote(shown):
+            path = self._new_name()
+            known = remote.fetch(shown, path)
+            shown = remote.masked(shown)
+        else:
+            path = self._in_reach(shown)
+        size, fingerprint = fingerprint_of(path)
+        fingerprint = known or fingerprint
+        if size == 0:
+            raise Refused("empty file")
+        compression = compression_of(path)
+        if compression == "zstd" and not zstd_complete(path):
+            # DuckDB would take the part that is there for the whole.
+            raise Refused("the zst stream ends early: the file is incomplete, copy or download it again")
+        start = start_of(path, compression, len(_BOM))
+        if start.startswith(_BOM):
+            # DuckDB would lose the first record of a file that begins with a byte order mark.
+            path, compression = self._without_bom(path, compression), "none"
+        container, found = _look(path, compression)
+        return InputFile(path, shown, compression, container, found.records, size, fingerprint, found.settings)
+
+    def done(self, file: InputFile) -> None:
+        """The file is not needed any more: a copy of one that came over a network is deleted."""
+        if remote.is_remote(file.shown):
+            file.path.unlink(missing_ok=True)
+
+    def _in_reach(self, shown: str) -> Path:
+        """A path that DuckDB takes as it is: pipes are copied, and a name in which it would see a glob or a
+        partition (``tenant=acme/``) gets a link with a plain one."""
+        if shown == "-":
+            return self._spool(sys.stdin.buffer)
+        path = Path(shown)
+        if path.is_fifo():
+            with path.open("rb") as pipe:
+                return self._spool(pipe)
+        if _PLAIN_PATH.fullmatch(shown):
+            return path
+        link = self._new_name()
+        link.symlink_to(path.absolute())
+        return link
+
+    def _new_name(self) -> Path:
+        self._names += 1
+        return self.folder / f"{self._names}.json"
+
+    def _spool(self, source: BinaryIO) -> Path:
+        target = self._new_name()
+        with target.open("wb") as out:
+            shutil.copyfileobj(source, out, 1 << 20)
+        return target
+
+    def _without_bom(self, path: Path, compression: Compression) -> Path:
+        target = self._new_name()
+        with open_binary(path, compression) as source, target.open("wb") as out:
+            source.read(len(_BOM))
+            shutil.copyfileobj(source, out, 1 << 20)
+        return target
+
+
+def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
+    """The container and its first records; reads further only when the first record is longer than the head."""
+    for size in (_HEAD_BYTES, MAX_OBJECT_BYTES + _HEAD_BYTES):
+        data = start_of(path, compression, size)
+        text = data.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+        if not text:
+            raise Refused("empty file")
+        head = Head(path, compression, data, text, complete=len(data) < size)
+        container, found = _container(head)
+        if found.records or head.complete:
+            break
+    if not found.records and head.complete and (container in (DELIMITED, PARQUET) or _is_empty(head)):
+        raise Refused("empty file")
+    if not found.records and container is LINES:
+        raise NotRecords("no line of it is a JSON object; a single object larger than 256 MB must be split first")
+    return container, found
+
+
+def _container(head: Head) -> tuple[Container, Found]:
+    is_json = head.text[0] in "{["
+    if not is_json and not head.data.startswith(b"PAR1") and (b"\x00" in head.data[:4096] or not head.lines):
+        sign = sign_of(head.data)
+        if sign:
+            raise NotRecords(sign)
+    for container in CONTAINERS:
+        found = container.look(head)
+        if found is not None:
+            return container, found
+    if not is_json:
+        raise NotRecords(NOTHING_KNOWN)
+    return LINES, Found(())
+
+
+def _is_empty(head: Head) -> bool:
+    """Whether the text is one value, and that what an export with nothing in it looks like."""
+    found = head.values.at(0)
+    return found is not None and not head.text[found[1] :].strip() and is_empty(found[0])

@@ -1,0 +1,121 @@
+"""Taking calls out of a store: a load undone, what is older than a day, all of one user.
+
+Each is one transaction that leaves what remains as if the rest had never come: steps of the same trace and the same
+response in another source are counted anew. Afterwards the file is written afresh, since deleting alone leaves the
+bytes in it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from streamaudit.errors import InputError
+from streamaudit.ingest.sources.registry import discover
+from streamaudit.ingest.traces import recompute_remaining, recompute_responses
+from streamaudit.store.connection import Params
+from streamaudit.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What one command took out. ``beaten`` counts calls of which the removed version had replaced an earlier one,
+    ``evidence`` records of other logs."""
+
+    calls: int
+    spans: int
+    beaten: int = 0
+    evidence: int = 0
+
+
+_REMOVED_TRACES = "CREATE OR REPLACE TEMP TABLE removed_traces (source VARCHAR, trace_id VARCHAR)"
+_REMOVED_RESPONSES = "CREATE OR REPLACE TEMP TABLE touched_responses (response_id VARCHAR)"
+_NOTE_RESPONSES = "INSERT INTO touched_responses SELECT DISTINCT response_id FROM leaving WHERE response_id IS NOT NULL"
+_NOTE_CALLS = "INSERT INTO removed_traces SELECT DISTINCT source, trace_id FROM leaving"
+_NOTE_SPANS = "INSERT INTO removed_traces SELECT DISTINCT source, trace_id FROM leaving_spans"
+_DELETE_CALLS = """
+DELETE FROM store.calls USING leaving WHERE calls.source = leaving.source AND calls.call_id = leaving.call_id
+"""
+_DELETE_SPANS = """
+DELETE FROM store.spans USING leaving_spans
+WHERE spans.source = leaving_spans.source AND spans.span_id = leaving_spans.span_id
+"""
+
+_DELETE_EVIDENCE = """
+DELETE FROM store.evidence WHERE key IN (
+    SELECT CASE key_kind WHEN 'request_id' THEN call_id WHEN 'response_id' THEN response_id ELSE trace_id END
+    FROM leaving)
+"""
+
+_OF_LOAD = (
+    "CREATE OR REPLACE TEMP TABLE leaving AS SELECT source, call_id, trace_id, response_id FROM store.calls "
+    "WHERE load_id = $load_id",
+    "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
+    "WHERE load_id = $load_id",
+)
+_BEFORE = (
+    "CREATE OR REPLACE TEMP TABLE leaving AS SELECT source, call_id, trace_id, response_id FROM store.calls "
+    "WHERE start_time < $before",
+    "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
+    "WHERE start_time < $before",
+)
+_OF_USER = (
+    "CREATE OR REPLACE TEMP TABLE leaving AS SELECT source, call_id, trace_id, response_id FROM store.calls "
+    "WHERE user_id = $user",
+    "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
+    "WHERE user_id = $user OR (source, trace_id) IN (SELECT source, trace_id FROM leaving WHERE trace_id IS NOT NULL)",
+)
+_ROUTE_KEY = """
+SELECT first(key ORDER BY rank) FROM store.load_keys WHERE source = $source AND field = 'route'
+"""
+
+
+def unload(store: Store, load_id: int) -> Removed:
+    """Undo a load: its calls and steps, its rejects and its line among the loads. InputError when there is none."""
+    found = store.query("SELECT replaced_calls FROM store.loads WHERE load_id = $load_id", {"load_id": load_id})
+    if not found:
+        raise InputError(f"the store has no load {load_id}", "streamaudit coverage lists the loads")
+    with store.transaction():
+        removed = _remove(store, _OF_LOAD, {"load_id": load_id})
+        evidence = store.run("DELETE FROM store.evidence WHERE load_id = $load_id", {"load_id": load_id})
+        for statement in (
+            "DELETE FROM store.rejects WHERE load_id = $load_id",
+            "DELETE FROM store.load_keys WHERE load_id = $load_id",
+            "DELETE FROM store.loads WHERE load_id = $load_id",
+        ):
+            store.run(statement, {"load_id": load_id})
+    store.rewrite()
+    return Removed(removed.calls, removed.spans, found[0][0], evidence)
+
+
+def prune(store: Store, before: datetime) -> Removed:
+    """Take out every call and step that started before an instant. What has no start time stays. The loads stay
+    known, so that reading an unchanged export again does not bring the calls back."""
+    with store.transaction():
+        removed = _remove(store, _BEFORE, {"before": before})
+        store.run(_DELETE_EVIDENCE)
+    store.rewrite()
+    return removed
+
+
+def forget(store: Store, user_id: str) -> Removed:
+    """Take out every call of a user and every step of those calls' traces."""
+    with store.transaction():
+        removed = _remove(store, _OF_USER, {"user": user_id})
+        store.run(_DELETE_EVIDENCE)
+        store.run("DELETE FROM store.lookups WHERE key_column = 'user_id' AND key = $user", {"user": user_id})
+    store.rewrite()
+    return removed
+
+
+def _remove(store: Store, selection: tuple[str, str], params: Params) -> Removed:
+    for statement in selection:
+        store.run(statement, params)
+    for statement in (_REMOVED_TRACES, _REMOVED_RESPONSES, _NOTE_RESPONSES, _NOTE_CALLS, _NOTE_SPANS):
+        store.run(statement)
+    calls, spans = store.run(_DELETE_CALLS), store.run(_DELETE_SPANS)
+    formats = discover()
+    for source, form in store.query("SELECT source, any_value(format) FROM store.loads GROUP BY source ORDER BY ALL"):
+        rule = formats[form].nested_rule if form in formats else "same_model"
+        by_ancestor = store.one(_ROUTE_KEY, {"source": source})[0] == "ancestor"
+        recompute_remaining(store, source, rule, by_ancestor)
+    recompute_responses(store)
+    return Removed(calls, spans)

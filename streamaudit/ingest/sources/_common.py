@@ -1,0 +1,161 @@
+"""What sources share whose records are calls with an application's own keys beside them: the keyed columns, each from
+the user's mapping, the application's keys, its tags, or the format's own candidates, in this order.
+
+A source prepares its records: ``line``, ``record``, ``kind``, columns of the staging table under their own names, and
+beside them ``given`` (JSON with the application's keys), ``labels`` (key:value tags), and ``own_tenants``,
+``own_routes`` and ``own_deploys`` (the format's own candidates). What it does not name is NULL.
+"""
+
+from streamaudit.ingest.sources._app_keys import placed
+
+_BLANK = """
+SELECT
+    NULL::BIGINT AS line, NULL::JSON AS record, NULL::VARCHAR AS kind, NULL::JSON AS given, NULL::VARCHAR[] AS labels,
+    NULL::VARCHAR[] AS own_tenants, NULL::VARCHAR[] AS own_routes, NULL::VARCHAR[] AS own_deploys,
+    NULL::VARCHAR AS call_id, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS parent_id,
+    NULL::VARCHAR AS logical_request_id, NULL::INTEGER AS attempt_number, NULL::VARCHAR AS response_id,
+    NULL::VARCHAR AS name, NULL::VARCHAR AS span_kind, NULL::VARCHAR AS model, NULL::VARCHAR AS response_model,
+    NULL::VARCHAR AS provider, NULL::VARCHAR AS user_id, NULL::VARCHAR AS session_id, NULL::VARCHAR AS environment,
+    NULL::VARCHAR AS service, NULL::VARCHAR AS region, NULL::TIMESTAMP AS start_time, NULL::TIMESTAMP AS end_time,
+    NULL::DOUBLE AS duration_ms, NULL::BOOLEAN AS streamed, NULL::DOUBLE AS ttft_ms, NULL::DOUBLE AS ttvt_ms,
+    NULL::VARCHAR AS ttft_basis, NULL::BIGINT AS chunk_count, NULL::DOUBLE[] AS chunk_offsets_ms,
+    NULL::BIGINT AS input_tokens, NULL::BIGINT AS cached_input_tokens, NULL::BIGINT AS cache_write_tokens,
+    NULL::BIGINT AS output_tokens, NULL::BIGINT AS reasoning_tokens, NULL::BIGINT AS max_tokens,
+    NULL::VARCHAR AS usage_basis, NULL::BOOLEAN AS cache_hit, NULL::DOUBLE AS cost_usd,
+    NULL::DOUBLE AS input_cost_usd, NULL::DOUBLE AS output_cost_usd, NULL::VARCHAR AS app_outcome,
+    NULL::BOOLEAN AS cancel_flag, NULL::BOOLEAN AS failed, NULL::BOOLEAN AS error_cancelled,
+    NULL::BOOLEAN AS error_timeout, NULL::VARCHAR AS finish_reason, NULL::INTEGER AS http_status,
+    NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash, NULL::BIGINT AS output_chars
+WHERE false
+"""
+_KEYED = """
+WITH prepared AS ({prepared} UNION ALL BY NAME {blank}), keyed AS (
+    SELECT
+        *,
+        filled(json_extract_string(given, $app_paths)) AS app,
+        CASE WHEN labels IS NOT NULL THEN tag_values(labels, $tag_keys) END AS tagged
+    FROM prepared
+)
+SELECT
+    line, kind, call_id, trace_id, parent_id,
+    coalesce(logical_request_id, first_filled(app[logical_request_id]))
+        AS logical_request_id,
+    coalesce(attempt_number, try_cast(first_filled(app[attempt_number]) AS INTEGER))
+        AS attempt_number,
+    coalesce(response_id, first_filled(app[response_id])) AS response_id,
+    name, span_kind,
+    coalesce(first_filled(json_extract_string(record, $map_model)), CASE WHEN len($map_model) = 0 THEN model END)
+        AS model,
+    response_model, provider,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
+        filled_rank(app[tenant], 99),
+        filled_rank(tagged[tenant], 199), filled_rank(own_tenants, 299)
+    ) AS tenant_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_tenant)), first_filled(app[tenant]),
+        first_filled(tagged[tenant]), first_filled(own_tenants)
+    ) AS tenant,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_route), -1) * 0,
+        filled_rank(app[route], 99),
+        filled_rank(tagged[route], 199), filled_rank(own_routes, 299)
+    ) AS route_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_route)), first_filled(app[route]),
+        first_filled(tagged[route]), first_filled(own_routes)
+    ) AS route,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
+        filled_rank(app[deploy], 99),
+        filled_rank(tagged[deploy], 199), filled_rank(own_deploys, 299)
+    ) AS deploy_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_deploy)), first_filled(app[deploy]),
+        first_filled(tagged[deploy]), first_filled(own_deploys)
+    ) AS deploy,
+    coalesce(first_filled(json_extract_string(record, $map_user_id)), CASE WHEN len($map_user_id) = 0 THEN user_id END)
+        AS user_id,
+    coalesce(first_filled(json_extract_string(record, $map_session_id)),
+        CASE WHEN len($map_session_id) = 0 THEN session_id END) AS session_id,
+    coalesce(first_filled(json_extract_string(record, $map_environment)),
+        CASE WHEN len($map_environment) = 0 THEN environment END) AS environment,
+    coalesce(first_filled(json_extract_string(record, $map_service)), CASE WHEN len($map_service) = 0 THEN service END)
+        AS service,
+    coalesce(first_filled(json_extract_string(record, $map_region)), CASE WHEN len($map_region) = 0 THEN
+        coalesce(region, first_filled(app[region]),
+            first_filled(tagged[region])) END) AS region,
+    coalesce(first_filled(json_extract_string(record, $map_transport)), CASE WHEN len($map_transport) = 0 THEN
+        coalesce(first_filled(app[transport]),
+            first_filled(tagged[transport])) END) AS transport,
+    start_time, end_time, duration_ms,
+    coalesce(streamed, bool_of(first_filled(app[stream]))) AS streamed,
+    ttft_ms,
+    coalesce(ttvt_ms, number_of(first_filled(app[ttvt_ms]))) AS ttvt_ms,
+    ttft_basis, chunk_count, chunk_offsets_ms,
+    input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
+        filled_rank(app[delivered_tokens], 99),
+        filled_rank(tagged[delivered_tokens], 199)
+    ) AS delivered_tokens_rank,
+    tokens_of(coalesce(
+        first_filled(json_extract_string(record, $map_delivered_tokens)),
+        first_filled(app[delivered_tokens]),
+        first_filled(tagged[delivered_tokens])
+    )) AS delivered_tokens,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
+        filled_rank(app[rendered_tokens], 99),
+        filled_rank(tagged[rendered_tokens], 199)
+    ) AS rendered_tokens_rank,
+    tokens_of(coalesce(
+        first_filled(json_extract_string(record, $map_rendered_tokens)),
+        first_filled(app[rendered_tokens]),
+        first_filled(tagged[rendered_tokens])
+    )) AS rendered_tokens,
+    tokens_of(first_filled(app[rendered_chars])) AS rendered_chars,
+    tokens_of(first_filled(app[rendered_chunks])) AS rendered_chunks,
+    coalesce(max_tokens, tokens_of(first_filled(app[max_tokens]))) AS max_tokens,
+    coalesce(usage_word(first_filled(app[usage_source])), usage_basis) AS usage_basis,
+    coalesce(cache_hit, bool_of(first_filled(app[cache_hit]))) AS cache_hit,
+    cost_usd, input_cost_usd, output_cost_usd,
+    coalesce(outcome_word(coalesce(
+        first_filled(app[outcome]), first_filled(tagged[outcome])
+    )), app_outcome) AS app_outcome,
+    CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
+        ELSE flag_of(list_concat([CAST(cancel_flag AS VARCHAR)], list_concat(
+            app[cancelled], tagged[cancelled]
+        ))) END AS cancel_flag,
+    failed, error_cancelled, error_timeout,
+    code_word(first_filled(app[cancelled_by])) AS cancelled_by,
+    number_of(first_filled(app[cancelled_at_ms])) AS cancelled_at_ms,
+    bool_of(first_filled(app[upstream_cancelled])) AS upstream_cancelled,
+    number_of(first_filled(app[upstream_end_ms])) AS upstream_end_ms,
+    coalesce(code_word(finish_reason), code_word(first_filled(app[finish_reason])))
+        AS finish_reason,
+    coalesce(http_status, try_cast(first_filled(app[http_status]) AS INTEGER))
+        AS http_status,
+    code_word(error_type) AS error_type, input_hash, output_chars, output_chars AS visible_output_chars
+FROM keyed
+"""
+
+LEARNT = {
+    "tenant": "set tenant_id in the metadata you send; --map tenant=PATH takes another key",
+    "route": "set route in the metadata you send",
+    "deploy": "set release in the metadata you send",
+    "rendered": "set rendered_tokens to what the client showed, or join evidence of it by id",
+    "delivered": "set delivered_tokens",
+    "chunk_times": "it keeps none: log chunk_offsets_ms in JSON lines of your own",
+    "client_chunk_times": "it keeps none: log client_chunk_offsets_ms in JSON lines of your own",
+    "cancel_time": "set cancelled_at_ms",
+    "provider_stop": "set upstream_end_ms",
+    "transport": "set transport",
+    "region": "set region",
+}
+"""What to record, where an application's own keys say it."""
+
+
+def normalise(prepared: str) -> str:
+    """The SQL of a source from the SELECT that prepares its records."""
+    return placed(_KEYED.replace("{prepared}", prepared).replace("{blank}", _BLANK))

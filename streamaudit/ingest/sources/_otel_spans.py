@@ -1,0 +1,372 @@
+"""Spans of OpenTelemetry GenAI and OpenInference as calls and steps, however an export wraps them.
+
+A source's own SQL gives a relation ``spans``: ``line``, ``record`` (the object that --map reads, only when the user
+mapped a path), ``trace``, ``span`` and ``parent`` (ids as written), ``name``, ``kind`` (OTel's span kind as a number or
+a word), ``kind_word`` (OpenInference's kind where it stands beside the attributes), ``scope``, ``started``, ``ended``
+(UTC), ``keys`` and ``vals`` (attributes as two lists of one length, values as text), ``own`` (the keys as an
+application wrote them, without what a library put in front), ``r_keys`` and ``r_vals`` (the same of the resource),
+``r_tenants`` and ``r_deploys`` (the resource's values of OWN_KEYS, in their order),
+``events`` (name, at, told), ``dropped`` (how many events the exporter left out), ``status`` and
+``status_message``, and ``is_other`` for what holds no span.
+
+Names of attributes are those of the GenAI conventions in their four generations, of OpenLLMetry, the Vercel AI SDK,
+OpenInference, MLflow and vLLM; the newest first. Seconds or milliseconds as each of them defines it.
+"""
+
+import re
+
+from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources.registry import APP_KEYS, OWN
+
+EXTRA_TENANTS = ("org.id", "customer.id", "tenantId")
+ROUTES = ("gen_ai.agent.name", "ai.telemetry.functionId", "gen_ai.prompt.name", "traceloop.workflow.name")
+DEPLOYS = ("deployment.id", "deployment.name")
+
+OWN_KEYS: dict[str, tuple[str, ...]] = {
+    "tenant": (
+        *(f"attributes.{key}" for key in (*APP_KEYS["tenant"], *EXTRA_TENANTS)),
+        *(f"resource.{key}" for key in (*APP_KEYS["tenant"], "service.namespace")),
+    ),
+    "route": (*(f"attributes.{key}" for key in (*APP_KEYS["route"], *ROUTES)), "ancestor"),
+    "deploy": (
+        "resource.service.version", "attributes.service.version",
+        *(f"attributes.{key}" for key in APP_KEYS["deploy"]),
+        *(f"resource.{key}" for key in (*APP_KEYS["deploy"], *DEPLOYS)),
+    ),
+    "rendered_tokens": tuple(f"attributes.{key}" for key in APP_KEYS["rendered_tokens"]),
+    "delivered_tokens": tuple(f"attributes.{key}" for key in APP_KEYS["delivered_tokens"]),
+}  # fmt: skip
+"""Candidate keys of the keyed columns, in the order in which the SQL lists their values."""
+
+assert OWN == 300, "the ranks in the SQL begin there"
+
+LAST_ROUTE = OWN + len(OWN_KEYS["route"]) - 1
+
+_SQL = """
+WITH spans AS ({spans}), told AS (
+    SELECT
+        *,
+        list_transform($tag_keys, lambda k: nullif(vals[list_position(own, k)], '')) AS stated,
+        try_cast(attribute(keys, vals, 'metadata') AS JSON) AS packed,
+        filled(json_extract_string(packed, $app_paths)) AS meta,
+        CASE WHEN packed IS NULL THEN stated
+            ELSE list_transform(list_zip(stated, json_extract_string(packed, $tag_pointers)),
+                lambda said: coalesce(said[1], nullif(said[2], ''))) END AS either,
+        try_cast(attribute(keys, vals, 'llm.invocation_parameters') AS JSON) AS settings,
+        try_cast(attribute(keys, vals, 'mlflow.chat.tokenUsage') AS JSON) AS packed_usage,
+        try_cast(attribute(keys, vals, 'mlflow.llm.cost') AS JSON) AS packed_cost,
+        hex_id(trace) AS trace_hex,
+        lower(coalesce(attribute(keys, vals, 'gen_ai.operation.name'), attribute(keys, vals, 'llm.request.type')))
+            AS operation_word,
+        upper(coalesce(kind_word, attribute(keys, vals, 'openinference.span.kind'))) AS inference_kind,
+        coalesce(attribute(keys, vals, 'ai.operationId'), CASE WHEN starts_with(name, 'ai.') THEN name END) AS ai_step,
+        attribute(keys, vals, 'traceloop.span.kind') AS loop_kind,
+        upper(trim(attribute(keys, vals, 'mlflow.spanType'), '"')) AS mlflow_kind,
+        coalesce(attribute(keys, vals, 'gen_ai.request.model'), attribute(keys, vals, 'llm.request.model'),
+            attribute(keys, vals, 'ai.model.id'), settings->>'model') AS asked_model,
+        coalesce(attribute(keys, vals, 'gen_ai.response.model'), attribute(keys, vals, 'ai.response.model'),
+            attribute(keys, vals, 'llm.response.model'), attribute(keys, vals, 'llm.model_name'),
+            trim(attribute(keys, vals, 'mlflow.llm.model'), '"')) AS answering_model,
+        lower(coalesce(attribute(keys, vals, 'gen_ai.provider.name'), attribute(keys, vals, 'gen_ai.system'),
+            attribute(keys, vals, 'ai.model.provider'), attribute(keys, vals, 'llm.provider'),
+            attribute(keys, vals, 'llm.system'), trim(attribute(keys, vals, 'mlflow.llm.provider'), '"')))
+            AS provider_word,
+        coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.output_tokens')),
+            tokens_of(attribute(keys, vals, 'gen_ai.usage.completion_tokens')),
+            tokens_of(attribute(keys, vals, 'llm.usage.completion_tokens')),
+            tokens_of(attribute(keys, vals, 'ai.usage.outputTokens')),
+            tokens_of(attribute(keys, vals, 'ai.usage.completionTokens')),
+            tokens_of(attribute(keys, vals, 'llm.token_count.completion')),
+            tokens_of(packed_usage->>'output_tokens')) AS out_tokens,
+        coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.input_tokens')),
+            tokens_of(attribute(keys, vals, 'gen_ai.usage.prompt_tokens')),
+            tokens_of(attribute(keys, vals, 'llm.usage.prompt_tokens')),
+            tokens_of(attribute(keys, vals, 'ai.usage.inputTokens')),
+            tokens_of(attribute(keys, vals, 'ai.usage.promptTokens')),
+            tokens_of(attribute(keys, vals, 'llm.token_count.prompt')),
+            tokens_of(attribute(keys, vals, 'ai.usage.tokens')),
+            tokens_of(packed_usage->>'input_tokens')) AS in_tokens,
+        list_filter(listed(coalesce(attribute(keys, vals, 'gen_ai.response.finish_reasons'),
+            attribute(keys, vals, 'gen_ai.response.finish_reason'), attribute(keys, vals, 'llm.response.finish_reason'),
+            attribute(keys, vals, 'ai.response.finishReason'), attribute(keys, vals, 'llm.finish_reason'),
+            attribute(keys, vals, 'gen_ai.completion.0.finish_reason'),
+            first_filled(either[finish_reason]))), lambda r: r <> '') AS reasons,
+        number_of(attribute(keys, vals, 'gen_ai.latency.time_to_first_token')) AS engine_ttft_s,
+        -- Text where the reason was not written: a class, or a code such as 499.
+        coalesce(attribute(keys, vals, 'error.type'), list_filter(list_transform(
+            list_filter(events, lambda e: e.name = 'exception'),
+            lambda e: regexp_extract(e.told,
+                '"exception\\.type"(?:,"value":\\{"string_?[vV]alue")?:"([^"\\\\]{1,80})"', 1)),
+            lambda c: c <> '')[1]) AS error_word,
+        lower(status) IN ('2', 'error', 'status_code_error') AS is_error,
+        lower(kind) IN ('2', 'server', 'span_kind_server') AS is_server,
+        list_sort(list_filter(list_transform(list_filter(events, lambda e:
+                e.name IN ('gen_ai.content.completion.chunk', 'llm.content.completion.chunk')
+                OR starts_with(e.name, 'mlflow.chunk.item.')),
+            lambda e: (e.at - epoch_us(started)) / 1000.0), lambda ms: ms IS NOT NULL)) AS arrivals,
+        -- OpenInference says OK once a stream was read to its end, and never ends the span of one that was not.
+        coalesce(inference_kind = 'LLM' AND lower(status) IN ('1', 'ok', 'status_code_ok') AND ended IS NOT NULL
+            AND out_tokens IS NULL AND coalesce(len(reasons), 0) + coalesce(len(arrivals), 0) = 0, false) AS is_whole,
+        -- The Vercel AI SDK may add its event only when the call ends, with the time that was meant beside it.
+        list_filter(events, lambda e: e.name = 'ai.stream.firstChunk')[1] AS first_chunk,
+        list_filter(events, lambda e: e.name IN ('First Token Stream Event', 'mlflow.chunk.item.0'))[1].at
+            AS first_token_at
+    FROM spans
+), sorted AS (
+    SELECT
+        *,
+        coalesce(trace_hex || '-', '') || hex_id(span) AS call_id,
+        CASE
+            WHEN is_other THEN 'other'
+            WHEN trace IS NULL AND span IS NULL AND name IS NULL AND started IS NULL THEN NULL
+            WHEN inference_kind = 'LLM' THEN 'llm'
+            WHEN inference_kind = 'EMBEDDING' THEN 'embedding'
+            WHEN inference_kind IN ('CHAIN', 'AGENT', 'TOOL', 'RETRIEVER', 'RERANKER', 'GUARDRAIL', 'EVALUATOR',
+                'PROMPT') THEN 'span'
+            WHEN ends_with(ai_step, '.doStream') OR ends_with(ai_step, '.doGenerate') THEN 'llm'
+            WHEN ends_with(ai_step, '.doEmbed') THEN 'embedding'
+            WHEN ai_step IS NOT NULL THEN 'span'
+            WHEN operation_word IN ('chat', 'text_completion', 'completion', 'generate_content', 'responses') THEN 'llm'
+            WHEN operation_word IN ('embeddings', 'embedding') THEN 'embedding'
+            WHEN operation_word <> 'unknown' OR loop_kind IS NOT NULL THEN 'span'
+            WHEN mlflow_kind IN ('CHAT_MODEL', 'LLM') THEN 'llm'
+            WHEN mlflow_kind = 'EMBEDDING' THEN 'embedding'
+            WHEN engine_ttft_s IS NOT NULL THEN 'llm'
+            WHEN coalesce(asked_model, answering_model) <> '' AND (out_tokens IS NOT NULL OR provider_word <> '')
+                THEN 'llm'
+            ELSE 'span'
+        END AS sort,
+        span_ms(started, ended) AS whole_ms,
+        coalesce(bool_of(coalesce(attribute(keys, vals, 'gen_ai.request.stream'),
+                attribute(keys, vals, 'llm.is_streaming'), attribute(keys, vals, 'gen_ai.is_streaming'),
+                first_filled(either[stream]), settings->>'stream')),
+            CASE WHEN ends_with(ai_step, '.doStream') OR len(arrivals) > 0 OR first_token_at IS NOT NULL THEN true
+                WHEN ends_with(ai_step, '.doGenerate') THEN false END) AS stream_flag,
+        coalesce(
+            number_of(attribute(keys, vals, 'gen_ai.response.time_to_first_chunk')) * 1000,
+            number_of(attribute(keys, vals, 'gen_ai.response.time_to_first_token')) * 1000,
+            number_of(attribute(keys, vals, 'gen_ai.client.operation.time_to_first_chunk')) * 1000,
+            number_of(attribute(keys, vals, 'ai.response.msToFirstChunk')),
+            number_of(attribute(keys, vals, 'ai.stream.msToFirstChunk')),
+            number_of(attribute(keys, vals, 'time_to_first_token_ms'))
+        ) AS written_ttft_ms,
+        coalesce(
+            number_of(regexp_extract(first_chunk.told,
+                'msToFirstChunk"[^0-9}]*"?([0-9][0-9.eE+-]*)', 1)),
+            (first_chunk.at - epoch_us(started)) / 1000.0,
+            (first_token_at - epoch_us(started)) / 1000.0,
+            -- The first of the chunks that are left is not the first where an exporter dropped some.
+            CASE WHEN coalesce(dropped, 0) = 0 THEN arrivals[1] END
+        ) AS event_ttft_ms,
+        code_word(reasons[1]) AS finish,
+        outcome_word(first_filled(either[outcome])) AS said,
+        coalesce(bool_of(attribute(keys, vals, 'anyllm.stream.cancelled')),
+            flag_of(either[cancelled])) AS left_flag,
+        coalesce(
+            try_cast(first_filled(either[http_status]) AS INTEGER),
+            try_cast(attribute(keys, vals, 'http.status_code') AS INTEGER),
+            CASE WHEN regexp_full_match(error_word, '[1-5]\\d\\d') THEN error_word::INTEGER END
+        ) AS http,
+        list_concat(
+            stated[tenant], list_transform(['org.id', 'customer.id', 'tenantId'],
+                lambda k: vals[list_position(own, k)]),
+            r_tenants
+        ) AS tenants,
+        list_concat(
+            [attribute(r_keys, r_vals, 'service.version'), attribute(keys, vals, 'service.version')],
+            stated[deploy], r_deploys
+        ) AS deploys
+    FROM told
+), judged AS (
+    SELECT
+        *,
+        -- Middleware inside a server has routes of its own; the request's is that of the server's span.
+        list_concat(
+            CASE WHEN sort = 'llm' OR is_server THEN stated[route]
+                ELSE list_transform(stated[route], lambda r: NULL) END,
+            [attribute(keys, vals, 'gen_ai.agent.name'), attribute(keys, vals, 'ai.telemetry.functionId'),
+                attribute(keys, vals, 'gen_ai.prompt.name'), attribute(keys, vals, 'traceloop.workflow.name'), name]
+        ) AS routes,
+        -- A span that ended well, and says neither why nor what it cost, was left by its reader. The Vercel AI SDK ends
+        -- spans so when the application aborts; elsewhere a proxy or the provider may have cut the stream as well.
+        CASE
+            WHEN sort <> 'llm' OR len(reasons) > 0 OR out_tokens IS NOT NULL OR is_error OR error_word IS NOT NULL
+                OR said IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL OR is_whole THEN NULL
+            WHEN ends_with(ai_step, '.doStream') OR (scope IN ('gen_ai', '@ai-sdk/otel') AND operation_word = 'chat')
+                THEN 'aborted'
+            WHEN stream_flag OR written_ttft_ms > 0 OR event_ttft_ms > 0 THEN 'unterminated'
+        END AS cut_evidence
+    FROM sorted
+)
+SELECT
+    line,
+    sort AS kind,
+    call_id,
+    trace_hex AS trace_id,
+    coalesce(trace_hex || '-', '') || hex_id(parent) AS parent_id,
+    first_filled(either[logical_request_id]) AS logical_request_id,
+    try_cast(first_filled(either[attempt_number]) AS INTEGER) AS attempt_number,
+    coalesce(nullif(attribute(keys, vals, 'gen_ai.response.id'), ''),
+        nullif(attribute(keys, vals, 'ai.response.id'), ''),
+        first_filled(either[response_id])) AS response_id,
+    nullif(name, '') AS name,
+    lower(coalesce(inference_kind, loop_kind,
+        CASE operation_word WHEN 'invoke_agent' THEN 'agent' WHEN 'execute_tool' THEN 'tool' ELSE operation_word END,
+        CASE WHEN is_server THEN 'server' WHEN lower(kind) IN ('3', 'client', 'span_kind_client') THEN 'client'
+            ELSE 'internal' END)) AS span_kind,
+    CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
+        ELSE coalesce(nullif(asked_model, ''), undated(nullif(answering_model, ''))) END AS model,
+    nullif(answering_model, '') AS response_model,
+    -- The Vercel AI SDK appends which of a provider's interfaces was used: openai.chat.
+    nullif(CASE WHEN regexp_matches(provider_word, '^(aws\\.bedrock|az\\.ai|azure\\.ai|gcp|ibm)\\b') THEN provider_word
+        ELSE split_part(provider_word, '.', 1) END, '') AS provider,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
+        filled_rank(meta[tenant], 99), filled_rank(tenants, 299)
+    ) AS tenant_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_tenant)), first_filled(meta[tenant]),
+        first_filled(tenants)
+    ) AS tenant,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_route), -1) * 0,
+        filled_rank(meta[route], 99), filled_rank(routes, 299)
+    ) AS route_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_route)), first_filled(meta[route]),
+        first_filled(routes)
+    ) AS route,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
+        filled_rank(meta[deploy], 99), filled_rank(deploys, 299)
+    ) AS deploy_rank,
+    coalesce(
+        first_filled(json_extract_string(record, $map_deploy)), first_filled(meta[deploy]),
+        first_filled(deploys)
+    ) AS deploy,
+    CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
+        ELSE first_filled(list_transform(['user.id', 'enduser.id', 'enduser.pseudo.id', 'gen_ai.user', 'user_id',
+            'userId'], lambda k: vals[list_position(own, k)])) END AS user_id,
+    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
+        ELSE first_filled(list_transform(['gen_ai.conversation.id', 'session.id', 'session_id', 'sessionId',
+            'conversation_id', 'chat_id'], lambda k: vals[list_position(own, k)])) END AS session_id,
+    CASE WHEN len($map_environment) > 0 THEN first_filled(json_extract_string(record, $map_environment))
+        ELSE first_filled([attribute(r_keys, r_vals, 'deployment.environment.name'),
+            attribute(r_keys, r_vals, 'deployment.environment'), attribute(own, vals, 'deployment.environment.name'),
+            attribute(own, vals, 'deployment.environment'), attribute(own, vals, 'environment')]) END AS environment,
+    CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
+        -- SDKs fill in unknown_service:node where nobody named it.
+        ELSE first_filled([CASE WHEN NOT starts_with(attribute(r_keys, r_vals, 'service.name'), 'unknown_service')
+            THEN attribute(r_keys, r_vals, 'service.name') END, attribute(own, vals, 'service.name')]) END AS service,
+    CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
+        ELSE first_filled([first_filled(either[region]),
+            attribute(own, vals, 'cloud.region'), attribute(r_keys, r_vals, 'cloud.region')]) END AS region,
+    CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
+        ELSE first_filled(either[transport]) END AS transport,
+    CASE WHEN operation_word IN ('text_completion', 'completion') THEN 'completion' END AS operation,
+    started AS start_time,
+    ended AS end_time,
+    whole_ms AS duration_ms,
+    stream_flag AS streamed,
+    coalesce(written_ttft_ms, event_ttft_ms) AS ttft_ms,
+    number_of(first_filled(either[ttvt_ms])) AS ttvt_ms,
+    engine_ttft_s * 1000 AS server_ttft_ms,
+    CASE WHEN written_ttft_ms IS NULL AND event_ttft_ms IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
+    CASE WHEN coalesce(dropped, 0) = 0 AND len(arrivals) > 0 THEN len(arrivals) END AS chunk_count,
+    CASE WHEN coalesce(dropped, 0) = 0 AND len(arrivals) > 0 THEN arrivals END AS chunk_offsets_ms,
+    in_tokens AS input_tokens,
+    coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_read.input_tokens')),
+        tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_read_input_tokens')),
+        tokens_of(attribute(keys, vals, 'ai.usage.cachedInputTokens')),
+        tokens_of(attribute(keys, vals, 'ai.usage.inputTokenDetails.cacheReadTokens')),
+        tokens_of(attribute(keys, vals, 'llm.token_count.prompt_details.cache_read')),
+        tokens_of(packed_usage->>'cache_read_input_tokens')) AS cached_input_tokens,
+    coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_write.input_tokens')),
+        tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_creation.input_tokens')),
+        tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_creation_input_tokens')),
+        tokens_of(attribute(keys, vals, 'ai.usage.inputTokenDetails.cacheWriteTokens')),
+        tokens_of(attribute(keys, vals, 'llm.token_count.prompt_details.cache_write')),
+        tokens_of(packed_usage->>'cache_creation_input_tokens')) AS cache_write_tokens,
+    CASE WHEN sort = 'embedding' THEN coalesce(out_tokens, CASE WHEN in_tokens IS NOT NULL THEN 0 END)
+        ELSE out_tokens END AS output_tokens,
+    coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.reasoning.output_tokens')),
+        tokens_of(attribute(keys, vals, 'gen_ai.usage.reasoning_tokens')),
+        tokens_of(attribute(keys, vals, 'llm.usage.reasoning_tokens')),
+        tokens_of(attribute(keys, vals, 'ai.usage.reasoningTokens')),
+        tokens_of(attribute(keys, vals, 'ai.usage.outputTokenDetails.reasoningTokens')),
+        tokens_of(attribute(keys, vals, 'llm.token_count.completion_details.reasoning'))) AS reasoning_tokens,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
+        filled_rank(meta[delivered_tokens], 99),
+        filled_rank(stated[delivered_tokens], 299)
+    ) AS delivered_tokens_rank,
+    tokens_of(coalesce(
+        first_filled(json_extract_string(record, $map_delivered_tokens)),
+        first_filled(meta[delivered_tokens]),
+        first_filled(stated[delivered_tokens])
+    )) AS delivered_tokens,
+    coalesce(
+        filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
+        filled_rank(meta[rendered_tokens], 99),
+        filled_rank(stated[rendered_tokens], 299)
+    ) AS rendered_tokens_rank,
+    tokens_of(coalesce(
+        first_filled(json_extract_string(record, $map_rendered_tokens)),
+        first_filled(meta[rendered_tokens]),
+        first_filled(stated[rendered_tokens])
+    )) AS rendered_tokens,
+    coalesce(tokens_of(attribute(keys, vals, 'gen_ai.request.max_tokens')),
+        tokens_of(attribute(keys, vals, 'ai.settings.maxOutputTokens')),
+        tokens_of(coalesce(settings->>'max_completion_tokens', settings->>'max_tokens')),
+        tokens_of(first_filled(either[max_tokens]))) AS max_tokens,
+    -- OpenLLMetry can be told to count an unfinished stream's tokens itself, from the text that came.
+    coalesce(usage_word(first_filled(either[usage_source])),
+        CASE WHEN len(arrivals) > 0 AND coalesce(len(reasons), 0) = 0 AND out_tokens IS NOT NULL THEN 'tokenizer' END)
+        AS usage_basis,
+    bool_of(first_filled(either[cache_hit])) AS cache_hit,
+    number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost'),
+        packed_cost->>'total_cost')) AS cost_usd,
+    number_of(coalesce(attribute(keys, vals, 'llm.cost.prompt'), packed_cost->>'input_cost')) AS input_cost_usd,
+    number_of(coalesce(attribute(keys, vals, 'llm.cost.completion'), packed_cost->>'output_cost')) AS output_cost_usd,
+    coalesce(said, CASE WHEN is_whole
+        AND first_filled(either[cancelled_at_ms]) IS NULL THEN 'completed' END)
+        AS app_outcome,
+    CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
+        ELSE left_flag END AS cancel_flag,
+    is_error OR list_contains(reasons, 'error') AS failed,
+    coalesce(says_cancelled(error_word), false) OR (is_error AND message_says_cancelled(status_message))
+        AS error_cancelled,
+    coalesce(says_timeout(error_word), false) OR (is_error AND message_says_timeout(status_message)) AS error_timeout,
+    code_word(first_filled(either[cancelled_by])) AS cancelled_by,
+    coalesce(number_of(first_filled(either[cancelled_at_ms])),
+        -- Its span may end only when the garbage is collected; the last chunk came before the cut.
+        CASE WHEN cut_evidence IS NOT NULL AND coalesce(dropped, 0) = 0 THEN arrivals[-1] END) AS cancelled_at_ms,
+    cut_evidence,
+    tokens_of(first_filled(either[rendered_chars])) AS rendered_chars,
+    tokens_of(first_filled(either[rendered_chunks])) AS rendered_chunks,
+    bool_of(first_filled(either[upstream_cancelled])) AS upstream_cancelled,
+    number_of(first_filled(either[upstream_end_ms])) AS upstream_end_ms,
+    finish AS finish_reason,
+    http AS http_status,
+    coalesce(error_class(error_word), code_word(error_word),
+        CASE WHEN is_error THEN error_class(status_message) END) AS error_type,
+    CASE WHEN sort = 'llm' THEN md5($salt || coalesce(
+        attribute(keys, vals, 'gen_ai.input.messages'), attribute(keys, vals, 'ai.prompt.messages'),
+        attribute(keys, vals, 'input.value'),
+        nullif(list_filter(list_zip(keys, vals), lambda a: a[2] IS NOT NULL AND a[1] <> 'gen_ai.prompt.name' AND (
+            starts_with(a[1], 'gen_ai.prompt.') OR starts_with(a[1], 'llm.prompts.')
+            OR starts_with(a[1], 'llm.input_messages.'))), [])::VARCHAR))
+        END AS input_hash,
+    CASE WHEN sort = 'llm' THEN answer_chars(keys, vals) END AS output_chars,
+    CASE WHEN sort = 'llm' THEN answer_chars(keys, vals) END AS visible_output_chars
+FROM judged
+"""
+
+_LOOKUPS = re.findall(r"attribute\((?:keys|own), vals, ('[^']+')\)|list_transform\(\[([^\]]+)\]", _SQL)
+KNOWN = tuple(dict.fromkeys(re.findall(r"'([^']+)'", " ".join(one or several for one, several in _LOOKUPS))))
+"""Every attribute that the SQL reads under its own name."""
+
+
+def normalise(spans: str) -> str:
+    """The SQL of a source whose records become ``spans`` by the given SELECT."""
+    return placed(_SQL.replace("{spans}", spans, 1))

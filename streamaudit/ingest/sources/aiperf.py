@@ -1,0 +1,134 @@
+"""NVIDIA AIPerf ``profile_export.jsonl``: one benchmark request a line, with the early and the current field names.
+
+Each metric is ``{"value", "unit"}``; instants are epoch nanoseconds. TTFT plus the chunk latencies is the duration.
+"""
+
+from collections.abc import Sequence
+
+from streamaudit.ingest.sources.registry import Match, Record, Source
+
+
+def _recognise(head: Sequence[Record]) -> Match | None:
+    for record in head:
+        metadata, metrics = record.get("metadata"), record.get("metrics")
+        if isinstance(metadata, dict) and isinstance(metrics, dict) and "x_request_id" in metadata:
+            early = "credit_phase" in metadata or "timestamp_ns" in metadata
+            return Match("early" if early else "current", "metadata.x_request_id + metrics")
+    return None
+
+
+_SQL = """
+WITH parts AS (
+    SELECT
+        line, record, metadata, metrics, error,
+        json_extract_string(metadata, ['/x_request_id', '/x_correlation_id', '/conversation_id', '/request_start_ns',
+            '/timestamp_ns', '/request_end_ns', '/was_cancelled', '/cancellation_time_ns', '/turn_index']) AS d,
+        json_extract_string(metrics, [
+            '/time_to_first_token/value', '/time_to_first_token/unit', '/ttft/value', '/ttft/unit',
+            '/request_latency/value', '/request_latency/unit', '/inter_chunk_latency/value',
+            '/inter_chunk_latency/unit', '/input_sequence_length/value', '/output_sequence_length/value',
+            '/reasoning_token_count/value', '/error_isl/value', '/time_to_first_output_token/value',
+            '/time_to_first_output_token/unit', '/min_request_timestamp/value', '/max_response_timestamp/value'
+        ]) AS m
+    FROM records
+), scaled AS (
+    SELECT
+        *,
+        coalesce(epoch_utc(d[4]), epoch_utc(m[15]), epoch_utc(d[5])) AS started,
+        coalesce(number_of(m[1]) * unit_ms(m[2]), number_of(m[3]) * unit_ms(m[4])) AS first_chunk_ms,
+        coalesce(number_of(m[5]) * unit_ms(m[6]), (number_of(d[6]) - number_of(d[4])) / 1e6) AS took_ms,
+        list_transform(try_cast(m[7] AS DOUBLE[]), lambda x: x * unit_ms(m[8])) AS gaps_ms
+    FROM parts
+), chunked AS (
+    SELECT
+        *,
+        CASE WHEN gaps_ms IS NOT NULL AND first_chunk_ms IS NOT NULL THEN
+            list_transform(generate_series(0, len(gaps_ms)),
+                lambda i: first_chunk_ms + coalesce(list_sum(gaps_ms[:i]), 0)) END AS offsets_ms
+    FROM scaled
+)
+SELECT
+    line,
+    CASE WHEN metadata IS NULL AND metrics IS NULL THEN NULL ELSE 'llm' END AS kind,
+    nullif(d[1], '') AS call_id,
+    nullif(d[2], '') AS trace_id,
+    d[2] || '/' || d[9] AS logical_request_id,
+    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
+        ELSE nullif(d[3], '') END AS session_id,
+    first_filled(json_extract_string(record, $map_tenant)) AS tenant,
+    filled_rank(json_extract_string(record, $map_tenant), -1) * 0 AS tenant_rank,
+    first_filled(json_extract_string(record, $map_route)) AS route,
+    filled_rank(json_extract_string(record, $map_route), -1) * 0 AS route_rank,
+    first_filled(json_extract_string(record, $map_deploy)) AS deploy,
+    filled_rank(json_extract_string(record, $map_deploy), -1) * 0 AS deploy_rank,
+    first_filled(json_extract_string(record, $map_model)) AS model,
+    first_filled(json_extract_string(record, $map_user_id)) AS user_id,
+    first_filled(json_extract_string(record, $map_environment)) AS environment,
+    first_filled(json_extract_string(record, $map_service)) AS service,
+    first_filled(json_extract_string(record, $map_region)) AS region,
+    first_filled(json_extract_string(record, $map_transport)) AS transport,
+    tokens_of(first_filled(json_extract_string(record, $map_rendered_tokens))) AS rendered_tokens,
+    filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0 AS rendered_tokens_rank,
+    tokens_of(first_filled(json_extract_string(record, $map_delivered_tokens))) AS delivered_tokens,
+    filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0 AS delivered_tokens_rank,
+    started AS start_time,
+    coalesce(epoch_utc(d[6]), epoch_utc(m[16])) AS end_time,
+    took_ms AS duration_ms,
+    CASE WHEN first_chunk_ms IS NOT NULL THEN true END AS streamed,
+    first_chunk_ms AS ttft_ms,
+    number_of(m[13]) * unit_ms(m[14]) AS ttvt_ms,
+    len(offsets_ms) AS chunk_count,
+    offsets_ms AS chunk_offsets_ms,
+    coalesce(tokens_of(m[9]), tokens_of(m[12])) AS input_tokens,
+    tokens_of(m[10]) AS output_tokens,
+    tokens_of(m[11]) AS reasoning_tokens,
+    -- The counts are AIPerf's own tokenization of what it received; on a finished request that is all there was.
+    CASE WHEN error IS NOT NULL THEN 'tokenizer' END AS usage_basis,
+    bool_of(CASE WHEN len($map_cancelled) > 0 THEN first_filled(json_extract_string(record, $map_cancelled))
+        ELSE d[7] END) AS cancel_flag,
+    CASE WHEN error IS NULL AND coalesce(bool_of(d[7]), false) = false AND len($map_cancelled) = 0 THEN 'completed' END
+        AS said_outcome,
+    CASE WHEN error IS NULL AND coalesce(bool_of(d[7]), false) = false THEN 'completed' END AS app_outcome,
+    error IS NOT NULL AS failed,
+    says_cancelled(coalesce(error->>'code', '') || ' ' || coalesce(error->>'type', '')) AS error_cancelled,
+    says_timeout(error->>'type') AS error_timeout,
+    CASE WHEN bool_of(d[7]) THEN (number_of(d[8]) - number_of(d[4])) / 1e6 END AS cancelled_at_ms,
+    try_cast(error->>'code' AS INTEGER) AS http_status,
+    code_word(error->>'type') AS error_type
+FROM chunked
+"""
+
+_READS = {
+    "call_id": "metadata.x_request_id", "trace_id": "metadata.x_correlation_id",
+    "logical_request_id": "metadata.x_correlation_id and turn_index", "session_id": "metadata.conversation_id",
+    "start_time": "metadata.request_start_ns", "end_time": "metadata.request_end_ns",
+    "duration_ms": "metrics.request_latency", "ttft_ms": "metrics.time_to_first_token",
+    "ttvt_ms": "metrics.time_to_first_output_token",
+    "chunk_offsets_ms": "metrics.time_to_first_token and inter_chunk_latency",
+    "chunk_count": "metrics.inter_chunk_latency", "input_tokens": "metrics.input_sequence_length",
+    "output_tokens": "metrics.output_sequence_length", "reasoning_tokens": "metrics.reasoning_token_count",
+    "cancelled_at_ms": "metadata.cancellation_time_ns", "http_status": "error.code", "error_type": "error.type",
+}  # fmt: skip
+
+_REMEDIES = {
+    "ttft": "run AIPerf with --streaming",
+    "streamed": "run AIPerf with --streaming",
+    "chunk_times": "run AIPerf with --streaming",
+    "billed_at_cut": "AIPerf tokenizes what it received: only the server's own log has the usage of cancelled requests",
+    "model": "the export names no model: --map model=PATH, or one --source NAME for each run",
+    "tenant": "a benchmark has none; --map tenant=PATH if yours does",
+    "cost": "a benchmark reports no cost; --map model=PATH lets calls be priced",
+}
+
+SOURCE = Source(
+    name="aiperf",
+    version=2,
+    recognise=_recognise,
+    fields={"metadata": "JSON", "metrics": "JSON", "error": "JSON"},
+    sql=_SQL,
+    id_field="metadata.x_request_id",
+    time_field="metadata.request_start_ns",
+    needs=(("metadata.x_request_id",), ("metrics",)),
+    reads=_READS,
+    remedies=_REMEDIES,
+)

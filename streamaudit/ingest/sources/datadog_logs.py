@@ -1,0 +1,109 @@
+"""Datadog logs: pages of the Logs API, or archives of it in a bucket. What an application logged of its own calls is
+under ``attributes`` and is read as raw JSON lines are; tags and the time of the log line fill what it does not say.
+
+Datadog Logs API v2 (``data[].attributes.attributes``) and log archives (``_id``, ``date``, ``attributes``).
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from streamaudit.ingest.sources import raw
+from streamaudit.ingest.sources.registry import Match, Record, Source
+
+_INNER = tuple(raw.SOURCE.fields)
+
+
+def _said(record: Record) -> tuple[str, dict[str, Any]] | None:
+    """What the application logged, and where it stands."""
+    attributes = record.get("attributes")
+    if not isinstance(attributes, dict):
+        return None
+    inner = attributes.get("attributes")
+    if record.get("type") == "log" and isinstance(inner, dict):
+        return "attributes.attributes", {**inner, **_parsed(attributes.get("message"))}
+    if "_id" in record and "date" in record:
+        return "attributes", {**attributes, **_parsed(record.get("message"))}
+    return None
+
+
+def _parsed(message: Any) -> dict[str, Any]:
+    """A log line of JSON that no pipeline of Datadog has parsed."""
+    try:
+        found = json.loads(message) if isinstance(message, str) and message.startswith("{") else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _recognise(head: Sequence[Record]) -> Match | None:
+    for record in head:
+        found = _said(record)
+        if found is None:
+            continue
+        place, inner = found
+        if raw.SOURCE.recognise([{"request_id": "", "timestamp": "", **inner}]):
+            return Match("Logs API" if place.endswith(".attributes") else "log archive", place)
+    return None
+
+
+_LOGGED = """
+WITH opened AS (
+    SELECT
+        line, record, coalesce(id, _id) AS log_id, coalesce("date", attributes->>'timestamp') AS logged_at,
+        -- What no pipeline has parsed still stands in the message, as JSON text.
+        CASE WHEN said LIKE '{%' AND json_valid(said) THEN json_merge_patch(logged, said) ELSE logged END
+            AS inner_record,
+        coalesce(tags, attributes->'tags') AS log_tags,
+        coalesce(service, attributes->>'service') AS log_service
+    FROM (
+        SELECT *, CASE WHEN type = 'log' THEN attributes->'attributes' ELSE attributes END AS logged,
+            coalesce(message, attributes->>'message') AS said
+        FROM records
+    )
+), logged AS (
+    SELECT
+        line, record,
+        inner_record.* REPLACE (
+            coalesce(inner_record.id, inner_record.request_id, inner_record.call_id, inner_record.span_id, log_id)
+                AS id,
+            coalesce(inner_record.tags, log_tags) AS tags,
+            coalesce(inner_record.service, log_service) AS service,
+            coalesce(inner_record.environment, tag_values(try_cast(log_tags AS VARCHAR[]), ['env'])[1])
+                AS environment,
+            -- A line is logged when its call has ended.
+            coalesce(inner_record."timestamp", inner_record.start_time, CAST(
+                instant_utc(logged_at) - to_milliseconds(
+                    least(greatest(coalesce(number_of(inner_record.duration_ms), 0), 0), 1e10)) AS VARCHAR))
+                AS "timestamp"
+        )
+    FROM (SELECT * REPLACE (from_json(inner_record, '{structure}') AS inner_record) FROM opened)
+), found AS ("""
+
+
+def _sql() -> str:
+    structure = "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in raw.SOURCE.fields.items()) + "}"
+    first, rest = "WITH found AS (", raw.SOURCE.sql.lstrip()
+    assert rest.startswith(first)
+    body = rest.removeprefix(first)
+    assert body.count("FROM records\n") == 1
+    return _LOGGED.replace("{structure}", structure) + body.replace("FROM records\n", "FROM logged\n")
+
+
+SOURCE = Source(
+    name="datadog_logs",
+    version=3,
+    recognise=_recognise,
+    fields={
+        **dict.fromkeys(("id", "_id", "type", "date", "service", "message"), "VARCHAR"),
+        **dict.fromkeys(("attributes", "tags"), "JSON"),
+    },
+    sql=_sql(),
+    own_keys=raw.SOURCE.own_keys,
+    top_keys=raw.SOURCE.top_keys,
+    id_field="id",
+    time_field="date",
+    needs=(("attributes",), ("date", "type")),
+    reads=raw.SOURCE.reads,
+    remedies=raw.SOURCE.remedies,
+)

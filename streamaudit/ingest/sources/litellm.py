@@ -1,0 +1,201 @@
+"""LiteLLM: what its proxy logs of each attempt, as a logging payload (S3, GCS, Azure, callbacks) or as a row of the
+spend log (``/spend/logs``, a dump of the database).
+
+Times are epoch seconds in a payload and ISO 8601 in a row; ``completionStartTime`` is an instant, and of calls that did
+not stream the end; ``response_time`` of a stream is its TTFT and no duration. A client that left is ``success`` with
+``error_information.error_code`` 499 (docs.litellm.ai, logging spec; BerriAI/litellm, litellm/types/utils.py).
+
+An Anthropic stream opens with a usage object that has every detail and a placeholder of 1 to 4 tokens for its output.
+Cut short, the row has that number, or what the proxy counted in the text that came, under the same details, and the
+cost may still be the placeholder's. Only ``/v1/messages`` is read to its end after the client left (BerriAI/litellm,
+pull requests 30787, 36008, 39893).
+"""
+
+from collections.abc import Sequence
+
+from streamaudit.ingest.sources._common import LEARNT, normalise
+from streamaudit.ingest.sources.registry import Match, Record, Source
+
+_TEXT = (
+    "id", "litellm_call_id", "request_id", "trace_id", "call_type", "stream", "status", "startTime", "endTime",
+    "completionStartTime", "prompt_tokens", "completion_tokens", "response_cost", "spend", "model", "model_group",
+    "custom_llm_provider", "end_user", "user", "team_id", "session_id", "cache_hit", "error_str",
+)  # fmt: skip
+_JSON = (
+    "metadata", "hidden_params", "request_tags", "error_information", "model_parameters", "messages", "response",
+    "cost_breakdown",
+)  # fmt: skip
+
+
+def _recognise(head: Sequence[Record]) -> Match | None:
+    for record in head:
+        if "call_type" in record and "startTime" in record and "completionStartTime" in record:
+            if "spend" in record:
+                return Match("spend log", "call_type + spend")
+            return Match("logging payload", "call_type + completionStartTime")
+    return None
+
+
+_PREPARED = """
+    WITH opened AS (
+        SELECT * EXCLUDE (metadata, request_tags, response),
+            CASE WHEN json_type(metadata) = 'VARCHAR' THEN try_cast(metadata->>'$' AS JSON) ELSE metadata END AS meta,
+            CASE WHEN json_type(response) = 'VARCHAR' THEN try_cast(response->>'$' AS JSON) ELSE response END AS said,
+            try_cast(CASE WHEN json_type(request_tags) = 'VARCHAR' THEN request_tags->>'$'
+                ELSE request_tags::VARCHAR END AS JSON) AS tags_given
+        FROM records
+    ), told AS (
+        SELECT *,
+            coalesce(error_information, meta->'error_information') AS wrong,
+            coalesce(meta->'usage_object', hidden_params->'usage_object') AS counted,
+            instant_utc(startTime) AS began, instant_utc(endTime) AS ended, instant_utc(completionStartTime) AS first,
+            bool_of(coalesce(stream, model_parameters->>'stream', meta->>'stream')) AS stream_flag,
+            tokens_of(completion_tokens) AS completion
+        FROM opened
+    ), timed AS (
+        SELECT *, span_ms(began, ended) AS took_ms, span_ms(began, first) AS first_ms,
+            nullif(wrong->>'error_code', '') AS code,
+            nullif(wrong->>'error_class', '') AS class,
+            (counted->'completion_tokens_details') IS NOT NULL OR (counted->'prompt_tokens_details') IS NOT NULL
+                OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_detailed,
+            regexp_matches(lower(concat_ws(' ', call_type, custom_llm_provider, model, model_group)),
+                'anthropic|claude') OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_anthropic
+        FROM told
+    ), judged AS (
+        SELECT *,
+            coalesce(code = '499', false) OR coalesce(says_cancelled(class), false) AS has_left,
+            abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end
+        FROM timed
+    ), weighed AS (
+        SELECT *,
+            -- A row without the provider's own details holds what the proxy counted in the chunks it had seen.
+            -- Anthropic's details are there from the first chunk, and its own count only where the stream was read to
+            -- the end; the proxy takes back the cost, and leaves its key, where it counted the text itself.
+            (has_left OR status = 'failure') AND NOT coalesce(is_detailed AND (NOT is_anthropic
+                OR (call_type IN ('anthropic_messages', 'aanthropic_messages') AND completion > 8
+                    AND json_type(counted->'cost') IS DISTINCT FROM 'NULL')), false) AS is_cut,
+            is_cut AND is_anthropic AS is_opening
+        FROM judged
+    )
+    SELECT
+        line, record,
+        CASE
+            WHEN call_type IS NULL AND startTime IS NULL THEN NULL
+            WHEN call_type ILIKE '%embedding%' THEN 'embedding'
+            WHEN regexp_matches(lower(call_type),
+                'image|transcription|speech|moderation|rerank|file|batch|health|vector|video|ocr|mcp|search|container')
+                THEN 'other'
+            ELSE 'llm'
+        END AS kind,
+        json_merge_patch(
+            CASE WHEN json_type(meta->'spend_logs_metadata') = 'OBJECT' THEN meta->'spend_logs_metadata' ELSE '{}' END,
+            CASE WHEN json_type(meta->'requester_metadata') = 'OBJECT' THEN meta->'requester_metadata' ELSE '{}' END
+        ) AS given,
+        try_cast(tags_given AS VARCHAR[]) AS labels,
+        [meta->>'user_api_key_team_alias', meta->>'user_api_key_team_id', team_id, meta->>'user_api_key_org_id']
+            AS own_tenants,
+        [path_only(meta->>'user_api_key_request_route')] AS own_routes,
+        coalesce(nullif(litellm_call_id, ''), nullif(request_id, ''), nullif(id, '')) AS call_id,
+        nullif(trace_id, '') AS trace_id, nullif(trace_id, '') AS logical_request_id,
+        CASE WHEN litellm_call_id <> '' AND id IS DISTINCT FROM litellm_call_id THEN nullif(id, '') END AS response_id,
+        call_type AS span_kind,
+        coalesce(nullif(model_group, ''), nullif(model, '')) AS model, nullif(model, '') AS response_model,
+        lower(nullif(custom_llm_provider, '')) AS provider,
+        coalesce(nullif(end_user, ''), nullif(meta->>'user_api_key_end_user_id', ''),
+            nullif(meta->>'user_api_key_user_id', ''), nullif("user", '')) AS user_id,
+        nullif(session_id, '') AS session_id,
+        began AS start_time, ended AS end_time, took_ms AS duration_ms, stream_flag AS streamed,
+        -- The end of a call that did not stream, or of one that was flushed when its client had left.
+        CASE WHEN NOT coalesce(first_is_end AND (stream_flag IS DISTINCT FROM true OR has_left), false)
+            THEN first_ms END
+            AS ttft_ms,
+        CASE WHEN first_is_end AND (stream_flag IS DISTINCT FROM true OR has_left) THEN 'equals_duration' END
+            AS ttft_basis,
+        -- Zeros of a failure without usage, and of one whose stream never spoke, are what nobody counted.
+        CASE WHEN NOT (tokens_of(prompt_tokens) = 0 AND coalesce(completion, 0) = 0) THEN tokens_of(prompt_tokens) END
+            AS input_tokens,
+        CASE WHEN NOT (completion = 0 AND (status = 'failure' OR has_left OR coalesce(tokens_of(prompt_tokens), 0) = 0))
+            AND NOT coalesce(is_opening AND completion <= 8, false) THEN completion END AS output_tokens,
+        coalesce(tokens_of(counted->>'$.prompt_tokens_details.cached_tokens'),
+            tokens_of(counted->>'cache_read_input_tokens')) AS cached_input_tokens,
+        tokens_of(counted->>'cache_creation_input_tokens') AS cache_write_tokens,
+        CASE WHEN NOT coalesce(is_opening, false)
+            THEN tokens_of(counted->>'$.completion_tokens_details.reasoning_tokens') END AS reasoning_tokens,
+        CASE WHEN is_cut THEN 'tokenizer' END AS usage_basis,
+        tokens_of(coalesce(model_parameters->>'max_tokens', model_parameters->>'max_completion_tokens')) AS max_tokens,
+        bool_of(cache_hit) AS cache_hit,
+        -- 0 dollars for tokens are a model without a price.
+        CASE WHEN (number_of(coalesce(response_cost, spend)) > 0 AND NOT coalesce(is_opening, false))
+            OR bool_of(cache_hit) THEN number_of(coalesce(response_cost, spend)) END AS cost_usd,
+        CASE WHEN number_of(coalesce(response_cost, spend)) > 0 THEN number_of(cost_breakdown->>'input_cost') END
+            AS input_cost_usd,
+        CASE WHEN number_of(coalesce(response_cost, spend)) > 0 AND NOT coalesce(is_opening, false)
+            THEN number_of(cost_breakdown->>'output_cost') END AS output_cost_usd,
+        CASE WHEN status = 'success' AND code IS NULL AND class IS NULL THEN 'completed' END AS app_outcome,
+        status = 'failure' AND NOT coalesce(has_left, false) AS failed,
+        has_left AS error_cancelled,
+        says_timeout(class) OR message_says_timeout(wrong->>'error_message') AS error_timeout,
+        try_cast(code AS INTEGER) AS http_status, class AS error_type,
+        -- Of a stream without an end the proxy says stop.
+        CASE WHEN NOT coalesce(is_cut, false) THEN said->>'$.choices[0].finish_reason' END AS finish_reason,
+        CASE WHEN messages IS NOT NULL AND json_type(messages) = 'ARRAY' THEN md5($salt || messages::VARCHAR) END
+            AS input_hash,
+        nullif(length(said->>'$.choices[0].message.content'), 0) AS output_chars
+    FROM weighed
+"""
+
+_READS = {
+    "call_id": "litellm_call_id, request_id, id", "logical_request_id": "trace_id", "response_id": "id",
+    "model": "model_group, model", "response_model": "model", "provider": "custom_llm_provider",
+    "user_id": "end_user, metadata.user_api_key_end_user_id, user_api_key_user_id, user", "operation": "call_type",
+    "start_time": "startTime", "end_time": "endTime", "duration_ms": "endTime - startTime",
+    "streamed": "stream, model_parameters.stream; a usable TTFT proves it",
+    "ttft_ms": "completionStartTime - startTime",
+    "input_tokens": "prompt_tokens", "output_tokens": "completion_tokens",
+    "cached_input_tokens": "usage_object.prompt_tokens_details.cached_tokens, cache_read_input_tokens",
+    "cache_write_tokens": "usage_object.cache_creation_input_tokens",
+    "reasoning_tokens": "usage_object.completion_tokens_details.reasoning_tokens",
+    "max_tokens": "model_parameters.max_tokens", "cost_usd": "response_cost, spend",
+    "input_cost_usd": "cost_breakdown.input_cost", "output_cost_usd": "cost_breakdown.output_cost",
+    "http_status": "error_information.error_code", "error_type": "error_information.error_class",
+    "finish_reason": "response.choices[0].finish_reason", "output_chars": "length of the answer in response",
+    "visible_output_chars": "length of the answer in response",
+}  # fmt: skip
+
+_REMEDIES = {
+    **LEARNT,
+    "streamed": "take the logging payload: a row of the spend log does not say whether a call streamed",
+    "ttft": "take the logging payload, or upgrade the proxy: old ones write no completionStartTime",
+    "outcome": "upgrade LiteLLM: until mid-2026 a client that left often left no row at all",
+    "usage": "pass stream_options.include_usage to the proxy",
+    "reasoning": "take the logging payload: usage_object has it where the provider says it",
+    "billed_at_cut": "upgrade LiteLLM: newer versions drain the provider after the client left and log its usage",
+    "finish_reason": "turn message logging on, or set finish_reason in the metadata",
+    "cost": "give the model a price in LiteLLM's configuration",
+    "tenant": "give the key a team; --map tenant=PATH takes another key",
+    "user": "send user, or give the key a user",
+    "session": "send litellm_session_id",
+    "route": "set route in the metadata you send; until then the proxy's own route stands for it",
+    "deploy": "send a tag such as release:2026.11.3, or set release in the metadata",
+    "environment": "it has none: --map environment=PATH",
+}
+
+SOURCE = Source(
+    name="litellm",
+    version=2,
+    recognise=_recognise,
+    fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
+    sql=normalise(_PREPARED),
+    own_keys={
+        "tenant": (
+            "metadata.user_api_key_team_alias", "metadata.user_api_key_team_id", "team_id",
+            "metadata.user_api_key_org_id",
+        ),
+        "route": ("metadata.user_api_key_request_route", "ancestor"),
+    },
+    id_field="litellm_call_id",
+    time_field="startTime",
+    needs=(("call_type",), ("startTime",), ("completionStartTime",)),
+    reads=_READS,
+    remedies=_REMEDIES,
+)  # fmt: skip

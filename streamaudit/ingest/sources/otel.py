@@ -1,0 +1,170 @@
+"""OpenTelemetry traces as OTLP JSON: what the collector's file exporter writes, a batch of spans a line, or whole.
+
+Keys in lowerCamelCase or in the snake_case of the protocol's own files; times are nanoseconds since 1970, in text or as
+numbers (OTLP specification, JSON Protobuf encoding; OTLP file exporter).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from streamaudit.ingest.sources._otel_semconv import READS, REMEDIES
+from streamaudit.ingest.sources._otel_spans import OWN_KEYS, normalise
+from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
+
+_BATCH = ("resourceSpans", "resource_spans")
+_SCOPES = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans")
+_OTHERS = {
+    "resourceMetrics": "metrics", "resource_metrics": "metrics", "resourceLogs": "logs", "resource_logs": "logs",
+    "resourceProfiles": "profiles",
+}  # fmt: skip
+_SPANS_LOOKED_AT = 200
+
+
+def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
+    for record in head:
+        batch = next((key for key in _BATCH if isinstance(record.get(key), list)), None)
+        if batch:
+            return Match(_variant(head), batch)
+    for record in head:
+        for key, what in _OTHERS.items():
+            if key in record:
+                return Refusal(
+                    f"OpenTelemetry {what}: aggregates and events, not the spans of calls",
+                    "export the traces pipeline: a file exporter of its own in service.pipelines.traces",
+                )
+    return None
+
+
+def _variant(head: Sequence[Record]) -> str:
+    """Which libraries wrote these spans, in words."""
+    found = dict.fromkeys(name for scope, span in _spans(head) if (name := _library(scope, span)))
+    return " and ".join(sorted(found)) or "spans"
+
+
+def _library(scope: str, span: Record) -> str | None:
+    attributes = span.get("attributes")
+    keys = {str(one.get("key")) for one in attributes or () if isinstance(one, dict)} if attributes else set()
+    if any(key.startswith("openinference.") for key in keys):
+        return "OpenInference"
+    if "ai.operationId" in keys or str(span.get("name")).startswith("ai."):
+        return "Vercel AI SDK, legacy exporter"
+    if scope in ("gen_ai", "@ai-sdk/otel") or "gen_ai.client.operation.time_to_first_chunk" in keys:
+        return "Vercel AI SDK"
+    if any(key.startswith(("llm.request.", "llm.usage.")) for key in keys):
+        return "OpenLLMetry up to 0.4"
+    if any(key.startswith(("traceloop.", "gen_ai.prompt.0.", "gen_ai.completion.0.", "llm.is_")) for key in keys):
+        return "OpenLLMetry"
+    if any(key.startswith("gen_ai.latency.") for key in keys):
+        return "vLLM or SGLang"
+    if any(key.startswith("gen_ai.") for key in keys):
+        return "GenAI conventions"
+    return None
+
+
+def _spans(head: Sequence[Record]) -> Iterator[tuple[str, Record]]:
+    """The first spans with the name of the scope that made each."""
+    left = _SPANS_LOOKED_AT
+    for record in head:
+        for batch in _lists(record, _BATCH):
+            for scope in _lists(batch, _SCOPES):
+                about = scope.get("scope") or scope.get("instrumentationLibrary")
+                for span in _lists(scope, ("spans",)):
+                    yield str(about.get("name")) if isinstance(about, dict) else "", span
+                    left -= 1
+                    if not left:
+                        return
+
+
+def _lists(record: Record, keys: Sequence[str]) -> Iterator[Record]:
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, list):
+            yield from (item for item in value if isinstance(item, dict))
+
+
+# One type for both casings, so that DuckDB takes a batch apart while it parses; what is of another type is NULL.
+_VALUE = """STRUCT(stringValue VARCHAR, string_value VARCHAR, intValue VARCHAR, int_value VARCHAR, doubleValue VARCHAR,
+    double_value VARCHAR, boolValue VARCHAR, bool_value VARCHAR, arrayValue VARCHAR, array_value VARCHAR)"""
+_ATTRIBUTES = f"STRUCT(key VARCHAR, value {_VALUE})[]"
+_SPAN = f"""STRUCT(traceId VARCHAR, trace_id VARCHAR, spanId VARCHAR, span_id VARCHAR, parentSpanId VARCHAR,
+    parent_span_id VARCHAR, name VARCHAR, kind VARCHAR, startTimeUnixNano VARCHAR, start_time_unix_nano VARCHAR,
+    endTimeUnixNano VARCHAR, end_time_unix_nano VARCHAR, attributes {_ATTRIBUTES},
+    events STRUCT(name VARCHAR, timeUnixNano VARCHAR, time_unix_nano VARCHAR, attributes VARCHAR)[],
+    droppedEventsCount VARCHAR, dropped_events_count VARCHAR, status STRUCT(code VARCHAR, message VARCHAR))"""
+_SCOPE = f"STRUCT(scope STRUCT(name VARCHAR), spans {_SPAN}[])[]"
+_TYPE = " ".join(
+    f"STRUCT(resource STRUCT(attributes {_ATTRIBUTES}), {', '.join(f'{name} {_SCOPE}' for name in _SCOPES)})[]".split()
+)
+
+# A record without spans stays one row: an empty batch is no call, anything else is unreadable.
+_SPANS = """
+    WITH batches AS (
+        SELECT line, record, is_batch, unnest(listed) AS batch
+        FROM (
+            SELECT line, record, coalesce(resourceSpans, resource_spans) IS NOT NULL AS is_batch,
+                CASE WHEN len(resourceSpans) > 0 THEN resourceSpans WHEN len(resource_spans) > 0 THEN resource_spans
+                    ELSE [NULL] END AS listed
+            FROM records
+        )
+    ), resources AS (
+        SELECT line, record, is_batch, r_keys, r_vals, unnest(listed) AS part
+        FROM (
+            SELECT line, record, is_batch,
+                otlp_keys(batch.resource.attributes) AS r_keys,
+                otlp_values(batch.resource.attributes) AS r_vals,
+                CASE WHEN len(batch.scopeSpans) > 0 THEN batch.scopeSpans
+                    WHEN len(batch.scope_spans) > 0 THEN batch.scope_spans
+                    WHEN len(batch.instrumentationLibrarySpans) > 0 THEN batch.instrumentationLibrarySpans
+                    WHEN len(batch.instrumentation_library_spans) > 0 THEN batch.instrumentation_library_spans
+                    ELSE [NULL] END AS listed
+            FROM batches
+        )
+    ), owners AS (
+        SELECT *,
+            list_append(list_transform($tag_keys[tenant],
+                lambda k: attribute(r_keys, r_vals, k)), attribute(r_keys, r_vals, 'service.namespace')) AS r_tenants,
+            list_concat(list_transform($tag_keys[deploy],
+                lambda k: attribute(r_keys, r_vals, k)), [attribute(r_keys, r_vals, 'deployment.id'),
+                attribute(r_keys, r_vals, 'deployment.name')]) AS r_deploys,
+            CASE WHEN len(part.spans) > 0 THEN part.spans ELSE [NULL] END AS listed
+        FROM resources
+    ), single AS (
+        SELECT line, record, is_batch, r_keys, r_vals, r_tenants, r_deploys, part.scope.name AS scope,
+            unnest(listed) AS s
+        FROM owners
+    ), listed_attributes AS (
+        SELECT *, otlp_keys(s.attributes) AS keys, otlp_values(s.attributes) AS vals FROM single
+    )
+    SELECT
+        line, s IS NULL AND is_batch AS is_other,
+        CASE WHEN record IS NOT NULL THEN attribute_object(keys, vals, r_keys, r_vals) END AS record,
+        coalesce(nullif(s.traceId, ''), nullif(s.trace_id, '')) AS trace,
+        coalesce(nullif(s.spanId, ''), nullif(s.span_id, '')) AS span,
+        coalesce(nullif(s.parentSpanId, ''), nullif(s.parent_span_id, '')) AS parent,
+        s.name AS name, s.kind AS kind, NULL::VARCHAR AS kind_word, scope,
+        -- 0 is how an exporter of the protocol writes a time it does not have.
+        epoch_utc(nullif(coalesce(s.startTimeUnixNano, s.start_time_unix_nano), '0')) AS started,
+        epoch_utc(nullif(coalesce(s.endTimeUnixNano, s.end_time_unix_nano), '0')) AS ended,
+        keys, vals, own_attributes(keys) AS own, r_keys, r_vals, r_tenants, r_deploys,
+        list_transform(s.events, lambda e: struct_pack(
+            name := e.name, at := epoch_us(epoch_utc(coalesce(e.timeUnixNano, e.time_unix_nano))), told := e.attributes
+        )) AS events,
+        tokens_of(coalesce(s.droppedEventsCount, s.dropped_events_count)) AS dropped,
+        s.status.code AS status, s.status.message AS status_message
+    FROM listed_attributes
+"""
+
+SOURCE = Source(
+    name="otel",
+    version=2,
+    recognise=_recognise,
+    fields=dict.fromkeys(_BATCH, _TYPE),
+    sql=normalise(_SPANS),
+    own_keys=OWN_KEYS,
+    nested_rule="same_model",
+    id_field="spanId",
+    time_field="startTimeUnixNano",
+    record_keys=(),
+    needs=((*_BATCH,),),
+    reads=READS,
+    remedies=REMEDIES,
+)

@@ -1,0 +1,171 @@
+"""Formats: one file each. A source says how to recognise its files, which fields to read, and the SQL that turns its
+records into calls; it knows nothing of files, stores or reports.
+
+The SQL selects from ``records`` (the declared fields as text or JSON, ``line``: the record's ordinal, ``record``: the
+whole object, only when the user mapped a path) and names its output after the columns of ``staging.sql``; what it
+does not name stays NULL. ``kind`` is llm, embedding, span or other (not a call and not kept). A list is unnested as a
+column of its own: DuckDB computes an expression anew for every 2,048 rows that come of it.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from streamaudit.ingest.mapping import MAPPABLE, Mapping, json_pointers
+
+Record = dict[str, Any]
+
+# Where a candidate key was found, as the base of its rank: the lower rank fills the column.
+MAPPED, TOP_LEVEL, METADATA, METRICS, TAGS, OWN = 0, 1, 100, 150, 200, 300
+
+# Keys an application may set wherever it can put its own: metadata, attributes, metrics, key:value tags.
+APP_KEYS: dict[str, tuple[str, ...]] = {
+    "tenant": (
+        "tenant", "tenant_id", "tenant.id", "organization_id", "organizationId", "org_id", "customer_id", "account_id",
+        "team_id",
+    ),
+    "route": ("route", "endpoint", "http.route", "feature"),
+    "deploy": ("release", "version", "app_version", "deployment", "git.commit.sha"),
+    "rendered_tokens": ("rendered_tokens", "rendered_output_tokens", "tokens_rendered"),
+    "delivered_tokens": ("streamed_output_tokens", "delivered_tokens"),
+    "rendered_chars": ("rendered_chars",),
+    "usage_source": ("usage_source", "usage_basis"),
+    "rendered_chunks": ("rendered_chunks",),
+    "cancelled": ("cancelled", "canceled", "aborted", "client_disconnected"),
+    "outcome": ("outcome", "stream_status"),
+    "finish_reason": ("finish_reason", "stop_reason"),
+    "http_status": ("http_status", "http_status_code", "status_code", "http.response.status_code"),
+    "cancelled_at_ms": ("cancelled_at_ms",),
+    "cancelled_by": ("cancelled_by",),
+    "upstream_cancelled": ("upstream_cancelled",),
+    "upstream_end_ms": ("upstream_end_ms",),
+    "stream": ("stream", "streamed", "is_streamed_request"),
+    "cache_hit": ("cache_hit",),
+    "transport": ("transport",),
+    "region": ("region",),
+    "attempt_number": ("attempt_number", "attempt"),
+    "logical_request_id": ("logical_request_id", "idempotency_key"),
+    "response_id": ("response_id",),
+    "ttvt_ms": ("time_to_first_output_token_ms", "ttvt_ms"),
+    "max_tokens": ("max_tokens", "max_output_tokens", "max_completion_tokens"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A source claims a file: which shape of its format it is, and the fields that told."""
+
+    variant: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A source knows the file and cannot use it: what it is and what to export instead."""
+
+    what: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One format. ``version`` grows whenever the same file would be read otherwise."""
+
+    name: str
+    version: int
+    recognise: Callable[[Sequence[Record]], Match | Refusal | None]
+    fields: dict[str, str]
+    """VARCHAR or JSON by name, so that no odd value costs a record; a nested type of such where records are deep."""
+    sql: str
+    own_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names for the format's own candidates of a keyed column, in rank order from OWN; ``ancestor`` marks the name of
+    the enclosing step as the last resort for a route."""
+    top_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names for top-level candidates, in rank order from TOP_LEVEL."""
+    nested_rule: Literal["same_model", "repeats_usage"] = "same_model"
+    """When an outer LLM step is the same call as a nested one: equal model and overlapping time, or usage at least
+    that of the steps inside."""
+    id_field: str | None = None
+    """Name of the field that identifies a record; None when the format defines none."""
+    time_field: str | None = None
+    """Name of the field with the start; None when the format defines none."""
+    record_keys: tuple[str, ...] = ("data",)
+    """Keys under which pages of this format hold their records."""
+    needs: tuple[tuple[str, ...], ...] = ()
+    """The fields that make a record one of this format: of each group one, dotted inside objects."""
+    reads: dict[str, str] = field(default_factory=dict)
+    """In words, the fields that a column is read from, for those whose own name does not say it."""
+    remedies: dict[str, str] = field(default_factory=dict)
+    """What to record to get a capability of the coverage report that is missing: one sentence each."""
+    trace_url: str = ""
+    """Address of a call's trace in the vendor's own pages, after the base that the configuration knows; with the fields
+    ``trace_id`` and ``call_id``. Empty where the vendor has none."""
+
+    def link(self, base: str, trace_id: str, call_id: str) -> str | None:
+        """Where the vendor shows a call; None when it has no pages for calls."""
+        if not self.trace_url:
+            return None
+        return base.rstrip("/") + self.trace_url.format(
+            trace_id=quote(trace_id, safe=""), call_id=quote(call_id, safe="")
+        )
+
+    def key_name(self, column: str, rank: int, mapping: Mapping) -> str:
+        """The candidate key a rank of a keyed column stands for, as a user would write it."""
+        if rank < TOP_LEVEL:
+            return " or ".join(mapping.paths.get(column, ()))
+        bands = (
+            (OWN, self.own_keys.get(column, ()), ""),
+            (TAGS, APP_KEYS[column], "tags."),
+            (METRICS, app_pointers(column), "metrics"),
+            (METADATA, app_pointers(column), "metadata"),
+            (TOP_LEVEL, self.top_keys.get(column, ()), ""),
+        )
+        base, names, prefix = next(band for band in bands if rank >= band[0])
+        return (prefix + names[rank - base]).replace("/", ".")
+
+    def digest(self, mapping: Mapping) -> str:
+        """Changes whenever the same file would give other calls."""
+        return f"{self.name}/{self.version}/{mapping.digest()}"
+
+
+def app_pointers(column: str) -> tuple[str, ...]:
+    """JSON pointers of an application key's candidates, literal before walk."""
+    return tuple(pointer for key in APP_KEYS[column] for pointer in json_pointers(key))
+
+
+def parameters(mapping: Mapping) -> dict[str, Any]:
+    """What the sources' SQL may bind: all application paths, all tag keys and the pointers to them in an object, and
+    the user's own paths."""
+    tag_keys = [key for keys in APP_KEYS.values() for key in keys]
+    return {
+        "app_paths": [pointer for column in APP_KEYS for pointer in app_pointers(column)],
+        "tag_keys": tag_keys,
+        "tag_pointers": [json_pointers(key)[0] for key in tag_keys],
+        **{f"map_{column}": mapping.pointers(column) for column in MAPPABLE},
+    }
+
+
+def claims(head: Sequence[Record]) -> list[tuple[Source, Match | Refusal]]:
+    """What every source says of the first records of a file; the first refusal stands alone, as it decides."""
+    found: list[tuple[Source, Match | Refusal]] = []
+    for source in discover().values():
+        verdict = source.recognise(head)
+        if isinstance(verdict, Refusal):
+            return [(source, verdict)]
+        if verdict is not None:
+            found.append((source, verdict))
+    return found
+
+
+def discover() -> dict[str, Source]:
+    """Every source in this folder by name, in alphabetical order."""
+    found = {}
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if not module.name.startswith("_") and module.name != "registry":
+            source: Source = importlib.import_module(f"{__package__}.{module.name}").SOURCE
+            found[source.name] = source
+    return found

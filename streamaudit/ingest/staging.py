@@ -1,0 +1,201 @@
+"""One file's records parsed by DuckDB into ``scratch.staged``, and where the bad ones are: of large files a second pass
+finds it.
+
+The statements are static: a way to read the file's container, around a source's own SQL.
+"""
+
+import json
+from typing import Any
+
+from streamaudit.ingest.mapping import Mapping
+from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, InputFile, Reject
+from streamaudit.ingest.sources.registry import Source, parameters
+from streamaudit.store.connection import ReadFailure, reading
+from streamaudit.store.package_files import package_text
+from streamaudit.store.store import Store
+
+_USUAL_OBJECT_BYTES = 16 << 20
+# A plain file up to this size is read by one thread anyway, so that its records can be numbered at once.
+_NUMBERED_BYTES = 16 << 20
+
+# Fields of records that a container gives whole.
+_TAKEN_APART = """
+SELECT line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record, unnest(from_json(json, $structure))
+FROM ({read})
+"""
+_WHOLE = "SELECT json AS record FROM ({read})"
+# A record that comes out empty is unreadable; what exactly was wrong with it is found out by ``locate``.
+_REASON = """
+CASE
+    WHEN kind IS NULL THEN 'unreadable'
+    WHEN kind NOT IN ('llm', 'embedding') THEN NULL
+    WHEN $needs_id AND (call_id IS NULL OR call_id = '') THEN 'no id'
+    WHEN $needs_start AND start_time IS NULL THEN 'no start time'
+    WHEN start_time < TIMESTAMP '2000-01-01' OR start_time > TIMESTAMP '2100-01-01' THEN 'start time out of range'
+    WHEN duration_ms < 0 THEN 'ends before it starts'
+    WHEN duration_ms > 3.2e10 THEN 'duration out of range'
+    WHEN least(input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+        delivered_tokens, rendered_tokens) < 0 THEN 'negative token count'
+    WHEN greatest(input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+        delivered_tokens, rendered_tokens) > 1e9 THEN 'token count out of range'
+    WHEN least(cost_usd, input_cost_usd, output_cost_usd) < 0 THEN 'negative cost'
+END
+"""
+# A source names only the columns it has; here are those that every record is judged and told apart by.
+_JUDGED = """
+SELECT * FROM ({normalise})
+UNION ALL BY NAME
+SELECT call_id, start_time, duration_ms, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+    reasoning_tokens, delivered_tokens, rendered_tokens, cost_usd, input_cost_usd, output_cost_usd, input_hash
+FROM scratch.staged WHERE false
+"""
+_STAGE = """
+INSERT INTO scratch.staged BY NAME
+WITH records AS ({read})
+SELECT *, hash(*COLUMNS(* EXCLUDE (line, input_hash))) AS record_hash, {reason} AS reason
+FROM ({judged})
+"""
+_STAGE_MISSED = "INSERT INTO scratch.staged (line, reason) SELECT no, reason FROM ({missed})"
+_STAGED_REJECTS = "SELECT line, reason FROM scratch.staged WHERE reason IS NOT NULL ORDER BY line"
+_NUMBER_REJECTS = """
+WITH records AS ({read})
+SELECT line, reason FROM (SELECT *, {reason} AS reason FROM ({judged})) WHERE reason IS NOT NULL ORDER BY line
+"""
+
+_READ_FAILURES = {
+    "object_too_large": "a single object larger than 256 MB: split it first, for example with "
+    "jq -c '.[]' FILE > FILE.jsonl",
+    "gzip_truncated": "the gzip stream ends early: the file is incomplete, copy or download it again",
+    "gzip_damaged": "damaged gzip data: copy or download the file again",
+    "zstd_damaged": "damaged or incomplete zstd data: copy or download the file again",
+    "missing": "the file vanished while it was read",
+    "changed": "the file was overwritten while it was read: run the same command again",
+}
+_DAMAGE = {"gzip": "gzip_damaged", "zstd": "zstd_damaged", "none": "missing"}
+
+
+def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> None:
+    """Parse the file into ``scratch.staged``; a record longer than usual is read again with a larger buffer.
+
+    Raises ReadFailure when DuckDB cannot read the file as a whole.
+    """
+    read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _JUDGED.format(normalise=source.sql)
+    statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
+    bound = _bound(file, source, mapping, salt)
+    try:
+        _stage(store, file, statement, bound)
+    except ReadFailure as failure:
+        if failure.kind != "object_too_large":
+            raise
+        _stage(store, file, statement, {**bound, "object_bytes": longest_object(file)})
+
+
+def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
+    store.script(package_text("ingest", "staging.sql"))
+    store.script(file.container.forget)
+    with reading():
+        store.run(statement, bound)
+    if file.container.missed:
+        store.run(_STAGE_MISSED.format(missed=file.container.missed))
+
+
+def partial_parts(store: Store, file: InputFile) -> int:
+    """How many parts of the file say that they are not whole."""
+    if not file.container.partial:
+        return 0
+    with reading():
+        return int(store.one(file.container.partial, {**_places(file), "object_bytes": longest_object(file)})[0])
+
+
+def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> tuple[Reject, ...]:
+    """The rejects with their true lines, from a second pass that only a large file with rejects needs."""
+    if not store.one("SELECT count(reason) FROM scratch.staged")[0]:
+        return ()
+    try:
+        found = dict[int, list[str]]()
+        for record, reason in _rejected(store, file, source, mapping, salt):
+            found.setdefault(record, []).append(reason)
+        return tuple(file.container.locate(file, found))
+    except DAMAGED:
+        raise ReadFailure(_DAMAGE[file.compression]) from None
+
+
+def _rejected(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> list[tuple[int, str]]:
+    """The ordinal and the reason of each reject."""
+    if _is_numbered(file):
+        return store.query(_STAGED_REJECTS)
+    read = _read(file, source, mapping, numbered=True)
+    statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_JUDGED.format(normalise=source.sql))
+    bound = {**_bound(file, source, mapping, salt), "object_bytes": longest_object(file)}
+    container = file.container
+    store.script(container.forget)
+    with reading():
+        rejected = store.query(statement, bound)
+    missed = store.query(container.missed) if container.missed else []
+    store.script(container.forget)
+    return [*rejected, *missed]
+
+
+def _is_numbered(file: InputFile) -> bool:
+    """Whether records are numbered when they are read first."""
+    size = file.size if file.compression == "none" else 16 * file.size
+    return not file.container.numbered or size <= _NUMBERED_BYTES
+
+
+def whole_records(file: InputFile) -> tuple[str, dict[str, Any]]:
+    """A SELECT whose column ``record`` is every record of a file as it stands (NULL for what is no JSON), and what it
+    binds."""
+    return _WHOLE.format(read=file.container.read), {**_places(file), "every": True, "wanted": [""]}
+
+
+def structure(source: Source) -> str:
+    """The fields of a source as what ``from_json`` takes a record apart by."""
+    return "{" + ", ".join(f'"{name}": {json.dumps(kind)}' for name, kind in source.fields.items()) + "}"
+
+
+def longest_object(file: InputFile) -> int:
+    """The bytes that one record of a file may have: what the database makes room for, several times over."""
+    if file.compression != "none":
+        return MAX_OBJECT_BYTES // 2
+    return max(_USUAL_OBJECT_BYTES, min(file.size, MAX_OBJECT_BYTES // 2))
+
+
+def explain(file: InputFile, failure: ReadFailure) -> str:
+    """A failure to read a file, in words for its owner."""
+    try:
+        return _READ_FAILURES.get(failure.kind) or file.container.fault(file)
+    except DAMAGED:
+        return _READ_FAILURES[_DAMAGE[file.compression]]
+
+
+def _read(file: InputFile, source: Source, mapping: Mapping, *, numbered: bool) -> str:
+    container = file.container
+    # A table has no nested values; one that it has as text is opened with the whole record.
+    nested = {name for name, kind in source.fields.items() if kind not in ("VARCHAR", "JSON")}
+    if container.fields and not mapping.paths and not nested & file.settings.get("names", {}).keys():
+        return container.numbered_fields if numbered else container.fields
+    return _TAKEN_APART.format(read=(numbered and container.numbered) or container.read)
+
+
+def _bound(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict[str, Any]:
+    return {
+        **_places(file),
+        "columns": source.fields,
+        "structure": structure(source),
+        "texts": ["(text)", *(name for name, kind in source.fields.items() if kind == "VARCHAR")],
+        "jsons": ["(json)", *(name for name, kind in source.fields.items() if kind == "JSON")],
+        "every": bool(mapping.paths),
+        "wanted": list(source.fields),
+        "salt": salt,
+        "needs_id": source.id_field is not None,
+        "needs_start": source.time_field is not None,
+        "mapped": bool(mapping.paths),
+        **parameters(mapping),
+    }
+
+
+def _places(file: InputFile) -> dict[str, Any]:
+    return {
+        "files": [str(file.path)], "compression": file.compression, "object_bytes": _USUAL_OBJECT_BYTES,
+        **file.settings,
+    }  # fmt: skip

@@ -1,0 +1,267 @@
+"""What only a whole trace can tell: which of nested calls is the one to count, the route by walking up, and the
+dimensions an enclosing step carries. Recomputed for the touched traces inside the load's transaction, because parent
+and child may come in different files and in any order.
+"""
+
+from streamaudit.store.store import Store
+
+# The traces of the file, and those of loads whose keys were forgotten since a better one has appeared.
+_TOUCHED = """
+CREATE OR REPLACE TEMP TABLE touched AS
+SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reason IS NULL
+UNION
+FROM forgotten_traces
+"""
+
+_HAS_STEPS = """
+SELECT EXISTS (FROM scratch.staged WHERE parent_id IS NOT NULL OR kind = 'span') OR EXISTS (FROM forgotten_traces)
+"""
+
+# The first file of a source, with a trace a call: nothing can be shared, and the dear question need not be asked.
+_STANDS_ALONE = """
+SELECT NOT EXISTS (FROM store.loads WHERE source = getvariable('source'))
+    AND (SELECT count(*) FROM touched) = (SELECT count(trace_id) FROM scratch.staged WHERE reason IS NULL)
+"""
+
+_SHARES_TRACES = """
+SELECT
+    EXISTS (FROM store.spans SEMI JOIN touched USING (trace_id) WHERE source = getvariable('source'))
+    OR EXISTS (
+        SELECT trace_id FROM store.calls SEMI JOIN touched USING (trace_id)
+        WHERE source = getvariable('source')
+        GROUP BY trace_id HAVING count(*) > 1
+    )
+"""
+
+_NO_NODES = "CREATE OR REPLACE TEMP TABLE nodes (response_id VARCHAR)"
+
+_NODES = """
+CREATE OR REPLACE TEMP TABLE nodes AS
+SELECT
+    trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation, start_time, end_time,
+    output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
+    CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
+    CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
+    CASE WHEN NOT list_contains(inherited, 'user_id') OR inherited IS NULL THEN user_id END AS user_id,
+    CASE WHEN NOT list_contains(inherited, 'session_id') OR inherited IS NULL THEN session_id END AS session_id,
+    CASE WHEN NOT list_contains(inherited, 'deploy') OR inherited IS NULL THEN deploy END AS deploy,
+    CASE WHEN NOT list_contains(inherited, 'environment') OR inherited IS NULL THEN environment END AS environment,
+    CASE WHEN NOT list_contains(inherited, 'service') OR inherited IS NULL THEN service END AS service
+FROM store.calls SEMI JOIN touched USING (trace_id)
+WHERE source = getvariable('source')
+UNION ALL
+SELECT
+    trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false,
+    route, tenant, user_id, session_id, deploy, environment, service
+FROM store.spans SEMI JOIN touched USING (trace_id)
+-- An id that came as a step once and as a call later is one node, or walking up would double at every level.
+ANTI JOIN (SELECT call_id AS span_id FROM store.calls WHERE source = getvariable('source')) USING (span_id)
+WHERE source = getvariable('source')
+"""
+
+# Each call with every step above it; the depth bound ends a cycle of parents.
+_ANCESTRY = """
+CREATE OR REPLACE TEMP TABLE ancestry AS
+WITH RECURSIVE up AS (
+    SELECT trace_id, node_id AS call_id, parent_id AS above_id, 1 AS depth FROM nodes
+    WHERE is_call AND parent_id IS NOT NULL AND parent_id <> node_id
+    UNION ALL
+    SELECT up.trace_id, up.call_id, nodes.parent_id, up.depth + 1
+    FROM up JOIN nodes ON nodes.trace_id = up.trace_id AND nodes.node_id = up.above_id
+    WHERE nodes.parent_id IS NOT NULL AND nodes.parent_id <> up.call_id AND up.depth < 64
+)
+SELECT up.call_id, up.depth, nodes.*
+FROM up JOIN nodes ON nodes.trace_id = up.trace_id AND nodes.node_id = up.above_id
+"""
+
+# An outer LLM step is the same call as the nested ones when it repeats them: the deepest are counted. What it repeats
+# is the usage of the innermost steps that have any, since those between repeat it too.
+_NESTED = """
+CREATE OR REPLACE TEMP TABLE nested AS
+WITH inside AS (
+    SELECT
+        above.node_id AS call_id, above.output_tokens AS outer_tokens, inner_call.node_id, inner_call.output_tokens,
+        above.model IS NOT DISTINCT FROM inner_call.model
+            AND coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true)
+            AS same_model,
+        inner_call.is_engine AND NOT above.is_engine AS is_served
+    FROM ancestry AS above
+    JOIN nodes AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
+    WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
+)
+SELECT call_id
+FROM inside
+WHERE NOT is_served
+GROUP BY call_id
+HAVING ($nested_rule = 'same_model' AND bool_or(same_model))
+    OR (
+        $nested_rule = 'repeats_usage'
+        AND any_value(outer_tokens) >= sum(output_tokens) FILTER (
+            node_id NOT IN (SELECT call_id FROM inside WHERE output_tokens IS NOT NULL))
+    )
+UNION
+-- An engine's own record of the request is inside its client's, which knows when the first token arrived.
+SELECT node_id FROM inside WHERE is_served
+"""
+
+_DEEPEST_ONLY = """
+UPDATE store.calls AS calls
+SET counted = NOT outer_call, uncounted_reason = CASE WHEN outer_call THEN 'nested' END
+FROM (SELECT node_id, node_id IN (SELECT call_id FROM nested) AS outer_call FROM nodes WHERE is_call) AS seen
+WHERE calls.source = getvariable('source') AND calls.call_id = seen.node_id
+    AND outer_call <> (calls.uncounted_reason IS NOT DISTINCT FROM 'nested')
+"""
+
+# The nearest enclosing step that has a value gives it; else the whole trace, when all its steps that have one agree.
+_INHERIT = """
+CREATE OR REPLACE TEMP TABLE inheritance AS
+WITH nearest AS (
+    SELECT
+        call_id,
+        arg_min(route, depth) FILTER (route IS NOT NULL) AS route,
+        arg_min(tenant, depth) FILTER (tenant IS NOT NULL) AS tenant,
+        arg_min(user_id, depth) FILTER (user_id IS NOT NULL) AS user_id,
+        arg_min(session_id, depth) FILTER (session_id IS NOT NULL) AS session_id,
+        arg_min(deploy, depth) FILTER (deploy IS NOT NULL) AS deploy,
+        arg_min(environment, depth) FILTER (environment IS NOT NULL) AS environment,
+        arg_min(service, depth) FILTER (service IS NOT NULL) AS service,
+        arg_max(name, depth) FILTER (name IS NOT NULL) AS root_name
+    FROM ancestry GROUP BY call_id
+), whole_trace AS (
+    SELECT
+        trace_id,
+        CASE WHEN count(DISTINCT route) = 1 THEN min(route) END AS route,
+        CASE WHEN count(DISTINCT tenant) = 1 THEN min(tenant) END AS tenant,
+        CASE WHEN count(DISTINCT user_id) = 1 THEN min(user_id) END AS user_id,
+        CASE WHEN count(DISTINCT session_id) = 1 THEN min(session_id) END AS session_id,
+        CASE WHEN count(DISTINCT deploy) = 1 THEN min(deploy) END AS deploy,
+        CASE WHEN count(DISTINCT environment) = 1 THEN min(environment) END AS environment,
+        CASE WHEN count(DISTINCT service) = 1 THEN min(service) END AS service
+    FROM nodes GROUP BY trace_id
+), filled AS (
+    SELECT
+        n.node_id AS call_id,
+        CASE
+            WHEN $route_by_ancestor THEN coalesce(a.root_name, n.name)
+            ELSE coalesce(n.route, a.route, w.route)
+        END AS route,
+        coalesce(n.tenant, a.tenant, w.tenant) AS tenant,
+        coalesce(n.user_id, a.user_id, w.user_id) AS user_id,
+        coalesce(n.session_id, a.session_id, w.session_id) AS session_id,
+        coalesce(n.deploy, a.deploy, w.deploy) AS deploy,
+        coalesce(n.environment, a.environment, w.environment) AS environment,
+        coalesce(n.service, a.service, w.service) AS service,
+        nullif(list_filter([
+            CASE WHEN NOT $route_by_ancestor AND n.route IS NULL AND coalesce(a.route, w.route) IS NOT NULL
+                THEN 'route' END,
+            CASE WHEN n.tenant IS NULL AND coalesce(a.tenant, w.tenant) IS NOT NULL THEN 'tenant' END,
+            CASE WHEN n.user_id IS NULL AND coalesce(a.user_id, w.user_id) IS NOT NULL THEN 'user_id' END,
+            CASE WHEN n.session_id IS NULL AND coalesce(a.session_id, w.session_id) IS NOT NULL THEN 'session_id' END,
+            CASE WHEN n.deploy IS NULL AND coalesce(a.deploy, w.deploy) IS NOT NULL THEN 'deploy' END,
+            CASE WHEN n.environment IS NULL AND coalesce(a.environment, w.environment) IS NOT NULL
+                THEN 'environment' END,
+            CASE WHEN n.service IS NULL AND coalesce(a.service, w.service) IS NOT NULL THEN 'service' END
+        ], lambda x: x IS NOT NULL), []) AS inherited
+    FROM nodes AS n
+    LEFT JOIN nearest AS a ON a.call_id = n.node_id
+    LEFT JOIN whole_trace AS w ON w.trace_id = n.trace_id
+    WHERE n.is_call
+)
+SELECT filled.* FROM filled JOIN store.calls AS calls
+    ON calls.source = getvariable('source') AND calls.call_id = filled.call_id
+WHERE (calls.route, calls.tenant, calls.user_id, calls.session_id, calls.deploy, calls.environment, calls.service,
+        calls.inherited)
+    IS DISTINCT FROM (filled.route, filled.tenant, filled.user_id, filled.session_id, filled.deploy,
+        filled.environment, filled.service, filled.inherited)
+"""
+
+_FILL = """
+UPDATE store.calls AS calls
+SET route = i.route, tenant = i.tenant, user_id = i.user_id, session_id = i.session_id, deploy = i.deploy,
+    environment = i.environment, service = i.service, inherited = i.inherited
+FROM inheritance AS i
+WHERE calls.source = getvariable('source') AND calls.call_id = i.call_id
+"""
+
+# One response exported by two sources is one bill: the source with the better usage keeps it, whichever came first.
+_SHARED_RESPONSES = """
+CREATE OR REPLACE TEMP TABLE shared AS
+WITH seen AS (
+    SELECT source, call_id, response_id, usage_basis, output_tokens
+    FROM store.calls SEMI JOIN touched_responses USING (response_id)
+    WHERE uncounted_reason IS DISTINCT FROM 'nested'
+), kept AS (
+    -- An id that one source gives to several calls is a placeholder and identifies nothing.
+    SELECT
+        response_id,
+        CASE WHEN count(*) = count(DISTINCT source) THEN count(DISTINCT source) ELSE 1 END AS sources,
+        first(source ORDER BY
+            usage_rank(usage_basis) DESC,
+            output_tokens DESC NULLS LAST, source
+        ) AS source
+    FROM seen GROUP BY response_id
+)
+SELECT seen.source, seen.call_id, kept.sources = 1 OR seen.source = kept.source AS counted
+FROM seen JOIN kept USING (response_id)
+"""
+
+_COUNT_ONCE = """
+UPDATE store.calls AS calls
+SET counted = shared.counted, uncounted_reason = CASE WHEN NOT shared.counted THEN 'same_response' END
+FROM shared
+WHERE calls.source = shared.source AND calls.call_id = shared.call_id AND calls.counted <> shared.counted
+"""
+
+
+# The responses of the file, of its traces, and of versions of calls that it put out of the store.
+_TOUCHED_RESPONSES = """
+CREATE OR REPLACE TEMP TABLE touched_responses AS
+SELECT response_id FROM scratch.staged WHERE response_id IS NOT NULL AND reason IS NULL
+UNION
+SELECT response_id FROM nodes WHERE response_id IS NOT NULL
+UNION
+SELECT response_id FROM removed WHERE response_id IS NOT NULL
+"""
+
+
+def recompute(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
+    """Bring the traces and responses of the staged file up to date; a no-op for sources without steps."""
+    store.run(_TOUCHED)
+    if store.one(_HAS_STEPS)[0] or (not store.one(_STANDS_ALONE)[0] and store.one(_SHARES_TRACES)[0]):
+        _recompute_traces(store, nested_rule, route_by_ancestor)
+    else:
+        store.run(_NO_NODES)
+        if route_by_ancestor:
+            store.run("UPDATE store.calls SET route = name WHERE load_id = getvariable('load_id')")
+    store.run(_TOUCHED_RESPONSES)
+    recompute_responses(store)
+
+
+def recompute_remaining(store: Store, source: str, nested_rule: str, route_by_ancestor: bool) -> None:
+    """Bring up to date what is left of the traces in ``removed_traces`` (source, trace_id)."""
+    store.run("SET VARIABLE source = $source", {"source": source})
+    store.run(_REMAINING)
+    _recompute_traces(store, nested_rule, route_by_ancestor)
+    store.run("INSERT INTO touched_responses SELECT response_id FROM nodes WHERE response_id IS NOT NULL")
+
+
+_REMAINING = """
+CREATE OR REPLACE TEMP TABLE touched AS
+SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND source = getvariable('source')
+"""
+
+
+def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
+    store.run(_NODES)
+    store.run(_ANCESTRY)
+    store.run(_NESTED, {"nested_rule": nested_rule})
+    store.run(_DEEPEST_ONLY)
+    store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
+    store.run(_FILL)
+
+
+def recompute_responses(store: Store) -> None:
+    """Count each response in ``touched_responses`` once, whichever sources have it."""
+    if store.one("SELECT EXISTS (FROM touched_responses)")[0]:
+        store.run(_SHARED_RESPONSES)
+        store.run(_COUNT_ONCE)

@@ -1,0 +1,44 @@
+"""What the staged records of a file say against their own latencies: kept for being rare, or ends that many share."""
+
+from streamaudit.store.store import Store
+
+_DIVERSE = "SELECT count(*) FROM scratch.staged WHERE for_diversity AND kind IN ('llm', 'embedding') AND reason IS NULL"
+
+_SHARED = """
+WITH traces AS (
+    SELECT
+        trace_id,
+        -- A clock of whole seconds gives many spans one end.
+        min(ends) = max(ends) AND min(start_time) < max(start_time) AND microsecond(min(ends)) % 1000000 <> 0 AS same
+    FROM (
+        SELECT trace_id, start_time,
+            coalesce(end_time, start_time + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS ends
+        FROM scratch.staged WHERE reason IS NULL AND trace_id IS NOT NULL AND start_time IS NOT NULL
+    )
+    WHERE ends IS NOT NULL
+    GROUP BY trace_id HAVING count(*) >= 3
+), branching AS (
+    -- A parent ends with its last child, so a chain has one end; steps beside each other do not.
+    SELECT trace_id
+    FROM scratch.staged SEMI JOIN (FROM traces WHERE same) USING (trace_id)
+    WHERE reason IS NULL
+    GROUP BY trace_id
+    HAVING count(parent_id) >= count(*) - 1 AND count(*) - count(DISTINCT parent_id) >= 2
+        AND count(DISTINCT start_time) >= 3
+)
+SELECT CASE WHEN (SELECT count(*) FROM branching) * 2 > (SELECT count(*) FROM traces)
+    THEN (SELECT count(*) FROM branching) ELSE 0 END
+"""
+_HAS_PARENTS = "SELECT count(parent_id) FROM scratch.staged"
+
+
+def for_diversity(store: Store) -> int:
+    """How many staged calls were kept because they are rare, and are no sample of the traffic."""
+    return int(store.one(_DIVERSE)[0])
+
+
+def shared_ends(store: Store) -> int:
+    """How many traces have steps beside each other that began apart and all ended within one microsecond, as an
+    exporter writes that stamps whole batches (Mastra, mastra-ai/mastra#14474); 0 unless most traces of three spans and
+    more are such."""
+    return int(store.one(_SHARED)[0]) if store.one(_HAS_PARENTS)[0] else 0

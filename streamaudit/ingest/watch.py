@@ -1,0 +1,59 @@
+"""Following paths: which files are to be read now, look after look."""
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from streamaudit.errors import InputError
+from streamaudit.ingest.readers.reader import expand
+
+GROWING = (".jsonl", ".ndjson")
+"""Files of lines are read while they grow; all others once nobody has written to them between two looks."""
+
+_Stamp = tuple[int, int, int]
+
+
+class Watch:
+    """Paths that are looked at again and again. A file is due when it is new or another one than when it was last read;
+    a path that is not there yet is waited for."""
+
+    def __init__(self, paths: list[str], every_s: float) -> None:
+        self._paths, self._every_s = paths, every_s
+        self._read: dict[str, _Stamp] = {}
+        self._seen: dict[str, _Stamp] = {}
+
+    def looks(self) -> Iterator[dict[str, bool]]:
+        """The files to read at each look that finds any, as ``expand`` gives them; for ever."""
+        while True:
+            found = _stamps(self._paths)
+            due = {name: sought for name, (sought, stamp) in found.items() if self._is_due(name, stamp)}
+            self._read |= {name: found[name][1] for name in due}
+            self._seen = {name: stamp for name, (_, stamp) in found.items()}
+            if due:
+                yield due
+            time.sleep(self._every_s)
+
+    def again(self, names: Iterable[str]) -> None:
+        """These could not be read: they are due at the next look."""
+        for name in names:
+            self._read.pop(name, None)
+
+    def _is_due(self, name: str, stamp: _Stamp) -> bool:
+        return self._read.get(name) != stamp and (_grows(name) or self._seen.get(name) == stamp)
+
+
+def _grows(name: str) -> bool:
+    return name.lower().endswith(GROWING)
+
+
+def _stamps(paths: list[str]) -> dict[str, tuple[bool, _Stamp]]:
+    found: dict[str, tuple[bool, _Stamp]] = {}
+    for path in paths:
+        try:
+            for name, sought in expand([path]).items():
+                facts = Path(name).stat()
+                if facts.st_size:
+                    found[name] = (sought, (facts.st_ino, facts.st_size, facts.st_mtime_ns))
+        except (InputError, OSError):
+            continue
+    return found

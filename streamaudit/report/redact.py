@@ -1,0 +1,65 @@
+"""Aliases in place of values: for a report that leaves the house. The same value has the same alias in every report of
+a store, and nobody without the store can tell which value it stands for or compute it from a guess."""
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from dataclasses import replace
+
+from streamaudit.report.model import Report, Row, Table, Value
+
+
+def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
+    """The report with the values of these dimensions replaced, in every table that has such a column, and without
+    filters, which would name them. A table of facts (``figure``, ``value``) has them in rows; there, and in the tables
+    beside it, every text that is such a value is replaced."""
+
+    stated: dict[Value, Value] = {
+        value: alias(name, value, key) for name, value in _stated(report) if name in dimensions
+    }
+
+    def hidden(table: Table) -> Table:
+        names = [column.name for column in table.columns]
+        # A group is called what its members may be called, so it is hidden with any of them.
+        places = {
+            index: name.removeprefix("from_")
+            for index, name in enumerate(names)
+            if name.removeprefix("from_") in dimensions or name.startswith("group:")
+        }
+        named = {
+            index: names.index(column.dimension_from) for index, column in enumerate(table.columns)
+            if column.dimension_from
+        }  # fmt: skip
+        if not places and not stated and not named:
+            return table
+
+        def shown(index: int, row: Row) -> Value:
+            dimension = places.get(index)
+            if index in named and (row[named[index]] in dimensions):
+                dimension = str(row[named[index]])
+            return alias(dimension, row[index], key) if dimension else stated.get(row[index], row[index])
+
+        rows = tuple(tuple(shown(index, row) for index in range(len(row))) for row in table.rows)
+        return replace(table, rows=rows)
+
+    filters = dict.fromkeys(report.filters, "(redacted)")
+    return replace(report, tables=tuple(hidden(table) for table in report.tables), filters=filters)
+
+
+def alias(dimension: str, value: Value, key: str) -> str | None:
+    """What stands for a value of a dimension; nothing for the lack of one."""
+    if value is None:
+        return None
+    digest = hmac.new(key.encode(), f"{dimension}\0{value}".encode(), hashlib.sha256).hexdigest()
+    return f"{dimension}-{digest[:8]}"
+
+
+def _stated(report: Report) -> Iterator[tuple[str, str]]:
+    """The figures that tables of facts give as texts, by name."""
+    for table in report.tables:
+        names = [column.name for column in table.columns]
+        if "figure" in names and "value" in names:
+            for row in table.rows:
+                value = row[names.index("value")]
+                if isinstance(value, str):
+                    yield str(row[names.index("figure")]), value

@@ -1,0 +1,118 @@
+"""What all charts share: colours by role, texts, and the way to SVG.
+
+All texts are data to Vega, never expressions or addresses, and the drawing has no access to any file or network.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from streamaudit.errors import UsageError
+from streamaudit.report import escape
+from streamaudit.report.model import Table, Value
+from streamaudit.report.render._grid import grid
+from streamaudit.report.render._layout import shorten
+from streamaudit.report.render._numbers import NUMBERS
+
+if TYPE_CHECKING:
+    import altair
+
+GROUPS, INTERVALS = 12, 30
+"""How many groups, or comparisons, a picture holds; the table beside it has all."""
+COLOURS = {
+    "ink": "#1f2933", "quiet": "#5b6770", "line": "#d9dee2", "paper": "#fffffe",
+    "a": "#0b6fa4", "b": "#d98300", "c": "#5a4fa2", "d": "#8a949c", "bad": "#b5421a", "good": "#0c7c66",
+}  # fmt: skip
+"""By role. Blue, orange, violet and grey differ in lightness too, so that no kind of colour vision mixes them up."""
+_FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+
+Spec = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One chart: its title, what it says in a sentence for who cannot see it, and its drawing at a width."""
+
+    table: str
+    title: str
+    description: str
+    draw: Callable[[int], Spec]
+
+    def spec(self, width: int) -> Spec:
+        """The drawing at a width; UsageError where the optional packages are not installed."""
+        try:
+            return self.draw(width)
+        except ImportError:
+            raise missing() from None
+
+
+def svg(spec: Spec) -> str:
+    """A chart as SVG text."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise missing() from None
+    # No address is allowed, so a chart can load nothing.
+    drawn = vl_convert.vegalite_to_svg(_themed(spec), vl_version="6.4", allowed_base_urls=[])
+    return re.sub(r' style="[^"]*"', "", drawn)  # a page's policy allows none
+
+
+def missing() -> UsageError:
+    """What to do where the optional packages are not installed."""
+    return UsageError("pictures and pages need more packages", "pip install 'streamaudit[html]'")
+
+
+def _themed(spec: Spec) -> Spec:
+    ink, quiet, line = COLOURS["ink"], COLOURS["quiet"], COLOURS["line"]
+    axis = {
+        "labelColor": quiet, "titleColor": quiet, "gridColor": line, "domainColor": line, "tickColor": line,
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelFont": _FONT, "titleFont": _FONT,
+    }  # fmt: skip
+    config = {
+        "font": _FONT, "axis": axis, "view": {"stroke": None},
+        "title": {"color": ink, "subtitleColor": quiet, "font": _FONT, "subtitleFont": _FONT},
+        "legend": {"labelColor": ink, "labelFontSize": 12, "labelLimit": 220, "symbolStrokeWidth": 0},
+        "text": {"color": ink, "fontSize": 12, "font": _FONT},
+    }  # fmt: skip
+    return {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "background": None, "config": config, **spec}
+
+
+def heading(text: str, size: int = 13) -> Spec:
+    return {"text": text, "anchor": "start", "fontSize": size, "fontWeight": 600, "offset": 6}
+
+
+def safe(text: str, width: int = 60) -> str:
+    return shorten(escape.terminal(text), width)
+
+
+def chart(rows: list[dict[str, Any]]) -> "altair.Chart":
+    """A chart without marks over these rows."""
+    import altair as alt
+
+    return alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
+
+
+def plain(chart: Any) -> Spec:
+    spec: Spec = chart.to_dict(validate=False, context={"datasets": {}})
+    for name in ("$schema", "config"):
+        spec.pop(name, None)
+    return spec
+
+
+def names_of(table: Table, count: int, width: int) -> list[str]:
+    """A distinct name for each of the first rows, short enough for an axis."""
+    if not table.by:
+        return ["total"] * min(len(table.rows), count)
+    cells = grid(table, None, escape.terminal).rows
+    names = [" · ".join(cell.text for cell in row[: len(table.by)] if cell.text) for row in cells[:count]]
+    short = [shorten(name, width) for name in names]
+    return [f"{name} ({index + 1})" if short.count(name) > 1 else name for index, name in enumerate(short)]
+
+
+def change_text(ratio: float) -> str:
+    return f"{'+' if ratio > 0 else ''}{NUMBERS['ratio'](ratio)}"
+
+
+def number(value: Value) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

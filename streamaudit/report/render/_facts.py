@@ -1,0 +1,172 @@
+"""Facts under headings: a label, its figures, and sentences that take what room is left, broken into lines."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rich.cells import cell_len
+
+from streamaudit.report import escape
+from streamaudit.report.model import Column, Row, Table, Unit, Value
+from streamaudit.report.render import _text
+from streamaudit.report.render._grid import Cell, Escape, Grid, Heading, marked, writer
+from streamaudit.report.render._layout import Line, fold, pad
+from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, known
+from streamaudit.report.render.formats import Screen
+
+_VALUE_CAP, _VALUE_MIN = 26, 14
+_PROSE_MIN, _PROSE_GOOD = 24, 28
+_INDENT = 2
+_BAR, _SHARE = 10, 7
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """One row as texts: what it stands under, its label, its figures, its sentences."""
+
+    group: str
+    label: str
+    figures: list[str]
+    prose: list[str]
+
+
+def draw(table: Table, screen: Screen) -> list[Line]:
+    """The lines of a table of facts."""
+
+    def safe(text: str) -> str:
+        return escape.terminal(text, unicode=screen.unicode)
+
+    columns = _columns(table, screen.wide)
+    facts = [_fact(table, index, row, columns, safe, screen) for index, row in enumerate(table.rows)]
+    if not facts:
+        return [Line(_text.NO_ROWS, "dim")]
+    label = max(cell_len(fact.label) for fact in facts)
+    cap = _VALUE_CAP if screen.width is None else max(screen.width - label - _INDENT - 4 - _PROSE_GOOD, _VALUE_MIN)
+    cap = min(cap, _VALUE_CAP)
+    widths = [min(max(cell_len(fact.figures[i]) for fact in facts), cap) for i in range(len(columns.figures))]
+    right = [_numeric(table, column) for column in columns.figures]
+    lines: list[Line] = []
+    group = None
+    for fact in facts:
+        if fact.group != group:
+            lines += [Line("")] if lines else []
+            lines += [Line(fact.group, "bold")] if table.by else []
+            group = fact.group
+        lines += map(Line, _lines(fact, label, widths, right, screen.width))
+    return lines
+
+
+def shows_unknown(table: Table) -> bool:
+    """Whether a dash stands for a figure."""
+    figures = [table.position(column.name) for column in _columns(table, wide=True).figures]
+    return any(not known(row[index]) for row in table.rows for index in figures)
+
+
+def grid(table: Table, escape: Escape) -> Grid:
+    """The same facts as a grid, for formats that have tables of their own."""
+    columns = _columns(table, wide=False)
+    dimensions = [column for column in table.columns if column.name in table.by]
+    shown = [*dimensions, columns.label, *columns.figures, *columns.prose]
+    headings = tuple(
+        Heading(escape(header(column)), column in dimensions, column in columns.figures and _numeric(table, column))
+        for column in shown
+    )
+    rows: list[Sequence[Cell]] = [
+        [
+            Cell("") if column in columns.prose and row[table.position(column.name)] is None
+            else _cell(table, index, row, column, escape)
+            for column in shown
+        ]
+        for index, row in enumerate(table.rows)
+    ]  # fmt: skip
+    return Grid(escape(table.title), headings, rows, shows_unknown=shows_unknown(table))
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    label: Column
+    figures: list[Column]
+    prose: list[Column]
+
+
+def _columns(table: Table, wide: bool) -> _Columns:
+    own = [column for column in table.columns if column.name not in (*table.by, "unit") and (wide or not column.wide)]
+    return _Columns(own[0], [one for one in own[1:] if not one.prose], [one for one in own[1:] if one.prose])
+
+
+def _fact(table: Table, index: int, row: Row, columns: _Columns, escape: Escape, screen: Screen) -> _Fact:
+    def text(column: Column) -> str:
+        return _cell(table, index, row, column, escape).text
+
+    group = ", ".join(text(column) for column in table.columns if column.name in table.by)
+    figures = [_figure(row[table.position(column.name)], text(column), column, screen) for column in columns.figures]
+    prose = [
+        (f"{header(column)}: " if place else "") + text(column)
+        for place, column in enumerate(columns.prose)
+        if row[table.position(column.name)] is not None
+    ]
+    return _Fact(group, text(columns.label), figures, prose)
+
+
+def _cell(table: Table, index: int, row: Row, column: Column, escape: Escape) -> Cell:
+    value = row[table.position(column.name)]
+    cell = (
+        Cell(escape(value)) if column.prose and isinstance(value, str) else _written(table, row, column, value, escape)
+    )
+    mark = table.marks.get((index, column.name))
+    return marked(cell, mark, value, escape) if mark else cell
+
+
+def _written(table: Table, row: Row, column: Column, value: Value, escape: Escape) -> Cell:
+    unit = _unit(table, row) if column.name == "value" else column.unit
+    return writer(replace(column, unit=unit), [value], escape)(value)
+
+
+def _unit(table: Table, row: Row) -> Unit | None:
+    name = next((row[index] for index, column in enumerate(table.columns) if column.name == "unit"), None)
+    return next((unit for unit in NUMBERS if unit == name), None)
+
+
+def _numeric(table: Table, column: Column) -> bool:
+    values = [row[table.position(column.name)] for row in table.rows]
+    return column.name != "value" and column.unit != "ratio" and not any(isinstance(one, str | bool) for one in values)
+
+
+def _figure(value: Value, text: str, column: Column, screen: Screen) -> str:
+    """A figure; a share is drawn small before it: an empty track for none, and no track where it is unknown."""
+    if column.unit != "ratio" or not isinstance(value, int | float) or not known(value):
+        return text
+    full, empty = ("█", "░") if screen.drawing else ("#", ".")
+    filled = max(round(min(value, 1.0) * _BAR), 1) if value > 0 else 0
+    filled = min(filled, _BAR - 1) if value < 1 else filled
+    return f"{full * filled}{empty * (_BAR - filled)} {text:>{_SHARE}}"
+
+
+def _lines(
+    fact: _Fact, label: int, widths: Sequence[int], right: Sequence[bool], width: int | None
+) -> Iterator[str]:  # fmt: skip
+    """One fact: sentences beside the figures, or below them where too little room is left."""
+    line = " " * _INDENT + pad(fact.label, label)
+    for text, room, numeric in zip(fact.figures, widths, right, strict=True):
+        space = " " * max(room - cell_len(text), 0)
+        line += "  " + (space + text if numeric and text != UNKNOWN else text + space)
+    line = line.rstrip()
+    start = _INDENT + label + sum(room + 2 for room in widths) + 2
+    beside = width is None or width - start >= _PROSE_MIN
+    below = " " * 2 * _INDENT
+    if width is not None and cell_len(line) > width:
+        # Too long for any place beside its label.
+        yield " " * _INDENT + fact.label
+        for text in fact.figures:
+            yield from (below + part for part in fold(text, width - len(below)))
+        line = ""
+    indent = " " * start if beside else below
+    parts = [part for text in fact.prose for part in _broken(text, width, len(indent))]
+    if line and parts and beside and cell_len(line) + 2 <= start:
+        line = pad(line, start) + parts.pop(0)
+    if line:
+        yield line
+    yield from (indent + part for part in parts)
+
+
+def _broken(text: str, width: int | None, indent: int) -> Iterator[str]:
+    return iter([text]) if width is None else fold(text, width - indent)

@@ -1,0 +1,174 @@
+"""From a table of raw values to a grid of texts: which columns are seen, and what each cell says."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from streamaudit.report.model import ROWS, Column, Mark, Report, Row, Table, Value
+from streamaudit.report.render import _text
+from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, known, moments
+
+
+class Cell(NamedTuple):
+    """A cell in two parts, so that figures of one column line up: the number, and its unit and mark after it."""
+
+    head: str
+    tail: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.head + self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """One visible column: its text, whether it is a dimension, whether it holds figures (set to the right), whether its
+    names must never be shortened, and whether others go first where there is no room."""
+
+    text: str
+    dimension: bool
+    figure: bool
+    whole: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table for the eye; all texts are escaped. ``rest`` and ``total`` are indexes of rows, or None."""
+
+    title: str
+    headings: tuple[Heading, ...]
+    rows: list[Sequence[Cell]]
+    rest: int | None = None
+    total: int | None = None
+    shows_unknown: bool = False
+
+
+Escape = Callable[[str], str]
+
+
+def sections(report: Report) -> list[tuple[Table, Table | None]]:
+    """The report's tables in order, without those that stand aside; a total with the columns of the table before it is
+    shown as that table's last row."""
+    found: list[tuple[Table, Table | None]] = []
+    for table in (one for one in report.tables if not one.aside):
+        if found and found[-1][1] is None and _is_total_of(table, found[-1][0]):
+            found[-1] = (found[-1][0], table)
+        else:
+            found.append((table, None))
+    return found
+
+
+def markers(report: Report, table: Table) -> Table | None:
+    """The table that holds a histogram's percentiles."""
+    return next((other for other in report.tables if other.name == table.markers_from), None)
+
+
+def grid(table: Table, total: Table | None, escape: Escape, wide: bool = False) -> Grid:
+    """What is shown of a table, and of its total as the last row."""
+    shown = [i for i, c in enumerate(table.columns) if wide or not c.wide or c.name in table.by]
+    columns = [_cells(table, index, escape) for index in shown]
+    headings = tuple(_heading(table, index, escape) for index in shown)
+    rows: list[Sequence[Cell]] = list(zip(*columns, strict=True))
+    for index in sorted(table.breaks, reverse=True):
+        rows.insert(index, [_break(table, table.columns[place].name, index) for place in shown])
+    result = Grid(escape(table.title), headings, rows, table.rest_row)
+    if total is not None:
+        figures = tuple(column for column in table.columns if column.name not in table.by)
+        result = _with_total(result, grid(replace(total, columns=figures), None, escape, wide))
+    # A name that is not there is no figure that is unknown.
+    places = [place for place, heading in enumerate(headings) if heading.figure]
+    dash = any(row[place].head == UNKNOWN for row in result.rows for place in places)
+    return replace(result, shows_unknown=dash)
+
+
+def _is_total_of(table: Table, other: Table) -> bool:
+    if table.name != "total" or len(table.rows) != 1 or not other.by or other.shape not in ROWS:
+        return False
+    return [c.name for c in table.columns] == [c.name for c in other.columns if c.name not in other.by]
+
+
+def _with_total(groups: Grid, total: Grid) -> Grid:
+    dimensions = sum(heading.dimension for heading in groups.headings)
+    label = [Cell("total"), *[Cell("")] * (dimensions - 1)]
+    return replace(groups, rows=[*groups.rows, [*label, *total.rows[0]]], total=len(groups.rows))
+
+
+def _heading(table: Table, index: int, escape: Escape) -> Heading:
+    column = table.columns[index]
+    dimension = column.name in table.by
+    text = any(isinstance(row[index], str | bool | datetime) for row in table.rows)
+    figure = not dimension and (column.unit is not None or not text)
+    return Heading(escape(header(column)), dimension, figure, column.whole, column.kept)
+
+
+def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
+    column = table.columns[index]
+    if column.unit_from:
+        units = [row[table.position(column.unit_from)] for row in table.rows]
+        cells = [of_unit(column, unit, row[index], escape) for unit, row in zip(units, table.rows, strict=True)]
+    else:
+        write = writer(column, [row[index] for row in table.rows], escape)
+        cells = [write(row[index]) for row in table.rows]
+    for (row, name), mark in table.marks.items():
+        if name == column.name:
+            cells[row] = marked(cells[row], mark, table.rows[row][index], escape)
+    if table.rest_row is not None and column.name in table.by:
+        cells[table.rest_row] = Cell(_text.rest(table) if column.name == table.by[0] else "")
+    return cells
+
+
+def _break(table: Table, name: str, index: int) -> Cell:
+    """What a column says between two rows of which it is different from then on."""
+    if name in table.by:
+        return Cell("." * 10)
+    change = table.breaks[index].get(name)
+    if change is None:
+        return Cell("")
+    number, space, unit = NUMBERS["ratio"](change).partition(" ")
+    return Cell(("+" if change > 0 else "") + number, space + unit)
+
+
+def of_unit(column: Column, unit: Value, value: Value, escape: Escape) -> Cell:
+    """One cell of a column whose rows have units of their own."""
+    named = next((one for one in NUMBERS if one == unit), None) if column.unit_from else column.unit
+    return writer(replace(column, unit=named), [value], escape)(value)
+
+
+def writer(column: Column, values: Sequence[Value], escape: Escape) -> Callable[[Value], Cell]:
+    """How the cells of one column are written; ``values`` are all of its values."""
+    number, moment = NUMBERS[column.unit], moments(values)
+
+    def write(value: Value) -> Cell:
+        if isinstance(value, str):
+            return Cell(_name(value, escape))
+        if isinstance(value, bool):
+            return Cell("yes" if value else "no")
+        if isinstance(value, datetime):
+            return Cell(moment(value))
+        if value is None or not known(value):
+            return Cell(UNKNOWN)
+        head, space, unit = number(value).partition(" ")
+        return Cell(head, space + unit)
+
+    return write
+
+
+def group(table: Table, row: Row, escape: Escape) -> str:
+    """The name of the group a row belongs to, all dimensions in one text."""
+    positions = [table.position(name) for name in table.by]
+    return ", ".join(writer(table.columns[p], [row[p]], escape)(row[p]).text for p in positions)
+
+
+def _name(value: str, escape: Escape) -> str:
+    # Quoted where it would look like something else: nothing, the mark for unknown, or padding.
+    text = f'"{value}"' if value in ("", UNKNOWN) or value != value.strip(" ") else value
+    return escape(text)
+
+
+def marked(cell: Cell, mark: Mark, value: Value, escape: Escape) -> Cell:
+    """A cell with what its mark adds to it, or puts in the place of an unknown value."""
+    if not known(value):
+        return Cell(escape(mark.instead) or cell.head, escape(mark.suffix))
+    return Cell(escape(mark.prefix) + cell.head, cell.tail + escape(mark.suffix))

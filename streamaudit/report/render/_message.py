@@ -1,0 +1,135 @@
+"""A report as a short message: a title, a few sections of plain lines, a footer. What delivers it escapes the texts
+once more for where it goes; here they become one line each, in which nothing is hidden and which no terminal obeys."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from streamaudit.report.escape import terminal
+from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table, Value
+from streamaudit.report.render import _text
+from streamaudit.report.render._grid import Cell, grid
+from streamaudit.report.render._numbers import UNKNOWN
+from streamaudit.report.render._verdicts import FAILED
+
+MOST_SECTIONS = 8
+MOST_LINES = 12
+"""Lines a section; what is beyond them is counted. A message is judged on its length."""
+MOST_NOTES = 4
+FULL = 0.95
+"""A figure that is of a smaller share of the calls says so."""
+
+_SAID = {"no change": "no change", "too little data": "no clear change"}
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One message, not yet escaped for its target; ``failed``: a threshold failed or a regression was found."""
+
+    title: str
+    sections: tuple[str, ...]
+    footer: str
+    failed: bool
+
+    @property
+    def text(self) -> str:
+        """All of it as plain text."""
+        return "\n\n".join((self.title, *self.sections, self.footer)) + "\n"
+
+
+def post(report: Report, report_url: str = "") -> Post:
+    """The report as a message; ``report_url`` is where the whole of it can be read."""
+    title = report.title if report.interval is NO_WINDOW else f"{report.title} · {_text.interval(report.interval)}"
+    sections = [*_opening(report), *_tables(report), *_notes(report.notes)]
+    footer = f"all of it: {report_url}" if report_url else "streamaudit"
+    return Post(terminal(title), tuple(sections[:MOST_SECTIONS]), terminal(footer), _failed(report))
+
+
+def _failed(report: Report) -> bool:
+    return report.verdict == "fail" or any(
+        record.get("verdict") in FAILED for table in report.tables for record in table.records()
+    )
+
+
+def _opening(report: Report) -> Iterator[str]:
+    lines = [report.headline, f"verdict: {report.verdict}" if report.verdict else ""]
+    lines += [f"only {_text.filters(report)}"] if report.filters else []
+    if any(lines):
+        yield "\n".join(terminal(line) for line in lines if line)
+
+
+def _tables(report: Report) -> Iterator[str]:
+    for position, table in enumerate(one for one in report.tables if not one.aside):
+        if table.rows:
+            lines = [line for line in _lines(table) if line]
+            more = len(lines) - MOST_LINES
+            lines = lines[:MOST_LINES] + ([f"and {more:,} more"] if more > 0 else [])
+            title = _text.table_title(table, position)
+            yield "\n".join([terminal(f"{title[:1].upper()}{title[1:]}"), *lines] if title else lines)
+
+
+def _notes(notes: tuple[Note, ...]) -> Iterator[str]:
+    if notes:
+        more = len(notes) - MOST_NOTES
+        lines = [terminal(f"· {_text.note(note)}") for note in notes[:MOST_NOTES]]
+        yield "\n".join(lines + ([f"· and {more:,} more notes"] if more > 0 else []))
+
+
+def _lines(table: Table) -> Iterator[str]:
+    columns = {column.name: column for column in table.columns}
+    cells = grid(table, None, terminal, wide=True)
+    for record, row in zip(table.records(), cells.rows, strict=False):
+        shown = dict(zip(columns, row, strict=True))
+        if {"figure", "value", "before", "change_ratio"} <= set(columns):
+            yield _moved(record, shown)
+        elif {"metric", "expect", "value"} <= set(columns):
+            yield _threshold(shown)
+        else:
+            yield _plain(table, columns, shown)
+
+
+def _moved(record: dict[str, Value], shown: dict[str, Cell]) -> str:
+    """A figure beside what it was before, and what made the change."""
+    change = record["change_ratio"]
+    sign = "" if "name" not in record else "▲ " if (_number(record.get("change")) or 0) > 0 else "▼ "
+    subject = f"{shown['dimension'].text} {shown['name'].text}: " if "name" in record else ""
+    figure = shown["figure"].text.removesuffix("_ms").replace("_usd", "_USD").replace("_", " ")
+    value = shown["value"].text
+    if "high" in shown and shown["high"].text not in (" ", UNKNOWN):
+        value += f", {shown['high'].text}"
+    beside = [f"was {shown['before'].text}"] if record["before"] is not None else []
+    beside += [shown["change_ratio"].text] if change is not None or shown["change_ratio"].text == "new" else []
+    verdict = record.get("verdict")
+    if isinstance(verdict, str):
+        beside.append(_SAID.get(verdict, verdict))
+    coverage = record.get("coverage")
+    if isinstance(coverage, float) and coverage < FULL:
+        beside.append(f"known of {shown['coverage'].text}")
+    made_by = [
+        f"{name.removeprefix('from_')} {shown[name].text}" for name, of in record.items()
+        if name.startswith("from_") and of is not None
+    ]  # fmt: skip
+    line = f"{sign}{subject}{figure} {value}" + (f" ({', '.join(beside)})" if beside else "")
+    return line + (f", mostly {', '.join(made_by)}" if made_by else "")
+
+
+def _number(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _threshold(shown: dict[str, Cell]) -> str:
+    names = ("verdict", "metric", "expect", "where")
+    said = " ".join(shown[name].text.strip() for name in names if name in shown)
+    reason = shown["reason"].text.strip() if "reason" in shown else ""
+    return f"{said}: {shown['value'].text}" + (f", {reason}" if reason not in ("", UNKNOWN) else "")
+
+
+def _plain(table: Table, columns: dict[str, Column], shown: dict[str, Cell]) -> str:
+    """Any other row: its group, then the figures a screen shows."""
+    from streamaudit.report.render._numbers import header
+
+    group = ", ".join(shown[name].text for name in table.by)
+    figures = [
+        f"{header(column)} {shown[name].text}" for name, column in columns.items()
+        if name not in table.by and not column.wide and shown[name].text.strip()
+    ]  # fmt: skip
+    return f"{group}: {', '.join(figures)}" if group else ", ".join(figures)

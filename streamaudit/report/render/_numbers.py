@@ -1,0 +1,150 @@
+"""Values for the eye: one text per value, with its unit. None, NaN and infinity are unknown: ``-``, never zero."""
+
+import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from streamaudit.report.model import Column, Unit, Value
+
+UNKNOWN = "-"
+
+_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
+_BYTE_SCALES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with this many significant digits, thousands separated, never in exponent form."""
+    if value == 0:
+        return "0"
+    exact = Decimal(str(value))
+    step = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+    rounded = exact.quantize(step, ROUND_HALF_EVEN)
+    if rounded.adjusted() > exact.adjusted():  # 9.996 became 10.00: one digit too many
+        rounded = rounded.quantize(step.scaleb(1))
+    return f"{rounded:,f}"
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits - 1}e}")
+
+
+def ms(value: float) -> str:
+    """A duration given in milliseconds: ``402 ms``, from a second up ``1.43 s``."""
+    if value == 0:
+        return "0 ms"
+    if abs(value) < 0.001:
+        return _below("0.001", value, " ms")
+    if abs(_rounded(value, 3)) < 1000:
+        return f"{significant(value)} ms"
+    seconds = value / 1000
+    return f"{significant(seconds)} s" if abs(seconds) < 1000 else f"{seconds:,.0f} s"
+
+
+def tokens(value: float) -> str:
+    """A number of tokens: in full below a million, then ``7.12 M``."""
+    whole = round(value)
+    if abs(whole) < 1_000_000:
+        return f"{whole:,}" if whole == value or abs(value) >= 1000 else significant(value)
+    return _scaled(value, _SCALES)
+
+
+def size(value: float) -> str:
+    """A number of bytes: ``812 B``, ``1.21 MB``."""
+    return f"{tokens_per_s(value)} B" if abs(_rounded(value, 3)) < 1000 else _scaled(value, _BYTE_SCALES)
+
+
+def usd(value: float) -> str:
+    """Dollars: cents from 1 up, else up to four significant digits, so that a small amount is never ``0.00``."""
+    if value == 0:
+        return "0"
+    if abs(value) < 0.000001:
+        return _below("0.000001", value)
+    if abs(_rounded(value, 4)) >= 1:
+        return f"{value:,.2f}"
+    whole, _, decimals = significant(value, 4).partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def ratio(value: float) -> str:
+    """A share as percent with one decimal; a share that only rounds to 0 % or to 100 % says so."""
+    percent = value * 100
+    if percent == 0:
+        return "0 %"
+    if abs(percent) < 0.05:
+        return _below("0.1", percent, " %")
+    if 99.95 <= percent < 100:
+        return ">99.9 %"
+    return f"{percent:,.1f} %"
+
+
+def calls(value: float) -> str:
+    """A count, in full; a mean of counts with three significant digits."""
+    return f"{value:,}" if isinstance(value, int) else tokens_per_s(value)
+
+
+def tokens_per_s(value: float) -> str:
+    """A rate with three significant digits, in full from 100 up."""
+    return f"{value:,.0f}" if abs(_rounded(value, 3)) >= 100 else significant(value)
+
+
+def plain(value: float) -> str:
+    """A number without a unit: an integer as it is, anything else with four significant digits."""
+    if isinstance(value, int):
+        return str(value)
+    if value != 0 and abs(value) < 0.0001:
+        return _below("0.0001", value)
+    return significant(value, 4)
+
+
+def _scaled(value: float, scales: Iterable[tuple[float, str]]) -> str:
+    for scale, name in scales:
+        if abs(_rounded(value, 3)) >= scale:
+            return f"{significant(value / scale)} {name}"
+    raise ValueError(value)
+
+
+def _below(limit: str, value: float, unit: str = "") -> str:
+    return f"<{limit}{unit}" if value > 0 else f">-{limit}{unit}"
+
+
+NUMBERS: dict[Unit | None, Callable[[float], str]] = {
+    "ms": ms, "tokens": tokens, "usd": usd, "ratio": ratio, "calls": calls, "tokens_per_s": tokens_per_s,
+    "bytes": size, "usd_per_mtok": usd, None: plain,
+}  # fmt: skip
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment in UTC; one without a zone is UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with ``Z``."""
+    return utc(moment).isoformat().replace("+00:00", "Z")
+
+
+def moments(values: Iterable[Value]) -> Callable[[datetime], str]:
+    """How to write the moments of one column: dates if all are midnights, else the shortest time that keeps all."""
+    found = [utc(value) for value in values if isinstance(value, datetime)]
+    if any(moment.microsecond for moment in found):
+        return iso
+    if any(moment.second for moment in found):
+        return lambda moment: f"{utc(moment):%Y-%m-%dT%H:%M:%SZ}"
+    if any(moment.hour or moment.minute for moment in found):
+        return lambda moment: f"{utc(moment):%Y-%m-%dT%H:%MZ}"
+    return lambda moment: f"{utc(moment):%Y-%m-%d}"
+
+
+def known(value: Value) -> bool:
+    """False for NULL and for numbers that are none."""
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
+
+
+def header(column: Column) -> str:
+    """The column's name for the eye, without a unit that its cells already show."""
+    name = column.name
+    if column.unit in ("ms", "ratio", "bytes"):
+        name = name.removesuffix(f"_{column.unit}")
+    name = name.replace("usd_per_mtok", "USD/Mtok").replace("tokens_per_s", "tokens/s").replace("_usd", "_USD")
+    return name.replace("_", " ")

@@ -1,0 +1,40 @@
+"""Records as machines read them: raw values, ISO 8601 in UTC, null for every number that is none."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from streamaudit.report.model import Json
+from streamaudit.report.render._numbers import iso, known
+
+
+class RecordEncoder:
+    """Writes records as JSON objects, ``between`` standing between two fields."""
+
+    def __init__(self, between: str = ", ") -> None:
+        self._encode = json.JSONEncoder(
+            ensure_ascii=False, allow_nan=False, separators=(between, ": "), default=moment
+        ).encode
+
+    def encode(self, record: dict[str, Any]) -> str:
+        """One record as JSON."""
+        if any(type(value) is Json for value in record.values()):
+            record = {name: _parsed(value) if type(value) is Json else value for name, value in record.items()}
+        try:
+            return self._encode(record)
+        except ValueError:  # NaN or an infinity; too rare to look at every value for it
+            return self._encode({name: value if known(value) else None for name, value in record.items()})
+
+
+def _parsed(document: str) -> Any:
+    try:
+        return json.loads(document)
+    except ValueError:
+        return str(document)
+
+
+def moment(value: object) -> str:
+    """What the JSON encoder does with a value it does not know: only moments are expected."""
+    if isinstance(value, datetime):
+        return iso(value)
+    raise TypeError(f"a report holds no {type(value).__name__}")

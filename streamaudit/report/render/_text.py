@@ -1,0 +1,67 @@
+"""What stands around the tables, in words: the interval, the filters, the notes. Not yet escaped."""
+
+import re
+from datetime import datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from streamaudit.report.model import Interval, Note, Report, Table
+from streamaudit.report.render._numbers import utc
+
+LEGEND = "-  unknown, not zero"
+NO_ROWS = "no rows"
+
+
+def interval(window: Interval) -> str:
+    """``2026-11-16 .. 2026-11-22 UTC``: both days belong to it. Times are shown unless the window is whole days.
+
+    ``until`` is where the window ends: a midnight belongs to the day before it.
+    """
+    zone = ZoneInfo(window.tz)
+    if window.since is None and window.until is None:
+        return f"all time {window.tz}"
+    since = _local(window.since, zone)
+    until = _local(window.until, zone)
+    if _midnight(since) and (_midnight(until) or (until and until.time() >= time(23, 59, 59))):
+        first = since and f"{since:%Y-%m-%d}"
+        last = until and f"{until - timedelta(microseconds=1):%Y-%m-%d}"
+    else:
+        first, last = _minute(since), _minute(until)
+    if first and last:
+        return f"{first} {window.tz}" if first == last else f"{first} .. {last} {window.tz}"
+    return f"since {first} {window.tz}" if first else f"until {last} {window.tz}"
+
+
+def filters(report: Report) -> str:
+    """The filters as ``tenant=acme, model=gpt*``; empty when there are none."""
+    return ", ".join(f"{name}={value}" for name, value in report.filters.items())
+
+
+def note(item: Note) -> str:
+    """A note's message with its count, unless the message already states it."""
+    if item.count is None or re.search(rf"(?<![\w.-]){item.count}(?![\w-]|\.\d)", item.message.replace(",", "")):
+        return item.message
+    return f"{item.message} ({item.count:,})"
+
+
+def rest(table: Table) -> str:
+    """The name of the row for all groups that have none of their own."""
+    return f"({table.rest_groups:,} other{'' if table.rest_groups == 1 else 's'})"
+
+
+def table_title(table: Table, position: int) -> str:
+    """A table's title, else its name made readable; the first table needs none beside the report's."""
+    return table.title or (table.name.replace("_", " ") if position else "")
+
+
+def _local(moment: datetime | None, zone: tzinfo) -> datetime | None:
+    return utc(moment).astimezone(zone) if moment else None
+
+
+def _midnight(moment: datetime | None) -> bool:
+    return moment is None or moment.time() == time()
+
+
+def _minute(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment.second else f"{moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,44 @@
+"""JUnit XML, for the test view of Jenkins, GitLab and others: a test case a row, which fails with its verdict."""
+
+from xml.etree import ElementTree
+
+from streamaudit.report.escape import terminal
+from streamaudit.report.model import Report
+from streamaudit.report.render import _text
+from streamaudit.report.render._verdicts import FAILED, UNJUDGED, Judged, judged
+from streamaudit.report.render.formats import Screen
+
+SUFFIXES = (".xml",)
+ALL_GROUPS = True
+
+
+def render(report: Report, screen: Screen) -> str:
+    """One test suite a table. Unknown figures are left out; verdicts that could not be reached are skipped tests."""
+    title = terminal(report.title)
+    root = ElementTree.Element("testsuites", name=title)
+    suites: dict[str, ElementTree.Element] = {}
+    for table in report.tables:
+        about = {"name": terminal(table.name), "tests": str(len(table.rows))}
+        suites[table.name] = ElementTree.SubElement(root, "testsuite", about)
+    for row in judged(report):
+        _add(suites[row.table.name], row, title)
+    for suite in suites.values():
+        suite.set("failures", str(len(suite.findall("testcase/failure"))))
+        suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
+    if report.notes and suites:
+        notes = "\n".join(terminal(_text.note(note)) for note in report.notes)
+        ElementTree.SubElement(next(iter(suites.values())), "system-out").text = notes
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, "unicode", xml_declaration=False) + "\n"
+
+
+def _add(suite: ElementTree.Element, row: Judged, title: str) -> None:
+    case = ElementTree.SubElement(suite, "testcase", classname=f"{title} {terminal(row.table.name)}", name=row.subject)
+    if row.figures:
+        properties = ElementTree.SubElement(case, "properties")
+        for name, value in row.figures:
+            ElementTree.SubElement(properties, "property", name=name, value=value)
+    if row.verdict in FAILED:
+        ElementTree.SubElement(case, "failure", message=f"{row.verdict}: {row.told}", type=row.verdict)
+    elif row.verdict in UNJUDGED:
+        ElementTree.SubElement(case, "skipped", message=row.reason or row.verdict)

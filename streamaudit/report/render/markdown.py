@@ -1,0 +1,140 @@
+"""GitHub Markdown: for pull requests, step summaries and chat. What was found stands open; what could not be judged,
+long tables behind the first, and many notes are folded."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from streamaudit.report import escape
+from streamaudit.report.model import NO_WINDOW, Report, Table
+from streamaudit.report.render import _facts, _text, _timeline
+from streamaudit.report.render._grid import Cell, Grid, grid, markers, sections
+from streamaudit.report.render._histogram import draw, subject
+from streamaudit.report.render._verdicts import FAILED, UNJUDGED
+from streamaudit.report.render.formats import Screen
+
+SUFFIXES = (".md", ".markdown")
+ALL_GROUPS = False
+
+_UNDECIDED = UNJUDGED - {"held"}
+OPEN_ROWS, OPEN_NOTES = 12, 4
+"""A longer table behind the first is folded, and so are more notes."""
+
+
+def render(report: Report, screen: Screen) -> str:
+    """The report under a second-level heading, with the columns a screen shows."""
+    blocks = [*_heading(report), *_tables(report, screen)]
+    if report.notes:
+        notes = "\n".join(f"- {escape.markdown_line(_text.note(note))}" for note in report.notes)
+        blocks.append(_folded(f"{len(report.notes)} notes", notes) if len(report.notes) > OPEN_NOTES else notes)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _heading(report: Report) -> Iterator[str]:
+    yield f"## {escape.markdown(report.title)}"
+    if report.verdict:
+        yield f"Verdict: **{report.verdict}**"
+    if report.headline:
+        yield escape.markdown_line(report.headline)
+    if report.interval is not NO_WINDOW:
+        yield escape.markdown(_text.interval(report.interval))
+    if report.filters:
+        yield f"Filters: {escape.markdown(_text.filters(report))}"
+
+
+def _tables(report: Report, screen: Screen) -> Iterator[str]:
+    unknown = False
+    for position, (table, total) in enumerate(sections(report)):
+        title = _text.table_title(table, position)
+        heading = f"### {escape.markdown(title)}" if title else ""
+        if table.shape == "histogram":
+            lines = draw(table, markers(report, table), Screen())
+            yield from filter(None, [heading])
+            yield _fenced([*filter(None, [subject(table, unicode=False)]), *lines])
+        elif table.shape == "timeline":
+            yield from filter(None, [heading])
+            yield _fenced(_timeline.draw(table, Screen()))
+        elif not table.rows and total is None:
+            yield from filter(None, [heading])
+            yield _text.NO_ROWS
+        elif table.shape == "facts":
+            cells = _facts.grid(table, escape.markdown)
+            unknown |= cells.shows_unknown
+            yield from filter(None, [heading])
+            yield "\n".join(_rows(cells))
+        else:
+            cells = grid(table, total, escape.markdown, screen.wide)
+            unknown |= cells.shows_unknown
+            yield from _grid(cells, table, title if position else "", heading)
+    if unknown:
+        yield "`-` unknown, not zero"
+
+
+def _grid(cells: Grid, table: Table, title: str, heading: str) -> Iterator[str]:
+    """A table: open, or folded under its title; of one with verdicts those that decide nothing are folded."""
+    open_, folded = _parted(cells, table)
+    if title and len(open_.rows) > OPEN_ROWS:
+        yield _folded(f"{escape.markdown(title)}: {_counted(len(cells.rows))}", "\n".join(_rows(cells)))
+        return
+    yield from filter(None, [heading])
+    if open_.rows:
+        yield "\n".join(_rows(open_))
+    if folded.rows:
+        yield _folded(f"{_counted(len(folded.rows))} that could not be judged", "\n".join(_rows(folded)))
+
+
+def _parted(cells: Grid, table: Table) -> tuple[Grid, Grid]:
+    verdicts = [record.get("verdict") for record in table.records()]
+    nothing = replace(cells, rows=[])
+    # Rows are not the table's own where a total or a break stands between them; a summary's own figures stay together.
+    plain = len(cells.rows) == len(verdicts) and not any(verdict is None for verdict in verdicts)
+    if not plain or not any(verdict in _UNDECIDED for verdict in verdicts):
+        return _bold(cells, verdicts), nothing
+    apart = [
+        replace(cells, rows=[row for row, verdict in zip(cells.rows, verdicts, strict=True)
+            if (verdict in _UNDECIDED) is unjudged], rest=None)
+        for unjudged in (False, True)
+    ]  # fmt: skip
+    kept = [verdict for verdict in verdicts if verdict not in _UNDECIDED]
+    return _bold(apart[0], kept), apart[1]
+
+
+def _bold(cells: Grid, verdicts: Sequence[object]) -> Grid:
+    """What failed stands out where nobody sees colours."""
+    place = next((i for i, heading in enumerate(cells.headings) if heading.text == "verdict"), None)
+    if place is None or len(cells.rows) != len(verdicts):
+        return cells
+    rows: list[Sequence[Cell]] = [
+        [cell._replace(head=f"**{cell.text}**", tail="") if i == place and verdict in FAILED else cell
+            for i, cell in enumerate(row)]
+        for row, verdict in zip(cells.rows, verdicts, strict=True)
+    ]  # fmt: skip
+    return replace(cells, rows=rows)
+
+
+def _counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
+def _folded(summary: str, body: str) -> str:
+    # Without the empty lines GitHub takes what is inside for HTML.
+    return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
+
+
+def _rows(cells: Grid) -> Iterator[str]:
+    yield _row([heading.text for heading in cells.headings])
+    yield _row(["---:" if heading.figure else "---" for heading in cells.headings])
+    for index, row in enumerate(cells.rows):
+        texts = [cell.text for cell in row]
+        yield _row([f"**{text}**" if text else "" for text in texts] if index == cells.total else texts)
+
+
+def _row(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _fenced(lines: Sequence[str]) -> str:
+    # Longer than any run of backticks in a name, so that no name can close the block.
+    fence = "```"
+    while any(fence in line for line in lines):
+        fence += "`"
+    return "\n".join([fence, *lines, fence])

@@ -1,0 +1,91 @@
+"""The screen: tables for people, in the terminal's width or, off a terminal, as wide as they are."""
+
+import io
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from streamaudit.report import escape
+from streamaudit.report.model import NO_WINDOW, Report
+from streamaudit.report.render import _facts, _stacked, _text, _timeline
+from streamaudit.report.render._grid import grid, markers, sections
+from streamaudit.report.render._histogram import draw, subject
+from streamaudit.report.render._layout import Line, fold, lay_out
+from streamaudit.report.render.formats import Screen
+
+SUFFIXES = (".txt",)
+ALL_GROUPS = False
+
+_VERDICTS = {"pass": "bold green", "fail": "bold red", "insufficient": "bold yellow"}
+
+
+def render(report: Report, screen: Screen) -> str:
+    """The report as text; styled only when the screen has colour."""
+    lines = [*_heading(report, screen), *_tables(report, screen), *_notes(report, screen)]
+    if screen.width is not None:
+        lines = [Line(part.rstrip(), line.style) for line in lines for part in fold(line.text, screen.width)]
+    return _styled(lines) if screen.color else "".join(f"{line.text}\n" for line in lines)
+
+
+def _heading(report: Report, screen: Screen) -> Iterator[Line]:
+    about = [report.title] if report.interval is NO_WINDOW else [report.title, _text.interval(report.interval)]
+    yield Line(_safe("   ".join(about), screen), "bold")
+    if report.filters:
+        yield Line(_safe(f"filters: {_text.filters(report)}", screen))
+    if report.headline:
+        yield Line(_safe(report.headline, screen))
+    if report.verdict:
+        yield Line(f"verdict: {report.verdict}", _VERDICTS[report.verdict])
+
+
+def _tables(report: Report, screen: Screen) -> Iterator[Line]:
+    shown = sections(report)
+    unknown = False
+    for position, (table, total) in enumerate(shown):
+        yield Line("")
+        title = _safe(_text.table_title(table, position), screen)
+        if table.shape == "histogram":
+            title = "   ".join(filter(None, [title, subject(table, screen.unicode)]))
+        if title:
+            yield Line(title, "bold")
+        if table.shape == "histogram":
+            yield from map(Line, draw(table, markers(report, table), screen))
+        elif table.shape == "timeline":
+            yield from map(Line, _timeline.draw(table, screen))
+        elif table.shape == "stacked":
+            yield from map(Line, _stacked.draw(table, lambda text: _safe(text, screen), screen))
+        elif table.shape == "facts":
+            unknown |= _facts.shows_unknown(table)
+            yield from _facts.draw(table, screen)
+        elif not table.rows and total is None:
+            yield Line(_text.NO_ROWS, "dim")
+        else:
+            cells = grid(table, total, lambda text: _safe(text, screen), screen.wide)
+            unknown |= cells.shows_unknown
+            yield from lay_out(cells, screen, alone=len(shown) == 1 and table.name == "total")
+    if unknown:
+        yield Line("")
+        yield Line(_text.LEGEND, "dim")
+
+
+def _notes(report: Report, screen: Screen) -> Iterator[Line]:
+    if report.notes:
+        yield Line("")
+    for note in report.notes:
+        yield Line(_safe(f"note: {_text.note(note)}", screen))
+
+
+def _safe(text: str, screen: Screen) -> str:
+    return escape.terminal(text, unicode=screen.unicode)
+
+
+def _styled(lines: list[Line]) -> str:
+    console = Console(
+        file=io.StringIO(), force_terminal=True, color_system="standard", no_color=False, width=1 << 16,
+        legacy_windows=False, markup=False, emoji=False, highlight=False,
+    )  # fmt: skip
+    with console.capture() as captured:
+        for line in lines:
+            console.print(Text(line.text, style=line.style), soft_wrap=True)
+    return captured.get()

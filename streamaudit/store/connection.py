@@ -1,0 +1,307 @@
+"""One connection to DuckDB, and the only module that imports it: what a query may use, how it is run, stopped and
+watched, and what its failures are called. What is in the file is the business of ``store.py``.
+"""
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
+
+import duckdb
+
+from streamaudit.errors import StoreError, StreamauditError
+from streamaudit.store.duckdb_errors import READ_SIGNS, lock_holder, store_error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DEFAULT_MEMORY = "1GB"
+"""What the database may use of the machine's memory; beyond it, it spills to temporary files."""
+
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+_POLL_S = 0.2
+
+Params = dict[str, Any]
+_Made = TypeVar("_Made")
+
+
+class ReadFailure(Exception):
+    """DuckDB could not read an input file; ``kind`` says how, never quoting content."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class Answer(NamedTuple):
+    """What a SELECT gave: column names, each once, their DuckDB types, rows, and how many rows there are in all."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    total: int
+
+
+class Database:
+    """An in-memory connection with files attached. Use as a context manager; errors come out as StreamauditError, never
+    as duckdb's. ``path`` is the file that they name, None without one."""
+
+    _open: ClassVar[set["Database"]] = set()
+
+    def __init__(self, path: Path | None, memory_limit: str | None = None) -> None:
+        self._connection = _connect(memory_limit)
+        self._running = False
+        self._interrupter: threading.Thread | None = None
+        self._spill = _spill_folder(self._connection)
+        self.path = path
+        Database._open.add(self)
+
+    @classmethod
+    def interrupt_running(cls) -> bool:
+        """Stop every running query of this process, for a signal handler: its query raises KeyboardInterrupt and its
+        transaction is rolled back. False when none runs, so that the handler must raise by itself."""
+        running = [one for one in cls._open if one._running]
+        for one in running:
+            one._interrupter = threading.Thread(target=one._interrupt, daemon=True)
+            one._interrupter.start()
+        return bool(running)
+
+    def _interrupt(self) -> None:
+        # Until the query ends: one that is only being planned forgets an interrupt.
+        while self._running:
+            self._connection.interrupt()
+            time.sleep(0.02)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file; safe to call twice."""
+        Database._open.discard(self)
+        self._connection.close()
+        if self._spill is not None:
+            shutil.rmtree(self._spill, ignore_errors=True)
+
+    def run(self, sql: str, params: Params | None = None) -> int:
+        """Run one statement to its end and return the number of rows it changed (0 when it changes none)."""
+        rows = self.query(sql, params)
+        return int(rows[0][0]) if rows and len(rows[0]) == 1 and isinstance(rows[0][0], int) else 0
+
+    def script(self, sql: str) -> None:
+        """Run several parameterless statements."""
+        with self._query_running():
+            self._connection.execute(sql)
+
+    def query(self, sql: str, params: Params | None = None) -> list[tuple[Any, ...]]:
+        """All rows of one statement. Parameters the statement does not name are left out, since DuckDB refuses them."""
+        with self._query_running():
+            if not params:
+                return self._connection.execute(sql).fetchall()
+            statement = self._statement(sql)
+            bound = {key: params[key] for key in statement.named_parameters}
+            return self._connection.execute(statement, bound).fetchall()
+
+    def arrays(self, sql: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
+        """The columns of one statement as numpy arrays: for counts that go on into statistics. No NULLs."""
+        with self._query_running():
+            statement = self._statement(sql)
+            bound = {key: (params or {})[key] for key in statement.named_parameters}
+            found = self._connection.execute(statement, bound).fetchnumpy()
+        return dict(found)
+
+    def _statement(self, sql: str) -> duckdb.Statement:
+        # Parsed once: executing the text would parse it again.
+        (statement,) = self._connection.extract_statements(sql)
+        return statement
+
+    @contextmanager
+    def _query_running(self) -> Iterator[None]:
+        self._running = True
+        try:
+            with _translated(self.path):
+                yield
+        finally:
+            self._running = False
+            interrupter, self._interrupter = self._interrupter, None
+            if interrupter is not None:
+                interrupter.join()
+        if interrupter is not None:
+            raise KeyboardInterrupt
+
+    def one(self, sql: str, params: Params | None = None) -> tuple[Any, ...]:
+        """The single row of a statement that always has one."""
+        return self.query(sql, params)[0]
+
+    def statement_tree(self, sql: str) -> str:
+        """DuckDB's own syntax tree of a statement, as JSON text; what does not parse comes back as an error object."""
+        return str(self.one("SELECT json_serialize_sql($sql)", {"sql": sql})[0])
+
+    def answer(self, sql: str, most: int | None = None) -> "Answer":
+        """One SELECT as a table: at most this many of its rows, and how many it has in all."""
+        with self._query_running():
+            return _apart(lambda: self._answer(sql, most))
+
+    def _answer(self, sql: str, most: int | None) -> "Answer":
+        found = self._connection.sql(sql)
+        if len(set(found.columns)) < len(found.columns):
+            found = found.project("*")  # names the second of two equal columns anew
+        kinds = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
+        if any(_ZONED in kind for kind in kinds.values()):
+            # A time with a zone needs a package to become a Python value; the session's zone is UTC.
+            found = found.select(*(_unzoned(name, kind) for name, kind in kinds.items()))
+        names, types = tuple(found.columns), tuple(str(kind) for kind in found.types)
+        # A relation that runs by itself holds all its rows and sometimes misses an interrupt.
+        result = self._connection.execute(found.sql_query())
+        if most is None:
+            rows = result.fetchall()
+            return Answer(names, types, rows, len(rows))
+        rows = result.fetchmany(most + 1)
+        if len(rows) <= most:
+            return Answer(names, types, rows, len(rows))
+        total = self._connection.execute(found.aggregate("count(*)").sql_query()).fetchall()[0][0]
+        return Answer(names, types, rows[:most], total)
+
+    def lock_down(self, writable: Path | None = None) -> None:
+        """Refuse all network and file access, but for one folder, and all settings for the rest of this connection's
+        life."""
+        if writable is not None:
+            self.query("SET allowed_directories = $folders", {"folders": [str(writable)]})
+        self.script("SET enable_external_access = false; SET lock_configuration = true")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commits at the end of the block, rolls back on any error."""
+        self.run("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self.run("COMMIT")
+
+    @contextmanager
+    def progress(self, show: Callable[[float], None] | None) -> Iterator[None]:
+        """While the block runs queries, call ``show`` with their progress in percent about five times a second."""
+        if show is None:
+            yield
+            return
+        stop = threading.Event()
+
+        def poll() -> None:
+            while not stop.wait(_POLL_S):
+                done = self._connection.query_progress()
+                if done >= 0:
+                    show(done)
+
+        watcher = threading.Thread(target=poll, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+
+    def attach(self, path: Path, *, writable: bool) -> str | None:
+        """Attach a file as ``store``; None when it is, or who holds it. Raises StoreError for any other reason."""
+        statement = "ATTACH $path AS store" if writable else "ATTACH $path AS store (READ_ONLY)"
+        try:
+            self._connection.execute(statement, {"path": str(path)})
+        except duckdb.Error as error:
+            holder = lock_holder(error)
+            if holder is None:
+                problem = store_error(error, path)
+                if not isinstance(problem, StoreError):
+                    problem = StoreError(f"cannot open store {path}", "--db names another file")
+                raise problem from None
+            return holder
+        return None
+
+
+def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET memory_limit = $limit", {"limit": memory_limit or DEFAULT_MEMORY})
+    # Naive times are UTC; nothing is fetched from a network; insertion order is never relied upon.
+    connection.execute(
+        "SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false; SET preserve_insertion_order = false; "
+        "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+    )
+    return connection
+
+
+def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """A folder that only this user can read, for what does not fit into memory; None where none can be made."""
+    try:
+        folder = tempfile.mkdtemp(prefix="streamaudit-")
+    except OSError:
+        return None
+    connection.execute("SET temp_directory = $folder", {"folder": str(Path(folder) / "spill")})
+    return folder
+
+
+def _apart(work: Callable[[], _Made]) -> _Made:
+    """Do it in a thread of its own while this one only waits: a signal is handled here at once, where inside one long
+    step of a query it would have to wait for the end of that step."""
+    done = threading.Event()
+    made: list[_Made] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            made.append(work())
+        except BaseException as error:
+            failed.append(error)
+        done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    while not done.wait(_POLL_S):
+        pass
+    if failed:
+        raise failed[0]
+    return made[0]
+
+
+def _unzoned(name: str, kind: str) -> duckdb.Expression:
+    return duckdb.ColumnExpression(name).cast(duckdb.sqltype(kind.replace(_ZONED, "TIMESTAMP"))).alias(name)
+
+
+def misfit(error: StreamauditError) -> str | None:
+    """Why a statement does not parse or does not fit the tables, in DuckDB's words, which then name only what stands in
+    the statement; None when it failed while running, where they may quote a value."""
+    cause = error.__cause__
+    if not isinstance(cause, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException):
+        return None
+    lines = str(cause).partition("\n\nLINE ")[0].partition("Error: ")[2].splitlines()
+    shown = takewhile(lambda line: "Candidate functions" not in line, lines)
+    return " ".join(line.strip() for line in shown if line.strip())
+
+
+@contextmanager
+def _translated(path: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
+    except duckdb.Error as error:
+        raise store_error(error, path) from error
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Inside this block a failure to read an input file comes out as ReadFailure."""
+    try:
+        yield
+    except StreamauditError as error:
+        text = str(error.__cause__ or "")
+        for sign, kind in READ_SIGNS:
+            if sign.lower() in text.lower() and not isinstance(error, StoreError):
+                raise ReadFailure(kind) from None
+        raise

@@ -1,0 +1,115 @@
+"""``[lookup]`` of the configuration: a dimension by the value of another column, such as the tenant of a user id.
+
+A lookup is a CSV file with a header and two columns: the first is named after the column whose value is looked up, the
+second holds what the dimension becomes. Calls without an entry keep what they have. It is applied when calls are read,
+so an edited file counts at once; ``ingest`` keeps a copy in the store for commands that run without the configuration.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamaudit.cli import console
+from streamaudit.config import loader
+from streamaudit.errors import UsageError, nearest
+from streamaudit.store.package_files import package_text
+from streamaudit.store.store import Store
+
+KEY_COLUMNS = (
+    "user_id", "session_id", "tenant", "service", "environment", "route", "deploy", "region", "model", "provider",
+    "source", "name",
+)  # fmt: skip
+_KEY = "CASE $column " + " ".join(f"WHEN '{name}' THEN calls.{name}" for name in KEY_COLUMNS) + " END"
+_ANY_MATCH = (
+    "SELECT EXISTS (FROM store.calls SEMI JOIN (SELECT key FROM lookups WHERE field = $field) AS entries ON key = "  # noqa: S608
+    + _KEY + ")"
+)  # fmt: skip
+_SET = {name: f"SET VARIABLE lookup_{name}_by = $column" for name in loader.LOOKUPS}
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What fills ``field``: the values of ``key_column`` and what each becomes."""
+
+    field: str
+    key_column: str
+    values: dict[str, str]
+
+
+def read_lookups() -> list[Lookup]:
+    """The lookups of the configuration in force. UsageError with file and line for what cannot be used."""
+    return [_read(field, path) for field, path in loader.current().lookup.items()]
+
+
+def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
+    """Let the views of this connection look dimensions up; without lookups given, by the copy in the store."""
+    store.run("CREATE OR REPLACE TEMP TABLE lookups (field VARCHAR, key_column VARCHAR, key VARCHAR, value VARCHAR)")
+    if lookups:
+        for lookup in lookups:
+            _insert(store, "INSERT INTO lookups", lookup)
+    else:
+        store.run("INSERT INTO lookups SELECT field, key_column, key, value FROM store.lookups")
+    columns = store.query("SELECT DISTINCT field, key_column FROM lookups")
+    if not columns:
+        return
+    for field, column in columns:
+        if field in _SET:
+            store.run(_SET[field], {"column": column})
+    store.script(package_text("store", "views/lookups.sql"))
+    store.stale = True
+
+
+def say_unmatched(store: Store, lookups: list[Lookup]) -> None:
+    """On standard error: the lookups of the configuration of which no call has a key."""
+    if not lookups or not store.one("SELECT EXISTS (FROM store.calls)")[0]:
+        return
+    for lookup in lookups:
+        if not store.one(_ANY_MATCH, {"field": lookup.field, "column": lookup.key_column})[0]:
+            console.note(f"lookup.{lookup.field}: no call has a {lookup.key_column} of the file, so it fills nothing")
+
+
+def keep_lookups(store: Store, lookups: list[Lookup]) -> None:
+    """Copy the lookups of the configuration into the store; without any, what it has stays."""
+    if not lookups:
+        return
+    with store.transaction():
+        store.run("DELETE FROM store.lookups")
+        for lookup in lookups:
+            _insert(store, "INSERT INTO store.lookups", lookup)
+
+
+def _insert(store: Store, into: str, lookup: Lookup) -> None:
+    store.run(
+        into + " SELECT $field, $column, unnest($keys::VARCHAR[]), unnest($values::VARCHAR[])",
+        {
+            "field": lookup.field, "column": lookup.key_column, "keys": list(lookup.values),
+            "values": list(lookup.values.values()),
+        },
+    )  # fmt: skip
+
+
+def _read(field: str, path: Path) -> Lookup:
+    where = loader.current().origin(f"lookup.{field}")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if any(row)]
+    except OSError as error:
+        raise UsageError(f"{where}: lookup.{field}: cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise UsageError(f"{where}: lookup.{field}: {path} is not a CSV file of UTF-8 text") from None
+    header = [cell.strip() for cell in rows[0][1]] if rows else []
+    if len(header) != 2 or header[0] not in KEY_COLUMNS:
+        close = nearest(header[0], list(KEY_COLUMNS)) if header else None
+        raise UsageError(
+            f"{path}:1: expected a header of two columns, the first the column to look up, such as user_id,{field}"
+            + (f"; did you mean {close}?" if close and close != header[0] else ""),
+            "columns: " + ", ".join(KEY_COLUMNS),
+        )
+    values: dict[str, str] = {}
+    for number, row in rows[1:]:
+        cells = [cell.strip() for cell in row]
+        if len(cells) != 2 or not all(cells):
+            raise UsageError(f"{path}:{number}: expected two values, the {header[0]} and its {field}")
+        if values.setdefault(cells[0], cells[1]) != cells[1]:
+            raise UsageError(f"{path}:{number}: this {header[0]} was given another {field} further up")
+    return Lookup(field, header[0], values)

@@ -1,0 +1,8 @@
+"""The package's own SQL and CSV files, read through one place so that a wheel and a checkout cannot differ."""
+
+from importlib.resources import files
+
+
+def package_text(room: str, name: str) -> str:
+    """Return the text of a file in a room of the package, such as ``package_text("store", "schema.sql")``."""
+    return files(f"streamaudit.{room}").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,253 @@
+"""The one DuckDB file that holds everything: created, opened, waited for, upgraded and rewritten.
+
+A connection is always in memory with the store attached as ``store``: so a store file, no store at all (reports over
+files) and the scratch database of an ingest look the same to SQL. Reports attach read-only and close early, because
+a DuckDB file has one writer or many readers, across processes.
+"""
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from streamaudit.errors import InputError, StoreError, StreamauditError
+from streamaudit.store.connection import Database
+from streamaudit.store.duckdb_errors import NO_SPACE
+from streamaudit.store.package_files import package_text
+
+SCHEMA_VERSION = 4
+FOR_DIVERSITY = ", kept for diversity"
+"""Ends the ``variant`` of a load with calls that were kept because they are rare."""
+
+_POLL_S = 0.2
+_PATIENCE_S = 60.0
+
+
+class Store(Database):
+    """A connection to one store."""
+
+    def __init__(self, path: Path | None, *, writable: bool, memory_limit: str | None = None) -> None:
+        super().__init__(path, memory_limit)
+        self.stale = True
+        """Whether what is derived from the calls (``vocabulary.refresh``) has yet to be brought up to date."""
+        self._wait_s: float = 0.0
+        self._on_wait: Callable[[str], None] | None = None
+        self.writable = writable
+
+    @classmethod
+    def in_memory(cls, *, memory_limit: str | None = None) -> "Store":
+        """An empty store that vanishes with the process."""
+        store = cls(None, writable=True, memory_limit=memory_limit)
+        store.run("ATTACH ':memory:' AS store")
+        store._create_schema()
+        store._define_vocabulary()
+        return store
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        write: bool,
+        create: bool = True,
+        wait_s: float = 0.0,
+        on_wait: Callable[[str], None] | None = None,
+        memory_limit: str | None = None,
+    ) -> "Store":
+        """Open a store file; a missing one is created when writing and a StoreError-free InputError when reading.
+
+        Waits up to ``wait_s`` seconds while another process holds it, telling ``on_wait`` once who does. A store of an
+        older version is upgraded in place, for which even a reader writes once. ``memory_limit`` None is the default.
+        Raises StoreError when it stays busy, is not a store, or was written by a newer streamaudit.
+        """
+        try:
+            new = not path.exists()
+            if new and write and create:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cls._make(path)
+        except OSError as error:
+            raise StoreError(f"cannot open store {path}: {error.strerror}", "--db names another file") from None
+        if new and not (write and create):
+            raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
+        _refuse_other_files(path)
+        store = cls(path, writable=write, memory_limit=memory_limit)
+        store._wait_s, store._on_wait = wait_s, on_wait
+        try:
+            store._attach(wait_s)
+            if write and not store._has_tables():
+                store._create_schema()
+            if store._version() < SCHEMA_VERSION:
+                store._upgrade()
+            store._define_vocabulary()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def _make(cls, path: Path) -> None:
+        """An empty store under another name that takes its own once it is whole, unless another process was first."""
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with cls(fresh, writable=True) as store:
+                store._attach(0.0)
+                store._create_schema()
+                store.run("DETACH store")
+            try:
+                os.link(fresh, path)
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without links
+                if not path.exists():
+                    fresh.rename(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+            fresh.with_name(f"{fresh.name}.wal").unlink(missing_ok=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; what is derived from the calls is out of date afterwards."""
+        with super().transaction():
+            yield
+        self.stale = True
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let other processes have the file while the block works without it; afterwards wait for it again."""
+        if self.path is None:
+            yield
+            return
+        self.run("DETACH store")
+        try:
+            yield
+        finally:
+            if not self.path.exists():
+                raise StoreError(f"store {self.path} is gone; nothing of the current file was kept")
+            # Work has been done by now: a passing reader must not cost it.
+            self._attach(max(self._wait_s, _PATIENCE_S))
+
+    def _attach(self, wait_s: float) -> None:
+        assert self.path is not None, "a store in memory is attached once"
+        deadline = time.monotonic() + wait_s
+        told = False
+        while holder := self.attach(self.path, writable=self.writable):
+            if time.monotonic() >= deadline:
+                raise StoreError(f"store {self.path} is in use by {holder}", "wait for it to end, or give --wait 60s")
+            if self._on_wait and not told:
+                self._on_wait(f"store {self.path} is in use by {holder}; waiting up to {wait_s:g} s")
+                told = True
+            time.sleep(_POLL_S)
+
+    def _has_tables(self) -> bool:
+        return bool(self.one("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'store'")[0])
+
+    def _has_schema(self) -> bool:
+        return bool(
+            self.one("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'store' AND table_name = 'meta'")[0]
+        )
+
+    def _create_schema(self) -> None:
+        self.run("USE store")
+        with self.transaction():
+            self.script(package_text("store", "schema.sql"))
+            if self.path is not None:  # comments take ten times as long as the tables, and nobody reads them in memory
+                self.script(package_text("store", "comments.sql"))
+            self.run(
+                "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt)",
+                {"version": str(SCHEMA_VERSION), "salt": secrets.token_hex(16)},
+            )
+        self.run("USE memory")
+
+    def _version(self) -> int:
+        if not self._has_schema():
+            raise StoreError(f"{self.path} is a DuckDB file but not a streamaudit store", "--db names another file")
+        found = int(self.one("SELECT value FROM store.meta WHERE key = 'schema_version'")[0])
+        if found > SCHEMA_VERSION:
+            raise StoreError(
+                f"store {self.path} has schema {found}; this streamaudit knows {SCHEMA_VERSION}",
+                "upgrade streamaudit, or name another store with --db",
+            )
+        return found
+
+    def _upgrade(self) -> None:
+        """Bring an older store up to date, all steps in one transaction; the exports behind it may be gone."""
+        readonly = not self.writable
+        if readonly:
+            self._reattach(writable=True)
+        # Another process may have upgraded it while this one waited for the file.
+        steps = range(self._version() + 1, SCHEMA_VERSION + 1)
+        self.run("USE store")
+        with self.transaction():
+            for number in steps:
+                self.script(package_text("store", f"migrations/{number}.sql"))
+            self.run("UPDATE store.meta SET value = $to WHERE key = 'schema_version'", {"to": str(SCHEMA_VERSION)})
+        self.run("USE memory")
+        if readonly:
+            self._reattach(writable=False)
+
+    def _reattach(self, *, writable: bool) -> None:
+        self.run("DETACH store")
+        self.writable = writable
+        self._attach(max(self._wait_s, _PATIENCE_S))
+
+    def secret(self) -> str:
+        """The store's own random secret, from which hashes and aliases are keyed; never printed."""
+        return str(self.one("SELECT value FROM store.meta WHERE key = 'hash_salt'")[0])
+
+    def rewrite(self) -> None:
+        """Write the store anew without what was deleted from it and put it in the old one's place: deleting alone
+        leaves the bytes in the file. The old file stays locked until the new one has its name."""
+        if self.path is None:
+            return
+        path = self.path.resolve()
+        fresh = path.with_name(f".{path.name}.new")
+        left_over = (fresh, fresh.with_name(f"{fresh.name}.wal"))
+        for one in left_over:
+            one.unlink(missing_ok=True)
+        try:
+            self.run("CHECKPOINT store")
+            mask = os.umask(0o077)  # nobody else may read the copy, not even while it is made
+            try:
+                self.run("ATTACH $path AS fresh", {"path": str(fresh)})
+            finally:
+                os.umask(mask)
+            self.run("COPY FROM DATABASE store TO fresh")
+            self.run("DETACH fresh")
+            fresh.chmod(path.stat().st_mode)
+            fresh.replace(path)
+        except BaseException as error:
+            with suppress(StreamauditError):  # an open file would still take its room
+                self.run("DETACH fresh")
+            for one in left_over:
+                one.unlink(missing_ok=True)
+            if isinstance(error, StreamauditError) and error.message == NO_SPACE:
+                raise _no_room(path) from None
+            raise
+        self.run("DETACH store")
+        self._attach(max(self._wait_s, _PATIENCE_S))
+
+    def _define_vocabulary(self) -> None:
+        self.script(package_text("store", "views/calls.sql"))
+
+
+def _no_room(path: Path) -> StoreError:
+    needed, free = -(-path.stat().st_size >> 20), shutil.disk_usage(path.parent).free >> 20
+    return StoreError(
+        f"the disk is full: writing {path} anew takes up to {needed:,} MB beside it, and {free:,} MB are free",
+        "what was to go is in no report any more, but its bytes stay in the file: free some space and run it again",
+    )
+
+
+def _refuse_other_files(path: Path) -> None:
+    """A file that is no database at all, such as an export named by mistake, is told by its first bytes."""
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(12)
+            if start and start[8:12] != b"DUCK":
+                raise StoreError(f"{path} is not a streamaudit store", "--db names another file")
+    except OSError:
+        return  # opening it says what is wrong

@@ -1,0 +1,69 @@
+"""What the views of a connection take from the store's own calls and from the configuration, brought up to date.
+
+``refresh`` is called once a command, after the last change to the store: it joins evidence, learns how many characters
+a token of each model has, resolves what each provider does when a client disconnects, and values every call that ended
+early.
+"""
+
+from streamaudit.store.package_files import package_text
+from streamaudit.store.providers import behaviours, stop_delay_ms
+from streamaudit.store.store import Store
+
+# Of each model's completed calls with enough text: characters per visible token, pooled and at its extremes.
+_MODEL_TEXT = """
+SET VARIABLE model_text = (
+    SELECT map_from_entries(list((model, {
+        'usual': CASE WHEN answers >= 20 THEN usual END, 'fewest': CASE WHEN answers >= 20 THEN fewest END,
+        'most': CASE WHEN answers >= 20 THEN most END, 'reasons': reasons})))
+    FROM (
+        SELECT
+            model,
+            count(*) FILTER (texts) AS answers,
+            sum(chars) FILTER (texts) / sum(tokens) FILTER (texts) AS usual,
+            min(chars / tokens) FILTER (texts) AS fewest,
+            max(chars / tokens) FILTER (texts) AS most,
+            bool_or(reasoning_tokens > 0) AS reasons
+        FROM (
+            SELECT
+                model, reasoning_tokens, coalesce(visible_output_chars, output_chars) AS chars,
+                output_tokens - coalesce(reasoning_tokens, 0) AS tokens,
+                tokens >= 20 AND chars > 0 AND coalesce(reasoning_tokens, visible_output_chars) IS NOT NULL AS texts
+            FROM call_outcome
+            WHERE outcome = 'completed' AND usage_status = 'final' AND model IN (SELECT model FROM early_models)
+        )
+        GROUP BY model
+        HAVING count(*) FILTER (texts) >= 20 OR reasons IS NOT NULL
+    )
+)
+"""
+"""At least 20 completed answers of 20 tokens: fewer say little about the extremes."""
+
+_EARLY_MODELS = """
+CREATE OR REPLACE TEMP TABLE early_models AS
+SELECT DISTINCT model FROM known_calls
+WHERE outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND model IS NOT NULL
+"""
+
+
+def refresh(store: Store, *, taxed: bool = True) -> None:
+    """Bring ``call_tax`` up to date with the store, or only ``call_outcome`` when no tax is asked for; nothing to do
+    when nothing has changed since."""
+    if not store.stale:
+        return
+    if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
+        store.script(package_text("store", "views/evidence.sql"))
+    else:
+        store.run("CREATE OR REPLACE TEMP VIEW known_calls AS SELECT * FROM placed_calls")
+    if not taxed:
+        return
+    store.run("SET VARIABLE stop_delay_ms = $delay", {"delay": stop_delay_ms()})
+    spelled = [row[0] for row in store.query("SELECT DISTINCT provider FROM store.calls WHERE provider IS NOT NULL")]
+    known = behaviours(spelled)
+    store.run(
+        "SET VARIABLE on_disconnect = map($names::VARCHAR[], $behaviours::VARCHAR[])",
+        {"names": list(known), "behaviours": list(known.values())},
+    )
+    store.run(_EARLY_MODELS)
+    store.run(_MODEL_TEXT)
+    store.script(package_text("store", "views/tax.sql"))
+    store.stale = False

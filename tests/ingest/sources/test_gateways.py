@@ -1,0 +1,302 @@
+"""LiteLLM, LangSmith, Helicone and OpenRouter, trap by trap."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sample_traces.records import START_S, helicone, langsmith, litellm, openrouter, spend_row
+from streamaudit.store.store import Store
+from tests.support import Record, calls, ingest, store_of, write_lines
+
+START = datetime(2026, 11, 16, 8)
+LEFT = {"error_code": "499", "error_class": "ClientDisconnected", "error_message": "Client disconnected"}
+DETAILED = {
+    "usage_object": {
+        "completion_tokens_details": {"reasoning_tokens": 20}, "prompt_tokens_details": {"cached_tokens": 10},
+    },
+}  # fmt: skip
+# What an Anthropic stream's first chunk makes of a row's usage: every detail, and a placeholder for the output.
+OPENING = {
+    "completion_tokens": 1, "prompt_tokens": 50, "completion_tokens_details": {"reasoning_tokens": 0, "text_tokens": 1},
+    "prompt_tokens_details": {"cached_tokens": 10}, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 0,
+}  # fmt: skip
+DRAINED = {**OPENING, "completion_tokens": 511, "completion_tokens_details": {"reasoning_tokens": 0}}
+OPENED = {"metadata": {"usage_object": OPENING}, "completion_tokens": 1, "response_cost": 0.00009,
+          "cost_breakdown": {"input_cost": 0.000075, "output_cost": 0.000015, "total_cost": 0.00009}}  # fmt: skip
+CLAUDE = {"model": "claude-sonnet-4-5-20250929", "model_group": "claude-sonnet-4-5", "custom_llm_provider": "anthropic"}
+UNCOUNTED = {
+    "output_tokens": None, "reasoning_tokens": None, "output_cost_usd": None, "cost_usd": None, "cost_basis": "none",
+    "input_tokens": 50, "cached_input_tokens": 10, "input_cost_usd": 0.000075, "usage_basis": "none",
+}  # fmt: skip
+Case = tuple[Record, dict[str, Any]]
+
+LITELLM: dict[str, Case] = {
+    "seconds since 1970": ({}, {"start_time": START, "duration_ms": 5000.0, "ttft_ms": 734.0, "ttft_status": "usable"}),
+    "a response time that is the first token's": ({"response_time": 0.734}, {"duration_ms": 5000.0}),
+    "the alias that was asked for": (
+        {"model_group": "large", "model": "azure/gpt-4o"}, {"model": "large", "response_model": "azure/gpt-4o"},
+    ),
+    "a client that left is a success with 499": (
+        {"error_information": LEFT},
+        {"outcome": "cancelled", "cancel_evidence": "http_status", "usage_basis": "tokenizer", "tax_class": "unknown"},
+    ),
+    "a client that left, with the provider's own usage": (
+        {"error_information": LEFT, "metadata": {**DETAILED, "spend_logs_metadata": {"rendered_tokens": 70}}},
+        {"outcome": "cancelled", "usage_basis": "provider", "reasoning_tokens": 20, "cached_input_tokens": 10},
+    ),
+    "a client that left before anything was counted": (
+        {"error_information": LEFT, "completion_tokens": 0}, {"output_tokens": None, "tax_class": "unknown"},
+    ),
+    "a first token stamped at the flush": (
+        {"error_information": LEFT, "completionStartTime": START_S + 4.999},
+        {"ttft_ms": None, "ttft_status": "not_below_duration"},
+    ),
+    "a first token of a call that did not stream": (
+        {"stream": False, "completionStartTime": START_S + 5.0}, {"ttft_ms": None, "streamed": False},
+    ),
+    "a late first token of a stream": ({"completionStartTime": START_S + 4.99}, {"ttft_ms": 4990.0}),
+    "a failure": (
+        {"status": "failure", "prompt_tokens": 0, "completion_tokens": 0, "response_cost": 0.0,
+         "error_information": {"error_code": "429", "error_class": "RateLimitError"}},
+        {"outcome": "error", "http_status": 429, "output_tokens": None, "input_tokens": None, "cost_usd": None,
+         "error_type": "RateLimitError"},
+    ),
+    "an error that is empty text is none": (
+        {"completion_tokens": 0, "error_information": {"error_code": "", "error_class": "", "error_message": ""}},
+        {"outcome": "completed", "output_tokens": 0, "error_type": None},
+    ),
+    "a stream cut by the proxy's own limit": (
+        {"status": "failure", "error_information": {"error_class": "Timeout", "error_message": "Stream exceeded max"}},
+        {"outcome": "timeout"},
+    ),
+    "a cache hit": ({"cache_hit": True, "response_cost": 0.0}, {"cost_usd": 0.0, "ttft_status": "cache_hit"}),
+    "a model without a price is not free": (
+        {"response_cost": 0.0, "model": "our-own", "model_group": "our-own", "custom_llm_provider": "our"},
+        {"cost_usd": None, "cost_basis": "none"},
+    ),
+    "an attempt of a request": ({"trace_id": "t1"}, {"logical_request_id": "t1", "call_id": "an attempt of a request"}),
+    "the release among the tags": ({"request_tags": ["prod", "release:9"]}, {"deploy": "9"}),
+    "an embedding": ({"call_type": "aembedding"}, {"operation": "embedding"}),
+    "a call of a tool is no call": ({"call_type": "call_mcp_tool"}, {}),
+    "an id that another answer has too": (
+        {"id": "chatcmpl-seconds since 1970"}, {"call_id": "an id that another answer has too", "counted": True},
+    ),
+    "the key's team and the proxy's own route": ({}, {"tenant": "acme", "route": "/v1/chat/completions"}),
+    "a task that was cancelled": (
+        {"status": "failure", "error_information": {"error_code": "", "error_class": "CancelledError"}},
+        {"outcome": "cancelled", "cancel_evidence": "error"},
+    ),
+    "a failure in the middle of a stream": (
+        {"status": "failure", "completion_tokens": 60, "error_information": {"error_class": "MidStreamFallbackError"}},
+        {"outcome": "error", "output_tokens": 60, "usage_basis": "tokenizer", "billed_tokens": None},
+    ),
+    "a response as text": (
+        {"response": '{"choices": [{"finish_reason": "length", "message": {"content": "12345"}}]}'},
+        {"finish_reason": "length", "output_chars": 5},
+    ),
+    "texts that were redacted": (
+        {"response": "redacted-by-litellm", "messages": "redacted-by-litellm"},
+        {"finish_reason": None, "output_chars": None, "input_hash": None, "outcome": "completed"},
+    ),
+    # Streams of Anthropic: only the last chunk has the count, and only some paths wait for it.
+    "Anthropic's placeholder of a client that left": (
+        {**CLAUDE, **OPENED, "call_type": "anthropic_messages", "error_information": LEFT,
+         "response": {"choices": [{"finish_reason": "stop"}]}},
+        {**UNCOUNTED, "outcome": "cancelled", "tax_class": "unknown", "finish_reason": None},
+    ),
+    "Anthropic's placeholder under the name of the asynchronous call": (
+        {**OPENED, "call_type": "aanthropic_messages", "error_information": LEFT, "model": "ours", "model_group": "o"},
+        {**UNCOUNTED, "outcome": "cancelled"},
+    ),
+    "Anthropic's placeholder of a path passed through": (
+        {**CLAUDE, **OPENED, "call_type": "pass_through_endpoint", "completion_tokens": 4, "error_information": LEFT},
+        {**UNCOUNTED, "outcome": "cancelled"},
+    ),
+    "Anthropic's placeholder of a stream that failed": (
+        {**CLAUDE, **OPENED, "call_type": "anthropic_messages", "status": "failure",
+         "error_information": {"error_code": "", "error_class": "ReadError"}},
+        {**UNCOUNTED, "outcome": "error", "error_type": "ReadError"},
+    ),
+    "a client that left Anthropic's stream, which was read to its end": (
+        {**CLAUDE, "metadata": {"usage_object": DRAINED, "spend_logs_metadata": {"rendered_tokens": 80}},
+         "call_type": "anthropic_messages", "completion_tokens": 511, "response_cost": 0.00858,
+         "error_information": LEFT, "completionStartTime": START_S + 4.999},
+        {"outcome": "cancelled", "output_tokens": 511, "usage_basis": "provider", "cost_usd": 0.00858, "ttft_ms": None,
+         "tax_class": "exact", "tax_best": 431},
+    ),
+    "a client that left Anthropic's stream, of which the text was counted": (
+        {**CLAUDE, "metadata": {"usage_object": {**DRAINED, "completion_tokens": 41, "cost": None}},
+         "call_type": "anthropic_messages", "completion_tokens": 41, "error_information": LEFT},
+        {"output_tokens": 41, "usage_basis": "tokenizer", "tax_class": "unknown", "cost_usd": None},
+    ),
+    "a client that left a path passed through, of which the text was counted": (
+        {**CLAUDE, "metadata": {"usage_object": DRAINED}, "call_type": "pass_through_endpoint",
+         "completion_tokens": 199, "error_information": LEFT},
+        {"output_tokens": 199, "usage_basis": "tokenizer", "tax_class": "unknown", "cost_usd": None},
+    ),
+    "an answer of Anthropic of one token": (
+        {**CLAUDE, **OPENED, "call_type": "anthropic_messages"}, {"output_tokens": 1, "cost_usd": 0.00009},
+    ),
+}  # fmt: skip
+ROWS: dict[str, Case] = {
+    "times as text": ({}, {"start_time": START, "ttft_ms": 734.0, "tenant": "acme"}),
+    "metadata as text": (
+        {"metadata": json.dumps({"error_information": LEFT, **DETAILED})},
+        {"outcome": "cancelled", "usage_basis": "provider"},
+    ),
+    "a cache hit as a word": ({"cache_hit": "True"}, {"ttft_status": "cache_hit"}),
+    "tags as text": ({"request_tags": '["release:9"]'}, {"deploy": "9"}),
+}
+LANGSMITH: dict[str, Case] = {
+    "times without a zone are UTC": ({}, {"start_time": START, "ttft_ms": 734.0, "duration_ms": 5000.0}),
+    "costs as text": ({}, {"cost_usd": 0.003, "output_cost_usd": 0.002}),
+    "the model in the metadata": ({}, {"model": "gpt-4o-mini", "response_model": "gpt-4o-mini-2024-07-18"}),
+    "the session is a project": ({"session_id": "my-project"}, {"session_id": None}),
+    "a chain carries sums": ({"run_type": "chain"}, {}),
+    "events of tokens": (
+        {"first_token_time": None, "events": [
+            {"name": "start", "time": "2026-11-16T08:00:00"}, {"name": "new_token", "time": "2026-11-16T08:00:01"},
+            {"name": "new_token", "time": "2026-11-16T08:00:02"}]},
+        {"ttft_ms": 1000.0, "chunk_count": 2, "chunk_offsets_ms": [1000.0, 2000.0]},
+    ),
+    "cancelled by the error's class": (
+        {"status": "error", "error": "GeneratorExit('private')"}, {"outcome": "cancelled",
+            "error_type": "GeneratorExit"},
+    ),
+    "pending is unknown and not cancelled": (
+        {"status": "pending", "end_time": None, "completion_tokens": None, "prompt_tokens": None},
+            {"outcome": "unknown"},
+    ),
+    "pending, with an error that says who left": (
+        {"status": "pending", "end_time": None, "error": "CancelledError()"}, {"outcome": "cancelled"},
+    ),
+    "a run without counts": (
+        {"completion_tokens": None, "prompt_tokens": None, "total_cost": None, "completion_cost": None},
+        {"output_tokens": None, "usage_basis": "none", "input_tokens": None},
+    ),
+    "details of the counts": (
+        {"prompt_token_details": {"cache_read": 8, "cache_creation": 9}, "completion_token_details": {"reasoning": 7}},
+        {"cached_input_tokens": 8, "cache_write_tokens": 9, "reasoning_tokens": 7},
+    ),
+    "a revision as the deploy": (
+        {"extra": {"metadata": {"revision_id": "9f31c2a"}, "invocation_params": {"model": "m", "stream": True}}},
+        {"deploy": "9f31c2a", "model": "m", "streamed": True},
+    ),
+    "extra as text, as a bulk export has it": (
+        {"extra": '{"metadata":{"ls_model_name":"m","tenant":"globex"}}'}, {"model": "m", "tenant": "globex"},
+    ),
+}  # fmt: skip
+HELICONE: dict[str, Case] = {
+    "milliseconds": ({}, {"duration_ms": 5000.0, "ttft_ms": 734.0, "ttft_status": "usable"}),
+    "properties": ({}, {"tenant": "acme", "deploy": "9", "route": "/v1/chat/completions", "user_id": "u1"}),
+    "a client that left": ({"response_status": 499}, {"outcome": "cancelled", "http_status": 499}),
+    "a code of its own is no status": ({"response_status": -3, "completion_tokens": None}, {"http_status": None}),
+    "a first token of a call that did not stream": (
+        {"time_to_first_token": 5000, "request_body": {"stream": False}},
+        {"ttft_ms": None, "streamed": False},
+    ),
+    "a body as text": ({"request_body": '{"stream":true,"max_tokens":9}'}, {"streamed": True, "max_tokens": 9}),
+    "an answer from the cache": ({"cache_reference_id": "c0ffee"}, {"ttft_status": "cache_hit"}),
+    "the cache's empty id": (
+        {"cache_reference_id": "00000000-0000-0000-0000-000000000000"},
+        {"ttft_status": "usable"},
+    ),
+    "numbers as floats": (
+        {"response_status": 200.0, "delay_ms": 5000.0, "prompt_tokens": 50.0, "completion_tokens": 100.0},
+        {"http_status": 200, "duration_ms": 5000.0, "input_tokens": 50, "output_tokens": 100},
+    ),
+    "the other names of properties and cost": (
+        {
+            "request_properties": None,
+            "properties": {"tenant": "acme"},
+            "cost": None,
+            "costUSD": 0.5,
+            "request_user_id": None,
+            "helicone_user": "u2",
+        },
+        {"tenant": "acme", "cost_usd": 0.5, "user_id": "u2"},
+    ),
+    "a first token after the end": (
+        {"time_to_first_token": 9000},
+        {"ttft_status": "not_below_duration", "streamed": None},
+    ),
+    "a cancel without usage": (
+        {"response_status": 499, "completion_tokens": None},
+        {"output_tokens": None, "tax_class": "unknown"},
+    ),
+    "a cost of nothing is unknown": (
+        {"cost": 0, "request_model": "ours", "response_model": "ours", "provider": "CUSTOM"},
+        {"cost_usd": None},
+    ),
+}
+OPENROUTER: dict[str, Case] = {
+    "the native counts are billed": ({}, {"input_tokens": 50, "output_tokens": 100, "reasoning_tokens": 20}),
+    "latencies that cannot be trusted": ({}, {"ttft_ms": None, "duration_ms": None}),
+    "cancelled": (
+        {"cancelled": True, "finish_reason": None, "native_finish_reason": None},
+        {"outcome": "cancelled", "cancel_evidence": "flag", "usage_basis": "provider"},
+    ),
+    "an error in the stream": ({"finish_reason": "error"}, {"outcome": "error"}),
+    "finished": ({}, {"outcome": "completed", "cost_usd": 0.003, "response_id": "up-finished"}),
+    "a generation of sound": ({"api_type": "tts"}, {}),
+    "hosts that refused before one that answered": (
+        {"provider_responses": [{"provider_name": "Other", "status": 529}, {"provider_name": "Host", "status": 200}]},
+        {"outcome": "completed", "http_status": None},
+    ),
+}
+SPELT: dict[str, Case] = {
+    "keys as its SDK prints them": (
+        {"cancelled": True, "finish_reason": None},
+        {"input_tokens": 50, "output_tokens": 100, "reasoning_tokens": 20, "cost_usd": 0.003, "outcome": "cancelled",
+         "response_id": "up-keys as its SDK prints them", "user_id": "u1", "start_time": START},
+    ),
+}  # fmt: skip
+
+
+def camels(name: str, /, **fields: Any) -> Record:
+    """A generation as OpenRouter's SDK prints it."""
+    return {re.sub("_(.)", lambda found: found[1].upper(), key): value for key, value in
+            openrouter(name, **fields)["data"].items()}  # fmt: skip
+
+
+ALL: dict[str, tuple[Callable[..., Record], dict[str, Case]]] = {
+    "litellm": (litellm, LITELLM), "rows": (spend_row, ROWS), "langsmith": (langsmith, LANGSMITH),
+    "helicone": (helicone, HELICONE), "openrouter": (openrouter, OPENROUTER), "camels": (camels, SPELT),
+}  # fmt: skip
+NAMES = [(form, name) for form, (_, cases) in ALL.items() for name in cases]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Record]]:
+    """Every case of a form in one file, by form and name."""
+    folder, found = tmp_path_factory.mktemp("gateways"), dict[str, dict[str, Record]]()
+    for form, (make, cases) in ALL.items():
+        records = [make(name, **changes) for name, (changes, _) in cases.items()]
+        with store_of(write_lines(folder / f"{form}.jsonl", records)) as store:
+            found[form] = calls(store)
+    return found
+
+
+@pytest.mark.parametrize(("form", "name"), NAMES)
+def test_a_gateways_trap_becomes_what_it_means(stored: dict[str, dict[str, Record]], form: str, name: str) -> None:
+    """The case's name says what the record holds."""
+    _, expected = ALL[form][1][name]
+    if not expected:
+        assert name not in stored[form]
+        return
+    assert {column: stored[form][name][column] for column in expected} == expected
+
+
+def test_a_folder_of_single_objects_is_read(store: Store, tmp_path: Path) -> None:
+    """As LiteLLM writes them to a bucket: an object a file, pretty-printed or not; and all of them in one."""
+    for number in range(3):
+        (tmp_path / f"{number}.json").write_text(json.dumps(litellm(str(number)), indent=number or None))
+    (tmp_path / "all.json").write_text("".join(json.dumps(litellm(str(number))) for number in range(3)))
+    results = ingest(store, *sorted(tmp_path.glob("*.json")))
+    assert [result.problem for result in results] == [None] * 4
+    assert set(calls(store)) == {"0", "1", "2"}
