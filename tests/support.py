@@ -10,8 +10,9 @@ from typing import Any
 from streamaudit.audits.base import discover
 from streamaudit.audits.scope.scope import Scope, parse_by
 from streamaudit.ingest.mapping import parse_mapping
-from streamaudit.ingest.pipeline import FileResult, Ingest, Options
+from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.results import FileResult, Options
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 

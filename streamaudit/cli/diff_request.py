@@ -19,7 +19,8 @@ from streamaudit.audits.diff.question import (
     parse_strata,
 )
 from streamaudit.audits.diff.report import gated
-from streamaudit.audits.scope.scope import Scope, parse_window
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.scope.window import parse_window
 from streamaudit.cli.options import Access, Inputs, Window, parse_on_insufficient
 from streamaudit.config.units import seconds
 from streamaudit.errors import UsageError

@@ -9,8 +9,8 @@ from streamaudit.cli import console
 from streamaudit.errors import UsageError
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.merge import Counts
-from streamaudit.ingest.pipeline import Coverage, FileResult
-from streamaudit.ingest.readers.reader import InputFile
+from streamaudit.ingest.readers.container import InputFile
+from streamaudit.ingest.results import Coverage, FileResult
 
 _LONG_BYTES = 32 << 20
 _LINE_EVERY_S = 30.0

@@ -12,7 +12,7 @@ from streamaudit.cli import console
 from streamaudit.ingest.profile.guess import guess
 from streamaudit.ingest.profile.report import candidates, nearest_format, unrecognised
 from streamaudit.ingest.profile.survey import Survey
-from streamaudit.ingest.readers.reader import InputFile
+from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.sources.registry import Match, claims
 from streamaudit.report.model import Report
 from streamaudit.store.dimensions import DIMENSIONS

@@ -249,7 +249,8 @@ class Window:
 
     def scope(self, by: str | None = None) -> "Scope":
         """The scope these options ask for; UsageError for what cannot be."""
-        from streamaudit.audits.scope.scope import Scope, parse_by, parse_only, parse_window
+        from streamaudit.audits.scope.scope import Scope, parse_by, parse_only
+        from streamaudit.audits.scope.window import parse_window
 
         if by is not None and not by.replace(",", "").strip():
             raise UsageError("--by is empty", "dimensions: " + ", ".join(DIMENSIONS))

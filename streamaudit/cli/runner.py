@@ -12,8 +12,9 @@ from streamaudit.cli import ingest_summary
 from streamaudit.cli.options import Inputs, Writing, mapping
 from streamaudit.cli.output import Output, tops, write
 from streamaudit.errors import EXIT_OK, InputError, StreamauditError, UsageError
-from streamaudit.ingest.pipeline import Ingest, Options
+from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader, expand
+from streamaudit.ingest.results import Options
 from streamaudit.report.model import Report
 from streamaudit.report.redact import redacted
 from streamaudit.store.lookups import apply_lookups, read_lookups, say_unmatched

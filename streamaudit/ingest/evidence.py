@@ -8,10 +8,10 @@ from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, UsageError
-from streamaudit.ingest.pipeline import FileResult
 from streamaudit.ingest.readers.csv_header import SUFFIXES, first_fault, open_sheet
 from streamaudit.ingest.readers.gzip_check import gzip_fault
 from streamaudit.ingest.readers.reader import Reader, Refused, compression_of
+from streamaudit.ingest.results import FileResult
 from streamaudit.store.connection import ReadFailure, reading
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from streamaudit.ingest.readers.reader import MAX_OBJECT_BYTES, InputFile, Reject
+from streamaudit.ingest.readers.container import InputFile
+from streamaudit.ingest.readers.reader import MAX_OBJECT_BYTES, Reject
 from streamaudit.ingest.readers.sniff import is_object
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.store import Store

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamaudit.errors import UsageError, nearest
-from streamaudit.ingest.profile.guess import words
+from streamaudit.ingest.names import words
 
 # Columns a user may fill from a path of their own.
 MAPPABLE = (

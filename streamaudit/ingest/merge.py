@@ -27,49 +27,6 @@ _TALLY = """
 SELECT count(*), count(reason), count(*) FILTER (reason IS NULL AND kind NOT IN ('llm', 'embedding')) FROM ready
 """
 
-_BEST_RANKS = """
-SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
-FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
-"""
-
-_CHOSEN_RANK = """
-SELECT min(rank) FROM store.load_keys WHERE source = $source AND digest = $digest AND field = $field
-"""
-
-_WORSE_LOADS = """
-SELECT list(load_id) FROM store.load_keys
-WHERE source = $source AND digest = $digest AND field = $field AND rank > $rank
-    AND $rank < (
-        SELECT min(rank) FROM store.load_keys
-        WHERE source = $source AND digest = $digest AND field = $field AND load_id <> getvariable('load_id')
-    )
-"""
-
-# A better key has appeared in the source: calls filled from a worse one are unknown under it.
-_FORGET = {
-    "tenant": "UPDATE store.calls SET tenant = NULL WHERE list_contains($loads, load_id) AND tenant IS NOT NULL",
-    "route": "UPDATE store.calls SET route = NULL WHERE list_contains($loads, load_id) AND route IS NOT NULL",
-    "deploy": "UPDATE store.calls SET deploy = NULL WHERE list_contains($loads, load_id) AND deploy IS NOT NULL",
-    "rendered_tokens": "UPDATE store.calls SET rendered_tokens = NULL, rendered_basis = NULL "
-    "WHERE list_contains($loads, load_id) AND rendered_tokens IS NOT NULL",
-    "delivered_tokens": "UPDATE store.calls SET delivered_tokens = NULL "
-    "WHERE list_contains($loads, load_id) AND delivered_tokens IS NOT NULL",
-}
-_FORGET_SPANS = {
-    "tenant": "UPDATE store.spans SET tenant = NULL WHERE list_contains($loads, load_id)",
-    "route": "UPDATE store.spans SET route = NULL WHERE list_contains($loads, load_id)",
-    "deploy": "UPDATE store.spans SET deploy = NULL WHERE list_contains($loads, load_id)",
-}
-
-# Their traces may have lent what was forgotten to calls of other loads.
-_FORGOTTEN_TRACES = """
-CREATE OR REPLACE TEMP TABLE forgotten_traces AS
-SELECT DISTINCT trace_id FROM (
-    SELECT trace_id, load_id FROM store.calls UNION ALL SELECT trace_id, load_id FROM store.spans
-)
-WHERE trace_id IS NOT NULL AND list_contains($loads, load_id)
-"""
-_NO_FORGOTTEN_TRACES = "CREATE OR REPLACE TEMP TABLE forgotten_traces (trace_id VARCHAR)"
 
 UNPRICED = """
 SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE
@@ -272,42 +229,6 @@ _SET = {
         "source", "load_id", "key_rendered_tokens", *(f"rank_{column}" for column in KEYED)
     )
 }  # fmt: skip
-
-
-def best_ranks(store: Store) -> dict[str, int | None]:
-    """Per keyed column, the rank of the best candidate key that occurs in the staged file; None when none does."""
-    return dict(zip(KEYED, _reordered(store.one(_BEST_RANKS)), strict=True))
-
-
-def _reordered(row: tuple[Any, ...]) -> tuple[int | None, ...]:
-    by_name = dict(zip(("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens"), row, strict=True))
-    return tuple(by_name[column] for column in KEYED)
-
-
-Forgotten = dict[str, tuple[list[int], int]]
-"""By column the loads whose values were forgotten, and how many calls had one."""
-
-
-def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int | None], Forgotten]:
-    """The key that fills each column of the source, this load included; forgets what a worse key had filled, and says
-    what that was."""
-    chosen: dict[str, int | None] = {}
-    lost: Forgotten = {}
-    forgotten: set[int] = set()
-    for column in KEYED:
-        about = {"source": source, "digest": digest, "field": column}
-        chosen[column] = store.one(_CHOSEN_RANK, about)[0]
-        worse = store.one(_WORSE_LOADS, {**about, "rank": chosen[column]})[0]
-        if worse:
-            forgotten.update(worse)
-            lost[column] = (worse, store.run(_FORGET[column], {"loads": worse}))
-            if column in _FORGET_SPANS:
-                store.run(_FORGET_SPANS[column], {"loads": worse})
-    if forgotten:
-        store.run(_FORGOTTEN_TRACES, {"loads": sorted(forgotten)})
-    else:
-        store.run(_NO_FORGOTTEN_TRACES)
-    return chosen, lost
 
 
 def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:

@@ -7,110 +7,30 @@ which is short. A file that fails leaves the store as it was; the other files st
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError
 from streamaudit.ingest.incremental import Part, changed, copied, in_place, placed, renamed, rest, settle, whole
-from streamaudit.ingest.mapping import KEYED, Mapping, near_path
-from streamaudit.ingest.merge import (
-    UNPRICED,
-    Counts,
-    Forgotten,
-    best_ranks,
-    choose_keys,
-    merge,
-    replace_loads,
-    set_variables,
-)
+from streamaudit.ingest.keys import Forgotten, best_ranks, choose_keys, left_empty
+from streamaudit.ingest.mapping import KEYED, near_path
+from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set_variables
 from streamaudit.ingest.privacy import refused_texts
+from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.gzip_check import unpacked_beside
-from streamaudit.ingest.readers.reader import InputFile, NotRecords, Reader, Refused, Reject
+from streamaudit.ingest.readers.reader import NotRecords, Reader, Refused, Reject
 from streamaudit.ingest.readers.remote import is_remote, masked, stamp
+from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
 from streamaudit.ingest.staging import explain, find_rejects, partial_parts, stage
 from streamaudit.ingest.traces import recompute
-from streamaudit.ingest.unfilled import left_empty, unfilled
-from streamaudit.ingest.warnings import for_diversity, shared_ends
+from streamaudit.ingest.warnings import for_diversity, shared_ends, unfilled
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 _KEPT_REJECTS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What is known of the calls one ingest brought; every field counts calls."""
-
-    calls: int = 0
-    streamed: int = 0
-    with_ttft: int = 0
-    with_usage: int = 0
-    cancelled: int = 0
-    cancelled_with_usage: int = 0
-    with_rendered: int = 0
-    cancelled_with_rendered: int = 0
-    with_tenant: int = 0
-    without_start: int = 0
-    nested: int = 0
-    same_response: int = 0
-    embeddings: int = 0
-    outcome_words: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FileResult:
-    """What happened to one file: counted, skipped as unchanged, or failed with the reason in ``problem``."""
-
-    shown: str
-    source: Source | None = None
-    match: Match | None = None
-    counts: Counts | None = None
-    rejects: tuple[Reject, ...] = ()
-    keys: dict[str, str] = field(default_factory=dict)
-    load_id: int | None = None
-    unchanged: bool = False
-    problem: str | None = None
-    hint: str | None = None
-    begin: int = 0
-    """The byte from which the file was read: what stands before it was read earlier."""
-    unfinished: bool = False
-    """The last line has no end yet: it was cut off while it was written, or the file was."""
-    remapped: bool = False
-    """The file was read before under another mapping, which no longer holds."""
-    passed_over: bool = False
-    """The file was only found in a folder or by a glob, and nothing says it was meant."""
-    absent: dict[str, str | None] = field(default_factory=dict)
-    """Mapped columns for which no record has the user's path, each with the path that may have been meant."""
-    partial_pages: int = 0
-    """Pages that say that the vendor's time was up before they were whole."""
-    for_diversity: int = 0
-    """Calls that the vendor kept because they are rare; see ``suspect``."""
-    shared_ends: int = 0
-    """Traces of which all spans end at one moment; 0 unless most traces do."""
-    emptied: dict[str, int] = field(default_factory=dict)
-    """By column, calls that have a value only under another key than the one in ``keys``."""
-
-    @property
-    def empty(self) -> bool:
-        """An hourly file with nothing in it is no failure."""
-        return self.problem == "empty file"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to ingest. ``max_bad_share`` and ``max_bad_count`` are NULL when any number of rejects is accepted."""
-
-    mapping: Mapping = field(default_factory=Mapping)
-    source_name: str | None = None
-    force: bool = False
-    max_bad_share: float | None = None
-    max_bad_count: int | None = None
-    sample_rate: float | None = None
-    """Share of the calls that the exporter kept, from 0 to 1; None unknown."""
 
 
 Progress = Callable[[InputFile], Callable[[float], None] | None]
@@ -359,31 +279,6 @@ INSERT INTO store.rejects
 SELECT $load_id, $path, r.line, r.record, r.reason, r.bytes
 FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, bytes BIGINT)[]) AS r)
 """
-
-_COVERAGE = """
-SELECT
-    count(*) FILTER (counted AND NOT embedding),
-    count(*) FILTER (counted AND NOT embedding AND streamed),
-    count(*) FILTER (counted AND NOT embedding AND ttft_status = 'usable'),
-    count(*) FILTER (counted AND NOT embedding AND output_tokens IS NOT NULL),
-    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled'),
-    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled' AND billed_tokens IS NOT NULL),
-    count(*) FILTER (counted AND NOT embedding AND rendered_tokens IS NOT NULL),
-    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled' AND rendered_tokens IS NOT NULL),
-    count(*) FILTER (counted AND NOT embedding AND tenant IS NOT NULL),
-    count(*) FILTER (counted AND NOT embedding AND start_time IS NULL),
-    count(*) FILTER (uncounted_reason = 'nested'),
-    count(*) FILTER (uncounted_reason = 'same_response'),
-    count(*) FILTER (counted AND embedding),
-    count(*) FILTER (counted AND NOT embedding AND cancel_evidence = 'unknown_word')
-FROM (SELECT *, operation = 'embedding' AS embedding FROM call_outcome)
-WHERE list_contains($loads, load_id)
-"""
-
-
-def coverage(store: Store, loads: list[int]) -> Coverage:
-    """What is known of the calls that these loads brought into the store."""
-    return Coverage(*store.one(_COVERAGE, {"loads": loads}))
 
 
 @contextmanager

@@ -8,7 +8,8 @@ import json
 from typing import Any
 
 from streamaudit.ingest.mapping import Mapping
-from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, InputFile, Reject
+from streamaudit.ingest.readers.container import InputFile
+from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, Reject
 from streamaudit.ingest.sources.registry import Source, parameters
 from streamaudit.store.connection import ReadFailure, reading
 from streamaudit.store.package_files import package_text

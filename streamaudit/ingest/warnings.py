@@ -1,6 +1,20 @@
 """What the staged records of a file say against their own latencies: kept for being rare, or ends that many share."""
 
+from streamaudit.ingest.mapping import Mapping
 from streamaudit.store.store import Store
+
+# What the user's paths filled. A keyed column says by rank 0 that it was they.
+_FILLED = """
+SELECT
+    count(*), count(*) FILTER (tenant_rank = 0), count(*) FILTER (route_rank = 0), count(*) FILTER (deploy_rank = 0),
+    count(*) FILTER (rendered_tokens_rank = 0), count(*) FILTER (delivered_tokens_rank = 0), count(cancel_flag),
+    count(user_id), count(session_id), count(environment), count(service), count(region), count(transport), count(model)
+FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
+"""
+_FILLED_COLUMNS = (
+    "tenant", "route", "deploy", "rendered_tokens", "delivered_tokens", "cancelled", "user_id", "session_id",
+    "environment", "service", "region", "transport", "model",
+)  # fmt: skip
 
 _DIVERSE = "SELECT count(*) FROM scratch.staged WHERE for_diversity AND kind IN ('llm', 'embedding') AND reason IS NULL"
 
@@ -42,3 +56,12 @@ def shared_ends(store: Store) -> int:
     exporter writes that stamps whole batches (Mastra, mastra-ai/mastra#14474); 0 unless most traces of three spans and
     more are such."""
     return int(store.one(_SHARED)[0]) if store.one(_HAS_PARENTS)[0] else 0
+
+
+def unfilled(store: Store, mapping: Mapping) -> frozenset[str]:
+    """The mapped columns for which no record of the staged file has the user's path."""
+    if not mapping.paths:
+        return frozenset()
+    records, *counts = store.one(_FILLED)
+    found = dict(zip(_FILLED_COLUMNS, counts, strict=True))
+    return frozenset(column for column in mapping.paths if records and not found.get(column))

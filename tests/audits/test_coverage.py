@@ -9,8 +9,9 @@ import pytest
 from streamaudit.audits import coverage
 from streamaudit.audits.notes import MANY_STREAMS
 from streamaudit.audits.scope.scope import Scope
-from streamaudit.ingest.pipeline import Ingest, Options
+from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.results import Options
 from streamaudit.ingest.sources.registry import discover
 from streamaudit.store.store import Store
 from tests.support import (

@@ -8,8 +8,9 @@ import pytest
 from sample_traces import simulate, write_raw
 from streamaudit.audits import ttft
 from streamaudit.audits.scope.scope import Scope
-from streamaudit.ingest.pipeline import Ingest, Options
+from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.results import Options
 from streamaudit.store.store import Store
 
 _WAITS = """

@@ -19,7 +19,8 @@ from streamaudit.audits.check.thresholds import (
     parse_check,
     parse_expectation,
 )
-from streamaudit.audits.scope.scope import Scope, parse_window, preceding
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.scope.window import parse_window, preceding
 from streamaudit.store.store import Store
 from tests.support import grouped as grouped_rows
 from tests.support import ingest, raw_call, same, store_of, total, write_lines

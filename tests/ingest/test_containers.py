@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from streamaudit.ingest import staging
-from streamaudit.ingest.pipeline import FileResult
 from streamaudit.ingest.readers.reader import CONTAINERS, Reader, expand
+from streamaudit.ingest.results import FileResult
 from streamaudit.store.connection import Database
 from streamaudit.store.store import Store
 from tests.cli.running import Cli

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from streamaudit.ingest import staging
-from streamaudit.ingest.pipeline import Ingest, Options
+from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.results import Options
 from streamaudit.store.store import Store
 from tests.support import calls, content, equation, ingest, langfuse_row, raw_call, total, write_lines
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit.ingest.pipeline import FileResult
+from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
 from tests.support import calls, content, equation, ingest, raw_call, store_of
 

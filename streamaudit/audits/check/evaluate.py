@@ -10,7 +10,8 @@ from streamaudit.audits.base import MIN_CALLS
 from streamaudit.audits.check.figures import CENSORED, Asked, Figures, Group
 from streamaudit.audits.check.thresholds import Check, Expectation, Figure, Judgement, fits, judge
 from streamaudit.audits.notes import interval_and_notes
-from streamaudit.audits.scope.scope import Scope, group_members, preceding
+from streamaudit.audits.scope.scope import Scope, group_members
+from streamaudit.audits.scope.window import preceding
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Interval, Note
 from streamaudit.store.store import Store

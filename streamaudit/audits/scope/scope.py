@@ -7,11 +7,11 @@ where fewer are asked for). Groups and total are the same query with and without
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streamaudit.audits.scope.where import checked_condition
+from streamaudit.audits.scope.window import naive_utc
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import CALENDAR, DIMENSIONS, PLAIN
 from streamaudit.store.store import Store
@@ -110,8 +110,8 @@ class Scope:
         """What ``sql`` binds."""
         only = dict(self.only)
         return {
-            "since": _naive(self.since),
-            "until": _naive(self.until),
+            "since": naive_utc(self.since),
+            "until": naive_utc(self.until),
             "tz": self.tz,
             "embeddings": "operation" in self.by or "operation" in only,
             "uncounted": False,
@@ -240,94 +240,6 @@ def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
             )
         found[name] = f"{found[name]},{values}" if name in found else values
     return tuple(found.items())
-
-
-def parse_window(
-    since: str | None,
-    until: str | None,
-    last: str | None,
-    week: str | None,
-    tz: str,
-    now: datetime | None = None,
-    flag: str = "--since",
-) -> tuple[datetime | None, datetime | None]:
-    """The UTC window of ``--since``, ``--until``, ``--last`` or ``--week`` in zone ``tz``."""
-    try:
-        zone = ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
-        raise UsageError(f"--tz {tz}: there is no such time zone", "such as UTC or Europe/Paris") from None
-    if sum((last is not None, week is not None, since is not None or until is not None)) > 1:
-        raise UsageError("give --since/--until, --last or --week, not several of them")
-    if last is not None:
-        try:
-            return (now or datetime.now(UTC)) - _length(last), None
-        except OverflowError:
-            raise UsageError(f"--last {last}: that is before the calendar begins") from None
-    if week is not None:
-        monday = _monday(week, (now or datetime.now(UTC)).astimezone(zone).date())
-        return midnight(monday, zone), midnight(monday + timedelta(days=7), zone)
-    start, end = _instant(flag, since, zone), _instant("--until", until, zone)
-    if start and end and start >= end:
-        raise UsageError("--since must be before --until")
-    return start, end
-
-
-def parse_instant(flag: str, text: str, tz: str) -> datetime:
-    """A date or time in zone ``tz`` as a naive UTC instant, as the store keeps them."""
-    since, _ = parse_window(text, None, None, None, tz, flag=flag)
-    assert since is not None
-    return since.astimezone(UTC).replace(tzinfo=None)
-
-
-def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, datetime]:
-    """The window of equal length that ends where this one begins. What begins and ends at midnights in zone ``tz`` is
-    that many whole days, also where the clocks change."""
-    zone = ZoneInfo(tz)
-    first, end = since.astimezone(zone), until.astimezone(zone)
-    if first.time() == end.time() == time():
-        return midnight(first.date() - (end.date() - first.date()), zone), since
-    return since - (until - since), since
-
-
-def _monday(week: str, today: date) -> date:
-    """The first day of an ISO week; ``last`` is the one before the week that ``today`` is in."""
-    if week == "last":
-        return today - timedelta(days=today.weekday() + 7)
-    match = re.fullmatch(r"(\d{4})-W(\d{1,2})", week)
-    try:
-        monday = date.fromisocalendar(int(match[1]), int(match[2]), 1) if match else None
-    except ValueError:
-        monday = None
-    if monday is None or monday.year > 9000:
-        raise UsageError(f"--week {week}: expected an ISO week such as 2026-W47, or last")
-    return monday
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """When a day begins in a zone, in UTC."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
-
-
-def _instant(flag: str, text: str | None, zone: ZoneInfo) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        value = datetime.fromisoformat(text)
-        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(f"{flag} {text}: expected a date or time such as 2026-11-16 or 2026-11-16T08:00") from None
-
-
-def _length(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6})\s*([mhdw])", text)
-    if not match:
-        raise UsageError(f"--last {text}: expected a number and m, h, d or w, such as 7d")
-    unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
-    return timedelta(**{unit: int(match[1])})
-
-
-def _naive(value: datetime | None) -> datetime | None:
-    return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
 
 def _pattern(values: str) -> str:

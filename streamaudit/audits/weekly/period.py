@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from streamaudit.audits.scope.scope import midnight, parse_window, preceding
+from streamaudit.audits.scope.window import midnight, parse_window, preceding
 from streamaudit.errors import UsageError
 
 KINDS = ("day", "week", "month")

@@ -19,8 +19,9 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
     from streamaudit.cli.output import tops, write
     from streamaudit.cli.runner import sample_traces
     from streamaudit.errors import EXIT_OK
-    from streamaudit.ingest.pipeline import Ingest, Options, coverage
+    from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader
+    from streamaudit.ingest.results import Options, coverage
     from streamaudit.store.store import Store
 
     output = Writing(color=color, wide=wide).checked()

@@ -10,7 +10,8 @@ from streamaudit.errors import EXIT_OK, InputError, UsageError, nearest
 if TYPE_CHECKING:
     from streamaudit.ingest.mapping import Mapping
     from streamaudit.ingest.profile.survey import Survey
-    from streamaudit.ingest.readers.reader import InputFile, Reader
+    from streamaudit.ingest.readers.container import InputFile
+    from streamaudit.ingest.readers.reader import Reader
     from streamaudit.store.store import Store
 
 

@@ -10,7 +10,7 @@ from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 
 if TYPE_CHECKING:
     from streamaudit.ingest.merge import Counts
-    from streamaudit.ingest.pipeline import FileResult, Options
+    from streamaudit.ingest.results import FileResult, Options
 
 _PATIENCE_S = 60.0
 """How long a store that another process holds is waited for while paths are followed."""
@@ -70,9 +70,10 @@ def command(
 
     from streamaudit.cli import console, ingest_summary
     from streamaudit.ingest.evidence import hinted
-    from streamaudit.ingest.pipeline import Ingest, Options, coverage
+    from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader, expand
     from streamaudit.ingest.readers.remote import is_remote
+    from streamaudit.ingest.results import Options, coverage
     from streamaudit.store.lookups import apply_lookups, keep_lookups, read_lookups, say_unmatched
 
     if on and not evidence:
@@ -134,7 +135,7 @@ def command(
 def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
     """The files that are to be read: none that repeats another by its folder, none whose name says that it ends before.
     Says how many are left out."""
-    from streamaudit.audits.scope.scope import parse_window
+    from streamaudit.audits.scope.window import parse_window
     from streamaudit.cli import console
     from streamaudit.ingest.readers.paths import until, without_twins
 

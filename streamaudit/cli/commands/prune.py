@@ -18,7 +18,7 @@ def command(
 
     Example: streamaudit prune --before 2026-08-01
     """
-    from streamaudit.audits.scope.scope import parse_instant
+    from streamaudit.audits.scope.window import parse_instant
     from streamaudit.cli import console
     from streamaudit.errors import EXIT_OK
     from streamaudit.ingest.retention import prune

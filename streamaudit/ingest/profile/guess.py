@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from streamaudit.ingest.names import words
+
 Shape = Literal["name", "tokens", "number", "share", "flag", "instant", "code"]
 Basis = Literal["name", "shape"]
 
@@ -145,12 +147,6 @@ def candidate(role: str, facts: Facts) -> Guess | None:
     if role in _BY_SHAPE and best is None and _groups(facts):
         return Guess(role, facts.filled / max(facts.records, 1), "shape")
     return None
-
-
-def words(path: str) -> list[str]:
-    """The words of a name: parted at dots, dashes, underscores and where a small letter meets a capital."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", path)
-    return [word.lower() for word in re.split(r"[^A-Za-z]+", parted) if word]
 
 
 def _about(path: str) -> list[str]:

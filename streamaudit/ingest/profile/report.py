@@ -6,7 +6,7 @@ from dataclasses import replace
 from streamaudit.ingest.mapping import can_fill
 from streamaudit.ingest.profile.guess import ORDER, Guess, candidate, guess
 from streamaudit.ingest.profile.survey import Field, Survey
-from streamaudit.ingest.readers.reader import InputFile
+from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.sources.registry import Refusal, Source, claims, discover
 from streamaudit.report.model import NO_WINDOW, Column, Mark, Note, Report, Table, Value
 

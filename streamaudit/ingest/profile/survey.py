@@ -11,12 +11,12 @@ from typing import Any
 
 from streamaudit.errors import InputError, UsageError
 from streamaudit.ingest.mapping import Mapping, parse_mapping
+from streamaudit.ingest.privacy import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 from streamaudit.ingest.profile.guess import Facts, guess
 from streamaudit.ingest.profile.usage import Spot, judge, uses
-from streamaudit.ingest.readers.reader import InputFile
+from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.sources.registry import Source
 from streamaudit.ingest.staging import explain, longest_object, whole_records
-from streamaudit.ingest.unspoken import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store

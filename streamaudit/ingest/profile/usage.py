@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
-from streamaudit.ingest.profile.guess import words
+from streamaudit.ingest.names import words
 from streamaudit.ingest.sources.registry import Source, parameters
 from streamaudit.ingest.staging import structure
 from streamaudit.store.store import Store

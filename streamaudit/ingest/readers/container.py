@@ -4,17 +4,16 @@ Each is a module of this package that says how to look into such a head, the SEL
 rejected one stands. A container knows nothing of formats; a format nothing of containers.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from streamaudit.ingest.readers import remote
 from streamaudit.ingest.readers.files import Compression
 from streamaudit.ingest.readers.sniff import Values
-
-if TYPE_CHECKING:
-    from streamaudit.ingest.readers.reader import InputFile
 
 Record = dict[str, Any]
 Bad = dict[int, list[str]]
@@ -96,3 +95,25 @@ class Container:
     """What people call it."""
     forget: str = ""
     """What to run before a file is read, so that ``missed`` tells only of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One readable file: ``path`` is what DuckDB opens, ``shown`` what the user called it (``-`` for stdin)."""
+
+    path: Path
+    shown: str
+    compression: Compression
+    container: Container
+    head: tuple[dict[str, Any], ...]
+    size: int
+    fingerprint: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the container's SELECT binds for this file."""
+
+    @property
+    def stored_name(self) -> str:
+        """The name under which the load is remembered: absolute, so that another folder's file is another file."""
+        if self.shown == "-" or remote.is_remote(self.shown):
+            return self.shown
+        return os.fsencode(Path(self.shown).resolve()).decode("utf-8", "backslashreplace")

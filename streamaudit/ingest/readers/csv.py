@@ -8,14 +8,11 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from streamaudit.ingest.readers.container import Bad, Container, Found, Head, Reject
+from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.files import MAX_OBJECT_BYTES, open_binary
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, opened
-
-if TYPE_CHECKING:
-    from streamaudit.ingest.readers.reader import InputFile
 
 _DELIMITERS = ",\t;|"
 _MOST_COLUMNS = 4_000
@@ -110,7 +107,7 @@ def _names(cells: list[str]) -> list[str]:
     return names
 
 
-def _locate(file: "InputFile", bad: Bad) -> Iterator[Reject]:
+def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     """Rows left out while reading come by the negative of the database's own row number."""
     record = through = 0
     for row, (line, size) in enumerate(_rows(file, file.settings["delimiter"]), start=1):
@@ -125,7 +122,7 @@ def _locate(file: "InputFile", bad: Bad) -> Iterator[Reject]:
             yield Reject(record, line, "no known field" if reason == "unreadable" else reason, size)
 
 
-def _rows(file: "InputFile", delimiter: str) -> Iterator[tuple[int, int]]:
+def _rows(file: InputFile, delimiter: str) -> Iterator[tuple[int, int]]:
     """The line on which each row begins, the header's included, and its length in characters; 0 for an empty one."""
     limit = csv.field_size_limit(MAX_OBJECT_BYTES)
     try:
@@ -138,7 +135,7 @@ def _rows(file: "InputFile", delimiter: str) -> Iterator[tuple[int, int]]:
         csv.field_size_limit(limit)
 
 
-def _fault(file: "InputFile") -> str:
+def _fault(file: InputFile) -> str:
     return "the file cannot be read as CSV: export JSON lines instead"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streamaudit.ingest.readers.reader import InputFile
+from streamaudit.ingest.readers.container import InputFile
 from streamaudit.store.connection import ReadFailure
 
 _IN, _OUT = 1 << 20, 1 << 22

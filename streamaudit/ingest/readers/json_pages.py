@@ -2,14 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from streamaudit.ingest.readers.container import Bad, Container, Found, Head, Record, Reject
+from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Record, Reject
 from streamaudit.ingest.readers.diagnose import known
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, skip
-
-if TYPE_CHECKING:
-    from streamaudit.ingest.readers.reader import InputFile
 
 PAGE_KEYS = ("data", "observations", "spans")
 """Keys under which pages hold their records."""
@@ -109,13 +106,13 @@ def is_empty(value: object) -> bool:
     return value == [] or (isinstance(value, dict) and any(value.get(key) == [] for key in PAGE_KEYS))
 
 
-def _locate(file: "InputFile", bad: Bad) -> Iterator[Reject]:
+def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     for record, reasons in sorted(bad.items()):
         for reason in reasons:
             yield Reject(record, None, known(reason), None)
 
 
-def _fault(file: "InputFile") -> str:
+def _fault(file: InputFile) -> str:
     return "the page is cut off or malformed"
 
 

@@ -3,15 +3,11 @@ on one line."""
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from streamaudit.ingest.readers.container import Bad, Container, Found, Head, Reject
+from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.diagnose import diagnose
 from streamaudit.ingest.readers.files import open_binary
 from streamaudit.ingest.readers.sniff import skip
-
-if TYPE_CHECKING:
-    from streamaudit.ingest.readers.reader import InputFile
 
 _CHUNK = 1 << 20
 
@@ -46,14 +42,14 @@ def _look_for_objects(head: Head) -> Found | None:
     return Found(head.objects) if shares_a_line or "\n" in head.text[:end] else None
 
 
-def _locate(file: "InputFile", bad: Bad) -> Iterator[Reject]:
+def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     for record, line, text in _values(file):
         for reason in bad.get(record, ()):
             raw = text.encode("utf-8", "replace")
             yield Reject(record, line, diagnose(raw) if reason == "unreadable" else reason, len(raw))
 
 
-def _values(file: "InputFile") -> Iterator[tuple[int, int, str]]:
+def _values(file: InputFile) -> Iterator[tuple[int, int, str]]:
     """Each value with its ordinal and the line it begins on, in memory flat in the file's size."""
     decoder = json.JSONDecoder()
     with open_binary(file.path, file.compression) as stream:
@@ -81,7 +77,7 @@ def _values(file: "InputFile") -> Iterator[tuple[int, int, str]]:
             buffer = buffer[end:]
 
 
-def _fault(file: "InputFile") -> str:
+def _fault(file: InputFile) -> str:
     record, line = 0, 1
     for record, line, _text in _values(file):  # noqa: B007 - the last values are what is wanted
         pass

@@ -1,14 +1,10 @@
 """JSON lines: one object a line; what is no object, such as a line of a log among them, is a reject of its own."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from streamaudit.ingest.readers.container import Bad, Container, Found, Head, Reject
+from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.diagnose import diagnose
 from streamaudit.ingest.readers.files import open_binary
-
-if TYPE_CHECKING:
-    from streamaudit.ingest.readers.reader import InputFile
 
 # Numbering the records keeps DuckDB from reading in parallel, so only the second pass over a file with rejects does.
 _FIELDS = """
@@ -37,7 +33,7 @@ def _look(head: Head) -> Found | None:
     return Found(head.lines) if head.lines else None
 
 
-def _locate(file: "InputFile", bad: Bad) -> Iterator[Reject]:
+def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     record, last = 0, max(bad)
     with open_binary(file.path, file.compression) as stream:
         for number, line in enumerate(stream, start=1):
@@ -50,7 +46,7 @@ def _locate(file: "InputFile", bad: Bad) -> Iterator[Reject]:
                 return
 
 
-def _fault(file: "InputFile") -> str:
+def _fault(file: InputFile) -> str:
     return "the file cannot be read as JSON lines"
 
 

@@ -2,16 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from streamaudit.errors import StreamauditError
-from streamaudit.ingest.readers.container import Bad, Container, Found, Head, Reject
+from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.files import Refused
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, opened
 from streamaudit.store.connection import Database, ReadFailure, reading
-
-if TYPE_CHECKING:
-    from streamaudit.ingest.readers.reader import InputFile
 
 # Some writers leave text without saying that it is.
 _READ = """
@@ -40,13 +36,13 @@ def _look(head: Head) -> Found | None:
     return Found(tuple(opened(json.loads(text)) for (text,) in rows))
 
 
-def _locate(file: "InputFile", bad: Bad) -> Iterator[Reject]:
+def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     for record, reasons in sorted(bad.items()):
         for reason in reasons:
             yield Reject(record, None, "no known field" if reason == "unreadable" else reason, None)
 
 
-def _fault(file: "InputFile") -> str:
+def _fault(file: InputFile) -> str:
     return "a damaged or incomplete Parquet file: copy or download it again"
 
 

@@ -5,17 +5,15 @@ The reader looks at the head of a file in Python and leaves the reading itself t
 formats: which source claims a file is decided in ``sources``.
 """
 
-import os
 import re
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from streamaudit.ingest.readers import remote
-from streamaudit.ingest.readers.container import Container, Found, Head, Reject
+from streamaudit.ingest.readers.container import Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.csv import DELIMITED
 from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, sign_of
 from streamaudit.ingest.readers.files import (
@@ -37,7 +35,7 @@ from streamaudit.ingest.readers.parquet import PARQUET
 from streamaudit.ingest.readers.paths import expand
 
 __all__ = [
-    "CONTAINERS", "DAMAGED", "MAX_OBJECT_BYTES", "Compression", "Container", "InputFile", "NotRecords", "Reader",
+    "CONTAINERS", "DAMAGED", "MAX_OBJECT_BYTES", "Compression", "Container", "NotRecords", "Reader",
     "Refused", "Reject", "compression_of", "expand", "open_binary",
 ]  # fmt: skip
 
@@ -47,28 +45,6 @@ CONTAINERS = (PARQUET, PAGES, ARRAY, OBJECTS, LINES, DELIMITED)
 _HEAD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ -]+")
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """One readable file: ``path`` is what DuckDB opens, ``shown`` what the user called it (``-`` for stdin)."""
-
-    path: Path
-    shown: str
-    compression: Compression
-    container: Container
-    head: tuple[dict[str, Any], ...]
-    size: int
-    fingerprint: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    """What the container's SELECT binds for this file."""
-
-    @property
-    def stored_name(self) -> str:
-        """The name under which the load is remembered: absolute, so that another folder's file is another file."""
-        if self.shown == "-" or remote.is_remote(self.shown):
-            return self.shown
-        return os.fsencode(Path(self.shown).resolve()).decode("utf-8", "backslashreplace")
 
 
 class Reader:

@@ -11,8 +11,9 @@ from sample_traces import Fleet
 from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
 from sample_traces.records import log, openrouter, spend_row
 from streamaudit.ingest.mapping import Mapping
-from streamaudit.ingest.pipeline import Ingest, Options, scratch
+from streamaudit.ingest.pipeline import Ingest, scratch
 from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.results import Options
 from streamaudit.ingest.sources.registry import APP_KEYS, Match, Source, discover, parameters
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store

@@ -10,7 +10,7 @@ import pytest
 
 from sample_traces.records import log
 from streamaudit.audits.scope.scope import Scope
-from streamaudit.ingest.pipeline import FileResult
+from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
 from tests.support import AUDITS, Record, calls, datadog_span, ingest, write_lines
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit.ingest.pipeline import FileResult
+from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
 from tests.ingest.sources.otel import BARE, ENDS, FIRST, GENERATIONS, KEYED, START, TOLD, event
 from tests.support import (

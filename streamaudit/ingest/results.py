@@ -1,0 +1,106 @@
+"""What goes into an ingest run and what comes out: its options, one result per file, and the coverage of its loads."""
+
+from dataclasses import dataclass, field
+
+from streamaudit.ingest.mapping import Mapping
+from streamaudit.ingest.merge import Counts
+from streamaudit.ingest.readers.container import Reject
+from streamaudit.ingest.sources.registry import Match, Source
+from streamaudit.store.store import Store
+
+_COVERAGE = """
+SELECT
+    count(*) FILTER (counted AND NOT embedding),
+    count(*) FILTER (counted AND NOT embedding AND streamed),
+    count(*) FILTER (counted AND NOT embedding AND ttft_status = 'usable'),
+    count(*) FILTER (counted AND NOT embedding AND output_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled'),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled' AND billed_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND rendered_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND outcome = 'cancelled' AND rendered_tokens IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND tenant IS NOT NULL),
+    count(*) FILTER (counted AND NOT embedding AND start_time IS NULL),
+    count(*) FILTER (uncounted_reason = 'nested'),
+    count(*) FILTER (uncounted_reason = 'same_response'),
+    count(*) FILTER (counted AND embedding),
+    count(*) FILTER (counted AND NOT embedding AND cancel_evidence = 'unknown_word')
+FROM (SELECT *, operation = 'embedding' AS embedding FROM call_outcome)
+WHERE list_contains($loads, load_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to ingest. ``max_bad_share`` and ``max_bad_count`` are NULL when any number of rejects is accepted."""
+
+    mapping: Mapping = field(default_factory=Mapping)
+    source_name: str | None = None
+    force: bool = False
+    max_bad_share: float | None = None
+    max_bad_count: int | None = None
+    sample_rate: float | None = None
+    """Share of the calls that the exporter kept, from 0 to 1; None unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What happened to one file: counted, skipped as unchanged, or failed with the reason in ``problem``."""
+
+    shown: str
+    source: Source | None = None
+    match: Match | None = None
+    counts: Counts | None = None
+    rejects: tuple[Reject, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
+    load_id: int | None = None
+    unchanged: bool = False
+    problem: str | None = None
+    hint: str | None = None
+    begin: int = 0
+    """The byte from which the file was read: what stands before it was read earlier."""
+    unfinished: bool = False
+    """The last line has no end yet: it was cut off while it was written, or the file was."""
+    remapped: bool = False
+    """The file was read before under another mapping, which no longer holds."""
+    passed_over: bool = False
+    """The file was only found in a folder or by a glob, and nothing says it was meant."""
+    absent: dict[str, str | None] = field(default_factory=dict)
+    """Mapped columns for which no record has the user's path, each with the path that may have been meant."""
+    partial_pages: int = 0
+    """Pages that say that the vendor's time was up before they were whole."""
+    for_diversity: int = 0
+    """Calls that the vendor kept because they are rare; see ``warnings``."""
+    shared_ends: int = 0
+    """Traces of which all spans end at one moment; 0 unless most traces do."""
+    emptied: dict[str, int] = field(default_factory=dict)
+    """By column, calls that have a value only under another key than the one in ``keys``."""
+
+    @property
+    def empty(self) -> bool:
+        """An hourly file with nothing in it is no failure."""
+        return self.problem == "empty file"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is known of the calls one ingest brought; every field counts calls."""
+
+    calls: int = 0
+    streamed: int = 0
+    with_ttft: int = 0
+    with_usage: int = 0
+    cancelled: int = 0
+    cancelled_with_usage: int = 0
+    with_rendered: int = 0
+    cancelled_with_rendered: int = 0
+    with_tenant: int = 0
+    without_start: int = 0
+    nested: int = 0
+    same_response: int = 0
+    embeddings: int = 0
+    outcome_words: int = 0
+
+
+def coverage(store: Store, loads: list[int]) -> Coverage:
+    """What is known of the calls that these loads brought into the store."""
+    return Coverage(*store.one(_COVERAGE, {"loads": loads}))
