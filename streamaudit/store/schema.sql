@@ -1,5 +1,6 @@
 -- The store: one row per attempt at an LLM provider, the steps around it, and where every row came from.
 -- Unknown is NULL, never zero. Times are UTC; durations float milliseconds; money US dollars. No text of prompts or answers.
+-- A COMMENT ON statement is one line: a store in memory is made without them.
 
 CREATE TABLE calls (
     source                  VARCHAR NOT NULL,
@@ -76,6 +77,80 @@ CREATE TABLE calls (
     record_hash             UBIGINT NOT NULL
 );
 
+COMMENT ON TABLE calls IS 'One row per attempt at an LLM provider.';
+COMMENT ON COLUMN calls.source IS 'Name the calls were ingested under (--source, by default the format). Half of a call''s identity.';
+COMMENT ON COLUMN calls.call_id IS 'The source''s own id of this attempt; with source it identifies the call.';
+COMMENT ON COLUMN calls.trace_id IS 'Id shared by the steps of one request; NULL when the source has none.';
+COMMENT ON COLUMN calls.parent_id IS 'call_id or span_id of the step that made this call; NULL at the root.';
+COMMENT ON COLUMN calls.logical_request_id IS 'Same for all attempts of one user request.';
+COMMENT ON COLUMN calls.attempt_number IS '1 for the first attempt; NULL unknown.';
+COMMENT ON COLUMN calls.response_id IS 'The provider''s id of the response.';
+COMMENT ON COLUMN calls.load_id IS 'The load that brought the stored version of this call.';
+COMMENT ON COLUMN calls.counted IS 'False for an outer call that repeats a nested one, and for a response already counted in another source.';
+COMMENT ON COLUMN calls.uncounted_reason IS 'nested or same_response; NULL when counted.';
+COMMENT ON COLUMN calls.name IS 'The step''s name in the source.';
+COMMENT ON COLUMN calls.model IS 'Requested model, else the response model without its date suffix.';
+COMMENT ON COLUMN calls.response_model IS 'Model that answered, as the source wrote it; what prices are looked up by.';
+COMMENT ON COLUMN calls.provider IS 'Provider as the source names it, lower case.';
+COMMENT ON COLUMN calls.route IS 'Route or feature of the application that asked.';
+COMMENT ON COLUMN calls.tenant IS 'Customer, organisation or team the call was made for; never the end user.';
+COMMENT ON COLUMN calls.user_id IS 'End user.';
+COMMENT ON COLUMN calls.session_id IS 'Session or conversation.';
+COMMENT ON COLUMN calls.deploy IS 'Version of the application that made the call.';
+COMMENT ON COLUMN calls.environment IS 'Deployment environment, such as production.';
+COMMENT ON COLUMN calls.service IS 'Service that made the call.';
+COMMENT ON COLUMN calls.region IS 'Region.';
+COMMENT ON COLUMN calls.transport IS 'sse, websocket, grpc or http.';
+COMMENT ON COLUMN calls.operation IS 'chat, completion, embedding, ...';
+COMMENT ON COLUMN calls.start_time IS 'UTC instant the request was issued; NULL when the format has no instants.';
+COMMENT ON COLUMN calls.end_time IS 'UTC instant the call ended; NULL when it was never ended.';
+COMMENT ON COLUMN calls.duration_ms IS 'Request issued to last byte, error or cut, in milliseconds.';
+COMMENT ON COLUMN calls.streamed IS 'True streamed, false not, NULL unknown. A usable TTFT makes it true.';
+COMMENT ON COLUMN calls.ttft_ms IS 'Request issued to the first chunk of any kind, as recorded; ttft_status says whether it is usable.';
+COMMENT ON COLUMN calls.ttvt_ms IS 'Request issued to the first visible token, after reasoning.';
+COMMENT ON COLUMN calls.server_ttft_ms IS 'First token as the serving engine measured it; never mixed with ttft_ms.';
+COMMENT ON COLUMN calls.ttft_basis IS 'Where ttft_ms came from: reported, timestamps, first_chunk; or why a recorded value was dropped: equals_duration.';
+COMMENT ON COLUMN calls.chunk_count IS 'Content chunks received.';
+COMMENT ON COLUMN calls.chunk_offsets_ms IS 'Arrival of each chunk from the provider, milliseconds after the request.';
+COMMENT ON COLUMN calls.client_chunk_offsets_ms IS 'Arrival of each chunk at the end client, milliseconds after the request.';
+COMMENT ON COLUMN calls.chunk_tokens IS 'Tokens in each chunk, same length as chunk_offsets_ms.';
+COMMENT ON COLUMN calls.input_tokens IS 'Billed input tokens, cached ones included.';
+COMMENT ON COLUMN calls.cached_input_tokens IS 'Input tokens read from the provider''s cache, a part of input_tokens.';
+COMMENT ON COLUMN calls.cache_write_tokens IS 'Input tokens written to the provider''s cache, a part of input_tokens.';
+COMMENT ON COLUMN calls.output_tokens IS 'Billed output tokens, reasoning included; NULL unknown, 0 measured zero.';
+COMMENT ON COLUMN calls.reasoning_tokens IS 'Billed hidden reasoning, a part of output_tokens.';
+COMMENT ON COLUMN calls.delivered_tokens IS 'Visible tokens handed to the client before the end or the cut.';
+COMMENT ON COLUMN calls.rendered_tokens IS 'Visible tokens shown to the user before the end or the cut.';
+COMMENT ON COLUMN calls.rendered_chars IS 'Characters of answer shown to the user before the end or the cut.';
+COMMENT ON COLUMN calls.rendered_chunks IS 'Content chunks shown to the user before the end or the cut.';
+COMMENT ON COLUMN calls.max_tokens IS 'Output cap of the request.';
+COMMENT ON COLUMN calls.usage_basis IS 'Where output_tokens came from: provider, partial, tokenizer, unclear (provider or tokenizer), none.';
+COMMENT ON COLUMN calls.rendered_basis IS 'Field that rendered_tokens came from.';
+COMMENT ON COLUMN calls.cache_hit IS 'Answered from a response cache: no bill and no TTFT.';
+COMMENT ON COLUMN calls.cost_usd IS 'Cost of the call in US dollars.';
+COMMENT ON COLUMN calls.input_cost_usd IS 'Input part of the cost in US dollars.';
+COMMENT ON COLUMN calls.output_cost_usd IS 'Output part of the cost in US dollars.';
+COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost goes before it.';
+COMMENT ON COLUMN calls.cost_basis IS 'reported by the source, priced from a price table, or none.';
+COMMENT ON COLUMN calls.input_cost_basis IS 'The same for input_cost_usd.';
+COMMENT ON COLUMN calls.output_cost_basis IS 'The same for output_cost_usd.';
+COMMENT ON COLUMN calls.outcome IS 'completed, cancelled, timeout, error, interrupted or unknown.';
+COMMENT ON COLUMN calls.cancel_evidence IS 'Rule that decided the outcome, such as flag, http_status, finish_reason, error_type.';
+COMMENT ON COLUMN calls.cancelled_by IS 'client, user, server or unknown.';
+COMMENT ON COLUMN calls.cancelled_at_ms IS 'When the call was cut, milliseconds after the request.';
+COMMENT ON COLUMN calls.upstream_cancelled IS 'Did the call to the provider stop too?';
+COMMENT ON COLUMN calls.upstream_end_ms IS 'When the provider really stopped, milliseconds after the request.';
+COMMENT ON COLUMN calls.finish_reason IS 'Finish reason of the first choice, as the source wrote it.';
+COMMENT ON COLUMN calls.http_status IS 'HTTP status of the response.';
+COMMENT ON COLUMN calls.error_type IS 'Class or code of the error; never its message.';
+COMMENT ON COLUMN calls.input_hash IS 'Hash of the input salted with this store''s secret; equal inputs have equal hashes.';
+COMMENT ON COLUMN calls.output_chars IS 'Characters of output text received.';
+COMMENT ON COLUMN calls.visible_output_chars IS 'The same without reasoning.';
+COMMENT ON COLUMN calls.retractions IS 'Visible self-corrections: where, when and which marker.';
+COMMENT ON COLUMN calls.inherited IS 'Dimensions taken from an enclosing step because the call itself had none.';
+COMMENT ON COLUMN calls.source_updated_at IS 'Last update of the record in the source; a later one wins over an earlier one.';
+COMMENT ON COLUMN calls.record_hash IS 'Hash of the normalised record; the last tie-breaker between two records of one call.';
+
 CREATE TABLE spans (
     source      VARCHAR NOT NULL,
     span_id     VARCHAR NOT NULL,
@@ -96,6 +171,26 @@ CREATE TABLE spans (
     service     VARCHAR,
     record_hash UBIGINT NOT NULL
 );
+
+COMMENT ON TABLE spans IS 'Every other step of a trace.';
+COMMENT ON COLUMN spans.source IS 'Name the span was ingested under.';
+COMMENT ON COLUMN spans.span_id IS 'The source''s id of this step.';
+COMMENT ON COLUMN spans.trace_id IS 'Trace the step belongs to.';
+COMMENT ON COLUMN spans.parent_id IS 'Enclosing step; NULL at the root.';
+COMMENT ON COLUMN spans.load_id IS 'Load that brought it.';
+COMMENT ON COLUMN spans.kind IS 'tool, agent, workflow, retrieval, event, ...';
+COMMENT ON COLUMN spans.name IS 'The step''s name.';
+COMMENT ON COLUMN spans.start_time IS 'UTC start.';
+COMMENT ON COLUMN spans.end_time IS 'UTC end; NULL when never ended.';
+COMMENT ON COLUMN spans.status IS 'ok, error or NULL.';
+COMMENT ON COLUMN spans.route IS 'As in calls.';
+COMMENT ON COLUMN spans.tenant IS 'As in calls.';
+COMMENT ON COLUMN spans.user_id IS 'As in calls.';
+COMMENT ON COLUMN spans.session_id IS 'As in calls.';
+COMMENT ON COLUMN spans.deploy IS 'As in calls.';
+COMMENT ON COLUMN spans.environment IS 'As in calls.';
+COMMENT ON COLUMN spans.service IS 'As in calls.';
+COMMENT ON COLUMN spans.record_hash IS 'Hash of the normalised record; of two records of one span the larger hash is kept.';
 
 CREATE TABLE loads (
     load_id          BIGINT NOT NULL,
@@ -121,6 +216,29 @@ CREATE TABLE loads (
     content_before   VARCHAR
 );
 
+COMMENT ON TABLE loads IS 'One row per ingested file, with its tally.';
+COMMENT ON COLUMN loads.load_id IS 'Number of the load.';
+COMMENT ON COLUMN loads.source IS 'Name its calls are stored under.';
+COMMENT ON COLUMN loads.path IS 'File as given, made absolute; - for standard input.';
+COMMENT ON COLUMN loads.fingerprint IS 'Size, modification time and hash of head and tail.';
+COMMENT ON COLUMN loads.format IS 'Format that claimed the file.';
+COMMENT ON COLUMN loads.variant IS 'Shape of the format, such as observations_v2.';
+COMMENT ON COLUMN loads.digest IS 'Format, its version and a hash of the field mapping; a new digest reads the file again.';
+COMMENT ON COLUMN loads.loaded_at IS 'UTC.';
+COMMENT ON COLUMN loads.tool_version IS 'streamaudit that read it.';
+COMMENT ON COLUMN loads.read_records IS '= new + repeated + replaced + rejected + not_calls.';
+COMMENT ON COLUMN loads.new_calls IS 'Calls seen for the first time.';
+COMMENT ON COLUMN loads.repeated_calls IS 'Calls already stored in an equal or better version.';
+COMMENT ON COLUMN loads.replaced_calls IS 'Calls whose stored version this file improved.';
+COMMENT ON COLUMN loads.rejected_records IS 'Records that could not be used; see rejects.';
+COMMENT ON COLUMN loads.not_calls IS 'Spans, scores and other records that are no LLM call.';
+COMMENT ON COLUMN loads.sample_rate IS 'Share of the calls that the exporter kept (--sample-rate), 0 to 1; NULL unknown.';
+COMMENT ON COLUMN loads.continues IS 'The load that read the same file before it grew, of which this one read on; NULL when it began at the start.';
+COMMENT ON COLUMN loads.end_byte IS 'Byte after the last record read of a file of lines, where a later load goes on; NULL when the file has to be read whole.';
+COMMENT ON COLUMN loads.end_line IS 'Lines before that byte; NULL not counted.';
+COMMENT ON COLUMN loads.end_record IS 'Lines before that byte that are not blank; NULL not counted.';
+COMMENT ON COLUMN loads.content_before IS 'Hash of the first and last bytes before it, which tells a file that grew from another one of its name.';
+
 CREATE TABLE load_keys (
     load_id BIGINT NOT NULL,
     source  VARCHAR NOT NULL,
@@ -130,6 +248,14 @@ CREATE TABLE load_keys (
     key     VARCHAR NOT NULL
 );
 
+COMMENT ON TABLE load_keys IS 'Which candidate key filled a column, per load.';
+COMMENT ON COLUMN load_keys.load_id IS 'Load.';
+COMMENT ON COLUMN load_keys.source IS 'Source of the load.';
+COMMENT ON COLUMN load_keys.digest IS 'Mapping digest of the load: ranks compare only within one digest.';
+COMMENT ON COLUMN load_keys.field IS 'tenant, route, deploy, rendered_tokens or delivered_tokens.';
+COMMENT ON COLUMN load_keys.rank IS 'Rank of the best candidate key that occurs in the load; the lowest of a source fills its column.';
+COMMENT ON COLUMN load_keys.key IS 'That candidate key.';
+
 CREATE TABLE rejects (
     load_id BIGINT NOT NULL,
     path    VARCHAR NOT NULL,
@@ -138,6 +264,14 @@ CREATE TABLE rejects (
     reason  VARCHAR NOT NULL,
     bytes   BIGINT
 );
+
+COMMENT ON TABLE rejects IS 'Records that were not used, and why.';
+COMMENT ON COLUMN rejects.load_id IS 'Load.';
+COMMENT ON COLUMN rejects.path IS 'File.';
+COMMENT ON COLUMN rejects.line IS 'True line number, 1-based; NULL when the format has no lines.';
+COMMENT ON COLUMN rejects.record IS 'Ordinal of the record in the file, 1-based.';
+COMMENT ON COLUMN rejects.reason IS 'Why it was rejected; never holds content.';
+COMMENT ON COLUMN rejects.bytes IS 'Length of the record in bytes.';
 
 CREATE TABLE evidence (
     load_id          BIGINT NOT NULL,
@@ -155,12 +289,33 @@ CREATE TABLE evidence (
     upstream_end_ms  DOUBLE
 );
 
+COMMENT ON TABLE evidence IS 'What other logs know of calls (ingest --evidence); joined to them when they are read.';
+COMMENT ON COLUMN evidence.load_id IS 'Load that brought it.';
+COMMENT ON COLUMN evidence.key_kind IS 'What key is compared with: request_id (call_id), response_id or trace_id.';
+COMMENT ON COLUMN evidence.key IS 'The call''s id of that kind.';
+COMMENT ON COLUMN evidence.rendered_tokens IS 'As in calls, from the client.';
+COMMENT ON COLUMN evidence.rendered_chars IS 'As in calls.';
+COMMENT ON COLUMN evidence.rendered_chunks IS 'As in calls.';
+COMMENT ON COLUMN evidence.delivered_tokens IS 'As in calls, from the gateway.';
+COMMENT ON COLUMN evidence.output_tokens IS 'Billed output tokens, from the provider.';
+COMMENT ON COLUMN evidence.reasoning_tokens IS 'As in calls.';
+COMMENT ON COLUMN evidence.cost_usd IS 'Cost of the call, from the provider.';
+COMMENT ON COLUMN evidence.cancelled IS 'Whether the client left early.';
+COMMENT ON COLUMN evidence.cancelled_at_ms IS 'When it left, milliseconds after the request.';
+COMMENT ON COLUMN evidence.upstream_end_ms IS 'When the provider really stopped.';
+
 CREATE TABLE lookups (
     field      VARCHAR NOT NULL,
     key_column VARCHAR NOT NULL,
     key        VARCHAR NOT NULL,
     value      VARCHAR NOT NULL
 );
+
+COMMENT ON TABLE lookups IS 'Values given to a dimension by the value of another column ([lookup] of the configuration).';
+COMMENT ON COLUMN lookups.field IS 'Dimension that gets the value.';
+COMMENT ON COLUMN lookups.key_column IS 'Column whose value is looked up.';
+COMMENT ON COLUMN lookups.key IS 'Its value.';
+COMMENT ON COLUMN lookups.value IS 'What the dimension becomes; calls with no entry keep what they have.';
 
 CREATE TABLE deliveries (
     period     VARCHAR NOT NULL,
@@ -174,7 +329,22 @@ CREATE TABLE deliveries (
     ended_at   TIMESTAMP
 );
 
+COMMENT ON TABLE deliveries IS 'What weekly --post sent, one row a try; no address and no text of a message.';
+COMMENT ON COLUMN deliveries.period IS 'What it is about, such as 2026-W47.';
+COMMENT ON COLUMN deliveries.target IS 'Hash of the target''s address without its password.';
+COMMENT ON COLUMN deliveries.config IS 'Hash of what was asked for: filters, zone, thresholds.';
+COMMENT ON COLUMN deliveries.kind IS 'slack, teams, discord, mail, json, or the name of another service.';
+COMMENT ON COLUMN deliveries.state IS 'pending (begun; where it stays so the process died, and the message may have arrived), sent or failed.';
+COMMENT ON COLUMN deliveries.content IS 'Hash of the verdicts, movers and broken thresholds that were reported.';
+COMMENT ON COLUMN deliveries.attempts IS 'How often it was tried; NULL while pending.';
+COMMENT ON COLUMN deliveries.started_at IS 'UTC instant before the first attempt.';
+COMMENT ON COLUMN deliveries.ended_at IS 'UTC instant after the last attempt; NULL while pending.';
+
 CREATE TABLE meta (
     key   VARCHAR NOT NULL,
     value VARCHAR NOT NULL
 );
+
+COMMENT ON TABLE meta IS 'Facts about the store itself.';
+COMMENT ON COLUMN meta.key IS 'schema_version, hash_salt, ...';
+COMMENT ON COLUMN meta.value IS 'Its value.';

@@ -152,9 +152,7 @@ class Store(Database):
     def _create_schema(self) -> None:
         self.run("USE store")
         with self.transaction():
-            self.script(package_text("store", "schema.sql"))
-            if self.path is not None:  # comments take ten times as long as the tables, and nobody reads them in memory
-                self.script(package_text("store", "comments.sql"))
+            self.script(_read_schema(comments=self.path is not None))
             self.run(
                 "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt)",
                 {"version": str(SCHEMA_VERSION), "salt": secrets.token_hex(16)},
@@ -231,6 +229,15 @@ class Store(Database):
 
     def _define_vocabulary(self) -> None:
         self.script(package_text("store", "views/calls.sql"))
+
+
+def _read_schema(*, comments: bool) -> str:
+    """Return the statements that create the tables, with or without what describes them to people who open the file.
+
+    Comments take ten times as long to run as the tables, and a store in memory is never opened by hand.
+    """
+    lines = package_text("store", "schema.sql").splitlines(keepends=True)
+    return "".join(line for line in lines if comments or not line.startswith("COMMENT ON "))
 
 
 def _no_room(path: Path) -> StoreError:

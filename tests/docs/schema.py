@@ -1,13 +1,14 @@
 """``docs/schema.md`` from the store itself: ``python -m tests.docs.schema > docs/schema.md``.
 
-Tables and their columns are described by the comments in ``streamaudit/store/comments.sql``; what the view ``calls``
+Tables and their columns are described by the comments in ``streamaudit/store/schema.sql``; what the view ``calls``
 adds to the table of that name is described here, because a temporary view carries no comments.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 
@@ -113,8 +114,7 @@ def page() -> str:
 
 
 def _stored() -> Iterator[str]:
-    with Store.in_memory() as store:
-        store.script("USE store;" + package_text("store", "comments.sql"))
+    with TemporaryDirectory() as folder, Store.open(Path(folder) / "store.duckdb", write=True) as store:
         for table in TABLES:
             yield f"## {table}\n\n{store.one(_COMMENT, {'table': table})[0]}\n"
             rows = [
