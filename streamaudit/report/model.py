@@ -4,10 +4,12 @@ A renderer knows nothing else: no SQL, no vendor, no figure is computed right of
 unknown and is never shown as zero. Text values come from trace data and are hostile until a renderer escapes them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
+
+from streamaudit.report.finding import Finding
 
 Value = str | int | float | bool | datetime | None
 Row = tuple[Value, ...]
@@ -89,6 +91,8 @@ class Table:
     marks: dict[tuple[int, str], Mark] = field(default_factory=dict)
     breaks: dict[int, dict[str, float]] = field(default_factory=dict)
     """For the eye only: where the flow of rows changes, by index of the row after it; the relative change by column."""
+    findings: Mapping[int, Finding] = field(default_factory=dict)
+    """What rows found, by row index: renderers take severity and status from here, never from the words of a cell."""
     aside: bool = False
     """Too long beside the others: a screen leaves it out; in data formats, and for a page to draw."""
 

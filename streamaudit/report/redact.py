@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import replace
 
+from streamaudit.report.finding import Finding
 from streamaudit.report.model import Report, Row, Table, Value
 
 
@@ -30,7 +31,8 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
             index: names.index(column.dimension_from) for index, column in enumerate(table.columns)
             if column.dimension_from
         }  # fmt: skip
-        if not places and not stated and not named:
+        grouped = any(finding.group for finding in table.findings.values())
+        if not places and not stated and not named and not grouped:
             return table
 
         def shown(index: int, row: Row) -> Value:
@@ -40,10 +42,19 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
             return alias(dimension, row[index], key) if dimension else stated.get(row[index], row[index])
 
         rows = tuple(tuple(shown(index, row) for index in range(len(row))) for row in table.rows)
-        return replace(table, rows=rows)
+        findings = {index: _redacted_group(one, dimensions, key) for index, one in table.findings.items()}
+        return replace(table, rows=rows, findings=findings)
 
     filters = dict.fromkeys(report.filters, "(redacted)")
     return replace(report, tables=tuple(hidden(table) for table in report.tables), filters=filters)
+
+
+def _redacted_group(finding: Finding, dimensions: tuple[str, ...], key: str) -> Finding:
+    group = {
+        name: alias(name, value, key) if name in dimensions or name.startswith("group:") else value
+        for name, value in finding.group.items()
+    }
+    return replace(finding, group=group)
 
 
 def alias(dimension: str, value: Value, key: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sample_traces import Fleet, write_raw
-from streamaudit.audits.check.evaluate import Finding, Findings, run, window_before
+from streamaudit.audits.check.evaluate import Evaluation, Evaluations, run, window_before
 from streamaudit.audits.check.thresholds import (
     AMOUNTS,
     METRICS,
@@ -37,17 +37,17 @@ def filled(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield store
 
 
-def held_against(store: Store, *checks: Check, scope: Scope | None = None, **options: Any) -> Findings:
+def held_against(store: Store, *checks: Check, scope: Scope | None = None, **options: Any) -> Evaluations:
     """What comes of these entries of a configuration."""
     return run(store, scope or Scope(), [parse_check(check) for check in checks], **options)
 
 
-def verdicts(found: Findings) -> dict[tuple[str | None, ...], str]:
+def verdicts(found: Evaluations) -> dict[tuple[str | None, ...], str]:
     """The verdict of each group."""
     return {one.group: one.verdict for one in found.rows}
 
 
-def only(found: Findings) -> Finding:
+def only(found: Evaluations) -> Evaluation:
     """The one finding that there is."""
     (finding,) = found.rows
     return finding

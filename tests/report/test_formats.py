@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from streamaudit.errors import UsageError
+from streamaudit.report.finding import Finding
 from streamaudit.report.model import Column, Interval, Note, Report, Row, Table
 from streamaudit.report.render._numbers import NUMBERS, header
 from streamaudit.report.render.formats import Screen, format_for, formats, load
@@ -251,6 +252,11 @@ def test_markdown_opens_with_what_was_found_and_folds_the_rest() -> None:
     judged = Table(
         "by_tenant", columns,
         (("acme", "regression", 3), ("<b>", "too little data", 2), ("globex", "no change", 1)), ("tenant",),
+        findings={
+            0: Finding(audit="diff", code="regression", severity="critical"),
+            1: Finding(audit="diff", code="too little data", severity="info", status="undecided"),
+            2: Finding(audit="diff", code="no change", severity="info", status="passed"),
+        },
     )  # fmt: skip
     long = Table("others", (Column("name"), Column("calls", "calls")), tuple((f"n{i}", i) for i in range(13)))
     notes = tuple(Note(f"n{number}", f"caveat {number}") for number in range(5))

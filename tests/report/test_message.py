@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from streamaudit.report.finding import Finding
 from streamaudit.report.model import Column, Interval, Mark, Note, Report, Table
 from streamaudit.report.render._message import MOST_LINES, MOST_SECTIONS, post
 
@@ -24,6 +25,7 @@ FIGURES = Table(
         (0, "high"): Mark(instead=" "), (1, "value"): Mark("≥ "), (1, "high"): Mark("≤ "),
         (2, "high"): Mark(instead=" "), (0, "change_ratio"): Mark("+"), (1, "change_ratio"): Mark("+"),
     },
+    findings={0: Finding(audit="diff", code="too little data", severity="info", status="undecided")},
 )  # fmt: skip
 MOVERS = Table(
     "movers",
@@ -35,6 +37,7 @@ MOVERS = Table(
     (("tenant", "acme", "tax_low_usd", 41.2, 19.0, 22.2, 1.168, None, "usd", "/chat"),
      ("route", "/search", "ttft_p50_ms", 300.0, 400.0, -100.0, -0.25, "improvement", "ms", None)),
     title="what moved most", marks={(0, "change_ratio"): Mark("+")},
+    findings={1: Finding(audit="diff", code="improvement", severity="info", status="passed")},
 )  # fmt: skip
 
 
@@ -85,7 +88,7 @@ def test_hostile_names_stay_in_their_line(hostile: list[str], report_of: Callabl
 def test_it_fails_when_a_gate_or_a_comparison_did() -> None:
     """What a chat may colour."""
     assert not post(report(FIGURES)).failed
-    worse = replace(MOVERS, rows=((*MOVERS.rows[1][:7], "regression", *MOVERS.rows[1][8:]),))
+    worse = replace(MOVERS, findings={1: Finding(audit="diff", code="regression", severity="critical")})
     assert post(report(worse)).failed
     assert post(replace(report(FIGURES), verdict="fail")).failed
     assert not post(replace(report(FIGURES), verdict="insufficient")).failed

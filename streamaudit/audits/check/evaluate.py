@@ -23,7 +23,7 @@ NO_GROUP = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Evaluation:
     """One threshold of one group: what was observed and what came of it. ``number`` is the entry's in the
     configuration, from 1; ``reason`` says what the figure does not."""
 
@@ -44,10 +44,10 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """Every finding of one run, worst first."""
+class Evaluations:
+    """Every threshold of every group of one run, worst first."""
 
-    rows: tuple[Finding, ...]
+    rows: tuple[Evaluation, ...]
     interval: Interval
     filters: dict[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
@@ -84,23 +84,23 @@ def run(
     before: tuple[datetime, datetime] | None = None,
     on_insufficient: str = "warn",
     today: date | None = None,
-) -> Findings:
+) -> Evaluations:
     """Hold every check against the calls of ``scope``. ``before`` is what ``window_before`` gives."""
     for check in checks:
         _known_groups(scope, check)
     today = today or datetime.now(ZoneInfo(scope.tz)).date()
     scope.prepare(store)
     asked = Asked(store, scope, before, checks)
-    found: list[Finding] = []
+    found: list[Evaluation] = []
     for number, check in enumerate(checks, start=1):
         now, then = asked.figures(check), asked.figures(check, past=True) if check.needs_baseline else {}
         for expectation in check.expect:
-            found += _findings(number, check, expectation, now, then, on_insufficient, today)
+            found += _evaluations(number, check, expectation, now, then, on_insufficient, today)
     found.sort(key=lambda one: (VERDICTS.index(one.verdict), one.threshold, -one.figure.n))
     interval, notes = interval_and_notes(store, scope)
     if before:
         notes = (*notes, *_before_notes(store, scope, before))
-    return Findings(tuple(found), interval, scope.filters, notes, _verdict(found, on_insufficient))
+    return Evaluations(tuple(found), interval, scope.filters, notes, _verdict(found, on_insufficient))
 
 
 def _known_groups(scope: Scope, check: Check) -> None:
@@ -112,11 +112,11 @@ def _known_groups(scope: Scope, check: Check) -> None:
                 raise UsageError(f"{check.origin}: {error.message.removeprefix('--')}", error.hint) from None
 
 
-def _findings(
+def _evaluations(
     number: int, check: Check, expectation: Expectation, now: dict[Group, Figures], then: dict[Group, Figures],
     on_insufficient: str, today: date,
-) -> Iterator[Finding]:  # fmt: skip
-    """One finding a group; a group that is gone is looked at where its calls are what is counted."""
+) -> Iterator[Evaluation]:  # fmt: skip
+    """One evaluation a group; a group that is gone is looked at where its calls are what is counted."""
     what = (check.metric, expectation.stat)
     groups = sorted({*now, *(then if check.metric == "calls" else ())}, key=lambda group: [one or "" for one in group])
     # No call is a count of 0; of every other figure, and of groups that nobody has heard of, it says nothing.
@@ -130,7 +130,7 @@ def _findings(
         if verdict in ("fail", "warn"):
             verdict, reason = _held(check, group, verdict, reason, today)
         censored = figures.get(CENSORED) if check.metric in ("ttft_ms", "ttvt_ms") else None
-        yield Finding(
+        yield Evaluation(
             number, check, expectation, group, figure, baseline, verdict, reason, censored.n if censored else None
         )
 
@@ -162,7 +162,7 @@ def _words(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _verdict(found: Iterable[Finding], on_insufficient: str) -> Literal["pass", "fail", "insufficient"]:
+def _verdict(found: Iterable[Evaluation], on_insufficient: str) -> Literal["pass", "fail", "insufficient"]:
     verdicts = {one.verdict for one in found}
     if "fail" in verdicts:
         return "fail"

@@ -1,16 +1,22 @@
-"""Findings as a report: the breaches first, then what was not decided, and a line that counts them all."""
+"""Evaluated thresholds as a report: the breaches first, then what was not decided, and a line that counts them all."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from streamaudit.audits.check.evaluate import VERDICTS, Finding, Findings
+from streamaudit.audits.check.evaluate import VERDICTS, Evaluation, Evaluations, Verdict
 from streamaudit.audits.check.thresholds import number
+from streamaudit.report.finding import Finding, Severity, Status
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
 from streamaudit.store.dimensions import DIMENSIONS
 
 TITLE = "thresholds"
 SCREEN_SKIPS = 20
 """Groups with too little data that a screen lists of one threshold; there may be thousands."""
+
+_SEVERITY: dict[str, Severity] = {"fail": "critical", "warn": "warning"}
+_STATUS: dict[Verdict, Status] = {
+    "fail": "open", "warn": "open", "skip": "undecided", "held": "accepted", "pass": "passed",
+}  # fmt: skip
 
 Alias = Callable[[str, str], str]
 
@@ -35,9 +41,9 @@ _TRAILING = (
 )
 
 
-def report(found: Findings, *, everything: bool, alias: Alias | None = None) -> Report:
-    """The findings as a report; without ``everything`` those that pass are only counted, and so are, of each threshold,
-    the groups with the least data. ``alias`` gives what to show in place of a value of a dimension."""
+def report(found: Evaluations, *, everything: bool, alias: Alias | None = None) -> Report:
+    """Return the evaluated thresholds as a report. Without ``everything`` those that pass are only counted, and so are,
+    of each threshold, the groups with the least data. ``alias`` gives what to show in place of a dimension's value."""
     rows = list(found.rows) if everything else list(_pressing(found.rows))
     named = {name for one in found.rows for name in (*one.check.by, *dict(one.check.where))}
     dimensions = tuple(sorted(named, key=lambda name: (DIMENSIONS.index(name) if name in DIMENSIONS else -1, name)))
@@ -50,6 +56,7 @@ def report(found: Findings, *, everything: bool, alias: Alias | None = None) -> 
     table = Table(
         "thresholds", columns,
         tuple(_row(one, place, dimensions) for one, place in zip(rows, places, strict=True)),
+        findings={index: _finding(one, place) for index, (one, place) in enumerate(zip(rows, places, strict=True))},
         marks={(index, name): mark for index, one in enumerate(rows) for name, mark in _marks(one, dimensions)},
     )  # fmt: skip
     unlisted = len(found.rows) - len(rows)
@@ -62,7 +69,7 @@ def report(found: Findings, *, everything: bool, alias: Alias | None = None) -> 
     )
 
 
-def _pressing(rows: Sequence[Finding]) -> Iterator[Finding]:
+def _pressing(rows: Sequence[Evaluation]) -> Iterator[Evaluation]:
     skipped: dict[tuple[int, int], int] = {}
     for one in rows:
         if one.verdict == "skip":
@@ -73,21 +80,33 @@ def _pressing(rows: Sequence[Finding]) -> Iterator[Finding]:
             yield one
 
 
-def tally(found: Findings) -> str:
+def tally(found: Evaluations) -> str:
     """How many ended how."""
     words = ("failed", "warned", "skipped", "held", "passed")
     return ", ".join(f"{found.count(verdict):,} {word}" for verdict, word in zip(VERDICTS, words, strict=True))
 
 
-def _place(one: Finding, alias: Alias | None) -> dict[str, str | None]:
-    """Which calls a finding is of: the selectors of its check, then the values that make its group."""
+def _place(one: Evaluation, alias: Alias | None) -> dict[str, str | None]:
+    """Which calls an evaluation is of: the selectors of its check, then the values that make its group."""
     values = {**dict(one.check.where), **dict(zip(one.check.by, one.group, strict=True))}
     if alias is None:
         return values
     return {name: alias(name, value) if value is not None else None for name, value in values.items()}
 
 
-def _row(one: Finding, place: dict[str, str | None], dimensions: tuple[str, ...]) -> Row:
+def _finding(one: Evaluation, place: dict[str, str | None]) -> Finding:
+    """The finding of a threshold; ``place`` has the values that are shown for its group."""
+    value = one.figure.value
+    return Finding(
+        audit="check", code=one.verdict, severity=_SEVERITY[one.check.severity], status=_STATUS[one.verdict],
+        group={name: place[name] for name in one.check.by}, calls=one.figure.n,
+        tokens_at_stake=int(value) if value is not None and one.check.metric == "tax_tokens" else None,
+        usd_at_stake=float(value) if value is not None and one.check.metric == "tax_usd" else None,
+        evidence=one.reason,
+    )  # fmt: skip
+
+
+def _row(one: Evaluation, place: dict[str, str | None], dimensions: tuple[str, ...]) -> Row:
     figure, baseline = one.figure, one.baseline.value if one.baseline else None
     return (
         one.verdict, one.check.metric, one.expectation.text,
@@ -105,7 +124,7 @@ def _quoted(value: str | None) -> str:
     return f'"{value}"' if value in ("", "-") or " " in value else value
 
 
-def _marks(one: Finding, dimensions: tuple[str, ...]) -> Iterator[tuple[str, Mark]]:
+def _marks(one: Evaluation, dimensions: tuple[str, ...]) -> Iterator[tuple[str, Mark]]:
     """Blank what does not apply; say of a figure whether it is a bound or an estimate."""
     named = {*one.check.by, *dict(one.check.where)}
     yield from ((name, Mark(instead=" ")) for name in dimensions if name not in named)

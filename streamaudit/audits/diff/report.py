@@ -9,15 +9,16 @@ from statistics import median
 
 from streamaudit.audits.diff.baseline import Baseline, joined, of_scan, save
 from streamaudit.audits.diff.compare import Compared, compare, only_on_one_side
+from streamaudit.audits.diff.finding import finding_of
 from streamaudit.audits.diff.question import METRICS, QUANTILES, Ask
 from streamaudit.audits.diff.scan import Period, Scan, scan
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.finding import VERDICTS
 from streamaudit.report.model import NO_WINDOW, Column, Interval, Mark, Note, Report, Row, Table
 from streamaudit.stats import Comparison
 from streamaudit.store.store import Store
 
 TITLE = "streamaudit diff"
-VERDICTS = ("regression", "improvement", "no change", "too little data")
 
 COLUMNS = (
     Column("verdict", None, "regression, improvement, no change or too little data", whole=True, kept=True),
@@ -92,12 +93,15 @@ def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
 def gated(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Report:
     """The report with the verdict of a gate. ``fail_on`` names ``regression`` or metrics whose regression fails. What
     was not compared at all, for lack of calls or of the figure, is too little data and no pass."""
-    compared = [row for table in report.tables for row in table.records() if {"verdict", "metric"} <= set(row)]
-    asked = [row for row in compared if "regression" in fail_on or row["metric"] in fail_on]
-    if any(row["verdict"] == "regression" for row in asked):
+    compared = [
+        (str(row["metric"]), table.findings[index])
+        for table in report.tables if table.findings for index, row in enumerate(table.records())
+    ]  # fmt: skip
+    asked = [finding for metric, finding in compared if "regression" in fail_on or metric in fail_on]
+    if any(finding.is_failure for finding in asked):
         return replace(report, verdict="fail")
-    missing = {name for name in fail_on if name != "regression"} - {str(row["metric"]) for row in compared}
-    unknown = not asked or missing or any(row["verdict"] == "too little data" for row in asked)
+    missing = {name for name in fail_on if name != "regression"} - {metric for metric, _ in compared}
+    unknown = not asked or missing or any(finding.is_undecided for finding in asked)
     return replace(report, verdict="insufficient" if unknown and on_insufficient != "pass" else "pass")
 
 
@@ -135,7 +139,10 @@ def _table(name: str, rows: list[Compared], by: tuple[str, ...], strata: tuple[s
         for one in ("change_ratio", "ci_low_ratio", "ci_high_ratio"):
             if (getattr(row.found, one) or 0) > 0 and not row.found.gate:
                 marks[(index, one)] = Mark(prefix="~ +" if (index, one) in marks else "+")
-    return Table(name, columns, cells, by, shape="intervals", marks=marks)
+    findings = {
+        index: finding_of(row.found, dict(zip(by, row.group or (), strict=False))) for index, row in enumerate(rows)
+    }
+    return Table(name, columns, cells, by, shape="intervals", marks=marks, findings=findings)
 
 
 def _cells(row: Compared, strata: int) -> Row:

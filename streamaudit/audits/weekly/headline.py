@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from streamaudit.audits.diff.compare import Compared
+from streamaudit.audits.diff.finding import finding_of
+from streamaudit.report.finding import Finding
 from streamaudit.report.model import Column, Mark, Note, Row, Table, Value
 
 FIGURES = (
@@ -41,6 +43,7 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
     ]
     rows: list[Row] = []
     marks: dict[tuple[int, str], Mark] = {}
+    findings: dict[int, Finding] = {}
     for index, (name, unit, high, key, coverage) in enumerate(listed_rows):
         found = compared.get(key) if key else None
         value, before = _figure(name, now), _figure(name, then)
@@ -57,6 +60,8 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
         for column, given in (("high", high), ("verdict", found), ("reason", found and found.reason)):
             if not given:
                 marks[(index, column)] = Mark(instead=" ")
+        if found:
+            findings[index] = finding_of(found, {})
         if coverage is None:
             marks[(index, "coverage")] = Mark(instead=" ")
         for column, table, of in (("value", head, name), ("before", base, name), ("high", head, high)):
@@ -64,7 +69,7 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
                 marks[(index, column)] = table.marks[(0, of)]
         if (ratio := rows[index][4]) is not None and isinstance(ratio, float) and ratio > 0:
             marks[(index, "change_ratio")] = Mark(prefix="+")
-    return Table("figures", FIGURES, tuple(rows), marks=marks)
+    return Table("figures", FIGURES, tuple(rows), marks=marks, findings=findings)
 
 
 def _figure(name: str, record: dict[str, Value]) -> float | None:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC
 
 from streamaudit.audits.diff.compare import Compared, compare
+from streamaudit.audits.diff.finding import finding_of
 from streamaudit.audits.diff.question import Ask, Side
 from streamaudit.audits.diff.scan import scan
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.weekly.changes import Money, drivers
 from streamaudit.audits.weekly.headline import relative
 from streamaudit.audits.weekly.period import Period
+from streamaudit.report.finding import Finding
 from streamaudit.report.model import Column, Mark, Row, Table, Value
 from streamaudit.store.store import Store
 
@@ -82,16 +84,21 @@ def movers_table(
     chosen = [one for name in dimensions for one in _dearest(found, name, most, priced=priced)]
     made_by = drivers(store, asked, ask, chosen, priced=priced)
     rows: list[tuple[Row, dict[str, str]]] = []
+    findings: dict[int, Finding] = {}
     for name in ("deploy", *dimensions):
         rows += [
             (_money_row(one, priced=priced), why) for one, why in zip(chosen, made_by, strict=True)
             if one.dimension == name
         ]  # fmt: skip
-        rows += [_compared_row(name, row, ask) for row in _changed(groups.get(name, []), most)]
+        for row in _changed(groups.get(name, []), most):
+            findings[len(rows)] = finding_of(row.found, dict(zip((name,), row.group or (), strict=False)))
+            rows.append(_compared_row(name, row, ask))
     shown = [name for name in asked.by if any(name in why for _, why in rows)]
     columns = (*MOVES, *(Column(f"from_{name}", None, _FROM.format(name)) for name in shown))
     cells = tuple((*row, *(why.get(name) for name in shown)) for row, why in rows)
-    return Table("movers", columns, cells, title="what moved most", marks=_mover_marks(columns, cells))
+    return Table(
+        "movers", columns, cells, title="what moved most", marks=_mover_marks(columns, cells), findings=findings
+    )
 
 
 def _mostly_priced(found: list[Money]) -> bool:

@@ -24,7 +24,7 @@ from streamaudit.store.dimensions import PLAIN
 from streamaudit.store.store import Store
 
 if TYPE_CHECKING:
-    from streamaudit.audits.check.evaluate import Findings
+    from streamaudit.audits.check.evaluate import Evaluations
     from streamaudit.audits.check.report import Alias
 
 DIMENSIONS = ("tenant", "route", "model")
@@ -49,7 +49,7 @@ _CAVEATS_OF_SHARE = frozenset({"usage_unknown", "cost_unknown", "outcome_unknown
 class Checked:
     """The thresholds of the configuration held against the period, and how to show the names in them."""
 
-    findings: "Findings"
+    findings: "Evaluations"
     alias: "Alias | None" = None
 
 

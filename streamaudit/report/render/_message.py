@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streamaudit.report.escape import terminal
+from streamaudit.report.finding import Finding
 from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table, Value
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import Cell, grid
 from streamaudit.report.render._numbers import UNKNOWN
-from streamaudit.report.render._verdicts import FAILED
 
 MOST_SECTIONS = 8
 MOST_LINES = 12
@@ -18,7 +18,7 @@ MOST_NOTES = 4
 FULL = 0.95
 """A figure that is of a smaller share of the calls says so."""
 
-_SAID = {"no change": "no change", "too little data": "no clear change"}
+_UNDECIDED = "no clear change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def post(report: Report, report_url: str = "") -> Post:
 
 def _failed(report: Report) -> bool:
     return report.verdict == "fail" or any(
-        record.get("verdict") in FAILED for table in report.tables for record in table.records()
+        finding.is_failure for table in report.tables for finding in table.findings.values()
     )
 
 
@@ -77,17 +77,17 @@ def _notes(notes: tuple[Note, ...]) -> Iterator[str]:
 def _lines(table: Table) -> Iterator[str]:
     columns = {column.name: column for column in table.columns}
     cells = grid(table, None, terminal, wide=True)
-    for record, row in zip(table.records(), cells.rows, strict=False):
+    for index, (record, row) in enumerate(zip(table.records(), cells.rows, strict=False)):
         shown = dict(zip(columns, row, strict=True))
         if {"figure", "value", "before", "change_ratio"} <= set(columns):
-            yield _moved(record, shown)
+            yield _moved(record, shown, table.findings.get(index))
         elif {"metric", "expect", "value"} <= set(columns):
             yield _threshold(shown)
         else:
             yield _plain(table, columns, shown)
 
 
-def _moved(record: dict[str, Value], shown: dict[str, Cell]) -> str:
+def _moved(record: dict[str, Value], shown: dict[str, Cell], finding: Finding | None) -> str:
     """A figure beside what it was before, and what made the change."""
     change = record["change_ratio"]
     sign = "" if "name" not in record else "▲ " if (_number(record.get("change")) or 0) > 0 else "▼ "
@@ -98,9 +98,8 @@ def _moved(record: dict[str, Value], shown: dict[str, Cell]) -> str:
         value += f", {shown['high'].text}"
     beside = [f"was {shown['before'].text}"] if record["before"] is not None else []
     beside += [shown["change_ratio"].text] if change is not None or shown["change_ratio"].text == "new" else []
-    verdict = record.get("verdict")
-    if isinstance(verdict, str):
-        beside.append(_SAID.get(verdict, verdict))
+    if finding:
+        beside.append(_UNDECIDED if finding.is_undecided else finding.code)
     coverage = record.get("coverage")
     if isinstance(coverage, float) and coverage < FULL:
         beside.append(f"known of {shown['coverage'].text}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from streamaudit.report.escape import terminal
 from streamaudit.report.model import Report
 from streamaudit.report.render import _text
-from streamaudit.report.render._verdicts import FAILED, WARNED, Judged, judged
+from streamaudit.report.render._findings import Line, lines
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = ()
@@ -17,18 +17,21 @@ ALL_GROUPS = False
 
 
 def render(report: Report, screen: Screen) -> str:
-    """``::error`` and ``::warning`` for rows with such a verdict, ``::notice`` for rows that have none and for the
-    report as a whole."""
+    """``::error`` and ``::warning`` for failures and warnings, ``::notice`` for the report as a whole, and for every
+    row of a report without findings."""
     return "".join(f"{line}\n" for line in _lines(report))
 
 
 def _lines(report: Report) -> Iterator[str]:
-    rows = list(judged(report))
-    verdicts = any(row.verdict for row in rows)
+    rows = list(lines(report))
+    if not any(row.finding for row in rows):
+        for row in rows:
+            yield _command("notice", f"{report.title} {row.table.name}", _message(row))
     for row in rows:
-        level = "error" if row.verdict in FAILED else "warning" if row.verdict in WARNED else ""
-        if level or not verdicts:
-            yield _command(level or "notice", f"{report.title} {row.verdict or row.table.name}", _message(row))
+        found = row.finding
+        if found and (found.is_failure or found.is_warning):
+            level = "error" if found.is_failure else "warning"
+            yield _command(level, f"{report.title} {found.code}", _message(row))
     if report.headline:
         verdict = f"{report.verdict}: " if report.verdict else ""
         yield _command("notice", report.title, verdict + terminal(report.headline))
@@ -36,8 +39,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield _command("notice", report.title, terminal(_text.note(note)))
 
 
-def _message(row: Judged) -> str:
-    return ": ".join(filter(None, [row.subject, row.told or "unknown", row.reason]))
+def _message(row: Line) -> str:
+    return ": ".join(filter(None, [row.subject, row.summary or "unknown", row.evidence]))
 
 
 def _command(level: str, title: str, message: str) -> str:

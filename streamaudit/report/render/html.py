@@ -15,6 +15,7 @@ from typing import Any
 
 from streamaudit import __version__
 from streamaudit.report import escape
+from streamaudit.report.finding import VERDICTS
 from streamaudit.report.model import NO_WINDOW, Column, Report, Table, Value
 from streamaudit.report.render import _charts, _text
 from streamaudit.report.render._grid import Grid, grid, sections
@@ -123,9 +124,8 @@ def _cards(report: Report) -> list[dict[str, str]]:
         return []
     if table.shape == "intervals":
         compared = [one for one in report.tables if one.shape == "intervals"]
-        verdicts = [str(row[one.position("verdict")]) for one in compared for row in one.rows]
-        return [{"name": one, "value": f"{verdicts.count(one):,}", "help": ""} for one in dict.fromkeys(
-            ["regression", "improvement", "no change", "too little data"])]  # fmt: skip
+        codes = [finding.code for one in compared for finding in one.findings.values()]
+        return [{"name": code, "value": f"{codes.count(code):,}", "help": ""} for code in VERDICTS]
     cells = grid(table, None, _safe)
     columns = [column for column in table.columns if not column.wide]
     found = [
@@ -139,12 +139,14 @@ def _cards(report: Report) -> list[dict[str, str]]:
 def _beside(table: Table) -> Iterator[dict[str, str]]:
     """A card for each figure of a summary: its value, what it was, and the verdict where there is one."""
     names = [column.name for column in table.columns]
-    for record, cells in zip(table.records(), grid(table, None, _safe, wide=True).rows, strict=True):
+    for index, (record, cells) in enumerate(
+        zip(table.records(), grid(table, None, _safe, wide=True).rows, strict=True)
+    ):
         shown = {name: cell.text for name, cell in zip(names, cells, strict=True)}
         figure = Column(str(record["figure"]), "ms" if record.get("unit") == "ms" else None)
         was = f"was {shown['before']}, {shown['change_ratio']}" if record["before"] is not None else ""
-        verdict = record.get("verdict")
-        told = [was, verdict if was and isinstance(verdict, str) else ""]
+        finding = table.findings.get(index)
+        told = [was, finding.code if was and finding else ""]
         coverage = record.get("coverage")
         if isinstance(coverage, float) and coverage < 1:
             told.append(f"known of {shown['coverage']}")

@@ -1,11 +1,11 @@
-"""JUnit XML, for the test view of Jenkins, GitLab and others: a test case a row, which fails with its verdict."""
+"""JUnit XML, for the test view of Jenkins, GitLab and others: a test case a row, which fails with its finding."""
 
 from xml.etree import ElementTree
 
 from streamaudit.report.escape import terminal
 from streamaudit.report.model import Report
 from streamaudit.report.render import _text
-from streamaudit.report.render._verdicts import FAILED, UNJUDGED, Judged, judged
+from streamaudit.report.render._findings import Line, lines
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".xml",)
@@ -13,14 +13,14 @@ ALL_GROUPS = True
 
 
 def render(report: Report, screen: Screen) -> str:
-    """One test suite a table. Unknown figures are left out; verdicts that could not be reached are skipped tests."""
+    """One test suite a table. Unknown figures are left out; what is undecided or accepted is a skipped test."""
     title = terminal(report.title)
     root = ElementTree.Element("testsuites", name=title)
     suites: dict[str, ElementTree.Element] = {}
     for table in report.tables:
         about = {"name": terminal(table.name), "tests": str(len(table.rows))}
         suites[table.name] = ElementTree.SubElement(root, "testsuite", about)
-    for row in judged(report):
+    for row in lines(report):
         _add(suites[row.table.name], row, title)
     for suite in suites.values():
         suite.set("failures", str(len(suite.findall("testcase/failure"))))
@@ -32,13 +32,14 @@ def render(report: Report, screen: Screen) -> str:
     return ElementTree.tostring(root, "unicode", xml_declaration=False) + "\n"
 
 
-def _add(suite: ElementTree.Element, row: Judged, title: str) -> None:
+def _add(suite: ElementTree.Element, row: Line, title: str) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=f"{title} {terminal(row.table.name)}", name=row.subject)
     if row.figures:
         properties = ElementTree.SubElement(case, "properties")
         for name, value in row.figures:
             ElementTree.SubElement(properties, "property", name=name, value=value)
-    if row.verdict in FAILED:
-        ElementTree.SubElement(case, "failure", message=f"{row.verdict}: {row.told}", type=row.verdict)
-    elif row.verdict in UNJUDGED:
-        ElementTree.SubElement(case, "skipped", message=row.reason or row.verdict)
+    found = row.finding
+    if found and found.is_failure:
+        ElementTree.SubElement(case, "failure", message=f"{found.code}: {row.summary}", type=found.code)
+    elif found and found.is_skipped:
+        ElementTree.SubElement(case, "skipped", message=row.evidence or found.code)

@@ -5,17 +5,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from streamaudit.report import escape
+from streamaudit.report.finding import Finding
 from streamaudit.report.model import NO_WINDOW, Report, Table
 from streamaudit.report.render import _facts, _text, _timeline
 from streamaudit.report.render._grid import Cell, Grid, grid, markers, sections
 from streamaudit.report.render._histogram import draw, subject
-from streamaudit.report.render._verdicts import FAILED, UNJUDGED
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".md", ".markdown")
 ALL_GROUPS = False
 
-_UNDECIDED = UNJUDGED - {"held"}
+_CODE_HEADINGS = ("verdict", "finding")
 OPEN_ROWS, OPEN_NOTES = 12, 4
 """A longer table behind the first is folded, and so are more notes."""
 
@@ -83,30 +83,29 @@ def _grid(cells: Grid, table: Table, title: str, heading: str) -> Iterator[str]:
 
 
 def _parted(cells: Grid, table: Table) -> tuple[Grid, Grid]:
-    verdicts = [record.get("verdict") for record in table.records()]
+    found = [table.findings.get(index) for index in range(len(table.rows))]
     nothing = replace(cells, rows=[])
     # Rows are not the table's own where a total or a break stands between them; a summary's own figures stay together.
-    plain = len(cells.rows) == len(verdicts) and not any(verdict is None for verdict in verdicts)
-    if not plain or not any(verdict in _UNDECIDED for verdict in verdicts):
-        return _bold(cells, verdicts), nothing
+    is_plain = len(cells.rows) == len(found) and all(found)
+    if not is_plain or not any(one and one.is_undecided for one in found):
+        return _bold(cells, found), nothing
     apart = [
-        replace(cells, rows=[row for row, verdict in zip(cells.rows, verdicts, strict=True)
-            if (verdict in _UNDECIDED) is unjudged], rest=None)
-        for unjudged in (False, True)
+        replace(cells, rows=[row for row, one in zip(cells.rows, found, strict=True)
+            if (one is not None and one.is_undecided) is undecided], rest=None)
+        for undecided in (False, True)
     ]  # fmt: skip
-    kept = [verdict for verdict in verdicts if verdict not in _UNDECIDED]
-    return _bold(apart[0], kept), apart[1]
+    return _bold(apart[0], [one for one in found if one and not one.is_undecided]), apart[1]
 
 
-def _bold(cells: Grid, verdicts: Sequence[object]) -> Grid:
-    """What failed stands out where nobody sees colours."""
-    place = next((i for i, heading in enumerate(cells.headings) if heading.text == "verdict"), None)
-    if place is None or len(cells.rows) != len(verdicts):
+def _bold(cells: Grid, found: Sequence[Finding | None]) -> Grid:
+    """Set what failed in bold: there are no colours here."""
+    place = next((i for i, heading in enumerate(cells.headings) if heading.text in _CODE_HEADINGS), None)
+    if place is None or len(cells.rows) != len(found):
         return cells
     rows: list[Sequence[Cell]] = [
-        [cell._replace(head=f"**{cell.text}**", tail="") if i == place and verdict in FAILED else cell
+        [cell._replace(head=f"**{cell.text}**", tail="") if i == place and one and one.is_failure else cell
             for i, cell in enumerate(row)]
-        for row, verdict in zip(cells.rows, verdicts, strict=True)
+        for row, one in zip(cells.rows, found, strict=True)
     ]  # fmt: skip
     return replace(cells, rows=rows)
 
