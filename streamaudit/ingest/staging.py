@@ -35,10 +35,12 @@ CASE
     WHEN start_time < TIMESTAMP '2000-01-01' OR start_time > TIMESTAMP '2100-01-01' THEN 'start time out of range'
     WHEN duration_ms < 0 THEN 'ends before it starts'
     WHEN duration_ms > 3.2e10 THEN 'duration out of range'
-    WHEN least(input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-        delivered_tokens, rendered_tokens) < 0 THEN 'negative token count'
-    WHEN greatest(input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-        delivered_tokens, rendered_tokens) > 1e9 THEN 'token count out of range'
+    WHEN least(input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens,
+        image_tokens, output_tokens, audio_output_tokens, reasoning_tokens, delivered_tokens,
+        rendered_tokens) < 0 THEN 'negative token count'
+    WHEN greatest(input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens,
+        image_tokens, output_tokens, audio_output_tokens, reasoning_tokens, delivered_tokens,
+        rendered_tokens) > 1e9 THEN 'token count out of range'
     WHEN least(cost_usd, input_cost_usd, output_cost_usd) < 0 THEN 'negative cost'
 END
 """
@@ -46,8 +48,9 @@ END
 _JUDGED = """
 SELECT * FROM ({normalise})
 UNION ALL BY NAME
-SELECT call_id, start_time, duration_ms, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-    reasoning_tokens, delivered_tokens, rendered_tokens, cost_usd, input_cost_usd, output_cost_usd, input_hash
+SELECT call_id, start_time, duration_ms, input_tokens, cached_input_tokens, cache_write_tokens,
+    cache_write_1h_tokens, audio_input_tokens, image_tokens, output_tokens, audio_output_tokens, reasoning_tokens,
+    delivered_tokens, rendered_tokens, cost_usd, input_cost_usd, output_cost_usd, input_hash
 FROM scratch.staged WHERE false
 """
 _STAGE = """

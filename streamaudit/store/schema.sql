@@ -8,6 +8,7 @@ CREATE TABLE calls (
     trace_id                VARCHAR,
     parent_id               VARCHAR,
     logical_request_id      VARCHAR,
+    request_id              VARCHAR,
     attempt_number          INTEGER,
     response_id             VARCHAR,
     load_id                 BIGINT NOT NULL,
@@ -17,6 +18,7 @@ CREATE TABLE calls (
     model                   VARCHAR,
     response_model          VARCHAR,
     provider                VARCHAR,
+    provider_basis          VARCHAR,
     route                   VARCHAR,
     tenant                  VARCHAR,
     user_id                 VARCHAR,
@@ -42,7 +44,11 @@ CREATE TABLE calls (
     input_tokens            BIGINT,
     cached_input_tokens     BIGINT,
     cache_write_tokens      BIGINT,
+    cache_write_1h_tokens   BIGINT,
+    audio_input_tokens      BIGINT,
+    image_tokens            BIGINT,
     output_tokens           BIGINT,
+    audio_output_tokens     BIGINT,
     reasoning_tokens        BIGINT,
     delivered_tokens        BIGINT,
     rendered_tokens         BIGINT,
@@ -52,6 +58,7 @@ CREATE TABLE calls (
     usage_basis             VARCHAR,
     rendered_basis          VARCHAR,
     cache_hit               BOOLEAN,
+    service_tier            VARCHAR,
     cost_usd                DOUBLE,
     input_cost_usd          DOUBLE,
     output_cost_usd         DOUBLE,
@@ -74,6 +81,7 @@ CREATE TABLE calls (
     retractions             STRUCT(offset_chars BIGINT, offset_ms DOUBLE, marker VARCHAR)[],
     inherited               VARCHAR[],
     source_updated_at       TIMESTAMP,
+    versions                STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[],
     record_hash             UBIGINT NOT NULL
 );
 
@@ -83,6 +91,7 @@ COMMENT ON COLUMN calls.call_id IS 'The source''s own id of this attempt; with s
 COMMENT ON COLUMN calls.trace_id IS 'Id shared by the steps of one request; NULL when the source has none.';
 COMMENT ON COLUMN calls.parent_id IS 'call_id or span_id of the step that made this call; NULL at the root.';
 COMMENT ON COLUMN calls.logical_request_id IS 'Same for all attempts of one user request.';
+COMMENT ON COLUMN calls.request_id IS 'The export''s own id where it names a request and several attempts share it; NULL when call_id is that id.';
 COMMENT ON COLUMN calls.attempt_number IS '1 for the first attempt; NULL unknown.';
 COMMENT ON COLUMN calls.response_id IS 'The provider''s id of the response.';
 COMMENT ON COLUMN calls.load_id IS 'The load that brought the stored version of this call.';
@@ -92,6 +101,7 @@ COMMENT ON COLUMN calls.name IS 'The step''s name in the source.';
 COMMENT ON COLUMN calls.model IS 'Requested model, else the response model without its date suffix.';
 COMMENT ON COLUMN calls.response_model IS 'Model that answered, as the source wrote it; what prices are looked up by.';
 COMMENT ON COLUMN calls.provider IS 'Provider as the source names it, lower case.';
+COMMENT ON COLUMN calls.provider_basis IS 'reported by the source, or inferred from the model''s name; NULL when the provider is not known.';
 COMMENT ON COLUMN calls.route IS 'Route or feature of the application that asked.';
 COMMENT ON COLUMN calls.tenant IS 'Customer, organisation or team the call was made for; never the end user.';
 COMMENT ON COLUMN calls.user_id IS 'End user.';
@@ -117,7 +127,11 @@ COMMENT ON COLUMN calls.chunk_tokens IS 'Tokens in each chunk, same length as ch
 COMMENT ON COLUMN calls.input_tokens IS 'Billed input tokens, cached ones included.';
 COMMENT ON COLUMN calls.cached_input_tokens IS 'Input tokens read from the provider''s cache, a part of input_tokens.';
 COMMENT ON COLUMN calls.cache_write_tokens IS 'Input tokens written to the provider''s cache, a part of input_tokens.';
+COMMENT ON COLUMN calls.cache_write_1h_tokens IS 'Tokens written to the cache for an hour instead of minutes, a part of cache_write_tokens; NULL when the export does not tell them apart.';
+COMMENT ON COLUMN calls.audio_input_tokens IS 'Audio in the input, a part of input_tokens; NULL when the export does not tell.';
+COMMENT ON COLUMN calls.image_tokens IS 'Images in the input, a part of input_tokens; NULL when the export does not tell.';
 COMMENT ON COLUMN calls.output_tokens IS 'Billed output tokens, reasoning included; NULL unknown, 0 measured zero.';
+COMMENT ON COLUMN calls.audio_output_tokens IS 'Audio in the answer, a part of output_tokens; NULL when the export does not tell.';
 COMMENT ON COLUMN calls.reasoning_tokens IS 'Billed hidden reasoning, a part of output_tokens.';
 COMMENT ON COLUMN calls.delivered_tokens IS 'Visible tokens handed to the client before the end or the cut.';
 COMMENT ON COLUMN calls.rendered_tokens IS 'Visible tokens shown to the user before the end or the cut.';
@@ -127,6 +141,7 @@ COMMENT ON COLUMN calls.max_tokens IS 'Output cap of the request.';
 COMMENT ON COLUMN calls.usage_basis IS 'Where output_tokens came from: provider, partial, tokenizer, unclear (provider or tokenizer), none.';
 COMMENT ON COLUMN calls.rendered_basis IS 'Field that rendered_tokens came from.';
 COMMENT ON COLUMN calls.cache_hit IS 'Answered from a response cache: no bill and no TTFT.';
+COMMENT ON COLUMN calls.service_tier IS 'Tier that served the call, lower case: default, flex, priority, batch, ...; NULL when the export does not tell. A tier that was only requested is not one.';
 COMMENT ON COLUMN calls.cost_usd IS 'Cost of the call in US dollars.';
 COMMENT ON COLUMN calls.input_cost_usd IS 'Input part of the cost in US dollars.';
 COMMENT ON COLUMN calls.output_cost_usd IS 'Output part of the cost in US dollars.';
@@ -148,7 +163,8 @@ COMMENT ON COLUMN calls.output_chars IS 'Characters of output text received.';
 COMMENT ON COLUMN calls.visible_output_chars IS 'The same without reasoning.';
 COMMENT ON COLUMN calls.retractions IS 'Visible self-corrections: where, when and which marker.';
 COMMENT ON COLUMN calls.inherited IS 'Dimensions taken from an enclosing step because the call itself had none.';
-COMMENT ON COLUMN calls.source_updated_at IS 'Last update of the record in the source; a later one wins over an earlier one.';
+COMMENT ON COLUMN calls.source_updated_at IS 'Last update of the record in the source. Of two records of one call, a later one takes precedence, unless it is a partial one.';
+COMMENT ON COLUMN calls.versions IS 'Start, attempt number and response id of every record of this call, where they differ; NULL when they agree. Later records are matched to the call by it.';
 COMMENT ON COLUMN calls.record_hash IS 'Hash of the normalised record; the last tie-breaker between two records of one call.';
 
 CREATE TABLE spans (

@@ -18,7 +18,7 @@ from streamaudit.store.connection import Database
 from streamaudit.store.duckdb_errors import NO_SPACE
 from streamaudit.store.package_files import package_text
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 FOR_DIVERSITY = ", kept for diversity"
 """Ends the ``variant`` of a load with calls that were kept because they are rare."""
 

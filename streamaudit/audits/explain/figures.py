@@ -59,6 +59,7 @@ FIGURES: dict[str, Figure] = {
     "trace_id": Figure(_IDENTITY, "trace id"),
     "parent_id": Figure(_IDENTITY, "enclosing step"),
     "logical_request_id": Figure(_IDENTITY, "id shared by all attempts of a request"),
+    "request_id": Figure(_IDENTITY, "id shared by several attempts"),
     "attempt_number": Figure(_IDENTITY, "attempt number"),
     "response_id": Figure(_IDENTITY, "id of the provider's response"),
     "load_id": Figure(_IDENTITY, "load"),
@@ -66,10 +67,12 @@ FIGURES: dict[str, Figure] = {
     "uncounted_reason": Figure(_IDENTITY, "reason not to be counted"),
     "name": Figure(_IDENTITY, "name of the step"),
     "source_updated_at": Figure(_IDENTITY, "time of its last update"),
+    "versions": Figure(_IDENTITY, "record that differs in start, attempt number or response id"),
     "record_hash": Figure(_IDENTITY, "hash"),
     "model": Figure(_DIMENSION, "model"),
     "response_model": Figure(_DIMENSION, "model that answered"),
     "provider": Figure(_DIMENSION, "provider"),
+    "provider_basis": Figure(_DIMENSION, "provider"),
     "route": Figure(_DIMENSION, "route"),
     "tenant": Figure(_DIMENSION, "tenant"),
     "user_id": Figure(_DIMENSION, "user"),
@@ -98,7 +101,11 @@ FIGURES: dict[str, Figure] = {
     "input_tokens": Figure(_TOKEN, "input tokens", "tokens"),
     "cached_input_tokens": Figure(_TOKEN, "cached input tokens", "tokens"),
     "cache_write_tokens": Figure(_TOKEN, "tokens written to a cache", "tokens"),
+    "cache_write_1h_tokens": Figure(_TOKEN, "tokens written to a cache for an hour", "tokens"),
+    "audio_input_tokens": Figure(_TOKEN, "audio tokens in the input", "tokens"),
+    "image_tokens": Figure(_TOKEN, "image tokens in the input", "tokens"),
     "output_tokens": Figure(_TOKEN, "output tokens", "tokens"),
+    "audio_output_tokens": Figure(_TOKEN, "audio tokens in the answer", "tokens"),
     "reasoning_tokens": Figure(_TOKEN, "reasoning tokens", "tokens"),
     "delivered_tokens": Figure(_TOKEN, "tokens delivered to the client", "tokens"),
     "rendered_tokens": Figure(_TOKEN, "tokens shown to the user", "tokens"),
@@ -110,6 +117,7 @@ FIGURES: dict[str, Figure] = {
     "usage_status": Figure(_TOKEN, "word on where its usage comes from"),
     "billed_tokens": Figure(_TOKEN, "billed output tokens", "tokens"),
     "cache_hit": Figure(_TOKEN, "word on a response cache"),
+    "service_tier": Figure(_MONEY, "tier that served it"),
     "cost_usd": Figure(_MONEY, "cost", "usd"),
     "cost_basis": Figure(_MONEY, "cost"),
     "input_cost_usd": Figure(_MONEY, "input cost", "usd"),
@@ -162,12 +170,12 @@ FIGURES: dict[str, Figure] = {
     "visible_output_chars": Figure(_CONTENT, "visible output to measure", "calls"),
     "retractions": Figure(_CONTENT, "text to look for corrections in"),
 }
-LISTS = ("chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens", "retractions")
+LISTS = ("chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens", "retractions", "versions")
 # Decided here and not read from any field; with them all of the tax.
 DECIDED = {
-    "source", "load_id", "counted", "uncounted_reason", "record_hash", "inherited", "ttft_status", "ttft_basis",
-    "tpot_ms", "rendered_basis", "usage_basis", "billed_tokens", "cost_basis", "input_cost_basis", "output_cost_basis",
-    "usd_per_output_token",
+    "source", "load_id", "counted", "uncounted_reason", "record_hash", "versions", "provider_basis", "inherited",
+    "ttft_status", "ttft_basis", "tpot_ms", "rendered_basis", "usage_basis", "billed_tokens", "cost_basis",
+    "input_cost_basis", "output_cost_basis", "usd_per_output_token",
     "outcome", "cancel_evidence", "stopped_before_first_token", "ended_early", "input_hash", "retractions",
     "unseen_prompt", "usage_status", "ended_by", "on_disconnect", "ran_on", "output_usd_per_token",
 }  # fmt: skip

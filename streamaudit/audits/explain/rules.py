@@ -122,6 +122,7 @@ _RULES: dict[str, _Rule] = {
     "billed_low": lambda r: "billed, or at least what was delivered" if r["billed_tokens"] is None else "billed",
     "billed_high": lambda r: "what the cap and the provider's habit allow" if r["billed_tokens"] is None else "billed",
     "billed_tokens": lambda r: "a cache hit bills nothing" if r["cache_hit"] else "output tokens, by the provider",
+    "provider_basis": lambda r: "inferred from the model's name" if r["provider_basis"] == "inferred" else None,
     "cost_usd": lambda r: _COST.get(r["cost_basis"]),
     "cost_basis": lambda r: _COST.get(r["cost_basis"]),
     "input_cost_usd": lambda r: _COST.get(r["input_cost_basis"]),
@@ -150,7 +151,7 @@ _RULES: dict[str, _Rule] = {
     "output_chars": lambda r: "characters; no text is kept",
     "visible_output_chars": lambda r: "characters, without reasoning",
     "record_hash": lambda r: "decides between two otherwise equal records of this call",
-    "source_updated_at": lambda r: "of two records of this call the later one wins",
+    "source_updated_at": lambda r: "of two records of this call the later one wins, unless it is a partial one",
 }  # fmt: skip
 
 
@@ -173,6 +174,8 @@ def rule_of(name: str, record: Record, origin: Origin) -> str | None:
 def _spread(name: str, values: list[Any]) -> str:
     if name == "retractions":
         return "markers: " + ", ".join(str(one["marker"]) for one in values[:8])
+    if name == "versions":
+        return f"{len(values)} records of this call that differ in start, attempt number or response id"
     if name == "chunk_tokens":
         return f"{sum(value or 0 for value in values):,} tokens in all"
     known = [value for value in values if value is not None]
@@ -192,6 +195,10 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
         return "it is counted"
     if name == "inherited":
         return "all dimensions are the call's own"
+    if name == "request_id":
+        return "call_id is the id of its request"
+    if name == "versions":
+        return "all its records have the same start, attempt number and response id"
     if name == "retractions":
         return "texts are not searched for corrections"
     if name.startswith("tax_"):

@@ -5,12 +5,14 @@ SELECT * REPLACE (
     csv_cell(trace_id) AS trace_id,
     csv_cell(parent_id) AS parent_id,
     csv_cell(logical_request_id) AS logical_request_id,
+    csv_cell(request_id) AS request_id,
     csv_cell(response_id) AS response_id,
     csv_cell(uncounted_reason) AS uncounted_reason,
     csv_cell(name) AS name,
     csv_cell(model) AS model,
     csv_cell(response_model) AS response_model,
     csv_cell(provider) AS provider,
+    csv_cell(provider_basis) AS provider_basis,
     csv_cell(route) AS route,
     csv_cell(tenant) AS tenant,
     csv_cell(user_id) AS user_id,
@@ -22,6 +24,7 @@ SELECT * REPLACE (
     csv_cell(transport) AS transport,
     csv_cell(operation) AS operation,
     csv_cell(ttft_basis) AS ttft_basis,
+    csv_cell(service_tier) AS service_tier,
     csv_cell(usage_basis) AS usage_basis,
     csv_cell(rendered_basis) AS rendered_basis,
     csv_cell(cost_basis) AS cost_basis,
@@ -48,6 +51,7 @@ SELECT * REPLACE (
     csv_cell(to_json(client_chunk_offsets_ms)::VARCHAR) AS client_chunk_offsets_ms,
     csv_cell(to_json(chunk_tokens)::VARCHAR) AS chunk_tokens,
     csv_cell(to_json(retractions)::VARCHAR) AS retractions,
-    csv_cell(to_json(inherited)::VARCHAR) AS inherited
+    csv_cell(to_json(inherited)::VARCHAR) AS inherited,
+    csv_cell(to_json(versions)::VARCHAR) AS versions
 )
 FROM exported
