@@ -56,6 +56,12 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
             "exporter may have stamped whole batches",
             level="warning", file=outcome.shown,
         )  # fmt: skip
+    if outcome.ends_before_start:
+        them = "1 call ends" if outcome.ends_before_start == 1 else f"{outcome.ends_before_start:,} calls end"
+        console.say(
+            f"  {them} before the start, by two clocks: end and duration are left out, tokens and cost are kept",
+            level="warning", file=outcome.shown,
+        )  # fmt: skip
     for reject in outcome.rejects[:3]:
         place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
         console.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)

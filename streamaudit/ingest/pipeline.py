@@ -24,7 +24,7 @@ from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
 from streamaudit.ingest.staging import explain, find_rejects, partial_parts, stage
 from streamaudit.ingest.traces import recompute
-from streamaudit.ingest.warnings import for_diversity, shared_ends, unfilled
+from streamaudit.ingest.warnings import ends_before_start, for_diversity, shared_ends, unfilled
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
@@ -148,7 +148,7 @@ class Ingest:
                 too_many = self._too_many(len(rejects) - part.unfinished)
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
-                diverse, same_end = for_diversity(store), shared_ends(store)
+                diverse, same_end, skewed = for_diversity(store), shared_ends(store), ends_before_start(store)
                 look_up_prices(store, UNPRICED)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
@@ -161,7 +161,7 @@ class Ingest:
         return FileResult(
             file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
             remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
-            for_diversity=diverse, shared_ends=same_end,
+            for_diversity=diverse, shared_ends=same_end, ends_before_start=skewed,
         )  # fmt: skip
 
     def _parse(

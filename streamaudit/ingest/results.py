@@ -70,6 +70,8 @@ class FileResult:
     """Pages that say that the vendor's time was up before they were whole."""
     for_diversity: int = 0
     """Calls that the vendor kept because they are rare; see ``warnings``."""
+    ends_before_start: int = 0
+    """Calls that end before they start: their end and duration are unknown."""
     shared_ends: int = 0
     """Traces of which all spans end at one moment; 0 unless most traces do."""
     emptied: dict[str, int] = field(default_factory=dict)

@@ -25,10 +25,20 @@ CREATE OR REPLACE TABLE scratch.staged (
 );
 
 CREATE OR REPLACE TEMP VIEW ready AS
-WITH decided AS (
+WITH timed AS (
+    -- Two clocks: an end before its start says nothing of how long the call took; the rest of the record stands.
     SELECT
-        * EXCLUDE (line),
-        rowid AS staged_row,
+        * EXCLUDE (line) REPLACE (
+            CASE WHEN NOT ends_before_start THEN end_time END AS end_time,
+            CASE WHEN NOT ends_before_start THEN duration_ms END AS duration_ms
+        )
+    FROM (
+        SELECT *, rowid AS staged_row, coalesce(duration_ms < 0 OR end_time < start_time, false) AS ends_before_start
+        FROM scratch.staged
+    )
+), decided AS (
+    SELECT
+        *,
         -- The first rule that speaks decides; cancel_evidence names it.
         CASE
             WHEN said_outcome NOT IN ('unknown', 'unrecognised') THEN 'outcome'
@@ -57,15 +67,15 @@ WITH decided AS (
             -- A success among an application's own keys yields to evidence of the contrary above.
             WHEN app_outcome = 'completed' THEN 'app_outcome'
             WHEN finish_reason IS NOT NULL THEN 'finished'
-            WHEN end_time IS NULL AND duration_ms IS NULL THEN 'never_ended'
+            WHEN end_time IS NULL AND duration_ms IS NULL AND NOT ends_before_start THEN 'never_ended'
             WHEN (output_tokens > 0 AND coalesce(usage_basis, 'provider') IN ('provider', 'unclear'))
                 OR (failed = false AND streamed = false) THEN 'ended_with_usage'
             ELSE 'nothing_said'
         END AS rule
-    FROM scratch.staged
+    FROM timed
 ), outcomes AS (
     SELECT
-        * EXCLUDE (rule),
+        * EXCLUDE (rule, ends_before_start),
         CASE rule
             WHEN 'outcome' THEN said_outcome
             WHEN 'app_outcome' THEN app_outcome

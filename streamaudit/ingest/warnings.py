@@ -43,6 +43,10 @@ WITH traces AS (
 SELECT CASE WHEN (SELECT count(*) FROM branching) * 2 > (SELECT count(*) FROM traces)
     THEN (SELECT count(*) FROM branching) ELSE 0 END
 """
+_ENDS_BEFORE_START = """
+SELECT count(*) FROM scratch.staged
+WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND (duration_ms < 0 OR end_time < start_time)
+"""
 _HAS_PARENTS = "SELECT count(parent_id) FROM scratch.staged"
 
 
@@ -65,3 +69,9 @@ def unfilled(store: Store, mapping: Mapping) -> frozenset[str]:
     records, *counts = store.one(_FILLED)
     found = dict(zip(_FILLED_COLUMNS, counts, strict=True))
     return frozenset(column for column in mapping.paths if records and not found.get(column))
+
+
+def ends_before_start(store: Store) -> int:
+    """Count the staged calls that end before they start, as two clocks make them: their end and duration are unknown,
+    the rest of them is used."""
+    return int(store.one(_ENDS_BEFORE_START)[0])

@@ -207,12 +207,11 @@ IMPOSSIBLE = {
                              "cached_input_tokens", "cache_write_tokens"),
     "token count out of range": ("input_tokens", "output_tokens", "reasoning_tokens", "rendered_tokens"),
     "negative cost": ("cost_usd", "input_cost_usd", "output_cost_usd"),
-    "ends before it starts": ("duration_ms",),
 }  # fmt: skip
 
 
 def test_an_impossible_number_rejects_its_record_with_that_reason(store: Store, tmp_path: Path) -> None:
-    """Negative tokens, dollars or durations and a trillion tokens are no measurements, so the record is not used."""
+    """Negative tokens or dollars and a trillion tokens are no measurements, so the record is not used."""
     cases = [(reason, field) for reason, fields in IMPOSSIBLE.items() for field in fields]
     value = {"token count out of range": 10**12}
     records = [raw_call(f"{reason}-{field}", **{field: value.get(reason, -5)}) for reason, field in cases]
@@ -221,3 +220,29 @@ def test_an_impossible_number_rejects_its_record_with_that_reason(store: Store, 
         (line, reason) for line, (reason, _) in enumerate(cases, start=1)
     ]
     assert set(calls(store)) == {"good"}
+
+
+SKEWED: dict[str, Record] = {
+    "raw": raw_call("a", start_time="2026-11-20T10:00:00Z", end_time="2026-11-20T09:56:00Z", duration_ms=None),
+    "raw, its own duration": raw_call("a", duration_ms=-5),
+    "langfuse": langfuse_row("a", start_time="2026-11-20 10:00:00.5", end_time="2026-11-20 09:56:00"),
+    "datadog": datadog_span("a", duration=-1000),
+    "otel": otel_batch(otel_span("a", {
+        "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 7}, endTimeUnixNano="1794815000000000000")),
+    "phoenix": phoenix_span("a", {"llm.token_count.completion": 7}, end_time="2026-11-01T00:00:00+00:00"),
+    "langsmith": {
+        "id": "a", "dotted_order": "x", "run_type": "llm", "start_time": "2026-11-20T10:00:00",
+        "end_time": "2026-11-20T09:59:00", "status": "success", "completion_tokens": 7,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", SKEWED)
+def test_an_end_before_the_start_costs_end_and_duration_only(form: str, store: Store, tmp_path: Path) -> None:
+    """Two clocks: start, tokens and outcome stay, and the file says how many calls there are of it."""
+    (result,) = ingest(store, write_lines(tmp_path / "calls.jsonl", [SKEWED[form]]))
+    assert (result.rejects, result.ends_before_start) == ((), 1)
+    (call,) = calls(store).values()
+    assert (call["end_time"], call["duration_ms"], call["outcome"]) == (None, None, "completed")
+    assert call["start_time"] is not None
+    assert call["output_tokens"] > 0
