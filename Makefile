@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types layers tests wheel wheel-built bench samples pictures clean
+.PHONY: demo test proof lint types layers tests wheel wheel-built bench samples pictures clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
@@ -24,6 +24,11 @@ layers: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
+
+# What is too heavy for every run: many more examples, the large world of real streams, every width of the pages, servers
+# of every cloud. A small case of each is among the tests. docs/proof.md has the last result.
+proof: $(VENV)/.dev
+	$(BIN)/pytest -m proof -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
 
 # Build the wheel and install it alone into its own environment; then run tests against it from a folder where the
 # checkout's package cannot be imported.

@@ -30,10 +30,11 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def commands(page: Path) -> Iterator[Command]:
-    """Every streamaudit command in a console or sh block that is not marked ``<!-- not run: reason -->``."""
+def commands(page: Path, marked: bool = False) -> Iterator[Command]:
+    """Every streamaudit command in a console or sh block that is not marked ``<!-- not run: reason -->``; with
+    ``marked`` those in the blocks that are."""
     for block in _BLOCK.finditer(page.read_text()):
-        if block["kind"] in _RUNNABLE and not block["mark"]:
+        if block["kind"] in _RUNNABLE and bool(block["mark"]) == marked:
             body = re.sub(r"\\\n\s*", "", block["body"])
             yield from (one for one in _in_block(body.splitlines()) if re.match(r"(\w+=\S+ )*streamaudit\b", one.line))
 
