@@ -145,22 +145,6 @@ CREATE OR REPLACE TEMP MACRO usage_word(x) AS
 CREATE OR REPLACE TEMP MACRO usage_rank(usage_basis) AS
     CASE usage_basis WHEN 'provider' THEN 4 WHEN 'partial' THEN 3 WHEN 'unclear' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END;
 
--- Whether tokens are what was billed, so that a price gives their cost.
-CREATE OR REPLACE TEMP MACRO usage_billable(usage_basis, outcome) AS
-    usage_basis IN ('provider', 'none') OR (usage_basis = 'unclear' AND outcome = 'completed');
-
--- What tokens cost at a price with tiers by input: the whole call is billed at the tier its input reaches.
-CREATE OR REPLACE TEMP MACRO tier_of(tiers, input_tokens) AS
-    CASE WHEN tiers IS NULL THEN NULL
-        WHEN len(tiers) = 1 OR coalesce(input_tokens, 0) = 0 THEN tiers[1]
-        ELSE list_filter(tiers, lambda t: t.start < input_tokens)[-1] END;
--- Cached tokens are a part of the input; where they exceed it they stand beside it, and no price fits.
-CREATE OR REPLACE TEMP MACRO input_usd(price, input_tokens, cached, written) AS
-    CASE WHEN input_tokens >= coalesce(cached, 0) + coalesce(written, 0) THEN
-        (input_tokens - coalesce(cached, 0) - coalesce(written, 0)) * price.input
-        + coalesce(cached, 0) * coalesce(price.cached, price.input)
-        + coalesce(written, 0) * coalesce(price.cache_write, price.input) END;
-
 -- Attributes of OpenTelemetry, as a list of keys and a list of values; of several with one key the first counts.
 CREATE OR REPLACE TEMP MACRO attribute(keys, vals, name) AS vals[list_position(keys, name)];
 CREATE OR REPLACE TEMP MACRO otlp_keys(l) AS list_transform(l, lambda a: a.key);

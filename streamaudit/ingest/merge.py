@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamaudit.ingest.mapping import KEYED
+from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 
@@ -38,32 +39,13 @@ WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_mode
 # The file's calls as they will be stored: chosen keys only, priced where the source gave no cost.
 _ARRIVALS = """
 CREATE OR REPLACE TEMP VIEW arrivals AS
-WITH keyed AS (
-    SELECT
-        ready.*,
-        tier_of(prices.tiers, ready.input_tokens) AS price
-    FROM ready
-    LEFT JOIN unit_prices AS prices
-        ON prices.provider IS NOT DISTINCT FROM ready.provider
-        AND prices.model = coalesce(ready.response_model, ready.model)
-        AND prices.requested IS NOT DISTINCT FROM ready.model
-        AND prices.day IS NOT DISTINCT FROM ready.start_time::DATE
-    WHERE ready.reason IS NULL AND ready.kind IN ('llm', 'embedding')
-), costed AS (
-    SELECT
-        *,
-        coalesce(
-            input_cost_usd,
-            CASE WHEN usage_billable(usage_basis, outcome)
-                THEN input_usd(price, input_tokens, cached_input_tokens, cache_write_tokens) END
-        ) AS input_part,
-        coalesce(output_cost_usd, CASE WHEN usage_billable(usage_basis, outcome) THEN output_tokens * price.output END)
-            AS output_part
-    FROM keyed
+WITH uncosted AS (
+    SELECT * FROM ready WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 )
+{costed}
 SELECT
     * EXCLUDE (
-        kind, reason, span_kind, price, input_part, output_part, tenant_rank, route_rank, deploy_rank,
+        kind, reason, span_kind, tenant_rank, route_rank, deploy_rank,
         delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate, for_diversity,
         cancel_flag, cut_evidence, failed, error_cancelled, error_timeout
     ) REPLACE (
@@ -75,23 +57,11 @@ SELECT
         CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') THEN rendered_tokens END
             AS rendered_tokens,
         CASE WHEN delivered_tokens_rank = getvariable('rank_delivered_tokens') THEN delivered_tokens END
-            AS delivered_tokens,
-        CASE WHEN cache_hit THEN coalesce(cost_usd, 0.0) ELSE coalesce(cost_usd, input_part + output_part) END
-            AS cost_usd,
-        input_part AS input_cost_usd,
-        output_part AS output_cost_usd
+            AS delivered_tokens
     ),
-    -- Only where the call's own cost gives none, so that it does not depend on what else the file needed prices for.
-    CASE WHEN output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0 THEN price.output END AS output_usd_per_token,
     getvariable('source') AS source,
     getvariable('load_id')::BIGINT AS load_id,
     true AS counted,
-    CASE WHEN cost_usd IS NOT NULL THEN 'reported' WHEN input_part + output_part IS NOT NULL THEN 'priced' ELSE 'none'
-    END AS cost_basis,
-    CASE WHEN input_cost_usd IS NOT NULL THEN 'reported' WHEN input_part IS NOT NULL THEN 'priced' ELSE 'none' END
-        AS input_cost_basis,
-    CASE WHEN output_cost_usd IS NOT NULL THEN 'reported' WHEN output_part IS NOT NULL THEN 'priced' ELSE 'none' END
-        AS output_cost_basis,
     CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL
         THEN getvariable('key_rendered_tokens') END AS rendered_basis
 FROM costed
@@ -250,7 +220,7 @@ def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:
 
 def merge(store: Store) -> Counts:
     """Move the staged file into calls and spans; the variables of ``set_variables`` must be set."""
-    store.run(_ARRIVALS)
+    store.run(_ARRIVALS.format(costed=package_text("store.pricing", "apply.sql")))
     read, rejected, not_calls = store.one(_TALLY)
     calls = read - rejected - not_calls
     store.run(_FIND_REPEATED)

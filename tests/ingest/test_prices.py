@@ -88,6 +88,41 @@ def unreported(store: Store) -> list[str]:
     return sorted(repr({**row, "record_hash": 0}) for row in kept)
 
 
+HARD: dict[str, Record] = {
+    "from a cache": {"cache_hit": True},
+    "from a cache, counted by a tokenizer": {"cache_hit": True, "usage_source": "estimated"},
+    "counted by a tokenizer": {"usage_source": "estimated"},
+    "more cached than input": {"cached_input_tokens": 4000},
+    "cancelled": {"outcome": "cancelled"},
+    "no output": {"output_tokens": 0, "output_cost_usd": 0.0},
+    "no price": {"model": "nothing-of-the-kind"},
+    "output reported": {"output_cost_usd": 3.0},
+}
+
+
+def test_repricing_gives_what_reading_again_gives(store: Store, prices: Path, tmp_path: Path) -> None:
+    """One rule prices calls as they come and as they are stored: every column of money is the same either way."""
+    lines = [
+        raw_call(name, **{"provider": "openai", "input_tokens": 1000, "output_tokens": 100, **fields})
+        for name, fields in ({name: fields for name, (fields, _) in RECORDS.items()} | HARD).items()
+    ]
+    path = write_lines(tmp_path / "a.jsonl", lines)
+
+    def money(of: Store) -> dict[str, Record]:
+        return {
+            name: {key: value for key, value in call.items() if "usd" in key or "cost" in key}
+            for name, call in calls(of).items()
+        }
+
+    ingest(store, path)
+    assert reprice(store) == 0
+    prices.write_text(FILE.replace(",1,,10", ",8,,80").replace(",2,,20", ",9,,90"))
+    assert reprice(store) > 0
+    with Store.in_memory() as fresh:
+        ingest(fresh, path)
+        assert money(store) == money(fresh)
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
