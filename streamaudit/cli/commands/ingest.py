@@ -69,7 +69,7 @@ def command(
     import shlex
 
     from streamaudit.cli import console, ingest_summary
-    from streamaudit.ingest.evidence import hinted
+    from streamaudit.ingest.evidence import suggest_evidence
     from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader, expand
     from streamaudit.ingest.readers.remote import is_remote
@@ -107,7 +107,7 @@ def command(
         with Reader() as reader:
             job = Ingest(store, options)
             for name, sought in files.items():
-                outcome = hinted(job.file(reader, name, show, sought=sought))
+                outcome = suggest_evidence(job.file(reader, name, show, sought=sought))
                 results.append(outcome)
                 ingest_summary.result(outcome)
         keep_lookups(store, lookups)
