@@ -2,16 +2,19 @@
 provider billed. It is joined to calls by an id when they are read, whichever came first, and never makes a call.
 """
 
+import os
 import shlex
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, UsageError
-from streamaudit.ingest.readers.csv_header import SUFFIXES, first_fault, open_sheet
-from streamaudit.ingest.readers.gzip_check import gzip_fault
-from streamaudit.ingest.readers.reader import Reader, Refused, compression_of
+from streamaudit.ingest.readers.container import InputFile
+from streamaudit.ingest.readers.csv import DELIMITED
+from streamaudit.ingest.readers.gzip_check import unpacked_beside
+from streamaudit.ingest.readers.reader import Reader, Refused
+from streamaudit.ingest.readers.remote import is_remote
 from streamaudit.ingest.results import FileResult
+from streamaudit.ingest.staging import explain, whole_records
 from streamaudit.store.connection import ReadFailure, reading
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
@@ -37,14 +40,13 @@ FIGURES = {
     "upstream_end_ms": ("upstream_end_ms",),
 }  # fmt: skip
 
-_READ = {
-    "csv": "CREATE OR REPLACE TEMP TABLE found AS SELECT to_json(line) AS record "
-    "FROM read_csv($path, columns = $columns, auto_detect = false, header = true, delim = $delimiter, quote = '\"', "
-    "escape = '\"', compression = $compression) AS line",
-    "parquet": "CREATE OR REPLACE TEMP TABLE found AS SELECT to_json(line) AS record FROM read_parquet($path) AS line",
-    "json": "CREATE OR REPLACE TEMP TABLE found AS SELECT coalesce(CASE WHEN json_type(json, '$.data') = 'OBJECT' "
-    "THEN json_extract(json, '$.data') END, json) AS record FROM read_json_objects($path, ignore_errors = true)",
-}
+# An answer of a provider's API may hold its one record as the field ``data``.
+_READ = """
+CREATE OR REPLACE TEMP TABLE found AS
+SELECT CASE WHEN $enveloped AND json_type(record, '$.data') = 'OBJECT' THEN json_extract(record, '$.data') ELSE record
+    END AS record
+FROM ({records})
+"""
 _STAGE = """
 CREATE OR REPLACE TEMP TABLE arriving AS
 WITH figures AS (
@@ -81,7 +83,10 @@ FROM figures
 """
 _TALLY = "SELECT count(*), count(reason) FROM arriving"
 _REASONS = "SELECT reason, count(*) FROM arriving WHERE reason IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1"
-_EARLIER = "SELECT load_id FROM store.loads WHERE format = 'evidence' AND source = $source AND path = $path"
+# Earlier versions stored the path of a table with its links unresolved.
+_EARLIER = """
+SELECT load_id FROM store.loads WHERE format = 'evidence' AND source = $source AND list_contains($paths, path)
+"""
 _KEEP = """
 INSERT INTO store.evidence
 SELECT $load_id, $kind, key, rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
@@ -122,20 +127,20 @@ class Joined:
     problem: str | None = None
 
 
-def hinted(outcome: FileResult) -> FileResult:
-    """What became of a file of calls; one that gave none and is a CSV file with the id of calls is pointed to
-    ``--evidence``."""
+def suggest_evidence(outcome: FileResult) -> FileResult:
+    """Return the result of a file of calls, pointed to ``--evidence`` where the file gave no call and is a CSV file
+    with ids of calls and figures of them."""
     useless = outcome.problem or (outcome.counts and outcome.counts.read == outcome.counts.rejected)
-    if not useless or outcome.hint or _form(outcome.shown) != "csv":
+    if not useless or outcome.hint or outcome.shown == "-" or is_remote(outcome.shown):
         return outcome
     try:
-        header = set(open_sheet(Path(outcome.shown)).names)
-    except (OSError, Refused, InputError):
+        with Reader() as reader:
+            file = reader.open(outcome.shown)
+    except (Refused, InputError):
         return outcome
-    if not any(header & set(names) for names in FIGURES.values()):
-        return outcome
+    header = file.settings["names"].keys() if file.container is DELIMITED else set[str]()
     kind = next((kind for kind, names in KEYS.items() if header & set(names)), None)
-    if kind is None:
+    if kind is None or not any(header & set(names) for names in FIGURES.values()):
         return outcome
     command = f"streamaudit ingest {shlex.quote(outcome.shown)} --evidence --on {kind}"
     problem = outcome.problem or "holds no calls, only what is known of them"
@@ -154,58 +159,65 @@ def parse_on(text: str | None) -> str:
 
 def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
     """Keep one file of evidence, in place of what the same file held before. InputError for what cannot be read."""
-    form = _form(shown)
     try:
-        path, fingerprint, name = _opened(reader, shown, form)
-        sheet = open_sheet(path) if form == "csv" else None
-        if form == "json" and compression_of(path) == "gzip" and gzip_fault(path):
-            raise Refused("damaged or incomplete gzip data: copy or download the file again")
-        store.script(package_text("ingest", "macros.sql"))
-        with reading():
-            store.run(_READ[form], sheet.parameters() if sheet else {"path": str(path)})
-        store.run(_STAGE, _pointers(kind))
+        file = reader.open(shown)
     except (Refused, InputError) as error:
         return Joined(shown, problem=getattr(error, "message", str(error)))
-    except ReadFailure:
-        return Joined(shown, problem=(first_fault(sheet) if sheet else None) or f"cannot be read as {form}")
+    try:
+        problem = _stage(store, file, kind)
+    finally:
+        reader.done(file)
+    if problem is not None:
+        return Joined(shown, problem=problem)
     read, rejected = store.one(_TALLY)
     reasons = tuple((reason, count) for reason, count in store.query(_REASONS))
     if read == rejected:
         return Joined(shown, read, rejected, reasons, problem="holds no evidence: no record has an id and a figure")
-    source = f"evidence:{kind}"
+    source, name = f"evidence:{kind}", file.stored_name
     with store.transaction():
-        for (load_id,) in store.query(_EARLIER, {"source": source, "path": name}):
+        for (load_id,) in store.query(_EARLIER, {"source": source, "paths": [name, os.path.abspath(shown)]}):
             store.run("DELETE FROM store.evidence WHERE load_id = $load_id", {"load_id": load_id})
             store.run("DELETE FROM store.loads WHERE load_id = $load_id", {"load_id": load_id})
         load_id = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
         store.run(_KEEP, {"load_id": load_id, "kind": kind})
         store.run(_RECORD, {
-            "load_id": load_id, "source": source, "path": name, "fingerprint": fingerprint, "variant": form,
-            "digest": "evidence/1", "tool": streamaudit.__version__,
+            "load_id": load_id, "source": source, "path": name, "fingerprint": file.fingerprint,
+            "variant": file.container.words.lower(), "digest": "evidence/1", "tool": streamaudit.__version__,
             "read": read, "rejected": rejected, "kept": read - rejected,
         })  # fmt: skip
     matched, unmatched, ambiguous = store.one(_MATCHED, {"kind": kind})
     return Joined(shown, read, rejected, reasons, matched, unmatched, ambiguous)
 
 
-def _form(shown: str) -> str:
-    name = shown.lower()
-    for packed in (".gz", ".zst"):
-        name = name.removesuffix(packed)
-    suffix = name.rpartition(".")[2]
-    return "csv" if suffix in SUFFIXES else "parquet" if suffix == "parquet" else "json"
+def _stage(store: Store, file: InputFile, kind: str) -> str | None:
+    """Parse a file into ``arriving``; return why it cannot be used, None when it can.
 
-
-def _opened(reader: Reader, shown: str, form: str) -> tuple[Path, str, str]:
-    if form == "json":
-        file = reader.open(shown)
-        return file.path, file.fingerprint, file.stored_name
-    path = Path(shown)
-    if not path.is_file():
-        raise InputError(f"no such file: {shown}")
-    if not path.stat().st_size:
-        raise Refused("empty file")
-    return path, str(path.stat().st_size), str(path.absolute())
+    One row of a table out of step refuses the whole file: its figures would go to other calls.
+    """
+    container = file.container
+    problem = container.check(file)
+    if problem:
+        return problem
+    store.script(package_text("ingest", "macros.sql"))
+    store.script(container.forget)
+    records, bound = whole_records(file)
+    enveloped = container.words == "JSON"
+    try:
+        with unpacked_beside(file) as intact:
+            with reading():
+                store.run(_READ.format(records=records), {**bound, "enveloped": enveloped})
+            intact()
+    except ReadFailure as failure:
+        return explain(file, failure)
+    missed = dict[int, list[str]]()
+    for number, reason in store.query(container.missed) if container.missed else ():
+        missed.setdefault(number, []).append(reason)
+    store.script(container.forget)
+    if missed:
+        reject = next(iter(container.locate(file, missed)))
+        return f"line {reject.line:,}: {reject.reason}"
+    store.run(_STAGE, _pointers(kind))
+    return None
 
 
 def _pointers(kind: str) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """Evidence from other logs: joined by an id, before or after the calls, once or twice, and never a call of its own."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -162,9 +163,10 @@ def test_evidence_leaves_with_its_load_and_with_its_user(store: Store, tmp_path:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("request_id,rendered_tokens,note\na,5,x\nb,6\n", "line 3: 2 cells"),
+        ("request_id,rendered_tokens,note\na,5,x\nb,6\n", "line 3: fewer cells than the header"),
         ('request_id,rendered_tokens,note\na,5,"x\nb,6,y\n', "line 2: a quote"),
         ("request_id,rendered_tokens,note\na,5,\xe9\n", "UTF-8"),
+        ("request_id,rendered_tokens,note\na,5,x\nb,6,y,z\n", "line 3: more cells than the header"),
         ("request_id;Rendered_tokens;rendered_tokens\na;5;6\n", "same name"),
     ],
 )
@@ -176,6 +178,34 @@ def test_a_table_that_does_not_fit_its_header_is_refused_with_the_line(
     path.write_text(text, encoding="latin-1")
     with Reader() as reader:
         assert says in (join(store, reader, str(path), "request_id").problem or "")
+    assert rows_of(store, "store.evidence") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("page.json", '{"data": [{"request_id": "a", "rendered_tokens": 30}], "meta": {"page": 1}}'),
+        ("array.json", '[\n {"request_id": "a",\n  "rendered_tokens": 30}\n]'),
+        ("answer.json", '{"data": {"request_id": "a", "rendered_tokens": 30}}'),
+        ("tenant=acme/log[1].csv.gz", "request_id|rendered_tokens\na|30\n"),
+    ],
+)
+def test_evidence_is_read_from_every_container_that_calls_are_read_from(
+    store: Store, tmp_path: Path, name: str, text: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    found = joined(store, path)
+    assert (found.read, found.rejected) == (1, 0)
+    assert [row["rendered_tokens"] for row in rows_of(store, "store.evidence")] == [30]
+
+
+def test_a_packed_log_that_is_cut_off_is_refused(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "e.csv.gz"
+    path.write_bytes(gzip.compress(b"request_id,rendered_tokens\n" + b"a,30\n" * 9000)[:-9])
+    with Reader() as reader:
+        assert join(store, reader, str(path), "request_id").problem
     assert rows_of(store, "store.evidence") == []
 
 

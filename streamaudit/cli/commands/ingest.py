@@ -1,6 +1,6 @@
 """``streamaudit ingest``."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -69,7 +69,7 @@ def command(
     import shlex
 
     from streamaudit.cli import console, ingest_summary
-    from streamaudit.ingest.evidence import hinted
+    from streamaudit.ingest.evidence import suggest_evidence
     from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader, expand
     from streamaudit.ingest.readers.remote import is_remote
@@ -107,7 +107,7 @@ def command(
         with Reader() as reader:
             job = Ingest(store, options)
             for name, sought in files.items():
-                outcome = hinted(job.file(reader, name, show, sought=sought))
+                outcome = suggest_evidence(job.file(reader, name, show, sought=sought))
                 results.append(outcome)
                 ingest_summary.result(outcome)
         keep_lookups(store, lookups)
@@ -137,16 +137,21 @@ def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
     Says how many are left out."""
     from streamaudit.audits.scope.window import parse_window
     from streamaudit.cli import console
-    from streamaudit.ingest.readers.paths import until, without_twins
+    from streamaudit.ingest.selection import drop_superseded, window_end
 
-    files, twins = without_twins(files)
-    if twins:
-        console.note(f"{twins:,} files of observations/ are left out: observations_v2/ beside it has the same calls")
+    kept, left_out = drop_superseded(files)
+    if left_out:
+        folder, better = (PurePath(path).name for path in next(iter(left_out.items())))
+        dropped = len(files) - len(kept)
+        console.note(f"{dropped:,} files of {folder}/ are left out: {better}/ beside it has the same calls")
+    files = kept
     if since is None:
         return files
     start, _ = parse_window(since, None, None, None, "UTC")
     kept = {
-        name: sought for name, sought in files.items() if (end := until(name)) is None or start is None or end > start
+        name: sought
+        for name, sought in files.items()
+        if (end := window_end(name)) is None or start is None or end > start
     }
     if len(kept) < len(files):
         console.note(f"{len(files) - len(kept):,} of {len(files):,} files end before --since {since}: not read")

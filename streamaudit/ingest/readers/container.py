@@ -93,6 +93,8 @@ class Container:
     ``$object_bytes``. Empty where nothing can say so."""
     words: str = "JSON"
     """What people call it."""
+    check: Callable[["InputFile"], str | None] = lambda file: None
+    """Why no record may be used where a record out of step would do harm, in words; None when every record may."""
     forget: str = ""
     """What to run before a file is read, so that ``missed`` tells only of it."""
 

@@ -14,6 +14,7 @@ from streamaudit.ingest.readers.container import Bad, Container, Found, Head, In
 from streamaudit.ingest.readers.files import MAX_OBJECT_BYTES, open_binary
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, opened
 
+_CHUNK = 1 << 20
 _DELIMITERS = ",\t;|"
 _MOST_COLUMNS = 4_000
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.$-]*")
@@ -126,13 +127,41 @@ def _rows(file: InputFile, delimiter: str) -> Iterator[tuple[int, int]]:
     """The line on which each row begins, the header's included, and its length in characters; 0 for an empty one."""
     limit = csv.field_size_limit(MAX_OBJECT_BYTES)
     try:
-        with io.TextIOWrapper(open_binary(file.path, file.compression), "utf-8-sig", "replace", newline="") as text:
+        with _open_text(file) as text:
             before, rows = 0, csv.reader(text, delimiter=delimiter)
             for cells in rows:
                 yield before + 1, sum(map(len, cells)) + len(cells) - 1 if cells else 0
                 before = rows.line_num
     finally:
         csv.field_size_limit(limit)
+
+
+def _open_text(file: InputFile) -> io.TextIOWrapper:
+    return io.TextIOWrapper(open_binary(file.path, file.compression), "utf-8-sig", "replace", newline="")
+
+
+def _check(file: InputFile) -> str | None:
+    """Find two columns of one name, and a quote that is never closed: the database takes the rest of the file for one
+    long cell and says nothing."""
+    with _open_text(file) as text:
+        names = [name.strip().lower() for name in next(csv.reader(text, delimiter=file.settings["delimiter"]))]
+    if len(set(names)) < len(names):
+        return "two columns have the same name, or none"
+    with open_binary(file.path, file.compression) as stream:
+        quotes = sum(chunk.count(b'"') for chunk in iter(lambda: stream.read(_CHUNK), b""))
+    return _find_open_quote(file) if quotes % 2 else None
+
+
+def _find_open_quote(file: InputFile) -> str | None:
+    before = 0
+    with _open_text(file) as text:
+        rows = csv.reader(text, delimiter=file.settings["delimiter"], strict=True)
+        try:
+            for _ in rows:
+                before = rows.line_num
+        except csv.Error:
+            return f"line {before + 1:,}: a quote that is not closed, or text behind one"
+    return None
 
 
 def _fault(file: InputFile) -> str:
@@ -142,5 +171,5 @@ def _fault(file: InputFile) -> str:
 DELIMITED = Container(
     "csv", _look, _READ.format(table=_TABLE), _locate, _fault, numbered=_NUMBERED.format(table=_TABLE),
     fields=_FIELDS.format(table=_TABLE), numbered_fields=_NUMBERED_FIELDS.format(table=_TABLE), missed=_MISSED,
-    forget=_FORGET, words="CSV",
+    check=_check, forget=_FORGET, words="CSV",
 )  # fmt: skip

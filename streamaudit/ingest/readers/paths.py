@@ -1,8 +1,6 @@
-"""Which files are meant by paths, globs and folders."""
+"""Find the files that are named by paths, globs and folders."""
 
 import glob
-import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from streamaudit.errors import InputError
@@ -24,38 +22,6 @@ def expand(paths: list[str]) -> dict[str, bool]:
         for name in _expand_one(text):
             found[name] = found.get(name, True) and name != text
     return found
-
-
-def without_twins(files: dict[str, bool]) -> tuple[dict[str, bool], int]:
-    """The files without those of a Langfuse bucket's ``observations/`` where ``observations_v2/`` is beside it: both
-    hold the same calls, the latter more of each. Also how many were left out."""
-    enriched = {match[1] for name in files if (match := _TABLE.match(name)) and match[2] == "observations_v2"}
-    kept = {
-        name: sought for name, sought in files.items()
-        if not ((match := _TABLE.match(name)) and match[2] == "observations" and match[1] in enriched)
-    }  # fmt: skip
-    return kept, len(files) - len(kept)
-
-
-_TABLE = re.compile(r"(|.*/)(observations|observations_v2)/[^/]+$")
-
-
-def until(name: str) -> datetime | None:
-    """The instant up to which a file reaches by its name, in UTC: the stamp of a Langfuse bucket export, which is its
-    window's end, or the hour of a Datadog log archive. None where a name says nothing."""
-    stamped = _LANGFUSE.search(name)
-    if Path(name).parent.name == "traces":
-        return None  # a call may belong to a trace that began long before
-    if stamped:
-        return datetime.strptime(stamped[1], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
-    hour = _DATADOG.search(name)
-    if hour:
-        return datetime.strptime(hour[1] + hour[2], "%Y%m%d%H").replace(tzinfo=UTC) + timedelta(hours=1)
-    return None
-
-
-_LANGFUSE = re.compile(r"(?:^|/)(\d{4}-[01]\d-[0-3]\dT[0-2]\d-[0-5]\d-[0-5]\d)\.[a-z]+(?:\.gz)?$")
-_DATADOG = re.compile(r"(?:^|/)dt=(20\d\d[01]\d[0-3]\d)/hour=([01]\d|2[0-3])/")
 
 
 def _expand_one(text: str) -> list[str]:

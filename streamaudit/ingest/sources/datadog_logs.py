@@ -5,13 +5,16 @@ Datadog Logs API v2 (``data[].attributes.attributes``) and log archives (``_id``
 """
 
 import json
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streamaudit.ingest.sources import raw
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
 _INNER = tuple(raw.SOURCE.fields)
+_ARCHIVED_HOUR = re.compile(r"(?:^|/)dt=(20\d\d[01]\d[0-3]\d)/hour=([01]\d|2[0-3])/")
 
 
 def _said(record: Record) -> tuple[str, dict[str, Any]] | None:
@@ -90,6 +93,16 @@ def _sql() -> str:
     return _LOGGED.replace("{structure}", structure) + body.replace("FROM records\n", "FROM logged\n")
 
 
+def _window_end(path: str) -> datetime | None:
+    """Return the end of the hour that a file of a log archive holds."""
+    hour = _ARCHIVED_HOUR.search(path)
+    try:
+        start = datetime.strptime(hour[1] + hour[2], "%Y%m%d%H") if hour else None
+    except ValueError:  # no date of the calendar
+        return None
+    return start.replace(tzinfo=UTC) + timedelta(hours=1) if start else None
+
+
 SOURCE = Source(
     name="datadog_logs",
     version=3,
@@ -106,4 +119,5 @@ SOURCE = Source(
     needs=(("attributes",), ("date", "type")),
     reads=raw.SOURCE.reads,
     remedies=raw.SOURCE.remedies,
+    window_end=_window_end,
 )

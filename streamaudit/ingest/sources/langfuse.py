@@ -10,6 +10,7 @@ A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
 from collections.abc import Sequence
 
 from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
 from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
 _TYPES = {
@@ -397,4 +398,6 @@ SOURCE = Source(
     reads=_READS,
     remedies=_REMEDIES,
     trace_url="/traces/{trace_id}?observation={call_id}",
+    window_end=window_end,
+    supersedes=supersedes,
 )

@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -104,6 +105,12 @@ class Source:
     trace_url: str = ""
     """Address of a call's trace in the vendor's own pages, after the base that the configuration knows; with the fields
     ``trace_id`` and ``call_id``. Empty where the vendor has none."""
+
+    window_end: Callable[[str], datetime | None] = lambda path: None
+    """Instant before which every record of a file began, by the file's path; None where the path does not say."""
+    supersedes: Callable[[str], str | None] = lambda path: None
+    """Folder, with its trailing slash, that holds the calls of a file's own folder too and less of each; None where
+    there is no such folder."""
 
     def link(self, base: str, trace_id: str, call_id: str) -> str | None:
         """Where the vendor shows a call; None when it has no pages for calls."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamaudit.ingest.readers.paths import until, without_twins
+from streamaudit.ingest.selection import drop_superseded, window_end
 from streamaudit.store.store import Store
 from tests.support import Record, calls, ingest, langfuse_row, write_lines
 
@@ -115,12 +115,18 @@ def test_an_empty_window_is_no_failure(store: Store, tmp_path: Path) -> None:
 def test_of_a_buckets_two_tables_one_is_read() -> None:
     """The legacy one is left out where the enriched one stands beside it, and nowhere else."""
     names = ["p/observations/1.jsonl", "p/observations_v2/1.jsonl", "p/traces/1.jsonl", "q/observations/1.jsonl"]
-    kept, left_out = without_twins(dict.fromkeys(names, True))
-    assert (list(kept), left_out) == ([names[1], names[2], names[3]], 1)
+    kept, left_out = drop_superseded(dict.fromkeys(names, True))
+    assert (list(kept), left_out) == (names[1:], {"p/observations/": "p/observations_v2/"})
 
 
 def test_a_stamp_is_the_end_of_its_window() -> None:
     """What other names have is no stamp."""
-    assert str(until("p/observations_v2/2026-11-20T10-00-00.jsonl.gz")) == "2026-11-20 10:00:00+00:00"
-    assert until("p/observations_v2/2026-11-20.jsonl") is None
-    assert until("p/traces/2026-11-20T10-00-00.jsonl.gz") is None
+    assert str(window_end("p/observations_v2/2026-11-20T10-00-00.jsonl.gz")) == "2026-11-20 10:00:00+00:00"
+    assert window_end("p/observations_v2/2026-11-20.jsonl") is None
+    assert window_end("p/traces/2026-11-20T10-00-00.jsonl.gz") is None
+    assert window_end("p/observations_v2/2026-19-39T10-00-00.jsonl.gz") is None
+
+
+def test_an_archive_of_logs_ends_with_its_hour() -> None:
+    assert str(window_end("dd/dt=20261116/hour=23/archive.json.gz")) == "2026-11-17 00:00:00+00:00"
+    assert window_end("dd/dt=20261931/hour=23/archive.json.gz") is None
