@@ -7,6 +7,10 @@ CREATE OR REPLACE TEMP MACRO number_of(x) AS
 CREATE OR REPLACE TEMP MACRO tokens_of(x) AS
     coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT));
 
+-- The first count that is more than 0, else a 0: an exporter writes 0 under one name where it knows the count by another.
+CREATE OR REPLACE TEMP MACRO first_count(l) AS
+    coalesce(list_filter(l, lambda n: n > 0)[1], list_filter(l, lambda n: n IS NOT NULL)[1]);
+
 CREATE OR REPLACE TEMP MACRO bool_of(x) AS
     CASE WHEN lower(x) IN ('true', '1', 'yes') THEN true WHEN lower(x) IN ('false', '0', 'no') THEN false END;
 
@@ -33,6 +37,9 @@ CREATE OR REPLACE TEMP MACRO undated(x) AS regexp_replace(x, '[-@]20\d{2}-?[01]\
 -- Values of keys that name something: an object under such a key is no name, what it holds may be.
 CREATE OR REPLACE TEMP MACRO a_name(v) AS CASE WHEN v <> '' AND NOT starts_with(v, '{"') THEN v END;
 CREATE OR REPLACE TEMP MACRO filled(l) AS list_transform(l, lambda v: a_name(v));
+-- The first name that says something: a library that knows none writes unknown, and some write their own.
+CREATE OR REPLACE TEMP MACRO known_name(l) AS
+    list_filter(l, lambda v: v <> '' AND lower(v) NOT IN ('unknown', 'none', 'null', 'undefined', 'langchain', 'langgraph'))[1];
 CREATE OR REPLACE TEMP MACRO first_filled(l) AS list_filter(l, lambda v: v <> '')[1];
 CREATE OR REPLACE TEMP MACRO filled_rank(l, base) AS
     base + nullif(list_position(list_transform(l, lambda v: v IS NOT NULL AND v <> ''), true), 0);
@@ -77,6 +84,13 @@ CREATE OR REPLACE TEMP MACRO python_json(x) AS
 CREATE OR REPLACE TEMP MACRO opened(j) AS
     CASE WHEN left(j::VARCHAR, 2) IN ('"{', '"[')
         THEN coalesce(try_cast(j->>'$' AS JSON), try_cast(python_json(j->>'$') AS JSON), j) ELSE j END;
+
+-- An object of which some values are JSON text, with those values opened.
+CREATE OR REPLACE TEMP MACRO opened_values(j) AS
+    CASE WHEN j::VARCHAR LIKE '{%"{%' THEN coalesce(list_transform([try_cast(j AS MAP(VARCHAR, JSON))], lambda m:
+            to_json(map(map_keys(m), list_transform(map_values(m), lambda v:
+                CASE WHEN v::VARCHAR LIKE '"{%' THEN coalesce(try_cast(v->>'$' AS JSON), v) ELSE v END))))[1], j)
+        ELSE j END;
 
 CREATE OR REPLACE TEMP MACRO opened_text(x) AS
     CASE WHEN left(x, 1) IN ('{', '[') THEN opened(to_json(x))->>'$' ELSE x END;

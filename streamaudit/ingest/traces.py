@@ -78,16 +78,22 @@ FROM up JOIN nodes ON nodes.trace_id = up.trace_id AND nodes.node_id = up.above_
 # is the usage of the innermost steps that have any, since those between repeat it too.
 _NESTED = """
 CREATE OR REPLACE TEMP TABLE nested AS
-WITH inside AS (
+WITH tools AS (
+    SELECT call_id, min(depth) AS tool_depth FROM ancestry
+    WHERE NOT is_call AND operation IN ('tool', 'execute_tool') GROUP BY call_id
+), inside AS (
     SELECT
-        above.node_id AS call_id, above.output_tokens AS outer_tokens, inner_call.node_id, inner_call.output_tokens,
+        above.node_id AS call_id, above.output_tokens AS outer_tokens, above.model AS outer_model, inner_call.node_id, inner_call.output_tokens,
         above.model IS NOT DISTINCT FROM inner_call.model
             AND coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true)
             AS same_model,
         inner_call.is_engine AND NOT above.is_engine AS is_served
     FROM ancestry AS above
     JOIN nodes AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
+    LEFT JOIN tools ON tools.call_id = above.call_id
     WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
+        -- What a tool asked another model is a call of its own.
+        AND NOT coalesce(tool_depth < above.depth AND above.model IS DISTINCT FROM inner_call.model, false)
 )
 SELECT call_id
 FROM inside
@@ -96,8 +102,12 @@ GROUP BY call_id
 HAVING ($nested_rule = 'same_model' AND bool_or(same_model))
     OR (
         $nested_rule = 'repeats_usage'
-        AND any_value(outer_tokens) >= sum(output_tokens) FILTER (
-            node_id NOT IN (SELECT call_id FROM inside WHERE output_tokens IS NOT NULL))
+        AND (
+            any_value(outer_tokens) >= sum(output_tokens) FILTER (
+                node_id NOT IN (SELECT call_id FROM inside WHERE output_tokens IS NOT NULL))
+            -- A step of no model and no usage only wraps the calls inside it.
+            OR (any_value(outer_tokens) IS NULL AND any_value(outer_model) IS NULL)
+        )
     )
 UNION
 -- An engine's own record of the request is inside its client's, which knows when the first token arrived.

@@ -2,8 +2,11 @@
 the user's mapping, the application's keys, its tags, or the format's own candidates, in this order.
 
 A source prepares its records: ``line``, ``record``, ``kind``, columns of the staging table under their own names, and
-beside them ``given`` (JSON with the application's keys), ``labels`` (key:value tags), and ``own_tenants``,
-``own_routes`` and ``own_deploys`` (the format's own candidates). What it does not name is NULL.
+beside them ``given`` (JSON with the application's keys), ``labels`` (key:value tags), ``own_tenants``, ``own_routes``
+and ``own_deploys`` (the format's own candidates), and ``top_deploys`` (those that take precedence over the
+application's keys). What it does not name is NULL.
+
+Parts of a cost are those before a discount: where they add up to more than the cost, each is its share of it.
 """
 
 from streamaudit.ingest.sources._app_keys import placed
@@ -12,6 +15,7 @@ _BLANK = """
 SELECT
     NULL::BIGINT AS line, NULL::JSON AS record, NULL::VARCHAR AS kind, NULL::JSON AS given, NULL::VARCHAR[] AS labels,
     NULL::VARCHAR[] AS own_tenants, NULL::VARCHAR[] AS own_routes, NULL::VARCHAR[] AS own_deploys,
+    NULL::VARCHAR[] AS top_deploys,
     NULL::VARCHAR AS call_id, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS parent_id,
     NULL::VARCHAR AS logical_request_id, NULL::INTEGER AS attempt_number, NULL::VARCHAR AS response_id,
     NULL::VARCHAR AS name, NULL::VARCHAR AS span_kind, NULL::VARCHAR AS model, NULL::VARCHAR AS response_model,
@@ -25,7 +29,8 @@ SELECT
     NULL::DOUBLE AS input_cost_usd, NULL::DOUBLE AS output_cost_usd, NULL::VARCHAR AS app_outcome,
     NULL::BOOLEAN AS cancel_flag, NULL::BOOLEAN AS failed, NULL::BOOLEAN AS error_cancelled,
     NULL::BOOLEAN AS error_timeout, NULL::VARCHAR AS finish_reason, NULL::INTEGER AS http_status,
-    NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash, NULL::BIGINT AS output_chars
+    NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash, NULL::BIGINT AS output_chars,
+    NULL::BIGINT AS total_tokens, NULL::TIMESTAMP AS source_updated_at
 WHERE false
 """
 _KEYED = """
@@ -33,7 +38,8 @@ WITH prepared AS ({prepared} UNION ALL BY NAME {blank}), keyed AS (
     SELECT
         *,
         filled(json_extract_string(given, $app_paths)) AS app,
-        CASE WHEN labels IS NOT NULL THEN tag_values(labels, $tag_keys) END AS tagged
+        CASE WHEN labels IS NOT NULL THEN tag_values(labels, $tag_keys) END AS tagged,
+        least(1.0, cost_usd / nullif(coalesce(input_cost_usd, 0) + coalesce(output_cost_usd, 0), 0)) AS paid_share
     FROM prepared
 )
 SELECT
@@ -66,12 +72,12 @@ SELECT
         first_filled(tagged[route]), first_filled(own_routes)
     ) AS route,
     coalesce(
-        filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
+        filled_rank(json_extract_string(record, $map_deploy), -1) * 0, filled_rank(top_deploys, 0),
         filled_rank(app[deploy], 99),
         filled_rank(tagged[deploy], 199), filled_rank(own_deploys, 299)
     ) AS deploy_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_deploy)), first_filled(app[deploy]),
+        first_filled(json_extract_string(record, $map_deploy)), first_filled(top_deploys), first_filled(app[deploy]),
         first_filled(tagged[deploy]), first_filled(own_deploys)
     ) AS deploy,
     coalesce(first_filled(json_extract_string(record, $map_user_id)), CASE WHEN len($map_user_id) = 0 THEN user_id END)
@@ -119,7 +125,8 @@ SELECT
     coalesce(max_tokens, tokens_of(first_filled(app[max_tokens]))) AS max_tokens,
     coalesce(usage_word(first_filled(app[usage_source])), usage_basis) AS usage_basis,
     coalesce(cache_hit, bool_of(first_filled(app[cache_hit]))) AS cache_hit,
-    cost_usd, input_cost_usd, output_cost_usd,
+    cost_usd, input_cost_usd * coalesce(paid_share, 1) AS input_cost_usd,
+    output_cost_usd * coalesce(paid_share, 1) AS output_cost_usd,
     coalesce(outcome_word(coalesce(
         first_filled(app[outcome]), first_filled(tagged[outcome])
     )), app_outcome) AS app_outcome,
@@ -136,7 +143,8 @@ SELECT
         AS finish_reason,
     coalesce(http_status, try_cast(first_filled(app[http_status]) AS INTEGER))
         AS http_status,
-    code_word(error_type) AS error_type, input_hash, output_chars, output_chars AS visible_output_chars
+    code_word(error_type) AS error_type, input_hash, output_chars, output_chars AS visible_output_chars,
+    total_tokens, source_updated_at
 FROM keyed
 """
 

@@ -9,8 +9,9 @@ A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
 
 from collections.abc import Sequence
 
-from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources._common import normalise
 from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
+from streamaudit.ingest.sources._langfuse_usage import usage_sql
 from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
 _TYPES = {
@@ -28,7 +29,8 @@ _FIELDS = (
 )  # fmt: skip
 _JSON_FIELDS = (
     "usage_details", "usageDetails", "usage", "provided_usage_details", "providedUsageDetails", "cost_details",
-    "costDetails", "metadata", "tags", "traceTags", "model_parameters", "modelParameters", "output",
+    "costDetails", "provided_cost_details", "providedCostDetails", "metadata", "tags", "traceTags",
+    "model_parameters", "modelParameters", "output",
 )  # fmt: skip
 
 
@@ -91,238 +93,150 @@ def _refuse(record: Record) -> Refusal | None:
     return None
 
 
-_SQL = """
-WITH renamed AS (
+_MODEL_PATHS = (
+    "/ls_model_name", "/model", "/attributes/gen_ai.request.model", "/attributes/llm.model_name",
+    "/attributes/gen_ai.response.model",
+)  # fmt: skip
+_PROVIDER_PATHS = (
+    "/provider", "/ls_provider", "/attributes/gen_ai.provider.name", "/attributes/gen_ai.system",
+    "/attributes/llm.provider", "/attributes/ai.model.provider",
+)  # fmt: skip
+_CAP_PATHS = (
+    "/max_tokens", "/max_completion_tokens", "/max_output_tokens", "/maxTokens", "/maxOutputTokens",
+    "/maxCompletionTokens", "/max_new_tokens", "/max_tokens_to_sample", "/generationConfig/maxOutputTokens",
+    "/generation_config/max_output_tokens", "/config/maxOutputTokens", "/config/max_output_tokens",
+)  # fmt: skip
+_REQUEST_NAMES = "^(GET|POST|PUT|PATCH|DELETE|HEAD|HTTP)\\b|^Received Proxy Server Request|^raw_gen_ai_request"
+# Vercel's outer steps repeat the usage of the ones inside, doStream and doGenerate, for one step or for all of them.
+_OUTER_NAMES = r"^ai\.(streamText|generateText|streamObject|generateObject|embed|embedMany)( |$)"
+
+_PREPARED = """
+    WITH renamed AS (
+        SELECT
+            line, record, type, name, "release", "version", environment, level, input, output,
+            coalesce(nullif(id, ''), nullif(span_id, '')) AS call_id,
+            coalesce(nullif(trace_id, ''), nullif(traceId, ''), CASE WHEN is_trace THEN nullif(id, '') END) AS trace_id,
+            is_trace,
+            coalesce(nullif(parent_observation_id, ''), nullif(parentObservationId, ''), nullif(parent_span_id, ''))
+                AS parent_id,
+            instant_utc(coalesce(nullif(start_time, ''), startTime, CASE WHEN is_trace THEN "timestamp" END))
+                AS started,
+            instant_utc(coalesce(nullif(end_time, ''), nullif(endTime, ''))) AS ended,
+            instant_utc(coalesce(nullif(completion_start_time, ''), nullif(completionStartTime, ''))) AS first_token,
+            [provided_model_name, providedModelName, model] AS given_models,
+            coalesce(nullif(status_message, ''), nullif(statusMessage, '')) AS message,
+            coalesce(nullif(user_id, ''), nullif(userId, '')) AS user_name,
+            coalesce(nullif(session_id, ''), nullif(sessionId, '')) AS session_name,
+            coalesce(nullif(trace_name, ''), nullif(traceName, ''), CASE WHEN is_trace THEN nullif(name, '') END)
+                AS trace_label,
+            number_of(latency) AS printed_latency,
+            number_of(coalesce(time_to_first_token, timeToFirstToken)) AS printed_ttft,
+            number_of(timeToFirstTokenMs) AS printed_ttft_ms,
+            number_of(latencyMs) AS printed_latency_ms,
+            first_count([number_of(total_cost), number_of(totalCost), number_of(calculated_total_cost),
+                number_of(calculatedTotalCost)]) AS total_cost,
+            first_count([tokens_of(promptTokens), tokens_of(prompt_tokens), tokens_of(usage->>'input'),
+                tokens_of(inputUsage)]) AS flat_input,
+            first_count([tokens_of(completionTokens), tokens_of(completion_tokens), tokens_of(usage->>'output'),
+                tokens_of(outputUsage)]) AS flat_output,
+            instant_utc(coalesce(updated_at, updatedAt)) AS updated,
+            try_cast(coalesce(usage_details, usageDetails) AS MAP(VARCHAR, VARCHAR)) AS usage_map,
+            try_cast(coalesce(cost_details, costDetails) AS MAP(VARCHAR, VARCHAR)) AS cost_map,
+            coalesce(provided_usage_details, providedUsageDetails) AS provided_usage,
+            coalesce(provided_cost_details, providedCostDetails)::VARCHAR AS provided_cost,
+            opened_values(CASE WHEN json_type(metadata) = 'VARCHAR' THEN try_cast(metadata->>'$' AS JSON)
+                ELSE metadata END) AS meta,
+            coalesce(tags, traceTags) AS tag_list,
+            CASE WHEN json_type(coalesce(model_parameters, modelParameters)) = 'VARCHAR'
+                THEN try_cast(coalesce(model_parameters, modelParameters)->>'$' AS JSON)
+                ELSE coalesce(model_parameters, modelParameters) END AS settings
+        FROM (
+            -- A trace is the step around all of its calls.
+            SELECT *, type IS NULL AND "timestamp" IS NOT NULL
+                AND coalesce(trace_id, traceId, start_time, startTime) IS NULL AS is_trace
+            FROM records
+        )
+    ), found AS (
+        SELECT
+            *,
+            known_name(given_models) AS given_model,
+            coalesce(given_model, known_name(json_extract_string(meta, {model_paths}))) AS model_name,
+            list_transform(map_entries(usage_map), lambda e:
+                struct_pack(k := lower(e.key), n := tokens_of(e.value)::HUGEINT)) AS usages,
+            list_transform(map_entries(cost_map), lambda e: struct_pack(k := lower(e.key), n := number_of(e.value)))
+                AS costs,
+            span_ms(started, ended) AS measured_ms,
+            CASE json_type(output) WHEN 'VARCHAR' THEN output->>'$' WHEN 'OBJECT' THEN output->>'content' END AS text
+        FROM renamed
+    ), {usage}
     SELECT
-        line, record, type, name, "release", "version", environment, level, input, output,
-        coalesce(nullif(id, ''), nullif(span_id, '')) AS call_id,
-        coalesce(nullif(trace_id, ''), nullif(traceId, ''), CASE WHEN is_trace THEN nullif(id, '') END) AS trace_id,
-        is_trace,
-        coalesce(nullif(parent_observation_id, ''), nullif(parentObservationId, ''), nullif(parent_span_id, ''))
-            AS parent_id,
-        instant_utc(coalesce(nullif(start_time, ''), startTime, CASE WHEN is_trace THEN "timestamp" END)) AS started,
-        instant_utc(coalesce(nullif(end_time, ''), nullif(endTime, ''))) AS ended,
-        instant_utc(coalesce(nullif(completion_start_time, ''), nullif(completionStartTime, ''))) AS first_token,
-        coalesce(nullif(provided_model_name, ''), nullif(providedModelName, ''), nullif(model, '')) AS model_name,
-        coalesce(nullif(status_message, ''), nullif(statusMessage, '')) AS message,
-        coalesce(nullif(user_id, ''), nullif(userId, '')) AS user_name,
-        coalesce(nullif(session_id, ''), nullif(sessionId, '')) AS session_name,
-        coalesce(nullif(trace_name, ''), nullif(traceName, ''), CASE WHEN is_trace THEN nullif(name, '') END)
-            AS trace_label,
-        number_of(latency) AS printed_latency,
-        number_of(coalesce(time_to_first_token, timeToFirstToken)) AS printed_ttft,
-        number_of(timeToFirstTokenMs) AS printed_ttft_ms,
-        number_of(latencyMs) AS printed_latency_ms,
-        number_of(coalesce(total_cost, totalCost, calculated_total_cost, calculatedTotalCost)) AS total_cost,
-        coalesce(tokens_of(promptTokens), tokens_of(prompt_tokens), tokens_of(usage->>'input'), tokens_of(inputUsage))
-            AS flat_input,
-        coalesce(tokens_of(completionTokens), tokens_of(completion_tokens), tokens_of(usage->>'output'),
-            tokens_of(outputUsage)) AS flat_output,
-        instant_utc(coalesce(updated_at, updatedAt)) AS updated,
-        try_cast(coalesce(usage_details, usageDetails) AS MAP(VARCHAR, VARCHAR)) AS usage_map,
-        try_cast(coalesce(cost_details, costDetails) AS MAP(VARCHAR, VARCHAR)) AS cost_map,
-        coalesce(provided_usage_details, providedUsageDetails) AS provided_usage,
-        CASE WHEN json_type(metadata) = 'VARCHAR' THEN try_cast(metadata->>'$' AS JSON) ELSE metadata END AS meta,
-        coalesce(tags, traceTags) AS tag_list,
-        CASE WHEN json_type(coalesce(model_parameters, modelParameters)) = 'VARCHAR'
-            THEN try_cast(coalesce(model_parameters, modelParameters)->>'$' AS JSON)
-            ELSE coalesce(model_parameters, modelParameters) END AS settings
-    FROM (
-        -- A trace is the step around all of its calls.
-        SELECT *, type IS NULL AND "timestamp" IS NOT NULL
-            AND coalesce(trace_id, traceId, start_time, startTime) IS NULL AS is_trace
-        FROM records
-    )
-), found AS (
-    SELECT
-        *,
-        filled(json_extract_string(meta, $app_paths)) AS app,
-        tag_values(try_cast(tag_list AS VARCHAR[]), $tag_keys) AS tagged,
-        map_entries(usage_map) AS usage_entries,
-        map_entries(cost_map) AS cost_entries,
-        span_ms(started, ended) AS measured_ms,
-        CASE json_type(output) WHEN 'VARCHAR' THEN output->>'$' WHEN 'OBJECT' THEN output->>'content' END AS text
-    FROM renamed
-), counted AS (
-    SELECT
-        *,
-        list_filter(usage_entries, lambda e: contains(lower(e.key), 'output') AND e.key <> 'total') AS out_buckets,
-        list_filter(usage_entries, lambda e: contains(lower(e.key), 'input') AND e.key <> 'total') AS in_buckets,
-        -- Hidden output under names of its own beside the buckets; exclusive, like every bucket.
-        list_filter(usage_entries, lambda e: e.key IN ('reasoning_tokens', 'thoughtsTokenCount',
-            'thoughts_token_count', 'completion_details.reasoning')) AS hidden_buckets,
-        list_filter(cost_entries, lambda e: contains(lower(e.key), 'output')) AS out_costs,
-        list_filter(cost_entries, lambda e: contains(lower(e.key), 'input')) AS in_costs,
-        [trace_label, name] AS own_routes,
-        ["release", "version"] AS own_deploys
-    FROM found
-)
-SELECT
-    line,
-    CASE
-        WHEN call_id IS NULL AND started IS NULL AND type IS NULL THEN NULL
-        WHEN environment LIKE 'langfuse-%' THEN 'other'
-        WHEN type = 'GENERATION' THEN 'llm'
-        WHEN type = 'EMBEDDING' THEN 'embedding'
-        WHEN is_trace THEN 'span'
-        WHEN type IS NULL THEN 'other'
-        ELSE 'span'
-    END AS kind,
-    call_id, trace_id, parent_id,
-    first_filled(app[logical_request_id]) AS logical_request_id,
-    try_cast(first_filled(app[attempt_number]) AS INTEGER) AS attempt_number,
-    first_filled(app[response_id]) AS response_id,
-    nullif(name, '') AS name,
-    CASE WHEN is_trace THEN 'trace' ELSE lower(type) END AS span_kind,
-    CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
-        ELSE undated(model_name) END AS model,
-    model_name AS response_model,
-    lower(coalesce(nullif(meta->>'provider', ''), nullif(meta->>'ls_provider', ''))) AS provider,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
-        filled_rank(app[tenant], 99),
-        filled_rank(tagged[tenant], 199)
-    ) AS tenant_rank,
-    coalesce(
-        first_filled(json_extract_string(record, $map_tenant)),
-        first_filled(app[tenant]), first_filled(tagged[tenant])
-    ) AS tenant,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_route), -1) * 0,
-        filled_rank(app[route], 99),
-        filled_rank(tagged[route], 199), filled_rank(own_routes, 299)
-    ) AS route_rank,
-    coalesce(
-        first_filled(json_extract_string(record, $map_route)), first_filled(app[route]),
-        first_filled(tagged[route]), first_filled(own_routes)
-    ) AS route,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_deploy), -1) * 0, filled_rank(own_deploys, 0),
-        filled_rank(app[deploy], 99), filled_rank(tagged[deploy], 199)
-    ) AS deploy_rank,
-    coalesce(
-        first_filled(json_extract_string(record, $map_deploy)), first_filled(own_deploys),
-        first_filled(app[deploy]), first_filled(tagged[deploy])
-    ) AS deploy,
-    CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id)) ELSE user_name END
-        AS user_id,
-    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
-        ELSE session_name END AS session_id,
-    CASE WHEN len($map_environment) > 0 THEN first_filled(json_extract_string(record, $map_environment))
-        ELSE nullif(environment, '') END AS environment,
-    CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
-        ELSE coalesce(nullif(meta->>'/resourceAttributes.service.name', ''), nullif(meta->>'/service', '')) END
-        AS service,
-    CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
-        ELSE first_filled(app[region]) END AS region,
-    CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
-        ELSE first_filled(app[transport]) END AS transport,
-    started AS start_time,
-    ended AS end_time,
-    coalesce(measured_ms, printed_latency_ms) AS duration_ms,
-    bool_of(coalesce(first_filled(app[stream]), settings->>'stream')) AS streamed,
-    coalesce(
-        span_ms(started, first_token),
-        printed_ttft_ms,
-        -- The printed unit is seconds or milliseconds by export; the latency beside it tells which.
-        CASE WHEN abs(printed_latency * 1000 - measured_ms) <= abs(printed_latency - measured_ms)
-            THEN printed_ttft * 1000
-            WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END
-    ) AS ttft_ms,
-    number_of(first_filled(app[ttvt_ms])) AS ttvt_ms,
-    CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
-    try_cast(CASE WHEN len(in_buckets) > 0 THEN list_sum(list_transform(in_buckets, lambda e: tokens_of(e.value)))
-        ELSE coalesce(tokens_of(usage_map['prompt_tokens']), tokens_of(usage_map['promptTokenCount']),
-            nullif(flat_input, 0))
-    END AS BIGINT) AS input_tokens,
-    try_cast(list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache')
-        AND NOT contains(e.key, 'creat') AND NOT contains(e.key, 'write')), lambda e: tokens_of(e.value))) AS BIGINT)
-        AS cached_input_tokens,
-    try_cast(list_sum(list_transform(list_filter(in_buckets, lambda e: contains(e.key, 'cache')
-        AND (contains(e.key, 'creat') OR contains(e.key, 'write'))), lambda e: tokens_of(e.value))) AS BIGINT)
-        AS cache_write_tokens,
-    try_cast(CASE WHEN len(out_buckets) > 0
-        THEN list_sum(list_transform(list_concat(out_buckets, hidden_buckets), lambda e: tokens_of(e.value)))
-        ELSE coalesce(
-            tokens_of(usage_map['completion_tokens']),
-            tokens_of(usage_map['candidatesTokenCount'])::HUGEINT
-                + coalesce(tokens_of(usage_map['thoughtsTokenCount']), 0),
-            nullif(flat_output, 0))
-    END AS BIGINT) AS output_tokens,
-    try_cast(coalesce(
-        list_sum(list_transform(list_filter(out_buckets, lambda e: contains(e.key, 'reasoning')),
-            lambda e: tokens_of(e.value))),
-        list_sum(list_transform(hidden_buckets, lambda e: tokens_of(e.value)))
-    ) AS BIGINT) AS reasoning_tokens,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
-        filled_rank(app[delivered_tokens], 99),
-        filled_rank(tagged[delivered_tokens], 199)
-    ) AS delivered_tokens_rank,
-    tokens_of(coalesce(
-        first_filled(json_extract_string(record, $map_delivered_tokens)),
-        first_filled(app[delivered_tokens]),
-        first_filled(tagged[delivered_tokens])
-    )) AS delivered_tokens,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
-        filled_rank(app[rendered_tokens], 99),
-        filled_rank(tagged[rendered_tokens], 199)
-    ) AS rendered_tokens_rank,
-    tokens_of(coalesce(
-        first_filled(json_extract_string(record, $map_rendered_tokens)),
-        first_filled(app[rendered_tokens]),
-        first_filled(tagged[rendered_tokens])
-    )) AS rendered_tokens,
-    coalesce(
-        tokens_of(first_filled(json_extract_string(settings, ['/max_tokens', '/max_completion_tokens', '/maxTokens']))),
-        tokens_of(first_filled(app[max_tokens]))
-    ) AS max_tokens,
-    -- Nothing provided, yet usage is there: Langfuse tokenized the text it received. Where the export does not say what
-    -- was provided, plain counts may be such a count, unless no text was received; details only a provider gives.
-    coalesce(
-        usage_word(first_filled(app[usage_source])),
-        CASE WHEN provided_usage::VARCHAR = '{}' AND len(usage_entries) > 0 THEN 'tokenizer'
+        line, record, meta AS given, try_cast(tag_list AS VARCHAR[]) AS labels,
+        [trace_label, name] AS own_routes, ["release", "version"] AS top_deploys,
+        CASE
+            WHEN call_id IS NULL AND started IS NULL AND type IS NULL THEN NULL
+            WHEN environment LIKE 'langfuse-%' THEN 'other'
+            -- The request around a call, which some exporters mark as a generation too: nothing of it was counted.
+            WHEN type = 'GENERATION' AND coalesce(input_tokens, output_tokens, most_output) IS NULL
+                AND first_token IS NULL AND regexp_matches(name, '{request_names}') THEN 'span'
+            WHEN regexp_matches(name, '{outer_names}') THEN 'span'
+            WHEN type = 'GENERATION' THEN 'llm'
+            WHEN type = 'EMBEDDING' THEN 'embedding'
+            WHEN is_trace THEN 'span'
+            WHEN type IS NULL THEN 'other'
+            ELSE 'span'
+        END AS kind,
+        call_id, trace_id, parent_id, nullif(name, '') AS name,
+        CASE WHEN is_trace THEN 'trace' ELSE lower(type) END AS span_kind,
+        undated(model_name) AS model, model_name AS response_model,
+        lower(known_name(json_extract_string(meta, {provider_paths}))) AS provider,
+        user_name AS user_id, session_name AS session_id, nullif(environment, '') AS environment,
+        first_filled(json_extract_string(meta, ['/resourceAttributes.service.name', '/resourceAttributes/service.name',
+            '/service', '/service.name'])) AS service,
+        started AS start_time, ended AS end_time,
+        coalesce(measured_ms, printed_latency_ms) AS duration_ms,
+        bool_of(settings->>'stream') AS streamed,
+        coalesce(
+            span_ms(started, first_token),
+            printed_ttft_ms,
+            -- The printed unit is seconds or milliseconds by export; the latency beside it tells which.
+            CASE WHEN abs(printed_latency * 1000 - measured_ms) <= abs(printed_latency - measured_ms)
+                THEN printed_ttft * 1000
+                WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END
+        ) AS ttft_ms,
+        CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
+        input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, total_tokens,
+        -- A count of two readings is at most the larger one.
+        least(tokens_of(first_filled(json_extract_string(settings, {cap_paths}))), most_output) AS max_tokens,
+        -- Nothing provided, yet usage is there: Langfuse tokenized the text it received. Where the export does not say
+        -- what was provided, plain counts may be such a count, unless no text was received; details only a provider
+        -- gives.
+        CASE WHEN provided_usage::VARCHAR = '{}' AND len(usages) > 0 THEN 'tokenizer'
             WHEN provided_usage IS NULL AND coalesce(text <> '', true)
-                AND len(list_filter(usage_entries, lambda e: e.key NOT IN ('input', 'output', 'total'))) = 0
-                THEN 'unclear' END
-    ) AS usage_basis,
-    bool_of(first_filled(app[cache_hit])) AS cache_hit,
-    -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
-    CASE
-        WHEN cost_map['total'] IS NOT NULL AND NOT (level = 'ERROR' AND number_of(cost_map['total']) = 0)
-            THEN number_of(cost_map['total'])
-        WHEN total_cost > 0 THEN total_cost
-    END AS cost_usd,
-    CASE WHEN level = 'ERROR' AND coalesce(total_cost, number_of(cost_map['total']), 0) = 0 THEN NULL
-        ELSE list_sum(list_transform(in_costs, lambda e: number_of(e.value))) END AS input_cost_usd,
-    CASE WHEN level = 'ERROR' AND coalesce(total_cost, number_of(cost_map['total']), 0) = 0 THEN NULL
-        ELSE list_sum(list_transform(out_costs, lambda e: number_of(e.value))) END AS output_cost_usd,
-    outcome_word(coalesce(
-        first_filled(app[outcome]), first_filled(tagged[outcome])
-    )) AS app_outcome,
-    CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
-        ELSE flag_of(list_concat(
-            app[cancelled], tagged[cancelled]
-        )) END AS cancel_flag,
-    level = 'ERROR' AS failed,
-    level = 'ERROR' AND message_says_cancelled(message) AS error_cancelled,
-    level = 'ERROR' AND message_says_timeout(message) AS error_timeout,
-    code_word(first_filled(app[cancelled_by])) AS cancelled_by,
-    number_of(first_filled(app[cancelled_at_ms])) AS cancelled_at_ms,
-    tokens_of(first_filled(app[rendered_chars])) AS rendered_chars,
-    tokens_of(first_filled(app[rendered_chunks])) AS rendered_chunks,
-    bool_of(first_filled(app[upstream_cancelled])) AS upstream_cancelled,
-    number_of(first_filled(app[upstream_end_ms])) AS upstream_end_ms,
-    code_word(first_filled(app[finish_reason])) AS finish_reason,
-    try_cast(first_filled(app[http_status]) AS INTEGER) AS http_status,
-    CASE WHEN level = 'ERROR' THEN error_class(message) END AS error_type,
-    CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
-    CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
-    CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS visible_output_chars,
-    updated AS source_updated_at
-FROM counted
+                AND len(list_filter(usages, lambda u: u.k NOT IN ('input', 'output', 'total'))) = 0 THEN 'unclear'
+        END AS usage_basis,
+        -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
+        CASE
+            WHEN charges_input_twice OR charges_output_twice THEN NULL
+            WHEN cost_map['total'] IS NOT NULL AND NOT (level = 'ERROR' AND number_of(cost_map['total']) = 0)
+                THEN number_of(cost_map['total'])
+            WHEN total_cost > 0 THEN total_cost
+        END AS cost_usd,
+        input_cost_usd, output_cost_usd,
+        level = 'ERROR' AS failed,
+        level = 'ERROR' AND message_says_cancelled(message) AS error_cancelled,
+        level = 'ERROR' AND message_says_timeout(message) AS error_timeout,
+        CASE WHEN level = 'ERROR' THEN error_class(message) END AS error_type,
+        CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
+        CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
+        updated AS source_updated_at
+    FROM counted
 """
+for _mark, _text in {
+    "{usage}": usage_sql(), "{model_paths}": str(list(_MODEL_PATHS)), "{provider_paths}": str(list(_PROVIDER_PATHS)),
+    "{cap_paths}": str(list(_CAP_PATHS)), "{request_names}": _REQUEST_NAMES,
+    "{outer_names}": _OUTER_NAMES,
+}.items():  # fmt: skip
+    _PREPARED = _PREPARED.replace(_mark, _text)
 
 _READS = {
     "call_id": "id", "trace_id": "trace_id, traceId", "parent_id": "parent_observation_id, parentObservationId",
@@ -385,10 +299,10 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
-    sql=placed(_SQL),
+    sql=normalise(_PREPARED),
     top_keys={"deploy": ("release", "version")},
     own_keys={"route": ("trace_name", "ancestor")},
     nested_rule="repeats_usage",

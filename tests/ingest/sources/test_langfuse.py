@@ -48,7 +48,7 @@ CASES: dict[str, Case] = {
         {"input_tokens": 50, "cached_input_tokens": 40, "output_tokens": 100, "reasoning_tokens": 40},
     ),
     "reasoning beside the buckets is output too": (
-        {"usage_details": {"input": 10, "output": 60, "reasoning_tokens": 40}},
+        {"usage_details": {"input": 10, "output": 60, "reasoning_tokens": 40, "total": 110}},
         {"output_tokens": 100, "reasoning_tokens": 40},
     ),
     "raw provider names are inclusive": (

@@ -1,0 +1,147 @@
+"""Tokens and costs of a Langfuse observation from its usage details.
+
+Langfuse asks for buckets that exclude each other, and many writers send details that are included in ``input`` or
+``output`` (langfuse/langfuse issues 10592, 11244, 12306). A record's own total decides, since it counts every token
+once. Where it fits both readings or neither, or was computed by Langfuse from all keys, the count is unknown and at
+most the sum. Details larger than their side's total cannot be included in it. Without a total that decides, names that
+providers use keep the provider's contract: OpenAI includes cached and reasoning tokens, Gemini's candidates exclude
+thoughts.
+"""
+
+_IN_OUTER = (
+    "input", "prompt_tokens", "promptTokens", "prompt_token_count", "promptTokenCount", "input_tokens", "inputTokens",
+    "prompt",
+)  # fmt: skip
+_OUT_OUTER = (
+    "output", "completion_tokens", "completionTokens", "candidates_token_count", "candidatesTokenCount",
+    "output_tokens", "outputTokens", "completion",
+)  # fmt: skip
+_TOTALS = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount", "total")
+_TOOL_PROMPT = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
+_GEMINI_OUT = ("candidates_token_count", "candidatesTokenCount")
+_OUT_WORDS = "output|reasoning|thought|completion|candidates|prediction"
+_IN_WORDS = "input|prompt|cache"
+
+
+def _first(names: tuple[str, ...]) -> str:
+    """The first count in the usage map under one of several names."""
+    return f"first_count([{', '.join(f'''tokens_of(usage_map['{name}'])''' for name in names)}])::HUGEINT"
+
+
+def _among(names: tuple[str, ...]) -> str:
+    return "(" + ", ".join(f"'{name.lower()}'" for name in names) + ")"
+
+
+_SQL = """
+sorted_usage AS (
+    SELECT
+        *,
+        {in_outer} + coalesce({tool_prompt}, 0) AS in_outer, {out_outer} AS out_outer, {total} AS own_total,
+        list_filter(usages, lambda u: u.k NOT IN {outer} AND regexp_matches(u.k, '{out_words}')) AS out_inner,
+        list_filter(usages, lambda u: u.k NOT IN {outer} AND NOT regexp_matches(u.k, '{out_words}')
+            AND regexp_matches(u.k, '{in_words}')) AS in_inner,
+        {own_in} IS NULL AND {anthropic_in} IS NULL AS keeps_input_contract,
+        {own_out} IS NULL AS keeps_output_contract,
+        {gemini_out} IS NOT NULL AS excludes_thoughts,
+        -- A total that was not provided is Langfuse's own sum of every key.
+        coalesce(len(json_keys(provided_usage)) > 0 AND NOT contains(lower(provided_usage::VARCHAR), '"total'), false)
+            AS is_computed
+    FROM found
+), weighed AS (
+    SELECT
+        *,
+        -- The same count under two names is one; cache writes by lifetime are included in their sum.
+        list_sum(list_distinct(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'cache')
+            AND NOT regexp_matches(u.k, 'creat|write')), lambda u: u.n))) AS cached,
+        greatest(
+            list_sum(list_distinct(list_transform(list_filter(in_inner, lambda u: regexp_matches(u.k, 'creat|write')
+                AND NOT regexp_matches(u.k, '5m|1h')), lambda u: u.n))),
+            list_sum(list_transform(list_filter(in_inner, lambda u: regexp_matches(u.k, 'creat|write')
+                AND regexp_matches(u.k, '5m|1h')), lambda u: u.n))
+        ) AS written,
+        list_sum(list_transform(list_filter(in_inner, lambda u: NOT regexp_matches(u.k, 'cache|creat|write')),
+            lambda u: u.n)) AS other_input,
+        list_sum(list_distinct(list_transform(
+            list_filter(out_inner, lambda u: regexp_matches(u.k, 'reasoning|thought')), lambda u: u.n))) AS reasoned,
+        list_sum(list_transform(list_filter(out_inner, lambda u: NOT regexp_matches(u.k, 'reasoning|thought')),
+            lambda u: u.n)) AS other_output
+    FROM sorted_usage
+), summed AS (
+    SELECT
+        *,
+        coalesce(cached, 0) + coalesce(written, 0) + coalesce(other_input, 0) AS in_details,
+        coalesce(reasoned, 0) + coalesce(other_output, 0) AS out_details,
+        coalesce(in_outer, 0) AS in_base, coalesce(out_outer, 0) AS out_base
+    FROM weighed
+), fitted AS (
+    -- Every reading that the record's total allows: 1 where the details of a side are not included in it.
+    SELECT
+        *,
+        CASE WHEN NOT is_computed THEN list_filter(
+            [{'i': 0, 'o': 0}, {'i': 0, 'o': 1}, {'i': 1, 'o': 0}, {'i': 1, 'o': 1}],
+            lambda w: (w.i = 1 OR in_details <= in_base) AND (w.o = 1 OR out_details <= out_base)
+                AND in_base + w.i * in_details + out_base + w.o * out_details = own_total
+        ) END AS ways
+    FROM summed
+), decided AS (
+    SELECT
+        *,
+        CASE
+            WHEN in_details = 0 THEN 0
+            WHEN in_details > in_base THEN 1
+            WHEN len(ways) > 0 THEN CASE WHEN len(list_distinct(list_transform(ways, lambda w: w.i))) = 1
+                THEN ways[1].i END
+            WHEN keeps_input_contract THEN 0
+        END AS in_excluded,
+        CASE
+            WHEN out_details = 0 THEN 0
+            WHEN out_details > out_base THEN 1
+            WHEN len(ways) > 0 THEN CASE WHEN len(list_distinct(list_transform(ways, lambda w: w.o))) = 1
+                THEN ways[1].o END
+            WHEN excludes_thoughts THEN 1
+            WHEN keeps_output_contract THEN 0
+        END AS out_excluded
+    FROM fitted
+), counted AS (
+    SELECT
+        *,
+        try_cast(CASE WHEN in_excluded IS NOT NULL THEN first_count([
+            CASE WHEN in_outer IS NOT NULL OR len(in_inner) > 0 THEN in_base + in_excluded * in_details END,
+            nullif(flat_input, 0)]) END AS BIGINT) AS input_tokens,
+        try_cast(CASE WHEN out_excluded IS NOT NULL THEN first_count([
+            CASE WHEN out_outer IS NOT NULL OR len(out_inner) > 0 THEN out_base + out_excluded * out_details END,
+            nullif(flat_output, 0)]) END AS BIGINT) AS output_tokens,
+        try_cast(CASE WHEN out_excluded IS NULL THEN out_base + out_details END AS BIGINT) AS most_output,
+        try_cast(cached AS BIGINT) AS cached_input_tokens, try_cast(written AS BIGINT) AS cache_write_tokens,
+        try_cast(reasoned AS BIGINT) AS reasoning_tokens, try_cast(own_total AS BIGINT) AS total_tokens,
+        list_filter(costs, lambda c: regexp_matches(c.k, '{out_words}')) AS out_costs,
+        list_filter(costs, lambda c: NOT regexp_matches(c.k, '{out_words}') AND regexp_matches(c.k, '{in_words}'))
+            AS in_costs,
+        -- Langfuse prices each key, so that it charges included details twice.
+        coalesce(in_excluded = 0 AND in_details > 0 AND len(list_filter(in_costs, lambda c: c.n > 0)) > 1
+            AND coalesce(provided_cost, '{}') = '{}', false) AS charges_input_twice,
+        coalesce(out_excluded = 0 AND out_details > 0 AND len(list_filter(out_costs, lambda c: c.n > 0)) > 1
+            AND coalesce(provided_cost, '{}') = '{}', false) AS charges_output_twice,
+        level = 'ERROR' AND coalesce(total_cost, number_of(cost_map['total']), 0) = 0 AS is_unpaid,
+        CASE WHEN NOT is_unpaid AND NOT charges_input_twice
+            THEN list_sum(list_transform(in_costs, lambda c: c.n)) END AS input_cost_usd,
+        CASE WHEN NOT is_unpaid AND NOT charges_output_twice
+            THEN list_sum(list_transform(out_costs, lambda c: c.n)) END AS output_cost_usd
+    FROM decided
+)
+"""
+
+
+def usage_sql() -> str:
+    """The steps from ``found`` (``usage_map``, ``usages``, ``costs``, ``flat_input``, ``flat_output``,
+    ``provided_usage``, ``provided_cost``, ``cost_map``, ``total_cost``, ``level``) to ``counted``."""
+    outer = (*_IN_OUTER, *_OUT_OUTER, *_TOTALS, *_TOOL_PROMPT)
+    filled = _SQL
+    for mark, text in {
+        "{in_outer}": _first(_IN_OUTER), "{out_outer}": _first(_OUT_OUTER), "{total}": _first(_TOTALS),
+        "{tool_prompt}": _first(_TOOL_PROMPT), "{gemini_out}": _first(_GEMINI_OUT), "{own_in}": _first(("input",)),
+        "{anthropic_in}": _first(("input_tokens", "inputTokens")), "{own_out}": _first(("output",)),
+        "{outer}": _among(outer), "{out_words}": _OUT_WORDS, "{in_words}": _IN_WORDS,
+    }.items():  # fmt: skip
+        filled = filled.replace(mark, text)
+    return filled
