@@ -36,6 +36,7 @@ from streamaudit.ingest.warnings import for_diversity, shared_ends
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
+from streamaudit.store.pricing.prices import PriceFile
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 _KEPT_REJECTS = 10_000
@@ -111,6 +112,8 @@ class Options:
     max_bad_count: int | None = None
     sample_rate: float | None = None
     """Share of the calls that the exporter kept, from 0 to 1; None unknown."""
+    prices: PriceFile | None = None
+    """The user's own prices; None without a price file."""
 
 
 Progress = Callable[[InputFile], Callable[[float], None] | None]
@@ -229,7 +232,7 @@ class Ingest:
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
                 diverse, same_end = for_diversity(store), shared_ends(store)
-                look_up_prices(store, UNPRICED)
+                look_up_prices(store, UNPRICED, self._options.prices)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
                 variant = match.variant + FOR_DIVERSITY if diverse else match.variant

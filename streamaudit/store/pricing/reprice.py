@@ -3,6 +3,7 @@ reported stays as it is."""
 
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
+from streamaudit.store.pricing.prices import PriceFile
 from streamaudit.store.store import Store
 
 _WANTED = """
@@ -60,10 +61,11 @@ WHERE calls.source = n.source AND calls.call_id = n.call_id
 """
 
 
-def reprice(store: Store) -> int:
-    """Price every call that its source gave no cost for; the number of calls whose cost or price changed."""
+def reprice(store: Store, prices: PriceFile | None = None) -> int:
+    """Price every call that its source gave no cost for, by the user's own ``prices`` first, and return the number of
+    calls whose cost or price changed."""
     store.script(package_text("ingest", "macros.sql"))
-    look_up_prices(store, _WANTED)
+    look_up_prices(store, _WANTED, prices)
     store.run(_NEW_COSTS)
     with store.transaction():
         return store.run(_UPDATE)
