@@ -13,6 +13,7 @@ from streamaudit.ingest.mapping import parse_mapping
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import FileResult, Options
+from streamaudit.store.pricing.prices import PriceFile
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 
@@ -34,11 +35,12 @@ def _line(record: object) -> str:
 
 
 def ingest(
-    store: Store, *paths: Path, mapping: Sequence[str] = (), source: str | None = None, force: bool = False
-) -> list[FileResult]:
+    store: Store, *paths: Path, mapping: Sequence[str] = (), source: str | None = None, force: bool = False,
+    prices: PriceFile | None = None,
+) -> list[FileResult]:  # fmt: skip
     """Ingest files one by one, in the order given."""
     with Reader() as reader:
-        job = Ingest(store, Options(parse_mapping(list(mapping)), source, force))
+        job = Ingest(store, Options(parse_mapping(list(mapping)), source, force, prices=prices))
         return [job.file(reader, str(path)) for path in paths]
 
 

@@ -10,7 +10,6 @@ import typer
 
 import streamaudit
 from streamaudit.cli.options import expanded
-from streamaudit.config import loader
 
 COMMANDS = (
     "ingest", "report", "ttft", "tax", "weekly", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
@@ -77,6 +76,8 @@ def _root(
         return
     if {"-h", "--help"} & set(sys.argv[1:]):
         return  # help must be had with a broken configuration too
-    loader.use(loader.load(None if no_config else loader.find(config_file)))
-    defaults = {name: str(value) for name, value in loader.current().options.items()}
+    from streamaudit.config import loader
+
+    context.obj = loader.load(None if no_config else loader.find(config_file))
+    defaults = {name: str(value) for name, value in context.obj.options.items()}
     context.default_map = {**dict.fromkeys(COMMANDS, defaults), "config": {"show": defaults}}

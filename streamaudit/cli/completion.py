@@ -54,8 +54,8 @@ def _stored(context: typer.Context, name: str, start: str) -> list[str]:
     from streamaudit.store.store import Store
 
     try:
-        loader.use(loader.load(loader.find()))
-        with Store.open(loader.store_path(context.params.get("db"))[0], write=False) as store:
+        path, _ = loader.load(loader.find()).store_path(context.params.get("db"))
+        with Store.open(path, write=False) as store:
             scope = Scope(by=(name,))
             scope.prepare(store)
             rows = store.query(

@@ -1,10 +1,13 @@
-"""Standard error: what is said to a person, or to a log collector as one JSON object a line.
+"""Standard error: the handlers of the package's log, as lines for people or as one JSON object a line.
 
-``say`` is for errors and always speaks, ``note`` is narration that ``--quiet`` silences, ``detail`` speaks only with
-``-v``. Whatever came from a file is made harmless here.
+Every room logs through ``logging``; here it is decided how a record looks. An error or a warning always appears, an
+info is narration that ``--quiet`` silences, a debug appears only with ``-v``. A record may carry ``facts``, which only
+the JSON form shows, and ``stamped``, for a line that carries its time in the text form too. Whatever came from a file
+is made harmless here.
 """
 
 import json
+import logging
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +17,9 @@ from streamaudit.errors import UsageError
 from streamaudit.report.escape import terminal
 
 FORMS = ("text", "json")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -26,11 +32,51 @@ class _Manner:
 _manner = _Manner()
 
 
+class TextHandler(logging.Handler):
+    """Writes each record as a line for people."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Looked up at each record: a process that runs several commands changes it in between.
+        print(terminal(_stamp(record) + record.getMessage()), file=sys.stderr)
+
+
+class JsonHandler(logging.Handler):
+    """Writes each record as a JSON object on a line of its own; one that says nothing is left out."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text, facts = record.getMessage(), getattr(record, "facts", {})
+        if text or facts:
+            moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+            message = {"message": text.strip()} if text else {}
+            print(
+                json.dumps({"time": moment, "level": record.levelname.lower(), **message, **facts}, default=str),
+                file=sys.stderr,
+            )
+
+
+def _stamp(record: logging.LogRecord) -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} " if getattr(record, "stamped", False) else ""
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    if record.levelno >= logging.WARNING:
+        return True
+    return bool(_manner.verbose) if record.levelno < logging.INFO else not _manner.quiet
+
+
 def configure(*, quiet: bool = False, verbose: int = 0, form: str = "text") -> None:
-    """How this process speaks from now on. UsageError for an unknown form."""
+    """Set how this process logs from now on. UsageError for an unknown form."""
     if form not in FORMS:
         raise UsageError(f"--log-format {form}: text or json")
     _manner.quiet, _manner.verbose, _manner.form = quiet, verbose, form
+    handler = TextHandler() if form == "text" else JsonHandler()
+    handler.addFilter(_is_wanted)
+    package = logging.getLogger("streamaudit")
+    package.handlers, package.propagate = [handler], False
+    package.setLevel(logging.DEBUG)
+
+
+configure()
 
 
 def quiet() -> bool:
@@ -44,29 +90,22 @@ def plain() -> bool:
 
 
 def say(text: str = "", *, level: str = "error", **facts: Any) -> None:
-    """One line; ``facts`` go into the JSON form only, where an empty text is left out."""
-    if _manner.form == "text":
-        print(terminal(text), file=sys.stderr)
-    elif text or facts:
-        message = {"message": text.strip()} if text else {}
-        record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, **message, **facts}
-        print(json.dumps(record, default=str), file=sys.stderr)
+    """Log one line; ``facts`` go into the JSON form only, where an empty text is left out."""
+    _log.log(_LEVELS[level], text, extra={"facts": facts})
 
 
 def problem(message: str, hint: str | None = None) -> None:
-    """What went wrong and what to try."""
-    say(f"error: {message}" if _manner.form == "text" else message, **({"hint": hint} if hint else {}))
-    if hint and _manner.form == "text":
+    """Log what went wrong and what to try."""
+    say(f"error: {message}" if plain() else message, **({"hint": hint} if hint else {}))
+    if hint and plain():
         say(f"  try: {hint}")
 
 
 def note(text: str = "", **facts: Any) -> None:
-    """One line of narration."""
-    if not _manner.quiet:
-        say(text, level="info", **facts)
+    """Log one line of narration."""
+    say(text, level="info", **facts)
 
 
 def detail(text: str) -> None:
-    """One line for who asked for more with ``-v``."""
-    if _manner.verbose:
-        say(text, level="debug")
+    """Log one line for ``-v``."""
+    say(text, level="debug")

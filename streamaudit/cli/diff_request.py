@@ -1,6 +1,6 @@
 """From the command line to what is compared: which words are sides and which files, which window is whose."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from glob import glob
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def asked_for(
     """What the options ask for. UsageError for one side only, or windows that overlap."""
     alone = base_store is not None or save_baseline is not None
     names, files = _split(words, 1 if alone else 2)
-    inputs = Inputs(**asdict(access), files=files or None, map_=map_)
+    inputs = Inputs(**{one.name: getattr(access, one.name) for one in fields(access)}, files=files or None, map_=map_)
     dimension = parse_on(on) if on else None
     shared, base, head = window, Side(), Side()
     if alone and (base_since or base_until or (base_store and save_baseline)):

@@ -1,23 +1,26 @@
 """Options that several commands share, spelled the same everywhere, and how they become a scope, an output and a store.
 
 A command takes a group of them as one parameter: ``expanded`` turns a parameter annotated with ``Inputs``, ``Window`` or
-``Writing`` into that group's options. Nothing here takes long to import.
+``Writing`` into that group's options. A parameter or a field of a group annotated with ``Settings`` is no option: it is
+filled with the configuration in force. Nothing here takes long to import.
 """
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
 
 import typer
 
 from streamaudit.cli import completion
-from streamaudit.config import loader
+from streamaudit.config.settings import Settings
 from streamaudit.errors import UsageError
 from streamaudit.store.dimensions import DIMENSIONS
 
 if TYPE_CHECKING:
+    from dataclasses import Field
+
     from streamaudit.audits.scope.scope import Scope
     from streamaudit.cli.output import Output
     from streamaudit.ingest.mapping import Mapping
@@ -136,13 +139,16 @@ def parse_on_insufficient(text: str) -> str:
 
 
 def expanded(command: Callable[..., int]) -> Callable[..., int]:
-    """The command with every parameter that is a group of options spelled out as those options."""
+    """Return the command with every group of options spelled out, and the configuration passed to what asks for it."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}
+    configured: list[str] = []
     parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
         kind = hints[name]
-        if is_dataclass(kind):
+        if kind is Settings:
+            configured.append(name)
+        elif is_dataclass(kind):
             groups[name] = kind
             options = get_type_hints(kind, include_extras=True)
             parameters += [
@@ -150,19 +156,36 @@ def expanded(command: Callable[..., int]) -> Callable[..., int]:
                     name=one.name, annotation=options[one.name], kind=inspect.Parameter.KEYWORD_ONLY,
                     default=inspect.Parameter.empty if one.default is MISSING else one.default,
                 )
-                for one in fields(kind)
+                for one in _options_of(kind)
             ]  # fmt: skip
         else:
             parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
 
+    # A command that takes the context itself gets it under its own name for it.
+    own = next((one.name for one in parameters if one.annotation is typer.Context), None)
+    if own is None:
+        parameters.append(
+            inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        )  # fmt: skip
+
     def run(**values: Any) -> int:
-        made = {name: kind(**{one.name: values.pop(one.name) for one in fields(kind)}) for name, kind in groups.items()}
+        settings = (values[own] if own else values.pop("context")).obj
+        made: dict[str, Any] = dict.fromkeys(configured, settings)
+        for name, kind in groups.items():
+            given = {one.name: values.pop(one.name) for one in _options_of(kind)}
+            if len(given) < len(fields(kind)):
+                given["settings"] = settings
+            made[name] = kind(**given)
         return command(**made, **values)
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _options_of(group: Any) -> "list[Field[Any]]":
+    return [one for one in fields(group) if one.name != "settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +198,7 @@ class Access:
     quiet: Quiet = False
     verbose: Verbose = 0
     log_format: LogFormat = "text"
+    settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
         from streamaudit.config.units import memory, seconds
@@ -184,18 +208,18 @@ class Access:
 
     def path(self) -> Path:
         """The store file: ``--db``, else ``$STREAMAUDIT_DB``, else the configuration's, else the XDG data folder."""
-        return loader.store_path(self.db)[0]
+        return self.settings.store_path(self.db)[0]
 
     def origin(self) -> str:
         """Which of these named the store file."""
-        return loader.store_path(self.db)[1]
+        return self.settings.store_path(self.db)[1]
 
     def speak(self) -> None:
         """Say things the way these options ask for, beginning with where everything is."""
         from streamaudit.cli import console
 
         console.configure(quiet=self.quiet, verbose=self.verbose, form=self.log_format)
-        console.detail(f"configuration {loader.current().path or 'none'}")
+        console.detail(f"configuration {self.settings.path or 'none'}")
 
     def open(self, *, write: bool, create: bool = True, least_wait_s: float = 0.0) -> "Store":
         """The store file, opened; a missing one is created when writing, unless ``create`` says no. It is waited for as
@@ -208,6 +232,7 @@ class Access:
         return Store.open(
             self.path(), write=write, create=create, wait_s=max(seconds("--wait", self.wait), least_wait_s),
             on_wait=console.note, memory_limit=memory("--memory-limit", self.memory_limit),
+            providers=self.settings.provider_overrides(),
         )  # fmt: skip
 
     def in_memory(self) -> "Store":
@@ -215,7 +240,9 @@ class Access:
         from streamaudit.config.units import memory
         from streamaudit.store.store import Store
 
-        return Store.in_memory(memory_limit=memory("--memory-limit", self.memory_limit))
+        return Store.in_memory(
+            memory_limit=memory("--memory-limit", self.memory_limit), providers=self.settings.provider_overrides()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +273,7 @@ class Window:
     tz: Tz = "UTC"
     where: Where = None
     only: Only = None
+    settings: Settings = field(default_factory=Settings)
 
     def scope(self, by: str | None = None) -> "Scope":
         """The scope these options ask for; UsageError for what cannot be."""
@@ -255,7 +283,7 @@ class Window:
         if by is not None and not by.replace(",", "").strip():
             raise UsageError("--by is empty", "dimensions: " + ", ".join(DIMENSIONS))
         start, end = parse_window(self.since, self.until, self.last, self.week, self.tz)
-        groups = loader.current().groups
+        groups = self.settings.groups
         return Scope(parse_by(by, groups), start, end, self.tz, self.where, parse_only(self.only or []), groups=groups)
 
 
@@ -312,8 +340,8 @@ class Writing:
         return parse_by(self.redact, flag="--redact") if self.redact else ()
 
 
-def mapping(assignments: list[str] | None) -> "Mapping":
+def mapping(assignments: list[str] | None, settings: Settings) -> "Mapping":
     """``--map`` over the ``[fields]`` of the configuration."""
     from streamaudit.ingest.mapping import Mapping, parse_mapping
 
-    return Mapping({**loader.current().fields, **parse_mapping(assignments or []).paths})
+    return Mapping({**settings.fields, **parse_mapping(assignments or []).paths})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from streamaudit.cli.options import DryRun, Inputs, Writing
-from streamaudit.config import loader
+from streamaudit.config.settings import Settings
 from streamaudit.errors import EXIT_OK, DeliveryError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def post_report(posting: Posting, question: Question, inputs: Inputs, writing: W
     if inputs.files and not posting.dry_run:
         raise UsageError("--post is for a store: files have no ledger of what was sent", "ingest them first")
     inputs.speak()
-    found = _targets()
+    found = _targets(inputs)
     output = writing.checked()
     report = computed(question.audit, question.scope, inputs, writing, {None})[None]
     reports = dict.fromkeys(tops(output), report)
@@ -113,29 +113,24 @@ def post_sample(posting: Posting, audit: "Audit", scope: "Scope", inputs: Inputs
     from streamaudit.delivery.deliver import send_test
 
     inputs.speak()
-    found = _targets()
-    mine = loader.current()
-    try:
-        loader.use(loader.Settings(post=mine.post))  # fields and lookups are about other data
-        console.configure(quiet=True, form=inputs.log_format)
-        with sample_traces() as files:
-            sampled = replace(inputs, db=None, files=files, map_=None, quiet=True)
-            report = computed(audit, scope, sampled, writing, {None})[None]
-    finally:
-        loader.use(mine)
-        inputs.speak()
+    found = _targets(inputs)
+    with sample_traces() as files:
+        # Fields and lookups of the configuration are about other data.
+        sampled = replace(inputs, db=None, files=files, map_=None, quiet=True, verbose=0, settings=Settings())
+        report = computed(audit, scope, sampled, writing, {None})[None]
+    console.configure(quiet=inputs.quiet, verbose=inputs.verbose, form=inputs.log_format)
     letter = replace(_letter(report, posting), test=True)
     if posting.dry_run:
         _print_preview(letter, found)
     else:
-        send_test(letter, found)
+        send_test(letter, found, inputs.settings.post)
     return EXIT_OK
 
 
-def _targets() -> "list[Target]":
+def _targets(inputs: Inputs) -> "list[Target]":
     from streamaudit.delivery.targets import targets
 
-    return targets()
+    return targets(inputs.settings.post)
 
 
 def _letter(report: "Report", posting: Posting) -> "Letter":
@@ -162,7 +157,9 @@ def _deliver(
     subject = Subject(question.period, _digest(question.asked), _digest(question.gist(letter.report)))
     ledger = Ledger(lambda least_s: inputs.open(write=True, create=False, least_wait_s=least_s), subject)
     with alone(inputs.path(), seconds("--wait", inputs.wait)):
-        deliver(letter, found, ledger, resend=posting.resend, only_on_change=posting.only_on_change)
+        deliver(
+            letter, found, ledger, inputs.settings.post, resend=posting.resend, only_on_change=posting.only_on_change
+        )
 
 
 def _digest(what: object) -> str:

@@ -17,7 +17,7 @@ from streamaudit.ingest.readers.reader import Reader, expand
 from streamaudit.ingest.results import Options
 from streamaudit.report.model import Report
 from streamaudit.report.redact import redacted
-from streamaudit.store.lookups import apply_lookups, read_lookups, say_unmatched
+from streamaudit.store.lookups import apply_lookups, log_unmatched, read_lookups
 from streamaudit.store.store import Store
 
 Audit = Callable[[Store, Scope], Report]
@@ -72,7 +72,7 @@ def opened(inputs: Inputs, writable: Path | None = None) -> Iterator[Store]:
     """The store to read, locked against network and files (but for one folder): the store file, or one in memory
     filled from files."""
     inputs.speak()
-    lookups = read_lookups()
+    lookups = read_lookups(inputs.settings.lookup_files())
     with ExitStack() as stack:
         if inputs.files:
             # The reader's folder is where large queries spill, so it outlives them.
@@ -82,19 +82,20 @@ def opened(inputs: Inputs, writable: Path | None = None) -> Iterator[Store]:
         else:
             store = stack.enter_context(inputs.open(write=False))
         apply_lookups(store, lookups)
-        say_unmatched(store, lookups)
+        log_unmatched(store, lookups)
         store.lock_down(writable)
         yield store
 
 
 def _fill(store: Store, reader: Reader, inputs: Inputs) -> None:
-    job = Ingest(store, Options(mapping(inputs.map_)))
+    mapped = mapping(inputs.map_, inputs.settings)
+    job = Ingest(store, Options(mapped, prices=inputs.settings.price_file()))
     found = expand(inputs.files or [])
     results = [job.file(reader, name, ingest_summary.Progress(), sought=sought) for name, sought in found.items()]
     for outcome in results:
         if outcome.problem or outcome.rejects or outcome.emptied:
             ingest_summary.result(outcome, keys=False)
-    ingest_summary.absent_paths(results, mapping(inputs.map_))
+    ingest_summary.absent_paths(results, mapped)
     failed = [outcome for outcome in results if outcome.problem and not outcome.passed_over]
     if failed:
         raise InputError(f"{len(failed)} of {len(results)} files could not be read, so there is no report")

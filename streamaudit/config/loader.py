@@ -9,82 +9,22 @@ file that names them.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamaudit.config.settings import OPTIONS, Patterns, Settings
 from streamaudit.config.units import memory, seconds
 from streamaudit.errors import UsageError, nearest
+from streamaudit.store.dimensions import LOOKED_UP
 
 if TYPE_CHECKING:
     from streamaudit.audits.check.thresholds import Check
+    from streamaudit.delivery.settings import PostSettings
 
-# Settings that are the default of the option of the same name.
-OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
 TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "check", "thresholds")
 KEYS = ("db", "prices", "stop_delay", *OPTIONS, *TABLES)
 BEHAVIOURS = ("stops", "runs_on", "contested")
 VENDORS = ("langfuse", "datadog")
-
-Patterns = dict[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class PostSettings:
-    """How ``weekly --post`` delivers: which variables (a name) or files (a path) hold the addresses, how often one is
-    tried, and for how long; times in seconds."""
-
-    targets: tuple[str | Path, ...] = ()
-    attempts: int = 5
-    first_wait_s: float = 1.0
-    give_up_after_s: float = 120.0
-    timeout_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The configuration in force. ``lines`` gives the line of each setting in ``path``, by dotted name."""
-
-    path: Path | None = None
-    db: Path | None = None
-    prices: Path | None = None
-    """CSV file of the user's own prices."""
-    options: dict[str, Any] = field(default_factory=dict)
-    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Column to the paths tried for it, in order."""
-    lookup: dict[str, Path] = field(default_factory=dict)
-    """Dimension to a CSV file that gives its value for the value of another column."""
-    groups: dict[str, Patterns] = field(default_factory=dict)
-    """Name of a group to the patterns of its members, by dimension."""
-    links: dict[str, str] = field(default_factory=dict)
-    """Vendor to the base address of its traces."""
-    providers: dict[str, str] = field(default_factory=dict)
-    """Provider to what it does when a client disconnects: stops, runs_on or contested."""
-    stop_delay_ms: float | None = None
-    """How long a provider that stops goes on generating."""
-    checks: tuple["Check", ...] = ()
-    """What ``streamaudit check`` holds against the figures."""
-    post: PostSettings = PostSettings()
-    """Where and how a summary is posted."""
-    lines: dict[str, int] = field(default_factory=dict)
-
-    def origin(self, name: str) -> str:
-        """Where a setting of the file stands, as ``FILE:LINE``."""
-        return f"{self.path}:{self.lines.get(name, 1)}"
-
-
-_in_force = Settings()
-
-
-def current() -> Settings:
-    """The settings of this process: those of ``use``, empty until then."""
-    return _in_force
-
-
-def use(settings: Settings) -> None:
-    """Put settings in force."""
-    global _in_force
-    _in_force = settings
 
 
 def find(explicit: Path | None = None) -> Path | None:
@@ -124,24 +64,6 @@ def load(path: Path | None) -> Settings:
     if path.name == "pyproject.toml":
         data, prefix = data.get("tool", {}).get("streamaudit", {}), "tool.streamaudit."
     return _Reader(path, data, _lines(text, prefix)).settings()
-
-
-def store_path(named: Path | None) -> tuple[Path, str]:
-    """The store file and what named it: the one given, else ``$STREAMAUDIT_DB``, else the configuration's, else the
-    XDG data folder. UsageError without a home."""
-    if named is not None:
-        return named, "--db"
-    if os.environ.get("STREAMAUDIT_DB"):
-        return Path(os.environ["STREAMAUDIT_DB"]), "$STREAMAUDIT_DB"
-    if _in_force.db is not None:
-        return _in_force.db, _in_force.origin("db")
-    data = os.environ.get("XDG_DATA_HOME")
-    if data:
-        return Path(data) / "streamaudit" / "audit.duckdb", "$XDG_DATA_HOME"
-    try:
-        return Path.home() / ".local" / "share" / "streamaudit" / "audit.duckdb", "default"
-    except RuntimeError:
-        raise UsageError("there is no home folder to keep a store in", "name a store with --db FILE") from None
 
 
 class _Reader:
@@ -227,7 +149,7 @@ class _Reader:
 
     def _lookup(self) -> dict[str, Path]:
         table = self._table("lookup")
-        self._known("lookup.", table, LOOKUPS)
+        self._known("lookup.", table, LOOKED_UP)
         return {
             name: self._path.parent / Path(self._text(f"lookup.{name}", value)).expanduser()
             for name, value in table.items()
@@ -273,7 +195,9 @@ class _Reader:
         except UsageError as error:
             raise self._fail(name, error.message.removeprefix(f"{name} "), error.hint) from None
 
-    def _post(self) -> PostSettings:
+    def _post(self) -> "PostSettings":
+        from streamaudit.delivery.settings import PostSettings
+
         table = self._table("post")
         self._known("post.", table, ("targets", "attempts", *POST_TIMES))
         found: dict[str, Any] = {}
@@ -294,7 +218,7 @@ class _Reader:
             )  # fmt: skip
         return PostSettings(
             tuple(one[1:] if one.startswith("$") else self._path.parent / Path(one).expanduser() for one in places),
-            **found,
+            **found, origin=f"{self._path}:{self._lines.get('post.targets', 1)}",
         )
 
     def _checks(self) -> tuple["Check", ...]:
@@ -323,8 +247,6 @@ class _Reader:
 
 POST_TIMES = ("first_wait", "give_up_after", "timeout")
 """The settings of ``[post]`` that are spans of time."""
-LOOKUPS = ("tenant", "route", "deploy", "environment", "service", "region")
-"""Dimensions a lookup may give."""
 GROUPED = ("tenant", "model", "provider", "route", "user_id", "deploy", "environment", "service", "region", "source")
 """Dimensions whose values can be put into groups."""
 

@@ -5,18 +5,20 @@ The figures are computed and the store is closed before anything here begins; ap
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from streamaudit.cli import console
-from streamaudit.config import loader
 from streamaudit.delivery.ledger import Ledger, Standing
 from streamaudit.delivery.message import Letter
 from streamaudit.delivery.retry import NotDelivered, attempt_until
+from streamaudit.delivery.settings import PostSettings
 from streamaudit.delivery.targets import Target
 from streamaudit.errors import DeliveryError, StoreError
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE_S = 60.0
 """How long the store is waited for at least once something has been posted."""
@@ -32,9 +34,10 @@ class _Tally:
 
 
 def deliver(
-    letter: Letter, targets: Sequence[Target], ledger: Ledger, *, resend: bool = False, only_on_change: bool = False
-) -> None:
-    """Post to every target that has not got this yet, and say in one line what was done.
+    letter: Letter, targets: Sequence[Target], ledger: Ledger, settings: PostSettings, *, resend: bool = False,
+    only_on_change: bool = False,
+) -> None:  # fmt: skip
+    """Post to every target that has not got this yet, and log in one line what was done.
 
     ``resend`` posts whatever the ledger says, ``only_on_change`` only where the last message had other verdicts, movers
     or broken thresholds. Raises StoreError before anything is posted when the store stays busy, and DeliveryError at
@@ -59,8 +62,8 @@ def deliver(
             _pass_over(target, standing, tally)
             continue
         begun = True
-        _post(letter, target, ledger, started, tally)
-    _say(subject.period, tally)
+        _post(letter, target, ledger, settings, started, tally)
+    _conclude(subject.period, tally)
 
 
 def _pass_over(target: Target, standing: Standing, tally: _Tally) -> None:
@@ -73,9 +76,11 @@ def _pass_over(target: Target, standing: Standing, tally: _Tally) -> None:
         tally.passed_over.append(f"{target.name} has the same of {standing.last_period}")
 
 
-def _post(letter: Letter, target: Target, ledger: Ledger, started: datetime, tally: _Tally) -> None:
+def _post(
+    letter: Letter, target: Target, ledger: Ledger, settings: PostSettings, started: datetime, tally: _Tally
+) -> None:  # fmt: skip
     try:
-        attempts, failure = send(letter, target), None
+        attempts, failure = send(letter, target, settings), None
     except NotDelivered as error:
         attempts, failure = error.attempts, error
     try:
@@ -94,7 +99,7 @@ def _tries(attempts: int) -> str:
     return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
-def send(letter: Letter, target: Target) -> int:
+def send(letter: Letter, target: Target, settings: PostSettings) -> int:
     """Post to one target, and try again as long as that makes sense; the number of attempts. Raises NotDelivered."""
     from streamaudit.delivery.services.registry import kind_of
 
@@ -104,18 +109,18 @@ def send(letter: Letter, target: Target) -> int:
     def attempt(timeout_s: float) -> None:
         kind.send(target.plugin, payload, timeout_s, done)
 
-    return attempt_until(loader.current().post, attempt)
+    return attempt_until(settings, attempt)
 
 
-def send_test(letter: Letter, targets: Sequence[Target]) -> None:
+def send_test(letter: Letter, targets: Sequence[Target], settings: PostSettings) -> None:
     """Post a sample to every target; the ledger knows nothing of it. DeliveryError when one did not get it."""
     tally = _Tally([], [], [])
     for target in targets:
         try:
-            tally.sent.append(f"{target.name} ({_tries(send(letter, target))})")
+            tally.sent.append(f"{target.name} ({_tries(send(letter, target, settings))})")
         except NotDelivered as error:
             tally.failed.append(f"{target.name}: {error.reason} ({_tries(error.attempts)})")
-    _say("a test", tally)
+    _conclude("a test", tally)
 
 
 def preview(letter: Letter, targets: Sequence[Target]) -> str:
@@ -128,14 +133,14 @@ def preview(letter: Letter, targets: Sequence[Target]) -> str:
     return json.dumps(shown, indent=1, ensure_ascii=True) + "\n"
 
 
-def _say(period: str, tally: _Tally) -> None:
-    """One line for what was done; an error for what was not."""
+def _conclude(period: str, tally: _Tally) -> None:
+    """Log one line for what was done; raise for what was not."""
     done = [f"posted {period} to {', '.join(tally.sent)}"] if tally.sent else []
     done += [f"{period}: {one}, nothing posted" for one in tally.passed_over]
     if done:
-        now = datetime.now(UTC)
-        stamp = f"{now:%Y-%m-%dT%H:%M:%SZ} " if console.plain() else ""
-        console.note(stamp + "; ".join(done), posted=tally.sent, passed_over=tally.passed_over)
+        # Runs from cron append this line to a file, where it has to carry its time.
+        facts = {"posted": tally.sent, "passed_over": tally.passed_over}
+        _log.info("; ".join(done), extra={"facts": facts, "stamped": True})
     if tally.failed:
         maybe = any("maybe sent" in one for one in tally.failed)
         raise DeliveryError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from streamaudit.config.loader import PostSettings
+from streamaudit.delivery.settings import PostSettings
 
 _LONGEST_S = 30.0
 _SHORTEST_TIMEOUT_S = 0.05

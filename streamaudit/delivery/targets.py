@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamaudit.config import loader
+from streamaudit.delivery.settings import PostSettings
 from streamaudit.errors import UsageError
 
 VARIABLE = "STREAMAUDIT_POST"
@@ -41,10 +41,10 @@ class Target:
         return " ".join(filter(None, (self.kind, self.host, f"#{self.digest[:6]}")))
 
 
-def targets() -> list[Target]:
+def targets(settings: PostSettings) -> list[Target]:
     """All that are configured, each once. UsageError when there is none, or for one that cannot be."""
     found: dict[str, Target] = {}
-    for address, origin in addresses():
+    for address, origin in addresses(settings):
         one = parse(address, origin)
         found.setdefault(one.digest, one)
     if not found:
@@ -52,19 +52,18 @@ def targets() -> list[Target]:
     return list(found.values())
 
 
-def addresses() -> Iterator[tuple[str, str]]:
+def addresses(settings: PostSettings) -> Iterator[tuple[str, str]]:
     """The addresses and where each stands. UsageError for a variable that is not set or a file that cannot be read."""
     if os.environ.get(VARIABLE, "").strip():
         yield from _each(os.environ[VARIABLE], f"${VARIABLE}")
         return
-    settings = loader.current()
-    for place in settings.post.targets:
+    for place in settings.targets:
         if isinstance(place, Path):
             yield from _each(_read(place), str(place))
         elif os.environ.get(place, "").strip():
             yield from _each(os.environ[place], f"${place}")
         else:
-            raise UsageError(f"{settings.origin('post.targets')}: post.targets: ${place} is not set")
+            raise UsageError(f"{settings.origin}: post.targets: ${place} is not set")
 
 
 def _each(text: str, origin: str) -> Iterator[tuple[str, str]]:

@@ -149,7 +149,7 @@ class Ingest:
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
                 diverse, same_end, skewed = for_diversity(store), shared_ends(store), ends_before_start(store)
-                look_up_prices(store, UNPRICED)
+                look_up_prices(store, UNPRICED, self._options.prices)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
                 variant = match.variant + FOR_DIVERSITY if diverse else match.variant

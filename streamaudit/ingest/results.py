@@ -6,6 +6,7 @@ from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.merge import Counts
 from streamaudit.ingest.readers.container import Reject
 from streamaudit.ingest.sources.registry import Match, Source
+from streamaudit.store.pricing.prices import PriceFile
 from streamaudit.store.store import Store
 
 _COVERAGE = """
@@ -40,6 +41,8 @@ class Options:
     max_bad_count: int | None = None
     sample_rate: float | None = None
     """Share of the calls that the exporter kept, from 0 to 1; None unknown."""
+    prices: PriceFile | None = None
+    """The user's own prices; None without a price file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,8 @@ WITH tools AS (
     WHERE NOT is_call AND operation IN ('tool', 'execute_tool') GROUP BY call_id
 ), inside AS (
     SELECT
-        above.node_id AS call_id, above.output_tokens AS outer_tokens, above.model AS outer_model, inner_call.node_id, inner_call.output_tokens,
+        above.node_id AS call_id, above.output_tokens AS outer_tokens, above.model AS outer_model, inner_call.node_id,
+        inner_call.output_tokens,
         above.model IS NOT DISTINCT FROM inner_call.model
             AND coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true)
             AS same_model,

@@ -115,8 +115,8 @@ class Database:
         with self._query_running():
             statement = self._statement(sql)
             bound = {key: (params or {})[key] for key in statement.named_parameters}
-            found = self._connection.execute(statement, bound).fetchnumpy()
-        return dict(found)
+            found: dict[str, Any] = self._connection.execute(statement, bound).fetchnumpy()
+        return found
 
     def _statement(self, sql: str) -> duckdb.Statement:
         # Parsed once: executing the text would parse it again.

@@ -7,4 +7,6 @@ PLAIN = (
 """Columns of a call."""
 CALENDAR = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 """Spans of time that a call starts in, with how each is written; weeks are ISO weeks."""
+LOOKED_UP = ("tenant", "route", "deploy", "environment", "service", "region")
+"""Dimensions that a lookup may give."""
 DIMENSIONS = (*PLAIN, *CALENDAR)

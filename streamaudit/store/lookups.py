@@ -6,14 +6,17 @@ so an edited file counts at once; ``ingest`` keeps a copy in the store for comma
 """
 
 import csv
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamaudit.cli import console
-from streamaudit.config import loader
 from streamaudit.errors import UsageError, nearest
+from streamaudit.store.dimensions import LOOKED_UP
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
+
+_log = logging.getLogger(__name__)
 
 KEY_COLUMNS = (
     "user_id", "session_id", "tenant", "service", "environment", "route", "deploy", "region", "model", "provider",
@@ -24,7 +27,16 @@ _ANY_MATCH = (
     "SELECT EXISTS (FROM store.calls SEMI JOIN (SELECT key FROM lookups WHERE field = $field) AS entries ON key = "  # noqa: S608
     + _KEY + ")"
 )  # fmt: skip
-_SET = {name: f"SET VARIABLE lookup_{name}_by = $column" for name in loader.LOOKUPS}
+_SET = {name: f"SET VARIABLE lookup_{name}_by = $column" for name in LOOKED_UP}
+
+
+@dataclass(frozen=True, slots=True)
+class LookupFile:
+    """A CSV file that fills ``field``. ``origin`` is where the configuration names it, as ``FILE:LINE``."""
+
+    field: str
+    path: Path
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +48,9 @@ class Lookup:
     values: dict[str, str]
 
 
-def read_lookups() -> list[Lookup]:
-    """The lookups of the configuration in force. UsageError with file and line for what cannot be used."""
-    return [_read(field, path) for field, path in loader.current().lookup.items()]
+def read_lookups(files: Sequence[LookupFile]) -> list[Lookup]:
+    """Read the files of ``[lookup]``. UsageError with file and line for what cannot be used."""
+    return [_read(file) for file in files]
 
 
 def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
@@ -59,13 +71,13 @@ def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
     store.stale = True
 
 
-def say_unmatched(store: Store, lookups: list[Lookup]) -> None:
-    """On standard error: the lookups of the configuration of which no call has a key."""
+def log_unmatched(store: Store, lookups: list[Lookup]) -> None:
+    """Log the lookups of the configuration of which no call has a key."""
     if not lookups or not store.one("SELECT EXISTS (FROM store.calls)")[0]:
         return
     for lookup in lookups:
         if not store.one(_ANY_MATCH, {"field": lookup.field, "column": lookup.key_column})[0]:
-            console.note(f"lookup.{lookup.field}: no call has a {lookup.key_column} of the file, so it fills nothing")
+            _log.info(f"lookup.{lookup.field}: no call has a {lookup.key_column} of the file, so it fills nothing")
 
 
 def keep_lookups(store: Store, lookups: list[Lookup]) -> None:
@@ -88,11 +100,11 @@ def _insert(store: Store, into: str, lookup: Lookup) -> None:
     )  # fmt: skip
 
 
-def _read(field: str, path: Path) -> Lookup:
-    where = loader.current().origin(f"lookup.{field}")
+def _read(file: LookupFile) -> Lookup:
+    field, path, where = file.field, file.path, file.origin
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if any(row)]
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            rows = [(number, row) for number, row in enumerate(csv.reader(text), start=1) if any(row)]
     except OSError as error:
         raise UsageError(f"{where}: lookup.{field}: cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error):

@@ -6,14 +6,23 @@ configuration goes before it.
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
-from streamaudit.config import loader
 from streamaudit.store.package_files import package_text
 
 STOP_DELAY_MS = 2000.0
 """How long a provider that stops is assumed to go on generating, where the call itself does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOverrides:
+    """What a team states about its providers: stops, runs_on or contested by name, and how many milliseconds a provider
+    that stops is assumed to go on."""
+
+    on_disconnect: Mapping[str, str] = field(default_factory=dict)
+    stop_delay_ms: float = STOP_DELAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,9 @@ def table() -> tuple[Provider, ...]:
     )  # fmt: skip
 
 
-def behaviours(spelled: list[str]) -> dict[str, str]:
-    """What each provider does, by its spelling in the traces; one that nobody knows is left out."""
-    own = {_key(name): behaviour for name, behaviour in loader.current().providers.items()}
+def behaviours(spelled: list[str], overrides: ProviderOverrides | None = None) -> dict[str, str]:
+    """Return what each provider does, by its spelling in the traces; an unknown provider is left out."""
+    own = {_key(name): behaviour for name, behaviour in overrides.on_disconnect.items()} if overrides else {}
     known = {_key(word): one.on_disconnect for one in table() for word in (one.name, *one.spellings)}
     found = {}
     for name in spelled:
@@ -55,12 +64,6 @@ def behaviours(spelled: list[str]) -> dict[str, str]:
                 found[name] = behaviour
                 break
     return found
-
-
-def stop_delay_ms() -> float:
-    """How long a provider that stops is assumed to go on, in milliseconds."""
-    configured = loader.current().stop_delay_ms
-    return STOP_DELAY_MS if configured is None else configured
 
 
 def _key(spelling: str) -> str:

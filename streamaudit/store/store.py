@@ -17,6 +17,7 @@ from streamaudit.errors import InputError, StoreError, StreamauditError
 from streamaudit.store.connection import Database
 from streamaudit.store.duckdb_errors import NO_SPACE
 from streamaudit.store.package_files import package_text
+from streamaudit.store.providers import ProviderOverrides
 
 SCHEMA_VERSION = 5
 FOR_DIVERSITY = ", kept for diversity"
@@ -29,8 +30,13 @@ _PATIENCE_S = 60.0
 class Store(Database):
     """A connection to one store."""
 
-    def __init__(self, path: Path | None, *, writable: bool, memory_limit: str | None = None) -> None:
+    def __init__(
+        self, path: Path | None, *, writable: bool, memory_limit: str | None = None,
+        providers: ProviderOverrides | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(path, memory_limit)
+        self.providers = providers or ProviderOverrides()
+        """What is assumed of providers when a tax is valued."""
         self.stale = True
         """Whether what is derived from the calls (``vocabulary.refresh``) has yet to be brought up to date."""
         self._wait_s: float = 0.0
@@ -38,9 +44,9 @@ class Store(Database):
         self.writable = writable
 
     @classmethod
-    def in_memory(cls, *, memory_limit: str | None = None) -> "Store":
+    def in_memory(cls, *, memory_limit: str | None = None, providers: ProviderOverrides | None = None) -> "Store":
         """An empty store that vanishes with the process."""
-        store = cls(None, writable=True, memory_limit=memory_limit)
+        store = cls(None, writable=True, memory_limit=memory_limit, providers=providers)
         store.run("ATTACH ':memory:' AS store")
         store._create_schema()
         store._define_vocabulary()
@@ -56,11 +62,13 @@ class Store(Database):
         wait_s: float = 0.0,
         on_wait: Callable[[str], None] | None = None,
         memory_limit: str | None = None,
+        providers: ProviderOverrides | None = None,
     ) -> "Store":
         """Open a store file; a missing one is created when writing and a StoreError-free InputError when reading.
 
         Waits up to ``wait_s`` seconds while another process holds it, telling ``on_wait`` once who does. A store of an
-        older version is upgraded in place, for which even a reader writes once. ``memory_limit`` None is the default.
+        older version is upgraded in place, for which even a reader writes once. ``memory_limit`` None is the default;
+        ``providers`` is what the configuration states about them.
         Raises StoreError when it stays busy, is not a store, or was written by a newer streamaudit.
         """
         try:
@@ -73,7 +81,7 @@ class Store(Database):
         if new and not (write and create):
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
         _refuse_other_files(path)
-        store = cls(path, writable=write, memory_limit=memory_limit)
+        store = cls(path, writable=write, memory_limit=memory_limit, providers=providers)
         store._wait_s, store._on_wait = wait_s, on_wait
         try:
             store._attach(wait_s)

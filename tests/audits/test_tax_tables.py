@@ -72,7 +72,7 @@ def test_stopping_saves_what_came_after_the_cancel(store: Store, tmp_path: Path)
     assert rows["groq", "/c"]["open_calls"] == 1
 
 
-def test_the_configuration_goes_before_the_table(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configuration_goes_before_the_table(store: Store, tmp_path: Path) -> None:
     """What a team knows of its providers, and how long they take to stop, moves bounds and no exact figure."""
     records = [
         cancelled(
@@ -85,7 +85,7 @@ def test_the_configuration_goes_before_the_table(store: Store, tmp_path: Path, m
     ingest(store, write_lines(tmp_path / "calls.jsonl", records))
     assert [calls(store)[name]["tax_high"] for name in ("bounded", "exact")] == [None, 95]
     (tmp_path / "streamaudit.toml").write_text('stop_delay = "1s"\n[providers]\nGroq = "stops"\n')
-    monkeypatch.setattr(loader, "_in_force", loader.load(tmp_path / "streamaudit.toml"))
+    store.providers = loader.load(tmp_path / "streamaudit.toml").provider_overrides()
     store.stale = True
     # 20 delivered, at most 20 more in the second that stopping takes, and one in flight
     assert [calls(store)[name]["tax_high"] for name in ("bounded", "exact")] == [41, 95]

@@ -8,16 +8,17 @@ import pytest
 from apprise.plugins.discord import NotifyDiscord
 from apprise.plugins.slack import NotifySlack
 
-from streamaudit.config import loader
 from streamaudit.delivery.ledger import Ledger, Subject
 from streamaudit.delivery.message import Letter
+from streamaudit.delivery.settings import PostSettings
 from streamaudit.report.model import Column, Interval, Report, Table
 from streamaudit.report.render._message import Post
 from streamaudit.store.store import Store
 from tests.delivery import servers
 
 TOKENS = ("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7")
-QUICK = loader.PostSettings(attempts=4, first_wait_s=0.01, give_up_after_s=5, timeout_s=2)
+QUICK = PostSettings(attempts=4, first_wait_s=0.01, give_up_after_s=5, timeout_s=2)
+"""Waits that are no wait."""
 HOSTILE = (
     "<!channel>", "<@U123>", "<!here|x>", "@everyone", "@here", "<at>Ann</at>", "[free](https://evil.example/x)",
     "https://evil.example/?a=1&b=2", "www.evil.example", "mailto:a@evil.example", "a\nBcc: x@evil.example",
@@ -42,14 +43,6 @@ def with_link(letter: Letter) -> Letter:
     """The same with an address of the whole report."""
     url = "https://reports.example/w?a=1&b=2"
     return replace(letter, report_url=url, post=replace(letter.post, footer=f"all of it: {url}"))
-
-
-@pytest.fixture(autouse=True)
-def _quick() -> Iterator[None]:
-    """Waits that are no wait."""
-    loader.use(loader.Settings(post=QUICK))
-    yield
-    loader.use(loader.Settings())
 
 
 @pytest.fixture

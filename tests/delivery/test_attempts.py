@@ -9,10 +9,10 @@ from email.utils import format_datetime
 
 import pytest
 
-from streamaudit.config import loader
 from streamaudit.delivery.deliver import send
 from streamaudit.delivery.message import Letter
 from streamaudit.delivery.retry import NotDelivered, attempt_until, seconds_asked
+from streamaudit.delivery.settings import PostSettings
 from streamaudit.delivery.targets import parse
 from tests.delivery import servers
 from tests.delivery.conftest import QUICK, TOKENS
@@ -21,9 +21,9 @@ from tests.delivery.servers import Answer, Hook, Mailbox
 SLACK = f"https://hooks.slack.com/services/{'/'.join(TOKENS)}"
 
 
-def failure(letter: Letter, address: str) -> NotDelivered:
+def failure(letter: Letter, address: str, settings: PostSettings = QUICK) -> NotDelivered:
     with pytest.raises(NotDelivered) as caught:
-        send(letter, parse(address, "here"))
+        send(letter, parse(address, "here"), settings)
     return caught.value
 
 
@@ -31,7 +31,7 @@ def test_each_service_gets_it_where_it_belongs(redirected: Hook, letter: Letter)
     """The path and what it carries are those that the service's own address has."""
     host = f"127.0.0.1:{redirected.port}"
     for address in (SLACK, "discord://123456/abc-DEF?thread=77", f"json://bob:pw@{host}/in/x?+X-Key=k&-q=1"):
-        assert send(letter, parse(address, "here")) == 1
+        assert send(letter, parse(address, "here"), QUICK) == 1
     slack, discord, hook = redirected.requests
     assert slack.path == f"/services/{'/'.join(TOKENS)}" and slack.json["blocks"][0]["type"] == "header"
     assert discord.path == "/api/webhooks/123456/abc-DEF?thread_id=77"
@@ -48,7 +48,7 @@ def test_a_workflow_of_teams_gets_a_card_over_tls(letter: Letter) -> None:
         address = f"workflows://127.0.0.1:{hook.port}/wf-1/s1g-nature"
         refused = failure(letter, address)
         assert "certificate" in refused.reason and refused.attempts == 1 and hook.requests == []
-        assert send(letter, parse(f"{address}?verify=no", "here")) == 1
+        assert send(letter, parse(f"{address}?verify=no", "here"), QUICK) == 1
     (got,) = hook.requests
     assert got.path.startswith("/workflows/wf-1/triggers/manual/paths/invoke?")
     assert "sig=s1g-nature" in got.path
@@ -58,7 +58,7 @@ def test_a_workflow_of_teams_gets_a_card_over_tls(letter: Letter) -> None:
 def test_mail_goes_to_every_recipient(mailbox: Mailbox, letter: Letter) -> None:
     """A message each, plain text, the title as its subject; no name adds a header."""
     address = f"mailto://127.0.0.1:{mailbox.port}?from=bot@example.org&to=a@example.org,b@example.org&cc=c@example.org"
-    assert send(letter, parse(address, "here")) == 1
+    assert send(letter, parse(address, "here"), QUICK) == 1
     assert [rcpt for rcpt, _ in mailbox.messages] == [
         ["a@example.org", "c@example.org"], ["b@example.org", "c@example.org"],
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def test_a_passing_refusal_of_mail_is_tried_again_and_nobody_gets_it_twice(mailb
     """Greylisting: the second recipient is deferred once; the first one has it already."""
     mailbox.script = ["250 OK", "451 4.7.1 try later"]
     address = f"mailto://127.0.0.1:{mailbox.port}?from=bot@example.org&to=a@example.org,b@example.org"
-    assert send(letter, parse(address, "here")) == 2
+    assert send(letter, parse(address, "here"), QUICK) == 2
     assert [rcpt for rcpt, _ in mailbox.messages] == [["b@example.org"]]
 
 
@@ -94,7 +94,7 @@ def test_too_many_requests_waits_as_long_as_asked(redirected: Hook, letter: Lett
     """429 with Retry-After, then 200: two attempts, the second no sooner than was asked for."""
     redirected.script = [Answer(429, {"Retry-After": "0.4"})]
     begun = time.monotonic()
-    assert send(letter, parse(SLACK, "here")) == 2
+    assert send(letter, parse(SLACK, "here"), QUICK) == 2
     assert time.monotonic() - begun >= 0.4
     assert len(redirected.requests) == 2
 
@@ -107,7 +107,7 @@ def test_a_wait_beyond_all_patience_is_not_begun(redirected: Hook, letter: Lette
 
 def test_a_server_that_fails_is_tried_again(redirected: Hook, letter: Letter) -> None:
     redirected.script = [Answer(500), Answer(502), Answer(503)]
-    assert send(letter, parse(SLACK, "here")) == 4
+    assert send(letter, parse(SLACK, "here"), QUICK) == 4
     redirected.script = [Answer(500)] * 9
     refused = failure(letter, SLACK)
     assert (refused.attempts, refused.reason) == (QUICK.attempts, "500 Internal Server Error")
@@ -135,24 +135,23 @@ def test_another_address_is_not_followed(redirected: Hook, letter: Letter) -> No
 
 
 def test_no_answer_in_time_is_tried_again(redirected: Hook, letter: Letter) -> None:
-    loader.use(loader.Settings(post=replace(QUICK, timeout_s=0.2)))
     redirected.script = [Answer(late_s=1.0)]
-    assert send(letter, parse(SLACK, "here")) == 2
+    assert send(letter, parse(SLACK, "here"), replace(QUICK, timeout_s=0.2)) == 2
 
 
 def test_a_mail_server_that_says_nothing_is_given_up(letter: Letter) -> None:
     """It accepts the connection and never greets."""
-    loader.use(loader.Settings(post=replace(QUICK, timeout_s=0.1, attempts=2)))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        refused = failure(letter, f"mailto://127.0.0.1:{port}?from=a@example.org&to=b@example.org")
+        address = f"mailto://127.0.0.1:{port}?from=a@example.org&to=b@example.org"
+        refused = failure(letter, address, replace(QUICK, timeout_s=0.1, attempts=2))
     assert (refused.reason, refused.attempts) == ("no answer within 0.1 s", 2)
 
 
 def test_another_service_is_sent_to_by_apprise(hook: Hook, letter: Letter) -> None:
     """Title and text go out as apprise sends them; its refusal is said."""
     address = f"xml://127.0.0.1:{hook.port}/in"
-    assert send(letter, parse(address, "here")) == 1
+    assert send(letter, parse(address, "here"), QUICK) == 1
     assert b"week 47 &amp;lt;!here" in hook.requests[0].body
     hook.script = [Answer(400)]
     assert failure(letter, address).reason == "not accepted"
@@ -168,13 +167,13 @@ def test_waits_double_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     random.seed(1)
     with pytest.raises(NotDelivered) as caught:
-        attempt_until(loader.PostSettings(attempts=8, first_wait_s=1, give_up_after_s=1000), fail)
+        attempt_until(PostSettings(attempts=8, first_wait_s=1, give_up_after_s=1000), fail)
     assert caught.value.attempts == 8
     for wait, longest in zip(waits, (1, 2, 4, 8, 16, 30, 30), strict=True):
         assert longest / 2 <= wait <= longest
     waits.clear()
     with pytest.raises(NotDelivered) as caught:
-        attempt_until(loader.PostSettings(attempts=8, first_wait_s=10, give_up_after_s=9), fail)
+        attempt_until(PostSettings(attempts=8, first_wait_s=10, give_up_after_s=9), fail)
     assert caught.value.attempts <= 2
 
 
@@ -185,7 +184,7 @@ def test_a_time_out_never_outlasts_the_whole(letter: Letter) -> None:
     def note(timeout_s: float) -> None:
         given.append(timeout_s)
 
-    attempt_until(loader.PostSettings(give_up_after_s=3, timeout_s=10), note)
+    attempt_until(PostSettings(give_up_after_s=3, timeout_s=10), note)
     assert given[0] <= 3
 
 

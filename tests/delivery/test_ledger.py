@@ -15,6 +15,7 @@ from streamaudit.delivery.targets import Target, parse
 from streamaudit.errors import DeliveryError, StoreError
 from streamaudit.store.store import Store
 from tests.delivery import servers
+from tests.delivery.conftest import QUICK
 from tests.delivery.servers import Answer, Hook
 
 Ledgers = Callable[..., Ledger]
@@ -34,16 +35,16 @@ def test_a_second_run_posts_nothing(
     hook: Hook, letter: Letter, target: Target, ledger: Ledgers, store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It says since when the target has it; another period, another target and --resend are other posts."""
-    deliver(letter, [target], ledger())
+    deliver(letter, [target], ledger(), QUICK)
     assert rows(store) == [("2026-W47", "json", "sent", 1)]
     capsys.readouterr()
-    deliver(letter, [target], ledger())
+    deliver(letter, [target], ledger(), QUICK)
     said = capsys.readouterr().err
     assert f"{target.name} has had it since 20" in said and said.count("\n") == 1
     assert len(hook.requests) == 1
-    deliver(letter, [target], ledger("2026-W48"))
-    deliver(letter, [parse(f"json://127.0.0.1:{hook.port}/two", "here")], ledger())
-    deliver(letter, [target], ledger(), resend=True)
+    deliver(letter, [target], ledger("2026-W48"), QUICK)
+    deliver(letter, [parse(f"json://127.0.0.1:{hook.port}/two", "here")], ledger(), QUICK)
+    deliver(letter, [target], ledger(), QUICK, resend=True)
     assert [one.path for one in hook.requests] == ["/one", "/one", "/two", "/one"]
 
 
@@ -53,31 +54,31 @@ def test_one_target_that_fails_does_not_stop_the_others(
     """The error names it; the next run posts to it alone."""
     dead = parse(f"json://127.0.0.1:{servers.free_port()}/x", "here")
     with pytest.raises(DeliveryError) as caught:
-        deliver(letter, [dead, target], ledger())
+        deliver(letter, [dead, target], ledger(), QUICK)
     assert caught.value.message == f"not delivered: {dead.name}: connection refused (4 attempts)"
     assert f"posted 2026-W47 to {target.name} (1 attempt)" in capsys.readouterr().err
     assert sorted(rows(store)) == [("2026-W47", "json", "failed", 4), ("2026-W47", "json", "sent", 1)]
     with pytest.raises(DeliveryError):
-        deliver(letter, [dead, target], ledger())
+        deliver(letter, [dead, target], ledger(), QUICK)
     assert len(hook.requests) == 1
 
 
 def test_a_failed_post_is_tried_by_the_next_run(hook: Hook, letter: Letter, target: Target, ledger: Ledgers) -> None:
     hook.script = [Answer(404)]
     with pytest.raises(DeliveryError, match="404 Not Found"):
-        deliver(letter, [target], ledger())
-    deliver(letter, [target], ledger())
+        deliver(letter, [target], ledger(), QUICK)
+    deliver(letter, [target], ledger(), QUICK)
     assert len(hook.requests) == 2
 
 
 def test_a_failed_resend_does_not_forget_what_was_sent(
     hook: Hook, letter: Letter, target: Target, ledger: Ledgers
 ) -> None:
-    deliver(letter, [target], ledger())
+    deliver(letter, [target], ledger(), QUICK)
     hook.script = [Answer(400)]
     with pytest.raises(DeliveryError):
-        deliver(letter, [target], ledger(), resend=True)
-    deliver(letter, [target], ledger())
+        deliver(letter, [target], ledger(), QUICK, resend=True)
+    deliver(letter, [target], ledger(), QUICK)
     assert len(hook.requests) == 2
 
 
@@ -88,11 +89,11 @@ def test_what_was_begun_and_not_ended_is_maybe_sent(
     ledger().begin(target.digest, target.kind, lambda _: True)
     for _ in range(2):
         with pytest.raises(DeliveryError, match="maybe sent: a run that began at 20") as caught:
-            deliver(letter, [target], ledger())
+            deliver(letter, [target], ledger(), QUICK)
         assert "--resend" in str(caught.value.hint)
     assert hook.requests == []
-    deliver(letter, [target], ledger(), resend=True)
-    deliver(letter, [target], ledger())
+    deliver(letter, [target], ledger(), QUICK, resend=True)
+    deliver(letter, [target], ledger(), QUICK)
     assert len(hook.requests) == 1
     assert [state for _, _, state, _ in rows(store)] == ["pending", "sent"]
 
@@ -102,13 +103,13 @@ def test_only_on_change_posts_what_is_news(
 ) -> None:
     """Compared with the last message that this target got, of whatever period; one that failed was none."""
     for period, content in (("W1", "a"), ("W2", "a"), ("W3", "b"), ("W4", "b"), ("W5", "a")):
-        deliver(letter, [target], ledger(period, content), only_on_change=True)
+        deliver(letter, [target], ledger(period, content), QUICK, only_on_change=True)
     assert len(hook.requests) == 3
     assert f"W4: {target.name} has the same of W3, nothing posted" in capsys.readouterr().err
     hook.script = [Answer(400)]
     with pytest.raises(DeliveryError):
-        deliver(letter, [target], ledger("W6", "c"), only_on_change=True)
-    deliver(letter, [target], ledger("W7", "c"), only_on_change=True)
+        deliver(letter, [target], ledger("W6", "c"), QUICK, only_on_change=True)
+    deliver(letter, [target], ledger("W7", "c"), QUICK, only_on_change=True)
     assert len(hook.requests) == 5
 
 
@@ -120,7 +121,7 @@ def test_a_busy_store_stops_everything_before_a_post(
     with Store.open(store, write=True) as opened:
         opened.run("UPDATE store.meta SET value = '99' WHERE key = 'schema_version'")
     with pytest.raises(StoreError):
-        deliver(letter, [target], ledger())
+        deliver(letter, [target], ledger(), QUICK)
     assert hook.requests == []
 
 
@@ -129,7 +130,7 @@ def test_the_store_is_free_while_something_is_posted(
 ) -> None:
     """The row is there before the request, and others may read and write meanwhile."""
     hook.script = [Answer(late_s=0.5)]
-    posting = threading.Thread(target=deliver, args=(letter, [target], ledger()))
+    posting = threading.Thread(target=deliver, args=(letter, [target], ledger(), QUICK))
     posting.start()
     while not hook.requests:
         pass
@@ -153,7 +154,7 @@ def test_the_line_in_a_log_of_objects_has_the_targets_apart(
 
     console.configure(form="json")
     try:
-        deliver(letter, [target], ledger())
+        deliver(letter, [target], ledger(), QUICK)
     finally:
         console.configure()
     (line,) = capsys.readouterr().err.splitlines()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamaudit.config import loader
+from streamaudit.delivery.settings import PostSettings
 from streamaudit.delivery.targets import addresses, parse, targets
 from streamaudit.errors import UsageError
 
@@ -21,22 +22,22 @@ def test_addresses_are_parted_by_spaces_and_commas(monkeypatch: pytest.MonkeyPat
     """A comma within an address is part of it."""
     mail = "mailto://h.example?from=a@x.org&to=b@x.org,c@x.org"
     monkeypatch.setenv("STREAMAUDIT_POST", f" {SLACK},{mail}\n json://h/x , {SLACK}")
-    assert [address for address, _ in addresses()] == [SLACK, mail, "json://h/x", SLACK]
-    assert [one.kind for one in targets()] == ["slack", "mail", "json"]
+    assert [address for address, _ in addresses(PostSettings())] == [SLACK, mail, "json://h/x", SLACK]
+    assert [one.kind for one in targets(PostSettings())] == ["slack", "mail", "json"]
 
 
 def test_the_configuration_names_files_and_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files beside it, comments in them skipped; the variable of the environment goes before them all."""
     (tmp_path / "post.url").write_text(f"# the team's channel\n{SLACK}\n\njson://h/two\n")
     (tmp_path / "streamaudit.toml").write_text('[post]\ntargets = ["post.url", "$OTHER"]\nattempts = 2\n')
-    loader.use(loader.load(tmp_path / "streamaudit.toml"))
+    settings = loader.load(tmp_path / "streamaudit.toml").post
     with pytest.raises(UsageError, match=r"streamaudit.toml:2: post.targets: \$OTHER is not set"):
-        targets()
+        targets(settings)
     monkeypatch.setenv("OTHER", "discord://123/abc")
-    assert [one.kind for one in targets()] == ["slack", "json", "discord"]
+    assert [one.kind for one in targets(settings)] == ["slack", "json", "discord"]
     monkeypatch.setenv("STREAMAUDIT_POST", "json://h/three")
-    assert [one.kind for one in targets()] == ["json"]
-    assert loader.current().post.attempts == 2
+    assert [one.kind for one in targets(settings)] == ["json"]
+    assert settings.attempts == 2
 
 
 def test_an_address_in_the_configuration_is_refused_and_not_repeated(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_what_is_not_understood_is_said_without_saying_it(address: str, capfd: p
 
 def test_nowhere_to_post_to_says_where_to_put_it() -> None:
     with pytest.raises(UsageError, match="nowhere to post to") as caught:
-        targets()
+        targets(PostSettings())
     assert "$STREAMAUDIT_POST" in str(caught.value.hint)
 
 

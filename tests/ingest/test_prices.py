@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit.config import loader
 from streamaudit.errors import UsageError
-from streamaudit.store.pricing.prices import own_prices
+from streamaudit.store.pricing.prices import PriceFile, own_prices
 from streamaudit.store.pricing.reprice import reprice
 from streamaudit.store.store import Store
 from tests.support import Record, calls, ingest, raw_call, rows_of, write_lines
@@ -22,13 +21,11 @@ gpt-4o,aws.bedrock,,6,,60
 
 
 @pytest.fixture
-def prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The price file, configured."""
+def prices(tmp_path: Path) -> PriceFile:
+    """The price file."""
     path = tmp_path / "prices.csv"
     path.write_text(FILE)
-    (tmp_path / "streamaudit.toml").write_text('prices = "prices.csv"\n')
-    monkeypatch.setattr(loader, "_in_force", loader.load(tmp_path / "streamaudit.toml"))
-    return path
+    return PriceFile(path, "streamaudit.toml:1")
 
 
 RECORDS: dict[str, tuple[Record, float]] = {
@@ -60,23 +57,20 @@ def costs(store: Store) -> dict[str, float]:
     return {name: call["cost_usd"] for name, call in calls(store).items()}
 
 
-def test_own_prices_go_before_the_packages(prices: Path, tmp_path: Path, store: Store) -> None:
+def test_own_prices_go_before_the_packages(prices: PriceFile, tmp_path: Path, store: Store) -> None:
     """By date, and one that names the provider before one that does not; a reported cost stays."""
-    ingest(store, write_lines(tmp_path / "a.jsonl", records()))
+    ingest(store, write_lines(tmp_path / "a.jsonl", records()), prices=prices)
     assert costs(store) == {name: pytest.approx(cost) for name, (_, cost) in RECORDS.items()}
 
 
-def test_stored_calls_can_be_priced_anew(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_stored_calls_can_be_repriced(tmp_path: Path, store: Store, prices: PriceFile) -> None:
     """It gives what ingesting with the file would have given, and doing it twice changes nothing."""
     ingest(store, write_lines(tmp_path / "a.jsonl", records()))
     assert calls(store)["unlisted"]["cost_usd"] is None
-    request.getfixturevalue("prices")
-    assert reprice(store) == len(RECORDS)
-    assert reprice(store) == 0
+    assert reprice(store, prices) == len(RECORDS)
+    assert reprice(store, prices) == 0
     with Store.in_memory() as fresh:
-        ingest(fresh, write_lines(tmp_path / "b.jsonl", records()))
+        ingest(fresh, write_lines(tmp_path / "b.jsonl", records()), prices=prices)
         again = unreported(fresh)
     assert unreported(store) == again
     assert costs(store)["reported"] == 7.0
@@ -135,14 +129,14 @@ def test_repricing_gives_what_reading_again_gives(store: Store, prices: Path, tm
         ("model,input_usd_per_mtok,output_usd_per_mtok,since\na,1,2,soon\n", 2),
     ],
 )
-def test_a_wrong_price_names_its_line(prices: Path, text: str, line: int) -> None:
-    prices.write_text(text)
+def test_a_wrong_price_names_its_line(prices: PriceFile, text: str, line: int) -> None:
+    prices.path.write_text(text)
     with pytest.raises(UsageError, match=f"prices.csv:{line}: "):
-        own_prices()
+        own_prices(prices)
 
 
-def test_a_price_file_may_part_its_columns_by_semicolons(prices: Path) -> None:
+def test_a_price_file_may_part_its_columns_by_semicolons(prices: PriceFile) -> None:
     """As a spreadsheet writes it where the comma is a decimal sign; numbers keep their point."""
-    plain = own_prices()
-    prices.write_text(FILE.replace(",", ";"))
-    assert own_prices() == plain
+    plain = own_prices(prices)
+    prices.path.write_text(FILE.replace(",", ";"))
+    assert own_prices(prices) == plain

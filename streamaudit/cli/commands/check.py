@@ -14,15 +14,14 @@ def command(*, on_insufficient: OnInsufficient = "warn", window: Window, writing
     from streamaudit.audits.check import evaluate, report
     from streamaudit.cli.output import tops
     from streamaudit.cli.runner import asked, opened, written
-    from streamaudit.config import loader
     from streamaudit.errors import EXIT_GATE_FAILED
     from streamaudit.report.redact import alias
 
     parse_on_insufficient(on_insufficient)
-    checks = loader.current().checks
+    checks = inputs.settings.checks
     if not checks:
         raise UsageError(
-            f"{loader.current().path or 'there is no configuration file'}: no threshold to check",
+            f"{inputs.settings.path or 'there is no configuration file'}: no threshold to check",
             'add one to streamaudit.toml: [[check]] metric = "ttft_ms" expect = "p(95)<800"',
         )
     scope, output, hide = window.scope(), writing.checked(), writing.redacted()

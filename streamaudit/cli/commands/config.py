@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from streamaudit.cli.options import Access, Writing, expanded
-from streamaudit.config import loader
+from streamaudit.config.loader import POST_TIMES, TABLES
+from streamaudit.config.settings import OPTIONS, Settings
 from streamaudit.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -38,21 +39,19 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
         Column("from", None, "option, environment, file and line, or default"),
     )
     table = Table("settings", columns, tuple(_rows(context, access, writing)))
-    report = Report("configuration", NO_WINDOW, (table,), notes=tuple(_missing()))
+    report = Report("configuration", NO_WINDOW, (table,), notes=tuple(_missing(access.settings)))
     write(dict.fromkeys(tops(output), report), output)
     return EXIT_OK
 
 
 def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tuple[str, str | None, str]]":
-    from streamaudit.store.providers import stop_delay_ms
-
-    settings = loader.current()
+    settings = access.settings
     given = {"wait": access.wait, "memory_limit": access.memory_limit, "color": writing.color}
     rows: list[tuple[str, str | None, str]] = [
         ("configuration", str(settings.path) if settings.path else None, "found" if settings.path else "no file"),
         ("db", str(access.path()), access.origin()),
     ]
-    for name, default in loader.OPTIONS.items():
+    for name, default in OPTIONS.items():
         source = context.get_parameter_source(name)
         value = given.get(name, settings.options.get(name, default))
         origin = {"COMMANDLINE": f"--{name.replace('_', '-')}", "ENVIRONMENT": f"$STREAMAUDIT_{name.upper()}"}.get(
@@ -63,7 +62,7 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         rows.append((name, None if value is None else str(value), origin))
     prices, delay = settings.prices, "default" if settings.stop_delay_ms is None else settings.origin("stop_delay")
     rows.append(("prices", str(prices) if prices else None, settings.origin("prices") if prices else "default"))
-    rows.append(("stop_delay", f"{stop_delay_ms() / 1000:g}s", delay))
+    rows.append(("stop_delay", f"{settings.provider_overrides().stop_delay_ms / 1000:g}s", delay))
     for column, paths in settings.fields.items():
         rows.append((f"fields.{column}", " or ".join(paths), settings.origin(f"fields.{column}")))
     for name, path in settings.lookup.items():
@@ -76,35 +75,33 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         rows.append((f"providers.{name}", behaviour, settings.origin(f"providers.{name}")))
     for name, address in settings.links.items():
         rows.append((f"links.{name}", re.sub(r"//[^/@]*@", "//****@", address), settings.origin(f"links.{name}")))
-    rows += _post_rows()
+    rows += _post_rows(settings)
     rows += [(f"check.{number}", check.describe(), check.origin) for number, check in enumerate(settings.checks, 1)]
     shown = {name.partition(".")[0] for name, *_ in rows}
-    rows += [(name, None, "default") for name in loader.TABLES if name not in shown and name != "thresholds"]
+    rows += [(name, None, "default") for name in TABLES if name not in shown and name != "thresholds"]
     return rows
 
 
-def _post_rows() -> "Iterator[tuple[str, str | None, str]]":
+def _post_rows(settings: Settings) -> "Iterator[tuple[str, str | None, str]]":
     """Where summaries are posted: of an address only what a log may show."""
     from streamaudit.delivery.targets import VARIABLE, addresses, parse
 
-    settings = loader.current()
     if os.environ.get(VARIABLE, "").strip() or settings.post.targets:
         try:
-            for address, origin in addresses():
+            for address, origin in addresses(settings.post):
                 yield "post.targets", parse(address, origin).name, origin
         except UsageError as error:
             yield "post.targets", f"not usable: {error.message}", settings.origin("post.targets")
-    for name in ("attempts", *loader.POST_TIMES):
+    for name in ("attempts", *POST_TIMES):
         if f"post.{name}" in settings.lines:
             value = getattr(settings.post, name if name == "attempts" else f"{name}_s")
             yield f"post.{name}", f"{value:g}" + ("" if name == "attempts" else "s"), settings.origin(f"post.{name}")
 
 
-def _missing() -> "Iterator[Note]":
+def _missing(settings: Settings) -> "Iterator[Note]":
     """The files that the configuration names and that are not there."""
     from streamaudit.report.model import Note
 
-    settings = loader.current()
     named = {"prices": settings.prices, **{f"lookup.{name}": path for name, path in settings.lookup.items()}}
     for name, path in named.items():
         if path is not None and not path.is_file():

@@ -26,12 +26,11 @@ def command(
     from streamaudit.audits.explain.report import run
     from streamaudit.cli.output import tops
     from streamaudit.cli.runner import opened, written
-    from streamaudit.config import loader
     from streamaudit.ingest.sources.registry import discover
     from streamaudit.report.redact import redacted
 
     formats = discover()
-    links = loader.current().links
+    links = inputs.settings.links
 
     def link(form: str, trace_id: str, found_id: str) -> str | None:
         known = form in links and form in formats

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from streamaudit.cli.options import LogFormat, MapField, MemoryLimit, Quiet, Verbose, Writing, mapping
+from streamaudit.config.settings import Settings
 from streamaudit.errors import EXIT_OK, InputError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def command(
         list[str], typer.Argument(metavar="FILE...", help="Files, globs, folders, or - for standard input.")
     ],
     writing: Writing,
+    settings: Settings,
     role: Annotated[
         Optional[str],
         typer.Option("--for", metavar="FIELD", help="Only the candidates for this field, such as tenant, best first."),
@@ -51,7 +53,7 @@ def command(
             f"--for {role}: there is no such field" + (f", did you mean {close}?" if close else ""),
             "fields: " + ", ".join(MAPPABLE),
         )
-    most, mapped, output, hidden = _number(records), mapping(map_), writing.checked(), writing.redacted()
+    most, mapped, output, hidden = _number(records), mapping(map_, settings), writing.checked(), writing.redacted()
     console.configure(quiet=quiet, verbose=verbose, form=log_format)
     with Reader() as reader, Store.in_memory(memory_limit=memory("--memory-limit", memory_limit)) as store:
         groups = _by_format(reader, paths)

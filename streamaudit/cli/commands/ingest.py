@@ -74,7 +74,7 @@ def command(
     from streamaudit.ingest.readers.reader import Reader, expand
     from streamaudit.ingest.readers.remote import is_remote
     from streamaudit.ingest.results import Options, coverage
-    from streamaudit.store.lookups import apply_lookups, keep_lookups, read_lookups, say_unmatched
+    from streamaudit.store.lookups import apply_lookups, keep_lookups, log_unmatched, read_lookups
 
     if on and not evidence:
         raise UsageError("--on is for --evidence", "streamaudit ingest rendered.csv --evidence --on request_id")
@@ -90,14 +90,16 @@ def command(
         raise UsageError(f"--source {source}: letters, digits, . _ : and -, up to 64 of them")
     if sample_rate is not None and not 0 < sample_rate <= 1:
         raise UsageError(f"--sample-rate {sample_rate}: expected a share above 0 and up to 1, such as 0.1")
-    options = Options(mapping(map_), source, force, share, count, sample_rate)
+    options = Options(
+        mapping(map_, access.settings), source, force, share, count, sample_rate, access.settings.price_file()
+    )
     access.speak()
     if watch:
         if dry_run or rejects is not None or since or any(path == "-" or is_remote(path) for path in paths):
             raise UsageError("--watch is for files and folders, without --dry-run, --since and --rejects")
         return _watch(paths, every, options, access)
     show = ingest_summary.Progress(progress)
-    lookups = read_lookups()
+    lookups = read_lookups(access.settings.lookup_files())
     files = _chosen(expand(paths), since)
     path = access.path()
     if rejects is not None:
@@ -112,7 +114,7 @@ def command(
                 ingest_summary.result(outcome)
         keep_lookups(store, lookups)
         apply_lookups(store, lookups)
-        say_unmatched(store, lookups)
+        log_unmatched(store, lookups)
         loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
         found = coverage(store, loads)
     if rejects is not None:
@@ -172,7 +174,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
     from streamaudit.store.lookups import apply_lookups, keep_lookups, read_lookups
 
     every_s = max(seconds("--every", every), 0.1)
-    lookups = read_lookups()
+    lookups = read_lookups(access.settings.lookup_files())
     counts: list[Counts] = []
     console.note(f"watching {', '.join(paths)}, every {every_s:g} s; Ctrl-C ends it")
     console.note(f"  store        {access.path()}")

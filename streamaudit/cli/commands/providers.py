@@ -1,21 +1,21 @@
 """``streamaudit providers``."""
 
 from streamaudit.cli.options import Writing
+from streamaudit.config.settings import Settings
 
 
-def command(writing: Writing) -> int:
+def command(writing: Writing, settings: Settings) -> int:
     """What each provider does when the client of a stream disconnects, who says so, and since when it is believed.
 
     Example: streamaudit providers
     """
     from streamaudit.cli.output import tops, write
-    from streamaudit.config import loader
     from streamaudit.errors import EXIT_OK
     from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table
     from streamaudit.store.providers import table
 
     output = writing.checked()
-    own = loader.current().providers
+    own = settings.providers
     columns = (
         Column("provider"),
         Column("on_disconnect", None, "stops, runs_on or contested"),

@@ -14,6 +14,6 @@ def command(access: Access) -> int:
 
     access.speak()
     with access.open(write=True, create=False) as store:
-        changed = reprice(store)
+        changed = reprice(store, access.settings.price_file())
     console.note(f"{changed:,} calls have another price now; costs that their source reported stay as they are")
     return EXIT_OK

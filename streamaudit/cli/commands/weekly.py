@@ -39,7 +39,6 @@ def command(
     from streamaudit.audits.weekly.fingerprint import gist
     from streamaudit.audits.weekly.period import chosen
     from streamaudit.cli.runner import run_audit
-    from streamaudit.config import loader
     from streamaudit.report.redact import alias
 
     if posting.test:
@@ -52,7 +51,7 @@ def command(
         period, since=window.since, until=window.until, last=window.last, week=window.week, tz=window.tz
     )  # fmt: skip
     dimensions = report.parse_dimensions(by)
-    checks = loader.current().checks
+    checks = inputs.settings.checks
     hide = writing.redacted()
 
     def audit(store: "Store", scope: "Scope") -> "Report":

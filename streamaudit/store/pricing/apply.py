@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streamaudit.store.pricing.prices import own_prices, price_table, priced_as
+from streamaudit.store.pricing.prices import PriceFile, own_prices, price_table, priced_as
 from streamaudit.store.store import Store
 
 _CREATE = """
@@ -22,14 +22,14 @@ GROUP BY ALL
 """
 
 
-def look_up_prices(store: Store, wanted: str) -> None:
+def look_up_prices(store: Store, wanted: str, prices: PriceFile | None = None) -> None:
     """Fill the temporary table ``unit_prices`` for what the SELECT ``wanted`` yields: provider, model that answered,
-    model asked for, day. A model without a known price has no row."""
+    model asked for, day. ``prices`` is the user's own price file. A model without a known price has no row."""
     store.run(_CREATE)
     keys = store.query(wanted)
     if not keys:
         return
-    own = own_prices()
+    own = own_prices(prices)
     names = {key: (key[0], priced_as(own, *key), key[3]) for key in keys}
     found: dict[tuple[Any, ...], list[Any]] = {}
     for row in price_table(dict.fromkeys(names.values()), own):

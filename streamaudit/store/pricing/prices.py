@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -138,22 +139,28 @@ _ALL_COLUMNS = (*OWN_COLUMNS, "provider", "since", "cached_input_usd_per_mtok", 
 _SNAPSHOT = re.compile(r"[-@]20\d{2}-?[01]\d-?[0-3]\d$")
 
 
-def own_prices() -> list[OwnPrice]:
-    """The prices of the configuration's ``prices`` file, empty without one. UsageError with file and line."""
+@dataclass(frozen=True, slots=True)
+class PriceFile:
+    """The user's own price file. ``origin`` is where the configuration names it, as ``FILE:LINE``."""
+
+    path: Path
+    origin: str
+
+
+def own_prices(file: PriceFile | None) -> list[OwnPrice]:
+    """Read the user's own prices, none without a file. UsageError with file and line."""
     import csv
 
-    from streamaudit.config import loader
     from streamaudit.errors import UsageError
 
-    path = loader.current().prices
-    if path is None:
+    if file is None:
         return []
-    where = loader.current().origin("prices")
+    path, where = file.path, file.origin
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            header = text.readline()
+            text.seek(0)
+            reader = csv.DictReader(text, delimiter=max(",;\t", key=header.count))
             lines = [(reader.line_num, line) for line in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "no CSV of UTF-8 text"

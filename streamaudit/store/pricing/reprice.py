@@ -3,6 +3,7 @@ reported stays as it is."""
 
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
+from streamaudit.store.pricing.prices import PriceFile
 from streamaudit.store.store import Store
 
 _WANTED = """
@@ -44,9 +45,10 @@ WHERE calls.source = n.source AND calls.call_id = n.call_id
 """
 
 
-def reprice(store: Store) -> int:
-    """Price every call that its source gave no cost for; return the number of calls whose cost or price changed."""
-    look_up_prices(store, _WANTED)
+def reprice(store: Store, prices: PriceFile | None = None) -> int:
+    """Price every call that its source gave no cost for, by the user's own ``prices`` first, and return the number of
+    calls whose cost or price changed."""
+    look_up_prices(store, _WANTED, prices)
     store.run(_NEW_COSTS.format(costed=package_text("store.pricing", "apply.sql")))
     with store.transaction():
         return store.run(_UPDATE)

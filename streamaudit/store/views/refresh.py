@@ -6,7 +6,7 @@ early.
 """
 
 from streamaudit.store.package_files import package_text
-from streamaudit.store.providers import behaviours, stop_delay_ms
+from streamaudit.store.providers import behaviours
 from streamaudit.store.store import Store
 
 # Of each model's completed calls with enough text: characters per visible token, pooled and at its extremes.
@@ -56,9 +56,9 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
         store.run("CREATE OR REPLACE TEMP VIEW known_calls AS SELECT * FROM placed_calls")
     if not taxed:
         return
-    store.run("SET VARIABLE stop_delay_ms = $delay", {"delay": stop_delay_ms()})
+    store.run("SET VARIABLE stop_delay_ms = $delay", {"delay": store.providers.stop_delay_ms})
     spelled = [row[0] for row in store.query("SELECT DISTINCT provider FROM store.calls WHERE provider IS NOT NULL")]
-    known = behaviours(spelled)
+    known = behaviours(spelled, store.providers)
     store.run(
         "SET VARIABLE on_disconnect = map($names::VARCHAR[], $behaviours::VARCHAR[])",
         {"names": list(known), "behaviours": list(known.values())},

@@ -1,0 +1,98 @@
+"""The settings a team keeps in ``streamaudit.toml``, as values that know where they stand in it.
+
+``Settings`` is made by ``loader`` and handed down; no module keeps one. What a lower room needs of it, it needs as a
+small dataclass of its own, which the methods here fill.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamaudit.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamaudit.audits.check.thresholds import Check
+    from streamaudit.delivery.settings import PostSettings
+    from streamaudit.store.lookups import LookupFile
+    from streamaudit.store.pricing.prices import PriceFile
+    from streamaudit.store.providers import ProviderOverrides
+
+OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
+"""Settings that are the default of the option of the same name."""
+
+Patterns = dict[str, tuple[str, ...]]
+
+
+def _default_post() -> "PostSettings":
+    from streamaudit.delivery.settings import PostSettings
+
+    return PostSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The configuration in force. ``lines`` gives the line of each setting in ``path``, by dotted name."""
+
+    path: Path | None = None
+    db: Path | None = None
+    prices: Path | None = None
+    """CSV file of the user's own prices."""
+    options: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column to the paths tried for it, in order."""
+    lookup: dict[str, Path] = field(default_factory=dict)
+    """Dimension to a CSV file that gives its value for the value of another column."""
+    groups: dict[str, Patterns] = field(default_factory=dict)
+    """Name of a group to the patterns of its members, by dimension."""
+    links: dict[str, str] = field(default_factory=dict)
+    """Vendor to the base address of its traces."""
+    providers: dict[str, str] = field(default_factory=dict)
+    """Provider to what it does when a client disconnects: stops, runs_on or contested."""
+    stop_delay_ms: float | None = None
+    """How long a provider that stops goes on generating."""
+    checks: tuple["Check", ...] = ()
+    """The thresholds of ``streamaudit check``."""
+    post: "PostSettings" = field(default_factory=_default_post)
+    """Where and how a summary is posted."""
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def origin(self, name: str) -> str:
+        """Return where a setting of the file stands, as ``FILE:LINE``."""
+        return f"{self.path}:{self.lines.get(name, 1)}"
+
+    def price_file(self) -> "PriceFile | None":
+        """Return the user's own price file, None without one."""
+        from streamaudit.store.pricing.prices import PriceFile
+
+        return PriceFile(self.prices, self.origin("prices")) if self.prices else None
+
+    def lookup_files(self) -> "list[LookupFile]":
+        """Return the files of ``[lookup]``, in the order of the configuration."""
+        from streamaudit.store.lookups import LookupFile
+
+        return [LookupFile(name, path, self.origin(f"lookup.{name}")) for name, path in self.lookup.items()]
+
+    def provider_overrides(self) -> "ProviderOverrides":
+        """Return what the team states about its providers."""
+        from streamaudit.store.providers import STOP_DELAY_MS, ProviderOverrides
+
+        delay = STOP_DELAY_MS if self.stop_delay_ms is None else self.stop_delay_ms
+        return ProviderOverrides(self.providers, delay)
+
+    def store_path(self, named: Path | None) -> tuple[Path, str]:
+        """Return the store file and what named it: the one given, else ``$STREAMAUDIT_DB``, else the configuration's,
+        else the XDG data folder. UsageError without a home."""
+        if named is not None:
+            return named, "--db"
+        if os.environ.get("STREAMAUDIT_DB"):
+            return Path(os.environ["STREAMAUDIT_DB"]), "$STREAMAUDIT_DB"
+        if self.db is not None:
+            return self.db, self.origin("db")
+        data = os.environ.get("XDG_DATA_HOME")
+        if data:
+            return Path(data) / "streamaudit" / "audit.duckdb", "$XDG_DATA_HOME"
+        try:
+            return Path.home() / ".local" / "share" / "streamaudit" / "audit.duckdb", "default"
+        except RuntimeError:
+            raise UsageError("there is no home folder to keep a store in", "name a store with --db FILE") from None
