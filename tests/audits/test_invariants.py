@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 import zstandard
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -24,8 +25,10 @@ from tests.support import Record, Tables, assert_same_tables, audit, content, eq
 BY = "tenant,model"
 AUDITS = ("report", "ttft", "tax")
 FORMS = ("raw", "langfuse-v2", "langfuse-rest", "datadog")
-# An example reads files and runs audits, so there are few, and a failing one is not made smaller.
-FEW = settings(max_examples=6, phases=[Phase.generate])
+# An example reads files and runs audits, so there are few, and a failing one is not made smaller; ``make proof`` has
+# many.
+FEW = settings(max_examples=2, phases=[Phase.generate])
+MANY = settings(max_examples=60, phases=[Phase.generate])
 ADDED = (
     "calls", "streamed_calls", "ttft_calls", "errors", "timeouts", "cancelled_calls", "cancelled_before_first_token",
     "input_tokens", "output_tokens", "hidden_tokens", "tax_tokens", "tax_low_tokens", "tax_high_known_tokens",
@@ -78,14 +81,15 @@ def assert_consistent(tables: Tables) -> None:
             assert sum(classes) == row["cancelled_calls"]
 
 
-@FEW
-@given(
+CUTS = given(
     seed=st.integers(0, 10**6), form=st.sampled_from(FORMS), cuts=st.integers(1, 3),
     shuffle=st.randoms(use_true_random=False), container=st.sampled_from(["lines", "array", "page", "pages"]),
     packing=st.sampled_from(["plain", "gz", "zst"]), again=st.sampled_from(["", "forced", "overlap"]),
     audited=st.sampled_from(AUDITS),
 )  # fmt: skip
-def test_reports_do_not_depend_on_how_records_are_cut_shuffled_and_packed(
+
+
+def check_cuts(
     seed: int, form: str, cuts: int, shuffle: Random, container: str, packing: str, again: str, audited: str
 ) -> None:
     """Split into files, shuffled, packed, read twice or overlapping: the same store, answers, and sums that agree."""
@@ -111,6 +115,17 @@ def test_reports_do_not_depend_on_how_records_are_cut_shuffled_and_packed(
         assert_consistent(tables)
 
 
+def test_reports_do_not_depend_on_how_records_are_cut_shuffled_and_packed() -> None:
+    """Two examples of what ``check_cuts`` says."""
+    FEW(CUTS(check_cuts))()
+
+
+@pytest.mark.proof
+def test_reports_do_not_depend_on_many_ways_to_cut_shuffle_and_pack_records() -> None:
+    """Sixty of them."""
+    MANY(CUTS(check_cuts))()
+
+
 @st.composite
 def call_records(draw: st.DrawFn) -> list[Record]:
     """A few calls with any mixture of known and unknown fields, some of them twice."""
@@ -132,12 +147,13 @@ def call_records(draw: st.DrawFn) -> list[Record]:
 MALFORMED = ("{", "not json", '{"request_id": "x", "start_ti', "[1, 2]", "42", '"text"', "{}", '{"a": 1}')
 
 
-@FEW
-@given(
+RECORDS = given(
     records=call_records(), audited=st.sampled_from(AUDITS), top=st.none() | st.integers(1, 4),
     bad=st.lists(st.tuples(st.integers(1, 40), st.sampled_from(MALFORMED)), max_size=8),
 )  # fmt: skip
-def test_the_sums_agree_for_any_records_and_bad_lines_are_found_where_they_are(
+
+
+def check_sums(
     records: list[Record], audited: str, top: int | None, bad: list[tuple[int, str]]
 ) -> None:
     """The equation holds, every malformed line is rejected under its true number, and all totals add up."""
@@ -158,3 +174,14 @@ def test_the_sums_agree_for_any_records_and_bad_lines_are_found_where_they_are(
         paid = early.pop("paid for nothing")
         for column in ("calls", "unseen_output_low_tokens", "exact_calls", "estimated_calls", "unknown_calls"):
             assert paid[column] == sum(row[column] for row in early.values())
+
+
+def test_the_sums_agree_for_any_records_and_bad_lines_are_found_where_they_are() -> None:
+    """Two examples of what ``check_sums`` says."""
+    FEW(RECORDS(check_sums))()
+
+
+@pytest.mark.proof
+def test_the_sums_agree_for_many_records_and_bad_lines() -> None:
+    """Sixty of them."""
+    MANY(RECORDS(check_sums))()

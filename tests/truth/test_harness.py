@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.truth.world import Call
+from tests.truth.world import Call, share
 
 FOLDER = Path(__file__).parent
 HARNESS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith(("test_", "conftest")))
@@ -50,7 +50,7 @@ def test_a_provider_that_stops_generates_less_than_one_that_runs_on(world: list[
     for call in world:
         if call.seen.left_ms is not None and call.plan.setting.on_leave == "close":
             after[call.account.stops].append(call.account.visible - sum(call.seen.tokens))
-    assert min(map(len, after.values())) >= 20
+    assert min(map(len, after.values())) >= share(world, 20)
     stopping, running = (sum(each) / len(each) for each in after.values())
     assert 0 < stopping < running / 2
 
@@ -58,20 +58,20 @@ def test_a_provider_that_stops_generates_less_than_one_that_runs_on(world: list[
 def test_a_call_that_nobody_left_is_painted_whole(world: list[Call]) -> None:
     """Whatever the provider billed and showed stands on the screen."""
     whole = [call for call in world if call.screen.left_ms is None and not call.account.failed]
-    assert len(whole) >= 50
+    assert len(whole) >= share(world, 50)
     for call in whole:
         assert call.screen.painted == call.account.visible
         assert call.tax == call.account.hidden
 
 
 def test_the_world_holds_every_kind_of_call(world: list[Call]) -> None:
-    """At least 500 ended early; of each fate, house, behaviour of the gateway and level of detail there are some."""
+    """Most ended early; of each fate, house, behaviour of the gateway and level of detail there are some."""
     early = [call for call in world if call.ended_early]
-    assert len(early) >= 500
-    assert sum(call.seen.left_ms is not None and not call.seen.offsets_ms for call in early) >= 20
-    assert sum(call.account.failed for call in early) >= 10
-    assert sum(call.plan.setting.buffers for call in early) >= 20
-    assert sum(call.screen.painted < call.screen.delivered for call in early) >= 50
+    assert len(early) >= share(world, 500)
+    assert sum(call.seen.left_ms is not None and not call.seen.offsets_ms for call in early) >= share(world, 20)
+    assert sum(call.account.failed for call in early) >= share(world, 10)
+    assert sum(call.plan.setting.buffers for call in early) >= share(world, 20)
+    assert sum(call.screen.painted < call.screen.delivered for call in early) >= share(world, 50)
     assert {call.plan.setting.on_leave for call in early} == {"close", "wait", "drain"}
     assert len({call.plan.level.usage for call in early}) == 6
     assert len({call.plan.level.shown for call in early}) == 10

@@ -82,6 +82,15 @@ class Logs:
     invoice: Path
 
 
+WHOLE = 900
+"""So many calls are the whole world, of which every kind of call is a known part."""
+
+
+def share(calls: list[Call], count: int) -> int:
+    """As many of these calls as ``count`` are of the whole world, at least one."""
+    return max(count * len(calls) // WHOLE, 1)
+
+
 def happen(calls: int, seed: int) -> list[Call]:
     """Let so many calls happen."""
     return run(_happen(calls, seed))
