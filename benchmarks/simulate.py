@@ -20,13 +20,13 @@ from benchmarks import trials
 from benchmarks.cases_of_diff import CASES, RATES, many_cells
 from benchmarks.page import around
 from benchmarks.worlds import WORLDS, World
-from streamaudit.audits.diff.question import QUANTILES
+from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.stats import decide
 
 HERE = Path(__file__).parent
 KEPT = HERE / "simulated.json"
 PAGE = HERE.parent / "docs" / "diff.md"
-STATS = {name: QUANTILES[name] for name in ("p50", "p95", "p99")}
+STATS = {name: PERCENTILES[name] for name in ("p50", "p95", "p99")}
 SIZES = {200: 1000, 1000: 1000, 10_000: 400, 100_000: 60}
 """Calls a side, and how often each trial is repeated."""
 LARGEST = 100_000
@@ -200,7 +200,7 @@ def cases(scale: float) -> list[Found]:
     rows = []
     for case in CASES:
         times = max(3, round(300 * scale))
-        p = QUANTILES[case.stat]
+        p = PERCENTILES[case.stat]
         verdicts = dict.fromkeys(("regression", "improvement", "no change", "too little data"), 0)
         plain = [0, 0]
         for repetition in range(times):

@@ -9,8 +9,9 @@ from scipy.stats import mannwhitneyu, norm
 from benchmarks.worlds import DAY_S, Array, Dice, Traffic, World
 from streamaudit.audits.diff.compare import bucket_scale
 from streamaudit.audits.diff.histogram import CENSORED
-from streamaudit.audits.diff.question import LEAST_MS, LEAST_RATE, LEAST_RATIO, QUANTILES
+from streamaudit.audits.diff.question import LEAST_MS, LEAST_RATE, LEAST_RATIO
 from streamaudit.audits.diff.scan import Period, block_width_s
+from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.stats import Comparison, Rows, Sums, compare_quantiles, compare_ratio
 from streamaudit.store.buckets import edges_us
 
@@ -58,7 +59,7 @@ def width_s(*sides: Array) -> int:
     ])  # fmt: skip
 
 
-def compared(base: Traffic, head: Traffic, quantiles: dict[str, float] = QUANTILES) -> list[Comparison]:
+def compared(base: Traffic, head: Traffic, quantiles: dict[str, float] = PERCENTILES) -> list[Comparison]:
     """TTFT of both sides, before verdicts."""
     block_s = width_s(base.at_s, head.at_s)
     strata = int(max(base.stratum.max(), head.stratum.max())) + 1

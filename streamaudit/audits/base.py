@@ -14,9 +14,7 @@ from typing import Any
 from streamaudit.audits.scope.scope import MAX_BY, Scope, show_groups
 from streamaudit.report.model import Column, Mark, Row, Table, Value
 from streamaudit.store.store import Store
-
-MIN_CALLS = {"p50": 1, "p90": 10, "p95": 20, "p99": 100}
-"""A percentile of fewer calls than this is NULL: the tail of a handful is not a number."""
+from streamaudit.store.views.percentiles import MIN_CALLS
 
 _ROUNDING = 1e-9
 """Sums in dollars that differ by less of themselves are the same sum."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes, tenant_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
@@ -104,7 +105,7 @@ CAPABILITIES = (
 )  # fmt: skip
 
 COLUMNS = (
-    Column("calls", "calls", "LLM calls counted"),
+    column("calls"),
     *(
         column
         for one in CAPABILITIES

@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import exp, log
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError
@@ -28,16 +29,17 @@ _LEAST_NOISE = 0.01
 """Figures that hardly move at all would make a change of every twitch: noise counts as one percent at least."""
 
 COLUMNS = (
-    Column("calls", "calls", "LLM calls counted"),
-    Column("ttft_p50_ms", "ms", "median time to first token"),
-    Column("ttft_p95_ms", "ms", "95th percentile, from 20 calls"),
-    Column("duration_p95_ms", "ms", "95th percentile, from 20 calls", wide=True),
-    Column("cancel_rate", "ratio", "cancelled calls / calls"),
-    Column("error_rate", "ratio", "failed calls / calls"),
-    Column("output_tokens_per_call", "tokens", "mean billed output of calls that say it", wide=True),
-    Column("tax_rate", "ratio", "cancellation tax / billed output, of calls of which both are known"),
-    Column("cost_usd", "usd", "cost of the calls whose cost is known", wide=True),
+    column("calls"),
+    column("ttft_p50_ms"),
+    column("ttft_p95_ms"),
+    column("duration_p95_ms", wide=True),
+    column("cancel_rate"),
+    column("error_rate"),
+    column("output_tokens_per_call", wide=True),
+    column("tax_rate"),
+    column("cost_usd", wide=True),
 )
+_QUERY = select((*(one.name for one in COLUMNS), "first_call"))
 DEPLOY = Column("deploy", None, "what was first deployed in the period; of the first period not known", wide=True)
 _DEPLOYED = """
 SELECT deploy, arg_min(by_1, start_time) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
@@ -52,33 +54,6 @@ CHANGES = (
     Column("change_ratio", "ratio", "from before to after"),
     Column("unit", None, "ms or ratio", wide=True),
 )
-
-_QUERY = """
-SELECT
-    by_1, by_2, by_3, by_4, calls, ttft[1], CASE WHEN ttft_calls >= 20 THEN ttft[2] END,
-    CASE WHEN duration_calls >= 20 THEN duration END,
-    CASE WHEN no_outcome < calls THEN cancelled / calls END,
-    CASE WHEN no_outcome < calls THEN failed / calls END, output,
-    -- The completed calls alone would make a rate of 0 of a tax that nobody knows.
-    CASE WHEN no_outcome < calls AND (cancelled = 0 OR taxed > 0) THEN tax / nullif(taxed_output, 0) END, cost,
-    first_call
-FROM (
-    SELECT
-        by_1, by_2, by_3, by_4, count(*) AS calls,
-        count(*) FILTER (ttft_status = 'usable') AS ttft_calls,
-        quantile_cont(ttft_ms, [0.5, 0.95]) FILTER (ttft_status = 'usable') AS ttft,
-        count(duration_ms) AS duration_calls, quantile_cont(duration_ms, 0.95) AS duration,
-        count(*) FILTER (outcome = 'cancelled') AS cancelled, count(*) FILTER (outcome = 'error') AS failed,
-        count(*) FILTER (outcome = 'unknown') AS no_outcome,
-        count(tax_best) FILTER (outcome = 'cancelled' AND billed_tokens IS NOT NULL) AS taxed,
-        avg(output_tokens) AS output,
-        coalesce(sum(tax_best) FILTER (outcome = 'cancelled' AND billed_tokens IS NOT NULL), 0) AS tax,
-        sum(billed_tokens) FILTER (outcome = 'completed' OR (outcome = 'cancelled' AND tax_best IS NOT NULL))
-            AS taxed_output,
-        round(fsum(cost_usd), 12) AS cost, epoch(min(start_time)) AS first_call
-    FROM scope GROUP BY by_1, by_2, by_3, by_4
-)
-"""
 
 
 def run(store: Store, scope: Scope) -> Report:

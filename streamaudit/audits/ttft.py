@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.metrics import column, relation
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Column, Report, Table, Value
 from streamaudit.store.store import Store
+from streamaudit.store.views.percentiles import MIN_CALLS
 
 NAME = "ttft"
 TITLE = "time to first token"
@@ -19,58 +21,35 @@ OTEL_BOUNDS_MS = (10.0, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 2048
 _PER_DECADE = 4
 
 _BASE = (
-    Column("calls", "calls", "LLM calls counted"),
-    Column("streamed_calls", "calls", "calls known to have streamed", wide=True),
-    Column("ttft_calls", "calls", "calls with a usable time to first token"),
-    Column("ttft_p50_ms", "ms", "median"),
-    Column("ttft_p90_ms", "ms", "from 10 calls"),
-    Column("ttft_p95_ms", "ms", "from 20 calls"),
-    Column("ttft_p99_ms", "ms", "from 100 calls"),
-    Column("ttvt_calls", "calls", "calls with a known time to the first visible token", wide=True),
-    Column("ttvt_p50_ms", "ms", "median time to the first visible token", wide=True),
-    Column("ttvt_p95_ms", "ms", "from 20 calls", wide=True),
-    Column("censored_calls", "calls", "cancelled or timed out with no first token seen: they waited longer still"),
+    column("calls"),
+    column("streamed_calls", wide=True),
+    column("ttft_calls"),
+    column("ttft_p50_ms", help="median"),
+    column("ttft_p90_ms", help=f"from {MIN_CALLS['p90']} calls"),
+    column("ttft_p95_ms", help=f"from {MIN_CALLS['p95']} calls"),
+    column("ttft_p99_ms", help=f"from {MIN_CALLS['p99']} calls"),
+    column("ttvt_calls", wide=True),
+    column("ttvt_p50_ms", wide=True),
+    column("ttvt_p95_ms", wide=True, help=f"from {MIN_CALLS['p95']} calls"),
+    column("censored_calls"),
 )
-_SLO = (
-    Column("slo_rate", "ratio", "calls with a TTFT within the target / calls with a TTFT", kept=True),
-    Column("slo_unknown_calls", "calls", "streamed calls without a TTFT, in neither part of the share", wide=True),
-    Column("apdex", "ratio", "(calls within T + half of those within 4 T) / a TTFT, at T = the target", kept=True),
-)
-
+_SLO = (column("slo_rate", kept=True), column("slo_unknown_calls", wide=True), column("apdex", kept=True))
 _CENSORED = (
     Column("ttft_km_p50_ms", "ms", "Kaplan-Meier median: censored waits counted as longer than they lasted", kept=True),
-    Column("ttft_km_p90_ms", "ms", "from 10 waits", kept=True),
-    Column("ttft_km_p95_ms", "ms", "from 20 waits; NULL when the curve does not fall that far", kept=True),
-    Column("ttft_km_p99_ms", "ms", "from 100 waits", wide=True),
+    Column("ttft_km_p90_ms", "ms", f"from {MIN_CALLS['p90']} waits", kept=True),
+    Column("ttft_km_p95_ms", "ms", f"from {MIN_CALLS['p95']} waits; NULL when the curve does not fall that far",
+        kept=True),
+    Column("ttft_km_p99_ms", "ms", f"from {MIN_CALLS['p99']} waits", wide=True),
 )
 
-_QUERY = """
+_QUERY = relation(tuple(one.name for one in (*_BASE, *_SLO))) + """
 SELECT
-    by_1, by_2, by_3, by_4,
-    calls, streamed, n, q[1], CASE WHEN n >= 10 THEN q[2] END, CASE WHEN n >= 20 THEN q[3] END,
-    CASE WHEN n >= 100 THEN q[4] END,
-    visible_n, v[1], CASE WHEN visible_n >= 20 THEN v[2] END, censored,
-    within / nullif(n, 0), no_ttft, (within + tolerated / 2) / nullif(n, 0),
-    km[1], CASE WHEN waits >= 10 THEN km[2] END, CASE WHEN waits >= 20 THEN km[3] END,
-    CASE WHEN waits >= 100 THEN km[4] END
-FROM (
-    SELECT
-        by_1, by_2, by_3, by_4,
-        count(*) AS calls, count(*) FILTER (streamed) AS streamed,
-        count(*) FILTER (ttft_status = 'usable') AS n,
-        quantile_cont(ttft_ms, [0.5, 0.9, 0.95, 0.99]) FILTER (ttft_status = 'usable') AS q,
-        count(*) FILTER (ttft_status = 'usable' AND ttvt_ms > 0) AS visible_n,
-        quantile_cont(ttvt_ms, [0.5, 0.95]) FILTER (ttft_status = 'usable' AND ttvt_ms > 0) AS v,
-        count(*) FILTER (ttft_status = 'censored') AS censored,
-        count(*) FILTER (ttft_status = 'usable' AND ttft_ms <= $slo_ms) AS within,
-        count(*) FILTER (ttft_status = 'usable' AND ttft_ms > $slo_ms AND ttft_ms <= 4 * $slo_ms) AS tolerated,
-        count(*) FILTER (streamed AND ttft_status <> 'usable') AS no_ttft
-    FROM scope
-    GROUP BY by_1, by_2, by_3, by_4
-) AS plain
+    figures.*, km[1], from_enough(km[2], 'p90', waits), from_enough(km[3], 'p95', waits),
+    from_enough(km[4], 'p99', waits)
+FROM figures
 LEFT JOIN survival AS s
-    ON s.group_1 IS NOT DISTINCT FROM plain.by_1 AND s.group_2 IS NOT DISTINCT FROM plain.by_2
-    AND s.group_3 IS NOT DISTINCT FROM plain.by_3 AND s.group_4 IS NOT DISTINCT FROM plain.by_4
+    ON s.group_1 IS NOT DISTINCT FROM by_1 AND s.group_2 IS NOT DISTINCT FROM by_2
+    AND s.group_3 IS NOT DISTINCT FROM by_3 AND s.group_4 IS NOT DISTINCT FROM by_4
 """
 
 # Kaplan and Meier 1958: S(t) is the product over first tokens up to t of 1 - d/n, where n still wait just before t. A

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from streamaudit.audits.base import bound, kept_if_any
+from streamaudit.audits.metrics import PROMPT_UNSEEN
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Table
 from streamaudit.store.store import Store
@@ -50,12 +51,11 @@ _UNSEEN_SUMS = """
 FROM (
     SELECT *, unseen IS NULL OR (unseen AND input_tokens IS NULL) AS no_input
     FROM (
-        SELECT *, ended_early AND prompt_unseen(unseen_prompt, cache_hit, cancelled_at_ms, ttft_ms, ran_on,
-            rendered_low, rendered_chars, delivered_tokens, delivered_low, chunk_count, output_chars) AS unseen
+        SELECT *, ended_early AND _PROMPT_UNSEEN AS unseen
         FROM scope WHERE ended_early OR ended_by = 'length'
     )
 )
-"""
+""".replace("_PROMPT_UNSEEN", PROMPT_UNSEEN)
 _BY_OUTCOME = "SELECT outcome, " + _UNSEEN_SUMS + " WHERE ended_early GROUP BY outcome"
 # A completed answer that its cap cut off was seen whole: it is listed and has no tax.
 _BY_CAUSE = "SELECT outcome, ended_by, " + _UNSEEN_SUMS + " GROUP BY ALL ORDER BY 3 DESC, 1, 2"

@@ -12,13 +12,13 @@ from streamaudit.audits.check.evaluate import Evaluation, Evaluations, run, wind
 from streamaudit.audits.check.thresholds import (
     AMOUNTS,
     METRICS,
-    RATES,
     Figure,
     Wrong,
     judge,
     parse_check,
     parse_expectation,
 )
+from streamaudit.audits.metrics import RATES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.scope.window import parse_window, preceding
 from streamaudit.store.store import Store

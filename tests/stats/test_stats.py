@@ -17,7 +17,7 @@ from benchmarks import trials
 from benchmarks.cases_of_diff import CASES, RATES, Case, Rate
 from benchmarks.worlds import DAY_S, WORLDS, Array, Traffic, moments
 from streamaudit.audits.diff.compare import bucket_scale
-from streamaudit.audits.diff.question import QUANTILES
+from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.stats import Comparison, Rows, Scale, Sums, adjusted, compare_quantiles, compare_ratio, decide
 from streamaudit.stats.block_variance import Side, spread_of
 
@@ -31,7 +31,7 @@ def latencies(seed: int, n: int, median_ms: float = 400.0, day: int = 0) -> Traf
     return Traffic.of(moments(dice, n, day), median_ms * np.exp(0.5 * dice.standard_normal(n)))
 
 
-def compared(base: Rows, head: Rows, strata: int = 1, quantiles: dict[str, float] = QUANTILES) -> list[Comparison]:
+def compared(base: Rows, head: Rows, strata: int = 1, quantiles: dict[str, float] = PERCENTILES) -> list[Comparison]:
     """In blocks of an hour, with verdicts."""
     found = compare_quantiles(base, head, strata, bucket_scale(), quantiles, LEAST, 24)
     decide(found)
@@ -91,7 +91,7 @@ def test_what_fools_a_plain_percentile(case: Case) -> None:
     found: Counter[str] = Counter()
     for repetition in range(20):
         sides = case.draw(trials.dice_of(case.name, case.n, repetition), case.n)
-        made = trials.compared(*sides, {case.stat: QUANTILES[case.stat]})
+        made = trials.compared(*sides, {case.stat: PERCENTILES[case.stat]})
         decide(made)
         found[made[0].verdict] += 1
     assert found[case.truth] >= 16, found
@@ -183,7 +183,7 @@ def test_the_unit_does_not_matter(seed: int, steps: int) -> None:
             assert one.p == pytest.approx(other.p, rel=1e-2, abs=1e-6)
 
 
-@given(values=st.lists(st.floats(0.2, 600_000), min_size=1, max_size=300), p=st.sampled_from(list(QUANTILES.values())))
+@given(values=st.lists(st.floats(0.2, 600_000), min_size=1, max_size=300), p=st.sampled_from([*PERCENTILES.values()]))
 def test_a_quantile_is_within_a_bucket_of_the_exact_one(values: list[float], p: float) -> None:
     """Of the order statistics it lies between, at most 1 % off."""
     ms = np.array(values)

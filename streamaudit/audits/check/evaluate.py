@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from streamaudit.audits.base import MIN_CALLS
 from streamaudit.audits.check.figures import CENSORED, Asked, Figures, Group
 from streamaudit.audits.check.thresholds import Check, Expectation, Figure, Judgement, fits, judge
 from streamaudit.audits.notes import interval_and_notes
@@ -15,6 +14,7 @@ from streamaudit.audits.scope.window import preceding
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Interval, Note
 from streamaudit.store.store import Store
+from streamaudit.store.views.percentiles import MIN_CALLS
 
 Verdict = Literal["fail", "warn", "skip", "held", "pass"]
 VERDICTS: tuple[Verdict, ...] = ("fail", "warn", "skip", "held", "pass")

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
+from streamaudit.audits.metrics import LATENCIES, PERCENTILES, RATES
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import DIMENSIONS, PLAIN
 
-TIMES = ("ttft_ms", "ttvt_ms", "duration_ms", "tpot_ms")
-RATES = ("cancel_rate", "error_rate", "tax_rate")
+TIMES = tuple(f"{name}_ms" for name in LATENCIES)
 AMOUNTS = ("tax_tokens", "tax_usd", "cost_usd", "calls")
 METRICS = (*TIMES, *RATES, *AMOUNTS)
-PERCENTILES = ("p50", "p90", "p95", "p99")
 KEYS = ("metric", "expect", "by", "where", "min_n", "severity", "hold")
 _HOLD_KEYS = ("reason", "until", "where")
 MAX_BY = 4

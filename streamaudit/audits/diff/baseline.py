@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamaudit.audits.diff.histogram import CENSORED, EMPTY, Histogram
-from streamaudit.audits.diff.question import LATENCIES, Ask
+from streamaudit.audits.diff.question import Ask
 from streamaudit.audits.diff.scan import Period, Place, Scan
+from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY
 from streamaudit.errors import DeliveryError, InputError, UsageError
 
@@ -148,7 +149,7 @@ def _both(
 
 def _columns(latencies: dict[str, Histogram]) -> "dict[str, NDArray[Any]]":
     """Histograms under one another, as a file holds them: the column ``metric`` is the number of the latency."""
-    sides = [(LATENCIES.index(metric), latencies[metric]) for metric in LATENCIES if metric in latencies]
+    sides = [(number, latencies[metric]) for number, metric in enumerate(LATENCIES) if metric in latencies]
     sides = sides or [(0, EMPTY)]
     number = [np.full(len(side.n), metric, dtype=np.uint8) for metric, side in sides]
     zeros = [np.zeros(len(side.n), dtype=np.uint8) for _, side in sides]

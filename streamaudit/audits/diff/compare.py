@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamaudit.audits.diff.histogram import CENSORED, Histogram
-from streamaudit.audits.diff.question import LATENCIES, LEAST_MS, LEAST_RATE, QUANTILES, Ask
+from streamaudit.audits.diff.question import LEAST_MS, LEAST_RATE, Ask
 from streamaudit.audits.diff.scan import Place, Scan
+from streamaudit.audits.metrics import LATENCIES, PERCENTILES
 from streamaudit.audits.scope.scope import MAX_BY
 from streamaudit.stats import (
     MIN_COVERAGE,
@@ -86,7 +87,7 @@ def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> I
     for number in places:
         stratum_of[number] = strata.setdefault(scan.places[number][MAX_BY:], len(strata))
     names = list(strata)
-    chosen = {name: QUANTILES[name] for name in ask.quantiles}
+    chosen = {name: PERCENTILES[name] for name in ask.quantiles}
     blocks_a_day = _DAY_S // scan.block_s
     for metric in ask.metrics:
         if metric in LATENCIES:

@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from streamaudit.audits.metrics import LATENCIES, PERCENTILES, RATES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import PLAIN
 from streamaudit.store.store import Store
 
-LATENCIES = ("ttft", "ttvt", "duration", "tpot")
-"""In the order in which the scan numbers them."""
-RATES = ("cancel_rate", "error_rate", "tax_rate")
 METRICS = (*LATENCIES, *RATES)
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 STRATA = ("model", "route", "tenant")
 MAX_STRATA = 3
 
@@ -44,7 +41,7 @@ class Ask:
     base: Side
     head: Side
     metrics: tuple[str, ...] = METRICS
-    quantiles: tuple[str, ...] = tuple(QUANTILES)
+    quantiles: tuple[str, ...] = tuple(PERCENTILES)
     strata: tuple[str, ...] = STRATA
     least_ratio: float = LEAST_RATIO
     skip_first_s: float = 0.0
@@ -92,7 +89,7 @@ def parse_metrics(text: str | None) -> tuple[str, ...]:
 
 def parse_stats(text: str | None) -> tuple[str, ...]:
     """``"p50,p95"``."""
-    return listed("--stat", text, tuple(QUANTILES)) or tuple(QUANTILES)
+    return listed("--stat", text, tuple(PERCENTILES)) or tuple(PERCENTILES)
 
 
 def parse_strata(text: str | None) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from statistics import median
 from streamaudit.audits.diff.baseline import Baseline, joined, of_scan, save
 from streamaudit.audits.diff.compare import Compared, compare, only_on_one_side
 from streamaudit.audits.diff.finding import finding_of
-from streamaudit.audits.diff.question import METRICS, QUANTILES, Ask
+from streamaudit.audits.diff.question import METRICS, Ask
 from streamaudit.audits.diff.scan import Period, Scan, scan
+from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import VERDICTS
 from streamaudit.report.model import NO_WINDOW, Column, Interval, Mark, Note, Report, Row, Table
@@ -272,7 +273,7 @@ def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
 def _moved_together(rows: list[Compared]) -> Iterator[Note]:
     """When most groups move the same way, before and after, the cause is likely the time and not each group."""
     for metric in dict.fromkeys(row.metric for row in rows):
-        for stat in QUANTILES:
+        for stat in PERCENTILES:
             tested = [
                 row.found for row in rows
                 if row.group is not None and (row.metric, row.found.stat) == (metric, stat) and not row.found.gate

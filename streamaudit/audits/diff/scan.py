@@ -18,7 +18,8 @@ from streamaudit.audits.diff.histogram import (
     define_codes,
     unpacked,
 )
-from streamaudit.audits.diff.question import LATENCIES, Ask
+from streamaudit.audits.diff.question import Ask
+from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from streamaudit.audits.diff.compare import Compared
 from streamaudit.audits.diff.finding import finding_of
+from streamaudit.audits.metrics import METRICS
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import Column, Mark, Note, Row, Table, Value
 
@@ -30,21 +31,23 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
     compared = {(row.metric, row.found.stat): row.found for row in totals}
     unpriced = next((note.count for note in notes if note.code == "cost_unknown"), 0) or 0
     told = _share(now["calls"], now["outcome_unknown_calls"])
-    listed_rows: list[tuple[str, str, str, tuple[str, str] | None, float | None]] = [
-        ("calls", "calls", "", None, None),
-        ("ttft_p50_ms", "ms", "", ("ttft", "p50"), _part(now["ttft_calls"], now["streamed_calls"])),
-        ("ttft_p95_ms", "ms", "", ("ttft", "p95"), _part(now["ttft_calls"], now["streamed_calls"])),
-        ("cancel_rate", "ratio", "", ("cancel_rate", "rate"), told),
-        ("error_rate", "ratio", "", ("error_rate", "rate"), told),
-        ("tax_low_tokens", "tokens", "tax_high_tokens", None, _number(now["cancelled_usage_known_rate"])),
-        ("tax_low_usd", "usd", "tax_high_usd", None, _number(now["cancelled_usage_known_rate"])),
-        ("tax_rate", "ratio", "", ("tax_rate", "rate"), _number(now["cancelled_usage_known_rate"])),
-        ("cost_usd", "usd", "", None, _share(now["calls"], unpriced)),
+    with_ttft = _part(now["ttft_calls"], now["streamed_calls"])
+    with_usage = _number(now["cancelled_usage_known_rate"])
+    listed_rows: list[tuple[str, str, tuple[str, str] | None, float | None]] = [
+        ("calls", "", None, None),
+        ("ttft_p50_ms", "", ("ttft", "p50"), with_ttft),
+        ("ttft_p95_ms", "", ("ttft", "p95"), with_ttft),
+        ("cancel_rate", "", ("cancel_rate", "rate"), told),
+        ("error_rate", "", ("error_rate", "rate"), told),
+        ("tax_low_tokens", "tax_high_tokens", None, with_usage),
+        ("tax_low_usd", "tax_high_usd", None, with_usage),
+        ("tax_rate", "", ("tax_rate", "rate"), with_usage),
+        ("cost_usd", "", None, _share(now["calls"], unpriced)),
     ]
     rows: list[Row] = []
     marks: dict[tuple[int, str], Mark] = {}
     findings: dict[int, Finding] = {}
-    for index, (name, unit, high, key, coverage) in enumerate(listed_rows):
+    for index, (name, high, key, coverage) in enumerate(listed_rows):
         found = compared.get(key) if key else None
         value, before = _figure(name, now), _figure(name, then)
         if name == "tax_rate" and found:
@@ -55,7 +58,7 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
             found.verdict if found else None, coverage,
             *((found.change_ratio, found.ci_low_ratio, found.ci_high_ratio, found.p_adjusted)
               if found and judged else (None,) * 4),
-            unit, found.reason or None if found else None,
+            METRICS[name].unit, found.reason or None if found else None,
         ))  # fmt: skip
         for column, given in (("high", high), ("verdict", found), ("reason", found and found.reason)):
             if not given:

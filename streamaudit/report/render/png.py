@@ -3,7 +3,6 @@
 from streamaudit.report.model import Report
 from streamaudit.report.render import _charts
 from streamaudit.report.render.formats import Screen
-from streamaudit.report.render.svg import WIDTH
 
 SUFFIXES = (".png",)
 ALL_GROUPS = False
@@ -11,7 +10,7 @@ ALL_GROUPS = False
 
 def render(report: Report, screen: Screen) -> bytes:
     """One picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
-    drawn = _charts.combined(report, WIDTH)
+    drawn = _charts.combined(report)
     import vl_convert
 
     return vl_convert.svg_to_png(drawn, scale=2)

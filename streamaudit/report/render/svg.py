@@ -6,9 +6,8 @@ from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".svg",)
 ALL_GROUPS = False
-WIDTH = 820
 
 
 def render(report: Report, screen: Screen) -> str:
     """One picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
-    return _charts.combined(report, WIDTH) + "\n"
+    return _charts.combined(report) + "\n"

@@ -8,6 +8,7 @@ early.
 from streamaudit.store.package_files import package_text
 from streamaudit.store.providers import behaviours
 from streamaudit.store.store import Store
+from streamaudit.store.views.percentiles import FROM_ENOUGH
 
 # Of each model's completed calls with enough text: characters per visible token, pooled and at its extremes.
 _MODEL_TEXT = """
@@ -50,6 +51,7 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
     when nothing has changed since."""
     if not store.stale:
         return
+    store.run(FROM_ENOUGH)
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(package_text("store", "views/evidence.sql"))
     else:

@@ -13,6 +13,9 @@ from streamaudit.report.render._charts.parts import stacked, waterfall
 
 __all__ = ["COLOURS", "Picture", "combined", "missing", "pictures", "svg"]
 
+WIDTH = 820
+"""Points from side to side of a picture that stands by itself."""
+
 _MAKERS: dict[str, Callable[[Report, Table], Iterator[Picture]]] = {
     "histogram": histogram, "stacked": stacked, "waterfall": waterfall, "trend": trend, "intervals": intervals,
 }  # fmt: skip
@@ -25,7 +28,7 @@ def pictures(report: Report) -> list[Picture]:
     return found or [one for table in report.tables if table.shape == "rows" for one in groups(report, table)]
 
 
-def combined(report: Report, width: int) -> str:
+def combined(report: Report, width: int = WIDTH) -> str:
     """All charts of a report below each other, with its title, as one SVG."""
     found = pictures(report)
     if not found:

@@ -1,0 +1,322 @@
+"""The one catalogue of figures about a group of calls: name, unit, SQL, fewest calls, and meaning.
+
+An audit picks names: ``column`` gives the column of a table, ``select`` the query that fills it. A figure is an
+expression over sums, each of which is computed once a group: ``_OF_ALL`` over all of its calls, ``_OF_CANCELLED`` over
+those that were cancelled. Only the sums that the picked figures need are computed, and what only cancelled calls have
+is summed apart, so that the bulk of the calls pays nothing for it.
+
+Definitions in words: docs/definitions.md. Unknown is not zero: where nothing tells, a figure is NULL.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from streamaudit.report.model import Column, Unit
+from streamaudit.store.views.percentiles import MIN_CALLS
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """A duration in milliseconds: the column that holds it, and which of its values count (empty for all)."""
+
+    column: str
+    counts: str
+    meaning: str
+
+
+LATENCIES = {
+    "ttft": Latency("ttft_ms", "ttft_status = 'usable'", "time to first token"),
+    "ttvt": Latency("ttvt_ms", "ttft_status = 'usable' AND ttvt_ms > 0", "time to the first visible token"),
+    "duration": Latency("duration_ms", "", "duration of all calls"),
+    "tpot": Latency("tpot_ms", "", "time per output token"),
+}
+RATES = ("cancel_rate", "error_rate", "tax_rate")
+
+# Whether the prompt of a call was paid for an answer of which nothing arrived; NULL where nothing tells.
+PROMPT_UNSEEN = (
+    "prompt_unseen(unseen_prompt, cache_hit, cancelled_at_ms, ttft_ms, ran_on, rendered_low, rendered_chars, "
+    "delivered_tokens, delivered_low, chunk_count, output_chars)"
+)
+
+_OF_ALL = {
+    "calls": "count(*)",
+    "no_outcome": "count(*) FILTER (outcome = 'unknown')",
+    "streamed": "count(*) FILTER (streamed)",
+    "censored": "count(*) FILTER (ttft_status = 'censored')",
+    "within_slo": "count(*) FILTER (ttft_status = 'usable' AND ttft_ms <= $slo_ms)",
+    "tolerated": "count(*) FILTER (ttft_status = 'usable' AND ttft_ms > $slo_ms AND ttft_ms <= 4 * $slo_ms)",
+    "no_ttft": "count(*) FILTER (streamed AND ttft_status <> 'usable')",
+    "speed": "median(1000 / tpot_ms)",
+    "failed": "count(*) FILTER (outcome = 'error')",
+    "timed_out": "count(*) FILTER (outcome = 'timeout')",
+    "input_sum": "sum(input_tokens)::BIGINT",
+    "output_sum": "sum(output_tokens)::BIGINT",
+    "output_mean": "avg(output_tokens)",
+    "hidden_sum": "sum(reasoning_tokens)::BIGINT",
+    "cost": "round(fsum(cost_usd), 12)",
+    "usage_known": "count(output_tokens)",
+    "no_cost": "bool_or(cost_usd IS NULL AND cache_hit IS DISTINCT FROM true)",
+    "no_input": "bool_or(input_tokens IS NULL)",
+    "no_output": "bool_or(output_tokens IS NULL AND operation <> 'embedding')",
+    "no_hidden": "bool_or(reasoning_tokens IS NULL AND operation <> 'embedding')",
+    "completed": "count(billed_tokens) FILTER (outcome = 'completed')",
+    "completed_output": "coalesce(sum(billed_tokens) FILTER (outcome = 'completed'), 0)::BIGINT",
+    "kept_cost": "fsum(cost_usd) FILTER (outcome NOT IN ('unknown', 'cancelled'))",
+    "tenants": "count(DISTINCT tenant)",
+    "first_call": "epoch(min(start_time))",
+}
+_OF_CANCELLED = {
+    "cancelled": "count(*)",
+    "cancelled_early": "count(*) FILTER (stopped_before_first_token)",
+    "tax": "sum(tax_best)::BIGINT",
+    "tax_low": "sum(tax_low)::BIGINT",
+    "tax_high": "CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END",
+    "tax_high_known": "coalesce(sum(tax_high), 0)::BIGINT",
+    "tax_open": "count(*) FILTER (tax_high IS NULL)",
+    "tax_usd_sum": "priced_sum(tax_best, tax_best_usd)",
+    "tax_low_usd_sum": "priced_sum(tax_low, tax_low_usd)",
+    "tax_high_usd_sum": "CASE WHEN count(*) = count(tax_high_usd) THEN round(fsum(tax_high_usd), 12) END",
+    "unpriced": "count(*) FILTER ((tax_best > 0 AND tax_best_usd IS NULL) OR (tax_low > 0 AND tax_low_usd IS NULL))",
+    "taxed": "count(tax_best)",
+    "taxed_output": "sum(billed_tokens) FILTER (tax_best IS NOT NULL)::BIGINT",
+    "billed_low_sum": "sum(billed_low)::BIGINT",
+    "billed_high_sum": "CASE WHEN count(*) = count(tax_high) THEN sum(billed_high)::BIGINT END",
+    "billed_tax": "sum(tax_best) FILTER (billed_tokens IS NOT NULL)::BIGINT",
+    "billed_taxed": "count(tax_best) FILTER (billed_tokens IS NOT NULL)",
+    "billed_known": "count(billed_tokens)",
+    "exact_tax": "sum(tax_best) FILTER (tax_class = 'exact')::BIGINT",
+    "estimated_tax": "sum(tax_best) FILTER (tax_class = 'estimated')::BIGINT",
+    "exact_calls": "count(*) FILTER (tax_class = 'exact')",
+    "estimated_calls": "count(*) FILTER (tax_class = 'estimated')",
+    "bounded_calls": "count(*) FILTER (tax_class = 'bounded')",
+    "unknown_calls": "count(*) FILTER (tax_class = 'unknown')",
+    "exceeds": "count(*) FILTER (tax_rule = 'rendered_exceeds_billed')",
+    # Both sides of the share are of the same calls: cost known, and tax known in dollars.
+    "shared_tax_usd": "round(fsum(tax_best_usd) FILTER (cost_usd IS NOT NULL), 12)",
+    "taxed_cost": "fsum(cost_usd) FILTER (tax_best_usd IS NOT NULL)",
+    "hidden_part": "sum(tax_hidden)::BIGINT",
+    "undelivered_part": "sum(tax_undelivered)::BIGINT",
+    "unread_part": "sum(tax_unread)::BIGINT",
+    "orphaned": "count(*) FILTER (ran_on)",
+    "orphaned_part": "sum(tax_orphaned)::BIGINT",
+    "no_value": "count(*) FILTER (tax_best IS NULL)",
+    "no_hidden_part": "count(*) FILTER (tax_hidden IS NULL)",
+    "no_undelivered_part": "count(*) FILTER (tax_undelivered IS NULL)",
+    "no_unread_part": "count(*) FILTER (tax_unread IS NULL)",
+    "no_orphaned_part": "count(*) FILTER (tax_orphaned IS NULL)",
+    "unseen_input": f"sum(input_tokens) FILTER ({PROMPT_UNSEEN})::BIGINT",
+    "unseen_usd": f"round(fsum(input_cost_usd) FILTER ({PROMPT_UNSEEN}), 12)",
+    "no_unseen_input": f"count(*) FILTER ({PROMPT_UNSEEN} IS NULL OR ({PROMPT_UNSEEN} AND input_tokens IS NULL))",
+    "no_unseen_usd": f"count(*) FILTER ({PROMPT_UNSEEN} IS NULL OR ({PROMPT_UNSEEN} AND input_cost_usd IS NULL))",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure. ``sql`` is an expression over the sums above; ``leaves_out`` a condition over them under which the
+    figure is a lower bound. Of fewer than ``min_n`` calls it is NULL."""
+
+    name: str
+    unit: Unit | None
+    help: str
+    sql: str
+    leaves_out: str = ""
+    min_n: int = 1
+
+
+def _of_those_that_left(sql: str, none: str = "0") -> str:
+    """Nobody left: no tax. Somebody left: what the evidence gives, which may be nothing. No call says how it ended: no
+    figure."""
+    return f"CASE WHEN cancelled IS NOT NULL THEN {sql} WHEN no_outcome < calls THEN {none} END"
+
+
+def _rate(part: str) -> str:
+    return f"CASE WHEN no_outcome < calls THEN {part} / calls END"
+
+
+def _percentiles() -> Iterator[Metric]:
+    for name, latency in LATENCIES.items():
+        for percentile, least in MIN_CALLS.items():
+            ordinal = "median" if percentile == "p50" else f"{percentile[1:]}th percentile"
+            meaning = f"{ordinal} {latency.meaning}" if percentile == "p50" else f"{ordinal}, from {least} calls"
+            sql = f"from_enough({name}_{percentile}, '{percentile}', {name}_n)"
+            yield Metric(f"{name}_{percentile}_ms", "ms", meaning, sql, min_n=least)
+
+
+_USD_NONE = "0.0"
+_TAX_USD = _of_those_that_left("tax_usd_sum", _USD_NONE)
+_PARTS = ("hidden_part", "undelivered_part", "unread_part")
+_UNSPLIT = " - ".join(["tax", *(f"coalesce({part}, 0)" for part in _PARTS)])
+
+METRICS = {one.name: one for one in (
+    Metric("calls", "calls", "LLM calls counted", "calls"),
+    Metric("outcome_unknown_calls", "calls", "of these, calls that do not say how they ended", "no_outcome"),
+    Metric("streamed_calls", "calls", "calls known to have streamed", "streamed"),
+    Metric("ttft_calls", "calls", "calls with a usable time to first token", "ttft_n"),
+    Metric("ttvt_calls", "calls", "calls with a known time to the first visible token", "ttvt_n"),
+    *_percentiles(),
+    Metric("censored_calls", "calls", "cancelled or timed out with no first token seen: they waited longer still",
+        "censored"),
+    Metric("slo_rate", "ratio", "calls with a TTFT within the target / calls with a TTFT",
+        "within_slo / nullif(ttft_n, 0)"),
+    Metric("slo_unknown_calls", "calls", "streamed calls without a TTFT, in neither part of the share", "no_ttft"),
+    Metric("apdex", "ratio", "(calls within T + half of those within 4 T) / a TTFT, at T = the target",
+        "(within_slo + tolerated / 2) / nullif(ttft_n, 0)"),
+    Metric("output_tokens_per_s_p50", "tokens_per_s", "median of 1000 / TPOT of completed streams", "speed"),
+    Metric("errors", "calls", "calls that failed", "failed"),
+    Metric("timeouts", "calls", "calls cut by a deadline", "timed_out"),
+    Metric("error_rate", "ratio", "failed calls / calls", _rate("failed")),
+    Metric("cancelled_calls", "calls", "calls whose client or user left", "coalesce(cancelled, 0)"),
+    Metric("cancelled_before_first_token", "calls", "of these, with evidence that nothing had arrived",
+        "coalesce(cancelled_early, 0)"),
+    Metric("cancel_rate", "ratio", "cancelled calls / calls", _rate("coalesce(cancelled, 0)"), "no_outcome > 0"),
+    Metric("input_tokens", "tokens", "billed input tokens where known", "input_sum", "no_input"),
+    Metric("output_tokens", "tokens", "billed output tokens where known", "output_sum", "no_output"),
+    Metric("output_tokens_per_call", "tokens", "mean billed output of calls that say it", "output_mean"),
+    Metric("hidden_tokens", "tokens", "reasoning of all calls", "hidden_sum", "no_hidden"),
+    Metric("cost_usd", "usd", "cost of the calls whose cost is known", "cost", "no_cost"),
+    Metric("usage_known_rate", "ratio", "calls with known output tokens / calls", "usage_known / nullif(calls, 0)"),
+    Metric("cancelled_usage_known_rate", "ratio", "cancelled calls with known usage / cancelled calls",
+        "billed_known / cancelled"),
+    Metric("tax_low_tokens", "tokens", "sum of the low ends; unknown calls add 0", _of_those_that_left("tax_low")),
+    Metric("tax_tokens", "tokens", "exact and estimated calls; NULL where there are neither",
+        _of_those_that_left("tax")),
+    Metric("tax_high_tokens", "tokens", "sum of the high ends; NULL as soon as one call's is unknown",
+        _of_those_that_left("tax_high")),
+    Metric("tax_high_known_tokens", "tokens", "sum of the known high ends", _of_those_that_left("tax_high_known")),
+    Metric("tax_open_calls", "calls", "cancelled calls without a known high end", "coalesce(tax_open, 0)"),
+    Metric("tax_usd", "usd", "exact and estimated calls in dollars, output only", _TAX_USD),
+    Metric("tax_low_usd", "usd", "the low end in dollars", _of_those_that_left("tax_low_usd_sum", _USD_NONE)),
+    Metric("tax_high_usd", "usd", "the high end in dollars; NULL when open or unpriced",
+        _of_those_that_left("tax_high_usd_sum", _USD_NONE)),
+    Metric("tax_unpriced_calls", "calls", "calls with a tax and no price", "coalesce(unpriced, 0)"),
+    # The completed calls alone would make a rate of 0 of a tax that nobody knows.
+    Metric("tax_rate", "ratio", "cancellation tax / billed output, of calls of which both are known",
+        "CASE WHEN no_outcome < calls AND (cancelled IS NULL OR billed_taxed > 0)"
+        " THEN coalesce(billed_tax, 0) / nullif(completed_output + coalesce(taxed_output, 0), 0) END"),
+    Metric("tax_exact_tokens", "tokens", "tax of the exact calls", "coalesce(exact_tax, 0)"),
+    Metric("tax_estimated_tokens", "tokens", "tax of the estimated calls", "coalesce(estimated_tax, 0)"),
+    Metric("tax_exact_calls", "calls", "billed and rendered both known", "coalesce(exact_calls, 0)"),
+    Metric("tax_estimated_calls", "calls", "a stated rule gives a value and an interval",
+        "coalesce(estimated_calls, 0)"),
+    Metric("tax_bounded_calls", "calls", "an interval only", "coalesce(bounded_calls, 0)"),
+    Metric("tax_unknown_calls", "calls", "neither a value nor an interval", "coalesce(unknown_calls, 0)"),
+    Metric("rendered_exceeds_billed", "calls", "more rendered than billed (another tokenizer): tax 0",
+        "coalesce(exceeds, 0)"),
+    Metric("tax_hidden_tokens", "tokens", "part of the tax: billed reasoning", _of_those_that_left("hidden_part"),
+        "no_outcome + coalesce(no_value + no_hidden_part, 0) > 0"),
+    Metric("tax_undelivered_tokens", "tokens", "part of the tax: generated, never delivered",
+        _of_those_that_left("undelivered_part"), "no_outcome + coalesce(no_value + no_undelivered_part, 0) > 0"),
+    Metric("tax_unread_tokens", "tokens", "part of the tax: delivered, never shown",
+        _of_those_that_left("unread_part"), "no_outcome + coalesce(no_value + no_unread_part, 0) > 0"),
+    Metric("tax_unsplit_tokens", "tokens", "part of the tax that the evidence cannot split",
+        _of_those_that_left(_UNSPLIT)),
+    Metric("orphaned_calls", "calls", "cancelled calls whose generation is known to have run on",
+        "coalesce(orphaned, 0)"),
+    Metric("tax_orphaned_tokens", "tokens", "part of undelivered: generated by calls that ran on",
+        _of_those_that_left("orphaned_part"), "no_outcome + coalesce(no_orphaned_part, 0) > 0"),
+    Metric("tax_per_1000_calls_usd", "usd", "tax in dollars / calls x 1,000",
+        f"({_TAX_USD}) * 1000 / nullif(calls, 0)"),
+    Metric("tax_per_tenant_usd", "usd", "tax in dollars / tenants with a call", f"({_TAX_USD}) / nullif(tenants, 0)"),
+    Metric("tax_cost_share", "ratio", "tax / cost, both of the calls with a known cost and a known tax",
+        f"({_of_those_that_left('shared_tax_usd', _USD_NONE)})"
+        " / nullif(round(coalesce(kept_cost + taxed_cost, kept_cost, taxed_cost), 12), 0)"),
+    Metric("unseen_input_tokens", "tokens", "prompts of calls cancelled before the first token",
+        "coalesce(unseen_input, CASE WHEN coalesce(no_unseen_input, 0) = 0 AND no_outcome < calls THEN 0 END)",
+        "no_outcome + coalesce(no_unseen_input, 0) > 0"),
+    Metric("unseen_input_usd", "usd", "the same in dollars",
+        "coalesce(unseen_usd, CASE WHEN coalesce(no_unseen_usd, 0) = 0 AND no_outcome < calls THEN 0.0 END)",
+        "no_outcome + coalesce(no_unseen_usd, 0) > 0"),
+    Metric("first_call", None, "seconds from 1970 to the first call", "first_call"),
+)}  # fmt: skip
+
+
+def column(name: str, *, wide: bool = False, kept: bool = False, help: str = "") -> Column:
+    """Return the column of a figure; ``help`` replaces the catalogue's words where a table's title says half of it."""
+    metric = METRICS[name]
+    return Column(name, metric.unit, help or metric.help, wide=wide, kept=kept)
+
+
+_FIGURES = """
+, everyone AS (
+    SELECT by_1, by_2, by_3, by_4, {of_all} FROM scope GROUP BY by_1, by_2, by_3, by_4
+), figures AS (
+    SELECT {figures} FROM (SELECT {everyone} FROM everyone)
+)
+"""
+_ROWS = "SELECT * FROM figures"
+_FIGURES_APART = """
+, everyone AS (
+    SELECT by_1, by_2, by_3, by_4, {of_all} FROM scope GROUP BY by_1, by_2, by_3, by_4
+), leavers AS (
+    SELECT by_1 AS left_1, by_2 AS left_2, by_3 AS left_3, by_4 AS left_4, {of_cancelled}
+    FROM scope WHERE outcome = 'cancelled' GROUP BY by_1, by_2, by_3, by_4
+), figures AS (
+    SELECT {figures}
+    FROM (SELECT {everyone} FROM everyone)
+    LEFT JOIN leavers
+        ON left_1 IS NOT DISTINCT FROM by_1 AND left_2 IS NOT DISTINCT FROM by_2
+        AND left_3 IS NOT DISTINCT FROM by_3 AND left_4 IS NOT DISTINCT FROM by_4
+)
+"""
+
+
+@cache
+def relation(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
+    """Return the relation ``figures`` over ``scope``, as the next of a WITH clause: ``by_1`` to ``by_4``, then a column
+    for each name, as it is called.
+
+    The name of a sum stands for the sum. ``with_left_out`` adds a last column ``left_out``: the list of the figures
+    that are a lower bound in the group, NULL in place of each that is not. Binds ``$slo_ms`` where a figure of a target
+    is picked.
+    """
+    picked = [METRICS.get(name) or Metric(name, None, "", name) for name in names]
+    conditions = {one.name: one.leaves_out for one in picked if one.leaves_out} if with_left_out else {}
+    used = set(_WORD.findall(" ".join([*(one.sql for one in picked), *conditions.values()])))
+    spread, of_spread = _spread(used)
+    of_all = {name: sql for name, sql in _OF_ALL.items() if name in used} | spread
+    of_cancelled = {name: sql for name, sql in _OF_CANCELLED.items() if name in used}
+    figures = ["by_1", "by_2", "by_3", "by_4", *(f"{one.sql} AS {one.name}" for one in picked)]
+    if with_left_out:
+        marks = (f"CASE WHEN {condition} THEN '{name}' END" for name, condition in conditions.items())
+        figures.append(f"[{', '.join(marks)}] AS left_out")
+    return (_FIGURES_APART if of_cancelled else _FIGURES).format(
+        of_all=_columns(of_all), of_cancelled=_columns(of_cancelled), everyone=", ".join(["*", *of_spread]),
+        figures=", ".join(figures),
+    )  # fmt: skip
+
+
+def select(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
+    """Return the query for these figures: the relation of the same names, and its rows."""
+    return relation(names, with_left_out=with_left_out) + _ROWS
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _spread(used: set[str]) -> tuple[dict[str, str], list[str]]:
+    """The sums of latencies that are used: all percentiles of one from a single list, then each by its name."""
+    sums: dict[str, str] = {}
+    places: list[str] = []
+    for name, latency in LATENCIES.items():
+        counts = f" FILTER ({latency.counts})" if latency.counts else ""
+        percentiles = [one for one in PERCENTILES if f"{name}_{one}" in used]
+        if f"{name}_n" in used:
+            sums[f"{name}_n"] = f"count({latency.column}){counts}"
+        if f"{name}_mean" in used:
+            sums[f"{name}_mean"] = f"round(favg({latency.column}){counts}, 9)"
+        if percentiles:
+            shares = ", ".join(str(PERCENTILES[one]) for one in percentiles)
+            sums[f"{name}_percentiles"] = f"quantile_cont({latency.column}, [{shares}]){counts}"
+            places += [
+                f"{name}_percentiles[{place}] AS {name}_{one}" for place, one in enumerate(percentiles, start=1)
+            ]
+    return sums, places
+
+
+def _columns(sums: dict[str, str]) -> str:
+    return ", ".join(f"{sql} AS {name}" for name, sql in sums.items())
