@@ -25,6 +25,16 @@ CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
             make_timestamp((coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)) // 1000)::BIGINT)
     END;
 
+-- JSON text as JSON; NULL when it is none. Half of an emoji (\ud83d alone, as JavaScript cuts a text) is replaced, since
+-- the parser refuses the whole text for it. Only what was refused is looked at again: escaped backslashes and whole
+-- pairs are put aside as control characters, which no JSON holds, then what is left of the halves is replaced.
+CREATE OR REPLACE TEMP MACRO without_halves(x) AS
+    replace(replace(regexp_replace(regexp_replace(replace(x, '\\', chr(2)),
+        '\\(u[dD][89abAB][0-9a-fA-F]{2})\\(u[dD][c-fC-F][0-9a-fA-F]{2})', chr(1) || '\1' || chr(1) || '\2', 'g'),
+        '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\ufffd', 'g'), chr(1), '\'), chr(2), '\\');
+CREATE OR REPLACE TEMP MACRO json_of(x) AS
+    coalesce(try_cast(x AS JSON), CASE WHEN contains(lower(x), '\ud') THEN try_cast(without_halves(x) AS JSON) END);
+
 -- A written instant. Text without a zone is UTC (the session's zone); a zone is honoured through TIMESTAMPTZ.
 CREATE OR REPLACE TEMP MACRO text_utc(x) AS try_cast(try_cast(x AS TIMESTAMPTZ) AS TIMESTAMP);
 CREATE OR REPLACE TEMP MACRO instant_utc(x) AS coalesce(text_utc(x), epoch_utc(x), text_utc(trim(x, '"')));
@@ -61,11 +71,11 @@ CREATE OR REPLACE TEMP MACRO tags_patch(key, found) AS
     CASE WHEN found::VARCHAR LIKE '["%:%' THEN '"' || key || '":' || tag_object(try_cast(found AS VARCHAR[])) END;
 CREATE OR REPLACE TEMP MACRO metadata_patch(found) AS
     CASE
-        WHEN found::VARCHAR LIKE '"{%' THEN '"metadata":' || try_cast(found->>'$' AS JSON)::VARCHAR
+        WHEN found::VARCHAR LIKE '"{%' THEN '"metadata":' || json_of(found->>'$')::VARCHAR
         WHEN found::VARCHAR LIKE '{%"{%' THEN (
             '"metadata":' || to_json(list_transform([try_cast(found AS MAP(VARCHAR, JSON))], lambda m:
                 map(map_keys(m), list_transform(map_values(m), lambda v:
-                    CASE WHEN v::VARCHAR LIKE '"{%' THEN coalesce(try_cast(v->>'$' AS JSON), v) ELSE v END)))[1])::VARCHAR)
+                    CASE WHEN v::VARCHAR LIKE '"{%' THEN coalesce(json_of(v->>'$'), v) ELSE v END)))[1])::VARCHAR)
     END;
 CREATE OR REPLACE TEMP MACRO record_patch(found) AS
     concat_ws(',', tags_patch('tags', found[1]), tags_patch('traceTags', found[2]), metadata_patch(found[3]),
@@ -83,7 +93,7 @@ CREATE OR REPLACE TEMP MACRO python_json(x) AS
         '([:\[,{] ?)None\b', '\1null', 'g'), '([:\[,{] ?)True\b', '\1true', 'g'), '([:\[,{] ?)False\b', '\1false', 'g') END;
 CREATE OR REPLACE TEMP MACRO opened(j) AS
     CASE WHEN left(j::VARCHAR, 2) IN ('"{', '"[')
-        THEN coalesce(try_cast(j->>'$' AS JSON), try_cast(python_json(j->>'$') AS JSON), j) ELSE j END;
+        THEN coalesce(json_of(j->>'$'), try_cast(python_json(j->>'$') AS JSON), j) ELSE j END;
 
 -- An object of which some values are JSON text, with those values opened.
 CREATE OR REPLACE TEMP MACRO opened_values(j) AS
@@ -167,8 +177,8 @@ CREATE OR REPLACE TEMP MACRO otlp_values(l) AS list_transform(l, lambda a: coale
     a.value.string_value, a.value.int_value, a.value.double_value, a.value.bool_value, a.value.array_value));
 -- An attribute that holds a list: OTLP's arrayValue, a JSON array, or one value.
 CREATE OR REPLACE TEMP MACRO listed(x) AS
-    CASE WHEN starts_with(x, '{') THEN json_extract_string(try_cast(x AS JSON), '$.values[*].*')
-        WHEN starts_with(x, '[') THEN coalesce(try_cast(try_cast(x AS JSON) AS VARCHAR[]), [x])
+    CASE WHEN starts_with(x, '{') THEN json_extract_string(json_of(x), '$.values[*].*')
+        WHEN starts_with(x, '[') THEN coalesce(try_cast(json_of(x) AS VARCHAR[]), [x])
         WHEN x <> '' THEN [x] END;
 -- A trace or span id in lower-case hex; some senders write its bytes in base64. All zeros is none.
 CREATE OR REPLACE TEMP MACRO hex_id(x) AS
@@ -181,7 +191,7 @@ CREATE OR REPLACE TEMP MACRO answer_chars(keys, vals) AS
     nullif(coalesce(
         length(attribute(keys, vals, 'ai.response.text')), length(attribute(keys, vals, 'gen_ai.completion.0.content')),
         length(attribute(keys, vals, 'llm.output_messages.0.message.content')),
-        list_sum(list_transform(json_extract_string(try_cast(attribute(keys, vals, 'gen_ai.output.messages') AS JSON),
+        list_sum(list_transform(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
             '$[*].parts[*].content'), lambda t: length(t)))::BIGINT), 0);
 -- Keys as an application wrote them, without what its library put in front.
 CREATE OR REPLACE TEMP MACRO own_attributes(keys) AS

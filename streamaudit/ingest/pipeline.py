@@ -7,6 +7,7 @@ which is short. A file that fails leaves the store as it was; the other files st
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import streamaudit
@@ -20,9 +21,10 @@ from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.gzip_check import unpacked_beside
 from streamaudit.ingest.readers.reader import NotRecords, Reader, Refused, Reject
 from streamaudit.ingest.readers.remote import is_remote, masked, stamp
+from streamaudit.ingest.readers.surrogates import mended
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
-from streamaudit.ingest.staging import explain, find_rejects, partial_parts, stage
+from streamaudit.ingest.staging import explain, find_rejects, has_unreadable, partial_parts, stage
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import ends_before_start, for_diversity, shared_ends, unfilled
 from streamaudit.store.connection import ReadFailure
@@ -171,18 +173,32 @@ class Ingest:
         original = part.file
         if not in_place(part):
             part = copied(part, reader.folder)
-        rejects = self._staged(part.file, source, progress)
+        file, rejects = self._staged(part.file, source, reader.folder, progress)
         if part.mark and in_place(part) and changed(original):
             part = copied(part, reader.folder)
-            rejects = self._staged(part.file, source, progress)
-        return placed(part, original.path, rejects)
+            file, rejects = self._staged(part.file, source, reader.folder, progress)
+        return placed(replace(part, file=file), original.path, rejects)
 
-    def _staged(self, file: InputFile, source: Source, progress: Progress | None) -> tuple[Reject, ...]:
+    def _staged(
+        self, file: InputFile, source: Source, folder: Path, progress: Progress | None
+    ) -> tuple[InputFile, tuple[Reject, ...]]:
+        """Stage a file; what the database refuses for half a character in it, from a mended copy. The file that was
+        read, and its rejects."""
         store, mapping, salt = self._store, self._options.mapping, self._salt
-        with unpacked_beside(file) as intact, store.progress(progress(file) if progress else None):
-            stage(store, file, source, mapping, salt)
-            intact()
-        return find_rejects(store, file, source, mapping, salt)
+        with store.progress(progress(file) if progress else None):
+            try:
+                with unpacked_beside(file) as intact:
+                    stage(store, file, source, mapping, salt)
+                    intact()
+                copy = mended(file, folder) if has_unreadable(store) else None
+            except ReadFailure as failure:
+                copy = mended(file, folder) if failure.kind == "malformed" else None
+                if copy is None:
+                    raise
+            if copy is not None:
+                file = copy
+                stage(store, file, source, mapping, salt)
+        return file, find_rejects(store, file, source, mapping, salt)
 
     def _about(self, file: InputFile, source: Source) -> dict[str, str]:
         return {

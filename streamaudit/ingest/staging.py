@@ -102,6 +102,11 @@ def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any])
         store.run(_STAGE_MISSED.format(missed=file.container.missed))
 
 
+def has_unreadable(store: Store) -> bool:
+    """Whether the database could not read some of the staged records."""
+    return bool(store.one("SELECT count(*) FROM scratch.staged WHERE reason = 'unreadable'")[0])
+
+
 def partial_parts(store: Store, file: InputFile) -> int:
     """How many parts of the file say that they are not whole."""
     if not file.container.partial:

@@ -5,8 +5,10 @@ answers are taken out of every record before anything else looks at it.
 """
 
 import json
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from streamaudit.errors import InputError, UsageError
@@ -15,6 +17,7 @@ from streamaudit.ingest.privacy import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is
 from streamaudit.ingest.profile.guess import Facts, guess
 from streamaudit.ingest.profile.usage import Spot, judge, uses
 from streamaudit.ingest.readers.container import InputFile
+from streamaudit.ingest.readers.surrogates import mended
 from streamaudit.ingest.sources.registry import Source
 from streamaudit.ingest.staging import explain, longest_object, whole_records
 from streamaudit.store.connection import ReadFailure
@@ -203,9 +206,21 @@ def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
         try:
             _read(store, file, _SAMPLE.format(read=read), bound)
         except ReadFailure as failure:
-            raise InputError(f"{file.shown}: {explain(file, failure)}") from None
+            if failure.kind != "malformed" or not _read_mended(store, file, bound):
+                raise InputError(f"{file.shown}: {explain(file, failure)}") from None
         complete = not store.run("DELETE FROM sampled WHERE no > $last", {"last": before + share}) and complete
     return complete
+
+
+def _read_mended(store: Store, file: InputFile, bound: dict[str, Any]) -> bool:
+    """Read a file that was refused for half a character in it; False when there is none."""
+    with tempfile.TemporaryDirectory(prefix="streamaudit-") as folder:
+        copy = mended(file, Path(folder))
+        if copy is None:
+            return False
+        read, places = whole_records(copy)
+        _read(store, copy, _SAMPLE.format(read=read), {**bound, **places})
+        return True
 
 
 def _read(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:

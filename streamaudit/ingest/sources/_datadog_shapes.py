@@ -138,7 +138,7 @@ def _flat() -> str:
     fields += [f'"{name}" := "{name}"' for name in (*_JSON, *_NESTED) if name not in ("metrics", "metadata", "tags")]
     fields += [
         'start_timestamp := "timestamp"', f"metrics := coalesce(metrics, {packed(metrics)})",
-        f"metadata := coalesce(metadata, {packed(keys)})", 'tags := coalesce(tags, try_cast("@tags" AS JSON))',
+        f"metadata := coalesce(metadata, {packed(keys)})", 'tags := coalesce(tags, json_of("@tags"))',
         "custom := NULL::JSON",
     ]  # fmt: skip
     return ", ".join(fields)

@@ -47,14 +47,14 @@ WITH spans AS ({spans}), told AS (
     SELECT
         *,
         list_transform($tag_keys, lambda k: nullif(vals[list_position(own, k)], '')) AS stated,
-        try_cast(attribute(keys, vals, 'metadata') AS JSON) AS packed,
+        json_of(attribute(keys, vals, 'metadata')) AS packed,
         filled(json_extract_string(packed, $app_paths)) AS meta,
         CASE WHEN packed IS NULL THEN stated
             ELSE list_transform(list_zip(stated, json_extract_string(packed, $tag_pointers)),
                 lambda said: coalesce(said[1], nullif(said[2], ''))) END AS either,
-        try_cast(attribute(keys, vals, 'llm.invocation_parameters') AS JSON) AS settings,
-        try_cast(attribute(keys, vals, 'mlflow.chat.tokenUsage') AS JSON) AS packed_usage,
-        try_cast(attribute(keys, vals, 'mlflow.llm.cost') AS JSON) AS packed_cost,
+        json_of(attribute(keys, vals, 'llm.invocation_parameters')) AS settings,
+        json_of(attribute(keys, vals, 'mlflow.chat.tokenUsage')) AS packed_usage,
+        json_of(attribute(keys, vals, 'mlflow.llm.cost')) AS packed_cost,
         hex_id(trace) AS trace_hex,
         lower(coalesce(attribute(keys, vals, 'gen_ai.operation.name'), attribute(keys, vals, 'llm.request.type')))
             AS operation_word,

@@ -34,7 +34,7 @@ _PREPARED = """
     ), told AS (
         SELECT *, request->>'timestamp' AS began_ns,
             try_cast(request->'response_timestamps' AS BIGINT[]) AS heard,
-            try_cast(request->>'$.request_inputs.payload' AS JSON) AS asked,
+            json_of(request->>'$.request_inputs.payload') AS asked,
             list_transform(from_json(request->'response_outputs', '[{"response": "VARCHAR"}]'), lambda o: o.response)
                 AS said
         FROM opened

@@ -144,11 +144,11 @@ _PREPARED = """
             try_cast(coalesce(cost_details, costDetails) AS MAP(VARCHAR, VARCHAR)) AS cost_map,
             coalesce(provided_usage_details, providedUsageDetails) AS provided_usage,
             coalesce(provided_cost_details, providedCostDetails)::VARCHAR AS provided_cost,
-            opened_values(CASE WHEN json_type(metadata) = 'VARCHAR' THEN try_cast(metadata->>'$' AS JSON)
+            opened_values(CASE WHEN json_type(metadata) = 'VARCHAR' THEN json_of(metadata->>'$')
                 ELSE metadata END) AS meta,
             coalesce(tags, traceTags) AS tag_list,
             CASE WHEN json_type(coalesce(model_parameters, modelParameters)) = 'VARCHAR'
-                THEN try_cast(coalesce(model_parameters, modelParameters)->>'$' AS JSON)
+                THEN json_of(coalesce(model_parameters, modelParameters)->>'$')
                 ELSE coalesce(model_parameters, modelParameters) END AS settings
         FROM (
             -- A trace is the step around all of its calls.

@@ -26,9 +26,9 @@ def _recognise(head: Sequence[Record]) -> Match | None:
 _PREPARED = """
     WITH opened AS (
         SELECT * EXCLUDE (extra, events, tags),
-            CASE WHEN json_type(extra) = 'VARCHAR' THEN try_cast(extra->>'$' AS JSON) ELSE extra END AS extra,
-            CASE WHEN json_type(events) = 'VARCHAR' THEN try_cast(events->>'$' AS JSON) ELSE events END AS events,
-            CASE WHEN json_type(tags) = 'VARCHAR' THEN try_cast(tags->>'$' AS JSON) ELSE tags END AS tags
+            CASE WHEN json_type(extra) = 'VARCHAR' THEN json_of(extra->>'$') ELSE extra END AS extra,
+            CASE WHEN json_type(events) = 'VARCHAR' THEN json_of(events->>'$') ELSE events END AS events,
+            CASE WHEN json_type(tags) = 'VARCHAR' THEN json_of(tags->>'$') ELSE tags END AS tags
         FROM records
     ), told AS (
         SELECT *,

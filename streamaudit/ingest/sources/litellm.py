@@ -39,10 +39,10 @@ def _recognise(head: Sequence[Record]) -> Match | None:
 _PREPARED = """
     WITH opened AS (
         SELECT * EXCLUDE (metadata, request_tags, response),
-            CASE WHEN json_type(metadata) = 'VARCHAR' THEN try_cast(metadata->>'$' AS JSON) ELSE metadata END AS meta,
-            CASE WHEN json_type(response) = 'VARCHAR' THEN try_cast(response->>'$' AS JSON) ELSE response END AS said,
-            try_cast(CASE WHEN json_type(request_tags) = 'VARCHAR' THEN request_tags->>'$'
-                ELSE request_tags::VARCHAR END AS JSON) AS tags_given
+            CASE WHEN json_type(metadata) = 'VARCHAR' THEN json_of(metadata->>'$') ELSE metadata END AS meta,
+            CASE WHEN json_type(response) = 'VARCHAR' THEN json_of(response->>'$') ELSE response END AS said,
+            CASE WHEN json_type(request_tags) = 'VARCHAR' THEN json_of(request_tags->>'$') ELSE request_tags END
+                AS tags_given
         FROM records
     ), told AS (
         SELECT *,

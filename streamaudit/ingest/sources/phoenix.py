@@ -46,8 +46,8 @@ _SPANS = """
             line, record, name, span_kind, start_time, end_time, status_code, status_message,
             coalesce(context->>'trace_id', "context.trace_id") AS trace,
             coalesce(context->>'span_id', "context.span_id") AS span, parent_id,
-            CASE WHEN json_type(events) = 'VARCHAR' THEN try_cast(events->>'$' AS JSON) ELSE events END AS moments,
-            CASE WHEN json_type(attributes) = 'VARCHAR' THEN try_cast(attributes->>'$' AS JSON) ELSE attributes END
+            CASE WHEN json_type(events) = 'VARCHAR' THEN json_of(events->>'$') ELSE events END AS moments,
+            CASE WHEN json_type(attributes) = 'VARCHAR' THEN json_of(attributes->>'$') ELSE attributes END
                 AS given,
             {columns} AS columns_given
         FROM records

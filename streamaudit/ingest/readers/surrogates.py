@@ -1,0 +1,65 @@
+r"""Half of an emoji in JSON: ``\ud83d`` without its other half, as JavaScript writes a text cut between the two.
+
+The database's parser refuses the whole value around it, other parsers accept it. A file that was refused is read again
+from a copy in which ``\ufffd``, the sign for a character that cannot be shown, takes its place. It has the same length,
+so that lines, records and offsets stay where they were.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from streamaudit.ingest.readers.container import InputFile
+from streamaudit.ingest.readers.files import open_binary
+
+_CHUNK = 1 << 20
+_HEX = rb"[0-9a-fA-F]"
+# An even number of backslashes before it: each pair of them is a backslash of the text. A whole pair of halves comes
+# first, so that neither of its halves counts as a lone one.
+_HALF = re.compile(
+    rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB]" + _HEX + rb"{2}\\u[dD][c-fC-F]" + _HEX + rb"{2})"
+    rb"|\\u[dD][89a-fA-F]" + _HEX + rb"{2})"
+)
+# All that an escape consists of: a piece of the file that ends with none of these ends within no escape.
+_WITHIN = b"\\u0123456789abcdefABCDEF"
+
+
+def mended(file: InputFile, folder: Path) -> InputFile | None:
+    """The file with a copy in ``folder`` to be read in its place; None when no half of a character is in it, and for
+    containers that are no JSON."""
+    if file.container.words != "JSON":
+        return None
+    with open_binary(file.path, file.compression) as stream:
+        if not any(_has_half(piece) for piece in _pieces(stream)):
+            return None
+    target = folder / "mended.json"
+    with open_binary(file.path, file.compression) as stream, target.open("wb") as out:
+        for piece in _pieces(stream):
+            out.write(_HALF.sub(_whole, piece) if _may_have(piece) else piece)
+    return replace(file, path=target, compression="none", size=target.stat().st_size)
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a stream, cut where no escape is."""
+    held = b""
+    while data := stream.read(_CHUNK):
+        held += data
+        whole = len(held.rstrip(_WITHIN))
+        if whole:
+            yield held[:whole]
+            held = held[whole:]
+    yield held
+
+
+def _may_have(piece: bytes) -> bool:
+    return b"\\ud" in piece or b"\\uD" in piece
+
+
+def _has_half(piece: bytes) -> bool:
+    return _may_have(piece) and any(match[2] is None for match in _HALF.finditer(piece))
+
+
+def _whole(match: re.Match[bytes]) -> bytes:
+    return match[0] if match[2] is not None else match[1] + b"\\ufffd"
