@@ -66,7 +66,7 @@ GROUP BY source ORDER BY source
 """
 _NAMED = 3
 
-_UNTIMED = "SELECT count(*) FROM visible WHERE counted AND start_time IS NULL"
+_UNTIMED = "SELECT count(*) FROM matching_calls WHERE counted AND start_time IS NULL"
 
 _PRICED = "SELECT count(*) FROM scope WHERE outcome = 'cancelled' AND tax_best > 0 AND output_cost_basis = 'priced'"
 

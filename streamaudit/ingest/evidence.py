@@ -42,13 +42,13 @@ FIGURES = {
 
 # An answer of a provider's API may hold its one record as the field ``data``.
 _READ = """
-CREATE OR REPLACE TEMP TABLE found AS
+CREATE OR REPLACE TEMP TABLE evidence_records AS
 SELECT CASE WHEN $enveloped AND json_type(record, '$.data') = 'OBJECT' THEN json_extract(record, '$.data') ELSE record
     END AS record
 FROM ({records})
 """
 _STAGE = """
-CREATE OR REPLACE TEMP TABLE arriving AS
+CREATE OR REPLACE TEMP TABLE arriving_evidence AS
 WITH figures AS (
     SELECT
         record,
@@ -63,7 +63,7 @@ WITH figures AS (
         bool_of(first_filled(json_extract_string(record, $cancelled))) AS cancelled,
         number_of(first_filled(json_extract_string(record, $cancelled_at_ms))) AS cancelled_at_ms,
         number_of(first_filled(json_extract_string(record, $upstream_end_ms))) AS upstream_end_ms
-    FROM found
+    FROM evidence_records
 )
 SELECT
     * EXCLUDE (record),
@@ -81,8 +81,8 @@ SELECT
     END AS reason
 FROM figures
 """
-_TALLY = "SELECT count(*), count(reason) FROM arriving"
-_REASONS = "SELECT reason, count(*) FROM arriving WHERE reason IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1"
+_TALLY = "SELECT count(*), count(reason) FROM arriving_evidence"
+_REASONS = "SELECT reason, count(*) FROM arriving_evidence WHERE reason IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1"
 # Earlier versions stored the path of a table with its links unresolved.
 _EARLIER = """
 SELECT load_id FROM store.loads WHERE format = 'evidence' AND source = $source AND list_contains($paths, path)
@@ -91,7 +91,7 @@ _KEEP = """
 INSERT INTO store.evidence
 SELECT $load_id, $kind, key, rendered_tokens, rendered_chars, rendered_chunks, delivered_tokens, output_tokens,
     reasoning_tokens, cost_usd, cancelled, cancelled_at_ms, upstream_end_ms
-FROM arriving WHERE reason IS NULL
+FROM arriving_evidence WHERE reason IS NULL
 """
 _RECORD = """
 INSERT INTO store.loads (load_id, source, path, fingerprint, format, variant, digest, loaded_at, tool_version,
@@ -103,7 +103,7 @@ _MATCHED = """
 SELECT
     count(DISTINCT key) FILTER (calls = 1), count(DISTINCT key) FILTER (calls IS NULL),
     count(DISTINCT key) FILTER (calls > 1)
-FROM (SELECT key FROM arriving WHERE reason IS NULL)
+FROM (SELECT key FROM arriving_evidence WHERE reason IS NULL)
 LEFT JOIN (
     SELECT
         CASE $kind WHEN 'request_id' THEN call_id WHEN 'response_id' THEN response_id ELSE trace_id END AS key,
@@ -190,7 +190,7 @@ def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
 
 
 def _stage(store: Store, file: InputFile, kind: str) -> str | None:
-    """Parse a file into ``arriving``; return why it cannot be used, None when it can.
+    """Parse a file into ``arriving_evidence``; return why it cannot be used, None when it can.
 
     One row of a table out of step refuses the whole file: its figures would go to other calls.
     """

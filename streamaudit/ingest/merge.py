@@ -25,7 +25,8 @@ class Counts:
 
 
 _TALLY = """
-SELECT count(*), count(reason), count(*) FILTER (reason IS NULL AND kind NOT IN ('llm', 'embedding')) FROM ready
+SELECT count(*), count(reason), count(*) FILTER (reason IS NULL AND kind NOT IN ('llm', 'embedding'))
+FROM decided_records
 """
 
 
@@ -38,9 +39,9 @@ WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_mode
 
 # The file's calls as they will be stored: chosen keys only, priced where the source gave no cost.
 _ARRIVALS = """
-CREATE OR REPLACE TEMP VIEW arrivals AS
+CREATE OR REPLACE TEMP VIEW arriving_calls AS
 WITH uncosted AS (
-    SELECT * FROM ready WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+    SELECT * FROM decided_records WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 )
 {costed}
 SELECT
@@ -68,7 +69,7 @@ FROM costed
 """
 
 _FIND_REPEATED = """
-CREATE OR REPLACE TEMP TABLE repeated AS
+CREATE OR REPLACE TEMP TABLE repeated_calls AS
 SELECT call_id FROM scratch.staged
 WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 GROUP BY call_id HAVING count(*) > 1
@@ -78,10 +79,11 @@ SEMI JOIN (SELECT call_id FROM store.calls WHERE source = getvariable('source'))
 WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 """
 
-_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arrivals"
+_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arriving_calls"
 
 _INSERT_FIRST_SEEN = """
-INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arrivals ANTI JOIN repeated USING (call_id)
+INSERT INTO store.calls BY NAME
+SELECT * EXCLUDE (staged_row) FROM arriving_calls ANTI JOIN repeated_calls USING (call_id)
 """
 
 # Every record of a call that has more than one, stored or arriving, best first. Identical ones count as the stored one.
@@ -89,10 +91,10 @@ _CONTEST = """
 CREATE OR REPLACE TEMP TABLE contest AS
 WITH records AS (
     SELECT call_id, staged_row, outcome, usage_basis, output_tokens, source_updated_at, record_hash, input_hash
-    FROM arrivals SEMI JOIN repeated USING (call_id)
+    FROM arriving_calls SEMI JOIN repeated_calls USING (call_id)
     UNION ALL
     SELECT call_id, NULL, outcome, usage_basis, output_tokens, source_updated_at, record_hash, input_hash
-    FROM store.calls SEMI JOIN repeated USING (call_id)
+    FROM store.calls SEMI JOIN repeated_calls USING (call_id)
     WHERE source = getvariable('source')
 )
 SELECT
@@ -121,8 +123,8 @@ WHERE calls.source = getvariable('source') AND calls.call_id = contest.call_id
 
 _INSERT_WINNERS = """
 INSERT INTO store.calls BY NAME
-SELECT arrivals.* EXCLUDE (staged_row) FROM arrivals JOIN contest
-    ON contest.call_id = arrivals.call_id AND contest.winner_row = arrivals.staged_row
+SELECT arriving_calls.* EXCLUDE (staged_row) FROM arriving_calls JOIN contest
+    ON contest.call_id = arriving_calls.call_id AND contest.winner_row = arriving_calls.staged_row
 """
 
 _CONTEST_TALLY = """
@@ -145,7 +147,7 @@ WITH arriving AS (
         user_id, session_id,
         CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
         environment, service, record_hash
-    FROM ready
+    FROM decided_records
     WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY record_hash DESC) = 1
 )
@@ -173,16 +175,16 @@ _DELETE_REREAD_SPANS = """
 DELETE FROM store.spans WHERE list_contains($loads, load_id) AND (
     list_contains($same, load_id) OR span_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
 """
-_NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed (call_id VARCHAR, response_id VARCHAR, reread BOOLEAN)"
-_KEEP_REMOVED = "INSERT INTO removed SELECT unnest($ids::VARCHAR[]), unnest($responses::VARCHAR[]), true"
+_NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed_calls (call_id VARCHAR, response_id VARCHAR, reread BOOLEAN)"
+_KEEP_REMOVED = "INSERT INTO removed_calls SELECT unnest($ids::VARCHAR[]), unnest($responses::VARCHAR[]), true"
 _KEEP_BEATEN = """
-INSERT INTO removed
+INSERT INTO removed_calls
 SELECT call_id, response_id, false FROM store.calls
 SEMI JOIN (SELECT call_id FROM contest WHERE was_stored AND winner_row IS NOT NULL) AS beaten USING (call_id)
 WHERE source = getvariable('source') AND response_id IS NOT NULL
 """
 _REREAD = """
-SELECT count(*) FROM store.calls SEMI JOIN (SELECT call_id FROM removed WHERE reread) AS gone USING (call_id)
+SELECT count(*) FROM store.calls SEMI JOIN (SELECT call_id FROM removed_calls WHERE reread) AS gone USING (call_id)
 WHERE load_id = getvariable('load_id')
 """
 
@@ -224,7 +226,7 @@ def merge(store: Store) -> Counts:
     read, rejected, not_calls = store.one(_TALLY)
     calls = read - rejected - not_calls
     store.run(_FIND_REPEATED)
-    if store.one("SELECT count(*) FROM repeated")[0]:
+    if store.one("SELECT count(*) FROM repeated_calls")[0]:
         store.run(_CONTEST)
         arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
         store.run(_KEEP_BEATEN)

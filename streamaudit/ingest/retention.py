@@ -28,11 +28,14 @@ class Removed:
 
 _REMOVED_TRACES = "CREATE OR REPLACE TEMP TABLE removed_traces (source VARCHAR, trace_id VARCHAR)"
 _REMOVED_RESPONSES = "CREATE OR REPLACE TEMP TABLE touched_responses (response_id VARCHAR)"
-_NOTE_RESPONSES = "INSERT INTO touched_responses SELECT DISTINCT response_id FROM leaving WHERE response_id IS NOT NULL"
-_NOTE_CALLS = "INSERT INTO removed_traces SELECT DISTINCT source, trace_id FROM leaving"
+_NOTE_RESPONSES = """
+INSERT INTO touched_responses SELECT DISTINCT response_id FROM leaving_calls WHERE response_id IS NOT NULL
+"""
+_NOTE_CALLS = "INSERT INTO removed_traces SELECT DISTINCT source, trace_id FROM leaving_calls"
 _NOTE_SPANS = "INSERT INTO removed_traces SELECT DISTINCT source, trace_id FROM leaving_spans"
 _DELETE_CALLS = """
-DELETE FROM store.calls USING leaving WHERE calls.source = leaving.source AND calls.call_id = leaving.call_id
+DELETE FROM store.calls USING leaving_calls
+WHERE calls.source = leaving_calls.source AND calls.call_id = leaving_calls.call_id
 """
 _DELETE_SPANS = """
 DELETE FROM store.spans USING leaving_spans
@@ -42,26 +45,27 @@ WHERE spans.source = leaving_spans.source AND spans.span_id = leaving_spans.span
 _DELETE_EVIDENCE = """
 DELETE FROM store.evidence WHERE key IN (
     SELECT CASE key_kind WHEN 'request_id' THEN call_id WHEN 'response_id' THEN response_id ELSE trace_id END
-    FROM leaving)
+    FROM leaving_calls)
 """
 
 _OF_LOAD = (
-    "CREATE OR REPLACE TEMP TABLE leaving AS SELECT source, call_id, trace_id, response_id FROM store.calls "
+    "CREATE OR REPLACE TEMP TABLE leaving_calls AS SELECT source, call_id, trace_id, response_id FROM store.calls "
     "WHERE load_id = $load_id",
     "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
     "WHERE load_id = $load_id",
 )
 _BEFORE = (
-    "CREATE OR REPLACE TEMP TABLE leaving AS SELECT source, call_id, trace_id, response_id FROM store.calls "
+    "CREATE OR REPLACE TEMP TABLE leaving_calls AS SELECT source, call_id, trace_id, response_id FROM store.calls "
     "WHERE start_time < $before",
     "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
     "WHERE start_time < $before",
 )
 _OF_USER = (
-    "CREATE OR REPLACE TEMP TABLE leaving AS SELECT source, call_id, trace_id, response_id FROM store.calls "
+    "CREATE OR REPLACE TEMP TABLE leaving_calls AS SELECT source, call_id, trace_id, response_id FROM store.calls "
     "WHERE user_id = $user",
     "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
-    "WHERE user_id = $user OR (source, trace_id) IN (SELECT source, trace_id FROM leaving WHERE trace_id IS NOT NULL)",
+    "WHERE user_id = $user "
+    "OR (source, trace_id) IN (SELECT source, trace_id FROM leaving_calls WHERE trace_id IS NOT NULL)",
 )
 _ROUTE_KEY = """
 SELECT first(key ORDER BY rank) FROM store.load_keys WHERE source = $source AND field = 'route'

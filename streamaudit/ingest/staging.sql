@@ -1,5 +1,6 @@
 -- One file's records on their way into the store. ``staged`` is what a source's SQL fills, by name, with the reason of
--- every record that is rejected; ``ready`` is what all sources share: the outcome, and whether a stream streamed.
+-- every record that is rejected; ``decided_records`` adds what all sources share: the outcome, and whether a call
+-- streamed.
 
 CREATE OR REPLACE TABLE scratch.staged (
     line BIGINT, kind VARCHAR, reason VARCHAR,
@@ -25,7 +26,7 @@ CREATE OR REPLACE TABLE scratch.staged (
     sample_rate DOUBLE, for_diversity BOOLEAN, record_hash UBIGINT
 );
 
-CREATE OR REPLACE TEMP VIEW ready AS
+CREATE OR REPLACE TEMP VIEW decided_records AS
 WITH timed AS (
     -- Two clocks: an end before its start says nothing of how long the call took; the rest of the record stands.
     SELECT

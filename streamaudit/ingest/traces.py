@@ -7,7 +7,7 @@ from streamaudit.store.store import Store
 
 # The traces of the file, and those of loads whose keys were forgotten since a better one has appeared.
 _TOUCHED = """
-CREATE OR REPLACE TEMP TABLE touched AS
+CREATE OR REPLACE TEMP TABLE touched_traces AS
 SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reason IS NULL
 UNION
 FROM forgotten_traces
@@ -20,23 +20,23 @@ SELECT EXISTS (FROM scratch.staged WHERE parent_id IS NOT NULL OR kind = 'span')
 # The first file of a source, with a trace a call: nothing can be shared, and the dear question need not be asked.
 _STANDS_ALONE = """
 SELECT NOT EXISTS (FROM store.loads WHERE source = getvariable('source'))
-    AND (SELECT count(*) FROM touched) = (SELECT count(trace_id) FROM scratch.staged WHERE reason IS NULL)
+    AND (SELECT count(*) FROM touched_traces) = (SELECT count(trace_id) FROM scratch.staged WHERE reason IS NULL)
 """
 
 _SHARES_TRACES = """
 SELECT
-    EXISTS (FROM store.spans SEMI JOIN touched USING (trace_id) WHERE source = getvariable('source'))
+    EXISTS (FROM store.spans SEMI JOIN touched_traces USING (trace_id) WHERE source = getvariable('source'))
     OR EXISTS (
-        SELECT trace_id FROM store.calls SEMI JOIN touched USING (trace_id)
+        SELECT trace_id FROM store.calls SEMI JOIN touched_traces USING (trace_id)
         WHERE source = getvariable('source')
         GROUP BY trace_id HAVING count(*) > 1
     )
 """
 
-_NO_NODES = "CREATE OR REPLACE TEMP TABLE nodes (response_id VARCHAR)"
+_NO_NODES = "CREATE OR REPLACE TEMP TABLE trace_steps (response_id VARCHAR)"
 
 _NODES = """
-CREATE OR REPLACE TEMP TABLE nodes AS
+CREATE OR REPLACE TEMP TABLE trace_steps AS
 SELECT
     trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation, start_time, end_time,
     output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
@@ -47,13 +47,13 @@ SELECT
     CASE WHEN NOT list_contains(inherited, 'deploy') OR inherited IS NULL THEN deploy END AS deploy,
     CASE WHEN NOT list_contains(inherited, 'environment') OR inherited IS NULL THEN environment END AS environment,
     CASE WHEN NOT list_contains(inherited, 'service') OR inherited IS NULL THEN service END AS service
-FROM store.calls SEMI JOIN touched USING (trace_id)
+FROM store.calls SEMI JOIN touched_traces USING (trace_id)
 WHERE source = getvariable('source')
 UNION ALL
 SELECT
     trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false,
     route, tenant, user_id, session_id, deploy, environment, service
-FROM store.spans SEMI JOIN touched USING (trace_id)
+FROM store.spans SEMI JOIN touched_traces USING (trace_id)
 -- An id that came as a step once and as a call later is one node, or walking up would double at every level.
 ANTI JOIN (SELECT call_id AS span_id FROM store.calls WHERE source = getvariable('source')) USING (span_id)
 WHERE source = getvariable('source')
@@ -63,21 +63,21 @@ WHERE source = getvariable('source')
 _ANCESTRY = """
 CREATE OR REPLACE TEMP TABLE ancestry AS
 WITH RECURSIVE up AS (
-    SELECT trace_id, node_id AS call_id, parent_id AS above_id, 1 AS depth FROM nodes
+    SELECT trace_id, node_id AS call_id, parent_id AS above_id, 1 AS depth FROM trace_steps
     WHERE is_call AND parent_id IS NOT NULL AND parent_id <> node_id
     UNION ALL
-    SELECT up.trace_id, up.call_id, nodes.parent_id, up.depth + 1
-    FROM up JOIN nodes ON nodes.trace_id = up.trace_id AND nodes.node_id = up.above_id
-    WHERE nodes.parent_id IS NOT NULL AND nodes.parent_id <> up.call_id AND up.depth < 64
+    SELECT up.trace_id, up.call_id, trace_steps.parent_id, up.depth + 1
+    FROM up JOIN trace_steps ON trace_steps.trace_id = up.trace_id AND trace_steps.node_id = up.above_id
+    WHERE trace_steps.parent_id IS NOT NULL AND trace_steps.parent_id <> up.call_id AND up.depth < 64
 )
-SELECT up.call_id, up.depth, nodes.*
-FROM up JOIN nodes ON nodes.trace_id = up.trace_id AND nodes.node_id = up.above_id
+SELECT up.call_id, up.depth, trace_steps.*
+FROM up JOIN trace_steps ON trace_steps.trace_id = up.trace_id AND trace_steps.node_id = up.above_id
 """
 
 # An outer LLM step is the same call as the nested ones when it repeats them: the deepest are counted. What it repeats
 # is the usage of the innermost steps that have any, since those between repeat it too.
 _NESTED = """
-CREATE OR REPLACE TEMP TABLE nested AS
+CREATE OR REPLACE TEMP TABLE repeating_calls AS
 WITH tools AS (
     SELECT call_id, min(depth) AS tool_depth FROM ancestry
     WHERE NOT is_call AND operation IN ('tool', 'execute_tool') GROUP BY call_id
@@ -90,7 +90,7 @@ WITH tools AS (
             AS same_model,
         inner_call.is_engine AND NOT above.is_engine AS is_served
     FROM ancestry AS above
-    JOIN nodes AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
+    JOIN trace_steps AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
     LEFT JOIN tools ON tools.call_id = above.call_id
     WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
         -- What a tool asked another model is a call of its own.
@@ -118,14 +118,16 @@ SELECT node_id FROM inside WHERE is_served
 _DEEPEST_ONLY = """
 UPDATE store.calls AS calls
 SET counted = NOT outer_call, uncounted_reason = CASE WHEN outer_call THEN 'nested' END
-FROM (SELECT node_id, node_id IN (SELECT call_id FROM nested) AS outer_call FROM nodes WHERE is_call) AS seen
+FROM (
+    SELECT node_id, node_id IN (SELECT call_id FROM repeating_calls) AS outer_call FROM trace_steps WHERE is_call
+) AS seen
 WHERE calls.source = getvariable('source') AND calls.call_id = seen.node_id
     AND outer_call <> (calls.uncounted_reason IS NOT DISTINCT FROM 'nested')
 """
 
 # The nearest enclosing step that has a value gives it; else the whole trace, when all its steps that have one agree.
 _INHERIT = """
-CREATE OR REPLACE TEMP TABLE inheritance AS
+CREATE OR REPLACE TEMP TABLE inherited_values AS
 WITH nearest AS (
     SELECT
         call_id,
@@ -148,7 +150,7 @@ WITH nearest AS (
         CASE WHEN count(DISTINCT deploy) = 1 THEN min(deploy) END AS deploy,
         CASE WHEN count(DISTINCT environment) = 1 THEN min(environment) END AS environment,
         CASE WHEN count(DISTINCT service) = 1 THEN min(service) END AS service
-    FROM nodes GROUP BY trace_id
+    FROM trace_steps GROUP BY trace_id
 ), filled AS (
     SELECT
         n.node_id AS call_id,
@@ -173,7 +175,7 @@ WITH nearest AS (
                 THEN 'environment' END,
             CASE WHEN n.service IS NULL AND coalesce(a.service, w.service) IS NOT NULL THEN 'service' END
         ], lambda x: x IS NOT NULL), []) AS inherited
-    FROM nodes AS n
+    FROM trace_steps AS n
     LEFT JOIN nearest AS a ON a.call_id = n.node_id
     LEFT JOIN whole_trace AS w ON w.trace_id = n.trace_id
     WHERE n.is_call
@@ -190,13 +192,13 @@ _FILL = """
 UPDATE store.calls AS calls
 SET route = i.route, tenant = i.tenant, user_id = i.user_id, session_id = i.session_id, deploy = i.deploy,
     environment = i.environment, service = i.service, inherited = i.inherited
-FROM inheritance AS i
+FROM inherited_values AS i
 WHERE calls.source = getvariable('source') AND calls.call_id = i.call_id
 """
 
 # One response exported by two sources is one bill: the source with the better usage keeps it, whichever came first.
 _SHARED_RESPONSES = """
-CREATE OR REPLACE TEMP TABLE shared AS
+CREATE OR REPLACE TEMP TABLE shared_responses AS
 WITH seen AS (
     SELECT source, call_id, response_id, usage_basis, output_tokens
     FROM store.calls SEMI JOIN touched_responses USING (response_id)
@@ -219,7 +221,7 @@ FROM seen JOIN kept USING (response_id)
 _COUNT_ONCE = """
 UPDATE store.calls AS calls
 SET counted = shared.counted, uncounted_reason = CASE WHEN NOT shared.counted THEN 'same_response' END
-FROM shared
+FROM shared_responses AS shared
 WHERE calls.source = shared.source AND calls.call_id = shared.call_id AND calls.counted <> shared.counted
 """
 
@@ -229,9 +231,9 @@ _TOUCHED_RESPONSES = """
 CREATE OR REPLACE TEMP TABLE touched_responses AS
 SELECT response_id FROM scratch.staged WHERE response_id IS NOT NULL AND reason IS NULL
 UNION
-SELECT response_id FROM nodes WHERE response_id IS NOT NULL
+SELECT response_id FROM trace_steps WHERE response_id IS NOT NULL
 UNION
-SELECT response_id FROM removed WHERE response_id IS NOT NULL
+SELECT response_id FROM removed_calls WHERE response_id IS NOT NULL
 """
 
 
@@ -253,11 +255,11 @@ def recompute_remaining(store: Store, source: str, nested_rule: str, route_by_an
     store.run("SET VARIABLE source = $source", {"source": source})
     store.run(_REMAINING)
     _recompute_traces(store, nested_rule, route_by_ancestor)
-    store.run("INSERT INTO touched_responses SELECT response_id FROM nodes WHERE response_id IS NOT NULL")
+    store.run("INSERT INTO touched_responses SELECT response_id FROM trace_steps WHERE response_id IS NOT NULL")
 
 
 _REMAINING = """
-CREATE OR REPLACE TEMP TABLE touched AS
+CREATE OR REPLACE TEMP TABLE touched_traces AS
 SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND source = getvariable('source')
 """
 

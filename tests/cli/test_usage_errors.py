@@ -114,7 +114,7 @@ REFUSED_CONDITIONS = (
     "true) --", "true) /*", "true /*", "true) -- \n OR (true); SELECT (1", "*/ true /*", "true)\n) --",
     "count(*) > 1", "sum(output_tokens) > 1", "count(*) OVER () > 1", "unnest([1]) = 1", "COLUMNS(*) IS NULL", "*",
     "$1 = 1", "? = 1", "tenant LIKE $tenant", "#1 = 1", "list_transform([1], lambda x: x)[1] = 1",
-    "tenant::nosuchtype = 1", "visible.tenant = 'acme'", "store.main.calls.tenant = 'acme'", "rowid = 1",
+    "tenant::nosuchtype = 1", "matching_calls.tenant = 'acme'", "store.main.calls.tenant = 'acme'", "rowid = 1",
 )  # fmt: skip
 
 

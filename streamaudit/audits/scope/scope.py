@@ -31,7 +31,7 @@ WITH scope AS NOT MATERIALIZED (
     SELECT
         *,
         {values}
-    FROM visible
+    FROM matching_calls
     WHERE ($embeddings OR operation <> 'embedding')
         AND (counted OR $uncounted)
         AND ($since::TIMESTAMP IS NULL OR start_time >= $since)
@@ -66,7 +66,7 @@ _REST = """
 """
 
 # ``group_N`` is the name of the group that the N-th dimension's value belongs to; NULL where it belongs to none.
-_UNTAXED = "CREATE OR REPLACE TEMP VIEW untaxed AS SELECT *, NULL::BIGINT AS tax_best FROM call_outcome"
+_UNTAXED = "CREATE OR REPLACE TEMP VIEW calls_without_tax AS SELECT *, NULL::BIGINT AS tax_best FROM call_outcome"
 _NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
 _GROUP_JOINS = "\n".join(  # from the fixed list above
     f"LEFT JOIN (SELECT value AS value_{slot}, name AS group_{slot} FROM group_members WHERE slot = {slot})\n"  # noqa: S608
@@ -139,8 +139,11 @@ class Scope:
         return self.sql(sides + query)
 
     def prepare(self, store: Store, *, taxed: bool = True) -> None:
-        """Define ``visible``, the one place where the user's own condition is part of a query. Valuing the tax of
-        millions of calls takes seconds: without ``taxed``, ``tax_best`` is NULL and other columns of it are absent."""
+        """Define ``matching_calls``, the one place where the user's own condition is part of a query.
+
+        Valuing the tax of millions of calls takes seconds: without ``taxed``, ``tax_best`` is NULL and other columns of
+        it are absent.
+        """
         taxed = taxed or self.where is not None
         refresh(store, taxed=taxed)
         if not taxed:
@@ -150,8 +153,9 @@ class Scope:
             self._list_members(store)
         calls = _GROUPED if grouped else _NO_GROUPS
         condition = f" WHERE ({checked_condition(store, self.where)})" if self.where is not None else ""
-        calls = calls if taxed else calls.replace("call_tax", "untaxed")
-        store.run(f"CREATE OR REPLACE TEMP VIEW visible AS SELECT * FROM ({calls}){condition}")  # noqa: S608 - checked
+        calls = calls if taxed else calls.replace("call_tax", "calls_without_tax")
+        statement = f"CREATE OR REPLACE TEMP VIEW matching_calls AS SELECT * FROM ({calls}){condition}"  # noqa: S608 - checked
+        store.run(statement)
 
     def _list_members(self, store: Store) -> None:
         """Which values belong to which group, for every dimension that is one; the first group that fits has it."""

@@ -25,7 +25,8 @@ def checked_condition(store: Store, where: str) -> str:
     call's own columns; UsageError otherwise."""
     if not where.strip():
         raise UsageError("--where is empty", "such as --where \"tenant = 'acme'\"")
-    tree = json.loads(store.statement_tree(f"SELECT 1 FROM visible WHERE ({where}\n)"))  # noqa: S608 - parsed, not run
+    statement = f"SELECT 1 FROM matching_calls WHERE ({where}\n)"  # noqa: S608 - parsed, not run
+    tree = json.loads(store.statement_tree(statement))
     if tree.get("error") or len(tree["statements"]) != 1:
         raise UsageError(f"--where: not a SQL condition: {where!r}")
     node = tree["statements"][0]["node"]

@@ -36,7 +36,7 @@ _MAX_PATHS = 1_000
 _NUMBERS = {"UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT", "DOUBLE"}
 
 _SAMPLE = """
-INSERT INTO sampled
+INSERT INTO sampled_records
 SELECT no, mappable(bare), CASE WHEN no <= $kept THEN bare END
 FROM (
     SELECT $before + row_number() OVER () AS no, bare
@@ -49,7 +49,8 @@ FROM (
 """
 _KEYS = """
 WITH held AS (
-    SELECT unnest($pointers::VARCHAR[]) AS pointer, unnest(json_keys(record, $pointers::VARCHAR[])) AS keys FROM sampled
+    SELECT unnest($pointers::VARCHAR[]) AS pointer, unnest(json_keys(record, $pointers::VARCHAR[])) AS keys
+    FROM sampled_records
 ), counted AS (
     SELECT pointer, key, count(*) AS records FROM (SELECT pointer, unnest(keys) AS key FROM held) GROUP BY ALL
 ), judged_keys AS (
@@ -70,7 +71,8 @@ ORDER BY pointer
 _TYPES = """
 SELECT pointer, type
 FROM (
-    SELECT unnest($pointers::VARCHAR[]) AS pointer, unnest(json_type(record, $pointers::VARCHAR[])) AS type FROM sampled
+    SELECT unnest($pointers::VARCHAR[]) AS pointer, unnest(json_type(record, $pointers::VARCHAR[])) AS type
+    FROM sampled_records
 )
 WHERE type IS NOT NULL
 GROUP BY ALL
@@ -80,7 +82,7 @@ _FACTS = """
 WITH held AS (
     SELECT no, kind, unnest($paths::VARCHAR[]) AS path, unnest(json_type(record, $pointers::VARCHAR[])) AS type,
         unnest(json_extract_string(record, $pointers::VARCHAR[])) AS text
-    FROM sampled LEFT JOIN judged USING (no)
+    FROM sampled_records LEFT JOIN judged_records USING (no)
 ), filled AS (
     SELECT
         path, type,
@@ -174,7 +176,7 @@ def survey(
     store.run("SET preserve_insertion_order = true")  # so that the first records are the first
     complete = _sample(store, files, most)
     judge(store, source, mapping)
-    records = store.one("SELECT count(*) FROM sampled")[0]
+    records = store.one("SELECT count(*) FROM sampled_records")[0]
     places = _find(store)
     content = places.content | {name for file in files for record in file.head for name in TOP_CONTENT & record.keys()}
     fields, spots = _facts(store, places, records)
@@ -191,14 +193,14 @@ def _filling(one: Field, column: str | None) -> Field:
 
 
 def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
-    """Fill ``sampled``; True when that was every record of every file."""
-    store.run("CREATE OR REPLACE TABLE sampled (no BIGINT, record JSON, bare JSON)")
+    """Fill ``sampled_records``; True when that was every record of every file."""
+    store.run("CREATE OR REPLACE TABLE sampled_records (no BIGINT, record JSON, bare JSON)")
     share = -(-most // len(files))
     removed = dict.fromkeys(sorted(TOP_CONTENT))
     complete = True
     for file in files:
         read, bound = whole_records(file)
-        before = store.one("SELECT count(*) FROM sampled")[0]
+        before = store.one("SELECT count(*) FROM sampled_records")[0]
         bound |= {
             "before": before, "kept": KEPT, "most": share + 1, "without": json.dumps(removed),
             "without_both": json.dumps({**removed, "attributes": removed}),
@@ -208,7 +210,7 @@ def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
         except ReadFailure as failure:
             if failure.kind != "malformed" or not _read_mended(store, file, bound):
                 raise InputError(f"{file.shown}: {explain(file, failure)}") from None
-        complete = not store.run("DELETE FROM sampled WHERE no > $last", {"last": before + share}) and complete
+        complete = not store.run("DELETE FROM sampled_records WHERE no > $last", {"last": before + share}) and complete
     return complete
 
 

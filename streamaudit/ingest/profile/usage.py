@@ -19,7 +19,7 @@ SELECT {number} AS line, CASE WHEN $mapped THEN mappable(bare) END AS record, un
 FROM {relation}
 """
 _JUDGE = """
-CREATE OR REPLACE TABLE judged AS
+CREATE OR REPLACE TABLE judged_records AS
 WITH records AS ({records})
 SELECT line AS no, kind, tenant_rank, route_rank, deploy_rank, rendered_tokens_rank, delivered_tokens_rank
 FROM (
@@ -30,14 +30,14 @@ FROM (
     WHERE false
 )
 """
-_NOT_JUDGED = "CREATE OR REPLACE TABLE judged (no BIGINT, kind VARCHAR)"
+_NOT_JUDGED = "CREATE OR REPLACE TABLE judged_records (no BIGINT, kind VARCHAR)"
 # A column's best candidate key that occurs anywhere fills it for the whole source.
 _CHOSEN = """
 SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
-FROM judged WHERE kind <> 'other'
+FROM judged_records WHERE kind <> 'other'
 """
 _CHOSEN_ORDER = ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
-_WANTED = "SELECT no, bare FROM sampled WHERE list_contains($numbers, no)"
+_WANTED = "SELECT no, bare FROM sampled_records WHERE list_contains($numbers, no)"
 _TRIED = """
 WITH records AS ({records})
 SELECT line, to_json(found)::VARCHAR FROM ({normalise}) AS found
@@ -72,11 +72,12 @@ class Uses:
 
 
 def judge(store: Store, source: Source | None, mapping: Mapping) -> None:
-    """Read the kept records of ``sampled`` as ingest would: what kind each is, and where its columns come from."""
+    """Read ``sampled_records`` as ingest would, into ``judged_records``: the kind of each, and where its columns come
+    from."""
     if source is None:
         store.run(_NOT_JUDGED)
         return
-    records = _RECORDS.format(number="no", relation="sampled WHERE bare IS NOT NULL")
+    records = _RECORDS.format(number="no", relation="sampled_records WHERE bare IS NOT NULL")
     store.run(_JUDGE.format(records=records, normalise=source.sql), _bound(source, mapping))
 
 

@@ -2,10 +2,10 @@
 -- Temporary views, so that a store written by an older version is read with this version's definitions.
 
 -- The calls as stored; replaced by a view that looks dimensions up when there is anything to look up (lookup.sql).
-CREATE OR REPLACE TEMP VIEW placed_calls AS SELECT * FROM store.calls;
+CREATE OR REPLACE TEMP VIEW calls_with_lookups AS SELECT * FROM store.calls;
 
 -- The same with what other logs know of a call; replaced when there is evidence to join (evidence.sql).
-CREATE OR REPLACE TEMP VIEW known_calls AS SELECT * FROM placed_calls;
+CREATE OR REPLACE TEMP VIEW calls_with_evidence AS SELECT * FROM calls_with_lookups;
 
 -- ttft_status: usable, or the reason a call has no TTFT. Censored = the user or a deadline ended the wait first.
 CREATE OR REPLACE TEMP VIEW call_outcome AS
@@ -70,4 +70,4 @@ SELECT
         WHEN http_status IN (499, 460) OR cancel_evidence = 'evidence' THEN 'client'
         ELSE 'unknown'
     END AS ended_by
-FROM known_calls AS calls;
+FROM calls_with_evidence AS calls;

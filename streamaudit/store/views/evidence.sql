@@ -26,7 +26,7 @@ GROUP BY source, call_id;
 
 -- The provider's own record of what it billed goes before the usage in the trace, and what the client or the gateway
 -- logged of what was shown before what the trace says of them. Whoever is known to have left early has not completed.
-CREATE OR REPLACE TEMP VIEW known_calls AS
+CREATE OR REPLACE TEMP VIEW calls_with_evidence AS
 SELECT
     calls.* REPLACE (
         -- What the client logged replaces what the trace says was shown, in whatever unit.
@@ -65,5 +65,5 @@ SELECT
                 AND calls.outcome IN ('completed', 'interrupted', 'unknown')
             THEN 'evidence' ELSE calls.cancel_evidence END AS cancel_evidence
     )
-FROM placed_calls AS calls
+FROM calls_with_lookups AS calls
 LEFT JOIN joined_evidence AS e ON e.source = calls.source AND e.call_id = calls.call_id;

@@ -1,6 +1,6 @@
 -- Dimensions looked up by the value of another column. ``lookups`` is a table of the connection, filled from the
 -- configuration or from the store; the session variables name each dimension's key column.
-CREATE OR REPLACE TEMP VIEW placed_calls AS
+CREATE OR REPLACE TEMP VIEW calls_with_lookups AS
 SELECT calls.* REPLACE (
     coalesce(tenant_of.value, calls.tenant) AS tenant,
     coalesce(route_of.value, calls.route) AS route,

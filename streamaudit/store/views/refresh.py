@@ -41,7 +41,7 @@ SET VARIABLE model_text = (
 
 _EARLY_MODELS = """
 CREATE OR REPLACE TEMP TABLE early_models AS
-SELECT DISTINCT model FROM known_calls
+SELECT DISTINCT model FROM calls_with_evidence
 WHERE outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND model IS NOT NULL
 """
 
@@ -55,7 +55,7 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(package_text("store", "views/evidence.sql"))
     else:
-        store.run("CREATE OR REPLACE TEMP VIEW known_calls AS SELECT * FROM placed_calls")
+        store.run("CREATE OR REPLACE TEMP VIEW calls_with_evidence AS SELECT * FROM calls_with_lookups")
     if not taxed:
         return
     store.run("SET VARIABLE stop_delay_ms = $delay", {"delay": store.providers.stop_delay_ms})
