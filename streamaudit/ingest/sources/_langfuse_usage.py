@@ -61,6 +61,12 @@ sorted_usage AS (
         ) AS written,
         list_sum(list_transform(list_filter(in_inner, lambda u: NOT regexp_matches(u.k, 'cache|creat|write')),
             lambda u: u.n)) AS other_input,
+        list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, '1h')), lambda u: u.n)) AS written_1h,
+        list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'audio')
+            AND NOT contains(u.k, 'cache')), lambda u: u.n)) AS heard,
+        list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'image')
+            AND NOT contains(u.k, 'cache')), lambda u: u.n)) AS seen,
+        list_sum(list_transform(list_filter(out_inner, lambda u: contains(u.k, 'audio')), lambda u: u.n)) AS spoken,
         list_sum(list_distinct(list_transform(
             list_filter(out_inner, lambda u: regexp_matches(u.k, 'reasoning|thought')), lambda u: u.n))) AS reasoned,
         list_sum(list_transform(list_filter(out_inner, lambda u: NOT regexp_matches(u.k, 'reasoning|thought')),
@@ -113,6 +119,8 @@ sorted_usage AS (
             nullif(flat_output, 0)]) END AS BIGINT) AS output_tokens,
         try_cast(CASE WHEN out_excluded IS NULL THEN out_base + out_details END AS BIGINT) AS most_output,
         try_cast(cached AS BIGINT) AS cached_input_tokens, try_cast(written AS BIGINT) AS cache_write_tokens,
+        try_cast(written_1h AS BIGINT) AS cache_write_1h_tokens, try_cast(heard AS BIGINT) AS audio_input_tokens,
+        try_cast(seen AS BIGINT) AS image_tokens, try_cast(spoken AS BIGINT) AS audio_output_tokens,
         try_cast(reasoned AS BIGINT) AS reasoning_tokens, try_cast(own_total AS BIGINT) AS total_tokens,
         list_filter(costs, lambda c: regexp_matches(c.k, '{out_words}')) AS out_costs,
         list_filter(costs, lambda c: NOT regexp_matches(c.k, '{out_words}') AND regexp_matches(c.k, '{in_words}'))
