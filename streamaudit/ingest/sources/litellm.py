@@ -90,7 +90,13 @@ _PREPARED = """
                     AND json_type(counted->'cost') IS DISTINCT FROM 'NULL')), false) AS is_cut,
             is_cut AND is_anthropic AS is_opening,
             CASE WHEN NOT (completion = 0 AND (status = 'failure' OR has_left OR coalesce(prompt, 0) = 0))
-                AND NOT coalesce(is_opening AND completion <= 8, false) THEN completion END AS answered
+                AND NOT coalesce(is_opening AND completion <= 8, false) THEN completion END AS answered,
+            coalesce(cached, 0)::HUGEINT + coalesce(written, 0) AS around,
+            -- Anthropic's own input excludes its cache, and some versions log it so: it is smaller than the cache, or
+            -- the total or the usage object has the sum (23342).
+            coalesce(around > prompt, false) OR (around > 0 AND coalesce(prompt + around
+                IN (tokens_of(total_tokens) - coalesce(completion, 0), tokens_of(counted->>'prompt_tokens')), false))
+                AS is_left_out
         FROM judged
     )
     SELECT
@@ -125,14 +131,13 @@ _PREPARED = """
             AS ttft_ms,
         CASE WHEN first_is_end AND (stream_flag IS DISTINCT FROM true OR has_left) THEN 'equals_duration' END
             AS ttft_basis,
-        -- Zeros of a failure without usage, and of one whose stream never spoke, are what nobody counted; a prompt
-        -- without an answer or the provider's details is what the proxy counted itself. Where the cache has more
-        -- tokens than the input, the input excludes them.
+        -- Zeros of a failure without usage, and of one whose stream never spoke, are what nobody counted; so is a
+        -- prompt of 0 outside the cache. A prompt without an answer or the provider's details is what the proxy counted
+        -- itself.
         try_cast(CASE
-            WHEN prompt = 0 AND coalesce(completion, 0) = 0 THEN NULL
+            WHEN prompt + around = 0 THEN NULL
             WHEN is_cut AND NOT is_detailed AND answered IS NULL THEN NULL
-            WHEN coalesce(cached, 0)::HUGEINT + coalesce(written, 0) > prompt
-                THEN prompt::HUGEINT + coalesce(cached, 0) + coalesce(written, 0)
+            WHEN is_left_out THEN prompt + around
             ELSE prompt
         END AS BIGINT) AS input_tokens,
         answered AS output_tokens, cached AS cached_input_tokens, written AS cache_write_tokens,

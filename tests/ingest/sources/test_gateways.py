@@ -150,6 +150,19 @@ LITELLM: dict[str, Case] = {
          "cache_creation_input_tokens": 30}}},
         {"input_tokens": 434, "cached_input_tokens": 400, "cache_write_tokens": 30},
     ),
+    "an input without its cache, by the total": (
+        {"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1430, "metadata": {"usage_object": {
+         "cache_read_input_tokens": 400, "cache_creation_input_tokens": 30}}}, {"input_tokens": 1330},
+    ),
+    "an input without its cache, by the usage object": (
+        {"prompt_tokens": 900, "metadata": {"usage_object": {"prompt_tokens": 1330,
+         "cache_read_input_tokens": 400, "cache_creation_input_tokens": 30}}}, {"input_tokens": 1330},
+    ),
+    "a stream cut by the proxy without a count of its prompt": (
+        {"status": "failure", "prompt_tokens": 0, "completion_tokens": 296, "response_cost": 0, "metadata": {},
+         "error_information": {"error_code": "408", "error_class": "Timeout"}},
+        {"outcome": "timeout", "input_tokens": None, "output_tokens": 296, "usage_basis": "tokenizer"},
+    ),
     "counts of 0 in front of those of the usage object": (
         {"prompt_tokens": 0, "completion_tokens": 0, "metadata": {"usage_object": {"input_tokens": 70,
          "output_tokens": 90, "output_tokens_details": {"reasoning_tokens": 33},
