@@ -20,12 +20,14 @@ from tests.support import (
 )
 
 TRACE = {"trace_id": "t"}
+# Generations by their type that are steps around a call.
+STEPS = ("POST /v1/messages", "ai.streamText")
 
 
-def row(name: str, parent: str = "", output: int | None = 100, **fields: Any) -> Record:
+def row(id_: str, /, parent: str = "", output: int | None = 100, **fields: Any) -> Record:
     """A generation in the common trace, inside ``parent``."""
     usage = {} if output is None else {"input": 50, "output": output}
-    return langfuse_row(name, **TRACE, parent_observation_id=parent, usage_details=usage, **fields)
+    return langfuse_row(id_, **TRACE, parent_observation_id=parent, usage_details=usage, **fields)
 
 
 def span(name: str, parent: str = "undefined", **fields: Any) -> Record:
@@ -44,6 +46,32 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
     ),
     "langfuse: an outer step without usage is a call of its own": (
         [row("outer", output=None), row("inner", "outer")], {"outer", "inner"},
+    ),
+    "langfuse: a request of no model and no usage around two calls": (
+        [row("outer", output=None, provided_model_name="", name="proxy"), row("one", "outer"), row("two", "outer")],
+        {"one", "two"},
+    ),
+    "langfuse: a request of no model and no usage, alone": (
+        [row("outer", output=None, provided_model_name="", name="proxy")], {"outer"},
+    ),
+    "langfuse: the HTTP request around a call": (
+        [row("outer", output=None, provided_model_name="", name="POST /v1/messages"), row("inner", "outer", None)],
+        {"inner"},
+    ),
+    "langfuse: Vercel's outer step with less usage than its steps": (
+        [row("outer", output=9, name="ai.streamText"), row("one", "outer", name="ai.streamText.doStream"),
+         row("two", "outer", name="ai.streamText.doStream")], {"one", "two"},
+    ),
+    "langfuse: another model asked by a tool": (
+        [row("outer", output=300), langfuse_row("tool", **TRACE, type="TOOL", parent_observation_id="outer"),
+         row("inner", "tool", provided_model_name="o4-mini")], {"outer", "inner"},
+    ),
+    "langfuse: the same model repeated below a tool": (
+        [row("outer", output=300), langfuse_row("tool", **TRACE, type="TOOL", parent_observation_id="outer"),
+         row("inner", "tool")], {"inner"},
+    ),
+    "langfuse: another model with no tool between": (
+        [row("outer", output=300), row("inner", "outer", provided_model_name="o4-mini")], {"inner"},
     ),
     "langfuse: three wrappers of one call": (
         [row("outer"), row("middle", "outer"), row("inner", "middle")], {"inner"},
@@ -98,7 +126,7 @@ def test_nested_steps_of_one_call_are_counted_once_in_every_order_of_files(famil
             for key in keys:
                 changed[key] = f"{number}-{record[key]}" if record[key] not in ("", "undefined") else record[key]
             named.append(changed)
-            if record.get("type", "GENERATION") != "SPAN":
+            if record.get("type", "GENERATION") in ("GENERATION", "EMBEDDING") and record["name"] not in STEPS:
                 expected[changed[keys[0]]] = record[keys[0]] in counting
         renamed.append(named)
     most = max(map(len, renamed))

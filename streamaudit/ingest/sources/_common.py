@@ -11,6 +11,14 @@ Parts of a cost are those before a discount: where they add up to more than the 
 
 from streamaudit.ingest.sources._app_keys import placed
 
+# An output cap among the parameters of a request, by the names of OpenAI's two APIs, Anthropic, Gemini and Bedrock.
+CAP_PATHS = (
+    "/max_tokens", "/max_completion_tokens", "/max_output_tokens", "/maxTokens", "/maxOutputTokens",
+    "/maxCompletionTokens", "/max_new_tokens", "/max_tokens_to_sample", "/generationConfig/maxOutputTokens",
+    "/generation_config/max_output_tokens", "/config/maxOutputTokens", "/config/max_output_tokens",
+    "/inferenceConfig/maxTokens",
+)  # fmt: skip
+
 _BLANK = """
 SELECT
     NULL::BIGINT AS line, NULL::JSON AS record, NULL::VARCHAR AS kind, NULL::JSON AS given, NULL::VARCHAR[] AS labels,
@@ -30,7 +38,9 @@ SELECT
     NULL::BOOLEAN AS cancel_flag, NULL::BOOLEAN AS failed, NULL::BOOLEAN AS error_cancelled,
     NULL::BOOLEAN AS error_timeout, NULL::VARCHAR AS finish_reason, NULL::INTEGER AS http_status,
     NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash, NULL::BIGINT AS output_chars,
-    NULL::BIGINT AS total_tokens, NULL::TIMESTAMP AS source_updated_at
+    NULL::BIGINT AS cache_write_1h_tokens, NULL::BIGINT AS audio_input_tokens, NULL::BIGINT AS image_tokens,
+    NULL::BIGINT AS audio_output_tokens, NULL::VARCHAR AS service_tier, NULL::BIGINT AS total_tokens,
+    NULL::TIMESTAMP AS source_updated_at
 WHERE false
 """
 _KEYED = """
@@ -99,7 +109,8 @@ SELECT
     ttft_ms,
     coalesce(ttvt_ms, number_of(first_filled(app[ttvt_ms]))) AS ttvt_ms,
     ttft_basis, chunk_count, chunk_offsets_ms,
-    input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+    input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
+    output_tokens, audio_output_tokens, reasoning_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
         filled_rank(app[delivered_tokens], 99),
@@ -144,7 +155,8 @@ SELECT
     coalesce(http_status, try_cast(first_filled(app[http_status]) AS INTEGER))
         AS http_status,
     code_word(error_type) AS error_type, input_hash, output_chars, output_chars AS visible_output_chars,
-    total_tokens, source_updated_at
+    -- A tier that was only asked for is not the one that served.
+    CASE WHEN lower(service_tier) <> 'auto' THEN service_tier END AS service_tier, total_tokens, source_updated_at
 FROM keyed
 """
 

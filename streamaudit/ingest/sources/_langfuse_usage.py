@@ -3,8 +3,8 @@
 Langfuse asks for buckets that exclude each other, and many writers send details that are included in ``input`` or
 ``output`` (langfuse/langfuse issues 10592, 11244, 12306). A record's own total decides, since it counts every token
 once. Where it fits both readings or neither, or was computed by Langfuse from all keys, the count is unknown and at
-most the sum. Details larger than their side's total cannot be included in it. Without a total that decides, names that
-providers use keep the provider's contract: OpenAI includes cached and reasoning tokens, Gemini's candidates exclude
+most the sum; only details larger than what would include them are surely not included. Names that providers use keep
+the provider's contract where no total decides: OpenAI includes cached and reasoning tokens, Gemini's candidates exclude
 thoughts.
 """
 
@@ -61,6 +61,12 @@ sorted_usage AS (
         ) AS written,
         list_sum(list_transform(list_filter(in_inner, lambda u: NOT regexp_matches(u.k, 'cache|creat|write')),
             lambda u: u.n)) AS other_input,
+        list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, '1h')), lambda u: u.n)) AS written_1h,
+        list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'audio')
+            AND NOT contains(u.k, 'cache')), lambda u: u.n)) AS heard,
+        list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'image')
+            AND NOT contains(u.k, 'cache')), lambda u: u.n)) AS seen,
+        list_sum(list_transform(list_filter(out_inner, lambda u: contains(u.k, 'audio')), lambda u: u.n)) AS spoken,
         list_sum(list_distinct(list_transform(
             list_filter(out_inner, lambda u: regexp_matches(u.k, 'reasoning|thought')), lambda u: u.n))) AS reasoned,
         list_sum(list_transform(list_filter(out_inner, lambda u: NOT regexp_matches(u.k, 'reasoning|thought')),
@@ -79,8 +85,7 @@ sorted_usage AS (
         *,
         CASE WHEN NOT is_computed THEN list_filter(
             [{'i': 0, 'o': 0}, {'i': 0, 'o': 1}, {'i': 1, 'o': 0}, {'i': 1, 'o': 1}],
-            lambda w: (w.i = 1 OR in_details <= in_base) AND (w.o = 1 OR out_details <= out_base)
-                AND in_base + w.i * in_details + out_base + w.o * out_details = own_total
+            lambda w: in_base + w.i * in_details + out_base + w.o * out_details = own_total
         ) END AS ways
     FROM summed
 ), decided AS (
@@ -88,18 +93,16 @@ sorted_usage AS (
         *,
         CASE
             WHEN in_details = 0 THEN 0
+            WHEN len(list_distinct(list_transform(ways, lambda w: w.i))) = 1 THEN ways[1].i
             WHEN in_details > in_base THEN 1
-            WHEN len(ways) > 0 THEN CASE WHEN len(list_distinct(list_transform(ways, lambda w: w.i))) = 1
-                THEN ways[1].i END
-            WHEN keeps_input_contract THEN 0
+            WHEN keeps_input_contract AND coalesce(len(ways), 0) = 0 THEN 0
         END AS in_excluded,
         CASE
             WHEN out_details = 0 THEN 0
+            WHEN len(list_distinct(list_transform(ways, lambda w: w.o))) = 1 THEN ways[1].o
             WHEN out_details > out_base THEN 1
-            WHEN len(ways) > 0 THEN CASE WHEN len(list_distinct(list_transform(ways, lambda w: w.o))) = 1
-                THEN ways[1].o END
             WHEN excludes_thoughts THEN 1
-            WHEN keeps_output_contract THEN 0
+            WHEN keeps_output_contract AND coalesce(len(ways), 0) = 0 THEN 0
         END AS out_excluded
     FROM fitted
 ), counted AS (
@@ -113,7 +116,11 @@ sorted_usage AS (
             nullif(flat_output, 0)]) END AS BIGINT) AS output_tokens,
         try_cast(CASE WHEN out_excluded IS NULL THEN out_base + out_details END AS BIGINT) AS most_output,
         try_cast(cached AS BIGINT) AS cached_input_tokens, try_cast(written AS BIGINT) AS cache_write_tokens,
-        try_cast(reasoned AS BIGINT) AS reasoning_tokens, try_cast(own_total AS BIGINT) AS total_tokens,
+        try_cast(written_1h AS BIGINT) AS cache_write_1h_tokens, try_cast(heard AS BIGINT) AS audio_input_tokens,
+        try_cast(seen AS BIGINT) AS image_tokens, try_cast(spoken AS BIGINT) AS audio_output_tokens,
+        -- More reasoning than the output that includes it is a provider's slip (langfuse/langfuse 14987).
+        try_cast(CASE WHEN out_excluded = 0 AND reasoned > out_base AND out_base > 0 THEN NULL ELSE reasoned END
+            AS BIGINT) AS reasoning_tokens, try_cast(own_total AS BIGINT) AS total_tokens,
         list_filter(costs, lambda c: regexp_matches(c.k, '{out_words}')) AS out_costs,
         list_filter(costs, lambda c: NOT regexp_matches(c.k, '{out_words}') AND regexp_matches(c.k, '{in_words}'))
             AS in_costs,

@@ -1,19 +1,24 @@
 """Helicone requests: what its export tool or its request query gives, as JSON lines, JSON or CSV.
 
-Times are milliseconds; a status below 100 is Helicone's own code (docs.helicone.ai, export tool and REST reference;
-Helicone/helicone, request types).
+Times are milliseconds. A negative status is Helicone's own: -1 a time-out, -2 pending, -3 a client that left; the zeros
+beside it are counts that Helicone does not know (docs.helicone.ai, export tool and REST reference; Helicone/helicone,
+ResponseBodyHandler, statusBadge, LoggingHandler).
+
+``prompt_tokens`` leave out what was read from and written to the provider's cache, for most providers and versions;
+``total_tokens`` has all of it and decides (Helicone/helicone 4655, 5606).
 """
 
 from collections.abc import Sequence
 
-from streamaudit.ingest.sources._common import LEARNT, normalise
+from streamaudit.ingest.sources._common import CAP_PATHS, LEARNT, normalise
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
 _TEXT = (
     "request_id", "response_id", "request_created_at", "response_created_at", "request_path", "response_status",
     "request_model", "model_override", "response_model", "model", "provider", "delay_ms", "time_to_first_token",
-    "prompt_tokens", "completion_tokens", "reasoning_tokens", "prompt_cache_read_tokens", "prompt_cache_write_tokens",
-    "cost", "costUSD", "request_user_id", "helicone_user", "cache_enabled", "cache_reference_id",
+    "prompt_tokens", "completion_tokens", "total_tokens", "reasoning_tokens", "prompt_cache_read_tokens",
+    "prompt_cache_write_tokens", "prompt_audio_tokens", "completion_audio_tokens", "cost", "costUSD",
+    "request_user_id", "helicone_user", "cache_enabled", "cache_reference_id",
 )  # fmt: skip
 _JSON = ("request_properties", "properties", "request_body", "response_body")
 _NO_CACHE = "00000000-0000-0000-0000-000000000000"
@@ -37,8 +42,28 @@ _PREPARED = """
         FROM records
     ), told AS (
         SELECT *, bool_of(asked->>'stream') AS stream_flag, code_word(said->>'$.error.type') AS fault,
-            abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end
+            abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end,
+            -- Zeros beside a status of Helicone's own, or a failure, are what it does not know.
+            coalesce(status < 0 OR status >= 400, false) AND coalesce(tokens_of(prompt_tokens), 0) = 0
+                AND coalesce(tokens_of(completion_tokens), 0) = 0 AS is_uncounted,
+            CASE WHEN NOT is_uncounted THEN tokens_of(prompt_tokens)::HUGEINT END AS prompt,
+            CASE WHEN NOT (coalesce(status < 0 OR status = 499, false) AND tokens_of(completion_tokens) = 0)
+                AND NOT is_uncounted
+                THEN tokens_of(completion_tokens) END AS completion,
+            nullif(tokens_of(total_tokens), 0) AS total,
+            CASE WHEN NOT is_uncounted THEN tokens_of(prompt_cache_read_tokens) END AS cached,
+            CASE WHEN NOT is_uncounted THEN tokens_of(prompt_cache_write_tokens) END AS written,
+            coalesce(cached, 0)::HUGEINT + coalesce(written, 0) AS around
         FROM opened
+    ), weighed AS (
+        SELECT *,
+            -- Whether the cache is left out of the input: the total says; what exceeds the input cannot be in it.
+            CASE WHEN around = 0 THEN false
+                WHEN around > prompt THEN true
+                WHEN total IS NOT NULL AND total = prompt + around + coalesce(completion, 0) THEN true
+                WHEN total IS NOT NULL AND total = prompt + coalesce(completion, 0) THEN false
+            END AS is_left_out
+        FROM told
     )
     SELECT
         line, record,
@@ -61,22 +86,28 @@ _PREPARED = """
         took_ms AS duration_ms, stream_flag AS streamed,
         CASE WHEN NOT coalesce(first_is_end AND stream_flag IS DISTINCT FROM true, false) THEN first_ms END AS ttft_ms,
         CASE WHEN first_is_end AND stream_flag IS DISTINCT FROM true THEN 'equals_duration' END AS ttft_basis,
-        tokens_of(prompt_tokens) AS input_tokens, tokens_of(completion_tokens) AS output_tokens,
-        tokens_of(prompt_cache_read_tokens) AS cached_input_tokens,
-        tokens_of(prompt_cache_write_tokens) AS cache_write_tokens, tokens_of(reasoning_tokens) AS reasoning_tokens,
-        tokens_of(coalesce(asked->>'max_tokens', asked->>'max_completion_tokens')) AS max_tokens,
+        try_cast(CASE WHEN is_left_out THEN prompt + around WHEN NOT is_left_out THEN prompt END AS BIGINT)
+            AS input_tokens,
+        completion AS output_tokens, cached AS cached_input_tokens, written AS cache_write_tokens,
+        CASE WHEN NOT is_uncounted THEN tokens_of(reasoning_tokens) END AS reasoning_tokens,
+        nullif(tokens_of(prompt_audio_tokens), 0) AS audio_input_tokens,
+        nullif(tokens_of(completion_audio_tokens), 0) AS audio_output_tokens, total AS total_tokens,
+        coalesce(said->>'$.usage.service_tier', said->>'service_tier') AS service_tier,
+        tokens_of(said->>'$.usage.cache_creation.ephemeral_1h_input_tokens') AS cache_write_1h_tokens,
+        tokens_of(first_filled(json_extract_string(asked, {cap_paths}))) AS max_tokens,
         CASE WHEN is_cached THEN true END AS cache_hit,
-        CASE WHEN number_of(coalesce(costUSD, cost)) > 0 THEN number_of(coalesce(costUSD, cost)) END AS cost_usd,
+        nullif(first_count([number_of(costUSD), number_of(cost)]), 0) AS cost_usd,
         CASE WHEN status BETWEEN 200 AND 299 AND fault IS NULL THEN 'completed' END AS app_outcome,
-        (status BETWEEN 400 AND 599 AND status <> 499) OR fault IS NOT NULL AS failed,
-        says_cancelled(fault) AS error_cancelled, says_timeout(fault) AS error_timeout,
+        (status BETWEEN 400 AND 599 AND status <> 499) OR fault IS NOT NULL OR status IN (-1, -3) AS failed,
+        coalesce(status = -3, false) OR says_cancelled(fault) AS error_cancelled,
+        coalesce(status = -1, false) OR says_timeout(fault) AS error_timeout,
         CASE WHEN status BETWEEN 100 AND 599 THEN status END AS http_status,
         fault AS error_type,
         said->>'$.choices[0].finish_reason' AS finish_reason,
         CASE WHEN (asked->'messages') IS NOT NULL THEN md5($salt || (asked->'messages')::VARCHAR) END AS input_hash,
         nullif(length(said->>'$.choices[0].message.content'), 0) AS output_chars
-    FROM told
-""".replace("{no_cache}", _NO_CACHE)
+    FROM weighed
+""".replace("{no_cache}", _NO_CACHE).replace("{cap_paths}", str(list(CAP_PATHS)))
 
 _READS = {
     "call_id": "request_id", "trace_id": "the property Helicone-Session-Id", "response_id": "response_id",
@@ -86,7 +117,8 @@ _READS = {
     "environment": "the property environment", "service": "the property service",
     "start_time": "request_created_at", "end_time": "response_created_at", "duration_ms": "delay_ms",
     "streamed": "request_body.stream; a usable TTFT proves it", "ttft_ms": "time_to_first_token",
-    "input_tokens": "prompt_tokens", "output_tokens": "completion_tokens",
+    "input_tokens": "prompt_tokens, and the cache where total_tokens says that they leave it out",
+    "output_tokens": "completion_tokens",
     "cached_input_tokens": "prompt_cache_read_tokens", "cache_write_tokens": "prompt_cache_write_tokens",
     "max_tokens": "request_body.max_tokens", "cache_hit": "cache_reference_id", "cost_usd": "costUSD, cost",
     "http_status": "response_status", "error_type": "response_body.error.type",
@@ -102,7 +134,7 @@ _REMEDIES = {
     "rendered": "send the property rendered_tokens once the client has shown its answer, or join evidence by id",
     "streamed": "export request_body too: it says whether a call streamed",
     "ttft": "Helicone measures it for streams that pass through its gateway",
-    "outcome": "send the property outcome: what a client's leaving looks like is not documented",
+    "outcome": "export response_status, or send the property outcome",
     "usage": "ask for stream_options.include_usage",
     "billed_at_cut": "a cut stream's completion_tokens stay unknown: join the provider's count as evidence",
     "finish_reason": "export response_body too",
@@ -115,7 +147,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="helicone",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

@@ -9,7 +9,7 @@ A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
 
 from collections.abc import Sequence
 
-from streamaudit.ingest.sources._common import normalise
+from streamaudit.ingest.sources._common import CAP_PATHS, normalise
 from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
 from streamaudit.ingest.sources._langfuse_usage import usage_sql
 from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
@@ -101,10 +101,9 @@ _PROVIDER_PATHS = (
     "/provider", "/ls_provider", "/attributes/gen_ai.provider.name", "/attributes/gen_ai.system",
     "/attributes/llm.provider", "/attributes/ai.model.provider",
 )  # fmt: skip
-_CAP_PATHS = (
-    "/max_tokens", "/max_completion_tokens", "/max_output_tokens", "/maxTokens", "/maxOutputTokens",
-    "/maxCompletionTokens", "/max_new_tokens", "/max_tokens_to_sample", "/generationConfig/maxOutputTokens",
-    "/generation_config/max_output_tokens", "/config/maxOutputTokens", "/config/max_output_tokens",
+_TIER_PATHS = (
+    "/service_tier", "/response_service_tier", "/attributes/openai.response.service_tier",
+    "/attributes/gen_ai.openai.response.service_tier",
 )  # fmt: skip
 _REQUEST_NAMES = "^(GET|POST|PUT|PATCH|DELETE|HEAD|HTTP)\\b|^Received Proxy Server Request|^raw_gen_ai_request"
 # Vercel's outer steps repeat the usage of the ones inside, doStream and doGenerate, for one step or for all of them.
@@ -204,7 +203,9 @@ _PREPARED = """
                 WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END
         ) AS ttft_ms,
         CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
-        input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, total_tokens,
+        input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
+        output_tokens, audio_output_tokens, reasoning_tokens, total_tokens,
+        first_filled(json_extract_string(meta, {tier_paths})) AS service_tier,
         -- A count of two readings is at most the larger one.
         least(tokens_of(first_filled(json_extract_string(settings, {cap_paths}))), most_output) AS max_tokens,
         -- Nothing provided, yet usage is there: Langfuse tokenized the text it received. Where the export does not say
@@ -233,7 +234,8 @@ _PREPARED = """
 """
 for _mark, _text in {
     "{usage}": usage_sql(), "{model_paths}": str(list(_MODEL_PATHS)), "{provider_paths}": str(list(_PROVIDER_PATHS)),
-    "{cap_paths}": str(list(_CAP_PATHS)), "{request_names}": _REQUEST_NAMES,
+    "{cap_paths}": str(list(CAP_PATHS)),
+    "{tier_paths}": str(list(_TIER_PATHS)), "{request_names}": _REQUEST_NAMES,
     "{outer_names}": _OUTER_NAMES,
 }.items():  # fmt: skip
     _PREPARED = _PREPARED.replace(_mark, _text)

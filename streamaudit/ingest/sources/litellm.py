@@ -8,18 +8,19 @@ not stream the end; ``response_time`` of a stream is its TTFT and no duration. A
 An Anthropic stream opens with a usage object that has every detail and a placeholder of 1 to 4 tokens for its output.
 Cut short, the row has that number, or what the proxy counted in the text that came, under the same details, and the
 cost may still be the placeholder's. Only ``/v1/messages`` is read to its end after the client left (BerriAI/litellm,
-pull requests 30787, 36008, 39893).
+pull requests 30787, 36008, 39893). Of a failure without usage the proxy writes its own count of the prompt at 0 dollars
+(37365). Reading a stored response logs its tokens and its spend again (17814).
 """
 
 from collections.abc import Sequence
 
-from streamaudit.ingest.sources._common import LEARNT, normalise
+from streamaudit.ingest.sources._common import CAP_PATHS, LEARNT, normalise
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
 _TEXT = (
     "id", "litellm_call_id", "request_id", "trace_id", "call_type", "stream", "status", "startTime", "endTime",
-    "completionStartTime", "prompt_tokens", "completion_tokens", "response_cost", "spend", "model", "model_group",
-    "custom_llm_provider", "end_user", "user", "team_id", "session_id", "cache_hit", "error_str",
+    "completionStartTime", "prompt_tokens", "completion_tokens", "total_tokens", "response_cost", "spend", "model",
+    "model_group", "custom_llm_provider", "end_user", "user", "team_id", "session_id", "cache_hit", "error_str",
 )  # fmt: skip
 _JSON = (
     "metadata", "hidden_params", "request_tags", "error_information", "model_parameters", "messages", "response",
@@ -38,8 +39,9 @@ def _recognise(head: Sequence[Record]) -> Match | None:
 
 _PREPARED = """
     WITH opened AS (
-        SELECT * EXCLUDE (metadata, request_tags, response),
+        SELECT * EXCLUDE (metadata, request_tags, response, status),
             CASE WHEN json_type(metadata) = 'VARCHAR' THEN json_of(metadata->>'$') ELSE metadata END AS meta,
+            lower(coalesce(nullif(status, ''), meta->>'status')) AS status,
             CASE WHEN json_type(response) = 'VARCHAR' THEN json_of(response->>'$') ELSE response END AS said,
             CASE WHEN json_type(request_tags) = 'VARCHAR' THEN json_of(request_tags->>'$') ELSE request_tags END
                 AS tags_given
@@ -50,14 +52,26 @@ _PREPARED = """
             coalesce(meta->'usage_object', hidden_params->'usage_object') AS counted,
             instant_utc(startTime) AS began, instant_utc(endTime) AS ended, instant_utc(completionStartTime) AS first,
             bool_of(coalesce(stream, model_parameters->>'stream', meta->>'stream')) AS stream_flag,
-            tokens_of(completion_tokens) AS completion
+            first_count([tokens_of(completion_tokens), tokens_of(counted->>'completion_tokens'),
+                tokens_of(counted->>'output_tokens')]) AS completion,
+            first_count([tokens_of(prompt_tokens), tokens_of(counted->>'prompt_tokens'),
+                tokens_of(counted->>'input_tokens')]) AS prompt,
+            -- A streamed answer may have a 0 under OpenAI's name and the count under Anthropic's.
+            first_count([tokens_of(counted->>'$.prompt_tokens_details.cached_tokens'),
+                tokens_of(counted->>'cache_read_input_tokens'),
+                tokens_of(counted->>'$.input_tokens_details.cached_tokens')]) AS cached,
+            first_count([tokens_of(counted->>'cache_creation_input_tokens'),
+                tokens_of(counted->>'$.prompt_tokens_details.cache_creation_tokens'),
+                tokens_of(counted->>'$.prompt_tokens_details.cache_write_tokens')]) AS written,
+            first_count([number_of(response_cost), number_of(spend)]) AS cost
         FROM opened
     ), timed AS (
         SELECT *, span_ms(began, ended) AS took_ms, span_ms(began, first) AS first_ms,
             nullif(wrong->>'error_code', '') AS code,
             nullif(wrong->>'error_class', '') AS class,
-            (counted->'completion_tokens_details') IS NOT NULL OR (counted->'prompt_tokens_details') IS NOT NULL
-                OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_detailed,
+            coalesce(len(list_filter(json_extract(counted, ['$.completion_tokens_details', '$.prompt_tokens_details',
+                '$.cache_read_input_tokens', '$.input_tokens_details', '$.output_tokens_details']),
+                lambda d: d::VARCHAR <> 'null')) > 0, false) AS is_detailed,
             regexp_matches(lower(concat_ws(' ', call_type, custom_llm_provider, model, model_group)),
                 'anthropic|claude') OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_anthropic
         FROM told
@@ -74,7 +88,15 @@ _PREPARED = """
             (has_left OR status = 'failure') AND NOT coalesce(is_detailed AND (NOT is_anthropic
                 OR (call_type IN ('anthropic_messages', 'aanthropic_messages') AND completion > 8
                     AND json_type(counted->'cost') IS DISTINCT FROM 'NULL')), false) AS is_cut,
-            is_cut AND is_anthropic AS is_opening
+            is_cut AND is_anthropic AS is_opening,
+            CASE WHEN NOT (completion = 0 AND (status = 'failure' OR has_left OR coalesce(prompt, 0) = 0))
+                AND NOT coalesce(is_opening AND completion <= 8, false) THEN completion END AS answered,
+            coalesce(cached, 0)::HUGEINT + coalesce(written, 0) AS around,
+            -- Anthropic's own input excludes its cache, and some versions log it so: it is smaller than the cache, or
+            -- the total or the usage object has the sum (23342).
+            coalesce(around > prompt, false) OR (around > 0 AND coalesce(prompt + around
+                IN (tokens_of(total_tokens) - coalesce(completion, 0), tokens_of(counted->>'prompt_tokens')), false))
+                AS is_left_out
         FROM judged
     )
     SELECT
@@ -82,9 +104,7 @@ _PREPARED = """
         CASE
             WHEN call_type IS NULL AND startTime IS NULL THEN NULL
             WHEN call_type ILIKE '%embedding%' THEN 'embedding'
-            WHEN regexp_matches(lower(call_type),
-                'image|transcription|speech|moderation|rerank|file|batch|health|vector|video|ocr|mcp|search|container')
-                THEN 'other'
+            WHEN regexp_matches(lower(call_type), '{no_calls}') THEN 'other'
             ELSE 'llm'
         END AS kind,
         json_merge_patch(
@@ -99,7 +119,7 @@ _PREPARED = """
         nullif(trace_id, '') AS trace_id, nullif(trace_id, '') AS logical_request_id,
         CASE WHEN litellm_call_id <> '' AND id IS DISTINCT FROM litellm_call_id THEN nullif(id, '') END AS response_id,
         call_type AS span_kind,
-        coalesce(nullif(model_group, ''), nullif(model, '')) AS model, nullif(model, '') AS response_model,
+        known_name([model_group, model]) AS model, known_name([model]) AS response_model,
         lower(nullif(custom_llm_provider, '')) AS provider,
         coalesce(nullif(end_user, ''), nullif(meta->>'user_api_key_end_user_id', ''),
             nullif(meta->>'user_api_key_user_id', ''), nullif("user", '')) AS user_id,
@@ -111,38 +131,54 @@ _PREPARED = """
             AS ttft_ms,
         CASE WHEN first_is_end AND (stream_flag IS DISTINCT FROM true OR has_left) THEN 'equals_duration' END
             AS ttft_basis,
-        -- Zeros of a failure without usage, and of one whose stream never spoke, are what nobody counted.
-        CASE WHEN NOT (tokens_of(prompt_tokens) = 0 AND coalesce(completion, 0) = 0) THEN tokens_of(prompt_tokens) END
-            AS input_tokens,
-        CASE WHEN NOT (completion = 0 AND (status = 'failure' OR has_left OR coalesce(tokens_of(prompt_tokens), 0) = 0))
-            AND NOT coalesce(is_opening AND completion <= 8, false) THEN completion END AS output_tokens,
-        coalesce(tokens_of(counted->>'$.prompt_tokens_details.cached_tokens'),
-            tokens_of(counted->>'cache_read_input_tokens')) AS cached_input_tokens,
-        tokens_of(counted->>'cache_creation_input_tokens') AS cache_write_tokens,
-        CASE WHEN NOT coalesce(is_opening, false)
-            THEN tokens_of(counted->>'$.completion_tokens_details.reasoning_tokens') END AS reasoning_tokens,
+        -- Zeros of a failure without usage, and of one whose stream never spoke, are what nobody counted; so is a
+        -- prompt of 0 outside the cache. A prompt without an answer or the provider's details is what the proxy counted
+        -- itself.
+        try_cast(CASE
+            WHEN prompt + around = 0 THEN NULL
+            WHEN is_cut AND NOT is_detailed AND answered IS NULL THEN NULL
+            WHEN is_left_out THEN prompt + around
+            ELSE prompt
+        END AS BIGINT) AS input_tokens,
+        answered AS output_tokens, cached AS cached_input_tokens, written AS cache_write_tokens,
+        coalesce(tokens_of(counted->>'$.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens'),
+            tokens_of(counted->>'$.cache_creation.ephemeral_1h_input_tokens')) AS cache_write_1h_tokens,
+        tokens_of(counted->>'$.prompt_tokens_details.audio_tokens') AS audio_input_tokens,
+        tokens_of(counted->>'$.prompt_tokens_details.image_tokens') AS image_tokens,
+        tokens_of(counted->>'$.completion_tokens_details.audio_tokens') AS audio_output_tokens,
+        CASE WHEN NOT coalesce(is_opening, false) THEN first_count([
+            tokens_of(counted->>'$.completion_tokens_details.reasoning_tokens'),
+            tokens_of(counted->>'$.output_tokens_details.reasoning_tokens')]) END AS reasoning_tokens,
+        tokens_of(total_tokens) AS total_tokens,
+        coalesce(said->>'service_tier', counted->>'service_tier') AS service_tier,
         CASE WHEN is_cut THEN 'tokenizer' END AS usage_basis,
-        tokens_of(coalesce(model_parameters->>'max_tokens', model_parameters->>'max_completion_tokens')) AS max_tokens,
+        tokens_of(first_filled(json_extract_string(model_parameters, {cap_paths}))) AS max_tokens,
         bool_of(cache_hit) AS cache_hit,
         -- 0 dollars for tokens are a model without a price.
-        CASE WHEN (number_of(coalesce(response_cost, spend)) > 0 AND NOT coalesce(is_opening, false))
-            OR bool_of(cache_hit) THEN number_of(coalesce(response_cost, spend)) END AS cost_usd,
-        CASE WHEN number_of(coalesce(response_cost, spend)) > 0 THEN number_of(cost_breakdown->>'input_cost') END
-            AS input_cost_usd,
-        CASE WHEN number_of(coalesce(response_cost, spend)) > 0 AND NOT coalesce(is_opening, false)
-            THEN number_of(cost_breakdown->>'output_cost') END AS output_cost_usd,
+        CASE WHEN (cost > 0 AND NOT coalesce(is_opening, false)) OR bool_of(cache_hit) THEN cost END AS cost_usd,
+        CASE WHEN cost > 0 THEN number_of(cost_breakdown->>'input_cost') END AS input_cost_usd,
+        CASE WHEN cost > 0 AND NOT coalesce(is_opening, false) THEN number_of(cost_breakdown->>'output_cost') END
+            AS output_cost_usd,
         CASE WHEN status = 'success' AND code IS NULL AND class IS NULL THEN 'completed' END AS app_outcome,
         status = 'failure' AND NOT coalesce(has_left, false) AS failed,
         has_left AS error_cancelled,
         says_timeout(class) OR message_says_timeout(wrong->>'error_message') AS error_timeout,
         try_cast(code AS INTEGER) AS http_status, class AS error_type,
         -- Of a stream without an end the proxy says stop.
-        CASE WHEN NOT coalesce(is_cut, false) THEN said->>'$.choices[0].finish_reason' END AS finish_reason,
+        CASE WHEN NOT coalesce(is_cut, false) THEN
+            coalesce(said->>'$.choices[0].finish_reason', said->>'$.incomplete_details.reason') END AS finish_reason,
         CASE WHEN messages IS NOT NULL AND json_type(messages) = 'ARRAY' THEN md5($salt || messages::VARCHAR) END
             AS input_hash,
         nullif(length(said->>'$.choices[0].message.content'), 0) AS output_chars
     FROM weighed
 """
+# What the proxy logs besides calls of a model: other kinds of models, and reading, listing or deleting what it stores.
+_NO_CALLS = (
+    "^_?a?(get|list|delete|retrieve|cancel|update|upload|download|add_message|create_(batch|file|fine|thread|assistant"
+    "|container|vector|skill|eval))"
+    "|image|transcription|speech|moderation|rerank|file|batch|health|vector|video|ocr|mcp|search|container"
+)
+_PREPARED = _PREPARED.replace("{no_calls}", _NO_CALLS).replace("{cap_paths}", str(list(CAP_PATHS)))
 
 _READS = {
     "call_id": "litellm_call_id, request_id, id", "logical_request_id": "trace_id", "response_id": "id",
@@ -182,7 +218,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="litellm",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

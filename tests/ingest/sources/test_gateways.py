@@ -1,5 +1,6 @@
 """LiteLLM, LangSmith, Helicone and OpenRouter, trap by trap."""
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -139,6 +140,83 @@ LITELLM: dict[str, Case] = {
          "completion_tokens": 199, "error_information": LEFT},
         {"output_tokens": 199, "usage_basis": "tokenizer", "tax_class": "unknown", "cost_usd": None},
     ),
+    "a cached count of 0 in front of the real one": (
+        {"prompt_tokens": 2459, "metadata": {"usage_object": {"prompt_tokens_details": {"cached_tokens": 0},
+         "cache_read_input_tokens": 2455, "cache_creation_input_tokens": 0}}},
+        {"input_tokens": 2459, "cached_input_tokens": 2455, "cache_write_tokens": 0},
+    ),
+    "an input without its cache": (
+        {"prompt_tokens": 4, "metadata": {"usage_object": {"cache_read_input_tokens": 400,
+         "cache_creation_input_tokens": 30}}},
+        {"input_tokens": 434, "cached_input_tokens": 400, "cache_write_tokens": 30},
+    ),
+    "an input without its cache, by the total": (
+        {"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1430, "metadata": {"usage_object": {
+         "cache_read_input_tokens": 400, "cache_creation_input_tokens": 30}}}, {"input_tokens": 1330},
+    ),
+    "an input without its cache, by the usage object": (
+        {"prompt_tokens": 900, "metadata": {"usage_object": {"prompt_tokens": 1330,
+         "cache_read_input_tokens": 400, "cache_creation_input_tokens": 30}}}, {"input_tokens": 1330},
+    ),
+    "a stream cut by the proxy without a count of its prompt": (
+        {"status": "failure", "prompt_tokens": 0, "completion_tokens": 296, "response_cost": 0, "metadata": {},
+         "error_information": {"error_code": "408", "error_class": "Timeout"}},
+        {"outcome": "timeout", "input_tokens": None, "output_tokens": 296, "usage_basis": "tokenizer"},
+    ),
+    "counts of 0 in front of those of the usage object": (
+        {"prompt_tokens": 0, "completion_tokens": 0, "metadata": {"usage_object": {"input_tokens": 70,
+         "output_tokens": 90, "output_tokens_details": {"reasoning_tokens": 33},
+         "input_tokens_details": {"cached_tokens": 7}}}},
+        {"input_tokens": 70, "output_tokens": 90, "reasoning_tokens": 33, "cached_input_tokens": 7},
+    ),
+    "a prompt that the proxy counted of a failure": (
+        {"status": "failure", "prompt_tokens": 2900, "completion_tokens": 0, "response_cost": 0, "metadata": {},
+         "error_information": {"error_code": "408", "error_class": "Timeout"}},
+        {"outcome": "timeout", "input_tokens": None, "output_tokens": None, "cost_usd": None, "input_cost_usd": None},
+    ),
+    "a prompt that the proxy counted for a client that left": (
+        {"error_information": LEFT, "prompt_tokens": 2900, "completion_tokens": 0, "response_cost": 0, "metadata": {}},
+        {"outcome": "cancelled", "input_tokens": None, "output_tokens": None, "input_cost_usd": None},
+    ),
+    "a failure whose row says so in its metadata only": (
+        {"status": None, "metadata": {"status": "failure", "error_information": {"error_class": "RateLimitError"}},
+         "prompt_tokens": 0, "completion_tokens": 0},
+        {"outcome": "error", "error_type": "RateLimitError"},
+    ),
+    "a response that was only read again": ({"call_type": "aget_responses"}, {}),
+    "a response that was only deleted": ({"call_type": "adelete_responses"}, {}),
+    "a listing of what a response was asked": ({"call_type": "alist_input_items"}, {}),
+    "a batch that was retrieved": ({"call_type": "aretrieve_batch"}, {}),
+    "a response that was asked for": ({"call_type": "aresponses"}, {"operation": "chat", "output_tokens": 100}),
+    "Gemini's own route": ({"call_type": "agenerate_content"}, {"operation": "chat"}),
+    "an output cap of the Responses API": ({"model_parameters": {"max_output_tokens": 500}}, {"max_tokens": 500}),
+    "an answer that reached its cap": (
+        {"call_type": "aresponses", "response": {"status": "incomplete",
+         "incomplete_details": {"reason": "max_output_tokens"}}},
+        {"finish_reason": "max_output_tokens"},
+    ),
+    "parts before a discount": (
+        {"response_cost": 0.0133, "cost_breakdown": {"input_cost": 0.0025, "output_cost": 0.0165}},
+        {"cost_usd": 0.0133, "input_cost_usd": pytest.approx(0.00175), "output_cost_usd": pytest.approx(0.01155)},
+    ),
+    "parts of a cost with a margin": (
+        {"response_cost": 0.03, "cost_breakdown": {"input_cost": 0.0025, "output_cost": 0.0165}},
+        {"cost_usd": 0.03, "input_cost_usd": 0.0025, "output_cost_usd": 0.0165},
+    ),
+    "audio, images and an hour of cache": (
+        {"prompt_tokens": 900, "metadata": {"usage_object": {
+            "prompt_tokens_details": {"audio_tokens": 70, "image_tokens": 80, "cached_tokens": 0,
+                "cache_creation_tokens": 300,
+                "cache_creation_token_details": {"ephemeral_1h_input_tokens": 200}},
+            "completion_tokens_details": {"audio_tokens": 60}}}},
+        {"audio_input_tokens": 70, "image_tokens": 80, "audio_output_tokens": 60, "cache_write_tokens": 300,
+         "cache_write_1h_tokens": 200},
+    ),
+    "the tier that served": (
+        {"model_parameters": {"service_tier": "auto"}, "response": {"service_tier": "flex"}}, {"service_tier": "flex"},
+    ),
+    "a tier that was only asked for": ({"model_parameters": {"service_tier": "priority"}}, {"service_tier": None}),
+    "a tier that is no answer": ({"response": {"service_tier": "auto"}}, {"service_tier": None}),
     "an answer of Anthropic of one token": (
         {**CLAUDE, **OPENED, "call_type": "anthropic_messages"}, {"output_tokens": 1, "cost_usd": 0.00009},
     ),
@@ -149,6 +227,7 @@ ROWS: dict[str, Case] = {
         {"metadata": json.dumps({"error_information": LEFT, **DETAILED})},
         {"outcome": "cancelled", "usage_basis": "provider"},
     ),
+    "a row of a stored response that was read": ({"call_type": "aget_responses"}, {}),
     "a cache hit as a word": ({"cache_hit": "True"}, {"ttft_status": "cache_hit"}),
     "tags as text": ({"request_tags": '["release:9"]'}, {"deploy": "9"}),
 }
@@ -191,11 +270,55 @@ LANGSMITH: dict[str, Case] = {
         {"extra": '{"metadata":{"ls_model_name":"m","tenant":"globex"}}'}, {"model": "m", "tenant": "globex"},
     ),
 }  # fmt: skip
+# How Helicone writes that it knows no count, and what that is.
+UNSPOKEN = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "prompt_cache_read_tokens": 0, "cost": 0}
+UNHEARD = {"input_tokens": None, "output_tokens": None, "billed_tokens": None, "cost_usd": None}
 HELICONE: dict[str, Case] = {
     "milliseconds": ({}, {"duration_ms": 5000.0, "ttft_ms": 734.0, "ttft_status": "usable"}),
     "properties": ({}, {"tenant": "acme", "deploy": "9", "route": "/v1/chat/completions", "user_id": "u1"}),
     "a client that left": ({"response_status": 499}, {"outcome": "cancelled", "http_status": 499}),
     "a code of its own is no status": ({"response_status": -3, "completion_tokens": None}, {"http_status": None}),
+    "its own code of a client that left": (
+        {"response_status": -3, **UNSPOKEN}, {"outcome": "cancelled", "cancel_evidence": "error", **UNHEARD},
+    ),
+    "its own code of a client that left, as text": ({"response_status": "-3", **UNSPOKEN}, {"outcome": "cancelled"}),
+    "its own code of a time-out": (
+        {"response_status": -1, "time_to_first_token": 0, **UNSPOKEN}, {"outcome": "timeout", **UNHEARD},
+    ),
+    "its own code of a call that is pending": (
+        {"response_status": -2, "response_created_at": None, "delay_ms": None, **UNSPOKEN},
+        {"outcome": "unknown", **UNHEARD},
+    ),
+    "zeros of a failure": ({"response_status": 500, **UNSPOKEN}, {"outcome": "error", **UNHEARD}),
+    "what a client that left had been told": (
+        {"response_status": -3, "completion_tokens": 0}, {"input_tokens": 50, "output_tokens": None},
+    ),
+    "an input that leaves the cache out": (
+        {"prompt_tokens": 600, "prompt_cache_read_tokens": 500, "prompt_cache_write_tokens": 20,
+         "completion_tokens": 30, "total_tokens": 1150},
+        {"input_tokens": 1120, "cached_input_tokens": 500, "cache_write_tokens": 20},
+    ),
+    "an input that has the cache in it": (
+        {"prompt_tokens": 600, "prompt_cache_read_tokens": 500, "completion_tokens": 30, "total_tokens": 630},
+        {"input_tokens": 600, "cached_input_tokens": 500},
+    ),
+    "an input smaller than its cache": (
+        {"prompt_tokens": 21, "prompt_cache_read_tokens": 500, "completion_tokens": 30, "total_tokens": None},
+        {"input_tokens": 521},
+    ),
+    "a cache of which no total tells": (
+        {"prompt_tokens": 600, "prompt_cache_read_tokens": 500, "completion_tokens": 30, "total_tokens": None,
+         "cost": None},
+        {"input_tokens": None, "cached_input_tokens": 500, "output_tokens": 30, "input_cost_usd": None},
+    ),
+    "a cost of 0 in front of the real one": ({"costUSD": 0, "cost": 0.004}, {"cost_usd": 0.004}),
+    "an output cap by Gemini's name": (
+        {"request_body": {"generationConfig": {"maxOutputTokens": 9}}}, {"max_tokens": 9},
+    ),
+    "the tier in the answer": (
+        {"request_body": {"service_tier": "auto"}, "response_body": {"service_tier": "priority"}},
+        {"service_tier": "priority"},
+    ),
     "a first token of a call that did not stream": (
         {"time_to_first_token": 5000, "request_body": {"stream": False}},
         {"ttft_ms": None, "streamed": False},
@@ -244,6 +367,19 @@ OPENROUTER: dict[str, Case] = {
     "an error in the stream": ({"finish_reason": "error"}, {"outcome": "error"}),
     "finished": ({}, {"outcome": "completed", "cost_usd": 0.003, "response_id": "up-finished"}),
     "a generation of sound": ({"api_type": "tts"}, {}),
+    "a fee beside the bill of one's own key": (
+        {"total_cost": 0.0005, "is_byok": True, "upstream_inference_cost": 0.01}, {"cost_usd": pytest.approx(0.0105)},
+    ),
+    "no fee beside the bill of one's own key": (
+        {"total_cost": 0, "usage": 0, "is_byok": True, "upstream_inference_cost": 0.01}, {"cost_usd": 0.01},
+    ),
+    "a fee without the bill of one's own key": (
+        {"is_byok": True, "upstream_inference_cost": None, "model": "ours/own"}, {"cost_usd": None},
+    ),
+    "what the host was paid is inside": (
+        {"total_cost": 0.003, "is_byok": False, "upstream_inference_cost": 0.003}, {"cost_usd": 0.003},
+    ),
+    "the tier of a generation": ({"service_tier": "flex"}, {"service_tier": "flex"}),
     "hosts that refused before one that answered": (
         {"provider_responses": [{"provider_name": "Other", "status": 529}, {"provider_name": "Host", "status": 200}]},
         {"outcome": "completed", "http_status": None},
@@ -256,6 +392,50 @@ SPELT: dict[str, Case] = {
          "response_id": "up-keys as its SDK prints them", "user_id": "u1", "start_time": START},
     ),
 }  # fmt: skip
+ACTIVITY: dict[str, Case] = {
+    "a row of the CSV": (
+        {},
+        {"start_time": START, "duration_ms": 5000.0, "ttft_ms": 734.0, "ttft_status": "usable", "input_tokens": 50,
+         "cached_input_tokens": 10, "output_tokens": 100, "reasoning_tokens": 20, "cost_usd": 0.003,
+         "model": "openai/gpt-5.1", "response_model": "openai/gpt-5.1-20251113", "provider": "openrouter",
+         "tenant": "key-a", "route": "demo", "user_id": "u1", "outcome": "completed", "streamed": True},
+    ),
+    "a row of who left": (
+        {"cancelled": "true", "finish_reason_normalized": "", "finish_reason_raw": ""},
+        {"outcome": "cancelled", "cancel_evidence": "flag", "output_tokens": 100},
+    ),
+    "a row that did not stream": ({"streamed": "false"}, {"ttft_ms": None, "ttft_status": "not_streamed"}),
+    "a row whose first token is no first token": (
+        {"time_to_first_token_ms": 5000}, {"ttft_status": "not_below_duration"},
+    ),
+    "a row without an end": (
+        {"finish_reason_normalized": "", "finish_reason_raw": "", "tokens_completion": ""}, {"outcome": "unknown"},
+    ),
+    "a row of an error": ({"finish_reason_normalized": "error"}, {"outcome": "error", "error_type": "error"}),
+    "a row of one's own key": ({"byok_usage_inference": "0.01"}, {"cost_usd": pytest.approx(0.013)}),
+    "a row whose cache saved money": ({"cost_cache": "-0.001"}, {"cost_usd": 0.003}),
+}  # fmt: skip
+
+
+def activity(name: str, /, **fields: Any) -> Record:
+    """A row of the CSV that OpenRouter's Activity page exports."""
+    return {
+        "generation_id": name, "created_at": "2026-11-16 08:00:00.000", "cost_total": "0.003", "cost_cache": "0",
+        "byok_usage_inference": "0", "tokens_prompt": 50, "tokens_completion": 100, "tokens_reasoning": 20,
+        "tokens_cached": 10, "model_permaslug": "openai/gpt-5.1-20251113", "provider_name": "OpenAI",
+        "variant": "standard", "cancelled": "false", "streamed": "true", "user": "u1", "finish_reason_raw": "stop",
+        "finish_reason_normalized": "stop", "generation_time_ms": 5000, "time_to_first_token_ms": 734,
+        "app_name": "demo", "api_key_name": "key-a", "api_key_disabled": "false", **fields,
+    }  # fmt: skip
+
+
+def write_csv(path: Path, rows: list[Record]) -> Path:
+    """Records as a table, their keys in the header."""
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    return path
 
 
 def camels(name: str, /, **fields: Any) -> Record:
@@ -267,6 +447,7 @@ def camels(name: str, /, **fields: Any) -> Record:
 ALL: dict[str, tuple[Callable[..., Record], dict[str, Case]]] = {
     "litellm": (litellm, LITELLM), "rows": (spend_row, ROWS), "langsmith": (langsmith, LANGSMITH),
     "helicone": (helicone, HELICONE), "openrouter": (openrouter, OPENROUTER), "camels": (camels, SPELT),
+    "activity": (activity, ACTIVITY),
 }  # fmt: skip
 NAMES = [(form, name) for form, (_, cases) in ALL.items() for name in cases]
 
@@ -277,7 +458,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Reco
     folder, found = tmp_path_factory.mktemp("gateways"), dict[str, dict[str, Record]]()
     for form, (make, cases) in ALL.items():
         records = [make(name, **changes) for name, (changes, _) in cases.items()]
-        with store_of(write_lines(folder / f"{form}.jsonl", records)) as store:
+        is_table = form == "activity"
+        path = write_csv(folder / "rows.csv", records) if is_table else write_lines(folder / f"{form}.jsonl", records)
+        with store_of(path) as store:
             found[form] = calls(store)
     return found
 
@@ -300,3 +483,24 @@ def test_a_folder_of_single_objects_is_read(store: Store, tmp_path: Path) -> Non
     results = ingest(store, *sorted(tmp_path.glob("*.json")))
     assert [result.problem for result in results] == [None] * 4
     assert set(calls(store)) == {"0", "1", "2"}
+
+
+def test_a_generation_of_both_of_openrouters_exports_counts_once(tmp_path: Path) -> None:
+    """The id of a row of the CSV is the id that the API is asked for."""
+    with store_of(
+        write_csv(tmp_path / "rows.csv", [activity("gen-1"), activity("gen-2")]),
+        write_lines(tmp_path / "api.jsonl", [openrouter("gen-1")]),
+    ) as store:
+        assert set(calls(store)) == {"gen-1", "gen-2"}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_openrouters_sums_by_day_are_refused_by_their_name(tmp_path: Path, suffix: str) -> None:
+    """The message says what the file is, and the hint what to export instead."""
+    day = {"date": "2026-11-16", "model_permaslug": "m", "usage": 1.5, "byok_usage_inference": 0, "requests": 12}
+    path = tmp_path / f"days.{suffix}"
+    write = write_csv if suffix == "csv" else write_lines
+    with Store.in_memory() as store:
+        (result,) = ingest(store, write(path, [day]))
+    assert result.problem is not None and "activity summary" in result.problem
+    assert result.hint is not None and "one row a generation" in result.hint

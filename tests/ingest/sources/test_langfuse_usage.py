@@ -48,6 +48,10 @@ CASES: dict[str, Case] = {
         {"output_tokens": 123, "usage_basis": "provider"},
     ),
     "more reasoning than output": (usage(input=70, output=90, output_reasoning=133), {"output_tokens": 223}),
+    "more reasoning than output, which the total includes": (
+        usage(input=70, output=102, output_reasoning_tokens=109, total=172),
+        {"output_tokens": 102, "reasoning_tokens": None},
+    ),
     "both sides included": (
         usage(input=900, input_cached_tokens=400, output=90, output_reasoning=33, total=990),
         {"input_tokens": 900, "cached_input_tokens": 400, "output_tokens": 90, "reasoning_tokens": 33},
