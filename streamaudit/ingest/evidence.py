@@ -5,6 +5,7 @@ provider billed. It is joined to calls by an id when they are read, whichever ca
 import os
 import shlex
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, UsageError
@@ -13,6 +14,7 @@ from streamaudit.ingest.readers.csv import DELIMITED
 from streamaudit.ingest.readers.gzip_check import unpacked_beside
 from streamaudit.ingest.readers.reader import Reader, Refused
 from streamaudit.ingest.readers.remote import is_remote
+from streamaudit.ingest.readers.surrogates import mended
 from streamaudit.ingest.results import FileResult
 from streamaudit.ingest.staging import explain, whole_records
 from streamaudit.store.connection import ReadFailure, reading
@@ -106,7 +108,8 @@ SELECT
 FROM (SELECT key FROM arriving_evidence WHERE reason IS NULL)
 LEFT JOIN (
     SELECT
-        CASE $kind WHEN 'request_id' THEN call_id WHEN 'response_id' THEN response_id ELSE trace_id END AS key,
+        CASE $kind WHEN 'request_id' THEN coalesce(request_id, call_id) WHEN 'response_id' THEN response_id
+            ELSE trace_id END AS key,
         count(DISTINCT CASE WHEN counted AND operation <> 'embedding' THEN (source, call_id) END) AS calls
     FROM store.calls GROUP BY 1 HAVING calls > 0
 ) USING (key)
@@ -164,7 +167,7 @@ def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
     except (Refused, InputError) as error:
         return Joined(shown, problem=getattr(error, "message", str(error)))
     try:
-        problem = _stage(store, file, kind)
+        problem = _stage(store, file, kind, reader.folder)
     finally:
         reader.done(file)
     if problem is not None:
@@ -189,7 +192,7 @@ def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
     return Joined(shown, read, rejected, reasons, matched, unmatched, ambiguous)
 
 
-def _stage(store: Store, file: InputFile, kind: str) -> str | None:
+def _stage(store: Store, file: InputFile, kind: str, folder: Path) -> str | None:
     """Parse a file into ``arriving_evidence``; return why it cannot be used, None when it can.
 
     One row of a table out of step refuses the whole file: its figures would go to other calls.
@@ -207,8 +210,13 @@ def _stage(store: Store, file: InputFile, kind: str) -> str | None:
             with reading():
                 store.run(_READ.format(records=records), {**bound, "enveloped": enveloped})
             intact()
+        copy = mended(file, folder) if store.one("SELECT count(*) > count(record) FROM evidence_records")[0] else None
     except ReadFailure as failure:
-        return explain(file, failure)
+        copy = mended(file, folder) if failure.kind == "malformed" else None
+        if copy is None:
+            return explain(file, failure)
+    if copy is not None:
+        return _stage(store, copy, kind, folder)
     missed = dict[int, list[str]]()
     for number, reason in store.query(container.missed) if container.missed else ():
         missed.setdefault(number, []).append(reason)

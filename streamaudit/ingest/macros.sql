@@ -99,7 +99,7 @@ CREATE OR REPLACE TEMP MACRO opened(j) AS
 CREATE OR REPLACE TEMP MACRO opened_values(j) AS
     CASE WHEN j::VARCHAR LIKE '{%"{%' THEN coalesce(list_transform([try_cast(j AS MAP(VARCHAR, JSON))], lambda m:
             to_json(map(map_keys(m), list_transform(map_values(m), lambda v:
-                CASE WHEN v::VARCHAR LIKE '"{%' THEN coalesce(try_cast(v->>'$' AS JSON), v) ELSE v END))))[1], j)
+                CASE WHEN v::VARCHAR LIKE '"{%' THEN coalesce(json_of(v->>'$'), v) ELSE v END))))[1], j)
         ELSE j END;
 
 CREATE OR REPLACE TEMP MACRO opened_text(x) AS

@@ -5,7 +5,7 @@ Everything is set-based SQL; no step depends on the order in which files or reco
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from streamaudit.ingest.mapping import KEYED
 from streamaudit.store.package_files import package_text
@@ -68,6 +68,7 @@ SELECT
 FROM costed
 """
 
+# By the id that the export gives, which may name a request of several attempts.
 _FIND_REPEATED = """
 CREATE OR REPLACE TEMP TABLE repeated_calls AS
 SELECT call_id FROM scratch.staged
@@ -75,7 +76,9 @@ WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 GROUP BY call_id HAVING count(*) > 1
 UNION
 SELECT call_id FROM scratch.staged
-SEMI JOIN (SELECT call_id FROM store.calls WHERE source = getvariable('source')) AS stored USING (call_id)
+SEMI JOIN (
+    SELECT coalesce(request_id, call_id) AS call_id FROM store.calls WHERE source = getvariable('source')
+) AS stored USING (call_id)
 WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 """
 
@@ -86,52 +89,102 @@ INSERT INTO store.calls BY NAME
 SELECT * EXCLUDE (staged_row) FROM arriving_calls ANTI JOIN repeated_calls USING (call_id)
 """
 
-# Every record of a call that has more than one, stored or arriving, best first. Identical ones count as the stored one.
+# Every record, stored or arriving, of an id that has more than one.
+_RIVALS = """
+CREATE OR REPLACE TEMP TABLE rivals AS
+SELECT call_id AS given_id, staged_row, NULL::VARCHAR AS stored_id, start_time, attempt_number, response_id, outcome,
+    usage_basis, output_tokens, source_updated_at, record_hash, input_hash,
+    NULL::STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[] AS versions
+FROM arriving_calls SEMI JOIN repeated_calls USING (call_id)
+UNION ALL
+SELECT coalesce(request_id, call_id), NULL, call_id, start_time, attempt_number, response_id, outcome,
+    usage_basis, output_tokens, source_updated_at, record_hash, input_hash, versions
+FROM store.calls
+WHERE source = getvariable('source') AND coalesce(request_id, call_id) IN (SELECT call_id FROM repeated_calls)
+"""
+
+_NO_ATTEMPTS = """
+CREATE OR REPLACE TEMP TABLE attempts (
+    given_id VARCHAR, start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR, attempt BIGINT,
+    versions STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[]
+)
+"""
+
+# The best record of each call, see "The winner" in docs/definitions.md. Identical ones count as the stored one.
 _CONTEST = """
 CREATE OR REPLACE TEMP TABLE contest AS
-WITH records AS (
-    SELECT call_id, staged_row, outcome, usage_basis, output_tokens, source_updated_at, record_hash, input_hash
-    FROM arriving_calls SEMI JOIN repeated_calls USING (call_id)
-    UNION ALL
-    SELECT call_id, NULL, outcome, usage_basis, output_tokens, source_updated_at, record_hash, input_hash
-    FROM store.calls SEMI JOIN repeated_calls USING (call_id)
-    WHERE source = getvariable('source')
+WITH ranked AS (
+    SELECT
+        given_id, attempt,
+        first(struct_pack(staged_row, stored_id) ORDER BY
+            outcome IN ('completed', 'cancelled', 'timeout', 'error') DESC,
+            usage_rank(usage_basis) DESC,
+            -- A correction may lower a count; progress only raises it, in whatever order it was written.
+            CASE WHEN usage_basis <> 'partial' THEN source_updated_at END DESC NULLS LAST,
+            output_tokens DESC NULLS LAST,
+            source_updated_at DESC NULLS LAST,
+            record_hash DESC,
+            input_hash DESC NULLS LAST,
+            staged_row NULLS FIRST
+        ) AS winner,
+        count(staged_row) AS arrived,
+        count(stored_id) AS stored,
+        any_value(seen) AS versions
+    FROM (
+        SELECT rivals.* EXCLUDE (versions), coalesce(attempts.attempt, 1) AS attempt, attempts.versions AS seen
+        FROM rivals LEFT JOIN attempts
+            ON attempts.given_id = rivals.given_id
+            AND attempts.start_time IS NOT DISTINCT FROM rivals.start_time
+            AND attempts.attempt_number IS NOT DISTINCT FROM rivals.attempt_number
+            AND attempts.response_id IS NOT DISTINCT FROM rivals.response_id
+    )
+    GROUP BY given_id, attempt
 )
 SELECT
-    call_id,
-    first(staged_row ORDER BY
-        outcome IN ('completed', 'cancelled', 'timeout', 'error') DESC,
-        usage_rank(usage_basis) DESC,
-        output_tokens DESC NULLS LAST,
-        source_updated_at DESC NULLS LAST,
-        record_hash DESC,
-        input_hash DESC NULLS LAST,
-        staged_row NULLS FIRST
-    ) AS winner_row,
-    count(staged_row) AS arrived,
-    count(*) > count(staged_row) AS was_stored
-FROM records
-GROUP BY call_id
+    given_id, winner.staged_row AS winner_row, winner.stored_id AS winner_id, arrived, stored, versions,
+    CASE WHEN count(*) OVER one_id > 1 THEN given_id || '#' || attempt ELSE given_id END AS call_id,
+    CASE WHEN count(*) OVER one_id > 1 THEN given_id END AS request_id
+FROM ranked
+WINDOW one_id AS (PARTITION BY given_id)
 """
 
 _DELETE_LOSERS = """
 DELETE FROM store.calls
-USING contest
-WHERE calls.source = getvariable('source') AND calls.call_id = contest.call_id
-    AND contest.was_stored AND contest.winner_row IS NOT NULL
+WHERE source = getvariable('source') AND call_id IN (
+    SELECT stored_id FROM rivals ANTI JOIN contest ON contest.winner_id = rivals.stored_id WHERE stored_id IS NOT NULL)
+"""
+
+# What stays may be an attempt among others now, or may have been.
+_RENAME_WINNERS = """
+UPDATE store.calls AS calls
+SET call_id = contest.call_id, request_id = contest.request_id, versions = contest.versions,
+    logical_request_id = CASE WHEN contest.request_id IS NOT NULL
+        THEN coalesce(calls.logical_request_id, contest.request_id)
+        WHEN calls.request_id IS NOT NULL THEN nullif(calls.logical_request_id, calls.request_id)
+        ELSE calls.logical_request_id END
+FROM contest
+WHERE calls.source = getvariable('source') AND calls.call_id = contest.winner_id
+    AND (contest.call_id, contest.request_id, contest.versions)
+        IS DISTINCT FROM (calls.call_id, calls.request_id, calls.versions)
 """
 
 _INSERT_WINNERS = """
 INSERT INTO store.calls BY NAME
-SELECT arriving_calls.* EXCLUDE (staged_row) FROM arriving_calls JOIN contest
-    ON contest.call_id = arriving_calls.call_id AND contest.winner_row = arriving_calls.staged_row
+SELECT
+    arriving_calls.* EXCLUDE (staged_row) REPLACE (
+        contest.call_id AS call_id,
+        coalesce(arriving_calls.logical_request_id, contest.request_id) AS logical_request_id
+    ),
+    contest.request_id, contest.versions
+FROM arriving_calls
+JOIN contest ON contest.given_id = arriving_calls.call_id AND contest.winner_row = arriving_calls.staged_row
 """
 
 _CONTEST_TALLY = """
 SELECT
     coalesce(sum(arrived), 0)::BIGINT,
-    count(*) FILTER (NOT was_stored),
-    count(*) FILTER (was_stored AND winner_row IS NOT NULL)
+    count(*) FILTER (stored = 0),
+    count(*) FILTER (stored > 0 AND winner_row IS NOT NULL)
 FROM contest
 """
 
@@ -164,7 +217,8 @@ WHERE source = getvariable('source') AND load_id <> getvariable('load_id')
 
 _DELETE_REREAD_CALLS = """
 DELETE FROM store.calls WHERE list_contains($loads, load_id) AND (
-    list_contains($same, load_id) OR call_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
+    list_contains($same, load_id)
+    OR coalesce(request_id, call_id) IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
 RETURNING call_id, response_id
 """
 _EMPTIED = """
@@ -179,9 +233,9 @@ _NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed_calls (call_id VARCHAR, resp
 _KEEP_REMOVED = "INSERT INTO removed_calls SELECT unnest($ids::VARCHAR[]), unnest($responses::VARCHAR[]), true"
 _KEEP_BEATEN = """
 INSERT INTO removed_calls
-SELECT call_id, response_id, false FROM store.calls
-SEMI JOIN (SELECT call_id FROM contest WHERE was_stored AND winner_row IS NOT NULL) AS beaten USING (call_id)
-WHERE source = getvariable('source') AND response_id IS NOT NULL
+SELECT stored_id, response_id, false
+FROM rivals ANTI JOIN contest ON contest.winner_id = rivals.stored_id
+WHERE stored_id IS NOT NULL AND response_id IS NOT NULL
 """
 _REREAD = """
 SELECT count(*) FROM store.calls SEMI JOIN (SELECT call_id FROM removed_calls WHERE reread) AS gone USING (call_id)
@@ -220,17 +274,23 @@ def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:
     store.run("DELETE FROM store.loads WHERE list_contains($gone, load_id)", gone)
 
 
-def merge(store: Store) -> Counts:
-    """Move the staged file into calls and spans; the variables of ``set_variables`` must be set."""
+def merge(store: Store, id_names: Literal["attempt", "request"] = "attempt") -> Counts:
+    """Move the staged file into calls and spans; the variables of ``set_variables`` must be set.
+
+    Where the ids of the source name requests, records of one id may be attempts of their own (``attempts.sql``).
+    """
     store.run(_ARRIVALS.format(costed=package_text("store.pricing", "apply.sql")))
     read, rejected, not_calls = store.one(_TALLY)
     calls = read - rejected - not_calls
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
+        store.run(_RIVALS)
+        store.run(_NO_ATTEMPTS if id_names == "attempt" else package_text("ingest", "attempts.sql"))
         store.run(_CONTEST)
         arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
         store.run(_KEEP_BEATEN)
         store.run(_DELETE_LOSERS)
+        store.run(_RENAME_WINNERS)
         store.run(_INSERT_WINNERS)
         store.run(_INSERT_FIRST_SEEN)
         new = calls - arrived + first_seen

@@ -232,7 +232,7 @@ class Ingest:
         replace_loads(store, [row[0] for row in outdated], [row[0] for row in outdated if row[1]])
         set_variables(store, {"source": name, "load_id": load_id})
         keys, forgotten = self._settle_keys(source, load_id)
-        counts = merge(store)
+        counts = merge(store, source.id_names)
         recompute(store, source.nested_rule, keys.get("route") == "ancestor")
         emptied = left_empty(store, forgotten)
         rate = self._options.sample_rate

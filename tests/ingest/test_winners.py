@@ -11,9 +11,9 @@ from tests.support import Record, calls, content, equation, ingest, langfuse_row
 
 # Best first: each is better by one rule and worse by all later ones.
 CHAIN: list[Record] = [
-    {"outcome": "cancelled", "usage_source": "provider", "output_tokens": 100, "updated_at": "2026-11-16T09:00:00Z"},
     {"outcome": "completed", "usage_source": "provider", "output_tokens": 90, "updated_at": "2026-11-16T12:00:00Z"},
-    {"outcome": "completed", "usage_source": "provider", "output_tokens": 90, "updated_at": "2026-11-16T10:00:00Z"},
+    {"outcome": "cancelled", "usage_source": "provider", "output_tokens": 100, "updated_at": "2026-11-16T10:00:00Z"},
+    {"outcome": "completed", "usage_source": "provider", "output_tokens": 400},
     {"outcome": "timeout", "usage_source": "partial", "output_tokens": 500, "updated_at": "2026-11-16T13:00:00Z"},
     {"outcome": "error", "usage_source": "estimated", "output_tokens": 600, "updated_at": "2026-11-16T14:00:00Z"},
     {"outcome": None, "duration_ms": None, "output_tokens": 700, "updated_at": "2026-11-16T15:00:00Z"},  # never ended
@@ -50,7 +50,7 @@ def assert_best_kept(store: Store) -> None:
 
 
 def test_the_best_record_of_a_call_is_kept_in_whatever_order_files_arrive(files: list[Path], store: Store) -> None:
-    """Terminal outcome, then provider usage, then more output, then the later update; each file's sum agrees."""
+    """Terminal outcome, then provider usage, then the later update, then more output; each file's sum agrees."""
     results = ingest(store, *files)
     assert_best_kept(store)
     tallies = [equation(result) for result in results]
@@ -86,3 +86,22 @@ def test_records_that_tie_by_every_rule_are_told_apart_by_their_content(tmp_path
         with store_of(*paths) as store:
             kept.add(calls(store)["tied"]["tenant"])
     assert len(kept) == 1
+
+
+def test_a_correction_wins_over_a_larger_count_and_a_partial_record_does_not(tmp_path: Path) -> None:
+    """Progress only raises a count, so among partial records the larger one is the later one."""
+    early, late = "2026-11-16T09:00:00Z", "2026-11-16T12:00:00Z"
+    records = [
+        raw_call("corrected", output_tokens=3180, updated_at=early), raw_call("corrected", output_tokens=318,
+            updated_at=late),
+        raw_call("partial", output_tokens=90, usage_source="partial", updated_at=early),
+        raw_call("partial", output_tokens=40, usage_source="partial", updated_at=late),
+        raw_call("final", output_tokens=90, usage_source="provider", updated_at=early),
+        raw_call("final", output_tokens=400, usage_source="partial", updated_at=late),
+    ]  # fmt: skip
+    for order in (records, records[::-1]):
+        with store_of(write_lines(tmp_path / "x.jsonl", order)) as store:
+            found = calls(store)
+        assert {name: call["output_tokens"] for name, call in found.items()} == {
+            "corrected": 318, "partial": 90, "final": 90,
+        }  # fmt: skip

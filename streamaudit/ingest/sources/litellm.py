@@ -230,6 +230,7 @@ SOURCE = Source(
         "route": ("metadata.user_api_key_request_route", "ancestor"),
     },
     id_field="litellm_call_id",
+    id_names="request",
     time_field="startTime",
     needs=(("call_type",), ("startTime",), ("completionStartTime",)),
     reads=_READS,

@@ -290,7 +290,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="raw",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields={
         **dict.fromkeys(_FIELDS, "VARCHAR"),
@@ -311,6 +311,7 @@ SOURCE = Source(
         "delivered_tokens": ("streamed_output_tokens", "delivered_tokens"),
     },
     id_field="request_id",
+    id_names="request",
     time_field="start_time",
     needs=(_ID, _START, _TELLING),
     reads=_READS,

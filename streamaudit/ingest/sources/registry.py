@@ -92,6 +92,8 @@ class Source:
     that of the steps inside."""
     id_field: str | None = None
     """Name of the field that identifies a record; None when the format defines none."""
+    id_names: Literal["attempt", "request"] = "attempt"
+    """What the id names. Records of one request may be attempts of their own; of one attempt, they are versions."""
     time_field: str | None = None
     """Name of the field with the start; None when the format defines none."""
     record_keys: tuple[str, ...] = ("data",)

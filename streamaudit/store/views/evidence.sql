@@ -2,9 +2,9 @@
 -- its progress as often as it likes and the order of files does not matter. An id that several calls share joins none.
 CREATE OR REPLACE TEMP TABLE joined_evidence AS
 WITH countable AS (
-    SELECT source, call_id, response_id, trace_id FROM store.calls WHERE counted AND operation <> 'embedding'
+    SELECT source, call_id, request_id, response_id, trace_id FROM store.calls WHERE counted AND operation <> 'embedding'
 ), keyed AS (
-    SELECT 'request_id' AS key_kind, call_id AS key, source, call_id FROM countable
+    SELECT 'request_id' AS key_kind, coalesce(request_id, call_id) AS key, source, call_id FROM countable
     UNION ALL
     SELECT 'response_id', response_id, source, call_id FROM countable WHERE response_id IS NOT NULL
     UNION ALL
