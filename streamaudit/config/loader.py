@@ -218,7 +218,8 @@ class _Reader:
             )  # fmt: skip
         return PostSettings(
             tuple(one[1:] if one.startswith("$") else self._path.parent / Path(one).expanduser() for one in places),
-            **found, origin=f"{self._path}:{self._lines.get('post.targets', 1)}",
+            **found,
+            origin=f"{self._path}:{self._lines.get('post.targets', 1)}",
         )
 
     def _checks(self) -> tuple["Check", ...]:
