@@ -312,9 +312,7 @@ def _spread(used: set[str]) -> tuple[dict[str, str], list[str]]:
         if percentiles:
             shares = ", ".join(str(PERCENTILES[one]) for one in percentiles)
             sums[f"{name}_percentiles"] = f"quantile_cont({latency.column}, [{shares}]){counts}"
-            places += [
-                f"{name}_percentiles[{place}] AS {name}_{one}" for place, one in enumerate(percentiles, start=1)
-            ]
+            places += [f"{name}_percentiles[{place}] AS {name}_{one}" for place, one in enumerate(percentiles, start=1)]
     return sums, places
 
 

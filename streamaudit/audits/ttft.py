@@ -37,12 +37,15 @@ _SLO = (column("slo_rate", kept=True), column("slo_unknown_calls", wide=True), c
 _CENSORED = (
     Column("ttft_km_p50_ms", "ms", "Kaplan-Meier median: censored waits counted as longer than they lasted", kept=True),
     Column("ttft_km_p90_ms", "ms", f"from {MIN_CALLS['p90']} waits", kept=True),
-    Column("ttft_km_p95_ms", "ms", f"from {MIN_CALLS['p95']} waits; NULL when the curve does not fall that far",
-        kept=True),
+    Column(
+        "ttft_km_p95_ms", "ms", f"from {MIN_CALLS['p95']} waits; NULL when the curve does not fall that far", kept=True
+    ),
     Column("ttft_km_p99_ms", "ms", f"from {MIN_CALLS['p99']} waits", wide=True),
 )
 
-_QUERY = relation(tuple(one.name for one in (*_BASE, *_SLO))) + """
+_QUERY = (
+    relation(tuple(one.name for one in (*_BASE, *_SLO)))
+    + """
 SELECT
     figures.*, km[1], from_enough(km[2], 'p90', waits), from_enough(km[3], 'p95', waits),
     from_enough(km[4], 'p99', waits)
@@ -51,6 +54,7 @@ LEFT JOIN survival AS s
     ON s.group_1 IS NOT DISTINCT FROM by_1 AND s.group_2 IS NOT DISTINCT FROM by_2
     AND s.group_3 IS NOT DISTINCT FROM by_3 AND s.group_4 IS NOT DISTINCT FROM by_4
 """
+)
 
 # Kaplan and Meier 1958: S(t) is the product over first tokens up to t of 1 - d/n, where n still wait just before t. A
 # percentile is the first t at which S has fallen to 1 - p. A wait that a cut ended at t is at risk up to t.

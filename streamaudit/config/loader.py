@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "check", "thresholds")
 KEYS = ("db", "prices", "stop_delay", *OPTIONS, *TABLES)
 BEHAVIOURS = ("stops", "runs_on", "contested")
-VENDORS = ("langfuse", "datadog")
 
 
 def find(explicit: Path | None = None) -> Path | None:
@@ -172,8 +171,16 @@ class _Reader:
 
     def _links(self) -> dict[str, str]:
         table = self._table("links")
-        self._known("links.", table, VENDORS)
+        if not table:
+            return {}
+        from streamaudit.ingest.sources import registry
+
         for name, value in table.items():
+            # Loading every source takes longer than all else here: a good file loads those that it names.
+            source = registry.find(name)
+            if source is None or not source.trace_url:
+                linked = tuple(one.name for one in registry.discover().values() if one.trace_url)
+                self._known("links.", {name: value}, linked)
             if not re.match(r"https?://[^\s/]+", self._text(f"links.{name}", value)):
                 raise self._fail(f"links.{name}", "expected an address that begins with https://")
         return {name: value.rstrip("/") for name, value in table.items()}
@@ -218,7 +225,8 @@ class _Reader:
             )  # fmt: skip
         return PostSettings(
             tuple(one[1:] if one.startswith("$") else self._path.parent / Path(one).expanduser() for one in places),
-            **found, origin=f"{self._path}:{self._lines.get('post.targets', 1)}",
+            **found,
+            origin=f"{self._path}:{self._lines.get('post.targets', 1)}",
         )
 
     def _checks(self) -> tuple["Check", ...]:

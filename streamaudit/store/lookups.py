@@ -13,7 +13,6 @@ from pathlib import Path
 
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import LOOKED_UP
-from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -27,7 +26,17 @@ _ANY_MATCH = (
     "SELECT EXISTS (FROM store.calls SEMI JOIN (SELECT key FROM lookups WHERE field = $field) AS entries ON key = "  # noqa: S608
     + _KEY + ")"
 )  # fmt: skip
-_SET = {name: f"SET VARIABLE lookup_{name}_by = $column" for name in LOOKED_UP}
+_VIEW = """
+CREATE OR REPLACE TEMP VIEW calls_with_lookups AS
+SELECT calls.* REPLACE ({values})
+FROM store.calls AS calls
+{joins}
+"""
+_VALUE = "coalesce({field}_of.value, calls.{field}) AS {field}"
+_JOIN = """
+LEFT JOIN (SELECT key, value FROM lookups WHERE field = '{field}' AND key_column = '{column}') AS {field}_of
+    ON {field}_of.key = calls.{column}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +70,14 @@ def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
             _insert(store, "INSERT INTO lookups", lookup)
     else:
         store.run("INSERT INTO lookups SELECT field, key_column, key, value FROM store.lookups")
-    columns = store.query("SELECT DISTINCT field, key_column FROM lookups")
+    found = dict(store.query("SELECT DISTINCT field, key_column FROM lookups ORDER BY ALL"))
+    # Names from the store become SQL only where they are ones of the fixed lists.
+    columns = {field: column for field, column in found.items() if field in LOOKED_UP and column in KEY_COLUMNS}
     if not columns:
         return
-    for field, column in columns:
-        if field in _SET:
-            store.run(_SET[field], {"column": column})
-    store.script(package_text("store", "views/lookups.sql"))
+    values = ", ".join(_VALUE.format(field=field) for field in columns)
+    joins = "".join(_JOIN.format(field=field, column=column) for field, column in columns.items())
+    store.run(_VIEW.format(values=values, joins=joins))
     store.stale = True
 
 

@@ -38,7 +38,7 @@ class Store(Database):
         self.providers = providers or ProviderOverrides()
         """What is assumed of providers when a tax is valued."""
         self.stale = True
-        """Whether what is derived from the calls (``vocabulary.refresh``) has yet to be brought up to date."""
+        """Whether what is derived from the calls (``views.refresh``) has yet to be brought up to date."""
         self._wait_s: float = 0.0
         self._on_wait: Callable[[str], None] | None = None
         self.writable = writable

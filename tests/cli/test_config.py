@@ -114,6 +114,8 @@ def test_a_named_file_beats_the_nearest_and_none_can_be_asked_for(cli: Cli) -> N
         ("\n\n[fields]\ntennant = 'a.b'\n", 4, "did you mean tenant"),
         ("[groups.big]\ntenants = ['a']\n", 2, "did you mean tenant"),
         ("[links]\nlangfuse = 'ftp://x'\n", 2, "https://"),
+        ("[links]\nlangfuze = 'https://x'\n", 2, "did you mean langfuse"),
+        ("[links]\nraw = 'https://x'\n", 2, "settings here: datadog, langfuse"),
         ("top = 0\n", 1, "from 1"),
         ("top = true\n", 1, "from 1"),
         ("tz = 'Mars/Olympus'\n", 1, "no such time zone"),

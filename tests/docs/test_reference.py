@@ -19,6 +19,7 @@ from streamaudit.store.buckets import define_buckets
 from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
+from streamaudit.store.views.refresh import TAX_STEPS
 from tests.docs import pages, schema
 from tests.shapes import assert_valid_report, validator
 from tests.support import AUDITS, raw_call, store_of, write_lines
@@ -72,7 +73,7 @@ def test_every_figure_that_is_printed_is_defined() -> None:
 
 def test_every_rule_and_class_of_the_tax_is_defined() -> None:
     """Each word that the SQL of the tax gives as a class, a rule or a status is one the definitions explain."""
-    text = package_text("store", "views/tax.sql") + package_text("store", "views/calls.sql")
+    text = "".join(package_text("store", name) for name in (*TAX_STEPS.values(), "views/calls.sql"))
     words = set(re.findall(r"(?:THEN|ELSE) '([a-z_]{4,})'", text))
     assert {"exact", "even_pace", "zero_on_abort", "infrastructure_limit"} <= words
     defined = " ".join((DOCS / name).read_text() for name in ("definitions.md", "schema.md"))

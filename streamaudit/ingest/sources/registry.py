@@ -171,10 +171,20 @@ def claims(head: Sequence[Record]) -> list[tuple[Source, Match | Refusal]]:
 
 
 def discover() -> dict[str, Source]:
-    """Every source in this folder by name, in alphabetical order."""
-    found = {}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if not module.name.startswith("_") and module.name != "registry":
-            source: Source = importlib.import_module(f"{__package__}.{module.name}").SOURCE
-            found[source.name] = source
-    return found
+    """Return every source in this folder by name, in alphabetical order."""
+    return {name: _load(name) for name in _names()}
+
+
+def find(name: str) -> Source | None:
+    """Return one source without loading the others; None when there is none of that name."""
+    return _load(name) if name in _names() else None
+
+
+def _names() -> list[str]:
+    modules = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    return [name for name in modules if not name.startswith("_") and name != "registry"]
+
+
+def _load(name: str) -> Source:
+    source: Source = importlib.import_module(f"{__package__}.{name}").SOURCE
+    return source

@@ -1,7 +1,7 @@
 -- The vocabulary: what an outcome, a usable TTFT and a cancellation tax are. Every audit sums these, none decides anew.
 -- Temporary views, so that a store written by an older version is read with this version's definitions.
 
--- The calls as stored; replaced by a view that looks dimensions up when there is anything to look up (lookup.sql).
+-- The calls as stored; replaced by a view that looks dimensions up when there is anything to look up (lookups.py).
 CREATE OR REPLACE TEMP VIEW calls_with_lookups AS SELECT * FROM store.calls;
 
 -- The same with what other logs know of a call; replaced when there is evidence to join (evidence.sql).

@@ -46,6 +46,14 @@ WHERE outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND model IS N
 """
 
 
+TAX_STEPS = {
+    "tax_inputs": "views/tax/1_inputs.sql", "tax_delivered": "views/tax/2_delivered.sql",
+    "tax_billed": "views/tax/3_billed.sql", "tax_rendered": "views/tax/4_rendered.sql",
+    "tax_classed": "views/tax/5_class.sql", "tax_parts": "views/tax/6_parts.sql",
+}  # fmt: skip
+"""The relations from which the tax is worked out, and the file of each: a query over the relation before it."""
+
+
 def refresh(store: Store, *, taxed: bool = True) -> None:
     """Bring ``call_tax`` up to date with the store, or only ``call_outcome`` when no tax is asked for; nothing to do
     when nothing has changed since."""
@@ -67,5 +75,14 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
     )
     store.run(_EARLY_MODELS)
     store.run(_MODEL_TEXT)
-    store.script(package_text("store", "views/tax.sql"))
+    store.script(package_text("store", "views/macros.sql"))
+    store.run(_tax_statement())
+    store.script(package_text("store", "views/call_tax.sql"))
     store.stale = False
+
+
+def _tax_statement() -> str:
+    """Return the statement that values every call that ended early, as one query: a chain of views is bound again for
+    each view in it, which takes half as long again on a small store."""
+    steps = ",\n".join(f"{name} AS (\n{package_text('store', file)})" for name, file in TAX_STEPS.items())
+    return f"CREATE OR REPLACE TEMP TABLE early_tax AS WITH {steps}\nFROM {next(reversed(TAX_STEPS))}"

@@ -1,0 +1,50 @@
+-- The cancellation tax, step 2 of 6: tokens that arrived at the client before it left, by the first rule that has its
+-- evidence: delivered (counted by a gateway), chunks (sizes and arrivals), text (the length of the text received).
+WITH chunked AS (
+    SELECT
+        *,
+        -- Chunks the client had by the time it left; all that ever came when nobody knows when that was.
+        CASE
+            WHEN chunk_tokens IS NULL THEN NULL
+            WHEN len(chunk_tokens) = 0 OR len(client_chunk_offsets_ms) = 0 THEN 0
+            WHEN len(client_chunk_offsets_ms) <= len(chunk_tokens) THEN list_sum(chunk_tokens[
+                :len(list_filter(client_chunk_offsets_ms, lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
+            WHEN len(chunk_offsets_ms) = len(chunk_tokens) THEN list_sum(chunk_tokens[
+                :len(list_filter(chunk_offsets_ms, lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
+        END AS chunked_tokens,
+        coalesce(list_sum(chunk_tokens), 0) AS received_tokens,
+        coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms, chunk_offsets_ms[1] > cancelled_at_ms, false)
+            AS left_before_chunks,
+        CASE WHEN rendered_chunks <= len(chunk_tokens) THEN coalesce(list_sum(chunk_tokens[:rendered_chunks]), 0) END
+            AS painted_tokens
+    FROM tax_inputs
+)
+SELECT
+    * EXCLUDE (chunk_tokens, chunk_offsets_ms, client_chunk_offsets_ms, text_of_model),
+    CASE
+        WHEN delivered_tokens IS NOT NULL THEN 'delivered'
+        WHEN chunked_tokens IS NOT NULL THEN 'chunks'
+        WHEN received_chars IS NOT NULL THEN 'text'
+    END AS delivered_rule,
+    -- Of a call that ran on for an unknown time, chunks and text do not say what came in time.
+    CASE
+        WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
+        WHEN chunked_tokens IS NOT NULL
+            THEN CASE WHEN cancelled_at_ms IS NULL AND ran_on THEN NULL ELSE chunked_tokens END
+        WHEN NOT ran_on THEN round(received_chars / usual_chars)::BIGINT
+    END AS delivered_best,
+    CASE
+        WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
+        WHEN chunked_tokens IS NOT NULL
+            THEN CASE WHEN ran_on AND cancelled_at_ms IS NULL THEN 0 ELSE chunked_tokens END
+        -- Only the model's own answers say how few tokens a text can be.
+        WHEN NOT ran_on AND text_of_model.most IS NOT NULL
+            THEN floor(received_chars / most_chars / received_slack)::BIGINT
+        ELSE 0
+    END AS delivered_low,
+    CASE
+        WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
+        WHEN chunked_tokens IS NOT NULL THEN chunked_tokens
+        ELSE ceil(received_chars / fewest_chars * received_slack)::BIGINT
+    END AS delivered_high
+FROM chunked
