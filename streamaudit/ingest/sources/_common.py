@@ -37,7 +37,8 @@ SELECT
     NULL::DOUBLE AS input_cost_usd, NULL::DOUBLE AS output_cost_usd, NULL::VARCHAR AS app_outcome,
     NULL::BOOLEAN AS cancel_flag, NULL::BOOLEAN AS failed, NULL::BOOLEAN AS error_cancelled,
     NULL::BOOLEAN AS error_timeout, NULL::DOUBLE AS cancelled_at_ms, NULL::VARCHAR AS finish_reason,
-    NULL::INTEGER AS http_status, NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash, NULL::BIGINT AS output_chars,
+    NULL::INTEGER AS http_status, NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash,
+    NULL::BIGINT AS output_chars,
     NULL::BIGINT AS cache_write_1h_tokens, NULL::BIGINT AS audio_input_tokens, NULL::BIGINT AS image_tokens,
     NULL::BIGINT AS audio_output_tokens, NULL::VARCHAR AS service_tier, NULL::BIGINT AS total_tokens,
     NULL::TIMESTAMP AS source_updated_at
