@@ -2,12 +2,12 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from streamaudit.cli import console
 from streamaudit.errors import UsageError
-from streamaudit.ingest.mapping import Mapping
+from streamaudit.ingest.mapping import KINDS, Mapping
 from streamaudit.ingest.merge import Counts
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.results import Coverage, FileResult
@@ -62,6 +62,10 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
             f"  {them} before the start, by two clocks: end and duration are left out, tokens and cost are kept",
             level="warning", file=outcome.shown,
         )  # fmt: skip
+    for text in _doubts(outcome):
+        console.say(f"  {text}", level="warning", file=outcome.shown)
+    for text in outcome.match.notes if outcome.counts else ():
+        console.note(f"  {text}", file=outcome.shown)
     for reject in outcome.rejects[:3]:
         place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
         console.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)
@@ -75,6 +79,28 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
             f"  {calls} {column.replace('_', ' ')} only under another key than {outcome.keys[column]}, and none is "
             f"taken from there: --map {column}=PATH decides which key counts"
         )
+
+
+def _doubts(outcome: FileResult) -> Iterator[str]:
+    """Values of a file that were dropped or look wrong, one sentence each."""
+    found = outcome.doubts
+    for column, (low, high) in found.mixed.items():
+        yield (
+            f"{column} looks like seconds in {low:,} calls and milliseconds in {high:,}, a thousand times apart: "
+            "latencies are wrong until the log has one unit"
+        )
+    if found.with_unexplained:
+        yield (
+            f"{_calls(found.with_unexplained)} a total above input plus output: {found.unexplained_tokens:,} tokens "
+            "are neither (reasoning kept apart?), and no figure counts them"
+        )
+    for column, count in found.misfits.items():
+        kind = {"count": "a count", "flag": "true or false", "instant": "an instant"}.get(KINDS[column], "a number")
+        yield f"{_calls(count)} no {column}: what is at the mapped path is not {kind}"
+
+
+def _calls(count: int) -> str:
+    return "1 call has" if count == 1 else f"{count:,} calls have"
 
 
 def absent_paths(results: list[FileResult], mapping: Mapping) -> None:

@@ -134,9 +134,9 @@ CREATE OR REPLACE TEMP MACRO flag_of(l) AS
 CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
     CASE
         WHEN x IS NULL THEN NULL
-        WHEN lower(x) IN ('completed', 'complete', 'success', 'succeeded', 'ok', 'done', 'finished') THEN 'completed'
+        WHEN lower(x) IN ('completed', 'complete', 'success', 'successful', 'succeeded', 'succeed', 'ok', 'done', 'finished', 'passed') THEN 'completed'
         WHEN lower(x) IN ('timeout', 'timed_out', 'deadline_exceeded') THEN 'timeout'
-        WHEN lower(x) IN ('error', 'failed', 'failure') THEN 'error'
+        WHEN lower(x) IN ('error', 'failed', 'failure', 'fail', 'errored', 'exception', 'rejected', 'rate_limited') THEN 'error'
         WHEN lower(x) IN ('interrupted', 'incomplete') THEN 'interrupted'
         WHEN lower(x) = 'unknown' THEN 'unknown'
         WHEN says_cancelled(x) OR contains(lower(x), 'disconnect') THEN 'cancelled'
@@ -153,6 +153,9 @@ CREATE OR REPLACE TEMP MACRO path_only(x) AS
 -- A text rather than a name: long, or of more than a dozen words.
 CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - length(replace(x, ' ', '')) >= 12;
 
+-- A short name; a text in its place is not kept.
+CREATE OR REPLACE TEMP MACRO label_of(x) AS CASE WHEN length(x) <= 64 AND length(x) - length(replace(x, ' ', '')) <= 4 THEN nullif(x, '') END;
+
 -- Milliseconds in a named unit.
 CREATE OR REPLACE TEMP MACRO unit_ms(x) AS
     CASE lower(x) WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'ms' THEN 1.0 WHEN 's' THEN 1000.0 WHEN 'sec' THEN 1000.0 END;
@@ -168,6 +171,39 @@ CREATE OR REPLACE TEMP MACRO usage_word(x) AS
 -- Which of two records of a call knows its usage better: the higher one.
 CREATE OR REPLACE TEMP MACRO usage_rank(usage_basis) AS
     CASE usage_basis WHEN 'provider' THEN 4 WHEN 'partial' THEN 3 WHEN 'unclear' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END;
+
+-- Values at mapped paths, the first that has the column's kind: numbers by a factor for each path (an epoch is no
+-- duration), instants in a unit of so many microseconds, or told apart by magnitude.
+CREATE OR REPLACE TEMP MACRO first_scaled(texts, scales) AS
+    list_filter(list_transform(texts, lambda v, i: CASE WHEN abs(number_of(v)) < 1e12 / scales[i] THEN number_of(v) * scales[i] END),
+        lambda n: n IS NOT NULL)[1];
+CREATE OR REPLACE TEMP MACRO first_scaled_list(texts, scales) AS
+    list_filter(list_transform(texts, lambda v, i: list_transform(try_cast(v AS DOUBLE[]), lambda n: n * scales[i])),
+        lambda l: l IS NOT NULL)[1];
+CREATE OR REPLACE TEMP MACRO scaled_instant(v, us) AS
+    CASE WHEN us IS NULL OR number_of(v) IS NULL THEN instant_utc(v)
+        WHEN us < 1 THEN make_timestamp(try_cast(try_cast(v AS HUGEINT) // 1000 AS BIGINT))
+        ELSE make_timestamp(try_cast(round(number_of(v) * us) AS BIGINT)) END;
+CREATE OR REPLACE TEMP MACRO first_instant(texts, scales) AS
+    list_filter(list_transform(texts, lambda v, i: scaled_instant(v, scales[i])), lambda t: t IS NOT NULL)[1];
+
+-- How a call ended, from a field that people use for it: a word, a flag, an HTTP status, or an error's own text.
+CREATE OR REPLACE TEMP MACRO status_outcome(code) AS
+    CASE WHEN code IN (499, 460) THEN 'cancelled' WHEN code IN (408, 504, 524) THEN 'timeout'
+        WHEN code >= 400 THEN 'error' WHEN code >= 100 THEN 'completed' END;
+CREATE OR REPLACE TEMP MACRO is_error_text(x) AS
+    x IS NOT NULL AND lower(trim(x)) NOT IN ('', 'false', '0', 'none', 'null', 'no', 'ok', 'nan', '{}', '[]', '-', 'n/a');
+CREATE OR REPLACE TEMP MACRO outcome_of(x, is_error) AS
+    CASE
+        WHEN x IS NULL THEN NULL
+        WHEN is_error AND NOT is_error_text(x) THEN 'completed'
+        WHEN is_error AND message_says_timeout(x) THEN 'timeout'
+        WHEN is_error AND message_says_cancelled(x) THEN 'cancelled'
+        WHEN is_error THEN 'error'
+        WHEN regexp_full_match(x, '[1-5]\d\d') THEN status_outcome(try_cast(x AS INTEGER))
+        WHEN bool_of(x) IS NOT NULL THEN CASE WHEN bool_of(x) THEN 'completed' ELSE 'error' END
+        ELSE outcome_word(x)
+    END;
 
 -- Attributes of OpenTelemetry, as a list of keys and a list of values; of several with one key the first counts.
 CREATE OR REPLACE TEMP MACRO attribute(keys, vals, name) AS vals[list_position(keys, name)];

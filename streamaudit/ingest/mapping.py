@@ -5,29 +5,68 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from streamaudit.errors import UsageError, nearest
 from streamaudit.ingest.names import words
 
-# Columns a user may fill from a path of their own.
-MAPPABLE = (
-    "tenant",
-    "route",
-    "deploy",
-    "user_id",
-    "session_id",
-    "environment",
-    "service",
-    "region",
-    "transport",
-    "model",
-    "rendered_tokens",
-    "delivered_tokens",
-    "cancelled",
-)
+Kind = Literal["text", "code", "count", "number", "money", "duration", "instant", "flag", "numbers", "counts", "hash"]
+"""How the value of a mapped path is read. Only ``text`` and ``code`` keep what a field holds; a code is one word."""
+
+KINDS: dict[str, Kind] = {
+    **dict.fromkeys(
+        (
+            "tenant", "route", "deploy", "user_id", "session_id", "environment", "service", "region", "transport",
+            "model", "response_model", "provider", "operation", "call_id", "trace_id", "parent_id",
+            "logical_request_id", "response_id",
+        ),
+        "text",
+    ),
+    **dict.fromkeys(
+        (
+            "rendered_tokens", "delivered_tokens", "input_tokens", "cached_input_tokens", "cache_write_tokens",
+            "output_tokens", "reasoning_tokens", "max_tokens", "rendered_chars", "rendered_chunks", "output_chars",
+            "visible_output_chars", "chunk_count", "attempt_number", "http_status",
+        ),
+        "count",
+    ),
+    **dict.fromkeys(("cost_usd", "input_cost_usd", "output_cost_usd"), "money"),
+    **dict.fromkeys(
+        ("duration_ms", "ttft_ms", "ttvt_ms", "server_ttft_ms", "cancelled_at_ms", "upstream_end_ms"), "duration"
+    ),
+    **dict.fromkeys(("start_time", "end_time", "source_updated_at"), "instant"),
+    **dict.fromkeys(("cancelled", "streamed", "cache_hit", "upstream_cancelled"), "flag"),
+    **dict.fromkeys(("outcome", "finish_reason", "error_type", "cancelled_by", "usage_basis"), "code"),
+    **dict.fromkeys(("chunk_offsets_ms", "client_chunk_offsets_ms"), "numbers"),
+    "chunk_tokens": "counts",
+    "input_hash": "hash",
+}  # fmt: skip
+"""Columns a user may fill from a path of their own, by the kind of value they take."""
+MAPPABLE = tuple(KINDS)
+ALIASES = {
+    "id": "call_id", "request_id": "call_id", "start": "start_time", "end": "end_time", "duration": "duration_ms",
+    "latency": "duration_ms", "latency_ms": "duration_ms", "ttft": "ttft_ms", "ttvt": "ttvt_ms",
+    "server_ttft": "server_ttft_ms", "cost": "cost_usd", "input_cost": "input_cost_usd",
+    "output_cost": "output_cost_usd", "stream": "streamed", "user": "user_id", "session": "session_id",
+    "status": "outcome", "cached_tokens": "cached_input_tokens", "chunk_offsets": "chunk_offsets_ms",
+    "trace": "trace_id", "response": "response_id", "cancelled_at": "cancelled_at_ms",
+    "upstream_end": "upstream_end_ms", "updated_at": "source_updated_at",
+}  # fmt: skip
+"""Shorter names of columns that ``--map`` takes as well."""
 # Columns whose first candidate key that occurs in a source fills the whole source, never row by row.
 KEYED = ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
+
+TIMES = ("duration", "instant", "numbers")
+"""Kinds that have a unit of time."""
+_UNIT_OF = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("ms", "msec", "millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("us", "usec", "micros", "microsecond", "microseconds"), "us"),
+    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), "ns"),
+}
+_US_IN = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+_USD_IN = {"cent": 0.01, "cents": 0.01, "millicents": 1e-5, "micros": 1e-6, "microusd": 1e-6, "microdollars": 1e-6}
+_SUFFIX = re.compile(r":(s|ms|us|ns)$")
 
 _MAX_DEPTH = 6
 # A key may itself be content; only what looks like a field's name is repeated.
@@ -40,9 +79,12 @@ _SPOKEN = frozenset(
     "output outputs prompt prompts query question questions reply replies response responses result results snippet "
     "summary text texts thinking thought thoughts transcript transcripts transcription utterance utterances".split()
 )
-_COUNTS = ("rendered_tokens", "delivered_tokens", "cancelled")
-"""Columns that take no text, whatever a field holds."""
-_CONTENT = {"input", "output", "messages", "prompt", "completion", "content", "text", "choices", "response"}
+# Objects in which a vendor also keeps names and ids, and the words that such a field's name then ends in.
+_ENVELOPES = frozenset(("response", "input", "output", "result", "outputs", "inputs"))
+_NAMING = frozenset(("model", "id", "provider", "status"))
+_CODING = _NAMING | {"reason", "type", "code", "outcome"}
+_FAILURE = frozenset(("error", "errors", "err", "exception", "failed", "failure", "fail"))
+_CODED_IN = _ENVELOPES | {"choices", "candidates"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,49 +96,108 @@ class Mapping:
 
     def pointers(self, column: str) -> list[str]:
         """JSON pointers to try for a column, most literal first; empty when the user mapped nothing to it."""
-        return [pointer for path in self.paths.get(column, ()) for pointer in json_pointers(path)]
+        return [pointer for path in self.paths.get(column, ()) for pointer in json_pointers(path_only(path))]
+
+    def scales(self, column: str) -> list[float | None]:
+        """What each of ``pointers`` is multiplied by: milliseconds for a duration, microseconds for an instant (None:
+        told apart by magnitude), US dollars for money."""
+        paths = self.paths.get(column, ())
+        return [scale(column, path) for path in paths for _ in json_pointers(path_only(path))]
 
     def digest(self) -> str:
         """Changes whenever the mapping would fill any column otherwise."""
         return hashlib.blake2b(json.dumps(self.paths, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
+def path_only(path: str) -> str:
+    """The path without the unit behind it, and with indexes as names: ``a[0].took:s`` is ``a.0.took``."""
+    return re.sub(r"\[(\d+)\]", r".\1", _SUFFIX.sub("", path)).removeprefix(".")
+
+
+def unit_of(path: str) -> str | None:
+    """The unit of time of a path's values: as spelled behind it, else as its name says (``latency_sec``)."""
+    spelled = _SUFFIX.search(path)
+    return spelled[1] if spelled else _UNIT_OF.get((words(path.rpartition(".")[2]) or [""])[-1])
+
+
+def scale(column: str, path: str) -> float | None:
+    """The factor from a path's values to the column's own unit."""
+    if KINDS[column] == "money":
+        return _USD_IN.get((words(path_only(path).rpartition(".")[2]) or [""])[-1], 1.0)
+    if KINDS[column] not in TIMES:
+        return 1.0
+    unit = unit_of(path)
+    if KINDS[column] == "instant":
+        return _US_IN[unit] if unit else None
+    return _US_IN[unit or "ms"] / 1e3
+
+
+def is_about_errors(path: str) -> bool:
+    """Whether a field of this name says what went wrong, so that anything in it is a failure."""
+    return not _FAILURE.isdisjoint(words(path_only(path).rpartition(".")[2]))
+
+
+def column_of(name: str) -> str:
+    """The column that a name of ``--map`` or ``[fields]`` stands for."""
+    return ALIASES.get(name, name)
+
+
 def parse_mapping(assignments: list[str]) -> Mapping:
-    """``["tenant=metadata.org"]`` as a Mapping. Raises UsageError for an unknown column or an impossible path."""
+    """``["tenant=metadata.org", "duration=took:s"]`` as a Mapping.
+
+    Raises UsageError for an unknown column, an impossible path or one that holds what was said.
+    """
     paths: dict[str, tuple[str, ...]] = {}
     for text in assignments:
-        column, sign, path = text.partition("=")
-        if not sign or not path:
+        name, sign, spelled = text.partition("=")
+        if not sign or not spelled:
             raise UsageError(f"--map {text}: expected FIELD=PATH, such as tenant=metadata.organizationId")
-        if column not in MAPPABLE:
-            close = nearest(column, list(MAPPABLE))
+        column, path = column_of(name), spelled
+        if column not in KINDS:
+            close = nearest(name, [*MAPPABLE, *ALIASES])
             raise UsageError(
-                f"--map {text}: there is no field {column}" + (f", did you mean {close}?" if close else ""),
+                f"--map {text}: there is no field {name}" + (f", did you mean {close}?" if close else ""),
                 "fields: " + ", ".join(MAPPABLE),
             )
+        if KINDS[column] in TIMES:
+            path = path_only(spelled)
+        elif _SUFFIX.search(spelled):
+            raise UsageError(f"--map {text}: {column} has no unit of time", f"--map {name}={_SUFFIX.sub('', spelled)}")
+        path = path_only(path)
         if any(not part for part in path.split(".")) or path.count(".") >= _MAX_DEPTH:
             raise UsageError(f"--map {text}: a path is up to {_MAX_DEPTH} names joined by dots")
-        parts = path.lower().split(".")
-        if parts[0] in _CONTENT or (parts[0] == "attributes" and parts[1:] and parts[1] in _CONTENT):
-            raise UsageError(f"--map {text}: {path} holds prompts or answers, which are never stored")
-        if column not in _COUNTS and _is_spoken(path):
+        if not can_fill(column, path):
             raise UsageError(
                 f"--map {text}: {path} is named like something that was said, which is never stored",
                 "map a field that holds a name or an id",
             )
-        paths[column] = (path,)
+        paths[column] = (spelled,)
     return Mapping(paths)
+
+
+def can_fill(column: str, path: str) -> bool:
+    """Whether a field of this name may fill a column.
+
+    Only columns of text are guarded: numbers, times and flags may come from anywhere, an outcome is one of a few words,
+    and a code is one word of a field that is named like one.
+    """
+    kind = KINDS.get(column, "text")
+    if column not in KINDS or kind not in ("text", "code") or column in ("outcome", "usage_basis"):
+        return True
+    *above, last = path_only(path).lower().split(".")
+    ends = set(words(path_only(path).rpartition(".")[2])[-1:])
+    held = _SPOKEN.intersection(above)
+    if kind == "code":
+        return not held or (held <= _CODED_IN and bool(ends & _CODING))
+    if ends & _NAMING and held <= _ENVELOPES:
+        return True
+    return not held and last not in _SPOKEN and _SPOKEN.isdisjoint(ends)
 
 
 def _is_spoken(path: str) -> bool:
     """Whether a field is named like something that was said, or lies in an object that is."""
     *above, last = path.split(".")
     return not _SPOKEN.isdisjoint(part.lower() for part in above) or not _SPOKEN.isdisjoint(words(last)[-1:])
-
-
-def can_fill(column: str, path: str) -> bool:
-    """Whether a field of this name may fill a column; only columns of text are guarded."""
-    return column not in MAPPABLE or column in _COUNTS or not _is_spoken(path)
 
 
 def near_path(path: str, records: Sequence[Any]) -> str | None:

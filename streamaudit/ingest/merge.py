@@ -48,7 +48,7 @@ SELECT
     * EXCLUDE (
         kind, reason, span_kind, tenant_rank, route_rank, deploy_rank,
         delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate, for_diversity,
-        total_tokens, cancel_flag, cut_evidence, failed, error_cancelled, error_timeout
+        total_tokens, misfits, cancel_flag, cut_evidence, failed, error_cancelled, error_timeout
     ) REPLACE (
         -- A name is a label; a text of any length in its place is not kept.
         name[:256] AS name,

@@ -5,6 +5,7 @@ which is short. A file that fails leaves the store as it was; the other files st
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -14,10 +15,11 @@ import streamaudit
 from streamaudit.errors import InputError
 from streamaudit.ingest.incremental import Part, changed, copied, in_place, placed, renamed, rest, settle, whole
 from streamaudit.ingest.keys import Forgotten, best_ranks, choose_keys, left_empty
-from streamaudit.ingest.mapping import KEYED, near_path
+from streamaudit.ingest.mapping import KEYED, Mapping, near_path
 from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set_variables
 from streamaudit.ingest.privacy import refused_texts
 from streamaudit.ingest.readers.container import InputFile
+from streamaudit.ingest.readers.files import start_of
 from streamaudit.ingest.readers.gzip_check import unpacked_beside
 from streamaudit.ingest.readers.reader import NotRecords, Reader, Refused, Reject
 from streamaudit.ingest.readers.remote import is_remote, masked, stamp
@@ -26,7 +28,7 @@ from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
 from streamaudit.ingest.staging import explain, find_rejects, has_unreadable, partial_parts, stage
 from streamaudit.ingest.traces import recompute
-from streamaudit.ingest.warnings import ends_before_start, for_diversity, shared_ends, unfilled
+from streamaudit.ingest.warnings import doubts, ends_before_start, for_diversity, shared_ends, unfilled
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
@@ -91,20 +93,23 @@ class Ingest:
         return rest(self._store, file, self._name(source), self._digest(source)) or whole(file)
 
     def _claim(self, file: InputFile) -> tuple[Source, Match]:
-        found = claims(file.head)
+        found = claims(file.head, self._options.mapping)
         if len(found) == 1:
             source, verdict = found[0]
             if isinstance(verdict, Refusal):
                 raise InputError(verdict.what, verdict.instead)
             return source, verdict
         if not found:
+            if not file.head and start_of(file.path, file.compression, 4096).lstrip()[:1] == b"[":
+                raise InputError("a list of lists, not of records", "jq -c '.[][]' FILE > FILE.jsonl, and read that")
             # A key of an unknown file may itself be content; only what looks like a field's name is repeated.
             keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
             seen = sorted(keys)[:8]
             raise InputError(
                 f"{file.container.words}, but of no known format"
                 + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
-                "known formats: " + ", ".join(self._sources),
+                f"streamaudit fields {shlex.quote(file.shown)} looks for the figures of calls in it and prints the "
+                "command that reads them",
             )
         raise InputError("claimed by several formats: " + ", ".join(source.name for source, _ in found))
 
@@ -112,7 +117,10 @@ class Ingest:
         return self._options.source_name or source.name
 
     def _digest(self, source: Source) -> str:
-        return source.digest(self._options.mapping)
+        return source.digest(self._mapping(source))
+
+    def _mapping(self, source: Source) -> Mapping:
+        return source.mapping(self._options.mapping)
 
     def _is_known(self, path: str, address: str) -> bool:
         """Whether an object of a bucket was read as it is, under the present mapping: then it is not fetched again."""
@@ -144,12 +152,13 @@ class Ingest:
             with store.released():
                 part, rejects = self._parse(reader, part, source, progress)
                 partial = partial_parts(store, part.file)
-                texts = refused_texts(store, self._options.mapping)
+                texts = refused_texts(store, self._options.mapping, source.implied)
                 if texts:
                     return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
                 too_many = self._too_many(len(rejects) - part.unfinished)
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
+                doubtful = doubts(store)
                 diverse, same_end, skewed = for_diversity(store), shared_ends(store), ends_before_start(store)
                 look_up_prices(store, UNPRICED, self._options.prices)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
@@ -163,7 +172,7 @@ class Ingest:
         return FileResult(
             file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
             remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
-            for_diversity=diverse, shared_ends=same_end, ends_before_start=skewed,
+            for_diversity=diverse, shared_ends=same_end, ends_before_start=skewed, doubts=doubtful,
         )  # fmt: skip
 
     def _parse(
@@ -184,7 +193,7 @@ class Ingest:
     ) -> tuple[InputFile, tuple[Reject, ...]]:
         """Stage a file; what the database refuses for half a character in it, from a mended copy. The file that was
         read, and its rejects."""
-        store, mapping, salt = self._store, self._options.mapping, self._salt
+        store, mapping, salt = self._store, self._mapping(source), self._salt
         with store.progress(progress(file) if progress else None):
             try:
                 with unpacked_beside(file) as intact:
@@ -263,7 +272,7 @@ class Ingest:
         name, digest = self._name(source), self._digest(source)
         for column, rank in best_ranks(store).items():
             if rank is not None:
-                key = source.key_name(column, rank, self._options.mapping)
+                key = source.key_name(column, rank, self._mapping(source))
                 store.run(
                     "INSERT INTO store.load_keys VALUES ($load_id, $source, $digest, $field, $rank, $key)",
                     {
@@ -273,7 +282,7 @@ class Ingest:
                 )  # fmt: skip
         chosen, forgotten = choose_keys(store, name, digest)
         keys = {
-            column: source.key_name(column, rank, self._options.mapping)
+            column: source.key_name(column, rank, self._mapping(source))
             for column, rank in chosen.items()
             if rank is not None
         }

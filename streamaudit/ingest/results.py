@@ -6,6 +6,7 @@ from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.merge import Counts
 from streamaudit.ingest.readers.container import Reject
 from streamaudit.ingest.sources.registry import Match, Source
+from streamaudit.ingest.warnings import Doubts
 from streamaudit.store.pricing.prices import PriceFile
 from streamaudit.store.store import Store
 
@@ -77,6 +78,8 @@ class FileResult:
     """Calls that end before they start: their end and duration are unknown."""
     shared_ends: int = 0
     """Traces of which all spans end at one moment; 0 unless most traces do."""
+    doubts: Doubts = field(default_factory=Doubts)
+    """Values that look wrong."""
     emptied: dict[str, int] = field(default_factory=dict)
     """By column, calls that have a value only under another key than the one in ``keys``."""
 

@@ -7,6 +7,7 @@ The statements are static: a way to read the file's container, around a source's
 import json
 from typing import Any
 
+from streamaudit.ingest.mapped import normalised
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, Reject
@@ -45,17 +46,17 @@ END
 """
 # A source names only the columns it has; here are those that every record is judged and told apart by.
 _JUDGED = """
-SELECT * FROM ({normalise})
+SELECT * FROM ({normalised})
 UNION ALL BY NAME
 SELECT call_id, start_time, duration_ms, input_tokens, cached_input_tokens, cache_write_tokens,
     cache_write_1h_tokens, audio_input_tokens, image_tokens, output_tokens, audio_output_tokens, reasoning_tokens,
-    delivered_tokens, rendered_tokens, cost_usd, input_cost_usd, output_cost_usd, input_hash
+    delivered_tokens, rendered_tokens, cost_usd, input_cost_usd, output_cost_usd, input_hash, misfits
 FROM scratch.staged WHERE false
 """
 _STAGE = """
 INSERT INTO scratch.staged BY NAME
 WITH records AS ({read})
-SELECT *, hash(*COLUMNS(* EXCLUDE (line, input_hash))) AS record_hash, {reason} AS reason
+SELECT *, hash(*COLUMNS(* EXCLUDE (line, input_hash, misfits))) AS record_hash, {reason} AS reason
 FROM ({judged})
 """
 _STAGE_MISSED = "INSERT INTO scratch.staged (line, reason) SELECT no, reason FROM ({missed})"
@@ -82,7 +83,7 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
 
     Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
-    read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _JUDGED.format(normalise=source.sql)
+    read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judged(source, mapping)
     statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
     bound = _bound(file, source, mapping, salt)
     try:
@@ -133,7 +134,7 @@ def _rejected(store: Store, file: InputFile, source: Source, mapping: Mapping, s
     if _is_numbered(file):
         return store.query(_STAGED_REJECTS)
     read = _read(file, source, mapping, numbered=True)
-    statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_JUDGED.format(normalise=source.sql))
+    statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_judged(source, mapping))
     bound = {**_bound(file, source, mapping, salt), "object_bytes": longest_object(file)}
     container = file.container
     store.script(container.forget)
@@ -176,11 +177,16 @@ def explain(file: InputFile, failure: ReadFailure) -> str:
         return _READ_FAILURES[_DAMAGE[file.compression]]
 
 
+def _judged(source: Source, mapping: Mapping) -> str:
+    return _JUDGED.format(normalised=normalised(source, mapping))
+
+
 def _read(file: InputFile, source: Source, mapping: Mapping, *, numbered: bool) -> str:
     container = file.container
     # A table has no nested values; one that it has as text is opened with the whole record.
     nested = {name for name, kind in source.fields.items() if kind not in ("VARCHAR", "JSON")}
-    if container.fields and not mapping.paths and not nested & file.settings.get("names", {}).keys():
+    whole = mapping.paths or source.whole or nested & file.settings.get("names", {}).keys()
+    if container.fields and not whole:
         return container.numbered_fields if numbered else container.fields
     return _TAKEN_APART.format(read=(numbered and container.numbered) or container.read)
 
@@ -192,12 +198,11 @@ def _bound(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict
         "structure": structure(source),
         "texts": ["(text)", *(name for name, kind in source.fields.items() if kind == "VARCHAR")],
         "jsons": ["(json)", *(name for name, kind in source.fields.items() if kind == "JSON")],
-        "every": bool(mapping.paths),
+        "every": bool(mapping.paths) or source.whole,
         "wanted": list(source.fields),
         "salt": salt,
         "needs_id": source.id_field is not None,
         "needs_start": source.time_field is not None,
-        "mapped": bool(mapping.paths),
         **parameters(mapping),
     }
 

@@ -23,7 +23,9 @@ CREATE OR REPLACE TABLE scratch.staged (
     cancelled_by VARCHAR, cancelled_at_ms DOUBLE, upstream_cancelled BOOLEAN, upstream_end_ms DOUBLE,
     finish_reason VARCHAR, http_status INTEGER, error_type VARCHAR,
     input_hash VARCHAR, output_chars BIGINT, visible_output_chars BIGINT, source_updated_at TIMESTAMP,
-    sample_rate DOUBLE, for_diversity BOOLEAN, record_hash UBIGINT
+    sample_rate DOUBLE, for_diversity BOOLEAN,
+    -- Mapped columns whose value is of another kind, for a note of the load alone.
+    misfits VARCHAR[], record_hash UBIGINT
 );
 
 CREATE OR REPLACE TEMP VIEW decided_records AS
@@ -64,12 +66,19 @@ WITH timed AS (
                 THEN 'cancelled_at'
             WHEN failed OR http_status >= 400 OR error_type IS NOT NULL THEN 'failed'
             WHEN said_outcome = 'unrecognised' THEN 'unknown_word'
+            -- An ending that the record itself calls unknown is not made a success by what follows.
+            WHEN said_outcome = 'unknown' THEN 'outcome'
+            WHEN app_outcome = 'unknown' THEN 'app_outcome'
             -- An application may call something else an outcome; the provider's finish reason then decides.
             WHEN app_outcome = 'unrecognised' AND finish_reason IS NULL THEN 'unknown_word'
             -- A success among an application's own keys yields to evidence of the contrary above.
             WHEN app_outcome = 'completed' THEN 'app_outcome'
             WHEN finish_reason IS NOT NULL THEN 'finished'
             WHEN end_time IS NULL AND duration_ms IS NULL AND NOT ends_before_start THEN 'never_ended'
+            -- Less reached the user than was generated, or somebody left: usage alone is no proof of an end.
+            WHEN least(delivered_tokens, rendered_tokens) < output_tokens - coalesce(reasoning_tokens, 0)
+                OR rendered_chars < visible_output_chars
+                OR (cancelled_at_ms > 0 AND cancel_flag IS DISTINCT FROM false) THEN 'nothing_said'
             WHEN (output_tokens > 0 AND coalesce(usage_basis, 'provider') IN ('provider', 'unclear'))
                 OR (failed = false AND streamed = false) THEN 'ended_with_usage'
             ELSE 'nothing_said'

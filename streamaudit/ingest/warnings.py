@@ -1,20 +1,18 @@
-"""What the staged records of a file say against their own latencies: kept for being rare, or ends that many share."""
+"""What the staged records of a file say against their own figures: kept for being rare, ends that many share or that
+come before the start, seconds among milliseconds, totals above their parts, mapped values of another kind."""
 
-from streamaudit.ingest.mapping import Mapping
+from dataclasses import dataclass, field
+
+from streamaudit.ingest.mapping import KEYED, Mapping
 from streamaudit.store.store import Store
 
-# What the user's paths filled. A keyed column says by rank 0 that it was they.
+# What the user's paths filled: a keyed column says by rank 0 that it was they. A value that is of another kind is there
+# all the same.
 _FILLED = """
-SELECT
-    count(*), count(*) FILTER (tenant_rank = 0), count(*) FILTER (route_rank = 0), count(*) FILTER (deploy_rank = 0),
-    count(*) FILTER (rendered_tokens_rank = 0), count(*) FILTER (delivered_tokens_rank = 0), count(cancel_flag),
-    count(user_id), count(session_id), count(environment), count(service), count(region), count(transport), count(model)
+SELECT count(*), count({filled}), coalesce(count(*) FILTER (list_contains(misfits, $column)), 0)
 FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
 """
-_FILLED_COLUMNS = (
-    "tenant", "route", "deploy", "rendered_tokens", "delivered_tokens", "cancelled", "user_id", "session_id",
-    "environment", "service", "region", "transport", "model",
-)  # fmt: skip
+_HELD_AS = {"cancelled": "cancel_flag", "outcome": "said_outcome"}
 
 _DIVERSE = "SELECT count(*) FROM scratch.staged WHERE for_diversity AND kind IN ('llm', 'embedding') AND reason IS NULL"
 
@@ -64,14 +62,73 @@ def shared_ends(store: Store) -> int:
 
 def unfilled(store: Store, mapping: Mapping) -> frozenset[str]:
     """The mapped columns for which no record of the staged file has the user's path."""
-    if not mapping.paths:
-        return frozenset()
-    records, *counts = store.one(_FILLED)
-    found = dict(zip(_FILLED_COLUMNS, counts, strict=True))
-    return frozenset(column for column in mapping.paths if records and not found.get(column))
+    return frozenset(column for column in mapping.paths if column != "call_id" and not _is_there(store, column))
+
+
+def _is_there(store: Store, column: str) -> bool:
+    filled = f"CASE WHEN {column}_rank = 0 THEN 1 END" if column in KEYED else _HELD_AS.get(column, column)
+    records, values, misfits = store.one(_FILLED.format(filled=filled), {"column": column})
+    return bool(values or misfits or not records)
 
 
 def ends_before_start(store: Store) -> int:
     """Count the staged calls that end before they start, as two clocks make them: their end and duration are unknown,
     the rest of them is used."""
     return int(store.one(_ENDS_BEFORE_START)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Values of one file that were dropped or look wrong; every figure counts calls but ``unexplained_tokens``."""
+
+    with_unexplained: int = 0
+    """Calls whose own total exceeds input and output."""
+    unexplained_tokens: int = 0
+    misfits: dict[str, int] = field(default_factory=dict)
+    """By mapped column, calls whose value at the path is of another kind."""
+    mixed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By column, calls whose values look like seconds, and calls whose values look like milliseconds."""
+
+
+_DOUBTS = """
+SELECT count(*) FILTER (total_tokens > input_tokens + output_tokens),
+    coalesce(sum(greatest(total_tokens - input_tokens - output_tokens, 0)), 0)::BIGINT, count(misfits)
+FROM scratch.staged WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+"""
+_MISFITS = """
+SELECT misfit, count(*) FROM (
+    SELECT unnest(misfits) AS misfit FROM scratch.staged WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+)
+GROUP BY misfit ORDER BY misfit
+"""
+# Two groups of values a thousand times apart with nothing between them. Calls that failed, or were answered from a
+# cache, may well take a thousandth of the time.
+_MIXED = """
+WITH timed AS (
+    SELECT unnest([struct_pack(name := 'duration_ms', value := duration_ms),
+        struct_pack(name := 'ttft_ms', value := ttft_ms)]) AS one
+    FROM scratch.staged
+    WHERE reason IS NULL AND kind = 'llm' AND NOT coalesce(failed, false) AND NOT coalesce(cache_hit, false)
+), measured AS (
+    SELECT one.name AS name, one.value AS value FROM timed WHERE one.value > 0
+), ordered AS (
+    SELECT name, value, value / lag(value) OVER (PARTITION BY name ORDER BY value) AS step FROM measured
+), cut AS (
+    SELECT name, arg_max(value, step) AS above, max(step) AS widest FROM ordered GROUP BY name
+), sides AS (
+    SELECT name, widest, count(*) FILTER (value < above) AS low, count(*) FILTER (value >= above) AS high,
+        median(value) FILTER (value >= above) / median(value) FILTER (value < above) AS apart
+    FROM measured JOIN cut USING (name) GROUP BY ALL
+)
+SELECT name, low, high FROM sides
+WHERE widest >= 5 AND apart BETWEEN 200 AND 5000 AND least(low, high) >= greatest(2, 0.01 * (low + high))
+ORDER BY name
+"""
+
+
+def doubts(store: Store) -> Doubts:
+    """Look for values that were dropped or look wrong in the staged file."""
+    totals, tokens, misfits = store.one(_DOUBTS)
+    found = dict(store.query(_MISFITS)) if misfits else {}
+    mixed = {name: (low, high) for name, low, high in store.query(_MIXED)}
+    return Doubts(totals, tokens, found, mixed)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
 from sample_traces.records import helicone, langsmith, litellm, log, openrouter
-from streamaudit.ingest.mapping import MAPPABLE, Mapping, can_fill, near_path
+from streamaudit.ingest.mapping import KINDS, MAPPABLE, Mapping, can_fill, near_path
 from streamaudit.ingest.profile.survey import Survey, survey
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.sources.registry import Match, claims, discover
@@ -107,7 +108,17 @@ def test_a_path_that_no_record_has_names_the_one_that_was_meant(path: str, meant
     assert near_path(path, [record]) == meant
 
 
-VALUES = {"rendered_tokens": 12, "delivered_tokens": 34, "cancelled": True}
+START = "2026-11-16T08:00:00"
+OF_A_KIND: dict[str, object] = {
+    "count": 12, "money": 0.25, "duration": 1500.0, "instant": f"{START}Z", "flag": True, "numbers": [5.0, 7.0],
+    "counts": [1, 2],
+}
+VALUES: dict[str, object] = {
+    "end_time": "2026-11-16T08:00:02Z", "finish_reason": "stop", "error_type": "RateLimitError", "outcome": "cancelled",
+    "cancelled_by": "user", "usage_basis": "partial", "input_hash": "the same prompt", "attempt_number": 2,
+}
+STORED_AS = {"start_time": datetime(2026, 11, 16, 8), "end_time": datetime(2026, 11, 16, 8, 0, 2),
+             "source_updated_at": datetime(2026, 11, 16, 8)}  # fmt: skip
 FORMATS: dict[str, Callable[[Record], Record]] = {
     "raw": lambda mine: raw_call("a", mine=mine),
     "langfuse": lambda mine: langfuse_row("a", mine=mine),
@@ -135,9 +146,9 @@ def test_every_format_is_tried() -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_column_can_be_mapped_in_every_format(form: str, tmp_path: Path) -> None:
     """None of the columns that --map takes is silently left alone."""
-    values = {column: VALUES.get(column, f"my-{column}") for column in MAPPABLE}
-    if form == "raw":
-        values["cancelled"] = False  # its own outcome says completed, and goes before
+    values = {
+        column: VALUES.get(column, OF_A_KIND.get(kind, f"my-{column}")) for column, kind in KINDS.items()
+    }
     path = write_lines(tmp_path / "calls.jsonl", [FORMATS[form](values)])
     if form == "llmperf":
         path = tmp_path / "calls.json"
@@ -145,6 +156,8 @@ def test_every_column_can_be_mapped_in_every_format(form: str, tmp_path: Path) -
     mapping = [f"{column}=mine.{column}" for column in MAPPABLE]
     with store_of(path, mapping=mapping) as store:
         (call,) = rows_of(store, "store.calls")
-    wanted = {column: value for column, value in values.items() if column != "cancelled"}
+    wanted = {column: STORED_AS.get(column, value) for column, value in values.items()}
+    for column in ("cancelled", "input_hash"):  # a flag behind the outcome, and never as it stands
+        del wanted[column]
     assert {column: call[column] for column in wanted} == wanted
-    assert call["outcome"] == ("completed" if form == "raw" else "cancelled")
+    assert call["input_hash"] not in (None, values["input_hash"])

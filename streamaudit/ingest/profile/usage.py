@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamaudit.ingest.mapped import normalised
 from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
 from streamaudit.ingest.names import words
 from streamaudit.ingest.sources.registry import Source, parameters
@@ -15,7 +16,8 @@ from streamaudit.store.store import Store
 Names = tuple[str, ...]
 
 _RECORDS = """
-SELECT {number} AS line, CASE WHEN $mapped THEN mappable(bare) END AS record, unnest(from_json(bare, $structure))
+SELECT {number} AS line, CASE WHEN $mapped THEN mappable(bare) ELSE bare END AS record,
+    unnest(from_json(bare, $structure))
 FROM {relation}
 """
 _JUDGE = """
@@ -23,7 +25,7 @@ CREATE OR REPLACE TABLE judged_records AS
 WITH records AS ({records})
 SELECT line AS no, kind, tenant_rank, route_rank, deploy_rank, rendered_tokens_rank, delivered_tokens_rank
 FROM (
-    SELECT * FROM ({normalise})
+    SELECT * FROM ({normalised})
     UNION ALL BY NAME
     SELECT NULL::BIGINT AS line, NULL::VARCHAR AS kind, NULL::INTEGER AS tenant_rank, NULL::INTEGER AS route_rank,
         NULL::INTEGER AS deploy_rank, NULL::INTEGER AS rendered_tokens_rank, NULL::INTEGER AS delivered_tokens_rank
@@ -40,7 +42,7 @@ _CHOSEN_ORDER = ("tenant", "route", "deploy", "rendered_tokens", "delivered_toke
 _WANTED = "SELECT no, bare FROM sampled_records WHERE list_contains($numbers, no)"
 _TRIED = """
 WITH records AS ({records})
-SELECT line, to_json(found)::VARCHAR FROM ({normalise}) AS found
+SELECT line, to_json(found)::VARCHAR FROM ({normalised}) AS found
 """
 _AT_ONCE = 400
 
@@ -49,7 +51,10 @@ _KNOWN_AS = {
     "said_outcome": "outcome", "app_outcome": "outcome", "failed": "outcome", "error_cancelled": "outcome",
     "error_timeout": "outcome", "cancel_flag": "cancelled", "cut_evidence": "outcome", "span_kind": "kind",
 }  # fmt: skip
-_NOTHING = {"line", "input_hash", "output_chars", "visible_output_chars", *(f"{column}_rank" for column in KEYED)}
+_NOTHING = {
+    "line", "misfits", "total_tokens", "input_hash", "output_chars", "visible_output_chars",
+    *(f"{column}_rank" for column in KEYED),
+}  # fmt: skip
 _AT_LAST = ("name", "kind", "ttft_basis", "usage_basis", "parent_id", "call_id")
 
 
@@ -78,7 +83,7 @@ def judge(store: Store, source: Source | None, mapping: Mapping) -> None:
         store.run(_NOT_JUDGED)
         return
     records = _RECORDS.format(number="no", relation="sampled_records WHERE bare IS NOT NULL")
-    store.run(_JUDGE.format(records=records, normalise=source.sql), _bound(source, mapping))
+    store.run(_JUDGE.format(records=records, normalised=normalised(source, mapping)), _bound(source, mapping))
 
 
 def uses(store: Store, source: Source | None, mapping: Mapping, spots: dict[str, Spot]) -> Uses:
@@ -117,7 +122,7 @@ def _tried(
             number="line",
             relation="(SELECT unnest($lines::BIGINT[]) AS line, unnest($records::VARCHAR[])::JSON AS bare)",
         ),
-        normalise=source.sql,
+        normalised=normalised(source, mapping),
     )
     bound = {
         **_bound(source, mapping), "lines": list(range(len(records))),
@@ -131,7 +136,7 @@ def _tried(
 
 
 def _bound(source: Source, mapping: Mapping) -> dict[str, Any]:
-    return {"structure": structure(source), "mapped": bool(mapping.paths), "salt": "", **parameters(mapping)}
+    return {"structure": structure(source), "salt": "", **parameters(mapping)}
 
 
 def _differences(base: dict[str, Any], trial: dict[str, Any], chosen: dict[str, int | None]) -> set[str]:

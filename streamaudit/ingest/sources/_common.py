@@ -1,5 +1,5 @@
 """What sources share whose records are calls with an application's own keys beside them: the keyed columns, each from
-the user's mapping, the application's keys, its tags, or the format's own candidates, in this order.
+the application's keys, its tags, or the format's own candidates, in this order.
 
 A source prepares its records: ``line``, ``record``, ``kind``, columns of the staging table under their own names, and
 beside them ``given`` (JSON with the application's keys), ``labels`` (key:value tags), ``own_tenants``, ``own_routes``
@@ -36,8 +36,9 @@ SELECT
     NULL::VARCHAR AS usage_basis, NULL::BOOLEAN AS cache_hit, NULL::DOUBLE AS cost_usd,
     NULL::DOUBLE AS input_cost_usd, NULL::DOUBLE AS output_cost_usd, NULL::VARCHAR AS app_outcome,
     NULL::BOOLEAN AS cancel_flag, NULL::BOOLEAN AS failed, NULL::BOOLEAN AS error_cancelled,
-    NULL::BOOLEAN AS error_timeout, NULL::VARCHAR AS finish_reason, NULL::INTEGER AS http_status,
-    NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash, NULL::BIGINT AS output_chars,
+    NULL::BOOLEAN AS error_timeout, NULL::DOUBLE AS cancelled_at_ms, NULL::VARCHAR AS finish_reason,
+    NULL::INTEGER AS http_status, NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash,
+    NULL::BIGINT AS output_chars,
     NULL::BIGINT AS cache_write_1h_tokens, NULL::BIGINT AS audio_input_tokens, NULL::BIGINT AS image_tokens,
     NULL::BIGINT AS audio_output_tokens, NULL::VARCHAR AS service_tier, NULL::BIGINT AS total_tokens,
     NULL::TIMESTAMP AS source_updated_at
@@ -53,57 +54,42 @@ WITH prepared AS ({prepared} UNION ALL BY NAME {blank}), keyed AS (
     FROM prepared
 )
 SELECT
-    line, kind, call_id, trace_id, parent_id,
+    line, record, kind, call_id, trace_id, parent_id,
     coalesce(logical_request_id, first_filled(app[logical_request_id]))
         AS logical_request_id,
     coalesce(attempt_number, try_cast(first_filled(app[attempt_number]) AS INTEGER))
         AS attempt_number,
     coalesce(response_id, first_filled(app[response_id])) AS response_id,
     name, span_kind,
-    coalesce(first_filled(json_extract_string(record, $map_model)), CASE WHEN len($map_model) = 0 THEN model END)
-        AS model,
-    response_model, provider,
+    model, response_model, provider,
     coalesce(
-        filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
         filled_rank(app[tenant], 99),
         filled_rank(tagged[tenant], 199), filled_rank(own_tenants, 299)
     ) AS tenant_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_tenant)), first_filled(app[tenant]),
+        first_filled(app[tenant]),
         first_filled(tagged[tenant]), first_filled(own_tenants)
     ) AS tenant,
     coalesce(
-        filled_rank(json_extract_string(record, $map_route), -1) * 0,
         filled_rank(app[route], 99),
         filled_rank(tagged[route], 199), filled_rank(own_routes, 299)
     ) AS route_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_route)), first_filled(app[route]),
+        first_filled(app[route]),
         first_filled(tagged[route]), first_filled(own_routes)
     ) AS route,
     coalesce(
-        filled_rank(json_extract_string(record, $map_deploy), -1) * 0, filled_rank(top_deploys, 0),
+        filled_rank(top_deploys, 0),
         filled_rank(app[deploy], 99),
         filled_rank(tagged[deploy], 199), filled_rank(own_deploys, 299)
     ) AS deploy_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_deploy)), first_filled(top_deploys), first_filled(app[deploy]),
+        first_filled(top_deploys), first_filled(app[deploy]),
         first_filled(tagged[deploy]), first_filled(own_deploys)
     ) AS deploy,
-    coalesce(first_filled(json_extract_string(record, $map_user_id)), CASE WHEN len($map_user_id) = 0 THEN user_id END)
-        AS user_id,
-    coalesce(first_filled(json_extract_string(record, $map_session_id)),
-        CASE WHEN len($map_session_id) = 0 THEN session_id END) AS session_id,
-    coalesce(first_filled(json_extract_string(record, $map_environment)),
-        CASE WHEN len($map_environment) = 0 THEN environment END) AS environment,
-    coalesce(first_filled(json_extract_string(record, $map_service)), CASE WHEN len($map_service) = 0 THEN service END)
-        AS service,
-    coalesce(first_filled(json_extract_string(record, $map_region)), CASE WHEN len($map_region) = 0 THEN
-        coalesce(region, first_filled(app[region]),
-            first_filled(tagged[region])) END) AS region,
-    coalesce(first_filled(json_extract_string(record, $map_transport)), CASE WHEN len($map_transport) = 0 THEN
-        coalesce(first_filled(app[transport]),
-            first_filled(tagged[transport])) END) AS transport,
+    user_id, session_id, environment, service,
+    coalesce(region, first_filled(app[region]), first_filled(tagged[region])) AS region,
+    coalesce(first_filled(app[transport]), first_filled(tagged[transport])) AS transport,
     start_time, end_time, duration_ms,
     coalesce(streamed, bool_of(first_filled(app[stream]))) AS streamed,
     ttft_ms,
@@ -112,22 +98,18 @@ SELECT
     input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
     output_tokens, audio_output_tokens, reasoning_tokens,
     coalesce(
-        filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
         filled_rank(app[delivered_tokens], 99),
         filled_rank(tagged[delivered_tokens], 199)
     ) AS delivered_tokens_rank,
     tokens_of(coalesce(
-        first_filled(json_extract_string(record, $map_delivered_tokens)),
         first_filled(app[delivered_tokens]),
         first_filled(tagged[delivered_tokens])
     )) AS delivered_tokens,
     coalesce(
-        filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
         filled_rank(app[rendered_tokens], 99),
         filled_rank(tagged[rendered_tokens], 199)
     ) AS rendered_tokens_rank,
     tokens_of(coalesce(
-        first_filled(json_extract_string(record, $map_rendered_tokens)),
         first_filled(app[rendered_tokens]),
         first_filled(tagged[rendered_tokens])
     )) AS rendered_tokens,
@@ -141,13 +123,10 @@ SELECT
     coalesce(outcome_word(coalesce(
         first_filled(app[outcome]), first_filled(tagged[outcome])
     )), app_outcome) AS app_outcome,
-    CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
-        ELSE flag_of(list_concat([CAST(cancel_flag AS VARCHAR)], list_concat(
-            app[cancelled], tagged[cancelled]
-        ))) END AS cancel_flag,
+    flag_of(list_concat([CAST(cancel_flag AS VARCHAR)], list_concat(app[cancelled], tagged[cancelled]))) AS cancel_flag,
     failed, error_cancelled, error_timeout,
     code_word(first_filled(app[cancelled_by])) AS cancelled_by,
-    number_of(first_filled(app[cancelled_at_ms])) AS cancelled_at_ms,
+    coalesce(cancelled_at_ms, number_of(first_filled(app[cancelled_at_ms]))) AS cancelled_at_ms,
     bool_of(first_filled(app[upstream_cancelled])) AS upstream_cancelled,
     number_of(first_filled(app[upstream_end_ms])) AS upstream_end_ms,
     coalesce(code_word(finish_reason), code_word(first_filled(app[finish_reason])))

@@ -199,7 +199,7 @@ WITH spans AS ({spans}), told AS (
     FROM sorted
 )
 SELECT
-    line,
+    line, record,
     sort AS kind,
     call_id,
     trace_hex AS trace_id,

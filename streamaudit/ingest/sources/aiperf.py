@@ -5,11 +5,21 @@ Each metric is ``{"value", "unit"}``; instants are epoch nanoseconds. TTFT plus 
 
 from collections.abc import Sequence
 
-from streamaudit.ingest.sources.registry import Match, Record, Source
+from streamaudit.ingest.sources._common import normalise
+from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
 
-def _recognise(head: Sequence[Record]) -> Match | None:
+def _is_summary(record: Record) -> bool:
+    """An aggregate of a run: metrics with an average, at the top or under ``records``."""
+    held = record.get("records") if isinstance(record.get("records"), dict) else record
+    latency = held.get("request_latency") if isinstance(held, dict) else None
+    return isinstance(latency, dict) and "avg" in latency
+
+
+def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
+        if _is_summary(record):
+            return Refusal("a summary of an AIPerf run, without its requests", _RECORDS)
         metadata, metrics = record.get("metadata"), record.get("metrics")
         if isinstance(metadata, dict) and isinstance(metrics, dict) and "x_request_id" in metadata:
             early = "credit_phase" in metadata or "timestamp_ns" in metadata
@@ -17,7 +27,11 @@ def _recognise(head: Sequence[Record]) -> Match | None:
     return None
 
 
-_SQL = """
+_RECORDS = (
+    "read profile_export.jsonl, which stands beside it (--export-level records, or --profile-export-file, writes it)"
+)
+
+_PREPARED = """
 WITH parts AS (
     SELECT
         line, record, metadata, metrics, error,
@@ -48,29 +62,12 @@ WITH parts AS (
     FROM scaled
 )
 SELECT
-    line,
+    line, record,
     CASE WHEN metadata IS NULL AND metrics IS NULL THEN NULL ELSE 'llm' END AS kind,
     nullif(d[1], '') AS call_id,
     nullif(d[2], '') AS trace_id,
     d[2] || '/' || d[9] AS logical_request_id,
-    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
-        ELSE nullif(d[3], '') END AS session_id,
-    first_filled(json_extract_string(record, $map_tenant)) AS tenant,
-    filled_rank(json_extract_string(record, $map_tenant), -1) * 0 AS tenant_rank,
-    first_filled(json_extract_string(record, $map_route)) AS route,
-    filled_rank(json_extract_string(record, $map_route), -1) * 0 AS route_rank,
-    first_filled(json_extract_string(record, $map_deploy)) AS deploy,
-    filled_rank(json_extract_string(record, $map_deploy), -1) * 0 AS deploy_rank,
-    first_filled(json_extract_string(record, $map_model)) AS model,
-    first_filled(json_extract_string(record, $map_user_id)) AS user_id,
-    first_filled(json_extract_string(record, $map_environment)) AS environment,
-    first_filled(json_extract_string(record, $map_service)) AS service,
-    first_filled(json_extract_string(record, $map_region)) AS region,
-    first_filled(json_extract_string(record, $map_transport)) AS transport,
-    tokens_of(first_filled(json_extract_string(record, $map_rendered_tokens))) AS rendered_tokens,
-    filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0 AS rendered_tokens_rank,
-    tokens_of(first_filled(json_extract_string(record, $map_delivered_tokens))) AS delivered_tokens,
-    filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0 AS delivered_tokens_rank,
+    nullif(d[3], '') AS session_id,
     started AS start_time,
     coalesce(epoch_utc(d[6]), epoch_utc(m[16])) AS end_time,
     took_ms AS duration_ms,
@@ -84,10 +81,7 @@ SELECT
     tokens_of(m[11]) AS reasoning_tokens,
     -- The counts are AIPerf's own tokenization of what it received; on a finished request that is all there was.
     CASE WHEN error IS NOT NULL THEN 'tokenizer' END AS usage_basis,
-    bool_of(CASE WHEN len($map_cancelled) > 0 THEN first_filled(json_extract_string(record, $map_cancelled))
-        ELSE d[7] END) AS cancel_flag,
-    CASE WHEN error IS NULL AND coalesce(bool_of(d[7]), false) = false AND len($map_cancelled) = 0 THEN 'completed' END
-        AS said_outcome,
+    bool_of(d[7]) AS cancel_flag,
     CASE WHEN error IS NULL AND coalesce(bool_of(d[7]), false) = false THEN 'completed' END AS app_outcome,
     error IS NOT NULL AS failed,
     says_cancelled(coalesce(error->>'code', '') || ' ' || coalesce(error->>'type', '')) AS error_cancelled,
@@ -122,10 +116,10 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="aiperf",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields={"metadata": "JSON", "metrics": "JSON", "error": "JSON"},
-    sql=_SQL,
+    sql=normalise(_PREPARED),
     id_field="metadata.x_request_id",
     time_field="metadata.request_start_ns",
     needs=(("metadata.x_request_id",), ("metrics",)),

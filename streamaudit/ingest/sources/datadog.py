@@ -64,7 +64,7 @@ _SQL = (
     FROM timed
 )
 SELECT
-    line,
+    line, record,
     CASE
         WHEN is_empty THEN 'other'
         WHEN a.span_id IS NULL AND a.start_ns IS NULL AND a.span_kind IS NULL THEN NULL

@@ -45,7 +45,7 @@ def _recognise(head: Sequence[Record]) -> Match | None:
         if found is None:
             continue
         place, inner = found
-        if raw.SOURCE.recognise([{"request_id": "", "timestamp": "", **inner}]):
+        if raw.recognise_own([{"request_id": "", "timestamp": "", **inner}]):
             return Match("Logs API" if place.endswith(".attributes") else "log archive", place)
     return None
 

@@ -7,15 +7,31 @@ Instants are epoch seconds. What stands under ``incomplete`` was cut when the be
 from collections.abc import Sequence
 
 from streamaudit.ingest.sources._common import normalise
-from streamaudit.ingest.sources.registry import Match, Record, Source
+from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
 
-def _recognise(head: Sequence[Record]) -> Match | None:
+def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
+        if _is_emptied(record.get("benchmarks")):
+            return Refusal(
+                "a GuideLLM report without its requests",
+                "run the benchmark again and keep them: --sample-requests N in GuideLLM before 0.4, later a sample "
+                "size other than 0, and read the JSON output",
+            )
         runs = record.get("benchmarks")
         if isinstance(runs, list) and runs and isinstance(runs[0], dict) and isinstance(runs[0].get("requests"), dict):
             return Match("report", "benchmarks[].requests")
     return None
+
+
+def _is_emptied(runs: object) -> bool:
+    """Whether no benchmark of a report has a request, though each has its figures."""
+    if not (isinstance(runs, list) and runs and all(isinstance(run, dict) and "metrics" in run for run in runs)):
+        return False
+    return not any(
+        run.get("requests", {}).get(how)
+        for run in runs if isinstance(run.get("requests", {}), dict) for how in ("successful", "incomplete", "errored")
+    )
 
 
 _PREPARED = """

@@ -6,17 +6,28 @@ An error row writes a TTFT of 0 and one token: both mean nothing was measured.
 
 from collections.abc import Sequence
 
-from streamaudit.ingest.sources.registry import Match, Record, Source
+from streamaudit.ingest.sources._common import normalise
+from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
 
-def _recognise(head: Sequence[Record]) -> Match | None:
+def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
+        if isinstance(record.get("individual_responses"), list):
+            return Refusal(
+                "an llmperf result that holds its requests in a list",
+                "jq -c '.individual_responses[]' FILE > responses.jsonl, and read that",
+            )
+        if "results_num_requests_started" in record or "results_ttft_s_quantiles_p50" in record:
+            return Refusal(
+                "a summary of an llmperf run, without its requests",
+                "read the file of the same run that ends in _individual_responses.json",
+            )
         if "ttft_s" in record and "end_to_end_latency_s" in record:
             return Match("individual responses", "ttft_s + end_to_end_latency_s")
     return None
 
 
-_SQL = """
+_PREPARED = """
 WITH printed AS (
     SELECT
         *,
@@ -26,27 +37,9 @@ WITH printed AS (
     FROM records
 )
 SELECT
-    line,
+    line, record,
     CASE WHEN ttft_s IS NULL AND end_to_end_latency_s IS NULL AND error_code IS NULL THEN NULL ELSE 'llm' END AS kind,
     fingerprint || '-' || row_number() OVER (PARTITION BY fingerprint) AS call_id,
-    first_filled(json_extract_string(record, $map_tenant)) AS tenant,
-    filled_rank(json_extract_string(record, $map_tenant), -1) * 0 AS tenant_rank,
-    first_filled(json_extract_string(record, $map_route)) AS route,
-    filled_rank(json_extract_string(record, $map_route), -1) * 0 AS route_rank,
-    first_filled(json_extract_string(record, $map_deploy)) AS deploy,
-    filled_rank(json_extract_string(record, $map_deploy), -1) * 0 AS deploy_rank,
-    first_filled(json_extract_string(record, $map_model)) AS model,
-    first_filled(json_extract_string(record, $map_user_id)) AS user_id,
-    first_filled(json_extract_string(record, $map_session_id)) AS session_id,
-    first_filled(json_extract_string(record, $map_environment)) AS environment,
-    first_filled(json_extract_string(record, $map_service)) AS service,
-    first_filled(json_extract_string(record, $map_region)) AS region,
-    first_filled(json_extract_string(record, $map_transport)) AS transport,
-    tokens_of(first_filled(json_extract_string(record, $map_rendered_tokens))) AS rendered_tokens,
-    filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0 AS rendered_tokens_rank,
-    tokens_of(first_filled(json_extract_string(record, $map_delivered_tokens))) AS delivered_tokens,
-    filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0 AS delivered_tokens_rank,
-    bool_of(first_filled(json_extract_string(record, $map_cancelled))) AS cancel_flag,
     epoch_utc(start_time) AS start_time,
     epoch_utc(end_time) AS end_time,
     number_of(end_to_end_latency_s) * 1000 AS duration_ms,
@@ -54,7 +47,6 @@ SELECT
     number_of(ttft_s) * 1000 AS ttft_ms,
     tokens_of(number_input_tokens) AS input_tokens,
     CASE WHEN NOT is_error THEN tokens_of(number_output_tokens) END AS output_tokens,
-    CASE WHEN NOT is_error AND len($map_cancelled) = 0 THEN 'completed' END AS said_outcome,
     CASE WHEN NOT is_error THEN 'completed' END AS app_outcome,
     is_error AS failed,
     says_timeout(error_code) AS error_timeout,
@@ -80,7 +72,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="llmperf",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields=dict.fromkeys(
         (
@@ -89,7 +81,7 @@ SOURCE = Source(
         ),
         "VARCHAR",
     ),
-    sql=_SQL,
+    sql=normalise(_PREPARED),
     needs=(("ttft_s",), ("end_to_end_latency_s",)),
     reads=_READS,
     remedies=_REMEDIES,

@@ -1,12 +1,30 @@
-"""Raw JSON lines: one call a line, in streamaudit's own field names or names close to them."""
+"""JSON lines of one's own: one call a line, in streamaudit's own field names, names close to them, or the usual names
+of home-made logs.
+
+The same SQL is written twice: over the own names alone, which is fast, and over the usual ones as well, for files whose
+first records have one of those, nest their figures, or have no id or start. Where no record has an id, a call is known
+by the digest of its line and the ordinal among equal lines.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from streamaudit.ingest.mapping import Mapping, json_pointers
 from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources._raw_names import (
+    HOLDERS,
+    ID,
+    NESTED,
+    OWN,
+    START,
+    USUAL,
+    Names,
+    known,
+    spelled_otherwise,
+    unit,
+)
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
-_ID = ("request_id", "call_id", "id", "span_id")
-_START = ("start_time", "start_time_unix_ns", "start_time_unix_ms", "start_time_unix_s", "timestamp")
 _TELLING = (
     "time_to_first_chunk_ms", "ttft_ms", "output_tokens", "request_model", "model", "duration_ms",
     "rendered_output_tokens", "rendered_tokens", "outcome", "tenant_id", "tenant",
@@ -27,212 +45,356 @@ _FOREIGN = (
     "run_type",
     "native_tokens_completion",
 )
-
-_FIELDS = (
-    *_ID, *_START, "schema", "trace_id", "parent_span_id", "parent_id", "logical_request_id", "attempt_number",
-    "response_id", "conversation_id", "session_id", "user_id", "tenant", "tenant_id", "tenant.id", "organization_id",
-    "organizationId", "org_id", "customer_id", "account_id", "team_id", "end_time", "duration_ms", "stream", "streamed",
-    "time_to_first_chunk_ms", "ttft_ms", "time_to_first_output_token_ms", "ttvt_ms",
-    "server_time_to_first_token_ms", "server_ttft_ms", "chunk_count", "provider", "request_model", "model",
-    "response_model", "route", "endpoint", "http.route", "feature", "operation_name", "operation", "service_name",
-    "service", "service_version", "deployment_id", "deploy", "release", "version", "app_version", "environment",
-    "region", "transport", "input_tokens", "cache_read_input_tokens", "cached_input_tokens",
-    "cache_write_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_output_tokens", "reasoning_tokens",
-    "streamed_output_tokens", "delivered_tokens", "rendered_output_tokens", "rendered_tokens", "tokens_rendered",
-    "rendered_chars", "rendered_chunks",
-    "max_tokens", "usage_source", "usage_basis", "cost_usd", "input_cost_usd", "output_cost_usd", "outcome",
-    "stream_status", "cancelled", "canceled", "aborted", "client_disconnected", "cancelled_by", "cancelled_at_ms",
-    "upstream_cancelled", "upstream_end_ms", "finish_reason", "stop_reason", "http_status_code", "http_status",
-    "error_type", "input_hash", "output_chars", "visible_output_chars", "cache_hit", "updated_at", "name",
+_OTHERS = (
+    "schema", "error_type", "chunk_count", "rendered_chars", "rendered_chunks", "usage_source", "usage_basis",
+    "input_cost_usd", "output_cost_usd", "cancelled", "canceled", "aborted", "client_disconnected", "cancelled_by",
+    "cancelled_at_ms", "upstream_cancelled", "upstream_end_ms", "input_hash", "output_chars", "visible_output_chars",
+    "updated_at", "name",
 )  # fmt: skip
+_JSON = ("metadata", "attributes", "extra", "tags", "chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens")
+_LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "@timestamp")
+"""Instants whose name does not say whether the call began or ended then."""
 
 
-def _recognise(head: Sequence[Record]) -> Match | None:
+def recognise_own(head: Sequence[Record]) -> Match | None:
+    """Claim records that have an id, and a start or something telling, under streamaudit's own names."""
     for record in head:
         if str(record.get("schema", "")).startswith("streamaudit."):
             return Match("attempt/1", "schema")
         if any(key in record for key in _FOREIGN) or isinstance(record.get("metrics"), dict):
             continue
-        identity = next((key for key in _ID if key in record), None)
-        start = next((key for key in _START if key in record), None)
+        identity = next((key for key in ID if key in record), None)
+        start = next((key for key in START if key in record), None)
         telling = next((key for key in _TELLING if key in record), None)
         if identity and telling and (start or identity != "id"):
             return Match("fields", " + ".join(key for key in (identity, start, telling) if key))
     return None
 
 
-_SQL = """
+def _recognise(head: Sequence[Record]) -> Match | None:
+    own = recognise_own(head)
+    implied = spelled_otherwise(head)
+    if own and (own.variant == "attempt/1" or not (_has_usual(head) or implied)):
+        return own
+    found = {column for column, names in known(wide=True).items() if _filled(head, names)} | implied.keys()
+    found |= {
+        column for column, inner in NESTED.items()
+        if any(isinstance(record.get(holder), dict) and any(name.split(".")[0] in record[holder] for name in inner)
+               for record in head for holder in HOLDERS)
+    }  # fmt: skip
+    counted = {"input_tokens", "output_tokens"} <= found
+    measured = counted or bool({"ttft_ms", "duration_ms", "cost_usd", "output_tokens", "first_token_at"} & found)
+    if not own and not (measured and ("model" in found or "response_model" in found or counted)):
+        return None
+    match = own or Match("log", " + ".join(sorted(_because(head, implied))))
+    return replace(match, reading=wide(head, implied), notes=_notes(head))
+
+
+def _read_mapped(head: Sequence[Record]) -> Match:
+    """Read any records with the user's paths."""
+    return Match("log", "mapped paths", reading=wide(head, spelled_otherwise(head)), notes=_notes(head))
+
+
+def _has_usual(head: Sequence[Record]) -> bool:
+    return any(_filled(head, names) for names in USUAL.values()) or any(
+        isinstance(record.get(holder), dict) for record in head for holder in HOLDERS
+    )
+
+
+def _filled(head: Sequence[Record], names: Sequence[str]) -> bool:
+    return any(record.get(name) not in (None, "") for record in head for name in names)
+
+
+def _because(head: Sequence[Record], implied: dict[str, str]) -> list[str]:
+    """The fields that made a home-made log one: its model and its first measure."""
+    names = known(wide=True)
+    return [
+        next((name for name in names[column] if _filled(head, [name])), None) or implied[column]
+        for column in ("model", "output_tokens", "duration_ms")
+        if _filled(head, names[column]) or column in implied
+    ] or ["token counts"]
+
+
+def _notes(head: Sequence[Record]) -> tuple[str, ...]:
+    names = known(wide=True)
+    start = next((name for name in names["start_time"] if _filled(head, [name])), None)
+    if start in _LONE_TIMES and _filled(head, names["duration_ms"]) and not _filled(head, names["end_time"]):
+        return (f"{start} is taken for the start of a call: if it is written at its end, --map end_time={start}",)
+    return ()
+
+
+def wide(head: Sequence[Record], implied: dict[str, str]) -> Source:
+    """The reading of a home-made log: its usual names, and the ``implied`` paths."""
+    ids = known(wide=True)["call_id"]
+    calls = [record for record in head if _filled([record], known(wide=True)["model"])] or head
+    named = bool(calls) and ("call_id" in implied or all(_filled([record], ids) for record in calls))
+    paths: dict[str, tuple[str, ...]] = {column: (path,) for column, path in implied.items()}
+    return replace(_WIDE if named else _NAMELESS, implied=Mapping(paths))
+
+
+_FOUND = """
 WITH found AS (
     SELECT
-        * REPLACE (a_name(tenant) AS tenant),
+        *{tenant_name},
         filled(json_extract_string(coalesce(metadata, attributes, extra), $app_paths)) AS app,
         CASE WHEN tags IS NOT NULL THEN tag_values(try_cast(tags AS VARCHAR[]), $tag_keys) END AS tagged,
-        CASE WHEN record IS NOT NULL THEN first_filled(json_extract_string(record, $map_tenant)) END AS mapped_tenant,
-        CASE WHEN record IS NOT NULL THEN first_filled(json_extract_string(record, $map_route)) END AS mapped_route,
-        CASE WHEN record IS NOT NULL THEN first_filled(json_extract_string(record, $map_deploy)) END AS mapped_deploy,
-        CASE WHEN record IS NOT NULL THEN first_filled(json_extract_string(record, $map_rendered_tokens)) END
-            AS mapped_rendered,
-        CASE WHEN record IS NOT NULL THEN first_filled(json_extract_string(record, $map_delivered_tokens)) END
-            AS mapped_delivered,
         -- Absent timing columns are told apart from present ones once, here.
-        coalesce(
-            instant_utc(start_time), epoch_utc(start_time_unix_ns), epoch_utc(start_time_unix_ms),
-            epoch_utc(start_time_unix_s), instant_utc("timestamp")
-        ) AS started,
-        -- 0 tokens of a usage that nobody has are not measured.
-        CASE WHEN lower(coalesce(usage_source, usage_basis)) = 'none' THEN 0 END AS nothing
+        coalesce({started}) AS started,
+        instant_utc({end_time}) AS ended,
+        {deep} AS deep
     FROM records
+), worded AS (
+    SELECT
+        *,
+        coalesce({id}) AS own_id,
+        coalesce({status}) AS status_word,
+        coalesce({error}) AS error_text
+    FROM found
+), judged AS (
+    SELECT
+        *,
+        try_cast(coalesce({http_status}, CASE WHEN regexp_full_match(status_word, '[1-5]\\d\\d') THEN status_word END)
+            AS INTEGER) AS http,
+        -- An error may be an object, whose type and code are words and whose message is not.
+        CASE WHEN starts_with(error_text, '{{') THEN try_cast(error_text AS JSON) END AS error_object,
+        CASE WHEN NOT regexp_full_match(status_word, '[1-5]\\d\\d') THEN outcome_word(status_word) END AS ended_as,
+        CASE
+            WHEN error_type <> '' OR is_error_text(error_text) OR outcome_word(status_word) = 'error'
+                OR bool_of(coalesce({success})) = false OR bool_of({failed}) THEN true
+        END AS has_failed
+    FROM worded
+), counted AS (
+    SELECT
+        *,
+        tokens_of(coalesce({input_tokens})) AS counted_in, tokens_of(coalesce({output_tokens})) AS counted_out,
+        tokens_of(coalesce({cached_input_tokens})) AS counted_read,
+        tokens_of(coalesce({cache_write_tokens})) AS counted_write,
+        tokens_of(coalesce({total_tokens})) AS counted_all,
+        coalesce(error_object->>'$.message', error_text) AS error_message_text,
+        coalesce(nullif(error_type, ''), error_object->>'$.type', error_object->>'$.name', error_object->>'$.code')
+            AS error_word
+    FROM judged
+), known AS (
+    SELECT
+        *,
+        -- 0 tokens of a usage that nobody has, or of a call that failed, are not measured.
+        CASE
+            WHEN lower(coalesce(usage_source, usage_basis)) = 'none' THEN 0
+            WHEN counted_out = 0 AND coalesce(counted_in, 0) = 0 AND bool_of({cache_hit}) IS DISTINCT FROM true
+                AND (counted_in = 0 OR has_failed OR http >= 400) THEN 0
+        END AS nothing
+    FROM counted
 )
+"""
+_SQL = """
 SELECT
-    line,
-    CASE
-        WHEN coalesce(nullif(request_id, ''), nullif(call_id, ''), nullif(id, ''), nullif(span_id, '')) IS NULL
-            AND started IS NULL AND coalesce(model, request_model, outcome, output_tokens) IS NULL THEN NULL
-        WHEN lower(coalesce(operation_name, operation)) LIKE '%embed%' THEN 'embedding'
-        ELSE 'llm'
-    END AS kind,
-    coalesce(nullif(request_id, ''), nullif(call_id, ''), nullif(id, ''), nullif(span_id, '')) AS call_id,
+    line, record,
+    {kind} AS kind,
+    {call_id} AS call_id,
     nullif(trace_id, '') AS trace_id,
-    coalesce(nullif(parent_span_id, ''), nullif(parent_id, '')) AS parent_id,
+    coalesce({parent_id}) AS parent_id,
     nullif(logical_request_id, '') AS logical_request_id,
     try_cast(attempt_number AS INTEGER) AS attempt_number,
     nullif(response_id, '') AS response_id,
     nullif(name, '') AS name,
-    CASE
-        WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
-        ELSE coalesce(nullif(request_model, ''), nullif(model, ''), undated(nullif(response_model, '')))
-    END AS model,
-    nullif(response_model, '') AS response_model,
-    lower(nullif(provider, '')) AS provider,
-    CASE
-        WHEN mapped_tenant <> '' THEN 0
-        WHEN tenant <> '' THEN 1 WHEN tenant_id <> '' THEN 2 WHEN "tenant.id" <> '' THEN 3
-        WHEN organization_id <> '' THEN 4 WHEN organizationId <> '' THEN 5 WHEN org_id <> '' THEN 6
-        WHEN customer_id <> '' THEN 7 WHEN account_id <> '' THEN 8 WHEN team_id <> '' THEN 9
+    coalesce({model}, undated(coalesce({response_model}))) AS model,
+    coalesce({response_model}) AS response_model,
+    lower(coalesce({provider})) AS provider,
+    CASE {tenant_ranks}
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[tenant], 99),
-            filled_rank(tagged[tenant], 199))
+            filled_rank(app[tenant], 99), filled_rank(tagged[tenant], 199))
     END AS tenant_rank,
-    coalesce(
-        mapped_tenant, nullif(tenant, ''), nullif(tenant_id, ''), nullif("tenant.id", ''), nullif(organization_id, ''),
-        nullif(organizationId, ''), nullif(org_id, ''), nullif(customer_id, ''), nullif(account_id, ''),
-        nullif(team_id, ''), first_filled(app[tenant]),
-        first_filled(tagged[tenant])
-    ) AS tenant,
-    CASE
-        WHEN mapped_route <> '' THEN 0
-        WHEN route <> '' THEN 1 WHEN endpoint <> '' THEN 2 WHEN "http.route" <> '' THEN 3 WHEN feature <> '' THEN 4
+    coalesce({tenant}, first_filled(app[tenant]), first_filled(tagged[tenant])) AS tenant,
+    CASE {route_ranks}
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[route], 99),
-            filled_rank(tagged[route], 199))
+            filled_rank(app[route], 99), filled_rank(tagged[route], 199))
     END AS route_rank,
-    coalesce(
-        mapped_route, nullif(route, ''), nullif(endpoint, ''), nullif("http.route", ''), nullif(feature, ''),
-        first_filled(app[route]), first_filled(tagged[route])
-    ) AS route,
-    CASE
-        WHEN mapped_deploy <> '' THEN 0
-        WHEN deploy <> '' THEN 1 WHEN service_version <> '' THEN 2 WHEN deployment_id <> '' THEN 3
-        WHEN "release" <> '' THEN 4 WHEN "version" <> '' THEN 5 WHEN app_version <> '' THEN 6
+    coalesce({route}, first_filled(app[route]), first_filled(tagged[route])) AS route,
+    CASE {deploy_ranks}
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[deploy], 99),
-            filled_rank(tagged[deploy], 199))
+            filled_rank(app[deploy], 99), filled_rank(tagged[deploy], 199))
     END AS deploy_rank,
-    coalesce(
-        mapped_deploy, nullif(deploy, ''), nullif(service_version, ''), nullif(deployment_id, ''),
-        nullif("release", ''), nullif("version", ''), nullif(app_version, ''),
-        first_filled(app[deploy]), first_filled(tagged[deploy])
-    ) AS deploy,
-    CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
-        ELSE nullif(user_id, '') END AS user_id,
-    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
-        ELSE coalesce(nullif(conversation_id, ''), nullif(session_id, '')) END AS session_id,
-    CASE WHEN len($map_environment) > 0 THEN first_filled(json_extract_string(record, $map_environment))
-        ELSE nullif(environment, '') END AS environment,
-    CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
-        ELSE coalesce(nullif(service_name, ''), nullif(service, '')) END AS service,
-    CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
-        ELSE nullif(region, '') END AS region,
-    CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
-        ELSE nullif(transport, '') END AS transport,
-    lower(coalesce(nullif(operation_name, ''), nullif(operation, ''))) AS operation,
-    started AS start_time,
-    instant_utc(end_time) AS end_time,
-    coalesce(number_of(duration_ms), span_ms(started, instant_utc(end_time))) AS duration_ms,
-    coalesce(bool_of(stream), bool_of(streamed)) AS streamed,
-    coalesce(number_of(time_to_first_chunk_ms), number_of(ttft_ms), number_of(chunk_offsets_ms->>0)) AS ttft_ms,
-    coalesce(number_of(time_to_first_output_token_ms), number_of(ttvt_ms)) AS ttvt_ms,
-    coalesce(number_of(server_time_to_first_token_ms), number_of(server_ttft_ms)) AS server_ttft_ms,
-    CASE WHEN coalesce(number_of(time_to_first_chunk_ms), number_of(ttft_ms)) IS NULL
-        AND chunk_offsets_ms IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
+    coalesce({deploy}, first_filled(app[deploy]), first_filled(tagged[deploy])) AS deploy,
+    coalesce({user_id}) AS user_id,
+    coalesce({session_id}) AS session_id,
+    coalesce({environment}) AS environment,
+    coalesce({service}) AS service,
+    nullif(region, '') AS region,
+    nullif(transport, '') AS transport,
+    lower(coalesce({operation})) AS operation,
+    coalesce(started, ended - to_microseconds(try_cast(round(({duration_ms}) * 1000) AS BIGINT))) AS start_time,
+    ended AS end_time,
+    coalesce({duration_ms}, span_ms(started, ended)) AS duration_ms,
+    coalesce({streamed}) AS streamed,
+    coalesce({ttft_ms}, {first_token_at}number_of(chunk_offsets_ms->>0)) AS ttft_ms,
+    coalesce({ttvt_ms}) AS ttvt_ms,
+    coalesce({server_ttft_ms}) AS server_ttft_ms,
+    CASE WHEN coalesce({ttft_ms}) IS NULL AND chunk_offsets_ms IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
     coalesce(try_cast(chunk_count AS BIGINT), json_array_length(chunk_offsets_ms)) AS chunk_count,
     try_cast(chunk_offsets_ms AS DOUBLE[]) AS chunk_offsets_ms,
     try_cast(client_chunk_offsets_ms AS DOUBLE[]) AS client_chunk_offsets_ms,
     try_cast(chunk_tokens AS BIGINT[]) AS chunk_tokens,
-    nullif(tokens_of(input_tokens), nothing) AS input_tokens,
-    coalesce(tokens_of(cache_read_input_tokens), tokens_of(cached_input_tokens)) AS cached_input_tokens,
-    coalesce(tokens_of(cache_write_input_tokens), tokens_of(cache_write_tokens)) AS cache_write_tokens,
-    nullif(tokens_of(output_tokens), nothing) AS output_tokens,
-    nullif(coalesce(tokens_of(reasoning_output_tokens), tokens_of(reasoning_tokens)), nothing) AS reasoning_tokens,
-    CASE
-        WHEN mapped_delivered <> '' THEN 0 WHEN streamed_output_tokens <> '' THEN 1 WHEN delivered_tokens <> '' THEN 2
+    nullif({input_count}, nothing) AS input_tokens,
+    counted_read AS cached_input_tokens,
+    counted_write AS cache_write_tokens,
+    nullif(counted_out, nothing) AS output_tokens,
+    nullif(tokens_of(coalesce({reasoning_tokens})), nothing) AS reasoning_tokens,
+    counted_all AS total_tokens,
+    CASE {delivered_tokens_ranks}
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[delivered_tokens], 99),
-            filled_rank(tagged[delivered_tokens], 199))
+            filled_rank(app[delivered_tokens], 99), filled_rank(tagged[delivered_tokens], 199))
     END AS delivered_tokens_rank,
-    tokens_of(coalesce(
-        mapped_delivered, nullif(streamed_output_tokens, ''), nullif(delivered_tokens, ''),
-        first_filled(app[delivered_tokens]),
-        first_filled(tagged[delivered_tokens])
-    )) AS delivered_tokens,
-    CASE
-        WHEN mapped_rendered <> '' THEN 0 WHEN rendered_tokens <> '' THEN 1 WHEN rendered_output_tokens <> '' THEN 2
-        WHEN tokens_rendered <> '' THEN 3
+    tokens_of(coalesce({delivered_tokens}, first_filled(app[delivered_tokens]), first_filled(tagged[delivered_tokens])))
+        AS delivered_tokens,
+    CASE {rendered_tokens_ranks}
         WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[rendered_tokens], 99),
-            filled_rank(tagged[rendered_tokens], 199))
+            filled_rank(app[rendered_tokens], 99), filled_rank(tagged[rendered_tokens], 199))
     END AS rendered_tokens_rank,
-    tokens_of(coalesce(
-        mapped_rendered, nullif(rendered_tokens, ''), nullif(rendered_output_tokens, ''), nullif(tokens_rendered, ''),
-        first_filled(app[rendered_tokens]),
-        first_filled(tagged[rendered_tokens])
-    )) AS rendered_tokens,
-    tokens_of(coalesce(rendered_chars, first_filled(app[rendered_chars])))
-        AS rendered_chars,
-    tokens_of(coalesce(rendered_chunks, first_filled(app[rendered_chunks])))
-        AS rendered_chunks,
+    tokens_of(coalesce({rendered_tokens}, first_filled(app[rendered_tokens]), first_filled(tagged[rendered_tokens])))
+        AS rendered_tokens,
+    tokens_of(coalesce(rendered_chars, first_filled(app[rendered_chars]))) AS rendered_chars,
+    tokens_of(coalesce(rendered_chunks, first_filled(app[rendered_chunks]))) AS rendered_chunks,
     tokens_of(max_tokens) AS max_tokens,
     usage_word(coalesce(usage_source, usage_basis)) AS usage_basis,
-    bool_of(cache_hit) AS cache_hit,
-    number_of(cost_usd) AS cost_usd,
+    bool_of({cache_hit}) AS cache_hit,
+    number_of(coalesce({cost_usd})) AS cost_usd,
     number_of(input_cost_usd) AS input_cost_usd,
     number_of(output_cost_usd) AS output_cost_usd,
     -- A word that is known goes before one that is not.
     list_reduce(list_transform([outcome, stream_status], lambda word: outcome_word(word)), lambda said, other:
         CASE WHEN coalesce(said, 'unrecognised') = 'unrecognised' THEN coalesce(other, said) ELSE said END)
         AS said_outcome,
-    outcome_word(first_filled(app[outcome])) AS app_outcome,
-    CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
-        WHEN coalesce(cancelled, canceled, aborted, client_disconnected) IS NOT NULL OR app IS NOT NULL
-            THEN flag_of(list_concat([cancelled, canceled, aborted, client_disconnected],
-                app[cancelled]))
-        END AS cancel_flag,
-    CASE WHEN error_type <> '' THEN true END AS failed,
-    error_type <> '' AND says_cancelled(error_type) AS error_cancelled,
-    error_type <> '' AND says_timeout(error_type) AS error_timeout,
+    -- A status of error is one of the failures below, whose class may say more.
+    coalesce(outcome_word(first_filled(app[outcome])), CASE WHEN ended_as <> 'error' THEN ended_as END,
+        CASE WHEN bool_of(coalesce({success})) THEN 'completed' END) AS app_outcome,
+    CASE WHEN coalesce(cancelled, canceled, aborted, client_disconnected) IS NOT NULL OR app IS NOT NULL
+        THEN flag_of(list_concat([cancelled, canceled, aborted, client_disconnected], app[cancelled])) END
+        AS cancel_flag,
+    has_failed AS failed,
+    (error_type <> '' AND says_cancelled(error_type))
+        OR (is_error_text(error_text) AND (says_cancelled(error_word) OR message_says_cancelled(error_message_text)))
+        AS error_cancelled,
+    (error_type <> '' AND says_timeout(error_type))
+        OR (is_error_text(error_text) AND (says_timeout(error_word) OR message_says_timeout(error_message_text)))
+        AS error_timeout,
     code_word(cancelled_by) AS cancelled_by,
     number_of(cancelled_at_ms) AS cancelled_at_ms,
     bool_of(upstream_cancelled) AS upstream_cancelled,
     number_of(upstream_end_ms) AS upstream_end_ms,
-    code_word(coalesce(nullif(finish_reason, ''), nullif(stop_reason, ''))) AS finish_reason,
-    try_cast(coalesce(http_status_code, http_status) AS INTEGER) AS http_status,
-    coalesce(error_class(error_type), code_word(error_type)) AS error_type,
+    code_word(coalesce({finish_reason})) AS finish_reason,
+    coalesce(http, try_cast(error_object->>'$.status' AS INTEGER)) AS http_status,
+    coalesce(error_class(error_word), code_word(error_word), error_class(error_message_text)) AS error_type,
     CASE WHEN input_hash <> '' THEN md5($salt || input_hash) END AS input_hash,
     try_cast(output_chars AS BIGINT) AS output_chars,
     try_cast(visible_output_chars AS BIGINT) AS visible_output_chars,
     instant_utc(updated_at) AS source_updated_at
-FROM found
+FROM known
 """
+_OWN_KIND = """CASE
+        WHEN own_id IS NULL
+            AND started IS NULL AND coalesce(model, request_model, outcome, output_tokens) IS NULL THEN NULL
+        WHEN lower(coalesce(operation_name, operation)) LIKE '%embed%' THEN 'embedding'
+        ELSE 'llm'
+    END"""
+# A log may hold other lines beside its calls; a call has a model, tokens, or a measure of its own.
+_WIDE_KIND = """CASE
+        WHEN record IS NULL OR json_type(record) <> 'OBJECT' THEN NULL
+        WHEN coalesce({model}, {response_model}) IS NULL AND coalesce(counted_in, counted_out) IS NULL
+            AND coalesce({ttft_ms}) IS NULL AND coalesce({cost_usd}) IS NULL AND coalesce(outcome, request_id) IS NULL
+            THEN 'other'
+        WHEN lower(coalesce({operation})) LIKE '%embed%' THEN 'embedding'
+        ELSE 'llm'
+    END"""
+# Anthropic's own usage leaves the cached tokens out of the input.
+_ALL_INPUT = """CASE WHEN {anthropic} THEN counted_in + coalesce(counted_read, 0) + coalesce(counted_write, 0)
+        ELSE counted_in END"""
+_DIGEST = "'line-' || md5(record::VARCHAR)"
+_ORDINAL = f"{_DIGEST} || '-' || row_number() OVER (PARTITION BY md5(record::VARCHAR))"
+
+
+def _texts(names: Names, *, wide: bool) -> dict[str, str]:
+    """What stands in the SQL for each column: its candidates, in order."""
+    pointers = [
+        f"/{holder}{json_pointers(name)[-1]}" for column in NESTED for holder in HOLDERS for name in NESTED[column]
+    ]
+
+    def nested(column: str) -> list[str]:
+        if not wide or column not in NESTED:
+            return []
+        own = {f"/{holder}{json_pointers(name)[-1]}" for holder in HOLDERS for name in NESTED[column]}
+        return [f"deep[{place}]" for place, pointer in enumerate(pointers, start=1) if pointer in own]
+
+    def filled(column: str) -> str:
+        return ", ".join([f"nullif({_quoted(name)}, '')" for name in names[column]] or ["NULL"])
+
+    def counts(column: str) -> str:
+        # A 0 under one name does not hide a count under another.
+        some = [*map(_quoted, names[column]), *nested(column)]
+        firsts = [f"nullif(nullif({one}, ''), '0')" for one in some] if len(some) > 1 else []
+        return ", ".join([*firsts, *(f"nullif({one}, '')" for one in some)])
+
+    def durations(column: str) -> str:
+        return ", ".join(
+            f"number_of({_quoted(name)})" + (f" * {unit(name)!r}" if unit(name) != 1 else "") for name in names[column]
+        )
+
+    def ranks(column: str) -> str:
+        return " ".join(f"WHEN {_quoted(name)} <> '' THEN {rank}" for rank, name in enumerate(names[column], start=1))
+
+    starts = (f"{'epoch_utc' if '_unix_' in name else 'instant_utc'}({_quoted(name)})" for name in names["start_time"])
+    instants = names.get("first_token_at", ())
+    anthropic = [
+        f"deep[{place}]" for place, pointer in enumerate(pointers, start=1)
+        if pointer in {f"/{holder}/cache_creation_input_tokens" for holder in HOLDERS}
+    ]  # fmt: skip
+    texts = {
+        **{column: filled(column) for column in names},
+        **{column: counts(column) for column in (*NESTED, "delivered_tokens", "rendered_tokens") if column in names},
+        **{column: durations(column) for column in ("duration_ms", "ttft_ms", "ttvt_ms", "server_ttft_ms")},
+        **{f"{column}_ranks": ranks(column)
+           for column in ("tenant", "route", "deploy", "delivered_tokens", "rendered_tokens")},
+        "streamed": ", ".join(f"bool_of({_quoted(name)})" for name in names["streamed"]),
+        "started": ", ".join(starts),
+        "id": filled("call_id"),
+        "end_time": f"coalesce({filled('end_time')})",
+        "cache_hit": f"coalesce({filled('cache_hit')})",
+        "failed": f"coalesce({filled('failed')})" if wide else "NULL",
+        "first_token_at": "".join(f"span_ms(started, instant_utc({_quoted(name)})), " for name in instants),
+        "deep": f"json_extract_string(record, {pointers})" if wide else "NULL::VARCHAR[]",
+        "input_count": _ALL_INPUT.format(anthropic=f"coalesce({', '.join(anthropic)}) IS NOT NULL") if wide
+        else "counted_in",
+        "tenant_name": " REPLACE (a_name(tenant) AS tenant)",
+    }  # fmt: skip
+    if len(names["duration_ms"]) > 1:
+        texts["duration_ms"] = f"coalesce({texts['duration_ms']})"
+    if wide:
+        labels = ", ".join(f"label_of({_quoted(name)})" for name in USUAL["route"])
+        texts["route"] = ", ".join(f"nullif({_quoted(name)}, '')" for name in OWN["route"]) + f", {labels}"
+        texts["route_ranks"] = " ".join(
+            f"WHEN {_quoted(name) if name in OWN['route'] else f'label_of({_quoted(name)})'} <> '' THEN {rank}"
+            for rank, name in enumerate(names["route"], start=1)
+        )
+    return texts
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _written(*, wide: bool, call_id: str) -> str:
+    texts = _texts(known(wide=wide), wide=wide)
+    kind = _WIDE_KIND.format(**texts) if wide else _OWN_KIND
+    return placed((_FOUND + _SQL).format(**{**texts, "kind": kind, "call_id": call_id}))
+
+
+def _fields(*, wide: bool) -> dict[str, str]:
+    names = [name for names in known(wide=wide).values() for name in names]
+    return {**dict.fromkeys((*names, *_OTHERS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
+
+
+def _listed(column: str) -> str:
+    return ", ".join(known(wide=False)[column])
+
 
 _READS = {
     "call_id": "request_id, call_id, id, span_id", "parent_id": "parent_span_id, parent_id",
@@ -292,28 +454,23 @@ SOURCE = Source(
     name="raw",
     version=4,
     recognise=_recognise,
-    fields={
-        **dict.fromkeys(_FIELDS, "VARCHAR"),
-        **dict.fromkeys(
-            ("metadata", "attributes", "extra", "tags", "chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens"),
-            "JSON",
-        ),
-    },
-    sql=placed(_SQL),
+    fields=_fields(wide=False),
+    sql=_written(wide=False, call_id="own_id"),
+    fallback=True,
+    read_mapped=_read_mapped,
     top_keys={
-        "tenant": (
-            "tenant", "tenant_id", "tenant.id", "organization_id", "organizationId", "org_id", "customer_id",
-            "account_id", "team_id",
-        ),
-        "route": ("route", "endpoint", "http.route", "feature"),
-        "deploy": ("deploy", "service_version", "deployment_id", "release", "version", "app_version"),
-        "rendered_tokens": ("rendered_tokens", "rendered_output_tokens", "tokens_rendered"),
-        "delivered_tokens": ("streamed_output_tokens", "delivered_tokens"),
+        column: known(wide=True)[column]
+        for column in ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
     },
     id_field="request_id",
     id_names="request",
     time_field="start_time",
-    needs=(_ID, _START, _TELLING),
+    needs=(ID, START, _TELLING),
     reads=_READS,
     remedies=_REMEDIES,
 )  # fmt: skip
+_WIDE = replace(
+    SOURCE, fields=_fields(wide=True), sql=_written(wide=True, call_id=f"coalesce(own_id, {_DIGEST})"), whole=True,
+    time_field=None,
+)  # fmt: skip
+_NAMELESS = replace(_WIDE, sql=_written(wide=True, call_id=f"coalesce(own_id, {_ORDINAL})"), id_field=None)

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from streamaudit.ingest.mapping import MAPPABLE, Mapping, json_pointers
+from streamaudit.ingest.mapping import MAPPABLE, Mapping, is_about_errors, json_pointers
 
 Record = dict[str, Any]
+
+NO_MAPPING = Mapping()
 
 # Where a candidate key was found, as the base of its rank: the lower rank fills the column.
 MAPPED, TOP_LEVEL, METADATA, METRICS, TAGS, OWN = 0, 1, 100, 150, 200, 300
@@ -62,6 +64,10 @@ class Match:
 
     variant: str
     because: str
+    reading: "Source | None" = None
+    """How to read this file, where its format is read in more than one way; None for the source as it is."""
+    notes: tuple[str, ...] = ()
+    """Assumptions about this file that its owner may know better: one sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,14 @@ class Source:
     """Name of the field that identifies a record; None when the format defines none."""
     id_names: Literal["attempt", "request"] = "attempt"
     """What the id names. Records of one request may be attempts of their own; of one attempt, they are versions."""
+    whole: bool = False
+    """The SQL reads the ``record`` itself beside its fields."""
+    fallback: bool = False
+    """It claims a file only where no other source does."""
+    read_mapped: "Callable[[Sequence[Record]], Match] | None" = None
+    """How it reads records in which it knows nothing, with the user's paths alone."""
+    implied: Mapping = field(default_factory=Mapping)
+    """Paths that this file's own spelling of usual names implies; the user's go before them."""
     time_field: str | None = None
     """Name of the field with the start; None when the format defines none."""
     record_keys: tuple[str, ...] = ("data",)
@@ -136,6 +150,10 @@ class Source:
         base, names, prefix = next(band for band in bands if rank >= band[0])
         return (prefix + names[rank - base]).replace("/", ".")
 
+    def mapping(self, mapping: Mapping) -> Mapping:
+        """The user's paths over the implied ones."""
+        return Mapping({**self.implied.paths, **mapping.paths})
+
     def digest(self, mapping: Mapping) -> str:
         """Changes whenever the same file would give other calls."""
         return f"{self.name}/{self.version}/{mapping.digest()}"
@@ -154,19 +172,48 @@ def parameters(mapping: Mapping) -> dict[str, Any]:
         "app_paths": [pointer for column in APP_KEYS for pointer in app_pointers(column)],
         "tag_keys": tag_keys,
         "tag_pointers": [json_pointers(key)[0] for key in tag_keys],
+        "mapped": bool(mapping.paths),
         **{f"map_{column}": mapping.pointers(column) for column in MAPPABLE},
+        **{f"scale_{column}": mapping.scales(column) for column in MAPPABLE},
+        "scale_ttft_at": [None for _ in mapping.pointers("ttft_ms")],
+        "outcome_is_error": any(is_about_errors(path) for path in mapping.paths.get("outcome", ())),
     }
 
 
-def claims(head: Sequence[Record]) -> list[tuple[Source, Match | Refusal]]:
-    """What every source says of the first records of a file; the first refusal stands alone, as it decides."""
+TELLING = ("model", "response_model", "input_tokens", "output_tokens", "ttft_ms", "duration_ms", "cost_usd")
+"""Columns of which a user who maps one says that the records are calls."""
+
+
+def claims(head: Sequence[Record], mapping: Mapping = NO_MAPPING) -> list[tuple[Source, Match | Refusal]]:
+    """What every source says of the first records of a file; the first refusal stands alone, as it decides.
+
+    A match comes with the source that reads the file in its way. What no format claims is a home-made log, a format
+    that is known and not read, or whatever the user has mapped.
+    """
     found: list[tuple[Source, Match | Refusal]] = []
     for source in discover().values():
         verdict = source.recognise(head)
         if isinstance(verdict, Refusal):
             return [(source, verdict)]
         if verdict is not None:
-            found.append((source, verdict))
+            found.append((verdict.reading or source, verdict))
+    certain = [one for one in found if not one[0].fallback]
+    return certain or _unclaimed(head, mapping, found)
+
+
+def _unclaimed(
+    head: Sequence[Record], mapping: Mapping, found: list[tuple[Source, Match | Refusal]]
+) -> list[tuple[Source, Match | Refusal]]:
+    from streamaudit.ingest.sources._look_alikes import look_alike
+
+    fallback = next(source for source in discover().values() if source.fallback)
+    is_mapped = not mapping.paths.keys().isdisjoint(TELLING)
+    refusal = None if is_mapped else look_alike(head)
+    if refusal:
+        return [(fallback, refusal)]
+    if not found and is_mapped and head and fallback.read_mapped:
+        match = fallback.read_mapped(head)
+        return [(match.reading or fallback, match)]
     return found
 
 

@@ -15,7 +15,7 @@ _JSON = ("input_lens", "output_lens", "ttfts", "itls", "errors", "latencies", "s
 
 def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
-        if isinstance(record.get("ttfts"), list) and isinstance(record.get("itls"), list):
+        if "model_id" in record and isinstance(record.get("ttfts"), list) and isinstance(record.get("itls"), list):
             return Match("detailed result", "ttfts + itls")
         if "mean_ttft_ms" in record and "model_id" in record:
             return Refusal("a vLLM result without its requests", "run the benchmark again with --save-detailed")

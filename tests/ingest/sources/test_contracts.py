@@ -14,7 +14,7 @@ from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.pipeline import Ingest, scratch
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import Options
-from streamaudit.ingest.sources.registry import APP_KEYS, Match, Source, discover, parameters
+from streamaudit.ingest.sources.registry import APP_KEYS, Match, Source, claims, discover, parameters
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 from tests.ingest.test_forms_agree import FORMS
@@ -52,7 +52,7 @@ def samples(fleet: Fleet, folder: Path) -> dict[str, tuple[str, Path]]:
 def claimants(reader: Reader, path: Path) -> list[str]:
     """The names of the sources that claim a file."""
     head = reader.open(str(path)).head
-    return [source.name for source in SOURCES.values() if isinstance(source.recognise(head), Match)]
+    return [source.name for source, verdict in claims(head) if isinstance(verdict, Match)]
 
 
 def test_every_sample_is_claimed_by_exactly_its_own_source(fleet: Fleet, tmp_path: Path) -> None:

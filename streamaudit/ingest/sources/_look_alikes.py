@@ -1,0 +1,121 @@
+"""Files of formats that are not read: what each is, and the commands that make something of it.
+
+They are asked only when no source claims a file, and only where the user has mapped nothing himself: with ``--map`` any
+JSON records can be read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from streamaudit.ingest.sources.registry import Record, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class LookAlike:
+    """A format by the keys that its first records have."""
+
+    what: str
+    instead: str
+    is_one: Callable[[Record], bool]
+
+
+def _has(*keys: str) -> Callable[[Record], bool]:
+    """Whether a record has all these keys, dotted ones inside objects."""
+    return lambda record: all(_at(record, key.split(".")) is not None for key in keys)
+
+
+def _at(value: object, names: Sequence[str]) -> object:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _holds_spans(record: Record) -> bool:
+    """A line that is a trace, whose spans or calls stand in a list of it."""
+    return any(
+        isinstance(record.get(key), list) and any(isinstance(one, dict) and _is_step(one) for one in record[key])
+        for key in ("spans", "calls", "llm_calls", "steps", "requests")
+    )
+
+
+def _is_step(one: Record) -> bool:
+    return any(key in one for key in ("model", "usage", "tokens", "input_tokens", "prompt_tokens", "latency_ms"))
+
+
+_BRAINTRUST_MAPS = (
+    "--map id=span_id --map start=metrics.start:s --map end=metrics.end:s --map ttft=metrics.time_to_first_token:s "
+    "--map model=metadata.model --map provider=metadata.provider --map input_tokens=metrics.prompt_tokens "
+    "--map output_tokens=metrics.completion_tokens --map cached_input_tokens=metrics.prompt_cached_tokens"
+)
+KNOWN = (
+    LookAlike(
+        "rows of Braintrust, a format that is not read",
+        "jq -c '.. | objects | select((.span_attributes.type? // .type?) == \"llm\")' FILE | "
+        f"streamaudit ingest - {_BRAINTRUST_MAPS}",
+        lambda record: (
+            isinstance(record.get("metrics"), dict) and "start" in record["metrics"]
+            and ("span_attributes" in record or str(record.get("type")) in ("llm", "task", "function", "score", "tool"))
+        ),
+    ),
+    LookAlike(
+        "a log of Inspect AI, a format that is not read",
+        "jq -c '.samples[].events[] | select(.event == \"model\") | del(.span_id)' FILE | "
+        "streamaudit ingest - --map start=timestamp --map end=completed --map model=model "
+        "--map input_tokens=output.usage.input_tokens --map output_tokens=output.usage.output_tokens",
+        _has("eval", "plan", "stats"),
+    ),
+    LookAlike(
+        "a trace of DeepEval, a format that is not read",
+        "jq -c '.llmSpans[]' FILE | streamaudit ingest - --map id=uuid --map start=startTime --map end=endTime "
+        "--map model=model --map input_tokens=inputTokenCount --map output_tokens=outputTokenCount "
+        "--map outcome=status",
+        _has("llmSpans"),
+    ),
+    LookAlike(
+        "a run of promptflow, a format that is not read",
+        "its calls stand in run_info.api_calls: write each on a line of its own with jq, then streamaudit fields FILE",
+        _has("run_info.api_calls"),
+    ),
+    LookAlike(
+        "a usage export of Cursor: a row is a request of a user, of one or several calls, and has no duration",
+        "streamaudit ingest FILE --source cursor --map start=Date --map model=Model "
+        "--map output_tokens='Output Tokens' --map cached_input_tokens='Cache Read' --map cost=Cost",
+        _has("Input (w/o Cache Write)", "Output Tokens"),
+    ),
+    LookAlike(
+        "spans of dd-trace, a format that is not read",
+        "export them from LLM Observability: streamaudit reads its spans API and its exports",
+        lambda record: {"meta", "metrics", "resource", "span_id"} <= record.keys(),
+    ),
+    LookAlike(
+        "traces of MLflow, a format that is not read",
+        "jq -c '.data.spans[]' FILE writes their spans a line each; streamaudit fields on that lists the paths to map",
+        _has("info", "data.spans"),
+    ),
+    LookAlike(
+        "calls of W&B Weave, a format that is not read",
+        "streamaudit ingest FILE --map id=id --map start=started_at --map end=ended_at --map model=inputs.model",
+        _has("op_name", "started_at"),
+    ),
+    LookAlike(
+        "a log export of Portkey, a format that is not read; its cost is in cents",
+        "jq -c '.cost_cents = .cost' FILE | streamaudit ingest - --map id=id --map start=created_at "
+        "--map duration=response_time:ms --map model=ai_model --map provider=ai_org --map input_tokens=req_units "
+        "--map output_tokens=res_units --map cost=cost_cents --map http_status=response_status_code",
+        _has("req_units", "res_units"),
+    ),
+    LookAlike(
+        "traces whose calls stand in a list of each",
+        "jq -c '(.spans // .calls // .llm_calls // .steps // .requests)[]' FILE | streamaudit ingest -",
+        _holds_spans,
+    ),
+)
+
+
+def look_alike(head: Sequence[Record]) -> Refusal | None:
+    """What a file is that no source claims; None when it is nothing known either."""
+    for record in head:
+        for one in KNOWN:
+            if one.is_one(record):
+                return Refusal(one.what, one.instead)
+    return None

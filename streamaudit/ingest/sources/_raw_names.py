@@ -1,0 +1,234 @@
+"""The names under which raw JSON lines and home-made logs keep what a call's columns hold.
+
+``OWN`` are streamaudit's names and those close to them; ``USUAL`` the ones that people's own logs use, which are read
+where the first records of a file have one of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from streamaudit.ingest.mapping import KINDS, can_fill
+from streamaudit.ingest.names import words
+
+Names = dict[str, tuple[str, ...]]
+
+ID = ("request_id", "call_id", "id", "span_id")
+START = ("start_time", "start_time_unix_ns", "start_time_unix_ms", "start_time_unix_s", "timestamp")
+
+OWN: Names = {
+    "call_id": ID,
+    "trace_id": ("trace_id",),
+    "parent_id": ("parent_span_id", "parent_id"),
+    "logical_request_id": ("logical_request_id",),
+    "attempt_number": ("attempt_number",),
+    "response_id": ("response_id",),
+    "session_id": ("conversation_id", "session_id"),
+    "user_id": ("user_id",),
+    "tenant": (
+        "tenant", "tenant_id", "tenant.id", "organization_id", "organizationId", "org_id", "customer_id", "account_id",
+        "team_id",
+    ),
+    "route": ("route", "endpoint", "http.route", "feature"),
+    "deploy": ("deploy", "service_version", "deployment_id", "release", "version", "app_version"),
+    "environment": ("environment",),
+    "service": ("service_name", "service"),
+    "region": ("region",),
+    "transport": ("transport",),
+    "operation": ("operation_name", "operation"),
+    "provider": ("provider",),
+    "model": ("request_model", "model"),
+    "response_model": ("response_model",),
+    "start_time": START,
+    "end_time": ("end_time",),
+    "duration_ms": ("duration_ms",),
+    "streamed": ("stream", "streamed"),
+    "ttft_ms": ("time_to_first_chunk_ms", "ttft_ms"),
+    "ttvt_ms": ("time_to_first_output_token_ms", "ttvt_ms"),
+    "server_ttft_ms": ("server_time_to_first_token_ms", "server_ttft_ms"),
+    "input_tokens": ("input_tokens",),
+    "cached_input_tokens": ("cache_read_input_tokens", "cached_input_tokens"),
+    "cache_write_tokens": ("cache_write_input_tokens", "cache_write_tokens"),
+    "output_tokens": ("output_tokens",),
+    "reasoning_tokens": ("reasoning_output_tokens", "reasoning_tokens"),
+    "delivered_tokens": ("streamed_output_tokens", "delivered_tokens"),
+    "rendered_tokens": ("rendered_tokens", "rendered_output_tokens", "tokens_rendered"),
+    "total_tokens": ("total_tokens",),
+    "cost_usd": ("cost_usd",),
+    "cache_hit": ("cache_hit",),
+    "outcome": ("outcome", "stream_status"),
+    "status": ("status",),
+    "success": ("success", "ok"),
+    "error": ("error_message", "error"),
+    "http_status": ("http_status_code", "http_status"),
+    "finish_reason": ("finish_reason", "stop_reason"),
+    "max_tokens": ("max_tokens",),
+}  # fmt: skip
+
+_UNITS = {"ms": 1.0, "millis": 1.0, "s": 1e3, "sec": 1e3, "secs": 1e3, "seconds": 1e3, "us": 1e-3, "ns": 1e-6}
+
+
+def _timed(*bases: str) -> tuple[str, ...]:
+    return tuple(f"{base}_{unit}" for base in bases for unit in _UNITS)
+
+
+USUAL: Names = {
+    "call_id": ("generation_id", "event_id", "log_id", "record_id", "invocation_id", "uuid"),
+    "session_id": ("session", "thread_id", "chat_id"),
+    "user_id": ("user", "uid", "end_user"),
+    "route": ("task_type", "step", "stage", "agent", "agent_name", "role", "function_name"),
+    "deploy": ("git_sha", "commit", "build"),
+    "environment": ("env",),
+    "service": ("app", "app_name", "application"),
+    "provider": ("provider_name", "llm_provider", "vendor"),
+    "model": ("model_name", "llm_model", "model_id", "requested_model", "engine"),
+    "response_model": ("served_model", "actual_model"),
+    "start_time": (
+        "started_at", "start", "start_ts", "start_timestamp", "request_time", "requested_at", "ts", "time",
+        "@timestamp", "created_at", "created", "datetime", "ts_ms", "timestamp_ms",
+    ),
+    "end_time": ("ended_at", "end", "end_ts", "end_timestamp", "finished_at", "completed_at"),
+    "duration_ms": (
+        *_timed("latency", "duration", "elapsed", "elapsed_time", "response_time", "total_time", "total_latency",
+                "total_duration", "request_duration", "wall_time", "took"), "elapsed",
+    ),
+    "streamed": ("streaming", "is_streaming", "is_stream"),
+    "ttft_ms": _timed("ttft", "time_to_first_token", "first_token", "first_token_latency", "time_to_first_chunk",
+                      "first_chunk"),
+    "first_token_at": ("first_token_at", "first_token_time", "first_chunk_at"),
+    "input_tokens": (
+        "prompt_tokens", "tokens_in", "tokens_prompt", "tokens_input", "in_tokens", "input_token_count",
+        "prompt_token_count", "num_input_tokens", "num_prompt_tokens", "n_input_tokens", "n_prompt_tokens",
+    ),
+    "cached_input_tokens": (
+        "cached_tokens", "cache_read_tokens", "tokens_cached", "cached_prompt_tokens", "cache_hit_tokens", "cached",
+    ),
+    "cache_write_tokens": ("cache_creation_input_tokens", "cache_creation_tokens"),
+    "output_tokens": (
+        "completion_tokens", "tokens_out", "tokens_completion", "tokens_output", "out_tokens", "output_token_count",
+        "completion_token_count", "num_output_tokens", "num_completion_tokens", "n_output_tokens",
+        "n_completion_tokens", "generated_tokens", "tokens_generated",
+    ),
+    "reasoning_tokens": ("thinking_tokens", "tokens_reasoning", "thoughts_tokens"),
+    "total_tokens": ("tokens_total",),
+    "cost_usd": ("cost", "cost_est_usd", "estimated_cost_usd", "total_cost_usd", "total_cost", "estimated_cost", "usd"),
+    "cache_hit": ("from_cache", "is_cached", "cached"),
+    "success": ("succeeded", "is_success"),
+    "failed": ("failed", "is_error", "errored"),
+    "error": ("error_msg", "errorMessage", "err", "exception", "failure_reason", "error_code"),
+    "http_status": ("status_code", "response_status", "response_code"),
+    "finish_reason": ("finishReason", "stopReason"),
+}  # fmt: skip
+
+NESTED: Names = {
+    "input_tokens": ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "prompt", "input", "in"),
+    "output_tokens": (
+        "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "completion", "output", "out",
+    ),
+    "cached_input_tokens": (
+        "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "cache_read_input_tokens",
+        "cached_tokens", "cachedInputTokens", "cached",
+    ),
+    "cache_write_tokens": ("cache_creation_input_tokens",),
+    "reasoning_tokens": (
+        "completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens", "reasoning_tokens",
+        "reasoningTokens", "reasoning",
+    ),
+    "total_tokens": ("total_tokens", "totalTokens", "total"),
+    "cost_usd": ("cost", "cost.total", "total_cost", "cost_usd"),
+}  # fmt: skip
+"""The same inside an object of a provider's usage, such as ``usage`` or ``tokens``."""
+HOLDERS = ("usage", "token_usage", "tokens")
+
+OBJECTS = {"cost"}
+"""Names under which an object may stand in place of a number."""
+
+
+def unit(name: str) -> float:
+    """Milliseconds in the unit that a duration's name ends in; ``elapsed`` alone is of seconds."""
+    return 1e3 if name == "elapsed" else _UNITS.get(words(name)[-1], 1.0)
+
+
+_SPELLED = {
+    "_".join(words(name)): column
+    for names in (OWN, USUAL) for column, spelled in names.items() if column in KINDS for name in spelled
+}  # fmt: skip
+_PLACES = {name: place for place, name in enumerate(_SPELLED)}
+_INSIDE = {
+    "_".join(words(name)): column for column, names in NESTED.items() if column in KINDS for name in names
+}  # fmt: skip
+_MAX_DEPTH = 4
+_PLAIN_OBJECTS = frozenset(
+    "request response llm call data payload event metrics meta timing timings result body info details stats latency "
+    "params parameters options config attributes metadata extra properties context output input message".split()
+)
+
+
+def known(wide: bool) -> Names:
+    """The names by column, in the order in which they are tried."""
+    return {column: (*OWN.get(column, ()), *(USUAL.get(column, ()) if wide else ())) for column in OWN | USUAL}
+
+
+def spelled_otherwise(head: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Paths of fields that bear a usual name in another spelling (``latencyMs``, ``Prompt Tokens``, ``Cost ($)``), or
+    stand inside an object (``response.usage.output_tokens``), by the column that has no field of its own yet."""
+    names = known(wide=True)
+    taken = {column for column, own in names.items() if any(name in record for record in head for name in own)}
+    taken |= {
+        column for column, inner in NESTED.items()
+        if any(_at(record, (holder, *name.split("."))) for record in head for holder in HOLDERS for name in inner)
+    }  # fmt: skip
+    found: dict[str, tuple[int, int, str]] = {}
+    for record in head:
+        for path, value in _leaves(record, ()):
+            column = _column(path)
+            if column is None or column in taken or not _has_kind(column, value):
+                continue
+            spelled = ".".join(path)
+            # The name that is tried first, where there are several as deep.
+            place = (len(path), _PLACES.get("_".join(words(path[-1])), len(_PLACES)), spelled)
+            if can_fill(column, spelled) and (column not in found or place < found[column]):
+                found[column] = place
+    return {column: path for column, (_, _, path) in found.items()}
+
+
+def _column(path: tuple[str, ...]) -> str | None:
+    """The column of a path: by its last name and the object's around it, such as ``response.model``, else by the last
+    alone."""
+    *above, last = path
+    name = "_".join(words(last))
+    if not above:
+        return _SPELLED.get(name)
+    if _SPELLED.get(name) in ("route", "tenant"):
+        return None  # A role or a step inside an object is about something else.
+    around = "_".join(words(above[-1]))
+    if around in OBJECTS:
+        return "cost_usd" if name in ("total", "usd", "total_usd", "total_cost") else None
+    return _INSIDE.get(name) if around in HOLDERS else _SPELLED.get(f"{around}_{name}", _SPELLED.get(name))
+
+
+def _has_kind(column: str, value: Any) -> bool:
+    kind = KINDS[column]
+    if kind in ("count", "money", "duration"):
+        try:
+            return not isinstance(value, bool) and float(value) >= 0
+        except (TypeError, ValueError):
+            return False
+    return not isinstance(value, dict | list)
+
+
+def _leaves(value: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, inner in value.items():
+        if "." in key:
+            continue
+        plain = "_".join(words(key))
+        if isinstance(inner, dict):
+            if len(path) < _MAX_DEPTH and (plain in _PLAIN_OBJECTS or plain in HOLDERS or plain in OBJECTS):
+                yield from _leaves(inner, (*path, key))
+        elif inner is not None and inner != "":
+            yield (*path, key), inner
+
+
+def _at(value: Any, names: tuple[str, ...]) -> bool:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value is not None
