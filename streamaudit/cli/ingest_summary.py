@@ -62,6 +62,13 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
             f"  {them} before the start, by two clocks: end and duration are left out, tokens and cost are kept",
             level="warning", file=outcome.shown,
         )  # fmt: skip
+    over, tokens = outcome.unnamed_tokens
+    if over:
+        them = "1 call has" if over == 1 else f"{over:,} calls have"
+        console.say(
+            f"  {them} a total above input and output: {tokens:,} tokens are in neither and in no figure",
+            level="warning", file=outcome.shown,
+        )  # fmt: skip
     for reject in outcome.rejects[:3]:
         place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
         console.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)

@@ -93,7 +93,7 @@ def _fill(store: Store, reader: Reader, inputs: Inputs) -> None:
     found = expand(inputs.files or [])
     results = [job.file(reader, name, ingest_summary.Progress(), sought=sought) for name, sought in found.items()]
     for outcome in results:
-        if outcome.problem or outcome.rejects or outcome.emptied:
+        if outcome.problem or outcome.rejects or outcome.emptied or outcome.is_doubtful:
             ingest_summary.result(outcome, keys=False)
     ingest_summary.absent_paths(results, mapped)
     failed = [outcome for outcome in results if outcome.problem and not outcome.passed_over]

@@ -26,7 +26,7 @@ from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
 from streamaudit.ingest.staging import explain, find_rejects, has_unreadable, partial_parts, stage
 from streamaudit.ingest.traces import recompute
-from streamaudit.ingest.warnings import ends_before_start, for_diversity, shared_ends, unfilled
+from streamaudit.ingest.warnings import ends_before_start, for_diversity, shared_ends, unfilled, unnamed_tokens
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
@@ -151,6 +151,7 @@ class Ingest:
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
                 diverse, same_end, skewed = for_diversity(store), shared_ends(store), ends_before_start(store)
+                unnamed = unnamed_tokens(store)
                 look_up_prices(store, UNPRICED, self._options.prices)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
@@ -164,6 +165,7 @@ class Ingest:
             file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
             remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
             for_diversity=diverse, shared_ends=same_end, ends_before_start=skewed,
+            unnamed_tokens=unnamed,
         )  # fmt: skip
 
     def _parse(

@@ -75,10 +75,17 @@ class FileResult:
     """Calls that the vendor kept because they are rare; see ``warnings``."""
     ends_before_start: int = 0
     """Calls that end before they start: their end and duration are unknown."""
+    unnamed_tokens: tuple[int, int] = (0, 0)
+    """Calls whose own total exceeds their input and output, and by how many tokens in all."""
     shared_ends: int = 0
     """Traces of which all spans end at one moment; 0 unless most traces do."""
     emptied: dict[str, int] = field(default_factory=dict)
     """By column, calls that have a value only under another key than the one in ``keys``."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether records contradict themselves, so that a figure of them is left out."""
+        return self.ends_before_start > 0 or self.unnamed_tokens[0] > 0
 
     @property
     def empty(self) -> bool:

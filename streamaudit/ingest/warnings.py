@@ -47,12 +47,24 @@ _ENDS_BEFORE_START = """
 SELECT count(*) FROM scratch.staged
 WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND (duration_ms < 0 OR end_time < start_time)
 """
+# A record's own total that is larger than what it names, beyond rounding: tokens of a kind that has no key of its own.
+_UNNAMED = """
+SELECT count(*), coalesce(sum(total_tokens - input_tokens - output_tokens), 0)::BIGINT FROM scratch.staged
+WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+    AND total_tokens <= 1e10 AND total_tokens::HUGEINT - input_tokens - output_tokens > greatest(1, total_tokens / 100)
+"""
 _HAS_PARENTS = "SELECT count(parent_id) FROM scratch.staged"
 
 
 def for_diversity(store: Store) -> int:
     """How many staged calls were kept because they are rare, and are no sample of the traffic."""
     return int(store.one(_DIVERSE)[0])
+
+
+def unnamed_tokens(store: Store) -> tuple[int, int]:
+    """Calls whose own total exceeds their input and output by more than one percent, and by how many tokens in all."""
+    calls, tokens = store.one(_UNNAMED)
+    return int(calls), int(tokens)
 
 
 def shared_ends(store: Store) -> int:
