@@ -15,7 +15,6 @@ from streamaudit.errors import EXIT_OK, InputError, StreamauditError, UsageError
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader, expand
 from streamaudit.ingest.results import Options
-from streamaudit.ingest.warnings import Doubts
 from streamaudit.report.model import Report
 from streamaudit.report.redact import redacted
 from streamaudit.store.lookups import apply_lookups, log_unmatched, read_lookups
@@ -94,7 +93,7 @@ def _fill(store: Store, reader: Reader, inputs: Inputs) -> None:
     found = expand(inputs.files or [])
     results = [job.file(reader, name, ingest_summary.Progress(), sought=sought) for name, sought in found.items()]
     for outcome in results:
-        if outcome.problem or outcome.rejects or outcome.emptied or outcome.doubts != Doubts():
+        if outcome.problem or outcome.rejects or outcome.emptied or outcome.is_doubtful:
             ingest_summary.result(outcome, keys=False)
     ingest_summary.absent_paths(results, mapped)
     failed = [outcome for outcome in results if outcome.problem and not outcome.passed_over]

@@ -84,6 +84,11 @@ class FileResult:
     """By column, calls that have a value only under another key than the one in ``keys``."""
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether records contradict themselves, so that a figure of them is left out."""
+        return self.ends_before_start > 0 or self.doubts != Doubts()
+
+    @property
     def empty(self) -> bool:
         """An hourly file with nothing in it is no failure."""
         return self.problem == "empty file"

@@ -90,10 +90,14 @@ class Doubts:
     """By column, calls whose values look like seconds, and calls whose values look like milliseconds."""
 
 
+# A record's own total that is larger than what it names, beyond rounding: tokens of a kind that has no key of its own.
 _DOUBTS = """
-SELECT count(*) FILTER (total_tokens > input_tokens + output_tokens),
-    coalesce(sum(greatest(total_tokens - input_tokens - output_tokens, 0)), 0)::BIGINT, count(misfits)
-FROM scratch.staged WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+SELECT count(*) FILTER (over > greatest(1, total_tokens / 100)),
+    coalesce(sum(over) FILTER (over > greatest(1, total_tokens / 100)), 0)::BIGINT, count(misfits)
+FROM (
+    SELECT *, CASE WHEN total_tokens <= 1e10 THEN total_tokens::HUGEINT - input_tokens - output_tokens END AS over
+    FROM scratch.staged
+) WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 """
 _MISFITS = """
 SELECT misfit, count(*) FROM (

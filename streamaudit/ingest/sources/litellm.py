@@ -95,7 +95,8 @@ _PREPARED = """
             -- Anthropic's own input excludes its cache, and some versions log it so: it is smaller than the cache, or
             -- the total or the usage object has the sum (23342).
             coalesce(around > prompt, false) OR (around > 0 AND coalesce(prompt + around
-                IN (tokens_of(total_tokens) - coalesce(completion, 0), tokens_of(counted->>'prompt_tokens')), false))
+                IN (tokens_of(total_tokens)::HUGEINT - coalesce(completion, 0), tokens_of(counted->>'prompt_tokens')),
+                false))
                 AS is_left_out
         FROM judged
     )

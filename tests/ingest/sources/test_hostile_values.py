@@ -246,3 +246,33 @@ def test_an_end_before_the_start_costs_end_and_duration_only(form: str, store: S
     assert (call["end_time"], call["duration_ms"], call["outcome"]) == (None, None, "completed")
     assert call["start_time"] is not None
     assert call["output_tokens"] > 0
+
+
+UNNAMED: dict[str, Record] = {
+    "langfuse": langfuse_row("a", usage_details={"input": 5, "output": 845, "total": 2023}),
+    "langfuse, of a provider": langfuse_row(
+        "a", usage_details={"promptTokenCount": 5, "candidatesTokenCount": 845, "totalTokenCount": 2023, "total": 2873}
+    ),
+    "litellm": litellm("a", prompt_tokens=5, completion_tokens=845, total_tokens=2023),
+    "helicone": helicone("a", prompt_tokens=5, completion_tokens=845, total_tokens=2023),
+}
+
+
+@pytest.mark.parametrize("form", UNNAMED)
+def test_a_total_above_its_parts_is_said(form: str, store: Store, tmp_path: Path) -> None:
+    """Tokens of neither side are in no figure, and the file says how many there are."""
+    (result,) = ingest(store, write_lines(tmp_path / "calls.jsonl", [UNNAMED[form]]))
+    assert (result.doubts.with_unexplained, result.doubts.unexplained_tokens) == (1, 1173)
+    (call,) = calls(store).values()
+    assert (call["input_tokens"], call["output_tokens"]) == (5, 845)
+
+
+def test_a_total_of_its_parts_is_not(store: Store, tmp_path: Path) -> None:
+    """A token more or less is rounding, and a side that is not known is no evidence."""
+    rows = [
+        langfuse_row("whole"),
+        langfuse_row("rounded", usage_details={"input": 5, "output": 845, "total": 851}),
+        langfuse_row("half", usage_details={"input": 5, "total": 851}),
+    ]
+    (result,) = ingest(store, write_lines(tmp_path / "calls.jsonl", rows))
+    assert (result.doubts.with_unexplained, result.doubts.unexplained_tokens) == (0, 0)
