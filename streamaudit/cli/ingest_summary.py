@@ -77,6 +77,14 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
         )
 
 
+def log_problems(results: list[FileResult], mapping: Mapping) -> None:
+    """Log of files that a report is about what was wrong with them, and mapped paths that no record has."""
+    for outcome in results:
+        if outcome.problem or outcome.rejects or outcome.emptied:
+            result(outcome, keys=False)
+    absent_paths(results, mapping)
+
+
 def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
     """The mapped paths that no record of any file read in this run has."""
     read = [outcome.absent for outcome in results if outcome.counts]
