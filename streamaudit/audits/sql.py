@@ -7,16 +7,19 @@ store read-only.
 
 import json
 import math
-from collections.abc import Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamaudit.errors import StoreError, StreamauditError, UsageError, nearest
-from streamaudit.report.model import NO_WINDOW, Column, Json, Note, Report, Row, Table, Unit, Value
+from streamaudit.report.frames import ArrowRows, sql_types
+from streamaudit.report.model import NO_WINDOW, Column, Json, Note, Report, Table, Unit, Value
 from streamaudit.store.connection import Answer, misfit
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
+
+if TYPE_CHECKING:
+    import pyarrow
 
 TABLES = ("calls", "spans", "loads", "rejects")
 """What a statement may read."""
@@ -48,12 +51,18 @@ _UNITS: dict[str, Unit] = {"ms": "ms", "usd": "usd", "tokens": "tokens", "bytes"
 _NUMERIC = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
 
 
-def run(store: Store, sql: str, most: int | None = None) -> Report:
-    """The answer of one statement as a report with one table; UsageError when it may not run or fails."""
+def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = False) -> Report:
+    """Answer one statement as a report with one table; UsageError when it may not run or fails.
+
+    ``columnar`` fetches all rows by Arrow, which takes a tenth of the time, and leaves them so until someone asks for
+    Python values.
+    """
     check(store, sql)
     refresh(store)
     store.script(_SETUP)
     try:
+        if columnar:
+            return _columnar(sql_types(store.arrow(sql)), most)
         found = store.answer(sql, most)
     except StoreError:
         raise
@@ -140,6 +149,13 @@ def _tables() -> str:
     return "tables: " + ", ".join(TABLES)
 
 
+def _columnar(data: "pyarrow.Table", most: int | None) -> Report:
+    total = data.num_rows
+    rows = ArrowRows(data if most is None else data.slice(0, most))
+    columns = tuple(Column(field.name, _unit(field.name, str(field.type).upper())) for field in data.schema)
+    return Report("sql", NO_WINDOW, (Table("result", columns, rows),), notes=_notes(len(rows), total))
+
+
 def _report(found: Answer) -> Report:
     columns = tuple(Column(name, _unit(name, kind)) for name, kind in zip(found.names, found.types, strict=True))
     ready = {index for index, kind in enumerate(found.types) if _is_plain(kind)}
@@ -147,16 +163,16 @@ def _report(found: Answer) -> Report:
         tuple(value if index in ready else _value(value, found.types[index]) for index, value in enumerate(row))
         for row in found.rows
     )
-    return Report("sql", NO_WINDOW, (Table("result", columns, rows),), notes=_notes(found, rows))
+    return Report("sql", NO_WINDOW, (Table("result", columns, rows),), notes=_notes(len(rows), found.total))
 
 
-def _notes(found: Answer, rows: Sequence[Row]) -> tuple[Note, ...]:
-    if not rows:
+def _notes(shown: int, total: int) -> tuple[Note, ...]:
+    if not shown:
         return (Note("empty", "the statement has no rows"),)
-    if len(rows) == found.total:
+    if shown == total:
         return ()
-    message = f"{len(rows):,} of {found.total:,} rows shown; --limit N shows more, --format csv all of them"
-    return (Note("rows_cut", message, found.total),)
+    message = f"{shown:,} of {total:,} rows shown; --limit N shows more, --format csv all of them"
+    return (Note("rows_cut", message, total),)
 
 
 def _unit(name: str, kind: str) -> Unit | None:

@@ -103,6 +103,14 @@ def _calls(count: int) -> str:
     return "1 call has" if count == 1 else f"{count:,} calls have"
 
 
+def log_problems(results: list[FileResult], mapping: Mapping) -> None:
+    """Log of files that a report is about what was wrong with them, and mapped paths that no record has."""
+    for outcome in results:
+        if outcome.problem or outcome.rejects or outcome.emptied or outcome.is_doubtful:
+            result(outcome, keys=False)
+    absent_paths(results, mapping)
+
+
 def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
     """The mapped paths that no record of any file read in this run has."""
     read = [outcome.absent for outcome in results if outcome.counts]

@@ -8,6 +8,7 @@ filled with the configuration in force. Nothing here takes long to import.
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
 
@@ -16,14 +17,15 @@ import typer
 from streamaudit.cli import completion
 from streamaudit.config.settings import Settings
 from streamaudit.errors import UsageError
-from streamaudit.store.dimensions import DIMENSIONS
 
 if TYPE_CHECKING:
     from dataclasses import Field
 
-    from streamaudit.audits.scope.scope import Scope
+    from streamaudit.api import Session
+    from streamaudit.audits.scope.filters import Filters
     from streamaudit.cli.output import Output
     from streamaudit.ingest.mapping import Mapping
+    from streamaudit.ingest.results import FileResult
     from streamaudit.store.store import Store
 
 Db = Annotated[
@@ -131,13 +133,6 @@ Top = Annotated[
 ]
 
 
-def parse_on_insufficient(text: str) -> str:
-    """What too little data counts as. UsageError for another word."""
-    if text not in ("pass", "warn", "fail"):
-        raise UsageError(f"--on-insufficient {text}: pass, warn or fail")
-    return text
-
-
 def expanded(command: Callable[..., int]) -> Callable[..., int]:
     """Return the command with every group of options spelled out, and the configuration passed to what asks for it."""
     hints = get_type_hints(command, include_extras=True)
@@ -173,7 +168,7 @@ def expanded(command: Callable[..., int]) -> Callable[..., int]:
         made: dict[str, Any] = dict.fromkeys(configured, settings)
         for name, kind in groups.items():
             given = {one.name: values.pop(one.name) for one in _options_of(kind)}
-            if len(given) < len(fields(kind)):
+            if any(one.name == "settings" for one in fields(kind)):
                 given["settings"] = settings
             made[name] = kind(**given)
         return command(**made, **values)
@@ -185,7 +180,7 @@ def expanded(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _options_of(group: Any) -> "list[Field[Any]]":
-    return [one for one in fields(group) if one.name != "settings"]
+    return [one for one in fields(group) if one.init and one.name != "settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +256,31 @@ class Inputs(Access):
         if self.map_ and not self.files:
             raise UsageError("--map is for files; the store's calls were mapped when they were ingested")
 
+    def session(self, writable: Path | None = None) -> "Session":
+        """Return a session over the store or the files, which opens with its first question.
+
+        What was wrong with a file is logged when they are read.
+        """
+        from streamaudit.api import Session
+        from streamaudit.config.units import memory, seconds
+
+        self.speak()
+        limit = memory("--memory-limit", self.memory_limit)
+        if not self.files:
+            wait_s = seconds("--wait", self.wait)
+            return Session(self.settings, db=self.db, wait_s=wait_s, memory_limit=limit, writable=writable)
+        from streamaudit.cli.ingest_summary import Progress, log_problems
+
+        mapped = mapping(self.map_, self.settings)
+
+        def log(results: "list[FileResult]") -> None:
+            log_problems(results, mapped)
+
+        return Session(
+            self.settings, files=self.files, mapping=mapped, memory_limit=limit, writable=writable, on_read=log,
+            progress=Progress(),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -273,18 +293,15 @@ class Window:
     tz: Tz = "UTC"
     where: Where = None
     only: Only = None
-    settings: Settings = field(default_factory=Settings)
+    now: datetime = field(init=False, default_factory=lambda: datetime.now(UTC))
+    """What ``--last`` ends at, the same for every report of a command."""
 
-    def scope(self, by: str | None = None) -> "Scope":
-        """The scope these options ask for; UsageError for what cannot be."""
-        from streamaudit.audits.scope.scope import Scope, parse_by, parse_only
-        from streamaudit.audits.scope.window import parse_window
-
-        if by is not None and not by.replace(",", "").strip():
-            raise UsageError("--by is empty", "dimensions: " + ", ".join(DIMENSIONS))
-        start, end = parse_window(self.since, self.until, self.last, self.week, self.tz)
-        groups = self.settings.groups
-        return Scope(parse_by(by, groups), start, end, self.tz, self.where, parse_only(self.only or []), groups=groups)
+    def filters(self, redact: str | None = None) -> "Filters":
+        """Return these options as the keywords of a question."""
+        return {
+            "since": self.since, "until": self.until, "last": self.last, "week": self.week, "tz": self.tz,
+            "where": self.where, "only": self.only, "redact": redact, "now": self.now,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +319,8 @@ class Writing:
     format: Annotated[
         Optional[str],
         typer.Option(
-            "--format", metavar="FORMAT", help="table, json, jsonl, csv, markdown, html, png, svg, junit or github."
+            "--format", metavar="FORMAT",
+            help="table, json, jsonl, csv, parquet, arrow, markdown, html, png, svg, junit or github.",
         ),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False
@@ -322,22 +340,22 @@ class Writing:
 
     def checked(self, top: int | None = None) -> "Output":
         """The output these options ask for; UsageError for an unknown format, suffix or colour choice."""
-        from streamaudit.cli.output import Output, check
+        from streamaudit.cli.output import Output
 
         if self.color not in ("auto", "always", "never"):
             raise UsageError(f"--color {self.color}: auto, always or never")
         if self.json and self.format not in (None, "json"):
             raise UsageError(f"--json and --format {self.format} ask for two formats")
         chosen = "json" if self.json else self.format
-        output = Output(chosen, tuple(self.output or ()), top, self.wide, self.color)
-        check(output)
+        output = Output(chosen, tuple(self.output or ()), top, self.wide, self.color, self.fail_on_empty)
+        output.check()
         return output
 
     def redacted(self) -> tuple[str, ...]:
-        """The dimensions to show aliases for."""
-        from streamaudit.audits.scope.scope import parse_by
+        """Return the dimensions to show aliases for."""
+        from streamaudit.audits.scope.filters import redacted_names
 
-        return parse_by(self.redact, flag="--redact") if self.redact else ()
+        return redacted_names({"redact": self.redact})
 
 
 def mapping(assignments: list[str] | None, settings: Settings) -> "Mapping":

@@ -1,15 +1,16 @@
-"""From a Report to bytes: which format, where to, and how wide."""
+"""From a result to bytes: which format, where to, and how wide."""
 
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamaudit.cli import console
-from streamaudit.errors import DeliveryError, UsageError
-from streamaudit.report.model import Report
-from streamaudit.report.render.formats import Screen, format_for, formats, load, rendered
+from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
+from streamaudit.report.frames import Result
+from streamaudit.report.render.formats import BINARY, COLUMNAR, Screen, format_for, formats, load, rendered
 
 SCREEN_GROUPS = 20
 
@@ -23,34 +24,57 @@ class Output:
     top: int | None = None
     wide: bool = False
     color: str = "auto"
+    fail_on_empty: bool = False
 
+    def check(self) -> None:
+        """Refuse an unknown format or suffix before anything is read."""
+        _targets(self)
 
-def tops(output: Output) -> set[int | None]:
-    """The numbers of groups that the output's formats need a report for."""
-    return {_top(output, name) for name, _ in _targets(output)}
+    @property
+    def tops(self) -> set[int | None]:
+        """Return the numbers of groups that the formats need a report for."""
+        return {_top(self, name) for name, _ in _targets(self)}
 
+    @property
+    def is_columnar(self) -> bool:
+        """Whether every format takes its table as Arrow has it."""
+        return all(name in COLUMNAR for name, _ in _targets(self))
 
-def write(reports: dict[int | None, Report], output: Output) -> None:
-    """Render the reports of ``tops`` to standard output or to every ``-o`` file."""
-    for name, path in _targets(output):
-        report, screen = reports[_top(output, name)], _screen(output, to_file=path is not None)
-        if path is not None:
-            _write_file(path, rendered(name, report, screen))
-        elif name == "table":
-            sys.stdout.write(load(name).render(report, screen))
-        else:
-            sys.stdout.buffer.write(rendered(name, report, screen))  # UTF-8 wherever it goes, as in a file
+    def write(self, results: Mapping[int | None, Result]) -> int:
+        """Render the results and return the exit code; InputError when they are empty and that was to fail."""
+        self.render(results)
+        return self.exit_code(results)
+
+    def write_one(self, result: Result) -> int:
+        """Do so with a result that is the same for any number of groups."""
+        return self.write(dict.fromkeys(self.tops, result))
+
+    def render(self, results: Mapping[int | None, Result]) -> None:
+        """Render the results of ``tops`` to standard output or to every ``-o`` file.
+
+        DeliveryError when a file cannot be written.
+        """
+        for name, path in _targets(self):
+            report, screen = results[_top(self, name)].report, _screen(self, to_file=path is not None)
+            if path is not None:
+                _write_file(path, rendered(name, report, screen))
+            elif name == "table":
+                sys.stdout.write(load(name).render(report, screen))
+            else:
+                sys.stdout.buffer.write(rendered(name, report, screen))  # UTF-8 wherever it goes, as in a file
+
+    def exit_code(self, results: Mapping[int | None, Result]) -> int:
+        """Return 0; InputError when results are empty and that was to fail."""
+        notes = [note for result in results.values() for note in result.notes]
+        if self.fail_on_empty and any(note.code == "empty" for note in notes):
+            raise InputError("no calls in this window")
+        return EXIT_OK
 
 
 def _top(output: Output, name: str) -> int | None:
     if output.top is not None:
         return output.top
     return None if load(name).ALL_GROUPS else SCREEN_GROUPS
-
-
-def check(output: Output) -> None:
-    """Refuse an unknown format or suffix before anything is read."""
-    _targets(output)
 
 
 def _targets(output: Output) -> list[tuple[str, Path | None]]:
@@ -60,8 +84,11 @@ def _targets(output: Output) -> list[tuple[str, Path | None]]:
     if output.top is not None and output.top < 1:
         raise UsageError("--top takes a number from 1")
     if not output.files:
-        if output.format == "png" and sys.stdout.isatty():
-            raise UsageError("--format png: a terminal cannot show a picture", "write a file: -o picture.png")
+        if output.format in BINARY and sys.stdout.isatty():
+            what, file = ("a picture", "picture") if output.format == "png" else ("binary data", "report")
+            raise UsageError(
+                f"--format {output.format}: a terminal cannot show {what}", f"write a file: -o {file}.{output.format}"
+            )
         return [(output.format or "table", None)]
     targets: list[tuple[str, Path | None]] = []
     for path in output.files:

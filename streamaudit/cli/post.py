@@ -8,7 +8,6 @@ that a report is printed only when it was not delivered: a successful run from c
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -19,10 +18,9 @@ from streamaudit.config.settings import Settings
 from streamaudit.errors import EXIT_OK, DeliveryError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from streamaudit.audits.scope.scope import Scope
-    from streamaudit.cli.runner import Audit
     from streamaudit.delivery.message import Letter
     from streamaudit.delivery.targets import Target
+    from streamaudit.report.frames import Result
     from streamaudit.report.model import Report
 
 
@@ -66,71 +64,63 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is posted: an audit, the name of the period it is of, whatever else makes it another question, and what of
-    its answer counts as news."""
+class Asked:
+    """The name of the period that is posted, and whatever else makes it another question."""
 
-    audit: "Audit"
-    scope: "Scope"
     period: str
-    asked: tuple[Any, ...]
-    gist: Callable[["Report"], object]
+    what: tuple[Any, ...]
 
 
-def post_report(posting: Posting, question: Question, inputs: Inputs, writing: Writing) -> int:
-    """Compute a report, post it and write it. UsageError for files, of which there is no ledger; StoreError when the
-    store stays busy, before anything is posted; DeliveryError when a target did not get it."""
-    from streamaudit.cli.output import tops, write
-    from streamaudit.cli.runner import computed, fail_on_empty
+def find_targets(posting: Posting, inputs: Inputs) -> "list[Target]":
+    """Return where to post, before any figure is computed. UsageError for files, of which there is no ledger."""
+    from streamaudit.delivery.targets import targets
 
-    if inputs.files and not posting.dry_run:
+    if inputs.files and not posting.dry_run and not posting.test:
         raise UsageError("--post is for a store: files have no ledger of what was sent", "ingest them first")
     inputs.speak()
-    found = _targets(inputs)
-    output = writing.checked()
-    report = computed(question.audit, question.scope, inputs, writing, {None})[None]
-    reports = dict.fromkeys(tops(output), report)
-    letter = _letter(report, posting)
+    return targets(inputs.settings.post)
+
+
+def post_result(
+    posting: Posting, result: "Result", asked: Asked, found: "list[Target]", inputs: Inputs, writing: Writing
+) -> int:  # fmt: skip
+    """Post a summary and write it. StoreError when the store stays busy, before anything is posted; DeliveryError when
+    a target did not get it."""
+    output, letter = writing.checked(), _letter(result.report, posting)
+    results = dict.fromkeys(output.tops, result)
     asked_for = bool(writing.format or writing.json or writing.output)
     if asked_for:
-        write(reports, output)
+        output.render(results)
     if posting.dry_run:
         _print_preview(letter, found)
         return EXIT_OK
     try:
-        _deliver(posting, question, letter, found, inputs)
+        _deliver(posting, asked, letter, found, inputs)
     except (DeliveryError, StoreError):
         if not asked_for:
-            write(reports, output)
+            output.render(results)
         raise
-    return fail_on_empty(reports, writing)
+    return output.exit_code(results)
 
 
-def post_sample(posting: Posting, audit: "Audit", scope: "Scope", inputs: Inputs, writing: Writing) -> int:
-    """Post an audit of the sample traces, labelled as a test. DeliveryError when a target did not get it."""
-    from streamaudit.cli import console
-    from streamaudit.cli.runner import computed, sample_traces
+def post_sample(posting: Posting, inputs: Inputs, writing: Writing) -> int:
+    """Post a summary of the sample traces, labelled as a test. DeliveryError when a target did not get it."""
+    from streamaudit.api import Session
+    from streamaudit.audits.weekly.report import SAMPLE_WEEK
+    from streamaudit.cli.samples import sample_traces
+    from streamaudit.config.units import memory
     from streamaudit.delivery.deliver import send_test
 
-    inputs.speak()
-    found = _targets(inputs)
-    with sample_traces() as files:
-        # Fields and lookups of the configuration are about other data.
-        sampled = replace(inputs, db=None, files=files, map_=None, quiet=True, verbose=0, settings=Settings())
-        report = computed(audit, scope, sampled, writing, {None})[None]
-    console.configure(quiet=inputs.quiet, verbose=inputs.verbose, form=inputs.log_format)
-    letter = replace(_letter(report, posting), test=True)
+    found, limit = find_targets(posting, inputs), memory("--memory-limit", inputs.memory_limit)
+    # Fields and lookups of the configuration are about other data.
+    with sample_traces() as files, Session(Settings(), files=files, memory_limit=limit) as session:
+        result = session.weekly(week=SAMPLE_WEEK, redact=writing.redact)
+    letter = replace(_letter(result.report, posting), test=True)
     if posting.dry_run:
         _print_preview(letter, found)
     else:
         send_test(letter, found, inputs.settings.post)
     return EXIT_OK
-
-
-def _targets(inputs: Inputs) -> "list[Target]":
-    from streamaudit.delivery.targets import targets
-
-    return targets(inputs.settings.post)
 
 
 def _letter(report: "Report", posting: Posting) -> "Letter":
@@ -148,13 +138,14 @@ def _print_preview(letter: "Letter", found: "list[Target]") -> None:
 
 
 def _deliver(
-    posting: Posting, question: Question, letter: "Letter", found: "list[Target]", inputs: Inputs
+    posting: Posting, asked: Asked, letter: "Letter", found: "list[Target]", inputs: Inputs
 ) -> None:  # fmt: skip
+    from streamaudit.audits.weekly.fingerprint import gist
     from streamaudit.config.units import seconds
     from streamaudit.delivery.deliver import deliver
     from streamaudit.delivery.ledger import Ledger, Subject, alone
 
-    subject = Subject(question.period, _digest(question.asked), _digest(question.gist(letter.report)))
+    subject = Subject(asked.period, _digest(asked.what), _digest(gist(letter.report)))
     ledger = Ledger(lambda least_s: inputs.open(write=True, create=False, least_wait_s=least_s), subject)
     with alone(inputs.path(), seconds("--wait", inputs.wait)):
         deliver(

@@ -4,7 +4,7 @@ A renderer knows nothing else: no SQL, no vendor, no figure is computed right of
 unknown and is never shown as zero. Text values come from trace data and are hostile until a renderer escapes them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -80,7 +80,7 @@ class Table:
 
     name: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     by: tuple[str, ...] = ()
     rest_row: int | None = None
     rest_groups: int = 0

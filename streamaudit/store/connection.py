@@ -19,6 +19,7 @@ from streamaudit.errors import StoreError, StreamauditError
 from streamaudit.store.duckdb_errors import READ_SIGNS, lock_holder, store_error
 
 if TYPE_CHECKING:
+    import pyarrow
     from numpy.typing import NDArray
 
 DEFAULT_MEMORY = "1GB"
@@ -169,6 +170,17 @@ class Database:
             return Answer(names, types, rows, len(rows))
         total = self._connection.execute(found.aggregate("count(*)").sql_query()).fetchall()[0][0]
         return Answer(names, types, rows[:most], total)
+
+    def arrow(self, sql: str) -> "pyarrow.Table":
+        """All rows of one SELECT as an Arrow table, its column names each once."""
+        with self._query_running():
+            return _apart(lambda: self._arrow(sql))
+
+    def _arrow(self, sql: str) -> "pyarrow.Table":
+        found = self._connection.sql(sql)
+        if len(set(found.columns)) < len(found.columns):
+            found = found.project("*")  # names the second of two equal columns anew
+        return found.to_arrow_table()
 
     def lock_down(self, writable: Path | None = None) -> None:
         """Refuse all network and file access, but for one folder, and all settings for the rest of this connection's

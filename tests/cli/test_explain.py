@@ -12,7 +12,7 @@ import pytest
 from streamaudit.audits.explain.figures import DECIDED, FIGURES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.ingest.sources.registry import discover
-from streamaudit.report.render.formats import formats, load
+from streamaudit.report.render.formats import BINARY, formats, load
 from streamaudit.store.store import Store
 from tests.cli.running import Cli
 from tests.support import datadog_span, langfuse_row, raw_call, store_of, write_lines
@@ -195,7 +195,7 @@ def test_a_lookup_is_named_as_the_giver(cli: Cli, calls: str) -> None:
 def test_aliases_hide_a_dimension_wherever_it_stands(cli: Cli, calls: str) -> None:
     """Also among the figures and the steps, in every format."""
     redacted = ("explain", "r-1002", calls, "--redact", "tenant,user_id,route")
-    drawable = [load(form) for form in formats() if form not in ("png", "svg")]  # one call has no picture
+    drawable = [load(form) for form in formats() if form not in (*BINARY, "svg")]  # one call has no picture
     files = [f"c{form.SUFFIXES[0]}" for form in drawable if form.SUFFIXES]
     done = cli.run(*redacted, *(part for file in files for part in ("-o", file)))
     assert done.code == 0, done.err

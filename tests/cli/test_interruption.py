@@ -145,10 +145,10 @@ def test_a_closed_standard_output_is_141(cli: Cli, sample_store: Path) -> None:
 
 BUG = """
 import sys
-import streamaudit.cli.runner
+import streamaudit.cli.samples
 def explode(*arguments, **options):
     raise RuntimeError("SECRET-PROMPT")
-streamaudit.cli.runner.sample_traces = explode
+streamaudit.cli.samples.sample_traces = explode
 from streamaudit.cli.main import main
 sys.exit(main(["demo"]))
 """

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit.audits.base import discover
-from streamaudit.audits.scope.scope import Scope
-from streamaudit.cli.runner import asked
+from streamaudit.api import Session
+from streamaudit.config.settings import Settings
 from streamaudit.errors import UsageError
-from streamaudit.store.store import Store
 from tests.cli.running import Cli
 from tests.cli.traffic import calls, write_lines
 
@@ -22,7 +20,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["report", "--by", "tenant,modell"], "did you mean model?"),
     (["report", "--by", "tenant,tenant"], "named twice"),
     (["report", "--by", "model,route,tenant,deploy,service"], "at most 4"),
-    (["report", "--format", "yaml"], "formats: csv, github, html, json, jsonl, junit, markdown, png, svg, table"),
+    (["report", "--format", "yaml"], "formats: arrow, csv, github, html, json, jsonl, junit, markdown, parquet, png"),
     (["report", "--top", "0"], "--top takes a number from 1"),
     (["report", "--top", "many"], "--top"),
     (["report", "--color", "blue"], "auto, always or never"),
@@ -121,12 +119,10 @@ REFUSED_CONDITIONS = (
 def test_where_takes_one_condition_on_a_calls_columns_and_nothing_else(cli: Cli, sample_store: Path) -> None:
     """Subqueries, files, further statements, aggregates and text that closes the bracket are all wrong usage; that this
     is exit code 2 is seen of every tenth."""
-    audit = discover()["report"]
-    with Store.open(sample_store, write=False) as store:
-        store.lock_down()
+    with Session(Settings(), db=sample_store) as session:
         for condition in REFUSED_CONDITIONS:
             with pytest.raises(UsageError, match=r"^--where"):
-                asked(store, audit.run, Scope(where=condition))
+                session.report(where=condition)
     tried = REFUSED_CONDITIONS[::10]
     runs = cli.run_each([["report", "--db", str(sample_store), "--where", text] for text in tried])
     for condition, done in zip(tried, runs, strict=True):

@@ -17,10 +17,10 @@ from streamaudit.errors import UsageError
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import Column, Interval, Note, Report, Row, Table
 from streamaudit.report.render._numbers import NUMBERS, header
-from streamaudit.report.render.formats import Screen, format_for, formats, load
+from streamaudit.report.render.formats import BINARY, Screen, format_for, formats, load
 
-TEXTS = [name for name in formats() if name not in ("png", "svg")]
-"""All but the pictures, which refuse a report with nothing to draw: test_pictures.py has them."""
+TEXTS = [name for name in formats() if name not in (*BINARY, "svg")]
+"""All but the pictures, which refuse a report with nothing to draw (test_pictures.py), and tables (test_frames.py)."""
 SCREENS = [Screen(), Screen(60), Screen(120, color=True), Screen(80, wide=True), Screen(40, unicode=False)]
 OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 STYLES = re.compile("\x1b\\[[0-9;]*m")
@@ -66,7 +66,7 @@ def test_every_format_states_its_suffixes_and_groups(name: str) -> None:
     """The command line relies on both constants."""
     module = load(name)
     assert all(suffix.startswith(".") for suffix in module.SUFFIXES)
-    assert module.ALL_GROUPS is (name in {"csv", "json", "jsonl", "junit", "html"})
+    assert module.ALL_GROUPS is (name in {"arrow", "csv", "json", "jsonl", "junit", "html", "parquet"})
 
 
 @pytest.mark.parametrize("screen", SCREENS, ids=str)
@@ -223,7 +223,7 @@ def test_markdown_fences_hold(hostile_report: Report) -> None:
     assert len(fences) == 2 and fences[0] == fences[1]
 
 
-@pytest.mark.parametrize("name", [name for name in formats() if load(name).ALL_GROUPS and name != "html"])
+@pytest.mark.parametrize("name", [name for name in TEXTS if load(name).ALL_GROUPS and name != "html"])
 def test_many_groups_all_arrive(name: str, report_of: Make) -> None:
     """Formats for machines hold every group, tens of thousands of them too."""
     rows: list[Row] = [(f"tenant-{i}", i, i / 7, None) for i in range(30_000)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamaudit.report.model import Report
-from streamaudit.report.render.formats import Screen, formats, load
+from streamaudit.report.render.formats import BINARY, Screen, formats, load
 
 GOLDEN = Path(__file__).parent / "golden"
 TERMINALS = {
@@ -16,7 +16,7 @@ TERMINALS = {
     "table-120": Screen(120),
     "table-wide": Screen(80, wide=True),
 }
-TEXTS = [name for name in formats() if name not in ("png", "svg")]
+TEXTS = [name for name in formats() if name not in (*BINARY, "svg")]
 CASES = {name: (name, Screen()) for name in TEXTS} | {key: ("table", screen) for key, screen in TERMINALS.items()}
 
 

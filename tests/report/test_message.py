@@ -67,7 +67,7 @@ def test_figures_and_movers_are_sentences() -> None:
 
 def test_a_long_report_is_cut_and_says_so() -> None:
     """Lines, sections and notes have an end, and what is left out is counted."""
-    many = replace(MOVERS, rows=MOVERS.rows * 50)
+    many = replace(MOVERS, rows=tuple(MOVERS.rows) * 50)
     notes = tuple(Note(f"n{number}", f"caveat {number}") for number in range(9))
     made = post(report(*[replace(many, name=f"t{number}") for number in range(20)], notes=notes))
     assert len(made.sections) == MOST_SECTIONS

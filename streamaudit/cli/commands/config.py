@@ -9,7 +9,7 @@ import typer
 from streamaudit.cli.options import Access, Writing, expanded
 from streamaudit.config.loader import POST_TIMES, TABLES
 from streamaudit.config.settings import OPTIONS, Settings
-from streamaudit.errors import EXIT_OK, UsageError
+from streamaudit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
 
     Example: streamaudit config show
     """
-    from streamaudit.cli.output import tops, write
+    from streamaudit.report.frames import Result
     from streamaudit.report.model import NO_WINDOW, Column, Report, Table
 
     access.speak()
@@ -40,8 +40,7 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
     )
     table = Table("settings", columns, tuple(_rows(context, access, writing)))
     report = Report("configuration", NO_WINDOW, (table,), notes=tuple(_missing(access.settings)))
-    write(dict.fromkeys(tops(output), report), output)
-    return EXIT_OK
+    return output.write_one(Result(report))
 
 
 def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tuple[str, str | None, str]]":

@@ -8,12 +8,7 @@ def command(grouping: Grouping, window: Window, writing: Writing, inputs: Inputs
 
     Example: streamaudit coverage --last 7d
     """
-    from streamaudit.audits import coverage
-    from streamaudit.cli.runner import run_audit
-    from streamaudit.ingest.sources.registry import discover
-
-    remedies = {source.name: source.remedies for source in discover().values()}
-    return run_audit(
-        lambda store, scope: coverage.run(store, scope, remedies),
-        window.scope(grouping.by), inputs, writing, grouping.top,
-    )  # fmt: skip
+    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    with inputs.session() as session:
+        results = {top: session.coverage(by=grouping.by, top=top, **filters) for top in output.tops}
+    return output.write(results)

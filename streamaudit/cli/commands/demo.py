@@ -16,12 +16,12 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
     from streamaudit.audits.scope.scope import Scope
     from streamaudit.cli import console, ingest_summary
     from streamaudit.cli.options import Writing
-    from streamaudit.cli.output import tops, write
-    from streamaudit.cli.runner import sample_traces
+    from streamaudit.cli.samples import sample_traces
     from streamaudit.errors import EXIT_OK
     from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader
     from streamaudit.ingest.results import Options, coverage
+    from streamaudit.report.frames import Result
     from streamaudit.store.store import Store
 
     output = Writing(color=color, wide=wide).checked()
@@ -37,6 +37,6 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
         console.note()
         by_tenant = Scope(by=("tenant",))
         for audit, scope in ((overview.run, by_tenant), (ttft.run, Scope(by=("model",))), (tax.run, by_tenant)):
-            write({top: audit(store, replace(scope, top=top)) for top in tops(output)}, output)
+            output.write({top: Result(audit(store, replace(scope, top=top))) for top in output.tops})
             sys.stdout.write("\n")
     return EXIT_OK

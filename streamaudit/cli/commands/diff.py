@@ -1,17 +1,14 @@
 """``streamaudit diff``."""
 
-from functools import partial
+from dataclasses import fields
+from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Access, Grouping, MapField, OnInsufficient, Window, Writing
-
-if TYPE_CHECKING:
-    from streamaudit.audits.scope.scope import Scope
-    from streamaudit.report.model import Report
-    from streamaudit.store.store import Store
+from streamaudit.cli.options import Access, Grouping, Inputs, MapField, OnInsufficient, Window, Writing
+from streamaudit.errors import EXIT_GATE_FAILED, EXIT_OK, UsageError
 
 
 def command(
@@ -98,34 +95,52 @@ def command(
 
     Example: streamaudit diff --by route
     """
-    from dataclasses import replace
-
-    from streamaudit.audits.diff import report as diffs
-    from streamaudit.audits.notes import diverse_note
     from streamaudit.cli import console
-    from streamaudit.cli.diff_request import Gate, asked_for
-    from streamaudit.cli.runner import asked, opened, run_audit
-    from streamaudit.errors import EXIT_GATE_FAILED, EXIT_OK
 
-    gate = Gate.parse(fail_on, on_insufficient)
-    request = asked_for(
-        words or [], access, map_, window, on=on, base_since=base_since, base_until=base_until, metric=metric,
-        stat=stat, strata=strata, min_effect=min_effect, skip_first=skip_first, base_store=base_store,
-        save_baseline=save_baseline,
-    )  # fmt: skip
+    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    if save_baseline is not None and (base_store is not None or base_since or base_until):
+        raise UsageError("a saved baseline is a side of its own: no base window, and not read and written at once")
+    alone = base_store is not None or save_baseline is not None
+    names, files = split_words(words or [], 1 if alone else 2)
+    inputs = Inputs(**{one.name: getattr(access, one.name) for one in fields(access)}, files=files or None, map_=map_)
     if save_baseline is not None:
-        with opened(request.inputs) as store:
-            asked(store, partial(diffs.save_base, ask=request.ask, path=save_baseline), request.scope(grouping.by))
+        side = names[0] if names else None
+        with inputs.session() as session:
+            session.save_baseline(
+                save_baseline, side, by=grouping.by, on=on, strata=strata, skip_first=skip_first, **filters
+            )
         console.note(f"baseline saved in {save_baseline}; compare with streamaudit diff --base-store {save_baseline}")
         return EXIT_OK
-    failed: list[bool] = []
+    base, head = (None, *names, None)[:2] if alone else (*names, None, None)[:2]
+    with inputs.session() as session:
+        results = {
+            top: session.diff(
+                base, head, by=grouping.by, top=top, on=on, base_since=base_since, base_until=base_until,
+                base_store=base_store, metric=metric, stat=stat, strata=strata, min_effect=min_effect,
+                skip_first=skip_first, fail_on=fail_on, on_insufficient=on_insufficient, **filters,
+            )
+            for top in output.tops
+        }  # fmt: skip
+    done = output.write(results)
+    failing = ("fail", "insufficient") if on_insufficient == "fail" else ("fail",)
+    return EXIT_GATE_FAILED if any(result.verdict in failing for result in results.values()) else done
 
-    def audit(store: "Store", scope: "Scope") -> "Report":
-        ask = request.resolved(store, scope)
-        base = request.baseline
-        found = gate.judged(diffs.run_against(store, scope, ask, base) if base else diffs.run(store, scope, ask))
-        failed.append(gate.fails(found))
-        return replace(found, notes=(*found.notes, *diverse_note(store, scope)))
 
-    run_audit(audit, request.scope(grouping.by), request.inputs, writing, grouping.top)
-    return EXIT_GATE_FAILED if any(failed) else EXIT_OK
+def split_words(words: list[str], sides: int) -> tuple[list[str], list[str]]:
+    """Return BASE and HEAD (or only one of them, with a saved baseline), then files.
+
+    A first word that is a file is one, and then all are. UsageError for one side of two.
+    """
+    if not words or _is_file(words[0]):
+        return [], words
+    if sides == 1:
+        return words[:1], words[1:]
+    if len(words) < 2 or _is_file(words[1]):
+        raise UsageError(
+            f"{words[0]!r} is one side and no file", "name both sides: streamaudit diff BASE HEAD [FILE]..., or none"
+        )
+    return words[:2], words[2:]
+
+
+def _is_file(word: str) -> bool:
+    return word == "-" or Path(word).exists() or bool(glob(word))

@@ -23,24 +23,7 @@ def command(
 
     Example: streamaudit explain r-1002 traces.jsonl
     """
-    from streamaudit.audits.explain.report import run
-    from streamaudit.cli.output import tops
-    from streamaudit.cli.runner import opened, written
-    from streamaudit.ingest.sources.registry import discover
-    from streamaudit.report.redact import redacted
-
-    formats = discover()
-    links = inputs.settings.links
-
-    def link(form: str, trace_id: str, found_id: str) -> str | None:
-        known = form in links and form in formats
-        return formats[form].link(links[form], trace_id, found_id) if known else None
-
     output = writing.checked()
-    hide = writing.redacted()
-    with opened(inputs) as store:
-        reads = {name: one.reads for name, one in formats.items()}
-        report = run(store, call_id, source, reads=reads, link=link)
-        if hide:
-            report = redacted(report, hide, store.secret())
-    return written(dict.fromkeys(tops(output), report), output, writing)
+    with inputs.session() as session:
+        result = session.explain(call_id, source=source, redact=writing.redact)
+    return output.write_one(result)

@@ -23,15 +23,13 @@ def command(
 
     Example: streamaudit export calls-export --last 30d --only environment=production
     """
-    from streamaudit.audits.export.export import staged, target_of, write_calls
+    from streamaudit.audits.export.export import staged, target_of
     from streamaudit.cli import console
-    from streamaudit.cli.runner import asked, opened
 
-    scope = window.scope()
     where = target_of(target, overwrite=overwrite, inputs=tuple(inputs.files or ()))
     with staged(where) as folder:
-        with opened(inputs, writable=folder) as store:
-            done = asked(store, lambda store, scope: write_calls(store, scope, where, folder), scope)
+        with inputs.session(writable=folder) as session:
+            done = session.export(where, folder, **window.filters())
         if fail_on_empty and not done.calls:
             raise InputError("no calls in this window")
     span = f", {done.first} .. {done.last} UTC" if done.first else ""

@@ -40,11 +40,11 @@ def command(
     Example: streamaudit fields traces.jsonl --for tenant
     """
     from streamaudit.cli import console, next_steps
-    from streamaudit.cli.output import tops, write
     from streamaudit.config.units import memory
     from streamaudit.ingest.mapping import MAPPABLE
     from streamaudit.ingest.profile.report import report
     from streamaudit.ingest.readers.reader import Reader
+    from streamaudit.report.frames import Result
     from streamaudit.store.store import Store
 
     if role is not None and role not in MAPPABLE:
@@ -61,7 +61,7 @@ def command(
         surveys = [_surveyed(store, name, files, mapped, share * len(files)) for name, files in groups.items()]
     answer = report(surveys, role, frozenset(hidden))
     answer = next_steps.with_reasons(answer, groups)
-    write(dict.fromkeys(tops(output), answer), output)
+    output.render(dict.fromkeys(output.tops, Result(answer)))
     next_steps.say_next(surveys, groups, role, paths, map_ or [])
     if writing.fail_on_empty and not answer.tables[0].rows:
         raise InputError("there is no such field")

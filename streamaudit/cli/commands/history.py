@@ -16,7 +16,7 @@ def command(
 
     Example: streamaudit history --by day
     """
-    from streamaudit.audits import history
-    from streamaudit.cli.runner import run_audit
-
-    return run_audit(history.run, window.scope(by), inputs, writing)
+    output, filters = writing.checked(), window.filters(writing.redact)
+    with inputs.session() as session:
+        results = {top: session.history(by=by or "deploy", top=top, **filters) for top in output.tops}
+    return output.write(results)

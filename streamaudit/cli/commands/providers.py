@@ -9,8 +9,7 @@ def command(writing: Writing, settings: Settings) -> int:
 
     Example: streamaudit providers
     """
-    from streamaudit.cli.output import tops, write
-    from streamaudit.errors import EXIT_OK
+    from streamaudit.report.frames import Result
     from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table
     from streamaudit.store.providers import table
 
@@ -40,5 +39,4 @@ def command(writing: Writing, settings: Settings) -> int:
         (Table("providers", columns, tuple(sorted(rows, key=lambda row: row[0] or ""))),),
         notes=notes,
     )
-    write(dict.fromkeys(tops(output), report), output)
-    return EXIT_OK
+    return output.write_one(Result(report))

@@ -23,15 +23,14 @@ def command(
 
     Example: streamaudit report --by tenant --last 7d
     """
-    from streamaudit.audits import overview
-    from streamaudit.cli.runner import run_audit
-
-    if reconcile is None:
-        return run_audit(overview.run, window.scope(grouping.by), inputs, writing, grouping.top)
-    from streamaudit.audits.invoice import read_invoice
-    from streamaudit.audits.reconcile import run
-
-    if grouping.by is not None or grouping.top is not None:
+    if reconcile is not None and (grouping.by is not None or grouping.top is not None):
         raise UsageError("--reconcile is by month and provider; --by and --top do not go with it")
-    invoice = read_invoice(reconcile)
-    return run_audit(lambda store, scope: run(store, scope, invoice), window.scope(), inputs, writing)
+    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    with inputs.session() as session:
+        results = {
+            top: session.report(by=grouping.by, top=top, **filters)
+            if reconcile is None
+            else session.reconcile(reconcile, **filters)
+            for top in output.tops
+        }
+    return output.write(results)

@@ -23,15 +23,14 @@ def command(
 
     Example: streamaudit sql "SELECT tenant, sum(cost_usd) AS cost_usd FROM calls WHERE counted GROUP BY ALL"
     """
-    from streamaudit.audits import sql as sql
-    from streamaudit.cli.output import tops
-    from streamaudit.cli.runner import opened, written
-
     if writing.redact:
         raise UsageError("sql cannot tell which of its columns --redact means", "leave out what must not be shown")
     output = writing.checked(limit)
-    with opened(inputs) as store:
-        reports = {
-            top: sql.run(store, statement, limit or (SCREEN_ROWS if top is not None else None)) for top in tops(output)
+    with inputs.session() as session:
+        results = {
+            top: session.sql(
+                statement, limit=limit or (SCREEN_ROWS if top is not None else None), columnar=output.is_columnar
+            )
+            for top in output.tops
         }
-    return written(reports, output, writing)
+    return output.write(results)

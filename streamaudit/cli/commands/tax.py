@@ -26,10 +26,12 @@ def command(
 
     Example: streamaudit tax --by tenant --split
     """
-    from streamaudit.audits import tax
-    from streamaudit.cli.runner import run_audit
-
-    return run_audit(
-        lambda store, scope: tax.run(store, scope, split=split, top_calls=top_calls, if_stopped=if_stopped),
-        window.scope(grouping.by), inputs, writing, grouping.top,
-    )  # fmt: skip
+    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    with inputs.session() as session:
+        results = {
+            top: session.tax(
+                by=grouping.by, top=top, split=split, top_calls=top_calls, if_stopped=if_stopped, **filters
+            )
+            for top in output.tops
+        }  # fmt: skip
+    return output.write(results)

@@ -30,12 +30,10 @@ def command(
 
     Example: streamaudit ttft --by model --slo 800ms
     """
-    from streamaudit.audits import ttft
-    from streamaudit.cli.runner import run_audit
-
-    slo_ms = ttft.parse_duration_ms("--slo", slo) if slo else None
-    bounds = ttft.parse_buckets(buckets)
-    return run_audit(
-        lambda store, scope: ttft.run(store, scope, slo_ms=slo_ms, buckets_ms=bounds, censored=censored),
-        window.scope(grouping.by), inputs, writing, grouping.top,
-    )  # fmt: skip
+    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    with inputs.session() as session:
+        results = {
+            top: session.ttft(by=grouping.by, top=top, slo=slo, buckets=buckets, censored=censored, **filters)
+            for top in output.tops
+        }
+    return output.write(results)

@@ -1,17 +1,11 @@
 """``streamaudit weekly``."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from streamaudit.cli.options import By, Inputs, Window, Writing
-from streamaudit.cli.post import Posting, Question, post_report, post_sample
-
-if TYPE_CHECKING:
-    from streamaudit.audits.scope.scope import Scope
-    from streamaudit.report.model import Report
-    from streamaudit.store.store import Store
+from streamaudit.cli.post import Asked, Posting, find_targets, post_result, post_sample
 
 
 def command(
@@ -34,44 +28,24 @@ def command(
 
     Example: streamaudit weekly --tz Europe/Paris
     """
-    from streamaudit.audits.check import evaluate
-    from streamaudit.audits.weekly import report
-    from streamaudit.audits.weekly.fingerprint import gist
-    from streamaudit.audits.weekly.period import chosen
-    from streamaudit.cli.runner import run_audit
-    from streamaudit.report.redact import alias
-
     if posting.test:
-        sample = chosen("week", week=report.SAMPLE_WEEK)
-        return post_sample(
-            posting, lambda store, scope: report.run(store, scope, sample), Window().scope(), inputs, writing
-        )
+        return post_sample(posting, inputs, writing)
+    from streamaudit.audits.weekly.period import chosen
+    from streamaudit.audits.weekly.report import parse_dimensions
 
-    asked = chosen(
-        period, since=window.since, until=window.until, last=window.last, week=window.week, tz=window.tz
-    )  # fmt: skip
-    dimensions = report.parse_dimensions(by)
-    checks = inputs.settings.checks
-    hide = writing.redacted()
-
-    def audit(store: "Store", scope: "Scope") -> "Report":
-        checked = None
-        if checks:
-            key = store.secret() if hide else ""
-
-            def hidden(name: str, value: str) -> str:
-                return str(alias(name, value, key)) if name in hide or name.startswith("group:") else value
-
-            windowed = replace(scope, by=(), since=asked.since, until=asked.until)
-            before = (asked.before, asked.since)
-            found = evaluate.run(store, windowed, checks, before=before)
-            checked = report.Checked(found, hidden if hide else None)
-        return report.run(store, scope, asked, movers=movers, checked=checked)
-
-    scope = replace(window.scope(), by=dimensions, since=None, until=None)
+    output, filters = writing.checked(), window.filters(writing.redact)
     if not (posting.post or posting.dry_run):
-        return run_audit(audit, scope, inputs, writing)
+        with inputs.session() as session:
+            results = {top: session.weekly(period=period, by=by, movers=movers, **filters) for top in output.tops}
+        return output.write(results)
+    asked = chosen(
+        period, since=window.since, until=window.until, last=window.last, week=window.week, tz=window.tz,
+        now=window.now,
+    )  # fmt: skip
     name = asked.name or f"{asked.since:%Y-%m-%dT%H:%MZ}/{asked.until:%Y-%m-%dT%H:%MZ}"
-    what = (asked.kind, dimensions, movers, window.tz, window.where, sorted(window.only or []), hide,
-            [one.describe() for one in checks])  # fmt: skip
-    return post_report(posting, Question(audit, scope, name, what, gist), inputs, writing)
+    what = (asked.kind, parse_dimensions(by), movers, window.tz, window.where, sorted(window.only or []),
+            writing.redacted(), [one.describe() for one in inputs.settings.checks])  # fmt: skip
+    targets = find_targets(posting, inputs)
+    with inputs.session() as session:
+        result = session.weekly(period=period, by=by, movers=movers, **filters)
+    return post_result(posting, result, Asked(name, what), targets, inputs, writing)

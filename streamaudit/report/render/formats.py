@@ -16,6 +16,11 @@ from typing import Protocol, cast
 from streamaudit.errors import UsageError, nearest
 from streamaudit.report.model import Report
 
+BINARY = ("arrow", "parquet", "png")
+"""Formats that are no text."""
+COLUMNAR = ("arrow", "parquet")
+"""Formats that take the table as Arrow has it, without a Python value per cell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Screen:

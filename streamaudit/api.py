@@ -1,0 +1,492 @@
+"""One API under the command line: open a store or read files, ask, and get typed tables.
+
+A ``Session`` does once what right figures need: settings found, lookups read and applied, the connection locked against
+network and files. Nothing is printed; errors are those of ``streamaudit.errors``, and what a person may want to know
+goes to the logger ``streamaudit``.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from os import PathLike, fspath
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+
+from streamaudit.audits.scope.filters import Filters, Moment, Names, moment_text, redacted_names, scope_of, text_of
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.scope.window import parse_window
+from streamaudit.config import loader
+from streamaudit.config.settings import Settings
+from streamaudit.config.units import memory, seconds
+from streamaudit.errors import InputError, StreamauditError, UsageError
+from streamaudit.report.frames import Frame, Result
+from streamaudit.report.model import Report
+from streamaudit.report.redact import alias, redacted
+from streamaudit.store.lookups import apply_lookups, log_unmatched, read_lookups
+from streamaudit.store.store import Store
+
+if TYPE_CHECKING:
+    from streamaudit.audits.diff.question import Ask
+    from streamaudit.audits.export.export import Exported, Target
+    from streamaudit.ingest.mapping import Mapping as FieldMapping
+    from streamaudit.ingest.pipeline import Progress
+    from streamaudit.ingest.results import FileResult
+
+__all__ = ("Filters", "Frame", "Result", "Session", "open", "read")
+
+logging.getLogger("streamaudit").addHandler(logging.NullHandler())
+_log = logging.getLogger(__name__)
+
+Audit = Callable[[Store, Scope], Report]
+_Answer = TypeVar("_Answer")
+
+
+def open(
+    db: str | PathLike[str] | None = None,
+    *,
+    config: str | PathLike[str] | None = "auto",
+    wait: str = "0s",
+    memory_limit: str = "1GB",
+) -> "Session":
+    """Open a store read-only; None is the command line's default store.
+
+    ``config`` is ``"auto"`` for the file the command line would find, a path, or None for no file. ``wait`` is how long
+    another process that writes to the store is waited for. Use the session as a context manager: while it is open, no
+    other process can write to the store. Raises InputError when there is no such store, StoreError when it is busy or
+    no store, UsageError for a configuration that cannot be used.
+    """
+    return Session(
+        find_settings(config), db=Path(db) if db is not None else None, wait_s=seconds("wait", wait),
+        memory_limit=memory("memory_limit", memory_limit),
+    ).connect()  # fmt: skip
+
+
+def read(
+    *files: str | PathLike[str],
+    map: Mapping[str, str] | None = None,
+    config: str | PathLike[str] | None = "auto",
+    memory_limit: str = "1GB",
+) -> "Session":
+    """Read exports into memory: files, globs or folders; nothing is stored.
+
+    ``map`` gives the path of a field in your exports, such as ``{"tenant": "metadata.organizationId"}``. Raises
+    InputError when a file cannot be read or none holds a good record, UsageError for an impossible path.
+    """
+    if not files:
+        raise UsageError("read takes at least one file")
+    from streamaudit.ingest.mapping import parse_mapping
+
+    settings = find_settings(config)
+    given = parse_mapping([f"{name}={path}" for name, path in (map or {}).items()])
+    return Session(
+        settings, files=tuple(fspath(file) for file in files), mapping=type(given)({**settings.fields, **given.paths}),
+        memory_limit=memory("memory_limit", memory_limit),
+    ).connect()  # fmt: skip
+
+
+def find_settings(config: str | PathLike[str] | None) -> Settings:
+    """Return the settings of a configuration file: ``"auto"`` is the command line's discovery, None no file."""
+    if config is None:
+        return Settings()
+    return loader.load(loader.find() if config == "auto" else loader.find(Path(config)))
+
+
+class Session:
+    """Questions to one store, or to files in memory, under one configuration.
+
+    Threads may share a session; their questions run one after the other. It opens with its first question, and closes
+    with its ``with`` block or ``close``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        db: Path | None = None,
+        wait_s: float = 0.0,
+        files: Sequence[str] = (),
+        mapping: "FieldMapping | None" = None,
+        memory_limit: str | None = None,
+        writable: Path | None = None,
+        progress: "Progress | None" = None,
+        on_read: "Callable[[list[FileResult]], None] | None" = None,
+    ) -> None:
+        """Prepare a session; ``open`` and ``read`` are the ways to get one.
+
+        ``writable`` is the one folder that may be written to. ``progress`` is asked for what shows how far a file is,
+        ``on_read`` is given what became of the files before a failure of one is raised.
+        """
+        self._settings, self._db, self._wait_s = settings, db, wait_s
+        self._files, self._mapping = tuple(files), mapping
+        self._memory_limit, self._writable = memory_limit, writable
+        self._progress, self._on_read = progress, on_read
+        self._lock = threading.RLock()
+        self._store: Store | None = None
+        self._open = ExitStack()
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the store; safe to call twice."""
+        with self._lock:
+            self._closed, self._store = True, None
+            self._open.close()
+
+    def connect(self) -> Self:
+        """Open the store or read the files, unless that is done."""
+        self._connected()
+        return self
+
+    def report(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
+        """Ask for the overview: waits, cancels, the cancellation tax and cost of each group, and in total."""
+        from streamaudit.audits import overview
+
+        return self._answer(overview.run, self._scope(by, top, filters), filters)
+
+    def ttft(
+        self,
+        *,
+        by: Names | None = None,
+        top: int | None = None,
+        slo: str | None = None,
+        buckets: str | None = None,
+        censored: bool = False,
+        **filters: Unpack[Filters],
+    ) -> Result:
+        """Ask for time to first token: percentiles, histogram, and what is not in them and why.
+
+        ``slo`` is a target such as ``800ms``; ``buckets`` is ``log``, ``otel`` or bounds such as ``100ms,1s``;
+        ``censored`` adds Kaplan-Meier percentiles.
+        """
+        from streamaudit.audits import ttft
+
+        slo_ms, bounds = ttft.parse_duration_ms("--slo", slo) if slo else None, ttft.parse_buckets(buckets)
+        return self._answer(
+            lambda store, scope: ttft.run(store, scope, slo_ms=slo_ms, buckets_ms=bounds, censored=censored),
+            self._scope(by, top, filters), filters,
+        )  # fmt: skip
+
+    def tax(
+        self,
+        *,
+        by: Names | None = None,
+        top: int | None = None,
+        split: bool = False,
+        top_calls: int = 0,
+        if_stopped: bool = False,
+        **filters: Unpack[Filters],
+    ) -> Result:
+        """Ask for the cancellation tax: tokens billed minus tokens rendered, exact, estimated and unknown.
+
+        ``split`` adds its parts, ``top_calls`` the worst calls, ``if_stopped`` what stopping every provider would save.
+        """
+        from streamaudit.audits import tax
+
+        return self._answer(
+            lambda store, scope: tax.run(store, scope, split=split, top_calls=top_calls, if_stopped=if_stopped),
+            self._scope(by, top, filters), filters,
+        )  # fmt: skip
+
+    def history(self, *, by: Names = "deploy", top: int | None = None, **filters: Unpack[Filters]) -> Result:
+        """Ask for the figures by deploy, day, week or month, and the points where they changed for good."""
+        from streamaudit.audits import history
+
+        return self._answer(history.run, self._scope(by, top, filters), filters)
+
+    def coverage(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
+        """Ask what the calls say and what they leave out, and what to record to get the rest."""
+        from streamaudit.audits import coverage
+        from streamaudit.ingest.sources.registry import discover
+
+        remedies = {source.name: source.remedies for source in discover().values()}
+        return self._answer(
+            lambda store, scope: coverage.run(store, scope, remedies), self._scope(by, top, filters), filters
+        )
+
+    def reconcile(self, invoice: str | PathLike[str], **filters: Unpack[Filters]) -> Result:
+        """Compare the calls' costs by month and provider with a provider's invoice, a CSV file."""
+        from streamaudit.audits import reconcile
+        from streamaudit.audits.invoice import read_invoice
+
+        billed, scope = read_invoice(Path(invoice)), self._scope(None, None, filters)
+        return self._answer(lambda store, scope: reconcile.run(store, scope, billed), scope, filters)
+
+    def diff(
+        self,
+        base: str | None = None,
+        head: str | None = None,
+        *,
+        by: Names | None = None,
+        top: int | None = None,
+        on: str | None = None,
+        base_since: Moment | None = None,
+        base_until: Moment | None = None,
+        base_store: str | PathLike[str] | None = None,
+        metric: Names | None = None,
+        stat: Names | None = None,
+        strata: Names | None = None,
+        min_effect: str | None = None,
+        skip_first: str | None = None,
+        fail_on: Names | None = None,
+        on_insufficient: str = "warn",
+        **filters: Unpack[Filters],
+    ) -> Result:
+        """Compare two deploys, windows or values of the dimension ``on``; without sides the last two deploys.
+
+        ``base_store`` is a file of ``save_baseline``, with ``head`` as the other side. ``fail_on`` makes a gate of it:
+        ``regression`` or metrics, after which the result has a verdict.
+        """
+        from streamaudit.audits.diff.baseline import load
+        from streamaudit.audits.diff.question import METRICS, listed
+        from streamaudit.audits.diff.report import gated
+        from streamaudit.audits.diff.request import request
+        from streamaudit.audits.notes import diverse_note
+
+        gate = listed("--fail-on", text_of(fail_on), ("regression", *METRICS))
+        parse_on_insufficient(on_insufficient)
+        ask = _ask(on, metric, stat, strata, min_effect, skip_first)
+        scope = self._scope(by, top, filters)
+        base_window = parse_window(
+            moment_text(base_since), moment_text(base_until), None, None, scope.tz, flag="--base-since"
+        )  # fmt: skip
+        saved = load(Path(base_store)) if base_store is not None else None
+        asked = request(ask, base, head, (scope.since, scope.until), base_window, baseline=saved)
+
+        def compare(store: Store, scope: Scope) -> Report:
+            found = asked.run(store, scope)
+            found = gated(found, gate, on_insufficient) if gate else found
+            return replace(found, notes=(*found.notes, *diverse_note(store, scope)))
+
+        return self._answer(compare, asked.shared(scope), filters)
+
+    def save_baseline(
+        self,
+        path: str | PathLike[str],
+        side: str | None = None,
+        *,
+        by: Names | None = None,
+        on: str | None = None,
+        strata: Names | None = None,
+        skip_first: str | None = None,
+        **filters: Unpack[Filters],
+    ) -> None:
+        """Write the counts of one side to a file, for ``diff(base_store=...)``. DeliveryError when that fails."""
+        from streamaudit.audits.diff.report import save_base
+        from streamaudit.audits.diff.request import request
+
+        scope = self._scope(by, None, filters)
+        ask = _ask(on, None, None, strata, None, skip_first)
+        asked = request(ask, side, None, (scope.since, scope.until), saves=True)
+        self._ask(lambda store, scope: save_base(store, scope, asked.ask, Path(path)), scope)
+
+    def check(
+        self, *, on_insufficient: str = "warn", everything: bool = True, **filters: Unpack[Filters]
+    ) -> Result:  # fmt: skip
+        """Check the thresholds of the configuration; the result has a verdict.
+
+        ``on_insufficient`` says what too little data counts as: ``pass``, ``warn`` or ``fail``. Without ``everything``
+        thresholds that pass have no rows. Raises UsageError when the configuration has no thresholds.
+        """
+        from streamaudit.audits.check import evaluate, report
+
+        parse_on_insufficient(on_insufficient)
+        checks = self._settings.checks
+        if not checks:
+            raise UsageError(
+                f"{self._settings.path or 'there is no configuration file'}: no threshold to check",
+                'add one to streamaudit.toml: [[check]] metric = "ttft_ms" expect = "p(95)<800"',
+            )
+        scope, hide = self._scope(None, None, filters), redacted_names(filters)
+        now = (filters.get("now") or datetime.now(UTC)) if filters.get("last") else None
+        before = evaluate.window_before(scope, checks, now)
+
+        def judge(store: Store, scope: Scope) -> Report:
+            found = evaluate.run(store, scope, checks, before=before, on_insufficient=on_insufficient)
+            return report.report(found, everything=everything, alias=_aliases(store, hide))
+
+        return Result(self._ask(judge, scope))
+
+    def weekly(
+        self, *, period: str = "week", by: Names | None = None, movers: int = 2, **filters: Unpack[Filters]
+    ) -> Result:  # fmt: skip
+        """Summarise the last complete day, week or month, or a window with both ends: figures, movers, thresholds.
+
+        ``by`` names up to three dimensions to look for movers in, ``movers`` how many of each are listed.
+        """
+        from streamaudit.audits.check import evaluate
+        from streamaudit.audits.weekly import report
+        from streamaudit.audits.weekly.period import chosen
+
+        tz = filters.get("tz", "UTC")
+        asked = chosen(
+            period, since=moment_text(filters.get("since")), until=moment_text(filters.get("until")),
+            last=filters.get("last"), week=filters.get("week"), tz=tz, now=filters.get("now"),
+        )  # fmt: skip
+        dimensions = report.parse_dimensions(text_of(by))
+        checks, hide = self._settings.checks, redacted_names(filters)
+
+        def summarise(store: Store, scope: Scope) -> Report:
+            checked = None
+            if checks:
+                windowed = replace(scope, by=(), since=asked.since, until=asked.until)
+                found = evaluate.run(store, windowed, checks, before=(asked.before, asked.since))
+                checked = report.Checked(found, _aliases(store, hide))
+            return report.run(store, scope, asked, movers=movers, checked=checked)
+
+        scope = replace(self._scope(None, None, filters), by=dimensions, since=None, until=None)
+        return self._answer(summarise, scope, filters)
+
+    def explain(self, call_id: str, *, source: str | None = None, redact: Names | None = None) -> Result:
+        """Explain one call, found by its id, the beginning of it, or the id of its response or trace.
+
+        Raises InputError when there is no such call, or several.
+        """
+        from streamaudit.audits.explain.report import run
+        from streamaudit.ingest.sources.registry import discover
+
+        formats, links = discover(), self._settings.links
+        reads = {name: one.reads for name, one in formats.items()}
+
+        def link(form: str, trace_id: str, found_id: str) -> str | None:
+            known = form in links and form in formats
+            return formats[form].link(links[form], trace_id, found_id) if known else None
+
+        return self._answer(
+            lambda store, scope: run(store, call_id, source, reads=reads, link=link), Scope(), {"redact": redact}
+        )
+
+    def sql(self, statement: str, *, limit: int | None = None, columnar: bool = True) -> Result:
+        """Ask in SQL: one SELECT over the tables calls, spans, loads and rejects; the table is called ``result``.
+
+        ``columnar`` fetches by Arrow, which is fast for any number of rows; without it they come as Python values and
+        pyarrow is not needed. ``limit`` keeps the first rows only. Raises UsageError for anything but a statement that
+        reads.
+        """
+        from streamaudit.audits import sql
+
+        return Result(self._ask(lambda store, scope: sql.run(store, statement, limit, columnar=columnar), Scope()))
+
+    def export(self, target: "Target", folder: Path, **filters: Unpack[Filters]) -> "Exported":
+        """Write the calls into the staging folder of a target; the session must have been given it as writable."""
+        from streamaudit.audits.export.export import write_calls
+
+        return self._ask(
+            lambda store, scope: write_calls(store, scope, target, folder), self._scope(None, None, filters)
+        )
+
+    def _scope(self, by: Names | None, top: int | None, filters: Filters) -> Scope:
+        return scope_of(by, top, filters, self._settings.groups)
+
+    def _answer(self, audit: Audit, scope: Scope, filters: Filters) -> Result:
+        hide = redacted_names(filters)
+
+        def ask(store: Store, scope: Scope) -> Report:
+            report = audit(store, scope)
+            return redacted(report, hide, store.secret()) if hide else report
+
+        return Result(self._ask(ask, scope))
+
+    def _ask(self, audit: Callable[[Store, Scope], _Answer], scope: Scope) -> _Answer:
+        """What an audit gives; a failure that only the user's own condition can cause comes out as a UsageError."""
+        with self._lock:
+            store = self._connected()
+            try:
+                return audit(store, scope)
+            except StreamauditError as error:
+                if scope.where and type(error) is StreamauditError:
+                    raise UsageError(f"--where: {scope.where!r} compares a value with another type") from None
+                raise
+
+    def _connected(self) -> Store:
+        """The store to ask, locked against network and files: the file, or one in memory filled from files."""
+        with self._lock:
+            if self._store is not None:
+                return self._store
+            if self._closed:
+                raise UsageError("the session is closed", "open a new one: streamaudit.open(...)")
+            settings = self._settings
+            lookups = read_lookups(settings.lookup_files())
+            with ExitStack() as stack:
+                if self._files:
+                    store = self._filled(stack)
+                else:
+                    path, _ = settings.store_path(self._db)
+                    _log.debug(f"store {path}")
+                    store = stack.enter_context(Store.open(
+                        path, write=False, wait_s=self._wait_s, on_wait=_log.info, memory_limit=self._memory_limit,
+                        providers=settings.provider_overrides(),
+                    ))  # fmt: skip
+                apply_lookups(store, lookups)
+                log_unmatched(store, lookups)
+                store.lock_down(self._writable)
+                self._store, self._open = store, stack.pop_all()
+            return store
+
+    def _filled(self, stack: ExitStack) -> Store:
+        """A store in memory with the calls of the files. InputError when one could not be read or none held a call."""
+        from streamaudit.ingest.mapping import Mapping as FieldMapping
+        from streamaudit.ingest.pipeline import Ingest
+        from streamaudit.ingest.readers.reader import Reader, expand
+        from streamaudit.ingest.results import Options
+
+        # The reader's folder is where large queries spill, so it outlives them.
+        reader = stack.enter_context(Reader())
+        store = stack.enter_context(Store.in_memory(
+            memory_limit=self._memory_limit, providers=self._settings.provider_overrides()
+        ))  # fmt: skip
+        job = Ingest(store, Options(self._mapping or FieldMapping(), prices=self._settings.price_file()))
+        found = expand(list(self._files))
+        results = [job.file(reader, name, self._progress, sought=sought) for name, sought in found.items()]
+        if self._on_read is not None:
+            self._on_read(results)
+        failed = [one for one in results if one.problem and not one.passed_over]
+        # Whoever has seen the results knows the reasons.
+        reasons = "; ".join(f"{one.shown}: {one.problem}" for one in failed) if self._on_read is None else ""
+        if failed:
+            message = f"{len(failed)} of {len(results)} files could not be read, so there is no report"
+            raise InputError(f"{message}: {reasons}" if reasons else message)
+        if not any(one.counts and one.counts.read > one.counts.rejected for one in results):
+            raise InputError("no file held a good record, so there is no report")
+        return store
+
+
+def parse_on_insufficient(text: str) -> str:
+    """Return what too little data counts as. UsageError for another word than ``pass``, ``warn`` or ``fail``."""
+    if text not in ("pass", "warn", "fail"):
+        raise UsageError(f"--on-insufficient {text}: pass, warn or fail")
+    return text
+
+
+def _ask(
+    on: str | None, metric: Names | None, stat: Names | None, strata: Names | None, min_effect: str | None,
+    skip_first: str | None,
+) -> "Ask":  # fmt: skip
+    """The question of a diff, its sides still open."""
+    from streamaudit.audits.diff.question import Ask, Side, parse_effect, parse_metrics, parse_stats, parse_strata
+
+    return Ask(
+        on, Side(), Side(), parse_metrics(text_of(metric)), parse_stats(text_of(stat)), parse_strata(text_of(strata)),
+        parse_effect(min_effect), seconds("--skip-first", skip_first) if skip_first else 0.0,
+    )  # fmt: skip
+
+
+def _aliases(store: Store, hide: tuple[str, ...]) -> Callable[[str, str], str] | None:
+    """How to show the values of dimensions in findings, None as they are."""
+    if not hide:
+        return None
+    key = store.secret()
+
+    def hidden(name: str, value: str) -> str:
+        # A group is called what its members may be called, so it is hidden with any of them.
+        return str(alias(name, value, key)) if name in hide or name.startswith("group:") else value
+
+    return hidden
