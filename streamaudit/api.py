@@ -146,6 +146,12 @@ class Session:
         self._connected()
         return self
 
+    def ask(
+        self, audit: Audit, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]
+    ) -> Result:
+        """Ask a question of your own: ``audit`` takes the store and the scope and returns a Report."""
+        return self._answer(audit, self._scope(by, top, filters), filters)
+
     def report(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
         """Ask for the overview: waits, cancels, the cancellation tax and cost of each group, and in total."""
         from streamaudit.audits import overview
