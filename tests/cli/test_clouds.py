@@ -13,7 +13,7 @@ STORE = "store.duckdb"
 DAYS = [f"lf/observations_v2/2026-11-{day}T00-00-00.jsonl.gz" for day in (15, 16, 17)]
 
 
-@pytest.mark.parametrize("scheme", ["gs", "az"])
+@pytest.mark.parametrize("scheme", ["gs", pytest.param("az", marks=pytest.mark.proof)])
 def test_a_bucket_is_read(scheme: str, tmp_path: Path) -> None:
     """One object, a prefix of several pages, a glob, what is new in a layout of days; an object that has not changed is
     not fetched again, one that was stored with a Content-Encoding comes whole, and what fails is said in a line."""

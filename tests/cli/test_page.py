@@ -73,10 +73,19 @@ def visit(context: BrowserContext, address: str) -> tuple[Page, list[str]]:
     return page, said
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_renders_and_asks_for_nothing(browser: Browser, pages: Path, scheme: Scheme) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "widths"),
+    [
+        ("light", (390,)),
+        pytest.param("light", (320, 768, 1024, 1440, 2560), marks=pytest.mark.proof),
+        pytest.param("dark", (390, 820, 1440), marks=pytest.mark.proof),
+    ],
+)
+def test_every_page_renders_and_asks_for_nothing(
+    browser: Browser, pages: Path, scheme: Scheme, widths: tuple[int, ...]
+) -> None:
     """No message on the console (a breach of the policy is one), no request but the file, no sideways scrolling."""
-    for width in (390, 1440) if scheme == "light" else (820,):
+    for width in widths:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         for name in REPORTS:
             page, said = visit(context, (pages / f"{name}.html").as_uri())

@@ -42,7 +42,8 @@ def _variant(head: Sequence[Record]) -> str:
 
 def _library(scope: str, span: Record) -> str | None:
     attributes = span.get("attributes")
-    keys = {str(one.get("key")) for one in attributes or () if isinstance(one, dict)} if attributes else set()
+    listed = attributes if isinstance(attributes, list) else ()
+    keys = {str(one.get("key")) for one in listed if isinstance(one, dict)}
     if any(key.startswith("openinference.") for key in keys):
         return "OpenInference"
     if "ai.operationId" in keys or str(span.get("name")).startswith("ai."):
