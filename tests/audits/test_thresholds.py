@@ -9,6 +9,7 @@ import pytest
 
 from sample_traces import Fleet, write_raw
 from streamaudit.audits.check.evaluate import Evaluation, Evaluations, run, window_before
+from streamaudit.audits.check.report import report
 from streamaudit.audits.check.thresholds import (
     AMOUNTS,
     METRICS,
@@ -262,6 +263,32 @@ def test_too_little_data_is_what_was_asked_for(filled: Store, on_insufficient: s
     found = held_against(filled, check, on_insufficient=on_insufficient)
     assert (only(found).verdict, found.verdict) == (verdict, whole)
     assert only(found).reason == f"n={total(filled, 'report')['calls']:,} < 1,000,000"
+
+
+def test_every_evaluation_is_a_finding_of_its_row(filled: Store) -> None:
+    """Fail, warn, skip, held and pass are severity and status to a renderer; a hidden value is hidden there too."""
+    hold = {"reason": "ticket 812", "until": date(2099, 1, 1)}
+    found = held_against(
+        filled,
+        {"metric": "calls", "expect": "<1", "by": "tenant"},
+        {"metric": "tax_tokens", "expect": "<0", "severity": "warn"},
+        {"metric": "calls", "expect": "<1", "hold": hold},
+        {"metric": "ttft_ms", "expect": "p(50)<1", "min_n": 10**9},
+        {"metric": "calls", "expect": ">0"},
+    )
+    (table,) = report(found, everything=True, alias=lambda name, value: "hidden").tables
+    kinds = {
+        "fail": ("critical", "open"), "warn": ("warning", "open"), "held": ("critical", "accepted"),
+        "skip": ("critical", "undecided"), "pass": ("critical", "passed"),
+    }  # fmt: skip
+    assert {one.verdict for one in found.rows} == set(kinds)
+    for index, record in enumerate(table.records()):
+        finding = table.findings[index]
+        assert (finding.severity, finding.status) == kinds[str(record["verdict"])]
+        assert (finding.audit, finding.code) == ("check", record["verdict"])
+        assert (finding.calls, finding.evidence) == (record["n"], record["reason"] or "")
+        assert finding.group == ({"tenant": record["tenant"]} if record["by"] else {})
+        assert (finding.tokens_at_stake is not None) == (record["metric"] == "tax_tokens")
 
 
 def test_a_baseline_is_the_figure_of_the_window_before(store: Store, tmp_path: Path) -> None:

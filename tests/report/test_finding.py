@@ -76,6 +76,13 @@ def test_a_word_in_a_cell_is_no_finding() -> None:
     assert "**" not in render("markdown", report).partition("| verdict |")[2] and not post(report).failed
 
 
+def test_the_reason_of_a_row_without_a_finding_is_said() -> None:
+    """Such as why a call is in no percentile."""
+    table = Table("excluded", (Column("reason"), Column("calls", "calls")), (("not_streamed", 8),))
+    report = Report("ttft", Interval(None, None), (table,))
+    assert render("github", report) == "::notice title=ttft excluded::excluded: calls 8: not_streamed\n"
+
+
 def test_a_group_is_redacted_in_the_finding_too() -> None:
     """The values of hidden dimensions leave in no part of a report."""
     found = redacted(report_of(BURST), ("route",), "key").tables[0]

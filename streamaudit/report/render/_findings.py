@@ -20,7 +20,7 @@ class Line(NamedTuple):
     subject: str
     finding: Finding | None
     evidence: str
-    """The finding's, on one line without anything a terminal obeys."""
+    """The finding's, else the row's ``reason``: one line without anything a terminal obeys."""
     figures: list[tuple[str, str]]
     summary: str
     """The figures that a screen shows, in one line."""
@@ -44,7 +44,8 @@ def lines(report: Report) -> Iterator[Line]:
             wide = {column.name for column in table.columns if column.wide}
             summary = ", ".join(f"{name} {value}" for name, value in figures if name not in wide)
             finding = table.findings.get(index)
-            evidence = terminal(finding.evidence) if finding else ""
+            reason = finding.evidence if finding else record.get("reason")
+            evidence = terminal(reason) if isinstance(reason, str) else ""
             yield Line(table, " ".join(named) or table.name, finding, evidence, figures, summary)
 
 
