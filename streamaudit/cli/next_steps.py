@@ -10,7 +10,7 @@ from typing import Any
 
 from streamaudit.cli import console
 from streamaudit.ingest.profile.guess import guess
-from streamaudit.ingest.profile.report import candidates, nearest_format, unrecognised
+from streamaudit.ingest.profile.report import explain_unrecognised, find_nearest_format, list_candidates
 from streamaudit.ingest.profile.survey import Survey
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.sources.registry import Match, claims
@@ -28,7 +28,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_]\w*")
 
 def with_reasons(report: Report, groups: Groups) -> Report:
     """The report, saying of files of no known format what they lack."""
-    reasons = dict.fromkeys(unrecognised(file) for file in groups.get(None, ()))
+    reasons = dict.fromkeys(explain_unrecognised(file) for file in groups.get(None, ()))
     return replace(report, notes=(*reasons, *report.notes))
 
 
@@ -64,7 +64,7 @@ def _maps(survey: Survey, role: str | None, assignments: Sequence[str]) -> str:
     """What to map, as options: the best candidate for ``role``, else for every column that is worth it."""
     found = {}
     for column in (role,) if role else _WORTH:
-        best = next((one for one in candidates(survey, column) if one[2]), None)
+        best = next((one for one in list_candidates(survey, column) if one[2]), None)
         if best and best[2] and column not in survey.filled and (role or best[2].basis == "name"):
             found[column] = best[1].path
     if not found:
@@ -84,7 +84,7 @@ def _reshape(survey: Survey, role: str | None, files: Sequence[InputFile], assig
     held = {(one.container.name, one.compression) for one in files}
     if file.shown == "-" or file.container.name not in _READ_BY_JQ or len(held) > 1:
         return None
-    source, missing = nearest_format(file)
+    source, missing = find_nearest_format(file)
     found: dict[str, tuple[str, ...]] = {}
     best: dict[str, float] = {}
     for field in survey.fields:

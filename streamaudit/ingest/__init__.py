@@ -2,5 +2,5 @@
 
 In comes a path, a pipe or a URL; out go rows in the store and a tally of what became of every record. ``readers`` knows
 containers, ``sources`` knows vendors' formats, the other modules stage, deduplicate and link what both give. This is
-the only room that knows that vendors exist; it knows nothing of reports.
+the only room that knows that vendors exist; it knows no audit and prints nothing.
 """

@@ -11,12 +11,12 @@ import streamaudit
 from streamaudit.errors import InputError, UsageError
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.csv import DELIMITED
-from streamaudit.ingest.readers.gzip_check import unpacked_beside
+from streamaudit.ingest.readers.gzip_check import check_gzip_beside
 from streamaudit.ingest.readers.reader import Reader, Refused
 from streamaudit.ingest.readers.remote import is_remote
 from streamaudit.ingest.readers.surrogates import mended
 from streamaudit.ingest.results import FileResult
-from streamaudit.ingest.staging import explain, whole_records
+from streamaudit.ingest.staging import explain, select_records
 from streamaudit.store.connection import ReadFailure, reading
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
@@ -203,10 +203,10 @@ def _stage(store: Store, file: InputFile, kind: str, folder: Path) -> str | None
         return problem
     store.script(package_text("ingest", "macros.sql"))
     store.script(container.forget)
-    records, bound = whole_records(file)
+    records, bound = select_records(file)
     enveloped = container.words == "JSON"
     try:
-        with unpacked_beside(file) as intact:
+        with check_gzip_beside(file) as intact:
             with reading():
                 store.run(_READ.format(records=records), {**bound, "enveloped": enveloped})
             intact()

@@ -110,23 +110,23 @@ def can_grow(file: InputFile) -> bool:
         return False
 
 
-def whole(file: InputFile) -> Part:
-    """A file from its start, as far as its lines are finished."""
+def take_whole(file: InputFile) -> Part:
+    """Take a file from its start, as far as its lines are finished."""
     if not can_grow(file):
         return Part(file)
-    with _opened(file) as stream:
+    with _open_plain(file) as stream:
         end = _last_end(stream, file.size)
         return Part(file, 0, Mark(end, _hash_before(stream, end)), unfinished=end < file.size)
 
 
-def rest(store: Store, file: InputFile, source: str, digest: str) -> Part | None:
-    """What came to a file since it was last read under this source and digest, perhaps under another name of the same
-    folder; None when it has to be read whole."""
+def find_rest(store: Store, file: InputFile, source: str, digest: str) -> Part | None:
+    """Find what was added to a file since it was last read under this source and digest, perhaps under another name in
+    the same folder; None when it has to be read whole."""
     if not can_grow(file):
         return None
     folder = file.stored_name[: len(file.stored_name) - len(Path(file.stored_name).name)]
     asked = {"source": source, "digest": digest, "size": file.size, "path": file.stored_name, "folder": folder}
-    with _opened(file) as stream:
+    with _open_plain(file) as stream:
         for load_id, path, end, before, lines, records, fingerprint in store.query(_FOUND, asked):
             moved = path != file.stored_name
             if moved and not _same_family(path, file.stored_name):
@@ -134,7 +134,7 @@ def rest(store: Store, file: InputFile, source: str, digest: str) -> Part | None
             # Of the same size but not the same file: something in the middle may have changed.
             if end == file.size and not (moved and fingerprint == file.fingerprint):
                 continue
-            if _hash_before(stream, end) != before or not _at_line(stream, end):
+            if _hash_before(stream, end) != before or not _is_line_start(stream, end):
                 continue
             now = _last_end(stream, file.size, end)
             mark = Mark(now, _hash_before(stream, now))
@@ -142,13 +142,13 @@ def rest(store: Store, file: InputFile, source: str, digest: str) -> Part | None
     return None
 
 
-def copied(part: Part, folder: Path) -> Part:
-    """The part in a file of its own, so that what is written meanwhile changes nothing. Raises ReadFailure when the
-    file is no longer what it was."""
+def copy_part(part: Part, folder: Path) -> Part:
+    """Copy the part into a file of its own, so that writes in the meantime change nothing. Raises ReadFailure when the
+    file is no longer the one that was looked at."""
     mark = part.mark
     assert mark is not None, "only a file that grows is copied"
     target = folder / "part.json"
-    with _opened(part.file) as stream, target.open("wb") as out:
+    with _open_plain(part.file) as stream, target.open("wb") as out:
         stream.seek(part.begin)
         left = part.file.size - part.begin
         while left:
@@ -162,12 +162,12 @@ def copied(part: Part, folder: Path) -> Part:
     return replace(part, file=replace(part.file, path=target, size=part.file.size - part.begin))
 
 
-def in_place(part: Part) -> bool:
+def is_in_place(part: Part) -> bool:
     """Whether the part can be read where it stands: it is all there is."""
     return part.begin == 0
 
 
-def changed(file: InputFile) -> bool:
+def has_changed(file: InputFile) -> bool:
     """Whether a file was written to, or replaced, since it was looked at."""
     try:
         return file.path.stat().st_size != file.size
@@ -175,9 +175,9 @@ def changed(file: InputFile) -> bool:
         return True
 
 
-def placed(part: Part, original: Path, rejects: tuple[Reject, ...]) -> tuple[Part, tuple[Reject, ...]]:
-    """The rejects of a part with their lines and records in the whole file; counts what stands before it only when that
-    is needed."""
+def place_rejects(part: Part, original: Path, rejects: tuple[Reject, ...]) -> tuple[Part, tuple[Reject, ...]]:
+    """Give the rejects of a part their lines and records in the whole file; lines before the part are counted only when
+    they are needed."""
     mark = part.mark
     if mark is None or (part.begin and part.lines is None and not rejects):
         return part, rejects
@@ -185,13 +185,13 @@ def placed(part: Part, original: Path, rejects: tuple[Reject, ...]) -> tuple[Par
         return part, rejects
     lines, records = part.lines, part.records
     if lines is None or records is None:
-        lines, records = _counted(original, part.begin)
+        lines, records = _count_lines(original, part.begin)
     if part.begin:
         rejects = tuple(
             replace(reject, record=reject.record + records, line=None if reject.line is None else reject.line + lines)
             for reject in rejects
         )
-    more_lines, more_records = _counted(part.file.path, mark.end - part.begin)
+    more_lines, more_records = _count_lines(part.file.path, mark.end - part.begin)
     mark = replace(mark, lines=lines + more_lines, records=records + more_records)
     return replace(part, mark=mark), rejects
 
@@ -213,8 +213,8 @@ def settle(store: Store, part: Part, path: str) -> int | None:
     return int(first)
 
 
-def renamed(store: Store, part: Part, path: str) -> None:
-    """Remember the name that a file has now and of which nothing new is read."""
+def note_rename(store: Store, part: Part, path: str) -> None:
+    """Store the present name of a file in which nothing is new."""
     store.run(
         "UPDATE store.loads SET path = $path WHERE path <> $path AND (load_id = $id OR load_id IN "
         "(SELECT continues FROM store.loads WHERE load_id = $id))", {"path": path, "id": part.continues},
@@ -227,7 +227,7 @@ def _same_family(one: str, other: str) -> bool:
     return Path(one).parent == Path(other).parent and len({_TURN.sub(b"", name) for name in names}) == 1
 
 
-def _opened(file: InputFile) -> BinaryIO:
+def _open_plain(file: InputFile) -> BinaryIO:
     try:
         return file.path.open("rb")
     except OSError:
@@ -245,7 +245,7 @@ def _hash_before(stream: BinaryIO, end: int) -> str:
     return digest.hexdigest()
 
 
-def _at_line(stream: BinaryIO, end: int) -> bool:
+def _is_line_start(stream: BinaryIO, end: int) -> bool:
     """Whether a new line begins at a byte, or the line before ends there."""
     stream.seek(end - 1)
     last, following = stream.read(1), stream.read(1)
@@ -267,7 +267,7 @@ def _last_end(stream: BinaryIO, size: int, begin: int = 0) -> int:
     return size if is_object(last) else size - len(last)
 
 
-def _counted(path: Path, end: int) -> tuple[int, int]:
+def _count_lines(path: Path, end: int) -> tuple[int, int]:
     """Line feeds, and lines that are not blank, in the first ``end`` bytes of a file."""
     feeds, records = 0, 0
     for line in _lines(path, end):

@@ -3,11 +3,10 @@
 Runs inside a load's transaction, while the staged file is still there.
 """
 
-from typing import Any
-
 from streamaudit.ingest.mapping import KEYED
 from streamaudit.store.store import Store
 
+# Ranks stand in the order of KEYED.
 _BEST_RANKS = """
 SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
 FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
@@ -63,7 +62,6 @@ SELECT
     count(*) FILTER (delivered_tokens_rank > getvariable('rank_delivered_tokens'))
 FROM scratch.staged WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 """
-_ORDER = ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
 # A call that got its value from an enclosing step after all has lost nothing.
 _LEFT_EMPTY = """
 SELECT count(*) FROM store.calls
@@ -79,14 +77,9 @@ Forgotten = dict[str, tuple[list[int], int]]
 """By column the loads whose values were forgotten, and how many calls had one."""
 
 
-def best_ranks(store: Store) -> dict[str, int | None]:
+def find_best_ranks(store: Store) -> dict[str, int | None]:
     """Per keyed column, the rank of the best candidate key that occurs in the staged file; None when none does."""
-    return dict(zip(KEYED, _reordered(store.one(_BEST_RANKS)), strict=True))
-
-
-def _reordered(row: tuple[Any, ...]) -> tuple[int | None, ...]:
-    by_name = dict(zip(("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens"), row, strict=True))
-    return tuple(by_name[column] for column in KEYED)
+    return dict(zip(KEYED, store.one(_BEST_RANKS), strict=True))
 
 
 def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int | None], Forgotten]:
@@ -111,10 +104,10 @@ def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int |
     return chosen, lost
 
 
-def left_empty(store: Store, forgotten: Forgotten) -> dict[str, int]:
+def count_left_empty(store: Store, forgotten: Forgotten) -> dict[str, int]:
     """By keyed column, the calls that have a value only under a key that is not the source's chosen one: those of the
     staged file, and those of earlier loads that were forgotten for the sake of a better key in this one."""
-    passed_over = dict(zip(_ORDER, store.one(_PASSED_OVER), strict=True))
+    passed_over = dict(zip(KEYED, store.one(_PASSED_OVER), strict=True))
     counts: dict[str, int] = {}
     for column in KEYED:
         here = store.one(_LEFT_EMPTY.replace("COLUMN", column))[0] if passed_over[column] else 0

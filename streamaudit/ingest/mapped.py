@@ -57,7 +57,6 @@ SELECT * REPLACE (
 """
 
 
-
 def normalised(source: Source, mapping: Mapping) -> str:
     """A source's SQL under a mapping, without the ``record``."""
     sql = source.sql

@@ -13,22 +13,38 @@ from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError
-from streamaudit.ingest.incremental import Part, changed, copied, in_place, placed, renamed, rest, settle, whole
-from streamaudit.ingest.keys import Forgotten, best_ranks, choose_keys, left_empty
+from streamaudit.ingest.incremental import (
+    Part,
+    copy_part,
+    find_rest,
+    has_changed,
+    is_in_place,
+    note_rename,
+    place_rejects,
+    settle,
+    take_whole,
+)
+from streamaudit.ingest.keys import Forgotten, choose_keys, count_left_empty, find_best_ranks
 from streamaudit.ingest.mapping import KEYED, Mapping, near_path
 from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set_variables
-from streamaudit.ingest.privacy import refused_texts
+from streamaudit.ingest.privacy import refuse_texts
 from streamaudit.ingest.readers.container import InputFile
-from streamaudit.ingest.readers.files import start_of
-from streamaudit.ingest.readers.gzip_check import unpacked_beside
+from streamaudit.ingest.readers.files import read_start
+from streamaudit.ingest.readers.gzip_check import check_gzip_beside
 from streamaudit.ingest.readers.reader import NotRecords, Reader, Refused, Reject
-from streamaudit.ingest.readers.remote import is_remote, masked, stamp
+from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mended
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
-from streamaudit.ingest.staging import explain, find_rejects, has_unreadable, partial_parts, stage
+from streamaudit.ingest.staging import count_partial_parts, explain, find_rejects, has_unreadable, stage
 from streamaudit.ingest.traces import recompute
-from streamaudit.ingest.warnings import doubts, ends_before_start, for_diversity, shared_ends, unfilled
+from streamaudit.ingest.warnings import (
+    count_kept_for_diversity,
+    count_shared_ends,
+    doubts,
+    ends_before_start,
+    find_unfilled,
+)
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
@@ -53,7 +69,7 @@ class Ingest:
     def file(self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False) -> FileResult:
         """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``
         file was only found, so that one of no known format is passed over."""
-        shown, address = masked(shown), shown
+        shown, address = mask_address(shown), shown
         try:
             if is_remote(address) and self._is_known(shown, address):
                 return FileResult(shown, unchanged=True)
@@ -83,14 +99,14 @@ class Ingest:
                 return self._load(reader, part, source, match, progress)
         except ReadFailure as failure:
             return FileResult(shown, source, match, problem=explain(file, failure))
-        renamed(self._store, part, file.stored_name)
+        note_rename(self._store, part, file.stored_name)
         return FileResult(shown, source, match, unchanged=True, unfinished=part.unfinished)
 
     def _part(self, file: InputFile, source: Source) -> Part:
         """What of a file is to be read. A call without an id of its own is known by its place in the whole file."""
         if self._options.force or source.id_field is None:
-            return whole(file)
-        return rest(self._store, file, self._name(source), self._digest(source)) or whole(file)
+            return take_whole(file)
+        return find_rest(self._store, file, self._name(source), self._digest(source)) or take_whole(file)
 
     def _claim(self, file: InputFile) -> tuple[Source, Match]:
         found = claims(file.head, self._options.mapping)
@@ -100,7 +116,7 @@ class Ingest:
                 raise InputError(verdict.what, verdict.instead)
             return source, verdict
         if not found:
-            if not file.head and start_of(file.path, file.compression, 4096).lstrip()[:1] == b"[":
+            if not file.head and read_start(file.path, file.compression, 4096).lstrip()[:1] == b"[":
                 raise InputError("a list of lists, not of records", "jq -c '.[][]' FILE > FILE.jsonl, and read that")
             # A key of an unknown file may itself be content; only what looks like a field's name is repeated.
             keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
@@ -124,7 +140,7 @@ class Ingest:
 
     def _is_known(self, path: str, address: str) -> bool:
         """Whether an object of a bucket was read as it is, under the present mapping: then it is not fetched again."""
-        fingerprint = None if self._options.force else stamp(address)
+        fingerprint = None if self._options.force else read_stamp(address)
         if fingerprint is None:
             return False
         found = self._store.query(
@@ -151,15 +167,19 @@ class Ingest:
         with scratch(store, reader.folder):
             with store.released():
                 part, rejects = self._parse(reader, part, source, progress)
-                partial = partial_parts(store, part.file)
-                texts = refused_texts(store, self._options.mapping, source.implied)
+                partial = count_partial_parts(store, part.file)
+                texts = refuse_texts(store, self._options.mapping, source.implied)
                 if texts:
                     return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
                 too_many = self._too_many(len(rejects) - part.unfinished)
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
                 doubtful = doubts(store)
-                diverse, same_end, skewed = for_diversity(store), shared_ends(store), ends_before_start(store)
+                diverse, same_end, skewed = (
+                    count_kept_for_diversity(store),
+                    count_shared_ends(store),
+                    ends_before_start(store),
+                )
                 look_up_prices(store, UNPRICED, self._options.prices)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
@@ -167,7 +187,7 @@ class Ingest:
                 counts, load_id, keys, emptied = self._merge(part, source, variant, rejects)
             paths = self._options.mapping.paths
             absent = {
-                column: near_path(paths[column][0], file.head) for column in unfilled(store, self._options.mapping)
+                column: near_path(paths[column][0], file.head) for column in find_unfilled(store, self._options.mapping)
             }
         return FileResult(
             file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
@@ -180,13 +200,13 @@ class Ingest:
     ) -> tuple[Part, tuple[Reject, ...]]:
         """Parse a part into the scratch database; where it is being written to, from a copy."""
         original = part.file
-        if not in_place(part):
-            part = copied(part, reader.folder)
+        if not is_in_place(part):
+            part = copy_part(part, reader.folder)
         file, rejects = self._staged(part.file, source, reader.folder, progress)
-        if part.mark and in_place(part) and changed(original):
-            part = copied(part, reader.folder)
+        if part.mark and is_in_place(part) and has_changed(original):
+            part = copy_part(part, reader.folder)
             file, rejects = self._staged(part.file, source, reader.folder, progress)
-        return placed(replace(part, file=file), original.path, rejects)
+        return place_rejects(replace(part, file=file), original.path, rejects)
 
     def _staged(
         self, file: InputFile, source: Source, folder: Path, progress: Progress | None
@@ -196,7 +216,7 @@ class Ingest:
         store, mapping, salt = self._store, self._mapping(source), self._salt
         with store.progress(progress(file) if progress else None):
             try:
-                with unpacked_beside(file) as intact:
+                with check_gzip_beside(file) as intact:
                     stage(store, file, source, mapping, salt)
                     intact()
                 copy = mended(file, folder) if has_unreadable(store) else None
@@ -243,7 +263,7 @@ class Ingest:
         keys, forgotten = self._settle_keys(source, load_id)
         counts = merge(store, source.id_names)
         recompute(store, source.nested_rule, keys.get("route") == "ancestor")
-        emptied = left_empty(store, forgotten)
+        emptied = count_left_empty(store, forgotten)
         rate = self._options.sample_rate
         if rate is None:
             rate = store.one("SELECT min(sample_rate) FROM scratch.staged WHERE sample_rate > 0")[0]
@@ -270,7 +290,7 @@ class Ingest:
         of earlier loads had from another."""
         store = self._store
         name, digest = self._name(source), self._digest(source)
-        for column, rank in best_ranks(store).items():
+        for column, rank in find_best_ranks(store).items():
             if rank is not None:
                 key = source.key_name(column, rank, self._mapping(source))
                 store.run(

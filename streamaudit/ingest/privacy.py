@@ -67,9 +67,11 @@ def is_private(names: tuple[str, ...], *, text: bool) -> bool:
     return bool(_SECRET.search(name)) or (text and bool(_SECRET_TEXT.search(name) or _PROSE & set(said[-1:])))
 
 
-def refused_texts(store: Store, mapping: Mapping, implied: Mapping) -> tuple[str, str] | None:
-    """Why the mapping may not be used with the staged file, and what to do; None when it may. The few texts that are
-    among its values then are gone from the staged file, and all of those that an implied path brought."""
+def refuse_texts(store: Store, mapping: Mapping, implied: Mapping) -> tuple[str, str] | None:
+    """Return why the mapping may not be used with the staged file, and what to do; None when it may.
+
+    The few texts among its values are then gone from the staged file, and all texts that an implied path brought.
+    """
     for column in _GUARDED:
         if column not in mapping.paths and column not in implied.paths:
             continue

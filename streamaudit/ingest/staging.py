@@ -108,7 +108,7 @@ def has_unreadable(store: Store) -> bool:
     return bool(store.one("SELECT count(*) FROM scratch.staged WHERE reason = 'unreadable'")[0])
 
 
-def partial_parts(store: Store, file: InputFile) -> int:
+def count_partial_parts(store: Store, file: InputFile) -> int:
     """How many parts of the file say that they are not whole."""
     if not file.container.partial:
         return 0
@@ -151,7 +151,7 @@ def _is_numbered(file: InputFile) -> bool:
     return not file.container.numbered or size <= _NUMBERED_BYTES
 
 
-def whole_records(file: InputFile) -> tuple[str, dict[str, Any]]:
+def select_records(file: InputFile) -> tuple[str, dict[str, Any]]:
     """A SELECT whose column ``record`` is every record of a file as it stands (NULL for what is no JSON), and what it
     binds."""
     return _WHOLE.format(read=file.container.read), {**_places(file), "every": True, "wanted": [""]}

@@ -48,19 +48,19 @@ WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND (duration_ms < 0 OR en
 _HAS_PARENTS = "SELECT count(parent_id) FROM scratch.staged"
 
 
-def for_diversity(store: Store) -> int:
+def count_kept_for_diversity(store: Store) -> int:
     """How many staged calls were kept because they are rare, and are no sample of the traffic."""
     return int(store.one(_DIVERSE)[0])
 
 
-def shared_ends(store: Store) -> int:
+def count_shared_ends(store: Store) -> int:
     """How many traces have steps beside each other that began apart and all ended within one microsecond, as an
     exporter writes that stamps whole batches (Mastra, mastra-ai/mastra#14474); 0 unless most traces of three spans and
     more are such."""
     return int(store.one(_SHARED)[0]) if store.one(_HAS_PARENTS)[0] else 0
 
 
-def unfilled(store: Store, mapping: Mapping) -> frozenset[str]:
+def find_unfilled(store: Store, mapping: Mapping) -> frozenset[str]:
     """The mapped columns for which no record of the staged file has the user's path."""
     return frozenset(column for column in mapping.paths if column != "call_id" and not _is_there(store, column))
 

@@ -19,7 +19,6 @@ from streamaudit.store.store import Store
 NUMERATOR, DENOMINATOR = 101, 100
 """The ratio of two neighbouring edges."""
 LAST_EDGE_US = 7 * 24 * 3600 * 1_000_000
-UNDERFLOW = 0
 
 
 @cache

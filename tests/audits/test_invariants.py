@@ -153,9 +153,7 @@ RECORDS = given(
 )  # fmt: skip
 
 
-def check_sums(
-    records: list[Record], audited: str, top: int | None, bad: list[tuple[int, str]]
-) -> None:
+def check_sums(records: list[Record], audited: str, top: int | None, bad: list[tuple[int, str]]) -> None:
     """The equation holds, every malformed line is rejected under its true number, and all totals add up."""
     lines: list[object] = [*records]
     for place, text in bad:

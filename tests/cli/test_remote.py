@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from streamaudit.ingest.readers.remote import masked
+from streamaudit.ingest.readers.remote import mask_address
 from tests.cli.running import Cli, equation, stored_calls
 from tests.cli.traffic import as_lines, calls
 
@@ -146,12 +146,12 @@ def test_a_signed_address_is_read_and_its_signature_nowhere(cli: Cli, web: str) 
 )  # fmt: skip
 def test_of_an_address_no_secret_is_shown(address: str, shown: str) -> None:
     """What stands before an @; when in doubt more is hidden. A path is no address."""
-    assert masked(address) == shown
+    assert mask_address(address) == shown
 
 
 def test_addresses_that_differ_by_their_query_are_two_files(cli: Cli, web: str) -> None:
     """Of the same size, too; and a web file without an ETag is read again unless its content is the same."""
-    assert masked(f"{web}/a?id=1") != masked(f"{web}/a?id=2") and "id=" not in masked(f"{web}/a?id=1")
+    assert mask_address(f"{web}/a?id=1") != mask_address(f"{web}/a?id=2") and "id=" not in mask_address(f"{web}/a?id=1")
     assert cli.run("ingest", f"{web}/calls.jsonl?id=1", "--db", STORE).code == 0
     done = cli.run("ingest", f"{web}/calls.jsonl?id=2", "--db", STORE)
     assert equation(done.err)["repeated"] == 3

@@ -110,12 +110,23 @@ def test_a_path_that_no_record_has_names_the_one_that_was_meant(path: str, meant
 
 START = "2026-11-16T08:00:00"
 OF_A_KIND: dict[str, object] = {
-    "count": 12, "money": 0.25, "duration": 1500.0, "instant": f"{START}Z", "flag": True, "numbers": [5.0, 7.0],
+    "count": 12,
+    "money": 0.25,
+    "duration": 1500.0,
+    "instant": f"{START}Z",
+    "flag": True,
+    "numbers": [5.0, 7.0],
     "counts": [1, 2],
 }
 VALUES: dict[str, object] = {
-    "end_time": "2026-11-16T08:00:02Z", "finish_reason": "stop", "error_type": "RateLimitError", "outcome": "cancelled",
-    "cancelled_by": "user", "usage_basis": "partial", "input_hash": "the same prompt", "attempt_number": 2,
+    "end_time": "2026-11-16T08:00:02Z",
+    "finish_reason": "stop",
+    "error_type": "RateLimitError",
+    "outcome": "cancelled",
+    "cancelled_by": "user",
+    "usage_basis": "partial",
+    "input_hash": "the same prompt",
+    "attempt_number": 2,
 }
 STORED_AS = {"start_time": datetime(2026, 11, 16, 8), "end_time": datetime(2026, 11, 16, 8, 0, 2),
              "source_updated_at": datetime(2026, 11, 16, 8)}  # fmt: skip
@@ -146,9 +157,7 @@ def test_every_format_is_tried() -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_column_can_be_mapped_in_every_format(form: str, tmp_path: Path) -> None:
     """None of the columns that --map takes is silently left alone."""
-    values = {
-        column: VALUES.get(column, OF_A_KIND.get(kind, f"my-{column}")) for column, kind in KINDS.items()
-    }
+    values = {column: VALUES.get(column, OF_A_KIND.get(kind, f"my-{column}")) for column, kind in KINDS.items()}
     path = write_lines(tmp_path / "calls.jsonl", [FORMATS[form](values)])
     if form == "llmperf":
         path = tmp_path / "calls.json"

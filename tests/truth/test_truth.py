@@ -177,9 +177,7 @@ def _width(ends: Ends) -> float:
     return _limit(ends[1]) - ends[0]
 
 
-def test_the_error_of_every_estimate_is_known(
-    world: list[Call], early: list[Call], figures: dict[str, Record]
-) -> None:
+def test_the_error_of_every_estimate_is_known(world: list[Call], early: list[Call], figures: dict[str, Record]) -> None:
     """By rule, in tokens and as a share of what was billed. What counts as rendered because it was delivered can only
     make the tax too small."""
     errors: dict[str, list[tuple[int, Call]]] = defaultdict(list)

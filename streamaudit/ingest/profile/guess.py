@@ -138,8 +138,8 @@ def guess(facts: Facts) -> Guess | None:
     return max(found, key=lambda one: (one.score, -ORDER.index(one.role)), default=None)
 
 
-def candidate(role: str, facts: Facts) -> Guess | None:
-    """How likely a field fills one role: by its name, else by values that look like names of groups of calls."""
+def rate_candidate(role: str, facts: Facts) -> Guess | None:
+    """Rate how likely a field fills one role: by its name, else by values that look like names of groups of calls."""
     score = _score(role, facts)
     if score >= _ENOUGH:
         return Guess(role, score, "name")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from streamaudit.ingest.mapping import can_fill
-from streamaudit.ingest.profile.guess import ORDER, Guess, candidate, guess
+from streamaudit.ingest.profile.guess import ORDER, Guess, guess, rate_candidate
 from streamaudit.ingest.profile.survey import Field, Survey
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.sources.registry import Refusal, Source, claims, discover
@@ -29,7 +29,7 @@ Named = tuple[Survey, Field, Guess | None]
 def report(surveys: Sequence[Survey], role: str | None, hidden: frozenset[str] = frozenset()) -> Report:
     """The fields of every survey, or with ``role`` the candidates for it, the best first. ``hidden`` are columns whose
     values no example may show."""
-    rows = [named for survey in surveys for named in (candidates(survey, role) if role else listed(survey))]
+    rows = [named for survey in surveys for named in (list_candidates(survey, role) if role else list_fields(survey))]
     by = ("format", "path") if len(surveys) > 1 else ("path",)
     columns: tuple[Column, ...] = (_FORMAT, *COLUMNS) if len(surveys) > 1 else COLUMNS
     columns = tuple(replace(one, wide=False) if role and one.name == "guess_basis" else one for one in columns)
@@ -47,7 +47,7 @@ def report(surveys: Sequence[Survey], role: str | None, hidden: frozenset[str] =
     return Report("fields", NO_WINDOW, (table,), filters=filters, notes=notes, headline=headline)
 
 
-def listed(survey: Survey) -> list[Named]:
+def list_fields(survey: Survey) -> list[Named]:
     """Every field with what it looks like: those with a role first, in the order of the roles, then by path."""
     rows = [(survey, field, None if field.fills else _likely(field)) for field in survey.fields]
 
@@ -60,7 +60,7 @@ def listed(survey: Survey) -> list[Named]:
     return sorted(rows, key=order)
 
 
-def candidates(survey: Survey, role: str) -> list[Named]:
+def list_candidates(survey: Survey, role: str) -> list[Named]:
     """The fields that may fill a column: the one that does, then the best guesses first. Values alone are asked only
     where no name speaks for a field."""
     rows: list[Named] = []
@@ -68,7 +68,7 @@ def candidates(survey: Survey, role: str) -> list[Named]:
         if field.fills == role:
             rows.append((survey, field, None))
         elif (
-            (found := candidate(role, field.facts))
+            (found := rate_candidate(role, field.facts))
             and (not field.fills or found.basis == "name")
             and can_fill(role, field.path)
         ):
@@ -113,7 +113,7 @@ def _notes(survey: Survey) -> Iterator[Note]:
     yield from (Note(code, message, count) for code, count, message in stated if count)
 
 
-def unrecognised(file: InputFile) -> Note:
+def explain_unrecognised(file: InputFile) -> Note:
     """Why no format claims a file, and what the nearest one misses in it; from the names of our own fields only."""
     verdicts = claims(file.head)
     for _, verdict in verdicts:
@@ -121,14 +121,14 @@ def unrecognised(file: InputFile) -> Note:
             return Note("unknown_format", f"not ingested: {verdict.what}; {verdict.instead}")
     if len(verdicts) > 1:
         return Note("unknown_format", "not ingested: claimed by " + ", ".join(source.name for source, _ in verdicts))
-    source, missing = nearest_format(file)
+    source, missing = find_nearest_format(file)
     if not missing:
         return Note("unknown_format", f"not ingested: it has the field names of {source.name}, not its values")
     lacks = "; ".join(" or ".join(group[:4]) for group in missing)
     return Note("unknown_format", f"not ingested: of no known format; to be read as {source.name} it lacks {lacks}")
 
 
-def nearest_format(file: InputFile) -> tuple[Source, list[tuple[str, ...]]]:
+def find_nearest_format(file: InputFile) -> tuple[Source, list[tuple[str, ...]]]:
     """The format that most of a file's records come closest to, raw when none does, and the fields it misses."""
     keys = {key for record in file.head for key in record} | {
         f"{key}.{inner}"

@@ -15,11 +15,11 @@ from streamaudit.errors import InputError, UsageError
 from streamaudit.ingest.mapping import Mapping, parse_mapping
 from streamaudit.ingest.privacy import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 from streamaudit.ingest.profile.guess import Facts, guess
-from streamaudit.ingest.profile.usage import Spot, judge, uses
+from streamaudit.ingest.profile.usage import Spot, find_uses, judge
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.surrogates import mended
 from streamaudit.ingest.sources.registry import Source
-from streamaudit.ingest.staging import explain, longest_object, whole_records
+from streamaudit.ingest.staging import explain, longest_object, select_records
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
@@ -180,7 +180,7 @@ def survey(
     places = _find(store)
     content = places.content | {name for file in files for record in file.head for name in TOP_CONTENT & record.keys()}
     fields, spots = _facts(store, places, records)
-    used = uses(store, source, mapping, spots)
+    used = find_uses(store, source, mapping, spots)
     fields = [_filling(one, used.columns.get(one.path)) for one in fields]
     return Survey(
         source, records, complete, tuple(fields), used.filled, len(content), places.unnamed, places.rare,
@@ -199,7 +199,7 @@ def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
     removed = dict.fromkeys(sorted(TOP_CONTENT))
     complete = True
     for file in files:
-        read, bound = whole_records(file)
+        read, bound = select_records(file)
         before = store.one("SELECT count(*) FROM sampled_records")[0]
         bound |= {
             "before": before, "kept": KEPT, "most": share + 1, "without": json.dumps(removed),
@@ -220,7 +220,7 @@ def _read_mended(store: Store, file: InputFile, bound: dict[str, Any]) -> bool:
         copy = mended(file, Path(folder))
         if copy is None:
             return False
-        read, places = whole_records(copy)
+        read, places = select_records(copy)
         _read(store, copy, _SAMPLE.format(read=read), {**bound, **places})
         return True
 

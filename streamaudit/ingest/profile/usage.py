@@ -38,7 +38,6 @@ _CHOSEN = """
 SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
 FROM judged_records WHERE kind <> 'other'
 """
-_CHOSEN_ORDER = ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
 _WANTED = "SELECT no, bare FROM sampled_records WHERE list_contains($numbers, no)"
 _TRIED = """
 WITH records AS ({records})
@@ -86,11 +85,11 @@ def judge(store: Store, source: Source | None, mapping: Mapping) -> None:
     store.run(_JUDGE.format(records=records, normalised=normalised(source, mapping)), _bound(source, mapping))
 
 
-def uses(store: Store, source: Source | None, mapping: Mapping, spots: dict[str, Spot]) -> Uses:
-    """What every path of ``spots`` fills."""
+def find_uses(store: Store, source: Source | None, mapping: Mapping, spots: dict[str, Spot]) -> Uses:
+    """Find the column that every path of ``spots`` fills."""
     if source is None:
         return Uses()
-    chosen = dict(zip(_CHOSEN_ORDER, store.one(_CHOSEN), strict=True))
+    chosen = dict(zip(KEYED, store.one(_CHOSEN), strict=True))
     found: dict[str, set[str]] = {}
     paths = list(spots)
     for start in range(0, len(paths), _AT_ONCE):

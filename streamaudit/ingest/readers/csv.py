@@ -12,7 +12,7 @@ from typing import Any
 
 from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.files import MAX_OBJECT_BYTES, open_binary
-from streamaudit.ingest.readers.sniff import HEAD_RECORDS, opened
+from streamaudit.ingest.readers.sniff import HEAD_RECORDS, open_cells
 
 _CHUNK = 1 << 20
 _DELIMITERS = ",\t;|"
@@ -86,7 +86,7 @@ def _look(head: Head) -> Found | None:
         names = _names(next(rows))
         for cells in rows:
             if len(cells) == len(names) and len(records) < HEAD_RECORDS:
-                records.append(opened({name: cell or None for name, cell in zip(names, cells, strict=True)}))
+                records.append(open_cells({name: cell or None for name, cell in zip(names, cells, strict=True)}))
     except csv.Error:
         pass  # A cell longer than the module reads; what came before it tells.
     no_rows = head.complete and "\n" not in head.text.strip() and all(map(_PLAIN_NAME.fullmatch, names))

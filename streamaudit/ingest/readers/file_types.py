@@ -1,8 +1,8 @@
-"""What a file is that holds no records, in words for its owner."""
+"""Name the type of a file that holds no records."""
 
 
-def sign_of(head: bytes) -> str | None:
-    """What the first bytes of a file say that it is; None when they say nothing."""
+def describe_file(head: bytes) -> str | None:
+    """Return what a file is by its first bytes, in words for its owner; None when they do not say."""
     start = head.lstrip()[:512].lower()
     if head[:2] == b"\x00\x00" and (head[4:8] == b"\x28\xb5\x2f\xfd" or head[4:5] == b"\x0a"):
         return (

@@ -36,7 +36,7 @@ def open_binary(path: Path, compression: Compression) -> BinaryIO:
     return path.open("rb")
 
 
-def start_of(path: Path, compression: Compression, size: int) -> bytes:
+def read_start(path: Path, compression: Compression, size: int) -> bytes:
     try:
         with open_binary(path, compression) as stream:
             return stream.read(size)
@@ -48,8 +48,8 @@ def start_of(path: Path, compression: Compression, size: int) -> bytes:
         raise Refused("damaged compressed file: copy or download it again") from None
 
 
-def compression_of(path: Path) -> Compression:
-    """How a file is packed, by its first bytes. InputError when it may not be read."""
+def detect_compression(path: Path) -> Compression:
+    """Tell how a file is packed by its first bytes. InputError when it may not be read."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)
@@ -62,7 +62,7 @@ def compression_of(path: Path) -> Compression:
     return "none"
 
 
-def zstd_complete(path: Path) -> bool:
+def is_zstd_complete(path: Path) -> bool:
     """Whether every frame of a zst file is there to its end; walks the block headers and decompresses nothing."""
     size, position = path.stat().st_size, 0
     with path.open("rb") as file:
@@ -90,8 +90,9 @@ def zstd_complete(path: Path) -> bool:
     return position == size
 
 
-def fingerprint_of(path: Path) -> tuple[int, str]:
-    """Size in bytes, and size, modification time and a hash of head and tail: equal means unchanged."""
+def take_fingerprint(path: Path) -> tuple[int, str]:
+    """Return a file's size in bytes, and a text of size, modification time and a hash of head and tail: the same text
+    means an unchanged file."""
     try:
         stat = path.stat()
         digest = hashlib.blake2b(digest_size=16)

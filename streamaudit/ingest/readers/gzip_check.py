@@ -17,7 +17,7 @@ _WITH_HEADER = 31  # zlib's word for gzip, whose checksum and length it then com
 
 
 @contextmanager
-def unpacked_beside(file: InputFile) -> Iterator[Callable[[], None]]:
+def check_gzip_beside(file: InputFile) -> Iterator[Callable[[], None]]:
     """While the block works, unpack the file if it is gz. What the block gets waits for the end of that, and raises
     ReadFailure when a checksum or a length is not that of the data."""
     if file.compression != "gzip":
@@ -27,7 +27,7 @@ def unpacked_beside(file: InputFile) -> Iterator[Callable[[], None]]:
     faults: list[str] = []
 
     def run() -> None:
-        faults.extend(gzip_fault(file.path, stop.is_set))
+        faults.extend(find_gzip_fault(file.path, stop.is_set))
         done.set()
 
     def wait() -> None:
@@ -43,7 +43,7 @@ def unpacked_beside(file: InputFile) -> Iterator[Callable[[], None]]:
         stop.set()
 
 
-def gzip_fault(path: Path, stopped: Callable[[], bool] = lambda: False) -> list[str]:
+def find_gzip_fault(path: Path, stopped: Callable[[], bool] = lambda: False) -> list[str]:
     """The kind of ReadFailure of a gz file that is not whole; empty for one that is, or once it was stopped."""
     try:
         with path.open("rb") as file:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from streamaudit.errors import StreamauditError
 from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.files import Refused
-from streamaudit.ingest.readers.sniff import HEAD_RECORDS, opened
+from streamaudit.ingest.readers.sniff import HEAD_RECORDS, open_cells
 from streamaudit.store.connection import Database, ReadFailure, reading
 
 # Some writers leave text without saying that it is.
@@ -33,7 +33,7 @@ def _look(head: Head) -> Found | None:
             rows = database.query(_HEAD, {"files": [str(head.path)], "most": HEAD_RECORDS})
     except (StreamauditError, ReadFailure):
         raise Refused("a damaged or incomplete Parquet file: copy or download it again") from None
-    return Found(tuple(opened(json.loads(text)) for (text,) in rows))
+    return Found(tuple(open_cells(json.loads(text)) for (text,) in rows))
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:

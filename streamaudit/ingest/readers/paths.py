@@ -28,9 +28,11 @@ def _expand_one(text: str) -> list[str]:
     if text == "-":
         return ["-"]
     if remote.is_remote(text):
-        names = [name for name in remote.listed(text) if name == text or _is_record_name(Path(name), Path(text))]
+        names = [name for name in remote.list_objects(text) if name == text or _is_record_name(Path(name), Path(text))]
         if not names:
-            raise InputError(f"no file of records ({', '.join(SUFFIXES)}; plain, .gz or .zst) at {remote.masked(text)}")
+            raise InputError(
+                f"no file of records ({', '.join(SUFFIXES)}; plain, .gz or .zst) at {remote.mask_address(text)}"
+            )
         return names
     path = Path(text)
     if path.is_dir():

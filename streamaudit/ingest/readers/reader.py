@@ -15,18 +15,18 @@ from typing import BinaryIO
 from streamaudit.ingest.readers import remote
 from streamaudit.ingest.readers.container import Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.csv import DELIMITED
-from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, sign_of
+from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, describe_file
 from streamaudit.ingest.readers.files import (
     DAMAGED,
     MAX_OBJECT_BYTES,
     Compression,
     NotRecords,
     Refused,
-    compression_of,
-    fingerprint_of,
+    detect_compression,
+    is_zstd_complete,
     open_binary,
-    start_of,
-    zstd_complete,
+    read_start,
+    take_fingerprint,
 )
 from streamaudit.ingest.readers.json_pages import PAGES, is_empty
 from streamaudit.ingest.readers.json_values import ARRAY, OBJECTS
@@ -36,7 +36,7 @@ from streamaudit.ingest.readers.paths import expand
 
 __all__ = [
     "CONTAINERS", "DAMAGED", "MAX_OBJECT_BYTES", "Compression", "Container", "NotRecords", "Reader",
-    "Refused", "Reject", "compression_of", "expand", "open_binary",
+    "Refused", "Reject", "detect_compression", "expand", "open_binary",
 ]  # fmt: skip
 
 CONTAINERS = (PARQUET, PAGES, ARRAY, OBJECTS, LINES, DELIMITED)
@@ -74,18 +74,18 @@ class Reader:
         if remote.is_remote(shown):
             path = self._new_name()
             known = remote.fetch(shown, path)
-            shown = remote.masked(shown)
+            shown = remote.mask_address(shown)
         else:
             path = self._in_reach(shown)
-        size, fingerprint = fingerprint_of(path)
+        size, fingerprint = take_fingerprint(path)
         fingerprint = known or fingerprint
         if size == 0:
             raise Refused("empty file")
-        compression = compression_of(path)
-        if compression == "zstd" and not zstd_complete(path):
+        compression = detect_compression(path)
+        if compression == "zstd" and not is_zstd_complete(path):
             # DuckDB would take the part that is there for the whole.
             raise Refused("the zst stream ends early: the file is incomplete, copy or download it again")
-        start = start_of(path, compression, len(_BOM))
+        start = read_start(path, compression, len(_BOM))
         if start.startswith(_BOM):
             # DuckDB would lose the first record of a file that begins with a byte order mark.
             path, compression = self._without_bom(path, compression), "none"
@@ -133,7 +133,7 @@ class Reader:
 def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
     """The container and its first records; reads further only when the first record is longer than the head."""
     for size in (_HEAD_BYTES, MAX_OBJECT_BYTES + _HEAD_BYTES):
-        data = start_of(path, compression, size)
+        data = read_start(path, compression, size)
         text = data.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
         if not text:
             raise Refused("empty file")
@@ -151,7 +151,7 @@ def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
 def _container(head: Head) -> tuple[Container, Found]:
     is_json = head.text[0] in "{["
     if not is_json and not head.data.startswith(b"PAR1") and (b"\x00" in head.data[:4096] or not head.lines):
-        sign = sign_of(head.data)
+        sign = describe_file(head.data)
         if sign:
             raise NotRecords(sign)
     for container in CONTAINERS:

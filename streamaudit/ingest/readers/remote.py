@@ -49,7 +49,7 @@ def is_remote(text: str) -> bool:
     return bool(_ADDRESS.fullmatch(text))
 
 
-def masked(text: str) -> str:
+def mask_address(text: str) -> str:
     """An address as it may be shown and stored; any other text as it is. What stands behind a ``?`` becomes a short
     hash, since it may say which of several files is meant."""
     if not is_remote(text):
@@ -64,12 +64,12 @@ def masked(text: str) -> str:
     return f"{scheme}://{place}{hashed}"
 
 
-def listed(address: str) -> list[str]:
+def list_objects(address: str) -> list[str]:
     """The addresses that one stands for: itself, what matches a glob, or every object below a prefix. Raises InputError
     when there is nothing, UsageError without the extra."""
     if address.lower().startswith(_WEB):
         return [address]  # a web server lists nothing
-    with _spoken_for(address):
+    with _translate_failures(address):
         system, place = _system(address)
         single = None if place.endswith("/") else _object(system, place)
         if single:
@@ -79,10 +79,12 @@ def listed(address: str) -> list[str]:
             objects = system.glob(place, detail=True)
         else:
             objects = system.find(place.rstrip("/") + "/", detail=True)
-        found = {_beside(address, name): facts for name, facts in sorted(objects.items()) if facts["type"] == "file"}
+        found = {
+            _address_of(address, name): facts for name, facts in sorted(objects.items()) if facts["type"] == "file"
+        }
         _told.update((name, _stamp_of(facts)) for name, facts in found.items())
     if not found:
-        raise InputError(f"nothing is at {masked(address)}")
+        raise InputError(f"nothing is at {mask_address(address)}")
     return list(found)
 
 
@@ -90,7 +92,7 @@ _told: dict[str, str | None] = {}
 """The stamps of a listing, so that of ten thousand objects that have not changed none is asked for again."""
 
 
-def stamp(address: str) -> str | None:
+def read_stamp(address: str) -> str | None:
     """What tells one version of an object from another: its ETag or the time of its last change, and its size; as it
     was listed, if it was. None where a server says neither of the former."""
     return _told[address] if address in _told else _stamp_of(_facts(address))
@@ -102,10 +104,10 @@ def fetch(address: str, target: Path) -> str | None:
     packed = facts.get("contentEncoding") or (facts.get("content_settings") or {}).get("content_encoding")
     if packed and (facts.get("size") or 0) > _MAX_UNPACKED_BYTES:
         raise InputError(
-            f"{masked(address)} is stored with a Content-Encoding and larger than 32 MB: it would come damaged",
+            f"{mask_address(address)} is stored with a Content-Encoding and larger than 32 MB: it would come damaged",
             "copy it with the service's own tool, and read the copy",
         )
-    with _spoken_for(address):
+    with _translate_failures(address):
         system, place = _system(address)
         if _scheme(address) in (*_GOOGLE, *_AZURE):
             # What is stored with a Content-Encoding comes unpacked, longer than its size: only this reads all of it.
@@ -114,13 +116,13 @@ def fetch(address: str, target: Path) -> str | None:
             with system.open(place, "rb") as source, target.open("wb") as out:
                 shutil.copyfileobj(source, out, 1 << 20)
     if _stamp_of(_facts(address)) != _stamp_of(facts):
-        raise InputError(f"{masked(address)} was replaced while it was fetched", "run the same command again")
+        raise InputError(f"{mask_address(address)} was replaced while it was fetched", "run the same command again")
     return _stamp_of(facts)
 
 
 def _facts(address: str) -> dict[str, Any]:
     """What the service says of an object now."""
-    with _spoken_for(address):
+    with _translate_failures(address):
         system, place = _system(address)
         facts: dict[str, Any] = system.info(place)
         return facts
@@ -143,7 +145,7 @@ def _object(system: Any, place: str) -> dict[str, Any] | None:
     return facts if facts["type"] == "file" else None
 
 
-def _beside(address: str, name: str) -> str:
+def _address_of(address: str, name: str) -> str:
     """The address of another object of the same service, written as this one is."""
     scheme, _, rest = address.partition("://")
     account = _CONTAINER.match(rest)
@@ -173,9 +175,10 @@ def _settings() -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _spoken_for(address: str) -> Iterator[None]:
-    """Whatever a service's library raises, in words that quote nothing of it; and what it would say itself, unsaid."""
-    shown = masked(address)
+def _translate_failures(address: str) -> Iterator[None]:
+    """Raise an InputError for any failure of a service's library, in words that quote none of its own, and keep the
+    library's warnings from the screen."""
+    shown = mask_address(address)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ _DECODER = json.JSONDecoder()
 
 
 class Values:
-    """JSON values in a text, by the place where they begin; of long ones only what ``skimmed`` keeps. Each is decoded
+    """JSON values in a text, by the place where they begin; of long ones only what ``skim`` keeps. Each is decoded
     once, however many ask for it: a file may be one long object."""
 
     def __init__(self, text: str) -> None:
@@ -38,7 +38,7 @@ class Values:
         for end in (line_end, len(self._text)):
             if end - position > LONG_VALUE:
                 try:
-                    return skimmed(self._text[position:end].encode()), end
+                    return skim(self._text[position:end].encode()), end
                 except (ValueError, RecursionError):
                     continue
         return None
@@ -76,7 +76,7 @@ class Values:
                 yield value
 
 
-def skimmed(value: bytes) -> Any:
+def skim(value: bytes) -> Any:
     """A JSON value; the lists of a long one have only their first elements. Raises ValueError when it is none."""
     if len(value) <= LONG_VALUE or value.lstrip()[:1] not in (b"{", b"["):
         return json.loads(value)
@@ -85,9 +85,9 @@ def skimmed(value: bytes) -> Any:
     try:
         if value.lstrip()[:1] == b"{":
             return {
-                key: skimmed(bytes(raw)) for key, raw in msgspec.json.decode(value, type=dict[str, msgspec.Raw]).items()
+                key: skim(bytes(raw)) for key, raw in msgspec.json.decode(value, type=dict[str, msgspec.Raw]).items()
             }
-        return [skimmed(bytes(raw)) for raw in msgspec.json.decode(value, type=list[msgspec.Raw])[:HEAD_RECORDS]]
+        return [skim(bytes(raw)) for raw in msgspec.json.decode(value, type=list[msgspec.Raw])[:HEAD_RECORDS]]
     except msgspec.MsgspecError as error:
         raise ValueError(str(error)) from None
 
@@ -114,12 +114,12 @@ def skip(text: str, position: int, blanks: str) -> int:
     return position
 
 
-def opened(cells: dict[str, Any]) -> dict[str, Any]:
+def open_cells(cells: dict[str, Any]) -> dict[str, Any]:
     """A row of a table as a record: a cell that holds JSON text is what it holds."""
-    return {name: _opened(cell) for name, cell in cells.items()}
+    return {name: _open_cell(cell) for name, cell in cells.items()}
 
 
-def _opened(cell: Any) -> Any:
+def _open_cell(cell: Any) -> Any:
     if isinstance(cell, str) and cell[:1] in ("{", "["):
         try:
             return json.loads(cell)

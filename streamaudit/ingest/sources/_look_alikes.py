@@ -53,7 +53,8 @@ KNOWN = (
         "jq -c '.. | objects | select((.span_attributes.type? // .type?) == \"llm\")' FILE | "
         f"streamaudit ingest - {_BRAINTRUST_MAPS}",
         lambda record: (
-            isinstance(record.get("metrics"), dict) and "start" in record["metrics"]
+            isinstance(record.get("metrics"), dict)
+            and "start" in record["metrics"]
             and ("span_attributes" in record or str(record.get("type")) in ("llm", "task", "function", "score", "tool"))
         ),
     ),

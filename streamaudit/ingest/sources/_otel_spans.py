@@ -40,7 +40,6 @@ OWN_KEYS: dict[str, tuple[str, ...]] = {
 
 assert OWN == 300, "the ranks in the SQL begin there"
 
-LAST_ROUTE = OWN + len(OWN_KEYS["route"]) - 1
 
 _SQL = """
 WITH spans AS ({spans}), told AS (

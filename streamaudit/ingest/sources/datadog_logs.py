@@ -13,7 +13,6 @@ from typing import Any
 from streamaudit.ingest.sources import raw
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
-_INNER = tuple(raw.SOURCE.fields)
 _ARCHIVED_HOUR = re.compile(r"(?:^|/)dt=(20\d\d[01]\d[0-3]\d)/hour=([01]\d|2[0-3])/")
 
 

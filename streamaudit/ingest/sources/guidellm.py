@@ -30,7 +30,9 @@ def _is_emptied(runs: object) -> bool:
         return False
     return not any(
         run.get("requests", {}).get(how)
-        for run in runs if isinstance(run.get("requests", {}), dict) for how in ("successful", "incomplete", "errored")
+        for run in runs
+        if isinstance(run.get("requests", {}), dict)
+        for how in ("successful", "incomplete", "errored")
     )
 
 

@@ -279,11 +279,13 @@ HELICONE: dict[str, Case] = {
     "a client that left": ({"response_status": 499}, {"outcome": "cancelled", "http_status": 499}),
     "a code of its own is no status": ({"response_status": -3, "completion_tokens": None}, {"http_status": None}),
     "its own code of a client that left": (
-        {"response_status": -3, **UNSPOKEN}, {"outcome": "cancelled", "cancel_evidence": "error", **UNHEARD},
+        {"response_status": -3, **UNSPOKEN},
+        {"outcome": "cancelled", "cancel_evidence": "error", **UNHEARD},
     ),
     "its own code of a client that left, as text": ({"response_status": "-3", **UNSPOKEN}, {"outcome": "cancelled"}),
     "its own code of a time-out": (
-        {"response_status": -1, "time_to_first_token": 0, **UNSPOKEN}, {"outcome": "timeout", **UNHEARD},
+        {"response_status": -1, "time_to_first_token": 0, **UNSPOKEN},
+        {"outcome": "timeout", **UNHEARD},
     ),
     "its own code of a call that is pending": (
         {"response_status": -2, "response_created_at": None, "delay_ms": None, **UNSPOKEN},
@@ -291,11 +293,17 @@ HELICONE: dict[str, Case] = {
     ),
     "zeros of a failure": ({"response_status": 500, **UNSPOKEN}, {"outcome": "error", **UNHEARD}),
     "what a client that left had been told": (
-        {"response_status": -3, "completion_tokens": 0}, {"input_tokens": 50, "output_tokens": None},
+        {"response_status": -3, "completion_tokens": 0},
+        {"input_tokens": 50, "output_tokens": None},
     ),
     "an input that leaves the cache out": (
-        {"prompt_tokens": 600, "prompt_cache_read_tokens": 500, "prompt_cache_write_tokens": 20,
-         "completion_tokens": 30, "total_tokens": 1150},
+        {
+            "prompt_tokens": 600,
+            "prompt_cache_read_tokens": 500,
+            "prompt_cache_write_tokens": 20,
+            "completion_tokens": 30,
+            "total_tokens": 1150,
+        },
         {"input_tokens": 1120, "cached_input_tokens": 500, "cache_write_tokens": 20},
     ),
     "an input that has the cache in it": (
@@ -307,13 +315,19 @@ HELICONE: dict[str, Case] = {
         {"input_tokens": 521},
     ),
     "a cache of which no total tells": (
-        {"prompt_tokens": 600, "prompt_cache_read_tokens": 500, "completion_tokens": 30, "total_tokens": None,
-         "cost": None},
+        {
+            "prompt_tokens": 600,
+            "prompt_cache_read_tokens": 500,
+            "completion_tokens": 30,
+            "total_tokens": None,
+            "cost": None,
+        },
         {"input_tokens": None, "cached_input_tokens": 500, "output_tokens": 30, "input_cost_usd": None},
     ),
     "a cost of 0 in front of the real one": ({"costUSD": 0, "cost": 0.004}, {"cost_usd": 0.004}),
     "an output cap by Gemini's name": (
-        {"request_body": {"generationConfig": {"maxOutputTokens": 9}}}, {"max_tokens": 9},
+        {"request_body": {"generationConfig": {"maxOutputTokens": 9}}},
+        {"max_tokens": 9},
     ),
     "the tier in the answer": (
         {"request_body": {"service_tier": "auto"}, "response_body": {"service_tier": "priority"}},
@@ -368,16 +382,20 @@ OPENROUTER: dict[str, Case] = {
     "finished": ({}, {"outcome": "completed", "cost_usd": 0.003, "response_id": "up-finished"}),
     "a generation of sound": ({"api_type": "tts"}, {}),
     "a fee beside the bill of one's own key": (
-        {"total_cost": 0.0005, "is_byok": True, "upstream_inference_cost": 0.01}, {"cost_usd": pytest.approx(0.0105)},
+        {"total_cost": 0.0005, "is_byok": True, "upstream_inference_cost": 0.01},
+        {"cost_usd": pytest.approx(0.0105)},
     ),
     "no fee beside the bill of one's own key": (
-        {"total_cost": 0, "usage": 0, "is_byok": True, "upstream_inference_cost": 0.01}, {"cost_usd": 0.01},
+        {"total_cost": 0, "usage": 0, "is_byok": True, "upstream_inference_cost": 0.01},
+        {"cost_usd": 0.01},
     ),
     "a fee without the bill of one's own key": (
-        {"is_byok": True, "upstream_inference_cost": None, "model": "ours/own"}, {"cost_usd": None},
+        {"is_byok": True, "upstream_inference_cost": None, "model": "ours/own"},
+        {"cost_usd": None},
     ),
     "what the host was paid is inside": (
-        {"total_cost": 0.003, "is_byok": False, "upstream_inference_cost": 0.003}, {"cost_usd": 0.003},
+        {"total_cost": 0.003, "is_byok": False, "upstream_inference_cost": 0.003},
+        {"cost_usd": 0.003},
     ),
     "the tier of a generation": ({"service_tier": "flex"}, {"service_tier": "flex"}),
     "hosts that refused before one that answered": (
