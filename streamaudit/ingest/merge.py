@@ -31,8 +31,8 @@ FROM decided_records
 
 
 UNPRICED = """
-SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE
-FROM scratch.staged
+SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE, service_tier
+FROM decided_records
 WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
     AND (cost_usd IS NULL OR input_cost_usd IS NULL OR output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0)
 """

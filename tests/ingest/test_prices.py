@@ -94,7 +94,7 @@ HARD: dict[str, Record] = {
 }
 
 
-def test_repricing_gives_what_reading_again_gives(store: Store, prices: Path, tmp_path: Path) -> None:
+def test_repricing_gives_what_reading_again_gives(store: Store, prices: PriceFile, tmp_path: Path) -> None:
     """One rule prices calls as they come and as they are stored: every column of money is the same either way."""
     lines = [
         raw_call(name, **{"provider": "openai", "input_tokens": 1000, "output_tokens": 100, **fields})
@@ -108,12 +108,12 @@ def test_repricing_gives_what_reading_again_gives(store: Store, prices: Path, tm
             for name, call in calls(of).items()
         }
 
-    ingest(store, path)
-    assert reprice(store) == 0
-    prices.write_text(FILE.replace(",1,,10", ",8,,80").replace(",2,,20", ",9,,90"))
-    assert reprice(store) > 0
+    ingest(store, path, prices=prices)
+    assert reprice(store, prices) == 0
+    prices.path.write_text(FILE.replace(",1,,10", ",8,,80").replace(",2,,20", ",9,,90"))
+    assert reprice(store, prices) > 0
     with Store.in_memory() as fresh:
-        ingest(fresh, path)
+        ingest(fresh, path, prices=prices)
         assert money(store) == money(fresh)
 
 

@@ -189,7 +189,6 @@ def test_a_prefix_of_the_model_is_tried_then_dropped(
         ("ollama", "gpt-4o"),  # one's own machine sells no tokens
         (None, "hosted_vllm/gpt-4o"),
         ("perplexity", "sonar-deep-research"),  # reasoning has a price of its own
-        ("openai", "gpt-realtime"),  # audio output too
         ("deepseek", "deepseek-chat"),  # the price depends on the hour
         ("openai", "text-embedding-3-small"),  # no output price
         ("mistral", "mistral-nemo:free"),  # listed without a price

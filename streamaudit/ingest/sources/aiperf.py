@@ -63,7 +63,7 @@ WITH parts AS (
 )
 SELECT
     line, record,
-    CASE WHEN metadata IS NULL AND metrics IS NULL THEN NULL ELSE 'llm' END AS kind,
+    CASE WHEN metadata IS NULL AND metrics IS NULL THEN NULL ELSE 'llm' END AS kind, 'benchmark' AS service_tier,
     nullif(d[1], '') AS call_id,
     nullif(d[2], '') AS trace_id,
     d[2] || '/' || d[9] AS logical_request_id,
@@ -111,7 +111,7 @@ _REMEDIES = {
     "billed_at_cut": "AIPerf tokenizes what it received: only the server's own log has the usage of cancelled requests",
     "model": "the export names no model: --map model=PATH, or one --source NAME for each run",
     "tenant": "a benchmark has none; --map tenant=PATH if yours does",
-    "cost": "a benchmark reports no cost; --map model=PATH lets calls be priced",
+    "cost": "a benchmark reports no cost; a price file of your own (prices in the configuration) prices its model",
 }
 
 SOURCE = Source(

@@ -47,6 +47,7 @@ _PREPARED = """
     )
     SELECT
         line, record, CASE WHEN is_empty THEN NULL WHEN began_ns IS NULL THEN 'other' ELSE 'llm' END AS kind,
+        'benchmark' AS service_tier,
         [nullif(endpoint, '')] AS own_routes,
         concat_ws('/', began_ns, run_number, number) AS call_id,
         nullif(asked->>'model', '') AS model, nullif(asked->>'model', '') AS response_model,
@@ -76,12 +77,12 @@ _REMEDIES = {
     "usage": "run with --extra-inputs stream_options:{include_usage:true}: else no response says its tokens",
     "input_tokens": "run with --extra-inputs stream_options:{include_usage:true}",
     "tenant": "a benchmark has none",
-    "cost": "a benchmark reports no cost; provider, model and token counts price it",
+    "cost": "a benchmark reports no cost; a price file of your own (prices in the configuration) prices its model",
 }
 
 SOURCE = Source(
     name="genai_perf",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={"service_kind": "VARCHAR", "endpoint": "VARCHAR", "experiments": "JSON"},
     sql=normalise(_PREPARED),

@@ -75,6 +75,7 @@ _PREPARED = """
     )
     SELECT
         line, record, CASE WHEN is_empty THEN NULL WHEN whole IS NULL THEN 'other' ELSE 'llm' END AS kind,
+        'benchmark' AS service_tier,
         [nullif(r.request_type, '')] AS own_routes,
         coalesce(nullif(r.request_id, ''), concat_ws('/', began_s, md5(whole::VARCHAR))) AS call_id,
         nullif(r.response_id, '') AS response_id,
@@ -108,13 +109,13 @@ _REMEDIES = {
     "chunk_times": "GuideLLM keeps the first and the last only",
     "tenant": "a benchmark has none",
     "model": "the report names no model: --map model=PATH, or one --source NAME for each run",
-    "cost": "a benchmark reports no cost",
+    "cost": "a benchmark reports no cost; a price file of your own (prices in the configuration) prices its model",
     "outcome": "requests cut when the time was up are interrupted: no user left",
 }
 
 SOURCE = Source(
     name="guidellm",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields={"metadata": "JSON", "benchmarks": "JSON"},
     sql=normalise(_PREPARED),

@@ -39,6 +39,7 @@ WITH printed AS (
 SELECT
     line, record,
     CASE WHEN ttft_s IS NULL AND end_to_end_latency_s IS NULL AND error_code IS NULL THEN NULL ELSE 'llm' END AS kind,
+    'benchmark' AS service_tier,
     fingerprint || '-' || row_number() OVER (PARTITION BY fingerprint) AS call_id,
     epoch_utc(start_time) AS start_time,
     epoch_utc(end_time) AS end_time,
@@ -66,7 +67,7 @@ _REMEDIES = {
     "start_time": "llmperf writes no instants: its calls are in no time window",
     "model": "the export names no model: --map model=PATH, or one --source NAME for each run",
     "tenant": "a benchmark has none; --map tenant=PATH if yours does",
-    "cost": "a benchmark reports no cost",
+    "cost": "a benchmark reports no cost; a price file of your own (prices in the configuration) prices its model",
     "chunk_times": "llmperf keeps only their mean",
 }
 

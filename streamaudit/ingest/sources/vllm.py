@@ -65,7 +65,7 @@ _PREPARED = """
     )
     SELECT
         line, record, CASE WHEN run IS NULL AND model_id IS NULL THEN NULL WHEN number > measured THEN 'other'
-            ELSE 'llm' END AS kind,
+            ELSE 'llm' END AS kind, 'benchmark' AS service_tier,
         [nullif(endpoint_type, '')] AS own_routes, [nullif(label, '')] AS own_deploys,
         concat_ws('/', run, model_id, label, number) AS call_id,
         nullif(model_id, '') AS model, nullif(model_id, '') AS response_model,
@@ -91,13 +91,13 @@ _READS = {
 _REMEDIES = {
     "tenant": "a benchmark has none; --map tenant=PATH if yours does",
     "deploy": "give each run a --label",
-    "cost": "a benchmark reports no cost",
+    "cost": "a benchmark reports no cost; a price file of your own (prices in the configuration) prices its model",
     "outcome": "a failed request is told by its error; vLLM cancels none",
 }
 
 SOURCE = Source(
     name="vllm",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields={
         **dict.fromkeys(("date", "duration", "model_id", "label", "backend", "endpoint_type"), "VARCHAR"),

@@ -4,39 +4,66 @@
 , priced AS (
     SELECT
         uncosted.*,
-        -- The whole call is billed at the tier that its input reaches.
-        CASE WHEN len(prices.tiers) = 1 OR coalesce(uncosted.input_tokens, 0) = 0 THEN prices.tiers[1]
-            ELSE list_filter(prices.tiers, lambda t: t.start < uncosted.input_tokens)[-1] END AS price,
+        -- The whole call is billed at the step that its input reaches; where there are several, it must be known.
+        CASE WHEN len(prices.steps) = 1 OR uncosted.input_tokens = 0 THEN prices.steps[1]
+            ELSE list_filter(prices.steps, lambda t: t.start < uncosted.input_tokens)[-1] END AS price,
         -- Whether the tokens are what was billed, so that a price gives their cost.
-        usage_basis IN ('provider', 'none') OR (usage_basis = 'unclear' AND outcome = 'completed') AS billable
+        usage_basis IN ('provider', 'none') OR (usage_basis = 'unclear' AND outcome = 'completed') AS billable,
+        coalesce(cached_input_tokens, 0) AS cached, coalesce(cache_write_tokens, 0) AS written,
+        coalesce(cache_write_1h_tokens, 0) AS written_1h, coalesce(audio_input_tokens, 0) AS audio,
+        coalesce(image_tokens, 0) AS images
     FROM uncosted
     LEFT JOIN unit_prices AS prices
         ON prices.provider IS NOT DISTINCT FROM uncosted.provider
         AND prices.model = coalesce(uncosted.response_model, uncosted.model)
         AND prices.requested IS NOT DISTINCT FROM uncosted.model
         AND prices.day IS NOT DISTINCT FROM uncosted.start_time::DATE
+        AND prices.service_tier IS NOT DISTINCT FROM uncosted.service_tier
 ), in_parts AS (
     SELECT
         *,
-        -- Cached tokens are a part of the input; where they exceed it they stand beside it, and no price fits.
+        -- Kinds of tokens are parts of the input; where they exceed it they stand beside it, and no price fits. Of a
+        -- cached input that has sounds or images it is not known which part was cached.
         coalesce(input_cost_usd, CASE
-            WHEN billable AND input_tokens >= coalesce(cached_input_tokens, 0) + coalesce(cache_write_tokens, 0) THEN
-                (input_tokens - coalesce(cached_input_tokens, 0) - coalesce(cache_write_tokens, 0)) * price.input
-                + coalesce(cached_input_tokens, 0) * coalesce(price.cached, price.input)
-                + coalesce(cache_write_tokens, 0) * coalesce(price.cache_write, price.input)
-        END) AS input_part,
-        coalesce(output_cost_usd, CASE WHEN billable THEN output_tokens * price.output END) AS output_part
+            WHEN billable AND input_tokens >= cached + written + audio + images AND written >= written_1h
+                AND (cached + written = 0 OR audio + images = 0)
+            THEN (input_tokens - cached - written - audio - images) * price.input
+                + cached * coalesce(price.cached, price.input)
+                + (written - written_1h) * coalesce(price.cache_write, price.input)
+                + CASE WHEN written_1h = 0 THEN 0 ELSE written_1h * price.cache_write_1h END
+                + CASE WHEN audio = 0 THEN 0 ELSE audio * price.audio_input END
+                + CASE WHEN images = 0 THEN 0 ELSE images * price.image END
+        END) AS input_full,
+        -- A model that answers in sound as well: only a record that tells sound from text can be priced.
+        coalesce(output_cost_usd, CASE
+            WHEN billable AND coalesce(audio_output_tokens, 0) = 0
+                AND (price.audio_output IS NULL OR audio_output_tokens = 0) THEN output_tokens * price.output
+            WHEN billable AND output_tokens >= audio_output_tokens
+                THEN (output_tokens - audio_output_tokens) * price.output + audio_output_tokens * price.audio_output
+        END) AS output_full,
+        -- A discount on the whole is one on its parts, which never add up to more than it.
+        CASE WHEN cache_hit THEN 1.0
+            WHEN input_full + output_full > cost_usd * (1 + 1e-9) THEN cost_usd / (input_full + output_full)
+            WHEN input_full IS NULL AND output_full > cost_usd THEN cost_usd / output_full
+            WHEN output_full IS NULL AND input_full > cost_usd THEN cost_usd / input_full
+            ELSE 1.0 END AS discount,
+        input_full * discount AS input_part,
+        output_full * discount AS output_part
     FROM priced
 ), costed AS (
     SELECT
-        * EXCLUDE (price, billable, input_part, output_part) REPLACE (
+        * EXCLUDE (
+            price, billable, cached, written, written_1h, audio, images, input_full, output_full, discount, input_part,
+            output_part
+        ) REPLACE (
             CASE WHEN cache_hit THEN coalesce(cost_usd, 0.0) ELSE coalesce(cost_usd, input_part + output_part) END
                 AS cost_usd,
             input_part AS input_cost_usd,
             output_part AS output_cost_usd
         ),
         -- Only where the call's own cost gives none, so that it does not depend on what else needed prices.
-        CASE WHEN output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0 THEN price.output END
+        CASE WHEN (output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0) AND coalesce(audio_output_tokens, 0) = 0
+            AND (price.audio_output IS NULL OR audio_output_tokens = 0) THEN price.output END
             AS output_usd_per_token,
         CASE WHEN cost_usd IS NOT NULL THEN 'reported' WHEN input_part + output_part IS NOT NULL THEN 'priced'
             ELSE 'none' END AS cost_basis,

@@ -4,11 +4,11 @@ Pure and offline: its network updater is never called, its clock never read, so 
 genai-prices is imported inside the functions only (0.2 s).
 
 A price is given only when the data determines it: what depends on something a call record does not hold is left out,
-so that no estimate joins exact money. Left out are models with a separate price for some output tokens (reasoning:
-``sonar-deep-research`` alone; audio, image, video: speech and picture models), prices that change within a day
-(DeepSeek peak hours), models without an output price (embeddings) and models served on one's own machines. For all
-others reasoning tokens are output tokens and cost the output price. Standard service tier, text input, default cache
-lifetime; fees per request or web search are not included.
+so that no estimate joins exact money. Left out are models with a separate price for some output tokens other than audio
+(reasoning: ``sonar-deep-research`` alone; image, video: picture models), prices that change within a day (DeepSeek peak
+hours), models without an output price (embeddings) and models served on one's own machines. For all others reasoning
+tokens are output tokens and cost the output price. A service tier that the data has no price for has none here: the
+package itself would give the standard price. Fees per request or web search are not included.
 """
 
 from __future__ import annotations
@@ -91,6 +91,11 @@ class PriceRow:
     cached_input_usd_per_token: float | None
     cache_write_usd_per_token: float | None
     output_usd_per_token: float
+    cache_write_1h_usd_per_token: float | None = None
+    audio_input_usd_per_token: float | None = None
+    image_usd_per_token: float | None = None
+    audio_output_usd_per_token: float | None = None
+    """These four are None where the data has no such price: tokens of that kind then have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,11 @@ class OwnPrice:
         names, mine = _spelled(model), self.model.lower()
         return len(names) - names.index(mine) if mine in names else 0
 
+
+STANDARD_TIERS = frozenset({"default", "standard", "on_demand", "auto"})
+"""Service tiers at the standard price; ``auto`` asks for whichever there is, and does not say which it was."""
+BENCHMARK = "benchmark"
+"""The tier of a load generator's calls: its server has no price but one of the user's own."""
 
 OWN_COLUMNS = ("model", "input_usd_per_mtok", "output_usd_per_mtok")
 """Columns a price file must have; it may have provider, since, cached_input_usd_per_mtok, cache_write_usd_per_mtok."""
@@ -239,15 +249,21 @@ def _amount(text: str | None) -> float | None:
     return amount
 
 
-def price_table(wanted: Iterable[tuple[str | None, str, date | None]], own: Sequence[OwnPrice] = ()) -> list[PriceRow]:
-    """Unit prices in USD per token of distinct (provider, model, UTC day), one row a tier, tiers ascending.
+def price_table(
+    wanted: Iterable[tuple[str | None, str, date | None]], own: Sequence[OwnPrice] = (), service_tier: str | None = None
+) -> list[PriceRow]:
+    """Unit prices in USD per token of distinct (provider, model, UTC day) in one service tier, one row for each step of
+    the price by input, steps ascending.
 
     A day of None (time unknown) gets the prices of ``UNTIMED_DAY``, which stands for the package's data date. What
     cannot be priced has no row: the caller counts it. A provider that genai-prices knows is the only one asked; for
     one it does not know (None, "unknown", a gateway) the model's own prefix names the provider ("groq/llama-..."),
-    else the model alone does. Source: genai-prices, standard prices; ``own`` prices go before them, those that name the
-    provider first, then the latest.
+    else the model alone does. Source: genai-prices; ``own`` prices take precedence at the standard price, those that
+    name the provider first, then the latest. A tier of None is not known to be other than standard; one that the data
+    has no price for prices nothing.
     """
+    is_standard = service_tier is None or service_tier in STANDARD_TIERS
+    own = own if is_standard or service_tier == BENCHMARK else ()
     models: dict[tuple[str | None, str], ModelInfo | None] = {}
     rows: list[PriceRow] = []
     for provider, model, day in wanted:
@@ -259,10 +275,12 @@ def price_table(wanted: Iterable[tuple[str | None, str, date | None]], own: Sequ
                 best.cache_write_usd_per_token, best.output_usd_per_token,
             ))  # fmt: skip
             continue
+        if service_tier == BENCHMARK:
+            continue
         if (provider, model) not in models:
             models[provider, model] = _find(provider, model)
         found = models[provider, model]
-        prices = _prices_on(found, day or UNTIMED_DAY) if found else None
+        prices = _prices_on(found, day or UNTIMED_DAY, None if is_standard else service_tier) if found else None
         if prices is not None:
             rows.extend(_tiers(provider, model, day, prices))
     return rows
@@ -319,8 +337,9 @@ def _key(spelling: str) -> str:
     return spelling.strip().lower().replace(".", "_").replace("-", "_").replace(" ", "_")
 
 
-def _prices_on(model: ModelInfo, day: date) -> ModelPrice | None:
-    """The model's prices on a UTC day; None if they change within it, or do not price every input and output token."""
+def _prices_on(model: ModelInfo, day: date, service_tier: str | None) -> ModelPrice | None:
+    """The model's prices on a UTC day; None if they change within it, do not price every input and output token, or the
+    tier has none."""
     from genai_prices.types import ModelPrice, TimeOfDateConstraint
 
     moments = [datetime.combine(day, time(0), UTC)]
@@ -328,25 +347,46 @@ def _prices_on(model: ModelInfo, day: date) -> ModelPrice | None:
         if isinstance(case.constraint, TimeOfDateConstraint):
             edges = (case.constraint.start_time, case.constraint.end_time)
             moments += [datetime.combine(day, edge) for edge in edges]
-    prices = model.get_prices(moments[0])
-    steady = all(model.get_prices(moment) == prices for moment in moments[1:])
+    context = _context(model, moments[0], service_tier) if service_tier else None
+    if service_tier and context is None:
+        return None
+    prices = model.get_prices(moments[0], context)
+    steady = all(model.get_prices(moment, context) == prices for moment in moments[1:])
     whole = prices.input_mtok is not None and prices.output_mtok is not None
     return prices if steady and whole and not _splits_output(prices) else None
 
 
+def _context(model: ModelInfo, moment: datetime, service_tier: str) -> dict[str, str] | None:
+    """What selects a tier's prices in the data; None where it has none. Unknown contexts would select the standard
+    prices in silence."""
+    for key in ("service_tier", "processing", "speed"):
+        for variant in model.price_variants or ():
+            if variant.when == {key: service_tier} and (
+                variant.constraint is None or variant.constraint.active(moment)
+            ):
+                return {key: service_tier}
+    return None
+
+
 def _splits_output(prices: ModelPrice) -> bool:
-    """Whether some output tokens have a price of their own: reasoning, citation, audio, image or video."""
-    return any(name.startswith("output_") and name != "output_mtok" and vars(prices)[name] for name in vars(prices))
+    """Whether some output tokens that no record tells apart have a price of their own: reasoning, citation, image or
+    video."""
+    plain = ("output_mtok", "output_audio_mtok")
+    return any(name.startswith("output_") and name not in plain and vars(prices)[name] for name in vars(prices))
+
+
+_PARTS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok", "cache_write_1h_mtok", "input_audio_mtok",
+          "input_image_mtok", "output_audio_mtok")  # fmt: skip
 
 
 def _tiers(provider: str | None, model: str, day: date | None, prices: ModelPrice) -> Iterator[PriceRow]:
-    """A row for each place where any of the four prices steps: genai-prices picks each by the call's total input."""
-    parts = (prices.input_mtok, prices.cache_read_mtok, prices.cache_write_mtok, prices.output_mtok)
+    """A row for each place where any of the prices steps: genai-prices picks each by the call's total input."""
+    parts = tuple(vars(prices).get(name) for name in _PARTS)
     starts = {0, *(tier.start for part in parts for tier in getattr(part, "tiers", ()))}
     for start in sorted(starts):
-        plain, cached, written, output = (_per_token(part, start) for part in parts)
+        plain, cached, written, output, *kinds = (_per_token(part, start) for part in parts)
         if plain is not None and output is not None:
-            yield PriceRow(provider, model, day, start, plain, cached, written, output)
+            yield PriceRow(provider, model, day, start, plain, cached, written, output, *kinds)
 
 
 def _per_token(price: Decimal | TieredPrices | None, start: int) -> float | None:

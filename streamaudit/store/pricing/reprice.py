@@ -7,7 +7,7 @@ from streamaudit.store.pricing.prices import PriceFile
 from streamaudit.store.store import Store
 
 _WANTED = """
-SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE
+SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE, service_tier
 FROM store.calls
 WHERE coalesce(response_model, model) IS NOT NULL
     AND (cost_basis <> 'reported' OR input_cost_basis <> 'reported' OR output_cost_basis <> 'reported'
@@ -19,7 +19,8 @@ CREATE OR REPLACE TEMP TABLE new_costs AS
 WITH uncosted AS (
     SELECT
         source, call_id, provider, model, response_model, start_time, outcome, cache_hit, usage_basis, input_tokens,
-        cached_input_tokens, cache_write_tokens, output_tokens,
+        cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens, output_tokens,
+        audio_output_tokens, service_tier,
         CASE WHEN cost_basis = 'reported' THEN cost_usd END AS cost_usd,
         CASE WHEN input_cost_basis = 'reported' THEN input_cost_usd END AS input_cost_usd,
         CASE WHEN output_cost_basis = 'reported' THEN output_cost_usd END AS output_cost_usd,
