@@ -107,3 +107,30 @@ def guided(name: str, /, **fields: Any) -> Record:
         "prompt_tokens": 7, "output_tokens": 9,
         "info": {"status": "completed", "error": None}, **fields,
     }  # fmt: skip
+
+
+def sglang(**fields: Any) -> Record:
+    """One SGLang run of three requests with its details: two answered, one timed out; as appended to a result file."""
+    return {
+        "backend": "sglang", "dataset_name": "random", "request_rate": 8, "completed": 2, "mean_ttft_ms": 375.0,
+        "tag": "chat", "server_info": {"model_path": "openai/gpt-oss-120b", "version": "0.5.1"},
+        "input_lens": [10, 20, 30], "output_lens": [3, 5, 0], "ttfts": [0.5, 0.25, 0.0],
+        "itls": [[0.1, 0.2], [0.05], []], "errors": ["", "", "Traceback (CONFIDENTIAL-ERROR)\nTimeoutError: late"],
+        "generated_texts": ["CONFIDENTIAL-TEXT", "CONFIDENTIAL-TEXT", ""], **fields,
+    }  # fmt: skip
+
+
+def inference_perf(start_s: float = 100.0, **fields: Any) -> Record:
+    """One request of inference-perf with three chunks, the last two seconds after its start."""
+    asked = {"model": "openai/gpt-oss-20b", "stream": True, "max_tokens": 64, "messages": ["CONFIDENTIAL-PROMPT"]}
+    return {
+        "start_time": start_s, "end_time": start_s + 2, "request": json.dumps(asked), "response": "CONFIDENTIAL-ANSWER",
+        "info": {
+            "input_tokens": 12, "lora_adapter": "adapter-1", "labels": {"tenant": "acme"},
+            "response_metrics": {
+                "chunk_times": [start_s + 0.5, start_s + 1.0, start_s + 2.0], "output_tokens": 7,
+                "server_usage": {"prompt_tokens": 13, "completion_tokens": 9},
+            },
+        },
+        "error": None, **fields,
+    }  # fmt: skip

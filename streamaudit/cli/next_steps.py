@@ -1,29 +1,27 @@
 """What to type next after looking at the fields of an export."""
 
-import json
-import re
 import shlex
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from streamaudit.cli import console
-from streamaudit.ingest.profile.guess import guess
-from streamaudit.ingest.profile.report import explain_unrecognised, find_nearest_format, list_candidates
+from streamaudit.ingest.mapping import column_of, parse_mapping
+from streamaudit.ingest.pipeline import Ingest
+from streamaudit.ingest.profile.report import explain_unrecognised, list_candidates
+from streamaudit.ingest.profile.suggest import suggested
 from streamaudit.ingest.profile.survey import Survey
 from streamaudit.ingest.readers.container import InputFile
-from streamaudit.ingest.sources.registry import Match, claims
+from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.results import Options
 from streamaudit.report.model import Report
 from streamaudit.store.dimensions import DIMENSIONS
+from streamaudit.store.store import Store
 
 Groups = Dictionary[str | None, Sequence[InputFile]]
 
 # Columns that make the reports worth reading, suggested unasked when nothing fills them and a name speaks for a field.
 _WORTH = ("tenant", "route", "deploy", "rendered_tokens", "cancelled")
-_UNPACK = {"none": "", "gzip": "gzip -dc", "zstd": "zstd -dc"}
-_READ_BY_JQ = ("lines", "objects", "array")
-_PLAIN_KEY = re.compile(r"[A-Za-z_]\w*")
 
 
 def with_reasons(report: Report, groups: Groups) -> Report:
@@ -42,9 +40,11 @@ def say_next(
     for survey in surveys:
         name = survey.source.name if survey.source else None
         files = paths if len(surveys) == 1 else [file.shown for file in groups[name]]
-        line = _ingest(survey, role, files, assignments) if name else _reshape(survey, role, groups[None], assignments)
+        line = _ingest(survey, role, files, assignments) if name else _tried(survey, role, groups[None], assignments)
         if line:
             console.note(f"next: {line}")
+        elif name is None and not role:
+            console.note("no field of it looks like a model, token counts or times of calls: there is nothing to map")
         said = said or line is not None
     if role and not said:
         console.note(
@@ -78,45 +78,19 @@ def _options(assignments: Sequence[str]) -> str:
     return "".join(f" --map {shlex.quote(text)}" for text in assignments)
 
 
-def _reshape(survey: Survey, role: str | None, files: Sequence[InputFile], assignments: Sequence[str]) -> str | None:
-    """A jq line that gives records of no known format the field names of raw JSON lines, where that would do."""
-    file = files[0]
-    held = {(one.container.name, one.compression) for one in files}
-    if file.shown == "-" or file.container.name not in _READ_BY_JQ or len(held) > 1:
+def _tried(survey: Survey, role: str | None, files: Sequence[InputFile], assignments: Sequence[str]) -> str | None:
+    """The command that reads files of no known format, tried on the first of them; None when nothing does."""
+    mine = {column_of(text.partition("=")[0]) for text in assignments}
+    maps = [*assignments, *(text for text in suggested(survey) if text.partition("=")[0] not in mine)]
+    if role and not any(text.startswith(f"{role}=") for text in maps):
         return None
-    source, missing = find_nearest_format(file)
-    found: dict[str, tuple[str, ...]] = {}
-    best: dict[str, float] = {}
-    for field in survey.fields:
-        likely = guess(field.facts)
-        if likely and likely.score > best.get(likely.role, 0):
-            best[likely.role], found[likely.role] = likely.score, field.names
-    renamed = {
-        column: found[column]
-        for column in ("request_id", "start_time", "model", "output_tokens", "input_tokens")
-        if column in found and found[column] != (column,)
-    }
-    reshaped = [{**record, **{column: _at(record, names) for column, names in renamed.items()}} for record in file.head]
-    if source.name != "raw" or not missing or not any(isinstance(verdict, Match) for _, verdict in claims(reshaped)):
+    if not maps:
         return None
-    program = (".[] | " if file.container.name == "array" else "") + (
-        ". + {" + ", ".join(f"{column}: {_jq(names)}" for column, names in renamed.items()) + "}"
-    )
-    names, unpack = _named([one.shown for one in files]), _UNPACK[file.compression]
-    read = f"{unpack} {names} | jq -c {shlex.quote(program)}" if unpack else f"jq -c {shlex.quote(program)} {names}"
-    return f"{read} | streamaudit ingest -{_maps(survey, role, assignments)}"
-
-
-def _at(record: Any, names: Sequence[str]) -> Any:
-    for name in names:
-        record = record.get(name) if isinstance(record, dict) else None
-    return record
-
-
-def _jq(names: Sequence[str]) -> str:
-    if all(_PLAIN_KEY.fullmatch(name) for name in names):
-        return "." + ".".join(names)
-    return f"getpath({json.dumps(names)})"
+    with Reader() as reader, Store.in_memory() as store:
+        outcome = Ingest(store, Options(parse_mapping(maps))).file(reader, str(files[0].path))
+        if outcome.problem or not outcome.counts or not outcome.counts.new:
+            return None
+    return f"streamaudit ingest {_named([file.shown for file in files])}{_options(maps)}"
 
 
 def _named(files: Sequence[str]) -> str:

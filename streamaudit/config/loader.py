@@ -132,7 +132,7 @@ class _Reader:
         return found
 
     def _fields(self) -> dict[str, tuple[str, ...]]:
-        from streamaudit.ingest.mapping import parse_mapping
+        from streamaudit.ingest.mapping import column_of, parse_mapping
 
         found: dict[str, tuple[str, ...]] = {}
         for column, value in self._table("fields").items():
@@ -143,7 +143,7 @@ class _Reader:
                     parse_mapping([f"{column}={path}"])
                 except UsageError as error:
                     raise self._fail(name, error.message.partition(": ")[2], error.hint) from None
-            found[column] = paths
+            found[column_of(column)] = paths
         return found
 
     def _lookup(self) -> dict[str, Path]:

@@ -177,8 +177,12 @@ CREATE OR REPLACE TEMP MACRO usage_rank(usage_basis) AS
 CREATE OR REPLACE TEMP MACRO first_scaled(texts, scales) AS
     list_filter(list_transform(texts, lambda v, i: CASE WHEN abs(number_of(v)) < 1e12 / scales[i] THEN number_of(v) * scales[i] END),
         lambda n: n IS NOT NULL)[1];
+-- A list of numbers, as JSON or as an attribute of OpenTelemetry.
+CREATE OR REPLACE TEMP MACRO numbers_of(v) AS
+    CASE WHEN starts_with(v, '{') THEN try_cast(json_extract_string(try_cast(v AS JSON), '$.values[*].*') AS DOUBLE[])
+        ELSE try_cast(v AS DOUBLE[]) END;
 CREATE OR REPLACE TEMP MACRO first_scaled_list(texts, scales) AS
-    list_filter(list_transform(texts, lambda v, i: list_transform(try_cast(v AS DOUBLE[]), lambda n: n * scales[i])),
+    list_filter(list_transform(texts, lambda v, i: list_transform(numbers_of(v), lambda n: n * scales[i])),
         lambda l: l IS NOT NULL)[1];
 CREATE OR REPLACE TEMP MACRO scaled_instant(v, us) AS
     CASE WHEN us IS NULL OR number_of(v) IS NULL THEN instant_utc(v)

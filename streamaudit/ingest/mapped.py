@@ -36,7 +36,7 @@ _OTHER_VALUES = {
     "error_type": "coalesce(error_class(first_filled(json_extract_string(record, $map_error_type))), "
     "code_word(first_filled(json_extract_string(record, $map_error_type))))",
     "usage_basis": "usage_word(first_filled(json_extract_string(record, $map_usage_basis)))",
-    "chunk_tokens": "try_cast(first_filled(json_extract_string(record, $map_chunk_tokens)) AS BIGINT[])",
+    "chunk_tokens": "try_cast(numbers_of(first_filled(json_extract_string(record, $map_chunk_tokens))) AS BIGINT[])",
 }
 _FIRST_TOKEN_AT = "first_instant(json_extract_string(record, $map_ttft_ms), $scale_ttft_at)"
 _ALONE = ("start_time", "end_time", "duration_ms")

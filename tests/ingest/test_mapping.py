@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from sample_traces.benchmarks import aiperf, genai_perf, guidellm, inference_perf, llmperf, sglang, vllm
 from sample_traces.records import helicone, langsmith, litellm, log, openrouter
+from sample_traces.sessions import claude_code, codex_count
 from streamaudit.ingest.mapping import KINDS, MAPPABLE, Mapping, can_fill, near_path
 from streamaudit.ingest.profile.survey import Survey, survey
 from streamaudit.ingest.readers.reader import Reader
@@ -145,6 +146,12 @@ FORMATS: dict[str, Callable[[Record], Record]] = {
     "vllm": lambda mine: vllm("a", mine=mine),
     "llmperf": lambda mine: {**llmperf(0.2, 1.0), "mine": mine},
     "phoenix": lambda mine: phoenix_span("a", mine=mine),
+    "sglang": lambda mine: sglang(
+        mine=mine, input_lens=[10], output_lens=[3], ttfts=[0.5], itls=[[0.1]], errors=[""]
+    ),
+    "inference_perf": lambda mine: inference_perf(mine=mine),
+    "claude_code": lambda mine: claude_code("a", 1, 5, mine=mine),
+    "codex": lambda mine: {**codex_count(1, 100, 100), "mine": mine},
     "otel": lambda mine: otel_batch(otel_span("a", {f"mine.{column}": value for column, value in mine.items()})),
 }
 

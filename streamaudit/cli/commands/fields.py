@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from streamaudit.ingest.profile.survey import Survey
     from streamaudit.ingest.readers.container import InputFile
     from streamaudit.ingest.readers.reader import Reader
+    from streamaudit.ingest.sources.registry import Source
     from streamaudit.store.store import Store
 
 
@@ -56,9 +57,11 @@ def command(
     most, mapped, output, hidden = _number(records), mapping(map_, settings), writing.checked(), writing.redacted()
     console.configure(quiet=quiet, verbose=verbose, form=log_format)
     with Reader() as reader, Store.in_memory(memory_limit=memory("--memory-limit", memory_limit)) as store:
-        groups = _by_format(reader, paths)
+        groups, sources = _by_format(reader, paths, mapped)
         share = max(1, most // sum(len(files) for files in groups.values()))
-        surveys = [_surveyed(store, name, files, mapped, share * len(files)) for name, files in groups.items()]
+        surveys = [
+            _surveyed(store, sources.get(name), files, mapped, share * len(files)) for name, files in groups.items()
+        ]
     answer = report(surveys, role, frozenset(hidden))
     answer = next_steps.with_reasons(answer, groups)
     output.render(dict.fromkeys(output.tops, Result(answer)))
@@ -78,13 +81,17 @@ def _number(text: str) -> int:
     return min(int(text), ALL)
 
 
-def _by_format(reader: "Reader", paths: list[str]) -> "dict[str | None, list[InputFile]]":
-    """The files by the format that claims them; None for those that no format, or more than one, does."""
+def _by_format(
+    reader: "Reader", paths: list[str], mapped: "Mapping"
+) -> "tuple[dict[str | None, list[InputFile]], dict[str | None, Source]]":
+    """The files by the format that claims them, None for those that no format, or more than one, does; and how each
+    format's first file is read."""
     from streamaudit.cli import console
     from streamaudit.ingest.readers.reader import Refused, expand
     from streamaudit.ingest.sources.registry import Match, claims
 
     groups: dict[str | None, list[InputFile]] = {}
+    sources: dict[str | None, Source] = {}
     only_found = []
     for name, sought in expand(paths).items():
         try:
@@ -94,11 +101,12 @@ def _by_format(reader: "Reader", paths: list[str]) -> "dict[str | None, list[Inp
                 raise InputError(f"{name}: {refused}") from None
             console.say(f"{name}: {refused}, skipped", level="warning", file=name)
             continue
-        found = claims(file.head)
+        found = claims(file.head, mapped)
         source, verdict = found[0] if len(found) == 1 else (None, None)
         if source and isinstance(verdict, Match):
             console.note(f"{name}: {source.name}, {verdict.variant} (has {verdict.because})", file=name)
             groups.setdefault(source.name, []).append(file)
+            sources.setdefault(source.name, source)
         elif sought:
             only_found.append(file)
         else:
@@ -109,11 +117,12 @@ def _by_format(reader: "Reader", paths: list[str]) -> "dict[str | None, list[Inp
     groups = groups or ({None: only_found} if only_found else {})
     if not groups:
         raise InputError("no file holds JSON records")
-    return groups
+    return groups, sources
 
 
-def _surveyed(store: "Store", name: str | None, files: "list[InputFile]", mapped: "Mapping", most: int) -> "Survey":
+def _surveyed(
+    store: "Store", source: "Source | None", files: "list[InputFile]", mapped: "Mapping", most: int
+) -> "Survey":
     from streamaudit.ingest.profile.survey import survey
-    from streamaudit.ingest.sources.registry import discover
 
-    return survey(store, files, discover()[name] if name else None, mapped, most)
+    return survey(store, files, source, source.mapping(mapped) if source else mapped, most)

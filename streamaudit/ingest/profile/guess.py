@@ -59,7 +59,7 @@ _ROLES: dict[str, _Role] = {
     "tenant": _Role("name", {
         "tenant": 10, "org": 9, "organization": 9, "organisation": 9, "customer": 8, "cust": 7, "workspace": 8,
         "account": 7, "acct": 7, "company": 7, "team": 6, "merchant": 6, "client": 5, "partner": 5, "subscriber": 5,
-        "business": 5, "brand": 4, "project": 4, "group": 4,
+        "business": 5, "brand": 4, "group": 4,
     }),
     "route": _Role("name", {
         "route": 10, "endpoint": 9, "feature": 8, "usecase": 8, "handler": 7, "workflow": 6, "path": 5, "flow": 5,
@@ -122,6 +122,8 @@ _SPOILERS = frozenset(
 _TECHNICAL = frozenset(
     "schema sdk library lib api protocol python node runtime prompt tracer ddtrace otel telemetry language".split()
 )
+# The same wherever it stands in a path: what is inside describes the instrumentation, not the application.
+_INSTRUMENT = frozenset("instrumentation instrumentor scope exporter collector telemetry sdk otel tracer".split())
 _HARMLESS = {
     "input_tokens": {"prompt", "total"}, "transport": {"protocol"}, "cost_usd": {"total"}, "user_id": {"alias"},
     "tenant": {"alias", "key"}, "route": {"api", "url"}, "http_status": {"type"}, "start_time": {"api"},
@@ -171,7 +173,8 @@ def _score(role: str, facts: Facts) -> float:
     while len(about) > 1 and about[-1] in _SUFFIXES and about[-1] not in wanted.words:
         bonus = max(bonus, _SUFFIXES[about.pop()])
     above = words(" ".join(re.split(r"[./:]", facts.path)[-2:]))
-    spoilers = (_SPOILERS & set(about[-2:]) | _TECHNICAL & set(above)) - _HARMLESS.get(role, set())
+    anywhere = _INSTRUMENT & set(words(facts.path))
+    spoilers = (_SPOILERS & set(about[-2:]) | _TECHNICAL & set(above) | anywhere) - _HARMLESS.get(role, set())
     best = max((wanted.words.get(word, 0) - _DISTANCE * back for back, word in enumerate(reversed(about))), default=0)
     if role == "request_id":
         best = wanted.words[""] if said in (["id"], ["uuid"]) else best

@@ -124,6 +124,8 @@ def explain_unrecognised(file: InputFile) -> Note:
     source, missing = find_nearest_format(file)
     if not missing:
         return Note("unknown_format", f"not ingested: it has the field names of {source.name}, not its values")
+    if source.fallback:
+        return Note("unknown_format", "not ingested: of no known format, without the usual names of a call's figures")
     lacks = "; ".join(" or ".join(group[:4]) for group in missing)
     return Note("unknown_format", f"not ingested: of no known format; to be read as {source.name} it lacks {lacks}")
 

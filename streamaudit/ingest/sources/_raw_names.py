@@ -84,7 +84,7 @@ USUAL: Names = {
     "response_model": ("served_model", "actual_model"),
     "start_time": (
         "started_at", "start", "start_ts", "start_timestamp", "request_time", "requested_at", "ts", "time",
-        "@timestamp", "created_at", "created", "datetime", "ts_ms", "timestamp_ms",
+        "@timestamp", "datetime_utc", "created_at", "created", "datetime", "ts_ms", "timestamp_ms",
     ),
     "end_time": ("ended_at", "end", "end_ts", "end_timestamp", "finished_at", "completed_at"),
     "duration_ms": (

@@ -50,7 +50,7 @@ _PREPARED = """
         'benchmark' AS service_tier,
         [nullif(endpoint, '')] AS own_routes,
         concat_ws('/', began_ns, run_number, number) AS call_id,
-        nullif(asked->>'model', '') AS model, nullif(asked->>'model', '') AS response_model,
+        nullif(asked->>'model', '') AS model, 'local' AS provider, nullif(asked->>'model', '') AS response_model,
         epoch_utc(began_ns) AS start_time, offsets[-1] AS duration_ms,
         CASE WHEN len(offsets) > 1 THEN true ELSE bool_of(asked->>'stream') END AS streamed,
         CASE WHEN len(offsets) > 1 OR bool_of(asked->>'stream') THEN offsets[1] END AS ttft_ms,

@@ -79,7 +79,7 @@ _PREPARED = """
         [nullif(r.request_type, '')] AS own_routes,
         coalesce(nullif(r.request_id, ''), concat_ws('/', began_s, md5(whole::VARCHAR))) AS call_id,
         nullif(r.response_id, '') AS response_id,
-        nullif(coalesce(r.model, config->>'$.backend.model', config->>'model'), '') AS model,
+        nullif(coalesce(r.model, config->>'$.backend.model', config->>'model'), '') AS model, 'local' AS provider,
         nullif(r.info.conversation_id, '') AS session_id,
         epoch_utc(began_s) AS start_time, epoch_utc(ended_s) AS end_time,
         coalesce(number_of(r.request_latency) * 1000, (number_of(ended_s) - number_of(began_s)) * 1000)
@@ -109,7 +109,8 @@ _REMEDIES = {
     "chunk_times": "GuideLLM keeps the first and the last only",
     "tenant": "a benchmark has none",
     "model": "the report names no model: --map model=PATH, or one --source NAME for each run",
-    "cost": "a benchmark reports no cost; a price file of your own (prices in the configuration) prices its model",
+    "cost": "a benchmark reports no cost, and a server of one's own has no provider's price; "
+    "--map provider=PATH names a seller, a price file of your own (prices in the configuration) prices its model",
     "outcome": "requests cut when the time was up are interrupted: no user left",
 }
 

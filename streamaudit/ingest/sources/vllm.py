@@ -68,7 +68,7 @@ _PREPARED = """
             ELSE 'llm' END AS kind, 'benchmark' AS service_tier,
         [nullif(endpoint_type, '')] AS own_routes, [nullif(label, '')] AS own_deploys,
         concat_ws('/', run, model_id, label, number) AS call_id,
-        nullif(model_id, '') AS model, nullif(model_id, '') AS response_model,
+        nullif(model_id, '') AS model, nullif(model_id, '') AS response_model, 'vllm' AS provider,
         began + to_microseconds(try_cast(round(coalesce(after_s, 0) * 1e6) AS BIGINT)) AS start_time,
         took_ms AS duration_ms, CASE WHEN first_s > 0 THEN true END AS streamed,
         CASE WHEN first_s > 0 THEN first_s * 1000 END AS ttft_ms,

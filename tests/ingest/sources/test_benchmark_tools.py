@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from sample_traces.benchmarks import aiperf, genai_perf, guided, guidellm, llmperf, vllm
+from sample_traces.benchmarks import aiperf, genai_perf, guided, guidellm, inference_perf, llmperf, sglang, vllm
 from streamaudit.store.store import Store
 from tests.support import Record, calls, content, equation, ingest, notes, rows_of, store_of, total, write_lines
 
@@ -177,3 +177,42 @@ def test_a_run_of_thousands_is_one_long_line(store: Store, tmp_path: Path) -> No
     path.write_text(text[:-100])
     (cut,) = ingest(store, path)
     assert cut.problem is not None
+
+
+def test_an_sglang_result_is_a_call_for_each_place_in_its_lists(store: Store, tmp_path: Path) -> None:
+    """Gaps are between chunks; a failure measured nothing; equal lines are two runs; there are no instants."""
+    (result,) = ingest(store, write_lines(tmp_path / "result.jsonl", [sglang(), sglang(), sglang(tag="batch")]))
+    assert equation(result)[:2] == (9, 9)
+    first, _, failed = sorted((c for c in calls(store).values() if c["route"] == "batch"), key=lambda c: c["call_id"])
+    expected = {
+        "model": "openai/gpt-oss-120b", "deploy": "0.5.1", "ttft_ms": 500.0, "duration_ms": 800.0, "chunk_count": 3,
+        "input_tokens": 10, "output_tokens": 3, "outcome": "completed", "start_time": None,
+    }  # fmt: skip
+    assert {name: first[name] for name in expected} == pytest.approx(expected)
+    assert (failed["outcome"], failed["ttft_ms"], failed["output_tokens"]) == ("timeout", None, None)
+
+
+def test_inference_perf_has_chunk_times_and_no_date(store: Store, tmp_path: Path) -> None:
+    """The clock is monotonic, unless it is an epoch; the server's usage counts before the tool's own."""
+    path = tmp_path / "per_request.json"
+    error = {"error_type": "TimeoutError", "error_msg": "CONFIDENTIAL"}
+    failed = inference_perf(error=error, info={"output_tokens": 0})
+    path.write_text(json.dumps([inference_perf(), inference_perf(1_794_816_000.0), failed]))
+    ingest(store, path)
+    found = sorted(calls(store).values(), key=lambda call: (call["outcome"], call["start_time"] is not None))
+    expected = {
+        "model": "openai/gpt-oss-20b", "ttft_ms": 500.0, "duration_ms": 2000.0, "chunk_count": 3, "streamed": True,
+        "input_tokens": 13, "output_tokens": 9, "usage_basis": "provider", "route": "adapter-1", "tenant": "acme",
+    }  # fmt: skip
+    for call in found[:2]:
+        assert {name: call[name] for name in expected} == expected
+    assert [call["start_time"] is None for call in found] == [True, False, True]
+    assert (found[2]["outcome"], found[2]["output_tokens"]) == ("timeout", None)
+
+
+def test_a_server_of_ones_own_has_no_providers_price(store: Store, tmp_path: Path) -> None:
+    """Its model may be called openai/..., as the open weights are."""
+    benchmarks = (sglang(), inference_perf(), vllm("a", model_id="openai/gpt-oss-120b"))
+    for number, record in enumerate(benchmarks):
+        ingest(store, write_lines(tmp_path / f"{number}.jsonl", [record]))
+    assert {call["cost_usd"] for call in calls(store).values()} == {None}

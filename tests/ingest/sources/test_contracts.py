@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from sample_traces import Fleet
-from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from sample_traces.benchmarks import aiperf, genai_perf, guidellm, inference_perf, llmperf, sglang, vllm
 from sample_traces.records import log, openrouter, spend_row
+from sample_traces.sessions import claude_code, claude_code_user, codex_count, codex_session
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.pipeline import Ingest, scratch
 from streamaudit.ingest.readers.reader import Reader
@@ -40,6 +41,13 @@ def samples(fleet: Fleet, folder: Path) -> dict[str, tuple[str, Path]]:
         file = folder / f"one-{name}.json"
         file.write_text(json.dumps(record, indent=2))
         found[f"one-{name}"] = (name, file)
+    session = [claude_code_user(0), claude_code("a", 1, 5), claude_code("b", 2, 5)]
+    found["claude_code"] = ("claude_code", write_lines(folder / "session.jsonl", session))
+    rollout = [*codex_session(), codex_count(3, 100, 100), codex_count(4, 200, 100)]
+    found["codex"] = ("codex", write_lines(folder / "rollout.jsonl", rollout))
+    found["sglang"] = ("sglang", write_lines(folder / "sglang.jsonl", [sglang()]))
+    found["inference_perf"] = ("inference_perf", folder / "per_request.json")
+    found["inference_perf"][1].write_text(json.dumps([inference_perf(), inference_perf(101.0)]))
     path = folder / "llmperf.json"
     path.write_text(json.dumps([llmperf(0.2, 1.0), llmperf(0.3, 1.1, 429)], indent=2))
     found["llmperf"] = ("llmperf", path)

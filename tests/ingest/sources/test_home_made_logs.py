@@ -1,0 +1,229 @@
+"""Logs of calls that people write themselves: usual names, units in names, nested figures, no id, ordinary words."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamaudit.ingest.pipeline import Ingest
+from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.results import Options
+from streamaudit.store.store import Store
+from tests.support import Record, calls, equation, ingest, store_of, write_lines
+
+START = datetime(2026, 11, 16, 8)
+FIGURES = {"model": "gpt-4o-mini", "input_tokens": 100, "output_tokens": 20, "duration_ms": 1500.0, "start_time": START}
+
+# One call in the spelling of a log; what it must become beside FIGURES.
+SPELLINGS: dict[str, tuple[Record, dict[str, Any]]] = {
+    "seconds since 1970, and milliseconds": (
+        {"ts": 1794816000.0, "model": "gpt-4o-mini", "latency_ms": 1500, "prompt_tokens": 100, "completion_tokens": 20,
+         "cost_est_usd": 0.01, "step": "plan"},
+        {"cost_usd": 0.01, "route": "plan"},
+    ),
+    "seconds by name": (
+        {"timestamp": "2026-11-16T08:00:00Z", "model_name": "gpt-4o-mini", "latency_sec": 1.5, "tokens_in": 100,
+         "tokens_out": 20, "cached_tokens": 50, "thinking_tokens": 7, "first_token_ms": 300},
+        {"cached_input_tokens": 50, "reasoning_tokens": 7, "ttft_ms": 300.0},
+    ),
+    "elapsed is of seconds": (
+        {"created_at": "2026-11-16 08:00:00", "llm_model": "gpt-4o-mini", "elapsed": 1.5, "in_tokens": 100,
+         "out_tokens": 20},
+        {},
+    ),
+    "a provider's usage as it came": (
+        {"time": "2026-11-16T08:00:00Z", "model": "gpt-4o-mini", "duration_seconds": 1.5,
+         "usage": {"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 30},
+                   "completion_tokens_details": {"reasoning_tokens": 9}}},
+        {"cached_input_tokens": 30, "reasoning_tokens": 9},
+    ),
+    "Anthropic's usage leaves the cache out": (
+        {"time": "2026-11-16T08:00:00Z", "model": "gpt-4o-mini", "duration_s": 1.5,
+         "usage": {"input_tokens": 10, "output_tokens": 20, "cache_read_input_tokens": 60,
+                   "cache_creation_input_tokens": 30}},
+        {"cached_input_tokens": 60, "cache_write_tokens": 30},
+    ),
+    "camel case": (
+        {"startedAt": "2026-11-16T08:00:00Z", "modelName": "gpt-4o-mini", "latencyMs": 1500, "promptTokens": 100,
+         "completionTokens": 20, "requestId": "r-1", "finishReason": "stop"},
+        {"call_id": "r-1", "finish_reason": "stop", "outcome": "completed"},
+    ),
+    "objects around the figures": (
+        {"@timestamp": "2026-11-16T08:00:00Z", "request": {"model": "gpt-4o-mini", "id": "r-2"},
+         "response": {"model": "gpt-4o-mini-2024-07-18", "id": "resp-1", "usage": {"input_tokens": 100,
+                                                                                "output_tokens": 20}},
+         "timing": {"duration_ms": 1500, "ttft_ms": 250}},
+        {"call_id": "r-2", "response_id": "resp-1", "response_model": "gpt-4o-mini-2024-07-18", "ttft_ms": 250.0},
+    ),
+    "a start and an end in nanoseconds": (
+        {"start": 1794816000000000000, "end": 1794816001500000000, "model": "gpt-4o-mini",
+         "input": {"tokens": 100}, "output": {"tokens": 20}},
+        {},
+    ),
+    "an end and a duration": (
+        {"finished_at": "2026-11-16T08:00:01.5Z", "model": "gpt-4o-mini", "elapsed_seconds": 1.5, "tokens_prompt": 100,
+         "tokens_completion": 20},
+        {},
+    ),
+    "a 0 under one name and a count under another": (
+        {"ts": 1794816000, "model": "gpt-4o-mini", "latency_ms": 1500, "input_tokens": 0, "prompt_tokens": 100,
+         "output_tokens": 20},
+        {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_log_of_ones_own_is_read_without_a_map(name: str, tmp_path: Path) -> None:
+    """The usual names are found, with the unit that a name ends in, wherever they stand."""
+    record, others = SPELLINGS[name]
+    with store_of(write_lines(tmp_path / "llm_calls.jsonl", [record])) as store:
+        (call,) = calls(store).values()
+    expected = {**FIGURES, **others}
+    assert {column: call[column] for column in expected} == expected
+
+
+def ended(**fields: Any) -> Record:
+    """A call with all of its usage, and what its log says of its end."""
+    return {"ts": 1794816000, "model": "m", "latency_ms": 900, "tokens_in": 10, "tokens_out": 5, **fields}
+
+
+ENDS: dict[str, tuple[Record, str]] = {
+    "a status": (ended(status="success"), "completed"),
+    "a failed status": (ended(status="failed"), "error"),
+    "a cancelled status": (ended(status="cancelled"), "cancelled"),
+    "a timeout": (ended(status="timeout"), "timeout"),
+    "a status that is HTTP's": (ended(status=429), "error"),
+    "a status that is 499": (ended(status=499), "cancelled"),
+    "ok": (ended(ok=True), "completed"),
+    "not ok": (ended(ok=False), "error"),
+    "no success": (ended(success=False), "error"),
+    "an error": (ended(error="RateLimitError: CONFIDENTIAL-PROMPT-1"), "error"),
+    "an error message beside a success": (ended(status="success", error_message="it broke"), "error"),
+    "an error that is a deadline": (ended(error="Request timed out"), "timeout"),
+    "an error that is a cancel": (ended(status="error", error="CancelledError()"), "cancelled"),
+    "an error object": (ended(error={"type": "overloaded_error", "message": "CONFIDENTIAL-PROMPT-1"}), "error"),
+    "no error": (ended(error=None, status="ok"), "completed"),
+    "an error that is false": (ended(error=False), "completed"),
+    "an error flag": (ended(is_error=True), "error"),
+    "an unknown outcome stays unknown": (ended(outcome="unknown"), "unknown"),
+    "an unknown outcome with a finish reason": (ended(outcome="unknown", finish_reason="stop"), "unknown"),
+    "less delivered than generated": (ended(delivered_tokens=3), "unknown"),
+    "less rendered than generated": (ended(rendered_tokens=4), "unknown"),
+    "all of the visible output delivered": (ended(delivered_tokens=4, reasoning_tokens=1), "completed"),
+    "a cut time after the end": (ended(cancelled_at_ms=901), "unknown"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("own", [False, True], ids=["usual names", "own names"])
+def test_ordinary_words_decide_how_a_call_ended(name: str, own: bool, tmp_path: Path) -> None:
+    """Usage alone makes no failure a success, under the usual names and under streamaudit's own."""
+    record, outcome = ENDS[name]
+    if own:
+        own_names = {"ts": "start_time_unix_s", "latency_ms": "duration_ms", "tokens_in": "input_tokens",
+                     "tokens_out": "output_tokens"}  # fmt: skip
+        record = {"request_id": "r", **{own_names.get(key, key): value for key, value in record.items()}}
+        if "is_error" in record:
+            pytest.skip("a usual name alone")
+    with store_of(write_lines(tmp_path / "calls.jsonl", [record])) as store:
+        (call,) = calls(store).values()
+        assert call["outcome"] == outcome
+        assert "CONFIDENTIAL" not in str(call)
+
+
+def test_a_failed_call_with_zeros_has_no_usage(tmp_path: Path) -> None:
+    """Zeros of an error are not measured; a completed call may well have answered nothing."""
+    records = [ended(tokens_in=0, tokens_out=0, ok=False, id="a"), ended(tokens_out=0, id="b")]
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        found = calls(store)
+    assert (found["a"]["input_tokens"], found["a"]["output_tokens"]) == (None, None)
+    assert (found["b"]["input_tokens"], found["b"]["output_tokens"]) == (10, 0)
+
+
+def test_lines_without_an_id_count_once_however_often_they_are_read(store: Store, tmp_path: Path) -> None:
+    """Equal lines are calls of their own; the file again, grown, moved or as an array, adds what is new."""
+    lines = [ended(), ended(), ended(tokens_out=6), {"event": "started", "port": 8080}]
+    path = write_lines(tmp_path / "calls.jsonl", lines)
+    assert equation(*ingest(store, path)) == (4, 3, 0, 0, 0, 1)
+    write_lines(path, [*lines, ended(tokens_out=7)])
+    assert equation(*ingest(store, path))[1:3] == (1, 3)
+    moved = tmp_path / "moved.json"
+    moved.write_text(json.dumps(lines))
+    assert equation(*ingest(store, moved))[1:3] == (0, 3)
+    assert len(calls(store)) == 4
+
+
+def noted(path: Path, *mapping: str) -> tuple[Any, tuple[str, ...]]:
+    """What a load says of values that look wrong, and of what it assumed."""
+    from streamaudit.ingest.mapping import parse_mapping
+
+    with Reader() as reader, Store.in_memory() as store:
+        result = Ingest(store, Options(parse_mapping(list(mapping)))).file(reader, str(path))
+    assert result.problem is None and result.match is not None
+    return result.doubts, result.match.notes
+
+
+def test_seconds_among_milliseconds_are_said(tmp_path: Path) -> None:
+    """Two groups of rows a thousand times apart; not fast failures beside slow answers, nor a wide spread."""
+    mixed = [ended(latency_ms=1.2 + n / 10) for n in range(5)] + [ended(latency_ms=900 + 40 * n) for n in range(30)]
+    doubts, _ = noted(write_lines(tmp_path / "mixed.jsonl", mixed))
+    assert doubts.mixed == {"duration_ms": (5, 30)}
+    failing = [ended(latency_ms=1.2, ok=False) for _ in range(5)] + [ended(latency_ms=900 + n) for n in range(30)]
+    spread = [ended(latency_ms=1.5**n) for n in range(1, 30)]
+    for name, records in (("failing", failing), ("spread", spread)):
+        assert noted(write_lines(tmp_path / f"{name}.jsonl", records))[0].mixed == {}
+
+
+def test_a_total_above_its_parts_is_said(tmp_path: Path) -> None:
+    """Its tokens are in no figure."""
+    records = [ended(total_tokens=40), ended(total_tokens=15)]
+    doubts, notes = noted(write_lines(tmp_path / "calls.jsonl", records))
+    assert (doubts.with_unexplained, doubts.unexplained_tokens) == (1, 25)
+    assert notes == ("ts is taken for the start of a call: if it is written at its end, --map end_time=ts",)
+
+
+def test_a_lone_time_can_be_mapped_as_the_end(tmp_path: Path) -> None:
+    """The start then lies before it by the duration."""
+    path = write_lines(tmp_path / "calls.jsonl", [ended(ts="2026-11-16T08:00:00.9Z")])
+    with store_of(path, mapping=["end=ts"]) as store:
+        (call,) = calls(store).values()
+    assert (call["start_time"], call["duration_ms"]) == (START, 900.0)
+
+
+def test_a_mapped_value_of_another_kind_is_counted(tmp_path: Path) -> None:
+    """It is unknown, and not taken for a path that is not there."""
+    path = write_lines(tmp_path / "calls.jsonl", [ended(took="fast"), ended(took="1.5")])
+    doubts, _ = noted(path, "duration=took:s")
+    assert doubts.misfits == {"duration_ms": 1}
+    with store_of(path, mapping=["duration=took:s"]) as store:
+        assert sorted(call["duration_ms"] or 0 for call in calls(store).values()) == [0, 1500.0]
+
+
+def test_a_header_in_words_is_understood(tmp_path: Path) -> None:
+    """With blanks, brackets and capitals, as spreadsheets have it."""
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "Timestamp,Model,Latency (ms),Prompt Tokens,Completion Tokens,Cost (USD)\n"
+        "2026-11-16T08:00:00Z,gpt-4o-mini,1500,100,20,0.01\n"
+    )
+    with store_of(path) as store:
+        (call,) = calls(store).values()
+    expected = {**FIGURES, "cost_usd": 0.01}
+    assert {column: call[column] for column in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "CONFIDENTIAL-PROMPT-1", "completion": "CONFIDENTIAL-1"},
+        {"timestamp": "2026-11-16T08:00:00Z", "level": "info", "model": "m", "message": "loaded"},
+        {"id": "a", "model": "m", "messages": [{"role": "user"}]},
+    ],
+)
+def test_what_measures_nothing_is_no_log_of_calls(record: Record, store: Store, tmp_path: Path) -> None:
+    """Data sets and server logs name models too."""
+    (result,) = ingest(store, write_lines(tmp_path / "other.jsonl", [record]))
+    assert "no known format" in (result.problem or "")

@@ -1,0 +1,78 @@
+"""Files that hold no requests, or are of formats that are not read: each refusal names the way out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streamaudit.store.store import Store
+from tests.support import Record, calls, ingest, store_of, write_lines
+
+SPAN = {"model": "m", "usage": {"prompt_tokens": 1}}
+REFUSED: dict[str, tuple[object, str, str]] = {
+    "AIPerf": ({"records": {"request_latency": {"avg": 1.0, "p99": 2.0}}}, "AIPerf", "profile_export.jsonl"),
+    "current AIPerf": ({"request_latency": {"unit": "ms", "avg": 1.0}}, "AIPerf", "profile_export.jsonl"),
+    "llmperf": (
+        {"model": "gpt-4o", "results_num_requests_started": 5, "timestamp": 1}, "llmperf", "_individual_responses.json",
+    ),
+    "llmperf in one object": ({"individual_responses": [{}], "summary": {}}, "llmperf", ".individual_responses[]"),
+    "inference-perf": ({"load_summary": {"count": 5}, "successes": {}}, "inference-perf", "per_request: true"),
+    "SGLang": ({"backend": "sglang", "completed": 2, "mean_ttft_ms": 5.0}, "SGLang", "--output-details"),
+    "GuideLLM": (
+        {"metadata": {}, "benchmarks": [{"metrics": {}, "requests": {"successful": [], "errored": []}}]},
+        "GuideLLM", "--sample-requests",
+    ),
+    "Braintrust": (
+        {"id": "a", "metrics": {"start": 1.0}, "span_attributes": {"type": "llm"}}, "Braintrust", "--map model=",
+    ),
+    "Inspect AI": ({"version": 2, "eval": {"model": "m"}, "plan": {"a": 1}, "stats": {"b": 1}}, "Inspect", "jq"),
+    "DeepEval": ({"uuid": "a", "llmSpans": [{"model": "m"}]}, "DeepEval", ".llmSpans[]"),
+    "promptflow": ({"line_number": 0, "run_info": {"api_calls": [{}]}}, "promptflow", "api_calls"),
+    "dd-trace": ({"meta": {}, "metrics": {}, "resource": "r", "span_id": 1}, "dd-trace", "LLM Observability"),
+    "MLflow": ({"info": {"a": 1}, "data": {"spans": [1]}}, "MLflow", ".data.spans[]"),
+    "Weave": ({"op_name": "o", "started_at": "2026-01-01", "inputs": {}}, "Weave", "--map"),
+    "Portkey": ({"id": "a", "req_units": 1, "res_units": 2, "ai_model": "m"}, "Portkey", "cents"),
+    "traces of calls": ({"trace": "a", "calls": [SPAN, SPAN]}, "list of each", ".calls"),
+    "a list of lists": ([[{"a": 1}, {"a": 2}]], "list of lists", "jq -c '.[][]'"),
+    "nothing known": ({"colour": "blue", "weight": 5}, "no known format", "streamaudit fields"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_names_the_way_out(name: str, store: Store, tmp_path: Path) -> None:
+    """It says what the file is, and which option, file or command has the requests; nothing is ingested."""
+    content, what, way_out = REFUSED[name]
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(content))
+    (result,) = ingest(store, path)
+    assert what in (result.problem or "")
+    assert way_out in (result.hint or "")
+    assert not calls(store)
+
+
+def test_a_usage_export_of_cursor_is_named_and_its_command_works(store: Store, tmp_path: Path) -> None:
+    """Its header has blanks and brackets, which --map takes as they stand."""
+    path = tmp_path / "usage.csv"
+    path.write_text(
+        "Date,Kind,Model,Input (w/ Cache Write),Input (w/o Cache Write),Cache Read,Output Tokens,Total Tokens,Cost\n"
+        "2026-04-03T18:10:11.107Z,Included,claude-opus,1000,100,5000,200,6300,0.12\n"
+    )
+    (result,) = ingest(store, path)
+    assert "Cursor" in (result.problem or "")
+    mapping = ["start=Date", "model=Model", "output_tokens=Output Tokens", "cached_tokens=Cache Read", "cost=Cost"]
+    with store_of(path, mapping=mapping) as mapped:
+        (call,) = calls(mapped).values()
+    assert (call["output_tokens"], call["cached_input_tokens"], call["cost_usd"]) == (200, 5000, 0.12)
+
+
+def test_whatever_is_mapped_is_read(tmp_path: Path) -> None:
+    """A user who says where the figures are goes before every refusal of a format that is not read."""
+    record: Record = {
+        "span_id": "s", "metrics": {"start": 1794816000.0, "end": 1794816002.5, "prompt_tokens": 5},
+        "span_attributes": {"type": "llm"}, "metadata": {"model": "gpt-4o"},
+    }  # fmt: skip
+    mapping = ["id=span_id", "start=metrics.start:s", "end=metrics.end:s", "model=metadata.model",
+               "input_tokens=metrics.prompt_tokens"]  # fmt: skip
+    with store_of(write_lines(tmp_path / "rows.jsonl", [record]), mapping=mapping) as store:
+        call = calls(store)["s"]
+    assert (call["model"], call["duration_ms"], call["input_tokens"]) == ("gpt-4o", 2500.0, 5)
