@@ -110,6 +110,12 @@ CASES: dict[str, Case] = {
         usage(input=100, input_audio_tokens=800, output=40, output_audio_tokens=500, total=1440),
         {"input_tokens": 900, "output_tokens": 540},
     ),
+    "kinds of tokens": (
+        usage(input=100, input_audio_tokens=800, input_image=70, input_cache_creation_1h=60, output=40,
+              output_audio_tokens=500, total=1570),
+        {"audio_input_tokens": 800, "image_tokens": 70, "cache_write_1h_tokens": 60, "cache_write_tokens": 60,
+         "audio_output_tokens": 500, "input_tokens": 1030, "output_tokens": 540},
+    ),
     "text and audio inside": (
         usage(input=900, input_text=100, input_audio=800, output=40, total=940), {"input_tokens": 900},
     ),
