@@ -139,8 +139,10 @@ _PREPARED = """
             first_count([tokens_of(completionTokens), tokens_of(completion_tokens), tokens_of(usage->>'output'),
                 tokens_of(outputUsage)]) AS flat_output,
             instant_utc(coalesce(updated_at, updatedAt)) AS updated,
-            try_cast(coalesce(usage_details, usageDetails) AS MAP(VARCHAR, VARCHAR)) AS usage_map,
-            try_cast(coalesce(cost_details, costDetails) AS MAP(VARCHAR, VARCHAR)) AS cost_map,
+            try_cast(CASE WHEN usage_details::VARCHAR <> '{}' THEN usage_details
+                ELSE coalesce(usageDetails, usage_details) END AS MAP(VARCHAR, VARCHAR)) AS usage_map,
+            try_cast(CASE WHEN cost_details::VARCHAR <> '{}' THEN cost_details
+                ELSE coalesce(costDetails, cost_details) END AS MAP(VARCHAR, VARCHAR)) AS cost_map,
             coalesce(provided_usage_details, providedUsageDetails) AS provided_usage,
             coalesce(provided_cost_details, providedCostDetails)::VARCHAR AS provided_cost,
             opened_values(CASE WHEN json_type(metadata) = 'VARCHAR' THEN json_of(metadata->>'$')

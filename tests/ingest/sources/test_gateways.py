@@ -379,6 +379,7 @@ OPENROUTER: dict[str, Case] = {
     "what the host was paid is inside": (
         {"total_cost": 0.003, "is_byok": False, "upstream_inference_cost": 0.003}, {"cost_usd": 0.003},
     ),
+    "more cached than went in": ({"native_tokens_cached": 400}, {"input_tokens": 450, "cached_input_tokens": 400}),
     "the tier of a generation": ({"service_tier": "flex"}, {"service_tier": "flex"}),
     "hosts that refused before one that answered": (
         {"provider_responses": [{"provider_name": "Other", "status": 529}, {"provider_name": "Host", "status": 200}]},

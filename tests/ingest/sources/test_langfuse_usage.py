@@ -75,6 +75,10 @@ CASES: dict[str, Case] = {
         usage(input=4, cache_read_input_tokens=400, cache_creation_input_tokens=30, output=90),
         {"input_tokens": 434, "cached_input_tokens": 400, "cache_write_tokens": 30},
     ),
+    "more cached than input, whatever the total": (
+        usage(input=21, cache_read_input_tokens=400, output=93, output_reasoning=7, total=114),
+        {"input_tokens": 421, "cached_input_tokens": 400, "output_tokens": 93},
+    ),
     "one cached count under two names": (
         usage(input=900, cache_read_input_tokens=400, input_cached_tokens=400, output=90, total=990),
         {"input_tokens": 900, "cached_input_tokens": 400},
