@@ -128,7 +128,9 @@ CASES: dict[str, Case] = {
          "completionTokens": 100},
         {"input_tokens": 50, "output_tokens": 100},
     ),
-    "a prompt of 0 beside an answer": (usage(input=0, output=90, total=90), {"input_tokens": None, "output_tokens": 90}),
+    "a prompt of 0 beside an answer": (
+        usage(input=0, output=90, total=90), {"input_tokens": None, "output_tokens": 90},
+    ),
     "a prompt that came from the cache as a whole": (
         usage(input=0, input_cached_tokens=400, output=90, total=490), {"input_tokens": 400},
     ),
