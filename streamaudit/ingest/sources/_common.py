@@ -95,7 +95,10 @@ SELECT
     ttft_ms,
     coalesce(ttvt_ms, number_of(first_filled(app[ttvt_ms]))) AS ttvt_ms,
     ttft_basis, chunk_count, chunk_offsets_ms,
-    input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
+    -- No model answers a prompt of no tokens: a 0 beside an answer is a count that was not known.
+    CASE WHEN NOT coalesce(input_tokens = 0 AND output_tokens > 0 AND kind = 'llm', false) THEN input_tokens END
+        AS input_tokens,
+    cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
     output_tokens, audio_output_tokens, reasoning_tokens,
     coalesce(
         filled_rank(app[delivered_tokens], 99),

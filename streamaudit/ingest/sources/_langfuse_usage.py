@@ -93,8 +93,9 @@ sorted_usage AS (
         *,
         CASE
             WHEN in_details = 0 THEN 0
-            WHEN len(list_distinct(list_transform(ways, lambda w: w.i))) = 1 THEN ways[1].i
+            -- A cache larger than the input is not in it, whatever was added up to a total.
             WHEN in_details > in_base THEN 1
+            WHEN len(list_distinct(list_transform(ways, lambda w: w.i))) = 1 THEN ways[1].i
             WHEN keeps_input_contract AND coalesce(len(ways), 0) = 0 THEN 0
         END AS in_excluded,
         CASE

@@ -139,8 +139,10 @@ _PREPARED = """
             first_count([tokens_of(completionTokens), tokens_of(completion_tokens), tokens_of(usage->>'output'),
                 tokens_of(outputUsage)]) AS flat_output,
             instant_utc(coalesce(updated_at, updatedAt)) AS updated,
-            try_cast(coalesce(usage_details, usageDetails) AS MAP(VARCHAR, VARCHAR)) AS usage_map,
-            try_cast(coalesce(cost_details, costDetails) AS MAP(VARCHAR, VARCHAR)) AS cost_map,
+            try_cast(CASE WHEN usage_details::VARCHAR <> '{}' THEN usage_details
+                ELSE coalesce(usageDetails, usage_details) END AS MAP(VARCHAR, VARCHAR)) AS usage_map,
+            try_cast(CASE WHEN cost_details::VARCHAR <> '{}' THEN cost_details
+                ELSE coalesce(costDetails, cost_details) END AS MAP(VARCHAR, VARCHAR)) AS cost_map,
             coalesce(provided_usage_details, providedUsageDetails) AS provided_usage,
             coalesce(provided_cost_details, providedCostDetails)::VARCHAR AS provided_cost,
             opened_values(CASE WHEN json_type(metadata) = 'VARCHAR' THEN json_of(metadata->>'$')
@@ -165,7 +167,15 @@ _PREPARED = """
             list_transform(map_entries(cost_map), lambda e: struct_pack(k := lower(e.key), n := number_of(e.value)))
                 AS costs,
             span_ms(started, ended) AS measured_ms,
-            CASE json_type(output) WHEN 'VARCHAR' THEN output->>'$' WHEN 'OBJECT' THEN output->>'content' END AS text
+            CASE json_type(output) WHEN 'VARCHAR' THEN output->>'$' WHEN 'OBJECT' THEN output->>'content' END AS text,
+            -- A failure that an application or OpenTelemetry says in ordinary words, whatever the level.
+            CASE WHEN coalesce(level = 'ERROR', false)
+                OR lower(coalesce(meta->>'status', '')) IN ('error', 'failed', 'failure')
+                OR coalesce(bool_of(coalesce(meta->>'success', meta->>'ok')) = false, false)
+                OR coalesce(json_type(output) = 'OBJECT' AND json_keys(output) = ['error'], false)
+                OR coalesce(meta->>'/attributes/error.type', '') <> '' THEN true
+                WHEN level IS NOT NULL THEN false END AS has_failed,
+            coalesce(message, nullif(meta->>'/attributes/error.type', '')) AS fault
         FROM renamed
     ), {usage}
     SELECT
@@ -223,10 +233,10 @@ _PREPARED = """
             WHEN total_cost > 0 THEN total_cost
         END AS cost_usd,
         input_cost_usd, output_cost_usd,
-        level = 'ERROR' AS failed,
-        level = 'ERROR' AND message_says_cancelled(message) AS error_cancelled,
-        level = 'ERROR' AND message_says_timeout(message) AS error_timeout,
-        CASE WHEN level = 'ERROR' THEN error_class(message) END AS error_type,
+        has_failed AS failed,
+        has_failed AND message_says_cancelled(fault) AS error_cancelled,
+        has_failed AND message_says_timeout(fault) AS error_timeout,
+        CASE WHEN has_failed THEN error_class(fault) END AS error_type,
         CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
         CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
         updated AS source_updated_at
@@ -244,18 +254,22 @@ _READS = {
     "call_id": "id", "trace_id": "trace_id, traceId", "parent_id": "parent_observation_id, parentObservationId",
     "logical_request_id": "metadata.logical_request_id", "attempt_number": "metadata.attempt_number",
     "response_id": "metadata.response_id", "model": "provided_model_name, model, without its date",
-    "response_model": "provided_model_name, model", "provider": "metadata.provider, metadata.ls_provider",
+    "response_model": "provided_model_name, model",
+    "provider": "metadata.provider, metadata.ls_provider, attributes.gen_ai.provider.name",
     "user_id": "user_id, userId", "session_id": "session_id, sessionId",
-    "service": "metadata.resourceAttributes.service.name", "region": "metadata.region",
+    "service": "metadata.resourceAttributes, service.name in it", "region": "metadata.region",
     "transport": "metadata.transport", "operation": "type", "start_time": "start_time, startTime",
     "end_time": "end_time, endTime", "duration_ms": "end_time - start_time, else latencyMs",
     "streamed": "metadata.stream, model_parameters.stream; a usable TTFT proves it",
     "ttft_ms": "completion_start_time - start_time, else the printed time to first token",
-    "ttvt_ms": "metadata.time_to_first_output_token_ms", "input_tokens": "usage_details: all input keys",
-    "cached_input_tokens": "usage_details: input keys with cache",
-    "cache_write_tokens": "usage_details: input keys with cache creation",
-    "output_tokens": "usage_details: all output keys", "reasoning_tokens": "usage_details: output keys with reasoning",
-    "max_tokens": "model_parameters.max_tokens", "cache_hit": "metadata.cache_hit",
+    "ttvt_ms": "metadata.time_to_first_output_token_ms",
+    "input_tokens": "usage_details: input, and its details where the total excludes them",
+    "cached_input_tokens": "usage_details: keys with cache",
+    "cache_write_tokens": "usage_details: keys with cache creation",
+    "output_tokens": "usage_details: output, and its details where the total excludes them",
+    "reasoning_tokens": "usage_details: keys with reasoning or thoughts",
+    "max_tokens": "model_parameters: max_tokens, max_output_tokens, maxOutputTokens and the like; at most the larger "
+    "reading of an undecidable output", "cache_hit": "metadata.cache_hit",
     "cost_usd": "cost_details.total, total_cost", "input_cost_usd": "cost_details: input keys",
     "output_cost_usd": "cost_details: output keys", "cancelled_by": "metadata.cancelled_by",
     "cancelled_at_ms": "metadata.cancelled_at_ms", "upstream_cancelled": "metadata.upstream_cancelled",

@@ -63,6 +63,8 @@ _PREPARED = """
     ), billed AS (
         SELECT
             *,
+            coalesce(tokens_of(g.native_tokens_prompt), tokens_of(CASE WHEN is_row THEN tokens_prompt END)) AS prompt,
+            coalesce(tokens_of(g.native_tokens_cached), tokens_of(CASE WHEN is_row THEN tokens_cached END)) AS cached,
             first_count([number_of(g.total_cost), number_of(g.usage), number_of(cost_total)]) AS fee,
             CASE WHEN is_row THEN number_of(byok_usage_inference) WHEN bool_of(g.is_byok)
                 THEN number_of(g.upstream_inference_cost) END AS upstream,
@@ -85,14 +87,13 @@ _PREPARED = """
         CASE WHEN is_row THEN nullif(number_of(generation_time_ms), 0) END AS duration_ms,
         bool_of(g.streamed) AS streamed,
         CASE WHEN is_row AND bool_of(g.streamed) THEN nullif(number_of(time_to_first_token_ms), 0) END AS ttft_ms,
-        coalesce(tokens_of(g.native_tokens_prompt), tokens_of(CASE WHEN is_row THEN tokens_prompt END))
-            AS input_tokens,
+        -- Where more was read from the cache than went in, the input excludes it.
+        try_cast(CASE WHEN cached > prompt THEN prompt::HUGEINT + cached ELSE prompt END AS BIGINT) AS input_tokens,
         coalesce(tokens_of(g.native_tokens_completion), tokens_of(CASE WHEN is_row THEN tokens_completion END))
             AS output_tokens,
         coalesce(tokens_of(g.native_tokens_reasoning), tokens_of(CASE WHEN is_row THEN tokens_reasoning END))
             AS reasoning_tokens,
-        coalesce(tokens_of(g.native_tokens_cached), tokens_of(CASE WHEN is_row THEN tokens_cached END))
-            AS cached_input_tokens,
+        cached AS cached_input_tokens,
         nullif(g.service_tier, '') AS service_tier,
         -- With the customer's own key, what the provider bills besides the fee.
         CASE WHEN bool_of(g.is_byok) AND upstream IS NULL THEN NULL ELSE fee + coalesce(upstream, 0) END AS cost_usd,

@@ -169,6 +169,7 @@ LITELLM: dict[str, Case] = {
          "input_tokens_details": {"cached_tokens": 7}}}},
         {"input_tokens": 70, "output_tokens": 90, "reasoning_tokens": 33, "cached_input_tokens": 7},
     ),
+    "no prompt beside an answer of LiteLLM": ({"prompt_tokens": 0}, {"input_tokens": None, "output_tokens": 100}),
     "a prompt that the proxy counted of a failure": (
         {"status": "failure", "prompt_tokens": 2900, "completion_tokens": 0, "response_cost": 0, "metadata": {},
          "error_information": {"error_code": "408", "error_class": "Timeout"}},
@@ -325,6 +326,7 @@ HELICONE: dict[str, Case] = {
         {"input_tokens": None, "cached_input_tokens": 500, "output_tokens": 30, "input_cost_usd": None},
     ),
     "a cost of 0 in front of the real one": ({"costUSD": 0, "cost": 0.004}, {"cost_usd": 0.004}),
+    "a prompt of 0 beside an answer": ({"prompt_tokens": 0}, {"input_tokens": None, "output_tokens": 100}),
     "an output cap by Gemini's name": (
         {"request_body": {"generationConfig": {"maxOutputTokens": 9}}},
         {"max_tokens": 9},
@@ -397,6 +399,8 @@ OPENROUTER: dict[str, Case] = {
         {"total_cost": 0.003, "is_byok": False, "upstream_inference_cost": 0.003},
         {"cost_usd": 0.003},
     ),
+    "more cached than went in": ({"native_tokens_cached": 400}, {"input_tokens": 450, "cached_input_tokens": 400}),
+    "no prompt beside an answer": ({"native_tokens_prompt": 0, "native_tokens_cached": 0}, {"input_tokens": None}),
     "the tier of a generation": ({"service_tier": "flex"}, {"service_tier": "flex"}),
     "hosts that refused before one that answered": (
         {"provider_responses": [{"provider_name": "Other", "status": 529}, {"provider_name": "Host", "status": 200}]},

@@ -141,6 +141,31 @@ CASES: dict[str, Case] = {
         {"level": "ERROR", "status_message": "APIUserAbortError: CONFIDENTIAL-PROMPT-1"},
         {"outcome": "cancelled", "cancel_evidence": "error", "error_type": "APIUserAbortError"},
     ),
+    "a status in the metadata is a failure": ({"metadata": {"status": "failed"}}, {"outcome": "error"}),
+    "a status of another kind is none": ({"metadata": {"status": "pending review"}}, {"outcome": "completed"}),
+    "a success that is false is a failure": ({"metadata": {"success": "false"}}, {"outcome": "error"}),
+    "an output that is an error is a failure": ({"output": {"error": "CONFIDENTIAL-PROMPT-1"}}, {"outcome": "error"}),
+    "an error type of OpenTelemetry is a failure": (
+        {"metadata": {"attributes": '{"error.type": "RateLimitError"}'}},
+        {"outcome": "error", "error_type": "RateLimitError"},
+    ),
+    "a failure that a finish reason would hide": (
+        {"metadata": {"success": False, "finish_reason": "stop"}}, {"outcome": "error"},
+    ),
+    "a model that its library does not know": (
+        {"provided_model_name": "unknown", "metadata": {"ls_model_name": "gpt-4o-mini", "ls_provider": "openai"}},
+        {"model": "gpt-4o-mini", "provider": "openai"},
+    ),
+    "a framework is no provider": (
+        {"metadata": {"provider": "langchain", "attributes": {"gen_ai.system": "OpenAI"}}}, {"provider": "openai"},
+    ),
+    "the service among nested attributes as text": (
+        {"metadata": {"resourceAttributes": '{"service.name": "chat-api"}'}}, {"service": "chat-api"},
+    ),
+    "a tier in the response": (
+        {"metadata": {"attributes": {"openai.response.service_tier": "flex"}}}, {"service_tier": "flex"},
+    ),
+    "a tier that was only asked for": ({"model_parameters": {"service_tier": "flex"}}, {"service_tier": None}),
     "a timeout message is a timeout": (
         {"level": "ERROR", "status_message": "ReadTimeout: the read operation timed out"}, {"outcome": "timeout"},
     ),

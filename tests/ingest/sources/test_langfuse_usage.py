@@ -75,6 +75,10 @@ CASES: dict[str, Case] = {
         usage(input=4, cache_read_input_tokens=400, cache_creation_input_tokens=30, output=90),
         {"input_tokens": 434, "cached_input_tokens": 400, "cache_write_tokens": 30},
     ),
+    "more cached than input, whatever the total": (
+        usage(input=21, cache_read_input_tokens=400, output=93, output_reasoning=7, total=114),
+        {"input_tokens": 421, "cached_input_tokens": 400, "output_tokens": 93},
+    ),
     "one cached count under two names": (
         usage(input=900, cache_read_input_tokens=400, input_cached_tokens=400, output=90, total=990),
         {"input_tokens": 900, "cached_input_tokens": 400},
@@ -110,6 +114,12 @@ CASES: dict[str, Case] = {
         usage(input=100, input_audio_tokens=800, output=40, output_audio_tokens=500, total=1440),
         {"input_tokens": 900, "output_tokens": 540},
     ),
+    "kinds of tokens": (
+        usage(input=100, input_audio_tokens=800, input_image=70, input_cache_creation_1h=60, output=40,
+              output_audio_tokens=500, total=1570),
+        {"audio_input_tokens": 800, "image_tokens": 70, "cache_write_1h_tokens": 60, "cache_write_tokens": 60,
+         "audio_output_tokens": 500, "input_tokens": 1030, "output_tokens": 540},
+    ),
     "text and audio inside": (
         usage(input=900, input_text=100, input_audio=800, output=40, total=940), {"input_tokens": 900},
     ),
@@ -117,6 +127,12 @@ CASES: dict[str, Case] = {
         {**usage(input=0, output=0, total=0), "usage": {"input": 0, "output": 0}, "promptTokens": 50,
          "completionTokens": 100},
         {"input_tokens": 50, "output_tokens": 100},
+    ),
+    "a prompt of 0 beside an answer": (
+        usage(input=0, output=90, total=90), {"input_tokens": None, "output_tokens": 90},
+    ),
+    "a prompt that came from the cache as a whole": (
+        usage(input=0, input_cached_tokens=400, output=90, total=490), {"input_tokens": 400},
     ),
     "zeros everywhere": (
         {**usage(input=0, output=0, total=0), "promptTokens": 0, "completionTokens": 0}, {"output_tokens": 0},
