@@ -13,7 +13,7 @@ import pytest
 import streamaudit
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.store.store import Store
-from tests.cli.running import PATIENCE_S, SAMPLES, Cli
+from tests.cli.running import PATIENCE_S, Cli
 from tests.support import ingest, raw_call, write_lines
 
 CALLS = [
@@ -191,12 +191,12 @@ def test_a_report_on_a_store_loads_neither_ingest_nor_data_libraries(
     )  # fmt: skip
     code, modules = json.loads(done.stderr.splitlines()[-1])
     assert code == 0
-    unwanted = ("streamaudit.ingest", "streamaudit.delivery", "pyarrow", "polars", "pandas", "numpy")
+    unwanted = ("streamaudit.ingest", "apprise", "requests", "pyarrow", "polars", "pandas", "numpy")
     assert [name for name in modules if name.startswith(unwanted)] == []
 
 
 def test_the_command_line_writes_typed_files(store: Path, tmp_path: Path) -> None:
-    """``-o`` by suffix, ``--format`` into a pipe, the same table as the API's."""
+    """``-o`` by suffix, the same table as the API's; a terminal gets none."""
     import polars
 
     cli = Cli(tmp_path)
@@ -210,4 +210,5 @@ def test_the_command_line_writes_typed_files(store: Path, tmp_path: Path) -> Non
     assert polars.read_ipc_stream(tmp_path / "r.arrow").equals(expected)
     sql = polars.read_parquet(tmp_path / "s.parquet")
     assert sql["call_id"].to_list() == ["a", "b", "c"] and sql.schema["start_time"] == polars.Datetime("us", "UTC")
-    assert SAMPLES.is_dir() and cli.run("report", "--db", store, "--format", "parquet").code != 2
+    done = cli.terminal("report", "--db", store, "--format", "parquet", columns=80)
+    assert done.code == 2 and "a terminal cannot show binary data" in done.err and "-o report.parquet" in done.err
