@@ -58,6 +58,27 @@ def test_a_library_gets_the_tenants_that_the_command_line_gets(store: Path, conf
         assert by_tenant(session.report(by="tenant")) == {None: 3}
 
 
+def test_days_begin_where_the_command_lines_do(
+    store: Path, configured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """The zone is the configuration's where a question names none; the environment takes precedence."""
+    (configured / "streamaudit.toml").write_text('tz = "Pacific/Kiritimati"\n')
+
+    def first_day(**filters: str) -> str:
+        with streamaudit.open(store) as session:
+            days = session.report(by="day", **filters).tables["by_day"].rows()  # type: ignore[arg-type]
+        return str(min(row["day"] for row in days))
+
+    monkeypatch.delenv("STREAMAUDIT_TZ", raising=False)
+    assert first_day() == "2026-11-16" and first_day(tz="Pacific/Pago_Pago") == "2026-11-15"
+    done = Cli(configured).run("report", "--by", "day", "--db", store, "--since", "2026-11-16T23:00", "--json")
+    with streamaudit.open(store) as session:
+        found = session.report(by="day", since="2026-11-16T23:00").report.interval
+    assert json.loads(done.out)["interval"]["since"] == found.since.isoformat().replace("+00:00", "Z")  # type: ignore[union-attr]
+    monkeypatch.setenv("STREAMAUDIT_TZ", "Pacific/Pago_Pago")
+    assert first_day() == "2026-11-15"
+
+
 def test_the_json_of_a_result_is_the_command_lines(store: Path, tmp_path: Path) -> None:
     """For every question, to the last figure."""
     def told(text: str) -> dict[str, object]:
