@@ -20,17 +20,16 @@ from streamaudit.audits.scope.filters import Filters, Moment, Names, moment_text
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.scope.window import parse_window
 from streamaudit.config import loader
-from streamaudit.config.settings import Settings
+from streamaudit.config.settings import OPTIONS, Settings
 from streamaudit.config.units import memory, seconds
-from streamaudit.errors import InputError, StreamauditError, UsageError
+from streamaudit.errors import StreamauditError, UsageError
 from streamaudit.report.frames import Frame, Result
 from streamaudit.report.model import Report
-from streamaudit.report.redact import alias, redacted
+from streamaudit.report.redact import aliases, redacted
 from streamaudit.store.lookups import apply_lookups, log_unmatched, read_lookups
 from streamaudit.store.store import Store
 
 if TYPE_CHECKING:
-    from streamaudit.audits.diff.question import Ask
     from streamaudit.audits.export.export import Exported, Target
     from streamaudit.ingest.mapping import Mapping as FieldMapping
     from streamaudit.ingest.pipeline import Progress
@@ -50,18 +49,19 @@ def open(
     *,
     config: str | PathLike[str] | None = "auto",
     wait: str = "0s",
-    memory_limit: str = "1GB",
+    memory_limit: str | None = None,
 ) -> "Session":
     """Open a store read-only; None is the command line's default store.
 
     ``config`` is ``"auto"`` for the file the command line would find, a path, or None for no file. ``wait`` is how long
-    another process that writes to the store is waited for. Use the session as a context manager: while it is open, no
-    other process can write to the store. Raises InputError when there is no such store, StoreError when it is busy or
-    no store, UsageError for a configuration that cannot be used.
+    another process that writes to the store is waited for; ``memory_limit`` None is the configuration's, else 1 GB. Use
+    the session as a context manager: while it is open, no other process can write to the store. Raises InputError when
+    there is no such store, StoreError when it is busy or no store, UsageError for a configuration that cannot be used.
     """
+    settings = loader.load_config(config)
     return Session(
-        find_settings(config), db=Path(db) if db is not None else None, wait_s=seconds("wait", wait),
-        memory_limit=memory("memory_limit", memory_limit),
+        settings, db=Path(db) if db is not None else None, wait_s=seconds("wait", wait),
+        memory_limit=_memory(memory_limit, settings),
     ).connect()  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def read(
     *files: str | PathLike[str],
     map: Mapping[str, str] | None = None,
     config: str | PathLike[str] | None = "auto",
-    memory_limit: str = "1GB",
+    memory_limit: str | None = None,
 ) -> "Session":
     """Read exports into memory: files, globs or folders; nothing is stored.
 
@@ -80,19 +80,12 @@ def read(
         raise UsageError("read takes at least one file")
     from streamaudit.ingest.mapping import parse_mapping
 
-    settings = find_settings(config)
+    settings = loader.load_config(config)
     given = parse_mapping([f"{name}={path}" for name, path in (map or {}).items()])
     return Session(
         settings, files=tuple(fspath(file) for file in files), mapping=type(given)({**settings.fields, **given.paths}),
-        memory_limit=memory("memory_limit", memory_limit),
+        memory_limit=_memory(memory_limit, settings),
     ).connect()  # fmt: skip
-
-
-def find_settings(config: str | PathLike[str] | None) -> Settings:
-    """Return the settings of a configuration file: ``"auto"`` is the command line's discovery, None no file."""
-    if config is None:
-        return Settings()
-    return loader.load(loader.find() if config == "auto" else loader.find(Path(config)))
 
 
 class Session:
@@ -254,12 +247,15 @@ class Session:
         from streamaudit.audits.diff.baseline import load
         from streamaudit.audits.diff.question import METRICS, listed
         from streamaudit.audits.diff.report import gated
-        from streamaudit.audits.diff.request import request
+        from streamaudit.audits.diff.request import asked_of, request
         from streamaudit.audits.notes import diverse_note
 
         gate = listed("--fail-on", text_of(fail_on), ("regression", *METRICS))
         parse_on_insufficient(on_insufficient)
-        ask = _ask(on, metric, stat, strata, min_effect, skip_first)
+        ask = asked_of(
+            on, text_of(metric), text_of(stat), text_of(strata), min_effect,
+            seconds("--skip-first", skip_first) if skip_first else 0.0,
+        )  # fmt: skip
         scope = self._scope(by, top, filters)
         base_window = parse_window(
             moment_text(base_since), moment_text(base_until), None, None, scope.tz, flag="--base-since"
@@ -287,10 +283,11 @@ class Session:
     ) -> None:
         """Write the counts of one side to a file, for ``diff(base_store=...)``. DeliveryError when that fails."""
         from streamaudit.audits.diff.report import save_base
-        from streamaudit.audits.diff.request import request
+        from streamaudit.audits.diff.request import asked_of, request
 
         scope = self._scope(by, None, filters)
-        ask = _ask(on, None, None, strata, None, skip_first)
+        skipped_s = seconds("--skip-first", skip_first) if skip_first else 0.0
+        ask = asked_of(on, None, None, text_of(strata), None, skipped_s)
         asked = request(ask, side, None, (scope.since, scope.until), saves=True)
         self._ask(lambda store, scope: save_base(store, scope, asked.ask, Path(path)), scope)
 
@@ -317,7 +314,7 @@ class Session:
 
         def judge(store: Store, scope: Scope) -> Report:
             found = evaluate.run(store, scope, checks, before=before, on_insufficient=on_insufficient)
-            return report.report(found, everything=everything, alias=_aliases(store, hide))
+            return report.report(found, everything=everything, alias=aliases(hide, store.secret()) if hide else None)
 
         return Result(self._ask(judge, scope))
 
@@ -332,7 +329,7 @@ class Session:
         from streamaudit.audits.weekly import report
         from streamaudit.audits.weekly.period import chosen
 
-        tz = filters.get("tz", "UTC")
+        tz = filters.get("tz", self._settings.zone)
         asked = chosen(
             period, since=moment_text(filters.get("since")), until=moment_text(filters.get("until")),
             last=filters.get("last"), week=filters.get("week"), tz=tz, now=filters.get("now"),
@@ -345,7 +342,7 @@ class Session:
             if checks:
                 windowed = replace(scope, by=(), since=asked.since, until=asked.until)
                 found = evaluate.run(store, windowed, checks, before=(asked.before, asked.since))
-                checked = report.Checked(found, _aliases(store, hide))
+                checked = report.Checked(found, aliases(hide, store.secret()) if hide else None)
             return report.run(store, scope, asked, movers=movers, checked=checked)
 
         scope = replace(self._scope(None, None, filters), by=dimensions, since=None, until=None)
@@ -390,7 +387,7 @@ class Session:
         )
 
     def _scope(self, by: Names | None, top: int | None, filters: Filters) -> Scope:
-        return scope_of(by, top, filters, self._settings.groups)
+        return scope_of(by, top, {"tz": self._settings.zone, **filters}, self._settings.groups)
 
     def _answer(self, audit: Audit, scope: Scope, filters: Filters) -> Result:
         hide = redacted_names(filters)
@@ -438,10 +435,10 @@ class Session:
             return store
 
     def _filled(self, stack: ExitStack) -> Store:
-        """A store in memory with the calls of the files. InputError when one could not be read or none held a call."""
+        """A store in memory with the calls of the files."""
         from streamaudit.ingest.mapping import Mapping as FieldMapping
-        from streamaudit.ingest.pipeline import Ingest
-        from streamaudit.ingest.readers.reader import Reader, expand
+        from streamaudit.ingest.read import read_files, refuse_failures
+        from streamaudit.ingest.readers.reader import Reader
         from streamaudit.ingest.results import Options
 
         # The reader's folder is where large queries spill, so it outlives them.
@@ -449,20 +446,16 @@ class Session:
         store = stack.enter_context(Store.in_memory(
             memory_limit=self._memory_limit, providers=self._settings.provider_overrides()
         ))  # fmt: skip
-        job = Ingest(store, Options(self._mapping or FieldMapping(), prices=self._settings.price_file()))
-        found = expand(list(self._files))
-        results = [job.file(reader, name, self._progress, sought=sought) for name, sought in found.items()]
+        options = Options(self._mapping or FieldMapping(), prices=self._settings.price_file())
+        results = read_files(store, reader, self._files, options, self._progress)
         if self._on_read is not None:
             self._on_read(results)
-        failed = [one for one in results if one.problem and not one.passed_over]
-        # Whoever has seen the results knows the reasons.
-        reasons = "; ".join(f"{one.shown}: {one.problem}" for one in failed) if self._on_read is None else ""
-        if failed:
-            message = f"{len(failed)} of {len(results)} files could not be read, so there is no report"
-            raise InputError(f"{message}: {reasons}" if reasons else message)
-        if not any(one.counts and one.counts.read > one.counts.rejected for one in results):
-            raise InputError("no file held a good record, so there is no report")
+        refuse_failures(results, with_reasons=self._on_read is None)
         return store
+
+
+def _memory(limit: str | None, settings: Settings) -> str:
+    return memory("memory_limit", limit or str(settings.options.get("memory_limit", OPTIONS["memory_limit"])))
 
 
 def parse_on_insufficient(text: str) -> str:
@@ -470,29 +463,3 @@ def parse_on_insufficient(text: str) -> str:
     if text not in ("pass", "warn", "fail"):
         raise UsageError(f"--on-insufficient {text}: pass, warn or fail")
     return text
-
-
-def _ask(
-    on: str | None, metric: Names | None, stat: Names | None, strata: Names | None, min_effect: str | None,
-    skip_first: str | None,
-) -> "Ask":  # fmt: skip
-    """The question of a diff, its sides still open."""
-    from streamaudit.audits.diff.question import Ask, Side, parse_effect, parse_metrics, parse_stats, parse_strata
-
-    return Ask(
-        on, Side(), Side(), parse_metrics(text_of(metric)), parse_stats(text_of(stat)), parse_strata(text_of(strata)),
-        parse_effect(min_effect), seconds("--skip-first", skip_first) if skip_first else 0.0,
-    )  # fmt: skip
-
-
-def _aliases(store: Store, hide: tuple[str, ...]) -> Callable[[str, str], str] | None:
-    """How to show the values of dimensions in findings, None as they are."""
-    if not hide:
-        return None
-    key = store.secret()
-
-    def hidden(name: str, value: str) -> str:
-        # A group is called what its members may be called, so it is hidden with any of them.
-        return str(alias(name, value, key)) if name in hide or name.startswith("group:") else value
-
-    return hidden

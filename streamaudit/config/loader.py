@@ -48,6 +48,13 @@ def find(explicit: Path | None = None) -> Path | None:
     return own if own.is_file() else None
 
 
+def load_config(config: str | os.PathLike[str] | None) -> Settings:
+    """Return the settings of a configuration file: ``"auto"`` is the file that ``find`` gives, None no file."""
+    if config is None:
+        return Settings()
+    return load(find() if config == "auto" else find(Path(config)))
+
+
 def load(path: Path | None) -> Settings:
     """The settings of a file; UsageError with file, line and nearest key for what it cannot mean."""
     if path is None:

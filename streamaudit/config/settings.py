@@ -61,6 +61,11 @@ class Settings:
         """Return where a setting of the file stands, as ``FILE:LINE``."""
         return f"{self.path}:{self.lines.get(name, 1)}"
 
+    @property
+    def zone(self) -> str:
+        """Return the time zone of questions that name none: ``$STREAMAUDIT_TZ``, else the configuration's, else UTC."""
+        return os.environ.get("STREAMAUDIT_TZ") or str(self.options.get("tz", OPTIONS["tz"]))
+
     def price_file(self) -> "PriceFile | None":
         """Return the user's own price file, None without one."""
         from streamaudit.store.pricing.prices import PriceFile

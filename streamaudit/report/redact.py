@@ -3,7 +3,7 @@ a store, and nobody without the store can tell which value it stands for or comp
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from streamaudit.report.finding import Finding
@@ -63,6 +63,16 @@ def alias(dimension: str, value: Value, key: str) -> str | None:
         return None
     digest = hmac.new(key.encode(), f"{dimension}\0{value}".encode(), hashlib.sha256).hexdigest()
     return f"{dimension}-{digest[:8]}"
+
+
+def aliases(dimensions: tuple[str, ...], key: str) -> Callable[[str, str], str]:
+    """Return how to show a value of a dimension in findings: as an alias for these dimensions, else as it is."""
+
+    def shown(name: str, value: str) -> str:
+        # A group is called what its members may be called, so it is hidden with any of them.
+        return str(alias(name, value, key)) if name in dimensions or name.startswith("group:") else value
+
+    return shown
 
 
 def _stated(report: Report) -> Iterator[tuple[str, str]]:

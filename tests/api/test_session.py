@@ -13,7 +13,7 @@ import pytest
 import streamaudit
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.store.store import Store
-from tests.cli.running import PATIENCE_S, SAMPLES, Cli
+from tests.cli.running import PATIENCE_S, Cli
 from tests.support import ingest, raw_call, write_lines
 
 CALLS = [
@@ -56,6 +56,27 @@ def test_a_library_gets_the_tenants_that_the_command_line_gets(store: Path, conf
         assert by_tenant(session.report(by=["tenant"])) == shown
     with streamaudit.open(store, config=None) as session:
         assert by_tenant(session.report(by="tenant")) == {None: 3}
+
+
+def test_days_begin_where_the_command_lines_do(
+    store: Path, configured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """The zone is the configuration's where a question names none; the environment takes precedence."""
+    (configured / "streamaudit.toml").write_text('tz = "Pacific/Kiritimati"\n')
+
+    def first_day(**filters: str) -> str:
+        with streamaudit.open(store) as session:
+            days = session.report(by="day", **filters).tables["by_day"].rows()  # type: ignore[arg-type]
+        return str(min(row["day"] for row in days))
+
+    monkeypatch.delenv("STREAMAUDIT_TZ", raising=False)
+    assert first_day() == "2026-11-16" and first_day(tz="Pacific/Pago_Pago") == "2026-11-15"
+    done = Cli(configured).run("report", "--by", "day", "--db", store, "--since", "2026-11-16T23:00", "--json")
+    with streamaudit.open(store) as session:
+        found = session.report(by="day", since="2026-11-16T23:00").report.interval
+    assert json.loads(done.out)["interval"]["since"] == found.since.isoformat().replace("+00:00", "Z")  # type: ignore[union-attr]
+    monkeypatch.setenv("STREAMAUDIT_TZ", "Pacific/Pago_Pago")
+    assert first_day() == "2026-11-15"
 
 
 def test_the_json_of_a_result_is_the_command_lines(store: Path, tmp_path: Path) -> None:
@@ -191,12 +212,12 @@ def test_a_report_on_a_store_loads_neither_ingest_nor_data_libraries(
     )  # fmt: skip
     code, modules = json.loads(done.stderr.splitlines()[-1])
     assert code == 0
-    unwanted = ("streamaudit.ingest", "streamaudit.delivery", "pyarrow", "polars", "pandas", "numpy")
+    unwanted = ("streamaudit.ingest", "apprise", "requests", "pyarrow", "polars", "pandas", "numpy")
     assert [name for name in modules if name.startswith(unwanted)] == []
 
 
 def test_the_command_line_writes_typed_files(store: Path, tmp_path: Path) -> None:
-    """``-o`` by suffix, ``--format`` into a pipe, the same table as the API's."""
+    """``-o`` by suffix, the same table as the API's; a terminal gets none."""
     import polars
 
     cli = Cli(tmp_path)
@@ -210,4 +231,5 @@ def test_the_command_line_writes_typed_files(store: Path, tmp_path: Path) -> Non
     assert polars.read_ipc_stream(tmp_path / "r.arrow").equals(expected)
     sql = polars.read_parquet(tmp_path / "s.parquet")
     assert sql["call_id"].to_list() == ["a", "b", "c"] and sql.schema["start_time"] == polars.Datetime("us", "UTC")
-    assert SAMPLES.is_dir() and cli.run("report", "--db", store, "--format", "parquet").code != 2
+    done = cli.terminal("report", "--db", store, "--format", "parquet", columns=80)
+    assert done.code == 2 and "a terminal cannot show binary data" in done.err and "-o report.parquet" in done.err

@@ -4,7 +4,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from streamaudit.audits.diff.baseline import Baseline
-from streamaudit.audits.diff.question import Ask, Side, latest_deploy, latest_deploys, parse_on
+from streamaudit.audits.diff.question import (
+    Ask,
+    Side,
+    latest_deploy,
+    latest_deploys,
+    parse_effect,
+    parse_metrics,
+    parse_on,
+    parse_stats,
+    parse_strata,
+)
 from streamaudit.audits.diff.report import run, run_against
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError
@@ -46,6 +56,17 @@ class Request:
             return replace(self.ask, head=replace(self.ask.head, value=latest_deploy(store, scope)))
         base, head = latest_deploys(store, scope)
         return replace(self.ask, base=replace(self.ask.base, value=base), head=replace(self.ask.head, value=head))
+
+
+def asked_of(
+    on: str | None, metric: str | None, stat: str | None, strata: str | None, min_effect: str | None,
+    skip_first_s: float,
+) -> Ask:  # fmt: skip
+    """Return what is compared, its sides still open. UsageError for unknown names."""
+    return Ask(
+        on, Side(), Side(), parse_metrics(metric), parse_stats(stat), parse_strata(strata), parse_effect(min_effect),
+        skip_first_s,
+    )  # fmt: skip
 
 
 def request(
