@@ -127,7 +127,7 @@ def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]
         ("outcome_unknown", sum(one.no_outcome for one in sources), "calls do not say how they ended"),
         ("outcome_word", sum(one.unknown_words for one in sources),
             "calls carry an outcome word that is not known; completed, cancelled, timeout, error and interrupted are"),
-        ("nested", sum(one.nested for one in found), "outer LLM steps repeat a nested call and are not counted"),
+        ("nested", sum(one.nested for one in found), "LLM steps around a counted call, or of a model's server inside one, are the same call and not counted"),
         ("same_response", sum(one.same_response for one in found),
             "calls are in two sources under one response id and are counted once"),
         ("embeddings", sum(one.embeddings for one in found), "embedding calls are left out; --by operation shows them"),
