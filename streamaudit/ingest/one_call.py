@@ -12,11 +12,12 @@ from streamaudit.store.store import Store
 
 TOKENS = (
     "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "max_tokens",
+    "cache_write_1h_tokens", "audio_input_tokens", "image_tokens", "audio_output_tokens",
     "delivered_tokens", "rendered_tokens", "rendered_chars", "rendered_chunks",
 )  # fmt: skip
 COSTS = ("cost_usd", "input_cost_usd", "output_cost_usd")
 TIMES = ("ttft_ms", "ttvt_ms", "server_ttft_ms")
-NAMES = ("model", "response_model", "provider")
+NAMES = ("model", "response_model", "provider", "service_tier")
 ENDS = ("cancelled_by", "cancelled_at_ms", "finish_reason", "http_status", "error_type")
 _TAKEN = (*TOKENS, *COSTS, *TIMES, *NAMES, *ENDS)
 _RULE = "outcome decided by its own record as "

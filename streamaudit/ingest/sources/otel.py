@@ -155,7 +155,7 @@ _SPANS = """
 
 SOURCE = Source(
     name="otel",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields=dict.fromkeys(_BATCH, _TYPE),
     sql=normalise(_SPANS),
