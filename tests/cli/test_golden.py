@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from streamaudit.report.render._verdicts import FAILED, UNJUDGED
 
 from streamaudit import __version__
 from streamaudit.report.model import Unit
