@@ -126,7 +126,7 @@ WITH pairs AS (
     JOIN store.calls AS other ON other.source = calls.source AND other.call_id = calls.other_id
     -- Times of each count from its own start.
     CROSS JOIN LATERAL (
-        SELECT coalesce(span_ms(other.start_time, calls.start_time), 0) AS later
+        SELECT coalesce((epoch_us(calls.start_time) - epoch_us(other.start_time)) / 1000.0, 0) AS later
     )
 )
 SELECT *, list_filter([{named}],

@@ -41,7 +41,7 @@ CREATE OR REPLACE TEMP TABLE trace_steps AS
 SELECT
     trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation, start_time, end_time,
     output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
-    lower(undated(split_part(model, '/', -1))) AS plain_model,
+    lower(regexp_replace(split_part(model, '/', -1), '[-@]20\\d{2}-?[01]\\d-?[0-3]\\d$', '')) AS plain_model,
     CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
     CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
     CASE WHEN NOT list_contains(inherited, 'user_id') OR inherited IS NULL THEN user_id END AS user_id,
