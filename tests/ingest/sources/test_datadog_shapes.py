@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -362,3 +363,35 @@ def test_long_texts_and_large_batches_fit_into_little_memory(tmp_path: Path) -> 
         for result in ingest(store, *files):
             assert result.problem is None and result.counts is not None
             assert result.counts.new == result.counts.read >= 1500
+
+
+PUP = {
+    "duration_ms": 1234.5, "llm_info": {"input_tokens": 57, "output_tokens": 12, "total_tokens": 69,
+                                        "model_name": "gpt-4.1-mini-2025-04-14", "model_provider": "openai"},
+    "ml_app": "shop", "name": "openai.request", "span_id": "1", "span_kind": "llm", "start_ms": 1794816000000,
+    "status": "ok", "trace_id": "t",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("printed", [{"data": {"spans": [PUP]}}, PUP])
+def test_what_datadogs_command_line_prints_is_read(printed: Record, store: Store, tmp_path: Path) -> None:
+    """Milliseconds by name, and the model and its counts in an object of their own."""
+    file = tmp_path / "spans.json"
+    file.write_text(json.dumps(printed, indent=1))
+    (result,) = ingest(store, file)
+    assert result.match is not None and result.match.variant == "pup"
+    (call,) = calls(store).values()
+    assert (call["duration_ms"], call["output_tokens"], call["model"]) == (1234.5, 12, "gpt-4.1-mini")
+    assert (call["provider"], call["service"], call["start_time"]) == ("openai", "shop", datetime(2026, 11, 16, 8))
+
+
+@pytest.mark.parametrize("record", [
+    {"ml_app": "shop", "span_count": 7, "day": "2026-11-16"},
+    {"data": {"type": "llm_obs_metric", "attributes": {"ml_app": "shop", "metrics": []}}},
+    {"id": "1", "type": "evaluation", "attributes": {"ml_app": "shop", "score_value": 1}},
+])  # fmt: skip
+def test_an_unknown_shape_of_datadog_is_named(record: Record, store: Store, tmp_path: Path) -> None:
+    """With the export that holds the calls."""
+    (result,) = ingest(store, write_lines(tmp_path / "other.jsonl", [record, record]))
+    assert result.problem is not None and "Datadog" in result.problem
+    assert result.hint is not None and "export API" in result.hint
