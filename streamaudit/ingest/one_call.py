@@ -190,8 +190,8 @@ for _mark, _text in _PARTS.items():
 
 
 def release(store: Store, which: str) -> None:
-    """Give back what calls took from other steps, in the touched traces (``touched_traces``), or of those that arrive once
-    more (``repeated_calls``): records of one call are compared by what they say themselves."""
+    """Give back what calls took from other steps: of ``touched_traces``, or of the calls that arrive once more
+    (``repeated_calls``), whose records are compared by what they say themselves."""
     store.run(_RELEASE.replace("{which}", _WHICH[which]), {"figures": _FIGURES})
 
 

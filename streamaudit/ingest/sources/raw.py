@@ -462,7 +462,6 @@ SOURCE = Source(
         column: known(wide=True)[column]
         for column in ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
     },
-    fallback=True,
     id_field="request_id",
     id_names="request",
     time_field="start_time",

@@ -91,7 +91,7 @@ def jaeger(**call: Any) -> Record:
 def printed(**call: Any) -> list[Record]:
     """As the console exporter of the Python SDK prints them."""
     resource = {"attributes": RESOURCE, "schema_url": ""}
-    root = {
+    root: Record = {
         "name": "POST /chat", "context": {"trace_id": f"0x{TRACE}", "span_id": f"0x{ROOT}", "trace_state": "[]"},
         "kind": "SpanKind.SERVER", "parent_id": None, "start_time": iso(0), "end_time": iso(5100),
         "status": {"status_code": "UNSET"}, "attributes": {"http.route": "/chat"}, "events": [], "links": [],
