@@ -145,7 +145,7 @@ WHERE calls.source = getvariable('source') AND calls.call_id = seen.node_id
 
 # The nearest enclosing step that has a value gives it; else the whole trace, when all its steps that have one agree.
 _INHERIT = """
-CREATE OR REPLACE TEMP TABLE inheritance AS
+CREATE OR REPLACE TEMP TABLE inherited_values AS
 WITH services AS (
     SELECT n.node_id AS call_id, n.trace_id, coalesce(n.service, above.service, agreed.service) AS service
     FROM trace_steps AS n

@@ -13,7 +13,7 @@ from sample_traces.records import log
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
-from tests.support import AUDITS, Record, calls, datadog_span, ingest, write_lines
+from tests.support import AUDITS, Record, calls, datadog_span, equation, ingest, write_lines
 
 USAGE = {"input_tokens": 57, "output_tokens": 12}
 
@@ -395,3 +395,28 @@ def test_an_unknown_shape_of_datadog_is_named(record: Record, store: Store, tmp_
     (result,) = ingest(store, write_lines(tmp_path / "other.jsonl", [record, record]))
     assert result.problem is not None and "Datadog" in result.problem
     assert result.hint is not None and "export API" in result.hint
+
+
+def test_a_trace_as_a_tracer_sends_it_is_read_span_by_span(store: Store, tmp_path: Path) -> None:
+    """Numbers under metrics, texts under meta; a span that names no model is a step."""
+    call = {
+        "name": "openai.request", "service": "shop", "resource": "chat.completions/gpt-4o", "trace_id": 7, "span_id": 2,
+        "parent_id": 1, "type": "", "error": 0, "duration": 2540000, "start": 1794816000000000000,
+        "meta": {"component": "openai", "openai.request.model": "gpt-4o", "env": "prod", "version": "9",
+                 "openai.response.choices.0.finish_reason": "stop", "openai.response.choices.0.message.content": "Hi"},
+        "metrics": {"openai.response.usage.prompt_tokens": 57, "openai.response.usage.completion_tokens": 34},
+    }  # fmt: skip
+    web = {**call, "name": "web.request", "resource": "GET /chat", "span_id": 1, "parent_id": 0, "meta": {},
+           "metrics": {"_dd.measured": 1}}  # fmt: skip
+    failed = {**call, "span_id": 3, "error": 1, "meta": {**call["meta"], "error.type": "openai.APITimeoutError"},
+              "metrics": {}}  # fmt: skip
+    (result,) = ingest(store, write_lines(tmp_path / "spans.jsonl", [web, call, failed]))
+    assert equation(result) == (3, 2, 0, 0, 0, 1)
+    found = calls(store)
+    assert [found["2"][column] for column in ("input_tokens", "output_tokens", "duration_ms", "outcome", "model")] == [
+        57, 34, 2.54, "completed", "gpt-4o",
+    ]  # fmt: skip
+    assert [found["2"][column] for column in ("provider", "deploy", "environment", "route")] == [
+        "openai", "9", "prod", "web.request",
+    ]  # fmt: skip
+    assert (found["3"]["outcome"], found["3"]["output_tokens"]) == ("timeout", None)
