@@ -164,7 +164,7 @@ def coverage(found: Coverage) -> None:
         _share("  usage", found.cancelled_with_usage, found.cancelled, "cancelled")
         _share("  rendered", found.cancelled_with_rendered, found.cancelled, "cancelled")
     for count, text in (
-        (found.nested, "outer LLM steps repeat a nested call: not counted"),
+        (found.nested, "LLM steps around or inside a counted call record it once more: not counted"),
         (found.same_response, "calls are in another source under the same response id: counted once"),
         (found.embeddings, "embedding calls are kept apart"),
         (found.without_start, "calls have no start time: they are in no time window"),

@@ -106,7 +106,7 @@ CREATE OR REPLACE TEMP MACRO opened_text(x) AS
     CASE WHEN left(x, 1) IN ('{', '[') THEN opened(to_json(x))->>'$' ELSE x END;
 
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
-    regexp_matches(lower(x), 'cancel|abort|client.?disconnect|client.?closed|closed by (the )?client|^(499|460)$|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');
+    regexp_matches(lower(x), 'cancel|abort|abandon|client.?disconnect|client.?closed|closed by (the )?client|^(499|460)$|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');
 CREATE OR REPLACE TEMP MACRO says_timeout(x) AS
     regexp_matches(lower(x), 'time.?out|timed out|deadline|max streaming duration');
 
@@ -119,7 +119,7 @@ CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-
 -- The same of an error message, which is prose: its class decides, else a phrase that says who stopped what.
 CREATE OR REPLACE TEMP MACRO message_says_cancelled(x) AS
     coalesce(says_cancelled(error_class(x)), false) OR regexp_matches(lower(x),
-        '^\W*(cancel|abort)(l?ed|ling|ing)?\W*$|generatorexit|econnreset|socket hang up|premature close|broken ?pipe|client.?(disconnected|closed|went away)|(request|stream|call|task|run|generation|connection|operation) (was |has been |is )?(cancel|abort)|(cancel|abort)(l?ed|ing) by');
+        '^\W*(cancel|abort|abandon)(l?ed|ling|ing)?\W*$|generatorexit|econnreset|socket hang up|premature close|broken ?pipe|client.?(disconnected|closed|went away)|(request|response|stream|call|task|run|generation|connection|operation) (was |has been |is )?(cancel|abort|abandon)|(cancel|abort|abandon)(l?ed|ing) by|(cancel|abort|abandon)(l?ed|ed) (request|response|stream|generation)');
 CREATE OR REPLACE TEMP MACRO message_says_timeout(x) AS
     coalesce(says_timeout(error_class(x)), false)
     OR regexp_matches(lower(x), 'timed out|time.?out|deadline.?exceeded|max streaming duration');
@@ -149,6 +149,14 @@ CREATE OR REPLACE TEMP MACRO path_only(x) AS
         WHEN regexp_matches(x, '^([A-Za-z]+ +)?(/|[A-Za-z][A-Za-z0-9+.-]*://)|\?[^\s=]*=')
             THEN nullif(regexp_replace(x, '[?#].*$', '', 's'), '')
         ELSE x END;
+
+-- A route without the ids in it: each would be a group of its own.
+CREATE OR REPLACE TEMP MACRO templated(x) AS
+    CASE WHEN NOT regexp_matches(x, '[0-9A-Fa-f-]{16}|\d{5}') THEN x
+        ELSE regexp_replace(regexp_replace(regexp_replace(x,
+            '[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}', '{uuid}', 'g'),
+            '(^|[^0-9A-Za-z])(?:[0-9a-f]{16,}|[0-9A-F]{16,})($|[^0-9A-Za-z])', '\1{id}\2', 'g'),
+            '(^|[/:.=])\d{5,}($|[/:.])', '\1{id}\2', 'g') END;
 
 -- A text rather than a name: long, or of more than a dozen words.
 CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - length(replace(x, ' ', '')) >= 12;
@@ -208,6 +216,22 @@ CREATE OR REPLACE TEMP MACRO outcome_of(x, is_error) AS
         WHEN bool_of(x) IS NOT NULL THEN CASE WHEN bool_of(x) THEN 'completed' ELSE 'error' END
         ELSE outcome_word(x)
     END;
+
+-- The first name among several places for it; a word that stands for no name, or for the framework around the call,
+-- yields to the next.
+CREATE OR REPLACE TEMP MACRO model_of(l) AS
+    list_filter(l, lambda v: lower(v) NOT IN ('', 'unknown', 'unknown_model', 'none', 'null', 'undefined', 'n/a'))[1];
+CREATE OR REPLACE TEMP MACRO provider_of(l) AS
+    list_filter(list_transform(l, lambda v: lower(v)), lambda v: v NOT IN ('', 'unknown', 'none', 'null', 'undefined',
+        'n/a', 'langchain', 'langgraph', 'llamaindex', 'llama_index', 'haystack', 'crewai', 'autogen', 'dspy',
+        'semantic_kernel', 'smolagents', 'agno', 'traceloop', 'openinference', 'vercel.ai.sdk'))[1];
+
+-- What went in, where a count leaves the cached tokens out: they are more than it, or the total counts them beside it.
+CREATE OR REPLACE TEMP MACRO whole_input(given, cached, written, produced, total) AS
+    CASE WHEN coalesce(cached, 0) + coalesce(written, 0) > given
+            OR (coalesce(cached, 0) + coalesce(written, 0) > 0
+                AND total = given + coalesce(cached, 0) + coalesce(written, 0) + produced)
+        THEN given + coalesce(cached, 0) + coalesce(written, 0) ELSE given END;
 
 -- Attributes of OpenTelemetry, as a list of keys and a list of values; of several with one key the first counts.
 CREATE OR REPLACE TEMP MACRO attribute(keys, vals, name) AS vals[list_position(keys, name)];

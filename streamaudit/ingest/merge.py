@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from streamaudit.ingest.mapping import KEYED
+from streamaudit.ingest.one_call import release
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
@@ -284,6 +285,7 @@ def merge(store: Store, id_names: Literal["attempt", "request"] = "attempt") -> 
     calls = read - rejected - not_calls
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
+        release(store, "repeated_calls")
         store.run(_RIVALS)
         store.run(_NO_ATTEMPTS if id_names == "attempt" else package_text("ingest", "attempts.sql"))
         store.run(_CONTEST)

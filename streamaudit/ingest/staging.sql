@@ -34,7 +34,10 @@ WITH timed AS (
     SELECT
         * EXCLUDE (line) REPLACE (
             CASE WHEN NOT ends_before_start THEN end_time END AS end_time,
-            CASE WHEN NOT ends_before_start THEN duration_ms END AS duration_ms
+            CASE WHEN NOT ends_before_start THEN duration_ms END AS duration_ms,
+            -- The Responses API calls an answer incomplete that reached its cap.
+            CASE WHEN lower(finish_reason) IN ('incomplete', 'max_output_tokens') THEN 'length' ELSE finish_reason END
+                AS finish_reason
         )
     FROM (
         SELECT *, rowid AS staged_row, coalesce(duration_ms < 0 OR end_time < start_time, false) AS ends_before_start
@@ -119,8 +122,8 @@ SELECT
         coalesce(end_time, start_time + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS end_time,
         CASE WHEN provider IS NOT NULL THEN coalesce(provider_basis, 'reported') END AS provider_basis,
         lower(nullif(trim(service_tier), '')) AS service_tier,
-        path_only(route) AS route,
-        path_only(name) AS name,
+        templated(path_only(route)) AS route,
+        templated(path_only(name)) AS name,
         CASE kind WHEN 'embedding' THEN 'embedding' WHEN 'llm' THEN coalesce(operation, 'chat') END AS operation,
         CASE WHEN output_tokens IS NULL THEN 'none' ELSE coalesce(usage_basis, 'provider') END AS usage_basis
     )

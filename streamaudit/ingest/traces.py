@@ -3,6 +3,7 @@ dimensions an enclosing step carries. Recomputed for the touched traces inside t
 and child may come in different files and in any order.
 """
 
+from streamaudit.ingest import one_call
 from streamaudit.store.store import Store
 
 # The traces of the file, and those of loads whose keys were forgotten since a better one has appeared.
@@ -40,6 +41,7 @@ CREATE OR REPLACE TEMP TABLE trace_steps AS
 SELECT
     trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation, start_time, end_time,
     output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
+    lower(regexp_replace(split_part(model, '/', -1), '[-@]20\\d{2}-?[01]\\d-?[0-3]\\d$', '')) AS plain_model,
     CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
     CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
     CASE WHEN NOT list_contains(inherited, 'user_id') OR inherited IS NULL THEN user_id END AS user_id,
@@ -51,7 +53,7 @@ FROM store.calls SEMI JOIN touched_traces USING (trace_id)
 WHERE source = getvariable('source')
 UNION ALL
 SELECT
-    trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false,
+    trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL,
     route, tenant, user_id, session_id, deploy, environment, service
 FROM store.spans SEMI JOIN touched_traces USING (trace_id)
 -- An id that came as a step once and as a call later is one node, or walking up would double at every level.
@@ -74,45 +76,61 @@ SELECT up.call_id, up.depth, trace_steps.*
 FROM up JOIN trace_steps ON trace_steps.trace_id = up.trace_id AND trace_steps.node_id = up.above_id
 """
 
+# Pairs of nested LLM steps. What a model asked of another through a tool is no repeat of the step that called the tool.
+# A step without the name of a model may be any call; one of a model's own server is inside its client's call.
+_INSIDE = """
+CREATE OR REPLACE TEMP TABLE inside AS
+WITH tools AS (
+    SELECT call_id, min(depth) AS depth FROM ancestry
+    WHERE NOT is_call AND lower(operation) IN ('tool', 'execute_tool') GROUP BY call_id
+)
+SELECT
+    above.node_id AS outer_id, above.output_tokens AS outer_tokens, inner_call.node_id AS inner_id,
+    inner_call.output_tokens AS inner_tokens, above.depth,
+    coalesce(tools.depth < above.depth, false) AND NOT coalesce(above.plain_model = inner_call.plain_model, false)
+        AS through_tool,
+    coalesce(above.plain_model = inner_call.plain_model, true) AS same_model,
+    coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true) AS at_once,
+    NOT above.is_engine AND (
+        inner_call.is_engine
+        OR coalesce(above.response_id = inner_call.response_id AND above.service <> inner_call.service, false)
+    ) AS is_served
+FROM ancestry AS above
+JOIN trace_steps AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
+LEFT JOIN tools ON tools.call_id = above.call_id
+WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
+"""
+
 # An outer LLM step is the same call as the nested ones when it repeats them: the deepest are counted. What it repeats
-# is the usage of the innermost steps that have any, since those between repeat it too.
+# is the usage of the innermost steps that have any, since those between repeat it too. Where usage is unknown on one
+# side the sums say nothing: the model and the times do, so that broken calls are counted as working ones are.
 _NESTED = """
 CREATE OR REPLACE TEMP TABLE repeating_calls AS
-WITH tools AS (
-    SELECT call_id, min(depth) AS tool_depth FROM ancestry
-    WHERE NOT is_call AND operation IN ('tool', 'execute_tool') GROUP BY call_id
-), inside AS (
+WITH judged AS (
     SELECT
-        above.node_id AS call_id, above.output_tokens AS outer_tokens, above.model AS outer_model, inner_call.node_id,
-        inner_call.output_tokens,
-        above.model IS NOT DISTINCT FROM inner_call.model
-            AND coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true)
-            AS same_model,
-        inner_call.is_engine AND NOT above.is_engine AS is_served
-    FROM ancestry AS above
-    JOIN trace_steps AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
-    LEFT JOIN tools ON tools.call_id = above.call_id
-    WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
-        -- What a tool asked another model is a call of its own.
-        AND NOT coalesce(tool_depth < above.depth AND above.model IS DISTINCT FROM inner_call.model, false)
-)
-SELECT call_id
-FROM inside
-WHERE NOT is_served
-GROUP BY call_id
-HAVING ($nested_rule = 'same_model' AND bool_or(same_model))
-    OR (
-        $nested_rule = 'repeats_usage'
-        AND (
-            any_value(outer_tokens) >= sum(output_tokens) FILTER (
-                node_id NOT IN (SELECT call_id FROM inside WHERE output_tokens IS NOT NULL))
-            -- A step of no model and no usage only wraps the calls inside it.
-            OR (any_value(outer_tokens) IS NULL AND any_value(outer_model) IS NULL)
-        )
+        outer_id,
+        any_value(outer_tokens) AS outer_tokens,
+        sum(inner_tokens) FILTER (is_leaf) AS inner_tokens,
+        bool_or(same_model AND at_once) AS same_model,
+        bool_or(at_once) AS at_once
+    FROM (
+        SELECT *, inner_id NOT IN (SELECT outer_id FROM inside WHERE inner_tokens IS NOT NULL AND NOT is_served)
+            AS is_leaf
+        FROM inside WHERE NOT is_served AND NOT through_tool
     )
+    GROUP BY outer_id
+)
+SELECT outer_id AS call_id
+FROM judged
+WHERE CASE
+    WHEN $nested_rule = 'same_model' THEN same_model
+    WHEN outer_tokens IS NULL THEN at_once
+    WHEN inner_tokens IS NULL THEN same_model
+    ELSE outer_tokens >= inner_tokens
+END
 UNION
 -- An engine's own record of the request is inside its client's, which knows when the first token arrived.
-SELECT node_id FROM inside WHERE is_served
+SELECT inner_id FROM inside WHERE is_served
 """
 
 _DEEPEST_ONLY = """
@@ -128,18 +146,37 @@ WHERE calls.source = getvariable('source') AND calls.call_id = seen.node_id
 # The nearest enclosing step that has a value gives it; else the whole trace, when all its steps that have one agree.
 _INHERIT = """
 CREATE OR REPLACE TEMP TABLE inherited_values AS
-WITH nearest AS (
+WITH services AS (
+    SELECT n.node_id AS call_id, n.trace_id, coalesce(n.service, above.service, agreed.service) AS service
+    FROM trace_steps AS n
+    LEFT JOIN (
+        SELECT call_id, arg_min(service, depth) FILTER (service IS NOT NULL) AS service FROM ancestry GROUP BY call_id
+    ) AS above ON above.call_id = n.node_id
+    LEFT JOIN (
+        SELECT trace_id, CASE WHEN count(DISTINCT service) = 1 THEN min(service) END AS service
+        FROM trace_steps GROUP BY trace_id
+    ) AS agreed ON agreed.trace_id = n.trace_id
+    WHERE n.is_call
+), deploys AS (
+    -- The version of one service says nothing of another that it calls.
+    SELECT services.call_id, CASE WHEN count(DISTINCT trace_steps.deploy) = 1 THEN min(trace_steps.deploy) END AS deploy
+    FROM services
+    JOIN trace_steps ON trace_steps.trace_id = services.trace_id AND trace_steps.deploy IS NOT NULL
+        AND coalesce(trace_steps.service = services.service, true)
+    GROUP BY services.call_id
+), nearest AS (
     SELECT
         call_id,
         arg_min(route, depth) FILTER (route IS NOT NULL) AS route,
         arg_min(tenant, depth) FILTER (tenant IS NOT NULL) AS tenant,
         arg_min(user_id, depth) FILTER (user_id IS NOT NULL) AS user_id,
         arg_min(session_id, depth) FILTER (session_id IS NOT NULL) AS session_id,
-        arg_min(deploy, depth) FILTER (deploy IS NOT NULL) AS deploy,
+        arg_min(deploy, depth) FILTER (
+            deploy IS NOT NULL AND coalesce(ancestry.service = services.service, true)) AS deploy,
         arg_min(environment, depth) FILTER (environment IS NOT NULL) AS environment,
-        arg_min(service, depth) FILTER (service IS NOT NULL) AS service,
+        any_value(services.service) AS service,
         arg_max(name, depth) FILTER (name IS NOT NULL) AS root_name
-    FROM ancestry GROUP BY call_id
+    FROM ancestry JOIN services USING (call_id) GROUP BY call_id
 ), whole_trace AS (
     SELECT
         trace_id,
@@ -147,7 +184,6 @@ WITH nearest AS (
         CASE WHEN count(DISTINCT tenant) = 1 THEN min(tenant) END AS tenant,
         CASE WHEN count(DISTINCT user_id) = 1 THEN min(user_id) END AS user_id,
         CASE WHEN count(DISTINCT session_id) = 1 THEN min(session_id) END AS session_id,
-        CASE WHEN count(DISTINCT deploy) = 1 THEN min(deploy) END AS deploy,
         CASE WHEN count(DISTINCT environment) = 1 THEN min(environment) END AS environment,
         CASE WHEN count(DISTINCT service) = 1 THEN min(service) END AS service
     FROM trace_steps GROUP BY trace_id
@@ -161,7 +197,7 @@ WITH nearest AS (
         coalesce(n.tenant, a.tenant, w.tenant) AS tenant,
         coalesce(n.user_id, a.user_id, w.user_id) AS user_id,
         coalesce(n.session_id, a.session_id, w.session_id) AS session_id,
-        coalesce(n.deploy, a.deploy, w.deploy) AS deploy,
+        coalesce(n.deploy, a.deploy, d.deploy) AS deploy,
         coalesce(n.environment, a.environment, w.environment) AS environment,
         coalesce(n.service, a.service, w.service) AS service,
         nullif(list_filter([
@@ -170,7 +206,7 @@ WITH nearest AS (
             CASE WHEN n.tenant IS NULL AND coalesce(a.tenant, w.tenant) IS NOT NULL THEN 'tenant' END,
             CASE WHEN n.user_id IS NULL AND coalesce(a.user_id, w.user_id) IS NOT NULL THEN 'user_id' END,
             CASE WHEN n.session_id IS NULL AND coalesce(a.session_id, w.session_id) IS NOT NULL THEN 'session_id' END,
-            CASE WHEN n.deploy IS NULL AND coalesce(a.deploy, w.deploy) IS NOT NULL THEN 'deploy' END,
+            CASE WHEN n.deploy IS NULL AND coalesce(a.deploy, d.deploy) IS NOT NULL THEN 'deploy' END,
             CASE WHEN n.environment IS NULL AND coalesce(a.environment, w.environment) IS NOT NULL
                 THEN 'environment' END,
             CASE WHEN n.service IS NULL AND coalesce(a.service, w.service) IS NOT NULL THEN 'service' END
@@ -178,6 +214,7 @@ WITH nearest AS (
     FROM trace_steps AS n
     LEFT JOIN nearest AS a ON a.call_id = n.node_id
     LEFT JOIN whole_trace AS w ON w.trace_id = n.trace_id
+    LEFT JOIN deploys AS d ON d.call_id = n.node_id
     WHERE n.is_call
 )
 SELECT filled.* FROM filled JOIN store.calls AS calls
@@ -265,12 +302,15 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 
 
 def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
+    one_call.release(store, "touched_traces")
     store.run(_NODES)
     store.run(_ANCESTRY)
+    store.run(_INSIDE)
     store.run(_NESTED, {"nested_rule": nested_rule})
     store.run(_DEEPEST_ONLY)
     store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
     store.run(_FILL)
+    one_call.share(store)
 
 
 def recompute_responses(store: Store) -> None:

@@ -162,7 +162,7 @@ COMMENT ON COLUMN calls.input_hash IS 'Hash of the input salted with this store'
 COMMENT ON COLUMN calls.output_chars IS 'Characters of output text received.';
 COMMENT ON COLUMN calls.visible_output_chars IS 'The same without reasoning.';
 COMMENT ON COLUMN calls.retractions IS 'Visible self-corrections: where, when and which marker.';
-COMMENT ON COLUMN calls.inherited IS 'Dimensions taken from an enclosing step because the call itself had none.';
+COMMENT ON COLUMN calls.inherited IS 'Columns taken from another step because the call itself had no value: dimensions from an enclosing step, figures from another record of the same call.';
 COMMENT ON COLUMN calls.source_updated_at IS 'Last update of the record in the source. Of two records of one call, a later one takes precedence, unless it is a partial one.';
 COMMENT ON COLUMN calls.versions IS 'Start, attempt number and response id of every record of this call, where they differ; NULL when they agree. Later records are matched to the call by it.';
 COMMENT ON COLUMN calls.record_hash IS 'Hash of the normalised record; the last tie-breaker between two records of one call.';

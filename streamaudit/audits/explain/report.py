@@ -283,13 +283,19 @@ def _origin(
     )  # fmt: skip
 
 
+_LENT = ("route", "tenant", "user_id", "session_id", "deploy", "environment", "service")
+
+
 def _giver(column: str, record: Record, steps: list[Record]) -> str:
-    """Which step a call has a dimension from: the nearest enclosing one that has it, else the whole trace."""
+    """Which step a call has a value from: the nearest enclosing one that has it, else the whole trace; a figure is
+    that of the other record of the same call."""
+    if column not in _LENT:
+        return "another step of the trace that records the same call"
     by_id = {step["id"]: step for step in steps}
     above, seen = by_id.get(record["parent_id"]), set()
     while above is not None and above["id"] not in seen:
         seen.add(above["id"])
-        if above[column] is not None and column not in (above["inherited"] or []):
+        if above.get(column) is not None and column not in (above["inherited"] or []):
             return f"the enclosing step {above['id']}"
         above = by_id.get(above["parent_id"])
     return "the other steps of the trace, which agree"

@@ -195,7 +195,7 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
     if name == "uncounted_reason":
         return "it is counted"
     if name == "inherited":
-        return "all dimensions are the call's own"
+        return "all values are the call's own"
     if name == "request_id":
         return "call_id is the id of its request"
     if name == "versions":

@@ -61,6 +61,8 @@ def _items(pages: tuple[dict[str, Any], ...], key: str) -> tuple[dict[str, Any],
 
 def _page_key(record: dict[str, Any]) -> str | None:
     """The key under which an object is a page of records rather than a record itself."""
+    if "processes" in record:  # a trace of Jaeger, whose spans say nothing without it
+        return None
     for key in PAGE_KEYS:
         value = record.get(key)
         if (
@@ -79,7 +81,7 @@ def _page(head: Head) -> tuple[str | None, tuple[Record, ...]]:
     if found is None:
         key, start = _page_start(head.text)
         return key, tuple(head.values.elements(start)) if key else ()
-    for key in found[0]:
+    for key in found[0] if "processes" not in found[0] else ():
         if key in PAGE_KEYS and isinstance(found[0][key], list):
             return key, tuple(item for item in found[0][key][:HEAD_RECORDS] if isinstance(item, dict))
     return None, ()

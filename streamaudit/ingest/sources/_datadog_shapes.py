@@ -13,15 +13,18 @@ from streamaudit.ingest.sources.registry import APP_KEYS, Match, Record, Refusal
 
 _TEXT = (
     "span_id", "trace_id", "parent_id", "name", "span_kind", "status", "start_ns", "duration", "ml_app", "model_name",
-    "model_provider", "service", "env", "session_id", "collection_errors",
+    "model_provider", "service", "env", "session_id", "collection_errors", "start_ms", "duration_ms",
+    "start", "resource", "error",
 )  # fmt: skip
-_JSON = ("metadata", "metrics", "tags", "input", "_dd")
+_JSON = ("metadata", "metrics", "tags", "input", "_dd", "llm_info")
 _SAID = "STRUCT(value VARCHAR, messages STRUCT(role VARCHAR, content VARCHAR)[])"
 _NESTED = {
     "output": _SAID,
     "meta": 'STRUCT(span STRUCT(kind VARCHAR), "span.kind" VARCHAR, kind VARCHAR, model_name VARCHAR, '
     'model_provider VARCHAR, metadata JSON, error STRUCT("type" VARCHAR), "error.type" VARCHAR, "input" JSON, '
-    f"output {_SAID})",
+    f'output {_SAID}, "error.stack" VARCHAR, "openai.request.model" VARCHAR, "openai.response.model" VARCHAR, '
+    '"openai.model" VARCHAR, "anthropic.request.model" VARCHAR, "langchain.request.model" VARCHAR, '
+    '"openai.request.stream" VARCHAR, "openai.response.choices.0.finish_reason" VARCHAR, version VARCHAR, env VARCHAR)',
 }
 """Parsed once: where texts are long, each look into them as JSON would hold all of them once more."""
 _APM = ("resource_name", "start_timestamp", "end_timestamp", "retained_by", "ingestion_reason")
@@ -47,16 +50,19 @@ _ROUNDED = re.compile(r"\d(\.\d+)?E\+\d+")
 _TITLES = {"Service", "Resource", "Span Kind", "Trace ID", "ML App"}
 """Titles of columns of a list in the browser, beside ``Duration``."""
 
+_OWN = {"ml_app", "llm_info", "_dd.stage", "_dd.tracer_version", "llmobs_trace_id"}
+"""Fields that nobody but Datadog writes."""
+
 FIELDS = {
     **dict.fromkeys((*_TEXT, *_CSV_COLUMNS), "VARCHAR"),
     **dict.fromkeys((*_JSON, "attributes"), "JSON"),
     **_NESTED,
-    "data": "STRUCT(attributes STRUCT(ml_app VARCHAR, session_id VARCHAR, tags VARCHAR[], spans JSON[]))",
+    "data": "STRUCT(attributes STRUCT(ml_app VARCHAR, session_id VARCHAR, tags VARCHAR[], spans JSON[]), spans JSON[])",
     "spans": "JSON[]",
 }
 NEEDS = (
     ("span_kind", "attributes.span_kind", "meta.span.kind", "@meta.span.kind"),
-    ("start_ns", "attributes.start_ns", "@start_ns", "timestamp"),
+    ("start_ns", "attributes.start_ns", "@start_ns", "timestamp", "start_ms", "start"),
 )
 
 
@@ -92,6 +98,10 @@ def _shape(record: Record) -> Match | Refusal | None:
     attributes, data = record.get("attributes"), record.get("data")
     if isinstance(data, dict) and isinstance(data.get("attributes"), dict) and "spans" in data["attributes"]:
         return Match("HTTP intake", "data.attributes.spans")
+    if isinstance(data, dict) and isinstance(data.get("spans"), list) and _is_pup(data["spans"]):
+        return Match("pup", "data.spans + start_ms")
+    if _is_pup([record]):
+        return Match("pup", "start_ms + span_kind")
     if isinstance(attributes, dict) and "span_kind" in attributes:
         return Match("export API", "attributes.span_kind")
     if isinstance(attributes, dict) and record.get("type") == "spans" and {"custom", "resource_name"} & set(attributes):
@@ -102,13 +112,33 @@ def _shape(record: Record) -> Match | Refusal | None:
         return Match("tracer events", "event_type + spans")
     if "start_ns" in record and "span_kind" in record:
         return Match("span attributes", "span_kind + start_ns")
+    if _is_apm(record):
+        return Match("APM trace", "meta + metrics + start")
     if "start_ns" in record and isinstance(record.get("meta"), dict):
         return Match("tracer events", "meta + start_ns")
     if "@span_id" in record and {"@start_ns", "@duration", "@meta.span.kind"} & set(record):
         return Match("DDSQL", "@span_id")
     if "span_id" in record and {"meta.span.kind", "metrics.output_tokens"} & set(record):
         return Match("DDSQL", "span_id + meta.span.kind")
+    inner = data.get("attributes") if isinstance(data, dict) else None
+    own = sorted(_OWN & set().union(*(part for part in (record, attributes, data, inner) if isinstance(part, dict))))
+    if own and record.get("type") != "log" and "_id" not in record:
+        return Refusal(
+            f"something of Datadog's (it has {' and '.join(own)}), but no spans in a known shape",
+            "export the spans through the LLM Observability export API (api/v2/llm-obs/v1/spans/events)",
+        )
     return None
+
+
+def _is_apm(record: Record) -> bool:
+    """Whether this is a span as a tracer sends it to the agent, its numbers under ``metrics``."""
+    is_typed = all(isinstance(record.get(name), dict) for name in ("meta", "metrics"))
+    return is_typed and {"start", "duration", "resource", "span_id"} <= set(record)
+
+
+def _is_pup(spans: Sequence[object]) -> bool:
+    """Whether these are spans as Datadog's own command line prints them."""
+    return any(isinstance(span, dict) and {"start_ms", "span_kind", "span_id"} <= set(span) for span in spans)
 
 
 def _structure() -> str:
@@ -155,8 +185,9 @@ opened AS (
             SELECT
                 *, data.attributes.ml_app AS batch_app, data.attributes.session_id AS batch_session,
                 data.attributes.tags AS batch_tags,
-                data.attributes.spans IS NOT NULL OR len(spans) = 0 AS is_batch,
+                data.attributes.spans IS NOT NULL OR data.spans IS NOT NULL OR len(spans) = 0 AS is_batch,
                 CASE WHEN len(data.attributes.spans) > 0 THEN data.attributes.spans
+                    WHEN len(data.spans) > 0 THEN data.spans
                     WHEN json_type(spans[1]) = 'OBJECT' THEN spans ELSE [attributes] END AS listed
             FROM records
         )
@@ -173,34 +204,50 @@ opened AS (
             span_kind := coalesce(s.span_kind, s.meta.span.kind, s.meta."span.kind", s.meta.kind,
                 s.custom->>'$._dd.llmobs.span_kind',
                 -- An APM span says by its tags that it called a model; all others are the steps around the calls.
-                CASE WHEN s.custom IS NULL THEN NULL
+                CASE WHEN s.custom IS NULL AND s.resource IS NULL THEN NULL
+                    WHEN s.resource IS NOT NULL AND apm_model IS NULL THEN 'apm'
+                    WHEN s.resource ILIKE '%embed%' THEN 'embedding' WHEN s.resource IS NOT NULL THEN 'llm'
                     WHEN coalesce(s.custom->>'$.openai.request.model', s.custom->>'$.gen_ai.request.model',
                         s.custom->>'$.anthropic.request.model', s.custom->>'$.vllm.latency.ttft') IS NULL THEN 'apm'
                     WHEN s.resource_name ILIKE '%embed%' THEN 'embedding' ELSE 'llm' END),
-            status := coalesce(s.status, CASE WHEN (s.custom->>'$.error.type') IS NOT NULL THEN 'error' END),
-            started := coalesce(epoch_utc(s.start_ns), instant_utc(s.start_timestamp)),
+            status := coalesce(s.status, CASE s.error WHEN '1' THEN 'error' WHEN '0' THEN 'ok' END,
+                CASE WHEN (s.custom->>'$.error.type') IS NOT NULL THEN 'error' END),
+            started := coalesce(epoch_utc(s.start_ns), epoch_utc(s.start_ms), epoch_utc(s.start),
+                instant_utc(s.start_timestamp)),
             duration_ms := coalesce(
-                number_of(s.duration) / 1e6,
+                number_of(s.duration) / 1e6, number_of(s.duration_ms),
                 -- A list in the browser prints its unit behind the number.
                 number_of(regexp_extract(s.duration, '^([0-9.]+) ?(ns|us|µs|ms|s|min)$', 1))
                     * CASE regexp_extract(s.duration, '^([0-9.]+) ?(ns|us|µs|ms|s|min)$', 2) WHEN 'ns' THEN 1e-6
                         WHEN 'ms' THEN 1 WHEN 's' THEN 1e3 WHEN 'min' THEN 6e4 ELSE 1e-3 END,
                 number_of(s.custom->>'duration') / 1e6,
                 epoch_us(instant_utc(s.end_timestamp)) / 1e3 - epoch_us(instant_utc(s.start_timestamp)) / 1e3),
-            start_ns := coalesce(s.start_ns, s.start_timestamp),
+            start_ns := coalesce(s.start_ns, s.start_ms, s.start, s.start_timestamp),
             ml_app := coalesce(s.ml_app, batch_app),
-            model_name := coalesce(s.model_name, s.meta.model_name, s.meta.metadata->>'model_name',
-                s.custom->>'$._dd.llmobs.model_name', s.custom->>'$.openai.response.model',
+            model_name := model_of(list_filter([s.model_name, s.meta.model_name, s.meta.metadata->>'model_name',
+                s.llm_info->>'model_name', s.custom->>'$._dd.llmobs.model_name', s.custom->>'$.openai.response.model',
                 s.custom->>'$.openai.request.model', s.custom->>'$.gen_ai.response.model',
-                s.custom->>'$.gen_ai.request.model', s.custom->>'$.anthropic.request.model'),
-            model_provider := coalesce(s.model_provider, s.meta.model_provider,
-                s.meta.metadata->>'model_provider', s.custom->>'$._dd.llmobs.model_provider',
-                s.custom->>'$.gen_ai.provider.name',
-                CASE WHEN (s.custom->'openai') IS NOT NULL THEN 'openai'
-                    WHEN (s.custom->'anthropic') IS NOT NULL THEN 'anthropic' END),
-            service := s.service, env := s.env, session_id := coalesce(s.session_id, batch_session),
-            metadata := coalesce(s.metadata, s.meta.metadata, s.custom),
-            metrics := coalesce(s.metrics, CASE WHEN s.custom IS NOT NULL THEN json_object(
+                s.custom->>'$.gen_ai.request.model', s.custom->>'$.anthropic.request.model',
+                apm_model],
+                lambda v: v <> 'custom')),
+            model_provider := provider_of(list_filter([s.model_provider, s.meta.model_provider,
+                s.meta.metadata->>'model_provider', s.llm_info->>'model_provider',
+                s.custom->>'$._dd.llmobs.model_provider', s.custom->>'$.gen_ai.provider.name',
+                CASE WHEN (s.custom->'openai') IS NOT NULL OR starts_with(s.name, 'openai.') THEN 'openai'
+                    WHEN (s.custom->'anthropic') IS NOT NULL OR starts_with(s.name, 'anthropic.')
+                        THEN 'anthropic' END], lambda v: lower(v) <> 'custom')),
+            service_tier := s.custom->>'$.openai.response.service_tier',
+            service := s.service, env := coalesce(s.env, s.meta.env),
+            session_id := coalesce(s.session_id, batch_session),
+            metadata := coalesce(s.metadata, s.meta.metadata, s.custom, CASE WHEN apm_model IS NOT NULL
+                THEN json_object('stream', s.meta."openai.request.stream",
+                'finish_reason', s.meta."openai.response.choices.0.finish_reason") END),
+            metrics := coalesce(CASE WHEN apm_model IS NOT NULL THEN json_object(
+                'input_tokens', coalesce(s.metrics->>'/openai.response.usage.prompt_tokens',
+                    s.metrics->>'/anthropic.response.usage.input_tokens'),
+                'output_tokens', coalesce(s.metrics->>'/openai.response.usage.completion_tokens',
+                    s.metrics->>'/anthropic.response.usage.output_tokens')) END, s.metrics, s.llm_info,
+                CASE WHEN s.custom IS NOT NULL THEN json_object(
                 'input_tokens', coalesce(s.custom->>'$._dd.llmobs.input_tokens',
                     s.custom->>'$.openai.response.usage.prompt_tokens', s.custom->>'$.gen_ai.usage.input_tokens'),
                 'output_tokens', coalesce(s.custom->>'$._dd.llmobs.output_tokens',
@@ -219,7 +266,7 @@ opened AS (
                 AND NOT starts_with(coalesce(said.value, ''), '[This value has been dropped')
                 THEN coalesce(length(said.value), list_sum(list_transform(said.messages,
                     lambda m: CASE WHEN m.role IS DISTINCT FROM 'reasoning' THEN length(m.content) END))) END,
-            user_id := s.custom->>'$.usr.id', version := s.custom->>'version',
+            user_id := s.custom->>'$.usr.id', version := coalesce(s.custom->>'version', s.meta.version),
             error_type := coalesce(s.meta.error."type", s.meta."error.type", s.custom->>'$.error.type'),
             -- Kept by Datadog's retention because they are rare, and no sample of the traffic.
             for_diversity := s.custom IS NOT NULL AND (
@@ -230,7 +277,12 @@ opened AS (
         ) AS a
     FROM (
         SELECT
-            *, coalesce(contains(s.collection_errors, 'dropped_io'), false) AS is_dropped,
+            *,
+            -- In the trace that a tracer sends to the agent, what an integration wrote is under ``meta``.
+            CASE WHEN s.resource IS NOT NULL THEN coalesce(s.meta."openai.response.model",
+                s.meta."openai.request.model", s.meta."openai.model", s.meta."anthropic.request.model",
+                s.meta."langchain.request.model") END AS apm_model,
+            coalesce(contains(s.collection_errors, 'dropped_io'), false) AS is_dropped,
             coalesce(s."input", s.meta."input") AS asked,
             coalesce(s.output, s.meta.output) AS said
         FROM opened

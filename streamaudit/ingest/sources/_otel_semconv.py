@@ -1,5 +1,64 @@
 """What explain and coverage say of OpenTelemetry spans: the attributes that are read, and what to record."""
 
+COUNTS: dict[str, tuple[str, ...]] = {
+    "output_tokens": (
+        "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens",
+        "ai.usage.outputTokens", "ai.usage.completionTokens", "llm.token_count.completion",
+    ),
+    "input_tokens": (
+        "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens", "ai.usage.inputTokens",
+        "ai.usage.promptTokens", "llm.token_count.prompt", "ai.usage.tokens", "gen_ai.usage.prompt_token_count",
+    ),
+    "total_tokens": (
+        "gen_ai.usage.total_tokens", "llm.usage.total_tokens", "ai.usage.totalTokens", "llm.token_count.total",
+        "gen_ai.usage.total_token_count",
+    ),
+    "cached_input_tokens": (
+        "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens", "ai.usage.cachedInputTokens",
+        "ai.usage.inputTokenDetails.cacheReadTokens", "llm.token_count.prompt_details.cache_read",
+        "gen_ai.usage.cached_tokens", "gen_ai.usage.cached_input_tokens", "gen_ai.usage.cached_content_token_count",
+        "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_write_input_tokens",
+        "ai.usage.inputTokenDetails.cacheWriteTokens", "llm.token_count.prompt_details.cache_write",
+        "gen_ai.usage.details.cache_write_tokens",
+    ),
+    "cache_write_1h_tokens": (
+        "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens", "gen_ai.usage.ephemeral_1h_input_tokens",
+        "gen_ai.usage.cache_creation_ephemeral_1h_input_tokens",
+    ),
+    "audio_input_tokens": (
+        "gen_ai.usage.input_audio_tokens", "gen_ai.usage.audio_input_tokens", "llm.token_count.prompt_details.audio",
+        "gen_ai.usage.details.input_audio_tokens",
+    ),
+    "image_tokens": ("gen_ai.usage.input_image_tokens", "gen_ai.usage.details.input_image_tokens"),
+    "audio_output_tokens": (
+        "gen_ai.usage.output_audio_tokens", "gen_ai.usage.audio_output_tokens",
+        "llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens", "llm.usage.reasoning_tokens",
+        "ai.usage.reasoningTokens", "ai.usage.outputTokenDetails.reasoningTokens",
+        "llm.token_count.completion_details.reasoning", "gen_ai.usage.thoughts_token_count",
+        "gen_ai.usage.experimental.reasoning_tokens", "gen_ai.usage.details.reasoning_tokens",
+    ),
+    "max_tokens": (
+        "gen_ai.request.max_tokens", "gen_ai.request.max_output_tokens", "gen_ai.request.max_completion_tokens",
+        "llm.request.max_tokens", "ai.settings.maxOutputTokens", "ai.settings.maxTokens",
+        "gcp.gen_ai.operation.config.max_output_tokens",
+    ),
+}  # fmt: skip
+"""The names of each count, the newest first; 0 under one name yields to a count under another."""
+
+CAPS = (
+    "/max_tokens", "/max_completion_tokens", "/max_output_tokens", "/maxTokens", "/maxOutputTokens",
+    "/generation_config/max_output_tokens", "/generationConfig/maxOutputTokens", "/config/max_output_tokens",
+    "/inferenceConfig/maxTokens",
+)  # fmt: skip
+"""An output cap among the parameters of a request, by the names of several providers."""
+
 READS = {
     "call_id": "traceId and spanId", "trace_id": "traceId", "parent_id": "parentSpanId",
     "logical_request_id": "attributes.logical_request_id, idempotency_key",

@@ -16,6 +16,7 @@ OpenInference, MLflow and vLLM; the newest first. Seconds or milliseconds as eac
 import re
 
 from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources._otel_semconv import CAPS, COUNTS
 from streamaudit.ingest.sources.registry import APP_KEYS, OWN
 
 EXTRA_TENANTS = ("org.id", "customer.id", "tenantId")
@@ -61,42 +62,37 @@ WITH spans AS ({spans}), told AS (
         coalesce(attribute(keys, vals, 'ai.operationId'), CASE WHEN starts_with(name, 'ai.') THEN name END) AS ai_step,
         attribute(keys, vals, 'traceloop.span.kind') AS loop_kind,
         upper(trim(attribute(keys, vals, 'mlflow.spanType'), '"')) AS mlflow_kind,
-        coalesce(attribute(keys, vals, 'gen_ai.request.model'), attribute(keys, vals, 'llm.request.model'),
-            attribute(keys, vals, 'ai.model.id'), settings->>'model') AS asked_model,
-        coalesce(attribute(keys, vals, 'gen_ai.response.model'), attribute(keys, vals, 'ai.response.model'),
+        model_of([attribute(keys, vals, 'gen_ai.request.model'), attribute(keys, vals, 'llm.request.model'),
+            attribute(keys, vals, 'ai.model.id'), settings->>'model', attribute(own, vals, 'ls_model_name'),
+            packed->>'ls_model_name']) AS asked_model,
+        model_of([attribute(keys, vals, 'gen_ai.response.model'), attribute(keys, vals, 'ai.response.model'),
             attribute(keys, vals, 'llm.response.model'), attribute(keys, vals, 'llm.model_name'),
-            trim(attribute(keys, vals, 'mlflow.llm.model'), '"')) AS answering_model,
-        lower(coalesce(attribute(keys, vals, 'gen_ai.provider.name'), attribute(keys, vals, 'gen_ai.system'),
+            trim(attribute(keys, vals, 'mlflow.llm.model'), '"')]) AS answering_model,
+        provider_of([attribute(keys, vals, 'gen_ai.provider.name'), attribute(keys, vals, 'gen_ai.system'),
             attribute(keys, vals, 'ai.model.provider'), attribute(keys, vals, 'llm.provider'),
-            attribute(keys, vals, 'llm.system'), trim(attribute(keys, vals, 'mlflow.llm.provider'), '"')))
-            AS provider_word,
-        coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.output_tokens')),
-            tokens_of(attribute(keys, vals, 'gen_ai.usage.completion_tokens')),
-            tokens_of(attribute(keys, vals, 'llm.usage.completion_tokens')),
-            tokens_of(attribute(keys, vals, 'ai.usage.outputTokens')),
-            tokens_of(attribute(keys, vals, 'ai.usage.completionTokens')),
-            tokens_of(attribute(keys, vals, 'llm.token_count.completion')),
-            tokens_of(packed_usage->>'output_tokens')) AS out_tokens,
-        coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.input_tokens')),
-            tokens_of(attribute(keys, vals, 'gen_ai.usage.prompt_tokens')),
-            tokens_of(attribute(keys, vals, 'llm.usage.prompt_tokens')),
-            tokens_of(attribute(keys, vals, 'ai.usage.inputTokens')),
-            tokens_of(attribute(keys, vals, 'ai.usage.promptTokens')),
-            tokens_of(attribute(keys, vals, 'llm.token_count.prompt')),
-            tokens_of(attribute(keys, vals, 'ai.usage.tokens')),
-            tokens_of(packed_usage->>'input_tokens')) AS in_tokens,
+            attribute(keys, vals, 'llm.system'), trim(attribute(keys, vals, 'mlflow.llm.provider'), '"'),
+            attribute(own, vals, 'ls_provider'), packed->>'ls_provider']) AS provider_word,
+        first_count([{output_tokens}, tokens_of(packed_usage->>'output_tokens'),
+            tokens_of(attribute(keys, vals, 'gen_ai.usage.candidates_token_count'))
+                + coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.thoughts_token_count')), 0)]) AS out_tokens,
+        first_count([{input_tokens}, tokens_of(packed_usage->>'input_tokens')]) AS in_tokens,
+        first_count([{cached_input_tokens}, tokens_of(packed_usage->>'cache_read_input_tokens')]) AS cached_tokens,
+        first_count([{cache_write_tokens}, tokens_of(packed_usage->>'cache_creation_input_tokens')]) AS written_tokens,
+        first_count([{total_tokens}]) AS all_tokens,
         list_filter(listed(coalesce(attribute(keys, vals, 'gen_ai.response.finish_reasons'),
             attribute(keys, vals, 'gen_ai.response.finish_reason'), attribute(keys, vals, 'llm.response.finish_reason'),
             attribute(keys, vals, 'ai.response.finishReason'), attribute(keys, vals, 'llm.finish_reason'),
             attribute(keys, vals, 'gen_ai.completion.0.finish_reason'),
-            first_filled(either[finish_reason]))), lambda r: r <> '') AS reasons,
+            first_filled(either[finish_reason]),
+            CASE WHEN attribute(keys, vals, 'gen_ai.response.status') = 'incomplete' THEN 'incomplete' END)),
+            lambda r: r <> '') AS reasons,
         number_of(attribute(keys, vals, 'gen_ai.latency.time_to_first_token')) AS engine_ttft_s,
         -- Text where the reason was not written: a class, or a code such as 499.
-        coalesce(attribute(keys, vals, 'error.type'), list_filter(list_transform(
+        coalesce(nullif(attribute(keys, vals, 'error.type'), '_OTHER'), list_filter(list_transform(
             list_filter(events, lambda e: e.name = 'exception'),
             lambda e: regexp_extract(e.told,
                 '"exception\\.type"(?:,"value":\\{"string_?[vV]alue")?:"([^"\\\\]{1,80})"', 1)),
-            lambda c: c <> '')[1]) AS error_word,
+            lambda c: c <> '')[1], attribute(keys, vals, 'error.type')) AS error_word,
         lower(status) IN ('2', 'error', 'status_code_error') AS is_error,
         lower(kind) IN ('2', 'server', 'span_kind_server') AS is_server,
         list_sort(list_filter(list_transform(list_filter(events, lambda e:
@@ -118,6 +114,8 @@ WITH spans AS ({spans}), told AS (
         CASE
             WHEN is_other THEN 'other'
             WHEN trace IS NULL AND span IS NULL AND name IS NULL AND started IS NULL THEN NULL
+            -- Around the calls of the Vercel AI SDK, whatever totals it has.
+            WHEN regexp_matches(ai_step, '^ai[.](stream|generate)(Text|Object)$') THEN 'span'
             WHEN inference_kind = 'LLM' THEN 'llm'
             WHEN inference_kind = 'EMBEDDING' THEN 'embedding'
             WHEN inference_kind IN ('CHAIN', 'AGENT', 'TOOL', 'RETRIEVER', 'RERANKER', 'GUARDRAIL', 'EVALUATOR',
@@ -163,6 +161,7 @@ WITH spans AS ({spans}), told AS (
             flag_of(either[cancelled])) AS left_flag,
         coalesce(
             try_cast(first_filled(either[http_status]) AS INTEGER),
+            try_cast(attribute(keys, vals, 'http.response.status_code_effective') AS INTEGER),
             try_cast(attribute(keys, vals, 'http.status_code') AS INTEGER),
             CASE WHEN regexp_full_match(error_word, '[1-5]\\d\\d') THEN error_word::INTEGER END
         ) AS http,
@@ -179,6 +178,9 @@ WITH spans AS ({spans}), told AS (
 ), judged AS (
     SELECT
         *,
+        -- No call has neither: what was not counted is written as 0.
+        sort = 'llm' AND in_tokens = 0 AND coalesce(out_tokens, 0) = 0 AND coalesce(cached_tokens, 0) = 0
+            AND bool_of(first_filled(either[cache_hit])) IS DISTINCT FROM true AS is_blank,
         -- Middleware inside a server has routes of its own; the request's is that of the server's span.
         list_concat(
             CASE WHEN sort = 'llm' OR is_server THEN stated[route]
@@ -210,7 +212,8 @@ SELECT
         first_filled(either[response_id])) AS response_id,
     nullif(name, '') AS name,
     lower(coalesce(inference_kind, loop_kind,
-        CASE operation_word WHEN 'invoke_agent' THEN 'agent' WHEN 'execute_tool' THEN 'tool' ELSE operation_word END,
+        CASE WHEN operation_word = 'invoke_agent' THEN 'agent'
+            WHEN operation_word = 'execute_tool' OR ai_step = 'ai.toolCall' THEN 'tool' ELSE operation_word END,
         CASE WHEN is_server THEN 'server' WHEN lower(kind) IN ('3', 'client', 'span_kind_client') THEN 'client'
             ELSE 'internal' END)) AS span_kind,
     CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
@@ -273,27 +276,17 @@ SELECT
     CASE WHEN written_ttft_ms IS NULL AND event_ttft_ms IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
     CASE WHEN coalesce(dropped, 0) = 0 AND len(arrivals) > 0 THEN len(arrivals) END AS chunk_count,
     CASE WHEN coalesce(dropped, 0) = 0 AND len(arrivals) > 0 THEN arrivals END AS chunk_offsets_ms,
-    in_tokens AS input_tokens,
-    coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_read.input_tokens')),
-        tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_read_input_tokens')),
-        tokens_of(attribute(keys, vals, 'ai.usage.cachedInputTokens')),
-        tokens_of(attribute(keys, vals, 'ai.usage.inputTokenDetails.cacheReadTokens')),
-        tokens_of(attribute(keys, vals, 'llm.token_count.prompt_details.cache_read')),
-        tokens_of(packed_usage->>'cache_read_input_tokens')) AS cached_input_tokens,
-    coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_write.input_tokens')),
-        tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_creation.input_tokens')),
-        tokens_of(attribute(keys, vals, 'gen_ai.usage.cache_creation_input_tokens')),
-        tokens_of(attribute(keys, vals, 'ai.usage.inputTokenDetails.cacheWriteTokens')),
-        tokens_of(attribute(keys, vals, 'llm.token_count.prompt_details.cache_write')),
-        tokens_of(packed_usage->>'cache_creation_input_tokens')) AS cache_write_tokens,
+    CASE WHEN NOT is_blank THEN whole_input(in_tokens, cached_tokens, written_tokens, out_tokens, all_tokens) END
+        AS input_tokens,
+    cached_tokens AS cached_input_tokens,
+    written_tokens AS cache_write_tokens,
+    first_count([{cache_write_1h_tokens}]) AS cache_write_1h_tokens,
+    first_count([{audio_input_tokens}]) AS audio_input_tokens,
+    first_count([{image_tokens}]) AS image_tokens,
     CASE WHEN sort = 'embedding' THEN coalesce(out_tokens, CASE WHEN in_tokens IS NOT NULL THEN 0 END)
-        ELSE out_tokens END AS output_tokens,
-    coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.reasoning.output_tokens')),
-        tokens_of(attribute(keys, vals, 'gen_ai.usage.reasoning_tokens')),
-        tokens_of(attribute(keys, vals, 'llm.usage.reasoning_tokens')),
-        tokens_of(attribute(keys, vals, 'ai.usage.reasoningTokens')),
-        tokens_of(attribute(keys, vals, 'ai.usage.outputTokenDetails.reasoningTokens')),
-        tokens_of(attribute(keys, vals, 'llm.token_count.completion_details.reasoning'))) AS reasoning_tokens,
+        WHEN NOT is_blank THEN out_tokens END AS output_tokens,
+    first_count([{audio_output_tokens}]) AS audio_output_tokens,
+    first_count([{reasoning_tokens}]) AS reasoning_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
         filled_rank(meta[delivered_tokens], 99),
@@ -314,15 +307,17 @@ SELECT
         first_filled(meta[rendered_tokens]),
         first_filled(stated[rendered_tokens])
     )) AS rendered_tokens,
-    coalesce(tokens_of(attribute(keys, vals, 'gen_ai.request.max_tokens')),
-        tokens_of(attribute(keys, vals, 'ai.settings.maxOutputTokens')),
-        tokens_of(coalesce(settings->>'max_completion_tokens', settings->>'max_tokens')),
+    coalesce({max_tokens}, tokens_of(first_filled(json_extract_string(settings, {caps}))),
         tokens_of(first_filled(either[max_tokens]))) AS max_tokens,
     -- OpenLLMetry can be told to count an unfinished stream's tokens itself, from the text that came.
     coalesce(usage_word(first_filled(either[usage_source])),
         CASE WHEN len(arrivals) > 0 AND coalesce(len(reasons), 0) = 0 AND out_tokens IS NOT NULL THEN 'tokenizer' END)
         AS usage_basis,
     bool_of(first_filled(either[cache_hit])) AS cache_hit,
+    -- What the answer says served it; a tier that was only asked for is none.
+    first_filled([attribute(keys, vals, 'gen_ai.openai.response.service_tier'),
+        attribute(keys, vals, 'openai.response.service_tier'), attribute(keys, vals, 'gen_ai.response.service_tier')])
+        AS service_tier,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost'),
         packed_cost->>'total_cost')) AS cost_usd,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.prompt'), packed_cost->>'input_cost')) AS input_cost_usd,
@@ -360,6 +355,12 @@ SELECT
     CASE WHEN sort = 'llm' THEN answer_chars(keys, vals) END AS visible_output_chars
 FROM judged
 """
+
+for _column, _names in COUNTS.items():
+    _SQL = _SQL.replace(
+        f"{{{_column}}}", ", ".join(f"tokens_of(attribute(keys, vals, '{name}'))" for name in _names)
+    )
+_SQL = _SQL.replace("{caps}", str(list(CAPS)))
 
 _LOOKUPS = re.findall(r"attribute\((?:keys|own), vals, ('[^']+')\)|list_transform\(\[([^\]]+)\]", _SQL)
 KNOWN = tuple(dict.fromkeys(re.findall(r"'([^']+)'", " ".join(one or several for one, several in _LOOKUPS))))

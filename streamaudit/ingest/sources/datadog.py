@@ -9,6 +9,7 @@ Traces are found at SITE/llm/traces?query=… with the filters of the export API
 
 from streamaudit.ingest.sources._app_keys import placed
 from streamaudit.ingest.sources._datadog_shapes import FIELDS, NEEDS, SPANS, recognise
+from streamaudit.ingest.sources._otel_semconv import CAPS
 from streamaudit.ingest.sources.registry import Source
 
 _SQL = (
@@ -27,7 +28,10 @@ _SQL = (
         json_extract_string(a.metrics, ['/input_tokens', '/output_tokens', '/cache_read_input_tokens',
             '/cache_write_input_tokens', '/reasoning_output_tokens', '/time_to_first_token', '/timeToFirstToken',
             '/ttft_ms', '/estimated_total_cost', '/estimated_input_cost', '/estimated_output_cost', '/total_cost',
-            '/input_cost', '/output_cost']) AS m
+            '/input_cost', '/output_cost']) AS m,
+        list_transform(json_extract_string(a.metrics, ['/input_tokens', '/prompt_tokens', '/output_tokens',
+            '/completion_tokens', '/cache_read_input_tokens', '/cache_write_input_tokens', '/total_tokens',
+            '/ephemeral_1h_input_tokens', '/audio_input_tokens', '/audio_output_tokens']), lambda v: tokens_of(v)) AS c
     FROM spans
 ), found AS (
     SELECT
@@ -35,6 +39,10 @@ _SQL = (
         tagged[len($tag_keys) + 1:] AS own_tags,
         json_extract_string(a.metadata, ['/user_api_key_team_alias', '/user_api_key_team_id', '/user_api_key_org_id'])
             AS gateway_teams,
+        first_count(c[1:2]) AS given_tokens, first_count(c[3:4]) AS out_tokens,
+        -- No call has neither: dd-trace writes 0 for a stream of Bedrock whose usage it did not see.
+        coalesce(a.span_kind = 'llm' AND given_tokens = 0 AND coalesce(out_tokens, 0) = 0 AND coalesce(c[5], 0) = 0
+            AND bool_of(first_filled(app[cache_hit])) IS DISTINCT FROM true, false) AS is_blank,
         bool_of(first_filled(app[stream])) AS stream_flag,
         coalesce(number_of(m[6]), number_of(m[7])) AS ttft_s,
         coalesce(number_of(a.metadata->>'$.latency_metrics.time_to_first_token_ms'), number_of(m[8]),
@@ -54,13 +62,13 @@ _SQL = (
         -- LiteLLM writes a TTFT close to the duration for calls that never streamed.
         stream_flag IS DISTINCT FROM true AND duration_ms IS NOT NULL
             AND abs(duration_ms - recorded_ttft_ms) <= greatest(0.01 * duration_ms, 5) AS ttft_is_duration,
-        coalesce(
+        CASE WHEN NOT is_blank THEN coalesce(
             number_of(m[9]) / 1e9,
             -- Dollars as sent; a figure that is no plausible price per token is in an unknown unit.
-            CASE WHEN number_of(m[12]) / nullif(coalesce(number_of(m[1]), 0) + coalesce(number_of(m[2]), 0), 0)
+            CASE WHEN number_of(m[12]) / nullif(coalesce(given_tokens, 0) + coalesce(out_tokens, 0), 0)
                 BETWEEN 1e-9 AND 1e-3 THEN number_of(m[12]) END,
             number_of(a.metadata->>'$.spend_metrics.response_cost')
-        ) AS total_usd
+        ) END AS total_usd
     FROM timed
 )
 SELECT
@@ -68,6 +76,8 @@ SELECT
     CASE
         WHEN is_empty THEN 'other'
         WHEN a.span_id IS NULL AND a.start_ns IS NULL AND a.span_kind IS NULL THEN NULL
+        -- Around the calls of the Vercel AI SDK, whatever totals it has.
+        WHEN regexp_matches(a.name, '^ai[.](stream|generate)(Text|Object)$') THEN 'span'
         WHEN a.span_kind = 'llm' THEN 'llm'
         WHEN a.span_kind = 'embedding' THEN 'embedding'
         WHEN a.span_kind = 'experiment' THEN 'other'
@@ -82,9 +92,9 @@ SELECT
     nullif(a.name, '') AS name,
     a.span_kind AS span_kind,
     CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
-        WHEN a.model_name NOT IN ('', 'unknown', 'unknown_model', 'custom') THEN undated(a.model_name) END AS model,
-    CASE WHEN a.model_name NOT IN ('', 'unknown', 'unknown_model', 'custom') THEN a.model_name END AS response_model,
-    CASE WHEN lower(a.model_provider) NOT IN ('', 'unknown', 'custom') THEN lower(a.model_provider) END AS provider,
+        ELSE undated(a.model_name) END AS model,
+    a.model_name AS response_model,
+    a.model_provider AS provider,
     coalesce(
         filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
         filled_rank(app[tenant], 99),
@@ -135,10 +145,19 @@ SELECT
     number_of(coalesce(first_filled(app[ttvt_ms]),
         first_filled(measured[ttvt_ms]))) AS ttvt_ms,
     CASE WHEN ttft_is_duration THEN 'equals_duration' END AS ttft_basis,
-    tokens_of(m[1]) AS input_tokens,
-    tokens_of(m[3]) AS cached_input_tokens,
-    tokens_of(m[4]) AS cache_write_tokens,
-    tokens_of(m[2]) AS output_tokens,
+    CASE WHEN is_blank THEN NULL
+        -- Tracers before July 2025 give Anthropic's own count, which leaves out what was cached; the Claude Agent SDK's
+        -- gives none where all of it was.
+        WHEN given_tokens IS NULL AND own_tags[11] = 'claude_agent_sdk' THEN c[5] + coalesce(c[6], 0)
+        ELSE whole_input(given_tokens, c[5], c[6], out_tokens, c[7]) END AS input_tokens,
+    c[5] AS cached_input_tokens,
+    c[6] AS cache_write_tokens,
+    c[8] AS cache_write_1h_tokens,
+    c[9] AS audio_input_tokens,
+    CASE WHEN NOT is_blank THEN out_tokens END AS output_tokens,
+    c[10] AS audio_output_tokens,
+    -- Of the answer; metadata.service_tier is what the request asked for.
+    nullif(a.service_tier, '') AS service_tier,
     tokens_of(m[5]) AS reasoning_tokens,
     coalesce(
         filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
@@ -164,7 +183,8 @@ SELECT
         first_filled(measured[rendered_tokens]),
         first_filled(tagged[rendered_tokens])
     )) AS rendered_tokens,
-    tokens_of(first_filled(app[max_tokens])) AS max_tokens,
+    tokens_of(coalesce(first_filled(app[max_tokens]), first_filled(json_extract_string(a.metadata, {caps}))))
+        AS max_tokens,
     bool_of(first_filled(app[cache_hit])) AS cache_hit,
     total_usd AS cost_usd,
     coalesce(number_of(m[10]) / 1e9, CASE WHEN total_usd = number_of(m[12]) THEN number_of(m[13]) END)
@@ -223,9 +243,10 @@ _READS = {
     "streamed": "metadata.stream; a usable TTFT proves it",
     "ttft_ms": "metrics.time_to_first_token or timeToFirstToken in seconds, ttft_ms; "
         "metadata.latency_metrics.time_to_first_token_ms, ttft_ms, gen_ai.response.time_to_first_chunk",
-    "ttvt_ms": "metrics.time_to_first_output_token_ms", "input_tokens": "metrics.input_tokens",
+    "ttvt_ms": "metrics.time_to_first_output_token_ms",
+    "input_tokens": "metrics.input_tokens, prompt_tokens; with the cached ones where they are left out",
     "cached_input_tokens": "metrics.cache_read_input_tokens", "cache_write_tokens": "metrics.cache_write_input_tokens",
-    "output_tokens": "metrics.output_tokens", "reasoning_tokens": "metrics.reasoning_output_tokens",
+    "output_tokens": "metrics.output_tokens, completion_tokens", "reasoning_tokens": "metrics.reasoning_output_tokens",
     "max_tokens": "metadata.max_tokens", "cache_hit": "metadata.cache_hit",
     "cost_usd": "metrics.estimated_total_cost, total_cost; metadata.spend_metrics.response_cost",
     "input_cost_usd": "metrics.estimated_input_cost, input_cost",
@@ -272,10 +293,10 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=5,
+    version=6,
     recognise=recognise,
     fields=FIELDS,
-    sql=placed(_SQL),
+    sql=placed(_SQL.replace("{caps}", str(list(CAPS)))),
     top_keys={"deploy": ("version", "git.commit.sha", "git_commit_sha", "custom.version")},
     own_keys={
         "route": ("ancestor",),

@@ -1,28 +1,58 @@
-"""LangSmith runs: JSON lines of its API or SDK, or the Parquet files of a bulk export with the same columns.
+"""LangSmith runs: JSON lines of its API or SDK, Parquet files of a bulk export with the same columns, or the batches of
+an SDK, ``{"post": [...], "patch": [...]}``, in which a patch completes the run that was posted.
 
 Times lack their zone and are UTC; ``first_token_time`` is an instant; costs are decimals, often as text;
 ``session_id`` is the project (docs.smith.langchain.com, run data format and bulk export).
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from streamaudit.ingest.sources._common import LEARNT, normalise
-from streamaudit.ingest.sources.registry import Match, Record, Source
+from streamaudit.ingest.sources._otel_semconv import CAPS
+from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
 _TEXT = (
     "id", "trace_id", "parent_run_id", "dotted_order", "name", "run_type", "start_time", "end_time", "first_token_time",
-    "status", "error", "prompt_tokens", "completion_tokens", "prompt_cost", "completion_cost", "total_cost",
+    "status", "error", "prompt_tokens", "completion_tokens", "total_tokens", "prompt_cost", "completion_cost",
+    "total_cost",
 )  # fmt: skip
 _JSON = ("prompt_token_details", "completion_token_details", "tags", "events", "extra", "inputs", "outputs")
 
 
-def _recognise(head: Sequence[Record]) -> Match | None:
+def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
+        runs = [run for key in ("post", "patch") for run in record.get(key) or () if isinstance(run, dict)]
+        if any("run_type" in run or "dotted_order" in run for run in runs):
+            return Match("batches of an SDK", "post + patch", reading=BATCHES)
         if "run_type" in record and "dotted_order" in record:
             return Match("runs", "run_type + dotted_order")
     return None
 
 
+_BATCHED = """
+    WITH sent AS (
+        SELECT line, record, unnest(listed) AS sending
+        FROM (
+            SELECT line, record,
+                list_concat(list_transform(post, lambda run: struct_pack(run := run, turn := 0)),
+                    list_transform(patch, lambda run: struct_pack(run := run, turn := 1))) AS listed
+            FROM records
+        )
+    ), whole AS (
+        -- A run is posted when it begins and patched when it ends, maybe in another batch.
+        SELECT any_value(line) AS line, any_value(record) AS record,
+            list_reduce(list(sending.run ORDER BY sending.turn, line), lambda one, next: json_merge_patch(one, next))
+                AS run
+        FROM sent
+        -- The end of its order is a run's id, which the JavaScript SDK leaves out of a patch.
+        GROUP BY coalesce(nullif(sending.run->>'id', ''), nullif(right(sending.run->>'dotted_order', 36), ''),
+            hash(sending.run)::VARCHAR)
+    ), runs AS (
+        SELECT line, record, unnest(from_json(run, '{structure}')) FROM whole
+    ),
+"""
 _PREPARED = """
     WITH opened AS (
         SELECT * EXCLUDE (extra, events, tags),
@@ -33,26 +63,53 @@ _PREPARED = """
     ), told AS (
         SELECT *,
             extra->'metadata' AS meta,
-            instant_utc(nullif(start_time, '')) AS began, instant_utc(nullif(end_time, '')) AS ended,
+            -- A patch that came without its post has the start among its order.
+            coalesce(instant_utc(nullif(start_time, '')), try_strptime(
+                regexp_extract(dotted_order, '(\\d{8}T\\d{12})Z[^.]*$', 1), '%Y%m%dT%H%M%S%f')) AS began,
+            instant_utc(nullif(end_time, '')) AS ended,
+            -- What an SDK sends has the usage in its outputs; LangSmith itself moves it to columns.
+            coalesce(outputs->'usage_metadata', outputs->'$.generations[0][0].message.kwargs.usage_metadata',
+                outputs->'$.llm_output.usage_metadata', outputs->'usage', outputs->'$.llm_output.token_usage') AS usage,
+            coalesce(outputs->>'$.choices[0].finish_reason.finish_reason', outputs->>'$.choices[0].finish_reason')
+                AS choice_reason,
             list_transform(list_filter(
                 from_json(events, '[{"name": "VARCHAR", "time": "VARCHAR"}]'), lambda e: e.name = 'new_token'),
                 lambda e: instant_utc(e."time")) AS heard,
-            bool_of(coalesce(extra->>'$.invocation_params.stream', extra->>'$.invocation_params.streaming'))
+            bool_of(coalesce(extra->>'$.invocation_params.stream', extra->>'$.invocation_params.streaming',
+                inputs->>'stream'))
                 AS stream_flag
         FROM opened
+    ), counted AS (
+        SELECT *,
+            first_count([tokens_of(completion_tokens), tokens_of(usage->>'output_tokens'),
+                tokens_of(usage->>'completion_tokens')]) AS produced,
+            first_count([tokens_of(prompt_token_details->>'cache_read'),
+                tokens_of(prompt_token_details->>'cached_tokens'),
+                tokens_of(usage->>'$.input_token_details.cache_read'),
+                tokens_of(usage->>'$.prompt_tokens_details.cached_tokens')]) AS cached,
+            first_count([tokens_of(prompt_token_details->>'cache_creation'),
+                tokens_of(usage->>'$.input_token_details.cache_creation')]) AS written
+        FROM told
     )
     SELECT
         line, record,
-        CASE WHEN id IS NULL AND run_type IS NULL THEN NULL WHEN run_type = 'llm' THEN 'llm'
+        CASE WHEN id IS NULL AND run_type IS NULL THEN NULL WHEN run_type IS NULL THEN 'other'
+            -- Around the calls of the Vercel AI SDK, whatever totals it has.
+            WHEN regexp_matches(name, '^ai[.](stream|generate)(Text|Object)$') THEN 'span'
+            WHEN run_type = 'llm' THEN 'llm'
             WHEN run_type = 'embedding' THEN 'embedding' ELSE 'span' END AS kind,
         meta AS given, try_cast(tags AS VARCHAR[]) AS labels,
         CASE WHEN run_type <> 'llm' THEN [name] END AS own_routes, [meta->>'revision_id'] AS own_deploys,
-        nullif(id, '') AS call_id, nullif(trace_id, '') AS trace_id, nullif(parent_run_id, '') AS parent_id,
+        coalesce(nullif(id, ''), nullif(right(dotted_order, 36), '')) AS call_id,
+        nullif(trace_id, '') AS trace_id, nullif(parent_run_id, '') AS parent_id,
         nullif(name, '') AS name, run_type AS span_kind,
-        undated(coalesce(nullif(meta->>'ls_model_name', ''), nullif(extra->>'$.invocation_params.model', ''),
-            nullif(extra->>'$.invocation_params.model_name', ''))) AS model,
-        coalesce(nullif(outputs->>'$.llm_output.model_name', ''), nullif(meta->>'ls_model_name', '')) AS response_model,
-        lower(nullif(meta->>'ls_provider', '')) AS provider,
+        undated(model_of([meta->>'ls_model_name', extra->>'$.invocation_params.model',
+            extra->>'$.invocation_params.model_name', inputs->>'model'])) AS model,
+        model_of([outputs->>'$.llm_output.model_name', outputs->>'model', meta->>'ls_model_name']) AS response_model,
+        provider_of([meta->>'ls_provider', extra->>'$.invocation_params.provider']) AS provider,
+        outputs->>'id' AS response_id,
+        lower(coalesce(outputs->>'service_tier', outputs->>'$.llm_output.service_tier',
+            outputs->>'$.generations[0][0].message.kwargs.response_metadata.service_tier')) AS service_tier,
         coalesce(meta->>'user_id', meta->>'user') AS user_id,
         coalesce(meta->>'session_id', meta->>'thread_id', meta->>'conversation_id') AS session_id,
         coalesce(meta->>'environment', meta->>'env') AS environment, meta->>'service' AS service,
@@ -61,26 +118,37 @@ _PREPARED = """
         nullif(len(heard), 0) AS chunk_count,
         CASE WHEN len(heard) > 0 THEN list_transform(list_sort(heard), lambda heard_at: span_ms(began, heard_at)) END
             AS chunk_offsets_ms,
-        tokens_of(prompt_tokens) AS input_tokens, tokens_of(completion_tokens) AS output_tokens,
-        coalesce(tokens_of(prompt_token_details->>'cache_read'), tokens_of(prompt_token_details->>'cached_tokens'))
-            AS cached_input_tokens,
-        tokens_of(prompt_token_details->>'cache_creation') AS cache_write_tokens,
-        coalesce(tokens_of(completion_token_details->>'reasoning'),
-            tokens_of(completion_token_details->>'reasoning_tokens')) AS reasoning_tokens,
-        tokens_of(coalesce(extra->>'$.invocation_params.max_tokens',
-            extra->>'$.invocation_params.max_completion_tokens')) AS max_tokens,
+        whole_input(
+            first_count([tokens_of(prompt_tokens), tokens_of(usage->>'input_tokens'),
+                tokens_of(usage->>'prompt_tokens')]),
+            cached, written, produced, first_count([tokens_of(total_tokens), tokens_of(usage->>'total_tokens')])
+        ) AS input_tokens,
+        produced AS output_tokens, cached AS cached_input_tokens, written AS cache_write_tokens,
+        first_count([tokens_of(prompt_token_details->>'ephemeral_1h_input_tokens'),
+            tokens_of(usage->>'$.input_token_details.ephemeral_1h_input_tokens')]) AS cache_write_1h_tokens,
+        first_count([tokens_of(prompt_token_details->>'audio'), tokens_of(usage->>'$.input_token_details.audio')])
+            AS audio_input_tokens,
+        first_count([tokens_of(completion_token_details->>'audio'), tokens_of(usage->>'$.output_token_details.audio')])
+            AS audio_output_tokens,
+        first_count([tokens_of(completion_token_details->>'reasoning'),
+            tokens_of(completion_token_details->>'reasoning_tokens'),
+            tokens_of(usage->>'$.output_token_details.reasoning'),
+            tokens_of(usage->>'$.completion_tokens_details.reasoning_tokens')]) AS reasoning_tokens,
+        tokens_of(coalesce(first_filled(json_extract_string(extra->'invocation_params', {caps})),
+            first_filled(json_extract_string(inputs, {caps})))) AS max_tokens,
         number_of(total_cost) AS cost_usd, number_of(prompt_cost) AS input_cost_usd,
         number_of(completion_cost) AS output_cost_usd,
         CASE WHEN status = 'success' THEN 'completed' END AS app_outcome,
         status = 'error' OR nullif(error, '') IS NOT NULL AS failed,
         message_says_cancelled(nullif(error, '')) AS error_cancelled,
         message_says_timeout(nullif(error, '')) AS error_timeout, error_class(error) AS error_type,
-        coalesce(outputs->>'$.generations[0][0].generation_info.finish_reason',
-            outputs->>'$.choices[0].finish_reason') AS finish_reason,
+        coalesce(outputs->>'$.generations[0][0].generation_info.finish_reason', choice_reason,
+            outputs->>'$.incomplete_details.reason',
+            CASE WHEN outputs->>'status' = 'incomplete' THEN 'incomplete' END) AS finish_reason,
         CASE WHEN run_type = 'llm' AND inputs IS NOT NULL THEN md5($salt || inputs::VARCHAR) END AS input_hash,
         CASE WHEN run_type = 'llm' THEN nullif(length(coalesce(outputs->>'$.generations[0][0].text',
             outputs->>'$.choices[0].message.content')), 0) END AS output_chars
-    FROM told
+    FROM counted
 """
 
 _READS = {
@@ -122,12 +190,15 @@ _REMEDIES = {
     "response_id": "set response_id in the metadata",
 }
 
+_RUNS = _PREPARED.replace("{caps}", str(list(CAPS)))
+_FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
+
 SOURCE = Source(
     name="langsmith",
-    version=2,
+    version=3,
     recognise=_recognise,
-    fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
-    sql=normalise(_PREPARED),
+    fields=_FIELDS,
+    sql=normalise(_RUNS),
     own_keys={"route": ("name", "ancestor"), "deploy": ("extra.metadata.revision_id",)},
     id_field="id",
     time_field="start_time",
@@ -135,3 +206,14 @@ SOURCE = Source(
     reads=_READS,
     remedies=_REMEDIES,
 )
+
+BATCHES = replace(
+    SOURCE,
+    fields={"post": "JSON[]", "patch": "JSON[]"},
+    sql=normalise(
+        _BATCHED.replace("{structure}", json.dumps(_FIELDS))
+        + _RUNS.replace("    WITH opened AS (", "    opened AS (", 1).replace("FROM records", "FROM runs", 1)
+    ),
+    needs=(("post", "patch"),),
+)
+"""The same runs as an SDK sends them."""

@@ -1,12 +1,23 @@
-"""OpenTelemetry traces as OTLP JSON: what the collector's file exporter writes, a batch of spans a line, or whole.
+"""OpenTelemetry traces: OTLP JSON as the collector's file exporter and Tempo write it, a batch of spans a line, or
+whole; traces of Jaeger; and single spans as an SDK prints them (``_otel_shapes``).
 
 Keys in lowerCamelCase or in the snake_case of the protocol's own files; times are nanoseconds since 1970, in text or as
 numbers (OTLP specification, JSON Protobuf encoding; OTLP file exporter).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from streamaudit.ingest.sources._otel_semconv import READS, REMEDIES
+from streamaudit.ingest.sources._otel_shapes import (
+    JAEGER,
+    JAEGER_FIELDS,
+    OWNERS,
+    SPAN_FIELDS,
+    SPANS,
+    is_jaeger,
+    is_span,
+)
 from streamaudit.ingest.sources._otel_spans import OWN_KEYS, normalise
 from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
@@ -24,6 +35,18 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
         batch = next((key for key in _BATCH if isinstance(record.get(key), list)), None)
         if batch:
             return Match(_variant(head), batch)
+        if any(_is_tempo(part) for part in (record, record.get("trace"))):
+            return Match("Tempo", "batches" if "batches" in record else "trace", reading=TEMPO)
+        if is_jaeger(record):
+            return Match("Jaeger", "traceID + spans + processes", reading=JAEGER_TRACES)
+        if "rootServiceName" in record or _is_search(record.get("traces")):
+            return Refusal(
+                "a list of traces that Tempo has found, not their spans",
+                "export each trace by its id: GET /api/traces/ID",
+            )
+    for record in head:
+        if is_span(record):
+            return Match("single spans", "trace and span id + attributes", reading=SINGLE)
     for record in head:
         for key, what in _OTHERS.items():
             if key in record:
@@ -32,6 +55,18 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
                     "export the traces pipeline: a file exporter of its own in service.pipelines.traces",
                 )
     return None
+
+
+def _is_tempo(part: object) -> bool:
+    """Whether this is a trace as Tempo gives it, or what holds one under ``trace``."""
+    if not isinstance(part, dict):
+        return False
+    lists = [part[key] for key in ("batches", *_BATCH) if isinstance(part.get(key), list)]
+    return any(isinstance(one, dict) and set(_SCOPES) & set(one) for batches in lists for one in batches)
+
+
+def _is_search(traces: object) -> bool:
+    return isinstance(traces, list) and any(isinstance(one, dict) and "rootServiceName" in one for one in traces)
 
 
 def _variant(head: Sequence[Record]) -> str:
@@ -121,11 +156,7 @@ _SPANS = """
         )
     ), owners AS (
         SELECT *,
-            list_append(list_transform($tag_keys[tenant],
-                lambda k: attribute(r_keys, r_vals, k)), attribute(r_keys, r_vals, 'service.namespace')) AS r_tenants,
-            list_concat(list_transform($tag_keys[deploy],
-                lambda k: attribute(r_keys, r_vals, k)), [attribute(r_keys, r_vals, 'deployment.id'),
-                attribute(r_keys, r_vals, 'deployment.name')]) AS r_deploys,
+            {owners},
             CASE WHEN len(part.spans) > 0 THEN part.spans ELSE [NULL] END AS listed
         FROM resources
     ), single AS (
@@ -154,9 +185,11 @@ _SPANS = """
     FROM listed_attributes
 """
 
+_SPANS = _SPANS.replace("{owners}", OWNERS.strip())
+
 SOURCE = Source(
     name="otel",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields=dict.fromkeys(_BATCH, _TYPE),
     sql=normalise(_SPANS),
@@ -168,4 +201,25 @@ SOURCE = Source(
     needs=((*_BATCH,),),
     reads=READS,
     remedies=REMEDIES,
+)
+
+TEMPO = replace(
+    SOURCE,
+    fields={"batches": _TYPE, "trace": f"STRUCT(batches {_TYPE}, resourceSpans {_TYPE}, resource_spans {_TYPE})"},
+    sql=normalise(_SPANS.replace(
+        "FROM records",
+        "FROM (SELECT *, coalesce(batches, trace.batches, trace.resourceSpans, trace.resource_spans) AS resourceSpans,"
+        " resourceSpans AS resource_spans FROM records)",
+        1,
+    )),
+    needs=(("batches", "trace"),),
+)  # fmt: skip
+JAEGER_TRACES = replace(SOURCE, fields=JAEGER_FIELDS, sql=JAEGER, needs=(("spans",), ("processes",)))
+SINGLE = replace(
+    SOURCE,
+    fields=SPAN_FIELDS,
+    sql=SPANS,
+    id_field="span_id",
+    time_field="start_time",
+    needs=(("span_id", "spanId", "context.span_id"), ("start_time", "startTime", "startTimeUnixNano")),
 )

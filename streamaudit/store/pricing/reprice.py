@@ -8,7 +8,7 @@ from streamaudit.store.store import Store
 
 _WANTED = """
 SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE, service_tier
-FROM store.calls
+FROM {calls}
 WHERE coalesce(response_model, model) IS NOT NULL
     AND (cost_basis <> 'reported' OR input_cost_basis <> 'reported' OR output_cost_basis <> 'reported'
         OR coalesce(output_tokens, 0) = 0)
@@ -26,7 +26,7 @@ WITH uncosted AS (
         CASE WHEN output_cost_basis = 'reported' THEN output_cost_usd END AS output_cost_usd,
         row(cost_usd, cost_basis, input_cost_usd, input_cost_basis, output_cost_usd, output_cost_basis,
             output_usd_per_token) AS stored
-    FROM store.calls
+    FROM {calls}
 )
 {costed}
 SELECT
@@ -49,7 +49,13 @@ WHERE calls.source = n.source AND calls.call_id = n.call_id
 def reprice(store: Store, prices: PriceFile | None = None) -> int:
     """Price every call that its source gave no cost for, by the user's own ``prices`` first, and return the number of
     calls whose cost or price changed."""
-    look_up_prices(store, _WANTED, prices)
-    store.run(_NEW_COSTS.format(costed=package_text("store.pricing", "apply.sql")))
     with store.transaction():
-        return store.run(_UPDATE)
+        return price(store, "store.calls", prices)
+
+
+def price(store: Store, calls: str, prices: PriceFile | None = None) -> int:
+    """Price those calls of a relation that their source gave no cost for, and return the number whose cost or price
+    changed."""
+    look_up_prices(store, _WANTED.format(calls=calls), prices)
+    store.run(_NEW_COSTS.format(calls=calls, costed=package_text("store.pricing", "apply.sql")))
+    return store.run(_UPDATE)

@@ -122,6 +122,64 @@ GENERATIONS: dict[str, tuple[Record, Record]] = {
         {"input_tokens": 20, "output_tokens": 30, "ttft_ms": None, "max_tokens": None, "outcome": "completed"},
     ),
     "a service nobody named": ({}, {"service": None, "tenant": None}),
+    "a count of 0 under the newest name, the real one under an older": (
+        {"gen_ai.usage.output_tokens": 0, "gen_ai.usage.completion_tokens": 30, "gen_ai.usage.input_tokens": 0,
+         "llm.usage.prompt_tokens": 20, "gen_ai.usage.cache_read.input_tokens": 0,
+         "gen_ai.usage.cache_read_input_tokens": 8},
+        {"input_tokens": 20, "output_tokens": 30, "cached_input_tokens": 8},
+    ),
+    "usage of zeros that nobody counted": (
+        {"gen_ai.usage.output_tokens": 0, "gen_ai.usage.input_tokens": 0},
+        {"input_tokens": None, "output_tokens": None},
+    ),
+    "zeros of an answer from a cache": (
+        {"gen_ai.usage.output_tokens": 0, "gen_ai.usage.input_tokens": 0, "cache_hit": True},
+        {"input_tokens": 0, "output_tokens": 0},
+    ),
+    "input without what was cached, by its total": (
+        {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.cache_read_input_tokens": 60,
+         "gen_ai.usage.cache_write_input_tokens": 30, "gen_ai.usage.output_tokens": 10,
+         "gen_ai.usage.total_tokens": 200},
+        {"input_tokens": 190, "cached_input_tokens": 60, "cache_write_tokens": 30},
+    ),
+    "input below what was cached": (
+        {"gen_ai.usage.input_tokens": 21, "gen_ai.usage.cache_read_input_tokens": 5000},
+        {"input_tokens": 5021, "cached_input_tokens": 5000},
+    ),
+    "input with what was cached, by its total": (
+        {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.cache_read_input_tokens": 60,
+         "gen_ai.usage.output_tokens": 10, "gen_ai.usage.total_tokens": 110},
+        {"input_tokens": 100, "cached_input_tokens": 60},
+    ),
+    "Gemini's own names": (
+        {**BARE, "gen_ai.operation.name": "generate_content", "gen_ai.response.model": "gemini-2.5-flash",
+         "gen_ai.usage.prompt_token_count": 324, "gen_ai.usage.candidates_token_count": 859,
+         "gen_ai.usage.thoughts_token_count": 1000, "gen_ai.usage.cached_content_token_count": 100},
+        {"input_tokens": 324, "output_tokens": 1859, "reasoning_tokens": 1000, "cached_input_tokens": 100},
+    ),
+    "caps by other names": (
+        {"llm.invocation_parameters": '{"generationConfig": {"maxOutputTokens": 800}}'}, {"max_tokens": 800},
+    ),
+    "a cap of the Responses API": ({"gen_ai.request.max_output_tokens": 700}, {"max_tokens": 700}),
+    "a framework for a provider, and no model's name": (
+        {"gen_ai.system": "Langchain", "gen_ai.provider.name": ..., "gen_ai.request.model": "unknown",
+         "gen_ai.response.model": "gpt-4o-2024-08-06", "traceloop.association.properties.ls_provider": "openai"},
+        {"provider": "openai", "model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"},
+    ),
+    "a framework for a provider, and nothing better": (
+        {"gen_ai.system": "langchain", "gen_ai.provider.name": ..., "llm.request.model": "gpt-4o",
+         "gen_ai.request.model": "unknown"},
+        {"provider": None, "model": "gpt-4o"},
+    ),
+    "the tier that served and kinds of tokens": (
+        {"openai.request.service_tier": "auto", "openai.response.service_tier": "flex",
+         "gen_ai.usage.ephemeral_1h_input_tokens": 4, "llm.token_count.prompt_details.audio": 5,
+         "llm.token_count.completion_details.audio": 6},
+        {"service_tier": "flex", "cache_write_1h_tokens": 4, "audio_input_tokens": 5, "audio_output_tokens": 6},
+    ),
+    "a tier that was only asked for": (
+        {"gen_ai.openai.request.service_tier": "priority"}, {"service_tier": None},
+    ),
 }  # fmt: skip
 
 
@@ -239,6 +297,36 @@ ENDS: dict[str, tuple[dict[str, Any], Record]] = {
         {"outcome": "completed", "output_tokens": None},
     ),
     "an abort of the engine": ({"attributes": {"gen_ai.response.finish_reasons": ["abort"]}}, {"outcome": "cancelled"}),
+    "a stream that its reader abandoned": (
+        {"attributes": {**UNFINISHED, "error.type": "_OTHER"}, "status": {"code": 2, "message": "abandoned stream"}},
+        {"outcome": "cancelled", "cancel_evidence": "error"},
+    ),
+    "a stream aborted, with a finish reason of its own": (
+        {"attributes": {**UNFINISHED, "error.type": "_OTHER", "gen_ai.response.finish_reasons": ["error"]},
+         "status": {"code": 2, "message": "stream aborted"}},
+        {"outcome": "cancelled"},
+    ),
+    "another error beside the exception's class": (
+        {"attributes": {**UNFINISHED, "error.type": "_OTHER"}, "status": {"code": 2},
+         "events": [event("exception", 10, {"exception.type": "GeneratorExit"})]},
+        {"outcome": "cancelled", "error_type": "GeneratorExit"},
+    ),
+    "an error of no known class": (
+        {"attributes": {**UNFINISHED, "error.type": "_OTHER"}, "status": {"code": 2, "message": "upstream broke"}},
+        {"outcome": "error"},
+    ),
+    "a status that a gateway would have sent": (
+        {"attributes": {**UNFINISHED, "http.response.status_code_effective": 499}, "status": {"code": 2}},
+        {"outcome": "cancelled", "http_status": 499},
+    ),
+    "an answer that the Responses API calls incomplete": (
+        {"attributes": {"gen_ai.response.finish_reasons": ["incomplete"]}},
+        {"outcome": "completed", "ended_by": "length"},
+    ),
+    "the Responses API's reason": (
+        {"attributes": {"gen_ai.response.finish_reasons": ["max_output_tokens"]}},
+        {"outcome": "completed", "ended_by": "length"},
+    ),
     "no end": ({"endTimeUnixNano": "0", "attributes": UNFINISHED}, {"outcome": "unknown", "duration_ms": None}),
 }  # fmt: skip
 

@@ -72,6 +72,46 @@ CASES: dict[str, Case] = {
         {**timed(time_to_first_token=0.002), "metadata": {"cache_hit": True}},
         {"ttft_status": "cache_hit", "cost_usd": 0.0},
     ),
+    # Tokens.
+    "input without what was cached": (
+        {"metrics": {"input_tokens": 21.0, "output_tokens": 100.0, "cache_read_input_tokens": 5000.0,
+                     "cache_write_input_tokens": 300.0}},
+        {"input_tokens": 5321, "cached_input_tokens": 5000, "cache_write_tokens": 300},
+    ),
+    "input without what was cached, by its total": (
+        {"metrics": {"input_tokens": 600.0, "output_tokens": 100.0, "cache_read_input_tokens": 500.0,
+                     "total_tokens": 1200.0}}, {"input_tokens": 1100},
+    ),
+    "input with what was cached": (
+        {"metrics": {"input_tokens": 600.0, "output_tokens": 100.0, "cache_read_input_tokens": 500.0,
+                     "non_cached_input_tokens": 100.0, "total_tokens": 700.0}}, {"input_tokens": 600},
+    ),
+    "a turn that the cache served whole": (
+        tagged("integration:claude_agent_sdk", metrics={"output_tokens": 9.0, "cache_read_input_tokens": 5000.0}),
+        {"input_tokens": 5000, "output_tokens": 9},
+    ),
+    "usage of zeros that nobody counted": (
+        {"metrics": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, "estimated_total_cost": 0}},
+        {"input_tokens": None, "output_tokens": None, "cost_usd": None},
+    ),
+    "names of older tracers": (
+        {"metrics": {"prompt_tokens": 50.0, "completion_tokens": 100.0, "output_tokens": 0}},
+        {"input_tokens": 50, "output_tokens": 100},
+    ),
+    "kinds of tokens": (
+        {"metrics": {**TOKENS, "cache_write_input_tokens": 9.0, "ephemeral_1h_input_tokens": 4.0,
+                     "audio_input_tokens": 5.0, "audio_output_tokens": 6.0}},
+        {"cache_write_1h_tokens": 4, "audio_input_tokens": 5, "audio_output_tokens": 6},
+    ),
+    "a tier that was only asked for": ({"metadata": {"service_tier": "priority"}}, {"service_tier": None}),
+    "a cap of Gemini": ({"metadata": {"maxOutputTokens": 700}}, {"max_tokens": 700}),
+    "an answer that is incomplete": (
+        {"metadata": {"finish_reason": "incomplete"}}, {"outcome": "completed", "ended_by": "length"},
+    ),
+    "a default for the model, the name in the metadata": (
+        {"model_name": "unknown_model", "model_provider": "langchain", "metadata": {}},
+        {"model": None, "provider": None},
+    ),
     # Money: nanodollars as estimated, dollars as sent.
     "nanodollars": (
         {"metrics": {**TOKENS, "estimated_total_cost": 3e6, "estimated_input_cost": 1e6, "estimated_output_cost": 2e6}},
@@ -191,3 +231,11 @@ def test_only_llm_spans_are_calls(store: Store, tmp_path: Path) -> None:
     assert set(calls(store)) == {"llm", "embedding"}
     kept = {row[0] for row in store.query("SELECT span_id FROM store.spans")}
     assert kept == set(kinds) - {"llm", "embedding", "experiment"}
+
+
+def test_the_outer_step_of_the_vercel_sdk_is_no_call(store: Store, tmp_path: Path) -> None:
+    """Whatever it counts."""
+    outer = datadog_span("outer", name="ai.streamText", trace_id="t", metrics={"output_tokens": 60})
+    inner = datadog_span("inner", name="ai.streamText.doStream", trace_id="t", parent_id="outer", metrics=TOKENS)
+    ingest(store, write_lines(tmp_path / "spans.jsonl", [outer, inner]))
+    assert total(store, "report")["output_tokens"] == 100

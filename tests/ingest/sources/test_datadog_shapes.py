@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sample_traces.records import log
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
-from tests.support import AUDITS, Record, calls, datadog_span, ingest, write_lines
+from tests.support import AUDITS, Record, calls, datadog_span, equation, ingest, write_lines
 
 USAGE = {"input_tokens": 57, "output_tokens": 12}
 
@@ -362,3 +363,60 @@ def test_long_texts_and_large_batches_fit_into_little_memory(tmp_path: Path) -> 
         for result in ingest(store, *files):
             assert result.problem is None and result.counts is not None
             assert result.counts.new == result.counts.read >= 1500
+
+
+PUP = {
+    "duration_ms": 1234.5, "llm_info": {"input_tokens": 57, "output_tokens": 12, "total_tokens": 69,
+                                        "model_name": "gpt-4.1-mini-2025-04-14", "model_provider": "openai"},
+    "ml_app": "shop", "name": "openai.request", "span_id": "1", "span_kind": "llm", "start_ms": 1794816000000,
+    "status": "ok", "trace_id": "t",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("printed", [{"data": {"spans": [PUP]}}, PUP])
+def test_what_datadogs_command_line_prints_is_read(printed: Record, store: Store, tmp_path: Path) -> None:
+    """Milliseconds by name, and the model and its counts in an object of their own."""
+    file = tmp_path / "spans.json"
+    file.write_text(json.dumps(printed, indent=1))
+    (result,) = ingest(store, file)
+    assert result.match is not None and result.match.variant == "pup"
+    (call,) = calls(store).values()
+    assert (call["duration_ms"], call["output_tokens"], call["model"]) == (1234.5, 12, "gpt-4.1-mini")
+    assert (call["provider"], call["service"], call["start_time"]) == ("openai", "shop", datetime(2026, 11, 16, 8))
+
+
+@pytest.mark.parametrize("record", [
+    {"ml_app": "shop", "span_count": 7, "day": "2026-11-16"},
+    {"data": {"type": "llm_obs_metric", "attributes": {"ml_app": "shop", "metrics": []}}},
+    {"id": "1", "type": "evaluation", "attributes": {"ml_app": "shop", "score_value": 1}},
+])  # fmt: skip
+def test_an_unknown_shape_of_datadog_is_named(record: Record, store: Store, tmp_path: Path) -> None:
+    """With the export that holds the calls."""
+    (result,) = ingest(store, write_lines(tmp_path / "other.jsonl", [record, record]))
+    assert result.problem is not None and "Datadog" in result.problem
+    assert result.hint is not None and "export API" in result.hint
+
+
+def test_a_trace_as_a_tracer_sends_it_is_read_span_by_span(store: Store, tmp_path: Path) -> None:
+    """Numbers under metrics, texts under meta; a span that names no model is a step."""
+    call = {
+        "name": "openai.request", "service": "shop", "resource": "chat.completions/gpt-4o", "trace_id": 7, "span_id": 2,
+        "parent_id": 1, "type": "", "error": 0, "duration": 2540000, "start": 1794816000000000000,
+        "meta": {"component": "openai", "openai.request.model": "gpt-4o", "env": "prod", "version": "9",
+                 "openai.response.choices.0.finish_reason": "stop", "openai.response.choices.0.message.content": "Hi"},
+        "metrics": {"openai.response.usage.prompt_tokens": 57, "openai.response.usage.completion_tokens": 34},
+    }  # fmt: skip
+    web = {**call, "name": "web.request", "resource": "GET /chat", "span_id": 1, "parent_id": 0, "meta": {},
+           "metrics": {"_dd.measured": 1}}  # fmt: skip
+    failed = {**call, "span_id": 3, "error": 1, "meta": {**call["meta"], "error.type": "openai.APITimeoutError"},
+              "metrics": {}}  # fmt: skip
+    (result,) = ingest(store, write_lines(tmp_path / "spans.jsonl", [web, call, failed]))
+    assert equation(result) == (3, 2, 0, 0, 0, 1)
+    found = calls(store)
+    assert [found["2"][column] for column in ("input_tokens", "output_tokens", "duration_ms", "outcome", "model")] == [
+        57, 34, 2.54, "completed", "gpt-4o",
+    ]  # fmt: skip
+    assert [found["2"][column] for column in ("provider", "deploy", "environment", "route")] == [
+        "openai", "9", "prod", "web.request",
+    ]  # fmt: skip
+    assert (found["3"]["outcome"], found["3"]["output_tokens"]) == ("timeout", None)

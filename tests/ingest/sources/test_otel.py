@@ -262,3 +262,31 @@ def test_own_keys_can_be_mapped_by_name_or_by_place(store: Store, tmp_path: Path
         assert result.problem is None
     found = [(call["tenant"], call["service"]) for call in rows_of(store, "store.calls")]
     assert sorted(found) == [("acme", "acme"), ("acme", "blue")]
+
+
+def test_ids_in_routes_are_left_out(tmp_path: Path) -> None:
+    """An agent or a path with an id in it would be a route for every request."""
+    routes = {
+        "agent.0b9f3a52-6f0e-4d0b-9c55-2f2a4b7f3e11": "agent.{uuid}", "/threads/665f1c2ab7e0d3f4a5b6c7d8/runs":
+        "/threads/{id}/runs", "/users/1234567/chat": "/users/{id}/chat", "/v1/chat/completions": "/v1/chat/completions",
+        "POST /2024/chat": "POST /2024/chat", "deadbeef-cafe": "deadbeef-cafe",
+    }  # fmt: skip
+    batches = {route: otel_batch(otel_span(f"r{number}", {"route": route})) for number, route in enumerate(routes)}
+    found = together(batches, tmp_path)
+    assert {route: call["route"] for route, call in found.items()} == routes
+
+
+def test_the_outer_step_of_the_vercel_sdk_is_no_call_whatever_it_counts(store: Store, tmp_path: Path) -> None:
+    """With more tokens, with fewer and marked as an LLM step by another library; a tool's own call counts."""
+    outer = {**BARE, "ai.operationId": "ai.streamText", "ai.model.id": "gpt-4o", "openinference.span.kind": "LLM"}
+    inner = {**BARE, "ai.operationId": "ai.streamText.doStream", "ai.model.id": "gpt-4o", "ai.usage.outputTokens": 100}
+    put(store, tmp_path, nested(
+        ("ai.streamText", None, {**outer, "ai.usage.outputTokens": 60}, {}),
+        ("ai.streamText.doStream", "ai.streamText", inner, {}),
+        ("ai.toolCall", "ai.streamText", {**BARE, "ai.operationId": "ai.toolCall"}, {}),
+        ("ai.generateText", "ai.toolCall", {**outer, "ai.operationId": "ai.generateText"}, {}),
+        ("ai.generateText.doGenerate", "ai.generateText", {
+            **inner, "ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "gpt-4o-mini",
+            "ai.usage.outputTokens": 7}, {}),
+    ))  # fmt: skip
+    assert (total(store, "report")["calls"], total(store, "report")["output_tokens"]) == (2, 107)
