@@ -399,7 +399,7 @@ def test_an_unknown_shape_of_datadog_is_named(record: Record, store: Store, tmp_
 
 def test_a_trace_as_a_tracer_sends_it_is_read_span_by_span(store: Store, tmp_path: Path) -> None:
     """Numbers under metrics, texts under meta; a span that names no model is a step."""
-    call = {
+    call: Record = {
         "name": "openai.request", "service": "shop", "resource": "chat.completions/gpt-4o", "trace_id": 7, "span_id": 2,
         "parent_id": 1, "type": "", "error": 0, "duration": 2540000, "start": 1794816000000000000,
         "meta": {"component": "openai", "openai.request.model": "gpt-4o", "env": "prod", "version": "9",
