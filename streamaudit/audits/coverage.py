@@ -41,7 +41,7 @@ _APPLIES = {
     "calls with a provider": "cache_hit IS DISTINCT FROM true",
     "streamed calls": "streamed",
     "calls that may stream": "ttft_status IN ('usable', 'not_recorded', 'not_positive', 'not_below_duration')",
-    "calls with usage": "output_tokens IS NOT NULL AND cache_hit IS DISTINCT FROM true",
+    "calls with usage": "output_tokens IS NOT NULL AND usage_status = 'final' AND cache_hit IS DISTINCT FROM true",
     "cut calls": "outcome IN ('cancelled', 'timeout', 'interrupted')",
     "calls in a trace": "trace_id IS NOT NULL",
 }  # fmt: skip
@@ -59,7 +59,7 @@ CAPABILITIES = (
         "record when each chunk arrived", "streamed calls"),
     Capability("client_chunk_times", "client_chunk_offsets_ms IS NOT NULL", "buffering by a proxy, for certain",
         "record when each chunk reached the client", "streamed calls"),
-    Capability("usage", "output_tokens IS NOT NULL", "output tokens, cost, tax",
+    Capability("usage", "output_tokens IS NOT NULL AND usage_status = 'final'", "output tokens, cost, tax",
         "ask the provider for usage in the stream and record it", "calls with a provider"),
     Capability("input_tokens", "input_tokens IS NOT NULL", "cost, prompts nobody saw answered",
         "record the input tokens", "calls with a provider"),

@@ -16,7 +16,8 @@ _SOURCES = """
     SELECT *, counted AND ($with_embeddings OR operation <> 'embedding') AS included FROM scope
 )
 SELECT
-    source, count(*) FILTER (included), count(*) FILTER (included AND output_tokens IS NULL),
+    source, count(*) FILTER (included),
+    count(*) FILTER (included AND (output_tokens IS NULL OR usage_status <> 'final')),
     count(*) FILTER (included AND outcome IN ('unknown', 'interrupted')),
     count(*) FILTER (included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
     count(*) FILTER (included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL),

@@ -37,10 +37,10 @@ _QUERY = """
 SELECT
     by_1, by_2, count(*),
     count(*) FILTER (cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
-    sum(cost_usd),
+    sum(cost_low_usd),
     count(*) FILTER ((output_cost_basis = 'priced' OR cost_basis = 'priced') AND cost_usd IS NOT NULL),
-    sum(input_tokens + output_tokens)::BIGINT,
-    count(*) FILTER ((input_tokens + output_tokens) IS NULL)
+    sum(input_tokens + output_tokens) FILTER (usage_status = 'final')::BIGINT,
+    count(*) FILTER ((input_tokens + output_tokens) IS NULL OR usage_status <> 'final')
 FROM scope
 GROUP BY by_1, by_2
 """

@@ -125,7 +125,9 @@ SELECT
         templated(path_only(route)) AS route,
         templated(path_only(name)) AS name,
         CASE kind WHEN 'embedding' THEN 'embedding' WHEN 'llm' THEN coalesce(operation, 'chat') END AS operation,
-        CASE WHEN output_tokens IS NULL THEN 'none' ELSE coalesce(usage_basis, 'provider') END AS usage_basis
+        -- An estimate stays one where it has no output: its input is no measurement either.
+        CASE WHEN output_tokens IS NULL AND usage_basis IS DISTINCT FROM 'tokenizer' THEN 'none'
+            ELSE coalesce(usage_basis, 'provider') END AS usage_basis
     )
 FROM outcomes
 ;

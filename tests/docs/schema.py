@@ -23,6 +23,10 @@ DERIVED = {
     "token, or no chunk and no token delivered. False without such evidence.",
     "usage_status": "`final` (the provider's last word), or why the recorded usage is not what was billed: `none`, "
     "`partial`, `tokenizer`, `placeholder`, `zero_on_abort`.",
+    "output_low": "`output_tokens` where they are what was billed; else what was billed at least, of a call that says "
+    "something of its output: a partial count, or what was delivered or shown.",
+    "cost_low_usd": "`cost_usd` where it is known; else the least it can have been, in US dollars: the input's cost, "
+    "and `output_low` at the price of an output token. NULL where neither is known.",
     "billed_tokens": "`output_tokens` where `usage_status` is `final`, 0 for a cache hit; NULL otherwise.",
     "ended_by": "Who or what ended the call: `user`, `client`, `server`, `deadline`, `infrastructure_limit`, "
     "`provider_failure`, `length` (a completed answer cut by its cap), `unknown`; NULL for other completed calls and "

@@ -125,6 +125,9 @@ _RULES: dict[str, _Rule] = {
     "billed_tokens": lambda r: "a cache hit bills nothing" if r["cache_hit"] else "output tokens, by the provider",
     "provider_basis": lambda r: "inferred from the model's name" if r["provider_basis"] == "inferred" else None,
     "cost_usd": lambda r: _COST.get(r["cost_basis"]),
+    "output_low": lambda r: "billed" if r["usage_status"] == "final" else "billed at least",
+    "cost_low_usd": lambda r: _COST.get(r["cost_basis"]) if r["cost_usd"] is not None
+    else "input, and the output billed at least x price of an output token",
     "cost_basis": lambda r: _COST.get(r["cost_basis"]),
     "input_cost_usd": lambda r: _COST.get(r["input_cost_basis"]),
     "input_cost_basis": lambda r: _COST.get(r["input_cost_basis"]),
@@ -224,7 +227,7 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
         return "no error was recorded"
     if name in ("on_disconnect", "ran_on") and not record["ended_early"]:
         return "the call was not cut"
-    if name in ("cost_usd", "input_cost_usd", "output_cost_usd", "output_usd_per_token", "usd_per_output_token"):
+    if name.endswith("cost_usd") or name in ("cost_low_usd", "output_usd_per_token", "usd_per_output_token"):
         return _no_price(name, record)
     if name == "service_tier":
         return "the export does not say which tier served it; the standard price is taken"
@@ -237,6 +240,7 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
 def _no_price(name: str, record: Record) -> str:
     """Why a call has no cost or price of its own."""
     side = {"input_cost_usd": ("input_tokens",), "output_cost_usd": ("output_tokens",),
+            "cost_low_usd": ("output_tokens",),
             "cost_usd": ("input_tokens", "output_tokens")}.get(name, ())  # fmt: skip
     tier = record["service_tier"]
     kinds = [words for column, words in _KINDS.items() if record[column]]

@@ -9,6 +9,8 @@
             ELSE list_filter(prices.steps, lambda t: t.start < uncosted.input_tokens)[-1] END AS price,
         -- Whether the tokens are what was billed, so that a price gives their cost.
         usage_basis IN ('provider', 'none') OR (usage_basis = 'unclear' AND outcome = 'completed') AS billable,
+        -- A provider counts the input before it answers.
+        billable OR usage_basis = 'partial' AS input_billable,
         coalesce(cached_input_tokens, 0) AS cached, coalesce(cache_write_tokens, 0) AS written,
         coalesce(cache_write_1h_tokens, 0) AS written_1h, coalesce(audio_input_tokens, 0) AS audio,
         coalesce(image_tokens, 0) AS images
@@ -25,7 +27,7 @@
         -- Kinds of tokens are parts of the input; where they exceed it they stand beside it, and no price fits. Of a
         -- cached input that has sounds or images it is not known which part was cached.
         coalesce(input_cost_usd, CASE
-            WHEN billable AND input_tokens >= cached + written + audio + images AND written >= written_1h
+            WHEN input_billable AND input_tokens >= cached + written + audio + images AND written >= written_1h
                 AND (cached + written = 0 OR audio + images = 0)
             THEN (input_tokens - cached - written - audio - images) * price.input
                 + cached * coalesce(price.cached, price.input)
@@ -53,7 +55,7 @@
 ), costed AS (
     SELECT
         * EXCLUDE (
-            price, billable, cached, written, written_1h, audio, images, input_full, output_full, discount, input_part,
+            price, billable, input_billable, cached, written, written_1h, audio, images, input_full, output_full, discount, input_part,
             output_part
         ) REPLACE (
             CASE WHEN cache_hit THEN coalesce(cost_usd, 0.0) ELSE coalesce(cost_usd, input_part + output_part) END
