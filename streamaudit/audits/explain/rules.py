@@ -255,27 +255,20 @@ def _no_price(name: str, record: Record) -> str:
             return f"no cost was recorded, and its {column.replace('_', ' ')} are unknown"
     if side and record["usage_status"] != "final" and name != "input_cost_usd":
         why = _STATUS.get(record["usage_status"], record["usage_status"])
-        return f"no cost was recorded, and its usage is not what was billed: {why}"
+        return f"no cost was recorded, and its usage gives none ({why})"
     if kinds and name in ("cost_usd", "input_cost_usd" if record["audio_output_tokens"] in (None, 0) else name):
         return f"no cost was recorded, and the price table has no price for its {' and '.join(kinds)}"
     if record["output_usd_per_token"] is not None and name in ("cost_usd", "input_cost_usd"):
         return "no cost was recorded, and its cached tokens exceed its input, or it is not known what of it was cached"
     if record["input_tokens"] is None:
         return "the price table does not have the model, or its price depends on the input, which is unknown"
-    return "no price table has one price for the tokens of the model"
+    return "no price table has the model, or one price for all of its tokens"
 
 
 _KINDS = {
     "cache_write_1h_tokens": "one-hour cache writes", "audio_input_tokens": "audio", "image_tokens": "images",
     "audio_output_tokens": "audio in the answer",
 }  # fmt: skip
-_STATUS = {
-    "partial": "a count of a part",
-    "tokenizer": "a tokenizer's count of what arrived",
-    "placeholder": "the number that opened the stream",
-    "zero_on_abort": "zeros on an abort although tokens flowed",
-    "none": "none was recorded",
-}
 
 
 def _no_tax(name: str, record: Record) -> str:
