@@ -112,7 +112,8 @@ WITH pairs AS (
         CASE WHEN ends_so THEN other.outcome END AS outcome,
         CASE WHEN ends_so THEN other.cancel_evidence END AS evidence,
         CASE WHEN ends_so AND calls.cancelled_by IS NULL THEN other.cancelled_by END AS cancelled_by,
-        CASE WHEN ends_so AND calls.cancelled_at_ms IS NULL THEN greatest(other.cancelled_at_ms - later, 0) END
+        CASE WHEN ends_so AND calls.cancelled_at_ms IS NULL AND other.cancelled_at_ms IS NOT NULL
+            THEN greatest(other.cancelled_at_ms - later, 0) END
             AS cancelled_at_ms,
         CASE WHEN ends_so AND calls.finish_reason IS NULL THEN other.finish_reason END AS finish_reason,
         CASE WHEN ends_so AND calls.http_status IS NULL THEN other.http_status END AS http_status,

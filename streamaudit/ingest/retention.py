@@ -12,6 +12,7 @@ from streamaudit.errors import InputError
 from streamaudit.ingest.sources.registry import discover
 from streamaudit.ingest.traces import recompute_remaining, recompute_responses
 from streamaudit.store.connection import Params
+from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 
@@ -111,6 +112,7 @@ def forget(store: Store, user_id: str) -> Removed:
 
 
 def _remove(store: Store, selection: tuple[str, str], params: Params) -> Removed:
+    store.script(package_text("ingest", "macros.sql"))
     for statement in selection:
         store.run(statement, params)
     for statement in (_REMOVED_TRACES, _REMOVED_RESPONSES, _NOTE_RESPONSES, _NOTE_CALLS, _NOTE_SPANS):

@@ -1,5 +1,7 @@
 """One call recorded by two nested steps: what only one of them knows belongs to the call that counts."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import permutations
 from pathlib import Path
@@ -151,6 +153,7 @@ def test_what_is_taken_does_not_depend_on_the_order_and_is_given_back(form: str,
             (counted,) = [call for call in calls(store).values() if call["counted"]]
             assert (counted["output_tokens"], counted["ttft_ms"], counted["outcome"]) == (100, 395.0, "completed")
             assert {"output_tokens", "ttft_ms", "outcome"} <= set(counted["inherited"])
+            assert counted["cancelled_at_ms"] is None
             load = store.one("SELECT max(load_id) FROM store.calls WHERE NOT counted")[0]
             unload(store, load)
             assert content(store) == alone
@@ -210,3 +213,22 @@ def test_a_deploy_is_inherited_within_a_service_only(tmp_path: Path) -> None:
         batch["resourceSpans"] += otel_batch(call, resource={"service.name": "web"})["resourceSpans"]
         with store_of(write_lines(tmp_path / f"{name}.jsonl", [batch])) as store:
             assert calls(store)[f"{'a' * 32}-{'2' * 16}"]["deploy"] == deploy
+
+
+def test_a_load_is_undone_by_another_process(tmp_path: Path) -> None:
+    """What a call had taken is given back, in a store that this process did not fill."""
+    steps = {"o": write_raw(tmp_path, "o", "", {**GOOD, "start": 0.0, "end": 5.0}),
+             "i": write_raw(tmp_path, "i", "o", {"start": 0.0, "end": 5.0})}  # fmt: skip
+    db = tmp_path / "audit.duckdb"
+    for command in (["ingest", *map(str, steps.values())], ["unload", "1"]):
+        line = [sys.executable, "-m", "streamaudit", *command, "--db", str(db)]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    asked = [sys.executable, "-m", "streamaudit", "sql", "SELECT output_tokens, inherited FROM calls", "--db", str(db)]
+    done = subprocess.run([*asked, "--format", "jsonl"], capture_output=True, text=True, check=True)
+    assert "100" not in done.stdout
+
+
+def write_raw(folder: Path, name: str, parent: str, known: Record) -> Path:
+    """A file of one raw record."""
+    return write_lines(folder / f"{name}.jsonl", [raw(name, parent, known)])
