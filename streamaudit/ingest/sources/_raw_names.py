@@ -78,7 +78,7 @@ USUAL: Names = {
     "route": ("task_type", "step", "stage", "agent", "agent_name", "role", "function_name"),
     "deploy": ("git_sha", "commit", "build"),
     "environment": ("env",),
-    "service": ("app", "app_name", "application"),
+    "service": ("app_name", "application"),
     "provider": ("provider_name", "llm_provider", "vendor"),
     "model": ("model_name", "llm_model", "model_id", "requested_model", "engine"),
     "response_model": ("served_model", "actual_model"),
@@ -118,6 +118,11 @@ USUAL: Names = {
     "http_status": ("status_code", "response_status", "response_code"),
     "finish_reason": ("finishReason", "stopReason"),
 }  # fmt: skip
+
+ONLY_USUAL = frozenset(name for names in USUAL.values() for name in names) - {
+    name for names in OWN.values() for name in names
+}
+"""Names that tell a home-made log from lines in streamaudit's own names."""
 
 NESTED: Names = {
     "input_tokens": ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "prompt", "input", "in"),
@@ -165,7 +170,10 @@ _PLAIN_OBJECTS = frozenset(
 
 def known(wide: bool) -> Names:
     """The names by column, in the order in which they are tried."""
-    return {column: (*OWN.get(column, ()), *(USUAL.get(column, ()) if wide else ())) for column in OWN | USUAL}
+    return {
+        column: tuple(dict.fromkeys((*OWN.get(column, ()), *(USUAL.get(column, ()) if wide else ()))))
+        for column in OWN | USUAL
+    }
 
 
 def spelled_otherwise(head: Sequence[dict[str, Any]]) -> dict[str, str]:

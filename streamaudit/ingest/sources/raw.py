@@ -15,6 +15,7 @@ from streamaudit.ingest.sources._raw_names import (
     HOLDERS,
     ID,
     NESTED,
+    ONLY_USUAL,
     OWN,
     START,
     USUAL,
@@ -96,7 +97,7 @@ def _read_mapped(head: Sequence[Record]) -> Match:
 
 
 def _has_usual(head: Sequence[Record]) -> bool:
-    return any(_filled(head, names) for names in USUAL.values()) or any(
+    return any(record.get(name) not in (None, "") for record in head for name in ONLY_USUAL & record.keys()) or any(
         isinstance(record.get(holder), dict) for record in head for holder in HOLDERS
     )
 

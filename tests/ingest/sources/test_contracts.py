@@ -101,7 +101,7 @@ def test_a_source_names_only_columns_that_staging_has(source: Source, store: Sto
         bound = {**parameters(Mapping()), "salt": "x"}
         store.run(f"CREATE TEMP TABLE produced AS {records} SELECT * FROM ({source.sql})", bound)
         produced = {row[0] for row in store.query("DESCRIBE produced")}
-    assert {"line", "kind", "call_id", "model"} <= produced
+    assert {"line", "record", "kind", "call_id", "model"} <= produced
     assert produced - {"line", "record"} <= staging_columns()
 
 
