@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from streamaudit.errors import StoreError, StreamauditError, UsageError, nearest
 from streamaudit.report.frames import ArrowRows, sql_types
 from streamaudit.report.model import NO_WINDOW, Column, Json, Note, Report, Table, Unit, Value
-from streamaudit.store.connection import Answer, misfit
+from streamaudit.store.connection import Answer, explain_misfit
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 
@@ -67,7 +67,7 @@ def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = Fal
     except StoreError:
         raise
     except StreamauditError as error:
-        fault = misfit(error)
+        fault = explain_misfit(error)
         if fault is not None:
             raise UsageError(f"sql: {fault}", 'streamaudit sql "DESCRIBE calls" lists the columns') from None
         kind = type(error.__cause__).__name__

@@ -17,7 +17,7 @@ from streamaudit.ingest.readers.remote import is_remote
 from streamaudit.ingest.readers.surrogates import mended
 from streamaudit.ingest.results import FileResult
 from streamaudit.ingest.staging import explain, select_records
-from streamaudit.store.connection import ReadFailure, reading
+from streamaudit.store.connection import ReadFailure, translate_read_failures
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
@@ -207,7 +207,7 @@ def _stage(store: Store, file: InputFile, kind: str, folder: Path) -> str | None
     enveloped = container.words == "JSON"
     try:
         with check_gzip_beside(file) as intact:
-            with reading():
+            with translate_read_failures():
                 store.run(_READ.format(records=records), {**bound, "enveloped": enveloped})
             intact()
         copy = mended(file, folder) if store.one("SELECT count(*) > count(record) FROM evidence_records")[0] else None

@@ -74,7 +74,7 @@ class Ingest:
             if is_remote(address) and self._is_known(shown, address):
                 return FileResult(shown, unchanged=True)
             # A pipe or a network may take its time; meanwhile the store is free for others.
-            with self._store.released() if shown == "-" or is_remote(shown) else nullcontext():
+            with self._store.release() if shown == "-" or is_remote(shown) else nullcontext():
                 file = reader.open(address)
         except Refused as refused:
             return FileResult(shown, problem=str(refused), passed_over=sought and isinstance(refused, NotRecords))
@@ -165,7 +165,7 @@ class Ingest:
     def _load(self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None) -> FileResult:
         store, file = self._store, part.file
         with scratch(store, reader.folder):
-            with store.released():
+            with store.release():
                 part, rejects = self._parse(reader, part, source, progress)
                 partial = count_partial_parts(store, part.file)
                 texts = refuse_texts(store, self._options.mapping, source.implied)

@@ -12,7 +12,7 @@ from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, Reject
 from streamaudit.ingest.sources.registry import Source, parameters
-from streamaudit.store.connection import ReadFailure, reading
+from streamaudit.store.connection import ReadFailure, translate_read_failures
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
@@ -97,7 +97,7 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
 def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
     store.script(package_text("ingest", "staging.sql"))
     store.script(file.container.forget)
-    with reading():
+    with translate_read_failures():
         store.run(statement, bound)
     if file.container.missed:
         store.run(_STAGE_MISSED.format(missed=file.container.missed))
@@ -112,7 +112,7 @@ def count_partial_parts(store: Store, file: InputFile) -> int:
     """How many parts of the file say that they are not whole."""
     if not file.container.partial:
         return 0
-    with reading():
+    with translate_read_failures():
         return int(store.one(file.container.partial, {**_places(file), "object_bytes": longest_object(file)})[0])
 
 
@@ -138,7 +138,7 @@ def _rejected(store: Store, file: InputFile, source: Source, mapping: Mapping, s
     bound = {**_bound(file, source, mapping, salt), "object_bytes": longest_object(file)}
     container = file.container
     store.script(container.forget)
-    with reading():
+    with translate_read_failures():
         rejected = store.query(statement, bound)
     missed = store.query(container.missed) if container.missed else []
     store.script(container.forget)

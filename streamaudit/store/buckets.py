@@ -3,9 +3,9 @@
 The n-th power of 1.01, rounded up to whole microseconds, is an edge; powers that round to the same microsecond are one
 edge. In order they are the edges 1, 2, 3, ... of the table, so edge 1 is 1 µs. **Bucket k holds the whole microseconds
 from edge k up to, not including, edge k + 1.** Up to 89 µs every microsecond is a bucket of its own; from there on
-bucket k begins at the power k + 362 and is never wider than 1 %. Bucket 0, the underflow bucket, holds what is below
-1 µs: zero and negative values. The last bucket begins at seven days and is open. All of it is integer arithmetic: a
-logarithm would put a value that stands on an edge left of it on one machine and right of it on another.
+bucket k begins at the power k + 362 and is never wider than 1 %. Bucket 0, the underflow bucket, holds what is below 1
+µs: zero and negative values. The last bucket begins at seven days and has no upper edge. All of it is integer
+arithmetic: a logarithm would put a value on an edge below it on one machine and above it on another.
 
 In SQL a value finds its bucket without a join: a logarithm gives a bucket that is the right one or the next, and one
 comparison with the exact edge decides.
@@ -23,7 +23,7 @@ LAST_EDGE_US = 7 * 24 * 3600 * 1_000_000
 
 @cache
 def edges_us() -> tuple[int, ...]:
-    """All edges in microseconds, ascending; ``edges_us()[k - 1]`` is where bucket k begins."""
+    """Return all edges in microseconds, ascending; ``edges_us()[k - 1]`` is where bucket k begins."""
     edges = [1]
     power, scale = 1, 1
     while edges[-1] < LAST_EDGE_US:
@@ -35,12 +35,13 @@ def edges_us() -> tuple[int, ...]:
 
 
 def bucket(us: int) -> int:
-    """The bucket of a whole number of microseconds."""
+    """Return the bucket of a whole number of microseconds."""
     return bisect_right(edges_us(), us)
 
 
 def bounds_us(number: int) -> tuple[int | None, int | None]:
-    """Where a bucket begins and where the next one does; None on the open side. IndexError for no bucket."""
+    """Return where a bucket begins and where the next one does, in microseconds; None on an open side. Raises
+    IndexError for a number that is no bucket."""
     edges = edges_us()
     if not 0 <= number <= len(edges):
         raise IndexError(f"there is no bucket {number}")
@@ -57,6 +58,6 @@ CREATE OR REPLACE TEMP MACRO bucket_of(us) AS CASE WHEN us < 1 THEN 0 ELSE
 
 
 def define_buckets(store: Store) -> None:
-    """Make ``bucket_of(us)`` known to the queries of a store: the bucket of a BIGINT, NULL for NULL."""
+    """Define the macro ``bucket_of(us)`` for the queries of a store: the bucket of a BIGINT, NULL for NULL."""
     store.query("SET VARIABLE bucket_edges = $edges::BIGINT[]", {"edges": list(edges_us())})
     store.script(_MACROS)

@@ -1,6 +1,5 @@
-"""One connection to DuckDB, and the only module that imports it: what a query may use, how it is run, stopped and
-watched, and what its failures are called. What is in the file is the business of ``store.py``.
-"""
+"""One connection to DuckDB, and the only module that imports it: limits of a query, running, interrupting and watching
+it, and the translation of its failures. The content of the file belongs to ``store.py``."""
 
 import shutil
 import tempfile
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEFAULT_MEMORY = "1GB"
-"""What the database may use of the machine's memory; beyond it, it spills to temporary files."""
+"""Share of the machine's memory that the database may use; beyond it, it spills to temporary files."""
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
@@ -33,7 +32,7 @@ _Made = TypeVar("_Made")
 
 
 class ReadFailure(Exception):
-    """DuckDB could not read an input file; ``kind`` says how, never quoting content."""
+    """A failure of DuckDB to read an input file; ``kind`` classifies it and never quotes content."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -41,7 +40,8 @@ class ReadFailure(Exception):
 
 
 class Answer(NamedTuple):
-    """What a SELECT gave: column names, each once, their DuckDB types, rows, and how many rows there are in all."""
+    """The result of a SELECT: distinct column names, their DuckDB types, the rows fetched, and the number of rows in
+    all."""
 
     names: tuple[str, ...]
     types: tuple[str, ...]
@@ -50,8 +50,8 @@ class Answer(NamedTuple):
 
 
 class Database:
-    """An in-memory connection with files attached. Use as a context manager; errors come out as StreamauditError, never
-    as duckdb's. ``path`` is the file that they name, None without one."""
+    """An in-memory connection with files attached. Use as a context manager; errors are raised as StreamauditError,
+    never as duckdb's. ``path`` is the file that messages name, None without one."""
 
     _open: ClassVar[set["Database"]] = set()
 
@@ -66,7 +66,7 @@ class Database:
     @classmethod
     def interrupt_running(cls) -> bool:
         """Stop every running query of this process, for a signal handler: its query raises KeyboardInterrupt and its
-        transaction is rolled back. False when none runs, so that the handler must raise by itself."""
+        transaction is rolled back. Return False when none runs, so that the handler must raise by itself."""
         running = [one for one in cls._open if one._running]
         for one in running:
             one._interrupter = threading.Thread(target=one._interrupt, daemon=True)
@@ -103,7 +103,8 @@ class Database:
             self._connection.execute(sql)
 
     def query(self, sql: str, params: Params | None = None) -> list[tuple[Any, ...]]:
-        """All rows of one statement. Parameters the statement does not name are left out, since DuckDB refuses them."""
+        """Return all rows of one statement. Parameters that the statement does not name are left out, since DuckDB
+        refuses them."""
         with self._query_running():
             if not params:
                 return self._connection.execute(sql).fetchall()
@@ -112,7 +113,8 @@ class Database:
             return self._connection.execute(statement, bound).fetchall()
 
     def arrays(self, sql: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
-        """The columns of one statement as numpy arrays: for counts that go on into statistics. No NULLs."""
+        """Return the columns of one statement as numpy arrays, for counts that are the input of statistics. The result
+        must hold no NULL."""
         with self._query_running():
             statement = self._statement(sql)
             bound = {key: (params or {})[key] for key in statement.named_parameters}
@@ -128,7 +130,7 @@ class Database:
     def _query_running(self) -> Iterator[None]:
         self._running = True
         try:
-            with _translated(self.path):
+            with _translate_errors(self.path):
                 yield
         finally:
             self._running = False
@@ -139,26 +141,27 @@ class Database:
             raise KeyboardInterrupt
 
     def one(self, sql: str, params: Params | None = None) -> tuple[Any, ...]:
-        """The single row of a statement that always has one."""
+        """Return the single row of a statement that always has one."""
         return self.query(sql, params)[0]
 
     def statement_tree(self, sql: str) -> str:
-        """DuckDB's own syntax tree of a statement, as JSON text; what does not parse comes back as an error object."""
+        """Return DuckDB's own syntax tree of a statement as JSON text; a statement that does not parse gives an error
+        object."""
         return str(self.one("SELECT json_serialize_sql($sql)", {"sql": sql})[0])
 
     def answer(self, sql: str, most: int | None = None) -> "Answer":
-        """One SELECT as a table: at most this many of its rows, and how many it has in all."""
+        """Return the result of one SELECT: at most ``most`` of its rows, and the number of rows in all."""
         with self._query_running():
-            return _apart(lambda: self._answer(sql, most))
+            return _run_in_thread(lambda: self._answer(sql, most))
 
     def _answer(self, sql: str, most: int | None) -> "Answer":
         found = self._connection.sql(sql)
         if len(set(found.columns)) < len(found.columns):
-            found = found.project("*")  # names the second of two equal columns anew
+            found = found.project("*")  # renames the second of two equal columns
         kinds = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
         if any(_ZONED in kind for kind in kinds.values()):
             # A time with a zone needs a package to become a Python value; the session's zone is UTC.
-            found = found.select(*(_unzoned(name, kind) for name, kind in kinds.items()))
+            found = found.select(*(_drop_zone(name, kind) for name, kind in kinds.items()))
         names, types = tuple(found.columns), tuple(str(kind) for kind in found.types)
         # A relation that runs by itself holds all its rows and sometimes misses an interrupt.
         result = self._connection.execute(found.sql_query())
@@ -172,26 +175,26 @@ class Database:
         return Answer(names, types, rows[:most], total)
 
     def arrow(self, sql: str) -> "pyarrow.Table":
-        """All rows of one SELECT as an Arrow table, its column names each once."""
+        """Return all rows of one SELECT as an Arrow table with distinct column names."""
         with self._query_running():
-            return _apart(lambda: self._arrow(sql))
+            return _run_in_thread(lambda: self._arrow(sql))
 
     def _arrow(self, sql: str) -> "pyarrow.Table":
         found = self._connection.sql(sql)
         if len(set(found.columns)) < len(found.columns):
-            found = found.project("*")  # names the second of two equal columns anew
+            found = found.project("*")  # renames the second of two equal columns
         return found.to_arrow_table()
 
     def lock_down(self, writable: Path | None = None) -> None:
-        """Refuse all network and file access, but for one folder, and all settings for the rest of this connection's
-        life."""
+        """Refuse all network and file access, except to one folder, and all changes of settings, for the rest of this
+        connection's life."""
         if writable is not None:
             self.query("SET allowed_directories = $folders", {"folders": [str(writable)]})
         self.script("SET enable_external_access = false; SET lock_configuration = true")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: commits at the end of the block, rolls back on any error."""
+        """Run the block in one transaction: commit at its end, roll back on any error."""
         self.run("BEGIN TRANSACTION")
         try:
             yield
@@ -202,7 +205,7 @@ class Database:
 
     @contextmanager
     def progress(self, show: Callable[[float], None] | None) -> Iterator[None]:
-        """While the block runs queries, call ``show`` with their progress in percent about five times a second."""
+        """Call ``show`` about five times a second with the progress in percent of the queries that the block runs."""
         if show is None:
             yield
             return
@@ -223,7 +226,8 @@ class Database:
             watcher.join()
 
     def attach(self, path: Path, *, writable: bool) -> str | None:
-        """Attach a file as ``store``; None when it is, or who holds it. Raises StoreError for any other reason."""
+        """Attach a file as ``store``. Return None when it is attached, else the process that holds it. Raises
+        StoreError for any other reason."""
         statement = "ATTACH $path AS store" if writable else "ATTACH $path AS store (READ_ONLY)"
         try:
             self._connection.execute(statement, {"path": str(path)})
@@ -250,7 +254,8 @@ def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
 
 
 def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """A folder that only this user can read, for what does not fit into memory; None where none can be made."""
+    """Create a folder that only this user can read, for data that does not fit into memory; None where none can be
+    made."""
     try:
         folder = tempfile.mkdtemp(prefix="streamaudit-")
     except OSError:
@@ -259,9 +264,9 @@ def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str | None:
     return folder
 
 
-def _apart(work: Callable[[], _Made]) -> _Made:
-    """Do it in a thread of its own while this one only waits: a signal is handled here at once, where inside one long
-    step of a query it would have to wait for the end of that step."""
+def _run_in_thread(work: Callable[[], _Made]) -> _Made:
+    """Run a function in a thread of its own while this one only waits: a signal is handled here at once, whereas during
+    one long step of a query it would have to wait for the end of that step."""
     done = threading.Event()
     made: list[_Made] = []
     failed: list[BaseException] = []
@@ -281,13 +286,13 @@ def _apart(work: Callable[[], _Made]) -> _Made:
     return made[0]
 
 
-def _unzoned(name: str, kind: str) -> duckdb.Expression:
+def _drop_zone(name: str, kind: str) -> duckdb.Expression:
     return duckdb.ColumnExpression(name).cast(duckdb.sqltype(kind.replace(_ZONED, "TIMESTAMP"))).alias(name)
 
 
-def misfit(error: StreamauditError) -> str | None:
-    """Why a statement does not parse or does not fit the tables, in DuckDB's words, which then name only what stands in
-    the statement; None when it failed while running, where they may quote a value."""
+def explain_misfit(error: StreamauditError) -> str | None:
+    """Return why a statement does not parse or does not fit the tables, in DuckDB's words, which then quote only the
+    statement. None when it failed while running, where they may quote a value."""
     cause = error.__cause__
     if not isinstance(cause, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException):
         return None
@@ -297,7 +302,7 @@ def misfit(error: StreamauditError) -> str | None:
 
 
 @contextmanager
-def _translated(path: Path | None) -> Iterator[None]:
+def _translate_errors(path: Path | None) -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException:
@@ -307,8 +312,8 @@ def _translated(path: Path | None) -> Iterator[None]:
 
 
 @contextmanager
-def reading() -> Iterator[None]:
-    """Inside this block a failure to read an input file comes out as ReadFailure."""
+def translate_read_failures() -> Iterator[None]:
+    """Raise a failure to read an input file inside this block as ReadFailure."""
     try:
         yield
     except StreamauditError as error:

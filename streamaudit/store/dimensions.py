@@ -1,4 +1,4 @@
-"""What calls can be grouped and filtered by; the only names that ever become part of a query."""
+"""Columns that calls can be grouped and filtered by; the only names that ever become part of a query."""
 
 PLAIN = (
     "model", "response_model", "provider", "route", "tenant", "user_id", "session_id", "deploy", "environment",
@@ -6,7 +6,7 @@ PLAIN = (
 )  # fmt: skip
 """Columns of a call."""
 CALENDAR = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
-"""Spans of time that a call starts in, with how each is written; weeks are ISO weeks."""
+"""Spans of time that a call starts in, each with its strftime format; weeks are ISO weeks."""
 LOOKED_UP = ("tenant", "route", "deploy", "environment", "service", "region")
-"""Dimensions that a lookup may give."""
+"""Dimensions that a lookup may fill."""
 DIMENSIONS = (*PLAIN, *CALENDAR)

@@ -1,4 +1,5 @@
-"""The database's failures in our own words. Its texts may quote values, so they are searched and never shown."""
+"""Translate the database's failures into messages for people. Its own texts may quote values, so they are searched and
+never shown."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ _LOCK_PID = re.compile(r"\(PID (\d+)\)")
 
 
 def lock_holder(error: Exception) -> str | None:
-    """Who holds the file, when that is why it could not be opened."""
+    """Return the process that holds the file, if that is why it could not be opened; else None."""
     text = str(error)
     if "Could not set lock" not in text:
         return None
@@ -20,7 +21,7 @@ def lock_holder(error: Exception) -> str | None:
 
 
 def store_error(error: Exception, path: Path | None) -> StreamauditError:
-    """The error a user is shown."""
+    """Return the error that the user is shown."""
     text = str(error)
     reasons: Sequence[tuple[str, str, str | None]] = (
         ("No space left", NO_SPACE, "free some space and run the same command again"),

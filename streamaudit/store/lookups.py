@@ -1,8 +1,10 @@
-"""``[lookup]`` of the configuration: a dimension by the value of another column, such as the tenant of a user id.
+"""``[lookup]`` of the configuration: fill a dimension from the value of another column, such as the tenant from a user
+id.
 
 A lookup is a CSV file with a header and two columns: the first is named after the column whose value is looked up, the
-second holds what the dimension becomes. Calls without an entry keep what they have. It is applied when calls are read,
-so an edited file counts at once; ``ingest`` keeps a copy in the store for commands that run without the configuration.
+second holds the value of the dimension. Calls without an entry keep the value they have. It is applied when calls are
+read, so that an edited file takes effect at once; ``ingest`` keeps a copy in the store for commands that run without
+the configuration.
 """
 
 import csv
@@ -50,7 +52,8 @@ class LookupFile:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What fills ``field``: the values of ``key_column`` and what each becomes."""
+    """The content of a lookup that fills ``field``: the values of ``key_column`` and the value of the dimension for
+    each."""
 
     field: str
     key_column: str
@@ -58,12 +61,12 @@ class Lookup:
 
 
 def read_lookups(files: Sequence[LookupFile]) -> list[Lookup]:
-    """Read the files of ``[lookup]``. UsageError with file and line for what cannot be used."""
+    """Read the files of ``[lookup]``. Raises UsageError with file and line for a file that cannot be used."""
     return [_read(file) for file in files]
 
 
 def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
-    """Let the views of this connection look dimensions up; without lookups given, by the copy in the store."""
+    """Let the views of this connection look dimensions up; without ``lookups``, by the copy in the store."""
     store.run("CREATE OR REPLACE TEMP TABLE lookups (field VARCHAR, key_column VARCHAR, key VARCHAR, value VARCHAR)")
     if lookups:
         for lookup in lookups:
@@ -71,7 +74,7 @@ def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
     else:
         store.run("INSERT INTO lookups SELECT field, key_column, key, value FROM store.lookups")
     found = dict(store.query("SELECT DISTINCT field, key_column FROM lookups ORDER BY ALL"))
-    # Names from the store become SQL only where they are ones of the fixed lists.
+    # Names read from the store become part of SQL only if the fixed lists have them.
     columns = {field: column for field, column in found.items() if field in LOOKED_UP and column in KEY_COLUMNS}
     if not columns:
         return
@@ -82,7 +85,7 @@ def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
 
 
 def log_unmatched(store: Store, lookups: list[Lookup]) -> None:
-    """Log the lookups of the configuration of which no call has a key."""
+    """Log each lookup of the configuration whose keys match no call."""
     if not lookups or not store.one("SELECT EXISTS (FROM store.calls)")[0]:
         return
     for lookup in lookups:
@@ -91,7 +94,7 @@ def log_unmatched(store: Store, lookups: list[Lookup]) -> None:
 
 
 def keep_lookups(store: Store, lookups: list[Lookup]) -> None:
-    """Copy the lookups of the configuration into the store; without any, what it has stays."""
+    """Copy the lookups of the configuration into the store; without any, its present copy stays."""
     if not lookups:
         return
     with store.transaction():

@@ -1,4 +1,4 @@
-"""The package's own SQL and CSV files, read through one place so that a wheel and a checkout cannot differ."""
+"""Read the package's own SQL and CSV files in one place, so that a wheel and a checkout cannot differ."""
 
 from importlib.resources import files
 

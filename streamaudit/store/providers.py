@@ -1,7 +1,8 @@
-"""What providers do when the client of a stream disconnects: stop and bill what was generated, or run on and bill all.
+"""Behaviour of providers when the client of a stream disconnects: stop and bill what was generated, or run on and bill
+all.
 
 The table is a prior, dated and contested in places; it only moves the bounds of a tax, never an exact figure, and the
-configuration goes before it.
+configuration takes precedence over it.
 """
 
 import csv
@@ -13,13 +14,13 @@ from functools import cache
 from streamaudit.store.package_files import package_text
 
 STOP_DELAY_MS = 2000.0
-"""How long a provider that stops is assumed to go on generating, where the call itself does not say."""
+"""Milliseconds that a provider that stops is assumed to go on generating, where the call itself does not record it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderOverrides:
-    """What a team states about its providers: stops, runs_on or contested by name, and how many milliseconds a provider
-    that stops is assumed to go on."""
+    """The configuration's statements about providers: stops, runs_on or contested by name, and for how many
+    milliseconds a provider that stops is assumed to go on."""
 
     on_disconnect: Mapping[str, str] = field(default_factory=dict)
     stop_delay_ms: float = STOP_DELAY_MS
@@ -27,7 +28,7 @@ class ProviderOverrides:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider. ``on_disconnect`` is stops, runs_on or contested; ``evidence`` says who says so."""
+    """A row of the table. ``on_disconnect`` is stops, runs_on or contested; ``evidence`` names the source of that."""
 
     name: str
     spellings: tuple[str, ...]
@@ -39,8 +40,8 @@ class Provider:
 
 
 @cache
-def table() -> tuple[Provider, ...]:
-    """The table of the package, by name."""
+def read_providers() -> tuple[Provider, ...]:
+    """Read the package's table of providers, by name."""
     text = package_text("store", "providers.csv")
     rows = csv.DictReader(io.StringIO(text))
     return tuple(
@@ -52,10 +53,10 @@ def table() -> tuple[Provider, ...]:
     )  # fmt: skip
 
 
-def behaviours(spelled: list[str], overrides: ProviderOverrides | None = None) -> dict[str, str]:
-    """Return what each provider does, by its spelling in the traces; an unknown provider is left out."""
+def resolve_behaviours(spelled: list[str], overrides: ProviderOverrides | None = None) -> dict[str, str]:
+    """Return the behaviour of each provider, by its spelling in the traces; an unknown provider is left out."""
     own = {_key(name): behaviour for name, behaviour in overrides.on_disconnect.items()} if overrides else {}
-    known = {_key(word): one.on_disconnect for one in table() for word in (one.name, *one.spellings)}
+    known = {_key(word): one.on_disconnect for one in read_providers() for word in (one.name, *one.spellings)}
     found = {}
     for name in spelled:
         for key in (_key(name), _key(name).split(".")[0]):

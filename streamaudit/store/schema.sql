@@ -145,7 +145,7 @@ COMMENT ON COLUMN calls.service_tier IS 'Tier that served the call, lower case: 
 COMMENT ON COLUMN calls.cost_usd IS 'Cost of the call in US dollars.';
 COMMENT ON COLUMN calls.input_cost_usd IS 'Input part of the cost in US dollars.';
 COMMENT ON COLUMN calls.output_cost_usd IS 'Output part of the cost in US dollars.';
-COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost goes before it.';
+COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost takes precedence.';
 COMMENT ON COLUMN calls.cost_basis IS 'reported by the source, priced from a price table, or none.';
 COMMENT ON COLUMN calls.input_cost_basis IS 'The same for input_cost_usd.';
 COMMENT ON COLUMN calls.output_cost_basis IS 'The same for output_cost_usd.';

@@ -1,8 +1,8 @@
-"""The one DuckDB file that holds everything: created, opened, waited for, upgraded and rewritten.
+"""The one DuckDB file that holds everything: create, open, wait for, upgrade and rewrite it.
 
 A connection is always in memory with the store attached as ``store``: so a store file, no store at all (reports over
-files) and the scratch database of an ingest look the same to SQL. Reports attach read-only and close early, because
-a DuckDB file has one writer or many readers, across processes.
+files) and the scratch database of an ingest look the same to SQL. Reports attach read-only and close early, because a
+DuckDB file has one writer or many readers, across processes.
 """
 
 import os
@@ -21,7 +21,7 @@ from streamaudit.store.providers import ProviderOverrides
 
 SCHEMA_VERSION = 5
 FOR_DIVERSITY = ", kept for diversity"
-"""Ends the ``variant`` of a load with calls that were kept because they are rare."""
+"""Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 
 _POLL_S = 0.2
 _PATIENCE_S = 60.0
@@ -45,7 +45,7 @@ class Store(Database):
 
     @classmethod
     def in_memory(cls, *, memory_limit: str | None = None, providers: ProviderOverrides | None = None) -> "Store":
-        """An empty store that vanishes with the process."""
+        """Return an empty store that vanishes with the process."""
         store = cls(None, writable=True, memory_limit=memory_limit, providers=providers)
         store.run("ATTACH ':memory:' AS store")
         store._create_schema()
@@ -64,18 +64,18 @@ class Store(Database):
         memory_limit: str | None = None,
         providers: ProviderOverrides | None = None,
     ) -> "Store":
-        """Open a store file; a missing one is created when writing and a StoreError-free InputError when reading.
+        """Open a store file; a missing one is created when writing and raises InputError when reading.
 
-        Waits up to ``wait_s`` seconds while another process holds it, telling ``on_wait`` once who does. A store of an
-        older version is upgraded in place, for which even a reader writes once. ``memory_limit`` None is the default;
-        ``providers`` is what the configuration states about them.
-        Raises StoreError when it stays busy, is not a store, or was written by a newer streamaudit.
+        Waits up to ``wait_s`` seconds while another process holds it, and calls ``on_wait`` once with that process. A
+        store of an older version is upgraded in place, for which even a reader writes once. ``memory_limit`` None is
+        the default; ``providers`` is what the configuration states about them. Raises StoreError when the file stays
+        busy, is not a store, or was written by a newer streamaudit.
         """
         try:
             new = not path.exists()
             if new and write and create:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                cls._make(path)
+                cls._create_file(path)
         except OSError as error:
             raise StoreError(f"cannot open store {path}: {error.strerror}", "--db names another file") from None
         if new and not (write and create):
@@ -96,8 +96,9 @@ class Store(Database):
         return store
 
     @classmethod
-    def _make(cls, path: Path) -> None:
-        """An empty store under another name that takes its own once it is whole, unless another process was first."""
+    def _create_file(cls, path: Path) -> None:
+        """Create an empty store under another name that takes its own once it is complete, unless another process was
+        first."""
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with cls(fresh, writable=True) as store:
@@ -117,14 +118,14 @@ class Store(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; what is derived from the calls is out of date afterwards."""
+        """Run the block in one transaction; tables derived from the calls are out of date afterwards."""
         with super().transaction():
             yield
         self.stale = True
 
     @contextmanager
-    def released(self) -> Iterator[None]:
-        """Let other processes have the file while the block works without it; afterwards wait for it again."""
+    def release(self) -> Iterator[None]:
+        """Release the file to other processes while the block works without it; afterwards wait for it again."""
         if self.path is None:
             yield
             return
@@ -134,19 +135,19 @@ class Store(Database):
         finally:
             if not self.path.exists():
                 raise StoreError(f"store {self.path} is gone; nothing of the current file was kept")
-            # Work has been done by now: a passing reader must not cost it.
+            # Retry, so that a concurrent reader cannot discard parsed work.
             self._attach(max(self._wait_s, _PATIENCE_S))
 
     def _attach(self, wait_s: float) -> None:
         assert self.path is not None, "a store in memory is attached once"
         deadline = time.monotonic() + wait_s
-        told = False
+        reported = False
         while holder := self.attach(self.path, writable=self.writable):
             if time.monotonic() >= deadline:
                 raise StoreError(f"store {self.path} is in use by {holder}", "wait for it to end, or give --wait 60s")
-            if self._on_wait and not told:
+            if self._on_wait and not reported:
                 self._on_wait(f"store {self.path} is in use by {holder}; waiting up to {wait_s:g} s")
-                told = True
+                reported = True
             time.sleep(_POLL_S)
 
     def _has_tables(self) -> bool:
@@ -179,7 +180,8 @@ class Store(Database):
         return found
 
     def _upgrade(self) -> None:
-        """Bring an older store up to date, all steps in one transaction; the exports behind it may be gone."""
+        """Upgrade an older store to this version, all steps in one transaction; the exports it was read from may no
+        longer exist."""
         readonly = not self.writable
         if readonly:
             self._reattach(writable=True)
@@ -200,12 +202,12 @@ class Store(Database):
         self._attach(max(self._wait_s, _PATIENCE_S))
 
     def secret(self) -> str:
-        """The store's own random secret, from which hashes and aliases are keyed; never printed."""
+        """Return the store's own random secret, which keys hashes and aliases; it is never printed."""
         return str(self.one("SELECT value FROM store.meta WHERE key = 'hash_salt'")[0])
 
     def rewrite(self) -> None:
-        """Write the store anew without what was deleted from it and put it in the old one's place: deleting alone
-        leaves the bytes in the file. The old file stays locked until the new one has its name."""
+        """Write a copy of the store without deleted data and put it in the old one's place: deleting alone leaves the
+        bytes in the file. The old file stays locked until the new one has its name."""
         if self.path is None:
             return
         path = self.path.resolve()
@@ -215,7 +217,7 @@ class Store(Database):
             one.unlink(missing_ok=True)
         try:
             self.run("CHECKPOINT store")
-            mask = os.umask(0o077)  # nobody else may read the copy, not even while it is made
+            mask = os.umask(0o077)  # no other user may read the copy, not even while it is made
             try:
                 self.run("ATTACH $path AS fresh", {"path": str(fresh)})
             finally:
@@ -225,12 +227,12 @@ class Store(Database):
             fresh.chmod(path.stat().st_mode)
             fresh.replace(path)
         except BaseException as error:
-            with suppress(StreamauditError):  # an open file would still take its room
+            with suppress(StreamauditError):  # an open file would still take up its space
                 self.run("DETACH fresh")
             for one in left_over:
                 one.unlink(missing_ok=True)
             if isinstance(error, StreamauditError) and error.message == NO_SPACE:
-                raise _no_room(path) from None
+                raise _disk_full(path) from None
             raise
         self.run("DETACH store")
         self._attach(max(self._wait_s, _PATIENCE_S))
@@ -240,7 +242,7 @@ class Store(Database):
 
 
 def _read_schema(*, comments: bool) -> str:
-    """Return the statements that create the tables, with or without what describes them to people who open the file.
+    """Return the statements that create the tables, with or without the comments for people who open the file.
 
     Comments take ten times as long to run as the tables, and a store in memory is never opened by hand.
     """
@@ -248,16 +250,17 @@ def _read_schema(*, comments: bool) -> str:
     return "".join(line for line in lines if comments or not line.startswith("COMMENT ON "))
 
 
-def _no_room(path: Path) -> StoreError:
+def _disk_full(path: Path) -> StoreError:
     needed, free = -(-path.stat().st_size >> 20), shutil.disk_usage(path.parent).free >> 20
     return StoreError(
-        f"the disk is full: writing {path} anew takes up to {needed:,} MB beside it, and {free:,} MB are free",
-        "what was to go is in no report any more, but its bytes stay in the file: free some space and run it again",
+        f"the disk is full: writing {path} again takes up to {needed:,} MB more, and {free:,} MB are free",
+        "deleted calls are in no report any more, but their bytes stay in the file: free some space and run it again",
     )
 
 
 def _refuse_other_files(path: Path) -> None:
-    """A file that is no database at all, such as an export named by mistake, is told by its first bytes."""
+    """Raise StoreError for a file that is no database at all, such as an export named by mistake, recognised by its
+    first bytes."""
     try:
         if path.is_file():
             with path.open("rb") as file:

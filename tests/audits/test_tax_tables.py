@@ -8,7 +8,7 @@ import pytest
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.config import loader
 from streamaudit.report.render.formats import Screen, load
-from streamaudit.store.providers import behaviours, table
+from streamaudit.store.providers import read_providers, resolve_behaviours
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 from tests.support import AUDITS, Record, audit, calls, ingest, raw_call, total, write_lines
@@ -92,9 +92,9 @@ def test_the_configuration_goes_before_the_table(store: Store, tmp_path: Path) -
 
 
 def test_the_table_of_providers_is_dated_and_knows_the_usual_spellings() -> None:
-    assert {one.on_disconnect for one in table()} == {"stops", "runs_on", "contested"}
-    assert all(one.as_of and one.source.startswith("https://") and one.evidence for one in table())
-    known = behaviours(["OpenAI", "azure_openai", "aws.bedrock", "gcp.vertex_ai", "together-ai", "my-own"])
+    assert {one.on_disconnect for one in read_providers()} == {"stops", "runs_on", "contested"}
+    assert all(one.as_of and one.source.startswith("https://") and one.evidence for one in read_providers())
+    known = resolve_behaviours(["OpenAI", "azure_openai", "aws.bedrock", "gcp.vertex_ai", "together-ai", "my-own"])
     assert set(known) == {"OpenAI", "azure_openai", "aws.bedrock", "gcp.vertex_ai", "together-ai"}
     assert known["aws.bedrock"] == "runs_on"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamaudit.errors import UsageError
-from streamaudit.store.pricing.prices import PriceFile, own_prices
+from streamaudit.store.pricing.prices import PriceFile, read_own_prices
 from streamaudit.store.pricing.reprice import reprice
 from streamaudit.store.store import Store
 from tests.support import Record, calls, ingest, raw_call, rows_of, write_lines
@@ -132,11 +132,11 @@ def test_repricing_gives_what_reading_again_gives(store: Store, prices: PriceFil
 def test_a_wrong_price_names_its_line(prices: PriceFile, text: str, line: int) -> None:
     prices.path.write_text(text)
     with pytest.raises(UsageError, match=f"prices.csv:{line}: "):
-        own_prices(prices)
+        read_own_prices(prices)
 
 
 def test_a_price_file_may_part_its_columns_by_semicolons(prices: PriceFile) -> None:
     """As a spreadsheet writes it where the comma is a decimal sign; numbers keep their point."""
-    plain = own_prices(prices)
+    plain = read_own_prices(prices)
     prices.path.write_text(FILE.replace(",", ";"))
-    assert own_prices(prices) == plain
+    assert read_own_prices(prices) == plain

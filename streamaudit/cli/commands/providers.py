@@ -11,7 +11,7 @@ def command(writing: Writing, settings: Settings) -> int:
     """
     from streamaudit.report.frames import Result
     from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table
-    from streamaudit.store.providers import table
+    from streamaudit.store.providers import read_providers
 
     output = writing.checked()
     own = settings.providers
@@ -25,7 +25,7 @@ def command(writing: Writing, settings: Settings) -> int:
     )
     rows: list[tuple[str | None, ...]] = [
         (one.name, one.on_disconnect, one.evidence, one.as_of, one.source, one.note or None)
-        for one in table()
+        for one in read_providers()
         if one.name not in own
     ]
     rows += [(name, behaviour, "your configuration", None, None, None) for name, behaviour in own.items()]

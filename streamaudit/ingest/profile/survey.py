@@ -226,15 +226,15 @@ def _read_mended(store: Store, file: InputFile, bound: dict[str, Any]) -> bool:
 
 
 def _read(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
-    from streamaudit.store.connection import reading
+    from streamaudit.store.connection import translate_read_failures
 
     try:
-        with reading():
+        with translate_read_failures():
             store.run(statement, bound)
     except ReadFailure as failure:
         if failure.kind != "object_too_large":
             raise
-        with reading():
+        with translate_read_failures():
             store.run(statement, {**bound, "object_bytes": longest_object(file)})
 
 

@@ -7,7 +7,7 @@ from streamaudit.errors import StreamauditError
 from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.files import Refused
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, open_cells
-from streamaudit.store.connection import Database, ReadFailure, reading
+from streamaudit.store.connection import Database, ReadFailure, translate_read_failures
 
 # Some writers leave text without saying that it is.
 _READ = """
@@ -29,7 +29,7 @@ def _look(head: Head) -> Found | None:
     if head.compression != "none":
         raise Refused("Parquet packed once more: unpack it first")
     try:
-        with Database(None) as database, reading():
+        with Database(None) as database, translate_read_failures():
             rows = database.query(_HEAD, {"files": [str(head.path)], "most": HEAD_RECORDS})
     except (StreamauditError, ReadFailure):
         raise Refused("a damaged or incomplete Parquet file: copy or download it again") from None

@@ -26,7 +26,7 @@ UPDATE calls SET input_cost_basis = CASE
 COMMENT ON COLUMN calls.input_cost_basis IS 'The same for input_cost_usd.';
 COMMENT ON COLUMN calls.rendered_chars IS 'Characters of answer shown to the user before the end or the cut.';
 COMMENT ON COLUMN calls.rendered_chunks IS 'Content chunks shown to the user before the end or the cut.';
-COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost goes before it.';
+COMMENT ON COLUMN calls.output_usd_per_token IS 'Price of an output token at the call''s date in the price table; NULL unpriced. The call''s own cost takes precedence.';
 
 CREATE TABLE evidence (
     load_id          BIGINT NOT NULL,

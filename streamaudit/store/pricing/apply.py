@@ -1,8 +1,8 @@
-"""Unit prices put beside the calls that need them: once for an ingest and for a repricing."""
+"""Join unit prices to the calls that need them, with one SQL for an ingest and for a repricing."""
 
 from typing import Any
 
-from streamaudit.store.pricing.prices import PriceFile, PriceRow, own_prices, price_table, priced_as
+from streamaudit.store.pricing.prices import PriceFile, PriceRow, choose_priced_model, price_table, read_own_prices
 from streamaudit.store.store import Store
 
 _CREATE = """
@@ -26,15 +26,15 @@ GROUP BY ALL
 
 
 def look_up_prices(store: Store, wanted: str, prices: PriceFile | None = None) -> None:
-    """Fill the temporary table ``unit_prices`` for what the SELECT ``wanted`` yields: provider, model that answered,
-    model asked for, day, service tier. ``prices`` is the user's own price file. A model without a known price in the
+    """Fill the temporary table ``unit_prices`` for the rows of the SELECT ``wanted``: provider, model that answered,
+    model requested, day, service tier. ``prices`` is the user's own price file. A model without a known price in the
     tier has no row."""
     store.run(_CREATE)
     keys = store.query(wanted)
     if not keys:
         return
-    own = own_prices(prices)
-    names = {key: (key[0], priced_as(own, *key[:4]), key[3]) for key in keys}
+    own = read_own_prices(prices)
+    names = {key: (key[0], choose_priced_model(own, *key[:4]), key[3]) for key in keys}
     found: dict[tuple[Any, ...], list[PriceRow]] = {}
     for tier in dict.fromkeys(key[4] for key in keys):
         wanted_names = dict.fromkeys(name for key, name in names.items() if key[4] == tier)

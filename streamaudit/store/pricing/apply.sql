@@ -24,7 +24,7 @@
 ), in_parts AS (
     SELECT
         *,
-        -- Kinds of tokens are parts of the input; where they exceed it they stand beside it, and no price fits. Of a
+        -- Kinds of tokens are parts of the input; where they exceed it they are not parts of it, and no price fits. Of a
         -- cached input that has sounds or images it is not known which part was cached.
         coalesce(input_cost_usd, CASE
             WHEN input_billable AND input_tokens >= cached + written + audio + images AND written >= written_1h

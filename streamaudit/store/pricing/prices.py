@@ -3,12 +3,12 @@
 Pure and offline: its network updater is never called, its clock never read, so the same call always costs the same.
 genai-prices is imported inside the functions only (0.2 s).
 
-A price is given only when the data determines it: what depends on something a call record does not hold is left out,
-so that no estimate joins exact money. Left out are models with a separate price for some output tokens other than audio
-(reasoning: ``sonar-deep-research`` alone; image, video: picture models), prices that change within a day (DeepSeek peak
-hours), models without an output price (embeddings) and models served on one's own machines. For all others reasoning
-tokens are output tokens and cost the output price. A service tier that the data has no price for has none here: the
-package itself would give the standard price. Fees per request or web search are not included.
+A price is given only when the data determines it: prices that depend on something a call record does not hold are left
+out, so that no estimate joins exact money. Left out are models with a separate price for some output tokens other than
+audio (reasoning: ``sonar-deep-research`` alone; image, video: picture models), prices that change within a day
+(DeepSeek peak hours), models without an output price (embeddings) and models served on one's own machines. For all
+others reasoning tokens are output tokens and cost the output price. A service tier without a price in the data has none
+here: the package itself would return the standard price. Fees per request or web search are not included.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UNTIMED_DAY = date(2026, 11, 9)
 Its data has no date of its own; a fixed day keeps the price of an untimed call the same whenever it is read."""
 
 # Provider spellings of OpenTelemetry GenAI, LiteLLM, LangChain, Vercel and Datadog which genai-prices does not know or
-# takes for another provider ("azure_openai" for openai); lower case, separators as "_". The values are its ids.
+# mistakes for another provider ("azure_openai" for openai); lower case, separators as "_". The values are its ids.
 _PROVIDERS = {
     "amazon_bedrock": "aws",
     "aws_bedrock": "aws",
@@ -77,10 +77,11 @@ _SELF_HOSTED = frozenset(
 class PriceRow:
     """The unit prices of one (provider, model, day) in one long-context tier, in USD per token.
 
-    ``provider``, ``model`` and ``day`` are as asked for, so that they join. The row holds for calls whose total input
-    (cached included) is more than ``tier_start_tokens`` and at most the next row's, and then for all their tokens,
-    output too; the row of 0 also holds for calls with no input. ``cached_input_usd_per_token`` (cache reads) and
-    ``cache_write_usd_per_token`` are None where the data has no such price: they cost the same as input.
+    ``provider``, ``model`` and ``day`` are as requested, so that rows can be joined by them. A row applies to calls
+    whose total input (cached included) is more than ``tier_start_tokens`` and at most the next row's, and then to all
+    their tokens, output included; the row of 0 also applies to calls with no input. ``cached_input_usd_per_token``
+    (cache reads) and ``cache_write_usd_per_token`` are None where the data has no such price: they cost the same as
+    input.
     """
 
     provider: str | None
@@ -100,7 +101,7 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True)
 class PriceSource:
-    """Where prices come from, for printing beside money; ``date`` None: the package does not tell its data's date."""
+    """The source of prices, printed next to money. ``date`` is None when the package does not state its data's date."""
 
     name: str
     version: str
@@ -108,7 +109,8 @@ class PriceSource:
 
 
 def price_source() -> PriceSource:
-    """The price table in use: genai-prices and its installed version; it states no data date, so ``date`` is None."""
+    """Return the price table in use: genai-prices and its installed version; it states no data date, so ``date`` is
+    None."""
     from importlib.metadata import version
 
     return PriceSource("genai-prices", version("genai-prices"), None)
@@ -116,7 +118,7 @@ def price_source() -> PriceSource:
 
 @dataclass(frozen=True, slots=True)
 class OwnPrice:
-    """A line of the user's price file, in USD per token; ``provider`` None holds for every one."""
+    """A line of the user's price file, in USD per token; with a ``provider`` of None it applies to every provider."""
 
     provider: str | None
     model: str
@@ -127,21 +129,23 @@ class OwnPrice:
     output_usd_per_token: float
 
     def fits(self, provider: str | None, model: str, day: date) -> bool:
-        """Whether it prices a call of that provider and model on that day. A provider may be spelled in any way that
-        genai-prices or a tracer knows; a model may have a gateway's prefixes before it and a snapshot's date behind."""
+        """Whether this line prices a call of that provider and model on that day. A provider may be spelled in any way
+        that genai-prices or a tracer knows; a model may have a gateway's prefixes before it and a snapshot's date after
+        it."""
         named = self.provider is None or _same_seller(self.provider, provider or "")
         return named and self.since <= day and self.closeness(model) > 0
 
     def closeness(self, model: str) -> int:
-        """How near the name is to a call's: the higher, the less had to be cut off; 0 when it is another model."""
-        names, mine = _spelled(model), self.model.lower()
+        """Return how close the name is to a call's: the higher, the less had to be cut off; 0 when it is another
+        model."""
+        names, mine = _names_in_price_file(model), self.model.lower()
         return len(names) - names.index(mine) if mine in names else 0
 
 
 STANDARD_TIERS = frozenset({"default", "standard", "on_demand", "auto"})
-"""Service tiers at the standard price; ``auto`` asks for whichever there is, and does not say which it was."""
+"""Service tiers at the standard price; ``auto`` requests whichever is available, and does not record which it was."""
 BENCHMARK = "benchmark"
-"""The tier of a load generator's calls: its server has no price but one of the user's own."""
+"""The tier of a load generator's calls: its server has no price except one of the user's own."""
 
 OWN_COLUMNS = ("model", "input_usd_per_mtok", "output_usd_per_mtok")
 """Columns a price file must have; it may have provider, since, cached_input_usd_per_mtok, cache_write_usd_per_mtok."""
@@ -157,8 +161,8 @@ class PriceFile:
     origin: str
 
 
-def own_prices(file: PriceFile | None) -> list[OwnPrice]:
-    """Read the user's own prices, none without a file. UsageError with file and line."""
+def read_own_prices(file: PriceFile | None) -> list[OwnPrice]:
+    """Read the user's own prices; an empty list without a file. Raises UsageError with file and line."""
     import csv
 
     from streamaudit.errors import UsageError
@@ -214,7 +218,7 @@ def _seller_id(spelling: str) -> str | None:
 
 
 def _names(model: str) -> list[str]:
-    """A model's name, then without each of its prefixes."""
+    """Return a model's name, followed by the name without each of its prefixes."""
     names = [model]
     while "/" in names[-1]:
         names.append(names[-1].split("/", 1)[1])
@@ -222,17 +226,17 @@ def _names(model: str) -> list[str]:
 
 
 @cache
-def _spelled(model: str) -> list[str]:
-    """What a model may be called in a price file, the fullest name first."""
+def _names_in_price_file(model: str) -> list[str]:
+    """Return the spellings of a model in a price file, the fullest name first."""
     names = _names(model.strip().lower())
     return [*names, *(_SNAPSHOT.sub("", name) for name in names)]
 
 
-def priced_as(
+def choose_priced_model(
     own: Sequence[OwnPrice], provider: str | None, answering: str, requested: str | None, day: date | None
 ) -> str:
-    """Which of a call's two models its price is looked up by: the one that answered, unless only the one that was asked
-    for is among the user's own prices."""
+    """Return which of a call's two models its price is looked up by: the one that answered, unless only the requested
+    one is among the user's own prices."""
 
     def listed(model: str) -> bool:
         return any(price.fits(provider, model, day or UNTIMED_DAY) for price in own)
@@ -252,15 +256,15 @@ def _amount(text: str | None) -> float | None:
 def price_table(
     wanted: Iterable[tuple[str | None, str, date | None]], own: Sequence[OwnPrice] = (), service_tier: str | None = None
 ) -> list[PriceRow]:
-    """Unit prices in USD per token of distinct (provider, model, UTC day) in one service tier, one row for each step of
-    the price by input, steps ascending.
+    """Return the unit prices in USD per token of distinct (provider, model, UTC day) in one service tier, one row for
+    each step of the price by input, steps ascending.
 
-    A day of None (time unknown) gets the prices of ``UNTIMED_DAY``, which stands for the package's data date. What
-    cannot be priced has no row: the caller counts it. A provider that genai-prices knows is the only one asked; for
-    one it does not know (None, "unknown", a gateway) the model's own prefix names the provider ("groq/llama-..."),
-    else the model alone does. Source: genai-prices; ``own`` prices take precedence at the standard price, those that
-    name the provider first, then the latest. A tier of None is not known to be other than standard; one that the data
-    has no price for prices nothing.
+    A day of None (time unknown) gets the prices of ``UNTIMED_DAY``, which stands for the package's data date. A model
+    that cannot be priced has no row: the caller counts it. A provider that genai-prices knows is the only one looked
+    up; for one it does not know (None, "unknown", a gateway) the model's own prefix names the provider
+    ("groq/llama-..."), else the model alone does. Source: genai-prices; ``own`` prices take precedence at the standard
+    price, those that name the provider first, then the latest. A tier of None is not known to be other than standard;
+    one that the data has no price for prices nothing.
     """
     is_standard = service_tier is None or service_tier in STANDARD_TIERS
     own = own if is_standard or service_tier == BENCHMARK else ()
@@ -288,7 +292,7 @@ def price_table(
 
 @cache
 def _data() -> DataSnapshot:
-    """The bundled data, whatever snapshot the process may have set for genai-prices itself."""
+    """Return the bundled data, whatever snapshot the process may have set for genai-prices itself."""
     from genai_prices.data import providers
     from genai_prices.data_snapshot import DataSnapshot
 
@@ -296,7 +300,7 @@ def _data() -> DataSnapshot:
 
 
 def _find(provider: str | None, model: str) -> ModelInfo | None:
-    """The model's entry in the data; None when it is unknown or has no seller."""
+    """Return the model's entry in the data; None when it is unknown or has no seller."""
     for seller, name in _spellings(provider, model):
         try:
             return _data().find_provider_model(name, seller, None, None)[1]
@@ -306,7 +310,7 @@ def _find(provider: str | None, model: str) -> ModelInfo | None:
 
 
 def _spellings(provider: str | None, model: str) -> Iterator[tuple[Provider | None, str]]:
-    """Ways to look a model up, the surest first; a provider of None means by model alone."""
+    """Yield the ways to look a model up, the surest first; a provider of None means by model alone."""
     names = _names(model)
     prefixes = model.split("/")[:-1]
     seller = _seller(provider or "")
@@ -323,7 +327,8 @@ def _spellings(provider: str | None, model: str) -> Iterator[tuple[Provider | No
 
 
 def _seller(spelling: str) -> Provider | None:
-    """The provider genai-prices knows by a trace's spelling of it ("aws.bedrock", "Azure-OpenAI", "xai.chat")."""
+    """Return the provider that genai-prices knows by a trace's spelling of it ("aws.bedrock", "Azure-OpenAI",
+    "xai.chat")."""
     from genai_prices.data_snapshot import find_provider_by_id
 
     whole = spelling.strip().lower()
@@ -338,8 +343,8 @@ def _key(spelling: str) -> str:
 
 
 def _prices_on(model: ModelInfo, day: date, service_tier: str | None) -> ModelPrice | None:
-    """The model's prices on a UTC day; None if they change within it, do not price every input and output token, or the
-    tier has none."""
+    """Return the model's prices on a UTC day; None if they change within it, do not price every input and output token,
+    or the tier has none."""
     from genai_prices.types import ModelPrice, TimeOfDateConstraint
 
     moments = [datetime.combine(day, time(0), UTC)]
@@ -357,8 +362,8 @@ def _prices_on(model: ModelInfo, day: date, service_tier: str | None) -> ModelPr
 
 
 def _context(model: ModelInfo, moment: datetime, service_tier: str) -> dict[str, str] | None:
-    """What selects a tier's prices in the data; None where it has none. Unknown contexts would select the standard
-    prices in silence."""
+    """Return the context that selects a tier's prices in the data; None where it has none. An unknown context would
+    silently select the standard prices."""
     for key in ("service_tier", "processing", "speed"):
         for variant in model.price_variants or ():
             if variant.when == {key: service_tier} and (
@@ -369,7 +374,7 @@ def _context(model: ModelInfo, moment: datetime, service_tier: str) -> dict[str,
 
 
 def _splits_output(prices: ModelPrice) -> bool:
-    """Whether some output tokens that no record tells apart have a price of their own: reasoning, citation, image or
+    """Whether some output tokens that no record distinguishes have a price of their own: reasoning, citation, image or
     video."""
     plain = ("output_mtok", "output_audio_mtok")
     return any(name.startswith("output_") and name not in plain and vars(prices)[name] for name in vars(prices))
@@ -380,7 +385,7 @@ _PARTS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok", "c
 
 
 def _tiers(provider: str | None, model: str, day: date | None, prices: ModelPrice) -> Iterator[PriceRow]:
-    """A row for each place where any of the prices steps: genai-prices picks each by the call's total input."""
+    """Yield a row for each step of any of the prices: genai-prices picks each by the call's total input."""
     parts = tuple(vars(prices).get(name) for name in _PARTS)
     starts = {0, *(tier.start for part in parts for tier in getattr(part, "tiers", ()))}
     for start in sorted(starts):
@@ -390,7 +395,7 @@ def _tiers(provider: str | None, model: str, day: date | None, prices: ModelPric
 
 
 def _per_token(price: Decimal | TieredPrices | None, start: int) -> float | None:
-    """USD per token, of a price per million, for calls with just more input tokens than ``start``."""
+    """Return USD per token, from a price per million, for calls with just more input tokens than ``start``."""
     from genai_prices.types import TieredPrices
 
     if isinstance(price, TieredPrices):

@@ -1,4 +1,4 @@
-"""Pricing stored calls anew: after a price file has changed, or with a newer package of prices. A cost that the source
+"""Reprice stored calls after a price file has changed, or with a newer package of prices. A cost that the source
 reported stays as it is."""
 
 from streamaudit.store.package_files import package_text
@@ -13,7 +13,7 @@ WHERE coalesce(response_model, model) IS NOT NULL
     AND (cost_basis <> 'reported' OR input_cost_basis <> 'reported' OR output_cost_basis <> 'reported'
         OR coalesce(output_tokens, 0) = 0)
 """
-# A cost that prices gave is left out, so that calls look as they did when they came in.
+# Costs computed from prices are cleared, so that calls look as they did on arrival.
 _NEW_COSTS = """
 CREATE OR REPLACE TEMP TABLE new_costs AS
 WITH uncosted AS (
@@ -47,15 +47,14 @@ WHERE calls.source = n.source AND calls.call_id = n.call_id
 
 
 def reprice(store: Store, prices: PriceFile | None = None) -> int:
-    """Price every call that its source gave no cost for, by the user's own ``prices`` first, and return the number of
-    calls whose cost or price changed."""
+    """Price every call whose source gave no cost, by the user's own ``prices`` first, and return the number of calls
+    whose cost or price changed."""
     with store.transaction():
         return price(store, "store.calls", prices)
 
 
 def price(store: Store, calls: str, prices: PriceFile | None = None) -> int:
-    """Price those calls of a relation that their source gave no cost for, and return the number whose cost or price
-    changed."""
+    """Price the calls of a relation whose source gave no cost, and return the number whose cost or price changed."""
     look_up_prices(store, _WANTED.format(calls=calls), prices)
     store.run(_NEW_COSTS.format(calls=calls, costed=package_text("store.pricing", "apply.sql")))
     return store.run(_UPDATE)

@@ -1,1 +1,1 @@
-"""The views that define the vocabulary: what an outcome is, what other logs add, what a call's tax is."""
+"""The views that define the vocabulary: the outcome of a call, the evidence of other logs, and the tax of a call."""

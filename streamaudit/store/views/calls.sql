@@ -1,4 +1,4 @@
--- The vocabulary: what an outcome, a usable TTFT and a cancellation tax are. Every audit sums these, none decides anew.
+-- The vocabulary: what an outcome, a usable TTFT and a cancellation tax are. Audits sum these and never redefine them.
 -- Temporary views, so that a store written by an older version is read with this version's definitions.
 
 -- The calls as stored; replaced by a view that looks dimensions up when there is anything to look up (lookups.py).

@@ -24,8 +24,8 @@ SELECT
 FROM store.evidence JOIN alone USING (key_kind, key)
 GROUP BY source, call_id;
 
--- The provider's own record of what it billed goes before the usage in the trace, and what the client or the gateway
--- logged of what was shown before what the trace says of them. Whoever is known to have left early has not completed.
+-- The provider's own record of what it billed takes precedence over the usage in the trace, and what the client or the
+-- gateway logged as shown over what the trace says of it. A call known to have been left early has not completed.
 CREATE OR REPLACE TEMP VIEW calls_with_evidence AS
 SELECT
     calls.* REPLACE (

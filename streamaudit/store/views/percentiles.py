@@ -1,7 +1,7 @@
-"""The fewest calls that a percentile is given for, in one place for SQL and Python."""
+"""The smallest number of calls that a percentile is given for, in one place for SQL and Python."""
 
 MIN_CALLS = {"p50": 1, "p90": 10, "p95": 20, "p99": 100}
-"""A percentile of fewer calls than this is NULL: the tail of a handful is not a number."""
+"""A percentile of fewer calls than this is NULL: a handful of calls has no meaningful tail."""
 
 # ``from_enough(value, 'p95', calls)`` is the value, NULL where too few calls gave it, by the table above.
 FROM_ENOUGH = (

@@ -1,12 +1,12 @@
-"""What the views of a connection take from the store's own calls and from the configuration, brought up to date.
+"""Refresh what the views of a connection derive from the store's own calls and from the configuration.
 
 ``refresh`` is called once a command, after the last change to the store: it joins evidence, learns how many characters
-a token of each model has, resolves what each provider does when a client disconnects, and values every call that ended
-early.
+a token of each model has, resolves how each provider behaves when a client disconnects, and values every call that
+ended early.
 """
 
 from streamaudit.store.package_files import package_text
-from streamaudit.store.providers import behaviours
+from streamaudit.store.providers import resolve_behaviours
 from streamaudit.store.store import Store
 from streamaudit.store.views.percentiles import FROM_ENOUGH
 
@@ -51,11 +51,11 @@ TAX_STEPS = {
     "tax_billed": "views/tax/3_billed.sql", "tax_rendered": "views/tax/4_rendered.sql",
     "tax_classed": "views/tax/5_class.sql", "tax_parts": "views/tax/6_parts.sql",
 }  # fmt: skip
-"""The relations from which the tax is worked out, and the file of each: a query over the relation before it."""
+"""The relations that compute the tax step by step, each with its file: a query over the relation before it."""
 
 
 def refresh(store: Store, *, taxed: bool = True) -> None:
-    """Bring ``call_tax`` up to date with the store, or only ``call_outcome`` when no tax is asked for; nothing to do
+    """Bring ``call_tax`` up to date with the store, or only ``call_outcome`` when no tax is requested. Does nothing
     when nothing has changed since."""
     if not store.stale:
         return
@@ -68,7 +68,7 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
         return
     store.run("SET VARIABLE stop_delay_ms = $delay", {"delay": store.providers.stop_delay_ms})
     spelled = [row[0] for row in store.query("SELECT DISTINCT provider FROM store.calls WHERE provider IS NOT NULL")]
-    known = behaviours(spelled, store.providers)
+    known = resolve_behaviours(spelled, store.providers)
     store.run(
         "SET VARIABLE on_disconnect = map($names::VARCHAR[], $behaviours::VARCHAR[])",
         {"names": list(known), "behaviours": list(known.values())},

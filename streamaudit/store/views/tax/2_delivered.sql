@@ -3,7 +3,7 @@
 WITH chunked AS (
     SELECT
         *,
-        -- Chunks the client had by the time it left; all that ever came when nobody knows when that was.
+        -- Chunks the client had by the time it left; all that ever came when that time is unknown.
         CASE
             WHEN chunk_tokens IS NULL THEN NULL
             WHEN len(chunk_tokens) = 0 OR len(client_chunk_offsets_ms) = 0 THEN 0
