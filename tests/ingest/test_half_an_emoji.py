@@ -14,7 +14,7 @@ import zstandard
 from streamaudit.ingest.mapping import parse_mapping
 from streamaudit.ingest.profile.survey import survey
 from streamaudit.ingest.readers.reader import Reader
-from streamaudit.ingest.readers.surrogates import mended
+from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.store.store import Store
 from tests.support import Record, calls, equation, ingest, langfuse_row, otel_batch, otel_span, store_of, write_lines
 
@@ -143,7 +143,7 @@ def test_only_halves_are_replaced_wherever_a_file_is_cut_for_reading(
         file = reader.open(str(path))
         for size in (1, 7, 64, 1 << 20):
             monkeypatch.setattr("streamaudit.ingest.readers.surrogates._CHUNK", size)
-            copy = mended(file, tmp_path)
+            copy = mend_surrogates(file, tmp_path)
             assert copy is not None and copy.path.read_text() == wanted
         path.write_text(text.replace("x \\ude00\\ud83d \\uD83D", "").replace("\\\\\\ud83d", ""))
-        assert mended(file, tmp_path) is None
+        assert mend_surrogates(file, tmp_path) is None

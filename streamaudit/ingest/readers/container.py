@@ -1,7 +1,7 @@
-"""What a container is: one way of holding records, told by the head of a file.
+"""The model of a container: a way of holding records, recognised by the head of a file.
 
-Each is a module of this package that says how to look into such a head, the SELECT that reads the records, and where a
-rejected one stands. A container knows nothing of formats; a format nothing of containers.
+Each is a module of this package that looks into such a head, has the SELECT that reads the records, and locates a
+rejected one. A container knows nothing of formats; a format nothing of containers.
 """
 
 import os
@@ -23,14 +23,14 @@ several."""
 
 @dataclass(frozen=True)
 class Head:
-    """The first bytes of a file, unpacked, and the same as text without what stands before the first record."""
+    """The first bytes of a file, decompressed, and the same as text from the first record on."""
 
     path: Path
     compression: Compression
     data: bytes
     text: str
     complete: bool
-    """This is the whole file."""
+    """The head is the whole file."""
 
     @cached_property
     def values(self) -> Values:
@@ -39,19 +39,19 @@ class Head:
 
     @cached_property
     def lines(self) -> tuple[Record, ...]:
-        """The objects that stand alone on a line."""
+        """The objects that are alone on a line."""
         return tuple(self.values.lines())
 
     @cached_property
     def objects(self) -> tuple[Record, ...]:
-        """The objects that follow one another from the first character on, however they are broken into lines; of an
-        array, those in it."""
+        """The objects that follow one another from the first character on, however they are broken into lines; the
+        elements, if it is an array."""
         return tuple(self.values.elements(1 if self.text[:1] == "[" else 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The first records in a container, and what its SELECT binds beside the parameters that all share."""
+    """The first records in a container, and the parameters of its SELECT in addition to those that all share."""
 
     records: tuple[Record, ...]
     settings: dict[str, Any] = field(default_factory=dict)
@@ -59,8 +59,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One unusable record: ordinal and line are 1-based, ``bytes`` its length; ``line`` is None where records stand on
-    no line of their own."""
+    """An unusable record: ordinal and line are 1-based, ``bytes`` is its length; ``line`` is None where records have no
+    line of their own."""
 
     record: int
     line: int | None
@@ -70,38 +70,38 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One way of holding records. The SELECTs give ``line`` (the record's ordinal, or NULL where numbering has a cost
-    and ``numbered`` stands beside) and the record as ``json``; they bind ``$files``, ``$compression``,
-    ``$object_bytes``, what ``look`` found, and for tables ``$wanted`` (names of columns) unless ``$every`` is true."""
+    """A way of holding records. The SELECTs yield ``line`` (the record's ordinal, or NULL where numbering has a cost
+    and ``numbered`` exists) and the record as ``json``; they bind ``$files``, ``$compression``, ``$object_bytes``, what
+    ``look`` found, and for tables ``$wanted`` (names of columns) unless ``$every`` is true."""
 
     name: str
     look: Callable[[Head], Found | None]
     read: str
     locate: Callable[["InputFile", Bad], Iterator[Reject]]
     fault: Callable[["InputFile"], str]
-    """Why the database refuses the file as a whole, in words."""
+    """Explain why the database refuses the file as a whole."""
     numbered: str = ""
     """The same as ``read``, with ordinals; empty when ``read`` has them."""
     fields: str = ""
-    """A faster way to the declared fields when nobody asks for the whole record: ``line``, ``record`` (NULL) and the
+    """A faster way to the declared fields when the whole record is not needed: ``line``, ``record`` (NULL) and the
     fields. Binds ``$columns``, or their ``$texts``, ``$jsons`` and ``$structure``. Empty where there is none."""
     numbered_fields: str = ""
     missed: str = ""
     """The ordinals of records that the database left out while it read, ``no``, each with its ``reason``."""
     partial: str = ""
-    """How many parts of the file say of themselves that they are not whole; binds ``$files``, ``$compression`` and
-    ``$object_bytes``. Empty where nothing can say so."""
+    """Number of parts of the file that are marked as incomplete; binds ``$files``, ``$compression`` and
+    ``$object_bytes``. Empty where the container has no such mark."""
     words: str = "JSON"
-    """What people call it."""
+    """The container's name in messages."""
     check: Callable[["InputFile"], str | None] = lambda file: None
-    """Why no record may be used where a record out of step would do harm, in words; None when every record may."""
+    """Explain why no record may be used, where one misaligned record would do harm; None when every record may."""
     forget: str = ""
-    """What to run before a file is read, so that ``missed`` tells only of it."""
+    """SQL to run before a file is read, so that ``missed`` covers that file only."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """One readable file: ``path`` is what DuckDB opens, ``shown`` what the user called it (``-`` for stdin)."""
+    """A readable file: ``path`` is the file DuckDB opens, ``shown`` the name the user gave (``-`` for stdin)."""
 
     path: Path
     shown: str
@@ -111,11 +111,11 @@ class InputFile:
     size: int
     fingerprint: str
     settings: dict[str, Any] = field(default_factory=dict)
-    """What the container's SELECT binds for this file."""
+    """Parameters of the container's SELECT for this file."""
 
     @property
     def stored_name(self) -> str:
-        """The name under which the load is remembered: absolute, so that another folder's file is another file."""
+        """The name under which the load is stored: absolute, so that another folder's file is another file."""
         if self.shown == "-" or remote.is_remote(self.shown):
             return self.shown
         return os.fsencode(Path(self.shown).resolve()).decode("utf-8", "backslashreplace")

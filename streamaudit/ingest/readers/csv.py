@@ -1,7 +1,7 @@
-"""CSV and other delimited text: a header that names the fields, and a row a record. A cell that holds JSON text is what
-it holds.
+"""CSV and other delimited text: a header that names the fields, and a row a record. A cell with JSON text is read as
+that JSON.
 
-The separator and the names of the columns are told from the header, so that the database guesses nothing from the rows.
+The separator and the names of the columns come from the header, so that the database guesses nothing from the rows.
 """
 
 import csv
@@ -19,7 +19,7 @@ _DELIMITERS = ",\t;|"
 _MOST_COLUMNS = 4_000
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.$-]*")
 
-# A row may be as long as a prompt and its answer are; a buffer must hold one and the begin of the next.
+# A row may be as long as a prompt and its answer; a buffer must hold one and the beginning of the next.
 _TABLE = """
     read_csv($files, auto_detect = false, header = true, columns = $names, delim = $delimiter, quote = '"',
         escape = '"', compression = $compression, store_rejects = true, max_line_size = 33554432,
@@ -88,7 +88,7 @@ def _look(head: Head) -> Found | None:
             if len(cells) == len(names) and len(records) < HEAD_RECORDS:
                 records.append(open_cells({name: cell or None for name, cell in zip(names, cells, strict=True)}))
     except csv.Error:
-        pass  # A cell longer than the module reads; what came before it tells.
+        pass  # A cell longer than the module reads; the lines before it suffice.
     no_rows = head.complete and "\n" not in head.text.strip() and all(map(_PLAIN_NAME.fullmatch, names))
     if len(names) < 2 or not (records or no_rows):
         return None
@@ -96,7 +96,7 @@ def _look(head: Head) -> Found | None:
 
 
 def _names(cells: list[str]) -> list[str]:
-    """The names of a header, made different where the database takes two for one."""
+    """Return the names of a header, made distinct where the database takes two for the same."""
     names: list[str] = []
     taken = set(_TAKEN)
     for position, cell in enumerate(cells, start=1):
@@ -109,7 +109,7 @@ def _names(cells: list[str]) -> list[str]:
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
-    """Rows left out while reading come by the negative of the database's own row number."""
+    """Yield the rejects; rows left out while reading come by the negative of the database's own row number."""
     record = through = 0
     for row, (line, size) in enumerate(_rows(file, file.settings["delimiter"]), start=1):
         if row == 1 or not size:
@@ -124,7 +124,8 @@ def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
 
 
 def _rows(file: InputFile, delimiter: str) -> Iterator[tuple[int, int]]:
-    """The line on which each row begins, the header's included, and its length in characters; 0 for an empty one."""
+    """Yield the line on which each row begins, the header's included, and its length in characters; 0 for an empty
+    one."""
     limit = csv.field_size_limit(MAX_OBJECT_BYTES)
     try:
         with _open_text(file) as text:
@@ -141,8 +142,8 @@ def _open_text(file: InputFile) -> io.TextIOWrapper:
 
 
 def _check(file: InputFile) -> str | None:
-    """Find two columns of one name, and a quote that is never closed: the database takes the rest of the file for one
-    long cell and says nothing."""
+    """Find two columns of one name, and a quote that is never closed: the database silently reads the rest of the file
+    as one long cell."""
     with _open_text(file) as text:
         names = [name.strip().lower() for name in next(csv.reader(text, delimiter=file.settings["delimiter"]))]
     if len(set(names)) < len(names):

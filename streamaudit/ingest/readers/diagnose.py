@@ -1,10 +1,10 @@
-"""What is wrong with one record, in words that never quote it. The database's verdict stands; this only explains it."""
+"""Explain what is wrong with one record, without quoting it. The database's verdict stands; this only explains it."""
 
 import json
 
 
 def diagnose(text: bytes) -> str:
-    """Why a record that stands alone in its container is unreadable."""
+    """Return why a record that is alone in its container is unreadable."""
     try:
         value = json.loads(text)
     except UnicodeDecodeError:
@@ -18,6 +18,6 @@ def diagnose(text: bytes) -> str:
     return "no known field" if value else "empty object"
 
 
-def known(reason: str) -> str:
-    """A reason that is told without looking at the record again."""
+def name_reason(reason: str) -> str:
+    """Return the reason of a reject as far as it is known without reading the record again."""
     return "not a JSON object" if reason == "unreadable" else reason

@@ -2,7 +2,7 @@
 
 
 def describe_file(head: bytes) -> str | None:
-    """Return what a file is by its first bytes, in words for its owner; None when they do not say."""
+    """Return the type of a file by its first bytes, in words for its owner; None when they do not show it."""
     start = head.lstrip()[:512].lower()
     if head[:2] == b"\x00\x00" and (head[4:8] == b"\x28\xb5\x2f\xfd" or head[4:5] == b"\x0a"):
         return (

@@ -1,4 +1,5 @@
-"""The bytes of a file: how it is packed, whether it is whole, and a fingerprint that says whether it changed."""
+"""Read the bytes of a file: its compression, whether it is complete, and a fingerprint that shows whether it
+changed."""
 
 import gzip
 import hashlib
@@ -14,20 +15,20 @@ from streamaudit.errors import InputError
 Compression = Literal["none", "gzip", "zstd"]
 
 MAX_OBJECT_BYTES = 256 << 20
-# What reading a compressed file raises when its bytes are not what was once written.
+# Errors raised when a compressed file is read whose bytes are damaged.
 DAMAGED = (EOFError, OSError, zlib.error, zstandard.ZstdError)
 
 
 class Refused(Exception):
-    """A file that holds no usable records; the text says what it holds instead."""
+    """A file that holds no usable records; the text explains what it holds instead."""
 
 
 class NotRecords(Refused):
-    """A file that holds no records at all: what is passed over in a folder."""
+    """A file that holds no records at all: it is passed over in a folder."""
 
 
 def open_binary(path: Path, compression: Compression) -> BinaryIO:
-    """The decompressed bytes of a file, read as a stream in flat memory."""
+    """Open the decompressed bytes of a file as a stream, read in flat memory."""
     if compression == "gzip":
         return cast(BinaryIO, gzip.open(path, "rb"))
     if compression == "zstd":
@@ -49,7 +50,7 @@ def read_start(path: Path, compression: Compression, size: int) -> bytes:
 
 
 def detect_compression(path: Path) -> Compression:
-    """Tell how a file is packed by its first bytes. InputError when it may not be read."""
+    """Return the compression of a file by its first bytes. Raises InputError when it may not be read."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)
@@ -63,7 +64,7 @@ def detect_compression(path: Path) -> Compression:
 
 
 def is_zstd_complete(path: Path) -> bool:
-    """Whether every frame of a zst file is there to its end; walks the block headers and decompresses nothing."""
+    """Whether every frame of a zst file is complete; walks the block headers and decompresses nothing."""
     size, position = path.stat().st_size, 0
     with path.open("rb") as file:
         while position < size:

@@ -1,6 +1,6 @@
-"""Whether a gz file is what was once written: DuckDB reads it to its end and compares no checksum.
+"""Verify the checksum of a gz file: DuckDB reads it to its end and compares no checksum.
 
-The file is unpacked a second time beside the database's own work, in a thread: zlib lets other threads run meanwhile.
+The file is decompressed a second time in a thread, while the database works: zlib lets other threads run meanwhile.
 """
 
 import threading
@@ -13,13 +13,13 @@ from streamaudit.ingest.readers.container import InputFile
 from streamaudit.store.connection import ReadFailure
 
 _IN, _OUT = 1 << 20, 1 << 22
-_WITH_HEADER = 31  # zlib's word for gzip, whose checksum and length it then compares
+_WITH_HEADER = 31  # tells zlib to expect gzip and to compare its checksum and length
 
 
 @contextmanager
-def check_gzip_beside(file: InputFile) -> Iterator[Callable[[], None]]:
-    """While the block works, unpack the file if it is gz. What the block gets waits for the end of that, and raises
-    ReadFailure when a checksum or a length is not that of the data."""
+def check_gzip(file: InputFile) -> Iterator[Callable[[], None]]:
+    """Decompress the file, if it is gz, while the block works. The block gets a function that waits for the end of
+    that, and raises ReadFailure when a checksum or a length does not match the data."""
     if file.compression != "gzip":
         yield lambda: None
         return
@@ -44,7 +44,8 @@ def check_gzip_beside(file: InputFile) -> Iterator[Callable[[], None]]:
 
 
 def find_gzip_fault(path: Path, stopped: Callable[[], bool] = lambda: False) -> list[str]:
-    """The kind of ReadFailure of a gz file that is not whole; empty for one that is, or once it was stopped."""
+    """Return the kind of ReadFailure of a damaged or truncated gz file; empty for an intact one, or once it was
+    stopped."""
     try:
         with path.open("rb") as file:
             unpack = zlib.decompressobj(_WITH_HEADER)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Record, Reject
-from streamaudit.ingest.readers.diagnose import known
+from streamaudit.ingest.readers.diagnose import name_reason
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, skip
 
 PAGE_KEYS = ("data", "observations", "spans")
@@ -40,7 +40,8 @@ SELECT count(*) FROM read_json($files, format = 'auto', records = true, columns 
     maximum_object_size = $object_bytes, compression = $compression)
 WHERE meta->>'status' = 'timeout'
 """
-"""Datadog gives what it has found so far when its own time is up (export API reference, ``meta.status``)."""
+"""Datadog returns what it has found so far when its own time limit is reached (export API reference,
+``meta.status``)."""
 
 
 def _look(head: Head) -> Found | None:
@@ -48,7 +49,7 @@ def _look(head: Head) -> Found | None:
         key = _page_key(head.objects[0]) if head.objects else None
         return Found(_items(head.objects, key)) if key else None
     key, paged = _page(head) if head.text[0] == "{" else (None, ())
-    # A page may be written with each of its records on a line of its own: it then explains more than its lines do.
+    # A page may be written with each of its records on a line of its own: the page then fits more of the text.
     split_page = len(paged) > len(head.lines) and head.values.line(0) is None
     if not key or (head.lines and not split_page and not all(_page_key(line) for line in head.lines)):
         return None
@@ -60,8 +61,8 @@ def _items(pages: tuple[dict[str, Any], ...], key: str) -> tuple[dict[str, Any],
 
 
 def _page_key(record: dict[str, Any]) -> str | None:
-    """The key under which an object is a page of records rather than a record itself."""
-    if "processes" in record:  # a trace of Jaeger, whose spans say nothing without it
+    """Return the key that makes an object a page of records rather than a record itself; None for a record."""
+    if "processes" in record:  # a trace of Jaeger, whose spans are incomplete without it
         return None
     for key in PAGE_KEYS:
         value = record.get(key)
@@ -75,8 +76,8 @@ def _page_key(record: dict[str, Any]) -> str | None:
 
 
 def _page(head: Head) -> tuple[str | None, tuple[Record, ...]]:
-    """The key of the list of records in the object at the start, and the first of them; of an object that is longer
-    than the head too."""
+    """Return the key of the list of records in the object at the start, and the first of them; also for an object that
+    is longer than the head."""
     found = head.values.at(0)
     if found is None:
         key, start = _page_start(head.text)
@@ -88,7 +89,7 @@ def _page(head: Head) -> tuple[str | None, tuple[Record, ...]]:
 
 
 def _page_start(text: str) -> tuple[str | None, int]:
-    """Where the list of records of a page begins, found without decoding the whole page."""
+    """Return where the list of records of a page begins, found without decoding the whole page."""
     decoder = json.JSONDecoder()
     position = 1
     while True:
@@ -104,14 +105,14 @@ def _page_start(text: str) -> tuple[str | None, int]:
 
 
 def is_empty(value: object) -> bool:
-    """Whether this is what an export with nothing in it looks like: ``[]``, or a page whose list is empty."""
+    """Whether this is an export without records: ``[]``, or a page whose list is empty."""
     return value == [] or (isinstance(value, dict) and any(value.get(key) == [] for key in PAGE_KEYS))
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     for record, reasons in sorted(bad.items()):
         for reason in reasons:
-            yield Reject(record, None, known(reason), None)
+            yield Reject(record, None, name_reason(reason), None)
 
 
 def _fault(file: InputFile) -> str:

@@ -1,5 +1,5 @@
-"""JSON values that do not stand a line each: the elements of one array, or objects one after another, pretty-printed or
-on one line."""
+"""JSON values that are not one a line: the elements of one array, or objects one after another, pretty-printed or on
+one line."""
 
 import json
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
 
 
 def _values(file: InputFile) -> Iterator[tuple[int, int, str]]:
-    """Each value with its ordinal and the line it begins on, in memory flat in the file's size."""
+    """Yield each value with its ordinal and the line it begins on, in memory flat in the file's size."""
     decoder = json.JSONDecoder()
     with open_binary(file.path, file.compression) as stream:
         buffer, line, record = stream.read(_CHUNK).decode("utf-8", "replace").lstrip("\ufeff"), 1, 0
@@ -79,7 +79,7 @@ def _values(file: InputFile) -> Iterator[tuple[int, int, str]]:
 
 def _fault(file: InputFile) -> str:
     record, line = 0, 1
-    for record, line, _text in _values(file):  # noqa: B007 - the last values are what is wanted
+    for record, line, _text in _values(file):  # noqa: B007 - the last values are needed
         pass
     what = "the array" if file.container is ARRAY else "the JSON"
     return f"{what} is cut off or malformed after record {record:,} (line {line:,})"

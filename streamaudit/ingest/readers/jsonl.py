@@ -1,4 +1,5 @@
-"""JSON lines: one object a line; what is no object, such as a line of a log among them, is a reject of its own."""
+"""JSON lines: one object a line; a line that is no object, such as a line of a log among them, is a reject of its
+own."""
 
 from collections.abc import Iterator
 

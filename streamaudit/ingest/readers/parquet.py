@@ -9,7 +9,7 @@ from streamaudit.ingest.readers.files import Refused
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, open_cells
 from streamaudit.store.connection import Database, ReadFailure, translate_read_failures
 
-# Some writers leave text without saying that it is.
+# Some writers do not mark text as text.
 _READ = """
 SELECT "(no)" AS line, to_json(struct_pack(*COLUMNS(cells.* EXCLUDE ("(no)")))) AS json
 FROM (

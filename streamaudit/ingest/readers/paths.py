@@ -11,11 +11,11 @@ PACKED = (".gz", ".zst")
 
 
 def expand(paths: list[str]) -> dict[str, bool]:
-    """Every file named by paths, globs and folders, in a stable order and each once; ``-`` is standard input. The value
-    says whether the file was only found, in a folder or by a glob, and not named.
+    """Return every file named by paths, globs and folders, in a stable order and each once; ``-`` is standard input.
+    The value is whether the file was only found, in a folder or by a glob, and not named.
 
-    A folder stands for the files below it whose names end in SUFFIXES, packed or not.
-    Raises InputError for a path that does not exist or matches nothing.
+    A folder stands for the files below it whose names end in SUFFIXES, compressed or not. Raises InputError for a path
+    that does not exist or matches nothing.
     """
     found: dict[str, bool] = {}
     for text in paths:

@@ -1,6 +1,7 @@
-"""Input files and what is in them: plain, gz or zst; JSON lines, arrays, objects, API pages, CSV, Parquet.
+"""Open input files and recognise their containers: plain, gz or zst; JSON lines, arrays, objects, API pages, CSV,
+Parquet.
 
-``names`` says which files are meant, ``files`` deals in their bytes, and each container in CONTAINERS is one module.
+``paths`` finds the files that are meant, ``files`` reads their bytes, and each container in CONTAINERS is one module.
 The reader looks at the head of a file in Python and leaves the reading itself to DuckDB. It knows containers, never
 formats: which source claims a file is decided in ``sources``.
 """
@@ -40,7 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 CONTAINERS = (PARQUET, PAGES, ARRAY, OBJECTS, LINES, DELIMITED)
-"""Every container, in the order in which a file is tried: the first that finds its signs holds the records."""
+"""Every container, in the order in which a file is tried: the first that recognises the head holds the records."""
 
 _HEAD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -69,36 +70,36 @@ class Reader:
         return Path(self._folder.name)
 
     def open(self, shown: str) -> InputFile:
-        """Look into one file. Raises Refused when it holds no records, InputError when it cannot be read."""
+        """Open and examine one file. Raises Refused when it holds no records, InputError when it cannot be read."""
         known = None
         if remote.is_remote(shown):
             path = self._new_name()
             known = remote.fetch(shown, path)
             shown = remote.mask_address(shown)
         else:
-            path = self._in_reach(shown)
+            path = self._make_reachable(shown)
         size, fingerprint = take_fingerprint(path)
         fingerprint = known or fingerprint
         if size == 0:
             raise Refused("empty file")
         compression = detect_compression(path)
         if compression == "zstd" and not is_zstd_complete(path):
-            # DuckDB would take the part that is there for the whole.
+            # DuckDB would read a truncated file as if it were complete.
             raise Refused("the zst stream ends early: the file is incomplete, copy or download it again")
         start = read_start(path, compression, len(_BOM))
         if start.startswith(_BOM):
             # DuckDB would lose the first record of a file that begins with a byte order mark.
-            path, compression = self._without_bom(path, compression), "none"
+            path, compression = self._strip_bom(path, compression), "none"
         container, found = _look(path, compression)
         return InputFile(path, shown, compression, container, found.records, size, fingerprint, found.settings)
 
     def done(self, file: InputFile) -> None:
-        """The file is not needed any more: a copy of one that came over a network is deleted."""
+        """Delete the copy of a file that came over a network, once it is no longer needed."""
         if remote.is_remote(file.shown):
             file.path.unlink(missing_ok=True)
 
-    def _in_reach(self, shown: str) -> Path:
-        """A path that DuckDB takes as it is: pipes are copied, and a name in which it would see a glob or a
+    def _make_reachable(self, shown: str) -> Path:
+        """Return a path that DuckDB can open unchanged: pipes are copied, and a name in which it would see a glob or a
         partition (``tenant=acme/``) gets a link with a plain one."""
         if shown == "-":
             return self._spool(sys.stdin.buffer)
@@ -122,7 +123,7 @@ class Reader:
             shutil.copyfileobj(source, out, 1 << 20)
         return target
 
-    def _without_bom(self, path: Path, compression: Compression) -> Path:
+    def _strip_bom(self, path: Path, compression: Compression) -> Path:
         target = self._new_name()
         with open_binary(path, compression) as source, target.open("wb") as out:
             source.read(len(_BOM))
@@ -131,7 +132,7 @@ class Reader:
 
 
 def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
-    """The container and its first records; reads further only when the first record is longer than the head."""
+    """Return the container and its first records; reads further only when the first record is longer than the head."""
     for size in (_HEAD_BYTES, MAX_OBJECT_BYTES + _HEAD_BYTES):
         data = read_start(path, compression, size)
         text = data.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
@@ -164,6 +165,6 @@ def _container(head: Head) -> tuple[Container, Found]:
 
 
 def _is_empty(head: Head) -> bool:
-    """Whether the text is one value, and that what an export with nothing in it looks like."""
+    """Whether the text is one value, and that of an export without records."""
     found = head.values.at(0)
     return found is not None and not head.text[found[1] :].strip() and is_empty(found[0])

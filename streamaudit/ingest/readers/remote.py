@@ -1,8 +1,8 @@
-"""Files in object stores and on web servers, by their addresses: listed, and fetched one at a time into a private
+"""Read files in object stores and on web servers by their addresses: list them, and fetch one at a time into a private
 folder.
 
-fsspec does the talking (extra ``remote``). Credentials come from where each service's own tools take them and from
-nowhere else; of an address, what stands before an ``@`` or behind a ``?`` may be one, and is never shown or stored.
+fsspec does the requests (extra ``remote``). Credentials come from where each service's own tools take them and from
+nowhere else; the part of an address before an ``@`` or after a ``?`` may be one, and is never shown or stored.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _AZURE = ("az", "abfs", "abfss")
 _SCHEMES = ("s3", *_GOOGLE, *_AZURE, *_WEB)
 _ADDRESS = re.compile(rf"({'|'.join(_SCHEMES)})://.+", re.IGNORECASE | re.DOTALL)
 _OWNER = re.compile(r"^[^/@]*(?::[^@]*)?@")
-# Azure's own way to write an address: what stands before the @ is no secret.
+# Azure's own way to write an address: the part before the @ is no secret.
 _CONTAINER = re.compile(r"[a-z0-9$-]{3,63}@[a-z0-9]{3,24}\.(?:dfs|blob)\.core\.[a-z.]+/")
 _EXTRA = "pip install 'streamaudit[remote]'"
 _SIGN_IN = (
@@ -33,13 +33,13 @@ _SIGN_IN = (
     (_AZURE, "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and either AZURE_STORAGE_KEY or az login"),
     (_WEB, "take an address that lets everyone in, such as a signed one"),
 )
-# Otherwise gcsfs first asks by gRPC of which kind a bucket is, for which a proxy or an emulator lets it wait a minute.
+# Otherwise gcsfs first asks by gRPC for the kind of a bucket, for which a proxy or an emulator lets it wait a minute.
 _SETTINGS = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
 _NAMED_BY_AZURE = {
     "AZURE_STORAGE_ACCOUNT_NAME": "AZURE_STORAGE_ACCOUNT",
     "AZURE_STORAGE_ACCOUNT_KEY": "AZURE_STORAGE_KEY",
 }
-"""What adlfs reads, and what the service's own tools do."""
+"""Variables that adlfs reads, and those of the service's own tools."""
 _MAX_UNPACKED_BYTES = 32 << 20
 """Above this Azure's library fetches in parts, and a part of a packed object cannot be unpacked."""
 
@@ -50,8 +50,8 @@ def is_remote(text: str) -> bool:
 
 
 def mask_address(text: str) -> str:
-    """An address as it may be shown and stored; any other text as it is. What stands behind a ``?`` becomes a short
-    hash, since it may say which of several files is meant."""
+    """Return an address as it may be shown and stored; any other text unchanged. The part after a ``?`` becomes a short
+    hash, since it may select one of several files."""
     if not is_remote(text):
         return text
     scheme, _, rest = text.partition("://")
@@ -65,15 +65,15 @@ def mask_address(text: str) -> str:
 
 
 def list_objects(address: str) -> list[str]:
-    """The addresses that one stands for: itself, what matches a glob, or every object below a prefix. Raises InputError
-    when there is nothing, UsageError without the extra."""
+    """Return the addresses that one stands for: itself, what matches a glob, or every object below a prefix. Raises
+    InputError when there is nothing, UsageError without the extra."""
     if address.lower().startswith(_WEB):
         return [address]  # a web server lists nothing
     with _translate_failures(address):
         system, place = _system(address)
         single = None if place.endswith("/") else _object(system, place)
         if single:
-            _told[address] = _stamp_of(single)
+            _listed_stamps[address] = _stamp_of(single)
             return [address]
         if any(sign in place for sign in "*?["):
             objects = system.glob(place, detail=True)
@@ -82,24 +82,24 @@ def list_objects(address: str) -> list[str]:
         found = {
             _address_of(address, name): facts for name, facts in sorted(objects.items()) if facts["type"] == "file"
         }
-        _told.update((name, _stamp_of(facts)) for name, facts in found.items())
+        _listed_stamps.update((name, _stamp_of(facts)) for name, facts in found.items())
     if not found:
         raise InputError(f"nothing is at {mask_address(address)}")
     return list(found)
 
 
-_told: dict[str, str | None] = {}
-"""The stamps of a listing, so that of ten thousand objects that have not changed none is asked for again."""
+_listed_stamps: dict[str, str | None] = {}
+"""The stamps of a listing, so that ten thousand unchanged objects need no request each."""
 
 
 def read_stamp(address: str) -> str | None:
-    """What tells one version of an object from another: its ETag or the time of its last change, and its size; as it
-    was listed, if it was. None where a server says neither of the former."""
-    return _told[address] if address in _told else _stamp_of(_facts(address))
+    """Return a text that identifies the version of an object: its ETag or the time of its last change, and its size;
+    from the listing, if it was listed. None where a server sends neither of the former."""
+    return _listed_stamps[address] if address in _listed_stamps else _stamp_of(_facts(address))
 
 
 def fetch(address: str, target: Path) -> str | None:
-    """Copy an object into a file; its stamp. Raises InputError when it was replaced meanwhile."""
+    """Copy an object into a file and return its stamp. Raises InputError when it was replaced meanwhile."""
     facts = _facts(address)
     packed = facts.get("contentEncoding") or (facts.get("content_settings") or {}).get("content_encoding")
     if packed and (facts.get("size") or 0) > _MAX_UNPACKED_BYTES:
@@ -110,7 +110,7 @@ def fetch(address: str, target: Path) -> str | None:
     with _translate_failures(address):
         system, place = _system(address)
         if _scheme(address) in (*_GOOGLE, *_AZURE):
-            # What is stored with a Content-Encoding comes unpacked, longer than its size: only this reads all of it.
+            # An object with a Content-Encoding arrives decompressed, longer than its size: only this call reads it all.
             system.get_file(place, str(target))
         else:
             with system.open(place, "rb") as source, target.open("wb") as out:
@@ -121,7 +121,7 @@ def fetch(address: str, target: Path) -> str | None:
 
 
 def _facts(address: str) -> dict[str, Any]:
-    """What the service says of an object now."""
+    """Return the service's present metadata of an object."""
     with _translate_failures(address):
         system, place = _system(address)
         facts: dict[str, Any] = system.info(place)
@@ -129,15 +129,15 @@ def _facts(address: str) -> dict[str, Any]:
 
 
 def _stamp_of(facts: dict[str, Any]) -> str | None:
-    told = next((facts[name] for name in ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime")
+    version = next((facts[name] for name in ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime")
                  if facts.get(name)), "")  # fmt: skip
-    entity_tag = str(told).strip('"')  # Azure quotes it, but not in a listing
-    return f"{entity_tag}/{facts.get('size')}" if told else None
+    entity_tag = str(version).strip('"')  # Azure quotes it, but not in a listing
+    return f"{entity_tag}/{facts.get('size')}" if version else None
 
 
 def _object(system: Any, place: str) -> dict[str, Any] | None:
     if "/" not in place:
-        return None  # a bucket as a whole, of which one may be allowed to read the objects and not to ask
+        return None  # a whole bucket, whose objects one may be allowed to read without being allowed to query it
     try:
         facts: dict[str, Any] = system.info(place)
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def _object(system: Any, place: str) -> dict[str, Any] | None:
 
 
 def _address_of(address: str, name: str) -> str:
-    """The address of another object of the same service, written as this one is."""
+    """Return the address of another object of the same service, in the form of this one."""
     scheme, _, rest = address.partition("://")
     account = _CONTAINER.match(rest)
     return f"{scheme}://{account[0]}{name.partition('/')[2]}" if account else f"{scheme}://{name}"
@@ -162,7 +162,7 @@ def _system(address: str) -> tuple[Any, str]:
     logging.lastResort = logging.NullHandler()
     from fsspec.core import url_to_fs
 
-    # Without a memory of listings: an object may be replaced between one question and the next.
+    # Without a cache of listings: an object may be replaced between two requests.
     system, place = url_to_fs(address, use_listings_cache=False)
     return system, str(place)
 
@@ -176,8 +176,8 @@ def _settings() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _translate_failures(address: str) -> Iterator[None]:
-    """Raise an InputError for any failure of a service's library, in words that quote none of its own, and keep the
-    library's warnings from the screen."""
+    """Raise an InputError for any failure of a service's library, without quoting its text, and keep the library's
+    warnings from the screen."""
     shown = mask_address(address)
     try:
         with warnings.catch_warnings():
@@ -200,14 +200,14 @@ def _failure(error: Exception, address: str, shown: str) -> InputError:
         isinstance(cause, ValueError) and _scheme(address) in _AZURE
     ):
         return InputError(f"no credentials to read {shown} with", hint)
-    # fsspec calls a web server that nobody reaches a missing file.
+    # fsspec reports a web server that cannot be reached as a missing file.
     if isinstance(error, FileNotFoundError) and (cause is error or not isinstance(cause, OSError)):
         return InputError(f"nothing is at {shown}")
     return InputError(f"cannot read {shown} ({type(cause).__name__})", "look whether it can be reached from here")
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status in an error of aiohttp, Azure or Google."""
+    """Return the HTTP status in an error of aiohttp, Azure or Google; None when it has none."""
     for name in ("status", "status_code", "code"):
         value = getattr(error, name, None)
         if isinstance(value, int):

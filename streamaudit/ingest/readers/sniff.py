@@ -1,4 +1,4 @@
-"""Finding records in the first part of a text."""
+"""Find records in the first part of a text."""
 
 import json
 from collections.abc import Iterator
@@ -11,27 +11,28 @@ _DECODER = json.JSONDecoder()
 
 
 class Values:
-    """JSON values in a text, by the place where they begin; of long ones only what ``skim`` keeps. Each is decoded
-    once, however many ask for it: a file may be one long object."""
+    """JSON values in a text, by the position where they begin; of long ones only what ``skim`` keeps. Each is decoded
+    once, however often it is requested: a file may be one long object."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._known: dict[int, tuple[Any, int] | None] = {}
 
     def at(self, position: int) -> tuple[Any, int] | None:
-        """The value that begins there and the position behind it; None where none does, or not all of it is there."""
+        """Return the value that begins at a position and the position after it; None where none begins, or it is
+        incomplete."""
         if position not in self._known:
-            self._known[position] = self._long(position) or self._decoded(position)
+            self._known[position] = self._read_long(position) or self._decode(position)
         return self._known[position]
 
-    def _decoded(self, position: int) -> tuple[Any, int] | None:
+    def _decode(self, position: int) -> tuple[Any, int] | None:
         try:
             return _DECODER.raw_decode(self._text, position)
         except (ValueError, RecursionError):
             return None
 
-    def _long(self, position: int) -> tuple[Any, int] | None:
-        """A value that takes up a long line, or a long text from a line on."""
+    def _read_long(self, position: int) -> tuple[Any, int] | None:
+        """Return a value that takes up a long line, or a long text from a line on; None for a short one."""
         if self._text[position - 1 : position] not in ("", "\n"):
             return None
         line_end = self._text.find("\n", position)
@@ -44,7 +45,7 @@ class Values:
         return None
 
     def line(self, start: int) -> dict[str, Any] | None:
-        """The object that stands alone on the line that begins there."""
+        """Return the object that is alone on the line that begins at ``start``; None when there is none."""
         begin = skip(self._text, start, " \t\r")
         found = self.at(begin) if self._text.startswith("{", begin) else None
         if found is None:
@@ -54,7 +55,7 @@ class Values:
         return value if self._text[end : end + 1] in ("", "\n") and "\n" not in self._text[begin:end] else None
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """The objects that stand alone on one of the first lines."""
+        """Yield the objects that are alone on one of the first lines."""
         start = 0
         for _ in range(10 * HEAD_RECORDS):
             value = self.line(start)
@@ -65,7 +66,7 @@ class Values:
                 return
 
     def elements(self, start: int) -> Iterator[dict[str, Any]]:
-        """The first whole objects that follow one another from ``start`` on."""
+        """Yield the first complete objects that follow one another from ``start`` on."""
         position = start
         for _ in range(HEAD_RECORDS):
             found = self.at(skip(self._text, position, " \t\r\n,"))
@@ -77,7 +78,7 @@ class Values:
 
 
 def skim(value: bytes) -> Any:
-    """A JSON value; the lists of a long one have only their first elements. Raises ValueError when it is none."""
+    """Parse a JSON value; the lists of a long one have only their first elements. Raises ValueError when it is none."""
     if len(value) <= LONG_VALUE or value.lstrip()[:1] not in (b"{", b"["):
         return json.loads(value)
     import msgspec
@@ -93,14 +94,14 @@ def skim(value: bytes) -> Any:
 
 
 def is_object(line: bytes) -> bool:
-    """Whether a line is a JSON object, and all of it is there."""
+    """Whether a line is a complete JSON object."""
     if len(line) > LONG_VALUE:
         import msgspec
 
         try:
             return bool(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
         except msgspec.MsgspecError:
-            pass  # It takes no NaN, which Python writes.
+            pass  # It accepts no NaN, which Python writes.
     try:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
@@ -108,14 +109,14 @@ def is_object(line: bytes) -> bool:
 
 
 def skip(text: str, position: int, blanks: str) -> int:
-    """The position of the first character that is none of these."""
+    """Return the position of the first character that is none of these."""
     while position < len(text) and text[position] in blanks:
         position += 1
     return position
 
 
 def open_cells(cells: dict[str, Any]) -> dict[str, Any]:
-    """A row of a table as a record: a cell that holds JSON text is what it holds."""
+    """Return a row of a table as a record: a cell with JSON text becomes that JSON."""
     return {name: _open_cell(cell) for name, cell in cells.items()}
 
 

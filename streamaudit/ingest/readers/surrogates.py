@@ -1,8 +1,8 @@
 r"""Half of an emoji in JSON: ``\ud83d`` without its other half, as JavaScript writes a text cut between the two.
 
 The database's parser refuses the whole value around it, other parsers accept it. A file that was refused is read again
-from a copy in which ``\ufffd``, the sign for a character that cannot be shown, takes its place. It has the same length,
-so that lines, records and offsets stay where they were.
+from a copy in which ``\ufffd``, the replacement character, takes its place. It has the same length, so that lines,
+records and offsets are unchanged.
 """
 
 import re
@@ -22,13 +22,13 @@ _HALF = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB]" + _HEX + rb"{2}\\u[dD][c-fC-F]" + _HEX + rb"{2})"
     rb"|\\u[dD][89a-fA-F]" + _HEX + rb"{2})"
 )
-# All that an escape consists of: a piece of the file that ends with none of these ends within no escape.
+# The characters of an escape: a piece of the file that ends with none of these does not end inside one.
 _WITHIN = b"\\u0123456789abcdefABCDEF"
 
 
-def mended(file: InputFile, folder: Path) -> InputFile | None:
-    """The file with a copy in ``folder`` to be read in its place; None when no half of a character is in it, and for
-    containers that are no JSON."""
+def mend_surrogates(file: InputFile, folder: Path) -> InputFile | None:
+    """Return the file with a copy in ``folder`` to be read in its place; None when it holds no half of a character, and
+    for containers that are no JSON."""
     if file.container.words != "JSON":
         return None
     with open_binary(file.path, file.compression) as stream:
@@ -37,12 +37,12 @@ def mended(file: InputFile, folder: Path) -> InputFile | None:
     target = folder / "mended.json"
     with open_binary(file.path, file.compression) as stream, target.open("wb") as out:
         for piece in _pieces(stream):
-            out.write(_HALF.sub(_whole, piece) if _may_have(piece) else piece)
+            out.write(_HALF.sub(_replace_half, piece) if _may_have(piece) else piece)
     return replace(file, path=target, compression="none", size=target.stat().st_size)
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    """The bytes of a stream, cut where no escape is."""
+    """Yield the bytes of a stream, never cut inside an escape."""
     held = b""
     while data := stream.read(_CHUNK):
         held += data
@@ -61,5 +61,5 @@ def _has_half(piece: bytes) -> bool:
     return _may_have(piece) and any(match[2] is None for match in _HALF.finditer(piece))
 
 
-def _whole(match: re.Match[bytes]) -> bytes:
+def _replace_half(match: re.Match[bytes]) -> bytes:
     return match[0] if match[2] is not None else match[1] + b"\\ufffd"
