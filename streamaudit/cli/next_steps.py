@@ -9,7 +9,7 @@ from streamaudit.cli import console
 from streamaudit.ingest.mapping import column_of, parse_mapping
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.profile.report import explain_unrecognised, list_candidates
-from streamaudit.ingest.profile.suggest import suggested
+from streamaudit.ingest.profile.suggest import suggest_mapping
 from streamaudit.ingest.profile.survey import Survey
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.reader import Reader
@@ -81,7 +81,7 @@ def _options(assignments: Sequence[str]) -> str:
 def _tried(survey: Survey, role: str | None, files: Sequence[InputFile], assignments: Sequence[str]) -> str | None:
     """The command that reads files of no known format, tried on the first of them; None when nothing does."""
     mine = {column_of(text.partition("=")[0]) for text in assignments}
-    maps = [*assignments, *(text for text in suggested(survey) if text.partition("=")[0] not in mine)]
+    maps = [*assignments, *(text for text in suggest_mapping(survey) if text.partition("=")[0] not in mine)]
     if role and not any(text.startswith(f"{role}=") for text in maps):
         return None
     if not maps:

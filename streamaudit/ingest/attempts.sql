@@ -3,7 +3,7 @@
 -- all others are versions of one. An unknown value differs from none.
 --
 -- All starts, numbers and response ids that a call was ever seen with take part (``versions``), and a further record can
--- only join attempts, never part them. So the outcome is the same in whatever order records arrive.
+-- only join attempts, never split them. So the result is the same in whatever order records arrive.
 CREATE OR REPLACE TEMP TABLE attempts AS
 WITH differing AS (
     SELECT given_id FROM rivals GROUP BY given_id

@@ -1,5 +1,7 @@
-"""Evidence from other logs: what the client rendered, what the gateway delivered and when the user left, what the
-provider billed. It is joined to calls by an id when they are read, whichever came first, and never makes a call.
+"""Join evidence from other logs to calls: tokens that the client rendered, tokens that the gateway delivered and when
+the user left, and what the provider billed.
+
+Evidence is joined by an id when calls are read, whichever came first, and never makes a call.
 """
 
 import os
@@ -11,17 +13,17 @@ import streamaudit
 from streamaudit.errors import InputError, UsageError
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.csv import DELIMITED
-from streamaudit.ingest.readers.gzip_check import check_gzip_beside
+from streamaudit.ingest.readers.gzip_check import check_gzip
 from streamaudit.ingest.readers.reader import Reader, Refused
 from streamaudit.ingest.readers.remote import is_remote
-from streamaudit.ingest.readers.surrogates import mended
+from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import FileResult
-from streamaudit.ingest.staging import explain, select_records
+from streamaudit.ingest.staging import explain_failure, select_records
 from streamaudit.store.connection import ReadFailure, translate_read_failures
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
-# The names a key or a figure may have in a file, first come first served.
+# Accepted names of each key and figure in a file; the first that is present is used.
 KEYS = {
     "request_id": ("request_id", "call_id", "span_id", "observation_id", "id"),
     "response_id": ("response_id", "generation_id", "gen_ai.response.id", "id"),
@@ -118,7 +120,7 @@ LEFT JOIN (
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What became of one file of evidence; the last three count different ids."""
+    """The result of joining one file of evidence; the last three fields count different ids."""
 
     shown: str
     read: int = 0
@@ -131,8 +133,8 @@ class Joined:
 
 
 def suggest_evidence(outcome: FileResult) -> FileResult:
-    """Return the result of a file of calls, pointed to ``--evidence`` where the file gave no call and is a CSV file
-    with ids of calls and figures of them."""
+    """Return the result of a file of calls, with a hint at ``--evidence`` if the file gave no call and is a CSV file
+    with ids and figures of calls."""
     useless = outcome.problem or (outcome.counts and outcome.counts.read == outcome.counts.rejected)
     if not useless or outcome.hint or outcome.shown == "-" or is_remote(outcome.shown):
         return outcome
@@ -152,7 +154,7 @@ def suggest_evidence(outcome: FileResult) -> FileResult:
 
 
 def parse_on(text: str | None) -> str:
-    """The id to join by. UsageError when there is no such one."""
+    """Return the id to join by. Raises UsageError for an unknown one."""
     if text not in KEYS:
         raise UsageError(
             f"--on {text}: there is no such id" if text else "--evidence needs --on ID", "ids: " + ", ".join(KEYS)
@@ -161,7 +163,8 @@ def parse_on(text: str | None) -> str:
 
 
 def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
-    """Keep one file of evidence, in place of what the same file held before. InputError for what cannot be read."""
+    """Keep one file of evidence, in place of what the same file held before. A file that cannot be read is reported in
+    ``problem``."""
     try:
         file = reader.open(shown)
     except (Refused, InputError) as error:
@@ -195,7 +198,7 @@ def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
 def _stage(store: Store, file: InputFile, kind: str, folder: Path) -> str | None:
     """Parse a file into ``arriving_evidence``; return why it cannot be used, None when it can.
 
-    One row of a table out of step refuses the whole file: its figures would go to other calls.
+    One misaligned row of a table refuses the whole file: its figures would go to other calls.
     """
     container = file.container
     problem = container.check(file)
@@ -206,15 +209,16 @@ def _stage(store: Store, file: InputFile, kind: str, folder: Path) -> str | None
     records, bound = select_records(file)
     enveloped = container.words == "JSON"
     try:
-        with check_gzip_beside(file) as intact:
+        with check_gzip(file) as intact:
             with translate_read_failures():
                 store.run(_READ.format(records=records), {**bound, "enveloped": enveloped})
             intact()
-        copy = mended(file, folder) if store.one("SELECT count(*) > count(record) FROM evidence_records")[0] else None
+        unreadable = store.one("SELECT count(*) > count(record) FROM evidence_records")[0]
+        copy = mend_surrogates(file, folder) if unreadable else None
     except ReadFailure as failure:
-        copy = mended(file, folder) if failure.kind == "malformed" else None
+        copy = mend_surrogates(file, folder) if failure.kind == "malformed" else None
         if copy is None:
-            return explain(file, failure)
+            return explain_failure(file, failure)
     if copy is not None:
         return _stage(store, copy, kind, folder)
     missed = dict[int, list[str]]()

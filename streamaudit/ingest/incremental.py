@@ -1,7 +1,7 @@
-"""Files that grow while they are read, such as a log: how far one was read, and what of it is new.
+"""Incremental reading of files that grow, such as a log: how far one was read, and which part of it is new.
 
-Only plain files of lines can be read on, and only where the part that was read is still there: a hash of its first and
-its last bytes says so. Everything else is read whole, which brings nothing twice.
+Reading resumes only in plain files of lines, and only where the part that was read is unchanged: a hash of its first
+and its last bytes proves it. Every other file is read whole, which brings no record twice.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ from streamaudit.store.store import Store
 
 _EDGE = 1 << 16
 _CHUNK = 1 << 20
-# What rotation puts into a name: numbers and dates, with what separates them.
+# The part of a name that rotation changes: numbers and dates, with their separators.
 _TURN = re.compile(rb"[-._]?\d[\d\-_T:]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a load read its file: ``end`` is the byte after the last record, ``lines`` and ``records`` how many stand
-    before it (None: nobody has counted), ``before`` a hash of what stands there."""
+    """How far a load read its file: ``end`` is the byte after the last record, ``lines`` and ``records`` count those
+    before it (None: not counted), ``before`` is a hash of the bytes before it."""
 
     end: int
     before: str
@@ -37,8 +37,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a file is read: ``file`` (its path is a copy of the part, unless it is read where it stands) from byte
-    ``begin``. ``mark`` is None for a file that cannot be read on later."""
+    """The part of a file to be read: ``file`` (its path is a copy of the part, unless it is read in place) from byte
+    ``begin``. ``mark`` is None for a file in which reading cannot resume later."""
 
     file: InputFile
     begin: int = 0
@@ -46,14 +46,14 @@ class Part:
     unfinished: bool = False
     """The last line has no end yet and is no record. It is rejected as cut off, and read again with its rest."""
     continues: int | None = None
-    """The load whose file this is; the part is what came to it since."""
+    """The load that this part continues; the part was appended after it."""
     lines: int | None = 0
     records: int | None = 0
-    """What stands before the part; None: not counted yet."""
+    """Number before the part; None: not counted yet."""
 
     @property
     def nothing_new(self) -> bool:
-        """The file has no whole line that was not read."""
+        """Whether every complete line of the file has been read before."""
         return self.mark is not None and self.continues is not None and self.begin == self.mark.end
 
 
@@ -65,7 +65,7 @@ WHERE source = $source AND digest = $digest AND end_byte BETWEEN 1 AND $size
     AND (continues IS NULL OR continues IN (SELECT load_id FROM store.loads))
 ORDER BY path = $path DESC, end_byte DESC, load_id DESC
 """
-# A line that was cut off when it was read, and is read again with its rest, is no reject any more.
+# A line that was cut off when it was read, and is now read again in full, is no reject any more.
 _CUT = """
 DELETE FROM store.rejects WHERE load_id = $last
     AND record > (SELECT end_record FROM store.loads WHERE load_id = $last)
@@ -74,7 +74,7 @@ _UNCUT = """
 UPDATE store.loads SET read_records = read_records - $cut, rejected_records = rejected_records - $cut
 WHERE load_id = $last
 """
-# The load that is read on is one reading: its start and all that was read on before become one load.
+# Every load of a growing file folds into its first one, together with all earlier continuations.
 _FOLD = (
     """
 UPDATE store.loads AS first SET
@@ -101,7 +101,7 @@ DELETE FROM store.load_keys WHERE load_id = $last AND (source, digest, field, ra
 
 
 def can_grow(file: InputFile) -> bool:
-    """Whether a file is of the kind that is appended to: plain lines, read where they stand."""
+    """Whether a file is of the kind that is appended to: plain lines, read in place."""
     if file.container.name != "lines" or file.compression != "none" or file.shown == "-":
         return False
     try:
@@ -144,7 +144,7 @@ def find_rest(store: Store, file: InputFile, source: str, digest: str) -> Part |
 
 def copy_part(part: Part, folder: Path) -> Part:
     """Copy the part into a file of its own, so that writes in the meantime change nothing. Raises ReadFailure when the
-    file is no longer the one that was looked at."""
+    file was replaced or shortened since it was examined."""
     mark = part.mark
     assert mark is not None, "only a file that grows is copied"
     target = folder / "part.json"
@@ -163,12 +163,12 @@ def copy_part(part: Part, folder: Path) -> Part:
 
 
 def is_in_place(part: Part) -> bool:
-    """Whether the part can be read where it stands: it is all there is."""
+    """Whether the part can be read in place, because it is the whole file."""
     return part.begin == 0
 
 
 def has_changed(file: InputFile) -> bool:
-    """Whether a file was written to, or replaced, since it was looked at."""
+    """Whether a file was written to, or replaced, since it was examined."""
     try:
         return file.path.stat().st_size != file.size
     except OSError:
@@ -176,8 +176,8 @@ def has_changed(file: InputFile) -> bool:
 
 
 def place_rejects(part: Part, original: Path, rejects: tuple[Reject, ...]) -> tuple[Part, tuple[Reject, ...]]:
-    """Give the rejects of a part their lines and records in the whole file; lines before the part are counted only when
-    they are needed."""
+    """Give the rejects of a part their line and record numbers in the whole file; lines before the part are counted
+    only when they are needed."""
     mark = part.mark
     if mark is None or (part.begin and part.lines is None and not rejects):
         return part, rejects
@@ -196,9 +196,9 @@ def place_rejects(part: Part, original: Path, rejects: tuple[Reject, ...]) -> tu
     return replace(part, mark=mark), rejects
 
 
-def settle(store: Store, part: Part, path: str) -> int | None:
-    """Make room for a load that reads on: what was read on before becomes one with its start, under the name the file
-    has now. The load that this one continues."""
+def fold_continued_load(store: Store, part: Part, path: str) -> int | None:
+    """Prepare the store for a load that continues another: fold earlier continuations into the first load, under the
+    file's present name. Return the load that this one continues; None when it continues none."""
     if part.continues is None:
         return None
     about = {"id": part.continues, "path": path}
@@ -214,7 +214,7 @@ def settle(store: Store, part: Part, path: str) -> int | None:
 
 
 def note_rename(store: Store, part: Part, path: str) -> None:
-    """Store the present name of a file in which nothing is new."""
+    """Store the present name of a file that has no new lines."""
     store.run(
         "UPDATE store.loads SET path = $path WHERE path <> $path AND (load_id = $id OR load_id IN "
         "(SELECT continues FROM store.loads WHERE load_id = $id))", {"path": path, "id": part.continues},
@@ -235,7 +235,7 @@ def _open_plain(file: InputFile) -> BinaryIO:
 
 
 def _hash_before(stream: BinaryIO, end: int) -> str:
-    """A hash of what stands before a byte: its beginning and its end."""
+    """Return a hash of the bytes before ``end``: of their beginning and of their end."""
     digest = hashlib.blake2b(digest_size=16)
     stream.seek(0)
     digest.update(stream.read(min(end, _EDGE)))
@@ -253,8 +253,8 @@ def _is_line_start(stream: BinaryIO, end: int) -> bool:
 
 
 def _last_end(stream: BinaryIO, size: int, begin: int = 0) -> int:
-    """Where the last finished line of a file of that size ends. One without its line feed is finished when it is an
-    object: a record whose rest is missing is none."""
+    """Return where the last finished line of a file of that size ends. A line without its line feed is finished when it
+    is a JSON object: a truncated record is none."""
     tail, position = b"", size
     while position > begin and b"\n" not in tail and len(tail) <= MAX_OBJECT_BYTES:
         step = min(_EDGE if not tail else len(tail), position - begin)
@@ -268,7 +268,7 @@ def _last_end(stream: BinaryIO, size: int, begin: int = 0) -> int:
 
 
 def _count_lines(path: Path, end: int) -> tuple[int, int]:
-    """Line feeds, and lines that are not blank, in the first ``end`` bytes of a file."""
+    """Count the line feeds, and the lines that are not blank, in the first ``end`` bytes of a file."""
     feeds, records = 0, 0
     for line in _lines(path, end):
         feeds += line.endswith(b"\n")

@@ -1,4 +1,4 @@
-"""Choose which candidate key fills each keyed column of a source, and forget what a worse key had filled.
+"""Choose which candidate key fills each keyed column of a source, and forget values that a worse key had filled.
 
 Runs inside a load's transaction, while the staged file is still there.
 """
@@ -6,7 +6,7 @@ Runs inside a load's transaction, while the staged file is still there.
 from streamaudit.ingest.mapping import KEYED
 from streamaudit.store.store import Store
 
-# Ranks stand in the order of KEYED.
+# Ranks are in the order of KEYED.
 _BEST_RANKS = """
 SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
 FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
@@ -78,13 +78,14 @@ Forgotten = dict[str, tuple[list[int], int]]
 
 
 def find_best_ranks(store: Store) -> dict[str, int | None]:
-    """Per keyed column, the rank of the best candidate key that occurs in the staged file; None when none does."""
+    """Return, per keyed column, the rank of the best candidate key that occurs in the staged file; None when none
+    does."""
     return dict(zip(KEYED, store.one(_BEST_RANKS), strict=True))
 
 
 def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int | None], Forgotten]:
-    """The key that fills each column of the source, this load included; forgets what a worse key had filled, and says
-    what that was."""
+    """Return the key that fills each column of the source, this load included. Forgets the values that a worse key had
+    filled, and returns them as well."""
     chosen: dict[str, int | None] = {}
     lost: Forgotten = {}
     forgotten: set[int] = set()
@@ -105,8 +106,8 @@ def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int |
 
 
 def count_left_empty(store: Store, forgotten: Forgotten) -> dict[str, int]:
-    """By keyed column, the calls that have a value only under a key that is not the source's chosen one: those of the
-    staged file, and those of earlier loads that were forgotten for the sake of a better key in this one."""
+    """Count, by keyed column, the calls that have a value only under a key that is not the source's chosen one: those
+    of the staged file, and those of earlier loads that were forgotten in favour of a better key in this one."""
     passed_over = dict(zip(KEYED, store.one(_PASSED_OVER), strict=True))
     counts: dict[str, int] = {}
     for column in KEYED:

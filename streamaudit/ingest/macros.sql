@@ -1,4 +1,4 @@
--- What every source needs to turn text into typed values. Text that is not what it should be becomes NULL (unknown);
+-- Macros that turn text into typed values, for every source. Text that is not what it should be becomes NULL (unknown);
 -- a value that is a number but impossible stays, so that the record can be rejected with that reason.
 
 CREATE OR REPLACE TEMP MACRO number_of(x) AS
@@ -14,7 +14,7 @@ CREATE OR REPLACE TEMP MACRO first_count(l) AS
 CREATE OR REPLACE TEMP MACRO bool_of(x) AS
     CASE WHEN lower(x) IN ('true', '1', 'yes') THEN true WHEN lower(x) IN ('false', '0', 'no') THEN false END;
 
--- An epoch number in seconds, milliseconds, microseconds or nanoseconds, told apart by magnitude.
+-- An epoch number in seconds, milliseconds, microseconds or nanoseconds, recognised by its magnitude.
 CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
     CASE
         WHEN number_of(x) IS NULL THEN NULL
@@ -26,8 +26,8 @@ CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
     END;
 
 -- JSON text as JSON; NULL when it is none. Half of an emoji (\ud83d alone, as JavaScript cuts a text) is replaced, since
--- the parser refuses the whole text for it. Only what was refused is looked at again: escaped backslashes and whole
--- pairs are put aside as control characters, which no JSON holds, then what is left of the halves is replaced.
+-- the parser refuses the whole text for it. Only refused text is scanned again: escaped backslashes and whole
+-- pairs are set aside as control characters, which no JSON holds, then the remaining halves are replaced.
 CREATE OR REPLACE TEMP MACRO without_halves(x) AS
     replace(replace(regexp_replace(regexp_replace(replace(x, '\\', chr(2)),
         '\\(u[dD][89abAB][0-9a-fA-F]{2})\\(u[dD][c-fC-F][0-9a-fA-F]{2})', chr(1) || '\1' || chr(1) || '\2', 'g'),
@@ -47,7 +47,7 @@ CREATE OR REPLACE TEMP MACRO undated(x) AS regexp_replace(x, '[-@]20\d{2}-?[01]\
 -- Values of keys that name something: an object under such a key is no name, what it holds may be.
 CREATE OR REPLACE TEMP MACRO a_name(v) AS CASE WHEN v <> '' AND NOT starts_with(v, '{"') THEN v END;
 CREATE OR REPLACE TEMP MACRO filled(l) AS list_transform(l, lambda v: a_name(v));
--- The first name that says something: a library that knows none writes unknown, and some write their own.
+-- The first informative name: a library that knows none writes unknown, and some write their own.
 CREATE OR REPLACE TEMP MACRO known_name(l) AS
     list_filter(l, lambda v: v <> '' AND lower(v) NOT IN ('unknown', 'none', 'null', 'undefined', 'langchain', 'langgraph'))[1];
 CREATE OR REPLACE TEMP MACRO first_filled(l) AS list_filter(l, lambda v: v <> '')[1];
@@ -87,7 +87,7 @@ CREATE OR REPLACE TEMP MACRO mappable(r) AS
         lambda p: CASE WHEN p = '' THEN r ELSE json_merge_patch(r, CAST('{' || p || '}' AS JSON)) END)[1];
 
 -- A value of a table as a record has it: text that holds a JSON object or list is what it holds. Python's way to write
--- one is JSON but for its quotes, which can be told as long as no text in it has the other kind.
+-- one is JSON but for its quotes, which can be translated as long as no text in it has the other kind.
 CREATE OR REPLACE TEMP MACRO python_json(x) AS
     CASE WHEN NOT contains(x, '"') THEN regexp_replace(regexp_replace(regexp_replace(replace(x, chr(39), '"'),
         '([:\[,{] ?)None\b', '\1null', 'g'), '([:\[,{] ?)True\b', '\1true', 'g'), '([:\[,{] ?)False\b', '\1false', 'g') END;
@@ -116,7 +116,7 @@ CREATE OR REPLACE TEMP MACRO error_class(x) AS
 -- A short code such as a finish reason: one word, or nothing.
 CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9_.:/-]{1,60}') THEN x END;
 
--- The same of an error message, which is prose: its class decides, else a phrase that says who stopped what.
+-- The same of an error message, which is prose: its class decides, else a phrase that names who stopped it.
 CREATE OR REPLACE TEMP MACRO message_says_cancelled(x) AS
     coalesce(says_cancelled(error_class(x)), false) OR regexp_matches(lower(x),
         '^\W*(cancel|abort|abandon)(l?ed|ling|ing)?\W*$|generatorexit|econnreset|socket hang up|premature close|broken ?pipe|client.?(disconnected|closed|went away)|(request|response|stream|call|task|run|generation|connection|operation) (was |has been |is )?(cancel|abort|abandon)|(cancel|abort|abandon)(l?ed|ing) by|(cancel|abort|abandon)(l?ed|ed) (request|response|stream|generation)');
@@ -124,7 +124,7 @@ CREATE OR REPLACE TEMP MACRO message_says_timeout(x) AS
     coalesce(says_timeout(error_class(x)), false)
     OR regexp_matches(lower(x), 'timed out|time.?out|deadline.?exceeded|max streaming duration');
 
--- True when any of several flags is, false when one says so and none is true.
+-- True when any of several flags is true, false when one is false and none is true.
 CREATE OR REPLACE TEMP MACRO flag_of(l) AS
     CASE
         WHEN len(list_filter(l, lambda v: bool_of(v))) > 0 THEN true
@@ -168,7 +168,7 @@ CREATE OR REPLACE TEMP MACRO label_of(x) AS CASE WHEN length(x) <= 64 AND length
 CREATE OR REPLACE TEMP MACRO unit_ms(x) AS
     CASE lower(x) WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'ms' THEN 1.0 WHEN 's' THEN 1000.0 WHEN 'sec' THEN 1000.0 END;
 
--- Who counted the usage, as an application says it. A count beside the word none is nobody's but its own.
+-- Who counted the usage, in an application's own word. A count recorded with the word none is the application's own.
 CREATE OR REPLACE TEMP MACRO usage_word(x) AS
     CASE
         WHEN lower(x) IN ('provider_final', 'provider') THEN 'provider'
@@ -181,7 +181,7 @@ CREATE OR REPLACE TEMP MACRO usage_rank(usage_basis) AS
     CASE usage_basis WHEN 'provider' THEN 4 WHEN 'partial' THEN 3 WHEN 'unclear' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END;
 
 -- Values at mapped paths, the first that has the column's kind: numbers by a factor for each path (an epoch is no
--- duration), instants in a unit of so many microseconds, or told apart by magnitude.
+-- duration), instants in a unit given in microseconds, or recognised by magnitude.
 CREATE OR REPLACE TEMP MACRO first_scaled(texts, scales) AS
     list_filter(list_transform(texts, lambda v, i: CASE WHEN abs(number_of(v)) < 1e12 / scales[i] THEN number_of(v) * scales[i] END),
         lambda n: n IS NOT NULL)[1];
@@ -226,7 +226,7 @@ CREATE OR REPLACE TEMP MACRO provider_of(l) AS
         'n/a', 'langchain', 'langgraph', 'llamaindex', 'llama_index', 'haystack', 'crewai', 'autogen', 'dspy',
         'semantic_kernel', 'smolagents', 'agno', 'traceloop', 'openinference', 'vercel.ai.sdk'))[1];
 
--- What went in, where a count leaves the cached tokens out: they are more than it, or the total counts them beside it.
+-- All input tokens, where a count leaves the cached ones out: they exceed it, or the total adds them to it.
 CREATE OR REPLACE TEMP MACRO whole_input(given, cached, written, produced, total) AS
     CASE WHEN coalesce(cached, 0) + coalesce(written, 0) > given
             OR (coalesce(cached, 0) + coalesce(written, 0) > 0
@@ -250,14 +250,14 @@ CREATE OR REPLACE TEMP MACRO hex_id(x) AS
             THEN coalesce(lower(hex(try(from_base64(x)))), x)
         WHEN starts_with(x, '0x') THEN lower(x[3:])
         WHEN ltrim(x, '0') <> '' THEN lower(x) END;
--- How long an answer is that stands among the attributes; NULL where it was not recorded.
+-- The length of an answer among the attributes; NULL where it was not recorded.
 CREATE OR REPLACE TEMP MACRO answer_chars(keys, vals) AS
     nullif(coalesce(
         length(attribute(keys, vals, 'ai.response.text')), length(attribute(keys, vals, 'gen_ai.completion.0.content')),
         length(attribute(keys, vals, 'llm.output_messages.0.message.content')),
         list_sum(list_transform(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
             '$[*].parts[*].content'), lambda t: length(t)))::BIGINT), 0);
--- Keys as an application wrote them, without what its library put in front.
+-- Keys as an application wrote them, without their library's prefix.
 CREATE OR REPLACE TEMP MACRO own_attributes(keys) AS
     list_transform(keys, lambda k: CASE
         WHEN starts_with(k, 'traceloop.association.properties.') THEN k[34:]

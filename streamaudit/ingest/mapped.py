@@ -1,8 +1,8 @@
-"""The user's ``--map`` put over what a source's SQL makes of a record, for every source in the same way.
+"""Apply the user's ``--map`` to the columns that a source's SQL yields, for every source in the same way.
 
-A source's SQL gives the whole ``record`` as one of its columns; it knows nothing of mappings. A mapped column comes
-from its path alone, except that a keyed one keeps the source's own candidates behind it and a call without the mapped
-id keeps the id it has. A value that is not of the column's kind is NULL, and ``misfits`` names the column.
+A source's SQL passes the whole ``record`` on as one of its columns; it knows nothing of mappings. A mapped column comes
+from its path alone, except that a keyed one falls back to the source's own candidates and a call without the mapped id
+keeps its own. A value that is not of the column's kind is NULL, and ``misfits`` names the column.
 """
 
 from streamaudit.ingest.mapping import KEYED, KINDS, Kind, Mapping
@@ -13,9 +13,9 @@ _TYPES: dict[Kind, str] = {
     "duration": "DOUBLE", "instant": "TIMESTAMP", "flag": "BOOLEAN", "numbers": "DOUBLE[]", "counts": "BIGINT[]",
 }  # fmt: skip
 _STAGED_AS = {"cancelled": "cancel_flag", "outcome": "said_outcome"}
-"""Columns of the staging table that bear another name than the one that people map."""
+"""Columns of the staging table whose name differs from the one that users map."""
 
-# The value of a column's kind from the text at its path; COLUMN and the parameters of that name are put in.
+# The value of a column's kind from the text at its path; COLUMN is replaced by the column's name.
 _VALUES: dict[Kind, str] = {
     "text": "first_filled(json_extract_string(record, $map_COLUMN))",
     "code": "code_word(first_filled(json_extract_string(record, $map_COLUMN)))",
@@ -49,7 +49,7 @@ FROM (
     FROM (SELECT * FROM ({sql}) UNION ALL BY NAME SELECT {padding} WHERE false)
 )
 """
-# What the three times of a call say of one another, where at least one of them is the user's.
+# Derives a missing start from the end and the duration, where the user mapped at least one of the three.
 _TIMED = """
 SELECT * REPLACE (
     coalesce(start_time, end_time - to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS start_time
@@ -57,8 +57,8 @@ SELECT * REPLACE (
 """
 
 
-def normalised(source: Source, mapping: Mapping) -> str:
-    """A source's SQL under a mapping, without the ``record``."""
+def apply_mapping(source: Source, mapping: Mapping) -> str:
+    """Return a source's SQL with a mapping applied, without the ``record``."""
     sql = source.sql
     columns = [column for column in KINDS if column in mapping.paths]
     if not columns:
@@ -67,7 +67,7 @@ def normalised(source: Source, mapping: Mapping) -> str:
     if "ttft_ms" in columns:
         values.append(f"ttft_at := {_FIRST_TOKEN_AT}")
     times = {column: _time(column, columns) for column in _ALONE} if set(_ALONE) & set(columns) else {}
-    replaced = [text for column in columns if column not in times for text in _replaced(column, columns)]
+    replaced = [text for column in columns if column not in times for text in _replace_column(column, columns)]
     replaced += [f"{text} AS {column}" for column, text in times.items()]
     telling = ", ".join(f"mine.{column}::VARCHAR" for column in (*TELLING, "outcome") if column in columns)
     if source.fallback and telling:
@@ -92,7 +92,7 @@ def _padding(column: str) -> dict[str, str]:
     return {_STAGED_AS.get(column, column): _TYPES[KINDS[column]], **rank}
 
 
-def _replaced(column: str, columns: list[str]) -> list[str]:
+def _replace_column(column: str, columns: list[str]) -> list[str]:
     staged = _STAGED_AS.get(column, column)
     if column in KEYED:
         return [
@@ -108,9 +108,9 @@ def _replaced(column: str, columns: list[str]) -> list[str]:
 
 
 def _time(column: str, columns: list[str]) -> str:
-    """The start, end or duration of a call of which the user mapped at least one."""
+    """Return the SQL of the start, end or duration of a call, where the user mapped at least one of them."""
     end = "mine.end_time" if "end_time" in columns else "end_time"
-    # The source may have taken for the start what the user says is the end.
+    # The source may have used as the start the field that the user maps to the end.
     start = "start_time"
     if "end_time" in columns:
         start = f"CASE WHEN start_time IS DISTINCT FROM {end} THEN start_time END"

@@ -1,4 +1,4 @@
-"""Which of a record's fields fill which column: the user's ``--map`` before every format's own candidates."""
+"""Map fields of a record to columns: the user's ``--map`` takes precedence over every format's own candidates."""
 
 import hashlib
 import json
@@ -11,7 +11,8 @@ from streamaudit.errors import UsageError, nearest
 from streamaudit.ingest.names import words
 
 Kind = Literal["text", "code", "count", "number", "money", "duration", "instant", "flag", "numbers", "counts", "hash"]
-"""How the value of a mapped path is read. Only ``text`` and ``code`` keep what a field holds; a code is one word."""
+"""How the value of a mapped path is read. Only ``text`` and ``code`` keep the content of a field; a code is one
+word."""
 
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(
@@ -52,7 +53,7 @@ ALIASES = {
     "trace": "trace_id", "response": "response_id", "cancelled_at": "cancelled_at_ms",
     "upstream_end": "upstream_end_ms", "updated_at": "source_updated_at",
 }  # fmt: skip
-"""Shorter names of columns that ``--map`` takes as well."""
+"""Shorter names of columns that ``--map`` accepts as well."""
 # Columns whose first candidate key that occurs in a source fills the whole source, never row by row.
 KEYED = ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
 
@@ -69,9 +70,9 @@ _USD_IN = {"cent": 0.01, "cents": 0.01, "millicents": 1e-5, "micros": 1e-6, "mic
 _SUFFIX = re.compile(r":(s|ms|us|ns)$")
 
 _MAX_DEPTH = 6
-# A key may itself be content; only what looks like a field's name is repeated.
+# A key may itself be content; a message repeats it only if it looks like a field's name.
 _SAYABLE = re.compile(r"[A-Za-z_][\w.-]{0,80}")
-# Words that name what somebody said. No column of text comes from a field whose name ends in one, or from inside an
+# Words that name prompts and answers. No column of text comes from a field whose name ends in one, or from inside an
 # object that is called so.
 _SPOKEN = frozenset(
     "answer answers arguments args body candidate candidates choice choices completion completions content contents "
@@ -95,33 +96,34 @@ class Mapping:
     """Paths to try by column, in order."""
 
     def pointers(self, column: str) -> list[str]:
-        """JSON pointers to try for a column, most literal first; empty when the user mapped nothing to it."""
+        """Return the JSON pointers to try for a column, most literal first; empty when the user mapped nothing to
+        it."""
         return [pointer for path in self.paths.get(column, ()) for pointer in json_pointers(path_only(path))]
 
     def scales(self, column: str) -> list[float | None]:
-        """What each of ``pointers`` is multiplied by: milliseconds for a duration, microseconds for an instant (None:
-        told apart by magnitude), US dollars for money."""
+        """Return the factor that each of ``pointers`` is multiplied by: to milliseconds for a duration, to microseconds
+        for an instant (None: inferred from the magnitude), to US dollars for money."""
         paths = self.paths.get(column, ())
         return [scale(column, path) for path in paths for _ in json_pointers(path_only(path))]
 
     def digest(self) -> str:
-        """Changes whenever the mapping would fill any column otherwise."""
+        """Return a digest that changes whenever the mapping would fill any column differently."""
         return hashlib.blake2b(json.dumps(self.paths, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def path_only(path: str) -> str:
-    """The path without the unit behind it, and with indexes as names: ``a[0].took:s`` is ``a.0.took``."""
+    """Return the path without the unit after it, and with indexes as names: ``a[0].took:s`` is ``a.0.took``."""
     return re.sub(r"\[(\d+)\]", r".\1", _SUFFIX.sub("", path)).removeprefix(".")
 
 
 def unit_of(path: str) -> str | None:
-    """The unit of time of a path's values: as spelled behind it, else as its name says (``latency_sec``)."""
+    """Return the unit of time of a path's values: as written after it, else as its name implies (``latency_sec``)."""
     spelled = _SUFFIX.search(path)
     return spelled[1] if spelled else _UNIT_OF.get((words(path.rpartition(".")[2]) or [""])[-1])
 
 
 def scale(column: str, path: str) -> float | None:
-    """The factor from a path's values to the column's own unit."""
+    """Return the factor from a path's values to the column's own unit."""
     if KINDS[column] == "money":
         return _USD_IN.get((words(path_only(path).rpartition(".")[2]) or [""])[-1], 1.0)
     if KINDS[column] not in TIMES:
@@ -133,19 +135,19 @@ def scale(column: str, path: str) -> float | None:
 
 
 def is_about_errors(path: str) -> bool:
-    """Whether a field of this name says what went wrong, so that anything in it is a failure."""
+    """Whether a field of this name describes a failure, so that any value in it means one."""
     return not _FAILURE.isdisjoint(words(path_only(path).rpartition(".")[2]))
 
 
 def column_of(name: str) -> str:
-    """The column that a name of ``--map`` or ``[fields]`` stands for."""
+    """Return the column that a name of ``--map`` or ``[fields]`` stands for."""
     return ALIASES.get(name, name)
 
 
 def parse_mapping(assignments: list[str]) -> Mapping:
-    """``["tenant=metadata.org", "duration=took:s"]`` as a Mapping.
+    """Parse assignments such as ``["tenant=metadata.org", "duration=took:s"]`` into a Mapping.
 
-    Raises UsageError for an unknown column, an impossible path or one that holds what was said.
+    Raises UsageError for an unknown column, an impossible path or one that holds prompts or answers.
     """
     paths: dict[str, tuple[str, ...]] = {}
     for text in assignments:
@@ -168,7 +170,7 @@ def parse_mapping(assignments: list[str]) -> Mapping:
             raise UsageError(f"--map {text}: a path is up to {_MAX_DEPTH} names joined by dots")
         if not can_fill(column, path):
             raise UsageError(
-                f"--map {text}: {path} is named like something that was said, which is never stored",
+                f"--map {text}: {path} is named like the text of a prompt or an answer, which is never stored",
                 "map a field that holds a name or an id",
             )
         paths[column] = (spelled,)
@@ -195,14 +197,14 @@ def can_fill(column: str, path: str) -> bool:
 
 
 def _is_spoken(path: str) -> bool:
-    """Whether a field is named like something that was said, or lies in an object that is."""
+    """Whether a field is named like prompt or answer text, or lies in an object that is."""
     *above, last = path.split(".")
     return not _SPOKEN.isdisjoint(part.lower() for part in above) or not _SPOKEN.isdisjoint(words(last)[-1:])
 
 
 def near_path(path: str, records: Sequence[Any]) -> str | None:
-    """The path in these records that was most likely meant by one that none of them has: the same key elsewhere, else
-    one spelled much alike."""
+    """Return the path in these records that was most likely meant by one that none of them has: the same key elsewhere,
+    else one with a similar spelling."""
     present = sorted({found for record in records for found in _paths(record, ()) if _SAYABLE.fullmatch(found)})
     last = path.rpartition(".")[2]
     same = [one for one in present if one.rpartition(".")[2] == last and one != path]
@@ -224,7 +226,7 @@ def _paths(value: Any, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def json_pointers(path: str) -> list[str]:
-    """Every way to read a dotted path, literal keys before walks: ``a.b`` gives ``/a.b`` then ``/a/b``."""
+    """Return every way to read a dotted path, literal keys before walks: ``a.b`` gives ``/a.b`` then ``/a/b``."""
     parts = [part.replace("~", "~0").replace("/", "~1") for part in path.split(".")]
     return [_pointer(parts, cuts) for cuts in sorted(range(2 ** (len(parts) - 1)), key=lambda cuts: cuts.bit_count())]
 

@@ -1,5 +1,5 @@
-"""From one staged file to the store, inside the caller's transaction: which keys fill the columns, what a call cost,
-which of two records of one call wins, and the tally whose sums agree.
+"""Merge one staged file into the store, inside the caller's transaction: which keys fill the columns, what a call cost,
+which of two records of one call wins, and a tally whose sums agree.
 
 Everything is set-based SQL; no step depends on the order in which files or records arrive.
 """
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from streamaudit.ingest.mapping import KEYED
-from streamaudit.ingest.one_call import release
+from streamaudit.ingest.one_call import return_figures
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of one file's records; ``read = new + repeated + replaced + rejected + not_calls``."""
+    """The tally of one file's records; ``read = new + repeated + replaced + rejected + not_calls``."""
 
     read: int
     new: int
@@ -51,7 +51,7 @@ SELECT
         delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate, for_diversity,
         total_tokens, misfits, cancel_flag, cut_evidence, failed, error_cancelled, error_timeout
     ) REPLACE (
-        -- A name is a label; a text of any length in its place is not kept.
+        -- A name is a label; long text in its place is cut.
         name[:256] AS name,
         CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
         CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
@@ -155,7 +155,7 @@ WHERE source = getvariable('source') AND call_id IN (
     SELECT stored_id FROM rivals ANTI JOIN contest ON contest.winner_id = rivals.stored_id WHERE stored_id IS NOT NULL)
 """
 
-# What stays may be an attempt among others now, or may have been.
+# A stored call may have become one of several attempts, or may have been one.
 _RENAME_WINNERS = """
 UPDATE store.calls AS calls
 SET call_id = contest.call_id, request_id = contest.request_id, versions = contest.versions,
@@ -245,7 +245,7 @@ WHERE load_id = getvariable('load_id')
 
 
 def set_variables(store: Store, values: dict[str, Any]) -> None:
-    """Session variables that the views of one merge read, since a view cannot take parameters."""
+    """Set the session variables that the views of one merge read, since a view cannot take parameters."""
     for name, value in values.items():
         store.run(_SET[name], {"value": value})
 
@@ -259,9 +259,9 @@ _SET = {
 
 
 def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:
-    """Take out what earlier loads of the same path hold under another mapping and this file brings again, and
-    remember which calls that was. Loads in ``same`` read the very same content: nothing of them stays. Of a file that
-    has been overwritten since, the calls that are no longer in it do stay."""
+    """Delete the calls and steps that earlier loads of the same path hold under another mapping and that this file
+    brings again, and remember those calls. Of loads in ``same``, which read the very same content, everything is
+    deleted. Of a file that has been overwritten since, the calls that are no longer in it are kept."""
     store.run(_NO_REMOVED)
     if not loads:
         return
@@ -285,7 +285,7 @@ def merge(store: Store, id_names: Literal["attempt", "request"] = "attempt") -> 
     calls = read - rejected - not_calls
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
-        release(store, "repeated_calls")
+        return_figures(store, "repeated_calls")
         store.run(_RIVALS)
         store.run(_NO_ATTEMPTS if id_names == "attempt" else package_text("ingest", "attempts.sql"))
         store.run(_CONTEST)

@@ -4,6 +4,7 @@ import re
 
 
 def words(path: str) -> list[str]:
-    """The words of a name: parted at dots, dashes, underscores and where a small letter meets a capital."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", path)
-    return [word.lower() for word in re.split(r"[^A-Za-z]+", parted) if word]
+    """Return the words of a name in lower case, split at dots, dashes, underscores and where a small letter meets a
+    capital."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", path)
+    return [word.lower() for word in re.split(r"[^A-Za-z]+", spaced) if word]

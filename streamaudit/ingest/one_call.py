@@ -1,8 +1,9 @@
-"""One call recorded by two nested steps: figures that only one of them has belong to the call that counts.
+"""Share figures between two nested steps that record one call: what only one of them has belongs to the call that
+counts.
 
-A framework's step around the client's, and the span of the model's own server inside it, describe the same request.
-The step that counts takes from the other what it does not know itself, and ``inherited`` names every column taken, so
-that it can be given back before the trace is judged again: the store never depends on the order of arrival.
+A framework's step around the client's, and the span of the model's own server inside it, describe the same request. The
+step that counts takes the figures that it lacks from the other, and ``inherited`` names every column taken, so that it
+can be given back before the trace is judged again: the store never depends on the order of arrival.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ NAMES = ("model", "response_model", "provider", "service_tier")
 ENDS = ("cancelled_by", "cancelled_at_ms", "finish_reason", "http_status", "error_type")
 _TAKEN = (*TOKENS, *COSTS, *TIMES, *NAMES, *ENDS)
 _RULE = "outcome decided by its own record as "
-"""Head of the entry of ``inherited`` that keeps the rule of an outcome that another step's has replaced."""
+"""Prefix of the entry of ``inherited`` that keeps the rule of an outcome that another step's has replaced."""
 
 
 _RELEASE = """
@@ -94,7 +95,7 @@ WITH pairs AS (
         other.ttft_basis AS other_ttft_basis,
         CASE WHEN calls.streamed IS NULL THEN other.streamed END AS streamed,
         {new_names},
-        -- What the other step cost is what this one did, unless the two counted different usage.
+        -- The other step's cost is this one's too, unless the two counted different usage.
         calls.cost_usd IS NULL AND other.cost_usd IS NOT NULL
             AND coalesce(calls.output_tokens = other.output_tokens, true) AS same_cost,
         CASE WHEN same_cost THEN other.cost_usd END AS cost_usd,
@@ -190,14 +191,15 @@ for _mark, _text in _PARTS.items():
     _RELEASE, _FOUND, _FILL = (sql.replace(_mark, _text) for sql in (_RELEASE, _FOUND, _FILL))
 
 
-def release(store: Store, which: str) -> None:
-    """Give back what calls took from other steps: of ``touched_traces``, or of the calls that arrive once more
-    (``repeated_calls``), whose records are compared by what they say themselves."""
+def return_figures(store: Store, which: str) -> None:
+    """Give back the figures that calls took from other steps: of ``touched_traces``, or of the calls that arrive again
+    (``repeated_calls``), whose records are compared by their own figures."""
     store.run(_RELEASE.replace("{which}", _WHICH[which]), {"figures": _FIGURES})
 
 
-def share(store: Store) -> None:
-    """Fill what counted calls do not know from the other records of them; reads ``inside`` and ``repeating_calls``."""
+def share_figures(store: Store) -> None:
+    """Fill columns that counted calls lack from the other records of the same call; reads ``inside`` and
+    ``repeating_calls``."""
     store.run(_OTHERS)
     turns = store.one(_TURNS)[0]
     for turn in range(1, turns + 1):

@@ -1,7 +1,7 @@
-"""Reading exports into a store: reader, source and merge put together, one transaction a file.
+"""Read exports into a store: reader, source and merge combined, one transaction a file.
 
 A file is first parsed into a scratch database, which takes long and locks nothing, and then merged into the store,
-which is short. A file that fails leaves the store as it was; the other files stay.
+which is short. A file that fails leaves the store unchanged; the other files stay.
 """
 
 import re
@@ -17,11 +17,11 @@ from streamaudit.ingest.incremental import (
     Part,
     copy_part,
     find_rest,
+    fold_continued_load,
     has_changed,
     is_in_place,
     note_rename,
     place_rejects,
-    settle,
     take_whole,
 )
 from streamaudit.ingest.keys import Forgotten, choose_keys, count_left_empty, find_best_ranks
@@ -30,19 +30,19 @@ from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set
 from streamaudit.ingest.privacy import refuse_texts
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.files import read_start
-from streamaudit.ingest.readers.gzip_check import check_gzip_beside
+from streamaudit.ingest.readers.gzip_check import check_gzip
 from streamaudit.ingest.readers.reader import NotRecords, Reader, Refused, Reject
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
-from streamaudit.ingest.readers.surrogates import mended
+from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
-from streamaudit.ingest.staging import count_partial_parts, explain, find_rejects, has_unreadable, stage
+from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, has_unreadable, stage
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import (
+    count_ends_before_start,
     count_kept_for_diversity,
     count_shared_ends,
-    doubts,
-    ends_before_start,
+    find_doubts,
     find_unfilled,
 )
 from streamaudit.store.connection import ReadFailure
@@ -57,7 +57,7 @@ Progress = Callable[[InputFile], Callable[[float], None] | None]
 
 
 class Ingest:
-    """One run over many files into one store."""
+    """A run over many files into one store."""
 
     def __init__(self, store: Store, options: Options) -> None:
         self._store = store
@@ -81,11 +81,11 @@ class Ingest:
         except InputError as error:
             return FileResult(shown, problem=error.message, hint=error.hint)
         try:
-            return self._opened(reader, file, progress, sought)
+            return self._ingest_opened(reader, file, progress, sought)
         finally:
             reader.done(file)
 
-    def _opened(self, reader: Reader, file: InputFile, progress: Progress | None, sought: bool) -> FileResult:
+    def _ingest_opened(self, reader: Reader, file: InputFile, progress: Progress | None, sought: bool) -> FileResult:
         shown = file.shown
         try:
             source, match = self._claim(file)
@@ -94,16 +94,17 @@ class Ingest:
         if not self._options.force and self._is_unchanged(file, source):
             return FileResult(shown, source, match, unchanged=True)
         try:
-            part = self._part(file, source)
+            part = self._find_part(file, source)
             if not part.nothing_new:
                 return self._load(reader, part, source, match, progress)
         except ReadFailure as failure:
-            return FileResult(shown, source, match, problem=explain(file, failure))
+            return FileResult(shown, source, match, problem=explain_failure(file, failure))
         note_rename(self._store, part, file.stored_name)
         return FileResult(shown, source, match, unchanged=True, unfinished=part.unfinished)
 
-    def _part(self, file: InputFile, source: Source) -> Part:
-        """What of a file is to be read. A call without an id of its own is known by its place in the whole file."""
+    def _find_part(self, file: InputFile, source: Source) -> Part:
+        """Return the part of a file to be read. A call without an id of its own is identified by its position in the
+        whole file."""
         if self._options.force or source.id_field is None:
             return take_whole(file)
         return find_rest(self._store, file, self._name(source), self._digest(source)) or take_whole(file)
@@ -118,7 +119,7 @@ class Ingest:
         if not found:
             if not file.head and read_start(file.path, file.compression, 4096).lstrip()[:1] == b"[":
                 raise InputError("a list of lists, not of records", "jq -c '.[][]' FILE > FILE.jsonl, and read that")
-            # A key of an unknown file may itself be content; only what looks like a field's name is repeated.
+            # A key of an unknown file may itself be content; only those that look like names of fields are repeated.
             keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
             seen = sorted(keys)[:8]
             raise InputError(
@@ -139,7 +140,8 @@ class Ingest:
         return source.mapping(self._options.mapping)
 
     def _is_known(self, path: str, address: str) -> bool:
-        """Whether an object of a bucket was read as it is, under the present mapping: then it is not fetched again."""
+        """Whether an object of a bucket was read in its present version and under the present mapping: then it is not
+        fetched again."""
         fingerprint = None if self._options.force else read_stamp(address)
         if fingerprint is None:
             return False
@@ -174,11 +176,11 @@ class Ingest:
                 too_many = self._too_many(len(rejects) - part.unfinished)
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
-                doubtful = doubts(store)
+                doubtful = find_doubts(store)
                 diverse, same_end, skewed = (
                     count_kept_for_diversity(store),
                     count_shared_ends(store),
-                    ends_before_start(store),
+                    count_ends_before_start(store),
                 )
                 look_up_prices(store, UNPRICED, self._options.prices)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
@@ -198,30 +200,30 @@ class Ingest:
     def _parse(
         self, reader: Reader, part: Part, source: Source, progress: Progress | None
     ) -> tuple[Part, tuple[Reject, ...]]:
-        """Parse a part into the scratch database; where it is being written to, from a copy."""
+        """Parse a part into the scratch database; from a copy if the file is being written to."""
         original = part.file
         if not is_in_place(part):
             part = copy_part(part, reader.folder)
-        file, rejects = self._staged(part.file, source, reader.folder, progress)
+        file, rejects = self._stage(part.file, source, reader.folder, progress)
         if part.mark and is_in_place(part) and has_changed(original):
             part = copy_part(part, reader.folder)
-            file, rejects = self._staged(part.file, source, reader.folder, progress)
+            file, rejects = self._stage(part.file, source, reader.folder, progress)
         return place_rejects(replace(part, file=file), original.path, rejects)
 
-    def _staged(
+    def _stage(
         self, file: InputFile, source: Source, folder: Path, progress: Progress | None
     ) -> tuple[InputFile, tuple[Reject, ...]]:
-        """Stage a file; what the database refuses for half a character in it, from a mended copy. The file that was
-        read, and its rejects."""
+        """Stage a file, from a mended copy if the database refuses half of a surrogate pair in it. Return the file that
+        was read, and its rejects."""
         store, mapping, salt = self._store, self._mapping(source), self._salt
         with store.progress(progress(file) if progress else None):
             try:
-                with check_gzip_beside(file) as intact:
+                with check_gzip(file) as intact:
                     stage(store, file, source, mapping, salt)
                     intact()
-                copy = mended(file, folder) if has_unreadable(store) else None
+                copy = mend_surrogates(file, folder) if has_unreadable(store) else None
             except ReadFailure as failure:
-                copy = mended(file, folder) if failure.kind == "malformed" else None
+                copy = mend_surrogates(file, folder) if failure.kind == "malformed" else None
                 if copy is None:
                     raise
             if copy is not None:
@@ -247,11 +249,11 @@ class Ingest:
     def _merge(
         self, part: Part, source: Source, variant: str, rejects: Sequence[Reject]
     ) -> tuple[Counts, int, dict[str, str], dict[str, int]]:
-        """Everything that changes the store for one file, inside the caller's transaction."""
+        """Make every change to the store for one file, inside the caller's transaction."""
         store, file, mark = self._store, part.file, part.mark
         name = self._name(source)
         about = self._about(file, source)
-        continues = settle(store, part, file.stored_name)
+        continues = fold_continued_load(store, part, file.stored_name)
         load_id: int = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
         outdated = store.query(
             "SELECT load_id, fingerprint = $fingerprint FROM store.loads "
@@ -286,8 +288,8 @@ class Ingest:
         return counts, load_id, keys, emptied
 
     def _settle_keys(self, source: Source, load_id: int) -> tuple[dict[str, str], Forgotten]:
-        """Record which candidate keys this file has, and fill each column from the source's best one; also what calls
-        of earlier loads had from another."""
+        """Record which candidate keys this file has, and fill each column from the source's best one. Also return what
+        calls of earlier loads had from another key."""
         store = self._store
         name, digest = self._name(source), self._digest(source)
         for column, rank in find_best_ranks(store).items():
@@ -328,7 +330,7 @@ FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, by
 
 @contextmanager
 def scratch(store: Store, folder: Path) -> Iterator[None]:
-    """A scratch database beside the store, on disk so that memory stays flat, gone at the end of the block."""
+    """Attach a scratch database, on disk so that memory stays flat, and remove it at the end of the block."""
     path = folder / "scratch.duckdb"
     path.unlink(missing_ok=True)
     store.run("SET temp_directory = $folder", {"folder": str(folder / "spill")})

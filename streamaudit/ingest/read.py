@@ -1,4 +1,4 @@
-"""Reading files for questions at once: into a store in memory, where one that cannot be read is a failure."""
+"""Read files into a store in memory for a report; a file that cannot be read is an error."""
 
 from collections.abc import Sequence
 
@@ -18,8 +18,8 @@ def read_files(
 
 
 def refuse_failures(results: Sequence[FileResult], *, with_reasons: bool) -> None:
-    """Raise InputError when a file could not be read or none held a good record; ``with_reasons`` for those who have
-    not seen the results."""
+    """Raise InputError when a file could not be read or none held a good record; ``with_reasons`` for callers that have
+    not shown the results."""
     failed = [one for one in results if one.problem and not one.passed_over]
     if failed:
         message = f"{len(failed)} of {len(results)} files could not be read, so there is no report"

@@ -1,4 +1,4 @@
-"""What goes into an ingest run and what comes out: its options, one result per file, and the coverage of its loads."""
+"""Options of an ingest run, the result of each file, and the coverage of the loads."""
 
 from dataclasses import dataclass, field
 
@@ -33,7 +33,8 @@ WHERE list_contains($loads, load_id)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to ingest. ``max_bad_share`` and ``max_bad_count`` are NULL when any number of rejects is accepted."""
+    """Options of an ingest run. ``max_bad_share`` and ``max_bad_count`` are None when any number of rejects is
+    accepted."""
 
     mapping: Mapping = field(default_factory=Mapping)
     source_name: str | None = None
@@ -48,7 +49,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What happened to one file: counted, skipped as unchanged, or failed with the reason in ``problem``."""
+    """The result of one file: counted, skipped as unchanged, or failed with the reason in ``problem``."""
 
     shown: str
     source: Source | None = None
@@ -61,17 +62,17 @@ class FileResult:
     problem: str | None = None
     hint: str | None = None
     begin: int = 0
-    """The byte from which the file was read: what stands before it was read earlier."""
+    """The byte from which the file was read; everything before it was read earlier."""
     unfinished: bool = False
-    """The last line has no end yet: it was cut off while it was written, or the file was."""
+    """The last line has no end yet: it was cut off while it was written, or the file was truncated."""
     remapped: bool = False
-    """The file was read before under another mapping, which no longer holds."""
+    """The file was read before under another mapping, which no longer applies."""
     passed_over: bool = False
-    """The file was only found in a folder or by a glob, and nothing says it was meant."""
+    """The file was only found in a folder or by a glob, and nothing shows that it was meant."""
     absent: dict[str, str | None] = field(default_factory=dict)
     """Mapped columns for which no record has the user's path, each with the path that may have been meant."""
     partial_pages: int = 0
-    """Pages that say that the vendor's time was up before they were whole."""
+    """Pages that the vendor marks as incomplete because its time limit was reached."""
     for_diversity: int = 0
     """Calls that the vendor kept because they are rare; see ``warnings``."""
     ends_before_start: int = 0
@@ -85,18 +86,18 @@ class FileResult:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether records contradict themselves, so that a figure of them is left out."""
+        """Whether records contradict themselves, so that one of their figures is left out."""
         return self.ends_before_start > 0 or self.doubts != Doubts()
 
     @property
     def empty(self) -> bool:
-        """An hourly file with nothing in it is no failure."""
+        """Whether the file is empty; an hourly file with no records is no failure."""
         return self.problem == "empty file"
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What is known of the calls one ingest brought; every field counts calls."""
+    """Coverage of the calls that an ingest brought; every field counts calls."""
 
     calls: int = 0
     streamed: int = 0
@@ -114,6 +115,6 @@ class Coverage:
     outcome_words: int = 0
 
 
-def coverage(store: Store, loads: list[int]) -> Coverage:
-    """What is known of the calls that these loads brought into the store."""
+def measure_coverage(store: Store, loads: list[int]) -> Coverage:
+    """Measure the coverage of the calls that these loads brought into the store."""
     return Coverage(*store.one(_COVERAGE, {"loads": loads}))

@@ -1,7 +1,7 @@
-"""Taking calls out of a store: a load undone, what is older than a day, all of one user.
+"""Delete calls from a store: undo a load, delete what is older than a day, or all of one user.
 
-Each is one transaction that leaves what remains as if the rest had never come: steps of the same trace and the same
-response in another source are counted anew. Afterwards the file is written afresh, since deleting alone leaves the
+Each is one transaction that leaves the rest as if the deleted calls had never come: steps of the same trace and the
+same response in another source are counted again. Afterwards the file is rewritten, since deleting alone leaves the
 bytes in it.
 """
 
@@ -18,7 +18,7 @@ from streamaudit.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What one command took out. ``beaten`` counts calls of which the removed version had replaced an earlier one,
+    """What a command deleted. ``beaten`` counts calls of which the deleted version had replaced an earlier one,
     ``evidence`` records of other logs."""
 
     calls: int
@@ -74,7 +74,8 @@ SELECT first(key ORDER BY rank) FROM store.load_keys WHERE source = $source AND 
 
 
 def unload(store: Store, load_id: int) -> Removed:
-    """Undo a load: its calls and steps, its rejects and its line among the loads. InputError when there is none."""
+    """Undo a load: its calls and steps, its rejects and its line among the loads. Raises InputError when there is
+    none."""
     found = store.query("SELECT replaced_calls FROM store.loads WHERE load_id = $load_id", {"load_id": load_id})
     if not found:
         raise InputError(f"the store has no load {load_id}", "streamaudit coverage lists the loads")
@@ -92,8 +93,8 @@ def unload(store: Store, load_id: int) -> Removed:
 
 
 def prune(store: Store, before: datetime) -> Removed:
-    """Take out every call and step that started before an instant. What has no start time stays. The loads stay
-    known, so that reading an unchanged export again does not bring the calls back."""
+    """Delete every call and step that started before an instant. Those without a start time stay. The loads stay on
+    record, so that reading an unchanged export again does not bring the calls back."""
     with store.transaction():
         removed = _remove(store, _BEFORE, {"before": before})
         store.run(_DELETE_EVIDENCE)
@@ -102,7 +103,7 @@ def prune(store: Store, before: datetime) -> Removed:
 
 
 def forget(store: Store, user_id: str) -> Removed:
-    """Take out every call of a user and every step of those calls' traces."""
+    """Delete every call of a user and every step of those calls' traces."""
     with store.transaction():
         removed = _remove(store, _OF_USER, {"user": user_id})
         store.run(_DELETE_EVIDENCE)

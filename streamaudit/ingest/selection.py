@@ -8,7 +8,7 @@ from streamaudit.ingest.sources.registry import discover
 def drop_superseded(files: dict[str, bool]) -> tuple[dict[str, bool], dict[str, str]]:
     """Return the files without those whose calls another folder holds too, and the folders that were left out.
 
-    A folder is left out with the one that stands for it: keys and values are paths that end in a slash.
+    The folders are keyed by their path and map to the folder that supersedes them; both end in a slash.
     """
     stands_for = {
         folder: _folder_of(name)
@@ -20,7 +20,7 @@ def drop_superseded(files: dict[str, bool]) -> tuple[dict[str, bool], dict[str, 
 
 
 def window_end(path: str) -> datetime | None:
-    """Return the instant, in UTC, before which every call of a file began; None where its path does not say."""
+    """Return the instant, in UTC, before which every call of a file began; None where its path does not show it."""
     ends = (source.window_end(path) for source in discover().values())
     return next((end for end in ends if end is not None), None)
 

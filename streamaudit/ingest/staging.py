@@ -1,5 +1,5 @@
-"""One file's records parsed by DuckDB into ``scratch.staged``, and where the bad ones are: of large files a second pass
-finds it.
+"""Parse one file's records with DuckDB into ``scratch.staged`` and locate the bad ones; for large files a second pass
+finds them.
 
 The statements are static: a way to read the file's container, around a source's own SQL.
 """
@@ -7,7 +7,7 @@ The statements are static: a way to read the file's container, around a source's
 import json
 from typing import Any
 
-from streamaudit.ingest.mapped import normalised
+from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, Reject
@@ -20,13 +20,13 @@ _USUAL_OBJECT_BYTES = 16 << 20
 # A plain file up to this size is read by one thread anyway, so that its records can be numbered at once.
 _NUMBERED_BYTES = 16 << 20
 
-# Fields of records that a container gives whole.
+# Fields of records, for a container that yields whole records.
 _TAKEN_APART = """
 SELECT line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record, unnest(from_json(json, $structure))
 FROM ({read})
 """
 _WHOLE = "SELECT json AS record FROM ({read})"
-# A record that comes out empty is unreadable; what exactly was wrong with it is found out by ``locate``.
+# A record that comes out empty is unreadable; ``find_rejects`` finds the exact reason.
 _REASON = """
 CASE
     WHEN kind IS NULL THEN 'unreadable'
@@ -44,7 +44,7 @@ CASE
     WHEN least(cost_usd, input_cost_usd, output_cost_usd) < 0 THEN 'negative cost'
 END
 """
-# A source names only the columns it has; here are those that every record is judged and told apart by.
+# A source names only the columns it has; these are the ones that every record is judged and identified by.
 _JUDGED = """
 SELECT * FROM ({normalised})
 UNION ALL BY NAME
@@ -83,9 +83,9 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
 
     Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
-    read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judged(source, mapping)
+    read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judge_records(source, mapping)
     statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
-    bound = _bound(file, source, mapping, salt)
+    bound = _bind_parameters(file, source, mapping, salt)
     try:
         _stage(store, file, statement, bound)
     except ReadFailure as failure:
@@ -109,33 +109,33 @@ def has_unreadable(store: Store) -> bool:
 
 
 def count_partial_parts(store: Store, file: InputFile) -> int:
-    """How many parts of the file say that they are not whole."""
+    """Count the parts of the file that are marked as incomplete."""
     if not file.container.partial:
         return 0
     with translate_read_failures():
-        return int(store.one(file.container.partial, {**_places(file), "object_bytes": longest_object(file)})[0])
+        return int(store.one(file.container.partial, {**_bind_file(file), "object_bytes": longest_object(file)})[0])
 
 
 def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> tuple[Reject, ...]:
-    """The rejects with their true lines, from a second pass that only a large file with rejects needs."""
+    """Return the rejects with their true lines, from a second pass that only a large file with rejects needs."""
     if not store.one("SELECT count(reason) FROM scratch.staged")[0]:
         return ()
     try:
         found = dict[int, list[str]]()
-        for record, reason in _rejected(store, file, source, mapping, salt):
+        for record, reason in _list_rejects(store, file, source, mapping, salt):
             found.setdefault(record, []).append(reason)
         return tuple(file.container.locate(file, found))
     except DAMAGED:
         raise ReadFailure(_DAMAGE[file.compression]) from None
 
 
-def _rejected(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> list[tuple[int, str]]:
-    """The ordinal and the reason of each reject."""
+def _list_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> list[tuple[int, str]]:
+    """Return the ordinal and the reason of each reject."""
     if _is_numbered(file):
         return store.query(_STAGED_REJECTS)
     read = _read(file, source, mapping, numbered=True)
-    statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_judged(source, mapping))
-    bound = {**_bound(file, source, mapping, salt), "object_bytes": longest_object(file)}
+    statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_judge_records(source, mapping))
+    bound = {**_bind_parameters(file, source, mapping, salt), "object_bytes": longest_object(file)}
     container = file.container
     store.script(container.forget)
     with translate_read_failures():
@@ -146,39 +146,39 @@ def _rejected(store: Store, file: InputFile, source: Source, mapping: Mapping, s
 
 
 def _is_numbered(file: InputFile) -> bool:
-    """Whether records are numbered when they are read first."""
+    """Whether records are numbered when they are first read."""
     size = file.size if file.compression == "none" else 16 * file.size
     return not file.container.numbered or size <= _NUMBERED_BYTES
 
 
 def select_records(file: InputFile) -> tuple[str, dict[str, Any]]:
-    """A SELECT whose column ``record`` is every record of a file as it stands (NULL for what is no JSON), and what it
-    binds."""
-    return _WHOLE.format(read=file.container.read), {**_places(file), "every": True, "wanted": [""]}
+    """Return a SELECT whose column ``record`` is every unchanged record of a file (NULL for one that is no JSON), and
+    its parameters."""
+    return _WHOLE.format(read=file.container.read), {**_bind_file(file), "every": True, "wanted": [""]}
 
 
 def structure(source: Source) -> str:
-    """The fields of a source as what ``from_json`` takes a record apart by."""
+    """Return the fields of a source as the structure that ``from_json`` takes."""
     return "{" + ", ".join(f'"{name}": {json.dumps(kind)}' for name, kind in source.fields.items()) + "}"
 
 
 def longest_object(file: InputFile) -> int:
-    """The bytes that one record of a file may have: what the database makes room for, several times over."""
+    """Return the bytes that one record of a file may have: the database reserves several times as much."""
     if file.compression != "none":
         return MAX_OBJECT_BYTES // 2
     return max(_USUAL_OBJECT_BYTES, min(file.size, MAX_OBJECT_BYTES // 2))
 
 
-def explain(file: InputFile, failure: ReadFailure) -> str:
-    """A failure to read a file, in words for its owner."""
+def explain_failure(file: InputFile, failure: ReadFailure) -> str:
+    """Describe a failure to read a file, for its owner."""
     try:
         return _READ_FAILURES.get(failure.kind) or file.container.fault(file)
     except DAMAGED:
         return _READ_FAILURES[_DAMAGE[file.compression]]
 
 
-def _judged(source: Source, mapping: Mapping) -> str:
-    return _JUDGED.format(normalised=normalised(source, mapping))
+def _judge_records(source: Source, mapping: Mapping) -> str:
+    return _JUDGED.format(normalised=apply_mapping(source, mapping))
 
 
 def _read(file: InputFile, source: Source, mapping: Mapping, *, numbered: bool) -> str:
@@ -191,9 +191,9 @@ def _read(file: InputFile, source: Source, mapping: Mapping, *, numbered: bool) 
     return _TAKEN_APART.format(read=(numbered and container.numbered) or container.read)
 
 
-def _bound(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict[str, Any]:
+def _bind_parameters(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict[str, Any]:
     return {
-        **_places(file),
+        **_bind_file(file),
         "columns": source.fields,
         "structure": structure(source),
         "texts": ["(text)", *(name for name, kind in source.fields.items() if kind == "VARCHAR")],
@@ -207,7 +207,7 @@ def _bound(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict
     }
 
 
-def _places(file: InputFile) -> dict[str, Any]:
+def _bind_file(file: InputFile) -> dict[str, Any]:
     return {
         "files": [str(file.path)], "compression": file.compression, "object_bytes": _USUAL_OBJECT_BYTES,
         **file.settings,

@@ -1,5 +1,5 @@
--- One file's records on their way into the store. ``staged`` is what a source's SQL fills, by name, with the reason of
--- every record that is rejected; ``decided_records`` adds what all sources share: the outcome, and whether a call
+-- One file's records on their way into the store. A source's SQL fills ``staged`` by name, with the reason of every
+-- record that is rejected; ``decided_records`` adds the columns that all sources share: the outcome, and whether a call
 -- streamed.
 
 CREATE OR REPLACE TABLE scratch.staged (
@@ -30,7 +30,7 @@ CREATE OR REPLACE TABLE scratch.staged (
 
 CREATE OR REPLACE TEMP VIEW decided_records AS
 WITH timed AS (
-    -- Two clocks: an end before its start says nothing of how long the call took; the rest of the record stands.
+    -- Two clocks: an end before its start gives no duration; the rest of the record is used.
     SELECT
         * EXCLUDE (line) REPLACE (
             CASE WHEN NOT ends_before_start THEN end_time END AS end_time,
@@ -46,7 +46,7 @@ WITH timed AS (
 ), decided AS (
     SELECT
         *,
-        -- The first rule that speaks decides; cancel_evidence names it.
+        -- The first rule that applies decides; cancel_evidence names it.
         CASE
             WHEN said_outcome NOT IN ('unknown', 'unrecognised') THEN 'outcome'
             WHEN app_outcome NOT IN ('completed', 'unknown', 'unrecognised') THEN 'app_outcome'
@@ -56,20 +56,20 @@ WITH timed AS (
                 THEN 'finish_reason'
             WHEN error_timeout THEN 'error_timeout'
             WHEN error_cancelled THEN 'error'
-            -- The class of an error says more than the word error.
+            -- The class of an error is more specific than the word error.
             WHEN finish_reason IS NOT NULL AND outcome_word(finish_reason) = 'error' THEN 'finish_reason'
-            -- What a format knows of the ends of its own streams.
+            -- Evidence that is specific to a format, about the ends of its own streams.
             WHEN cut_evidence IS NOT NULL AND coalesce(http_status, 200) < 400 THEN cut_evidence
             WHEN http_status IN (408, 504, 524) THEN 'http_timeout'
-            -- Whoever writes when a user left says that he left; unless he says that he did not.
-            -- At the very end it may be a stamp that every call gets. 0 is what some write where nobody left.
+            -- A cancel timestamp implies cancelled unless the flag is false.
+            -- At the very end it may be a stamp that every call gets. Some write 0 where no user left.
             WHEN cancelled_at_ms > 0 AND (duration_ms IS NULL OR cancelled_at_ms < duration_ms
                     OR (cancelled_at_ms = duration_ms AND finish_reason IS NULL AND http_status IS NULL))
                 AND cancel_flag IS DISTINCT FROM false AND coalesce(said_outcome, app_outcome, '') <> 'completed'
                 THEN 'cancelled_at'
             WHEN failed OR http_status >= 400 OR error_type IS NOT NULL THEN 'failed'
             WHEN said_outcome = 'unrecognised' THEN 'unknown_word'
-            -- An ending that the record itself calls unknown is not made a success by what follows.
+            -- An ending that the record itself calls unknown is not made a success by the rules below.
             WHEN said_outcome = 'unknown' THEN 'outcome'
             WHEN app_outcome = 'unknown' THEN 'app_outcome'
             -- An application may call something else an outcome; the provider's finish reason then decides.
@@ -78,7 +78,7 @@ WITH timed AS (
             WHEN app_outcome = 'completed' THEN 'app_outcome'
             WHEN finish_reason IS NOT NULL THEN 'finished'
             WHEN end_time IS NULL AND duration_ms IS NULL AND NOT ends_before_start THEN 'never_ended'
-            -- Less reached the user than was generated, or somebody left: usage alone is no proof of an end.
+            -- Less reached the user than was generated, or the user left: usage alone is no proof of an end.
             WHEN least(delivered_tokens, rendered_tokens) < output_tokens - coalesce(reasoning_tokens, 0)
                 OR rendered_chars < visible_output_chars
                 OR (cancelled_at_ms > 0 AND cancel_flag IS DISTINCT FROM false) THEN 'nothing_said'

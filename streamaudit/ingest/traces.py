@@ -1,6 +1,8 @@
-"""What only a whole trace can tell: which of nested calls is the one to count, the route by walking up, and the
-dimensions an enclosing step carries. Recomputed for the touched traces inside the load's transaction, because parent
-and child may come in different files and in any order.
+"""Decide what needs a whole trace: which of nested calls counts, the route by walking up, and the dimensions that an
+enclosing step carries.
+
+Recomputed for the touched traces inside the load's transaction, because parent and child may come in different files
+and in any order.
 """
 
 from streamaudit.ingest import one_call
@@ -18,7 +20,7 @@ _HAS_STEPS = """
 SELECT EXISTS (FROM scratch.staged WHERE parent_id IS NOT NULL OR kind = 'span') OR EXISTS (FROM forgotten_traces)
 """
 
-# The first file of a source, with a trace a call: nothing can be shared, and the dear question need not be asked.
+# The first file of a source, with a trace a call: nothing can be shared, so skip the expensive query.
 _STANDS_ALONE = """
 SELECT NOT EXISTS (FROM store.loads WHERE source = getvariable('source'))
     AND (SELECT count(*) FROM touched_traces) = (SELECT count(trace_id) FROM scratch.staged WHERE reason IS NULL)
@@ -103,7 +105,7 @@ WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation 
 
 # An outer LLM step is the same call as the nested ones when it repeats them: the deepest are counted. What it repeats
 # is the usage of the innermost steps that have any, since those between repeat it too. Where usage is unknown on one
-# side the sums say nothing: the model and the times do, so that broken calls are counted as working ones are.
+# side, model and times decide instead of the sums, so that broken calls are counted as working ones are.
 _NESTED = """
 CREATE OR REPLACE TEMP TABLE repeating_calls AS
 WITH judged AS (
@@ -158,7 +160,7 @@ WITH services AS (
     ) AS agreed ON agreed.trace_id = n.trace_id
     WHERE n.is_call
 ), deploys AS (
-    -- The version of one service says nothing of another that it calls.
+    -- The version of one service is not the version of another that it calls.
     SELECT services.call_id, CASE WHEN count(DISTINCT trace_steps.deploy) = 1 THEN min(trace_steps.deploy) END AS deploy
     FROM services
     JOIN trace_steps ON trace_steps.trace_id = services.trace_id AND trace_steps.deploy IS NOT NULL
@@ -288,7 +290,7 @@ def recompute(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
 
 
 def recompute_remaining(store: Store, source: str, nested_rule: str, route_by_ancestor: bool) -> None:
-    """Bring up to date what is left of the traces in ``removed_traces`` (source, trace_id)."""
+    """Bring up to date the rest of the traces in ``removed_traces`` (source, trace_id)."""
     store.run("SET VARIABLE source = $source", {"source": source})
     store.run(_REMAINING)
     _recompute_traces(store, nested_rule, route_by_ancestor)
@@ -302,7 +304,7 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 
 
 def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
-    one_call.release(store, "touched_traces")
+    one_call.return_figures(store, "touched_traces")
     store.run(_NODES)
     store.run(_ANCESTRY)
     store.run(_INSIDE)
@@ -310,7 +312,7 @@ def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -
     store.run(_DEEPEST_ONLY)
     store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
     store.run(_FILL)
-    one_call.share(store)
+    one_call.share_figures(store)
 
 
 def recompute_responses(store: Store) -> None:

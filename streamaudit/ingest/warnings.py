@@ -1,4 +1,4 @@
-"""What the staged records of a file say against their own figures: kept for being rare, ends that many share or that
+"""Find contradictions in the staged records of a file: calls kept because they are rare, ends that many share or that
 come before the start, seconds among milliseconds, totals above their parts, mapped values of another kind."""
 
 from dataclasses import dataclass, field
@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from streamaudit.ingest.mapping import KEYED, Mapping
 from streamaudit.store.store import Store
 
-# What the user's paths filled: a keyed column says by rank 0 that it was they. A value that is of another kind is there
-# all the same.
+# Values from the user's paths: in a keyed column their rank is 0. A value of another kind counts as present.
 _FILLED = """
 SELECT count(*), count({filled}), coalesce(count(*) FILTER (list_contains(misfits, $column)), 0)
 FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
@@ -30,7 +29,7 @@ WITH traces AS (
     WHERE ends IS NOT NULL
     GROUP BY trace_id HAVING count(*) >= 3
 ), branching AS (
-    -- A parent ends with its last child, so a chain has one end; steps beside each other do not.
+    -- A parent ends with its last child, so a chain has one end; parallel steps do not.
     SELECT trace_id
     FROM scratch.staged SEMI JOIN (FROM traces WHERE same) USING (trace_id)
     WHERE reason IS NULL
@@ -49,19 +48,19 @@ _HAS_PARENTS = "SELECT count(parent_id) FROM scratch.staged"
 
 
 def count_kept_for_diversity(store: Store) -> int:
-    """How many staged calls were kept because they are rare, and are no sample of the traffic."""
+    """Count the staged calls that were kept because they are rare, and are no sample of the traffic."""
     return int(store.one(_DIVERSE)[0])
 
 
 def count_shared_ends(store: Store) -> int:
-    """How many traces have steps beside each other that began apart and all ended within one microsecond, as an
-    exporter writes that stamps whole batches (Mastra, mastra-ai/mastra#14474); 0 unless most traces of three spans and
-    more are such."""
+    """Count the traces with parallel steps that began at different times and all ended within one microsecond, as
+    written by an exporter that stamps whole batches (Mastra, mastra-ai/mastra#14474); 0 unless this holds for most
+    traces of three spans and more."""
     return int(store.one(_SHARED)[0]) if store.one(_HAS_PARENTS)[0] else 0
 
 
 def find_unfilled(store: Store, mapping: Mapping) -> frozenset[str]:
-    """The mapped columns for which no record of the staged file has the user's path."""
+    """Return the mapped columns for which no record of the staged file has the user's path."""
     return frozenset(column for column in mapping.paths if column != "call_id" and not _is_there(store, column))
 
 
@@ -71,15 +70,15 @@ def _is_there(store: Store, column: str) -> bool:
     return bool(values or misfits or not records)
 
 
-def ends_before_start(store: Store) -> int:
+def count_ends_before_start(store: Store) -> int:
     """Count the staged calls that end before they start, as two clocks make them: their end and duration are unknown,
-    the rest of them is used."""
+    their other figures are used."""
     return int(store.one(_ENDS_BEFORE_START)[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """Values of one file that were dropped or look wrong; every figure counts calls but ``unexplained_tokens``."""
+    """Values of one file that were dropped or look wrong; every figure except ``unexplained_tokens`` counts calls."""
 
     with_unexplained: int = 0
     """Calls whose own total exceeds input and output."""
@@ -130,7 +129,7 @@ ORDER BY name
 """
 
 
-def doubts(store: Store) -> Doubts:
+def find_doubts(store: Store) -> Doubts:
     """Look for values that were dropped or look wrong in the staged file."""
     totals, tokens, misfits = store.one(_DOUBTS)
     found = dict(store.query(_MISFITS)) if misfits else {}

@@ -1,4 +1,4 @@
-"""Following paths: which files are to be read now, look after look."""
+"""Follow paths: yield the files to be read now, look after look."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -8,22 +8,22 @@ from streamaudit.errors import InputError
 from streamaudit.ingest.readers.reader import expand
 
 GROWING = (".jsonl", ".ndjson")
-"""Files of lines are read while they grow; all others once nobody has written to them between two looks."""
+"""Files of lines are read while they grow; all others once two looks find them unchanged."""
 
 _Stamp = tuple[int, int, int]
 
 
 class Watch:
-    """Paths that are looked at again and again. A file is due when it is new or another one than when it was last read;
-    a path that is not there yet is waited for."""
+    """Paths that are looked at repeatedly. A file is due when it is new or has changed since it was last read; a path
+    that does not exist yet is waited for."""
 
     def __init__(self, paths: list[str], every_s: float) -> None:
         self._paths, self._every_s = paths, every_s
         self._read: dict[str, _Stamp] = {}
         self._seen: dict[str, _Stamp] = {}
 
-    def looks(self) -> Iterator[dict[str, bool]]:
-        """The files to read at each look that finds any, as ``expand`` gives them; for ever."""
+    def poll(self) -> Iterator[dict[str, bool]]:
+        """Yield the files to read at each look that finds any, as ``expand`` returns them; never ends."""
         while True:
             found = _stamps(self._paths)
             due = {name: sought for name, (sought, stamp) in found.items() if self._is_due(name, stamp)}
@@ -33,8 +33,8 @@ class Watch:
                 yield due
             time.sleep(self._every_s)
 
-    def again(self, names: Iterable[str]) -> None:
-        """These could not be read: they are due at the next look."""
+    def retry(self, names: Iterable[str]) -> None:
+        """Mark files that could not be read as due at the next look."""
         for name in names:
             self._read.pop(name, None)
 

@@ -20,7 +20,7 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
     from streamaudit.errors import EXIT_OK
     from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader
-    from streamaudit.ingest.results import Options, coverage
+    from streamaudit.ingest.results import Options, measure_coverage
     from streamaudit.report.frames import Result
     from streamaudit.store.store import Store
 
@@ -32,7 +32,7 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
             ingest_summary.result(replace(outcome, shown=Path(outcome.shown).name))
         ingest_summary.equation(results)
         loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
-        ingest_summary.coverage(coverage(store, loads))
+        ingest_summary.coverage(measure_coverage(store, loads))
         console.note("these traces are made up; now try: streamaudit report YOUR-EXPORT.jsonl --by tenant")
         console.note()
         by_tenant = Scope(by=("tenant",))

@@ -73,7 +73,7 @@ def command(
     from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader, expand
     from streamaudit.ingest.readers.remote import is_remote
-    from streamaudit.ingest.results import Options, coverage
+    from streamaudit.ingest.results import Options, measure_coverage
     from streamaudit.store.lookups import apply_lookups, keep_lookups, log_unmatched, read_lookups
 
     if on and not evidence:
@@ -116,7 +116,7 @@ def command(
         apply_lookups(store, lookups)
         log_unmatched(store, lookups)
         loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
-        found = coverage(store, loads)
+        found = measure_coverage(store, loads)
     if rejects is not None:
         _write_rejects(rejects, results)
     if any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results):
@@ -180,7 +180,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
     console.note(f"  store        {access.path()}")
     try:
         watch = Watch(paths, every_s)
-        for files in watch.looks():
+        for files in watch.poll():
             try:
                 with access.open(write=True, least_wait_s=_PATIENCE_S) as store, Reader() as reader:
                     job = Ingest(store, options)
@@ -191,7 +191,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
                 if not counts:
                     raise
                 console.say(f"{error.message}; tried again at the next look", level="warning")
-                watch.again(files)
+                watch.retry(files)
                 continue
             for outcome in results:
                 if outcome.problem or outcome.counts:

@@ -1,4 +1,4 @@
-"""What a field of an export may be, guessed from the words of its name and the shape of its values.
+"""Guess the column that a field of an export may fill, from the words of its name and the shape of its values.
 
 A guess only puts a field in front of a person; nothing is ever filled by one.
 """
@@ -15,7 +15,7 @@ Basis = Literal["name", "shape"]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a field's values. Every count is of records; ``distinct`` counts different values."""
+    """Statistics of a field's values. Every count is of records; ``distinct`` counts different values."""
 
     path: str
     records: int
@@ -47,7 +47,7 @@ class _Role:
     shape: Shape
     words: dict[str, int]
     also: frozenset[str] = frozenset()
-    """Words of which the name must have one as well."""
+    """Words of which the name must have at least one as well."""
 
 
 _CUT = dict.fromkeys(
@@ -104,25 +104,25 @@ _ROLES: dict[str, _Role] = {
     "http_status": _Role("code", {"status": 7, "http": 6}),
 }  # fmt: skip
 
-# The order in which roles are shown: what a person looks for first.
+# The order in which roles are shown, the most wanted first.
 ORDER = tuple(_ROLES)
 
-# A name that ends so is about the word before it.
+# Endings of a name that is about the word before them.
 _SUFFIXES = {
     "id": 2, "uuid": 2, "slug": 1, "key": 1, "handle": 1, "ref": 1,
     **dict.fromkeys("ids name code ns ms s unix at count tokens token reason usd".split(), 0),
 }  # fmt: skip
-# A word that makes the name be about something else.
+# Words that make the name be about something else.
 _SPOILERS = frozenset(
     "type tier plan level kind size limit quota balance settings flag email mail url avatar role manager index parent "
     "alias parameters params config temperature format hash secret password updated modified deleted total cache "
     "cached write max bookmarked public pricing".split()
 )
-# The same, also one part of the path further up: the version of a library is no deploy.
+# The same, also one level up in the path: the version of a library is no deploy.
 _TECHNICAL = frozenset(
     "schema sdk library lib api protocol python node runtime prompt tracer ddtrace otel telemetry language".split()
 )
-# The same wherever it stands in a path: what is inside describes the instrumentation, not the application.
+# The same anywhere in a path: such fields describe the instrumentation, not the application.
 _INSTRUMENT = frozenset("instrumentation instrumentor scope exporter collector telemetry sdk otel tracer".split())
 _HARMLESS = {
     "input_tokens": {"prompt", "total"}, "transport": {"protocol"}, "cost_usd": {"total"}, "user_id": {"alias"},
@@ -135,7 +135,8 @@ _BY_SHAPE = ("tenant", "route", "deploy", "user_id", "session_id", "environment"
 
 
 def guess(facts: Facts) -> Guess | None:
-    """The best role for a field by its name, if its values have the shape for it; None when no role is likely."""
+    """Return the best role for a field by its name, if its values have the shape for it; None when no role is
+    likely."""
     found = [Guess(role, score, "name") for role in _ROLES if (score := _score(role, facts)) >= _ENOUGH]
     return max(found, key=lambda one: (one.score, -ORDER.index(one.role)), default=None)
 
@@ -152,7 +153,7 @@ def rate_candidate(role: str, facts: Facts) -> Guess | None:
 
 
 def _about(path: str) -> list[str]:
-    """The words of the last part of a path; of more when that part alone, such as ``id``, says nothing."""
+    """Return the words of the last part of a path; of more parts when that one alone, such as ``id``, is ambiguous."""
     said: list[str] = []
     for part in reversed(re.split(r"[./:]", path)):
         said = [*words(part), *said]
@@ -184,7 +185,7 @@ def _score(role: str, facts: Facts) -> float:
         return 0
     score = best + bonus - 6 * len(spoilers)
     if role in ("tenant", "route", "deploy") and facts.filled >= 20:
-        # One value for every call, or another for each, tells no groups apart.
+        # A single value, or a different one for each call, forms no groups.
         score -= 4 if facts.distinct == 1 or facts.distinct > 0.9 * facts.filled else 0
     return score + facts.filled / max(facts.records, 1)
 
@@ -208,7 +209,7 @@ def _fits(shape: Shape, facts: Facts) -> bool:
 
 
 def _groups(facts: Facts) -> bool:
-    """Values that part the calls into groups: short names, several, and most of them more than once."""
+    """Whether the values split the calls into groups: short names, several, and most of them more than once."""
     return (
         min(facts.plain, facts.texts - facts.numbers) > 0.9 * facts.filled
         and facts.instants == facts.fractions == facts.flags == 0

@@ -1,4 +1,4 @@
-"""The report of ``streamaudit fields``: one row a path, what it may be, and what is not listed and why."""
+"""The report of ``streamaudit fields``: one row a path, what it may be, and which paths are not listed and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,8 +27,8 @@ Named = tuple[Survey, Field, Guess | None]
 
 
 def report(surveys: Sequence[Survey], role: str | None, hidden: frozenset[str] = frozenset()) -> Report:
-    """The fields of every survey, or with ``role`` the candidates for it, the best first. ``hidden`` are columns whose
-    values no example may show."""
+    """Report the fields of every survey, or with ``role`` the candidates for it, the best first. ``hidden`` are columns
+    whose values no example may show."""
     rows = [named for survey in surveys for named in (list_candidates(survey, role) if role else list_fields(survey))]
     by = ("format", "path") if len(surveys) > 1 else ("path",)
     columns: tuple[Column, ...] = (_FORMAT, *COLUMNS) if len(surveys) > 1 else COLUMNS
@@ -48,7 +48,7 @@ def report(surveys: Sequence[Survey], role: str | None, hidden: frozenset[str] =
 
 
 def list_fields(survey: Survey) -> list[Named]:
-    """Every field with what it looks like: those with a role first, in the order of the roles, then by path."""
+    """List every field with its guess: those with a role first, in the order of the roles, then by path."""
     rows = [(survey, field, None if field.fills else _likely(field)) for field in survey.fields]
 
     def order(row: Named) -> tuple[int, bool, float, str]:
@@ -61,8 +61,8 @@ def list_fields(survey: Survey) -> list[Named]:
 
 
 def list_candidates(survey: Survey, role: str) -> list[Named]:
-    """The fields that may fill a column: the one that does, then the best guesses first. Values alone are asked only
-    where no name speaks for a field."""
+    """List the fields that may fill a column: the one that does, then the best guesses first. Guesses by values alone
+    are used only if no name suggests a field."""
     rows: list[Named] = []
     for field in survey.fields:
         if field.fills == role:
@@ -114,7 +114,7 @@ def _notes(survey: Survey) -> Iterator[Note]:
 
 
 def explain_unrecognised(file: InputFile) -> Note:
-    """Why no format claims a file, and what the nearest one misses in it; from the names of our own fields only."""
+    """Explain why no format claims a file, and what the nearest one misses in it; with names of our own fields only."""
     verdicts = claims(file.head)
     for _, verdict in verdicts:
         if isinstance(verdict, Refusal):
@@ -131,7 +131,7 @@ def explain_unrecognised(file: InputFile) -> Note:
 
 
 def find_nearest_format(file: InputFile) -> tuple[Source, list[tuple[str, ...]]]:
-    """The format that most of a file's records come closest to, raw when none does, and the fields it misses."""
+    """Return the format that most of a file's records come closest to, raw when none does, and the fields it misses."""
     keys = {key for record in file.head for key in record} | {
         f"{key}.{inner}"
         for record in file.head for key, value in record.items() if isinstance(value, dict) for inner in value

@@ -1,4 +1,5 @@
-"""Which paths of records of no known format may be the figures of calls: suggestions for ``--map``, to be tried."""
+"""Suggest which paths of records of no known format may be the figures of calls, as ``--map`` assignments to be
+tried."""
 
 import re
 
@@ -18,8 +19,8 @@ _OUT_WORDS = frozenset("out output completion generated gen response reply answe
 _TIME_WORDS = frozenset("secs sec seconds ms millis latency elapsed took runtime duration".split())
 
 
-def suggested(survey: Survey) -> list[str]:
-    """Assignments for ``--map``: the best field of each column by its name, else by its values."""
+def suggest_mapping(survey: Survey) -> list[str]:
+    """Return assignments for ``--map``: the best field of each column by its name, else by its values."""
     best: dict[str, tuple[float, Field]] = {}
     for field in survey.fields:
         likely = guess(field.facts)
@@ -37,7 +38,7 @@ def _keep(best: dict[str, tuple[float, Field]], column: str, score: float, field
 
 
 def _by_values(field: Field) -> str | None:
-    """The column that a field of an uncommon name may fill."""
+    """Return the column that a field of an uncommon name may fill; None when its values suggest none."""
     facts, said = field.facts, set(words(field.path.rpartition(".")[2]))
     if not facts.filled:
         return None
@@ -53,7 +54,7 @@ def _by_values(field: Field) -> str | None:
 
 
 def _unit(column: str, field: Field) -> str:
-    """The unit of a duration whose name does not end in one: seconds have fractions and are small."""
+    """Return the unit of a duration whose name does not end in one: seconds have fractions and are small."""
     if KINDS[column] != "duration" or unit_of(field.path):
         return ""
     said = set(words(field.path.rpartition(".")[2]))

@@ -1,7 +1,7 @@
-"""What paths an export holds: every field that ``--map`` can read, how often it is filled, and what it may be.
+"""Survey the paths of an export: every field that ``--map`` can read, how often it is filled, and what it may be.
 
 DuckDB finds the keys level by level and counts their values; Python sees one row a path, never a record. Prompts and
-answers are taken out of every record before anything else looks at it.
+answers are removed from every record before anything else looks at it.
 """
 
 import json
@@ -17,15 +17,15 @@ from streamaudit.ingest.privacy import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is
 from streamaudit.ingest.profile.guess import Facts, guess
 from streamaudit.ingest.profile.usage import Spot, find_uses, judge
 from streamaudit.ingest.readers.container import InputFile
-from streamaudit.ingest.readers.surrogates import mended
+from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.sources.registry import Source
-from streamaudit.ingest.staging import explain, longest_object, select_records
+from streamaudit.ingest.staging import explain_failure, longest_object, select_records
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 KEPT = 20_000
-"""Records looked at unless more are asked for, and the most that are kept to find out what fills which column."""
+"""Records examined unless more are requested, and the most that are kept to find out which field fills which column."""
 ALL = 1 << 60
 
 _MAX_DEPTH = 6
@@ -77,7 +77,7 @@ FROM (
 WHERE type IS NOT NULL
 GROUP BY ALL
 """
-# Every different value is judged once. What is too long to be shown is told apart by its hash alone.
+# Every different value is judged once; one too long to be shown is identified by its hash alone.
 _FACTS = """
 WITH held AS (
     SELECT no, kind, unnest($paths::VARCHAR[]) AS path, unnest(json_type(record, $pointers::VARCHAR[])) AS type,
@@ -122,16 +122,16 @@ _OTHER_KIND = 1 << 61
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One path: what its values are, an example where one may be shown, and the column it fills today."""
+    """One path: its values' type and statistics, an example where one may be shown, and the column it fills today."""
 
     path: str
     names: tuple[str, ...]
-    """The keys that lead to it, one an object; tags and metadata written as text count as objects."""
+    """The keys that lead to it, one per object; tags and metadata written as text count as objects."""
     type: str
     facts: Facts
     example: str | None = None
     hidden: bool = False
-    """There are values, and none of them may be shown."""
+    """The field has values, and none of them may be shown."""
     fills: str | None = None
 
 
@@ -142,10 +142,10 @@ class Survey:
     source: Source | None
     records: int
     complete: bool
-    """Every record was looked at."""
+    """Every record was examined."""
     fields: tuple[Field, ...] = ()
     filled: frozenset[str] = frozenset()
-    """Columns that ingest fills from these files as things are."""
+    """Columns that ingest fills from these files at present."""
     content: int = 0
     unnamed: int = 0
     rare: int = 0
@@ -154,7 +154,7 @@ class Survey:
 
 @dataclass(slots=True)
 class _Places:
-    """What the search for keys has found: the ways to each path, and what it passed over."""
+    """The result of the search for keys: the ways to each path, and counts of what was passed over."""
 
     names: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     types: dict[str, set[str]] = field(default_factory=dict)
@@ -168,7 +168,7 @@ class _Places:
 def survey(
     store: Store, files: Sequence[InputFile], source: Source | None, mapping: Mapping, most: int = KEPT
 ) -> Survey:
-    """Look at the first ``most`` records of files of one format, the same number of each file.
+    """Survey the first ``most`` records of files of one format, the same number of each file.
 
     The store is one in memory that this may fill with tables of its own. Raises InputError when a file cannot be read.
     """
@@ -193,7 +193,7 @@ def _filling(one: Field, column: str | None) -> Field:
 
 
 def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
-    """Fill ``sampled_records``; True when that was every record of every file."""
+    """Fill ``sampled_records``; return True when that was every record of every file."""
     store.run("CREATE OR REPLACE TABLE sampled_records (no BIGINT, record JSON, bare JSON)")
     share = -(-most // len(files))
     removed = dict.fromkeys(sorted(TOP_CONTENT))
@@ -209,15 +209,16 @@ def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
             _read(store, file, _SAMPLE.format(read=read), bound)
         except ReadFailure as failure:
             if failure.kind != "malformed" or not _read_mended(store, file, bound):
-                raise InputError(f"{file.shown}: {explain(file, failure)}") from None
+                raise InputError(f"{file.shown}: {explain_failure(file, failure)}") from None
         complete = not store.run("DELETE FROM sampled_records WHERE no > $last", {"last": before + share}) and complete
     return complete
 
 
 def _read_mended(store: Store, file: InputFile, bound: dict[str, Any]) -> bool:
-    """Read a file that was refused for half a character in it; False when there is none."""
+    """Read a mended copy of a file that was refused for half of a surrogate pair in it; return False when it has
+    none."""
     with tempfile.TemporaryDirectory(prefix="streamaudit-") as folder:
-        copy = mended(file, Path(folder))
+        copy = mend_surrogates(file, Path(folder))
         if copy is None:
             return False
         read, places = select_records(copy)
@@ -239,7 +240,7 @@ def _read(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) 
 
 
 def _find(store: Store) -> _Places:
-    """Every path of the records, one query a level."""
+    """Find every path of the records, with one query a level."""
     places = _Places()
     level: list[tuple[str, ...]] = [()]
     while level and len(places.names) < _MAX_PATHS:
@@ -258,7 +259,7 @@ def _find(store: Store) -> _Places:
 
 
 def _keep(store: Store, places: _Places, found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Put the new places among those found; the objects of them, which may hold more."""
+    """Add the new places to those found, and return those that are objects, which may hold more."""
     types: dict[str, set[str]] = {}
     for pointer, kind in store.query(_TYPES, {"pointers": [_pointer(names) for names in found]}) if found else ():
         types.setdefault(pointer, set()).add(kind)
@@ -318,10 +319,10 @@ def _facts(store: Store, places: _Places, records: int) -> tuple[list[Field], di
 
 
 def _type_names(kinds: Iterable[str]) -> str:
-    """What a person calls the JSON types of some values."""
+    """Return the names of JSON types as they are shown to people."""
     names = {
         "VARCHAR": "text", "BOOLEAN": "true/false", "ARRAY": "list", "OBJECT": "object", "DOUBLE": "number",
         "UBIGINT": "integer", "BIGINT": "integer", "HUGEINT": "integer", "UHUGEINT": "integer",
     }  # fmt: skip
-    said = {names.get(kind, "other") for kind in kinds}
-    return " or ".join(sorted(said - {"integer"} if "number" in said else said))
+    shown = {names.get(kind, "other") for kind in kinds}
+    return " or ".join(sorted(shown - {"integer"} if "number" in shown else shown))

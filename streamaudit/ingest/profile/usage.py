@@ -1,12 +1,11 @@
-"""Which column a field fills today, found by trying: one record of each field is read as it is, without the field, and
-with another value in it, by the same SQL that ingest uses. What comes out differently is what the field fills.
-"""
+"""Find which column a field fills today, by trying: one record of each field is read unchanged, without the field, and
+with another value in it, by the same SQL that ingest uses. The columns that differ are those that the field fills."""
 
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamaudit.ingest.mapped import normalised
+from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
 from streamaudit.ingest.names import words
 from streamaudit.ingest.sources.registry import Source, parameters
@@ -45,7 +44,7 @@ SELECT line, to_json(found)::VARCHAR FROM ({normalised}) AS found
 """
 _AT_ONCE = 400
 
-# Columns as people know them; the rest of what a source fills goes into these or into nothing a report shows.
+# Columns under the names that users know; all others feed these or are in no report.
 _KNOWN_AS = {
     "said_outcome": "outcome", "app_outcome": "outcome", "failed": "outcome", "error_cancelled": "outcome",
     "error_timeout": "outcome", "cancel_flag": "cancelled", "cut_evidence": "outcome", "span_kind": "kind",
@@ -64,7 +63,7 @@ class Spot:
     names: tuple[Names, ...]
     records: tuple[int, ...]
     role: str | None = None
-    """What it looks like it is for."""
+    """The role guessed from its name and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,8 @@ def judge(store: Store, source: Source | None, mapping: Mapping) -> None:
         store.run(_NOT_JUDGED)
         return
     records = _RECORDS.format(number="no", relation="sampled_records WHERE bare IS NOT NULL")
-    store.run(_JUDGE.format(records=records, normalised=normalised(source, mapping)), _bound(source, mapping))
+    statement = _JUDGE.format(records=records, normalised=apply_mapping(source, mapping))
+    store.run(statement, _bind_parameters(source, mapping))
 
 
 def find_uses(store: Store, source: Source | None, mapping: Mapping, spots: dict[str, Spot]) -> Uses:
@@ -94,15 +94,15 @@ def find_uses(store: Store, source: Source | None, mapping: Mapping, spots: dict
     paths = list(spots)
     for start in range(0, len(paths), _AT_ONCE):
         some = {path: spots[path] for path in paths[start : start + _AT_ONCE]}
-        for path, changed in _tried(store, source, mapping, some, chosen).items():
-            # Where the format has no id, one is made of everything.
+        for path, changed in _run_trials(store, source, mapping, some, chosen).items():
+            # Where the format has no id, one is made from the whole record.
             found.setdefault(path, set()).update(changed if source.id_field else changed - {"call_id"})
     columns = {path: _main(path, changed, spots[path].role) for path, changed in found.items() if changed}
     filled = {column for column, rank in chosen.items() if rank is not None} | set(columns.values())
     return Uses(columns, frozenset(filled))
 
 
-def _tried(
+def _run_trials(
     store: Store, source: Source, mapping: Mapping, spots: dict[str, Spot], chosen: dict[str, int | None]
 ) -> dict[str, set[str]]:
     numbers = sorted({number for spot in spots.values() for number in spot.records})
@@ -121,10 +121,10 @@ def _tried(
             number="line",
             relation="(SELECT unnest($lines::BIGINT[]) AS line, unnest($records::VARCHAR[])::JSON AS bare)",
         ),
-        normalised=normalised(source, mapping),
+        normalised=apply_mapping(source, mapping),
     )
     bound = {
-        **_bound(source, mapping), "lines": list(range(len(records))),
+        **_bind_parameters(source, mapping), "lines": list(range(len(records))),
         "records": [json.dumps(record) for record in records],
     }  # fmt: skip
     read = {line: json.loads(text) for line, text in store.query(statement, bound)}
@@ -134,7 +134,7 @@ def _tried(
     return found
 
 
-def _bound(source: Source, mapping: Mapping) -> dict[str, Any]:
+def _bind_parameters(source: Source, mapping: Mapping) -> dict[str, Any]:
     return {"structure": structure(source), "salt": "", **parameters(mapping)}
 
 
@@ -145,14 +145,15 @@ def _differences(base: dict[str, Any], trial: dict[str, Any], chosen: dict[str, 
 
 
 def _main(path: str, changed: set[str], role: str | None) -> str:
-    """Of all that a field changes, what it is there for: a start also moves durations, an end the time to its token."""
+    """Return the main one of the columns that a field changes: a start also moves durations, an end the time to its
+    token."""
     if role in changed:
         return role
-    said = set(words(path))
+    named_in_path = set(words(path))
 
     def order(column: str) -> tuple[bool, bool, bool, int, str]:
         late = _AT_LAST.index(column) + 1 if column in _AT_LAST else 0
-        named = {word for word in words(column) if word not in ("ms", "usd", "id")} <= said
+        named = {word for word in words(column) if word not in ("ms", "usd", "id")} <= named_in_path
         return (column not in MAPPABLE, late > 0 and not named, not named, late, column)
 
     return min(changed, key=order)
@@ -162,15 +163,17 @@ _REMOVED = object()
 
 
 def _variants(record: dict[str, Any], names: Names) -> list[dict[str, Any]]:
-    """The record without the value at a place, and with another one there; none where the place is not in it."""
+    """Return the record without the value at a place, and with another one there; empty where the record has no such
+    place."""
     try:
-        other = _other(_at(record, names))
-        return [_changed(record, names, _REMOVED), *([] if other is None else [_changed(record, names, other)])]
+        other = _other_value(_at(record, names))
+        others = [] if other is None else [_change_value(record, names, other)]
+        return [_change_value(record, names, _REMOVED), *others]
     except LookupError:
         return []
 
 
-def _other(value: Any) -> Any:
+def _other_value(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
@@ -182,8 +185,8 @@ def _other(value: Any) -> Any:
     return None
 
 
-def _unpacked(value: Any) -> Any:
-    """An object that is written as JSON text; anything else as it is."""
+def _unpack(value: Any) -> Any:
+    """Return an object that is written as JSON text; anything else unchanged."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             return json.loads(value)
@@ -195,7 +198,7 @@ def _unpacked(value: Any) -> Any:
 def _at(value: Any, names: Names) -> Any:
     if not names:
         return value
-    value = _unpacked(value)
+    value = _unpack(value)
     if isinstance(value, list):
         return next((tag.partition(":")[2] for tag in value if _is_tag(tag, names)), None)
     if not isinstance(value, dict):
@@ -203,14 +206,14 @@ def _at(value: Any, names: Names) -> Any:
     return _at(value[names[0]], names[1:])
 
 
-def _changed(value: Any, names: Names, new: Any) -> Any:
+def _change_value(value: Any, names: Names, new: Any) -> Any:
     if not names:
         return new
-    opened = _unpacked(value)
+    opened = _unpack(value)
     if isinstance(opened, list):
         kept = [tag for tag in opened if not _is_tag(tag, names)]
         return kept if new is _REMOVED else [f"{names[0]}:{new}", *kept]
-    inner = _changed(opened[names[0]], names[1:], new)
+    inner = _change_value(opened[names[0]], names[1:], new)
     result = {**opened, names[0]: inner}
     if inner is _REMOVED:
         del result[names[0]]
