@@ -1,8 +1,8 @@
 """An application's own keys in the SQL of sources: ``app[tenant]`` stands for the values of its keys for a tenant.
 
 A source that has such values lists them once for each record, in the order of ``$app_paths`` (or of ``$tag_keys``: the
-lists named in BY_TAG), without empty texts. Here each use of such a list becomes the elements meant: cutting them out
-of the list costs DuckDB twenty times what picking them does.
+lists named in BY_TAG), without empty texts. Here each use of such a list becomes its elements: slicing the list
+costs DuckDB twenty times as much as picking them.
 """
 
 import re
@@ -20,8 +20,8 @@ _NAMES = re.compile(rf"\$tag_keys\[({_COLUMNS})\]")
 
 
 def placed(sql: str) -> str:
-    """The SQL with elements of lists where it names the column they are for: the first that is there, its rank behind a
-    base, or all as a list; ``$tag_keys[tenant]`` becomes the names themselves."""
+    """Replace uses of a list that name the column they are for by the elements of the list: the first that is there,
+    its rank after a base, or all as a list; ``$tag_keys[tenant]`` becomes the names themselves."""
     sql = _FIRST.sub(lambda found: f"coalesce({', '.join(_elements(*found.groups()))})", sql)
     sql = _RANK.sub(lambda found: _rank(_elements(found[1], found[2]), int(found[3])), sql)
     sql = _ALL.sub(lambda found: f"[{', '.join(_elements(*found.groups()))}]", sql)

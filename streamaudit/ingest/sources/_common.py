@@ -1,10 +1,10 @@
-"""What sources share whose records are calls with an application's own keys beside them: the keyed columns, each from
+"""Shared SQL of sources whose records are calls together with an application's own keys: the keyed columns, each from
 the application's keys, its tags, or the format's own candidates, in this order.
 
 A source prepares its records: ``line``, ``record``, ``kind``, columns of the staging table under their own names, and
-beside them ``given`` (JSON with the application's keys), ``labels`` (key:value tags), ``own_tenants``, ``own_routes``
+in addition ``given`` (JSON with the application's keys), ``labels`` (key:value tags), ``own_tenants``, ``own_routes``
 and ``own_deploys`` (the format's own candidates), and ``top_deploys`` (those that take precedence over the
-application's keys). What it does not name is NULL.
+application's keys). A column it does not name is NULL.
 
 Parts of a cost are those before a discount: where they add up to more than the cost, each is its share of it.
 """
@@ -95,7 +95,7 @@ SELECT
     ttft_ms,
     coalesce(ttvt_ms, number_of(first_filled(app[ttvt_ms]))) AS ttvt_ms,
     ttft_basis, chunk_count, chunk_offsets_ms,
-    -- No model answers a prompt of no tokens: a 0 beside an answer is a count that was not known.
+    -- No model answers a prompt of no tokens: with an answer, a 0 is a count that was not known.
     CASE WHEN NOT coalesce(input_tokens = 0 AND output_tokens > 0 AND kind = 'llm', false) THEN input_tokens END
         AS input_tokens,
     cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
@@ -137,7 +137,7 @@ SELECT
     coalesce(http_status, try_cast(first_filled(app[http_status]) AS INTEGER))
         AS http_status,
     code_word(error_type) AS error_type, input_hash, output_chars, output_chars AS visible_output_chars,
-    -- A tier that was only asked for is not the one that served.
+    -- A tier that was only requested is not the one that served.
     CASE WHEN lower(service_tier) <> 'auto' THEN service_tier END AS service_tier, total_tokens, source_updated_at
 FROM keyed
 """
@@ -155,9 +155,9 @@ LEARNT = {
     "transport": "set transport",
     "region": "set region",
 }
-"""What to record, where an application's own keys say it."""
+"""Advice on what to record, for columns that come from an application's own keys."""
 
 
 def normalise(prepared: str) -> str:
-    """The SQL of a source from the SELECT that prepares its records."""
+    """Return the SQL of a source from the SELECT that prepares its records."""
     return placed(_KEYED.replace("{prepared}", prepared).replace("{blank}", _BLANK))

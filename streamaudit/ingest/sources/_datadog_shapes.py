@@ -1,8 +1,8 @@
-"""What a Datadog file may hold, and the SQL that opens each shape into one struct ``a`` a span.
+"""Recognise the shapes of a Datadog file, and turn each by SQL into one struct ``a`` a span.
 
-Export API items and their bare attributes are flat; what a tracer sends has ``meta``, with the kind and the error in
-three spellings; an HTTP intake body holds a batch of those; an APM span has its tags under ``custom``; and a CSV has
-the column names of DDSQL, with or without ``@`` (Datadog's export API, HTTP API, spans API and DDSQL references).
+Export API items and their bare attributes are flat; a tracer's span has ``meta``, with the kind and the error in three
+spellings; an HTTP intake body holds a batch of those; an APM span has its tags under ``custom``; and a CSV has the
+column names of DDSQL, with or without ``@`` (Datadog's export API, HTTP API, spans API and DDSQL references).
 """
 
 import json
@@ -26,7 +26,7 @@ _NESTED = {
     '"openai.model" VARCHAR, "anthropic.request.model" VARCHAR, "langchain.request.model" VARCHAR, '
     '"openai.request.stream" VARCHAR, "openai.response.choices.0.finish_reason" VARCHAR, version VARCHAR, env VARCHAR)',
 }
-"""Parsed once: where texts are long, each look into them as JSON would hold all of them once more."""
+"""Parsed once: where texts are long, each access to them as JSON would hold all of them once more."""
 _APM = ("resource_name", "start_timestamp", "end_timestamp", "retained_by", "ingestion_reason")
 _METRICS = (
     "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens",
@@ -38,7 +38,7 @@ _CSV_NAMES = {
     **{name: name for name in ("trace_id", "span_id", "parent_id", "name", "start_ns", "duration", "status", "ml_app",
                                "session_id", "service", "env")},
 }  # fmt: skip
-"""Names of DDSQL, without ``@``, and the field of a span that each is."""
+"""Names of DDSQL, without ``@``, and the field of a span for each."""
 _CSV_METRICS = tuple(f"{mark}metrics.{name}" for name in _METRICS for mark in ("@", ""))
 _CSV_KEYS = tuple(dict.fromkeys(key for keys in APP_KEYS.values() for key in keys))
 _CSV_COLUMNS = (
@@ -48,10 +48,10 @@ _CSV_COLUMNS = (
 """A query may give a column its plain name, ``@metrics.output_tokens AS output_tokens``."""
 _ROUNDED = re.compile(r"\d(\.\d+)?E\+\d+")
 _TITLES = {"Service", "Resource", "Span Kind", "Trace ID", "ML App"}
-"""Titles of columns of a list in the browser, beside ``Duration``."""
+"""Titles of columns of a list in the browser, besides ``Duration``."""
 
 _OWN = {"ml_app", "llm_info", "_dd.stage", "_dd.tracer_version", "llmobs_trace_id"}
-"""Fields that nobody but Datadog writes."""
+"""Fields that only Datadog writes."""
 
 FIELDS = {
     **dict.fromkeys((*_TEXT, *_CSV_COLUMNS), "VARCHAR"),
@@ -67,7 +67,7 @@ NEEDS = (
 
 
 def recognise(head: Sequence[Record]) -> Match | Refusal | None:
-    """Which shape the first records have."""
+    """Return the shape of the first records; None when they are not Datadog's."""
     for record in head:
         if any(_ROUNDED.fullmatch(str(record.get(name) or "")) for name in ("@span_id", "@trace_id", "span_id")):
             return Refusal(
@@ -157,7 +157,7 @@ def _flat() -> str:
         return f'coalesce("{name}", "@{spelled}"{rest})'
 
     def packed(names: dict[str, str]) -> str:
-        """An object of the columns that are there, or NULL where none is."""
+        """Return the SQL of an object of the columns that are there, or NULL where none is."""
         pairs = ", ".join(f"""'"{name}":' || to_json({column})""" for name, column in names.items())
         return f"CAST('{{' || nullif(concat_ws(',', {pairs}), '') || '}}' AS JSON)"
 
@@ -203,7 +203,7 @@ opened AS (
             name := coalesce(s.name, s.resource_name),
             span_kind := coalesce(s.span_kind, s.meta.span.kind, s.meta."span.kind", s.meta.kind,
                 s.custom->>'$._dd.llmobs.span_kind',
-                -- An APM span says by its tags that it called a model; all others are the steps around the calls.
+                -- An APM span with a model among its tags is a call; all others are the steps around the calls.
                 CASE WHEN s.custom IS NULL AND s.resource IS NULL THEN NULL
                     WHEN s.resource IS NOT NULL AND apm_model IS NULL THEN 'apm'
                     WHEN s.resource ILIKE '%embed%' THEN 'embedding' WHEN s.resource IS NOT NULL THEN 'llm'

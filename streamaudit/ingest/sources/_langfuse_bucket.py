@@ -1,4 +1,4 @@
-"""What the names of files in a Langfuse blob storage export say: which table, and the end of the window they cover.
+"""Read the names of files in a Langfuse blob storage export: which table, and the end of the window they cover.
 
 https://langfuse.com/docs/api-and-data-platform/features/export-to-blob-storage
 """
@@ -24,7 +24,7 @@ def window_end(path: str) -> datetime | None:
 
 
 def supersedes(path: str) -> str | None:
-    """Return the ``observations/`` folder beside a file of ``observations_v2/``, which has the same calls and more of
-    each."""
+    """Return the ``observations/`` folder next to the folder of a file of ``observations_v2/``, which has the same
+    calls and more of each."""
     table = _ENRICHED.match(path)
     return f"{table[1]}observations/" if table else None

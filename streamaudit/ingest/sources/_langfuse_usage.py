@@ -24,7 +24,7 @@ _IN_WORDS = "input|prompt|cache"
 
 
 def _first(names: tuple[str, ...]) -> str:
-    """The first count in the usage map under one of several names."""
+    """Return the SQL of the first count in the usage map under one of several names."""
     return f"first_count([{', '.join(f'''tokens_of(usage_map['{name}'])''' for name in names)}])::HUGEINT"
 
 
@@ -141,7 +141,7 @@ sorted_usage AS (
 
 
 def usage_sql() -> str:
-    """The steps from ``found`` (``usage_map``, ``usages``, ``costs``, ``flat_input``, ``flat_output``,
+    """Return the SQL steps from ``found`` (``usage_map``, ``usages``, ``costs``, ``flat_input``, ``flat_output``,
     ``provided_usage``, ``provided_cost``, ``cost_map``, ``total_cost``, ``level``) to ``counted``."""
     outer = (*_IN_OUTER, *_OUT_OUTER, *_TOTALS, *_TOOL_PROMPT)
     filled = _SQL

@@ -1,7 +1,7 @@
-"""Files of formats that are not read: what each is, and the commands that make something of it.
+"""Recognise files of formats that are not read, and name the commands that convert them.
 
-They are asked only when no source claims a file, and only where the user has mapped nothing himself: with ``--map`` any
-JSON records can be read.
+These are checked only when no source claims a file, and only where the user has mapped nothing: with ``--map`` any JSON
+records can be read.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from streamaudit.ingest.sources.registry import Record, Refusal
 
 @dataclass(frozen=True, slots=True)
 class LookAlike:
-    """A format by the keys that its first records have."""
+    """A format, recognised by the keys that its first records have."""
 
     what: str
     instead: str
@@ -31,7 +31,7 @@ def _at(value: object, names: Sequence[str]) -> object:
 
 
 def _holds_spans(record: Record) -> bool:
-    """A line that is a trace, whose spans or calls stand in a list of it."""
+    """Whether a line is a trace whose spans or calls are in a list inside it."""
     return any(
         isinstance(record.get(key), list) and any(isinstance(one, dict) and _is_step(one) for one in record[key])
         for key in ("spans", "calls", "llm_calls", "steps", "requests")
@@ -114,7 +114,7 @@ KNOWN = (
 
 
 def look_alike(head: Sequence[Record]) -> Refusal | None:
-    """What a file is that no source claims; None when it is nothing known either."""
+    """Return the refusal of a file that no source claims; None when it is not a known format either."""
     for record in head:
         for one in KNOWN:
             if one.is_one(record):

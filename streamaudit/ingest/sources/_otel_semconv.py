@@ -1,4 +1,4 @@
-"""What explain and coverage say of OpenTelemetry spans: the attributes that are read, and what to record."""
+"""Texts for explain and coverage on OpenTelemetry spans: the attributes that are read, and what to record."""
 
 COUNTS: dict[str, tuple[str, ...]] = {
     "output_tokens": (

@@ -1,7 +1,7 @@
 """OpenTelemetry spans that are not OTLP: as an SDK prints them, one object a span, and as Jaeger gives a trace.
 
 ``span.to_json()`` of the Python SDK (ConsoleSpanExporter) has ``context`` and ISO times; other programs write the same
-with ``trace_id`` and ``span_id`` beside the name, or every attribute beside them. Jaeger's query API and its button
+with ``trace_id`` and ``span_id`` next to the name, or every attribute next to them. Jaeger's query API and its button
 *Download JSON* give ``{"traceID", "spans", "processes"}``, times in microseconds (Jaeger UI data model).
 """
 
@@ -28,7 +28,7 @@ def is_jaeger(record: Record) -> bool:
 
 
 def is_span(record: Record) -> bool:
-    """Whether a record is a span with its ids beside its name, or in a context."""
+    """Whether a record is a span with its ids next to its name, or in a context."""
     context, kind = record.get("context"), str(record.get("kind"))
     if isinstance(context, dict) and {"span_id", "trace_id"} <= set(context):
         return "span_kind" not in record and ("kind" in record or _is_generative(record))

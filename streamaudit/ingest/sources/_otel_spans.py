@@ -2,9 +2,9 @@
 
 A source's own SQL gives a relation ``spans``: ``line``, ``record`` (the object that --map reads, only when the user
 mapped a path), ``trace``, ``span`` and ``parent`` (ids as written), ``name``, ``kind`` (OTel's span kind as a number or
-a word), ``kind_word`` (OpenInference's kind where it stands beside the attributes), ``scope``, ``started``, ``ended``
+a word), ``kind_word`` (OpenInference's kind where it is outside the attributes), ``scope``, ``started``, ``ended``
 (UTC), ``keys`` and ``vals`` (attributes as two lists of one length, values as text), ``own`` (the keys as an
-application wrote them, without what a library put in front), ``r_keys`` and ``r_vals`` (the same of the resource),
+application wrote them, without a library's prefix), ``r_keys`` and ``r_vals`` (the same of the resource),
 ``r_tenants`` and ``r_deploys`` (the resource's values of OWN_KEYS, in their order),
 ``events`` (name, at, told), ``dropped`` (how many events the exporter left out), ``status`` and
 ``status_message``, and ``is_other`` for what holds no span.
@@ -102,7 +102,7 @@ WITH spans AS ({spans}), told AS (
         -- OpenInference says OK once a stream was read to its end, and never ends the span of one that was not.
         coalesce(inference_kind = 'LLM' AND lower(status) IN ('1', 'ok', 'status_code_ok') AND ended IS NOT NULL
             AND out_tokens IS NULL AND coalesce(len(reasons), 0) + coalesce(len(arrivals), 0) = 0, false) AS is_whole,
-        -- The Vercel AI SDK may add its event only when the call ends, with the time that was meant beside it.
+        -- The Vercel AI SDK may add its event only when the call ends, with the intended time in it.
         list_filter(events, lambda e: e.name = 'ai.stream.firstChunk')[1] AS first_chunk,
         list_filter(events, lambda e: e.name IN ('First Token Stream Event', 'mlflow.chunk.item.0'))[1].at
             AS first_token_at
@@ -152,7 +152,7 @@ WITH spans AS ({spans}), told AS (
                 'msToFirstChunk"[^0-9}]*"?([0-9][0-9.eE+-]*)', 1)),
             (first_chunk.at - epoch_us(started)) / 1000.0,
             (first_token_at - epoch_us(started)) / 1000.0,
-            -- The first of the chunks that are left is not the first where an exporter dropped some.
+            -- The first remaining chunk is not the first one where an exporter dropped some.
             CASE WHEN coalesce(dropped, 0) = 0 THEN arrivals[1] END
         ) AS event_ttft_ms,
         code_word(reasons[1]) AS finish,
@@ -188,7 +188,7 @@ WITH spans AS ({spans}), told AS (
             [attribute(keys, vals, 'gen_ai.agent.name'), attribute(keys, vals, 'ai.telemetry.functionId'),
                 attribute(keys, vals, 'gen_ai.prompt.name'), attribute(keys, vals, 'traceloop.workflow.name'), name]
         ) AS routes,
-        -- A span that ended well, and says neither why nor what it cost, was left by its reader. The Vercel AI SDK ends
+        -- A span that ended well, with neither a finish reason nor usage, was left by its reader. The Vercel AI SDK ends
         -- spans so when the application aborts; elsewhere a proxy or the provider may have cut the stream as well.
         CASE
             WHEN sort <> 'llm' OR len(reasons) > 0 OR out_tokens IS NOT NULL OR is_error OR error_word IS NOT NULL
@@ -257,7 +257,7 @@ SELECT
             attribute(r_keys, r_vals, 'deployment.environment'), attribute(own, vals, 'deployment.environment.name'),
             attribute(own, vals, 'deployment.environment'), attribute(own, vals, 'environment')]) END AS environment,
     CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
-        -- SDKs fill in unknown_service:node where nobody named it.
+        -- SDKs write unknown_service:node where the service was not named.
         ELSE first_filled([CASE WHEN NOT starts_with(attribute(r_keys, r_vals, 'service.name'), 'unknown_service')
             THEN attribute(r_keys, r_vals, 'service.name') END, attribute(own, vals, 'service.name')]) END AS service,
     CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
@@ -309,12 +309,12 @@ SELECT
     )) AS rendered_tokens,
     coalesce({max_tokens}, tokens_of(first_filled(json_extract_string(settings, {caps}))),
         tokens_of(first_filled(either[max_tokens]))) AS max_tokens,
-    -- OpenLLMetry can be told to count an unfinished stream's tokens itself, from the text that came.
+    -- OpenLLMetry can be configured to count an unfinished stream's tokens itself, from the text that came.
     coalesce(usage_word(first_filled(either[usage_source])),
         CASE WHEN len(arrivals) > 0 AND coalesce(len(reasons), 0) = 0 AND out_tokens IS NOT NULL THEN 'tokenizer' END)
         AS usage_basis,
     bool_of(first_filled(either[cache_hit])) AS cache_hit,
-    -- What the answer says served it; a tier that was only asked for is none.
+    -- The tier named in the answer; one that was only requested is none.
     first_filled([attribute(keys, vals, 'gen_ai.openai.response.service_tier'),
         attribute(keys, vals, 'openai.response.service_tier'), attribute(keys, vals, 'gen_ai.response.service_tier')])
         AS service_tier,
@@ -368,5 +368,5 @@ KNOWN = tuple(dict.fromkeys(re.findall(r"'([^']+)'", " ".join(one or several for
 
 
 def normalise(spans: str) -> str:
-    """The SQL of a source whose records become ``spans`` by the given SELECT."""
+    """Return the SQL of a source whose records become ``spans`` by the given SELECT."""
     return placed(_SQL.replace("{spans}", spans, 1))

@@ -1,7 +1,7 @@
-"""The names under which raw JSON lines and home-made logs keep what a call's columns hold.
+"""The field names under which raw JSON lines and home-made logs keep the columns of a call.
 
-``OWN`` are streamaudit's names and those close to them; ``USUAL`` the ones that people's own logs use, which are read
-where the first records of a file have one of them.
+``OWN`` are streamaudit's names and those close to them; ``USUAL`` are common in other people's logs, and are read where
+the first records of a file have one of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -122,7 +122,7 @@ USUAL: Names = {
 ONLY_USUAL = frozenset(name for names in USUAL.values() for name in names) - {
     name for names in OWN.values() for name in names
 }
-"""Names that tell a home-made log from lines in streamaudit's own names."""
+"""Names that distinguish a home-made log from lines in streamaudit's own names."""
 
 NESTED: Names = {
     "input_tokens": ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "prompt", "input", "in"),
@@ -145,11 +145,11 @@ NESTED: Names = {
 HOLDERS = ("usage", "token_usage", "tokens")
 
 OBJECTS = {"cost"}
-"""Names under which an object may stand in place of a number."""
+"""Names under which an object may replace a number."""
 
 
 def unit(name: str) -> float:
-    """Milliseconds in the unit that a duration's name ends in; ``elapsed`` alone is of seconds."""
+    """Return the milliseconds in the unit that a duration's name ends in; a plain ``elapsed`` is in seconds."""
     return 1e3 if name == "elapsed" else _UNITS.get(words(name)[-1], 1.0)
 
 
@@ -169,7 +169,7 @@ _PLAIN_OBJECTS = frozenset(
 
 
 def known(wide: bool) -> Names:
-    """The names by column, in the order in which they are tried."""
+    """Return the names by column, in the order in which they are tried."""
     return {
         column: tuple(dict.fromkeys((*OWN.get(column, ()), *(USUAL.get(column, ()) if wide else ()))))
         for column in OWN | USUAL
@@ -177,8 +177,9 @@ def known(wide: bool) -> Names:
 
 
 def spelled_otherwise(head: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Paths of fields that bear a usual name in another spelling (``latencyMs``, ``Prompt Tokens``, ``Cost ($)``), or
-    stand inside an object (``response.usage.output_tokens``), by the column that has no field of its own yet."""
+    """Return the paths of fields that have a usual name in another spelling (``latencyMs``, ``Prompt Tokens``, ``Cost
+    ($)``), or are inside an object (``response.usage.output_tokens``), by the column that has no field of its own
+    yet."""
     names = known(wide=True)
     taken = {column for column, own in names.items() if any(name in record for record in head for name in own)}
     taken |= {
@@ -200,8 +201,8 @@ def spelled_otherwise(head: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def _column(path: tuple[str, ...]) -> str | None:
-    """The column of a path: by its last name and the object's around it, such as ``response.model``, else by the last
-    alone."""
+    """Return the column of a path: by its last name and the object's around it, such as ``response.model``, else by the
+    last alone; None when it has none."""
     *above, last = path
     name = "_".join(words(last))
     if not above:

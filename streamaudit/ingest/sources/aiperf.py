@@ -10,7 +10,7 @@ from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
 
 def _is_summary(record: Record) -> bool:
-    """An aggregate of a run: metrics with an average, at the top or under ``records``."""
+    """Whether a record is an aggregate of a run: metrics with an average, at the top or under ``records``."""
     held = record.get("records") if isinstance(record.get("records"), dict) else record
     latency = held.get("request_latency") if isinstance(held, dict) else None
     return isinstance(latency, dict) and "avg" in latency
@@ -28,7 +28,7 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
 
 
 _RECORDS = (
-    "read profile_export.jsonl, which stands beside it (--export-level records, or --profile-export-file, writes it)"
+    "read profile_export.jsonl, which is next to it (--export-level records, or --profile-export-file, writes it)"
 )
 
 _PREPARED = """

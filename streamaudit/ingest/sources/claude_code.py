@@ -31,7 +31,7 @@ _PREPARED = """
             json_extract_string(message, ['/id', '/model', '/stop_reason', '/role', '/usage/input_tokens',
                 '/usage/output_tokens', '/usage/cache_creation_input_tokens', '/usage/cache_read_input_tokens',
                 '/usage/cache_creation/ephemeral_1h_input_tokens', '/usage/service_tier']) AS m,
-            -- What the program writes in the user's place when he stops it.
+            -- The program writes these in the user's name when the user stops it.
             coalesce(json_extract_string(message, '/content/0/text'), message->>'$.content') IN
                 ('[Request interrupted by user]', '[Request interrupted by user for tool use]') AS is_stop,
             coalesce(json_extract_string(message, '/content/0/text'), message->>'$.content')

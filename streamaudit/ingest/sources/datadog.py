@@ -52,7 +52,7 @@ _SQL = (
 ), timed AS (
     SELECT
         *,
-        -- Seconds by contract. What is not below the duration so is not usable: another unit would be a guess, and a
+        -- Seconds by contract. A value that is then not below the duration is unusable: another unit would be a guess, and a
         -- wrong one makes the slowest call the fastest.
         coalesce(ttft_s * 1000, other_ttft_ms) AS recorded_ttft_ms
     FROM found
@@ -224,7 +224,7 @@ SELECT
         AND (cancel_flag OR app_outcome <> 'completed' OR failed OR error_cancelled OR error_timeout
             OR says_cancelled(finish_reason) OR http_status IN (499, 460, 408, 504, 524))
         THEN 'tokenizer' END, CASE WHEN a.is_estimate THEN 'tokenizer' END) AS usage_basis,
-    -- Only the tracer's own events say it; the export API does not show that spans were sampled.
+    -- Only the tracer's own events record it; the export API does not show that spans were sampled.
     CASE WHEN number_of(a._dd->>'sample_rate') BETWEEN 0 AND 1 THEN number_of(a._dd->>'sample_rate') END AS sample_rate,
     a.for_diversity AS for_diversity
 FROM judged

@@ -1,5 +1,5 @@
-"""Datadog logs: pages of the Logs API, or archives of it in a bucket. What an application logged of its own calls is
-under ``attributes`` and is read as raw JSON lines are; tags and the time of the log line fill what it does not say.
+"""Datadog logs: pages of the Logs API, or archives of it in a bucket. An application's own log of its calls is under
+``attributes`` and is read like raw JSON lines; tags and the time of the log line fill the columns that it lacks.
 
 Datadog Logs API v2 (``data[].attributes.attributes``) and log archives (``_id``, ``date``, ``attributes``).
 """
@@ -17,7 +17,7 @@ _ARCHIVED_HOUR = re.compile(r"(?:^|/)dt=(20\d\d[01]\d[0-3]\d)/hour=([01]\d|2[0-3
 
 
 def _said(record: Record) -> tuple[str, dict[str, Any]] | None:
-    """What the application logged, and where it stands."""
+    """Return where the application's own record is inside a log line, and the record; None when there is none."""
     attributes = record.get("attributes")
     if not isinstance(attributes, dict):
         return None
@@ -30,7 +30,7 @@ def _said(record: Record) -> tuple[str, dict[str, Any]] | None:
 
 
 def _parsed(message: Any) -> dict[str, Any]:
-    """A log line of JSON that no pipeline of Datadog has parsed."""
+    """Parse a log line of JSON that no pipeline of Datadog has parsed."""
     try:
         found = json.loads(message) if isinstance(message, str) and message.startswith("{") else {}
     except ValueError:
@@ -53,7 +53,7 @@ _LOGGED = """
 WITH opened AS (
     SELECT
         line, record, coalesce(id, _id) AS log_id, coalesce("date", attributes->>'timestamp') AS logged_at,
-        -- What no pipeline has parsed still stands in the message, as JSON text.
+        -- A record that no pipeline has parsed is still in the message, as JSON text.
         CASE WHEN said LIKE '{%' AND json_valid(said) THEN json_merge_patch(logged, said) ELSE logged END
             AS inner_record,
         coalesce(tags, attributes->'tags') AS log_tags,

@@ -1,6 +1,6 @@
 """GuideLLM ``benchmarks.json``: one object a run, whose benchmarks list their requests by how they ended.
 
-Instants are epoch seconds. What stands under ``incomplete`` was cut when the benchmark's time was up: no user left
+Instants are epoch seconds. Requests under ``incomplete`` were cut when the benchmark's time was up: no user left
 (vllm-project/guidellm, report format version 2).
 """
 
@@ -25,7 +25,7 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
 
 
 def _is_emptied(runs: object) -> bool:
-    """Whether no benchmark of a report has a request, though each has its figures."""
+    """Whether no benchmark of a report has a request, although each has its figures."""
     if not (isinstance(runs, list) and runs and all(isinstance(run, dict) and "metrics" in run for run in runs)):
         return False
     return not any(

@@ -1,7 +1,7 @@
 """Helicone requests: what its export tool or its request query gives, as JSON lines, JSON or CSV.
 
-Times are milliseconds. A negative status is Helicone's own: -1 a time-out, -2 pending, -3 a client that left; the zeros
-beside it are counts that Helicone does not know (docs.helicone.ai, export tool and REST reference; Helicone/helicone,
+Times are milliseconds. A negative status is Helicone's own: -1 a time-out, -2 pending, -3 a client that left; its
+zeros are counts that Helicone does not know (docs.helicone.ai, export tool and REST reference; Helicone/helicone,
 ResponseBodyHandler, statusBadge, LoggingHandler).
 
 ``prompt_tokens`` leave out what was read from and written to the provider's cache, for most providers and versions;
@@ -43,7 +43,7 @@ _PREPARED = """
     ), told AS (
         SELECT *, bool_of(asked->>'stream') AS stream_flag, code_word(said->>'$.error.type') AS fault,
             abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end,
-            -- Zeros beside a status of Helicone's own, or a failure, are what it does not know.
+            -- Zeros with a status of Helicone's own, or with a failure, are unknown counts.
             coalesce(status < 0 OR status >= 400, false) AND coalesce(tokens_of(prompt_tokens), 0) = 0
                 AND coalesce(tokens_of(completion_tokens), 0) = 0 AS is_uncounted,
             CASE WHEN NOT is_uncounted THEN tokens_of(prompt_tokens)::HUGEINT END AS prompt,
@@ -57,7 +57,7 @@ _PREPARED = """
         FROM opened
     ), weighed AS (
         SELECT *,
-            -- Whether the cache is left out of the input: the total says; what exceeds the input cannot be in it.
+            -- Whether the cache is left out of the input: the total decides; what exceeds the input cannot be in it.
             CASE WHEN around = 0 THEN false
                 WHEN around > prompt THEN true
                 WHEN total IS NOT NULL AND total = prompt + around + coalesce(completion, 0) THEN true

@@ -52,7 +52,8 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
 
 
 def _is_trace(record: Record) -> bool:
-    """A trace holds no call and says what its calls lack: release, session, user, tags, name."""
+    """Whether a record is a trace, which holds no call but has what its calls lack: release, session, user, tags,
+    name."""
     keys = set(record)
     return (
         "timestamp" in keys and bool(keys & {"bookmarked", "htmlPath"}) and "id" in keys
@@ -168,7 +169,7 @@ _PREPARED = """
                 AS costs,
             span_ms(started, ended) AS measured_ms,
             CASE json_type(output) WHEN 'VARCHAR' THEN output->>'$' WHEN 'OBJECT' THEN output->>'content' END AS text,
-            -- A failure that an application or OpenTelemetry says in ordinary words, whatever the level.
+            -- A failure described in plain text by an application or OpenTelemetry, whatever the level.
             CASE WHEN coalesce(level = 'ERROR', false)
                 OR lower(coalesce(meta->>'status', '')) IN ('error', 'failed', 'failure')
                 OR coalesce(bool_of(coalesce(meta->>'success', meta->>'ok')) = false, false)
@@ -207,7 +208,7 @@ _PREPARED = """
         coalesce(
             span_ms(started, first_token),
             printed_ttft_ms,
-            -- The printed unit is seconds or milliseconds by export; the latency beside it tells which.
+            -- The printed unit is seconds or milliseconds by export; the latency in the same record shows which.
             CASE WHEN abs(printed_latency * 1000 - measured_ms) <= abs(printed_latency - measured_ms)
                 THEN printed_ttft * 1000
                 WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END

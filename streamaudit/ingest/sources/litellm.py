@@ -132,7 +132,7 @@ _PREPARED = """
             AS ttft_ms,
         CASE WHEN first_is_end AND (stream_flag IS DISTINCT FROM true OR has_left) THEN 'equals_duration' END
             AS ttft_basis,
-        -- Zeros of a failure without usage, and of one whose stream never spoke, are what nobody counted; so is a
+        -- Zeros of a failure without usage, and of one whose stream never began, were not counted; nor was a
         -- prompt of 0 outside the cache. A prompt without an answer or the provider's details is what the proxy counted
         -- itself.
         try_cast(CASE
@@ -165,7 +165,7 @@ _PREPARED = """
         has_left AS error_cancelled,
         says_timeout(class) OR message_says_timeout(wrong->>'error_message') AS error_timeout,
         try_cast(code AS INTEGER) AS http_status, class AS error_type,
-        -- Of a stream without an end the proxy says stop.
+        -- The proxy writes stop for a stream without an end.
         CASE WHEN NOT coalesce(is_cut, false) THEN
             coalesce(said->>'$.choices[0].finish_reason', said->>'$.incomplete_details.reason') END AS finish_reason,
         CASE WHEN messages IS NOT NULL AND json_type(messages) = 'ARRAY' THEN md5($salt || messages::VARCHAR) END

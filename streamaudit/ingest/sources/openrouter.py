@@ -1,11 +1,11 @@
-"""OpenRouter generations: what ``GET /api/v1/generation?id=`` answers, a body or its ``data`` a line, also in the
+"""OpenRouter generations: answers of ``GET /api/v1/generation?id=``, a body or its ``data`` a line, also in the
 camelCase of its TypeScript SDK, and the CSV of its Activity page, one row a generation.
 
 In the API billing goes by the native token counts, and ``tokens_*`` are OpenRouter's own; in the CSV ``tokens_*`` are
 the billed ones. ``latency`` of the API is documented as the total and is sometimes below ``generation_time``, so
 neither is taken for a TTFT or a duration; the CSV's ``generation_time_ms`` includes its ``time_to_first_token_ms``
 (openrouter.ai, API reference). With the customer's own key ``total_cost`` is only OpenRouter's fee, and the provider's
-bill stands beside it (RooCodeInc/Roo-Code 5144).
+bill is a separate field (RooCodeInc/Roo-Code 5144).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _TEXT = (
     "native_tokens_completion", "native_tokens_reasoning", "native_tokens_cached", "total_cost", "usage",
     "upstream_inference_cost", "is_byok", "service_tier", "data_region",
 )  # fmt: skip
-# Columns of the CSV that the API has not, or under another name.
+# Columns of the CSV that the API lacks, or has under another name.
 _ROW = (
     "generation_id", "cost_total", "byok_usage_inference", "tokens_prompt", "tokens_completion", "tokens_reasoning",
     "tokens_cached", "model_permaslug", "user", "finish_reason_raw", "finish_reason_normalized", "generation_time_ms",

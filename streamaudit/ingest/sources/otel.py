@@ -58,7 +58,7 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
 
 
 def _is_tempo(part: object) -> bool:
-    """Whether this is a trace as Tempo gives it, or what holds one under ``trace``."""
+    """Whether this is a trace as Tempo returns it, or has one under ``trace``."""
     if not isinstance(part, dict):
         return False
     lists = [part[key] for key in ("batches", *_BATCH) if isinstance(part.get(key), list)]
@@ -70,7 +70,7 @@ def _is_search(traces: object) -> bool:
 
 
 def _variant(head: Sequence[Record]) -> str:
-    """Which libraries wrote these spans, in words."""
+    """Describe which libraries wrote these spans."""
     found = dict.fromkeys(name for scope, span in _spans(head) if (name := _library(scope, span)))
     return " and ".join(sorted(found)) or "spans"
 
@@ -97,7 +97,7 @@ def _library(scope: str, span: Record) -> str | None:
 
 
 def _spans(head: Sequence[Record]) -> Iterator[tuple[str, Record]]:
-    """The first spans with the name of the scope that made each."""
+    """Yield the first spans with the name of the scope that made each."""
     left = _SPANS_LOOKED_AT
     for record in head:
         for batch in _lists(record, _BATCH):

@@ -1,9 +1,9 @@
 """JSON lines of one's own: one call a line, in streamaudit's own field names, names close to them, or the usual names
 of home-made logs.
 
-The same SQL is written twice: over the own names alone, which is fast, and over the usual ones as well, for files whose
-first records have one of those, nest their figures, or have no id or start. Where no record has an id, a call is known
-by the digest of its line and the ordinal among equal lines.
+The same SQL is generated twice: for the own names alone, which is fast, and for the usual ones as well, for files whose
+first records have one of those, nest their figures, or have no id or start. Where no record has an id, a call is
+identified by the digest of its line and the ordinal among equal lines.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ _OTHERS = (
 )  # fmt: skip
 _JSON = ("metadata", "attributes", "extra", "tags", "chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens")
 _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "@timestamp")
-"""Instants whose name does not say whether the call began or ended then."""
+"""Instants whose name does not show whether the call began or ended then."""
 
 
 def recognise_own(head: Sequence[Record]) -> Match | None:
@@ -107,7 +107,7 @@ def _filled(head: Sequence[Record], names: Sequence[str]) -> bool:
 
 
 def _because(head: Sequence[Record], implied: dict[str, str]) -> list[str]:
-    """The fields that made a home-made log one: its model and its first measure."""
+    """Return the fields by which a home-made log was recognised: its model and its first measure."""
     names = known(wide=True)
     return [
         next((name for name in names[column] if _filled(head, [name])), None) or implied[column]
@@ -125,7 +125,7 @@ def _notes(head: Sequence[Record]) -> tuple[str, ...]:
 
 
 def wide(head: Sequence[Record], implied: dict[str, str]) -> Source:
-    """The reading of a home-made log: its usual names, and the ``implied`` paths."""
+    """Return the source that reads a home-made log: its usual names, and the ``implied`` paths."""
     ids = known(wide=True)["call_id"]
     calls = [record for record in head if _filled([record], known(wide=True)["model"])] or head
     named = bool(calls) and ("call_id" in implied or all(_filled([record], ids) for record in calls))
@@ -139,7 +139,7 @@ WITH found AS (
         *{tenant_name},
         filled(json_extract_string(coalesce(metadata, attributes, extra), $app_paths)) AS app,
         CASE WHEN tags IS NOT NULL THEN tag_values(try_cast(tags AS VARCHAR[]), $tag_keys) END AS tagged,
-        -- Absent timing columns are told apart from present ones once, here.
+        -- Absent timing columns are distinguished from present ones once, here.
         coalesce({started}) AS started,
         instant_utc({end_time}) AS ended,
         {deep} AS deep
@@ -178,7 +178,7 @@ WITH found AS (
 ), known AS (
     SELECT
         *,
-        -- 0 tokens of a usage that nobody has, or of a call that failed, are not measured.
+        -- 0 tokens of an unknown usage, or of a call that failed, are not measured.
         CASE
             WHEN lower(coalesce(usage_source, usage_basis)) = 'none' THEN 0
             WHEN counted_out = 0 AND coalesce(counted_in, 0) = 0 AND bool_of({cache_hit}) IS DISTINCT FROM true
@@ -261,7 +261,7 @@ SELECT
     number_of(coalesce({cost_usd})) AS cost_usd,
     number_of(input_cost_usd) AS input_cost_usd,
     number_of(output_cost_usd) AS output_cost_usd,
-    -- A word that is known goes before one that is not.
+    -- A known word takes precedence over an unknown one.
     list_reduce(list_transform([outcome, stream_status], lambda word: outcome_word(word)), lambda said, other:
         CASE WHEN coalesce(said, 'unrecognised') = 'unrecognised' THEN coalesce(other, said) ELSE said END)
         AS said_outcome,
@@ -297,7 +297,7 @@ _OWN_KIND = """CASE
         WHEN lower(coalesce(operation_name, operation)) LIKE '%embed%' THEN 'embedding'
         ELSE 'llm'
     END"""
-# A log may hold other lines beside its calls; a call has a model, tokens, or a measure of its own.
+# A log may hold other lines besides its calls; a call has a model, tokens, or a measure of its own.
 _WIDE_KIND = """CASE
         WHEN record IS NULL OR json_type(record) <> 'OBJECT' THEN NULL
         WHEN coalesce({model}, {response_model}) IS NULL AND coalesce(counted_in, counted_out) IS NULL
@@ -314,7 +314,7 @@ _ORDINAL = f"{_DIGEST} || '-' || row_number() OVER (PARTITION BY md5(record::VAR
 
 
 def _texts(names: Names, *, wide: bool) -> dict[str, str]:
-    """What stands in the SQL for each column: its candidates, in order."""
+    """Return the SQL fragment of each column: its candidates, in order."""
     pointers = [
         f"/{holder}{json_pointers(name)[-1]}" for column in NESTED for holder in HOLDERS for name in NESTED[column]
     ]

@@ -4,7 +4,7 @@ records into calls; it knows nothing of files, stores or reports.
 The SQL selects from ``records`` (the declared fields as text or JSON, ``line``: the record's ordinal, ``record``: the
 whole object, only when the user mapped a path) and names its output after the columns of ``staging.sql``; what it
 does not name stays NULL. ``kind`` is llm, embedding, span or other (not a call and not kept). A list is unnested as a
-column of its own: DuckDB computes an expression anew for every 2,048 rows that come of it.
+column of its own: DuckDB recomputes an expression for every 2,048 rows that it yields.
 """
 
 import importlib
@@ -60,12 +60,12 @@ APP_KEYS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A source claims a file: which shape of its format it is, and the fields that told."""
+    """A source claims a file: which shape of its format it is, and the fields by which it was recognised."""
 
     variant: str
     because: str
     reading: "Source | None" = None
-    """How to read this file, where its format is read in more than one way; None for the source as it is."""
+    """The source that reads this file, where its format is read in more than one way; None for the source itself."""
     notes: tuple[str, ...] = ()
     """Assumptions about this file that its owner may know better: one sentence each."""
 
@@ -80,7 +80,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One format. ``version`` grows whenever the same file would be read otherwise."""
+    """A format. ``version`` grows whenever the same file would give other calls."""
 
     name: str
     version: int
@@ -99,15 +99,16 @@ class Source:
     id_field: str | None = None
     """Name of the field that identifies a record; None when the format defines none."""
     id_names: Literal["attempt", "request"] = "attempt"
-    """What the id names. Records of one request may be attempts of their own; of one attempt, they are versions."""
+    """Whether the id names an attempt or a request. Records of one request may be attempts of their own; of one
+    attempt, they are versions."""
     whole: bool = False
-    """The SQL reads the ``record`` itself beside its fields."""
+    """The SQL reads the ``record`` itself in addition to its fields."""
     fallback: bool = False
-    """It claims a file only where no other source does."""
+    """The source claims a file only where no other does."""
     read_mapped: "Callable[[Sequence[Record]], Match] | None" = None
-    """How it reads records in which it knows nothing, with the user's paths alone."""
+    """Claims records of which the source knows no field, to be read with the user's paths alone."""
     implied: Mapping = field(default_factory=Mapping)
-    """Paths that this file's own spelling of usual names implies; the user's go before them."""
+    """Paths that this file's own spelling of usual names implies; the user's take precedence."""
     time_field: str | None = None
     """Name of the field with the start; None when the format defines none."""
     record_keys: tuple[str, ...] = ("data",)
@@ -115,7 +116,7 @@ class Source:
     needs: tuple[tuple[str, ...], ...] = ()
     """The fields that make a record one of this format: of each group one, dotted inside objects."""
     reads: dict[str, str] = field(default_factory=dict)
-    """In words, the fields that a column is read from, for those whose own name does not say it."""
+    """In words, the fields that a column is read from, for those whose own name does not show it."""
     remedies: dict[str, str] = field(default_factory=dict)
     """What to record to get a capability of the coverage report that is missing: one sentence each."""
     trace_url: str = ""
@@ -123,13 +124,13 @@ class Source:
     ``trace_id`` and ``call_id``. Empty where the vendor has none."""
 
     window_end: Callable[[str], datetime | None] = lambda path: None
-    """Instant before which every record of a file began, by the file's path; None where the path does not say."""
+    """Instant before which every record of a file began, by the file's path; None where the path does not show it."""
     supersedes: Callable[[str], str | None] = lambda path: None
     """Folder, with its trailing slash, that holds the calls of a file's own folder too and less of each; None where
     there is no such folder."""
 
     def link(self, base: str, trace_id: str, call_id: str) -> str | None:
-        """Where the vendor shows a call; None when it has no pages for calls."""
+        """Return the address at which the vendor shows a call; None when it has no pages for calls."""
         if not self.trace_url:
             return None
         return base.rstrip("/") + self.trace_url.format(
@@ -137,7 +138,7 @@ class Source:
         )
 
     def key_name(self, column: str, rank: int, mapping: Mapping) -> str:
-        """The candidate key a rank of a keyed column stands for, as a user would write it."""
+        """Return the candidate key that a rank of a keyed column stands for, as a user would write it."""
         if rank < TOP_LEVEL:
             return " or ".join(mapping.paths.get(column, ()))
         bands = (
@@ -151,22 +152,22 @@ class Source:
         return (prefix + names[rank - base]).replace("/", ".")
 
     def mapping(self, mapping: Mapping) -> Mapping:
-        """The user's paths over the implied ones."""
+        """Return the user's paths, which take precedence, together with the implied ones."""
         return Mapping({**self.implied.paths, **mapping.paths})
 
     def digest(self, mapping: Mapping) -> str:
-        """Changes whenever the same file would give other calls."""
+        """Return a digest that changes whenever the same file would give other calls."""
         return f"{self.name}/{self.version}/{mapping.digest()}"
 
 
 def app_pointers(column: str) -> tuple[str, ...]:
-    """JSON pointers of an application key's candidates, literal before walk."""
+    """Return the JSON pointers of an application key's candidates, literal before walk."""
     return tuple(pointer for key in APP_KEYS[column] for pointer in json_pointers(key))
 
 
 def parameters(mapping: Mapping) -> dict[str, Any]:
-    """What the sources' SQL may bind: all application paths, all tag keys and the pointers to them in an object, and
-    the user's own paths."""
+    """Return the parameters that sources' SQL may bind: all application paths, all tag keys and the pointers to them in
+    an object, and the user's own paths."""
     tag_keys = [key for keys in APP_KEYS.values() for key in keys]
     return {
         "app_paths": [pointer for column in APP_KEYS for pointer in app_pointers(column)],
@@ -181,14 +182,14 @@ def parameters(mapping: Mapping) -> dict[str, Any]:
 
 
 TELLING = ("model", "response_model", "input_tokens", "output_tokens", "ttft_ms", "duration_ms", "cost_usd")
-"""Columns of which a user who maps one says that the records are calls."""
+"""Columns that imply, when a user maps one, that the records are calls."""
 
 
 def claims(head: Sequence[Record], mapping: Mapping = NO_MAPPING) -> list[tuple[Source, Match | Refusal]]:
-    """What every source says of the first records of a file; the first refusal stands alone, as it decides.
+    """Return the claims of all sources on the first records of a file; a refusal is returned alone, as it decides.
 
-    A match comes with the source that reads the file in its way. What no format claims is a home-made log, a format
-    that is known and not read, or whatever the user has mapped.
+    A match comes with the source that reads the file. Records that no format claims are a home-made log, a format that
+    is known and not read, or whatever the user has mapped.
     """
     found: list[tuple[Source, Match | Refusal]] = []
     for source in discover().values():

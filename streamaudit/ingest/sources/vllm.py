@@ -92,7 +92,7 @@ _REMEDIES = {
     "tenant": "a benchmark has none; --map tenant=PATH if yours does",
     "deploy": "give each run a --label",
     "cost": "a benchmark reports no cost; a price file of your own (prices in the configuration) prices its model",
-    "outcome": "a failed request is told by its error; vLLM cancels none",
+    "outcome": "a failed request is recognised by its error; vLLM cancels none",
 }
 
 SOURCE = Source(
