@@ -1,4 +1,6 @@
-"""Questions: one file each. An audit has static SQL over ``scope``, its options, and turns the rows into a Report.
+"""Questions: one file each.
+
+An audit has static SQL over ``scope``, its options, and turns the rows into a Report.
 
 ``groups`` is what they share: one query run per group, for the rest beyond ``--top``, and for the total.
 """
@@ -37,7 +39,7 @@ def group_tables(
     rank: Rank,
     params: dict[str, Any] | None = None,
 ) -> tuple[Table, ...]:
-    """The table by dimension (when any is asked for) and the total.
+    """Return the table by dimension (when any is asked for) and the total.
 
     ``query`` selects ``by_1`` … ``by_4`` and then ``columns`` in order, grouped; after them it may give a list of the
     columns whose sum leaves calls out, which a screen then shows as a lower bound. Groups stand in descending
@@ -75,7 +77,7 @@ def _empty(columns: tuple[Column, ...]) -> Row:
 
 
 def _partial(row: Row, end: int) -> frozenset[str]:
-    """The columns that leave calls out, where the query says so after its last column."""
+    """Return the columns that leave calls out, where the query says so after its last column."""
     named: Any = row[end] if len(row) > end else ()
     return frozenset(name for name in named if name)
 
@@ -104,7 +106,7 @@ def _percentile(column: Column, record: dict[str, Value]) -> Mark | None:
 
 
 def kept_if_any(table: Table, name: str) -> Table:
-    """The same table, with a column kept in sight where any row has something in it."""
+    """Return the same table, with a column kept in sight where any row has something in it."""
     place = table.position(name)
     if not any(row[place] for row in table.rows):
         return table
@@ -114,7 +116,10 @@ def kept_if_any(table: Table, name: str) -> Table:
 
 def bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) -> Mark | None:
     """How a sum is to be read beside its interval: as an estimate when it stands above the low end, as a lower bound
-    when the high end is further up or calls are left out, as it is otherwise. None for an unknown sum."""
+    when the high end is further up or calls are left out, as it is otherwise.
+
+    None for an unknown sum.
+    """
     if not isinstance(value, int | float):
         return None
     if isinstance(low, int | float) and value > low * (1 + _ROUNDING):
@@ -132,8 +137,11 @@ def high_end(high: Value, open_calls: Value, *, differs: bool) -> Mark | None:
 
 
 def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
-    """How the cancellation tax of a group is to be read. What a call of unknown outcome cost is unknown too: the ends
-    are those of the calls that are known to have been cancelled."""
+    """How the cancellation tax of a group is to be read.
+
+    What a call of unknown outcome cost is unknown too: the ends are those of the calls that are known to have been
+    cancelled.
+    """
     unknown = record["outcome_unknown_calls"]
     unpriced, left_out = record["tax_unpriced_calls"], isinstance(unknown, int) and unknown > 0
     low, value, high = (record[f"tax_{end}tokens"] for end in ("low_", "", "high_"))

@@ -194,7 +194,8 @@ def _capabilities(sources: list[dict[str, Value]], formats: dict[str, list[str]]
 
 
 def _remedy(one: Capability, formats: list[str], remedies: Remedies) -> str:
-    """The remedies of the formats that the source's files came in; the general one where no format has its own."""
+    """Return the remedies of the formats that the source's files came in; the general one where no format has its own.
+    """
     own = [remedies[name][one.name] for name in formats if one.name in remedies.get(name, {})]
     return "; or ".join(dict.fromkeys(own)) or one.remedy
 

@@ -99,7 +99,8 @@ def _with_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> t
 
 
 def shifts(values: Sequence[float]) -> list[int]:
-    """The indexes at which the level of a series of positive values shifts; none for fewer than ``MIN_PERIODS``."""
+    """Return the indexes at which the level of a series of positive values shifts; none for fewer than ``MIN_PERIODS``.
+    """
     if len(values) < MIN_PERIODS:
         return []
     import numpy as np
@@ -114,7 +115,7 @@ def shifts(values: Sequence[float]) -> list[int]:
 
 
 def _changes(periods: Table, name: str) -> list[tuple[int, str, float, Row]]:
-    """The shifts of one figure over the periods that have it: row index, figure, relative change, and row."""
+    """Return the shifts of one figure over the periods that have it: row index, figure, relative change, and row."""
     place = periods.position(name)
     known = [(index, _number(row[place])) for index, row in enumerate(periods.rows) if _number(row[place]) > 0]
     edges = [0, *shifts([value for _, value in known]), len(known)]

@@ -59,13 +59,16 @@ class Billed:
 
 
 def provider_name(text: str) -> str:
-    """The one name of a provider, whatever it is called."""
+    """Return the one name of a provider, whatever it is called."""
     words = _NOT_A_WORD.sub("_", text.lower()).strip("_")
     return _CANONICAL.get(words.replace("_", ""), words)
 
 
 def read_invoice(path: Path) -> dict[Key, Billed]:
-    """An invoice's lines summed by month and provider. InputError with file, line and fault when it is not usable."""
+    """Return an invoice's lines summed by month and provider.
+
+    InputError with file, line and fault when it is not usable.
+    """
     text = _text(path)
     delimiter = _delimiter(text)
     lines = _lines(path, text, delimiter)
@@ -110,7 +113,7 @@ def _delimiter(text: str) -> str:
 
 
 def _lines(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Every line that is not blank, with the number of the line it begins on."""
+    """Yield every line that is not blank, with the number of the line it begins on."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     before = 0
     try:
@@ -173,7 +176,7 @@ def _line(cells: list[str], columns: _Columns, delimiter: str) -> tuple[Key, Bil
 
 
 def _amount(text: str, delimiter: str) -> Decimal:
-    """An amount in dollars: ``1234.5``, ``$1,234.50``, ``USD 12``, ``-3.20`` or ``(3.20)`` for a credit."""
+    """Return an amount in dollars: ``1234.5``, ``$1,234.50``, ``USD 12``, ``-3.20`` or ``(3.20)`` for a credit."""
     body = re.sub(r"(?i)us\$|usd|\$|\s", "", text).replace("−", "-")
     credit = body.startswith("-") or (body.startswith("(") and body.endswith(")"))
     digits = body.strip("()").lstrip("+-") if credit or body.startswith("+") else body

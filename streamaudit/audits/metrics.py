@@ -117,8 +117,11 @@ _OF_CANCELLED = {
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure. ``sql`` is an expression over the sums above; ``leaves_out`` a condition over them under which the
-    figure is a lower bound. Of fewer than ``min_n`` calls it is NULL."""
+    """One figure.
+
+    ``sql`` is an expression over the sums above; ``leaves_out`` a condition over them under which the figure is a lower
+    bound. Of fewer than ``min_n`` calls it is NULL.
+    """
 
     name: str
     unit: Unit | None
@@ -129,8 +132,10 @@ class Metric:
 
 
 def _of_those_that_left(sql: str, none: str = "0") -> str:
-    """Nobody left: no tax. Somebody left: what the evidence gives, which may be nothing. No call says how it ended: no
-    figure."""
+    """Nobody left: no tax.
+
+    Somebody left: what the evidence gives, which may be nothing. No call says how it ended: no figure.
+    """
     return f"CASE WHEN cancelled IS NOT NULL THEN {sql} WHEN no_outcome < calls THEN {none} END"
 
 
@@ -302,7 +307,7 @@ _WORD = re.compile(r"\w+")
 
 
 def _spread(used: set[str]) -> tuple[dict[str, str], list[str]]:
-    """The sums of latencies that are used: all percentiles of one from a single list, then each by its name."""
+    """Return the sums of latencies that are used: all percentiles of one from a single list, then each by its name."""
     sums: dict[str, str] = {}
     places: list[str] = []
     for name, latency in LATENCIES.items():

@@ -100,8 +100,9 @@ def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
 
 
 def interval_and_notes(store: Store, scope: Scope) -> tuple[Interval, tuple[Note, ...]]:
-    """The notes, and the window asked for; where it is open, from the first call in it to just after the last, so that
-    asking for it again gives the same calls."""
+    """Return the notes, and the window asked for; where it is open, from the first call in it to just after the last,
+    so that asking for it again gives the same calls.
+    """
     params = scope.total().params()
     everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
     found = [_Counts(*row) for row in store.query(scope.total().sql(_SOURCES), everything)]
@@ -219,7 +220,7 @@ def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[N
 
 
 def _short(reached: datetime, edge: datetime | None, other: datetime) -> bool:
-    """Whether data that reaches to a moment stays clearly short of that edge of the window."""
+    """Return whether data that reaches to a moment stays clearly short of that edge of the window."""
     if edge is None:
         return False
     inward = 1 if edge > other else -1

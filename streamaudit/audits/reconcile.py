@@ -90,7 +90,7 @@ def _billed(invoice: dict[Key, Billed], place: _Place) -> Billed | None:
 
 
 def _together(parts: list[_Traced]) -> _Traced | None:
-    """Several spellings of one provider as one."""
+    """Return several spellings of one provider as one."""
     if not parts:
         return None
     return _Traced(
@@ -104,7 +104,7 @@ def _together(parts: list[_Traced]) -> _Traced | None:
 
 
 def _figures(pairs: Sequence[_Pair]) -> Row:
-    """The figures of one row, or of all rows together."""
+    """Return the figures of one row, or of all rows together."""
     ours = _together([traced for traced, _ in pairs if traced]) or _Traced(0, 0, None, 0, None, 0)
     matched = _together([traced for traced, billed in pairs if traced and billed])
     stray = _together([traced for traced, billed in pairs if traced and not billed])

@@ -180,7 +180,7 @@ def _unit(name: str, kind: str) -> Unit | None:
 
 
 def _is_plain(kind: str) -> bool:
-    """Whether values of the type are as a report wants them, so that no call per cell is needed."""
+    """Return whether values of the type are as a report wants them, so that no call per cell is needed."""
     return kind in ("VARCHAR", "BOOLEAN", "TIMESTAMP") or (kind.endswith(("INT", "INTEGER")) and "(" not in kind)
 
 
@@ -196,7 +196,7 @@ def _value(value: Any, kind: str) -> Value:
 
 
 def _plain(value: Any) -> Any:
-    """A value out of DuckDB as JSON knows it."""
+    """Return a value out of DuckDB as JSON knows it."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -185,7 +185,7 @@ def _listed(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], 
 
 
 def _bars(table: Table) -> Table:
-    """The parts of each group's tax, for a screen to draw as one bar."""
+    """Return the parts of each group's tax, for a screen to draw as one bar."""
     names = [column.name for column in table.columns]
     places = [*range(len(table.by)), *(names.index(part) for part in PARTS)]
     rows = tuple(tuple(row[place] for place in places) for row in table.rows)
@@ -210,7 +210,7 @@ def _rank(row: dict[str, Value]) -> tuple[Any, ...]:
 
 
 def _parts_shown(table: Table) -> Table:
-    """The same table with the parts of the tax on screen in place of the classes."""
+    """Return the same table with the parts of the tax on screen in place of the classes."""
     classes = {"tax_exact_calls", "tax_estimated_calls", "tax_bounded_calls", "tax_unknown_calls"}
     columns = tuple(
         replace(column, wide=False, kept=True) if column.name in PARTS

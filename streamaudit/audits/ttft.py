@@ -170,7 +170,7 @@ def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, .
 def _with_empty_buckets(
     rows: list[tuple[Any, ...]], depth: int, bounds: tuple[float, ...] | None
 ) -> list[tuple[Any, ...]]:
-    """The same rows with a 0 for each bucket of the range that a group has no call in."""
+    """Return the same rows with a 0 for each bucket of the range that a group has no call in."""
     if not rows:
         return []
     edges: list[tuple[float, float | None]]

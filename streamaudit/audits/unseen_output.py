@@ -63,7 +63,8 @@ _ORDER = ("cancelled", "timeout", "interrupted", "error")
 
 
 def by_outcome(store: Store, scope: Scope) -> Table:
-    """A row for each way to end early, and one for all: what of their output nobody saw, in tokens and dollars."""
+    """Return a row for each way to end early, and one for all: what of their output nobody saw, in tokens and dollars.
+    """
     found = {row[0]: row for row in store.query(scope.total().sql(_BY_OUTCOME), scope.total().params())}
     empty: tuple[Any, ...] = (0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, [])
     rows = [tuple(found.get(name, (name, *empty))) for name in _ORDER]
@@ -81,7 +82,7 @@ def by_outcome(store: Store, scope: Scope) -> Table:
 
 
 def by_cause(store: Store, scope: Scope) -> Table:
-    """A row for each cause, the dearest first."""
+    """Return a row for each cause, the dearest first."""
     found = store.query(scope.total().sql(_BY_CAUSE), scope.total().params())
     table = Table("by_cause", CAUSE_COLUMNS, tuple(tuple(row[: len(CAUSE_COLUMNS)]) for row in found))
     return _unseen_marks(table, [row[-1] for row in found])

@@ -33,7 +33,7 @@ _OF_ALL = "spec"
 
 
 def program(arguments: Sequence[str] = ()) -> typer.Typer:
-    """The program with all its commands or, which starts faster, with the one that the arguments begin with."""
+    """Return the program with all its commands or, which starts faster, with the one that the arguments begin with."""
     app = typer.Typer(
         name="streamaudit",
         help=_EXAMPLES,

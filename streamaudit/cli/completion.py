@@ -12,7 +12,7 @@ _MAX_VALUES = 200
 
 
 def dimensions(incomplete: str) -> list[str]:
-    """The dimensions that may follow in a list such as ``tenant,mo``."""
+    """Return the dimensions that may follow in a list such as ``tenant,mo``."""
     before, comma, last = incomplete.rpartition(",")
     named = set(before.split(","))
     return [f"{before}{comma}{name}" for name in DIMENSIONS if name.startswith(last) and name not in named]

@@ -80,12 +80,12 @@ configure()
 
 
 def quiet() -> bool:
-    """Whether narration is silenced."""
+    """Return whether narration is silenced."""
     return _manner.quiet
 
 
 def plain() -> bool:
-    """Whether lines are for people and not JSON."""
+    """Return whether lines are for people and not JSON."""
     return _manner.form == "text"
 
 

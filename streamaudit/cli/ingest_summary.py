@@ -82,7 +82,7 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
 
 
 def _doubts(outcome: FileResult) -> Iterator[str]:
-    """Values of a file that were dropped or look wrong, one sentence each."""
+    """Yield values of a file that were dropped or look wrong, one sentence each."""
     found = outcome.doubts
     for column, (low, high) in found.mixed.items():
         yield (
@@ -112,7 +112,7 @@ def log_problems(results: list[FileResult], mapping: Mapping) -> None:
 
 
 def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
-    """The mapped paths that no record of any file read in this run has."""
+    """Return the mapped paths that no record of any file read in this run has."""
     read = [outcome.absent for outcome in results if outcome.counts]
     for column in sorted(set(read[0]).intersection(*read)) if read else ():
         meant = next((one[column] for one in read if one[column]), None)
@@ -142,7 +142,7 @@ def equation(results: list[FileResult]) -> None:
 
 
 def add(counts: list[Counts]) -> Counts:
-    """The sum of several files' counts."""
+    """Return the sum of several files' counts."""
     return Counts(*(sum(getattr(one, name) for one in counts) for name in Counts.__slots__))
 
 
@@ -187,8 +187,10 @@ def _share(label: str, part: int, whole: int, of: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """When to show how far a file is: ``auto`` for long files, ``on`` for all, ``off``. A bar redrawn in place on a
-    terminal, elsewhere a line every half minute."""
+    """When to show how far a file is: ``auto`` for long files, ``on`` for all, ``off``.
+
+    A bar redrawn in place on a terminal, elsewhere a line every half minute.
+    """
 
     when: str = "auto"
 

@@ -25,7 +25,7 @@ _WORTH = ("tenant", "route", "deploy", "rendered_tokens", "cancelled")
 
 
 def with_reasons(report: Report, groups: Groups) -> Report:
-    """The report, saying of files of no known format what they lack."""
+    """Return the report, saying of files of no known format what they lack."""
     reasons = dict.fromkeys(explain_unrecognised(file) for file in groups.get(None, ()))
     return replace(report, notes=(*reasons, *report.notes))
 
@@ -79,7 +79,7 @@ def _options(assignments: Sequence[str]) -> str:
 
 
 def _tried(survey: Survey, role: str | None, files: Sequence[InputFile], assignments: Sequence[str]) -> str | None:
-    """The command that reads files of no known format, tried on the first of them; None when nothing does."""
+    """Return the command that reads files of no known format, tried on the first of them; None when nothing does."""
     mine = {column_of(text.partition("=")[0]) for text in assignments}
     maps = [*assignments, *(text for text in suggested(survey) if text.partition("=")[0] not in mine)]
     if role and not any(text.startswith(f"{role}=") for text in maps):

@@ -202,7 +202,9 @@ class Access:
         memory("--memory-limit", self.memory_limit)
 
     def path(self) -> Path:
-        """The store file: ``--db``, else ``$STREAMAUDIT_DB``, else the configuration's, else the XDG data folder."""
+        """Return the store file: ``--db``, else ``$STREAMAUDIT_DB``, else the configuration's, else the XDG data
+        folder.
+        """
         return self.settings.store_path(self.db)[0]
 
     def origin(self) -> str:
@@ -217,8 +219,10 @@ class Access:
         console.detail(f"configuration {self.settings.path or 'none'}")
 
     def open(self, *, write: bool, create: bool = True, least_wait_s: float = 0.0) -> "Store":
-        """The store file, opened; a missing one is created when writing, unless ``create`` says no. It is waited for as
-        long as ``--wait`` says, and at least for ``least_wait_s``."""
+        """Return the store file, opened; a missing one is created when writing, unless ``create`` says no.
+
+        It is waited for as long as ``--wait`` says, and at least for ``least_wait_s``.
+        """
         from streamaudit.cli import console
         from streamaudit.config.units import memory, seconds
         from streamaudit.store.store import Store
@@ -231,7 +235,7 @@ class Access:
         )  # fmt: skip
 
     def in_memory(self) -> "Store":
-        """An empty store that vanishes with the process."""
+        """Return an empty store that vanishes with the process."""
         from streamaudit.config.units import memory
         from streamaudit.store.store import Store
 
@@ -339,7 +343,7 @@ class Writing:
     )
 
     def checked(self, top: int | None = None) -> "Output":
-        """The output these options ask for; UsageError for an unknown format, suffix or colour choice."""
+        """Return the output these options ask for; UsageError for an unknown format, suffix or colour choice."""
         from streamaudit.cli.output import Output
 
         if self.color not in ("auto", "always", "never"):

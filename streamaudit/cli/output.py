@@ -102,7 +102,7 @@ def _targets(output: Output) -> list[tuple[str, Path | None]]:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    """The file is there whole or as it was before."""
+    """Return the file is there whole or as it was before."""
     target = path.resolve()
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:

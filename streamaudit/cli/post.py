@@ -84,8 +84,10 @@ def find_targets(posting: Posting, inputs: Inputs) -> "list[Target]":
 def post_result(
     posting: Posting, result: "Result", asked: Asked, found: "list[Target]", inputs: Inputs, writing: Writing
 ) -> int:  # fmt: skip
-    """Post a summary and write it. StoreError when the store stays busy, before anything is posted; DeliveryError when
-    a target did not get it."""
+    """Post a summary and write it.
+
+    StoreError when the store stays busy, before anything is posted; DeliveryError when a target did not get it.
+    """
     output, letter = writing.checked(), _letter(result.report, posting)
     results = dict.fromkeys(output.tops, result)
     asked_for = bool(writing.format or writing.json or writing.output)

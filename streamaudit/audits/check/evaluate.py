@@ -24,8 +24,10 @@ NO_GROUP = "*"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One threshold of one group: what was observed and what came of it. ``number`` is the entry's in the
-    configuration, from 1; ``reason`` says what the figure does not."""
+    """One threshold of one group: what was observed and what came of it.
+
+    ``number`` is the entry's in the configuration, from 1; ``reason`` says what the figure does not.
+    """
 
     number: int
     check: Check
@@ -59,8 +61,10 @@ class Evaluations:
 
 
 def window_before(scope: Scope, checks: Sequence[Check], now: datetime | None) -> tuple[datetime, datetime] | None:
-    """The window that baselines are of, None when no check needs one. ``now`` ends a window that is open up to now.
-    Raises UsageError when the window has no length."""
+    """Return the window that baselines are of, None when no check needs one.
+
+    ``now`` ends a window that is open up to now. Raises UsageError when the window has no length.
+    """
     relative = next((check for check in checks if check.needs_baseline), None)
     if relative is None:
         return None
@@ -147,7 +151,7 @@ def _judged(check: Check, judgement: Judgement, on_insufficient: str) -> Verdict
 
 
 def _held(check: Check, group: Group, verdict: Verdict, reason: str, today: date) -> tuple[Verdict, str]:
-    """A breach under a hold that still runs is held; of one that has ended it is said that it has."""
+    """Return a breach under a hold that still runs is held; of one that has ended it is said that it has."""
     mine = [hold for hold in check.holds if fits(hold.where, dict(zip(check.by, group, strict=True)))]
     running = next((hold for hold in mine if hold.until >= today), None)
     if running:

@@ -82,14 +82,16 @@ def _sums(row: Sequence[Any]) -> Figures:
 
 
 def _outcome_rate(calls_so: int, no_outcome: int, calls: int) -> Figure:
-    """The share of calls that ended so: of the calls that do not say how they ended, none to all may have."""
+    """Return the share of calls that ended so: of the calls that do not say how they ended, none to all may have."""
     value = calls_so / calls if no_outcome < calls else None
     return Figure(calls, value, calls_so / calls, (calls_so + no_outcome) / calls)
 
 
 def _taxes(calls: int, no_outcome: int, completed: int, completed_output: int, sums: Sequence[Any] | None) -> Figures:
-    """The tax in tokens, dollars and as a share of the output of the calls whose tax and output are known. Nobody left:
-    no tax, unless nobody knows of any call how it ended. Who does not say how he ended may have left."""
+    """Return the tax in tokens, dollars and as a share of the output of the calls whose tax and output are known.
+
+    Nobody left: no tax, unless nobody knows of any call how it ended. Who does not say how he ended may have left.
+    """
     none = 0 if no_outcome < calls else None
     tax, low, high, usd, usd_low, usd_high, taxed, output, output_low, output_high = sums or (
         none, 0, 0, none if none is None else 0.0, 0.0, 0.0, 0, 0, 0, 0,

@@ -42,8 +42,11 @@ _TRAILING = (
 
 
 def report(found: Evaluations, *, everything: bool, alias: Alias | None = None) -> Report:
-    """Return the evaluated thresholds as a report. Without ``everything`` those that pass are only counted, and so are,
-    of each threshold, the groups with the least data. ``alias`` gives what to show in place of a dimension's value."""
+    """Return the evaluated thresholds as a report.
+
+    Without ``everything`` those that pass are only counted, and so are, of each threshold, the groups with the least
+    data. ``alias`` gives what to show in place of a dimension's value.
+    """
     rows = list(found.rows) if everything else list(_pressing(found.rows))
     named = {name for one in found.rows for name in (*one.check.by, *dict(one.check.where))}
     dimensions = tuple(sorted(named, key=lambda name: (DIMENSIONS.index(name) if name in DIMENSIONS else -1, name)))
@@ -95,7 +98,7 @@ def _place(one: Evaluation, alias: Alias | None) -> dict[str, str | None]:
 
 
 def _finding(one: Evaluation, place: dict[str, str | None]) -> Finding:
-    """The finding of a threshold; ``place`` has the values that are shown for its group."""
+    """Return the finding of a threshold; ``place`` has the values that are shown for its group."""
     value = one.figure.value
     return Finding(
         audit="check", code=one.verdict, severity=_SEVERITY[one.check.severity], status=_STATUS[one.verdict],
@@ -118,7 +121,7 @@ def _row(one: Evaluation, place: dict[str, str | None], dimensions: tuple[str, .
 
 
 def _quoted(value: str | None) -> str:
-    """A value that would look like the lack of one, or like several, in quotes."""
+    """Return a value that would look like the lack of one, or like several, in quotes."""
     if value is None:
         return "-"
     return f'"{value}"' if value in ("", "-") or " " in value else value

@@ -1,4 +1,6 @@
-"""Thresholds: what the configuration demands of a figure, and whether the figure meets it. Pure: no store, no files.
+"""Thresholds: what the configuration demands of a figure, and whether the figure meets it.
+
+Pure: no store, no files.
 
 A figure may be an interval whose high end is open (a tax, a cost of which calls are unknown). It meets a limit only
 when all of the interval does, and breaks it only when none of it does; in between it is not decided, and no pass.
@@ -41,8 +43,11 @@ class Wrong(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One comparison, ``text`` as it was written. ``stat`` is a percentile, ``avg``, or None for the figure itself. The
-    limit is ``amount``, or with ``of_baseline`` the baseline times ``factor`` plus ``amount``."""
+    """One comparison, ``text`` as it was written.
+
+    ``stat`` is a percentile, ``avg``, or None for the figure itself. The limit is ``amount``, or with ``of_baseline``
+    the baseline times ``factor`` plus ``amount``.
+    """
 
     text: str
     stat: str | None
@@ -86,7 +91,7 @@ class Check:
         return any(one.of_baseline for one in self.expect)
 
     def describe(self) -> str:
-        """The entry in one line, as the list of settings shows it."""
+        """Return the entry in one line, as the list of settings shows it."""
         parts = [self.metric, " and ".join(one.text for one in self.expect)]
         parts += [f"by {','.join(self.by)}"] if self.by else []
         parts += ["where " + " ".join(f"{name}={values}" for name, values in self.where)] if self.where else []
@@ -98,8 +103,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was observed over ``n`` calls. ``value`` is None when unknown; ``low`` is None when nothing is known at all,
-    ``high`` when it has no upper end."""
+    """What was observed over ``n`` calls.
+
+    ``value`` is None when unknown; ``low`` is None when nothing is known at all, ``high`` when it has no upper end.
+    """
 
     n: int
     value: float | None = None
@@ -108,7 +115,7 @@ class Figure:
 
     @classmethod
     def exact(cls, n: int, value: float | None) -> "Figure":
-        """A figure without doubt, or an unknown one."""
+        """Return a figure without doubt, or an unknown one."""
         return cls(n, value, value, value)
 
     @property
@@ -126,7 +133,10 @@ class Judgement:
 
 
 def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min_n: int) -> Judgement:
-    """Whether a figure meets an expectation. ``baseline`` is the same figure in the window before, if there is one."""
+    """Return whether a figure meets an expectation.
+
+    ``baseline`` is the same figure in the window before, if there is one.
+    """
     problem = _lacking(figure, min_n, "")
     if not problem and expectation.of_baseline:
         problem = _lacking(baseline or Figure(0), max(min_n, 1), "baseline ")
@@ -148,12 +158,12 @@ def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min
 
 
 def fits(where: Selectors, group: Mapping[str, str | None]) -> bool:
-    """Whether the values of a group meet selectors on its dimensions; ``-`` stands for no value."""
+    """Return whether the values of a group meet selectors on its dimensions; ``-`` stands for no value."""
     return all(_value_fits(values, group.get(name)) for name, values in where)
 
 
 def number(value: float) -> str:
-    """A figure as a person reads it beside a limit: whole numbers in full, others to four digits."""
+    """Return a figure as a person reads it beside a limit: whole numbers in full, others to four digits."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"
 
 
@@ -194,7 +204,7 @@ def _example(metric: str) -> str:
 
 
 def parse_check(entry: Mapping[str, Any], origin: str = "") -> Check:
-    """An entry as the configuration holds it. Raises Wrong with the key at fault."""
+    """Return an entry as the configuration holds it. Raises Wrong with the key at fault."""
     for key in entry:
         _named(key, key, KEYS, "setting")
     for key in ("metric", "expect"):

@@ -39,7 +39,7 @@ class Baseline:
 
 
 def of_scan(scan: Scan, ask: Ask, by: tuple[str, ...]) -> Baseline:
-    """The base side of a scan. InputError when it has no calls."""
+    """Return the base side of a scan. InputError when it has no calls."""
     period = scan.periods[0]
     if period is None:
         raise InputError("no calls in this window, so there is no baseline")
@@ -97,8 +97,10 @@ def load(path: Path) -> Baseline:
 
 
 def joined(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Scan:
-    """The baseline as the base of a scan that has only a head, in blocks of the head's width. UsageError when the
-    baseline was not saved by the dimensions asked for."""
+    """Return the baseline as the base of a scan that has only a head, in blocks of the head's width.
+
+    UsageError when the baseline was not saved by the dimensions asked for.
+    """
     strata = tuple(name for name in ask.strata if name != ask.on)
     missing = [name for name in (*by, *strata) if name not in baseline.dimensions]
     if missing:
@@ -129,7 +131,7 @@ def joined(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Sca
 
 
 def _moved(side: Histogram, place_of: "NDArray[Any]", factor: int) -> Histogram:
-    """The same counts with other numbers of places, in blocks that are ``factor`` times as wide."""
+    """Return the same counts with other numbers of places, in blocks that are ``factor`` times as wide."""
     place, block = place_of[side.place], side.block // factor
     order = np.lexsort([block, place])
     return Histogram(place[order], block[order], side.bucket[order], side.n[order])
@@ -148,7 +150,7 @@ def _both(
 
 
 def _columns(latencies: dict[str, Histogram]) -> "dict[str, NDArray[Any]]":
-    """Histograms under one another, as a file holds them: the column ``metric`` is the number of the latency."""
+    """Return histograms under one another, as a file holds them: the column ``metric`` is the number of the latency."""
     sides = [(number, latencies[metric]) for number, metric in enumerate(LATENCIES) if metric in latencies]
     sides = sides or [(0, EMPTY)]
     number = [np.full(len(side.n), metric, dtype=np.uint8) for metric, side in sides]

@@ -53,8 +53,10 @@ class Compared:
 
 
 def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
-    """Every group, then the total, with verdicts after one correction for all of them. ``depth`` is how many
-    dimensions groups have. Nothing when neither side has a call."""
+    """Return every group, then the total, with verdicts after one correction for all of them.
+
+    ``depth`` is how many dimensions groups have. Nothing when neither side has a call.
+    """
     groups: dict[Place, list[int]] = {}
     for number, place in enumerate(scan.places):
         groups.setdefault(place[:depth], []).append(number)
@@ -69,7 +71,9 @@ def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
 
 
 def only_on_one_side(scan: Scan) -> list[tuple[Place, int, int]]:
-    """The strata of the total that have no counterpart: stratum, the side it is on, its calls there; largest first."""
+    """Return the strata of the total that have no counterpart: stratum, the side it is on, its calls there; largest
+    first.
+    """
     calls: dict[Place, list[float]] = {}
     places, sides, counts = (scan.rates[name].tolist() for name in ("place", "side", "calls"))
     for place, side, count in zip(places, sides, counts, strict=True):
@@ -112,7 +116,7 @@ def _tax_known(scan: Scan, side: int, places: list[int]) -> float:
 
 
 def _without_unknown_tax(found: Comparison, known: list[float]) -> None:
-    """The completed calls alone would make a rate of 0 of a tax that nobody knows."""
+    """Return the completed calls alone would make a rate of 0 of a tax that nobody knows."""
     found.base_value, found.head_value = (
         value if share else None for value, share in zip((found.base_value, found.head_value), known, strict=True)
     )

@@ -67,7 +67,7 @@ def define_codes(store: Store) -> None:
 
 
 def code_of(bucket: int) -> int:
-    """The code of a bucket."""
+    """Return the code of a bucket."""
     return -1 - bucket
 
 
@@ -90,8 +90,10 @@ def counted(cell: "NDArray[Any]", code: "NDArray[Any]") -> Counted:
 
 
 def unpacked(parts: list[Counted], first_block: int) -> tuple[Histogram, Histogram]:
-    """The base and the head of counts that have no key in common. A key is side, place (30 bits), block after the first
-    one (20 bits) and bucket (12 bits)."""
+    """Return the base and the head of counts that have no key in common.
+
+    A key is side, place (30 bits), block after the first one (20 bits) and bucket (12 bits).
+    """
     key, n = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if len(parts) > 1:
         order = np.argsort(key)
@@ -108,7 +110,7 @@ def unpacked(parts: list[Counted], first_block: int) -> tuple[Histogram, Histogr
 
 
 def buckets_of(code: "NDArray[Any]") -> "NDArray[Any]":
-    """The bucket of each code; none of them NONE."""
+    """Return the bucket of each code; none of them NONE."""
     lowest, edges = _tables()
     us = np.maximum(code, 0)
     bucket: NDArray[Any] = lowest[np.maximum((us.astype(np.float64).view(np.int64) >> _DROPPED_BITS) - _BELOW_ONE, 0)]
@@ -121,8 +123,11 @@ def buckets_of(code: "NDArray[Any]") -> "NDArray[Any]":
 @cache
 def _tables() -> "tuple[NDArray[Any], NDArray[Any]]":
     """For each sign, exponent and first 8 bits of a whole number as a float: the bucket that the smallest such number
-    is in. They are at most 0.4 % apart, buckets about 1 %: a number is in that bucket or in the next one, and where
-    that begins is the second table."""
+    is in.
+
+    They are at most 0.4 % apart, buckets about 1 %: a number is in that bucket or in the next one, and where that
+    begins is the second table.
+    """
     last = int(np.float64(1 << 31).view(np.int64)) >> _DROPPED_BITS
     smallest = (np.arange(_BELOW_ONE, last + 1) << _DROPPED_BITS).view(np.float64)
     edges = np.array(edges_us())

@@ -47,7 +47,7 @@ class Ask:
     skip_first_s: float = 0.0
 
     def sql(self, scope: Scope, query: str) -> str:
-        """A query over the relation ``sided``."""
+        """Return a query over the relation ``sided``."""
         return scope.sided(query, self.on, [name for name in self.strata if name != self.on])
 
     def params(self, scope: Scope) -> dict[str, object]:
@@ -64,7 +64,7 @@ def _naive(value: datetime | None) -> datetime | None:
 
 
 def latest_deploys(store: Store, scope: Scope) -> tuple[str, str]:
-    """The last deploy and the one before it, by their first call. UsageError when there are no two."""
+    """Return the last deploy and the one before it, by their first call. UsageError when there are no two."""
     found = [row[0] for row in store.query(scope.total().sql(_LATEST), scope.total().params())]
     if len(found) < 2:
         raise UsageError(
@@ -75,7 +75,7 @@ def latest_deploys(store: Store, scope: Scope) -> tuple[str, str]:
 
 
 def latest_deploy(store: Store, scope: Scope) -> str:
-    """The last deploy by its first call. UsageError when no call says its deploy."""
+    """Return the last deploy by its first call. UsageError when no call says its deploy."""
     found = store.query(scope.total().sql(_LATEST), scope.total().params())
     if not found:
         raise UsageError("no call says its deploy", "name the head by a window: --since, --last or --week")
@@ -103,7 +103,7 @@ def parse_strata(text: str | None) -> tuple[str, ...]:
 
 
 def parse_on(text: str) -> str:
-    """A dimension whose values are compared."""
+    """Return a dimension whose values are compared."""
     return listed("--on", text, PLAIN)[0]
 
 
@@ -121,7 +121,7 @@ def parse_effect(text: str | None) -> float:
 
 
 def listed(flag: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Names parted by commas, each once. UsageError naming the nearest of the known ones."""
+    """Return names parted by commas, each once. UsageError naming the nearest of the known ones."""
     names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     for name in names:
         if name not in known:

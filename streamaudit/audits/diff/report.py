@@ -73,7 +73,7 @@ def save_base(store: Store, scope: Scope, ask: Ask, path: Path) -> None:
 
 
 def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
-    """The report of counts, wherever they come from."""
+    """Return the report of counts, wherever they come from."""
     rows = _measured(compare(counts, ask, len(scope.by)), ask)
     strata = tuple(name for name in ask.strata if name != ask.on)
     groups = sorted((row for row in rows if row.group is not None), key=_order)
@@ -92,8 +92,11 @@ def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
 
 
 def gated(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Report:
-    """The report with the verdict of a gate. ``fail_on`` names ``regression`` or metrics whose regression fails. What
-    was not compared at all, for lack of calls or of the figure, is too little data and no pass."""
+    """Return the report with the verdict of a gate.
+
+    ``fail_on`` names ``regression`` or metrics whose regression fails. What was not compared at all, for lack of calls
+    or of the figure, is too little data and no pass.
+    """
     compared = [
         (str(row["metric"]), table.findings[index])
         for table in report.tables if table.findings for index, row in enumerate(table.records())
@@ -123,7 +126,7 @@ def _order(row: Compared) -> tuple[object, ...]:
 
 
 def _cut(rows: list[Compared], top: int | None) -> tuple[list[Compared], list[Compared]]:
-    """All that moved, and of the rest what there is room for."""
+    """Return all that moved, and of the rest what there is room for."""
     moved = sum(row.found.verdict in VERDICTS[:2] for row in rows)
     kept = len(rows) if top is None else max(moved, top)
     return rows[:kept], rows[kept:]
@@ -164,7 +167,7 @@ def _cells(row: Compared, strata: int) -> Row:
 
 
 def _mix_part(one: Comparison) -> float | None:
-    """Plain change = change at the base's mix + this, all relative to the base."""
+    """Return plain change = change at the base's mix + this, all relative to the base."""
     if one.head_value is None or one.head_value_at_base_mix is None or not one.base_value:
         return None
     return (one.head_value - one.head_value_at_base_mix) / one.base_value

@@ -48,7 +48,7 @@ class Request:
         return run_against(store, scope, ask, self.baseline) if self.baseline else run(store, scope, ask)
 
     def _resolved(self, store: Store, scope: Scope) -> Ask:
-        """The question with both sides named."""
+        """Return the question with both sides named."""
         if not self.latest:
             return self.ask
         scope.prepare(store, taxed=False)
@@ -73,7 +73,9 @@ def request(
     ask: Ask, base: str | None, head: str | None, window: Window, base_window: Window = NO_WINDOW, *,
     baseline: Baseline | None = None, saves: bool = False,
 ) -> Request:  # fmt: skip
-    """Name the sides of ``ask``, of which ``on`` is the dimension asked for. ``saves``: the base alone is to be kept.
+    """Name the sides of ``ask``, of which ``on`` is the dimension asked for.
+
+    ``saves``: the base alone is to be kept.
 
     UsageError for one side only, equal sides, or windows that overlap.
     """

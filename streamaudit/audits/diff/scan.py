@@ -83,8 +83,11 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Counts of both sides. ``places`` are numbered as in the arrays; ``latencies`` has the histograms of the base and
-    of the head by metric, ``rates`` the columns place, side, block and sums. A side without calls has no period."""
+    """Counts of both sides.
+
+    ``places`` are numbered as in the arrays; ``latencies`` has the histograms of the base and of the head by metric,
+    ``rates`` the columns place, side, block and sums. A side without calls has no period.
+    """
 
     places: list[Place]
     periods: tuple[Period | None, Period | None]
@@ -98,8 +101,11 @@ class Scan:
 def scan(
     store: Store, scope: Scope, ask: Ask, *, taxed: bool, beside: Period | None = None, multiple_of_s: int = 1
 ) -> Scan:
-    """Count both sides. The scope must be prepared; without ``taxed`` there are no sums of the tax. ``beside`` is a
-    side that is not in the store, whose blocks are ``multiple_of_s`` wide."""
+    """Count both sides.
+
+    The scope must be prepared; without ``taxed`` there are no sums of the tax. ``beside`` is a side that is not in the
+    store, whose blocks are ``multiple_of_s`` wide.
+    """
     params = ask.params(scope)
     found = store.query(ask.sql(scope, _PLACES), params)
     keys = list(dict.fromkeys(tuple(row[:7]) for row in found))
@@ -119,7 +125,7 @@ def scan(
 def _latencies(
     store: Store, placed: str, ask: Ask, periods: list[Period], bound: dict[str, Any]
 ) -> dict[str, tuple[Histogram, Histogram]]:
-    """The histograms asked for, from as many calls at a time as memory is meant to hold."""
+    """Return the histograms asked for, from as many calls at a time as memory is meant to hold."""
     names = [name for name in LATENCIES if name in ask.metrics]
     if not names:
         return {}
@@ -146,7 +152,7 @@ def _block(instant: datetime, width_s: int) -> int:
 
 
 def block_width_s(periods: list[Period], skip_first_s: float = 0.0, multiple_of_s: int = 1) -> int:
-    """The widest block of which the shorter side spans at least 20; the narrowest there is when none does."""
+    """Return the widest block of which the shorter side spans at least 20; the narrowest there is when none does."""
 
     def blocks(period: Period, width_s: int) -> int:
         return _block(period.last, width_s) - _block(period.first + timedelta(seconds=skip_first_s), width_s) + 1

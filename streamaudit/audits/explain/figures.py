@@ -1,5 +1,6 @@
-"""Every column of a call that an explanation shows: its group, its unit, and what an export without it lacks. A column
-that is not among them is shown under ``other``, so that none is ever silently left out.
+"""Every column of a call that an explanation shows: its group, its unit, and what an export without it lacks.
+
+A column that is not among them is shown under ``other``, so that none is ever silently left out.
 """
 
 from collections.abc import Mapping

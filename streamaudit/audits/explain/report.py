@@ -162,7 +162,7 @@ def find(store: Store, text: str, source: str | None) -> tuple[str, str]:
 
 
 def timeline(record: Record) -> list[Row]:
-    """The moments of a call in the order they are told; a moment that nobody recorded is NULL."""
+    """Return the moments of a call in the order they are told; a moment that nobody recorded is NULL."""
     rows: list[Row] = [("request_issued", 0.0, None, "start_time")]
     if record["ttft_status"] == "usable":
         rows.append(("first_chunk", record["ttft_ms"], None, f"ttft_ms, {record['ttft_basis']}"))
@@ -302,7 +302,7 @@ def _giver(column: str, record: Record, steps: list[Record]) -> str:
 
 
 def _around(steps: list[Record], call_id: str) -> tuple[list[Record], int]:
-    """The steps next to the call when there are too many to show, and how many are left out."""
+    """Return the steps next to the call when there are too many to show, and how many are left out."""
     if len(steps) <= _STEPS_SHOWN:
         return steps, 0
     place = next((index for index, step in enumerate(steps) if step["id"] == call_id), 0)

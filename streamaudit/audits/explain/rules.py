@@ -292,7 +292,7 @@ def _arithmetic(record: Record) -> str | None:
 
 
 def field_of(name: str, record: Record, origin: Origin) -> str | None:
-    """The field or key of the export that a known value was read from."""
+    """Return the field or key of the export that a known value was read from."""
     if name in origin.looked_up or name in origin.joined or name in origin.given_by:
         return None
     if name in origin.keys:

@@ -71,7 +71,7 @@ class Exported:
 
 
 def target_of(name: str, *, overwrite: bool, inputs: tuple[str, ...] = ()) -> Target:
-    """The target a name stands for; UsageError when it is one that an export must not be written to."""
+    """Return the target a name stands for; UsageError when it is one that an export must not be written to."""
     suffix = Path(name).suffix.lower()
     path = Path(os.path.realpath(name))
     kind = {".csv": "csv", ".parquet": "parquet"}.get(suffix, "folder")
@@ -97,8 +97,11 @@ def target_of(name: str, *, overwrite: bool, inputs: tuple[str, ...] = ()) -> Ta
 
 @contextmanager
 def staged(target: Target) -> Iterator[Path]:
-    """A folder beside the target to write into; what is in it becomes the target when the block ends well, and is gone
-    when it does not. DeliveryError when that cannot be written."""
+    """Return a folder beside the target to write into; what is in it becomes the target when the block ends well, and
+    is gone when it does not.
+
+    DeliveryError when that cannot be written.
+    """
     folder = target.path.with_name(f".{target.path.name}.{secrets.token_hex(4)}")
     try:
         os.fsencode(folder).decode()
@@ -164,7 +167,7 @@ def _write_file(store: Store, scope: Scope, path: Path, kind: str) -> int:
 
 
 def _define_csv(store: Store) -> None:
-    """The CSV renderer's own rules for texts, as macros: characters that act are named, formulas are quoted."""
+    """Return the CSV renderer's own rules for texts, as macros: characters that act are named, formulas are quoted."""
     hostile, formula = escape.csv_signs()
     names = {"signs": hostile, "names": [escape.csv(f"a{sign}")[1:] for sign in hostile]}
     store.query("SET VARIABLE csv_names = map($signs::VARCHAR[], $names::VARCHAR[])", names)
@@ -174,7 +177,7 @@ def _define_csv(store: Store) -> None:
 
 
 def _ranges(signs: list[str]) -> Iterator[str]:
-    """Characters in order of their codes as parts of a class of a regular expression: neighbours as one."""
+    """Yield characters in order of their codes as parts of a class of a regular expression: neighbours as one."""
     codes = [ord(sign) for sign in signs]
     first = 0
     for place, code in enumerate(codes):
@@ -184,7 +187,7 @@ def _ranges(signs: list[str]) -> Iterator[str]:
 
 
 def _within(scope: Scope, day: date | None) -> Scope:
-    """The same scope on one UTC day; None is all of it."""
+    """Return the same scope on one UTC day; None is all of it."""
     if day is None:
         return scope.total()
     start = datetime.combine(day, time(), UTC)
@@ -232,7 +235,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether all that is in a folder is what an export writes: only such a folder may be removed."""
+    """Return whether all that is in a folder is what an export writes: only such a folder may be removed."""
     entries = [entry for entry in folder.iterdir() if entry.name != EDGES_FILE]
     return all(
         entry.name.startswith("day=") and entry.is_dir() and [one.name for one in entry.iterdir()] == [CALLS_FILE]
@@ -241,7 +244,7 @@ def _is_export(folder: Path) -> bool:
 
 
 def _refusal(target: Target, error: StreamauditError) -> DeliveryError | None:
-    """The failure to write a file in our words; None when the error is about something else."""
+    """Return the failure to write a file in our words; None when the error is about something else."""
     text = str(error.__cause__).lower()
     reasons = ("no space left on device", "permission denied", "file too large", "read-only file system", "quota")
     if not isinstance(error.__cause__, Exception) or "offload" in text:

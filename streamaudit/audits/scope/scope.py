@@ -103,7 +103,7 @@ class Scope:
         return {**stated, **({"where": self.where} if self.where else {})}
 
     def total(self) -> "Scope":
-        """The same calls as one group."""
+        """Return the same calls as one group."""
         return replace(self, by=())
 
     def params(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class Scope:
         }
 
     def sql(self, query: str, *, rest: bool = False) -> str:
-        """A query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
+        """Return a query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
         values = [
             f"group_{slot}" if name.startswith(_GROUP) else _VALUES[name] for slot, name in enumerate(self.by, start=1)
         ]
@@ -129,8 +129,11 @@ class Scope:
         return (calls.replace("WITH scope AS NOT", "WITH everything AS NOT") + _REST if rest else calls) + query
 
     def sided(self, query: str, on: str | None, strata: Sequence[str]) -> str:
-        """A query over ``sided``: the same calls with a ``side``, 0 the base, 1 the head, NULL neither, and up to three
-        strata as ``stratum_1`` … ``stratum_3``. Sides are values of the dimension ``on``, or with None only windows."""
+        """Return a query over ``sided``: the same calls with a ``side``, 0 the base, 1 the head, NULL neither, and up
+        to three strata as ``stratum_1`` … ``stratum_3``.
+
+        Sides are values of the dimension ``on``, or with None only windows.
+        """
         value = _VALUES[on] if on else None
         sides = _SIDED.format(
             is_base=f"{value} = $base" if value else "true", is_head=f"{value} = $head" if value else "true",
@@ -189,8 +192,10 @@ def show_groups(store: Store, keys: list[tuple[Any, ...]]) -> None:
 
 
 def group_members(name: str, groups: dict[str, dict[str, tuple[str, ...]]]) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """What ``group:NAME`` stands for: a dimension and the patterns of each group of its values. NAME is a dimension,
-    for all its groups, or one group. UsageError when no group is called so."""
+    """What ``group:NAME`` stands for: a dimension and the patterns of each group of its values.
+
+    NAME is a dimension, for all its groups, or one group. UsageError when no group is called so.
+    """
     by_dimension = {group: members[name] for group, members in groups.items() if name in members}
     if by_dimension:
         return name, by_dimension
@@ -247,6 +252,8 @@ def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _pattern(values: str) -> str:
-    """A regular expression for a list of values with ``*`` and ``?``; ``-`` among them stands for no value at all."""
+    """Return a regular expression for a list of values with ``*`` and ``?``; ``-`` among them stands for no value at
+    all.
+    """
     parts = (re.escape(value.strip()).replace(r"\*", ".*").replace(r"\?", ".") for value in values.split(","))
     return "(?s)(" + "|".join(parts) + ")"

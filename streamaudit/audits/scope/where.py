@@ -21,8 +21,9 @@ _SAFE_CLASSES = frozenset(
 
 
 def checked_condition(store: Store, where: str) -> str:
-    """The user's condition, ending in a line break so that a comment in it ends too, if it is one expression over the
-    call's own columns; UsageError otherwise."""
+    """Return the user's condition, ending in a line break so that a comment in it ends too, if it is one expression
+    over the call's own columns; UsageError otherwise.
+    """
     if not where.strip():
         raise UsageError("--where is empty", "such as --where \"tenant = 'acme'\"")
     statement = f"SELECT 1 FROM matching_calls WHERE ({where}\n)"  # noqa: S608 - parsed, not run
@@ -63,7 +64,7 @@ def checked_condition(store: Store, where: str) -> str:
 
 
 def _columns(tree: Any) -> Iterator[str]:
-    """The names of the columns in a parsed condition."""
+    """Yield the names of the columns in a parsed condition."""
     if isinstance(tree, dict) and tree.get("class") == "COLUMN_REF":
         yield str(tree["column_names"][0])
     elif isinstance(tree, dict | list):

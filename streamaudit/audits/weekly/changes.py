@@ -62,12 +62,12 @@ class Money:
         return None if base is None or head is None else head - base
 
     def change(self, *, priced: bool) -> float:
-        """The change in dollars where these are known, else in tokens; 0 when unknown."""
+        """Return the change in dollars where these are known, else in tokens; 0 when unknown."""
         return (self.change_usd if priced else self.change_tokens) or 0.0
 
 
 def money(store: Store, scope: Scope, ask: Ask) -> list[Money]:
-    """Every value of the dimensions of ``scope.by`` on both sides. The scope must be prepared."""
+    """Return every value of the dimensions of ``scope.by`` on both sides. The scope must be prepared."""
     found: dict[tuple[int, str | None], Money] = {}
     for place, value, row in _of_level(store.query(ask.sql(scope, _SINGLE), ask.params(scope)), 1, len(scope.by)):
         (at,), (name,) = place, value
@@ -113,8 +113,10 @@ def _made_by(
 
 
 def _dearer_since(deploy: Money, mover: Money) -> bool:
-    """Whether a deploy that is new made most of the tax and taxes a call more than calls were taxed before. That it has
-    more tax than a deploy that is gone says nothing."""
+    """Return whether a deploy that is new made most of the tax and taxes a call more than calls were taxed before.
+
+    That it has more tax than a deploy that is gone says nothing.
+    """
     tokens, all_tokens, before = deploy.tokens[1], mover.tokens[1], mover.tokens[0]
     if deploy.calls[0] or not (tokens and all_tokens and mover.calls[0]) or before is None:
         return False
@@ -122,7 +124,7 @@ def _dearer_since(deploy: Money, mover: Money) -> bool:
 
 
 def _of_level(rows: list[tuple[Any, ...]], depth: int, dimensions: int) -> Any:
-    """The rows of so many dimensions that were asked for: their places, their values, and the row."""
+    """Yield the rows of so many dimensions that were asked for: their places, their values, and the row."""
     for row in rows:
         present = _ALL & ~row[MAX_BY]
         places = [at for at in range(MAX_BY) if present >> (MAX_BY - 1 - at) & 1]

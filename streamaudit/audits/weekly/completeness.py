@@ -45,7 +45,7 @@ def _hours(last: datetime, end: datetime) -> float:
 
 
 def _longest(hours: set[int]) -> int:
-    """The longest silence between two calls, in whole hours."""
+    """Return the longest silence between two calls, in whole hours."""
     order = sorted(hours)
     return max((b - a - 1 for a, b in pairwise(order)), default=0)
 

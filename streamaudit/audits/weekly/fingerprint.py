@@ -10,7 +10,7 @@ _TELLING = {
 
 
 def gist(report: Report) -> list[list[Value]]:
-    """The rows that two summaries have in common exactly when there is nothing new to say, in a fixed order."""
+    """Return the rows that two summaries have in common exactly when there is nothing new to say, in a fixed order."""
     found: list[list[Value]] = [["verdict", report.verdict]]
     found += [["no calls"] for note in report.notes if note.code == "empty"]
     for table in report.tables:

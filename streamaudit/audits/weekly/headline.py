@@ -95,5 +95,5 @@ def _share(calls: Value, without: Value) -> float | None:
 
 
 def relative(value: float | None, before: float | None) -> float | None:
-    """The relative change; NULL when either is unknown or there was nothing."""
+    """Return the relative change; NULL when either is unknown or there was nothing."""
     return float(f"{value / before - 1:.10g}") if value is not None and before else None

@@ -41,14 +41,17 @@ DEPLOYS = (
 
 
 def new_deploys(found: list[Money], period: Period) -> list[Money]:
-    """The deploys whose first call of both periods is in this one, in the order in which they went live."""
+    """Return the deploys whose first call of both periods is in this one, in the order in which they went live."""
     start = period.since.replace(tzinfo=None)
     live = [one for one in _deploys(found) if not one.calls[0] and one.first is not None and one.first >= start]
     return live[-MOST_DEPLOYS:]
 
 
 def compared_deploys(store: Store, both: Scope, ask: Ask, found: list[Money], live: list[Money]) -> list[Compared]:
-    """Every new deploy beside the one before it, over both periods; the group is the new one. Not yet decided."""
+    """Return every new deploy beside the one before it, over both periods; the group is the new one.
+
+    Not yet decided.
+    """
     order = [one.value for one in _deploys(found)]
     rows: list[Compared] = []
     for one in live:
@@ -67,7 +70,7 @@ def _deploys(found: list[Money]) -> list[Money]:
 
 
 def deploys_table(live: list[Money]) -> Table:
-    """The deploys that went live."""
+    """Return the deploys that went live."""
     rows = tuple(
         (one.value, one.first.replace(tzinfo=UTC, microsecond=0) if one.first else None, one.calls[1]) for one in live
     )
@@ -77,8 +80,9 @@ def deploys_table(live: list[Money]) -> Table:
 def movers_table(
     store: Store, asked: Scope, ask: Ask, found: list[Money], groups: dict[str, list[Compared]], most: int
 ) -> Table:
-    """The movers of every dimension, at most so many of either kind; ``asked.by`` ends with the deploy, and ``groups``
-    has the comparisons of each."""
+    """Return the movers of every dimension, at most so many of either kind; ``asked.by`` ends with the deploy, and
+    ``groups`` has the comparisons of each.
+    """
     dimensions = [name for name in asked.by if name != "deploy"]
     priced = _mostly_priced([one for one in found if one.dimension == dimensions[0]])
     chosen = [one for name in dimensions for one in _dearest(found, name, most, priced=priced)]
@@ -102,7 +106,7 @@ def movers_table(
 
 
 def _mostly_priced(found: list[Money]) -> bool:
-    """Whether dollars tell of nearly all of the tax; else tokens do."""
+    """Return whether dollars tell of nearly all of the tax; else tokens do."""
     known, whole = (
         sum(sum(tokens or 0 for tokens in one.tokens) for one in found if every or one.change_usd is not None)
         for every in (False, True)
@@ -120,7 +124,8 @@ def _dearest(found: list[Money], dimension: str, most: int, *, priced: bool) -> 
 
 
 def _changed(rows: list[Compared], most: int) -> list[Compared]:
-    """The groups with a verdict, of each group and metric the larger change; the most calls times change first."""
+    """Return the groups with a verdict, of each group and metric the larger change; the most calls times change first.
+    """
     best: dict[tuple[object, str], Compared] = {}
     for row in rows:
         if row.found.verdict in ("regression", "improvement"):

@@ -12,8 +12,10 @@ KINDS = ("day", "week", "month")
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Both windows in UTC, half-open: the one before ends where this one begins. ``kind`` is one of ``KINDS``, or
-    ``window`` for one that was asked for by its ends; the names are empty then."""
+    """Both windows in UTC, half-open: the one before ends where this one begins.
+
+    ``kind`` is one of ``KINDS``, or ``window`` for one that was asked for by its ends; the names are empty then.
+    """
 
     kind: str
     name: str
@@ -27,7 +29,7 @@ def chosen(
     kind: str, *, since: str | None = None, until: str | None = None, last: str | None = None, week: str | None = None,
     tz: str = "UTC", now: datetime | None = None,
 ) -> Period:  # fmt: skip
-    """The period asked for, else the last one of its kind that is over. UsageError for what cannot be."""
+    """Return the period asked for, else the last one of its kind that is over. UsageError for what cannot be."""
     if kind not in KINDS:
         raise UsageError(f"--period {kind}: day, week or month")
     now = now or datetime.now(UTC)

@@ -54,7 +54,7 @@ class Checked:
 
 
 def parse_dimensions(text: str | None) -> tuple[str, ...]:
-    """The dimensions to look for movers in. UsageError for unknown ones, the deploy, or too many."""
+    """Return the dimensions to look for movers in. UsageError for unknown ones, the deploy, or too many."""
     found = listed("--by", text, tuple(name for name in PLAIN if name != "deploy")) or DIMENSIONS
     if len(found) > MOST_DIMENSIONS:
         raise UsageError(f"--by takes at most {MOST_DIMENSIONS} dimensions here; the deploy is always looked at")
@@ -62,7 +62,7 @@ def parse_dimensions(text: str | None) -> tuple[str, ...]:
 
 
 def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, checked: Checked | None = None) -> Report:
-    """The summary of a period; ``scope.by`` names the dimensions to look for movers in."""
+    """Return the summary of a period; ``scope.by`` names the dimensions to look for movers in."""
     dimensions = scope.by or DIMENSIONS
     now = replace(scope, by=(), since=period.since, until=period.until, top=None)
     then = replace(now, since=period.before, until=period.since)
@@ -131,7 +131,7 @@ def _tally(checked: Checked | None) -> Iterator[Note]:
 
 
 def _trend(store: Store, scope: Scope, period: Period) -> Iterator[Table]:
-    """The same figures of the last periods, for a page to draw."""
+    """Yield the same figures of the last periods, for a page to draw."""
     if period.kind not in history.BY:
         return
     whole = replace(

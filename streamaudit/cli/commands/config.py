@@ -98,7 +98,7 @@ def _post_rows(settings: Settings) -> "Iterator[tuple[str, str | None, str]]":
 
 
 def _missing(settings: Settings) -> "Iterator[Note]":
-    """The files that the configuration names and that are not there."""
+    """Yield the files that the configuration names and that are not there."""
     from streamaudit.report.model import Note
 
     named = {"prices": settings.prices, **{f"lookup.{name}": path for name, path in settings.lookup.items()}}

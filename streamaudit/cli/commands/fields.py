@@ -84,8 +84,9 @@ def _number(text: str) -> int:
 def _by_format(
     reader: "Reader", paths: list[str], mapped: "Mapping"
 ) -> "tuple[dict[str | None, list[InputFile]], dict[str | None, Source]]":
-    """The files by the format that claims them, None for those that no format, or more than one, does; and how each
-    format's first file is read."""
+    """Return the files by the format that claims them, None for those that no format, or more than one, does; and how
+    each format's first file is read.
+    """
     from streamaudit.cli import console
     from streamaudit.ingest.readers.reader import Refused, expand
     from streamaudit.ingest.sources.registry import Match, claims

@@ -135,8 +135,11 @@ def command(
 
 
 def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
-    """The files that are to be read: none that repeats another by its folder, none whose name says that it ends before.
-    Says how many are left out."""
+    """Return the files that are to be read: none that repeats another by its folder, none whose name says that it ends
+    before.
+
+    Says how many are left out.
+    """
     from streamaudit.audits.scope.window import parse_window
     from streamaudit.cli import console
     from streamaudit.ingest.selection import drop_superseded, window_end
@@ -163,8 +166,10 @@ def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
 
 
 def _watch(paths: list[str], every: str, options: "Options", access: Access) -> int:
-    """Read what is new at every look until a signal comes, which is how this ends: exit code 0. The store is held while
-    something is read and free in between."""
+    """Read what is new at every look until a signal comes, which is how this ends: exit code 0.
+
+    The store is held while something is read and free in between.
+    """
     from streamaudit.cli import console, ingest_summary
     from streamaudit.config.units import seconds
     from streamaudit.errors import StoreError, Terminated
