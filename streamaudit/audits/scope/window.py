@@ -47,7 +47,7 @@ def parse_instant(flag: str, text: str, tz: str) -> datetime:
 def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, datetime]:
     """Return the window of equal length that ends where this one begins.
 
-    What begins and ends at midnights in zone ``tz`` is that many whole days, also where the clocks change.
+    A window that begins and ends at midnights in zone ``tz`` is that many whole days, also across a clock change.
     """
     zone = ZoneInfo(tz)
     first, end = since.astimezone(zone), until.astimezone(zone)
@@ -57,11 +57,12 @@ def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, date
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """When a day begins in a zone, in UTC."""
+    """Return the beginning of a day in a zone, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def naive_utc(value: datetime | None) -> datetime | None:
+    """Return a time in UTC without its zone; one without a zone is UTC already."""
     return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
 

@@ -1,1 +1,1 @@
-"""One file a command: its options, its help, and what it does. Nothing heavy is imported before a command runs."""
+"""One file per command: its options, its help, and its code. Nothing heavy is imported before a command runs."""
