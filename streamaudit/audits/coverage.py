@@ -25,7 +25,7 @@ Remedies = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One field of a call: the condition for having it, the calls that could, what rests on it, and the remedy."""
+    """A field of a call: the condition for having it, the calls that could, what rests on it, and the remedy."""
 
     name: str
     has: str

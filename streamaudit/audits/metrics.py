@@ -117,7 +117,7 @@ _OF_CANCELLED = {
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure of the catalogue.
+    """A figure of the catalogue.
 
     ``sql`` is an expression over the sums above; ``leaves_out`` a condition over them under which the figure is a lower
     bound. Of fewer than ``min_n`` calls it is NULL.

@@ -23,7 +23,7 @@ _WORD = re.compile(rb"[a-z_]{2,40}")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; everything in it except the host may be secret."""
+    """A request; everything in it except the host may be secret."""
 
     url: str
     method: str = "POST"

@@ -18,7 +18,7 @@ _CUT = "…"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message and its report. ``report_url`` is the user's own address of the whole report, or empty."""
+    """A message and its report. ``report_url`` is the user's own address of the whole report, or empty."""
 
     post: Post
     report: Report

@@ -15,7 +15,7 @@ _SHORTEST_TIMEOUT_S = 0.05
 
 @dataclass
 class NotDelivered(Exception):
-    """One attempt failed.
+    """An attempt failed.
 
     ``reason`` is in our words and holds no secret; ``again`` says that another attempt may succeed, ``after_s`` how
     many seconds the other side asks to wait first.

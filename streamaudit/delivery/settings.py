@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class PostSettings:
-    """How ``weekly --post`` delivers; times in seconds.
+    """Settings of ``weekly --post``; times in seconds.
 
     ``targets`` are environment variables (a name) or files (a path) that hold the addresses, ``origin`` is where they
     are configured, as ``FILE:LINE``.

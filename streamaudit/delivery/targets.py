@@ -27,7 +27,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)|(?<=[?&])pass(?:word)?=[^
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One address.
+    """An address.
 
     ``digest`` identifies it in the ledger; changing its password does not change the digest.
     """

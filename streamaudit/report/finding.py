@@ -19,7 +19,7 @@ MAX_EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One result, good or bad, for one group of calls.
+    """A result, good or bad, for one group of calls.
 
     ``code`` is its name in the table, in JSON and in ``--fail-on``: ``burst``, ``regression``, ``fail``. ``group`` maps
     dimensions to their value, NULL for calls without one, and is empty for all calls. ``evidence`` is one sentence with

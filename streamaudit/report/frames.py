@@ -55,7 +55,7 @@ class ArrowRows(Sequence[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One table of a result, which polars, pandas and DuckDB accept: it offers ``__arrow_c_stream__``."""
+    """A table of a result, which polars, pandas and DuckDB accept: it offers ``__arrow_c_stream__``."""
 
     table: Table
 

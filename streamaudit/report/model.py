@@ -41,7 +41,7 @@ ROWS: tuple[Shape, ...] = ("rows", "trend", "waterfall", "intervals")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its machine name (unit in the name), the unit to display, and its one-line meaning."""
+    """A column: its machine name (unit in the name), the unit to display, and its one-line meaning."""
 
     name: str
     unit: Unit | None = None
@@ -139,7 +139,7 @@ NO_WINDOW = Interval(None, None)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One answer: the query (interval, filters, by), the tables, and the notes."""
+    """An answer: the query (interval, filters, by), the tables, and the notes."""
 
     title: str
     interval: Interval
@@ -150,4 +150,4 @@ class Report:
     verdict: Literal["pass", "fail", "insufficient"] | None = None
     generated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     headline: str = ""
-    """One plain sentence for the top of a screen; built from figures only, never from trace text."""
+    """A plain sentence for the top of a screen; built from figures only, never from trace text."""

@@ -20,7 +20,7 @@ else of the same time of the week or day, if the two sides' blocks then correlat
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side at one statistic: the deviation of each block, and the variance if calls were independent."""
+    """A side at one statistic: the deviation of each block, and the variance if calls were independent."""
 
     e: Counts
     block: Places

@@ -69,7 +69,7 @@ class Mix:
 
 @dataclass(slots=True)
 class Comparison:
-    """One statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction."""
+    """A statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction."""
 
     stat: str
     base_n: int

@@ -108,7 +108,7 @@ class _Curve:
 
 @dataclass(frozen=True, slots=True)
 class _Distribution:
-    """One side at the base's mix. ``cell`` numbers each entry's stratum and block, ``n_cell`` are their calls."""
+    """A side at the base's mix. ``cell`` numbers each entry's stratum and block, ``n_cell`` are their calls."""
 
     bucket: Places
     n: Counts

@@ -58,7 +58,7 @@ def compare_ratio(
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """One side's sums by compared stratum; ``squares`` are those of the residuals of y given z."""
+    """A side's sums by compared stratum; ``squares`` are those of the residuals of y given z."""
 
     n: Counts
     z: Counts

@@ -42,7 +42,7 @@ class Wrong(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One comparison, ``text`` as written.
+    """A comparison, ``text`` as written.
 
     ``stat`` is a percentile, ``avg``, or None for the figure itself. The limit is ``amount``, or with ``of_baseline``
     the baseline times ``factor`` plus ``amount``.
@@ -73,7 +73,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One entry of the configuration; ``origin`` is its FILE:LINE."""
+    """An entry of the configuration; ``origin`` is its FILE:LINE."""
 
     metric: str
     expect: tuple[Expectation, ...]

@@ -43,7 +43,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One row of a diff: a group (None for the total), a metric, and the comparison."""
+    """A row of a diff: a group (None for the total), a metric, and the comparison."""
 
     group: Place | None
     metric: str

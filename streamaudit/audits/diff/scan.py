@@ -72,7 +72,7 @@ Place = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One side's traffic: its first and last call, the number of calls, and the hours of weekdays and weekends."""
+    """A side's traffic: its first and last call, the number of calls, and the hours of weekdays and weekends."""
 
     first: datetime
     last: datetime

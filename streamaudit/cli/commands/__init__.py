@@ -1,1 +1,1 @@
-"""One file per command: its options, its help, and its code. Nothing heavy is imported before a command runs."""
+"""Commands, one file each: options, help, and code. Nothing heavy is imported before a command runs."""

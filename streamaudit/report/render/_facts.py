@@ -21,7 +21,7 @@ _BAR, _SHARE = 10, 7
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """One row as texts: its heading, its label, its figures, its sentences."""
+    """A row as texts: its heading, its label, its figures, its sentences."""
 
     group: str
     label: str

@@ -14,7 +14,7 @@ _IN_FINDING = ("verdict", "reason", "finding", "evidence")
 
 
 class Line(NamedTuple):
-    """One row: its table, its subject, its finding (None without one), and its figures as text."""
+    """A row: its table, its subject, its finding (None without one), and its figures as text."""
 
     table: Table
     subject: str

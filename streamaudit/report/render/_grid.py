@@ -23,7 +23,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """One visible column: its text, and flags that control alignment, shortening and leaving it out.
+    """A visible column: its text, and flags that control alignment, shortening and leaving it out.
 
     It may be a dimension, hold figures (aligned right), hold names that must never be shortened, or be kept when there
     is too little room for all columns.

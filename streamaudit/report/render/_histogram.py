@@ -43,7 +43,7 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """One distribution: its name, its buckets in order, and the known percentiles in milliseconds."""
+    """A distribution: its name, its buckets in order, and the known percentiles in milliseconds."""
 
     name: str
     buckets: list[_Bucket]

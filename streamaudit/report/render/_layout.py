@@ -21,7 +21,7 @@ _PAGE = 100
 
 
 class Line(NamedTuple):
-    """One line of output and the rich style it has where there is colour."""
+    """A line of output and the rich style it has where there is colour."""
 
     text: str
     style: str = ""

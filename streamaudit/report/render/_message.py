@@ -26,7 +26,7 @@ _UNDECIDED = "no clear change"
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One message, not yet escaped for its target; ``failed``: a threshold failed or a regression was found."""
+    """A message, not yet escaped for its target; ``failed``: a threshold failed or a regression was found."""
 
     title: str
     sections: tuple[str, ...]

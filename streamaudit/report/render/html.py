@@ -1,4 +1,4 @@
-"""One self-contained HTML page: figures and their coverage first, then charts, then every table.
+"""A self-contained HTML page: figures and their coverage first, then charts, then every table.
 
 The charts are SVG drawn when the page is made, so it loads no library and shows them without scripts. Its policy allows
 only the page's own style and script, by their hash. Names from traces are text everywhere.
@@ -31,7 +31,7 @@ _BESIDE = {"figure", "value", "before", "change_ratio"}
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """One cell: ``shown`` is displayed; ``raw`` is used to sort and download, empty where both are the same."""
+    """A cell: ``shown`` is displayed; ``raw`` is used to sort and download, empty where both are the same."""
 
     shown: str
     raw: str | None

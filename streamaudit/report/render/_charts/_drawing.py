@@ -32,7 +32,7 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One chart: its title, its content in a sentence for screen readers, and its drawing at a given width."""
+    """A chart: its title, its content in a sentence for screen readers, and its drawing at a given width."""
 
     table: str
     title: str
