@@ -1,8 +1,8 @@
-"""One API under the command line: open a store or read files, ask, and get typed tables.
+"""Python API: open a store or read files, ask questions, get typed tables.
 
-A ``Session`` does once what right figures need: settings found, lookups read and applied, the connection locked against
-network and files. Nothing is printed; errors are those of ``streamaudit.errors``, and what a person may want to know
-goes to the logger ``streamaudit``.
+A ``Session`` does everything that correct figures depend on: it finds the settings, applies the lookups, and locks the
+connection against network and files. Nothing is printed; errors are those of ``streamaudit.errors``, and messages for
+people go to the logger ``streamaudit``. The command line is the first client of this module.
 """
 
 import logging
@@ -54,9 +54,9 @@ def open(
     """Open a store read-only; None is the command line's default store.
 
     ``config`` is ``"auto"`` for the file the command line would find, a path, or None for no file. ``wait`` is how long
-    another process that writes to the store is waited for; ``memory_limit`` None is the configuration's, else 1 GB. Use
+    to wait for another process that writes to the store; ``memory_limit`` None is the configuration's, else 1 GB. Use
     the session as a context manager: while it is open, no other process can write to the store. Raises InputError when
-    there is no such store, StoreError when it is busy or no store, UsageError for a configuration that cannot be used.
+    the store does not exist, StoreError when it is busy or not a store, UsageError for an invalid configuration.
     """
     settings = loader.load_config(config)
     return Session(
@@ -74,7 +74,7 @@ def read(
     """Read exports into memory: files, globs or folders; nothing is stored.
 
     ``map`` gives the path of a field in your exports, such as ``{"tenant": "metadata.organizationId"}``. Raises
-    InputError when a file cannot be read or none holds a good record, UsageError for an impossible path.
+    InputError when a file cannot be read or none holds a valid record, UsageError for an invalid path.
     """
     if not files:
         raise UsageError("read takes at least one file")
@@ -89,10 +89,10 @@ def read(
 
 
 class Session:
-    """Questions to one store, or to files in memory, under one configuration.
+    """Queries on one store, or on files in memory, under one configuration.
 
-    Threads may share a session; their questions run one after the other. It opens with its first question, and closes
-    with its ``with`` block or ``close``.
+    Threads may share a session; their queries run one after the other. It opens with its first query, and closes with
+    its ``with`` block or ``close``.
     """
 
     def __init__(
@@ -108,10 +108,10 @@ class Session:
         progress: "Progress | None" = None,
         on_read: "Callable[[list[FileResult]], None] | None" = None,
     ) -> None:
-        """Prepare a session; ``open`` and ``read`` are the ways to get one.
+        """Prepare a session; use ``open`` or ``read`` to get one.
 
-        ``writable`` is the one folder that may be written to. ``progress`` is asked for what shows how far a file is,
-        ``on_read`` is given what became of the files before a failure of one is raised.
+        ``writable`` is the one folder that may be written to. ``progress`` returns a callback that shows how much of a
+        file has been read, ``on_read`` receives the result of each file before a failure is raised.
         """
         self._settings, self._db, self._wait_s = settings, db, wait_s
         self._files, self._mapping = tuple(files), mapping
@@ -135,18 +135,18 @@ class Session:
             self._open.close()
 
     def connect(self) -> Self:
-        """Open the store or read the files, unless that is done."""
+        """Open the store or read the files, unless already done."""
         self._connected()
         return self
 
     def ask(
         self, audit: Audit, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]
     ) -> Result:
-        """Ask a question of your own: ``audit`` takes the store and the scope and returns a Report."""
+        """Run an audit of your own: ``audit`` takes the store and the scope and returns a Report."""
         return self._answer(audit, self._scope(by, top, filters), filters)
 
     def report(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
-        """Ask for the overview: waits, cancels, the cancellation tax and cost of each group, and in total."""
+        """Report waits, cancels, the cancellation tax and cost per group and in total."""
         from streamaudit.audits import overview
 
         return self._answer(overview.run, self._scope(by, top, filters), filters)
@@ -161,7 +161,7 @@ class Session:
         censored: bool = False,
         **filters: Unpack[Filters],
     ) -> Result:
-        """Ask for time to first token: percentiles, histogram, and what is not in them and why.
+        """Report time to first token: percentiles, histogram, and which calls are excluded and why.
 
         ``slo`` is a target such as ``800ms``; ``buckets`` is ``log``, ``otel`` or bounds such as ``100ms,1s``;
         ``censored`` adds Kaplan-Meier percentiles.
@@ -184,9 +184,10 @@ class Session:
         if_stopped: bool = False,
         **filters: Unpack[Filters],
     ) -> Result:
-        """Ask for the cancellation tax: tokens billed minus tokens rendered, exact, estimated and unknown.
+        """Report the cancellation tax: tokens billed minus tokens rendered, exact, estimated and unknown.
 
-        ``split`` adds its parts, ``top_calls`` the worst calls, ``if_stopped`` what stopping every provider would save.
+        ``split`` adds its parts, ``top_calls`` the most expensive calls, ``if_stopped`` the saving if every provider
+        stopped at the cancel.
         """
         from streamaudit.audits import tax
 
@@ -196,13 +197,13 @@ class Session:
         )  # fmt: skip
 
     def history(self, *, by: Names = "deploy", top: int | None = None, **filters: Unpack[Filters]) -> Result:
-        """Ask for the figures by deploy, day, week or month, and the points where they changed for good."""
+        """Report the figures by deploy, day, week or month, and the points where they changed for good."""
         from streamaudit.audits import history
 
         return self._answer(history.run, self._scope(by, top, filters), filters)
 
     def coverage(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
-        """Ask what the calls say and what they leave out, and what to record to get the rest."""
+        """Report which fields the calls carry, which they lack, and what to record to fill the gaps."""
         from streamaudit.audits import coverage
         from streamaudit.ingest.sources.registry import discover
 
@@ -239,10 +240,10 @@ class Session:
         on_insufficient: str = "warn",
         **filters: Unpack[Filters],
     ) -> Result:
-        """Compare two deploys, windows or values of the dimension ``on``; without sides the last two deploys.
+        """Compare two deploys, windows or values of the dimension ``on``; by default the last two deploys.
 
-        ``base_store`` is a file of ``save_baseline``, with ``head`` as the other side. ``fail_on`` makes a gate of it:
-        ``regression`` or metrics, after which the result has a verdict.
+        ``base_store`` is a file written by ``save_baseline``, compared with ``head``. ``fail_on`` turns the comparison
+        into a gate: ``regression`` or metrics, after which the result has a verdict.
         """
         from streamaudit.audits.diff.baseline import load
         from streamaudit.audits.diff.question import METRICS, listed
@@ -281,7 +282,10 @@ class Session:
         skip_first: str | None = None,
         **filters: Unpack[Filters],
     ) -> None:
-        """Write the counts of one side to a file, for ``diff(base_store=...)``. DeliveryError when that fails."""
+        """Write the counts of one side to a file, for ``diff(base_store=...)``.
+
+        Raises DeliveryError when the file cannot be written.
+        """
         from streamaudit.audits.diff.report import save_base
         from streamaudit.audits.diff.request import asked_of, request
 
@@ -296,7 +300,7 @@ class Session:
     ) -> Result:  # fmt: skip
         """Check the thresholds of the configuration; the result has a verdict.
 
-        ``on_insufficient`` says what too little data counts as: ``pass``, ``warn`` or ``fail``. Without ``everything``
+        ``on_insufficient`` decides how too little data counts: ``pass``, ``warn`` or ``fail``. Without ``everything``
         thresholds that pass have no rows. Raises UsageError when the configuration has no thresholds.
         """
         from streamaudit.audits.check import evaluate, report
@@ -368,18 +372,18 @@ class Session:
         )
 
     def sql(self, statement: str, *, limit: int | None = None, columnar: bool = True) -> Result:
-        """Ask in SQL: one SELECT over the tables calls, spans, loads and rejects; the table is called ``result``.
+        """Run one SELECT over the tables calls, spans, loads and rejects; the table is called ``result``.
 
-        ``columnar`` fetches by Arrow, which is fast for any number of rows; without it they come as Python values and
-        pyarrow is not needed. ``limit`` keeps the first rows only. Raises UsageError for anything but a statement that
-        reads.
+        ``columnar`` fetches by Arrow, which is fast for any number of rows; without it rows come as Python values and
+        pyarrow is not needed. ``limit`` keeps the first rows only. Raises UsageError for any statement that does not
+        only read.
         """
         from streamaudit.audits import sql
 
         return Result(self._ask(lambda store, scope: sql.run(store, statement, limit, columnar=columnar), Scope()))
 
     def export(self, target: "Target", folder: Path, **filters: Unpack[Filters]) -> "Exported":
-        """Write the calls into the staging folder of a target; the session must have been given it as writable."""
+        """Write the calls into the staging folder of a target, which must be the session's ``writable`` folder."""
         from streamaudit.audits.export.export import write_calls
 
         return self._ask(
@@ -399,7 +403,7 @@ class Session:
         return Result(self._ask(ask, scope))
 
     def _ask(self, audit: Callable[[Store, Scope], _Answer], scope: Scope) -> _Answer:
-        """What an audit gives; a failure that only the user's own condition can cause comes out as a UsageError."""
+        """Run an audit; raise UsageError for a failure that only the user's own condition can cause."""
         with self._lock:
             store = self._connected()
             try:
@@ -410,7 +414,7 @@ class Session:
                 raise
 
     def _connected(self) -> Store:
-        """The store to ask, locked against network and files: the file, or one in memory filled from files."""
+        """Return the connected store, locked against network and files: the file, or one filled from files."""
         with self._lock:
             if self._store is not None:
                 return self._store
@@ -435,7 +439,7 @@ class Session:
             return store
 
     def _filled(self, stack: ExitStack) -> Store:
-        """A store in memory with the calls of the files."""
+        """Return a store in memory with the calls of the files."""
         from streamaudit.ingest.mapping import Mapping as FieldMapping
         from streamaudit.ingest.read import read_files, refuse_failures
         from streamaudit.ingest.readers.reader import Reader
@@ -459,7 +463,7 @@ def _memory(limit: str | None, settings: Settings) -> str:
 
 
 def parse_on_insufficient(text: str) -> str:
-    """Return what too little data counts as. UsageError for another word than ``pass``, ``warn`` or ``fail``."""
+    """Return how too little data counts. Raises UsageError unless ``pass``, ``warn`` or ``fail``."""
     if text not in ("pass", "warn", "fail"):
         raise UsageError(f"--on-insufficient {text}: pass, warn or fail")
     return text

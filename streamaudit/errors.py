@@ -1,13 +1,13 @@
-"""Every error a user can meet, and the exit code each one ends with.
+"""Every error a user can meet, and its exit code.
 
-    StreamauditError
-    ├── UsageError        2  a flag, a dimension, an expression or the configuration is wrong
-    ├── InputError        3  nothing readable, an unknown format, too many bad records, an empty window
-    ├── StoreError        4  the store is busy, damaged, or written by a newer version
-    └── DeliveryError     5  figures were computed but could not be delivered
+StreamauditError
+├── UsageError        2  a flag, a dimension, an expression or the configuration is wrong
+├── InputError        3  nothing readable, an unknown format, too many bad records, an empty window
+├── StoreError        4  the store is busy, damaged, or written by a newer version
+└── DeliveryError     5  figures were computed but could not be delivered
 
-Exit codes are an API: 0 done, 1 a gate failed (and nothing else), 70 a bug, 130 / 141 / 143 signals.
-A message says what was wrong and where; ``hint`` says what to try. Neither ever holds prompt or answer text.
+Exit codes are part of the interface: 0 done, 1 a gate failed (and nothing else), 70 a bug, 130 / 141 / 143 signals. A
+message says what was wrong and where; ``hint`` says what to try. Neither ever holds prompt or answer text.
 """
 
 from difflib import get_close_matches
@@ -25,7 +25,7 @@ class Terminated(BaseException):
 
 
 class StreamauditError(Exception):
-    """Base of all errors shown to a user as one line; ``exit_code`` is what the process returns."""
+    """Base of all errors shown to a user as one line; ``exit_code`` is the exit code of the process."""
 
     exit_code = EXIT_BUG
 
@@ -60,6 +60,6 @@ class DeliveryError(StreamauditError):
 
 
 def nearest(word: str, known: list[str]) -> str | None:
-    """The known word closest to a mistyped one, or None when nothing is close."""
+    """Return the known word closest to a mistyped one, or None when nothing is close."""
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     return close[0] if close else None

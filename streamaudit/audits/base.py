@@ -1,6 +1,6 @@
-"""Questions: one file each. An audit has static SQL over ``scope``, its options, and turns the rows into a Report.
+"""Shared parts of audits: one file per audit, with static SQL over ``scope``, its options and its Report.
 
-``groups`` is what they share: one query run per group, for the rest beyond ``--top``, and for the total.
+``group_tables`` runs one query per group, for the rest beyond ``--top``, and for the total.
 """
 
 import importlib
@@ -17,13 +17,13 @@ from streamaudit.store.store import Store
 from streamaudit.store.views.percentiles import MIN_CALLS
 
 _ROUNDING = 1e-9
-"""Sums in dollars that differ by less of themselves are the same sum."""
+"""Sums in dollars whose relative difference is smaller are equal."""
 
 Rank = Callable[[dict[str, Value]], tuple[Any, ...]]
 
 
 def discover() -> dict[str, ModuleType]:
-    """Return every audit in this folder by its ``NAME``; a module without one is no audit."""
+    """Return every audit in this folder by its ``NAME``; a module without one is not an audit."""
     folder = str(Path(__file__).parent)
     modules = [importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules([folder])]
     return {module.NAME: module for module in modules if hasattr(module, "NAME")}
@@ -37,10 +37,10 @@ def group_tables(
     rank: Rank,
     params: dict[str, Any] | None = None,
 ) -> tuple[Table, ...]:
-    """The table by dimension (when any is asked for) and the total.
+    """Return the table by dimension (when any is requested) and the total.
 
     ``query`` selects ``by_1`` … ``by_4`` and then ``columns`` in order, grouped; after them it may give a list of the
-    columns whose sum leaves calls out, which a screen then shows as a lower bound. Groups stand in descending
+    columns whose sum leaves calls out, which a screen then shows as a lower bound. Groups are sorted by descending
     ``rank``; those beyond ``scope.top`` are one rest row computed from their calls, not from their rows.
     """
     bound = {**scope.params(), **(params or {})}
@@ -75,13 +75,13 @@ def _empty(columns: tuple[Column, ...]) -> Row:
 
 
 def _partial(row: Row, end: int) -> frozenset[str]:
-    """The columns that leave calls out, where the query says so after its last column."""
+    """Return the columns that leave calls out, if the query lists them after its last column."""
     named: Any = row[end] if len(row) > end else ()
     return frozenset(name for name in named if name)
 
 
 def _marked(table: Table, partial: Sequence[frozenset[str]] = ()) -> Table:
-    """Say in place of a percentile why it is not there, and show a lower bound as one."""
+    """Return the table with the reason for a missing percentile in its place, and lower bounds marked."""
     marks: dict[tuple[int, str], Mark] = {}
     for index, record in enumerate(table.records()):
         left_out = partial[index] if partial else frozenset()
@@ -104,7 +104,7 @@ def _percentile(column: Column, record: dict[str, Value]) -> Mark | None:
 
 
 def kept_if_any(table: Table, name: str) -> Table:
-    """The same table, with a column kept in sight where any row has something in it."""
+    """Return the same table; the column is always visible if any value in it is set."""
     place = table.position(name)
     if not any(row[place] for row in table.rows):
         return table
@@ -113,8 +113,10 @@ def kept_if_any(table: Table, name: str) -> Table:
 
 
 def bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) -> Mark | None:
-    """How a sum is to be read beside its interval: as an estimate when it stands above the low end, as a lower bound
-    when the high end is further up or calls are left out, as it is otherwise. None for an unknown sum."""
+    """Return the mark of a sum given its interval; None for an exact or an unknown sum.
+
+    It is an estimate when it is above the low end, a lower bound when the high end is further up or calls are left out.
+    """
     if not isinstance(value, int | float):
         return None
     if isinstance(low, int | float) and value > low * (1 + _ROUNDING):
@@ -124,7 +126,7 @@ def bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) ->
 
 
 def high_end(high: Value, open_calls: Value, *, differs: bool) -> Mark | None:
-    """How a high end is to be read: as an upper bound, or as open for so many calls."""
+    """Return the mark of a high end: an upper bound, or no upper bound because of a number of calls."""
     if isinstance(open_calls, int) and open_calls:
         calls = f"{open_calls:,} call" + ("" if open_calls == 1 else "s")
         return Mark(instead=f"open for {calls}") if high is None else Mark(suffix=f" + {open_calls:,} open")
@@ -132,8 +134,10 @@ def high_end(high: Value, open_calls: Value, *, differs: bool) -> Mark | None:
 
 
 def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
-    """How the cancellation tax of a group is to be read. What a call of unknown outcome cost is unknown too: the ends
-    are those of the calls that are known to have been cancelled."""
+    """Return the marks of the cancellation tax of a group.
+
+    The tax of a call of unknown outcome is unknown too: the ends are those of the calls known to have been cancelled.
+    """
     unknown = record["outcome_unknown_calls"]
     unpriced, left_out = record["tax_unpriced_calls"], isinstance(unknown, int) and unknown > 0
     low, value, high = (record[f"tax_{end}tokens"] for end in ("low_", "", "high_"))

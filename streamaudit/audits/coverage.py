@@ -1,7 +1,6 @@
-"""What the calls say and what they leave out: per source how many of them carry each thing, which figures rest on it,
-and what to record to get the rest.
+"""Report which fields the calls carry, which figures rest on them, and what to record to fill the gaps.
 
-A share is of the calls the thing applies to: a call that was not cancelled needs no cancel time.
+Shares are per source. A share is of the calls the field applies to: a call that was not cancelled needs no cancel time.
 """
 
 from collections.abc import Mapping
@@ -21,12 +20,12 @@ THIN = 0.9
 """Below this share of the calls a remedy is named."""
 
 Remedies = Mapping[str, Mapping[str, str]]
-"""By format and capability what to record to get it: one sentence each."""
+"""Remedies by format and capability: one sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One thing a call may say: when it does, which calls could, what rests on it, and the remedy for any format."""
+    """A field of a call: the condition for having it, the calls that could, what rests on it, and the remedy."""
 
     name: str
     has: str
@@ -161,7 +160,7 @@ _FORMATS = "SELECT source, list(DISTINCT format ORDER BY format) FROM store.load
 
 
 def run(store: Store, scope: Scope, remedies: Remedies | None = None) -> Report:
-    """Counts per group and in total, then each source's shares, then the loads behind them."""
+    """Return counts per group and in total, then each source's shares, then the loads behind them."""
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=lambda row: (row["calls"],))
     by_source = group_tables(
@@ -194,7 +193,7 @@ def _capabilities(sources: list[dict[str, Value]], formats: dict[str, list[str]]
 
 
 def _remedy(one: Capability, formats: list[str], remedies: Remedies) -> str:
-    """The remedies of the formats that the source's files came in; the general one where no format has its own."""
+    """Return the remedies of the formats of the source's files; the general one if no format has its own."""
     own = [remedies[name][one.name] for name in formats if one.name in remedies.get(name, {})]
     return "; or ".join(dict.fromkeys(own)) or one.remedy
 
@@ -204,7 +203,7 @@ def _count(value: Any) -> int:
 
 
 def _tenant_note(sources: list[dict[str, Value]]) -> tuple[Note, ...]:
-    """What to do where nobody has a tenant."""
+    """Return the note for data in which no call has a tenant."""
     users = sum(_count(record["user_known_calls"]) for record in sources)
     if not sources or any(_count(record["tenant_known_calls"]) for record in sources):
         return ()

@@ -1,4 +1,4 @@
-"""The figures of deploys, days, weeks or months in order, and where they changed for good.
+"""The figures of deploys, days, weeks or months in order, and the points where they changed for good.
 
 A change is a shift of the level of a figure's logarithm, found by PELT (Killick, Fearnhead and Eckley, Journal of the
 American Statistical Association 107, 2012) with the least-squares cost, as ``ruptures`` implements it
@@ -26,7 +26,7 @@ PENALTY = 6.0
 """On noise alone it finds a shift in 6 of 100 series of 8 points, 4 of 12, 2 of 20, fewer than 1 of 30 (600 each)."""
 MIN_CHANGE = 0.05
 _LEAST_NOISE = 0.01
-"""Figures that hardly move at all would make a change of every twitch: noise counts as one percent at least."""
+"""Least noise: without it, every fluctuation of a nearly constant figure would be a change."""
 
 COLUMNS = (
     column("calls"),
@@ -57,7 +57,7 @@ CHANGES = (
 
 
 def run(store: Store, scope: Scope) -> Report:
-    """One row per period of ``scope.by`` (one of ``BY``), first to last, and the changes of every figure."""
+    """Return one row per period of ``scope.by`` (one of ``BY``), first to last, and the changes of every figure."""
     if len(scope.by) != 1 or scope.by[0] not in BY:
         raise UsageError("history --by takes one of " + ", ".join(BY))
     scope.prepare(store)
@@ -83,7 +83,10 @@ def run(store: Store, scope: Scope) -> Report:
 
 
 def _with_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> tuple[Table, Table]:
-    """With a column of what was first deployed in each period. What ran in the first one may have begun before it."""
+    """Return the tables with a column of the deploys that started in each period.
+
+    Deploys of the first period may have started before it.
+    """
     began: dict[Value, list[str]] = {}
     first = periods.rows[0][0] if periods.rows else None
     for deploy, period in store.query(scope.sql(_DEPLOYED), scope.params()):
@@ -99,7 +102,10 @@ def _with_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> t
 
 
 def shifts(values: Sequence[float]) -> list[int]:
-    """The indexes at which the level of a series of positive values shifts; none for fewer than ``MIN_PERIODS``."""
+    """Return the indexes at which the level of a series of positive values shifts.
+
+    Empty for fewer than ``MIN_PERIODS`` values.
+    """
     if len(values) < MIN_PERIODS:
         return []
     import numpy as np
@@ -114,7 +120,7 @@ def shifts(values: Sequence[float]) -> list[int]:
 
 
 def _changes(periods: Table, name: str) -> list[tuple[int, str, float, Row]]:
-    """The shifts of one figure over the periods that have it: row index, figure, relative change, and row."""
+    """Return the shifts of one figure over the periods that have it: row index, figure, relative change, and row."""
     place = periods.position(name)
     known = [(index, _number(row[place])) for index, row in enumerate(periods.rows) if _number(row[place]) > 0]
     edges = [0, *shifts([value for _, value in known]), len(known)]

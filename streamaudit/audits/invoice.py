@@ -1,4 +1,4 @@
-"""A provider's invoice as CSV: what was billed per month and provider, line by line, or what is wrong with a line."""
+"""Read a provider's invoice from CSV: the amount billed per month and provider, or the error in a line."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ ALIASES = {
     "together": ("together ai",),
     "xai": ("grok",),
 }  # fmt: skip
-"""One name for each provider and what else it is called, compared by lower-case letters and digits alone."""
+"""Canonical name of each provider and its other names, compared by lower-case letters and digits alone."""
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _CANONICAL = {_NOT_A_WORD.sub("", other): name for name, others in ALIASES.items() for other in (name, *others)}
@@ -51,7 +51,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """What an invoice bills for one month and provider; ``tokens`` None when a line of it does not say."""
+    """The bill for one month and provider; ``tokens`` None when any line of it has none."""
 
     usd: Decimal
     tokens: int | None
@@ -59,13 +59,16 @@ class Billed:
 
 
 def provider_name(text: str) -> str:
-    """The one name of a provider, whatever it is called."""
+    """Return the canonical name of a provider."""
     words = _NOT_A_WORD.sub("_", text.lower()).strip("_")
     return _CANONICAL.get(words.replace("_", ""), words)
 
 
 def read_invoice(path: Path) -> dict[Key, Billed]:
-    """An invoice's lines summed by month and provider. InputError with file, line and fault when it is not usable."""
+    """Return an invoice's lines summed by month and provider.
+
+    Raises InputError with file, line and fault when it is not usable.
+    """
     text = _text(path)
     delimiter = _delimiter(text)
     lines = _lines(path, text, delimiter)
@@ -104,13 +107,13 @@ def _text(path: Path) -> str:
 
 
 def _delimiter(text: str) -> str:
-    """What parts the columns, by what stands in the first line."""
+    """Return the separator of the columns, judged by the first line."""
     first = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
     return max(",;\t", key=first.count)
 
 
 def _lines(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Every line that is not blank, with the number of the line it begins on."""
+    """Yield every line that is not blank, with the number of the line it begins on."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     before = 0
     try:
@@ -173,7 +176,7 @@ def _line(cells: list[str], columns: _Columns, delimiter: str) -> tuple[Key, Bil
 
 
 def _amount(text: str, delimiter: str) -> Decimal:
-    """An amount in dollars: ``1234.5``, ``$1,234.50``, ``USD 12``, ``-3.20`` or ``(3.20)`` for a credit."""
+    """Parse an amount in dollars: ``1234.5``, ``$1,234.50``, ``USD 12``, ``-3.20`` or ``(3.20)`` for a credit."""
     body = re.sub(r"(?i)us\$|usd|\$|\s", "", text).replace("−", "-")
     credit = body.startswith("-") or (body.startswith("(") and body.endswith(")"))
     digits = body.strip("()").lstrip("+-") if credit or body.startswith("+") else body

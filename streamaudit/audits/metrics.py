@@ -2,10 +2,10 @@
 
 An audit picks names: ``column`` gives the column of a table, ``select`` the query that fills it. A figure is an
 expression over sums, each of which is computed once a group: ``_OF_ALL`` over all of its calls, ``_OF_CANCELLED`` over
-those that were cancelled. Only the sums that the picked figures need are computed, and what only cancelled calls have
-is summed apart, so that the bulk of the calls pays nothing for it.
+those that were cancelled. Only the sums that the picked figures need are computed, and sums that only cancelled calls
+have are computed separately, so that other calls cost nothing for them.
 
-Definitions in words: docs/definitions.md. Unknown is not zero: where nothing tells, a figure is NULL.
+Definitions in words: docs/definitions.md. Unknown is not zero: without evidence a figure is NULL.
 """
 
 import re
@@ -36,7 +36,7 @@ LATENCIES = {
 }
 RATES = ("cancel_rate", "error_rate", "tax_rate")
 
-# Whether the prompt of a call was paid for an answer of which nothing arrived; NULL where nothing tells.
+# Whether the prompt was paid for an answer of which nothing arrived; NULL without evidence.
 PROMPT_UNSEEN = (
     "prompt_unseen(unseen_prompt, cache_hit, cancelled_at_ms, ttft_ms, ran_on, rendered_low, rendered_chars, "
     "delivered_tokens, delivered_low, chunk_count, output_chars)"
@@ -95,7 +95,7 @@ _OF_CANCELLED = {
     "bounded_calls": "count(*) FILTER (tax_class = 'bounded')",
     "unknown_calls": "count(*) FILTER (tax_class = 'unknown')",
     "exceeds": "count(*) FILTER (tax_rule = 'rendered_exceeds_billed')",
-    # Both sides of the share are of the same calls: cost known, and tax known in dollars.
+    # Numerator and denominator cover the same calls: cost known, and tax known in dollars.
     "shared_tax_usd": "round(fsum(tax_best_usd) FILTER (cost_usd IS NOT NULL), 12)",
     "taxed_cost": "fsum(cost_usd) FILTER (tax_best_usd IS NOT NULL)",
     "hidden_part": "sum(tax_hidden)::BIGINT",
@@ -117,8 +117,11 @@ _OF_CANCELLED = {
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure. ``sql`` is an expression over the sums above; ``leaves_out`` a condition over them under which the
-    figure is a lower bound. Of fewer than ``min_n`` calls it is NULL."""
+    """A figure of the catalogue.
+
+    ``sql`` is an expression over the sums above; ``leaves_out`` a condition over them under which the figure is a lower
+    bound. Of fewer than ``min_n`` calls it is NULL.
+    """
 
     name: str
     unit: Unit | None
@@ -129,8 +132,7 @@ class Metric:
 
 
 def _of_those_that_left(sql: str, none: str = "0") -> str:
-    """Nobody left: no tax. Somebody left: what the evidence gives, which may be nothing. No call says how it ended: no
-    figure."""
+    """Return SQL for a tax: 0 without cancelled calls, NULL if no outcome is known, else ``sql``."""
     return f"CASE WHEN cancelled IS NOT NULL THEN {sql} WHEN no_outcome < calls THEN {none} END"
 
 
@@ -197,7 +199,7 @@ METRICS = {one.name: one for one in (
     Metric("tax_high_usd", "usd", "the high end in dollars; NULL when open or unpriced",
         _of_those_that_left("tax_high_usd_sum", _USD_NONE)),
     Metric("tax_unpriced_calls", "calls", "calls with a tax and no price", "coalesce(unpriced, 0)"),
-    # The completed calls alone would make a rate of 0 of a tax that nobody knows.
+    # With an unknown tax, completed calls alone would make the rate 0.
     Metric("tax_rate", "ratio", "cancellation tax / billed output, of calls of which both are known",
         "CASE WHEN no_outcome < calls AND (cancelled IS NULL OR billed_taxed > 0)"
         " THEN coalesce(billed_tax, 0) / nullif(completed_output + coalesce(taxed_output, 0), 0) END"),
@@ -239,7 +241,7 @@ METRICS = {one.name: one for one in (
 
 
 def column(name: str, *, wide: bool = False, kept: bool = False, help: str = "") -> Column:
-    """Return the column of a figure; ``help`` replaces the catalogue's words where a table's title says half of it."""
+    """Return the column of a figure; ``help`` replaces the catalogue's where a table's title repeats half of it."""
     metric = METRICS[name]
     return Column(name, metric.unit, help or metric.help, wide=wide, kept=kept)
 
@@ -270,12 +272,11 @@ _FIGURES_APART = """
 
 @cache
 def relation(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
-    """Return the relation ``figures`` over ``scope``, as the next of a WITH clause: ``by_1`` to ``by_4``, then a column
-    for each name, as it is called.
+    """Return the relation ``figures`` over ``scope``, as the next of a WITH clause.
 
-    The name of a sum stands for the sum. ``with_left_out`` adds a last column ``left_out``: the list of the figures
-    that are a lower bound in the group, NULL in place of each that is not. Binds ``$slo_ms`` where a figure of a target
-    is picked.
+    Its columns are ``by_1`` to ``by_4``, then one for each of ``names``. The name of a sum is the sum itself.
+    ``with_left_out`` adds a last column ``left_out``: the list of the figures that are a lower bound in the group, NULL
+    in place of each that is not. Binds ``$slo_ms`` where a figure of a target is picked.
     """
     picked = [METRICS.get(name) or Metric(name, None, "", name) for name in names]
     conditions = {one.name: one.leaves_out for one in picked if one.leaves_out} if with_left_out else {}
@@ -302,7 +303,7 @@ _WORD = re.compile(r"\w+")
 
 
 def _spread(used: set[str]) -> tuple[dict[str, str], list[str]]:
-    """The sums of latencies that are used: all percentiles of one from a single list, then each by its name."""
+    """Return the sums of latencies that are used: all percentiles of one from a single list, then each by name."""
     sums: dict[str, str] = {}
     places: list[str] = []
     for name, latency in LATENCIES.items():

@@ -1,5 +1,4 @@
-"""What every report says beside its figures: what is not counted, what is unknown, what the data may never have held,
-and where prices come from."""
+"""Notes of every report: calls not counted, unknown values, gaps in the data, and the source of prices."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Interval, Note
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
-# One pass over every call for all of it: planning a query over ``scope`` takes longer than running it on a small store.
+# One pass over every call for all notes: planning a query over ``scope`` takes longer than running it on a small store.
 _SOURCES = """
 , placed AS (
     SELECT *, counted AND ($with_embeddings OR operation <> 'embedding') AS included FROM scope
@@ -31,7 +30,7 @@ SELECT
 FROM placed GROUP BY source ORDER BY source
 """
 
-# A file that was read again, grown or under another mapping, is one file.
+# A file read again, after it grew or with another mapping, counts as one file.
 _REJECTED = """
 SELECT coalesce(sum(rejected), 0)::BIGINT, count(*) FILTER (rejected > 0)
 FROM (
@@ -43,7 +42,7 @@ FROM (
 _ANY_CALLS = "SELECT EXISTS (FROM store.calls)"
 
 MANY_STREAMS = 200
-"""A source with this many streamed calls and none cancelled may not export the ones that users left."""
+"""A source with this many streamed calls and none cancelled may not export cancelled ones."""
 _SOME_CANCELLED = """
 SELECT DISTINCT source FROM store.calls WHERE outcome = 'cancelled' AND list_contains($sources, source)
 """
@@ -60,7 +59,7 @@ JOIN (SELECT load_id FROM store.loads WHERE ends_with(variant, $mark)) USING (lo
 """
 
 SLACK = 0.05
-"""Data that ends (or starts) within this share of the window from its edge covers it: traffic is never seamless."""
+"""Data that ends (or starts) within this share of the window from its edge covers it, since traffic has gaps."""
 _ENDS = """
 SELECT source, min(start_time), max(start_time) FROM store.calls WHERE start_time IS NOT NULL
 GROUP BY source ORDER BY source
@@ -74,7 +73,7 @@ _PRICED = "SELECT count(*) FROM scope WHERE outcome = 'cancelled' AND tax_best >
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """What the calls of one source in the scope are, how many of them lack what, and what is left out of it."""
+    """Counts of one source's calls in the scope, by what they lack and by why they are left out."""
 
     source: str
     calls: int
@@ -95,13 +94,16 @@ class _Counts:
 
 
 def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
-    """What the report leaves out or does not know, each with its count; an empty window says so."""
+    """Return what the report leaves out or does not know, each with its count, or that the window is empty."""
     return interval_and_notes(store, scope)[1]
 
 
 def interval_and_notes(store: Store, scope: Scope) -> tuple[Interval, tuple[Note, ...]]:
-    """The notes, and the window asked for; where it is open, from the first call in it to just after the last, so that
-    asking for it again gives the same calls."""
+    """Return the window of the report and its notes.
+
+    Where the window is open, it extends from the first call in it to just after the last, so that asking for it again
+    gives the same calls.
+    """
     params = scope.total().params()
     everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
     found = [_Counts(*row) for row in store.query(scope.total().sql(_SOURCES), everything)]
@@ -151,7 +153,7 @@ def _empty(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
 
 
 def empty_note(store: Store) -> Note:
-    """That there is nothing to report on: in the window, or at all and what to do then."""
+    """Return the note that there is nothing to report: in the window, or at all, with what to do then."""
     if store.one(_ANY_CALLS)[0]:
         return Note("empty", "no calls in this window")
     if store.path is None:
@@ -160,7 +162,7 @@ def empty_note(store: Store) -> Note:
 
 
 def rejected_notes(store: Store) -> tuple[Note, ...]:
-    """How many records could not be used when they were read; they have no window and no group."""
+    """Return how many records could not be used when they were read; they have no window and no group."""
     rejected, files = store.one(_REJECTED)
     if not rejected:
         return ()
@@ -178,7 +180,7 @@ def _lacks_tenants(scope: Scope, sources: list[_Counts]) -> bool:
 
 
 def tenant_notes(users: int) -> tuple[Note, ...]:
-    """What to do where no call has a tenant; ``users`` is how many have a user instead."""
+    """Return a remedy where no call has a tenant; ``users`` is how many calls have a user instead."""
     find = "streamaudit fields FILE --for tenant finds the key that holds the customer, --map tenant=PATH names it"
     if not users:
         return (Note("no_tenant", f"no call has a tenant: {find}"),)
@@ -190,7 +192,7 @@ def tenant_notes(users: int) -> tuple[Note, ...]:
 
 
 def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[Note, ...]:
-    """Until when the data goes, and from when on, where the window that was asked for is wider."""
+    """Return where the data begins and ends, if the requested window is wider."""
     if scope.since is None and scope.until is None:
         return ()
     present = {one.source for one in sources}
@@ -219,7 +221,7 @@ def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[N
 
 
 def _short(reached: datetime, edge: datetime | None, other: datetime) -> bool:
-    """Whether data that reaches to a moment stays clearly short of that edge of the window."""
+    """Return whether data that reaches to a moment ends clearly before that edge of the window."""
     if edge is None:
         return False
     inward = 1 if edge > other else -1
@@ -229,7 +231,7 @@ def _short(reached: datetime, edge: datetime | None, other: datetime) -> bool:
 def _reach(
     verb: str, found: dict[str, datetime], outer: Callable[[Iterable[datetime]], datetime], sources: int, tz: str
 ) -> str:
-    """Until (or from) when the data goes: all of it, or that of the sources named."""
+    """Return until (or from) when there is data: for all sources, or for the ones named."""
     if len(found) in (0, sources):
         return f"the data {verb} {_minute(outer(found.values()), tz)} {tz}" if found else ""
     named = [f"{source} {_minute(moment, tz)}" for source, moment in list(found.items())[:_NAMED]]
@@ -242,7 +244,7 @@ def _minute(moment: datetime, tz: str) -> str:
 
 
 def _sampled(store: Store, scope: Scope) -> tuple[Note, ...]:
-    """Totals of sampled calls are under-counts, and no figure is scaled up for it."""
+    """Return the note that totals of sampled calls are under-counts; no figure is scaled up for it."""
     if not store.one(_ANY_SAMPLED)[0]:
         return ()
     calls, lowest, highest = store.one(scope.total().sql(_SAMPLED), scope.total().params())
@@ -257,7 +259,7 @@ def _sampled(store: Store, scope: Scope) -> tuple[Note, ...]:
 
 
 def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
-    """Spans that were kept for being rare say nothing of how the traffic's latencies are spread."""
+    """Return the note that spans kept for being rare do not represent the distribution of latencies."""
     mark = {"mark": FOR_DIVERSITY}
     if not store.one(_ANY_DIVERSE, mark)[0]:
         return ()
@@ -272,11 +274,11 @@ def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
 
 
 def _never_cancelled(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
-    """No cancelled call among many streams is no clean bill."""
+    """Return a warning when many streams have no cancelled call, which is no proof that none was."""
     suspects = {one.source: one.streamed for one in sources if one.streamed >= MANY_STREAMS and not one.cancelled}
     if not suspects:
         return ()
-    # The command may only have asked for calls that were not cancelled.
+    # The filters may exclude cancelled calls.
     cancels = {row[0] for row in store.query(_SOME_CANCELLED, {"sources": list(suspects)})}
     left = {source: streamed for source, streamed in suspects.items() if source not in cancels}
     if not left:
@@ -288,7 +290,7 @@ def _never_cancelled(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
 
 
 def price_note(store: Store, scope: Scope) -> tuple[Note, ...]:
-    """Where the prices behind a tax in dollars come from, when any come from a price table."""
+    """Return the origin of the prices behind a tax in dollars, when any come from a price table."""
     priced = store.one(scope.total().sql(_PRICED), scope.total().params())[0]
     if not priced:
         return ()

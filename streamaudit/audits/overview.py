@@ -1,4 +1,4 @@
-"""The overview: per group, how long users wait, how often they leave, and what was paid for tokens nobody saw."""
+"""The overview: waits, cancels, and the cost of tokens that no user saw, per group."""
 
 from streamaudit.audits.base import group_tables
 from streamaudit.audits.metrics import column, select
@@ -46,7 +46,7 @@ _QUERY = select(tuple(one.name for one in COLUMNS), with_left_out=True)
 
 
 def run(store: Store, scope: Scope) -> Report:
-    """One row per group, largest first, and the total."""
+    """Return one row per group, largest first, and the total."""
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=lambda row: (row["calls"],))
     interval, notes = interval_and_notes(store, scope)

@@ -1,7 +1,8 @@
-"""``report --reconcile``: what calls cost beside what a provider billed, by month and provider.
+"""``report --reconcile``: the cost of calls compared with a provider's bill, by month and provider.
 
-The gap is what an invoice bills and no traced call accounts for. Our side is a lower bound as long as calls lack a
-cost, so the gap is then an upper bound. What only one side has keeps its row, the other side NULL.
+The gap is the billed amount that no traced call accounts for. The traced cost is a lower bound as long as calls lack a
+cost, so the gap is then an upper bound. A month and provider on one side only keeps its row, with NULL for the other
+side.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,7 +52,7 @@ _Place = tuple[str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class _Traced:
-    """What calls add up to; ``usd`` and ``tokens`` None where no call knows."""
+    """Sums of calls; ``usd`` and ``tokens`` None where no call has a value."""
 
     calls: int
     cost_unknown: int
@@ -66,14 +67,14 @@ _LEFT_OUT = ("nested", "same_response", "rejected")
 
 
 def run(store: Store, scope: Scope, invoice: dict[Key, Billed]) -> Report:
-    """One row for every month and provider of either side, in order, and the total."""
+    """Return one row for every month and provider of either side, in order, and the total."""
     scope = replace(scope, by=BY, top=None)
     scope.prepare(store)
     traced: dict[_Place, list[_Traced]] = {}
     for month, provider, *sums in store.query(scope.sql(_QUERY), {**scope.params(), "embeddings": True}):
         place = (month, provider_name(provider) if provider is not None else None)
         traced.setdefault(place, []).append(_Traced(*sums))
-    # Unknown months and providers stand last.
+    # Unknown months and providers come last.
     places = sorted({*traced, *invoice}, key=lambda place: [(part is None, part or "") for part in place])
     pairs = [(_together(traced.get(place, [])), _billed(invoice, place)) for place in places]
     rows = tuple((*place, *_figures([pair])) for place, pair in zip(places, pairs, strict=True))
@@ -90,7 +91,7 @@ def _billed(invoice: dict[Key, Billed], place: _Place) -> Billed | None:
 
 
 def _together(parts: list[_Traced]) -> _Traced | None:
-    """Several spellings of one provider as one."""
+    """Add up several spellings of one provider."""
     if not parts:
         return None
     return _Traced(
@@ -104,14 +105,14 @@ def _together(parts: list[_Traced]) -> _Traced | None:
 
 
 def _figures(pairs: Sequence[_Pair]) -> Row:
-    """The figures of one row, or of all rows together."""
+    """Return the figures of one row, or of all rows together."""
     ours = _together([traced for traced, _ in pairs if traced]) or _Traced(0, 0, None, 0, None, 0)
     matched = _together([traced for traced, billed in pairs if traced and billed])
     stray = _together([traced for traced, billed in pairs if traced and not billed])
     bills = [billed for _, billed in pairs if billed]
     invoice_usd = float(sum(billed.usd for billed in bills)) if bills else None
     gap_usd = traced_usd = None
-    # No calls at all account for nothing; calls of unknown cost account for nobody knows what.
+    # Without calls the traced cost is 0; with calls of unknown cost it is unknown.
     if invoice_usd is not None and (matched is None or matched.usd is not None):
         gap_usd = invoice_usd - (matched.usd or 0.0 if matched else 0.0)
         at_most = ((traced.usd or 0.0, float(billed.usd)) for traced, billed in pairs if traced and billed)
@@ -142,7 +143,7 @@ def _sum(values: Iterable[_Number | None]) -> _Number | None:
 
 
 def _marked(table: Table) -> Table:
-    """Calls without a known cost make our side a lower bound, and the gap an upper one."""
+    """Mark traced cost as a lower bound, and the gap as an upper one, where calls lack a cost."""
     signs = {"cost_usd": "≥ ", "gap_usd": "≤ ", "gap_ratio": "≤ ", "traced_ratio": "≥ "}
     marks = {
         (index, name): Mark(prefix=sign)

@@ -1,8 +1,8 @@
-"""``sql``: one SELECT of the user's own, over four documented tables and nothing else.
+"""``sql``: run one SELECT of the user's own, over four documented tables and nothing else.
 
-What a statement may do is decided on DuckDB's own syntax tree of it, before it runs: which tables and table functions
-it reads, and that nothing in it writes. The connection it then runs on can reach no file and no network and holds the
-store read-only.
+DuckDB's own syntax tree of the statement decides whether it may run: which tables and table functions it reads, and
+that nothing in it writes. The connection it then runs on can reach no file and no network and holds the store
+read-only.
 """
 
 import json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 TABLES = ("calls", "spans", "loads", "rejects")
-"""What a statement may read."""
+"""Tables that a statement may read."""
 
 _SETUP = """
 CREATE OR REPLACE TEMP VIEW calls AS FROM call_tax;
@@ -36,7 +36,7 @@ _SOURCES = frozenset(
     ("BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "PIVOT", "SHOW_REF")
 )
 _TABLE_FUNCTIONS = frozenset(("unnest", "range", "generate_series", "json_each", "json_tree"))
-# What tells about the machine or the session, waits, or plans another statement.
+# Functions that reveal the machine or the session, wait, or plan another statement.
 _REFUSED_FUNCTIONS = frozenset(
     "getvariable current_setting write_log sleep_ms pg_sleep nextval setval currval pg_get_viewdef current_query "
     "json_serialize_plan parse_duckdb_log_message".split()
@@ -52,10 +52,10 @@ _NUMERIC = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
 
 
 def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = False) -> Report:
-    """Answer one statement as a report with one table; UsageError when it may not run or fails.
+    """Run one statement as a report with one table; UsageError when it is not allowed or fails.
 
-    ``columnar`` fetches all rows by Arrow, which takes a tenth of the time, and leaves them so until someone asks for
-    Python values.
+    ``columnar`` fetches all rows by Arrow, which takes a tenth of the time, and converts them only when Python values
+    are needed.
     """
     check(store, sql)
     refresh(store)
@@ -76,7 +76,7 @@ def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = Fal
 
 
 def check(store: Store, sql: str) -> None:
-    """UsageError unless the text is one statement that only reads the documented tables."""
+    """Raise UsageError unless the text is one statement that only reads the documented tables."""
     tree = json.loads(store.statement_tree(sql))
     if tree.get("error"):
         if tree.get("error_type") == "parser":
@@ -91,7 +91,7 @@ def check(store: Store, sql: str) -> None:
 
 
 def _allow(tree: Any, named: frozenset[str]) -> None:
-    """Refuse what is not known to be harmless. ``named`` are the tables that the statement itself defines here."""
+    """Refuse everything not known to be harmless. ``named`` are the tables that the statement itself defines here."""
     if isinstance(tree, list):
         for item in tree:
             _allow(item, named)
@@ -99,12 +99,12 @@ def _allow(tree: Any, named: frozenset[str]) -> None:
         return
     if isinstance(tree.get("cte_map"), dict):
         for entry in tree["cte_map"]["map"]:
-            # A definition sees those before it: any other name is a real table's.
+            # A definition sees those before it: any other name belongs to a real table.
             _allow(entry["value"], named)
             named |= {entry["key"].lower()}
         tree = {key: value for key, value in tree.items() if key != "cte_map"}
     if tree.get("type") == "RECURSIVE_CTE_NODE":
-        # And itself only where it repeats; where it starts, its name is a real table's too.
+        # It sees itself only in its recursive part; elsewhere its name belongs to a real table too.
         _allow(tree["right"], named | {tree["cte_name"].lower()})
         tree = {key: value for key, value in tree.items() if key != "right"}
     kind = str(tree.get("type"))
@@ -127,7 +127,7 @@ def _allow_expression(tree: dict[str, Any]) -> None:
 
 
 def _allow_source(kind: str, tree: dict[str, Any], named: frozenset[str]) -> None:
-    # SUMMARIZE would take minutes to plan over the many columns of calls; SHOW tells of more than these tables.
+    # SUMMARIZE would take minutes to plan over the many columns of calls; SHOW lists more than these tables.
     if kind not in _SOURCES or (kind == "SHOW_REF" and (tree["query"] is None or tree["show_type"] != "DESCRIBE")):
         raise UsageError("sql: only tables, joins, sub-queries and DESCRIBE are allowed", _tables())
     if kind == "TABLE_FUNCTION":
@@ -180,7 +180,7 @@ def _unit(name: str, kind: str) -> Unit | None:
 
 
 def _is_plain(kind: str) -> bool:
-    """Whether values of the type are as a report wants them, so that no call per cell is needed."""
+    """Return whether a report takes values of the type unchanged, so that no call per cell is needed."""
     return kind in ("VARCHAR", "BOOLEAN", "TIMESTAMP") or (kind.endswith(("INT", "INTEGER")) and "(" not in kind)
 
 
@@ -196,7 +196,7 @@ def _value(value: Any, kind: str) -> Value:
 
 
 def _plain(value: Any) -> Any:
-    """A value out of DuckDB as JSON knows it."""
+    """Convert a value from DuckDB to a JSON type."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
@@ -211,4 +211,4 @@ def _plain(value: Any) -> Any:
         return value.isoformat() + ("Z" if isinstance(value, datetime) and value.tzinfo is None else "")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
-    return str(value)  # intervals, UUIDs and what later versions add
+    return str(value)  # intervals, UUIDs and types added by later versions

@@ -130,7 +130,7 @@ STEP_COLUMNS = (
     Column("calls", "calls", "cancelled calls whose amount is known"),
     Column("tokens", "tokens", "sum over these calls; NULL when no call knows it", kept=True),
 )
-# One set of calls for all steps, those with a tax of their own, so that the steps add up.
+# All steps cover the same calls, those whose tax is known, so that they add up.
 _STEPS = """
 SELECT
     unnest(['billed', 'hidden', 'undelivered', 'unread', 'unsplit', 'rendered']),
@@ -153,10 +153,10 @@ PARTS = ("tax_hidden_tokens", "tax_undelivered_tokens", "tax_unread_tokens", "ta
 
 
 def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, if_stopped: bool = False) -> Report:
-    """Tax per group, ranked by its low end in dollars; the same by how and by what calls ended; unpriced models.
+    """Return the tax per group, ranked by its low end in dollars, by ending and cause, and unpriced models.
 
-    ``split`` shows the parts as columns and as bars, ``top_calls`` lists the worst calls, ``if_stopped`` adds what
-    would be saved if every provider were stopped at the cancel.
+    ``split`` shows the parts as columns and as bars, ``top_calls`` lists the most expensive calls, ``if_stopped`` adds
+    the saving if every provider were stopped at the cancel.
     """
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank)
@@ -185,7 +185,7 @@ def _listed(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], 
 
 
 def _bars(table: Table) -> Table:
-    """The parts of each group's tax, for a screen to draw as one bar."""
+    """Return the parts of each group's tax, for a screen to draw as one bar."""
     names = [column.name for column in table.columns]
     places = [*range(len(table.by)), *(names.index(part) for part in PARTS)]
     rows = tuple(tuple(row[place] for place in places) for row in table.rows)
@@ -194,7 +194,7 @@ def _bars(table: Table) -> Table:
 
 
 def _waterfall(store: Store, scope: Scope) -> Table:
-    """From what the cancelled calls were billed to what was rendered, of the calls whose tax has a value."""
+    """Return the steps from the billed to the rendered tokens of cancelled calls whose tax is known."""
     found = store.query(scope.total().sql(_STEPS), scope.total().params())
     # Calls that cannot split their tax are in `unsplit`, so the known parts are lower bounds.
     marks = {
@@ -210,7 +210,7 @@ def _rank(row: dict[str, Value]) -> tuple[Any, ...]:
 
 
 def _parts_shown(table: Table) -> Table:
-    """The same table with the parts of the tax on screen in place of the classes."""
+    """Return the same table with the parts of the tax on screen in place of the classes."""
     classes = {"tax_exact_calls", "tax_estimated_calls", "tax_bounded_calls", "tax_unknown_calls"}
     columns = tuple(
         replace(column, wide=False, kept=True) if column.name in PARTS

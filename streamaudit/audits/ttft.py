@@ -1,4 +1,4 @@
-"""Time to first token: exact percentiles, what was left out and why, the censored waits, and the distribution."""
+"""Time to first token: exact percentiles, excluded calls with reasons, censored waits, and the distribution."""
 
 import math
 from dataclasses import replace
@@ -130,7 +130,7 @@ def run(
     buckets_ms: tuple[float, ...] | None = None,
     censored: bool = False,
 ) -> Report:
-    """Percentiles per group, the distribution per group on one ruler, and every reason a call is not in them."""
+    """Return percentiles per group, the distribution per group on one ruler, and why calls are excluded."""
     scope.prepare(store)
     columns = (*_BASE, *_SLO, *_CENSORED)
     bound = {"slo_ms": slo_ms, "censored": censored}
@@ -170,7 +170,7 @@ def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, .
 def _with_empty_buckets(
     rows: list[tuple[Any, ...]], depth: int, bounds: tuple[float, ...] | None
 ) -> list[tuple[Any, ...]]:
-    """The same rows with a 0 for each bucket of the range that a group has no call in."""
+    """Return the same rows with a 0 for each bucket of the range that a group has no call in."""
     if not rows:
         return []
     edges: list[tuple[float, float | None]]
@@ -199,7 +199,7 @@ def _without(table: Table, names: set[str]) -> Table:
 
 
 def parse_duration_ms(flag: str, text: str) -> float:
-    """``800ms``, ``1.5s`` or ``2m`` in milliseconds. Raises UsageError for a bare number or anything else."""
+    """Parse ``800ms``, ``1.5s`` or ``2m`` into milliseconds. Raises UsageError for a bare number or anything else."""
     for suffix, factor in (("ms", 1.0), ("s", 1000.0), ("m", 60_000.0)):
         number = text.strip().removesuffix(suffix)
         if number != text.strip():
@@ -214,7 +214,7 @@ def parse_duration_ms(flag: str, text: str) -> float:
 
 
 def parse_buckets(text: str | None) -> tuple[float, ...] | None:
-    """``otel``, or ascending bounds such as ``100ms,300ms,1s``; None for the default logarithmic buckets."""
+    """Parse ``otel``, or ascending bounds such as ``100ms,300ms,1s``; None for the default logarithmic buckets."""
     if text is None or text == "log":
         return None
     if text == "otel":

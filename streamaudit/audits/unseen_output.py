@@ -1,6 +1,6 @@
-"""What was paid for nothing: the output that nobody saw, by how and by what calls ended.
+"""Output that no user saw, by how calls ended and why.
 
-Calls that timed out, failed or broke off stand beside the cancelled ones, whose sum is the cancellation tax.
+Calls that timed out, failed or broke off are listed with the cancelled ones, whose sum is the cancellation tax.
 """
 
 from collections.abc import Sequence
@@ -57,13 +57,13 @@ FROM (
 )
 """.replace("_PROMPT_UNSEEN", PROMPT_UNSEEN)
 _BY_OUTCOME = "SELECT outcome, " + _UNSEEN_SUMS + " WHERE ended_early GROUP BY outcome"
-# A completed answer that its cap cut off was seen whole: it is listed and has no tax.
+# A completed answer cut off by its cap was seen whole: it is listed and has no tax.
 _BY_CAUSE = "SELECT outcome, ended_by, " + _UNSEEN_SUMS + " GROUP BY ALL ORDER BY 3 DESC, 1, 2"
 _ORDER = ("cancelled", "timeout", "interrupted", "error")
 
 
 def by_outcome(store: Store, scope: Scope) -> Table:
-    """A row for each way to end early, and one for all: what of their output nobody saw, in tokens and dollars."""
+    """Return a row for each way to end early, and one for all, with unseen output in tokens and dollars."""
     found = {row[0]: row for row in store.query(scope.total().sql(_BY_OUTCOME), scope.total().params())}
     empty: tuple[Any, ...] = (0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, [])
     rows = [tuple(found.get(name, (name, *empty))) for name in _ORDER]
@@ -75,20 +75,20 @@ def by_outcome(store: Store, scope: Scope) -> Table:
     partial = [row[end] for row in rows]
     missing = [column.name for index, column in enumerate(OUTCOME_COLUMNS) if any(row[index] is None for row in rows)]
     shown = (*(row[:end] for row in rows), ("paid for nothing", *summed))
-    # With --by outcome the groups of all calls have that name.
+    # With --by outcome the table of groups has that name.
     name = "unseen_by_outcome" if scope.by == ("outcome",) else "by_outcome"
     return _unseen_marks(Table(name, OUTCOME_COLUMNS, shown), [*partial, [*missing, *chain(*partial)]])
 
 
 def by_cause(store: Store, scope: Scope) -> Table:
-    """A row for each cause, the dearest first."""
+    """Return a row for each cause, the most expensive first."""
     found = store.query(scope.total().sql(_BY_CAUSE), scope.total().params())
     table = Table("by_cause", CAUSE_COLUMNS, tuple(tuple(row[: len(CAUSE_COLUMNS)]) for row in found))
     return _unseen_marks(table, [row[-1] for row in found])
 
 
 def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Table:
-    """Mark sums that leave calls out, or rest on estimates, as what they are."""
+    """Mark sums that leave calls out as lower bounds, and sums based on estimates as estimates."""
     marks: dict[tuple[int, str], Mark] = {}
     for index, record in enumerate(table.records()):
         left_out = partial[index]
@@ -107,7 +107,7 @@ def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Tabl
             "unseen_input_tokens": bound(record["unseen_input_tokens"], None, None)
             if "unseen_input_tokens" in left_out else None,
         }  # fmt: skip
-        # Of an answer that its cap cut off nothing was unseen.
+        # An answer cut off by its cap has no unseen output.
         if record["ended_early"] != "completed":
             marks |= {(index, name): mark for name, mark in found.items() if mark}
     return kept_if_any(replace(table, marks=marks), "bounded_calls")

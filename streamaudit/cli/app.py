@@ -1,4 +1,4 @@
-"""The command line: the program's own options and the list of commands, each of which is a file in ``commands``."""
+"""Build the command line: the program's own options and the commands, each of which is a file in ``commands``."""
 
 import sys
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ COMMANDS = (
     "ingest", "report", "ttft", "tax", "weekly", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
     "providers", "reprice", "unload", "prune", "forget", "config", "demo", "spec",
 )  # fmt: skip
-"""Every file of the folder ``commands`` that is there, in the order of the help."""
+"""Every file of the folder ``commands``, in the order of the help."""
 
 _EXAMPLES = """Audits streamed LLM traffic: time to first token, the cancellation tax, by tenant.
 
@@ -29,11 +29,11 @@ Nothing leaves this machine unless you post a summary, and no prompt or answer t
 """
 
 _OF_ALL = "spec"
-"""The command that tells of the others."""
+"""The command that describes all others."""
 
 
 def program(arguments: Sequence[str] = ()) -> typer.Typer:
-    """The program with all its commands or, which starts faster, with the one that the arguments begin with."""
+    """Return the program with all its commands or, to start faster, only the one that the arguments begin with."""
     app = typer.Typer(
         name="streamaudit",
         help=_EXAMPLES,
@@ -75,7 +75,7 @@ def _root(
         print(context.get_help())
         return
     if {"-h", "--help"} & set(sys.argv[1:]):
-        return  # help must be had with a broken configuration too
+        return  # help must work with a broken configuration too
     from streamaudit.config import loader
 
     context.obj = loader.load(None if no_config else loader.find(config_file))

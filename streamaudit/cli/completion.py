@@ -1,4 +1,4 @@
-"""What a shell completes: dimensions at once, their values from the store if that answers within a moment."""
+"""Shell completion: dimensions at once, their values from the store if it answers quickly."""
 
 import threading
 from contextlib import suppress
@@ -12,14 +12,14 @@ _MAX_VALUES = 200
 
 
 def dimensions(incomplete: str) -> list[str]:
-    """The dimensions that may follow in a list such as ``tenant,mo``."""
+    """Return the dimensions that may follow in a list such as ``tenant,mo``."""
     before, comma, last = incomplete.rpartition(",")
     named = set(before.split(","))
     return [f"{before}{comma}{name}" for name in DIMENSIONS if name.startswith(last) and name not in named]
 
 
 def values(context: typer.Context, incomplete: str) -> list[str]:
-    """``tenant=`` and, once a dimension is named, its values in the store; never waits for a busy store."""
+    """Return ``tenant=`` and, once a dimension is named, its values in the store; never wait for a busy store."""
     name, sign, start = incomplete.partition("=")
     if not sign:
         return [f"{one}=" for one in PLAIN if one.startswith(name)]
@@ -62,9 +62,9 @@ def _stored(context: typer.Context, name: str, start: str) -> list[str]:
                 scope.sql("SELECT DISTINCT by_1 FROM scope WHERE starts_with(by_1, $start) ORDER BY by_1 LIMIT $most"),
                 {**scope.params(), "start": start, "most": _MAX_VALUES},
             )
-            # A value is a stranger's text: one that a shell could trip over is not offered.
+            # Values are untrusted text: skip those with characters special to a shell.
             return [
                 value for (value,) in rows if value.isprintable() and not set(value) & set(" \t\"'`$\\;&|<>()*?[]{}!#")
             ]
     except Exception:
-        return []  # a completion has nowhere to say what went wrong
+        return []  # a completion cannot report errors

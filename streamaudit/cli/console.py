@@ -1,9 +1,9 @@
 """Standard error: the handlers of the package's log, as lines for people or as one JSON object a line.
 
-Every room logs through ``logging``; here it is decided how a record looks. An error or a warning always appears, an
-info is narration that ``--quiet`` silences, a debug appears only with ``-v``. A record may carry ``facts``, which only
-the JSON form shows, and ``stamped``, for a line that carries its time in the text form too. Whatever came from a file
-is made harmless here.
+Every room logs through ``logging``; this module formats the records. An error or a warning always appears, an info is
+narration that ``--quiet`` silences, a debug appears only with ``-v``. A record may carry ``facts``, which only the JSON
+form shows, and ``stamped``, for a line that carries its time in the text form too. Text from files is made harmless
+here.
 """
 
 import json
@@ -36,14 +36,16 @@ class TextHandler(logging.Handler):
     """Writes each record as a line for people."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Looked up at each record: a process that runs several commands changes it in between.
+        """Write one record."""
+        # Looked up for each record, because a process that runs several commands replaces it.
         print(terminal(_stamp(record) + record.getMessage()), file=sys.stderr)
 
 
 class JsonHandler(logging.Handler):
-    """Writes each record as a JSON object on a line of its own; one that says nothing is left out."""
+    """Writes each record as a JSON object on a line of its own; an empty one is left out."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
         text, facts = record.getMessage(), getattr(record, "facts", {})
         if text or facts:
             moment = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -65,7 +67,7 @@ def _is_wanted(record: logging.LogRecord) -> bool:
 
 
 def configure(*, quiet: bool = False, verbose: int = 0, form: str = "text") -> None:
-    """Set how this process logs from now on. UsageError for an unknown form."""
+    """Set the logging of this process. Raises UsageError for an unknown form."""
     if form not in FORMS:
         raise UsageError(f"--log-format {form}: text or json")
     _manner.quiet, _manner.verbose, _manner.form = quiet, verbose, form
@@ -80,12 +82,12 @@ configure()
 
 
 def quiet() -> bool:
-    """Whether narration is silenced."""
+    """Return whether narration is silenced."""
     return _manner.quiet
 
 
 def plain() -> bool:
-    """Whether lines are for people and not JSON."""
+    """Return whether lines are for people and not JSON."""
     return _manner.form == "text"
 
 
@@ -95,7 +97,7 @@ def say(text: str = "", *, level: str = "error", **facts: Any) -> None:
 
 
 def problem(message: str, hint: str | None = None) -> None:
-    """Log what went wrong and what to try."""
+    """Log an error and its hint."""
     say(f"error: {message}" if plain() else message, **({"hint": hint} if hint else {}))
     if hint and plain():
         say(f"  try: {hint}")

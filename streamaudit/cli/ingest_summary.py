@@ -1,4 +1,4 @@
-"""What ingest says: the format and why, the equation that holds, and what is known of the calls."""
+"""Log the summary of an ingest: formats, counts that add up, and the coverage of the calls."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ _LINE_EVERY_S = 30.0
 
 
 def result(outcome: FileResult, *, keys: bool = True) -> None:
-    """One file: what it was recognised as, and what was wrong with it."""
+    """Log one file: its format, and its errors."""
     if outcome.problem:
         console.say(
             f"{outcome.shown}: {outcome.problem}" + (", skipped" if outcome.passed_over else ""),
@@ -82,7 +82,7 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
 
 
 def _doubts(outcome: FileResult) -> Iterator[str]:
-    """Values of a file that were dropped or look wrong, one sentence each."""
+    """Yield one sentence for each kind of value of a file that was dropped or looks wrong."""
     found = outcome.doubts
     for column, (low, high) in found.mixed.items():
         yield (
@@ -104,7 +104,7 @@ def _calls(count: int) -> str:
 
 
 def log_problems(results: list[FileResult], mapping: Mapping) -> None:
-    """Log of files that a report is about what was wrong with them, and mapped paths that no record has."""
+    """Log errors in the files that a report reads, and mapped paths found in no record."""
     for outcome in results:
         if outcome.problem or outcome.rejects or outcome.emptied or outcome.is_doubtful:
             result(outcome, keys=False)
@@ -112,7 +112,7 @@ def log_problems(results: list[FileResult], mapping: Mapping) -> None:
 
 
 def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
-    """The mapped paths that no record of any file read in this run has."""
+    """Log the mapped paths found in no record of any file of this run."""
     read = [outcome.absent for outcome in results if outcome.counts]
     for column in sorted(set(read[0]).intersection(*read)) if read else ():
         meant = next((one[column] for one in read if one[column]), None)
@@ -123,7 +123,7 @@ def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
 
 
 def equation(results: list[FileResult]) -> None:
-    """``read = new + repeated + replaced + rejected + not calls`` over all files of the run."""
+    """Log ``read = new + repeated + replaced + rejected + not calls`` over all files of the run."""
     total = add([outcome.counts for outcome in results if outcome.counts])
     if not console.plain():
         console.note("ingested", **asdict(total))
@@ -142,12 +142,12 @@ def equation(results: list[FileResult]) -> None:
 
 
 def add(counts: list[Counts]) -> Counts:
-    """The sum of several files' counts."""
+    """Return the sum of several files' counts."""
     return Counts(*(sum(getattr(one, name) for one in counts) for name in Counts.__slots__))
 
 
 def coverage(found: Coverage) -> None:
-    """How much is known of the calls of this run; a share is of the line it names."""
+    """Log how much is known of the calls of this run; a share is of the line it names."""
     if not found.calls:
         return
     if not console.plain():
@@ -187,8 +187,10 @@ def _share(label: str, part: int, whole: int, of: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """When to show how far a file is: ``auto`` for long files, ``on`` for all, ``off``. A bar redrawn in place on a
-    terminal, elsewhere a line every half minute."""
+    """Progress of reading a file: ``auto`` for long files, ``on`` for all, ``off``.
+
+    It is a bar redrawn in place on a terminal, elsewhere a line every half minute.
+    """
 
     when: str = "auto"
 
@@ -197,6 +199,7 @@ class Progress:
             raise UsageError(f"--progress {self.when}: auto, on or off")
 
     def __call__(self, file: InputFile) -> Callable[[float], None] | None:
+        """Return a function that shows the progress of a file in percent; None to show nothing."""
         if self.when == "off" or console.quiet() or (self.when == "auto" and file.size < _LONG_BYTES):
             return None
         return _bar if sys.stderr.isatty() and console.plain() else _lines(file.shown)

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             _say(f"cannot write to standard output: {error.strerror}")
             return DeliveryError.exit_code
-        # Nobody reads any more; what is left in the buffer must not fail again at exit.
+        # The reader is gone; flushing the rest of the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED
     except (KeyboardInterrupt, Terminated):
@@ -75,7 +75,7 @@ def _run(arguments: list[str]) -> int:
         _say(message, f"{context.command_path if context else 'streamaudit'} --help")
         return UsageError.exit_code
     except SystemExit as leaving:
-        # Typer leaves by itself with 1, which only a failed gate may return, when nobody reads its output.
+        # When its output is closed Typer exits with 1, which only a failed gate may return.
         if isinstance(leaving.__context__, BrokenPipeError):
             raise leaving.__context__ from None
         return UsageError.exit_code if leaving.code else EXIT_OK
@@ -85,7 +85,7 @@ def _run(arguments: list[str]) -> int:
         _say(f"no permission: {error.filename}")
         return InputError.exit_code
     except Exception as error:
-        # Of all that is written to only standard output has no name; it may be a file on a full disk.
+        # Only standard output has no file name; it may be a file on a full disk.
         full = isinstance(error, OSError) and error.filename is None and error.errno in _FULL
         if full or os.environ.get("STREAMAUDIT_TRACEBACK"):
             raise

@@ -1,4 +1,4 @@
-"""What to type next after looking at the fields of an export."""
+"""Suggest the next command after looking at the fields of an export."""
 
 import shlex
 from collections.abc import Mapping as Dictionary
@@ -20,12 +20,12 @@ from streamaudit.store.store import Store
 
 Groups = Dictionary[str | None, Sequence[InputFile]]
 
-# Columns that make the reports worth reading, suggested unasked when nothing fills them and a name speaks for a field.
+# Columns that reports need most, suggested when nothing fills them and the name of a field matches.
 _WORTH = ("tenant", "route", "deploy", "rendered_tokens", "cancelled")
 
 
 def with_reasons(report: Report, groups: Groups) -> Report:
-    """The report, saying of files of no known format what they lack."""
+    """Return the report with the reason why files have no known format."""
     reasons = dict.fromkeys(explain_unrecognised(file) for file in groups.get(None, ()))
     return replace(report, notes=(*reasons, *report.notes))
 
@@ -33,7 +33,7 @@ def with_reasons(report: Report, groups: Groups) -> Report:
 def say_next(
     surveys: Sequence[Survey], groups: Groups, role: str | None, paths: Sequence[str], assignments: Sequence[str]
 ) -> None:
-    """On standard error: the command that puts to use what was found, one for each format."""
+    """Log the command that uses the candidates found, one for each format."""
     said = False
     if role and any(role in survey.filled for survey in surveys):
         console.note(f"{role} is filled already; --map {role}=PATH puts another field in its place")
@@ -61,7 +61,7 @@ def _ingest(survey: Survey, role: str | None, files: Sequence[str], assignments:
 
 
 def _maps(survey: Survey, role: str | None, assignments: Sequence[str]) -> str:
-    """What to map, as options: the best candidate for ``role``, else for every column that is worth it."""
+    """Return ``--map`` options: the best candidate for ``role``, else for every suggested column."""
     found = {}
     for column in (role,) if role else _WORTH:
         best = next((one for one in list_candidates(survey, column) if one[2]), None)
@@ -79,7 +79,7 @@ def _options(assignments: Sequence[str]) -> str:
 
 
 def _tried(survey: Survey, role: str | None, files: Sequence[InputFile], assignments: Sequence[str]) -> str | None:
-    """The command that reads files of no known format, tried on the first of them; None when nothing does."""
+    """Return a command that reads files of no known format, tried on the first one; None without one."""
     mine = {column_of(text.partition("=")[0]) for text in assignments}
     maps = [*assignments, *(text for text in suggest_mapping(survey) if text.partition("=")[0] not in mine)]
     if role and not any(text.startswith(f"{role}=") for text in maps):

@@ -1,8 +1,8 @@
-"""Options that several commands share, spelled the same everywhere, and how they become a scope, an output and a store.
+"""Options shared by several commands, and their conversion to a scope, an output and a store.
 
-A command takes a group of them as one parameter: ``expanded`` turns a parameter annotated with ``Inputs``, ``Window`` or
-``Writing`` into that group's options. A parameter or a field of a group annotated with ``Settings`` is no option: it is
-filled with the configuration in force. Nothing here takes long to import.
+A command takes a group of them as one parameter: ``expanded`` turns a parameter annotated with ``Inputs``, ``Window``
+or ``Writing`` into that group's options. A parameter or a field of a group annotated with ``Settings`` is not an
+option: it is filled with the configuration in force. Nothing here takes long to import.
 """
 
 import inspect
@@ -134,7 +134,7 @@ Top = Annotated[
 
 
 def expanded(command: Callable[..., int]) -> Callable[..., int]:
-    """Return the command with every group of options spelled out, and the configuration passed to what asks for it."""
+    """Return the command with every group of options expanded, and the configuration passed where annotated."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}
     configured: list[str] = []
@@ -156,7 +156,7 @@ def expanded(command: Callable[..., int]) -> Callable[..., int]:
         else:
             parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
 
-    # A command that takes the context itself gets it under its own name for it.
+    # A command that takes the context itself names the parameter.
     own = next((one.name for one in parameters if one.annotation is typer.Context), None)
     if own is None:
         parameters.append(
@@ -185,7 +185,7 @@ def _options_of(group: Any) -> "list[Field[Any]]":
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Which store, how long to wait for it, and how much to say."""
+    """Options about the store, the wait for it, and the log."""
 
     db: Db = None
     wait: Wait = "0s"
@@ -202,23 +202,28 @@ class Access:
         memory("--memory-limit", self.memory_limit)
 
     def path(self) -> Path:
-        """The store file: ``--db``, else ``$STREAMAUDIT_DB``, else the configuration's, else the XDG data folder."""
+        """Return the store file: ``--db``, else ``$STREAMAUDIT_DB``, else the configuration's, else the default.
+
+        The default is in the XDG data folder.
+        """
         return self.settings.store_path(self.db)[0]
 
     def origin(self) -> str:
-        """Which of these named the store file."""
+        """Return the setting that named the store file."""
         return self.settings.store_path(self.db)[1]
 
     def speak(self) -> None:
-        """Say things the way these options ask for, beginning with where everything is."""
+        """Configure logging, and log the paths in use."""
         from streamaudit.cli import console
 
         console.configure(quiet=self.quiet, verbose=self.verbose, form=self.log_format)
         console.detail(f"configuration {self.settings.path or 'none'}")
 
     def open(self, *, write: bool, create: bool = True, least_wait_s: float = 0.0) -> "Store":
-        """The store file, opened; a missing one is created when writing, unless ``create`` says no. It is waited for as
-        long as ``--wait`` says, and at least for ``least_wait_s``."""
+        """Open the store file; a missing one is created when writing, unless ``create`` is False.
+
+        A busy store is waited for as long as ``--wait`` says, and for at least ``least_wait_s`` seconds.
+        """
         from streamaudit.cli import console
         from streamaudit.config.units import memory, seconds
         from streamaudit.store.store import Store
@@ -231,7 +236,7 @@ class Access:
         )  # fmt: skip
 
     def in_memory(self) -> "Store":
-        """An empty store that vanishes with the process."""
+        """Return an empty store that vanishes with the process."""
         from streamaudit.config.units import memory
         from streamaudit.store.store import Store
 
@@ -242,7 +247,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Inputs(Access):
-    """A store, or files in place of one."""
+    """Options for a store, or for files in place of one."""
 
     files: Annotated[
         Optional[list[str]], typer.Argument(metavar="[FILE]...", help="Files to report on instead of the store.")
@@ -257,9 +262,9 @@ class Inputs(Access):
             raise UsageError("--map is for files; the store's calls were mapped when they were ingested")
 
     def session(self, writable: Path | None = None) -> "Session":
-        """Return a session over the store or the files, which opens with its first question.
+        """Return a session over the store or the files, which opens with its first query.
 
-        What was wrong with a file is logged when they are read.
+        Errors in a file are logged when it is read.
         """
         from streamaudit.api import Session
         from streamaudit.config.units import memory, seconds
@@ -284,7 +289,7 @@ class Inputs(Access):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which calls a command is about."""
+    """Options that select calls."""
 
     since: Since = None
     until: Until = None
@@ -294,10 +299,10 @@ class Window:
     where: Where = None
     only: Only = None
     now: datetime = field(init=False, default_factory=lambda: datetime.now(UTC))
-    """What ``--last`` ends at, the same for every report of a command."""
+    """End of ``--last``, the same for every report of a command."""
 
     def filters(self, redact: str | None = None) -> "Filters":
-        """Return these options as the keywords of a question."""
+        """Return these options as the keywords of a query."""
         return {
             "since": self.since, "until": self.until, "last": self.last, "week": self.week, "tz": self.tz,
             "where": self.where, "only": self.only, "redact": redact, "now": self.now,
@@ -306,7 +311,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How calls are grouped."""
+    """Options that group calls."""
 
     by: By = None
     top: Top = None
@@ -314,7 +319,7 @@ class Grouping:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Where a report goes and how it looks."""
+    """Options for the destination and the format of a report."""
 
     format: Annotated[
         Optional[str],
@@ -339,7 +344,7 @@ class Writing:
     )
 
     def checked(self, top: int | None = None) -> "Output":
-        """The output these options ask for; UsageError for an unknown format, suffix or colour choice."""
+        """Return the output of these options; UsageError for an unknown format, suffix or colour choice."""
         from streamaudit.cli.output import Output
 
         if self.color not in ("auto", "always", "never"):
@@ -359,7 +364,7 @@ class Writing:
 
 
 def mapping(assignments: list[str] | None, settings: Settings) -> "Mapping":
-    """``--map`` over the ``[fields]`` of the configuration."""
+    """Return ``--map`` over the ``[fields]`` of the configuration."""
     from streamaudit.ingest.mapping import Mapping, parse_mapping
 
     return Mapping({**settings.fields, **parse_mapping(assignments or []).paths})

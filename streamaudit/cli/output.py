@@ -1,4 +1,4 @@
-"""From a result to bytes: which format, where to, and how wide."""
+"""Write a result: choose format, destination and width."""
 
 import os
 import shutil
@@ -17,7 +17,10 @@ SCREEN_GROUPS = 20
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a report goes. ``top`` None means the format's own default: 20 groups on a screen, all in data formats."""
+    """Destination of a report.
+
+    ``top`` None is the format's own default: 20 groups on a screen, all in data formats.
+    """
 
     format: str | None = None
     files: tuple[Path, ...] = ()
@@ -37,16 +40,16 @@ class Output:
 
     @property
     def is_columnar(self) -> bool:
-        """Whether every format takes its table as Arrow has it."""
+        """Whether every format reads Arrow tables directly."""
         return all(name in COLUMNAR for name, _ in _targets(self))
 
     def write(self, results: Mapping[int | None, Result]) -> int:
-        """Render the results and return the exit code; InputError when they are empty and that was to fail."""
+        """Render the results and return the exit code; InputError when empty under ``--fail-on-empty``."""
         self.render(results)
         return self.exit_code(results)
 
     def write_one(self, result: Result) -> int:
-        """Do so with a result that is the same for any number of groups."""
+        """Write a result that is the same for any number of groups; return the exit code."""
         return self.write(dict.fromkeys(self.tops, result))
 
     def render(self, results: Mapping[int | None, Result]) -> None:
@@ -61,10 +64,10 @@ class Output:
             elif name == "table":
                 sys.stdout.write(load(name).render(report, screen))
             else:
-                sys.stdout.buffer.write(rendered(name, report, screen))  # UTF-8 wherever it goes, as in a file
+                sys.stdout.buffer.write(rendered(name, report, screen))  # UTF-8 on standard output too, as in a file
 
     def exit_code(self, results: Mapping[int | None, Result]) -> int:
-        """Return 0; InputError when results are empty and that was to fail."""
+        """Return 0; InputError when results are empty and that is a failure."""
         notes = [note for result in results.values() for note in result.notes]
         if self.fail_on_empty and any(note.code == "empty" for note in notes):
             raise InputError("no calls in this window")
@@ -102,7 +105,7 @@ def _targets(output: Output) -> list[tuple[str, Path | None]]:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    """The file is there whole or as it was before."""
+    """Write a file atomically."""
     target = path.resolve()
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:

@@ -1,8 +1,8 @@
-"""A report that is posted: the options for it, and the way from a question to the services that get the answer.
+"""Post a report: its options, and the path from a query to the services that receive the answer.
 
 The figures are computed and the store is closed before anything is posted; the ledger then opens it again, briefly.
-What was asked for on standard output or in files is written first, so that a failed delivery costs no figure. Without
-that a report is printed only when it was not delivered: a successful run from cron says one line.
+Output to standard output or files is written first, so that a failed delivery loses no figure. Without such output a
+report is printed only when it was not delivered: a successful run from cron prints one line.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Whether a report is posted, and how."""
+    """Options for posting a report."""
 
     post: Annotated[
         bool, typer.Option("--post", help="Send it to the addresses in $STREAMAUDIT_POST or the configuration, once.")
@@ -59,20 +59,20 @@ class Posting:
 
     @property
     def wanted(self) -> bool:
-        """Whether anything here was asked for."""
+        """Whether any posting option is set."""
         return self.post or self.dry_run or self.test
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The name of the period that is posted, and whatever else makes it another question."""
+    """The name of the period to post, and the options that distinguish it from other posts of that period."""
 
     period: str
     what: tuple[Any, ...]
 
 
 def find_targets(posting: Posting, inputs: Inputs) -> "list[Target]":
-    """Return where to post, before any figure is computed. UsageError for files, of which there is no ledger."""
+    """Return the targets, before any figure is computed. Raises UsageError for files, which have no ledger."""
     from streamaudit.delivery.targets import targets
 
     if inputs.files and not posting.dry_run and not posting.test:
@@ -84,8 +84,10 @@ def find_targets(posting: Posting, inputs: Inputs) -> "list[Target]":
 def post_result(
     posting: Posting, result: "Result", asked: Asked, found: "list[Target]", inputs: Inputs, writing: Writing
 ) -> int:  # fmt: skip
-    """Post a summary and write it. StoreError when the store stays busy, before anything is posted; DeliveryError when
-    a target did not get it."""
+    """Post a summary and write it.
+
+    Raises StoreError when the store stays busy, before anything is posted; DeliveryError when a delivery failed.
+    """
     output, letter = writing.checked(), _letter(result.report, posting)
     results = dict.fromkeys(output.tops, result)
     asked_for = bool(writing.format or writing.json or writing.output)
@@ -104,7 +106,7 @@ def post_result(
 
 
 def post_sample(posting: Posting, inputs: Inputs, writing: Writing) -> int:
-    """Post a summary of the sample traces, labelled as a test. DeliveryError when a target did not get it."""
+    """Post a summary of the sample traces, labelled as a test. Raises DeliveryError when a delivery failed."""
     from streamaudit.api import Session
     from streamaudit.audits.weekly.report import SAMPLE_WEEK
     from streamaudit.cli.samples import sample_traces
@@ -112,7 +114,7 @@ def post_sample(posting: Posting, inputs: Inputs, writing: Writing) -> int:
     from streamaudit.delivery.deliver import send_test
 
     found, limit = find_targets(posting, inputs), memory("--memory-limit", inputs.memory_limit)
-    # Fields and lookups of the configuration are about other data.
+    # Fields and lookups of the configuration do not fit the sample traces.
     with sample_traces() as files, Session(Settings(), files=files, memory_limit=limit) as session:
         result = session.weekly(week=SAMPLE_WEEK, redact=writing.redact)
     letter = replace(_letter(result.report, posting), test=True)

@@ -1,9 +1,9 @@
-"""``streamaudit.toml``: what a team sets once. Settings know where each value came from.
+"""Find and read ``streamaudit.toml``; every setting knows where its value came from.
 
-The nearest file counts and no other: ``--config``, else ``$STREAMAUDIT_CONFIG``, else ``streamaudit.toml`` or a
+Only the nearest file is read: ``--config``, else ``$STREAMAUDIT_CONFIG``, else ``streamaudit.toml`` or a
 ``pyproject.toml`` with ``[tool.streamaudit]`` in the working directory or above it, else the user's own file in the XDG
-configuration folder. A flag beats an environment variable beats the file beats the default. Paths are relative to the
-file that names them.
+configuration folder. A flag takes precedence over an environment variable, that over the file, and the file over the
+default. Paths are relative to the file that names them.
 """
 
 import os
@@ -27,7 +27,7 @@ BEHAVIOURS = ("stops", "runs_on", "contested")
 
 
 def find(explicit: Path | None = None) -> Path | None:
-    """The configuration file that counts, or None."""
+    """Return the configuration file in force, or None."""
     named = explicit or (Path(os.environ["STREAMAUDIT_CONFIG"]) if os.environ.get("STREAMAUDIT_CONFIG") else None)
     if named is not None:
         if not named.is_file():
@@ -49,14 +49,17 @@ def find(explicit: Path | None = None) -> Path | None:
 
 
 def load_config(config: str | os.PathLike[str] | None) -> Settings:
-    """Return the settings of a configuration file: ``"auto"`` is the file that ``find`` gives, None no file."""
+    """Return the settings of a configuration file: ``"auto"`` is the file that ``find`` returns, None no file."""
     if config is None:
         return Settings()
     return load(find() if config == "auto" else find(Path(config)))
 
 
 def load(path: Path | None) -> Settings:
-    """The settings of a file; UsageError with file, line and nearest key for what it cannot mean."""
+    """Return the settings of a file.
+
+    Raises UsageError with the file, the line and the nearest known key for an invalid entry.
+    """
     if path is None:
         return Settings()
     import tomllib
@@ -73,7 +76,7 @@ def load(path: Path | None) -> Settings:
 
 
 class _Reader:
-    """Turns the decoded file into Settings; every error names the line."""
+    """Converts the decoded file into Settings; every error names the line."""
 
     def __init__(self, path: Path, data: dict[str, Any], lines: dict[str, int]) -> None:
         self._path, self._data, self._lines = path, data, lines
@@ -183,7 +186,7 @@ class _Reader:
         from streamaudit.ingest.sources import registry
 
         for name, value in table.items():
-            # Loading every source takes longer than all else here: a good file loads those that it names.
+            # Loading every source takes longer than all other steps, so a valid file loads only those that it names.
             source = registry.find(name)
             if source is None or not source.trace_url:
                 linked = tuple(one.name for one in registry.discover().values() if one.trace_url)
@@ -203,7 +206,7 @@ class _Reader:
         return 1000 * self._span("stop_delay", self._data["stop_delay"]) if "stop_delay" in self._data else None
 
     def _span(self, name: str, value: object) -> float:
-        """Seconds."""
+        """Parse a span of time into seconds."""
         try:
             return seconds(name, self._text(name, value))
         except UsageError as error:
@@ -237,7 +240,7 @@ class _Reader:
         )
 
     def _checks(self) -> tuple["Check", ...]:
-        """The entries ``[[check]]``, then what the table ``[thresholds]`` says in short: metric = expectations."""
+        """Return the entries of ``[[check]]``, then those of the short form ``[thresholds]``."""
         entries = self._data.get("check", [])
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise self._fail("check", "expected entries, each of which begins with [[check]]")
@@ -293,7 +296,7 @@ def _text(path: Path) -> str:
 
 
 def _lines(text: str, prefix: str) -> dict[str, int]:
-    """The line of every setting by dotted name; the parser of the standard library does not keep them."""
+    """Return the line of every setting by dotted name, which the parser of the standard library does not keep."""
     found: dict[str, int] = {}
     entries: dict[str, int] = {}
     table = ""
@@ -305,7 +308,7 @@ def _lines(text: str, prefix: str) -> dict[str, int]:
             if header[1] == "[[":
                 entries[name] = entries.get(name, -1) + 1
                 found.setdefault(name.removeprefix(prefix), number)
-            # The entries of an array have one name; what is in them is told apart by a number.
+            # The entries of an array have one name; a number distinguishes their settings.
             array = next((one for one in entries if name == one or name.startswith(f"{one}.")), None)
             table = f"{array}.{entries[array]}{name.removeprefix(array)}." if array else f"{name}."
             found.setdefault(table.removeprefix(prefix)[:-1], number)

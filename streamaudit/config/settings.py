@@ -1,7 +1,7 @@
-"""The settings a team keeps in ``streamaudit.toml``, as values that know where they stand in it.
+"""The settings of ``streamaudit.toml``, each with its line in the file.
 
-``Settings`` is made by ``loader`` and handed down; no module keeps one. What a lower room needs of it, it needs as a
-small dataclass of its own, which the methods here fill.
+``loader`` creates ``Settings`` and callers pass them down; no module keeps one. A lower room takes only a small
+dataclass of its own, which the methods here fill.
 """
 
 import os
@@ -32,7 +32,10 @@ def _default_post() -> "PostSettings":
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The configuration in force. ``lines`` gives the line of each setting in ``path``, by dotted name."""
+    """The configuration in force.
+
+    ``lines`` gives the line of each setting in ``path``, by dotted name.
+    """
 
     path: Path | None = None
     db: Path | None = None
@@ -48,9 +51,9 @@ class Settings:
     links: dict[str, str] = field(default_factory=dict)
     """Vendor to the base address of its traces."""
     providers: dict[str, str] = field(default_factory=dict)
-    """Provider to what it does when a client disconnects: stops, runs_on or contested."""
+    """Provider to its behaviour when a client disconnects: stops, runs_on or contested."""
     stop_delay_ms: float | None = None
-    """How long a provider that stops goes on generating."""
+    """Milliseconds that a provider which stops at a disconnect keeps generating; None is the default."""
     checks: tuple["Check", ...] = ()
     """The thresholds of ``streamaudit check``."""
     post: "PostSettings" = field(default_factory=_default_post)
@@ -58,16 +61,16 @@ class Settings:
     lines: dict[str, int] = field(default_factory=dict)
 
     def origin(self, name: str) -> str:
-        """Return where a setting of the file stands, as ``FILE:LINE``."""
+        """Return the position of a setting in its file, as ``FILE:LINE``."""
         return f"{self.path}:{self.lines.get(name, 1)}"
 
     @property
     def zone(self) -> str:
-        """Return the time zone of questions that name none: ``$STREAMAUDIT_TZ``, else the configuration's, else UTC."""
+        """Return the default time zone: ``$STREAMAUDIT_TZ``, else the configuration's, else UTC."""
         return os.environ.get("STREAMAUDIT_TZ") or str(self.options.get("tz", OPTIONS["tz"]))
 
     def price_file(self) -> "PriceFile | None":
-        """Return the user's own price file, None without one."""
+        """Return the user's own price file, or None."""
         from streamaudit.store.pricing.prices import PriceFile
 
         return PriceFile(self.prices, self.origin("prices")) if self.prices else None
@@ -79,15 +82,18 @@ class Settings:
         return [LookupFile(name, path, self.origin(f"lookup.{name}")) for name, path in self.lookup.items()]
 
     def provider_overrides(self) -> "ProviderOverrides":
-        """Return what the team states about its providers."""
+        """Return the provider behaviour that the configuration states."""
         from streamaudit.store.providers import STOP_DELAY_MS, ProviderOverrides
 
         delay = STOP_DELAY_MS if self.stop_delay_ms is None else self.stop_delay_ms
         return ProviderOverrides(self.providers, delay)
 
     def store_path(self, named: Path | None) -> tuple[Path, str]:
-        """Return the store file and what named it: the one given, else ``$STREAMAUDIT_DB``, else the configuration's,
-        else the XDG data folder. UsageError without a home."""
+        """Return the store file and the setting that named it.
+
+        The file is ``named``, else ``$STREAMAUDIT_DB``, else the configuration's, else in the XDG data folder. Raises
+        UsageError when there is no home folder.
+        """
         if named is not None:
             return named, "--db"
         if os.environ.get("STREAMAUDIT_DB"):

@@ -1,7 +1,7 @@
-"""One HTTP request of a delivery, and what its answer means.
+"""Send one HTTP request of a delivery and classify the response.
 
-apprise reads the addresses, and these requests are made with the client that it brings: its own ``send`` tells success
-from failure and no more, while whether and when to try again needs the status and ``Retry-After``.
+apprise parses the addresses, and these requests use the client that it brings: its own ``send`` returns only success or
+failure, while deciding whether and when to retry needs the status and ``Retry-After``.
 """
 
 import json
@@ -23,7 +23,7 @@ _WORD = re.compile(rb"[a-z_]{2,40}")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Where and how; everything in it may be secret but the host."""
+    """A request; everything in it except the host may be secret."""
 
     url: str
     method: str = "POST"
@@ -33,15 +33,15 @@ class Request:
 
 
 def send(plugin: Any, request: Request, payload: Mapping[str, Any], timeout_s: float) -> None:
-    """Make the request once. Raises NotDelivered for any answer but 2xx, with a reason that names no address."""
+    """Send the request once. Raises NotDelivered unless the status is 2xx, with a reason without an address."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InsecureRequestWarning)  # whoever writes verify=no has been told
+            warnings.simplefilter("ignore", InsecureRequestWarning)  # verify=no is the user's choice
             with requests.request(
                 request.method, request.url, params=request.params, auth=request.auth, verify=plugin.verify_certificate,
                 headers={"User-Agent": plugin.app_id, "Content-Type": "application/json", **request.headers},
                 data=json.dumps(payload, ensure_ascii=False).encode(), timeout=timeout_s,
-                # Another address than the one that was given is never sent to.
+                # Redirects are never followed: only the configured address may receive the report.
                 allow_redirects=False, stream=True,
             ) as answer:  # fmt: skip
                 _judge(answer)
@@ -63,7 +63,7 @@ def _judge(answer: requests.Response) -> None:
     reason = f"{status} {responses.get(status, '')}".strip()
     if 300 <= status < 400:
         raise NotDelivered(f"{reason}: it leads to another address, which is not followed")
-    # Slack answers with one word, such as no_service; anything longer may quote what was sent.
+    # Slack answers with one word, such as no_service; anything longer may quote the message.
     first = answer.raw.read(41, decode_content=True) if status < _SERVER else b""
     word = f", {first.strip().decode()}" if _WORD.fullmatch(first.strip()) else ""
     raise NotDelivered(

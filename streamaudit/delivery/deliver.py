@@ -1,7 +1,8 @@
-"""Posting a report: each target for itself, never twice, and never in silence.
+"""Post a report: each target independently, never twice, and always with a line in the log.
 
-``targets`` says where, ``letter`` what, ``kinds`` in which form, ``retry`` when to try again, ``ledger`` what was sent.
-The figures are computed and the store is closed before anything here begins; apprise is imported here and only here.
+``targets`` gives the addresses, ``message`` the content, ``services`` its form, ``retry`` the attempts, ``ledger`` the
+record of posts. The figures are computed and the store is closed before anything here begins; this room alone imports
+apprise.
 """
 
 import json
@@ -21,12 +22,12 @@ from streamaudit.errors import DeliveryError, StoreError
 _log = logging.getLogger(__name__)
 
 _PATIENCE_S = 60.0
-"""How long the store is waited for at least once something has been posted."""
+"""Least wait for the store, in seconds, once a message has been posted."""
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What became of each target, in words."""
+    """The result of each target, in words."""
 
     sent: list[str]
     passed_over: list[str]
@@ -37,11 +38,11 @@ def deliver(
     letter: Letter, targets: Sequence[Target], ledger: Ledger, settings: PostSettings, *, resend: bool = False,
     only_on_change: bool = False,
 ) -> None:  # fmt: skip
-    """Post to every target that has not got this yet, and log in one line what was done.
+    """Post to every target that has not received this subject yet, and log one line with the results.
 
-    ``resend`` posts whatever the ledger says, ``only_on_change`` only where the last message had other verdicts, movers
+    ``resend`` posts regardless of the ledger, ``only_on_change`` only where the last message had other verdicts, movers
     or broken thresholds. Raises StoreError before anything is posted when the store stays busy, and DeliveryError at
-    the end when a target did not get it, or may have it from a run that died.
+    the end when a delivery failed or the outcome of an interrupted run is unknown.
     """
     subject, tally = ledger.subject, _Tally([], [], [])
 
@@ -100,7 +101,10 @@ def _tries(attempts: int) -> str:
 
 
 def send(letter: Letter, target: Target, settings: PostSettings) -> int:
-    """Post to one target, and try again as long as that makes sense; the number of attempts. Raises NotDelivered."""
+    """Post to one target, retrying while that makes sense; return the number of attempts.
+
+    Raises NotDelivered.
+    """
     from streamaudit.delivery.services.registry import kind_of
 
     kind, done = kind_of(target.plugin), set[str]()
@@ -113,7 +117,7 @@ def send(letter: Letter, target: Target, settings: PostSettings) -> int:
 
 
 def send_test(letter: Letter, targets: Sequence[Target], settings: PostSettings) -> None:
-    """Post a sample to every target; the ledger knows nothing of it. DeliveryError when one did not get it."""
+    """Post a sample to every target, without a ledger entry. Raises DeliveryError when a delivery failed."""
     tally = _Tally([], [], [])
     for target in targets:
         try:
@@ -124,7 +128,7 @@ def send_test(letter: Letter, targets: Sequence[Target], settings: PostSettings)
 
 
 def preview(letter: Letter, targets: Sequence[Target]) -> str:
-    """What would be sent to each target, as JSON; nothing of an address but its host."""
+    """Return the payload for each target as JSON; of an address only the host is shown."""
     from streamaudit.delivery.services.registry import kind_of
 
     shown: list[dict[str, Any]] = [
@@ -134,11 +138,11 @@ def preview(letter: Letter, targets: Sequence[Target]) -> str:
 
 
 def _conclude(period: str, tally: _Tally) -> None:
-    """Log one line for what was done; raise for what was not."""
+    """Log one line for completed deliveries; raise DeliveryError for the others."""
     done = [f"posted {period} to {', '.join(tally.sent)}"] if tally.sent else []
     done += [f"{period}: {one}, nothing posted" for one in tally.passed_over]
     if done:
-        # Runs from cron append this line to a file, where it has to carry its time.
+        # Runs from cron append this line to a file, so it needs a time stamp.
         facts = {"posted": tally.sent, "passed_over": tally.passed_over}
         _log.info("; ".join(done), extra={"facts": facts, "stamped": True})
     if tally.failed:

@@ -1,5 +1,8 @@
-"""What was posted, in the store's table ``deliveries``: one row a try, ``pending`` before it and ``sent`` or ``failed``
-after, each in a short transaction of its own, so that nothing is posted twice and a crash between the two is seen."""
+"""Record every post in the store's table ``deliveries``, so that no message is posted twice.
+
+Each attempt has one row: ``pending`` before it and ``sent`` or ``failed`` after, each written in a short transaction of
+its own, so that a crash between the two is visible.
+"""
 
 import fcntl
 import os
@@ -40,7 +43,7 @@ WHERE period = $period AND target = $target AND config = $config AND started_at 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a message is about: the period's name, a hash of what was asked for, and one of what there was to say."""
+    """Identity of a message: the name of the period, a hash of the question, and a hash of the content."""
 
     period: str
     config: str
@@ -49,8 +52,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the ledger knows of one subject at one target: ``sent`` at some time, ``pending`` since some time, or
-    ``new``; and the last message that this target got of any period: a hash of its content, and its period."""
+    """State of one subject at one target: ``new``, ``pending`` since a time, or ``sent`` at a time.
+
+    It also has the last message that this target received for any period: a hash of its content, and its period.
+    """
 
     state: State
     at: datetime | None
@@ -59,13 +64,13 @@ class Standing:
 
 
 class Ledger:
-    """The table in the store that ``open_store`` opens for writing; it is given the seconds to wait for it at least."""
+    """The table ``deliveries``; ``open_store`` opens the store for writing and takes the least wait in seconds."""
 
     def __init__(self, open_store: Callable[[float], Store], subject: Subject) -> None:
         self._open, self.subject = open_store, subject
 
     def standing(self, store: Store, target: str) -> Standing:
-        """What is known of a target. Once sent is sent, whatever a later try came to."""
+        """Return the state of a target. Once sent it stays sent, whatever a later attempt came to."""
         key = self._key(target)
         state, sent, begun = store.one(_STATE, key)
         content, period = store.one(_LAST, key)
@@ -76,7 +81,7 @@ class Ledger:
     def begin(
         self, target: str, kind: str, allowed: Callable[[Standing], bool], patience_s: float = 0.0
     ) -> tuple[Standing, datetime | None]:
-        """What is known of a target and, where that is ``allowed`` to go on, the instant of a new row."""
+        """Return the state of a target and, where ``allowed`` accepts it, the instant of a new row."""
         with self._open(patience_s) as store, store.transaction():
             standing = self.standing(store, target)
             if not allowed(standing):
@@ -86,7 +91,7 @@ class Ledger:
             return standing, now
 
     def end(self, target: str, started: datetime, *, sent: bool, attempts: int, patience_s: float) -> None:
-        """Write how it went into the row."""
+        """Record the outcome of an attempt in its row."""
         outcome = {"state": "sent" if sent else "failed", "attempts": attempts, "now": _now(), "started": started}
         with self._open(patience_s) as store, store.transaction():
             store.run(_END, {**self._key(target), **outcome})
@@ -101,10 +106,13 @@ def _now() -> datetime:
 
 @contextmanager
 def alone(store: Path, wait_s: float) -> Iterator[None]:
-    """One process at a time posts from the stores of a folder; a second waits, and then finds what the first has sent.
-    StoreError when it has waited in vain. The lock goes with its process, however that ends.
+    """Let one process at a time post from the stores of a folder.
 
-    The folder is locked and not the store: closing a second handle of a file takes away the database's own lock."""
+    A second process waits, and then finds the posts of the first in the ledger. Raises StoreError when the wait ends
+    without the lock. The lock ends with its process, however that ends.
+
+    The folder is locked and not the store: closing a second handle of a file releases the database's own lock.
+    """
     handle = os.open(store.resolve().parent, os.O_RDONLY)
     try:
         deadline = time.monotonic() + wait_s
@@ -122,6 +130,6 @@ def _locked(handle: int) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without such locks: the ledger alone still keeps a message from going twice
+    except OSError:  # a file system without such locks: the ledger alone still prevents repeats
         return True
     return True

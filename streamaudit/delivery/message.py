@@ -1,7 +1,7 @@
-"""What is to be delivered: a report as a short message, made harmless for every service at once.
+"""The message to deliver: a report as a short text, made harmless for every service at once.
 
 Whatever a name in a trace holds, each string that leaves the machine has ``&``, ``<`` and ``>`` as entities, no control
-characters, and no mention or link in it. That is so in data too, since a webhook may pass on to a chat what it got.
+characters, and no mention or link in it. This applies to data too, since a webhook may forward it to a chat.
 """
 
 import json
@@ -18,51 +18,51 @@ _CUT = "…"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message and the report it is of. ``report_url`` is the user's own address of the whole report, or empty."""
+    """A message and its report. ``report_url`` is the user's own address of the whole report, or empty."""
 
     post: Post
     report: Report
     report_url: str = ""
     test: bool = False
-    """Nothing but a sample, and labelled so."""
+    """Whether this is a labelled sample."""
 
     @property
     def title(self) -> str:
-        """One line."""
+        """The title, one line."""
         return message(f"TEST, made-up data: {self.post.title}" if self.test else self.post.title)
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """A few lines each, none empty."""
+        """The sections, a few lines each, none empty."""
         return tuple(text for section in self.post.sections if (text := self._lines(section)).strip())
 
     @property
     def footer(self) -> str:
-        """One line, with the address of the report in it where there is one."""
+        """The footer, one line, with the address of the report if there is one."""
         return self._lines(self.post.footer)
 
     @property
     def text(self) -> str:
-        """All of it as plain text."""
+        """The whole message as plain text."""
         return "\n\n".join(filter(None, (self.title, *self.sections, self.footer))) + "\n"
 
     @property
     def link(self) -> str:
-        """The address of the report as it stands in texts."""
+        """The address of the report as it appears in texts."""
         return self.report_url.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E")
 
     def data(self) -> Any:
-        """The whole report as ``--format json`` gives it, as decoded JSON."""
+        """Return the whole report as ``--format json`` writes it, decoded."""
         return _harmless(json.loads(load("json").render(self.report, Screen())))
 
     def _lines(self, text: str) -> str:
-        """Lines made harmless, but for the user's own address, which stays an address."""
+        """Return the lines made harmless, except for the user's own address, which stays an address."""
         between = text.split(self.report_url) if self.report_url else [text]
         return self.link.join("\n".join(message(line) for line in part.split("\n")) for part in between)
 
 
 def cut(text: str, most: int) -> str:
-    """At most so many characters, never ending within an entity."""
+    """Cut a text to at most ``most`` characters, never within an entity."""
     if len(text) <= most:
         return text
     kept = text[: max(most - len(_CUT), 0)]
@@ -73,7 +73,10 @@ def cut(text: str, most: int) -> str:
 
 
 def shortened(letter: Letter, most: int) -> tuple[str, ...]:
-    """The sections, together at most so many characters: each is cut to an equal share of what is left."""
+    """Return the sections with at most ``most`` characters in total.
+
+    Each is cut to an equal share of the characters left.
+    """
     kept: list[str] = []
     sections = letter.sections
     for number, section in enumerate(sections):
@@ -84,7 +87,7 @@ def shortened(letter: Letter, most: int) -> tuple[str, ...]:
 
 
 def sample(letter: Letter) -> Letter:
-    """The same, labelled as a test."""
+    """Return the same message, labelled as a test."""
     return replace(letter, test=True)
 
 

@@ -1,4 +1,4 @@
-"""When to try again, and for how long."""
+"""Decide when to retry, and for how long."""
 
 import random
 import time
@@ -15,8 +15,11 @@ _SHORTEST_TIMEOUT_S = 0.05
 
 @dataclass
 class NotDelivered(Exception):
-    """One attempt failed. ``reason`` is in our words and holds no secret; ``again`` says that another attempt may
-    succeed, ``after_s`` how long the other side asks to wait first."""
+    """An attempt failed.
+
+    ``reason`` is in our words and holds no secret; ``again`` says that another attempt may succeed, ``after_s`` how
+    many seconds the other side asks to wait first.
+    """
 
     reason: str
     again: bool = False
@@ -25,11 +28,11 @@ class NotDelivered(Exception):
 
 
 def attempt_until(settings: PostSettings, attempt: Callable[[float], None]) -> int:
-    """Call ``attempt`` with its time-out in seconds until it succeeds; how many it took.
+    """Call ``attempt`` with its time-out in seconds until it succeeds; return the number of attempts.
 
-    The waits double from ``first_wait_s`` on, each shortened by up to half by chance so that many clients do not come
-    back at the same moment, and are never shorter than what the other side asked for. Raises NotDelivered once an
-    attempt says that another is no use, after ``attempts`` of them, or when the next would begin after
+    The waits double from ``first_wait_s`` on, each shortened by a random amount of up to half so that many clients do
+    not return at the same moment, and are never shorter than the other side asked for. Raises NotDelivered when an
+    attempt says that a retry is no use, after ``attempts`` of them, or when the next would begin after
     ``give_up_after_s``.
     """
     deadline = time.monotonic() + settings.give_up_after_s
@@ -51,7 +54,10 @@ def attempt_until(settings: PostSettings, attempt: Callable[[float], None]) -> i
 
 
 def seconds_asked(header: str | None) -> float | None:
-    """What a ``Retry-After`` asks for, seconds or a date (RFC 9110, 10.2.3); None without one that can be read."""
+    """Return the seconds that a ``Retry-After`` asks for, given as seconds or a date (RFC 9110, 10.2.3).
+
+    None without a readable one.
+    """
     if not header:
         return None
     try:

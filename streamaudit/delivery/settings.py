@@ -1,4 +1,4 @@
-"""How a summary is delivered, as the configuration states it."""
+"""Delivery settings, as the configuration gives them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class PostSettings:
-    """How ``weekly --post`` delivers: which variables (a name) or files (a path) hold the addresses, how often one is
-    tried, and for how long; times in seconds. ``origin`` is where the targets are configured, as ``FILE:LINE``."""
+    """Settings of ``weekly --post``; times in seconds.
+
+    ``targets`` are environment variables (a name) or files (a path) that hold the addresses, ``origin`` is where they
+    are configured, as ``FILE:LINE``.
+    """
 
     targets: tuple[str | Path, ...] = ()
     attempts: int = 5

@@ -1,4 +1,4 @@
-"""Where to post: addresses as apprise writes them, from the environment or from files; secrets, never shown.
+"""Read target addresses in apprise's syntax from the environment or from files; they are secrets.
 
 ``$STREAMAUDIT_POST`` holds addresses, separated by spaces or commas. Otherwise ``[post] targets`` of the configuration
 names environment variables (``$NAME``) or files that hold them. Of an address only the kind, the host and a short hash
@@ -20,29 +20,32 @@ from streamaudit.errors import UsageError
 VARIABLE = "STREAMAUDIT_POST"
 HELP = "such as https://hooks.slack.com/services/... or jsons://host/path; docs/commands/weekly.md lists more"
 
-# A comma may stand within an address; one that parts two has an address behind it.
+# An address may contain a comma; one that separates two addresses is followed by a scheme.
 _BETWEEN = re.compile(r"\s+|,+(?=\s|$|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)|(?<=[?&])pass(?:word)?=[^&]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One address. ``digest`` tells it apart from others in the ledger; a new password leaves it the same."""
+    """An address.
+
+    ``digest`` identifies it in the ledger; changing its password does not change the digest.
+    """
 
     kind: str
     host: str
     digest: str
     plugin: Any
-    """What apprise made of it."""
+    """apprise's plugin for the address."""
 
     @property
     def name(self) -> str:
-        """How it is called in every message: ``slack hooks.slack.com #3f2a91``."""
+        """Its name in every message: ``slack hooks.slack.com #3f2a91``."""
         return " ".join(filter(None, (self.kind, self.host, f"#{self.digest[:6]}")))
 
 
 def targets(settings: PostSettings) -> list[Target]:
-    """All that are configured, each once. UsageError when there is none, or for one that cannot be."""
+    """Return all configured targets without repeats. Raises UsageError for none, or for an invalid one."""
     found: dict[str, Target] = {}
     for address, origin in addresses(settings):
         one = parse(address, origin)
@@ -53,7 +56,10 @@ def targets(settings: PostSettings) -> list[Target]:
 
 
 def addresses(settings: PostSettings) -> Iterator[tuple[str, str]]:
-    """The addresses and where each stands. UsageError for a variable that is not set or a file that cannot be read."""
+    """Yield the addresses with their origin.
+
+    Raises UsageError for a variable that is not set or a file that cannot be read.
+    """
     if os.environ.get(VARIABLE, "").strip():
         yield from _each(os.environ[VARIABLE], f"${VARIABLE}")
         return
@@ -85,8 +91,8 @@ def _read(path: Path) -> str:
 
 
 def parse(address: str, origin: str) -> Target:
-    """An address as apprise understands it. UsageError that says where it stands and never what it is."""
-    # What is wrong with an address is logged with the address.
+    """Parse an address with apprise. Raises UsageError that names its origin and never the address."""
+    # apprise logs the whole address with its error, which would show the secret.
     logger = logging.getLogger("apprise")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False

@@ -1,7 +1,7 @@
-r"""Making hostile text harmless, one function per kind of output.
+r"""Make hostile text harmless, one function per kind of output.
 
-Names come from trace data and may hold anything: terminal commands, characters that reorder or hide what stands beside
-them, markup, formulas. What is dangerous in an output stays visible as an escape such as ``\x1b``; nothing is dropped.
+Names come from trace data and may hold anything: terminal commands, characters that reorder or hide their neighbours,
+markup, formulas. Dangerous characters stay visible as an escape such as ``\x1b``; nothing is dropped.
 """
 
 import re
@@ -17,7 +17,7 @@ _INVISIBLE = (
 
 _ON_SCREEN = re.compile(f"[{_CONTROLS}{_REORDERING}{_LINE_BREAKS}{_SURROGATES}{_INVISIBLE}]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
-# Joiners and the like belong to real names in many scripts, so a file that others read keeps them.
+# Joiners and similar characters belong to real names in many scripts, so files for other programs keep them.
 _IN_CSV = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_REORDERING}{_LINE_BREAKS}{_SURROGATES}]")
 # The encoder has already escaped C0, and the line feeds left are its own.
 _IN_JSON = re.compile(f"[\x7f-\x9f{_REORDERING}{_LINE_BREAKS}{_SURROGATES}]")
@@ -26,7 +26,7 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _STAND_INS = str.maketrans({"≥": ">=", "≤": "<=", "…": "...", "−": "-", "×": "x", "±": "+/-", "→": "->"})
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
-# GitHub looks for mentions and issue numbers after entities are resolved: only the empty comment parts them.
+# GitHub looks for mentions and issue numbers after entities are resolved: only an empty comment separates them.
 _MARKDOWN = str.maketrans(
     {character: f"\\{character}" for character in "*_[]~!$"}
     | {character: f"&#{ord(character)};" for character in "|\\`"}
@@ -47,7 +47,10 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def terminal(text: str, *, unicode: bool = True) -> str:
-    """Text for a screen: one line, every character visible, nothing a terminal obeys. ASCII only unless ``unicode``."""
+    """Return text for a screen: one line, every character visible, nothing a terminal obeys.
+
+    ASCII only unless ``unicode``.
+    """
     if text.isascii() and text.isprintable():
         return text
     text = _ON_SCREEN.sub(_visible, text)
@@ -55,39 +58,40 @@ def terminal(text: str, *, unicode: bool = True) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text for GitHub Markdown inside a line or a table cell: no markup, link, mention or reference."""
+    """Return text for GitHub Markdown inside a line or a table cell: no markup, link, mention or reference."""
     text = _ON_SCREEN.sub(_visible, text).translate(_MARKDOWN)
     return _LINK.sub(lambda match: f"&#{ord(match.group())};", text)
 
 
 def markdown_line(text: str) -> str:
-    """Text for GitHub Markdown as a line of its own: never a list, a rule or an underlined heading either."""
+    """Return text for GitHub Markdown as a line of its own: never a list, a rule or an underlined heading either."""
     return _BLOCK.sub(lambda match: f"{match[1]}&#{ord(match[2])};", markdown(text.strip()))
 
 
 def message(text: str) -> str:
-    """Text for one line of a message in any chat or mail: no markup of theirs, no mention, no link made of it.
+    """Return text for one line of a message in any chat or mail: no markup, no mention, no link.
 
-    ``&``, ``<`` and ``>`` become entities, and a space without width parts what a service would turn into a mention or
-    a link."""
+    ``&``, ``<`` and ``>`` become entities, and a zero-width space breaks text that a service would turn into a mention
+    or a link.
+    """
     text = _ON_SCREEN.sub(_visible, text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _ADDRESS.sub(lambda match: f"{match.group()}\u200b", text)
 
 
 def csv(text: str) -> str:
-    """Text for a CSV cell before quoting: never a formula, no control characters but tab, CR and LF."""
+    """Return text for a CSV cell before quoting: never a formula, no control characters but tab, CR and LF."""
     text = _IN_CSV.sub(_visible, text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def csv_signs() -> tuple[list[str], list[str]]:
-    """The characters that ``csv`` names, in order of their codes, and those at the head of a text that it quotes."""
+    """Return the characters that ``csv`` escapes, in order of their codes, and the leading ones that it quotes."""
     all_signs = "".join(chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000)
     return _IN_CSV.findall(all_signs), [*_FORMULA]
 
 
 def json(document: str) -> str:
-    r"""A finished JSON document with C1 controls, bidi controls and line separators as ``\u`` escapes."""
+    r"""Return a finished JSON document with C1 controls, bidi controls and line separators as ``\u`` escapes."""
     if document.isascii() and "\x7f" not in document:
         return document
     return _IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", document)

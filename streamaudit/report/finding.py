@@ -1,4 +1,4 @@
-"""The one type for what an audit, a check or a comparison found; every renderer reads it, none recognises words."""
+"""The one type for a finding of an audit, a check or a comparison; no renderer parses words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,24 +8,24 @@ Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 Status = Literal["open", "undecided", "accepted", "passed"]
-"""``open``: it was found; ``undecided``: the data is too little to tell; ``accepted``: it was found, and the
-configuration holds or suppresses it with a reason; ``passed``: it was looked for and is not there."""
+"""``open``: found; ``undecided``: too little data to decide; ``accepted``: found, and the configuration holds or
+suppresses it with a reason; ``passed``: checked and not found."""
 
 VERDICTS = ("regression", "improvement", "no change", "too little data")
-"""The codes of a comparison of two sides, the first to be read first."""
+"""The codes of a comparison of two sides, in the order in which they are listed."""
 
 MAX_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was found, or looked for, in one group of calls.
+    """A result, good or bad, for one group of calls.
 
-    ``code`` is the word that its table, JSON and ``--fail-on`` have for it: ``burst``, ``regression``, ``fail``.
-    ``group`` maps dimensions to their value, NULL for calls without one, and is empty for all calls. ``evidence`` is
-    one sentence with numbers, empty where the row's figures are all there is to say; it never quotes a dimension's
-    value, so that ``--redact`` need not look into it. ``remedy`` is one sentence. NULL amounts are unknown, not zero.
-    Raises ValueError for more than ``MAX_EXAMPLES`` call ids.
+    ``code`` is its name in the table, in JSON and in ``--fail-on``: ``burst``, ``regression``, ``fail``. ``group`` maps
+    dimensions to their value, NULL for calls without one, and is empty for all calls. ``evidence`` is one sentence with
+    numbers, empty where the row's figures say everything; it never quotes a dimension's value, so that ``--redact``
+    need not search it. ``remedy`` is one sentence. NULL amounts are unknown, not zero. Raises ValueError for more than
+    ``MAX_EXAMPLES`` call ids.
     """
 
     audit: str
@@ -63,7 +63,7 @@ class Finding:
 
     @property
     def is_undecided(self) -> bool:
-        """Whether the data is too little to tell."""
+        """Whether there is too little data to decide."""
         return self.status == "undecided"
 
     @property

@@ -1,6 +1,6 @@
-"""A report's tables as typed columns: for polars, pandas, DuckDB and whatever else speaks the Arrow interface.
+"""A report's tables as typed columns: for polars, pandas, DuckDB and any reader of the Arrow interface.
 
-A column's unit decides its type, so that it is the same in every window: counts are BIGINT, amounts are DOUBLE, moments
+A column's unit decides its type, so that it is the same in every window: counts are BIGINT, amounts are DOUBLE, times
 are in UTC. NULL stays null. pyarrow and polars are imported by the methods that need them, never before.
 """
 
@@ -23,7 +23,7 @@ _AMOUNTS = ("ms", "usd", "ratio", "tokens_per_s", "usd_per_mtok")
 
 
 class ArrowRows(Sequence[Row]):
-    """Rows that came out of the database as an Arrow table, made into Python values only when a renderer asks."""
+    """Rows fetched from the database as an Arrow table, converted to Python values only when a renderer needs them."""
 
     __slots__ = ("_rows", "data")
 
@@ -55,7 +55,7 @@ class ArrowRows(Sequence[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One table of a result. polars, pandas and DuckDB take it as it is: it offers ``__arrow_c_stream__``."""
+    """A table of a result, which polars, pandas and DuckDB accept: it offers ``__arrow_c_stream__``."""
 
     table: Table
 
@@ -68,14 +68,14 @@ class Frame:
         return len(self.table.rows)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows as dictionaries of Python values; moments are in UTC, NULL is None.
+        """Return the rows as dictionaries of Python values; times are in UTC, NULL is None.
 
-        The row that stands for all groups beyond ``top`` has ``"rest": True`` in addition.
+        The row that combines all groups beyond ``top`` has ``"rest": True`` in addition.
         """
         return [{name: _aware(value) for name, value in record.items()} for record in self.table.records()]
 
     def to_arrow(self) -> "pyarrow.Table":
-        """Return a ``pyarrow.Table``; a boolean column ``rest`` comes last where a row stands for other groups."""
+        """Return a ``pyarrow.Table``; a boolean column ``rest`` comes last if a row combines other groups."""
         import pyarrow as pa
 
         table = self.table
@@ -104,10 +104,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer to one question: typed tables by name, notes, and the whole as JSON."""
+    """The answer to one query: typed tables by name, notes, and the whole as JSON."""
 
     report: Report
-    """The answer as the renderers take it."""
+    """The report that renderers take."""
 
     @property
     def tables(self) -> dict[str, Frame]:
@@ -116,12 +116,12 @@ class Result:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """Return what must be known beside the figures."""
+        """Return the notes that qualify the figures."""
         return self.report.notes
 
     @property
     def verdict(self) -> str | None:
-        """Return ``pass``, ``fail`` or ``insufficient``; None for a question without a gate."""
+        """Return ``pass``, ``fail`` or ``insufficient``; None for a query without a gate."""
         return self.report.verdict
 
     def to_json(self) -> str:
@@ -132,8 +132,10 @@ class Result:
 
 
 def sql_types(data: "pyarrow.Table") -> "pyarrow.Table":
-    """Return the rows of a statement with the types a result promises: times are UTC in the store, and a sum of counts
-    is a BIGINT where it fits one."""
+    """Return the rows of a statement with the documented types of a result.
+
+    Times are UTC in the store, and a sum of counts is a BIGINT where it fits one.
+    """
     import pyarrow as pa
 
     for index, field in enumerate(data.schema):
@@ -143,7 +145,7 @@ def sql_types(data: "pyarrow.Table") -> "pyarrow.Table":
         elif pa.types.is_decimal(kind) and kind.scale == 0:
             try:
                 data = data.set_column(index, field.name, data.column(index).cast(pa.int64()))
-            except pa.ArrowInvalid:  # larger than a BIGINT: it stays exact
+            except pa.ArrowInvalid:  # larger than a BIGINT: keep it exact
                 continue
     return data
 
@@ -162,14 +164,14 @@ def _array(column: Column, values: Sequence[Value], *, is_dimension: bool) -> "p
 
 
 def _kind(column: Column, values: Sequence[Value]) -> "pyarrow.DataType":
-    """The type of a column: its unit's and, where it has none or one of different rows, that of its values."""
+    """Return the type of a column: that of its unit or, without one unit for all rows, that of its values."""
     import pyarrow as pa
 
     found = {type(value) for value in values if value is not None}
     if column.unit in _AMOUNTS or (column.unit_from and found <= {int, float}):
         return pa.float64()
     if column.unit in _COUNTS:
-        # A mean of tokens is no whole number.
+        # A mean of tokens may have decimals.
         return pa.float64() if float in found or "_per_" in column.name else pa.int64()
     if found == {bool}:
         return pa.bool_()
@@ -187,12 +189,12 @@ def _text(value: Value) -> str:
 
 
 def _aware(value: Any) -> Any:
-    """A moment in UTC, which those without a zone are in; everything else as it is."""
+    """Return a time in UTC, assuming UTC where it has no zone; return every other value unchanged."""
     return utc(value) if isinstance(value, datetime) else value
 
 
 def _report_value(value: Any) -> Value:
-    """A value out of Arrow as a report has it."""
+    """Convert a value from Arrow to a report's value."""
     if value is None or isinstance(value, str | bool | int | float | datetime):
         return value
     if isinstance(value, Decimal):

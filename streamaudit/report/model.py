@@ -1,7 +1,7 @@
-"""What an audit hands to a renderer: tables of raw values with named columns and units, and notes.
+"""The interface between audits and renderers: tables of raw values with named columns and units, and notes.
 
-A renderer knows nothing else: no SQL, no vendor, no figure is computed right of here. NULL (``None``) means
-unknown and is never shown as zero. Text values come from trace data and are hostile until a renderer escapes them.
+A renderer gets nothing else: no SQL and no vendor, and it computes no figure. NULL (``None``) means unknown and is
+never shown as zero. Text values come from trace data and are hostile until a renderer escapes them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ Row = tuple[Value, ...]
 
 
 class Json(str):
-    """A value that is a JSON document: set into JSON as what it is, shown as its text everywhere else."""
+    """A value that is a JSON document: embedded as JSON in JSON output, shown as text everywhere else."""
 
     __slots__ = ()
 
@@ -25,14 +25,14 @@ Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes",
 """``ratio`` is a share (0.05 = 5 %); ``usd`` dollars; ``calls`` a count of calls or records."""
 
 Shape = Literal["rows", "histogram", "timeline", "facts", "stacked", "trend", "waterfall", "intervals"]
-"""How a screen may draw a table: ``rows``; ``histogram`` (columns ``bucket_low_ms``, ``bucket_high_ms``, ``calls``
+"""The way a screen may draw a table: ``rows``; ``histogram`` (columns ``bucket_low_ms``, ``bucket_high_ms``, ``calls``
 after the dimensions; the markers come from the table named in ``markers_from``); ``timeline`` (columns ``event`` and
 ``at_ms``: the moments of one call on a ruler); ``facts`` (a heading for each value of the dimensions, under it a line
-a row: label, figures, and sentences in what room is left. A column ``unit`` gives the unit of the row's ``value``);
+a row: label, figures, and sentences in the remaining width. A column ``unit`` gives the unit of the row's ``value``);
 ``stacked`` (the columns after the dimensions are parts of a whole: one bar a row); ``trend`` (one dimension, the
 period, rows in its order, then figures; a text column ``deploy`` names what was first deployed in a period);
 ``waterfall`` (columns ``step`` and one or more amounts: the first row is the whole, the last what is left, those
-between are taken away); ``intervals`` (columns ``change_ratio``, ``ci_low_ratio``, ``ci_high_ratio`` and ``verdict``:
+between are subtracted); ``intervals`` (columns ``change_ratio``, ``ci_low_ratio``, ``ci_high_ratio`` and ``verdict``:
 a change with its interval, NULL without a bound). The last three are rows to a screen, pictures elsewhere."""
 
 ROWS: tuple[Shape, ...] = ("rows", "trend", "waterfall", "intervals")
@@ -41,7 +41,7 @@ ROWS: tuple[Shape, ...] = ("rows", "trend", "waterfall", "intervals")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its machine name (unit in the name), the unit for the eye, and its one-line meaning."""
+    """A column: its machine name (unit in the name), the unit to display, and its one-line meaning."""
 
     name: str
     unit: Unit | None = None
@@ -49,20 +49,20 @@ class Column:
     wide: bool = False
     """Shown on a screen only when there is room or ``--wide`` is given; always in json, jsonl and csv."""
     whole: bool = False
-    """Holds names that someone will copy: a screen without room leaves out other columns and never shortens these."""
+    """Holds names that users copy: a screen without room leaves out other columns and never shortens these."""
     prose: bool = False
     """Holds sentences, which a screen may break into lines; only in tables of the shape ``facts``."""
     unit_from: str = ""
     """The column that holds the unit of each row's value, where rows have different ones."""
     kept: bool = False
-    """Asked for, or what the table is about: a screen without room leaves out other columns first."""
+    """Always visible if possible: a screen without room leaves out other columns first."""
     dimension_from: str = ""
-    """The column that names the dimension whose value a row has here, where rows are of different ones."""
+    """The column that names the dimension of each row's value, where rows have different ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a screen adds to one cell: ``prefix`` (``≥ ``), ``suffix`` (`` + 3 open``), or ``instead`` of ``-``."""
+    """Text that a screen adds to a cell: ``prefix`` (``≥ ``), ``suffix`` (`` + 3 open``), or ``instead`` of ``-``."""
 
     prefix: str = ""
     suffix: str = ""
@@ -73,9 +73,9 @@ class Mark:
 class Table:
     """A named table of raw values.
 
-    ``by`` names the leading dimension columns. ``rest_row`` is the index of the row that stands for all groups beyond
-    ``--top`` (its dimensions are NULL), ``rest_groups`` how many groups it stands for. A NULL dimension elsewhere is
-    the group of calls without a value. ``marks`` decorates single cells for the eye, by (row index, column name).
+    ``by`` names the leading dimension columns. ``rest_row`` is the index of the row that combines all groups beyond
+    ``--top`` (its dimensions are NULL), ``rest_groups`` how many groups it combines. A NULL dimension elsewhere is the
+    group of calls without a value. ``marks`` adds text to single cells for display, by (row index, column name).
     """
 
     name: str
@@ -90,14 +90,14 @@ class Table:
     title: str = ""
     marks: dict[tuple[int, str], Mark] = field(default_factory=dict)
     breaks: dict[int, dict[str, float]] = field(default_factory=dict)
-    """For the eye only: where the flow of rows changes, by index of the row after it; the relative change by column."""
+    """For display only: the relative change by column where a series changes, by index of the row after it."""
     findings: Mapping[int, Finding] = field(default_factory=dict)
-    """What rows found, by row index: renderers take severity and status from here, never from the words of a cell."""
+    """Findings by row index: renderers take severity and status from here, never from the words of a cell."""
     aside: bool = False
-    """Too long beside the others: a screen leaves it out; in data formats, and for a page to draw."""
+    """Left out on a screen for its length; in data formats, and drawn on a page."""
 
     def records(self) -> Iterator[dict[str, Value]]:
-        """The rows as dictionaries in column order; the rest row carries ``"rest": True``."""
+        """Yield the rows as dictionaries in column order; the rest row carries ``"rest": True``."""
         names = [column.name for column in self.columns]
         for index, row in enumerate(self.rows):
             record = dict(zip(names, row, strict=True))
@@ -106,7 +106,7 @@ class Table:
             yield record
 
     def position(self, name: str) -> int:
-        """The index of a column; KeyError when the table has none of that name."""
+        """Return the index of a column; KeyError when the table has no such column."""
         for index, column in enumerate(self.columns):
             if column.name == name:
                 return index
@@ -115,7 +115,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a reader must know beside the figures; ``count`` is how many calls (or records) it is about."""
+    """A caveat of the figures; ``count`` is the number of calls (or records) that it concerns."""
 
     code: str
     message: str
@@ -124,8 +124,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The window a report covers; None on a side means the data's own end. Shown in zone ``tz``. A report that is not
-    about calls in time has ``NO_WINDOW``."""
+    """The window a report covers; None on a side means the data's own end. Shown in zone ``tz``.
+
+    A report that does not cover calls in time has ``NO_WINDOW``.
+    """
 
     since: datetime | None
     until: datetime | None
@@ -137,7 +139,7 @@ NO_WINDOW = Interval(None, None)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One answer: what was asked (interval, filters, by), the tables, and the notes."""
+    """An answer: the query (interval, filters, by), the tables, and the notes."""
 
     title: str
     interval: Interval
@@ -148,4 +150,4 @@ class Report:
     verdict: Literal["pass", "fail", "insufficient"] | None = None
     generated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     headline: str = ""
-    """One plain sentence for the top of a screen; built from figures only, never from trace text."""
+    """A plain sentence for the top of a screen; built from figures only, never from trace text."""

@@ -1,5 +1,8 @@
-"""Aliases in place of values: for a report that leaves the house. The same value has the same alias in every report of
-a store, and nobody without the store can tell which value it stands for or compute it from a guess."""
+"""Replace values by aliases, for a report that is shared outside the team.
+
+The same value has the same alias in every report of a store, and without the store the value can neither be looked up
+nor computed from a guess.
+"""
 
 import hashlib
 import hmac
@@ -11,17 +14,18 @@ from streamaudit.report.model import Report, Row, Table, Value
 
 
 def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
-    """The report with the values of these dimensions replaced, in every table that has such a column, and without
-    filters, which would name them. A table of facts (``figure``, ``value``) has them in rows; there, and in the tables
-    beside it, every text that is such a value is replaced."""
+    """Return the report with aliases for the values of these dimensions and without filters, which name values.
 
+    Values are replaced in every table that has such a column. A table of facts (``figure``, ``value``) has them in
+    rows; there, and in the other tables of that report, every text equal to such a value is replaced.
+    """
     stated: dict[Value, Value] = {
         value: alias(name, value, key) for name, value in _stated(report) if name in dimensions
     }
 
     def hidden(table: Table) -> Table:
         names = [column.name for column in table.columns]
-        # A group is called what its members may be called, so it is hidden with any of them.
+        # A group may be named like one of its members, so it is hidden with any of them.
         places = {
             index: name.removeprefix("from_")
             for index, name in enumerate(names)
@@ -58,7 +62,7 @@ def _redacted_group(finding: Finding, dimensions: tuple[str, ...], key: str) -> 
 
 
 def alias(dimension: str, value: Value, key: str) -> str | None:
-    """What stands for a value of a dimension; nothing for the lack of one."""
+    """Return the alias of a value of a dimension; None for NULL."""
     if value is None:
         return None
     digest = hmac.new(key.encode(), f"{dimension}\0{value}".encode(), hashlib.sha256).hexdigest()
@@ -66,17 +70,17 @@ def alias(dimension: str, value: Value, key: str) -> str | None:
 
 
 def aliases(dimensions: tuple[str, ...], key: str) -> Callable[[str, str], str]:
-    """Return how to show a value of a dimension in findings: as an alias for these dimensions, else as it is."""
+    """Return a function that shows a value of a dimension: as an alias for these dimensions, else unchanged."""
 
     def shown(name: str, value: str) -> str:
-        # A group is called what its members may be called, so it is hidden with any of them.
+        # A group may be named like one of its members, so it is hidden with any of them.
         return str(alias(name, value, key)) if name in dimensions or name.startswith("group:") else value
 
     return shown
 
 
 def _stated(report: Report) -> Iterator[tuple[str, str]]:
-    """The figures that tables of facts give as texts, by name."""
+    """Yield name and value of the figures that tables of facts give as texts."""
     for table in report.tables:
         names = [column.name for column in table.columns]
         if "figure" in names and "value" in names:

@@ -1,4 +1,4 @@
-"""What goes into a comparison and what comes out of it."""
+"""Arguments and results of a comparison."""
 
 from dataclasses import dataclass
 from math import inf, log
@@ -16,8 +16,11 @@ MIN_STRATUM, NO_COUNTERPART = 20, 60
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Counts of one group and metric, one entry per stratum, block and bucket: ``n`` calls. ``bucket`` numbers the
-    intervals of ``Scale``; the last is for waits that a cancel cut short and that are only known to be long."""
+    """Counts of one group and metric, one entry per stratum, block and bucket: ``n`` calls.
+
+    ``bucket`` numbers the intervals of ``Scale``; the last is for waits that a cancel cut short, of which only a lower
+    bound is known.
+    """
 
     stratum: Places
     block: Places
@@ -43,19 +46,20 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where buckets begin and end, as logarithms of milliseconds; ``censored`` is the number beyond the last."""
+    """Bounds of the buckets, as logarithms of milliseconds; ``censored`` is the number after the last bucket."""
 
     ln_low: Counts
     ln_high: Counts
 
     @property
     def censored(self) -> int:
+        """The number of the bucket for censored waits."""
         return len(self.ln_low)
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How strata are compared: ``of`` maps a stratum to its place among those compared, -1 where it is left out."""
+    """The strata to compare: ``of`` maps a stratum to its position among those compared, -1 where it is excluded."""
 
     of: Places
     weights: Counts
@@ -65,7 +69,7 @@ class Mix:
 
 @dataclass(slots=True)
 class Comparison:
-    """One statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction."""
+    """A statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction."""
 
     stat: str
     base_n: int
@@ -86,7 +90,7 @@ class Comparison:
     verdict: str = "too little data"
     reason: str = ""
     gate: str = ""
-    """Why it cannot be judged; empty when it can."""
+    """The reason why it cannot be judged; empty when it can."""
     paired: bool = False
     driver: int | None = None
     """The stratum that makes more than half of the change."""
@@ -101,7 +105,7 @@ class Comparison:
 
 
 def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
-    """Which strata are compared and how they weigh. ``base_weight`` is what the base's mix is measured in."""
+    """Return which strata are compared and their weights. ``base_weight`` measures the base's mix."""
     few = np.minimum(base_n, head_n) < MIN_STRATUM
     alone = few & (np.maximum(base_n, head_n) >= NO_COUNTERPART)
     of = np.full(len(base_n), -1, dtype=np.int64)
@@ -118,15 +122,15 @@ def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
 
 
 def summed(places: Places, weights: Counts, size: int = 0) -> Counts:
-    """The sum of the weights at each place."""
+    """Return the sum of the weights at each place."""
     return np.bincount(places, weights=weights, minlength=size).astype(np.float64)
 
 
 def share(part: float, whole: float) -> float:
-    """A part of a whole, 0 of nothing."""
+    """Return a part of a whole, 0 when the whole is 0."""
     return float(part / whole) if whole else 0.0
 
 
 def ln_ms(us: float) -> float:
-    """The logarithm of milliseconds of a number of microseconds."""
+    """Return the logarithm of the milliseconds in a number of microseconds."""
     return log(us / 1000)

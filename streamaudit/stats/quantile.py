@@ -19,8 +19,11 @@ def compare_quantiles(
     base: Rows, head: Rows, strata: int, scale: Scale, quantiles: dict[str, float], least: tuple[float, float],
     blocks_a_day: int = 0,
 ) -> list[Comparison]:  # fmt: skip
-    """Quantiles of a latency. ``least`` is the smallest rise that matters, as a ratio and in milliseconds.
-    ``blocks_a_day`` is how many blocks of time make a day, 0 when none do."""
+    """Compare quantiles of a latency.
+
+    ``least`` is the smallest rise that matters, as a ratio and in milliseconds. ``blocks_a_day`` is how many blocks of
+    time make a day, 0 when none do.
+    """
     counts = [summed(side.stratum, side.n, strata) for side in (base, head)]
     mix = mixed(counts[0], counts[1], counts[0])
     made = [Comparison(name, int(counts[0].sum()), int(counts[1].sum()), coverage=mix.coverage) for name in quantiles]
@@ -88,7 +91,10 @@ class _Curve:
         return _Curve(scale, np.cumsum(share[: scale.censored] / total if total else share[:0]).tolist())
 
     def inverse(self, p: float) -> float:
-        """The logarithm at which the share p is reached, between the edges of its bucket; infinite off the ends."""
+        """Return the logarithm at which the share p is reached, interpolated between the edges of its bucket.
+
+        It is infinite beyond the first and the last bucket.
+        """
         if p <= 0:
             return -inf
         bucket = bisect_left(self.cumulative, p * (1 - 1e-12))
@@ -102,7 +108,7 @@ class _Curve:
 
 @dataclass(frozen=True, slots=True)
 class _Distribution:
-    """One side at the base's mix. ``cell`` numbers each entry's stratum and block, ``n_cell`` are their calls."""
+    """A side at the base's mix. ``cell`` numbers each entry's stratum and block, ``n_cell`` are their calls."""
 
     bucket: Places
     n: Counts
@@ -124,7 +130,7 @@ class _Distribution:
         return _Distribution(rows.bucket, rows.n, cell, n_cell, mix.weights, curve, first)
 
     def cut(self, ln: float) -> Counts:
-        """How many calls of each stratum and block lie at or below a value; within its bucket in proportion."""
+        """Return how many calls of each stratum and block are at or below a value, interpolated in its bucket."""
         scale = self.curve.scale
         bucket = int(np.searchsorted(scale.ln_high, ln))
         part = 1.0
@@ -137,13 +143,13 @@ class _Distribution:
         return summed(self.cell[reached], below, self.n_cell.size).reshape(self.n_cell.shape)
 
     def shares(self, cut: Counts) -> Counts:
-        """The share of each stratum at or below a value."""
+        """Return the share of each stratum at or below a value."""
         u_k, n_k = cut.sum(axis=1), self.n_cell.sum(axis=1)
         result: Counts = np.divide(u_k, n_k, out=np.zeros_like(u_k), where=n_k > 0)
         return result
 
     def at(self, p: float, cut: Counts) -> Side:
-        """How far each block is from the share p below its quantile."""
+        """Return how far each block is from the share p below its quantile."""
         n_k, p_k = self.n_cell.sum(axis=1), self.shares(cut)
         per_call = np.divide(self.weights, n_k, out=np.zeros_like(n_k), where=n_k > 0)
         e = (per_call[:, None] * (cut - p_k[:, None] * self.n_cell)).sum(axis=0)
@@ -154,7 +160,7 @@ class _Distribution:
         return Side(e, np.arange(self.first_block, self.first_block + len(e)), self.n_cell.sum(axis=0), v0, n)
 
     def tail_blocks(self, cut: Counts) -> float:
-        """Blocks that the calls beyond a value effectively come from."""
+        """Return the effective number of blocks that hold the calls beyond a value."""
         return effective((self.n_cell - cut).sum(axis=0))
 
 
@@ -166,8 +172,10 @@ def _within(rows: Rows, mix: Mix) -> Rows:
 
 
 def _driver(sides: list[_Distribution], cuts: tuple[Counts, Counts], mix: Mix) -> tuple[int | None, float | None]:
-    """The stratum that makes more than half of the change of the share at or below the base's quantile, and its own
-    share of it."""
+    """Return the stratum that makes more than half of a change, and its part of it.
+
+    The change is that of the share at or below the base's quantile. Both are None where no stratum makes so much.
+    """
     parts = mix.weights * (sides[1].shares(cuts[1]) - sides[0].shares(cuts[0]))
     total = float(parts.sum())
     if len(parts) < 2 or total == 0:
@@ -179,7 +187,7 @@ def _driver(sides: list[_Distribution], cuts: tuple[Counts, Counts], mix: Mix) -
 
 
 def _p_value(d: float, limit: Callable[[float], float], df: float) -> float:
-    """The smallest error at which the interval excludes no change; ``limit`` is its end towards no change."""
+    """Return the smallest error at which the interval excludes no change; ``limit`` is its end towards no change."""
     if d == 0:
         return 1.0
     low, high = 0.0, _MOST_T
@@ -195,5 +203,5 @@ def _ms(ln: float) -> float | None:
 
 
 def _ratio(ln: float) -> float | None:
-    """None where it is not bounded."""
+    """Return the ratio; None where it is not bounded."""
     return exp(ln) - 1 if -inf < ln < 700 else None

@@ -1,4 +1,4 @@
-"""From p values and intervals to verdicts, after one correction for all comparisons of a report."""
+"""Turn p values and intervals into verdicts, after one correction for all comparisons of a report."""
 
 from math import inf, isfinite
 
@@ -8,7 +8,7 @@ from streamaudit.stats.inputs import Comparison, Counts
 
 
 def adjusted(p_values: Counts) -> Counts:
-    """Benjamini and Hochberg's adjustment (1995): the false share of all calls made stays below the error."""
+    """Return p values adjusted by Benjamini and Hochberg (1995), which bounds the share of false findings."""
     if not len(p_values):
         return p_values
     order = np.argsort(p_values, kind="stable")
@@ -19,7 +19,7 @@ def adjusted(p_values: Counts) -> Counts:
 
 
 def decide(comparisons: list[Comparison], alpha: float = 0.05) -> None:
-    """Correct for the number of comparisons that can be judged, and give each its verdict."""
+    """Correct for the number of comparisons that can be judged, and set the verdict of each."""
     judged = [one for one in comparisons if not one.gate and one.p is not None]
     corrected = adjusted(np.array([one.p for one in judged], dtype=np.float64))
     for one, p in zip(judged, corrected.tolist(), strict=True):

@@ -1,1 +1,1 @@
-"""``check``: the thresholds of the configuration held against the figures, group by group."""
+"""``check``: compare the thresholds of the configuration with the figures, group by group."""

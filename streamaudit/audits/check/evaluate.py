@@ -1,4 +1,4 @@
-"""What comes of every threshold of every group: it fails, warns, is skipped, held, or passes."""
+"""Evaluate every threshold for every group: fail, warn, skip, held or pass."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,13 +19,15 @@ from streamaudit.store.views.percentiles import MIN_CALLS
 Verdict = Literal["fail", "warn", "skip", "held", "pass"]
 VERDICTS: tuple[Verdict, ...] = ("fail", "warn", "skip", "held", "pass")
 NO_GROUP = "*"
-"""Stands for every group where there is none."""
+"""Placeholder for the group when there is no group at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One threshold of one group: what was observed and what came of it. ``number`` is the entry's in the
-    configuration, from 1; ``reason`` says what the figure does not."""
+    """The result of one threshold for one group: the observed figure and the verdict.
+
+    ``number`` is the entry's in the configuration, from 1; ``reason`` explains what the figure alone does not.
+    """
 
     number: int
     check: Check
@@ -39,7 +41,7 @@ class Evaluation:
 
     @property
     def threshold(self) -> tuple[int, int]:
-        """Which threshold of all it is: the entry and the place within it."""
+        """Identity of the threshold: the entry and the position within it."""
         return self.number, self.check.expect.index(self.expectation)
 
 
@@ -54,13 +56,15 @@ class Evaluations:
     verdict: Literal["pass", "fail", "insufficient"] = "pass"
 
     def count(self, verdict: Verdict) -> int:
-        """How many ended so."""
+        """Return the number of evaluations with a verdict."""
         return sum(one.verdict == verdict for one in self.rows)
 
 
 def window_before(scope: Scope, checks: Sequence[Check], now: datetime | None) -> tuple[datetime, datetime] | None:
-    """The window that baselines are of, None when no check needs one. ``now`` ends a window that is open up to now.
-    Raises UsageError when the window has no length."""
+    """Return the window of the baselines, None when no check needs one.
+
+    ``now`` ends a window that is open up to now. Raises UsageError when the window has no length.
+    """
     relative = next((check for check in checks if check.needs_baseline), None)
     if relative is None:
         return None
@@ -85,7 +89,7 @@ def run(
     on_insufficient: str = "warn",
     today: date | None = None,
 ) -> Evaluations:
-    """Hold every check against the calls of ``scope``. ``before`` is what ``window_before`` gives."""
+    """Evaluate every check on the calls of ``scope``. ``before`` is the result of ``window_before``."""
     for check in checks:
         _known_groups(scope, check)
     today = today or datetime.now(ZoneInfo(scope.tz)).date()
@@ -116,10 +120,10 @@ def _evaluations(
     number: int, check: Check, expectation: Expectation, now: dict[Group, Figures], then: dict[Group, Figures],
     on_insufficient: str, today: date,
 ) -> Iterator[Evaluation]:  # fmt: skip
-    """One evaluation a group; a group that is gone is looked at where its calls are what is counted."""
+    """Yield one evaluation per group; a group without calls now is evaluated where its calls are counted."""
     what = (check.metric, expectation.stat)
     groups = sorted({*now, *(then if check.metric == "calls" else ())}, key=lambda group: [one or "" for one in group])
-    # No call is a count of 0; of every other figure, and of groups that nobody has heard of, it says nothing.
+    # Without calls a count is 0, but every other figure, and every figure of an unknown group, is unknown.
     absent = Figure.exact(0, 0) if check.metric == "calls" and (groups or not check.by) else Figure(0)
     for group in groups or [(NO_GROUP,) * len(check.by)]:
         figures = now.get(group, {})
@@ -147,7 +151,7 @@ def _judged(check: Check, judgement: Judgement, on_insufficient: str) -> Verdict
 
 
 def _held(check: Check, group: Group, verdict: Verdict, reason: str, today: date) -> tuple[Verdict, str]:
-    """A breach under a hold that still runs is held; of one that has ended it is said that it has."""
+    """Turn a breach under a hold that is still valid into ``held``; note a hold that has expired."""
     mine = [hold for hold in check.holds if fits(hold.where, dict(zip(check.by, group, strict=True)))]
     running = next((hold for hold in mine if hold.until >= today), None)
     if running:
@@ -170,7 +174,7 @@ def _verdict(found: Iterable[Evaluation], on_insufficient: str) -> Literal["pass
 
 
 def _before_notes(store: Store, scope: Scope, before: tuple[datetime, datetime]) -> Iterator[Note]:
-    """Which window the baselines are of, and where the data does not reach into all of it."""
+    """Yield the window of the baselines, and a note where the data does not cover all of it."""
     first, end = (moment.astimezone(ZoneInfo(scope.tz)) for moment in before)
     window = f"from {first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {scope.tz}"
     yield Note("baseline", f"a baseline is of the window before: {window}")

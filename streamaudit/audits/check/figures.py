@@ -1,4 +1,4 @@
-"""The figures that thresholds are about: those of ``report``, ``ttft`` and ``tax``, for each selection and grouping."""
+"""Figures for thresholds: those of ``report``, ``ttft`` and ``tax``, for each selection and grouping."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from streamaudit.store.views.percentiles import MIN_CALLS
 
 Group = tuple[str | None, ...]
 Figures = dict[tuple[str, str | None], Figure]
-"""By metric and statistic."""
+"""Figures by metric and statistic."""
 
 CENSORED = ("censored_calls", None)
 """Calls that a time to first token leaves out: cancelled or timed out before it."""
@@ -31,7 +31,7 @@ _TIMED = (
 
 
 class Asked:
-    """The figures of each selection, grouping and window, queried once."""
+    """Figures of each selection, grouping and window, queried once."""
 
     def __init__(
         self, store: Store, scope: Scope, before: tuple[datetime, datetime] | None, checks: Sequence[Check]
@@ -42,7 +42,7 @@ class Asked:
         self._sums = {(check.where, check.by) for check in checks if check.metric not in TIMES}
 
     def figures(self, check: Check, *, past: bool = False) -> dict[Group, Figures]:
-        """By group, every figure that a check of this selection and grouping needs."""
+        """Return by group every figure that a check of this selection and grouping needs."""
         key = (check.where, check.by, past)
         if key not in self._known:
             self._known[key] = self._query(check, past)
@@ -82,14 +82,17 @@ def _sums(row: Sequence[Any]) -> Figures:
 
 
 def _outcome_rate(calls_so: int, no_outcome: int, calls: int) -> Figure:
-    """The share of calls that ended so: of the calls that do not say how they ended, none to all may have."""
+    """Return the share of calls with this outcome; calls of unknown outcome widen it to an interval."""
     value = calls_so / calls if no_outcome < calls else None
     return Figure(calls, value, calls_so / calls, (calls_so + no_outcome) / calls)
 
 
 def _taxes(calls: int, no_outcome: int, completed: int, completed_output: int, sums: Sequence[Any] | None) -> Figures:
-    """The tax in tokens, dollars and as a share of the output of the calls whose tax and output are known. Nobody left:
-    no tax, unless nobody knows of any call how it ended. Who does not say how he ended may have left."""
+    """Return the tax in tokens, in dollars and as a share of output.
+
+    The share covers the calls whose tax and output are known. If no call was cancelled the tax is 0, unless the outcome
+    of every call is unknown. A call of unknown outcome may have been cancelled.
+    """
     none = 0 if no_outcome < calls else None
     tax, low, high, usd, usd_low, usd_high, taxed, output, output_low, output_high = sums or (
         none, 0, 0, none if none is None else 0.0, 0.0, 0.0, 0, 0, 0, 0,

@@ -1,4 +1,4 @@
-"""Evaluated thresholds as a report: the breaches first, then what was not decided, and a line that counts them all."""
+"""Report evaluated thresholds: breaches first, then undecided ones, and a line that counts all of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from streamaudit.store.dimensions import DIMENSIONS
 
 TITLE = "thresholds"
 SCREEN_SKIPS = 20
-"""Groups with too little data that a screen lists of one threshold; there may be thousands."""
+"""Groups with too little data that a screen lists per threshold; there may be thousands."""
 
 _SEVERITY: dict[str, Severity] = {"fail": "critical", "warn": "warning"}
 _STATUS: dict[Verdict, Status] = {
@@ -42,8 +42,11 @@ _TRAILING = (
 
 
 def report(found: Evaluations, *, everything: bool, alias: Alias | None = None) -> Report:
-    """Return the evaluated thresholds as a report. Without ``everything`` those that pass are only counted, and so are,
-    of each threshold, the groups with the least data. ``alias`` gives what to show in place of a dimension's value."""
+    """Return the evaluated thresholds as a report.
+
+    Without ``everything`` those that pass are only counted, and so are, for each threshold, the groups with the least
+    data. ``alias`` gives the text to show in place of a dimension's value.
+    """
     rows = list(found.rows) if everything else list(_pressing(found.rows))
     named = {name for one in found.rows for name in (*one.check.by, *dict(one.check.where))}
     dimensions = tuple(sorted(named, key=lambda name: (DIMENSIONS.index(name) if name in DIMENSIONS else -1, name)))
@@ -81,13 +84,13 @@ def _pressing(rows: Sequence[Evaluation]) -> Iterator[Evaluation]:
 
 
 def tally(found: Evaluations) -> str:
-    """How many ended how."""
+    """Return the number of thresholds per verdict as text."""
     words = ("failed", "warned", "skipped", "held", "passed")
     return ", ".join(f"{found.count(verdict):,} {word}" for verdict, word in zip(VERDICTS, words, strict=True))
 
 
 def _place(one: Evaluation, alias: Alias | None) -> dict[str, str | None]:
-    """Which calls an evaluation is of: the selectors of its check, then the values that make its group."""
+    """Return the selectors of an evaluation's check, then the values that identify its group."""
     values = {**dict(one.check.where), **dict(zip(one.check.by, one.group, strict=True))}
     if alias is None:
         return values
@@ -95,7 +98,7 @@ def _place(one: Evaluation, alias: Alias | None) -> dict[str, str | None]:
 
 
 def _finding(one: Evaluation, place: dict[str, str | None]) -> Finding:
-    """The finding of a threshold; ``place`` has the values that are shown for its group."""
+    """Return the finding of a threshold; ``place`` has the displayed values of its group."""
     value = one.figure.value
     return Finding(
         audit="check", code=one.verdict, severity=_SEVERITY[one.check.severity], status=_STATUS[one.verdict],
@@ -118,14 +121,14 @@ def _row(one: Evaluation, place: dict[str, str | None], dimensions: tuple[str, .
 
 
 def _quoted(value: str | None) -> str:
-    """A value that would look like the lack of one, or like several, in quotes."""
+    """Quote a value that would look like a missing one, or like several."""
     if value is None:
         return "-"
     return f'"{value}"' if value in ("", "-") or " " in value else value
 
 
 def _marks(one: Evaluation, dimensions: tuple[str, ...]) -> Iterator[tuple[str, Mark]]:
-    """Blank what does not apply; say of a figure whether it is a bound or an estimate."""
+    """Yield marks that blank figures that do not apply, and label bounds and estimates."""
     named = {*one.check.by, *dict(one.check.where)}
     yield from ((name, Mark(instead=" ")) for name in dimensions if name not in named)
     applies = {

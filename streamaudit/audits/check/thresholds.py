@@ -1,7 +1,8 @@
-"""Thresholds: what the configuration demands of a figure, and whether the figure meets it. Pure: no store, no files.
+"""Thresholds: parse the limits of the configuration and compare figures with them.
 
-A figure may be an interval whose high end is open (a tax, a cost of which calls are unknown). It meets a limit only
-when all of the interval does, and breaks it only when none of it does; in between it is not decided, and no pass.
+This module is pure: no store, no files. A figure may be an interval whose high end is open (a tax, a cost with calls
+that are unknown). It meets a limit only when all of the interval does, and breaks it only when none of it does; in
+between it is undecided, which is not a pass.
 """
 
 import re
@@ -32,7 +33,7 @@ _EXPECTATION = re.compile(
 
 
 class Wrong(UsageError):
-    """An entry cannot mean anything: ``key`` is the setting within the entry that is at fault."""
+    """An entry is invalid: ``key`` is the setting within the entry that is at fault."""
 
     def __init__(self, key: str, message: str, hint: str | None = None) -> None:
         super().__init__(message, hint)
@@ -41,8 +42,11 @@ class Wrong(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One comparison, ``text`` as it was written. ``stat`` is a percentile, ``avg``, or None for the figure itself. The
-    limit is ``amount``, or with ``of_baseline`` the baseline times ``factor`` plus ``amount``."""
+    """A comparison, ``text`` as written.
+
+    ``stat`` is a percentile, ``avg``, or None for the figure itself. The limit is ``amount``, or with ``of_baseline``
+    the baseline times ``factor`` plus ``amount``.
+    """
 
     text: str
     stat: str | None
@@ -52,7 +56,7 @@ class Expectation:
     of_baseline: bool = False
 
     def limit(self, baseline: float | None) -> float | None:
-        """What the figure is compared with; None when that is a baseline nobody knows."""
+        """Return the value to compare with; None when that is an unknown baseline."""
         if not self.of_baseline:
             return self.amount
         return None if baseline is None else baseline * self.factor + self.amount
@@ -60,7 +64,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A breach that is known and accepted, of the groups that ``where`` fits, up to and including a day."""
+    """A known and accepted breach, for the groups that match ``where``, up to and including a day."""
 
     reason: str
     until: date
@@ -69,7 +73,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One entry of the configuration; ``origin`` is its FILE:LINE."""
+    """An entry of the configuration; ``origin`` is its FILE:LINE."""
 
     metric: str
     expect: tuple[Expectation, ...]
@@ -86,7 +90,7 @@ class Check:
         return any(one.of_baseline for one in self.expect)
 
     def describe(self) -> str:
-        """The entry in one line, as the list of settings shows it."""
+        """Return the entry in one line, as the list of settings shows it."""
         parts = [self.metric, " and ".join(one.text for one in self.expect)]
         parts += [f"by {','.join(self.by)}"] if self.by else []
         parts += ["where " + " ".join(f"{name}={values}" for name, values in self.where)] if self.where else []
@@ -98,8 +102,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was observed over ``n`` calls. ``value`` is None when unknown; ``low`` is None when nothing is known at all,
-    ``high`` when it has no upper end."""
+    """An observed figure over ``n`` calls.
+
+    ``value`` is None when unknown; ``low`` is None when nothing is known at all, ``high`` when there is no upper bound.
+    """
 
     n: int
     value: float | None = None
@@ -108,25 +114,28 @@ class Figure:
 
     @classmethod
     def exact(cls, n: int, value: float | None) -> "Figure":
-        """A figure without doubt, or an unknown one."""
+        """Return a figure without uncertainty, or an unknown one."""
         return cls(n, value, value, value)
 
     @property
     def certain(self) -> bool:
-        """Whether the value is all there is to say."""
+        """Whether the value is exact."""
         return self.value is not None and self.low == self.high == self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """``pass``, ``breach`` or ``insufficient`` (not decided), and in words why, empty when the figure says it."""
+    """``pass``, ``breach`` or ``insufficient`` (undecided), and the reason, empty when the figure is the reason."""
 
     result: Literal["pass", "breach", "insufficient"]
     why: str = ""
 
 
 def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min_n: int) -> Judgement:
-    """Whether a figure meets an expectation. ``baseline`` is the same figure in the window before, if there is one."""
+    """Return whether a figure meets an expectation.
+
+    ``baseline`` is the same figure in the window before, or None.
+    """
     problem = _lacking(figure, min_n, "")
     if not problem and expectation.of_baseline:
         problem = _lacking(baseline or Figure(0), max(min_n, 1), "baseline ")
@@ -137,7 +146,7 @@ def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min
     least, most = expectation.limit(reference.low), expectation.limit(reference.high)
     assert low is not None and least is not None  # _lacking refuses both
     below = expectation.sign[0] == "<"
-    # An end that is open lies on neither side of anything.
+    # An open end is on neither side of a limit.
     surely_less = high is not None and _compare(high, expectation.sign if below else _NEGATED[expectation.sign], least)
     surely_more = most is not None and _compare(low, _NEGATED[expectation.sign] if below else expectation.sign, most)
     if surely_less or surely_more:
@@ -148,17 +157,17 @@ def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min
 
 
 def fits(where: Selectors, group: Mapping[str, str | None]) -> bool:
-    """Whether the values of a group meet selectors on its dimensions; ``-`` stands for no value."""
+    """Return whether the values of a group meet selectors on its dimensions; ``-`` stands for no value."""
     return all(_value_fits(values, group.get(name)) for name, values in where)
 
 
 def number(value: float) -> str:
-    """A figure as a person reads it beside a limit: whole numbers in full, others to four digits."""
+    """Format a figure for comparison with a limit: whole numbers in full, others to four digits."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"
 
 
 def parse_expectation(metric: str, text: object) -> Expectation:
-    """``p(95)<800``, ``<0.05`` or ``p(95) < baseline*1.10``. Raises Wrong for what cannot be said of the metric."""
+    """Parse ``p(95)<800``, ``<0.05`` or ``p(95) < baseline*1.10``. Raises Wrong if the metric has no such form."""
     match = _EXPECTATION.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         example = _example(metric)
@@ -175,7 +184,7 @@ def parse_expectation(metric: str, text: object) -> Expectation:
 
 
 def _statistic(metric: str, match: re.Match[str]) -> str | None:
-    """What of a metric is compared; Wrong where it has to be said and is not, or has not to be and is."""
+    """Return the statistic to compare; raise Wrong where it is required and missing, or given and not allowed."""
     if metric not in TIMES:
         if match["stat"] is not None:
             raise Wrong("expect", f"{metric} is one figure: it has no {match['stat']}", f"such as {_example(metric)}")
@@ -194,7 +203,7 @@ def _example(metric: str) -> str:
 
 
 def parse_check(entry: Mapping[str, Any], origin: str = "") -> Check:
-    """An entry as the configuration holds it. Raises Wrong with the key at fault."""
+    """Parse an entry of the configuration. Raises Wrong with the key at fault."""
     for key in entry:
         _named(key, key, KEYS, "setting")
     for key in ("metric", "expect"):
@@ -267,7 +276,7 @@ def _by(value: object) -> tuple[str, ...]:
 
 
 def _selectors(key: str, value: object) -> Selectors:
-    """``"model=gpt-4o route=/chat"``, or a list of selectors for values with spaces."""
+    """Parse ``"model=gpt-4o route=/chat"``, or a list of selectors for values with spaces."""
     texts = value.split() if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
         raise Wrong(key, 'expected selectors, such as "model=gpt-4o route=/chat"')

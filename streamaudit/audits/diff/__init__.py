@@ -1,6 +1,6 @@
-"""What a deploy changed: two sides of the same traffic, compared by group.
+"""Compare two sides of the same traffic by group, such as the calls before and after a deploy.
 
-``sides`` (from words to what is compared) → ``ask`` → ``scan`` (counts by two queries, or ``baseline``, counts from a
-file) → ``compare`` (one comparison per group and statistic, by ``streamaudit.stats``) → ``report`` (the tables and what
-must be said beside them).
+``request`` (from words to the comparison) → ``question`` → ``scan`` (counts by two queries, or ``baseline``, counts
+from a file) → ``compare`` (one comparison per group and statistic, by ``streamaudit.stats``) → ``report`` (the tables
+and their caveats).
 """

@@ -1,4 +1,4 @@
-"""One side's counts in a file of their own, to compare with when its calls are no longer kept."""
+"""Save one side's counts to a file, to compare with when its calls are no longer stored."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _FORM = "streamaudit.baseline/1"
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Counts of one side as they were scanned, and what they are of. ``dimensions`` name the values of each place."""
+    """Counts of one side as scanned, with their origin. ``dimensions`` name the values of each place."""
 
     value: str | None
     on: str | None
@@ -39,7 +39,7 @@ class Baseline:
 
 
 def of_scan(scan: Scan, ask: Ask, by: tuple[str, ...]) -> Baseline:
-    """The base side of a scan. InputError when it has no calls."""
+    """Return the base side of a scan. Raises InputError when it has no calls."""
     period = scan.periods[0]
     if period is None:
         raise InputError("no calls in this window, so there is no baseline")
@@ -52,7 +52,7 @@ def of_scan(scan: Scan, ask: Ask, by: tuple[str, ...]) -> Baseline:
 
 
 def save(baseline: Baseline, path: Path) -> None:
-    """Write it whole or not at all. DeliveryError when it cannot be written."""
+    """Write the file atomically. Raises DeliveryError when it cannot be written."""
     period = baseline.period
     about = {
         "form": _FORM, "value": baseline.value, "on": baseline.on, "dimensions": baseline.dimensions,
@@ -74,7 +74,7 @@ def save(baseline: Baseline, path: Path) -> None:
 
 
 def load(path: Path) -> Baseline:
-    """Read one back. InputError for what is none, or was written by a version with other buckets."""
+    """Read a baseline file. Raises InputError when it is not one, or was written with other buckets."""
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(bytes(file["about"]))
@@ -97,8 +97,10 @@ def load(path: Path) -> Baseline:
 
 
 def joined(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Scan:
-    """The baseline as the base of a scan that has only a head, in blocks of the head's width. UsageError when the
-    baseline was not saved by the dimensions asked for."""
+    """Return a scan with the baseline as its base, in blocks of the head's width.
+
+    The scan has only a head before. Raises UsageError when the baseline was not saved by the requested dimensions.
+    """
     strata = tuple(name for name in ask.strata if name != ask.on)
     missing = [name for name in (*by, *strata) if name not in baseline.dimensions]
     if missing:
@@ -129,7 +131,7 @@ def joined(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Sca
 
 
 def _moved(side: Histogram, place_of: "NDArray[Any]", factor: int) -> Histogram:
-    """The same counts with other numbers of places, in blocks that are ``factor`` times as wide."""
+    """Return the same counts with other numbers of places, in blocks that are ``factor`` times as wide."""
     place, block = place_of[side.place], side.block // factor
     order = np.lexsort([block, place])
     return Histogram(place[order], block[order], side.bucket[order], side.n[order])
@@ -148,7 +150,7 @@ def _both(
 
 
 def _columns(latencies: dict[str, Histogram]) -> "dict[str, NDArray[Any]]":
-    """Histograms under one another, as a file holds them: the column ``metric`` is the number of the latency."""
+    """Concatenate histograms as a file holds them: the column ``metric`` is the number of the latency."""
     sides = [(number, latencies[metric]) for number, metric in enumerate(LATENCIES) if metric in latencies]
     sides = sides or [(0, EMPTY)]
     number = [np.full(len(side.n), metric, dtype=np.uint8) for metric, side in sides]

@@ -1,4 +1,4 @@
-"""From counts to comparisons: for each group and the total, every metric and statistic asked for."""
+"""Turn counts into comparisons: every requested metric and statistic for each group and the total."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _RATES = {
     "error_rate": ("ended", "failed", "ended", "failed", "failed", "ended", "failed"),
     "tax_rate": ("tax_calls", "tax", "output", "tax_tax", "tax_output", "output_output", "tax_events"),
 }
-"""Which columns of the scan are n, y, z, yy, yz, zz and the number of events."""
+"""Columns of the scan for n, y, z, yy, yz, zz and the number of events."""
 
 
 _DAY_S = 86_400
@@ -43,7 +43,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One row of a diff: a group (None for the total), a metric, and what came of it."""
+    """A row of a diff: a group (None for the total), a metric, and the comparison."""
 
     group: Place | None
     metric: str
@@ -53,8 +53,10 @@ class Compared:
 
 
 def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
-    """Every group, then the total, with verdicts after one correction for all of them. ``depth`` is how many
-    dimensions groups have. Nothing when neither side has a call."""
+    """Return every group, then the total, with verdicts after one correction for all of them.
+
+    ``depth`` is how many dimensions groups have. Nothing when neither side has a call.
+    """
     groups: dict[Place, list[int]] = {}
     for number, place in enumerate(scan.places):
         groups.setdefault(place[:depth], []).append(number)
@@ -69,7 +71,10 @@ def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
 
 
 def only_on_one_side(scan: Scan) -> list[tuple[Place, int, int]]:
-    """The strata of the total that have no counterpart: stratum, the side it is on, its calls there; largest first."""
+    """Return the strata of the total that have no counterpart, largest first.
+
+    Each is the stratum, its side and its number of calls.
+    """
     calls: dict[Place, list[float]] = {}
     places, sides, counts = (scan.rates[name].tolist() for name in ("place", "side", "calls"))
     for place, side, count in zip(places, sides, counts, strict=True):
@@ -104,7 +109,7 @@ def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> I
 
 
 def _tax_known(scan: Scan, side: int, places: list[int]) -> float:
-    """Of the calls that users left, the share whose tax is known; 1 when nobody left."""
+    """Return the share of cancelled calls whose tax is known; 1 when none was cancelled."""
     low, high = _between(scan.rates["place"], places[0], places[-1] + 1)
     of_side = scan.rates["side"][low:high] == side
     left, known = (float(scan.rates[name][low:high][of_side].sum()) for name in ("cancelled", "tax_cancelled"))
@@ -112,7 +117,10 @@ def _tax_known(scan: Scan, side: int, places: list[int]) -> float:
 
 
 def _without_unknown_tax(found: Comparison, known: list[float]) -> None:
-    """The completed calls alone would make a rate of 0 of a tax that nobody knows."""
+    """Remove the values of a rate whose tax is unknown, and gate it when too little is known.
+
+    Completed calls alone would make the rate 0.
+    """
     found.base_value, found.head_value = (
         value if share else None for value, share in zip((found.base_value, found.head_value), known, strict=True)
     )
@@ -127,13 +135,13 @@ def _driver(found: Comparison, names: list[Place]) -> Place | None:
 
 
 def _rows(side: Histogram, places: list[int], stratum_of: "NDArray[Any]") -> Rows:
-    # Places of a group stand together, because they are sorted by the group's dimensions first.
+    # Places of a group are contiguous, because they are sorted by the group's dimensions first.
     found = side.of_places(places[0], places[-1])
     return Rows(stratum_of[found.place], found.block, found.bucket, found.n.astype(np.float64))
 
 
 def _between(ascending: "NDArray[Any]", low: int, high: int) -> "NDArray[Any]":
-    """Where two values would stand, searched for in the array's own type."""
+    """Return the positions of two values, searched for in the array's own type."""
     return np.searchsorted(ascending, np.array([low, high], dtype=ascending.dtype))
 
 
@@ -155,9 +163,9 @@ def _sums(scan: Scan, metric: str, side: int, places: list[int], stratum_of: "ND
 
 @cache
 def bucket_scale() -> Scale:
-    """Where the histogram's buckets lie."""
+    """Return the bounds of the histogram's buckets."""
     ln_edges = np.array([ln_ms(edge) for edge in edges_us()])
-    # Below a microsecond, and beyond the last edge, a bucket is as wide as it has to be to have a place on the scale.
+    # Below a microsecond, and beyond the last edge, a bucket gets a finite width so that it has a place on the scale.
     scale = Scale(np.concatenate([[ln_ms(0.5)], ln_edges]), np.concatenate([ln_edges, [ln_edges[-1] + np.log(1.01)]]))
     assert scale.censored == CENSORED
     return scale

@@ -1,4 +1,4 @@
-"""The finding of a comparison: a regression is one, what cannot be judged is undecided, all else passed."""
+"""Findings of comparisons: a regression is open, too little data is undecided, everything else passed."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ _KINDS: Mapping[str, tuple[Severity, Status]] = {
 
 
 def finding_of(found: Comparison, group: Mapping[str, str | None]) -> Finding:
-    """Return what a decided comparison found in a group; ``calls`` are those of both sides."""
+    """Return the finding of a decided comparison in a group; ``calls`` are those of both sides."""
     severity, status = _KINDS[found.verdict]
     return Finding(
         audit="diff", code=found.verdict, severity=severity, status=status, group=group,

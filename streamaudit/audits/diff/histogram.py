@@ -1,6 +1,6 @@
-"""Latencies counted by place, block of time and bucket, without one row a call ever standing in the database.
+"""Count latencies by place, block of time and bucket, without a database row per call.
 
-A query hands over, for each call, its cell (place and block in one number) and each latency as a code. numpy finds the
+A query returns, for each call, its cell (place and block in one number) and each latency as a code. numpy finds the
 bucket, packs it below the cell and sorts: a hash table of cells and buckets, which are nearly as many as the calls,
 takes several times as long and as much memory.
 """
@@ -28,11 +28,11 @@ CENSORED = len(edges_us()) + 1
 _BUCKET_BITS, _BLOCK_BITS = 12, 20
 _DROPPED_BITS = 52 - 8
 _BELOW_ONE = (1023 << 8) - 1
-"""Of a float: its sign, exponent and first 8 bits, just below 1."""
+"""Sign, exponent and first 8 bits of a float just below 1."""
 _PART = 1 << 17
-"""Calls that are worked on at a time: their temporary arrays stay in the processor's cache."""
+"""Calls processed at a time, so that their temporary arrays stay in the processor's cache."""
 
-# Four bytes a call: microseconds up to 35 minutes as they are, what is longer or below 0 as its bucket.
+# Four bytes a call: microseconds up to 35 minutes unchanged, longer or negative ones as their bucket.
 _CODE = """
 CREATE OR REPLACE TEMP MACRO bucket_code(us) AS CASE
     WHEN us IS NULL THEN -2147483648 WHEN us BETWEEN 0 AND 2147483647 THEN us::INTEGER ELSE -1 - bucket_of(us) END
@@ -51,8 +51,8 @@ class Histogram:
     n: "NDArray[Any]"
 
     def of_places(self, first: int, last: int) -> "Histogram":
-        """Those in a run of places, both ends included."""
-        # In the array's own type: of another, numpy converts all of it for each search.
+        """Return the counts of a range of places, both ends included."""
+        # In the array's own type, otherwise numpy converts the whole array for each search.
         low, high = np.searchsorted(self.place, np.array([first, last + 1], dtype=self.place.dtype))
         return Histogram(self.place[low:high], self.block[low:high], self.bucket[low:high], self.n[low:high])
 
@@ -61,13 +61,13 @@ EMPTY = Histogram(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.u
 
 
 def define_codes(store: Store) -> None:
-    """Make ``bucket_code(us)`` known to the queries of a store: what ``counted`` reads."""
+    """Define ``bucket_code(us)`` for the queries of a store; ``counted`` reads its values."""
     define_buckets(store)
     store.run(_CODE)
 
 
 def code_of(bucket: int) -> int:
-    """The code of a bucket."""
+    """Return the code of a bucket."""
     return -1 - bucket
 
 
@@ -90,8 +90,10 @@ def counted(cell: "NDArray[Any]", code: "NDArray[Any]") -> Counted:
 
 
 def unpacked(parts: list[Counted], first_block: int) -> tuple[Histogram, Histogram]:
-    """The base and the head of counts that have no key in common. A key is side, place (30 bits), block after the first
-    one (20 bits) and bucket (12 bits)."""
+    """Return the histograms of the base and the head from counts that have no key in common.
+
+    A key is side, place (30 bits), block after the first one (20 bits) and bucket (12 bits).
+    """
     key, n = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if len(parts) > 1:
         order = np.argsort(key)
@@ -108,7 +110,7 @@ def unpacked(parts: list[Counted], first_block: int) -> tuple[Histogram, Histogr
 
 
 def buckets_of(code: "NDArray[Any]") -> "NDArray[Any]":
-    """The bucket of each code; none of them NONE."""
+    """Return the bucket of each code; none of the codes may be NONE."""
     lowest, edges = _tables()
     us = np.maximum(code, 0)
     bucket: NDArray[Any] = lowest[np.maximum((us.astype(np.float64).view(np.int64) >> _DROPPED_BITS) - _BELOW_ONE, 0)]
@@ -120,9 +122,12 @@ def buckets_of(code: "NDArray[Any]") -> "NDArray[Any]":
 
 @cache
 def _tables() -> "tuple[NDArray[Any], NDArray[Any]]":
-    """For each sign, exponent and first 8 bits of a whole number as a float: the bucket that the smallest such number
-    is in. They are at most 0.4 % apart, buckets about 1 %: a number is in that bucket or in the next one, and where
-    that begins is the second table."""
+    """Return a table of buckets and a table of where the next bucket begins, both by the bits of a float.
+
+    For each sign, exponent and first 8 bits of a whole number as a float, the first table has the bucket of the
+    smallest such number. These numbers are at most 0.4 % apart, buckets about 1 %: a number is in that bucket or in the
+    next one, which begins at the value in the second table.
+    """
     last = int(np.float64(1 << 31).view(np.int64)) >> _DROPPED_BITS
     smallest = (np.arange(_BELOW_ONE, last + 1) << _DROPPED_BITS).view(np.float64)
     edges = np.array(edges_us())

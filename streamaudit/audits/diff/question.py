@@ -1,4 +1,4 @@
-"""What a diff compares: the two sides, what is measured, and what is held alike."""
+"""The question of a diff: the two sides, the metrics, and the strata that are held equal."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ MAX_STRATA = 3
 LEAST_RATIO = 0.05
 LEAST_MS = {"ttft": 20.0, "ttvt": 20.0, "duration": 20.0, "tpot": 2.0}
 LEAST_RATE = 0.005
-"""The smallest change that matters unless asked for otherwise: 5 %, but so many milliseconds, or half a point."""
+"""Default for the smallest change that matters: 5 %, but at least LEAST_MS milliseconds, or half a point of a rate."""
 
 _LATEST = """
 SELECT deploy, min(start_time), count(*) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
@@ -26,7 +26,7 @@ GROUP BY deploy ORDER BY min(start_time) DESC, deploy DESC LIMIT 2
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side: a value of a dimension, a window of time, or both. Times are UTC, half-open; None is open."""
+    """A side of the comparison: a value of a dimension, a window of time, or both. Times are UTC, half-open; None is open."""
 
     value: str | None = None
     since: datetime | None = None
@@ -35,7 +35,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """``on`` is the dimension whose values are compared, None where windows are. ``strata`` are held alike."""
+    """``on`` is the dimension whose values are compared, None for windows. ``strata`` are held equal."""
 
     on: str | None
     base: Side
@@ -47,11 +47,11 @@ class Ask:
     skip_first_s: float = 0.0
 
     def sql(self, scope: Scope, query: str) -> str:
-        """A query over the relation ``sided``."""
+        """Return a query over the relation ``sided``."""
         return scope.sided(query, self.on, [name for name in self.strata if name != self.on])
 
     def params(self, scope: Scope) -> dict[str, object]:
-        """What the relation ``sided`` binds, beside the scope's own."""
+        """Return the parameters of the relation ``sided``, besides the scope's own."""
         return {
             **scope.params(), "base": self.base.value, "head": self.head.value,
             "base_since": _naive(self.base.since), "base_until": _naive(self.base.until),
@@ -64,7 +64,10 @@ def _naive(value: datetime | None) -> datetime | None:
 
 
 def latest_deploys(store: Store, scope: Scope) -> tuple[str, str]:
-    """The last deploy and the one before it, by their first call. UsageError when there are no two."""
+    """Return the last deploy and the one before it, by their first call.
+
+    Raises UsageError when there are fewer than two.
+    """
     found = [row[0] for row in store.query(scope.total().sql(_LATEST), scope.total().params())]
     if len(found) < 2:
         raise UsageError(
@@ -75,7 +78,7 @@ def latest_deploys(store: Store, scope: Scope) -> tuple[str, str]:
 
 
 def latest_deploy(store: Store, scope: Scope) -> str:
-    """The last deploy by its first call. UsageError when no call says its deploy."""
+    """Return the last deploy by its first call. Raises UsageError when no call has a deploy."""
     found = store.query(scope.total().sql(_LATEST), scope.total().params())
     if not found:
         raise UsageError("no call says its deploy", "name the head by a window: --since, --last or --week")
@@ -83,17 +86,17 @@ def latest_deploy(store: Store, scope: Scope) -> str:
 
 
 def parse_metrics(text: str | None) -> tuple[str, ...]:
-    """``"ttft,cancel_rate"``; UsageError naming the nearest metric."""
+    """Parse ``"ttft,cancel_rate"``. Raises UsageError naming the nearest metric."""
     return listed("--metric", text, METRICS) or METRICS
 
 
 def parse_stats(text: str | None) -> tuple[str, ...]:
-    """``"p50,p95"``."""
+    """Parse ``"p50,p95"``."""
     return listed("--stat", text, tuple(PERCENTILES)) or tuple(PERCENTILES)
 
 
 def parse_strata(text: str | None) -> tuple[str, ...]:
-    """``"model,route"``, or ``none``."""
+    """Parse ``"model,route"``, or ``none``."""
     if text is None:
         return STRATA
     names = () if text == "none" else listed("--strata", text, PLAIN)
@@ -103,12 +106,12 @@ def parse_strata(text: str | None) -> tuple[str, ...]:
 
 
 def parse_on(text: str) -> str:
-    """A dimension whose values are compared."""
+    """Parse the dimension whose values are compared."""
     return listed("--on", text, PLAIN)[0]
 
 
 def parse_effect(text: str | None) -> float:
-    """``"10%"`` or ``0.1`` as a ratio."""
+    """Parse ``"10%"`` or ``0.1`` into a ratio."""
     if text is None:
         return LEAST_RATIO
     try:
@@ -121,7 +124,7 @@ def parse_effect(text: str | None) -> float:
 
 
 def listed(flag: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Names parted by commas, each once. UsageError naming the nearest of the known ones."""
+    """Parse names separated by commas, each kept once. Raises UsageError naming the nearest known one."""
     names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     for name in names:
         if name not in known:

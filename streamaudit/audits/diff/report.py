@@ -1,4 +1,4 @@
-"""The report of a diff: verdicts first, doubt shown, and what a reader must know of the two sides."""
+"""The report of a diff: verdicts first, uncertainty visible, and the caveats of the two sides."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ def save_base(store: Store, scope: Scope, ask: Ask, path: Path) -> None:
 
 
 def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
-    """The report of counts, wherever they come from."""
+    """Return the report of counts from a store or a file."""
     rows = _measured(compare(counts, ask, len(scope.by)), ask)
     strata = tuple(name for name in ask.strata if name != ask.on)
     groups = sorted((row for row in rows if row.group is not None), key=_order)
@@ -92,8 +92,11 @@ def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
 
 
 def gated(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Report:
-    """The report with the verdict of a gate. ``fail_on`` names ``regression`` or metrics whose regression fails. What
-    was not compared at all, for lack of calls or of the figure, is too little data and no pass."""
+    """Return the report with the verdict of a gate.
+
+    ``fail_on`` names ``regression`` or metrics whose regression fails. A metric that could not be compared, for lack of
+    calls or of the figure, is too little data and not a pass.
+    """
     compared = [
         (str(row["metric"]), table.findings[index])
         for table in report.tables if table.findings for index, row in enumerate(table.records())
@@ -107,13 +110,13 @@ def gated(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Rep
 
 
 def _measured(rows: list[Compared], ask: Ask) -> list[Compared]:
-    """Without the metrics that no call of either side has."""
+    """Return the rows without the metrics that no call of either side has."""
     known = {row.metric for row in rows if row.group is None and row.found.base_n + row.found.head_n}
     return [row for row in rows if row.metric in known]
 
 
 def _order(row: Compared) -> tuple[object, ...]:
-    """Verdicts in their order, the largest changes first; what cannot be judged at all last."""
+    """Sort key: verdicts in their order, the largest changes first; rows that cannot be judged at all last."""
     one = row.found
     size = abs(one.change_ratio or 0.0) if one.verdict in VERDICTS[:2] else 0.0
     group = tuple((value is None, value or "") for value in row.group or ())
@@ -123,7 +126,7 @@ def _order(row: Compared) -> tuple[object, ...]:
 
 
 def _cut(rows: list[Compared], top: int | None) -> tuple[list[Compared], list[Compared]]:
-    """All that moved, and of the rest what there is room for."""
+    """Return all rows that changed, and as many others as fit."""
     moved = sum(row.found.verdict in VERDICTS[:2] for row in rows)
     kept = len(rows) if top is None else max(moved, top)
     return rows[:kept], rows[kept:]
@@ -164,7 +167,10 @@ def _cells(row: Compared, strata: int) -> Row:
 
 
 def _mix_part(one: Comparison) -> float | None:
-    """Plain change = change at the base's mix + this, all relative to the base."""
+    """Return the part of the plain change that is due to the mix, relative to the base.
+
+    The plain change is the change at the base's mix plus this part.
+    """
     if one.head_value is None or one.head_value_at_base_mix is None or not one.base_value:
         return None
     return (one.head_value - one.head_value_at_base_mix) / one.base_value
@@ -175,7 +181,7 @@ def _whole(value: float | None) -> int | None:
 
 
 def _figure(value: float | None) -> float | None:
-    """Ten digits: what is beyond them differs between machines."""
+    """Round to ten digits: further ones differ between machines."""
     return None if value is None else float(f"{value:.10g}")
 
 
@@ -192,7 +198,7 @@ def _sides(counts: Scan, ask: Ask) -> Table:
 
 
 def _one_sided(counts: Scan, strata: tuple[str, ...]) -> list[Table]:
-    """What came and went: strata that are on one side only, and so are compared with nothing."""
+    """Return the strata that are on one side only, and so have no comparison."""
     found = only_on_one_side(counts)
     if not found or not strata:
         return []
@@ -231,7 +237,7 @@ def _hidden_note(hidden: list[Compared]) -> Iterator[Note]:
 
 
 def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
-    """What a reader must know of the two sides."""
+    """Yield the caveats of the two sides."""
     base, head = counts.periods
     if base is None or head is None:
         yield Note("empty", f"no call is on the {'base' if base is None else 'head'} side in this window")
@@ -271,7 +277,7 @@ def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
 
 
 def _moved_together(rows: list[Compared]) -> Iterator[Note]:
-    """When most groups move the same way, before and after, the cause is likely the time and not each group."""
+    """Yield a note when most groups change the same way: the cause is then likely common to all."""
     for metric in dict.fromkeys(row.metric for row in rows):
         for stat in PERCENTILES:
             tested = [

@@ -1,4 +1,4 @@
-"""From sides and windows as people name them to what is compared: which window is whose, and what the latest are."""
+"""Turn the sides and windows that a user names into a question: two windows, or the latest deploys."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,16 +24,16 @@ from streamaudit.store.store import Store
 Window = tuple[datetime | None, datetime | None]
 NO_WINDOW: Window = (None, None)
 _NEVER = Side(None, datetime(1970, 1, 1), datetime(1970, 1, 1))
-"""A side that no call of the store is on: its calls are counted in a file."""
+"""A side without calls in the store: its counts come from a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``ask`` with open sides where the last two deploys are meant."""
+    """A resolved comparison; ``ask`` has open sides where the last two deploys are meant."""
 
     ask: Ask
     has_own_windows: bool
-    """Each side has a window of its own, so that the two share none."""
+    """Whether each side has a window of its own, so that they share none."""
     latest: bool
     baseline: Baseline | None = None
     """The base, when it is a file."""
@@ -48,7 +48,7 @@ class Request:
         return run_against(store, scope, ask, self.baseline) if self.baseline else run(store, scope, ask)
 
     def _resolved(self, store: Store, scope: Scope) -> Ask:
-        """The question with both sides named."""
+        """Return the question with both sides named."""
         if not self.latest:
             return self.ask
         scope.prepare(store, taxed=False)
@@ -62,7 +62,7 @@ def asked_of(
     on: str | None, metric: str | None, stat: str | None, strata: str | None, min_effect: str | None,
     skip_first_s: float,
 ) -> Ask:  # fmt: skip
-    """Return what is compared, its sides still open. UsageError for unknown names."""
+    """Return the question with its sides still open. Raises UsageError for unknown names."""
     return Ask(
         on, Side(), Side(), parse_metrics(metric), parse_stats(stat), parse_strata(strata), parse_effect(min_effect),
         skip_first_s,
@@ -73,9 +73,10 @@ def request(
     ask: Ask, base: str | None, head: str | None, window: Window, base_window: Window = NO_WINDOW, *,
     baseline: Baseline | None = None, saves: bool = False,
 ) -> Request:  # fmt: skip
-    """Name the sides of ``ask``, of which ``on`` is the dimension asked for. ``saves``: the base alone is to be kept.
+    """Set the sides of ``ask``, whose ``on`` is the requested dimension.
 
-    UsageError for one side only, equal sides, or windows that overlap.
+    ``saves``: only the base is wanted, to be saved. Raises UsageError for one side only, equal sides, or windows that
+    overlap.
     """
     alone, dimension = saves or baseline is not None, parse_on(ask.on) if ask.on else None
     own = base_window != NO_WINDOW
@@ -95,7 +96,7 @@ def request(
     elif dimension not in (None, "deploy") and not alone:
         raise UsageError(f"--on {dimension} needs the two values to compare", f"streamaudit diff --on {dimension} A B")
     elif baseline is not None and dimension is None and window != NO_WINDOW:
-        base_side = _NEVER  # or every call in the window would count as the base's
+        base_side = _NEVER  # otherwise every call in the window would count as the base's
     by_time = own or (baseline is not None and window != NO_WINDOW)
     latest = not named and not saves and (dimension == "deploy" or not by_time)
     return Request(

@@ -1,1 +1,1 @@
-"""One call explained: its timeline, and every figure with the rule and the field it came from."""
+"""Explain one call: its timeline, and every figure with the rule and the field it came from."""

@@ -1,5 +1,6 @@
-"""Every column of a call that an explanation shows: its group, its unit, and what an export without it lacks. A column
-that is not among them is shown under ``other``, so that none is ever silently left out.
+"""Every column of a call that an explanation shows: its group, its unit, and the reason when it is missing.
+
+A column not listed here is shown under ``other``, so that none is ever left out silently.
 """
 
 from collections.abc import Mapping
@@ -36,20 +37,20 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a call was read: its load, the fields that fill each column, and what stepped in for the call's own."""
+    """The origin of a call: its load, the fields that fill each column, and values taken from other records."""
 
     load: Mapping[str, Value]
     reads: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     """Candidate key that fills each keyed column of the source."""
     passed_over: Mapping[str, str] = field(default_factory=dict)
-    """For the columns that this load has only a worse key for, that key."""
+    """For columns filled by a key of lower rank in this load, that key."""
     given_by: Mapping[str, str] = field(default_factory=dict)
-    """Which step an inherited dimension was taken from."""
+    """The step that each inherited dimension comes from."""
     looked_up: frozenset[str] = frozenset()
-    """Dimensions that a lookup gave."""
+    """Dimensions filled by a lookup."""
     joined: frozenset[str] = frozenset()
-    """Figures that another log gave."""
+    """Figures filled from another log."""
     url: str | None = None
 
 
@@ -173,7 +174,7 @@ FIGURES: dict[str, Figure] = {
     "retractions": Figure(_CONTENT, "text to look for corrections in"),
 }
 LISTS = ("chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens", "retractions", "versions")
-# Decided here and not read from any field; with them all of the tax.
+# Derived and not read from a field; the figures of the tax belong to them too.
 DECIDED = {
     "source", "load_id", "counted", "uncounted_reason", "record_hash", "versions", "provider_basis", "inherited",
     "ttft_status", "ttft_basis", "tpot_ms", "rendered_basis", "usage_basis", "billed_tokens", "cost_basis",

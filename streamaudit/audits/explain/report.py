@@ -1,6 +1,6 @@
-"""One call: when what happened, every figure with its rule and the field it came from, and the steps around it.
+"""Explain one call: its timeline, every figure with its rule and field, and the steps around it.
 
-Not an audit of a scope: what is not counted can be explained too, and says why it is not.
+This is not an audit of a scope: a call that is not counted can be explained too, with the reason why it is not.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from streamaudit.store.store import Store
 
 TITLE = "streamaudit explain"
 Link = Callable[[str, str, str], str | None]
-"""The address of a trace by format, trace id and call id; None when there is none to give."""
+"""The address of a trace by format, trace id and call id; None without an address."""
 
 _BECAME = {
     "completed": "completed", "error": "failed", "timeout": "was cut by a deadline",
@@ -27,7 +27,7 @@ _STEPS_READ = 2000
 _NEAREST = 5
 _SIMILAR = 0.8
 
-# What a text may be, the likelier first, and how that is said when it fits several calls.
+# Kinds of id that a text may be, likeliest first, with the wording for several matches.
 _MATCHES = (
     ("is the id of", "SELECT source, call_id FROM store.calls WHERE call_id = $id"),
     ("is the response id of", "SELECT source, call_id FROM store.calls WHERE response_id = $id"),
@@ -114,7 +114,7 @@ def run(
 ) -> Report:
     """Explain one call, found by its id, the unique beginning of it, or its response's or trace's id.
 
-    ``reads`` says by format and column which fields fill it. InputError when there is no such call, or several.
+    ``reads`` gives by format and column the fields that fill it. Raises InputError when no call or several match.
     """
     Scope().prepare(store)
     found_source, found_id = find(store, call_id, source)
@@ -139,7 +139,10 @@ def run(
 
 
 def find(store: Store, text: str, source: str | None) -> tuple[str, str]:
-    """Source and id of the one call that a text means. InputError naming candidates for none or several."""
+    """Return source and id of the one call that a text identifies.
+
+    Raises InputError naming candidates when no call or several match.
+    """
     about = {"id": text, "source": source, "many": _MANY}
     for meaning, query in _MATCHES:
         rows = [(row[0], row[1]) for row in store.query(query + _ONE_SOURCE, about)]
@@ -162,7 +165,7 @@ def find(store: Store, text: str, source: str | None) -> tuple[str, str]:
 
 
 def timeline(record: Record) -> list[Row]:
-    """The moments of a call in the order they are told; a moment that nobody recorded is NULL."""
+    """Return the moments of a call in their usual order; a moment that was not recorded is NULL."""
     rows: list[Row] = [("request_issued", 0.0, None, "start_time")]
     if record["ttft_status"] == "usable":
         rows.append(("first_chunk", record["ttft_ms"], None, f"ttft_ms, {record['ttft_basis']}"))
@@ -194,8 +197,10 @@ def _record(store: Store, source: str, call_id: str) -> Record:
 
 
 def _figure_rows(record: Record, origin: Origin) -> list[Row]:
-    """One row per fact: group, figure, value, unit, rule, field; the load first, then every column of the call;
-    of the tax of a call that has none only that."""
+    """Return one row per fact: group, figure, value, unit, rule, field.
+
+    The load comes first, then every column of the call; a call without a tax has one row for it.
+    """
     rows = [*_origin_rows(origin)]
     order = {name: place for place, name in enumerate(FIGURES)}
     for name in sorted(record, key=lambda name: order.get(name, len(order))):
@@ -203,7 +208,7 @@ def _figure_rows(record: Record, origin: Origin) -> list[Row]:
         value = _scalar(name, record[name])
         known = value is not None
         if figure.group == TAX and not known and not record["ended_early"] and name != "tax_class":
-            continue  # one line says that such a call has no tax
+            continue  # one row is enough for a call without a tax
         rule = rule_of(name, record, origin) if known else lack_of(name, record, origin, figure)
         rows.append((figure.group, name, value, figure.unit, rule, field_of(name, record, origin) if known else None))
     return rows
@@ -287,8 +292,11 @@ _LENT = ("route", "tenant", "user_id", "session_id", "deploy", "environment", "s
 
 
 def _giver(column: str, record: Record, steps: list[Record]) -> str:
-    """Which step a call has a value from: the nearest enclosing one that has it, else the whole trace; a figure is
-    that of the other record of the same call."""
+    """Return the step that a call has a value from.
+
+    It is the nearest enclosing step with the value, else the whole trace; a figure is that of the other record of the
+    same call.
+    """
     if column not in _LENT:
         return "another step of the trace that records the same call"
     by_id = {step["id"]: step for step in steps}
@@ -302,7 +310,7 @@ def _giver(column: str, record: Record, steps: list[Record]) -> str:
 
 
 def _around(steps: list[Record], call_id: str) -> tuple[list[Record], int]:
-    """The steps next to the call when there are too many to show, and how many are left out."""
+    """Return the steps next to the call when there are too many to show, and how many are left out."""
     if len(steps) <= _STEPS_SHOWN:
         return steps, 0
     place = next((index for index, step in enumerate(steps) if step["id"] == call_id), 0)
@@ -341,7 +349,7 @@ def _aware(moment: datetime | None) -> datetime | None:
 
 
 def _headline(record: Record) -> str:
-    """What became of the call in one sentence, from figures only."""
+    """Summarise the outcome of the call in one sentence, from figures only."""
     became = _BECAME.get(record["outcome"], f"was {record['outcome']}")
     if not record["ended_early"]:
         return f"This call {became}."

@@ -1,4 +1,4 @@
-"""Rules in words: how each figure of a call was decided, why there is none, and the field it was read from."""
+"""Rules in words: how each figure of a call was derived, why it is missing, and the field it was read from."""
 
 import itertools
 from collections.abc import Callable
@@ -160,7 +160,7 @@ _RULES: dict[str, _Rule] = {
 
 
 def rule_of(name: str, record: Record, origin: Origin) -> str | None:
-    """How a known value was decided; None when it is as it was read."""
+    """Return how a known value was derived; None when it was read unchanged."""
     if name in origin.looked_up:
         return "looked up by another column ([lookup] of the configuration)"
     if name in origin.joined:
@@ -189,7 +189,7 @@ def _spread(name: str, values: list[Any]) -> str:
 
 
 def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
-    """Why there is no value: not what the call has, or nothing that says it."""
+    """Return why there is no value: the call cannot have it, or no field holds it."""
     if name in origin.passed_over:
         return (
             f"this file has it only as {origin.passed_over[name]}, and {origin.keys[name]} fills the whole source; "
@@ -238,7 +238,7 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
 
 
 def _no_price(name: str, record: Record) -> str:
-    """Why a call has no cost or price of its own."""
+    """Return why a call has no cost or price of its own."""
     side = {"input_cost_usd": ("input_tokens",), "output_cost_usd": ("output_tokens",),
             "cost_low_usd": ("output_tokens",),
             "cost_usd": ("input_tokens", "output_tokens")}.get(name, ())  # fmt: skip
@@ -292,7 +292,7 @@ def _arithmetic(record: Record) -> str | None:
 
 
 def field_of(name: str, record: Record, origin: Origin) -> str | None:
-    """The field or key of the export that a known value was read from."""
+    """Return the field or key of the export that a known value was read from."""
     if name in origin.looked_up or name in origin.joined or name in origin.given_by:
         return None
     if name in origin.keys:

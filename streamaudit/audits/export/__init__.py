@@ -1,1 +1,1 @@
-"""The calls as Parquet or CSV for other tools."""
+"""Export calls as Parquet or CSV for other tools."""

@@ -1,7 +1,7 @@
-"""``export``: the calls of a scope as files that other tools read: Parquet by UTC day, one Parquet file, or CSV.
+"""``export``: write the calls of a scope for other tools: Parquet by UTC day, one Parquet file, or CSV.
 
-What is written is complete or not there at all: everything goes to a folder beside the target first, and takes the
-target's name once it is whole. Rows stand by start time, then source, then call id.
+Files are written atomically: into a folder next to the target first, which takes the target's name once complete. Rows
+are sorted by start time, then source, then call id.
 """
 
 import os
@@ -23,10 +23,10 @@ from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 EDGES_FILE = "_bucket_edges.csv"
-"""Lies in every exported folder; readers of Parquet folders pass over names that begin with an underscore."""
+"""File in every exported folder; readers of Parquet folders skip names that begin with an underscore."""
 CALLS_FILE = "calls.parquet"
 UNDATED = "day=__HIVE_DEFAULT_PARTITION__"
-"""Where calls without a start time are: what engines read as a NULL day."""
+"""Folder of calls without a start time, which engines read as a NULL day."""
 
 _OTHER_FILES = frozenset(
     ".json .jsonl .ndjson .gz .zst .tsv .txt .xlsx .md .html .db .duckdb .sqlite .arrow .feather .orc .avro".split()
@@ -51,7 +51,7 @@ CREATE OR REPLACE TEMP MACRO csv_cell(x) AS
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an export goes: ``kind`` is folder, parquet or csv; ``shown`` is the name as it was given."""
+    """The destination of an export: ``kind`` is folder, parquet or csv; ``shown`` is the name as given."""
 
     path: Path
     kind: str
@@ -60,7 +60,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export holds. ``first`` and ``last`` are UTC days, None when no call has a start time."""
+    """The content of an export. ``first`` and ``last`` are UTC days, None when no call has a start time."""
 
     calls: int
     undated: int
@@ -71,7 +71,7 @@ class Exported:
 
 
 def target_of(name: str, *, overwrite: bool, inputs: tuple[str, ...] = ()) -> Target:
-    """The target a name stands for; UsageError when it is one that an export must not be written to."""
+    """Return the target of a name; UsageError when an export must not be written there."""
     suffix = Path(name).suffix.lower()
     path = Path(os.path.realpath(name))
     kind = {".csv": "csv", ".parquet": "parquet"}.get(suffix, "folder")
@@ -97,8 +97,10 @@ def target_of(name: str, *, overwrite: bool, inputs: tuple[str, ...] = ()) -> Ta
 
 @contextmanager
 def staged(target: Target) -> Iterator[Path]:
-    """A folder beside the target to write into; what is in it becomes the target when the block ends well, and is gone
-    when it does not. DeliveryError when that cannot be written."""
+    """Yield a folder next to the target to write into, and publish it when the block succeeds.
+
+    It is removed when the block fails. Raises DeliveryError when it cannot be written.
+    """
     folder = target.path.with_name(f".{target.path.name}.{secrets.token_hex(4)}")
     try:
         os.fsencode(folder).decode()
@@ -118,7 +120,7 @@ def staged(target: Target) -> Iterator[Path]:
 
 
 def write_calls(store: Store, scope: Scope, target: Target, folder: Path) -> Exported:
-    """Write the calls of a scope into a staging folder. DeliveryError when the disk is full or refuses."""
+    """Write the calls of a scope into a staging folder. Raises DeliveryError when the disk is full or refuses."""
     scope.prepare(store)
     define_buckets(store)
     days = store.query(scope.total().sql(_DAYS), scope.total().params())
@@ -140,7 +142,7 @@ def write_calls(store: Store, scope: Scope, target: Target, folder: Path) -> Exp
 def _write_days(store: Store, scope: Scope, folder: Path, days: list[date | None]) -> int:
     query = "COPY (" + scope.sql(package_text("audits.export", "export.sql")) + _DAY_ROWS + _SORTED + _PARQUET
     written = 0
-    for day in days or [None]:  # an empty export still says what its columns are
+    for day in days or [None]:  # an empty export still has its columns
         part = folder / (UNDATED if day is None else f"day={day.isoformat()}")
         part.mkdir()
         about = {"path": str(part / CALLS_FILE), "untimed": day is None}
@@ -164,7 +166,7 @@ def _write_file(store: Store, scope: Scope, path: Path, kind: str) -> int:
 
 
 def _define_csv(store: Store) -> None:
-    """The CSV renderer's own rules for texts, as macros: characters that act are named, formulas are quoted."""
+    """Define the CSV renderer's own rules for texts as macros: control characters named, formulas quoted."""
     hostile, formula = escape.csv_signs()
     names = {"signs": hostile, "names": [escape.csv(f"a{sign}")[1:] for sign in hostile]}
     store.query("SET VARIABLE csv_names = map($signs::VARCHAR[], $names::VARCHAR[])", names)
@@ -174,7 +176,7 @@ def _define_csv(store: Store) -> None:
 
 
 def _ranges(signs: list[str]) -> Iterator[str]:
-    """Characters in order of their codes as parts of a class of a regular expression: neighbours as one."""
+    """Yield characters, sorted by code, as parts of a regular expression's class: neighbours as one range."""
     codes = [ord(sign) for sign in signs]
     first = 0
     for place, code in enumerate(codes):
@@ -184,7 +186,7 @@ def _ranges(signs: list[str]) -> Iterator[str]:
 
 
 def _within(scope: Scope, day: date | None) -> Scope:
-    """The same scope on one UTC day; None is all of it."""
+    """Return the same scope on one UTC day; None is all of it."""
     if day is None:
         return scope.total()
     start = datetime.combine(day, time(), UTC)
@@ -210,7 +212,7 @@ def _notes(store: Store, scope: Scope) -> tuple[Note, ...]:
 def _publish(folder: Path, target: Target) -> None:
     made = folder if target.kind == "folder" else folder / target.path.name
     if target.path.exists():
-        shutil.copymode(target.path, made)  # what only its owner could read stays so
+        shutil.copymode(target.path, made)  # keep the permissions of the replaced file
     if target.kind != "folder":
         os.replace(made, target.path)
         return
@@ -232,7 +234,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether all that is in a folder is what an export writes: only such a folder may be removed."""
+    """Return whether a folder holds only files that an export writes: only such a folder may be removed."""
     entries = [entry for entry in folder.iterdir() if entry.name != EDGES_FILE]
     return all(
         entry.name.startswith("day=") and entry.is_dir() and [one.name for one in entry.iterdir()] == [CALLS_FILE]
@@ -241,7 +243,7 @@ def _is_export(folder: Path) -> bool:
 
 
 def _refusal(target: Target, error: StreamauditError) -> DeliveryError | None:
-    """The failure to write a file in our words; None when the error is about something else."""
+    """Return the failure to write a file in our words; None for any other error."""
     text = str(error.__cause__).lower()
     reasons = ("no space left on device", "permission denied", "file too large", "read-only file system", "quota")
     if not isinstance(error.__cause__, Exception) or "offload" in text:

@@ -1,1 +1,1 @@
-"""One command's window, filters and dimensions, turned into the relation ``scope`` that every audit selects from."""
+"""Turn one query's window, filters and dimensions into the relation ``scope`` that every audit selects from."""

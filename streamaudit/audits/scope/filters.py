@@ -1,4 +1,4 @@
-"""The keywords every question takes, and the scope they make."""
+"""The keywords that every query takes, and the scope they define."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -15,7 +15,7 @@ Groups = dict[str, dict[str, tuple[str, ...]]]
 
 
 class Filters(TypedDict, total=False):
-    """Which calls a question is about: the command line's options of the same names.
+    """Keywords that select calls, named like the options of the command line.
 
     ``since`` and ``until`` (exclusive) are dates or times, in zone ``tz`` unless they have their own; ``last`` is a
     span such as ``7d``, ``week`` an ISO week or ``last``. ``where`` is an SQL condition on a call's columns. ``only``
@@ -35,7 +35,7 @@ class Filters(TypedDict, total=False):
 
 
 def scope_of(by: Names | None, top: int | None, filters: Filters, groups: Groups) -> Scope:
-    """Return the scope that a question's keywords ask for; UsageError for what cannot be."""
+    """Return the scope of a query's keywords; UsageError for invalid ones."""
     if top is not None and top < 1:
         raise UsageError("--top takes a number from 1")
     names = text_of(by)

@@ -1,7 +1,7 @@
-"""One command's window, filters and dimensions, turned once into the ``scope`` relation that every audit selects from.
+"""Turn one query's window, filters and dimensions into the relation ``scope`` that every audit selects from.
 
-``scope`` is the view ``call_tax`` narrowed to counted calls, with the dimensions asked for as ``by_1`` … ``by_4`` (NULL
-where fewer are asked for). Groups and total are the same query with and without dimensions.
+``scope`` is the view ``call_tax`` narrowed to counted calls, with the requested dimensions as ``by_1`` … ``by_4`` (NULL
+where there are fewer). Groups and total are the same query with and without dimensions.
 """
 
 import re
@@ -25,7 +25,7 @@ _VALUES = {name: name for name in PLAIN} | {
     name: f"strftime(timezone($tz, timezone('UTC', start_time)), '{form}')" for name, form in CALENDAR.items()
 }
 _ONLY = {name: f"AND coalesce(regexp_full_match({name}, $only_{name}), $none_{name})" for name in PLAIN}
-# Binding twenty dimensions and filters takes longer than most queries run: a text has only those asked for.
+# Binding twenty dimensions and filters takes longer than most queries run, so a query has only those in use.
 _SCOPE = """
 WITH scope AS NOT MATERIALIZED (
     SELECT
@@ -65,7 +65,7 @@ _REST = """
 )
 """
 
-# ``group_N`` is the name of the group that the N-th dimension's value belongs to; NULL where it belongs to none.
+# ``group_N`` is the name of the group of the N-th dimension's value; NULL where it belongs to none.
 _UNTAXED = "CREATE OR REPLACE TEMP VIEW calls_without_tax AS SELECT *, NULL::BIGINT AS tax_best FROM call_outcome"
 _NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
 _GROUP_JOINS = "\n".join(  # from the fixed list above
@@ -84,7 +84,7 @@ _SET_GROUP = {slot: f"SET VARIABLE group_{slot}_of = $dimension" for slot in ran
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What one command covers. ``since`` and ``until`` are UTC and half-open; None is the data's own end."""
+    """The calls of one query. ``since`` and ``until`` are UTC and half-open; None is the data's own end."""
 
     by: tuple[str, ...] = ()
     since: datetime | None = None
@@ -94,20 +94,20 @@ class Scope:
     only: tuple[tuple[str, str], ...] = ()
     top: int | None = None
     groups: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
-    """Names for sets of values, by dimension; what ``by`` calls ``group:NAME``."""
+    """Named sets of values, by dimension; ``by`` refers to them as ``group:NAME``."""
 
     @property
     def filters(self) -> dict[str, str]:
-        """The filters as a report states them."""
+        """Return the filters as a report shows them."""
         stated = {f"only {name}": values for name, values in self.only}
         return {**stated, **({"where": self.where} if self.where else {})}
 
     def total(self) -> "Scope":
-        """The same calls as one group."""
+        """Return the same calls as one group."""
         return replace(self, by=())
 
     def params(self) -> dict[str, Any]:
-        """What ``sql`` binds."""
+        """Return the parameters of ``sql``."""
         only = dict(self.only)
         return {
             "since": naive_utc(self.since),
@@ -120,7 +120,7 @@ class Scope:
         }
 
     def sql(self, query: str, *, rest: bool = False) -> str:
-        """A query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
+        """Return a query over ``scope``; with ``rest`` over the calls of the groups that ``show_groups`` left out."""
         values = [
             f"group_{slot}" if name.startswith(_GROUP) else _VALUES[name] for slot, name in enumerate(self.by, start=1)
         ]
@@ -129,8 +129,11 @@ class Scope:
         return (calls.replace("WITH scope AS NOT", "WITH everything AS NOT") + _REST if rest else calls) + query
 
     def sided(self, query: str, on: str | None, strata: Sequence[str]) -> str:
-        """A query over ``sided``: the same calls with a ``side``, 0 the base, 1 the head, NULL neither, and up to three
-        strata as ``stratum_1`` … ``stratum_3``. Sides are values of the dimension ``on``, or with None only windows."""
+        """Return a query over ``sided``: the calls of ``scope`` with a side and strata.
+
+        ``side`` is 0 for the base, 1 for the head, NULL for neither; up to three strata are ``stratum_1`` …
+        ``stratum_3``. Sides are values of the dimension ``on``, or only windows when it is None.
+        """
         value = _VALUES[on] if on else None
         sides = _SIDED.format(
             is_base=f"{value} = $base" if value else "true", is_head=f"{value} = $head" if value else "true",
@@ -158,7 +161,7 @@ class Scope:
         store.run(statement)
 
     def _list_members(self, store: Store) -> None:
-        """Which values belong to which group, for every dimension that is one; the first group that fits has it."""
+        """List which values belong to which group, for every grouped dimension; the first match counts."""
         store.run("CREATE OR REPLACE TEMP TABLE group_members (slot INTEGER, value VARCHAR, name VARCHAR)")
         for slot, name in enumerate(self.by, start=1):
             if not name.startswith(_GROUP):
@@ -189,8 +192,10 @@ def show_groups(store: Store, keys: list[tuple[Any, ...]]) -> None:
 
 
 def group_members(name: str, groups: dict[str, dict[str, tuple[str, ...]]]) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """What ``group:NAME`` stands for: a dimension and the patterns of each group of its values. NAME is a dimension,
-    for all its groups, or one group. UsageError when no group is called so."""
+    """Return the dimension of ``group:NAME`` and the patterns of each group of its values.
+
+    NAME is a dimension, for all its groups, or one group. Raises UsageError for an unknown name.
+    """
     by_dimension = {group: members[name] for group, members in groups.items() if name in members}
     if by_dimension:
         return name, by_dimension
@@ -211,7 +216,10 @@ def group_members(name: str, groups: dict[str, dict[str, tuple[str, ...]]]) -> t
 def parse_by(
     text: str | None, groups: dict[str, dict[str, tuple[str, ...]]] | None = None, flag: str = "--by"
 ) -> tuple[str, ...]:
-    """``"tenant,model"`` as dimensions. Raises UsageError naming the option ``flag`` and the nearest known one."""
+    """Parse ``"tenant,model"`` into dimensions.
+
+    Raises UsageError naming the option ``flag`` and the nearest known dimension.
+    """
     names = tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
     for name in names:
         if name.startswith(_GROUP):
@@ -230,7 +238,7 @@ def parse_by(
 
 
 def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
-    """``["tenant=acme,glob*"]`` as (dimension, values). ``-`` stands for calls without a value."""
+    """Parse ``["tenant=acme,glob*"]`` into (dimension, values). ``-`` matches calls without a value."""
     found: dict[str, str] = {}
     for text in texts:
         name, sign, values = text.partition("=")
@@ -247,6 +255,6 @@ def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _pattern(values: str) -> str:
-    """A regular expression for a list of values with ``*`` and ``?``; ``-`` among them stands for no value at all."""
+    """Return a regular expression for a list of values with ``*`` and ``?``; ``-`` matches a missing value."""
     parts = (re.escape(value.strip()).replace(r"\*", ".*").replace(r"\?", ".") for value in values.split(","))
     return "(?s)(" + "|".join(parts) + ")"

@@ -1,4 +1,4 @@
-"""``--where``: the one piece of a user's text that becomes part of a query, and only after this check."""
+"""``--where``: the only user text that becomes part of a query, and only after this check."""
 
 import json
 from collections.abc import Iterator
@@ -21,8 +21,10 @@ _SAFE_CLASSES = frozenset(
 
 
 def checked_condition(store: Store, where: str) -> str:
-    """The user's condition, ending in a line break so that a comment in it ends too, if it is one expression over the
-    call's own columns; UsageError otherwise."""
+    """Return the user's condition if it is one expression over the call's own columns.
+
+    It ends in a line break so that a comment in it ends too. Raises UsageError otherwise.
+    """
     if not where.strip():
         raise UsageError("--where is empty", "such as --where \"tenant = 'acme'\"")
     statement = f"SELECT 1 FROM matching_calls WHERE ({where}\n)"  # noqa: S608 - parsed, not run
@@ -43,7 +45,7 @@ def checked_condition(store: Store, where: str) -> str:
     if not plain or node["from_table"]["type"] != "BASE_TABLE" or node["select_list"][0]["class"] != "CONSTANT":
         raise UsageError("--where takes a single condition")
     _refuse_unsafe(node["where_clause"])
-    # Two texts that parse to the same tree are the same condition: comments and stray brackets cannot hide a clause.
+    # Texts that parse to the same tree are the same condition, so comments and stray brackets cannot hide a clause.
     try:
         store.query(f"EXPLAIN SELECT 1 FROM call_tax WHERE ({where}\n)")  # noqa: S608 - checked above
     except Exception:
@@ -63,7 +65,7 @@ def checked_condition(store: Store, where: str) -> str:
 
 
 def _columns(tree: Any) -> Iterator[str]:
-    """The names of the columns in a parsed condition."""
+    """Yield the names of the columns in a parsed condition."""
     if isinstance(tree, dict) and tree.get("class") == "COLUMN_REF":
         yield str(tree["column_names"][0])
     elif isinstance(tree, dict | list):

@@ -16,7 +16,7 @@ def parse_window(
     now: datetime | None = None,
     flag: str = "--since",
 ) -> tuple[datetime | None, datetime | None]:
-    """The UTC window of ``--since``, ``--until``, ``--last`` or ``--week`` in zone ``tz``."""
+    """Return the UTC window of ``--since``, ``--until``, ``--last`` or ``--week`` in zone ``tz``."""
     try:
         zone = ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
@@ -38,15 +38,17 @@ def parse_window(
 
 
 def parse_instant(flag: str, text: str, tz: str) -> datetime:
-    """A date or time in zone ``tz`` as a naive UTC instant, as the store keeps them."""
+    """Return a date or time in zone ``tz`` as a naive UTC instant, as the store keeps them."""
     since, _ = parse_window(text, None, None, None, tz, flag=flag)
     assert since is not None
     return since.astimezone(UTC).replace(tzinfo=None)
 
 
 def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, datetime]:
-    """The window of equal length that ends where this one begins. What begins and ends at midnights in zone ``tz`` is
-    that many whole days, also where the clocks change."""
+    """Return the window of equal length that ends where this one begins.
+
+    A window that begins and ends at midnights in zone ``tz`` is that many whole days, also across a clock change.
+    """
     zone = ZoneInfo(tz)
     first, end = since.astimezone(zone), until.astimezone(zone)
     if first.time() == end.time() == time():
@@ -55,16 +57,17 @@ def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, date
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """When a day begins in a zone, in UTC."""
+    """Return the beginning of a day in a zone, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def naive_utc(value: datetime | None) -> datetime | None:
+    """Return a time in UTC without its zone; one without a zone is UTC already."""
     return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
 
 def _monday(week: str, today: date) -> date:
-    """The first day of an ISO week; ``last`` is the one before the week that ``today`` is in."""
+    """Return the first day of an ISO week; ``last`` is the one before the week that ``today`` is in."""
     if week == "last":
         return today - timedelta(days=today.weekday() + 7)
     match = re.fullmatch(r"(\d{4})-W(\d{1,2})", week)

@@ -1,4 +1,6 @@
-"""The summary of a week (or day, or month) beside the one before: a few figures with verdicts, what moved most and why,
-and what of the thresholds was broken. ``period`` says which two windows, ``moves`` counts what moved in one scan of
-both, ``report`` puts it together from the reports, the diff, the history and the checks; it computes no figure anew.
+"""Summarise a week (or day, or month) and compare it with the one before.
+
+The summary has a few figures with verdicts, the largest changes and their causes, and broken thresholds. ``period``
+gives the two windows, ``changes`` counts both in one scan, ``report`` assembles the summary from the reports, the diff,
+the history and the checks; it computes no figure again.
 """

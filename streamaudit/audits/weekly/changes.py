@@ -1,5 +1,7 @@
-"""What moved between two windows: the tax of every value of a few dimensions on both sides, from one scan of both, and
-for the ones that moved most the value of another dimension that made most of it."""
+"""Find changes between two windows: the tax of every value of a few dimensions on both sides.
+
+One scan covers both sides. For the largest changes it also finds the value of another dimension that made most of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from streamaudit.audits.diff.question import Ask
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.store.store import Store
 
-# Of which by_N a row is of: bit 0 for by_4 up to bit 3 for by_1, set where it is not.
+# Grouping of a row: bit 0 for by_4 up to bit 3 for by_1, set where the row is not grouped by it.
 _MONEY = """
 SELECT
     by_1, by_2, by_3, by_4, grouping(by_1, by_2, by_3, by_4), side, count(*), min(start_time),
@@ -33,14 +35,16 @@ GROUP BY side, GROUPING SETS ((by_1, by_2), (by_1, by_3), (by_1, by_4), (by_2, b
 _ALL = (1 << MAX_BY) - 1
 
 MOST, NEARLY_ALL, DEARER = 0.5, 0.9, 1.25
-"""What made more than the first of a change is named with it, unless nearly all calls are of it; a new deploy when a
-call is taxed so many times as much as before."""
+"""A cause is named when it made more than the first share of a change, unless its share of calls exceeds the second.
+A new deploy is named when the tax per call is at least the third times as high as before."""
 
 
 @dataclass(slots=True)
 class Money:
-    """What the calls of one value were taxed in both windows (base, head): calls, low ends in tokens and in dollars,
-    NULL where not known, and the first call of either."""
+    """The tax of the calls of one value in both windows (base, head).
+
+    Calls, low ends in tokens and in dollars, NULL where not known, and the first call of either window.
+    """
 
     dimension: str
     value: str | None
@@ -51,23 +55,23 @@ class Money:
 
     @property
     def change_usd(self) -> float | None:
-        """How much more the low end is than before; NULL when either side has no price."""
+        """The rise of the low end in dollars; NULL when either side has no price."""
         base, head = self.usd
         return None if base is None or head is None else head - base
 
     @property
     def change_tokens(self) -> int | None:
-        """The same in tokens."""
+        """The rise of the low end in tokens."""
         base, head = self.tokens
         return None if base is None or head is None else head - base
 
     def change(self, *, priced: bool) -> float:
-        """The change in dollars where these are known, else in tokens; 0 when unknown."""
+        """Return the change in dollars where these are known, else in tokens; 0 when unknown."""
         return (self.change_usd if priced else self.change_tokens) or 0.0
 
 
 def money(store: Store, scope: Scope, ask: Ask) -> list[Money]:
-    """Every value of the dimensions of ``scope.by`` on both sides. The scope must be prepared."""
+    """Return every value of the dimensions of ``scope.by`` on both sides. The scope must be prepared."""
     found: dict[tuple[int, str | None], Money] = {}
     for place, value, row in _of_level(store.query(ask.sql(scope, _SINGLE), ask.params(scope)), 1, len(scope.by)):
         (at,), (name,) = place, value
@@ -77,7 +81,7 @@ def money(store: Store, scope: Scope, ask: Ask) -> list[Money]:
 
 
 def drivers(store: Store, scope: Scope, ask: Ask, movers: Sequence[Money], *, priced: bool) -> list[dict[str, str]]:
-    """For each mover the value of every other dimension that made more than half of its change, by dimension."""
+    """Return for each mover the value of every other dimension that made more than half of its change."""
     if not movers:
         return []
     values: dict[str, list[str]] = {f"values_{slot}": [] for slot in range(1, MAX_BY)}
@@ -104,17 +108,19 @@ def _made_by(
             if other == "deploy":
                 tells = _dearer_since(part, mover)
             else:
-                # What nearly all of the calls have in common explains nothing.
+                # A value that nearly all calls share explains nothing.
                 tells = share > MOST and part.calls[1] < NEARLY_ALL * mover.calls[1]
             if tells:
-                # Several can have made more than half where others took away: the one that made most is named.
+                # Several can have made more than half where others shrank: name the one that made most.
                 best[other] = min(best.get(other, (0.0, name)), (-share, name))
     return {other: name for other, (_, name) in best.items()}
 
 
 def _dearer_since(deploy: Money, mover: Money) -> bool:
-    """Whether a deploy that is new made most of the tax and taxes a call more than calls were taxed before. That it has
-    more tax than a deploy that is gone says nothing."""
+    """Return whether a new deploy made most of the tax and raised the tax per call.
+
+    Having more tax than a deploy that it replaced is no evidence on its own.
+    """
     tokens, all_tokens, before = deploy.tokens[1], mover.tokens[1], mover.tokens[0]
     if deploy.calls[0] or not (tokens and all_tokens and mover.calls[0]) or before is None:
         return False
@@ -122,7 +128,7 @@ def _dearer_since(deploy: Money, mover: Money) -> bool:
 
 
 def _of_level(rows: list[tuple[Any, ...]], depth: int, dimensions: int) -> Any:
-    """The rows of so many dimensions that were asked for: their places, their values, and the row."""
+    """Yield the rows of ``dimensions`` requested dimensions: their places, their values, and the row."""
     for row in rows:
         present = _ALL & ~row[MAX_BY]
         places = [at for at in range(MAX_BY) if present >> (MAX_BY - 1 - at) & 1]

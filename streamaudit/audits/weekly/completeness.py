@@ -1,4 +1,4 @@
-"""Whether the data of a period that is over goes to its end."""
+"""Check whether the data of a finished period covers it to its end."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from streamaudit.report.model import Note
 from streamaudit.store.store import Store
 
 LATE_H = 2.0
-"""A period whose last call is so many hours before its end looks incomplete."""
+"""A period whose last call is this many hours before its end looks incomplete."""
 
 _HOURS = """
 SELECT source, list(DISTINCT epoch(start_time)::BIGINT // 3600 ORDER BY epoch(start_time)::BIGINT // 3600),
@@ -20,8 +20,10 @@ FROM scope GROUP BY source ORDER BY source
 
 
 def reach_notes(store: Store, scope: Scope) -> Iterator[Note]:
-    """That the data ends hours before the period does, with its longest silence before that; of a source whose own last
-    silence is its longest, when others go on."""
+    """Yield a note when the data ends hours before the period does, with its longest gap before that.
+
+    Also a note for a source whose last gap is its longest while others go on.
+    """
     found = store.query(scope.sql(_HOURS), scope.params())
     if scope.until is None or not found:
         return
@@ -45,7 +47,7 @@ def _hours(last: datetime, end: datetime) -> float:
 
 
 def _longest(hours: set[int]) -> int:
-    """The longest silence between two calls, in whole hours."""
+    """Return the longest gap between two calls, in whole hours."""
     order = sorted(hours)
     return max((b - a - 1 for a, b in pairwise(order)), default=0)
 

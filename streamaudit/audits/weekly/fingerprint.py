@@ -1,4 +1,7 @@
-"""What of a summary is news: its verdicts, movers and broken thresholds. Figures move every week."""
+"""Fields compared by ``--only-on-change``: verdicts, movers and broken thresholds.
+
+Figures change every week, so they are not compared.
+"""
 
 from streamaudit.report.model import Report, Value
 
@@ -10,7 +13,7 @@ _TELLING = {
 
 
 def gist(report: Report) -> list[list[Value]]:
-    """The rows that two summaries have in common exactly when there is nothing new to say, in a fixed order."""
+    """Return the compared rows, in a fixed order; two summaries with equal rows report nothing new."""
     found: list[list[Value]] = [["verdict", report.verdict]]
     found += [["no calls"] for note in report.notes if note.code == "empty"]
     for table in report.tables:

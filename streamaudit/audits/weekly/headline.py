@@ -26,7 +26,7 @@ FIGURES = (
 
 
 def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[Note]) -> Table:
-    """One row a figure, from the totals of both periods' reports and the comparisons of all calls."""
+    """Return one row per figure, from the totals of both periods' reports and the comparisons of all calls."""
     now, then = next(head.records()), next(base.records())
     compared = {(row.metric, row.found.stat): row.found for row in totals}
     unpriced = next((note.count for note in notes if note.code == "cost_unknown"), 0) or 0
@@ -95,5 +95,5 @@ def _share(calls: Value, without: Value) -> float | None:
 
 
 def relative(value: float | None, before: float | None) -> float | None:
-    """The relative change; NULL when either is unknown or there was nothing."""
+    """Return the relative change; NULL when either is unknown or there was nothing."""
     return float(f"{value / before - 1:.10g}") if value is not None and before else None

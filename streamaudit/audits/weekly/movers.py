@@ -1,5 +1,8 @@
-"""What moved most: the taxes of tenants, routes and models, the groups whose latency or rates got clearly better or
-worse, and what each new deploy did beside the one before it."""
+"""The largest changes of a period.
+
+These are the taxes of tenants, routes and models, the groups whose latency or rates clearly improved or worsened, and
+the change with each new deploy compared with the one before it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,9 +33,9 @@ MOVES = (
     Column("unit", None, "unit of the values", wide=True),
 )
 MIN_MONEY, PRICED = 0.1, 0.8
-"""What moved by less than the first share of the whole tax is no mover; dollars rank where they tell of the second."""
+"""A change below the first share of the whole tax is not a mover; dollars rank where they cover the second share."""
 MOST_DEPLOYS = 2
-"""New deploys that are compared with the one before, the last ones."""
+"""The number of latest new deploys that are compared with the one before."""
 _FROM = "the {} that made more than half of it"
 DEPLOYS = (
     Column("deploy"), Column("first_call", None, "its first call in either period"),
@@ -41,14 +44,17 @@ DEPLOYS = (
 
 
 def new_deploys(found: list[Money], period: Period) -> list[Money]:
-    """The deploys whose first call of both periods is in this one, in the order in which they went live."""
+    """Return the deploys whose first call of both periods is in this one, in the order of their first call."""
     start = period.since.replace(tzinfo=None)
     live = [one for one in _deploys(found) if not one.calls[0] and one.first is not None and one.first >= start]
     return live[-MOST_DEPLOYS:]
 
 
 def compared_deploys(store: Store, both: Scope, ask: Ask, found: list[Money], live: list[Money]) -> list[Compared]:
-    """Every new deploy beside the one before it, over both periods; the group is the new one. Not yet decided."""
+    """Return every new deploy compared with the one before it, over both periods; not yet decided.
+
+    The group is the new deploy.
+    """
     order = [one.value for one in _deploys(found)]
     rows: list[Compared] = []
     for one in live:
@@ -67,7 +73,7 @@ def _deploys(found: list[Money]) -> list[Money]:
 
 
 def deploys_table(live: list[Money]) -> Table:
-    """The deploys that went live."""
+    """Return the table of new deploys."""
     rows = tuple(
         (one.value, one.first.replace(tzinfo=UTC, microsecond=0) if one.first else None, one.calls[1]) for one in live
     )
@@ -77,8 +83,10 @@ def deploys_table(live: list[Money]) -> Table:
 def movers_table(
     store: Store, asked: Scope, ask: Ask, found: list[Money], groups: dict[str, list[Compared]], most: int
 ) -> Table:
-    """The movers of every dimension, at most so many of either kind; ``asked.by`` ends with the deploy, and ``groups``
-    has the comparisons of each."""
+    """Return the movers of every dimension, at most ``most`` of either kind.
+
+    ``asked.by`` ends with the deploy, and ``groups`` has the comparisons of each dimension.
+    """
     dimensions = [name for name in asked.by if name != "deploy"]
     priced = _mostly_priced([one for one in found if one.dimension == dimensions[0]])
     chosen = [one for name in dimensions for one in _dearest(found, name, most, priced=priced)]
@@ -102,7 +110,7 @@ def movers_table(
 
 
 def _mostly_priced(found: list[Money]) -> bool:
-    """Whether dollars tell of nearly all of the tax; else tokens do."""
+    """Return whether dollars cover nearly all of the tax, so that they can rank it; otherwise tokens do."""
     known, whole = (
         sum(sum(tokens or 0 for tokens in one.tokens) for one in found if every or one.change_usd is not None)
         for every in (False, True)
@@ -120,7 +128,10 @@ def _dearest(found: list[Money], dimension: str, most: int, *, priced: bool) -> 
 
 
 def _changed(rows: list[Compared], most: int) -> list[Compared]:
-    """The groups with a verdict, of each group and metric the larger change; the most calls times change first."""
+    """Return the groups with a verdict, sorted by calls times change, largest first.
+
+    Each group and metric is listed once, with its larger change.
+    """
     best: dict[tuple[object, str], Compared] = {}
     for row in rows:
         if row.found.verdict in ("regression", "improvement"):
@@ -162,7 +173,7 @@ def _compared_row(name: str, row: Compared, ask: Ask) -> tuple[Row, dict[str, st
 
 
 def _digits(value: Value) -> Value:
-    """Ten digits: what is beyond them differs between machines."""
+    """Round to ten digits: further ones differ between machines."""
     return float(f"{value:.10g}") if isinstance(value, float) else value
 
 

@@ -1,4 +1,4 @@
-"""Which two windows a summary is of: the last complete day, ISO week or month in a time zone, and the one before."""
+"""Find the two windows of a summary: the last complete day, ISO week or month in a zone, and the one before."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -12,8 +12,10 @@ KINDS = ("day", "week", "month")
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Both windows in UTC, half-open: the one before ends where this one begins. ``kind`` is one of ``KINDS``, or
-    ``window`` for one that was asked for by its ends; the names are empty then."""
+    """Both windows in UTC, half-open: the one before ends where this one begins.
+
+    ``kind`` is one of ``KINDS``, or ``window`` for one given by its ends; the names are empty then.
+    """
 
     kind: str
     name: str
@@ -27,7 +29,7 @@ def chosen(
     kind: str, *, since: str | None = None, until: str | None = None, last: str | None = None, week: str | None = None,
     tz: str = "UTC", now: datetime | None = None,
 ) -> Period:  # fmt: skip
-    """The period asked for, else the last one of its kind that is over. UsageError for what cannot be."""
+    """Return the requested period, else the last complete one of its kind. Raises UsageError for invalid ones."""
     if kind not in KINDS:
         raise UsageError(f"--period {kind}: day, week or month")
     now = now or datetime.now(UTC)
@@ -68,7 +70,7 @@ def _name(kind: str, first: date) -> str:
 
 
 def earlier(period: Period, periods: int, tz: str) -> datetime:
-    """Where the period begins that is so many before this one; of a window, as many of its own length."""
+    """Return the beginning of the period ``periods`` before this one; a window counts in its own length."""
     zone = ZoneInfo(tz)
     first = period.since.astimezone(zone).date()
     if period.kind == "month":

@@ -1,5 +1,7 @@
-"""The summary as a report: a few figures beside those of the period before, what moved most and why, the thresholds
-that were broken, and only those caveats that change how the figures are read."""
+"""The summary as a report: figures of both periods, the largest changes and their causes, broken thresholds.
+
+Only those caveats are included that change how the figures are read.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,14 +31,14 @@ if TYPE_CHECKING:
 
 DIMENSIONS = ("tenant", "route", "model")
 MOST_DIMENSIONS = MAX_BY - 1
-"""The last place is the deploy's, which explains what moved."""
+"""The last place is the deploy's, which explains changes."""
 MOVERS = 2
-"""Movers a dimension, of either kind, unless asked for otherwise."""
+"""Default number of movers per dimension and kind."""
 TREND_PERIODS = 8
 SAMPLE_WEEK = "2026-W47"
 """The last week of the sample traces."""
 MIN_NOTED = 0.01
-"""What fewer calls than this share lack changes no figure of a summary."""
+"""A gap in a smaller share of the calls changes no figure of a summary."""
 
 _CAVEATS = frozenset({
     "empty", "data_range", "data_starts", "sampled", "diversity_sampled", "rejected", "no_tenant", "tenant_from_user",
@@ -47,14 +49,14 @@ _CAVEATS_OF_SHARE = frozenset({"usage_unknown", "cost_unknown", "outcome_unknown
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The thresholds of the configuration held against the period, and how to show the names in them."""
+    """The evaluated thresholds of the period, and the function that shows the names in them."""
 
     findings: "Evaluations"
     alias: "Alias | None" = None
 
 
 def parse_dimensions(text: str | None) -> tuple[str, ...]:
-    """The dimensions to look for movers in. UsageError for unknown ones, the deploy, or too many."""
+    """Parse the dimensions to look for movers in. Raises UsageError for unknown ones, the deploy, or too many."""
     found = listed("--by", text, tuple(name for name in PLAIN if name != "deploy")) or DIMENSIONS
     if len(found) > MOST_DIMENSIONS:
         raise UsageError(f"--by takes at most {MOST_DIMENSIONS} dimensions here; the deploy is always looked at")
@@ -62,7 +64,7 @@ def parse_dimensions(text: str | None) -> tuple[str, ...]:
 
 
 def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, checked: Checked | None = None) -> Report:
-    """The summary of a period; ``scope.by`` names the dimensions to look for movers in."""
+    """Return the summary of a period; ``scope.by`` names the dimensions to look for movers in."""
     dimensions = scope.by or DIMENSIONS
     now = replace(scope, by=(), since=period.since, until=period.until, top=None)
     then = replace(now, since=period.before, until=period.since)
@@ -75,7 +77,7 @@ def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, che
     totals: list[Compared] = []
     groups: dict[str, list[Compared]] = {}
     beside: list[Note] = []
-    for name in dimensions:  # one after the other: the counts of a large store take much memory
+    for name in dimensions:  # not at the same time: the counts of a large store take much memory
         counts = scan(store, replace(both, by=(name,)), ask, taxed=True)
         rows = compare(counts, ask, 1)
         if not totals:
@@ -89,7 +91,7 @@ def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, che
     decide([row.found for row in (*totals, *(row for listed_rows in groups.values() for row in listed_rows))])
     tables = [
         figures(head.tables[0], base.tables[0], totals, head.notes),
-        # Beside nothing everything would be a mover.
+        # Compared with no data, everything would be a mover.
         *([movers_table(store, asked, ask, found, groups, movers)] if all(_any(one) for one in (head, base)) else []),
         *([deploys_table(live)] if live and _any(base) else []), *_gates(checked), *_trend(store, scope, period),
     ]  # fmt: skip
@@ -131,7 +133,7 @@ def _tally(checked: Checked | None) -> Iterator[Note]:
 
 
 def _trend(store: Store, scope: Scope, period: Period) -> Iterator[Table]:
-    """The same figures of the last periods, for a page to draw."""
+    """Yield the same figures of the last periods, for a page to draw."""
     if period.kind not in history.BY:
         return
     whole = replace(
@@ -165,7 +167,7 @@ def _no_base(base: Report, head: Report) -> Iterator[Note]:
 def _headline(
     totals: list[Compared], deployed: list[Compared], head: Report, checked: Checked | None
 ) -> str:  # fmt: skip
-    """What got worse, what got better, and the thresholds, in one sentence."""
+    """Summarise in one sentence regressions, improvements and thresholds."""
     if not _any(head):
         return "no calls in this period"
     parts = [

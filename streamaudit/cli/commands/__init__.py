@@ -1,1 +1,1 @@
-"""One file a command: its options, its help, and what it does. Nothing heavy is imported before a command runs."""
+"""Commands, one file each: options, help, and code. Nothing heavy is imported before a command runs."""

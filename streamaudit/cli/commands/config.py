@@ -56,7 +56,7 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         origin = {"COMMANDLINE": f"--{name.replace('_', '-')}", "ENVIRONMENT": f"$STREAMAUDIT_{name.upper()}"}.get(
             source.name if source else "", settings.origin(name) if name in settings.options else "default"
         )
-        if name == "tz" and os.environ.get("STREAMAUDIT_TZ"):  # no option of this command, but of the others
+        if name == "tz" and os.environ.get("STREAMAUDIT_TZ"):  # an option of other commands only
             value, origin = os.environ["STREAMAUDIT_TZ"], "$STREAMAUDIT_TZ"
         rows.append((name, None if value is None else str(value), origin))
     prices, delay = settings.prices, "default" if settings.stop_delay_ms is None else settings.origin("stop_delay")
@@ -82,7 +82,7 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
 
 
 def _post_rows(settings: Settings) -> "Iterator[tuple[str, str | None, str]]":
-    """Where summaries are posted: of an address only what a log may show."""
+    """Yield the targets of summaries; of an address only the parts that a log may show."""
     from streamaudit.delivery.targets import VARIABLE, addresses, parse
 
     if os.environ.get(VARIABLE, "").strip() or settings.post.targets:
@@ -98,7 +98,7 @@ def _post_rows(settings: Settings) -> "Iterator[tuple[str, str | None, str]]":
 
 
 def _missing(settings: Settings) -> "Iterator[Note]":
-    """The files that the configuration names and that are not there."""
+    """Yield a note for each file that the configuration names and that does not exist."""
     from streamaudit.report.model import Note
 
     named = {"prices": settings.prices, **{f"lookup.{name}": path for name, path in settings.lookup.items()}}

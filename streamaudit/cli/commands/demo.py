@@ -4,7 +4,7 @@ from streamaudit.cli.options import Color, Wide
 
 
 def command(color: Color = "auto", wide: Wide = False) -> int:
-    """Ingest made-up traces in three formats into memory and show the three main reports.
+    """Ingest synthetic traces in three formats into memory and show the three main reports.
 
     Example: streamaudit demo
     """

@@ -84,8 +84,10 @@ def _number(text: str) -> int:
 def _by_format(
     reader: "Reader", paths: list[str], mapped: "Mapping"
 ) -> "tuple[dict[str | None, list[InputFile]], dict[str | None, Source]]":
-    """The files by the format that claims them, None for those that no format, or more than one, does; and how each
-    format's first file is read."""
+    """Return the files by the format that claims them, and a reader of each format's first file.
+
+    Files claimed by no format or by several are under None.
+    """
     from streamaudit.cli import console
     from streamaudit.ingest.readers.reader import Refused, expand
     from streamaudit.ingest.sources.registry import Match, claims
@@ -111,7 +113,7 @@ def _by_format(
             only_found.append(file)
         else:
             groups.setdefault(None, []).append(file)
-    # Of a folder's files those of a known format are meant, unless there are none.
+    # Of a folder only files of a known format are read, unless there are none.
     for file in only_found if groups else ():
         console.say(f"{file.shown}: of no known format, skipped", level="warning", file=file.shown)
     groups = groups or ({None: only_found} if only_found else {})

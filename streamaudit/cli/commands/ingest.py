@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streamaudit.ingest.results import FileResult, Options
 
 _PATIENCE_S = 60.0
-"""How long a store that another process holds is waited for while paths are followed."""
+"""Seconds to wait for a store that another process holds while paths are followed."""
 
 
 def command(
@@ -103,7 +103,7 @@ def command(
     files = _chosen(expand(paths), since)
     path = access.path()
     if rejects is not None:
-        _write_rejects(rejects, [])  # fails before anything is read, not after
+        _write_rejects(rejects, [])  # fail before anything is read
     with access.in_memory() if dry_run else access.open(write=True) as store:
         results = []
         with Reader() as reader:
@@ -135,8 +135,10 @@ def command(
 
 
 def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
-    """The files that are to be read: none that repeats another by its folder, none whose name says that it ends before.
-    Says how many are left out."""
+    """Return the files to read, and log how many are left out.
+
+    Left out are files that repeat another by its folder, and those whose name says that they end before ``since``.
+    """
     from streamaudit.audits.scope.window import parse_window
     from streamaudit.cli import console
     from streamaudit.ingest.selection import drop_superseded, window_end
@@ -163,8 +165,10 @@ def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
 
 
 def _watch(paths: list[str], every: str, options: "Options", access: Access) -> int:
-    """Read what is new at every look until a signal comes, which is how this ends: exit code 0. The store is held while
-    something is read and free in between."""
+    """Read new data at every interval until a signal ends the process with exit code 0.
+
+    The store is held only while something is read.
+    """
     from streamaudit.cli import console, ingest_summary
     from streamaudit.config.units import seconds
     from streamaudit.errors import StoreError, Terminated
@@ -210,7 +214,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
 
 
 def _join(paths: list[str], on: str | None, access: Access) -> int:
-    """Keep evidence from other logs and say what of it belongs to calls that are there."""
+    """Store evidence from other logs and log how much of it belongs to stored calls."""
     from streamaudit.cli import console
     from streamaudit.ingest.evidence import join, parse_on
     from streamaudit.ingest.readers.reader import Reader, expand

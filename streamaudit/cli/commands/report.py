@@ -19,7 +19,7 @@ def command(
         typer.Option("--reconcile", metavar="INVOICE.CSV", help="Compare costs by month and provider with an invoice."),
     ] = None,
 ) -> int:
-    """How long users wait, how often they leave, and what was paid for tokens nobody saw.
+    """How long users wait, how often they leave, and what was paid for tokens that no user saw.
 
     Example: streamaudit report --by tenant --last 7d
     """

@@ -4,7 +4,7 @@ from streamaudit.cli.options import Access
 
 
 def command(access: Access) -> int:
-    """Price the stored calls anew, after the price file or the installed prices have changed.
+    """Price the stored calls again, after the price file or the installed prices have changed.
 
     Example: streamaudit reprice
     """

@@ -22,7 +22,7 @@ def command(
     writing: Writing,
     inputs: Inputs,
 ) -> int:
-    """The last complete week beside the one before: a few figures, what moved most and why, broken thresholds.
+    """The last complete week vs the one before: a few figures, what moved most and why, broken thresholds.
 
     --by names where to look for movers: up to three dimensions, or else tenant,route,model.
 

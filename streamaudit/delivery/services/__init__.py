@@ -1,1 +1,1 @@
-"""The services that get a message in their own form: one file each. See ``registry`` for what a service offers."""
+"""The services with a message format of their own: one file each. See ``registry`` for their interface."""

@@ -1,4 +1,4 @@
-r"""Discord's webhooks: one embed, in which nobody is mentioned.
+"""Discord's webhooks: one embed, in which nothing is a mention.
 
 Limits of an embed: 256 characters in a title, 4,096 in a description, 2,048 in a footer, 6,000 in all
 (discord.com/developers, message resource). Descriptions are Markdown, so what it would take for markup has a backslash.
@@ -22,18 +22,18 @@ _RED, _GREY = 0xB3261E, 0x607D8B
 
 
 def accepts(plugin: Any) -> bool:
-    """A webhook's address."""
+    """Return whether this is a webhook's address."""
     return isinstance(plugin, NotifyDiscord)
 
 
 def host(plugin: Any) -> str:
-    """discord.com."""
+    """Return discord.com."""
     return urlsplit(str(plugin.notify_url)).netloc
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """One embed."""
-    sections = shortened(letter, MOST_TEXT // 2)  # a backslash before every character is the most there can be
+    """Return a message with one embed."""
+    sections = shortened(letter, MOST_TEXT // 2)  # at most every character gets a backslash
     embed: dict[str, Any] = {
         "title": cut(_escaped(letter.title), MOST_TITLE), "color": _RED if letter.post.failed else _GREY,
         "description": "\n\n".join(_escaped(section) for section in sections)[:MOST_TEXT],
@@ -51,7 +51,7 @@ def _escaped(text: str) -> str:
 
 
 def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
-    """One attempt."""
+    """Make one attempt."""
     address = "/".join((str(plugin.notify_url), plugin.webhook_id, plugin.webhook_token))
     params = {"thread_id": plugin.thread_id} if plugin.thread_id else {}
     _send(plugin, Request(address, params=params), payload, timeout_s)

@@ -1,4 +1,4 @@
-"""Mail over SMTP: a text, to every recipient a message of its own, as apprise writes it."""
+"""Mail over SMTP: a text, sent to every recipient as a separate message, as apprise writes it."""
 
 import smtplib
 import ssl
@@ -17,23 +17,23 @@ MOST_SUBJECT = 200
 
 
 def accepts(plugin: Any) -> bool:
-    """``mailto://`` or ``mailtos://``; services that send mail over HTTP are others."""
+    """Return whether this is ``mailto://`` or ``mailtos://``; mail services over HTTP are not SMTP."""
     return type(plugin) is NotifyEmail
 
 
 def host(plugin: Any) -> str:
-    """The SMTP server and its port."""
+    """Return the SMTP server and its port."""
     return f"{plugin.smtp_host}:{plugin.port}"
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """Subject and text."""
+    """Return subject and text."""
     body = "\n\n".join(filter(None, (*letter.sections, letter.footer))) + "\n"
     return {"subject": cut(letter.title, MOST_SUBJECT), "text": body}
 
 
 def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
-    """One attempt for all who have not got it yet."""
+    """Make one attempt for all recipients who have not received it yet."""
     server = _Server(
         host=plugin.smtp_host, port=plugin.port, secure_mode=plugin.secure_mode, user=plugin.user,
         password=plugin.password, verify_certificate=plugin.verify_certificate,
@@ -52,7 +52,7 @@ def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[st
                     server.sendmail(plugin.from_addr[1], message.to_addrs, message.body)
                     done.add(message.recipient)
     except smtplib.SMTPResponseException as error:
-        # RFC 5321, 4.2.1: 4yz is a passing failure, 5yz a lasting one.
+        # RFC 5321, 4.2.1: 4yz is a temporary failure, 5yz a permanent one.
         raise NotDelivered(f"the mail server says {error.smtp_code}", again=400 <= error.smtp_code < 500) from None
     except smtplib.SMTPRecipientsRefused as error:
         codes = sorted({code for code, _ in error.recipients.values()})
@@ -61,17 +61,17 @@ def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[st
         raise NotDelivered(f"the mail server refuses a recipient: {said}", again=passing) from None
     except (ssl.SSLError, smtplib.SMTPNotSupportedError):
         raise NotDelivered("its certificate is not trusted, or it speaks no TLS") from None
-    except OSError as error:  # also a server that hangs up, which is what smtplib makes of one that says nothing
+    except OSError as error:  # also raised by smtplib when a server hangs up without a reply
         late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
         refused = isinstance(error, ConnectionRefusedError)
         reason = f"no answer within {timeout_s:.3g} s" if late else "connection refused" if refused else "no connection"
         raise NotDelivered(reason, again=True) from None
-    except Exception as error:  # what apprise raises for a key or a mode of security quotes the address
+    except Exception as error:  # apprise's errors about a key or a security mode quote the address
         raise NotDelivered(f"the mail cannot be made ({type(error).__name__})") from None
 
 
 class _Server(AppriseSMTPController):
-    """apprise's connection and login, with failures of sending told and not only counted."""
+    """apprise's connection and login, which reports each failure and not only their number."""
 
     def sendmail(self, from_addr: str, to_addrs: list[str], message: str) -> bool:
         connection: Any = self._socket

@@ -1,4 +1,4 @@
-"""Slack's incoming webhooks: blocks of plain text, and the text for a notification beside them.
+"""Slack's incoming webhooks: blocks of plain text, plus the text of the notification.
 
 The limits are Slack's own: 150 characters in a header, 3,000 in a text (docs.slack.dev, block reference), and about
 13,000 in all blocks of a message (slackapi/bolt-js#2509). Texts are ``plain_text``, in which Slack looks for no markup,
@@ -21,7 +21,7 @@ _MOST_FALLBACK = 2000
 
 
 def accepts(plugin: Any) -> bool:
-    """A webhook with at most one channel; bots and workflows take no blocks and get text."""
+    """Return whether this is a webhook with at most one channel; bots and workflows take no blocks and get text."""
     return (
         isinstance(plugin, NotifySlack)
         and plugin.mode in (SlackMode.WEBHOOK, SlackMode.WEBHOOK_GOV)
@@ -30,7 +30,7 @@ def accepts(plugin: Any) -> bool:
 
 
 def host(plugin: Any) -> str:
-    """Such as hooks.slack.com."""
+    """Return the host, such as hooks.slack.com."""
     return urlsplit(_base(plugin)).netloc
 
 
@@ -39,7 +39,7 @@ def _base(plugin: Any) -> str:
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """Header, sections, footer."""
+    """Return header, sections and footer."""
     sections = shortened(letter, MOST_IN_ALL)
     sections = sections[: MOST_BLOCKS - 2]
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(cut(letter.title, MOST_HEADER))}]
@@ -65,6 +65,6 @@ def _footer(text: str, link: str) -> dict[str, Any]:
 
 
 def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
-    """One attempt."""
+    """Make one attempt."""
     address = "/".join((_base(plugin), plugin.token_a, plugin.token_b, plugin.token_c))
     _send(plugin, Request(address), payload, timeout_s)

@@ -1,7 +1,7 @@
 """Microsoft Teams, through a workflow that takes an Adaptive Card.
 
-The text stands in text runs, which know neither Markdown nor mentions (adaptivecards.io, TextRun); text blocks know
-both. A message may have 28 KB (learn.microsoft.com, Teams webhooks).
+The text is in text runs, which interpret neither Markdown nor mentions (adaptivecards.io, TextRun); text blocks
+interpret both. A message may have 28 KB (learn.microsoft.com, Teams webhooks).
 """
 
 from collections.abc import Mapping
@@ -19,17 +19,17 @@ _MOST_LINE = 300
 
 
 def accepts(plugin: Any) -> bool:
-    """A workflow's address."""
+    """Return whether this is a workflow's address."""
     return isinstance(plugin, NotifyWorkflows)
 
 
 def host(plugin: Any) -> str:
-    """Such as prod-1.westeurope.logic.azure.com."""
+    """Return the host, such as prod-1.westeurope.logic.azure.com."""
     return f"{plugin.host}:{plugin.port}" if plugin.port else str(plugin.host)
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """A card with the title, a container a section, and a button for the report's address."""
+    """Return a card with the title, a container per section, and a button for the report's address."""
     body: list[dict[str, Any]] = [_line(cut(letter.title, _MOST_LINE), weight="Bolder", size="Large")]
     for section in shortened(letter, MOST_IN_ALL):
         lines = [_line(line) for line in section.split("\n")]
@@ -51,7 +51,7 @@ def _line(text: str, **style: Any) -> dict[str, Any]:
 
 
 def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
-    """One attempt. The address is the one that a workflow shows, put together again."""
+    """Make one attempt, to the workflow's address reassembled from its parts."""
     path = "/powerautomate/automations/direct" if plugin.power_automate else ""
     if path and plugin.routing_id:
         path += f"/cu/{plugin.routing_id}"

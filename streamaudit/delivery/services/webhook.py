@@ -14,17 +14,17 @@ SCHEMA = "streamaudit.post/1"
 
 
 def accepts(plugin: Any) -> bool:
-    """``json://`` or ``jsons://``."""
+    """Return whether this is ``json://`` or ``jsons://``."""
     return isinstance(plugin, NotifyJSON)
 
 
 def host(plugin: Any) -> str:
-    """Host and port."""
+    """Return host and port."""
     return f"{plugin.host}:{plugin.port}" if plugin.port else str(plugin.host)
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """``text`` is the message, ``report`` what ``--format json`` writes."""
+    """Return the message as ``text`` and the ``--format json`` document as ``report``."""
     whole = {
         "schema": SCHEMA, "title": letter.title, "text": letter.text, "failed": letter.post.failed,
         "test": letter.test, "report_url": letter.link or None, "report": letter.data(),
@@ -33,7 +33,7 @@ def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
 
 
 def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
-    """One attempt, with the headers, parameters and user that the address names."""
+    """Make one attempt, with the headers, parameters and user that the address names."""
     scheme, path = "https" if plugin.secure else "http", plugin.fullpath
     auth = (plugin.user, plugin.password or "") if plugin.user else None
     request = Request(f"{scheme}://{host(plugin)}{path}", plugin.method, plugin.params, plugin.headers, auth)

@@ -1,1 +1,1 @@
-"""Output formats: one file each, found by being in this folder. See ``formats`` for what a format offers."""
+"""Output formats: one file each, discovered in this folder. See ``formats`` for their interface."""

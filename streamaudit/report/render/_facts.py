@@ -1,4 +1,4 @@
-"""Facts under headings: a label, its figures, and sentences that take what room is left, broken into lines."""
+"""Facts under headings: a label, its figures, and sentences wrapped into the remaining width."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _BAR, _SHARE = 10, 7
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """One row as texts: what it stands under, its label, its figures, its sentences."""
+    """A row as texts: its heading, its label, its figures, its sentences."""
 
     group: str
     label: str
@@ -30,7 +30,7 @@ class _Fact:
 
 
 def draw(table: Table, screen: Screen) -> list[Line]:
-    """The lines of a table of facts."""
+    """Return the lines of a table of facts."""
 
     def safe(text: str) -> str:
         return escape.terminal(text, unicode=screen.unicode)
@@ -56,13 +56,13 @@ def draw(table: Table, screen: Screen) -> list[Line]:
 
 
 def shows_unknown(table: Table) -> bool:
-    """Whether a dash stands for a figure."""
+    """Return whether any figure is shown as a dash."""
     figures = [table.position(column.name) for column in _columns(table, wide=True).figures]
     return any(not known(row[index]) for row in table.rows for index in figures)
 
 
 def grid(table: Table, escape: Escape) -> Grid:
-    """The same facts as a grid, for formats that have tables of their own."""
+    """Return the same facts as a grid, for formats that have tables of their own."""
     columns = _columns(table, wide=False)
     dimensions = [column for column in table.columns if column.name in table.by]
     shown = [*dimensions, columns.label, *columns.figures, *columns.prose]
@@ -132,7 +132,7 @@ def _numeric(table: Table, column: Column) -> bool:
 
 
 def _figure(value: Value, text: str, column: Column, screen: Screen) -> str:
-    """A figure; a share is drawn small before it: an empty track for none, and no track where it is unknown."""
+    """Return a figure; a share has a small bar before it: an empty track for 0, and no track if unknown."""
     if column.unit != "ratio" or not isinstance(value, int | float) or not known(value):
         return text
     full, empty = ("█", "░") if screen.drawing else ("#", ".")
@@ -144,7 +144,7 @@ def _figure(value: Value, text: str, column: Column, screen: Screen) -> str:
 def _lines(
     fact: _Fact, label: int, widths: Sequence[int], right: Sequence[bool], width: int | None
 ) -> Iterator[str]:  # fmt: skip
-    """One fact: sentences beside the figures, or below them where too little room is left."""
+    """Yield the lines of a fact: sentences next to the figures, or below them where too little width is left."""
     line = " " * _INDENT + pad(fact.label, label)
     for text, room, numeric in zip(fact.figures, widths, right, strict=True):
         space = " " * max(room - cell_len(text), 0)
@@ -154,7 +154,7 @@ def _lines(
     beside = width is None or width - start >= _PROSE_MIN
     below = " " * 2 * _INDENT
     if width is not None and cell_len(line) > width:
-        # Too long for any place beside its label.
+        # Too long to fit next to its label.
         yield " " * _INDENT + fact.label
         for text in fact.figures:
             yield from (below + part for part in fold(text, width - len(below)))

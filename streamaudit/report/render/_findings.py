@@ -1,4 +1,4 @@
-"""Every row of a report as a line for a continuous-integration system: what it is about, its figures, its finding."""
+"""Every row of a report as a line for a continuous-integration system: its subject, figures and finding."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,20 +14,20 @@ _IN_FINDING = ("verdict", "reason", "finding", "evidence")
 
 
 class Line(NamedTuple):
-    """A row: the table it is in, what it is about, its finding (None where it has none), and its figures as text."""
+    """A row: its table, its subject, its finding (None without one), and its figures as text."""
 
     table: Table
     subject: str
     finding: Finding | None
     evidence: str
-    """The finding's, else the row's ``reason``: one line without anything a terminal obeys."""
+    """The finding's evidence, else the row's ``reason``: one line without control characters."""
     figures: list[tuple[str, str]]
     summary: str
     """The figures that a screen shows, in one line."""
 
 
 def lines(report: Report) -> Iterator[Line]:
-    """Every row of the report's tables; texts are one line without anything a terminal obeys."""
+    """Yield every row of the report's tables; texts are one line without control characters."""
     for table in report.tables:
         for index, record in enumerate(table.records()):
             about = [*table.by, *(name for name in _ABOUT if name in record)]

@@ -1,4 +1,4 @@
-"""From a table of raw values to a grid of texts: which columns are seen, and what each cell says."""
+"""Convert a table of raw values to a grid of texts: the visible columns, and the text of each cell."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, known, 
 
 
 class Cell(NamedTuple):
-    """A cell in two parts, so that figures of one column line up: the number, and its unit and mark after it."""
+    """A cell in two parts, so that figures of one column are aligned: the number, then its unit and mark."""
 
     head: str
     tail: str = ""
@@ -23,8 +23,11 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """One visible column: its text, whether it is a dimension, whether it holds figures (set to the right), whether its
-    names must never be shortened, and whether others go first where there is no room."""
+    """A visible column: its text, and flags that control alignment, shortening and leaving it out.
+
+    It may be a dimension, hold figures (aligned right), hold names that must never be shortened, or be kept when there
+    is too little room for all columns.
+    """
 
     text: str
     dimension: bool
@@ -35,7 +38,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table for the eye; all texts are escaped. ``rest`` and ``total`` are indexes of rows, or None."""
+    """A table for display; all texts are escaped. ``rest`` and ``total`` are indexes of rows, or None."""
 
     title: str
     headings: tuple[Heading, ...]
@@ -49,8 +52,10 @@ Escape = Callable[[str], str]
 
 
 def sections(report: Report) -> list[tuple[Table, Table | None]]:
-    """The report's tables in order, without those that stand aside; a total with the columns of the table before it is
-    shown as that table's last row."""
+    """Return the report's tables in order, without those marked ``aside``.
+
+    A total with the columns of the table before it is shown as that table's last row.
+    """
     found: list[tuple[Table, Table | None]] = []
     for table in (one for one in report.tables if not one.aside):
         if found and found[-1][1] is None and _is_total_of(table, found[-1][0]):
@@ -61,12 +66,12 @@ def sections(report: Report) -> list[tuple[Table, Table | None]]:
 
 
 def markers(report: Report, table: Table) -> Table | None:
-    """The table that holds a histogram's percentiles."""
+    """Return the table that holds a histogram's percentiles."""
     return next((other for other in report.tables if other.name == table.markers_from), None)
 
 
 def grid(table: Table, total: Table | None, escape: Escape, wide: bool = False) -> Grid:
-    """What is shown of a table, and of its total as the last row."""
+    """Return the visible cells of a table, with its total as the last row."""
     shown = [i for i, c in enumerate(table.columns) if wide or not c.wide or c.name in table.by]
     columns = [_cells(table, index, escape) for index in shown]
     headings = tuple(_heading(table, index, escape) for index in shown)
@@ -77,7 +82,7 @@ def grid(table: Table, total: Table | None, escape: Escape, wide: bool = False) 
     if total is not None:
         figures = tuple(column for column in table.columns if column.name not in table.by)
         result = _with_total(result, grid(replace(total, columns=figures), None, escape, wide))
-    # A name that is not there is no figure that is unknown.
+    # A missing name is not an unknown figure.
     places = [place for place, heading in enumerate(headings) if heading.figure]
     dash = any(row[place].head == UNKNOWN for row in result.rows for place in places)
     return replace(result, shows_unknown=dash)
@@ -120,7 +125,7 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
 
 
 def _break(table: Table, name: str, index: int) -> Cell:
-    """What a column says between two rows of which it is different from then on."""
+    """Return the cell for a value that changes between two rows."""
     if name in table.by:
         return Cell("." * 10)
     change = table.breaks[index].get(name)
@@ -131,13 +136,13 @@ def _break(table: Table, name: str, index: int) -> Cell:
 
 
 def of_unit(column: Column, unit: Value, value: Value, escape: Escape) -> Cell:
-    """One cell of a column whose rows have units of their own."""
+    """Return one cell of a column whose rows have units of their own."""
     named = next((one for one in NUMBERS if one == unit), None) if column.unit_from else column.unit
     return writer(replace(column, unit=named), [value], escape)(value)
 
 
 def writer(column: Column, values: Sequence[Value], escape: Escape) -> Callable[[Value], Cell]:
-    """How the cells of one column are written; ``values`` are all of its values."""
+    """Return a function that formats the cells of one column; ``values`` are all of its values."""
     number, moment = NUMBERS[column.unit], moments(values)
 
     def write(value: Value) -> Cell:
@@ -156,19 +161,19 @@ def writer(column: Column, values: Sequence[Value], escape: Escape) -> Callable[
 
 
 def group(table: Table, row: Row, escape: Escape) -> str:
-    """The name of the group a row belongs to, all dimensions in one text."""
+    """Return the name of the group a row belongs to, all dimensions in one text."""
     positions = [table.position(name) for name in table.by]
     return ", ".join(writer(table.columns[p], [row[p]], escape)(row[p]).text for p in positions)
 
 
 def _name(value: str, escape: Escape) -> str:
-    # Quoted where it would look like something else: nothing, the mark for unknown, or padding.
+    # Quote names that would look empty, unknown or padded.
     text = f'"{value}"' if value in ("", UNKNOWN) or value != value.strip(" ") else value
     return escape(text)
 
 
 def marked(cell: Cell, mark: Mark, value: Value, escape: Escape) -> Cell:
-    """A cell with what its mark adds to it, or puts in the place of an unknown value."""
+    """Return a cell with the text that its mark adds, or that replaces an unknown value."""
     if not known(value):
         return Cell(escape(mark.instead) or cell.head, escape(mark.suffix))
     return Cell(escape(mark.prefix) + cell.head, cell.tail + escape(mark.suffix))

@@ -31,8 +31,10 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """Calls from ``low`` up to, not including, ``high``, in milliseconds; both are positive and finite. None calls
-    are unknown, which is drawn otherwise than no call."""
+    """Calls from ``low`` up to, not including, ``high``, in milliseconds; both are positive and finite.
+
+    ``calls`` None is unknown, which is drawn differently from 0.
+    """
 
     low: float
     high: float
@@ -41,7 +43,7 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """One distribution: its name, its buckets in order, and the known percentiles in milliseconds."""
+    """A distribution: its name, its buckets in order, and the known percentiles in milliseconds."""
 
     name: str
     buckets: list[_Bucket]
@@ -53,7 +55,7 @@ class _Group:
 
 
 def draw(table: Table, markers: Table | None, screen: Screen) -> list[str]:
-    """The lines of a histogram table."""
+    """Return the lines of a histogram table."""
     groups = _groups(table, markers, screen.unicode)
     if not groups:
         return [_text.NO_ROWS]
@@ -61,12 +63,12 @@ def draw(table: Table, markers: Table | None, screen: Screen) -> list[str]:
 
 
 def distributions(table: Table, markers: Table | None) -> list[_Group]:
-    """The groups of a histogram table with their buckets and percentiles; names are safe to show."""
+    """Return the groups of a histogram table with their buckets and percentiles; names are safe to show."""
     return _groups(table, markers, True)
 
 
 def subject(table: Table, unicode: bool) -> str:
-    """What a histogram of one group is about: the group's name, and its number of calls. Empty for several."""
+    """Return the group's name and number of calls for a histogram of one group. Empty for several."""
     groups = _groups(table, None, unicode)
     if len(groups) != 1:
         return ""
@@ -78,7 +80,7 @@ def _groups(table: Table, markers: Table | None, unicode: bool) -> list[_Group]:
     rest = table.rest_row if table.rest_row is not None else len(table.rows)
     found: dict[tuple[bool, tuple[Value, ...]], list[Row]] = {}
     for index, row in enumerate(table.rows):
-        # The rest's buckets stand together at the end; NULL dimensions before them are the group without a value.
+        # The rest's buckets come last; NULL dimensions before them are the group without a value.
         found.setdefault((index >= rest, tuple(row[i] for i in dimensions)), []).append(row)
     result = []
     for (is_rest, key), rows in found.items():
@@ -104,7 +106,7 @@ def _number(value: Value) -> int | None:
 
 
 def _filled(buckets: Iterable[_Bucket]) -> list[_Bucket]:
-    """The buckets in order, with empty ones where the table left them out."""
+    """Return the buckets in order, with empty ones where the table left them out."""
     result: list[_Bucket] = []
     for bucket in sorted(buckets, key=lambda bucket: bucket.low):
         if result and bucket.low > result[-1].high * 1.001:
@@ -156,7 +158,7 @@ def _bars(one: _Group, screen: Screen) -> list[str]:
 
 
 def _notes(one: _Group) -> list[str]:
-    """For each bucket the percentiles that fall into it; one past either end goes to the bucket at that end."""
+    """Return for each bucket the percentiles in it; one beyond either end goes to the bucket at that end."""
     fallen: list[list[str]] = [[] for _ in one.buckets]
     for name, value in one.percentiles.items():
         place = sum(bucket.high <= value for bucket in one.buckets)
@@ -183,7 +185,7 @@ def _labels(buckets: Sequence[_Bucket]) -> list[str]:
 
 
 def _bound(value: float) -> str:
-    """A bound of a bucket: whole milliseconds, tenths of a second up to ten."""
+    """Return a bound of a bucket: whole milliseconds, tenths of a second up to ten."""
     if value < 9.95:
         return f"{significant(value, 2)} ms"
     if value < 999.5:
@@ -203,11 +205,11 @@ class _Ruler:
     cells: int
 
     def at(self, value: float) -> float:
-        """Where a value stands, in characters from the left, fractions included."""
+        """Return the position of a value in characters from the left, with fractions."""
         return math.log(value / self.low) / math.log(self.high / self.low) * self.cells
 
     def cell(self, value: float) -> int:
-        """The character a value falls in; the last one for values at or past the end."""
+        """Return the character that holds a value; the last one for values at or past the end."""
         return max(0, min(int(self.at(value) + 1e-9), self.cells - 1))
 
 
@@ -239,7 +241,7 @@ def _ruler(groups: Iterable[_Group], cells: int) -> _Ruler | None:
 
 
 def _ticks(ruler: _Ruler) -> str:
-    """Labels that start at the character they name, as many as fit without touching."""
+    """Return labels that start at the character they name, as many as fit without touching."""
     for per_decade in (4.0, 2.0, 1.0, 0.5, 0.25):
         line = ""
         for step in range(math.ceil(math.log10(ruler.low) * per_decade - 1e-6), 100):

@@ -1,5 +1,8 @@
-"""Fitting a grid into a width, by what it costs a reader: first taller headings, then shorter names, then fewer
-columns, at last one line a figure. A figure is never cut."""
+"""Fit a grid into a width at the least cost to the reader.
+
+First headings take two lines, then names are shortened, then columns are left out, and at last each figure has a line
+of its own. A figure is never cut.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +17,11 @@ _GAP = "  "
 _NAME_MIN, _NAME_GOOD = 6, 24
 _PROTECTED_FIGURES = 2
 _PAGE = 100
-"""Off a terminal a lone row longer than this is set as a list."""
+"""Off a terminal a single row longer than this many cells becomes a list."""
 
 
 class Line(NamedTuple):
-    """One line of output and the rich style it has where there is colour."""
+    """A line of output and the rich style it has where there is colour."""
 
     text: str
     style: str = ""
@@ -46,7 +49,7 @@ class _Size:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Which columns are shown, in blocks below each other, and how."""
+    """The columns to show, in blocks below each other, and their widths."""
 
     blocks: list[list[int]]
     stacked: bool = False
@@ -55,7 +58,7 @@ class _Plan:
 
 
 def lay_out(grid: Grid, screen: Screen, alone: bool = False) -> list[Line]:
-    """The grid as lines. ``alone`` says that nothing else is shown, so a single long row may become a list."""
+    """Return the grid as lines. ``alone``: nothing else is shown, so a single long row may become a list."""
     sizes = [_size(heading, [row[i] for row in grid.rows]) for i, heading in enumerate(grid.headings)]
     if alone and len(grid.rows) == 1 and _width(sizes, range(len(sizes)), False) > (screen.width or _PAGE):
         return _as_lists(grid)
@@ -73,7 +76,7 @@ def lay_out(grid: Grid, screen: Screen, alone: bool = False) -> list[Line]:
 
 
 def shorten(text: str, width: int, unicode: bool = True) -> str:
-    """The text cut in its middle to at most ``width`` cells."""
+    """Return the text cut in its middle to at most ``width`` cells."""
     if cell_len(text) <= width:
         return text
     dots = "…" if unicode else ".."
@@ -84,12 +87,12 @@ def shorten(text: str, width: int, unicode: bool = True) -> str:
 
 
 def pad(text: str, width: int) -> str:
-    """The text with spaces after it up to ``width`` cells."""
+    """Return the text with spaces after it up to ``width`` cells."""
     return text + " " * (width - cell_len(text))
 
 
 def fold(text: str, width: int) -> Iterator[str]:
-    """The text broken into lines of at most ``width`` cells, between words where that is possible."""
+    """Yield the text as lines of at most ``width`` cells, broken between words where possible."""
     if cell_len(text) <= width:
         yield text
         return
@@ -117,7 +120,7 @@ def _size(heading: Heading, cells: Sequence[Cell]) -> _Size:
 
 
 def _stack(text: str) -> list[str]:
-    """A heading on two lines, as evenly as its words allow."""
+    """Return a heading on two lines, as evenly as its words allow."""
     words = text.split(" ")
     ways = [[" ".join(words[:i]), " ".join(words[i:])] for i in range(1, len(words))]
     return min(ways, key=lambda way: max(map(cell_len, way)), default=[text])
@@ -128,7 +131,7 @@ def _width(sizes: Sequence[_Size], columns: Sequence[int], stacked: bool, name_c
 
 
 def _plan(headings: Sequence[Heading], sizes: Sequence[_Size], screen: Screen) -> _Plan | None:
-    """How to show the columns, or None when not even the protected ones fit side by side."""
+    """Return the columns to show, or None when not even the protected ones fit side by side."""
     everything = list(range(len(headings)))
     if screen.width is None:
         return _Plan([everything])
@@ -136,7 +139,7 @@ def _plan(headings: Sequence[Heading], sizes: Sequence[_Size], screen: Screen) -
     figures = [i for i in everything if not headings[i].dimension]
     if screen.wide:
         return _in_blocks(dimensions, figures, sizes, screen.width)
-    # What was asked for stays longest; otherwise the columns on the right go first.
+    # Kept columns stay longest; otherwise the columns on the right go first.
     by_worth = sorted(figures, key=lambda i: not headings[i].kept)
     for count in range(len(figures), min(_PROTECTED_FIGURES, len(figures)) - 1, -1):
         kept, hidden = dimensions + sorted(by_worth[:count]), tuple(sorted(by_worth[count:]))
@@ -155,7 +158,7 @@ def _widest_cap(sizes: Sequence[_Size], columns: Sequence[int], stacked: bool, w
 
 
 def _in_blocks(dimensions: list[int], figures: list[int], sizes: Sequence[_Size], width: int) -> _Plan | None:
-    """Every column: as many as fit, then the others below with the names repeated."""
+    """Return a plan of every column: as many as fit, then the others below with the names repeated."""
     if _width(sizes, [*dimensions, *figures], False) <= width:
         return _Plan([[*dimensions, *figures]])
     blocks: list[list[int]] = []
@@ -206,7 +209,7 @@ def _cell(cell: Cell, size: _Size, width: int, unicode: bool) -> str:
 
 
 def _as_lists(grid: Grid) -> list[Line]:
-    """Every row as a list of names and values."""
+    """Return every row as a list of names and values."""
     labels = max((cell_len(heading.text) for heading in grid.headings), default=0)
     figures = [i for i, heading in enumerate(grid.headings) if heading.figure]
     head = max((cell_len(row[i].head) for row in grid.rows for i in figures), default=0)

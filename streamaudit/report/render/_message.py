@@ -1,5 +1,8 @@
-"""A report as a short message: a title, a few sections of plain lines, a footer. What delivers it escapes the texts
-once more for where it goes; here they become one line each, in which nothing is hidden and which no terminal obeys."""
+"""Turn a report into a short message: a title, a few sections of plain lines, a footer.
+
+Delivery escapes the texts again for its service; here they become one line each, with every character visible and no
+control characters.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,17 +16,17 @@ from streamaudit.report.render._numbers import UNKNOWN
 
 MOST_SECTIONS = 8
 MOST_LINES = 12
-"""Lines a section; what is beyond them is counted. A message is judged on its length."""
+"""Lines per section; further ones are only counted, to keep a message short."""
 MOST_NOTES = 4
 FULL = 0.95
-"""A figure that is of a smaller share of the calls says so."""
+"""A figure based on a smaller share of the calls is labelled with the share."""
 
 _UNDECIDED = "no clear change"
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One message, not yet escaped for its target; ``failed``: a threshold failed or a regression was found."""
+    """A message, not yet escaped for its target; ``failed``: a threshold failed or a regression was found."""
 
     title: str
     sections: tuple[str, ...]
@@ -32,12 +35,12 @@ class Post:
 
     @property
     def text(self) -> str:
-        """All of it as plain text."""
+        """The whole message as plain text."""
         return "\n\n".join((self.title, *self.sections, self.footer)) + "\n"
 
 
 def post(report: Report, report_url: str = "") -> Post:
-    """The report as a message; ``report_url`` is where the whole of it can be read."""
+    """Return the report as a message; ``report_url`` is the address of the whole report."""
     title = report.title if report.interval is NO_WINDOW else f"{report.title} · {_text.interval(report.interval)}"
     sections = [*_opening(report), *_tables(report), *_notes(report.notes)]
     footer = f"all of it: {report_url}" if report_url else "streamaudit"
@@ -88,7 +91,7 @@ def _lines(table: Table) -> Iterator[str]:
 
 
 def _moved(record: dict[str, Value], shown: dict[str, Cell], finding: Finding | None) -> str:
-    """A figure beside what it was before, and what made the change."""
+    """Return a figure compared with its previous value, and the cause of the change."""
     change = record["change_ratio"]
     sign = "" if "name" not in record else "▲ " if (_number(record.get("change")) or 0) > 0 else "▼ "
     subject = f"{shown['dimension'].text} {shown['name'].text}: " if "name" in record else ""
@@ -123,7 +126,7 @@ def _threshold(shown: dict[str, Cell]) -> str:
 
 
 def _plain(table: Table, columns: dict[str, Column], shown: dict[str, Cell]) -> str:
-    """Any other row: its group, then the figures a screen shows."""
+    """Return any other row: its group, then the figures a screen shows."""
     from streamaudit.report.render._numbers import header
 
     group = ", ".join(shown[name].text for name in table.by)

@@ -1,4 +1,4 @@
-"""Values for the eye: one text per value, with its unit. None, NaN and infinity are unknown: ``-``, never zero."""
+"""Format values for display, each with its unit. None, NaN and infinity are unknown: ``-``, never zero."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ _BYTE_SCALES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number with this many significant digits, thousands separated, never in exponent form."""
+    """Return a number with this many significant digits, thousands separated, never in exponent form."""
     if value == 0:
         return "0"
     exact = Decimal(str(value))
@@ -30,7 +30,7 @@ def _rounded(value: float, digits: int) -> float:
 
 
 def ms(value: float) -> str:
-    """A duration given in milliseconds: ``402 ms``, from a second up ``1.43 s``."""
+    """Return a duration given in milliseconds: ``402 ms``, from a second up ``1.43 s``."""
     if value == 0:
         return "0 ms"
     if abs(value) < 0.001:
@@ -42,7 +42,7 @@ def ms(value: float) -> str:
 
 
 def tokens(value: float) -> str:
-    """A number of tokens: in full below a million, then ``7.12 M``."""
+    """Return a number of tokens: in full below a million, then ``7.12 M``."""
     whole = round(value)
     if abs(whole) < 1_000_000:
         return f"{whole:,}" if whole == value or abs(value) >= 1000 else significant(value)
@@ -50,12 +50,12 @@ def tokens(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """A number of bytes: ``812 B``, ``1.21 MB``."""
+    """Return a number of bytes: ``812 B``, ``1.21 MB``."""
     return f"{tokens_per_s(value)} B" if abs(_rounded(value, 3)) < 1000 else _scaled(value, _BYTE_SCALES)
 
 
 def usd(value: float) -> str:
-    """Dollars: cents from 1 up, else up to four significant digits, so that a small amount is never ``0.00``."""
+    """Return dollars: cents from 1 up, else up to four significant digits, so that no amount rounds to ``0.00``."""
     if value == 0:
         return "0"
     if abs(value) < 0.000001:
@@ -67,7 +67,7 @@ def usd(value: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """A share as percent with one decimal; a share that only rounds to 0 % or to 100 % says so."""
+    """Return a share as percent with one decimal, marked ``<`` or ``>`` where it only rounds to 0 % or 100 %."""
     percent = value * 100
     if percent == 0:
         return "0 %"
@@ -79,17 +79,17 @@ def ratio(value: float) -> str:
 
 
 def calls(value: float) -> str:
-    """A count, in full; a mean of counts with three significant digits."""
+    """Return a count, in full; a mean of counts with three significant digits."""
     return f"{value:,}" if isinstance(value, int) else tokens_per_s(value)
 
 
 def tokens_per_s(value: float) -> str:
-    """A rate with three significant digits, in full from 100 up."""
+    """Return a rate with three significant digits, in full from 100 up."""
     return f"{value:,.0f}" if abs(_rounded(value, 3)) >= 100 else significant(value)
 
 
 def plain(value: float) -> str:
-    """A number without a unit: an integer as it is, anything else with four significant digits."""
+    """Return a number without a unit: an integer unchanged, anything else with four significant digits."""
     if isinstance(value, int):
         return str(value)
     if value != 0 and abs(value) < 0.0001:
@@ -115,17 +115,17 @@ NUMBERS: dict[Unit | None, Callable[[float], str]] = {
 
 
 def utc(moment: datetime) -> datetime:
-    """The same moment in UTC; one without a zone is UTC already."""
+    """Return the same moment in UTC; one without a zone is UTC already."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601 in UTC with ``Z``."""
+    """Return ISO 8601 in UTC with ``Z``."""
     return utc(moment).isoformat().replace("+00:00", "Z")
 
 
 def moments(values: Iterable[Value]) -> Callable[[datetime], str]:
-    """How to write the moments of one column: dates if all are midnights, else the shortest time that keeps all."""
+    """Return a formatter for one column of times: dates if all are midnights, else the shortest time that fits all."""
     found = [utc(value) for value in values if isinstance(value, datetime)]
     if any(moment.microsecond for moment in found):
         return iso
@@ -137,12 +137,12 @@ def moments(values: Iterable[Value]) -> Callable[[datetime], str]:
 
 
 def known(value: Value) -> bool:
-    """False for NULL and for numbers that are none."""
+    """Return False for NULL, NaN and infinity."""
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def header(column: Column) -> str:
-    """The column's name for the eye, without a unit that its cells already show."""
+    """Return the column's display name, without a unit that its cells already show."""
     name = column.name
     if column.unit in ("ms", "ratio", "bytes"):
         name = name.removesuffix(f"_{column.unit}")

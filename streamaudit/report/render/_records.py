@@ -1,4 +1,4 @@
-"""Records as machines read them: raw values, ISO 8601 in UTC, null for every number that is none."""
+"""Encode records for machines: raw values, ISO 8601 in UTC, null for NaN and infinity."""
 
 import json
 from datetime import datetime
@@ -9,7 +9,7 @@ from streamaudit.report.render._numbers import iso, known
 
 
 class RecordEncoder:
-    """Writes records as JSON objects, ``between`` standing between two fields."""
+    """Encodes records as JSON objects, with ``between`` as the separator of fields."""
 
     def __init__(self, between: str = ", ") -> None:
         self._encode = json.JSONEncoder(
@@ -17,7 +17,7 @@ class RecordEncoder:
         ).encode
 
     def encode(self, record: dict[str, Any]) -> str:
-        """One record as JSON."""
+        """Return one record as JSON."""
         if any(type(value) is Json for value in record.values()):
             record = {name: _parsed(value) if type(value) is Json else value for name, value in record.items()}
         try:
@@ -34,7 +34,7 @@ def _parsed(document: str) -> Any:
 
 
 def moment(value: object) -> str:
-    """What the JSON encoder does with a value it does not know: only moments are expected."""
+    """Encode a value that the JSON encoder does not support: only times are expected."""
     if isinstance(value, datetime):
         return iso(value)
     raise TypeError(f"a report holds no {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""One bar a row, made of its parts: every part has a letter of its own, so that it is told apart without colour."""
+"""Draw a bar per row, made of its parts: each part has its own letter, so that colour is not needed."""
 
 from rich.cells import cell_len
 
@@ -13,7 +13,7 @@ _BAR, _LEAST = 60, 12
 
 
 def draw(table: Table, safe: Escape, screen: Screen) -> list[str]:
-    """The bars, all on one scale, and which sign stands for which part."""
+    """Return the bars, all on one scale, and the legend."""
     depth = len(table.by)
     parts = table.columns[depth:]
     labels = [_label(table, index, row[:depth], safe) for index, row in enumerate(table.rows)]
@@ -43,5 +43,5 @@ def _label(table: Table, index: int, keys: tuple[Value, ...], safe: Escape) -> s
 
 
 def _lengths(parts: list[int], largest: int, room: int) -> list[int]:
-    """Characters for each part: rounded, and at least one for what is there at all."""
+    """Return the characters for each part: rounded, and at least one for each part above 0."""
     return [max(round(part / largest * room), 1) if part else 0 for part in parts]

@@ -1,4 +1,4 @@
-"""What stands around the tables, in words: the interval, the filters, the notes. Not yet escaped."""
+"""Texts around the tables: the interval, the filters, the notes. Not yet escaped."""
 
 import re
 from datetime import datetime, time, timedelta, tzinfo
@@ -12,9 +12,9 @@ NO_ROWS = "no rows"
 
 
 def interval(window: Interval) -> str:
-    """``2026-11-16 .. 2026-11-22 UTC``: both days belong to it. Times are shown unless the window is whole days.
+    """Format a window as ``2026-11-16 .. 2026-11-22 UTC``, with both days included.
 
-    ``until`` is where the window ends: a midnight belongs to the day before it.
+    Times are shown unless the window is whole days. ``until`` is exclusive: a midnight belongs to the day before it.
     """
     zone = ZoneInfo(window.tz)
     if window.since is None and window.until is None:
@@ -32,24 +32,24 @@ def interval(window: Interval) -> str:
 
 
 def filters(report: Report) -> str:
-    """The filters as ``tenant=acme, model=gpt*``; empty when there are none."""
+    """Return the filters as ``tenant=acme, model=gpt*``; empty when there are none."""
     return ", ".join(f"{name}={value}" for name, value in report.filters.items())
 
 
 def note(item: Note) -> str:
-    """A note's message with its count, unless the message already states it."""
+    """Return a note's message with its count, unless the message already states it."""
     if item.count is None or re.search(rf"(?<![\w.-]){item.count}(?![\w-]|\.\d)", item.message.replace(",", "")):
         return item.message
     return f"{item.message} ({item.count:,})"
 
 
 def rest(table: Table) -> str:
-    """The name of the row for all groups that have none of their own."""
+    """Return the name of the row that combines all other groups."""
     return f"({table.rest_groups:,} other{'' if table.rest_groups == 1 else 's'})"
 
 
 def table_title(table: Table, position: int) -> str:
-    """A table's title, else its name made readable; the first table needs none beside the report's."""
+    """Return a table's title, else its name made readable; empty for the first table, which has the report's."""
     return table.title or (table.name.replace("_", " ") if position else "")
 
 

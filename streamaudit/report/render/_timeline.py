@@ -1,7 +1,7 @@
-"""The moments of one call on a proportional ruler, with what the user was doing in between.
+"""Draw the moments of one call on a proportional ruler, with the phases of the user's wait in between.
 
-A table of moments has the columns ``event`` and ``at_ms``, milliseconds after the request; a NULL moment happened, but
-nobody recorded when. Chunks are one line however many they are.
+A table of moments has the columns ``event`` and ``at_ms``, milliseconds after the request; a NULL moment happened at an
+unrecorded time. Chunks share one line however many they are.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _CUTS = ("cancelled", "timeout", "interrupted")
 
 @dataclass(frozen=True, slots=True)
 class _Pens:
-    """The characters of a drawing: what fills each phase, and what marks a moment, a cut and the end."""
+    """The characters of a drawing: the fill of each phase, and the marks of a moment, a cut and the end."""
 
     waiting: str
     streaming: str
@@ -64,12 +64,12 @@ class _Scale:
     cells: int
 
     def cell(self, at: float) -> int:
-        """The character a moment falls in."""
+        """Return the character a moment falls in."""
         return max(0, min(int(at / self.span * self.cells), self.cells - 1))
 
 
 def draw(table: Table, screen: Screen) -> list[str]:
-    """The lines of a timeline: a ruler, a line for each moment in the order they came, and what the signs mean."""
+    """Return the lines of a timeline: a ruler, a line per moment in order of time, and the legend."""
     events = _moments(table)
     if not events:
         return [_text.NO_ROWS]
@@ -94,7 +94,10 @@ def draw(table: Table, screen: Screen) -> list[str]:
 
 
 def _moments(table: Table) -> list[tuple[str, list[float]]]:
-    """Each event with its known moments, in order of the first; what has no moment stands where it was listed."""
+    """Return each event with its known moments, in order of the first.
+
+    An event without a known moment keeps its position in the table.
+    """
     event_at, time_at = table.position("event"), table.position("at_ms")
     found: dict[str, list[float]] = {}
     for row in table.rows:
@@ -120,7 +123,7 @@ def _name(event: str, count: int) -> str:
 
 
 def _phases(events: Sequence[tuple[str, list[float]]], scale: _Scale) -> list[str]:
-    """For each character of the ruler the phase the call was in at its start."""
+    """Return for each character of the ruler the phase the call was in at its start."""
     known_at = {event: times[0] for event, times in events if times}
     unsure = any(event == "first_chunk" and not times for event, times in events)
     cut = next((known_at[name] for name in _CUTS if name in known_at), None)
@@ -146,7 +149,7 @@ def _track(event: str, at: Sequence[float], phases: Sequence[str], scale: _Scale
 
 
 def _density(at: Sequence[float], scale: _Scale, pens: _Pens) -> str:
-    """How many chunks came in each part of the ruler; a part with any chunk is never blank."""
+    """Return the number of chunks in each part of the ruler as characters; no part with a chunk is blank."""
     counts = [0] * scale.cells
     for moment in at:
         counts[scale.cell(moment)] += 1
@@ -156,7 +159,7 @@ def _density(at: Sequence[float], scale: _Scale, pens: _Pens) -> str:
 
 
 def _ticks(scale: _Scale) -> str:
-    """Round moments, each label starting at the character it names."""
+    """Return round times as labels, each starting at the character it names."""
     step = 1e-3
     while scale.span / step * _TICK_GAP > scale.cells:
         step *= 2.5 if f"{step:e}".startswith("2") else 2

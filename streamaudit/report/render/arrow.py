@@ -9,7 +9,7 @@ ALL_GROUPS = True
 
 
 def render(report: Report, screen: Screen) -> bytes:
-    """Return the first table of the report as an Arrow IPC stream; nothing for a report without one."""
+    """Return the first table of the report as an Arrow IPC stream; empty for a report without one."""
     if not report.tables:
         return b""
     import pyarrow as pa

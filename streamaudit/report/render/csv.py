@@ -13,19 +13,19 @@ SUFFIXES = (".csv",)
 ALL_GROUPS = True
 
 _READY = {int, type(None)}
-# The writer quotes only those line breaks that its own line ends hold, so it is given both and one is taken off.
+# The writer quotes only the line breaks that its line terminator contains: it gets CR LF, and the CR is removed.
 _CRLF = "\r\n"
 
 
 class _Lines(list[str]):
-    """What the writer writes to, a line at a time; ends each with a line feed alone."""
+    """Receives the writer's output, one line at a time; ends each with a line feed alone."""
 
     def write(self, line: str) -> None:
         self.append(line.removesuffix(_CRLF) + "\n")
 
 
 def render(report: Report, screen: Screen) -> str:
-    """A header line and one line per row; a last column ``rest`` only when some row stands for other groups."""
+    """Return a header line and one line per row; a last column ``rest`` only when some row combines other groups."""
     if not report.tables:
         return ""
     table = report.tables[0]

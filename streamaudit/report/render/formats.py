@@ -1,9 +1,9 @@
-"""Output formats: one file each, found by being here.
+"""Output formats: one file each, discovered in this folder.
 
 ``render/<format>.py`` exposes ``render(report, screen) -> str`` (or ``bytes``) and two constants: ``SUFFIXES``, the
 file suffixes that imply it, and ``ALL_GROUPS``, True when every group is wanted unless the user says ``--top``. Names
-starting with ``_`` are helpers. A format that needs an optional package imports it inside
-``render``, so that it can always be listed.
+starting with ``_`` are helpers. A format that needs an optional package imports it inside ``render``, so that it can
+always be listed.
 """
 
 import importlib
@@ -17,14 +17,16 @@ from streamaudit.errors import UsageError, nearest
 from streamaudit.report.model import Report
 
 BINARY = ("arrow", "parquet", "png")
-"""Formats that are no text."""
+"""Binary formats."""
 COLUMNAR = ("arrow", "parquet")
-"""Formats that take the table as Arrow has it, without a Python value per cell."""
+"""Formats that read Arrow tables directly, without a Python value per cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Where text goes. ``width`` in columns, None off a terminal: natural width, nothing cut or wrapped.
+    """The destination of text. ``width`` in columns, None off a terminal: natural width, nothing cut or wrapped.
+
+    ``width`` in columns, None off a terminal: natural width, nothing cut or wrapped.
 
     ``wide`` asks for every column; ``unicode`` allows more than ASCII.
     """
@@ -41,29 +43,33 @@ class Screen:
 
 
 class Format(Protocol):
-    """What a format's module offers."""
+    """Interface of a format's module."""
 
     @property
-    def SUFFIXES(self) -> Sequence[str]: ...
+    def SUFFIXES(self) -> Sequence[str]:
+        """File suffixes that imply the format."""
+        ...
 
     @property
-    def ALL_GROUPS(self) -> bool: ...
+    def ALL_GROUPS(self) -> bool:
+        """Whether every group is wanted unless the user says ``--top``."""
+        ...
 
     def render(self, report: Report, screen: Screen) -> str:
-        """The whole output as text, ending in a newline unless it is empty."""
+        """Return the whole output as text, ending in a newline unless it is empty."""
         ...
 
 
 class BinaryFormat(Protocol):
-    """What a format that is no text offers beside the constants."""
+    """Interface of a binary format's module, besides the constants."""
 
     def render(self, report: Report, screen: Screen) -> bytes:
-        """The whole output."""
+        """Return the whole output."""
         ...
 
 
 def formats() -> list[str]:
-    """The names of all formats, in alphabetical order; none is imported."""
+    """Return the names of all formats, in alphabetical order; none is imported."""
     return sorted(
         module.name
         for module in pkgutil.iter_modules([str(Path(__file__).parent)])
@@ -72,7 +78,7 @@ def formats() -> list[str]:
 
 
 def load(name: str) -> Format:
-    """The module of one format; UsageError when there is none of that name."""
+    """Return the module of one format; UsageError when the format does not exist."""
     known = formats()
     if name not in known:
         close = nearest(name, known)
@@ -82,13 +88,13 @@ def load(name: str) -> Format:
 
 
 def rendered(name: str, report: Report, screen: Screen) -> bytes:
-    """The output of a format as it stands in a file: text in UTF-8, or what a binary format made."""
+    """Return the output of a format as written to a file: text in UTF-8, or the bytes of a binary format."""
     made = cast(Format | BinaryFormat, load(name)).render(report, screen)
     return made.encode() if isinstance(made, str) else made
 
 
 def format_for(path: str | Path) -> str | None:
-    """The format a file's suffix implies, or None when no format claims it."""
+    """Return the format a file's suffix implies, or None when no format claims it."""
     suffix = Path(path).suffix.lower()
     own_name = suffix.removeprefix(".")
     # The format named like the suffix first: most files need one import, not all.

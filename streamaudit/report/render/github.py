@@ -1,6 +1,6 @@
 """GitHub Actions workflow commands: an annotation for each failure, and one line for all.
 
-A workflow shows ten annotations of a kind for a step, so what did not fail is only counted
+A workflow shows ten annotations of a kind for a step, so rows that did not fail are only counted
 (https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions).
 """
 
@@ -17,8 +17,10 @@ ALL_GROUPS = False
 
 
 def render(report: Report, screen: Screen) -> str:
-    """``::error`` and ``::warning`` for failures and warnings, ``::notice`` for the report as a whole, and for every
-    row of a report without findings."""
+    """Return ``::error`` and ``::warning`` for failures and warnings, and ``::notice`` for the report as a whole.
+
+    Rows of a report without findings have a ``::notice`` each.
+    """
     return "".join(f"{line}\n" for line in _lines(report))
 
 

@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing else: figures and their coverage first, then charts, then every table.
+"""A self-contained HTML page: figures and their coverage first, then charts, then every table.
 
 The charts are SVG drawn when the page is made, so it loads no library and shows them without scripts. Its policy allows
 only the page's own style and script, by their hash. Names from traces are text everywhere.
@@ -31,7 +31,7 @@ _BESIDE = {"figure", "value", "before", "change_ratio"}
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """``shown`` is what is read; ``raw`` what is sorted by and downloaded, empty where it is the same."""
+    """A cell: ``shown`` is displayed; ``raw`` is used to sort and download, empty where both are the same."""
 
     shown: str
     raw: str | None
@@ -47,7 +47,7 @@ class _Heading:
 
 
 def render(report: Report, screen: Screen) -> str:
-    """The page; UsageError when the extra ``html`` is not installed."""
+    """Return the page; UsageError when the extra ``html`` is not installed."""
     try:
         import jinja2
     except ImportError:
@@ -83,7 +83,7 @@ def _minimal(text: str) -> str:
 
 
 def _trusted(text: str) -> Any:
-    """A text of this package, or one that Vega has escaped, set into the page as it is."""
+    """Mark a text of this package, or one that Vega has escaped, as safe to embed unescaped."""
     from markupsafe import Markup
 
     return Markup(text)
@@ -94,8 +94,10 @@ def _hash(text: str) -> str:
 
 
 def _drawn(report: Report, *, aside: bool) -> list[dict[str, Any]]:
-    """Each chart twice, for a desk and for a phone; the style shows one of them. What stands aside comes after the
-    tables."""
+    """Return each chart twice, for a desk and for a phone; the style shows one of them.
+
+    ``aside`` selects the charts of tables that come after all others.
+    """
     later = {table.name for table in report.tables if table.aside}
     return [
         {
@@ -107,7 +109,7 @@ def _drawn(report: Report, *, aside: bool) -> list[dict[str, Any]]:
 
 
 def _inline(spec: dict[str, Any]) -> str:
-    """A chart with colours by role, so that a page's theme sets them. The figure around it says what it shows."""
+    """Return a chart with colours by role, so that a page's theme sets them. Its figure describes it in words."""
     drawn = _charts.svg(spec)
     for role, colour in _charts.COLOURS.items():
         drawn = drawn.replace(f'"{colour}"', f'"var(--{role})"')
@@ -115,7 +117,7 @@ def _inline(spec: dict[str, Any]) -> str:
 
 
 def _cards(report: Report) -> list[dict[str, str]]:
-    """The figures to see first: of the total, those beside the ones before, or the verdicts of a comparison."""
+    """Return the figures to see first: of the total, of both periods, or the verdicts of a comparison."""
     beside = next((table for table in report.tables if {c.name for c in table.columns} >= _BESIDE), None)
     if beside is not None:
         return list(_beside(beside))
@@ -137,7 +139,7 @@ def _cards(report: Report) -> list[dict[str, str]]:
 
 
 def _beside(table: Table) -> Iterator[dict[str, str]]:
-    """A card for each figure of a summary: its value, what it was, and the verdict where there is one."""
+    """Yield a card for each figure of a summary: its value, its previous value, and the verdict if there is one."""
     names = [column.name for column in table.columns]
     for index, (record, cells) in enumerate(
         zip(table.records(), grid(table, None, _safe, wide=True).rows, strict=True)
@@ -154,7 +156,7 @@ def _beside(table: Table) -> Iterator[dict[str, str]]:
 
 
 def _coverage(report: Report) -> list[dict[str, str]]:
-    """How much of the calls the figures rest on, where a total says it."""
+    """Return the share of calls that the figures rest on, where a total has it."""
     table = _total(report)
     if table is None or table.shape == "intervals":
         return []
@@ -188,7 +190,7 @@ def _rows(table: Table, cells: Grid, total: Table | None) -> Any:
     breaks = set(table.breaks)
     index = 0
     for place, shown in enumerate(cells.rows):
-        if index in breaks:  # where the flow of rows changes stands in the chart and in its own table
+        if index in breaks:  # the chart and a table of its own show where a series changes
             breaks.remove(index)
             continue
         if place == cells.total and total is not None:
@@ -206,14 +208,14 @@ def _cell(shown: str, value: Value, column: Column) -> _Cell:
 
 
 def _on_one_line(text: str) -> Any:
-    """A value for an attribute, its line breaks as references: no name starts a line of the file."""
+    """Escape a value for an attribute, line breaks included: no name starts a line of the file."""
     from markupsafe import Markup, escape
 
     return escape(text).replace("\n", Markup("&#10;")).replace("\r", Markup("&#13;"))
 
 
 def _raw(value: Value) -> str:
-    """The value as a cell of CSV before quoting; empty when it is unknown."""
+    """Return the value as a cell of CSV before quoting; empty when it is unknown."""
     if isinstance(value, str):
         return escape.csv(value).replace("\x00", "")
     if isinstance(value, bool):

@@ -13,8 +13,8 @@ SUFFIXES = (".json",)
 ALL_GROUPS = True
 SCHEMA = "streamaudit.report/1"
 
-# Python's indenting encoder is slow, so rows are encoded apart and set in where the document has empty ones. The
-# line feed makes that place certain: within a string it would be escaped.
+# Python's indenting encoder is slow, so rows are encoded separately and inserted where the document has empty ones. The
+# line feed makes that place unique: within a string it would be escaped.
 _NO_ROWS = '\n   "rows": []'
 _ROW, _FIELD = "\n    ", "\n     "
 _START, _END = f'\n   "rows": [{_ROW}{{{_FIELD}', f"{_ROW}}}\n   ]"
@@ -22,7 +22,7 @@ _records = RecordEncoder(between=f",{_FIELD}")
 
 
 def render(report: Report, screen: Screen) -> str:
-    """The report as JSON indented by 1; ``verdict`` is there only when the report has one."""
+    """Return the report as JSON indented by 1; ``verdict`` is there only when the report has one."""
     document = json.dumps(_document(report), indent=1, ensure_ascii=False, default=moment)
     parts = document.split(_NO_ROWS)
     for index, table in enumerate(report.tables, start=1):
@@ -31,7 +31,7 @@ def render(report: Report, screen: Screen) -> str:
 
 
 def _document(report: Report) -> dict[str, Any]:
-    """The report without its rows."""
+    """Return the report without its rows."""
     interval = report.interval
     document: dict[str, Any] = {
         "schema": SCHEMA,

@@ -12,6 +12,6 @@ _records = RecordEncoder()
 
 
 def render(report: Report, screen: Screen) -> str:
-    """One line per row of the first table; empty when there is none."""
+    """Return one line per row of the first table; empty when there is none."""
     lines = [f"{_records.encode(record)}\n" for table in report.tables[:1] for record in table.records()]
     return escape.json("".join(lines))

@@ -1,4 +1,4 @@
-"""JUnit XML, for the test view of Jenkins, GitLab and others: a test case a row, which fails with its finding."""
+"""JUnit XML, for the test view of Jenkins, GitLab and others: a test case per row, failed by its finding."""
 
 from xml.etree import ElementTree
 
@@ -13,7 +13,7 @@ ALL_GROUPS = True
 
 
 def render(report: Report, screen: Screen) -> str:
-    """One test suite a table. Unknown figures are left out; what is undecided or accepted is a skipped test."""
+    """Return one test suite per table. Unknown figures are left out; undecided or accepted rows are skipped tests."""
     title = terminal(report.title)
     root = ElementTree.Element("testsuites", name=title)
     suites: dict[str, ElementTree.Element] = {}

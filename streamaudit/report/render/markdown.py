@@ -1,5 +1,7 @@
-"""GitHub Markdown: for pull requests, step summaries and chat. What was found stands open; what could not be judged,
-long tables behind the first, and many notes are folded."""
+"""GitHub Markdown: for pull requests, step summaries and chat.
+
+Findings are visible; rows that could not be judged, long tables after the first, and many notes are folded.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,11 +19,11 @@ ALL_GROUPS = False
 
 _CODE_HEADINGS = ("verdict", "finding")
 OPEN_ROWS, OPEN_NOTES = 12, 4
-"""A longer table behind the first is folded, and so are more notes."""
+"""Longer tables after the first are folded, and so are more notes than this."""
 
 
 def render(report: Report, screen: Screen) -> str:
-    """The report under a second-level heading, with the columns a screen shows."""
+    """Return the report under a second-level heading, with the columns a screen shows."""
     blocks = [*_heading(report), *_tables(report, screen)]
     if report.notes:
         notes = "\n".join(f"- {escape.markdown_line(_text.note(note))}" for note in report.notes)
@@ -70,7 +72,7 @@ def _tables(report: Report, screen: Screen) -> Iterator[str]:
 
 
 def _grid(cells: Grid, table: Table, title: str, heading: str) -> Iterator[str]:
-    """A table: open, or folded under its title; of one with verdicts those that decide nothing are folded."""
+    """Yield a table, open or folded under its title; if it has verdicts, undecided rows are folded."""
     open_, folded = _parted(cells, table)
     if title and len(open_.rows) > OPEN_ROWS:
         yield _folded(f"{escape.markdown(title)}: {_counted(len(cells.rows))}", "\n".join(_rows(cells)))
@@ -85,7 +87,7 @@ def _grid(cells: Grid, table: Table, title: str, heading: str) -> Iterator[str]:
 def _parted(cells: Grid, table: Table) -> tuple[Grid, Grid]:
     found = [table.findings.get(index) for index in range(len(table.rows))]
     nothing = replace(cells, rows=[])
-    # Rows are not the table's own where a total or a break stands between them; a summary's own figures stay together.
+    # With a total or a break, grid rows and table rows differ; the figures of a summary stay together.
     is_plain = len(cells.rows) == len(found) and all(found)
     if not is_plain or not any(one and one.is_undecided for one in found):
         return _bold(cells, found), nothing
@@ -115,7 +117,7 @@ def _counted(rows: int) -> str:
 
 
 def _folded(summary: str, body: str) -> str:
-    # Without the empty lines GitHub takes what is inside for HTML.
+    # Without the empty lines GitHub parses the content as HTML.
     return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 

@@ -11,7 +11,7 @@ ALL_GROUPS = True
 
 
 def render(report: Report, screen: Screen) -> bytes:
-    """Return the first table of the report as a Parquet file; nothing for a report without one."""
+    """Return the first table of the report as a Parquet file; empty for a report without one."""
     if not report.tables:
         return b""
     import pyarrow.parquet

@@ -9,7 +9,7 @@ ALL_GROUPS = False
 
 
 def render(report: Report, screen: Screen) -> bytes:
-    """One picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
+    """Return one picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
     drawn = _charts.combined(report)
     import vl_convert
 

@@ -9,5 +9,5 @@ ALL_GROUPS = False
 
 
 def render(report: Report, screen: Screen) -> str:
-    """One picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
+    """Return one picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
     return _charts.combined(report) + "\n"

@@ -1,4 +1,4 @@
-"""The screen: tables for people, in the terminal's width or, off a terminal, as wide as they are."""
+"""The screen: tables for people, in the terminal's width or, off a terminal, in their natural width."""
 
 import io
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _VERDICTS = {"pass": "bold green", "fail": "bold red", "insufficient": "bold yel
 
 
 def render(report: Report, screen: Screen) -> str:
-    """The report as text; styled only when the screen has colour."""
+    """Return the report as text; styled only when the screen has colour."""
     lines = [*_heading(report, screen), *_tables(report, screen), *_notes(report, screen)]
     if screen.width is not None:
         lines = [Line(part.rstrip(), line.style) for line in lines for part in fold(line.text, screen.width)]

@@ -1,4 +1,4 @@
-"""Tables as pictures: which chart a table's shape asks for. ``html``, ``svg`` and ``png`` share what is here."""
+"""Tables as pictures: choose a chart by the shape of a table, for ``html``, ``svg`` and ``png``."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,7 +14,7 @@ from streamaudit.report.render._charts.parts import stacked, waterfall
 __all__ = ["COLOURS", "Picture", "combined", "missing", "pictures", "svg"]
 
 WIDTH = 820
-"""Points from side to side of a picture that stands by itself."""
+"""Width in points of a standalone picture."""
 
 _MAKERS: dict[str, Callable[[Report, Table], Iterator[Picture]]] = {
     "histogram": histogram, "stacked": stacked, "waterfall": waterfall, "trend": trend, "intervals": intervals,
@@ -22,14 +22,16 @@ _MAKERS: dict[str, Callable[[Report, Table], Iterator[Picture]]] = {
 
 
 def pictures(report: Report) -> list[Picture]:
-    """The charts of a report, in the order of its tables; those of its groups where no table asks for one by its shape.
-    Empty when there is nothing to draw."""
+    """Return the charts of a report in the order of its tables; empty when there is nothing to draw.
+
+    Charts of groups are drawn only where no table has a chart for its shape.
+    """
     found = [one for table in report.tables if (make := _MAKERS.get(table.shape)) for one in make(report, table)]
     return found or [one for table in report.tables if table.shape == "rows" for one in groups(report, table)]
 
 
 def combined(report: Report, width: int = WIDTH) -> str:
-    """All charts of a report below each other, with its title, as one SVG."""
+    """Return all charts of a report below each other, with its title, as one SVG."""
     found = pictures(report)
     if not found:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What all charts share: colours by role, texts, and the way to SVG.
+"""Shared parts of all charts: colours by role, texts, and the conversion to SVG.
 
 All texts are data to Vega, never expressions or addresses, and the drawing has no access to any file or network.
 """
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import altair
 
 GROUPS, INTERVALS = 12, 30
-"""How many groups, or comparisons, a picture holds; the table beside it has all."""
+"""Groups, or comparisons, in a picture; its table has all of them."""
 COLOURS = {
     "ink": "#1f2933", "quiet": "#5b6770", "line": "#d9dee2", "paper": "#fffffe",
     "a": "#0b6fa4", "b": "#d98300", "c": "#5a4fa2", "d": "#8a949c", "bad": "#b5421a", "good": "#0c7c66",
 }  # fmt: skip
-"""By role. Blue, orange, violet and grey differ in lightness too, so that no kind of colour vision mixes them up."""
+"""Colours by role. Blue, orange, violet and grey differ in lightness too, for every kind of colour vision."""
 _FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
 Spec = dict[str, Any]
@@ -32,7 +32,7 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One chart: its title, what it says in a sentence for who cannot see it, and its drawing at a width."""
+    """A chart: its title, its content in a sentence for screen readers, and its drawing at a given width."""
 
     table: str
     title: str
@@ -40,7 +40,7 @@ class Picture:
     draw: Callable[[int], Spec]
 
     def spec(self, width: int) -> Spec:
-        """The drawing at a width; UsageError where the optional packages are not installed."""
+        """Return the drawing at a width; UsageError where the optional packages are not installed."""
         try:
             return self.draw(width)
         except ImportError:
@@ -48,18 +48,18 @@ class Picture:
 
 
 def svg(spec: Spec) -> str:
-    """A chart as SVG text."""
+    """Return a chart as SVG text."""
     try:
         import vl_convert
     except ImportError:
         raise missing() from None
-    # No address is allowed, so a chart can load nothing.
+    # No address is allowed, so a chart can load nothing from a network.
     drawn = vl_convert.vegalite_to_svg(_themed(spec), vl_version="6.4", allowed_base_urls=[])
-    return re.sub(r' style="[^"]*"', "", drawn)  # a page's policy allows none
+    return re.sub(r' style="[^"]*"', "", drawn)  # a page's content policy allows no inline style
 
 
 def missing() -> UsageError:
-    """What to do where the optional packages are not installed."""
+    """Return the error for missing optional packages, with the command to install them."""
     return UsageError("pictures and pages need more packages", "pip install 'streamaudit[html]'")
 
 
@@ -87,7 +87,7 @@ def safe(text: str, width: int = 60) -> str:
 
 
 def chart(rows: list[dict[str, Any]]) -> "altair.Chart":
-    """A chart without marks over these rows."""
+    """Return a chart without marks over these rows."""
     import altair as alt
 
     return alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
@@ -101,7 +101,7 @@ def plain(chart: Any) -> Spec:
 
 
 def names_of(table: Table, count: int, width: int) -> list[str]:
-    """A distinct name for each of the first rows, short enough for an axis."""
+    """Return a distinct name for each of the first rows, short enough for an axis."""
     if not table.by:
         return ["total"] * min(len(table.rows), count)
     cells = grid(table, None, escape.terminal).rows

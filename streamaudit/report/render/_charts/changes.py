@@ -1,4 +1,4 @@
-"""Figures in time, and changes between two sides with their intervals."""
+"""Charts of figures over time, and of changes between two sides with their intervals."""
 
 import math
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def trend(report: Report, table: Table) -> Iterator[Picture]:
         texts = _deploys(table, periods)
         for index, changes in table.breaks.items():
             if column.name in changes:
-                # Two texts at one place would cover each other; on a phone there is room for the change alone.
+                # Two labels at one place would overlap; on a phone only the change fits.
                 said, deploy = change_text(changes[column.name]), texts.get(periods[index])
                 texts[periods[index]] = f"{deploy} · {said}" if deploy and width > 500 else said
         marks = [{"period": period, "text": text} for period, text in texts.items()]
@@ -103,7 +103,7 @@ def trend(report: Report, table: Table) -> Iterator[Picture]:
 
 
 def _deploys(table: Table, periods: list[str]) -> dict[str, str]:
-    """By period, the deploys that began in it."""
+    """Return by period the deploys that began in it."""
     if "deploy" in table.by or "deploy" not in {column.name for column in table.columns}:
         return {}
     place = table.position("deploy")

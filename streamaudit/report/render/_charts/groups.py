@@ -1,4 +1,4 @@
-"""Groups side by side: the wait for the first token as p50 and p95, and the cancellation tax."""
+"""Charts of groups side by side: the wait for the first token as p50 and p95, and the cancellation tax."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ _TAX = "tax_tokens"
 
 
 def groups(report: Report, table: Table) -> Iterator[Picture]:
-    """Pictures of a table of groups that no other table of its report has one of."""
+    """Yield pictures of a table of groups for which the report has no other chart."""
     names = {column.name for column in table.columns}
     if not table.by or len(table.rows) < 2:
         return

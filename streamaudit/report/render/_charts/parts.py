@@ -1,4 +1,4 @@
-"""The tax: its parts by group, and the way from billed to rendered."""
+"""Charts of the tax: its parts by group, and the steps from billed to rendered."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -140,7 +140,7 @@ def waterfall(report: Report, table: Table) -> Iterator[Picture]:
 
 
 def _sums(report: Report, table: Table) -> list[str]:
-    """The tax of each row with its mark, from the table that the parts were taken of; empty where it has none."""
+    """Return the tax of each row with its mark, from the table that the parts come from; empty without one."""
     for other in report.tables:
         names = [column.name for column in other.columns]
         if other is not table and other.by == table.by and "tax_tokens" in names and len(other.rows) == len(table.rows):
