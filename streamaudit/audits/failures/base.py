@@ -7,23 +7,19 @@ in a finding is text from a trace but the values of its dimensions and the ids o
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
-from streamaudit.audits.scope.scope import MAX_BY, Scope
+from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError, nearest
+from streamaudit.report.finding import MAX_EXAMPLES, Finding, Severity
 from streamaudit.report.model import Value
 from streamaudit.store.store import Store
 
-Severity = Literal["critical", "warning", "info"]
 Status = Literal["findings", "clean", "cannot_answer"]
-SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
-
-EXAMPLES = 3
-"""Call ids named with each finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +91,15 @@ LEAST_EXAMINED = Threshold("least_examined", 20, "calls to judge, below which no
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One finding of one group: ``group`` is by dimension, ``figures`` every column of the query by name."""
-
-    audit: str
-    finding: str
-    group: Mapping[str, str | None]
-    figures: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Examination:
-    """What one audit gave. ``about`` is the number of calls it is about, ``examined`` those that carry what it needs."""
+    ""
+    """What one audit gave. ``about`` counts the calls it is about, ``examined`` those that carry what it needs."""
 
     audit: Audit
     status: Status
     examined: int
     about: int
-    found: tuple[Found, ...] = field(default=())
+    findings: tuple[Finding, ...] = ()
 
 
 @cache
@@ -140,7 +127,8 @@ def parse_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_thresholds(texts: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Read ``AUDIT.NAME=VALUE`` into values by audit and threshold. UsageError for what is no threshold or no number."""
+    ""
+    """Read ``AUDIT.NAME=VALUE`` into values by audit and threshold. UsageError for an unknown one or no number."""
     known = discover()
     values: dict[str, dict[str, float]] = {}
     for text in texts:
@@ -176,12 +164,12 @@ def examine(store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float
         store.run(_over(mine, statement), params)
     examined, about = store.one(mine.sql(audit.EXAMINED), params)
     answer = store.records(mine.sql(audit.QUERY), params) if examined else []
-    found = tuple(_found(audit, mine, row) for row in answer)
-    if found:
+    findings = tuple(_finding(audit, mine, row) for row in answer)
+    if findings:
         status: Status = "findings"
     else:
         status = "clean" if examined >= params["least_examined"] else "cannot_answer"
-    return Examination(audit, status, examined, about, found)
+    return Examination(audit, status, examined, about, findings)
 
 
 def _over(scope: Scope, statement: str) -> str:
@@ -190,12 +178,16 @@ def _over(scope: Scope, statement: str) -> str:
     return head + scope.sql(select) if mark else statement
 
 
-def _found(audit: Audit, scope: Scope, row: dict[str, Any]) -> Found:
-    group = {name: row[f"by_{place}"] for place, name in enumerate(scope.by, start=1)}
-    figures = {name: value for name, value in row.items() if name not in {f"by_{n + 1}" for n in range(MAX_BY)}}
-    calls, affected = figures["calls"], figures["affected_calls"]
-    figures["affected_share"] = affected / calls if calls else None
-    return Found(audit.NAME, figures["finding"], group, figures)
+def _finding(audit: Audit, scope: Scope, row: dict[str, Any]) -> Finding:
+    kind, calls, affected = audit.KINDS[row["finding"]], row["calls"], row["affected_calls"]
+    figures = {**row, "affected_share": affected / calls if calls else None}
+    return Finding(
+        audit=audit.NAME, code=row["finding"], severity=kind.severity,
+        group={name: row[f"by_{place}"] for place, name in enumerate(scope.by, start=1)},
+        calls=calls, affected_calls=affected, tokens_at_stake=row["tokens_at_stake"], usd_at_stake=row["usd_at_stake"],
+        evidence=kind.evidence.format_map({name: Figure(value) for name, value in figures.items()}),
+        examples=tuple((row["examples"] or [])[:MAX_EXAMPLES]), remedy=kind.remedy,
+    )  # fmt: skip
 
 
 class Figure:
@@ -215,19 +207,16 @@ class Figure:
 
 
 def _time(ms: float) -> str:
-    return f"{ms:.2g} ms" if ms < 10 else f"{ms:,.0f} ms" if ms < 1000 else f"{ms / 1000:,.1f} s" if ms < 120_000 else f"{ms / 60_000:,.0f} min"
+    if ms < 1000:
+        return f"{ms:.2g} ms" if ms < 10 else f"{ms:,.0f} ms"
+    return f"{ms / 1000:,.1f} s" if ms < 120_000 else f"{ms / 60_000:,.0f} min"
 
 
 def _usd(value: float) -> str:
     return f"${value:,.2f}" if abs(value) >= 0.01 or not value else "<$0.01"
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[[float], str]] = {
     "n": lambda value: f"{value:,.0f}", "ms": _time, "s": lambda value: _time(value * 1000), "usd": _usd,
     "pct": lambda value: f"{value * 100:.1f} %", "x": lambda value: f"{value:.1f}",
 }  # fmt: skip
-
-
-def evidence_of(found: Found, kind: Kind) -> str:
-    """Return the sentence of a finding with its numbers."""
-    return kind.evidence.format_map({name: Figure(value) for name, value in found.figures.items()})

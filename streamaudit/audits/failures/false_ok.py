@@ -8,7 +8,7 @@ from streamaudit.audits.failures.base import Kind, Threshold
 
 NAME = "false-ok"
 FINDS = "answers that began with 200 and failed: errors in the stream, no end, nothing visible, cut off"
-NEEDS = "finish reason, HTTP status or outcome, and usage of each call; for empty answers the length of the visible text"
+NEEDS = "finish reason, HTTP status or outcome, and usage of each call; for empty answers the visible text's length"
 BY = ("route", "model")
 THRESHOLDS = (
     Threshold("usual_share", 0.9, "share of a route's completed calls with a finish reason from which none is odd"),
@@ -33,7 +33,8 @@ KINDS = {
         "showed no text.",
         "Check for empty answers before they reach the user; look at the stop sequences and at what strips the text."),
     "reasoning_starved": Kind("critical",
-        "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) spent their cap on reasoning and ended by length; "
+        "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) spent their cap on reasoning and ended by "
+        "length; "
         "{tokens_at_stake:n} output tokens were billed.",
         "Raise the output cap (max_tokens, max_completion_tokens) or lower the reasoning effort."),
     "engine_abort": Kind("warning",

@@ -3,19 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from streamaudit.audits.failures.base import (
-    EXAMPLES,
-    SEVERITIES,
-    Examination,
-    Found,
-    discover,
-    evidence_of,
-    examine,
-    limits_of,
-    parse_names,
-)
+from streamaudit.audits.failures.base import Examination, discover, examine, limits_of, parse_names
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.finding import SEVERITIES, Finding
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
 from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.store import Store
@@ -60,7 +51,7 @@ def run(
     """Run the audits named, or all. ``limits`` holds thresholds other than the defaults, by audit and name."""
     done = examinations(store, scope, names, limits=limits)
     interval, notes = interval_and_notes(store, scope)
-    found = sorted((one for audit in done for one in audit.found), key=_rank)
+    found = sorted((one for audit in done for one in audit.findings), key=_rank)
     tables = (_findings(found, scope), _statuses(done))
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_clean(done)), headline=_headline(found, done)
@@ -91,14 +82,11 @@ def list_audits(store: Store, scope: Scope, names: Sequence[str] = ()) -> Report
     return Report(TITLE, interval, (Table("audits", _LISTED, rows, shape="facts"),), (), scope.filters, notes)
 
 
-def _rank(one: Found) -> tuple[int, float, int, str]:
-    kind = discover()[one.audit].KINDS[one.finding]
-    return (
-        SEVERITIES.index(kind.severity), -(one.figures["usd_at_stake"] or 0.0), -one.figures["affected_calls"], one.audit
-    )
+def _rank(one: Finding) -> tuple[int, float, int, str]:
+    return SEVERITIES.index(one.severity), -(one.usd_at_stake or 0.0), -(one.affected_calls or 0), one.audit
 
 
-def _findings(found: Sequence[Found], scope: Scope) -> Table:
+def _findings(found: Sequence[Finding], scope: Scope) -> Table:
     named = {name for one in found for name in one.group} or {*scope.by}
     dimensions = tuple(sorted(named, key=lambda name: (DIMENSIONS.index(name) if name in DIMENSIONS else -1, name)))
     columns = (*_LEADING, *(Column(name) for name in dimensions), *_TRAILING)
@@ -108,17 +96,15 @@ def _findings(found: Sequence[Found], scope: Scope) -> Table:
         for name in dimensions
         if name not in one.group
     }
-    return Table("findings", columns, tuple(_row(one, dimensions) for one in found), marks=marks, shape="facts")
+    rows = tuple(_row(one, dimensions) for one in found)
+    return Table("findings", columns, rows, marks=marks, shape="facts", findings=dict(enumerate(found)))
 
 
-def _row(one: Found, dimensions: Sequence[str]) -> Row:
-    kind = discover()[one.audit].KINDS[one.finding]
-    figures = one.figures
+def _row(one: Finding, dimensions: Sequence[str]) -> Row:
     return (
-        one.audit, one.finding, kind.severity, *(one.group.get(name) for name in dimensions),
-        figures["calls"], figures["affected_calls"], figures["affected_share"],
-        figures["tokens_at_stake"], figures["usd_at_stake"], evidence_of(one, kind),
-        " ".join((figures["examples"] or [])[:EXAMPLES]) or None, kind.remedy,
+        one.audit, one.code, one.severity, *(one.group.get(name) for name in dimensions), one.calls, one.affected_calls,
+        one.affected_share, one.tokens_at_stake, one.usd_at_stake, one.evidence, " ".join(one.examples) or None,
+        one.remedy,
     )  # fmt: skip
 
 
@@ -136,10 +122,10 @@ def _clean(done: Sequence[Examination]) -> tuple[Note, ...]:
     )
 
 
-def _headline(found: Sequence[Found], done: Sequence[Examination]) -> str:
+def _headline(found: Sequence[Finding], done: Sequence[Examination]) -> str:
     clean = sum(one.status == "clean" for one in done)
     unanswered = sum(one.status == "cannot_answer" for one in done)
-    known = [one.figures["usd_at_stake"] for one in found if one.figures["usd_at_stake"] is not None]
+    known = [one.usd_at_stake for one in found if one.usd_at_stake is not None]
     money = f", ${sum(known):,.2f} at stake where it is known" if known else ""
     findings = f"{len(found):,} finding{'' if len(found) == 1 else 's'}{money}" if found else "No findings"
     return f"{findings}; of {len(done):,} audits {clean:,} clean, {unanswered:,} cannot answer."

@@ -1,8 +1,9 @@
-"""Retries that are billed twice: the provider finished an attempt whose answer nobody took, and the client sent it again.
+""
+"""Retries that are billed twice: the provider finished an attempt that its client had given up and sent again.
 
-Proof has levels. Certain: the attempts share a request id or carry attempt numbers. Probable: the same tenant, model and
-input again within two minutes of the END of an attempt that failed, since slow failures are what gets retried. An exact
-repeat after a normal end is a regenerate button, a fan-out or an evaluation: it is counted and never priced.
+Proof has levels. Certain: the attempts share a request id or carry attempt numbers. Probable: the same tenant, model
+and input again within two minutes of the END of an attempt that failed, since slow failures are what gets retried. An
+exact repeat after a normal end is a regenerate button, a fan-out or an evaluation: it is counted and never priced.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -28,7 +29,8 @@ KINDS = {
         "Send an idempotency key, raise the client's time-out above the slowest answers, and abort the first attempt "
         "upstream before sending the next."),
     "double_send": Kind("critical",
-        "{affected_calls:n} requests were sent again while the first attempt still ran, {gap_p50_ms:ms} after its start "
+        "{affected_calls:n} requests were sent again while the first attempt still ran, {gap_p50_ms:ms} after its "
+        "start "
         "(median), and both got a response.",
         "Cancel the running attempt before the next is sent, and debounce the button or queue that sends."),
     "double_tool": Kind("warning",
@@ -56,12 +58,12 @@ CREATE OR REPLACE TEMP TABLE retries_pairs AS
     SELECT *, 'probable' AS proof FROM attempts WHERE logical_request_id IS NULL AND input_hash IS NOT NULL
 ), followed AS (
     SELECT *,
-        lead(struct_pack(call_id := call_id, start_time := start_time, response_id := response_id, trace_id := trace_id))
+        lead({'call_id': call_id, 'start_time': start_time, 'response_id': response_id})
             OVER (PARTITION BY source, logical_request_id ORDER BY start_time, attempt_number, call_id) AS next
     FROM numbered
     UNION ALL BY NAME
     SELECT *,
-        lead(struct_pack(call_id := call_id, start_time := start_time, response_id := response_id, trace_id := trace_id))
+        lead({'call_id': call_id, 'start_time': start_time, 'response_id': response_id})
             OVER (PARTITION BY tenant, model, input_hash ORDER BY start_time, call_id) AS next
     FROM hashed
 )

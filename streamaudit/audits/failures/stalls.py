@@ -28,7 +28,8 @@ _KEEP_ALIVE = (
 )
 KINDS = {
     "stall": Kind("warning",
-        "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) stood still for 3 s or longer after their first "
+        "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) stood still for 3 s or longer after their "
+        "first "
         "token ({hangs:n} for 10 s or longer); {stall_share:pct} of their streaming time passed in gaps over 1 s, the "
         "longest lasted {longest_ms:ms}.",
         "Look at the provider's queue and at the tools behind these calls; tell the user that work goes on, and retry "
