@@ -1,4 +1,3 @@
-""
 """Retries that are billed twice: the provider finished an attempt that its client had given up and sent again.
 
 Proof has levels. Certain: the attempts share a request id or carry attempt numbers. Probable: the same tenant, model
