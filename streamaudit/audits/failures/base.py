@@ -218,5 +218,7 @@ def _usd(value: float) -> str:
 
 _WRITERS: dict[str, Callable[[float], str]] = {
     "n": lambda value: f"{value:,.0f}", "ms": _time, "s": lambda value: _time(value * 1000), "usd": _usd,
+    ""
     "pct": lambda value: f"{value * 100:.1f} %", "x": lambda value: f"{value:.1f}",
+    "ratio": lambda value: f"{value:.2f}",
 }  # fmt: skip

@@ -26,7 +26,8 @@ _ABORT = (
 )
 KINDS = {
     "orphan": Kind("critical",
-        "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) worked on for {after_p50_ms:ms} (median) after "
+        "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) worked on for {after_p50_ms:ms} (median) "
+        "after "
         "their client had left{step_words}; {tokens_at_stake:n} output tokens came after it, where that is known.",
         _ABORT),
     "drained": Kind("warning",
