@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, cast
 
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError, nearest
-from streamaudit.report.finding import MAX_EXAMPLES, Finding, Severity
+from streamaudit.report.finding import MAX_EXAMPLES, SEVERITIES, Finding, Severity
 from streamaudit.report.model import Value
 from streamaudit.store.store import Store
 
@@ -149,6 +149,35 @@ def parse_thresholds(texts: Sequence[str]) -> dict[str, dict[str, float]]:
         except ValueError:
             raise UsageError(f"--threshold {text}: {value.strip()!r} is no number") from None
     return values
+
+
+def parse_gates(texts: Sequence[str]) -> dict[str, Severity]:
+    """Read ``FINDING[:SEVERITY]`` into the least severity that fails, by finding; ``any`` is every finding and no
+    severity means info. UsageError for an unknown finding or severity."""
+    codes = ["any", *(code for audit in discover().values() for code in audit.KINDS)]
+    gates: dict[str, Severity] = {}
+    for text in texts:
+        code, sign, severity = text.partition(":")
+        if code not in codes:
+            close = nearest(code, codes)
+            raise UsageError(
+                f"--fail-on {code}: there is no such finding" + (f", did you mean {close}?" if close else ""),
+                "findings: " + ", ".join(codes),
+            )
+        if sign and severity not in SEVERITIES:
+            raise UsageError(f"--fail-on {text}: {severity} is no severity", "severities: " + ", ".join(SEVERITIES))
+        gates[code] = cast(Severity, severity) if sign else "info"
+    return gates
+
+
+def is_failed(findings: Sequence[Finding], gates: Mapping[str, Severity]) -> bool:
+    """Whether any finding is at least as severe as its gate."""
+    return any(
+        SEVERITIES.index(one.severity) <= SEVERITIES.index(gates[code])
+        for one in findings
+        for code in (one.code, "any")
+        if code in gates
+    )
 
 
 def limits_of(audit: Audit) -> tuple[Threshold, ...]:

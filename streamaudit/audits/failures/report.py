@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
-from streamaudit.audits.failures.base import Examination, discover, examine, limits_of, parse_names
+from streamaudit.audits.failures.base import Examination, discover, examine, is_failed, limits_of, parse_names
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
-from streamaudit.report.finding import SEVERITIES, Finding
+from streamaudit.report.finding import SEVERITIES, Finding, Severity
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
 from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.store import Store
@@ -46,16 +47,24 @@ _LISTED = (
 
 
 def run(
-    store: Store, scope: Scope, names: Sequence[str] = (), *, limits: Mapping[str, Mapping[str, float]] | None = None
+    store: Store,
+    scope: Scope,
+    names: Sequence[str] = (),
+    *,
+    limits: Mapping[str, Mapping[str, float]] | None = None,
+    gates: Mapping[str, Severity] | None = None,
 ) -> Report:
-    """Run the audits named, or all. ``limits`` holds thresholds other than the defaults, by audit and name."""
+    """Run the audits named, or all. ``limits`` holds thresholds other than the defaults, by audit and name; with
+    ``gates`` (the least severity that fails, by finding) the report has a verdict."""
     done = examinations(store, scope, names, limits=limits)
     interval, notes = interval_and_notes(store, scope)
     found = sorted((one for audit in done for one in audit.findings), key=_rank)
     tables = (_findings(found, scope), _statuses(done))
+    verdict: Literal["pass", "fail"] | None = ("fail" if is_failed(found, gates) else "pass") if gates else None
     return Report(
-        TITLE, interval, tables, scope.by, scope.filters, (*notes, *_clean(done)), headline=_headline(found, done)
-    )
+        TITLE, interval, tables, scope.by, scope.filters, (*notes, *_clean(done)), verdict=verdict,
+        headline=_headline(found, done),
+    )  # fmt: skip
 
 
 def examinations(

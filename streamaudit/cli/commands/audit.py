@@ -1,11 +1,13 @@
 """``streamaudit audit``."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 from streamaudit.cli.options import By, Inputs, Window, Writing
+from streamaudit.errors import EXIT_GATE_FAILED, UsageError, nearest
 
 
 def command(
@@ -18,6 +20,12 @@ def command(
         Optional[list[str]],
         typer.Option("--threshold", metavar="AUDIT.NAME=VALUE", help="Decide by another number; --list shows all."),
     ] = None,
+    fail_on: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--fail-on", metavar="FINDING[:SEVERITY]", help="Exit 1 on this finding, or any, from a severity on."
+        ),
+    ] = None,
     window: Window,
     writing: Writing,
     inputs: Inputs,
@@ -28,16 +36,18 @@ def command(
 
     Example: streamaudit audit buffering retries --last 7d
     """
-    from streamaudit.audits.failures.base import discover, parse_thresholds
-    from streamaudit.audits.failures.report import list_audits, run
-    from streamaudit.cli.runner import run_audit
+    from streamaudit.audits.failures.base import discover
 
     given = inputs.files or []
     names = [one for one in given if one in discover()]
-    inputs = replace(inputs, files=[one for one in given if one not in names] or None)
-    limits = parse_thresholds(threshold or [])
-    if list_:
-        return run_audit(lambda store, scope: list_audits(store, scope, names), window.scope(by), inputs, writing)
-    return run_audit(
-        lambda store, scope: run(store, scope, names, limits=limits), window.scope(by), inputs, writing
-    )
+    for one in given:
+        if one not in names and "." not in one and not Path(one).exists() and (close := nearest(one, list(discover()))):
+            raise UsageError(f"{one} is no audit and no file, did you mean {close}?", "audits: " + ", ".join(discover()))
+    output, filters = writing.checked(), window.filters(writing.redact)
+    with replace(inputs, files=[one for one in given if one not in names] or None).session() as session:
+        if list_:
+            result = session.list_audits(*names, **filters)
+        else:
+            result = session.audit(*names, by=by, thresholds=threshold or (), fail_on=fail_on or (), **filters)
+    done = output.write(dict.fromkeys(output.tops, result))
+    return EXIT_GATE_FAILED if result.verdict == "fail" else done
