@@ -60,7 +60,8 @@ SELECT
     by_1, by_2, by_3, by_4, call_id, deploy, start_time, input_tokens, cached_input_tokens, cache_write_tokens,
     -- The price of the input that no cache gave, as this call paid it.
     input_cost_usd / nullif(input_tokens - cached_input_tokens, 0) AS usd_per_token,
-    least(input_tokens, lag(input_tokens) OVER calls) AS sent_before,
+    -- What a growing conversation sends again is its input of the call before; one that shrinks is another.
+    CASE WHEN lag(input_tokens) OVER calls <= input_tokens THEN lag(input_tokens) OVER calls END AS sent_before,
     epoch_us(start_time - lag(start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT)) OVER calls)
         / 1000.0 AS pause_ms
 FROM scope

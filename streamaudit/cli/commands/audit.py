@@ -42,7 +42,8 @@ def command(
     names = [one for one in given if one in discover()]
     for one in given:
         if one not in names and "." not in one and not Path(one).exists() and (close := nearest(one, list(discover()))):
-            raise UsageError(f"{one} is no audit and no file, did you mean {close}?", "audits: " + ", ".join(discover()))
+            known = "audits: " + ", ".join(discover())
+            raise UsageError(f"{one} is no audit and no file, did you mean {close}?", known)
     output, filters = writing.checked(), window.filters(writing.redact)
     with replace(inputs, files=[one for one in given if one not in names] or None).session() as session:
         if list_:
