@@ -17,6 +17,7 @@ BY = ("route", "model")
 THRESHOLDS = (
     Threshold("ttl_s", 300, "seconds that a cached prefix lives after its last use", "Anthropic and OpenAI: 5 min"),
     Threshold("least_input_tokens", 1024, "input below which providers cache nothing", "OpenAI, Anthropic: 1,024"),
+    Threshold("least_turns", 4, "calls of a session below which it says nothing"),
     Threshold("miss_share", 0.1, "cached / input below which a call missed the cache"),
     Threshold("least_share", 0.2, "share of a group's follow-up calls from which it is a finding"),
     Threshold("least_affected", 3, "affected calls of a group below which it is none"),
@@ -56,19 +57,27 @@ KINDS = {
 PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE cache_calls AS
 -- over scope
-SELECT
-    by_1, by_2, by_3, by_4, call_id, deploy, start_time, input_tokens, cached_input_tokens, cache_write_tokens,
-    -- The price of the input that no cache gave, as this call paid it.
-    input_cost_usd / nullif(input_tokens - cached_input_tokens, 0) AS usd_per_token,
-    -- What a growing conversation sends again is its input of the call before; one that shrinks is another.
-    CASE WHEN lag(input_tokens) OVER calls <= input_tokens THEN lag(input_tokens) OVER calls END AS sent_before,
-    epoch_us(start_time - lag(start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT)) OVER calls)
-        / 1000.0 AS pause_ms
-FROM scope
-WHERE cached_input_tokens IS NOT NULL AND input_tokens >= $least_input_tokens AND cached_input_tokens <= input_tokens
-    AND start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
-WINDOW calls AS (
-    PARTITION BY source, model, route, coalesce(session_id, trace_id, call_id) ORDER BY start_time, call_id)
+, turns AS (
+    SELECT
+        by_1, by_2, by_3, by_4, call_id, deploy, start_time, input_tokens, cached_input_tokens, cache_write_tokens,
+        source, model, route, coalesce(session_id, trace_id, call_id) AS session,
+        -- The price of the input that no cache gave, as this call paid it.
+        input_cost_usd / nullif(input_tokens - cached_input_tokens, 0) AS usd_per_token,
+        lag(input_tokens) OVER calls AS input_before,
+        epoch_us(start_time - lag(start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT)) OVER calls)
+            / 1000.0 AS pause_ms
+    FROM scope
+    WHERE cached_input_tokens IS NOT NULL AND input_tokens >= $least_input_tokens
+        AND cached_input_tokens <= input_tokens AND start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
+    WINDOW calls AS (
+        PARTITION BY source, model, route, coalesce(session_id, trace_id, call_id) ORDER BY start_time, call_id)
+)
+-- A session that grows from call to call sends again what it sent before; of any other nothing can be said.
+SELECT * EXCLUDE (input_before, source, model, route, session),
+    CASE WHEN count(input_before) OVER whole >= $least_turns - 1
+        AND count(*) FILTER (input_tokens < input_before) OVER whole = 0 THEN input_before END AS sent_before
+FROM turns
+WINDOW whole AS (PARTITION BY source, model, route, session)
 """,)
 EXAMINED = """
 SELECT (SELECT count(*) FROM cache_calls), count(*) FILTER (input_tokens >= $least_input_tokens) FROM scope
