@@ -1,13 +1,26 @@
 """``streamaudit audit``."""
 
-from dataclasses import replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import By, Inputs, Window, Writing
+from streamaudit.cli.options import Access, By, Inputs, Window, Writing
 from streamaudit.errors import EXIT_GATE_FAILED, UsageError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class NamesAndInputs(Inputs):
+    """Inputs whose files may be names of audits, so that whether they go with a store is not known yet."""
+
+    def __post_init__(self) -> None:
+        Access.__post_init__(self)
+
+    def split(self, names: list[str]) -> Inputs:
+        """Return the inputs without the names; UsageError for files beside a store."""
+        given = {one.name: getattr(self, one.name) for one in fields(Inputs)}
+        return Inputs(**{**given, "files": [one for one in self.files or [] if one not in names] or None})
 
 
 def command(
@@ -28,7 +41,7 @@ def command(
     ] = None,
     window: Window,
     writing: Writing,
-    inputs: Inputs,
+    inputs: NamesAndInputs,
 ) -> int:
     """Find streaming failures that no dashboard shows, ranked by money and by users hurt.
 
@@ -45,7 +58,7 @@ def command(
             known = "audits: " + ", ".join(discover())
             raise UsageError(f"{one} is no audit and no file, did you mean {close}?", known)
     output, filters = writing.checked(), window.filters(writing.redact)
-    with replace(inputs, files=[one for one in given if one not in names] or None).session() as session:
+    with inputs.split(names).session() as session:
         if list_:
             result = session.list_audits(*names, **filters)
         else:
