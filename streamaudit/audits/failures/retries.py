@@ -86,9 +86,22 @@ SELECT
             AND next.start_time <= ended + to_seconds($repeat_within_s) THEN 'repeat'
     END AS finding
 FROM followed
-""",)
+""", """
+CREATE OR REPLACE TEMP TABLE retries_tools AS
+-- over scope
+SELECT
+    traces.*, tools.status = 'error' AND lead(tools.name) OVER (
+        PARTITION BY tools.source, tools.trace_id, tools.name ORDER BY tools.start_time, tools.span_id) IS NOT NULL
+        AS again
+FROM store.spans AS tools
+JOIN (
+    SELECT by_1, by_2, by_3, by_4, source, trace_id, min(call_id) AS call_id
+    FROM scope WHERE trace_id IS NOT NULL GROUP BY ALL
+) AS traces USING (source, trace_id)
+WHERE tools.kind = 'tool' AND tools.name IS NOT NULL
+""")
 EXAMINED = """
-SELECT (SELECT count(*) FROM retries_pairs), count(*) FROM scope
+SELECT (SELECT count(*) FROM retries_pairs) + (SELECT count(*) FROM retries_tools), count(*) FROM scope
 """
 QUERY = """
 , examined AS (
@@ -118,18 +131,7 @@ SELECT
     by_1, by_2, by_3, by_4, 'double_tool' AS finding, count(*) AS calls, count(*) FILTER (again) AS affected_calls,
     NULL::BIGINT AS tokens_at_stake, NULL::DOUBLE AS usd_at_stake,
     list(DISTINCT call_id ORDER BY call_id) FILTER (again)[1:3] AS examples
-FROM (
-    SELECT
-        traces.*, tools.status = 'error' AND tools.name = lead(tools.name)
-            OVER (PARTITION BY tools.source, tools.trace_id, tools.name ORDER BY tools.start_time, tools.span_id)
-            AS again
-    FROM store.spans AS tools
-    JOIN (
-        SELECT by_1, by_2, by_3, by_4, source, trace_id, min(call_id) AS call_id
-        FROM retries_pairs WHERE trace_id IS NOT NULL GROUP BY ALL
-    ) AS traces USING (source, trace_id)
-    WHERE tools.kind = 'tool' AND tools.name IS NOT NULL
-)
+FROM retries_tools
 GROUP BY ALL
 HAVING count(*) FILTER (again) >= $least_affected
 """
