@@ -220,6 +220,36 @@ class Session:
         billed, scope = read_invoice(Path(invoice)), self._scope(None, None, filters)
         return self._answer(lambda store, scope: reconcile.run(store, scope, billed), scope, filters)
 
+    def audit(
+        self,
+        *names: str,
+        by: Names | None = None,
+        thresholds: Sequence[str] = (),
+        fail_on: Sequence[str] = (),
+        **filters: Unpack[Filters],
+    ) -> Result:
+        """Ask for streaming failures: the audits named, or all.
+
+        ``thresholds`` are texts such as ``buffering.burst_ratio=0.9``. ``fail_on`` makes a gate of it: findings such as
+        ``burst`` or ``any:critical``, after which the result has a verdict.
+        """
+        from streamaudit.audits.failures import base, report
+
+        asked, limits, gates = base.parse_names(names), base.parse_thresholds(thresholds), base.parse_gates(fail_on)
+        return self._answer(
+            lambda store, scope: report.run(store, scope, asked, limits=limits, gates=gates),
+            self._scope(by, None, filters), filters,
+        )  # fmt: skip
+
+    def list_audits(self, *names: str, **filters: Unpack[Filters]) -> Result:
+        """Ask what each audit looks for, needs and decides by, and whether this data has it."""
+        from streamaudit.audits.failures import base, report
+
+        asked = base.parse_names(names)
+        return self._answer(
+            lambda store, scope: report.list_audits(store, scope, asked), self._scope(None, None, filters), filters
+        )
+
     def diff(
         self,
         base: str | None = None,

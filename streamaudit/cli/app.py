@@ -12,7 +12,7 @@ import streamaudit
 from streamaudit.cli.options import expanded
 
 COMMANDS = (
-    "ingest", "report", "ttft", "tax", "weekly", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
+    "ingest", "report", "ttft", "tax", "audit", "weekly", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
     "providers", "reprice", "unload", "prune", "forget", "config", "demo", "spec",
 )  # fmt: skip
 """Every file of the folder ``commands``, in the order of the help."""

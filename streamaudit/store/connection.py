@@ -112,6 +112,15 @@ class Database:
             bound = {key: params[key] for key in statement.named_parameters}
             return self._connection.execute(statement, bound).fetchall()
 
+    def records(self, sql: str, params: Params | None = None) -> list[dict[str, Any]]:
+        """Return all rows of one statement, each by column name; column names must differ."""
+        with self._query_running():
+            statement = self._statement(sql)
+            bound = {key: (params or {})[key] for key in statement.named_parameters}
+            found = self._connection.execute(statement, bound)
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
     def arrays(self, sql: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
         """Return the columns of one statement as numpy arrays, for counts that are the input of statistics. The result
         must hold no NULL."""

@@ -1,0 +1,253 @@
+"""What an audit of a streaming failure is, and how one is run over the calls in scope.
+
+An audit is a module here with a ``NAME``. Its two statements select from ``scope`` and from the temporary tables that
+``PREPARE`` creates: ``EXAMINED`` counts the calls that the audit can judge, ``QUERY`` yields one row a finding. Nothing
+in a finding is text from a trace but the values of its dimensions and the ids of its example calls.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.errors import UsageError, nearest
+from streamaudit.report.finding import MAX_EXAMPLES, SEVERITIES, Finding, Severity
+from streamaudit.report.model import Value
+from streamaudit.store.store import Store
+
+Status = Literal["findings", "clean", "cannot_answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One number that an audit decides by; ``--threshold AUDIT.NAME=VALUE`` changes it. ``source`` says where the
+    default comes from."""
+
+    name: str
+    default: float
+    help: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One finding code: how grave it is, what to do about it in one sentence, and its evidence in one sentence.
+
+    ``evidence`` is a format string over the columns of the audit's ``QUERY``, with the presentation types of
+    ``Figure``: ``{affected_calls:n}``, ``{wait_p50_ms:ms}``, ``{affected_share:pct}``, ``{usd_at_stake:usd}``.
+    """
+
+    severity: Severity
+    evidence: str
+    remedy: str
+
+
+class Audit(Protocol):
+    """What a module in this folder offers.
+
+    ``QUERY`` selects, in this order and then grouped by ``by_1`` … ``by_4``: ``by_1`` … ``by_4``, ``finding`` (a key of
+    ``KINDS``), ``calls`` (examined in the group), ``affected_calls``, ``tokens_at_stake``, ``usd_at_stake`` (NULL where
+    unknown), ``examples`` (call ids), and after these whatever its evidence names.
+    ``EXAMINED`` selects one row: the calls that the audit can judge, and the calls it is about.
+    """
+
+    @property
+    def NAME(self) -> str: ...
+
+    @property
+    def FINDS(self) -> str:
+        """What it looks for, in half a sentence."""
+
+    @property
+    def NEEDS(self) -> str:
+        """What the calls must carry, and how to get it, in one sentence."""
+
+    @property
+    def BY(self) -> tuple[str, ...]:
+        """The dimensions that its remedy works on: the grouping unless another is asked for."""
+
+    @property
+    def THRESHOLDS(self) -> tuple[Threshold, ...]: ...
+
+    @property
+    def KINDS(self) -> Mapping[str, Kind]: ...
+
+    @property
+    def PREPARE(self) -> tuple[str, ...]:
+        """Statements over ``scope`` that create temporary tables for the two below; empty for most."""
+
+    @property
+    def EXAMINED(self) -> str: ...
+
+    @property
+    def QUERY(self) -> str: ...
+
+
+LEAST_EXAMINED = Threshold("least_examined", 20, "calls to judge, below which nothing found is no clean bill")
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    ""
+    """What one audit gave. ``about`` counts the calls it is about, ``examined`` those that carry what it needs."""
+
+    audit: Audit
+    status: Status
+    examined: int
+    about: int
+    findings: tuple[Finding, ...] = ()
+
+
+@cache
+def discover() -> dict[str, Audit]:
+    """Return every audit in this folder by name, in alphabetical order."""
+    modules = (
+        importlib.import_module(f"{__package__}.{found.name}")
+        for found in pkgutil.iter_modules([str(Path(__file__).parent)])
+        if found.name not in ("base", "report")
+    )
+    return {module.NAME: cast(Audit, module) for module in modules}
+
+
+def parse_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the audits named, all for none. UsageError with the nearest name for an unknown one."""
+    known = discover()
+    for name in names:
+        if name not in known:
+            close = nearest(name, list(known))
+            raise UsageError(
+                f"no audit is called {name}" + (f", did you mean {close}?" if close else ""),
+                "audits: " + ", ".join(known),
+            )
+    return tuple(dict.fromkeys(names)) or tuple(known)
+
+
+def parse_thresholds(texts: Sequence[str]) -> dict[str, dict[str, float]]:
+    ""
+    """Read ``AUDIT.NAME=VALUE`` into values by audit and threshold. UsageError for an unknown one or no number."""
+    known = discover()
+    values: dict[str, dict[str, float]] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        audit, dot, name = key.strip().partition(".")
+        if not (sign and dot) or audit not in known:
+            raise UsageError(f"--threshold {text}: expected AUDIT.NAME=VALUE", "audit --list shows every threshold")
+        names = [one.name for one in limits_of(known[audit])]
+        if name not in names:
+            close = nearest(name, names)
+            raise UsageError(
+                f"--threshold {text}: {audit} has no threshold {name}"
+                + (f", did you mean {close}?" if close else ""),
+                "thresholds: " + ", ".join(names),
+            )  # fmt: skip
+        try:
+            values.setdefault(audit, {})[name] = float(value)
+        except ValueError:
+            raise UsageError(f"--threshold {text}: {value.strip()!r} is no number") from None
+    return values
+
+
+def parse_gates(texts: Sequence[str]) -> dict[str, Severity]:
+    """Read ``FINDING[:SEVERITY]`` into the least severity that fails, by finding; ``any`` is every finding and no
+    severity means info. UsageError for an unknown finding or severity."""
+    codes = ["any", *(code for audit in discover().values() for code in audit.KINDS)]
+    gates: dict[str, Severity] = {}
+    for text in texts:
+        code, sign, severity = text.partition(":")
+        if code not in codes:
+            close = nearest(code, codes)
+            raise UsageError(
+                f"--fail-on {code}: there is no such finding" + (f", did you mean {close}?" if close else ""),
+                "findings: " + ", ".join(codes),
+            )
+        if sign and severity not in SEVERITIES:
+            raise UsageError(f"--fail-on {text}: {severity} is no severity", "severities: " + ", ".join(SEVERITIES))
+        gates[code] = cast(Severity, severity) if sign else "info"
+    return gates
+
+
+def is_failed(findings: Sequence[Finding], gates: Mapping[str, Severity]) -> bool:
+    """Whether any finding is at least as severe as its gate."""
+    return any(
+        SEVERITIES.index(one.severity) <= SEVERITIES.index(gates[code])
+        for one in findings
+        for code in (one.code, "any")
+        if code in gates
+    )
+
+
+def limits_of(audit: Audit) -> tuple[Threshold, ...]:
+    """Return the audit's thresholds and those that all audits share."""
+    return (*audit.THRESHOLDS, LEAST_EXAMINED)
+
+
+def examine(store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float]) -> Examination:
+    """Run one audit over the calls of a prepared scope, grouped as the scope says or else by the audit's ``BY``."""
+    mine = scope if scope.by else replace(scope, by=audit.BY)
+    params = {**mine.params(), **{one.name: one.default for one in limits_of(audit)}, **limits}
+    for statement in audit.PREPARE:
+        store.run(_over(mine, statement), params)
+    examined, about = store.one(mine.sql(audit.EXAMINED), params)
+    answer = store.records(mine.sql(audit.QUERY), params) if examined else []
+    findings = tuple(_finding(audit, mine, row) for row in answer)
+    if findings:
+        status: Status = "findings"
+    else:
+        status = "clean" if examined >= params["least_examined"] else "cannot_answer"
+    return Examination(audit, status, examined, about, findings)
+
+
+def _over(scope: Scope, statement: str) -> str:
+    """A statement that creates a table from ``scope``: the scope goes between its head and its SELECT."""
+    head, mark, select = statement.partition("-- over scope\n")
+    return head + scope.sql(select) if mark else statement
+
+
+def _finding(audit: Audit, scope: Scope, row: dict[str, Any]) -> Finding:
+    kind, calls, affected = audit.KINDS[row["finding"]], row["calls"], row["affected_calls"]
+    figures = {**row, "affected_share": affected / calls if calls else None}
+    return Finding(
+        audit=audit.NAME, code=row["finding"], severity=kind.severity,
+        group={name: row[f"by_{place}"] for place, name in enumerate(scope.by, start=1)},
+        calls=calls, affected_calls=affected, tokens_at_stake=row["tokens_at_stake"], usd_at_stake=row["usd_at_stake"],
+        evidence=kind.evidence.format_map({name: Figure(value) for name, value in figures.items()}),
+        examples=tuple((row["examples"] or [])[:MAX_EXAMPLES]), remedy=kind.remedy,
+    )  # fmt: skip
+
+
+class Figure:
+    """A value that a format string writes by its unit: ``n`` a count, ``ms`` a time, ``pct`` a share, ``usd`` money,
+    ``s`` seconds. Unknown is written ``-``."""
+
+    def __init__(self, value: Value) -> None:
+        self._value = value
+
+    def __format__(self, unit: str) -> str:
+        value = self._value
+        if value is None:
+            return "-"
+        if not unit or not isinstance(value, int | float):
+            return str(value)
+        return _WRITERS[unit](value)
+
+
+def _time(ms: float) -> str:
+    if ms < 1000:
+        return f"{ms:.2g} ms" if ms < 10 else f"{ms:,.0f} ms"
+    return f"{ms / 1000:,.1f} s" if ms < 120_000 else f"{ms / 60_000:,.0f} min"
+
+
+def _usd(value: float) -> str:
+    return f"${value:,.2f}" if abs(value) >= 0.01 or not value else "<$0.01"
+
+
+_WRITERS: dict[str, Callable[[float], str]] = {
+    "n": lambda value: f"{value:,.0f}", "ms": _time, "s": lambda value: _time(value * 1000), "usd": _usd,
+    ""
+    "pct": lambda value: f"{value * 100:.1f} %", "x": lambda value: f"{value:.1f}",
+    "ratio": lambda value: f"{value:.2f}",
+}  # fmt: skip

@@ -1,0 +1,86 @@
+"""Context that grows: each call of a session sends all that came before it again.
+
+``context_growth`` says how fast the input grows and which share of it had been sent before. ``runaway_session`` names
+sessions whose input is many times that of a usual session of their group.
+"""
+
+from streamaudit.audits.failures.base import Kind, Threshold
+
+NAME = "growth"
+FINDS = "sessions whose input grows from call to call, and sessions that run away"
+NEEDS = "session_id (or a trace with several calls), input_tokens and start of each call"
+BY = ("route", "model")
+THRESHOLDS = (
+    Threshold("least_turns", 4, "calls of a session below which it says nothing"),
+    Threshold("least_sessions", 5, "sessions of a group below which there is no usual one"),
+    Threshold("reread_share", 0.6, "share of input sent before from which it is a finding"),
+    Threshold("growing_share", 0.8, "share of a session's steps that must grow"),
+    Threshold("runaway_times", 10, "a session's input as a multiple of the group's median session"),
+    Threshold("runaway_least_tokens", 200_000, "input of a session below which it is none"),
+)
+KINDS = {
+    "context_growth": Kind("info",
+        "In {affected_calls:n} of {calls:n} calls of sessions the input grows by {per_call:n} tokens a call (median); "
+        "{reread:pct} of their input had been sent before.",
+        "Summarise or drop old turns, send tool results once, and keep the prefix stable so that the cache can hold "
+        "it."),
+    "runaway_session": Kind("warning",
+        "{sessions:n} sessions read {times:x} times the input of a usual session (median) in {affected_calls:n} calls; "
+        "together {tokens_at_stake:n} input tokens.",
+        "Set a limit of turns, tokens or dollars for each session, and stop loops that call the same tool again."),
+}  # fmt: skip
+PREPARE = ("""
+CREATE OR REPLACE TEMP TABLE growth_calls AS
+-- over scope
+SELECT
+    by_1, by_2, by_3, by_4, source, call_id, coalesce(session_id, trace_id) AS session, start_time, input_tokens,
+    input_cost_usd,
+    -- What a growing conversation sends again is at most its input of the call before.
+    CASE WHEN input_tokens >= lag(input_tokens) OVER turns THEN lag(input_tokens) OVER turns END AS sent_before,
+    input_tokens - lag(input_tokens) OVER turns AS grew,
+    count(*) OVER (PARTITION BY source, coalesce(session_id, trace_id), by_1, by_2, by_3, by_4) AS turns
+FROM scope
+WHERE coalesce(session_id, trace_id) IS NOT NULL AND input_tokens > 0 AND start_time IS NOT NULL
+    AND cache_hit IS DISTINCT FROM true
+WINDOW turns AS (
+    PARTITION BY source, coalesce(session_id, trace_id), by_1, by_2, by_3, by_4 ORDER BY start_time, call_id)
+""",)
+EXAMINED = """
+SELECT (SELECT count(*) FROM growth_calls WHERE turns >= 2), count(*) FROM scope
+"""
+QUERY = """
+, sessions AS (
+    SELECT
+        by_1, by_2, by_3, by_4, source, session, count(*) AS turns, sum(input_tokens) AS input,
+        sum(input_cost_usd) AS usd, sum(sent_before) AS sent_before, median(grew) AS grew,
+        sum(sent_before * input_cost_usd / input_tokens) AS usd_before,
+        count(*) FILTER (grew >= 0) >= $growing_share * (count(*) - 1) AND count(*) >= $least_turns AS grows,
+        arg_max(call_id, input_tokens) AS largest
+    FROM growth_calls GROUP BY ALL
+), usual AS (
+    SELECT by_1, by_2, by_3, by_4, count(*) AS sessions, median(input) AS median_input, sum(turns)::BIGINT AS calls
+    FROM sessions WHERE turns >= 2 GROUP BY ALL
+), placed AS (
+    SELECT sessions.*, usual.sessions AS group_sessions, median_input, calls
+    FROM sessions JOIN usual ON sessions.by_1 IS NOT DISTINCT FROM usual.by_1
+        AND sessions.by_2 IS NOT DISTINCT FROM usual.by_2 AND sessions.by_3 IS NOT DISTINCT FROM usual.by_3
+        AND sessions.by_4 IS NOT DISTINCT FROM usual.by_4
+    WHERE usual.sessions >= $least_sessions
+)
+SELECT
+    by_1, by_2, by_3, by_4, 'context_growth' AS finding, any_value(calls) AS calls,
+    sum(turns)::BIGINT AS affected_calls, sum(sent_before)::BIGINT AS tokens_at_stake,
+    sum(usd_before) AS usd_at_stake, list(largest ORDER BY input DESC, largest)[1:3] AS examples,
+    median(grew) AS per_call, sum(sent_before) / sum(input) AS reread, NULL::BIGINT AS sessions, NULL::DOUBLE AS times
+FROM placed WHERE grows
+GROUP BY by_1, by_2, by_3, by_4
+HAVING sum(sent_before) >= $reread_share * sum(input) AND count(*) >= $least_sessions
+UNION ALL BY NAME
+SELECT
+    by_1, by_2, by_3, by_4, 'runaway_session' AS finding, any_value(calls) AS calls,
+    sum(turns)::BIGINT AS affected_calls, sum(input)::BIGINT AS tokens_at_stake, sum(usd) AS usd_at_stake,
+    list(largest ORDER BY input DESC, largest)[1:3] AS examples, NULL AS per_call, NULL AS reread,
+    count(*) AS sessions, median(input / median_input) AS times
+FROM placed WHERE input >= $runaway_times * median_input AND input >= $runaway_least_tokens
+GROUP BY by_1, by_2, by_3, by_4
+"""

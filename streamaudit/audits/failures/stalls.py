@@ -1,0 +1,140 @@
+"""Stalls: gaps inside a stream that had begun, and streams cut by a limit that somebody set.
+
+``stall`` reads the gaps between chunks. A gap over which hidden reasoning or a tool may have run is not one: it is left
+out where a tool step of the trace overlaps it, and before the first visible token. ``idle_cut`` finds deaths whose
+silence before the end clusters at an idle limit; ``deadline_cut`` finds deaths whose total duration does, which needs
+no chunk times.
+"""
+
+from streamaudit.audits.failures.base import Kind, Threshold
+
+NAME = "stalls"
+FINDS = "gaps inside streams, and streams cut by idle limits and deadlines"
+NEEDS = "when each chunk arrived (chunk_offsets_ms) for stalls and idle cuts; duration and outcome for deadlines"
+BY = ("route", "model")
+THRESHOLDS = (
+    Threshold("hiccup_ms", 1000, "gap that is a hiccup"),
+    Threshold("stall_ms", 3000, "gap that is a stall"),
+    Threshold("hang_ms", 10_000, "gap that is a hang"),
+    Threshold("least_share", 0.02, "share of a group's streams with a stall from which it is a finding"),
+    Threshold("least_affected", 3, "affected streams of a group below which it is none"),
+    Threshold("least_cut", 5, "cut streams that make a cluster"),
+    Threshold("cluster_share", 0.5, "share of a group's cut streams that make a cluster"),
+    Threshold("cluster_width", 0.02, "how far from a limit, as a share of it, a cut may lie"),
+)
+_KEEP_ALIVE = (
+    "Send a comment or ping event at least every 15 s while nothing else is sent, and raise the idle time-out of the "
+    "proxy or load balancer in front (nginx `proxy_read_timeout`, AWS ALB idle timeout, Cloudflare 100 s)."
+)
+KINDS = {
+    "stall": Kind("warning",
+        "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) stood still for 3 s or longer after their "
+        "first "
+        "token ({hangs:n} for 10 s or longer); {stall_share:pct} of their streaming time passed in gaps over 1 s, the "
+        "longest lasted {longest_ms:ms}.",
+        "Look at the provider's queue and at the tools behind these calls; tell the user that work goes on, and retry "
+        "or switch after a silence you choose."),
+    "idle_cut": Kind("critical",
+        "{affected_calls:n} of {deaths:n} cut streams died after {limit_ms:ms} of silence{status_words}: a limit of "
+        "{limit_s:n} s for idle connections.",
+        _KEEP_ALIVE),
+    "deadline_cut": Kind("critical",
+        "{affected_calls:n} of {deaths:n} cut calls ended {limit_ms:ms} after their start{status_words}: a deadline of "
+        "{limit_s:n} s cuts them whatever they are doing.",
+        "Find the deadline on the way (client time-out, gateway, load balancer, serverless limit) and raise it above "
+        "the slowest answers, or cap the output so that answers end before it."),
+}  # fmt: skip
+PREPARE = ("""
+CREATE OR REPLACE TEMP TABLE stalls_streams AS
+-- over scope
+, streams AS (
+    SELECT
+        by_1, by_2, by_3, by_4, source, call_id, trace_id, start_time, duration_ms, outcome, ended_by, http_status,
+        cancelled_by, billed_tokens, cost_usd, ttvt_ms, coalesce(client_chunk_offsets_ms, chunk_offsets_ms) AS offsets
+    FROM scope
+    WHERE streamed IS DISTINCT FROM false AND (len(coalesce(client_chunk_offsets_ms, chunk_offsets_ms)) >= 2
+        OR outcome IN ('timeout', 'interrupted', 'error', 'cancelled'))
+), gaps AS (
+    SELECT *, list_filter(list_transform(generate_series(2, len(offsets)), lambda i: {
+            'begins_ms': offsets[i - 1], 'lasts_ms': offsets[i] - offsets[i - 1]
+        -- Before the first visible token hidden reasoning may run.
+        }), lambda gap: gap.lasts_ms >= $hiccup_ms AND gap.begins_ms >= coalesce(ttvt_ms, 0)) AS long_gaps
+    FROM streams
+)
+SELECT
+    * EXCLUDE (offsets), len(offsets) >= 2 AS has_offsets, list_max(offsets) - list_min(offsets) AS streaming_ms,
+    duration_ms - list_max(offsets) AS silence_ms,
+    outcome IN ('timeout', 'interrupted', 'error') OR (outcome = 'cancelled' AND cancelled_by = 'server') AS cut
+FROM gaps
+""", """
+CREATE OR REPLACE TEMP TABLE stalls_tool_gaps AS
+-- Gaps that a tool step of the same trace overlaps.
+SELECT DISTINCT source, call_id, begins_ms FROM (
+    SELECT source, call_id, trace_id, start_time, unnest(long_gaps, recursive := true) FROM stalls_streams
+    WHERE len(long_gaps) > 0
+) AS gap
+JOIN store.spans AS tools USING (source, trace_id)
+WHERE tools.kind IN ('tool', 'retrieval') AND tools.start_time IS NOT NULL
+    AND tools.start_time < gap.start_time + to_microseconds(((begins_ms + lasts_ms) * 1000)::BIGINT)
+    AND coalesce(tools.end_time, tools.start_time) > gap.start_time + to_microseconds((begins_ms * 1000)::BIGINT)
+""")
+EXAMINED = """
+SELECT (SELECT count(*) FROM stalls_streams WHERE has_offsets OR (cut AND duration_ms IS NOT NULL)),
+    count(*) FILTER (streamed) FROM scope
+"""
+QUERY = """
+, own_gaps AS (
+    SELECT gap.source, gap.call_id, max(lasts_ms) AS longest_ms, sum(lasts_ms) AS gaps_ms
+    FROM (SELECT source, call_id, unnest(long_gaps, recursive := true) FROM stalls_streams WHERE len(long_gaps) > 0)
+        AS gap
+    ANTI JOIN stalls_tool_gaps USING (source, call_id, begins_ms)
+    GROUP BY ALL
+), limits AS (
+    -- Idle limits and deadlines that servers, proxies and clients are known to have.
+    SELECT unnest([30, 60, 90, 100, 120, 125, 180, 240, 300, 350, 600, 900])::DOUBLE AS limit_s
+), deaths AS (
+    SELECT
+        streams.*, limit_s, measure,
+        count(*) OVER (PARTITION BY by_1, by_2, by_3, by_4, measure) AS deaths
+    FROM (
+        SELECT *, 'idle_cut' AS measure, silence_ms AS took_ms FROM stalls_streams WHERE cut AND has_offsets
+        UNION ALL BY NAME
+        SELECT *, 'deadline_cut' AS measure, duration_ms AS took_ms FROM stalls_streams
+        WHERE cut AND duration_ms IS NOT NULL
+    ) AS streams
+    LEFT JOIN limits ON abs(took_ms - limit_s * 1000) <= $cluster_width * limit_s * 1000
+), clusters AS (
+    SELECT
+        by_1, by_2, by_3, by_4, measure AS finding, limit_s, any_value(deaths) AS deaths, count(*) AS affected_calls,
+        sum(billed_tokens)::BIGINT AS tokens_at_stake, sum(cost_usd) AS usd_at_stake,
+        list(call_id ORDER BY call_id)[1:3] AS examples, median(took_ms) AS limit_ms, mode(http_status) AS status
+    FROM deaths WHERE limit_s IS NOT NULL
+    GROUP BY by_1, by_2, by_3, by_4, measure, limit_s
+    HAVING count(*) >= $least_cut AND count(*) >= $cluster_share * any_value(deaths)
+    QUALIFY row_number() OVER (PARTITION BY by_1, by_2, by_3, by_4, measure ORDER BY count(*) DESC, limit_s) = 1
+)
+SELECT
+    by_1, by_2, by_3, by_4, 'stall' AS finding, count(*) FILTER (has_offsets) AS calls,
+    count(*) FILTER (longest_ms >= $stall_ms) AS affected_calls, NULL::BIGINT AS tokens_at_stake,
+    NULL::DOUBLE AS usd_at_stake,
+    list(call_id ORDER BY longest_ms DESC, call_id) FILTER (longest_ms >= $stall_ms)[1:3] AS examples,
+    count(*) FILTER (longest_ms >= $hang_ms) AS hangs, max(longest_ms) AS longest_ms,
+    sum(gaps_ms) FILTER (longest_ms >= $stall_ms)
+        / nullif(sum(streaming_ms) FILTER (longest_ms >= $stall_ms), 0) AS stall_share
+FROM stalls_streams LEFT JOIN own_gaps USING (source, call_id)
+WHERE has_offsets
+GROUP BY ALL
+HAVING affected_calls >= $least_affected AND affected_calls >= $least_share * calls
+UNION ALL BY NAME
+SELECT
+    clusters.* EXCLUDE (status), deaths AS calls,
+    CASE WHEN status >= 500 THEN ' with status ' || status::INTEGER ELSE '' END AS status_words
+FROM clusters
+-- A route that is cut at one total is cut by the deadline; the silence before it is whatever it is.
+WHERE finding = 'deadline_cut' OR NOT EXISTS (
+    FROM clusters AS other
+    WHERE other.finding = 'deadline_cut' AND clusters.finding = 'idle_cut' AND other.limit_s > clusters.limit_s
+        AND other.by_1 IS NOT DISTINCT FROM clusters.by_1 AND other.by_2 IS NOT DISTINCT FROM clusters.by_2
+        AND other.by_3 IS NOT DISTINCT FROM clusters.by_3 AND other.by_4 IS NOT DISTINCT FROM clusters.by_4
+        AND other.affected_calls > clusters.affected_calls)
+"""

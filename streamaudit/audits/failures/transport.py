@@ -1,0 +1,51 @@
+"""Transport: whether calls over SSE, WebSocket or gRPC fail or stall more than those of the same route over another."""
+
+from streamaudit.audits.failures.base import Kind, Threshold
+
+NAME = "transport"
+FINDS = "transports on which streams fail or stall more than on another"
+NEEDS = "transport of each call (sse, websocket, grpc): recorded, or derived from a URL's scheme or rpc.system"
+BY = ("route", "transport")
+THRESHOLDS = (
+    Threshold("least_calls", 30, "calls of a transport below which it says nothing"),
+    Threshold("least_failures", 5, "failed calls below which it is none"),
+    Threshold("least_times", 2, "failure share as a multiple of that of the group's other transports"),
+    Threshold("least_share", 0.02, "failure share from which it is a finding without another transport to compare"),
+)
+KINDS = {
+    "transport_failures": Kind("warning",
+        "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) broke off ({timeouts:n} timed out, {cut:n} were "
+        "cut, {errors:n} failed){other_words}.",
+        "Compare the limits on the way (proxy time-outs, HTTP/2 streams, WebSocket idle limits), send keep-alives, and "
+        "let clients resume."),
+}  # fmt: skip
+PREPARE: tuple[str, ...] = ()
+EXAMINED = """
+SELECT count(*) FILTER (transport IN ('sse', 'websocket', 'grpc')), count(*) FILTER (streamed) FROM scope
+"""
+QUERY = """
+, calls AS (
+    SELECT by_1, by_2, by_3, by_4, call_id, transport, outcome, cost_usd, billed_tokens,
+        outcome IN ('timeout', 'interrupted', 'error') AS failed
+    FROM scope WHERE transport IN ('sse', 'websocket', 'grpc') AND outcome <> 'unknown'
+), everywhere AS (
+    SELECT transport, count(*) AS calls, count(*) FILTER (failed) AS failed FROM calls GROUP BY transport
+), others AS (
+    SELECT mine.transport, sum(other.failed) / nullif(sum(other.calls), 0) AS share
+    FROM everywhere AS mine JOIN everywhere AS other ON other.transport <> mine.transport
+    GROUP BY mine.transport
+)
+SELECT
+    by_1, by_2, by_3, by_4, 'transport_failures' AS finding, count(*) AS calls,
+    count(*) FILTER (failed) AS affected_calls, sum(billed_tokens) FILTER (failed)::BIGINT AS tokens_at_stake,
+    sum(cost_usd) FILTER (failed) AS usd_at_stake,
+    list(call_id ORDER BY cost_usd DESC NULLS LAST, call_id) FILTER (failed)[1:3] AS examples,
+    count(*) FILTER (outcome = 'timeout') AS timeouts, count(*) FILTER (outcome = 'interrupted') AS cut,
+    count(*) FILTER (outcome = 'error') AS errors,
+    CASE WHEN any_value(share) IS NOT NULL
+        THEN ', ' || round(any_value(share) * 100, 1) || ' % on other transports' ELSE '' END AS other_words
+FROM calls LEFT JOIN others USING (transport)
+GROUP BY by_1, by_2, by_3, by_4, transport
+HAVING count(*) >= $least_calls AND count(*) FILTER (failed) >= $least_failures
+    AND count(*) FILTER (failed) / count(*) >= greatest($least_share, $least_times * coalesce(any_value(share), 0))
+"""

@@ -1,0 +1,111 @@
+"""Every audit finds what is planted, leaves its twins alone, and says when it cannot answer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamaudit.audits.failures.base import discover, limits_of
+from streamaudit.audits.failures.report import run
+from streamaudit.audits.scope.scope import Scope
+from tests.audits.failures.cases import CLEAN, PLANTED, Planted, Record, stream, streams
+from tests.support import store_of, write_lines
+
+ALARMS = ("critical", "warning")
+MEANT = {"a fast decoder": ("batch_like",)}
+"""A queue of ten seconds is no buffering, and a long wait all the same."""
+
+
+def audited(records: list[Record], folder: Path, *names: str, **options: Any) -> dict[str, list[dict[str, Any]]]:
+    """The tables of a run over these records."""
+    with store_of(write_lines(folder / "calls.jsonl", records)) as store:
+        report = run(store, Scope(), names, **options)
+    return {table.name: list(table.records()) for table in report.tables}
+
+
+@pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.finding)
+def test_what_is_planted_is_found(case: Planted, tmp_path: Path) -> None:
+    """The finding names its calls, its numbers and a remedy, and no other alarm of its audit is raised."""
+    tables = audited(case.records, tmp_path, case.audit)
+    found = {row["finding"]: row for row in tables["findings"]}
+    assert case.finding in found
+    row = found[case.finding]
+    assert row["affected_calls"] == case.affected
+    ids = {record["request_id"] for record in case.records}
+    assert 1 <= len(row["examples"].split()) <= 3 and set(row["examples"].split()) <= ids
+    assert any(sign.isdigit() for sign in row["evidence"]) and row["remedy"].endswith(".")
+    assert [one["status"] for one in tables["audits"]] == ["findings"]
+
+
+def test_every_finding_is_planted_or_waits_for_steps() -> None:
+    """A finding code without a planted case is one that needs steps of traces, which its own test has."""
+    codes = {code for audit in discover().values() for code in audit.KINDS}
+    of_steps = {"double_tool", "silent_task", "tool_silence", "turn_over_budget", "engine_abort"}
+    assert codes - {case.finding for case in PLANTED} == of_steps
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_a_twin_is_left_alone(name: str, tmp_path: Path) -> None:
+    """What looks like a failure and is none raises no alarm, whichever audit looks at it."""
+    found = audited(CLEAN[name], tmp_path)["findings"]
+    alarms = [row for row in found if row["severity"] in ALARMS and row["finding"] not in MEANT.get(name, ())]
+    assert [(row["finding"], row["evidence"]) for row in alarms] == []
+
+
+def test_an_audit_that_lacks_its_data_says_so(tmp_path: Path) -> None:
+    """Silence never looks like health: too few calls to judge is no clean bill."""
+    tables = audited([stream("only")], tmp_path)
+    assert {row["status"] for row in tables["audits"]} == {"cannot_answer"}
+    assert all(row["needs"] for row in tables["audits"])
+    tables = audited(streams("many", 40), tmp_path)
+    status = {row["audit"]: (row["status"], row["calls_examined"]) for row in tables["audits"]}
+    assert status["buffering"] == ("clean", 40)
+    assert status["transport"] == ("cannot_answer", 0)
+
+
+def test_a_threshold_decides(tmp_path: Path) -> None:
+    """What is given goes before the default."""
+    case = next(one for one in PLANTED if one.finding == "stall")
+    assert audited(case.records, tmp_path, "stalls", limits={"stalls": {"stall_ms": 6000}})["findings"] == []
+
+
+def test_findings_are_ranked_by_severity_then_money(tmp_path: Path) -> None:
+    """Critical findings come first; among equals the dearest."""
+    records = [record for case in PLANTED if case.audit in ("retries", "stalls", "false-ok")
+        for record in case.records]  # fmt: skip
+    unique = {record["request_id"]: record for record in records}
+    rows = audited(list(unique.values()), tmp_path)["findings"]
+    order = [("critical", "warning", "info").index(row["severity"]) for row in rows]
+    assert order == sorted(order) and len(rows) > 3
+    worst = [row["usd_at_stake"] or 0 for row in rows if row["severity"] == "critical"]
+    assert worst == sorted(worst, reverse=True)
+
+
+def test_groups_are_those_asked_for(tmp_path: Path) -> None:
+    """``--by`` takes the place of the audit's own grouping, and groups add up to what is found in all."""
+    case = next(one for one in PLANTED if one.finding == "burst")
+    split = [{**record, "tenant": f"t{place % 2}"} for place, record in enumerate(case.records)]
+    with store_of(write_lines(tmp_path / "calls.jsonl", split)) as store:
+        report = run(store, Scope(by=("tenant",)), ("buffering",))
+    rows = list(report.tables[0].records())
+    assert {row["tenant"] for row in rows} == {"t0", "t1"}
+    assert sum(row["affected_calls"] for row in rows if isinstance(row["affected_calls"], int)) == case.affected
+
+
+@pytest.mark.parametrize("name", sorted(discover()))
+def test_an_audit_says_what_it_is(name: str) -> None:
+    """Its words are there, its thresholds have meanings, and its kinds their remedies."""
+    audit = discover()[name]
+    assert audit.FINDS and audit.NEEDS and audit.BY and audit.KINDS
+    names = [one.name for one in limits_of(audit)]
+    assert len(names) == len(set(names)) and all(one.help for one in limits_of(audit))
+    assert all(kind.evidence.endswith(".") and kind.remedy.endswith(".") for kind in audit.KINDS.values())
+
+
+def test_the_fluidity_index_is_that_of_its_definition(tmp_path: Path) -> None:
+    """Waits of 800, 100, 100, 500 and 100 ms against 1000 and 100 ms miss three deadlines of seven (Etalon's code)."""
+    waits = [800, 100, 100, 500, 100, *[100] * 5]
+    chunks = [sum(waits[: place + 1]) for place in range(len(waits))]
+    records = streams("fits", 10, ttft_ms=800, chunk_offsets_ms=chunks, duration_ms=chunks[-1] + 5)
+    row = audited(records, tmp_path, "pace")["findings"][0]
+    assert f"{1 - 3 / 12:.2f}" in row["evidence"]
