@@ -8,17 +8,19 @@ base's mix of strata, so a change of mix is not taken for a change of latency. T
 and adds the distances of the sides' limits (MOVER: Zou and Donner, 2008). Nothing is resampled: the same counts give
 the same bytes.
 
-``counts`` (what goes in and comes out) → ``spread`` (standard errors from blocks) → ``quantile``, ``ratio`` (one
-comparison each) → ``verdict`` (the correction for many comparisons, and what is said).
+``inputs`` (what goes in and comes out) → ``sessions``, ``block_variance`` (standard errors from blocks) →
+``distribution`` (one side, with waits that were cut short) → ``quantile``, ``ratio`` (one comparison each) →
+``verdict`` (the correction for many comparisons, and the reason).
 """
 
 from streamaudit.stats.block_variance import MIN_COVERAGE
 from streamaudit.stats.inputs import MIN_STRATUM, NO_COUNTERPART, Comparison, Rows, Scale, Sums, ln_ms, mixed
 from streamaudit.stats.quantile import compare_quantiles
 from streamaudit.stats.ratio import compare_ratio
+from streamaudit.stats.sessions import effective_sessions
 from streamaudit.stats.verdict import adjusted, decide
 
 __all__ = [
     "MIN_COVERAGE", "MIN_STRATUM", "NO_COUNTERPART", "Comparison", "Rows", "Scale", "Sums", "adjusted",
-    "compare_quantiles", "compare_ratio", "decide", "ln_ms", "mixed",
+    "compare_quantiles", "compare_ratio", "decide", "effective_sessions", "ln_ms", "mixed",
 ]  # fmt: skip

@@ -12,7 +12,11 @@ MIN_COVERAGE = 0.5
 MIN_BLOCKS, MIN_TAIL_BLOCKS = 6, 4
 JOIN_ABOVE, STILL_ABOVE, NOISE_ONLY, MIN_JOINED = 0.25, 0.40, 1.25, 8
 """Neighbouring blocks are joined while they resemble each other more than the first; above the second they still do.
-Likeness counts only once blocks vary by more than the third allows to chance."""
+Likeness counts only once blocks vary by more than the third allows to chance. Where they still do, the variance is at
+least that of a drift, and has no more than its degrees of freedom."""
+DRIFT_FREEDOM = 2.0
+MIN_SESSIONS = 8
+"""Fewer sessions than this say nothing of how sessions differ, however many calls they have."""
 PAIRED_OVERLAP, SHARED_CURVE = 0.8, 0.5
 """Blocks are compared in pairs when so many of either side have one on the other: of the same time, or else of the same
 time of the week or day, if then the two sides' blocks are correlated that much."""
@@ -48,6 +52,7 @@ def spread_of(sides: list[Side], blocks_a_day: int = 0) -> Spread:
     if later is not None:
         return _paired([sides[0], replace(sides[1], block=sides[1].block - later)], together=later == 0)
     v, r = [0.0, 0.0], [0.0, 0.0]
+    unjoined = [side.e for side in sides]
     while True:
         filled = [int((side.n_block > 0).sum()) for side in sides]
         for index, side in enumerate(sides):
@@ -55,14 +60,18 @@ def spread_of(sides: list[Side], blocks_a_day: int = 0) -> Spread:
         if max(r) <= JOIN_ABOVE or min(filled) / 2 < MIN_JOINED:
             break
         sides = [_joined(side) for side in sides]
+    drifts = max(r) > STILL_ABOVE
     square = [max(v[i] * (1 + 2 * max(0.0, r[i])), sides[i].v0) for i in (0, 1)]
+    if drifts:
+        square = [max(known, drift_variance(e)) for known, e in zip(square, unjoined, strict=True)]
     blocks = [effective(side.n_block) for side in sides]
     freedom = [_freedom(blocks[i], v[i], r[i], sides[i].v0) for i in (0, 1)]
     denominator = sum(square[i] ** 2 / freedom[i] for i in (0, 1))
+    df = max((square[0] + square[1]) ** 2 / denominator, 1.0)
     return Spread(
         (sqrt(square[0]), sqrt(square[1])),
         (sides[0].n * sides[0].v0 / square[0], sides[1].n * sides[1].v0 / square[1]),
-        max((square[0] + square[1]) ** 2 / denominator, 1.0), min(blocks), max(r), False,
+        min(df, DRIFT_FREEDOM) if drifts else df, min(blocks), max(r), False,
     )  # fmt: skip
 
 
@@ -96,6 +105,7 @@ def _paired(sides: list[Side], *, together: bool) -> Spread:
     """What moves both sides of a pair alike, such as the load of that moment or the habits of that hour, is not a
     difference between them."""
     v0 = sides[0].v0 + sides[1].v0
+    unjoined = None
     while True:
         first = min(int(side.block[0]) for side in sides)
         size = max(int(side.block[-1]) for side in sides) - first + 1
@@ -106,16 +116,19 @@ def _paired(sides: list[Side], *, together: bool) -> Spread:
             reached = np.zeros(size)
             reached[place] = side.n_block
             weight *= np.sqrt(reached)
+        unjoined = e if unjoined is None else unjoined
         filled = int((weight > 0).sum())
         v, r = _block_variance(e, filled, v0)
         if r <= JOIN_ABOVE or filled / 2 < MIN_JOINED:
             break
         sides = [_joined(side) for side in sides]
-    factor = max(1.0, v * (1 + 2 * max(0.0, r)) / v0)
-    blocks = effective(weight)
+    factor, blocks = max(1.0, v * (1 + 2 * max(0.0, r)) / v0), effective(weight)
+    df = max(_freedom(blocks, v, r, v0), 1.0)
+    if r > STILL_ABOVE:
+        factor, df = max(factor, drift_variance(unjoined) / v0), min(df, DRIFT_FREEDOM)
     return Spread(
         (sqrt(factor * sides[0].v0), sqrt(factor * sides[1].v0)), (sides[0].n / factor, sides[1].n / factor),
-        max(_freedom(blocks, v, r, v0), 1.0), blocks, r, together,
+        df, blocks, r, together,
     )  # fmt: skip
 
 
@@ -133,6 +146,16 @@ def _block_variance(e: Counts, filled: int, v0: float) -> tuple[float, float]:
         return 0.0, 0.0
     v = filled / (filled - 1) * squares
     return v, 0.0 if v <= NOISE_ONLY * v0 else float((e[:-1] * e[1:]).sum()) / squares + 1 / filled
+
+
+def drift_variance(e: Counts) -> float:
+    """Return the variance of a total whose blocks drift: from its two slowest cosines, which a drift as slow as the
+    window moves most (U. K. Mueller, A Theory of Robust Long-Run Variance Estimation, Journal of Econometrics 141,
+    2007). ``e`` has one entry a block, empty ones included; the estimate has ``DRIFT_FREEDOM`` degrees of freedom."""
+    blocks = len(e)
+    middle = np.pi * (np.arange(blocks) + 0.5) / blocks
+    waves = [sqrt(2 / blocks) * float((e * np.cos(j * middle)).sum()) for j in (1, 2)]
+    return blocks * sum(wave**2 for wave in waves) / len(waves)
 
 
 def _joined(side: Side) -> Side:
@@ -157,14 +180,14 @@ def gate(one: Comparison, p: float | None, spread: Spread, tail_blocks: float) -
         return f"needs {needed:,} calls a side"
     if min(one.coverage) < MIN_COVERAGE:
         return f"only {min(one.coverage):.0%} of a side's calls have a counterpart on the other"
+    if min(one.sessions) < MIN_SESSIONS:
+        return f"calls come from few sessions: worth {min(one.sessions):.1f} equal ones, needs {MIN_SESSIONS}"
     if spread.blocks < MIN_BLOCKS:
         return "traffic seen in too few blocks of time"
     if tail_blocks < MIN_TAIL_BLOCKS:
         return "the calls beyond the percentile come from too few blocks of time"
     if n_eff < worth:
         return f"calls are alike over time: worth {n_eff:,.0f} independent ones, needs {worth}"
-    if spread.likeness > STILL_ABOVE:
-        return "neighbouring blocks of time are too alike to tell chance from change"
     return ""
 
 

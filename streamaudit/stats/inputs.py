@@ -17,7 +17,7 @@ MIN_STRATUM, NO_COUNTERPART = 20, 60
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Counts of one group and metric, one entry per stratum, block and bucket: ``n`` calls. ``bucket`` numbers the
-    intervals of ``Scale``; the last is for waits that a cancel cut short and that are only known to be long."""
+    intervals of ``Scale``, or says when a wait was cut short: see there."""
 
     stratum: Places
     block: Places
@@ -43,7 +43,11 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where buckets begin and end, as logarithms of milliseconds; ``censored`` is the number beyond the last."""
+    """Where buckets begin and end, as logarithms of milliseconds.
+
+    ``censored``, the number beyond the last, is for waits cut short at an unknown time: they count as longer than any.
+    ``censored + 1 + m`` is for waits that were cut within the buckets 2 m and 2 m + 1, and lasted at least that long.
+    """
 
     ln_low: Counts
     ln_high: Counts
@@ -65,7 +69,11 @@ class Mix:
 
 @dataclass(slots=True)
 class Comparison:
-    """One statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction."""
+    """One statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction.
+
+    ``base_value`` is of the calls that are compared, ``head_value`` of all: where strata have no counterpart, those of
+    the base are left out, and those of the head are part of the change of mix. So ``head_value / base_value - 1`` is
+    ``change_ratio`` and what the mix adds, always."""
 
     stat: str
     base_n: int
@@ -92,6 +100,8 @@ class Comparison:
     """The stratum that makes more than half of the change."""
     driver_share: float | None = None
     coverage: tuple[float, float] = (1.0, 1.0)
+    sessions: tuple[float, float] = (inf, inf)
+    """The effective number of sessions of each side."""
     tost: tuple[float, float] = (-inf, inf)
     """The 90 % interval: of the ratio minus 1 for latencies, of the difference for ratios."""
     rise: float = 0.0
@@ -115,6 +125,13 @@ def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
     total = weights.sum()
     covered = (share(base_n[taken].sum(), base_n.sum()), share(head_n[taken].sum(), head_n.sum()))
     return Mix(of, weights / total if total > 0 else weights, covered)
+
+
+def unmatched(base_n: Counts, head_n: Counts, mix: Mix) -> str:
+    """Return why nothing can be compared; empty when something can."""
+    if min(base_n.sum(), head_n.sum()) == 0:
+        return "no calls on one side"
+    return "" if mix.weights.sum() > 0 else "no group of calls is on both sides"
 
 
 def summed(places: Places, weights: Counts, size: int = 0) -> Counts:

@@ -19,6 +19,7 @@ from streamaudit.audits.diff.histogram import (
     unpacked,
 )
 from streamaudit.audits.diff.question import Ask
+from streamaudit.audits.diff.sessions import BINS, Sessions, add_up, count_sessions
 from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.store.package_files import package_text
@@ -93,6 +94,7 @@ class Scan:
     """How coarse the clock of a latency is, where it is coarse."""
     latencies: dict[str, tuple[Histogram, Histogram]]
     rates: "dict[str, NDArray[Any]]"
+    sessions: Sessions
 
 
 def scan(
@@ -111,18 +113,18 @@ def scan(
     placed = ask.sql(scope, package_text("audits.diff", "placed.sql"))
     bound = {**params, "block_s": width_s, "base_from": begins[0], "head_from": begins[1]}
     sources = {"ttvt_sources": sorted({row[8] for row in found if row[13]})}
-    latencies = _latencies(store, placed, ask, [period for period in periods if period], {**bound, **sources})
+    latencies, sessions = _latencies(
+        store, placed, ask, [period for period in periods if period], {**bound, **sources}, len(keys)
+    )
     rates = store.arrays(placed + package_text("audits.diff", "rates.sql"), {**bound, "taxed": taxed})
-    return Scan(keys, periods, width_s, _ticks(store, scope, ask, found), latencies, rates)
+    return Scan(keys, periods, width_s, _ticks(store, scope, ask, found), latencies, rates, sessions)
 
 
 def _latencies(
-    store: Store, placed: str, ask: Ask, periods: list[Period], bound: dict[str, Any]
-) -> dict[str, tuple[Histogram, Histogram]]:
-    """The histograms asked for, from as many calls at a time as memory is meant to hold."""
+    store: Store, placed: str, ask: Ask, periods: list[Period], bound: dict[str, Any], places: int
+) -> tuple[dict[str, tuple[Histogram, Histogram]], Sessions]:
+    """Count the latencies asked for and the sessions, as many calls at a time as memory is meant to hold."""
     names = [name for name in LATENCIES if name in ask.metrics]
-    if not names:
-        return {}
     define_codes(store)
     # A block is found from an instant rounded to the nearest second, which may be the next block's first.
     first = min((_block(period.first, bound["block_s"]) for period in periods), default=0)
@@ -130,15 +132,18 @@ def _latencies(
     steps = -(-sum(period.calls for period in periods) // _MOST_CALLS) or 1
     width = -(-(last + 1 - first) // steps)
     coded = {
-        **bound, "latencies": names, "on_head": HEAD, "first_block": first, "none": NONE, "censored": code_of(CENSORED)
+        **bound, "latencies": names or [*LATENCIES][:1], "on_head": HEAD, "first_block": first, "none": NONE,
+        "censored": code_of(CENSORED), "session_bins": BINS,
     }  # fmt: skip
     parts: dict[str, list[Counted]] = {name: [] for name in names}
+    sessions = []
     for start in range(first, last + 1, width):
         blocks = {"from_block": start, "to_block": start + width - 1}
         found = store.arrays(placed + package_text("audits.diff", "latencies.sql"), {**coded, **blocks})
+        sessions.append(count_sessions(found["cell"], found.pop("session"), places))
         for name in names:
             parts[name].append(counted(found["cell"], found.pop(name)))
-    return {name: unpacked(parts.pop(name), first) for name in names}
+    return {name: unpacked(parts.pop(name), first) for name in names}, add_up(sessions)
 
 
 def _block(instant: datetime, width_s: int) -> int:
