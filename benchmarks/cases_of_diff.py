@@ -47,7 +47,7 @@ def _leaving(
             if day:
                 ms = np.where(ms >= np.quantile(ms, above), ms * factor, ms)
             waits = patience[day](dice, n)
-            return Traffic.of(moments(dice, n, day), ms, left=ms > waits)
+            return Traffic.of(moments(dice, n, day), ms, patience_ms=waits)
 
         return side(0), side(1)
 

@@ -209,7 +209,7 @@ def cases(scale: float) -> list[Found]:
             made = trials.compared(base, head, {case.stat: p})
             decide(made)
             verdicts[made[0].verdict] += 1
-            before, after = (side.ms[~side.left] for side in (base, head))
+            before, after = base.seen_ms, head.seen_ms
             slower = np.quantile(after, p) > np.quantile(before, p)
             plain[int(slower)] += trials.bootstrap(dice, before, after, {case.stat: p})[0]
         rows.append([

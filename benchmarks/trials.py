@@ -15,7 +15,7 @@ from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.stats import Comparison, Rows, Sums, compare_quantiles, compare_ratio
 from streamaudit.store.buckets import edges_us
 
-SEED = 20261123
+SEED = 20261129
 ALPHA = 0.05
 _DRAWS = 1000
 _EDGES = np.array(edges_us())
@@ -29,8 +29,10 @@ def dice_of(name: str, n: int, repetition: int) -> Dice:
 
 def rows_of(side: Traffic, block_s: int) -> Rows:
     """What the scan counts of a side."""
-    bucket = np.searchsorted(_EDGES, np.round(side.ms * 1000), side="right")
-    bucket[side.left] = CENSORED
+    bucket, cut = (
+        np.searchsorted(_EDGES, np.round(ms * 1000), side="right") for ms in (side.ms, side.patience_ms)
+    )  # fmt: skip
+    bucket = np.where(side.left, CENSORED + 1 + cut // 2, bucket)
     block = (side.at_s // block_s).astype(np.int64)
     first = int(block.min()) if len(block) else 0
     key, n = np.unique((side.stratum * _SHIFT + block - first) * _SHIFT + bucket, return_counts=True)
@@ -59,13 +61,19 @@ def width_s(*sides: Array) -> int:
     ])  # fmt: skip
 
 
+def sessions_of(side: Traffic) -> float:
+    """How many sessions of equal size are worth as much as a side's."""
+    size = np.bincount(side.session)
+    return float(size.sum() ** 2 / (size.astype(float) ** 2).sum())
+
+
 def compared(base: Traffic, head: Traffic, quantiles: dict[str, float] = PERCENTILES) -> list[Comparison]:
     """TTFT of both sides, before verdicts."""
     block_s = width_s(base.at_s, head.at_s)
     strata = int(max(base.stratum.max(), head.stratum.max())) + 1
     return compare_quantiles(
         rows_of(base, block_s), rows_of(head, block_s), strata, bucket_scale(), quantiles,
-        (LEAST_RATIO, LEAST_MS["ttft"]), int(DAY_S) // block_s,
+        (LEAST_RATIO, LEAST_MS["ttft"]), int(DAY_S) // block_s, (sessions_of(base), sessions_of(head)),
     )  # fmt: skip
 
 

@@ -20,19 +20,36 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """One side's calls: when they began, how long the first token took, and which stratum they are of. ``left`` marks
-    those whose user left before it came."""
+    """One side's calls: when they began, how long the first token takes, and which stratum they are of. ``patience_ms``
+    is how long the user waits for it; ``session`` numbers the session of each call, alone where it has none."""
 
     at_s: Array
     ms: Array
     stratum: Array
-    left: Array
+    patience_ms: Array
+    session: Array
 
     @staticmethod
-    def of(at_s: Array, ms: Array, stratum: Array | None = None, left: Array | None = None) -> "Traffic":
-        """All of one stratum, and nobody leaves, unless said."""
-        kinds = np.zeros(len(ms), dtype=np.int64) if stratum is None else stratum
-        return Traffic(at_s, ms, kinds, np.zeros(len(ms), dtype=bool) if left is None else left)
+    def of(
+        at_s: Array, ms: Array, stratum: Array | None = None, patience_ms: Array | None = None,
+        session: Array | None = None,
+    ) -> "Traffic":  # fmt: skip
+        """All of one stratum, with users who wait and calls without sessions, unless given."""
+        return Traffic(
+            at_s, ms, np.zeros(len(ms), dtype=np.int64) if stratum is None else stratum,
+            np.full(len(ms), np.inf) if patience_ms is None else patience_ms,
+            np.arange(len(ms)) if session is None else session,
+        )  # fmt: skip
+
+    @property
+    def left(self) -> Array:
+        """Whether the user left before the first token came."""
+        return np.asarray(self.ms > self.patience_ms)
+
+    @property
+    def seen_ms(self) -> Array:
+        """The waits that ended: all that a plain percentile knows of."""
+        return np.asarray(self.ms[~self.left])
 
 
 Draw = Callable[[Dice, int], tuple[Traffic, Traffic]]
@@ -180,21 +197,23 @@ def _by_the_clock(days: int) -> Draw:
     return draw
 
 
-def sessions(dice: Dice, n: int, share: float, length: float, sd: float) -> Array:
-    """The logarithm that the calls of a session have in common. A share of the calls is in sessions, of that mean
-    length, one after the other; the others are alone."""
+def sessions(dice: Dice, n: int, share: float, length: float, sd: float) -> tuple[Array, Array]:
+    """The logarithm that the calls of a session have in common, and the session of each call. A share of the calls is in
+    sessions, of that mean length, one after the other; the others are alone."""
     busy = np.flatnonzero(dice.random(n) < share)
     lengths = dice.geometric(1 / length, size=len(busy) + 1)
     number = np.repeat(np.arange(len(lengths)), lengths)[: len(busy)]
-    common = sd * dice.standard_normal(n)
-    common[busy] = (sd * dice.standard_normal(len(lengths)))[number]
-    return common
+    common, session = sd * dice.standard_normal(n), len(lengths) + np.arange(n)
+    common[busy], session[busy] = (sd * dice.standard_normal(len(lengths)))[number], number
+    return common, session
 
 
 def _dominated(share: float, length: float) -> Draw:
     def draw(dice: Dice, n: int) -> tuple[Traffic, Traffic]:
         def side(day: int) -> Traffic:
-            return Traffic.of(moments(dice, n, day), _gamma(dice, n) * np.exp(sessions(dice, n, share, length, 0.5)))
+            at_s, ms = moments(dice, n, day), _gamma(dice, n)
+            common, session = sessions(dice, n, share, length, 0.5)
+            return Traffic.of(at_s, ms * np.exp(common), session=session)
 
         return side(0), side(1)
 
@@ -220,6 +239,54 @@ def _remixed(dice: Dice, n: int) -> tuple[Traffic, Traffic]:
 
     return side(0, [0.6, 0.3, 0.1]), side(1, [0.35, 0.3, 0.35])
 
+
+def leaving(base: Callable[[Dice, Array], Array], head: Callable[[Dice, Array], Array]) -> Draw:
+    """Independent calls whose users leave; each side's patience is drawn for its waits."""
+
+    def draw(dice: Dice, n: int) -> tuple[Traffic, Traffic]:
+        def side(day: int, patience: Callable[[Dice, Array], Array]) -> Traffic:
+            at_s, ms = moments(dice, n, day), _gamma(dice, n)
+            return Traffic.of(at_s, ms, patience_ms=patience(dice, ms))
+
+        return side(0, base), side(1, head)
+
+    return draw
+
+
+def at_any_moment(mean_ms: float) -> Callable[[Dice, Array], Array]:
+    """Users who leave for reasons of their own, however long the wait."""
+    return lambda dice, ms: dice.exponential(mean_ms, len(ms))
+
+
+def _when_slow(share: float) -> Callable[[Dice, Array], Array]:
+    """That share of the users leaves, the likelier the longer the wait has lasted: the hazard grows with the time."""
+    return lambda dice, ms: 420 * np.sqrt(dice.exponential(1 / share, len(ms)))
+
+
+def _hanging(dice: Dice, n: int) -> tuple[Traffic, Traffic]:
+    """A twentieth of the calls is never answered, and its users leave after two to ten seconds."""
+
+    def side(day: int) -> Traffic:
+        at_s, ms, hangs = moments(dice, n, day), _gamma(dice, n), dice.random(n) < 0.05
+        patience = np.where(hangs, dice.uniform(2000, 10_000, n), np.inf)
+        return Traffic.of(at_s, np.where(hangs, 1e9, ms), patience_ms=patience)
+
+    return side(0), side(1)
+
+
+IMPATIENT = [
+    World(
+        "impatient", "about 0.01, then 0.05 of the users leave at any moment",
+        leaving(at_any_moment(40_000), at_any_moment(8000)),
+    ),
+    World("very impatient", "0.01, then 0.15", leaving(at_any_moment(40_000), at_any_moment(2500))),
+    World(
+        "impatient when slow", "0.08, then 0.16, the likelier the longer they wait",
+        leaving(_when_slow(0.07), _when_slow(0.14)),
+    ),
+    World("never answered", "0.05 of the calls on both sides; users leave after 2 to 10 s", _hanging),
+]
+"""The truth is that nothing changed but the users."""
 
 WORLDS = [
     World("gamma", "independent, gamma of shape 3.5, mean 420 ms", alike(_gamma)),

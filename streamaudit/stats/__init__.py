@@ -1,25 +1,26 @@
-"""Compare two sides of traffic whose calls are not independent.
-
-Everything here is a pure function of counts by stratum, time block and histogram bucket.
+"""Comparing two sides of traffic, when calls are not independent: pure functions of counts by stratum, time block and
+histogram bucket.
 
 A quantile's uncertainty is that of the share of calls below it (Woodruff, JASA 47, 1952), here with the variance of
 that share between blocks of time, so that calls that are slow together count as the little evidence they are (cluster
-delta method of Deng, Knoblich and Lu, arXiv 1803.06336; batch means of Schmeiser, 1980). Both sides are weighted by the
-base's mix of strata, so a change of mix is not mistaken for a change of latency. The interval of the difference squares
+delta method of Deng, Knoblich and Lu, arXiv 1803.06336; batch means of Schmeiser, 1980). Both sides are weighed by the
+base's mix of strata, so a change of mix is not taken for a change of latency. The interval of the difference squares
 and adds the distances of the sides' limits (MOVER: Zou and Donner, 2008). Nothing is resampled: the same counts give
 the same bytes.
 
-``inputs`` (arguments and results) → ``block_variance`` (standard errors from blocks) → ``quantile``, ``ratio`` (one
-comparison each) → ``verdict`` (the correction for many comparisons, and the verdicts).
+``inputs`` (what goes in and comes out) → ``sessions``, ``block_variance`` (standard errors from blocks) →
+``distribution`` (one side, with waits that were cut short) → ``quantile``, ``ratio`` (one comparison each) →
+``verdict`` (the correction for many comparisons, and the reason).
 """
 
 from streamaudit.stats.block_variance import MIN_COVERAGE
 from streamaudit.stats.inputs import MIN_STRATUM, NO_COUNTERPART, Comparison, Rows, Scale, Sums, ln_ms, mixed
 from streamaudit.stats.quantile import compare_quantiles
 from streamaudit.stats.ratio import compare_ratio
+from streamaudit.stats.sessions import effective_sessions
 from streamaudit.stats.verdict import adjusted, decide
 
 __all__ = [
     "MIN_COVERAGE", "MIN_STRATUM", "NO_COUNTERPART", "Comparison", "Rows", "Scale", "Sums", "adjusted",
-    "compare_quantiles", "compare_ratio", "decide", "ln_ms", "mixed",
+    "compare_quantiles", "compare_ratio", "decide", "effective_sessions", "ln_ms", "mixed",
 ]  # fmt: skip

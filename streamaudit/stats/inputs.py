@@ -1,4 +1,4 @@
-"""Arguments and results of a comparison."""
+"""What goes into a comparison and what comes out of it."""
 
 from dataclasses import dataclass
 from math import inf, log
@@ -16,11 +16,8 @@ MIN_STRATUM, NO_COUNTERPART = 20, 60
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Counts of one group and metric, one entry per stratum, block and bucket: ``n`` calls.
-
-    ``bucket`` numbers the intervals of ``Scale``; the last is for waits that a cancel cut short, of which only a lower
-    bound is known.
-    """
+    """Counts of one group and metric, one entry per stratum, block and bucket: ``n`` calls. ``bucket`` numbers the
+    intervals of ``Scale``, or says when a wait was cut short: see there."""
 
     stratum: Places
     block: Places
@@ -46,20 +43,24 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Bounds of the buckets, as logarithms of milliseconds; ``censored`` is the number after the last bucket."""
+    """Where buckets begin and end, as logarithms of milliseconds.
+
+    ``censored``, the number beyond the last, is for waits cut short at an unknown time: they count as longer than any.
+    ``censored + 1 + m`` is for waits that were cut within the buckets 2 m and 2 m + 1, and lasted at least that long.
+    """
 
     ln_low: Counts
     ln_high: Counts
 
     @property
     def censored(self) -> int:
-        """The number of the bucket for censored waits."""
+        """The number of the bucket beyond the last."""
         return len(self.ln_low)
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """The strata to compare: ``of`` maps a stratum to its position among those compared, -1 where it is excluded."""
+    """How strata are compared: ``of`` maps a stratum to its place among those compared, -1 where it is left out."""
 
     of: Places
     weights: Counts
@@ -69,7 +70,11 @@ class Mix:
 
 @dataclass(slots=True)
 class Comparison:
-    """A statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction."""
+    """One statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction.
+
+    ``base_value`` is of the calls that are compared, ``head_value`` of all: where strata have no counterpart, those of
+    the base are left out, and those of the head are part of the change of mix. So ``head_value / base_value - 1`` is
+    ``change_ratio`` and what the mix adds, always."""
 
     stat: str
     base_n: int
@@ -90,12 +95,14 @@ class Comparison:
     verdict: str = "too little data"
     reason: str = ""
     gate: str = ""
-    """The reason why it cannot be judged; empty when it can."""
+    """Why it cannot be judged; empty when it can."""
     paired: bool = False
     driver: int | None = None
     """The stratum that makes more than half of the change."""
     driver_share: float | None = None
     coverage: tuple[float, float] = (1.0, 1.0)
+    sessions: tuple[float, float] = (inf, inf)
+    """The effective number of sessions of each side."""
     tost: tuple[float, float] = (-inf, inf)
     """The 90 % interval: of the ratio minus 1 for latencies, of the difference for ratios."""
     rise: float = 0.0
@@ -105,7 +112,7 @@ class Comparison:
 
 
 def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
-    """Return which strata are compared and their weights. ``base_weight`` measures the base's mix."""
+    """Which strata are compared and how they weigh. ``base_weight`` is what the base's mix is measured in."""
     few = np.minimum(base_n, head_n) < MIN_STRATUM
     alone = few & (np.maximum(base_n, head_n) >= NO_COUNTERPART)
     of = np.full(len(base_n), -1, dtype=np.int64)
@@ -121,16 +128,23 @@ def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
     return Mix(of, weights / total if total > 0 else weights, covered)
 
 
+def unmatched(base_n: Counts, head_n: Counts, mix: Mix) -> str:
+    """Return why nothing can be compared; empty when something can."""
+    if min(base_n.sum(), head_n.sum()) == 0:
+        return "no calls on one side"
+    return "" if mix.weights.sum() > 0 else "no group of calls is on both sides"
+
+
 def summed(places: Places, weights: Counts, size: int = 0) -> Counts:
     """Return the sum of the weights at each place."""
     return np.bincount(places, weights=weights, minlength=size).astype(np.float64)
 
 
 def share(part: float, whole: float) -> float:
-    """Return a part of a whole, 0 when the whole is 0."""
+    """Return a part of a whole, 0 of nothing."""
     return float(part / whole) if whole else 0.0
 
 
 def ln_ms(us: float) -> float:
-    """Return the logarithm of the milliseconds in a number of microseconds."""
+    """Return the logarithm of milliseconds of a number of microseconds."""
     return log(us / 1000)

@@ -7,41 +7,43 @@ import numpy as np
 from scipy.special import stdtr
 
 from streamaudit.stats.block_variance import Side, gate, spread_of, t_of
-from streamaudit.stats.inputs import Comparison, Counts, Mix, Sums, mixed, summed
+from streamaudit.stats.inputs import Comparison, Counts, Mix, Sums, mixed, summed, unmatched
 from streamaudit.stats.quantile import CONFIDENCE
+from streamaudit.stats.sessions import UNKNOWN
 
 MIN_EVENTS = 10
-"""Least expected number of calls with y above 0 on either side, if the two do not differ."""
+"""So many calls with y above 0 are to be expected on either side, if the two do not differ."""
 
 
 def compare_ratio(
-    stat: str, base: Sums, head: Sums, strata: int, least: tuple[float, float], blocks_a_day: int = 0
-) -> Comparison:
-    """Compare a ratio of sums, such as cancelled calls over calls.
-
-    ``least`` is the smallest rise that matters: relative, and absolute. ``blocks_a_day`` is how many blocks of time
-    make a day, 0 when none do.
-    """
+    stat: str, base: Sums, head: Sums, strata: int, least: tuple[float, float], blocks_a_day: int = 0,
+    sessions: tuple[float, float] = UNKNOWN,
+) -> Comparison:  # fmt: skip
+    """Compare a ratio of sums, such as cancelled calls over calls. ``least`` is the smallest rise that matters:
+    relative, and absolute. ``blocks_a_day`` is how many blocks of time make a day, 0 when none do; ``sessions`` the
+    effective number of sessions that each side's calls come from."""
     counts = [summed(side.stratum, side.n, strata) for side in (base, head)]
     weight = summed(base.stratum, base.z, strata)
     mix = mixed(counts[0], counts[1], weight)
-    one = Comparison(stat, int(counts[0].sum()), int(counts[1].sum()), coverage=mix.coverage, relative=False)
+    one = Comparison(
+        stat, int(counts[0].sum()), int(counts[1].sum()), coverage=mix.coverage, relative=False, sessions=sessions,
+        gate=unmatched(counts[0], counts[1], mix),
+    )  # fmt: skip
     one.base_value, one.head_value = (_quotient(side.y.sum(), side.z.sum()) for side in (base, head))
-    if min(one.base_n, one.head_n) == 0 or not len(mix.weights) or not mix.weights.sum():
-        one.gate = "no calls on one side" if 0 in (one.base_n, one.head_n) else "no group of calls is on both sides"
+    if one.gate:
         return one
     totals = [_Totals.of(side, mix) for side in (base, head)]
     if any((side.z[mix.weights > 0] <= 0).any() for side in totals):
         one.gate = "nothing to divide by on one side"
         return one
     base_rate, head_rate = (float((mix.weights * side.rate).sum()) for side in totals)
-    one.head_value_at_base_mix = head_rate
+    one.base_value, one.head_value_at_base_mix = base_rate, head_rate
     per_call = _per_call(totals)
     sides = [_deviations(side, its, mix, per_call) for side, its in zip((base, head), totals, strict=True)]
     spread = spread_of(sides, blocks_a_day)
     one.base_n_eff, one.head_n_eff, one.paired = *spread.n_eff, spread.paired
     one.gate = gate(one, None, spread, inf)
-    # Expected and not observed events: a minimum of observed ones would select differences that are large by chance.
+    # Not the events seen: to ask for these on a side would let through the differences that chance made large.
     expected = (base.events.sum() + head.events.sum()) * min(one.base_n, one.head_n) / (one.base_n + one.head_n)
     if not one.gate and expected < MIN_EVENTS:
         one.gate = f"needs about {MIN_EVENTS} such calls a side"
@@ -58,7 +60,7 @@ def compare_ratio(
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """A side's sums by compared stratum; ``squares`` are those of the residuals of y given z."""
+    """One side's sums by compared stratum; ``squares`` are those of y about its share of z."""
 
     n: Counts
     z: Counts
@@ -77,9 +79,9 @@ class _Totals:
 
 
 def _per_call(totals: list[_Totals]) -> Counts:
-    """Return the variance of a call by stratum, from both sides.
+    """Return the variance of a call by stratum.
 
-    The side that happens to have few or small events would otherwise look certain.
+    It is from both sides: the side that happens to have few or small events would look sure of it.
     """
     n, squares = (totals[0].n + totals[1].n, totals[0].squares + totals[1].squares)
     result: Counts = np.divide(squares, n, out=np.zeros_like(n), where=n > 0)

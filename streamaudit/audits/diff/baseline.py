@@ -13,6 +13,7 @@ import numpy as np
 from streamaudit.audits.diff.histogram import CENSORED, EMPTY, Histogram
 from streamaudit.audits.diff.question import Ask
 from streamaudit.audits.diff.scan import Period, Place, Scan
+from streamaudit.audits.diff.sessions import Sessions, add_up
 from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY
 from streamaudit.errors import DeliveryError, InputError, UsageError
@@ -20,7 +21,8 @@ from streamaudit.errors import DeliveryError, InputError, UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FORM = "streamaudit.baseline/1"
+_FORM, _WITHOUT_CUTS = "streamaudit.baseline/2", "streamaudit.baseline/1"
+"""The first form counted waits that were cut short without the time of the cut, and no sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Baseline:
     ticks_ms: dict[str, float]
     latencies: dict[str, Histogram]
     rates: "dict[str, NDArray[Any]]"
+    sessions: Sessions
 
 
 def of_scan(scan: Scan, ask: Ask, by: tuple[str, ...]) -> Baseline:
@@ -48,6 +51,7 @@ def of_scan(scan: Scan, ask: Ask, by: tuple[str, ...]) -> Baseline:
     return Baseline(
         ask.base.value, ask.on, (*by, *strata), places, period, scan.block_s, scan.ticks_ms,
         {metric: sides[0] for metric, sides in scan.latencies.items()}, scan.rates,
+        scan.sessions,
     )  # fmt: skip
 
 
@@ -63,6 +67,7 @@ def save(baseline: Baseline, path: Path) -> None:
     arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)}
     arrays |= {f"latency_{name}": values for name, values in _columns(baseline.latencies).items()}
     arrays |= {f"rate_{name}": values for name, values in baseline.rates.items()}
+    arrays |= {f"session_{name}": values for name, values in baseline.sessions.items()}
     fresh = path.with_name(f".{path.name}.new")
     try:
         with fresh.open("wb") as file:
@@ -79,7 +84,12 @@ def load(path: Path) -> Baseline:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(bytes(file["about"]))
             arrays = {name: file[name] for name in file.files if name != "about"}
-        if about["form"] != _FORM or about["censored"] != CENSORED:
+        cut = (arrays["latency_bucket"] >= CENSORED).any()
+        if (
+            about["form"] not in (_FORM, _WITHOUT_CUTS)
+            or about["censored"] != CENSORED
+            or (about["form"] == _WITHOUT_CUTS and cut)
+        ):
             raise InputError(f"{path} is a baseline of another version", "save it again with this one")
         period = Period(
             datetime.fromisoformat(about["first"]), datetime.fromisoformat(about["last"]), about["calls"],
@@ -88,7 +98,7 @@ def load(path: Path) -> Baseline:
         return Baseline(
             about["value"], about["on"], tuple(about["dimensions"]), [tuple(place) for place in about["places"]],
             period, about["block_s"], about["ticks_ms"], _histograms(_named(arrays, "latency_")),
-            _named(arrays, "rate_"),
+            _named(arrays, "rate_"), _named(arrays, "session_") or add_up([]),
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or 'not a baseline'}") from None
@@ -127,6 +137,7 @@ def joined(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Sca
             for metric, sides in head.latencies.items()
         },
         _both(baseline.rates, head.rates, base_map, head_map, factor),
+        _both_sessions(baseline.sessions, head.sessions, base_map, head_map),
     )  # fmt: skip
 
 
@@ -146,6 +157,14 @@ def _both(
     theirs = {**head, "place": head_map[head["place"]]} if len(head_map) else head
     found = {name: np.concatenate([ours[name], theirs[name]]) for name in ours}
     sorting = np.lexsort([found["block"], found["side"], found["place"]])
+    return {name: values[sorting] for name, values in found.items()}
+
+
+def _both_sessions(base: Sessions, head: Sessions, base_map: "NDArray[Any]", head_map: "NDArray[Any]") -> Sessions:
+    ours = {**base, "place": base_map[base["place"]]}
+    theirs = {**head, "place": head_map[head["place"]]} if len(head_map) else head
+    found = {name: np.concatenate([ours[name], theirs[name]]) for name in ours}
+    sorting = np.lexsort([found["bin"], found["side"], found["place"]])
     return {name: values[sorting] for name, values in found.items()}
 
 

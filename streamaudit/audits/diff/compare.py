@@ -10,6 +10,7 @@ import numpy as np
 from streamaudit.audits.diff.histogram import CENSORED, Histogram
 from streamaudit.audits.diff.question import LEAST_MS, LEAST_RATE, Ask
 from streamaudit.audits.diff.scan import Place, Scan
+from streamaudit.audits.diff.sessions import effective
 from streamaudit.audits.metrics import LATENCIES, PERCENTILES
 from streamaudit.audits.scope.scope import MAX_BY
 from streamaudit.stats import (
@@ -39,6 +40,7 @@ _RATES = {
 
 
 _DAY_S = 86_400
+NO_SHARED_HOURS = "the sides have no hour of weekdays or of weekends in common: compare the same hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,17 @@ def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
             rows += _of_group(scan, ask, group, places)
     if scan.places:
         rows += _of_group(scan, ask, None, list(range(len(scan.places))))
+    if not _hours_shared(scan):
+        for row in rows:
+            row.found.gate = row.found.gate or NO_SHARED_HOURS
     decide([row.found for row in rows])
     return rows
+
+
+def _hours_shared(scan: Scan) -> bool:
+    """Whether any hour of a weekday, or of a weekend, saw calls of both sides."""
+    base, head = scan.periods
+    return base is None or head is None or bool(base.hours & head.hours)
 
 
 def only_on_one_side(scan: Scan) -> list[tuple[Place, int, int]]:
@@ -94,18 +105,30 @@ def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> I
     names = list(strata)
     chosen = {name: PERCENTILES[name] for name in ask.quantiles}
     blocks_a_day = _DAY_S // scan.block_s
+    sessions = effective(scan.sessions, _calls(scan, places), places[0], places[-1])
     for metric in ask.metrics:
         if metric in LATENCIES:
             least = (ask.least_ratio, max(LEAST_MS[metric], scan.ticks_ms.get(metric, 0.0)))
             sides = [_rows(side, places, stratum_of) for side in scan.latencies[metric]]
-            for found in compare_quantiles(sides[0], sides[1], len(names), bucket_scale(), chosen, least, blocks_a_day):
+            for found in compare_quantiles(
+                sides[0], sides[1], len(names), bucket_scale(), chosen, least, blocks_a_day, sessions
+            ):
                 yield Compared(group, metric, found, _driver(found, names))
         else:
             sums = [_sums(scan, metric, side, places, stratum_of) for side in (0, 1)]
-            found = compare_ratio("rate", sums[0], sums[1], len(names), (ask.least_ratio, LEAST_RATE), blocks_a_day)
+            least = (ask.least_ratio, LEAST_RATE)
+            found = compare_ratio("rate", sums[0], sums[1], len(names), least, blocks_a_day, sessions)
             if metric == "tax_rate":
                 _without_unknown_tax(found, [_tax_known(scan, side, places) for side in (0, 1)])
             yield Compared(group, metric, found, _driver(found, names))
+
+
+def _calls(scan: Scan, places: list[int]) -> tuple[float, float]:
+    """Return the calls of each side."""
+    low, high = _between(scan.rates["place"], places[0], places[-1] + 1)
+    head = scan.rates["side"][low:high] == 1
+    calls = scan.rates["calls"][low:high]
+    return float(calls[~head].sum()), float(calls[head].sum())
 
 
 def _tax_known(scan: Scan, side: int, places: list[int]) -> float:

@@ -25,6 +25,9 @@ HEAD = 1 << 30
 NONE = -(1 << 31)
 """The code of a call without the latency."""
 CENSORED = len(edges_us()) + 1
+"""The number of waits that were cut short at an unknown time, beyond all buckets; those cut within the buckets 2 m and
+2 m + 1 have the number m + 1 after it."""
+_MOST_CUT = CENSORED + 1 + len(edges_us()) // 2
 _BUCKET_BITS, _BLOCK_BITS = 12, 20
 _DROPPED_BITS = 52 - 8
 _BELOW_ONE = (1023 << 8) - 1
@@ -38,7 +41,7 @@ CREATE OR REPLACE TEMP MACRO bucket_code(us) AS CASE
     WHEN us IS NULL THEN -2147483648 WHEN us BETWEEN 0 AND 2147483647 THEN us::INTEGER ELSE -1 - bucket_of(us) END
 """
 
-assert CENSORED < 1 << _BUCKET_BITS, "a bucket has its bits"
+assert _MOST_CUT < 1 << _BUCKET_BITS, "a bucket has its bits"
 
 
 @dataclass(frozen=True, slots=True)

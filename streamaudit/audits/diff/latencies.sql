@@ -1,26 +1,38 @@
 -- The calls of some blocks of a diff, a row each: the cell, which packs side, place and block and leaves 12 bits for a
--- bucket (see histogram.py), and the code (``bucket_code``) of each latency that is asked for. Over the relation ``placed``.
+-- bucket (see histogram.py), the bin of the session's hash (-1 without a session), and the code (``bucket_code``) of each
+-- latency that is asked for. Over the relation ``placed``.
 , measured AS (
     SELECT
         ((place + side * $on_head) << 20 | (block - $first_block)) << 12 AS cell,
+        CASE WHEN session_id IS NULL THEN -1 ELSE hash(session_id) % $session_bins END::SMALLINT AS session,
         ttft_status, source, duration_ms IS NOT NULL AND cache_hit IS NOT TRUE AS lasted, outcome,
         try_cast(round(1e3 * ttft_ms) AS BIGINT) AS ttft_us,
         CASE WHEN ttvt_ms > 0 THEN try_cast(round(1e3 * ttvt_ms) AS BIGINT) END AS ttvt_us,
         try_cast(round(1e3 * duration_ms) AS BIGINT) AS duration_us,
+        CASE WHEN ttft_status = 'censored'
+            THEN try_cast(round(1e3 * coalesce(cancelled_at_ms, duration_ms)) AS BIGINT) END AS cut_us,
         try_cast(round(1e3 * tpot_ms) AS BIGINT) AS tpot_us
     FROM placed
     WHERE block BETWEEN $from_block AND $to_block
+), cut AS (
+    SELECT
+        *,
+        -- A wait that a cancel or a deadline ended lasted at least until then: a number of its own for each two
+        -- buckets, and one for waits cut at an unknown time.
+        CASE WHEN ttft_status = 'censored' THEN coalesce($censored - 1 - bucket_of(cut_us) // 2, $censored) END
+            AS cut_code
+    FROM measured
 ), coded AS (
     SELECT
-        cell,
-        -- A wait that a cancel or a deadline ended is only known to be long: a bucket of its own beyond all others.
-        CASE ttft_status WHEN 'usable' THEN bucket_code(ttft_us) WHEN 'censored' THEN $censored ELSE $none END AS ttft,
+        cell, session,
+        CASE ttft_status WHEN 'usable' THEN bucket_code(ttft_us) WHEN 'censored' THEN cut_code ELSE $none END AS ttft,
         CASE WHEN ttft_status = 'usable' THEN bucket_code(ttvt_us)
-            WHEN ttft_status = 'censored' AND source IN (SELECT unnest($ttvt_sources::VARCHAR[])) THEN $censored
+            WHEN ttft_status = 'censored' AND source IN (SELECT unnest($ttvt_sources::VARCHAR[])) THEN cut_code
             ELSE $none END AS ttvt,
         CASE WHEN lasted AND outcome IN ('completed', 'unknown') THEN bucket_code(duration_us)
-            WHEN lasted AND outcome IN ('cancelled', 'timeout', 'interrupted') THEN $censored ELSE $none END AS duration,
+            WHEN lasted AND outcome IN ('cancelled', 'timeout', 'interrupted')
+            THEN coalesce($censored - 1 - bucket_of(duration_us) // 2, $censored) ELSE $none END AS duration,
         bucket_code(tpot_us) AS tpot
-    FROM measured
+    FROM cut
 )
-SELECT cell, COLUMNS($latencies) FROM coded
+SELECT cell, session, COLUMNS($latencies) FROM coded

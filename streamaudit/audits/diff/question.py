@@ -26,7 +26,10 @@ GROUP BY deploy ORDER BY min(start_time) DESC, deploy DESC LIMIT 2
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A side of the comparison: a value of a dimension, a window of time, or both. Times are UTC, half-open; None is open."""
+    """A side of the comparison: a value of a dimension, a window of time, or both.
+
+    Times are UTC, half-open; None is open.
+    """
 
     value: str | None = None
     since: datetime | None = None

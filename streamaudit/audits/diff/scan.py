@@ -1,4 +1,4 @@
-"""Count both sides of a diff: four queries for any number of groups, metrics and statistics."""
+"""The counts that a diff is made of: four queries, whatever the number of groups, metrics and statistics."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from streamaudit.audits.diff.histogram import (
     unpacked,
 )
 from streamaudit.audits.diff.question import Ask
+from streamaudit.audits.diff.sessions import BINS, Sessions, add_up, count_sessions
 from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.store.package_files import package_text
@@ -30,16 +31,16 @@ if TYPE_CHECKING:
 WIDTHS_S = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 LEAST_BLOCKS = 20
 _MOST_BLOCKS = 1_000_000
-"""A block of time is the longest of these widths that cuts the shorter side into at least LEAST_BLOCKS blocks."""
+"""A block of time is the longest of these that cuts the shorter side into at least so many."""
 TICK_MS, COARSE_TICK_MS = 100.0, 1000.0
-"""A clock this coarse can create a difference of one tick; finer ones stay below the smallest change that matters."""
+"""A clock that coarse makes one tick of difference from nothing; finer ones stay below what matters anyhow."""
 _ON_THE_TICK = 0.999
 _MOST_CALLS = 12_000_000
-"""Calls in memory at a time, at up to 40 bytes each while they are transferred."""
+"""So many calls are in memory at a time, at up to 40 bytes each while they are handed over."""
 _EPOCH = datetime(1970, 1, 1)
 _TICKING = ("ttft", "ttvt", "duration")
 
-# A remainder takes three times as long to compute as this equivalent expression.
+# A remainder of a division takes three times as long to compute as what says the same here.
 _PLACES = """
 SELECT
     by_1, by_2, by_3, by_4, stratum_1, stratum_2, stratum_3, side, source,
@@ -67,12 +68,12 @@ SELECT (generate_subscripts($by_1::VARCHAR[], 1) - 1)::BIGINT AS place, unnest($
 _KEYS = ("by_1", "by_2", "by_3", "by_4", "stratum_1", "stratum_2", "stratum_3")
 
 Place = tuple[str | None, ...]
-"""A group's dimensions and a stratum's, NULL where there are fewer."""
+"""A group's dimensions and a stratum's, NULL where fewer are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A side's traffic: its first and last call, the number of calls, and the hours of weekdays and weekends."""
+    """One side's traffic: its first and last call, how many, and the hours of weekdays and weekends it ran in."""
 
     first: datetime
     last: datetime
@@ -83,29 +84,24 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Counts of both sides.
-
-    ``places`` are numbered as in the arrays; ``latencies`` has the histograms of the base and of the head by metric,
-    ``rates`` the columns place, side, block and sums. A side without calls has no period.
-    """
+    """Counts of both sides. ``places`` are numbered as in the arrays; ``latencies`` has the histograms of the base and
+    of the head by metric, ``rates`` the columns place, side, block and sums. A side without calls has no period."""
 
     places: list[Place]
     periods: tuple[Period | None, Period | None]
     block_s: int
     ticks_ms: dict[str, float]
-    """Tick of a latency's clock in milliseconds, if it is coarse."""
+    """How coarse the clock of a latency is, where it is coarse."""
     latencies: dict[str, tuple[Histogram, Histogram]]
     rates: "dict[str, NDArray[Any]]"
+    sessions: Sessions
 
 
 def scan(
     store: Store, scope: Scope, ask: Ask, *, taxed: bool, beside: Period | None = None, multiple_of_s: int = 1
 ) -> Scan:
-    """Count both sides.
-
-    The scope must be prepared; without ``taxed`` there are no sums of the tax. ``beside`` is a side that is not in the
-    store, whose blocks are ``multiple_of_s`` wide.
-    """
+    """Count both sides. The scope must be prepared; without ``taxed`` there are no sums of the tax. ``beside`` is a
+    side that is not in the store, whose blocks are ``multiple_of_s`` wide."""
     params = ask.params(scope)
     found = store.query(ask.sql(scope, _PLACES), params)
     keys = list(dict.fromkeys(tuple(row[:7]) for row in found))
@@ -117,18 +113,18 @@ def scan(
     placed = ask.sql(scope, package_text("audits.diff", "placed.sql"))
     bound = {**params, "block_s": width_s, "base_from": begins[0], "head_from": begins[1]}
     sources = {"ttvt_sources": sorted({row[8] for row in found if row[13]})}
-    latencies = _latencies(store, placed, ask, [period for period in periods if period], {**bound, **sources})
+    latencies, sessions = _latencies(
+        store, placed, ask, [period for period in periods if period], {**bound, **sources}, len(keys)
+    )
     rates = store.arrays(placed + package_text("audits.diff", "rates.sql"), {**bound, "taxed": taxed})
-    return Scan(keys, periods, width_s, _ticks(store, scope, ask, found), latencies, rates)
+    return Scan(keys, periods, width_s, _ticks(store, scope, ask, found), latencies, rates, sessions)
 
 
 def _latencies(
-    store: Store, placed: str, ask: Ask, periods: list[Period], bound: dict[str, Any]
-) -> dict[str, tuple[Histogram, Histogram]]:
-    """Return the requested histograms, computed from as many calls at a time as memory allows."""
+    store: Store, placed: str, ask: Ask, periods: list[Period], bound: dict[str, Any], places: int
+) -> tuple[dict[str, tuple[Histogram, Histogram]], Sessions]:
+    """Count the latencies asked for and the sessions, as many calls at a time as memory is meant to hold."""
     names = [name for name in LATENCIES if name in ask.metrics]
-    if not names:
-        return {}
     define_codes(store)
     # A block is found from an instant rounded to the nearest second, which may be the next block's first.
     first = min((_block(period.first, bound["block_s"]) for period in periods), default=0)
@@ -136,15 +132,18 @@ def _latencies(
     steps = -(-sum(period.calls for period in periods) // _MOST_CALLS) or 1
     width = -(-(last + 1 - first) // steps)
     coded = {
-        **bound, "latencies": names, "on_head": HEAD, "first_block": first, "none": NONE, "censored": code_of(CENSORED)
+        **bound, "latencies": names or [*LATENCIES][:1], "on_head": HEAD, "first_block": first, "none": NONE,
+        "censored": code_of(CENSORED), "session_bins": BINS,
     }  # fmt: skip
     parts: dict[str, list[Counted]] = {name: [] for name in names}
+    sessions = []
     for start in range(first, last + 1, width):
         blocks = {"from_block": start, "to_block": start + width - 1}
         found = store.arrays(placed + package_text("audits.diff", "latencies.sql"), {**coded, **blocks})
+        sessions.append(count_sessions(found["cell"], found.pop("session"), places))
         for name in names:
             parts[name].append(counted(found["cell"], found.pop(name)))
-    return {name: unpacked(parts.pop(name), first) for name in names}
+    return {name: unpacked(parts.pop(name), first) for name in names}, add_up(sessions)
 
 
 def _block(instant: datetime, width_s: int) -> int:
@@ -152,10 +151,7 @@ def _block(instant: datetime, width_s: int) -> int:
 
 
 def block_width_s(periods: list[Period], skip_first_s: float = 0.0, multiple_of_s: int = 1) -> int:
-    """Return the widest block, in seconds, of which the shorter side spans at least 20.
-
-    The narrowest block when none is spanned so often.
-    """
+    """Return the widest block of which the shorter side spans at least 20, else the narrowest there is."""
 
     def blocks(period: Period, width_s: int) -> int:
         return _block(period.last, width_s) - _block(period.first + timedelta(seconds=skip_first_s), width_s) + 1
@@ -180,7 +176,7 @@ def _ticks(store: Store, scope: Scope, ask: Ask, rows: list[tuple[Any, ...]]) ->
         known[name], on_tick = (sum(row[column][index] for row in rows) for index in range(2))
         if known[name] and on_tick >= _ON_THE_TICK * known[name]:
             found[name] = TICK_MS
-    if found:  # few stores have such a clock, so count the coarser tick only then
+    if found:  # so few stores have such a clock that all others need not count the coarser tick
         seconds = dict(zip(_TICKING, store.one(ask.sql(scope, _SECONDS), ask.params(scope)), strict=True))
         found |= {name: COARSE_TICK_MS for name in found if seconds[name] >= _ON_THE_TICK * known[name]}
     return found

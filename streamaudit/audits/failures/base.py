@@ -56,35 +56,40 @@ class Audit(Protocol):
     """
 
     @property
-    def NAME(self) -> str: ...
+    def NAME(self) -> str:
+        """The name that the command line takes."""
 
     @property
     def FINDS(self) -> str:
-        """What it looks for, in half a sentence."""
+        """The failure it looks for, in half a sentence."""
 
     @property
     def NEEDS(self) -> str:
-        """What the calls must carry, and how to get it, in one sentence."""
+        """The fields that the calls must carry, and how to get them, in one sentence."""
 
     @property
     def BY(self) -> tuple[str, ...]:
         """The dimensions that its remedy works on: the grouping unless another is asked for."""
 
     @property
-    def THRESHOLDS(self) -> tuple[Threshold, ...]: ...
+    def THRESHOLDS(self) -> tuple[Threshold, ...]:
+        """The numbers it decides by."""
 
     @property
-    def KINDS(self) -> Mapping[str, Kind]: ...
+    def KINDS(self) -> Mapping[str, Kind]:
+        """Its findings by code."""
 
     @property
     def PREPARE(self) -> tuple[str, ...]:
         """Statements over ``scope`` that create temporary tables for the two below; empty for most."""
 
     @property
-    def EXAMINED(self) -> str: ...
+    def EXAMINED(self) -> str:
+        """The statement that counts the calls it can judge, and the calls it is about."""
 
     @property
-    def QUERY(self) -> str: ...
+    def QUERY(self) -> str:
+        """The statement that yields a row per finding."""
 
 
 LEAST_EXAMINED = Threshold("least_examined", 20, "calls to judge, below which nothing found is no clean bill")
@@ -92,7 +97,6 @@ LEAST_EXAMINED = Threshold("least_examined", 20, "calls to judge, below which no
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    ""
     """What one audit gave. ``about`` counts the calls it is about, ``examined`` those that carry what it needs."""
 
     audit: Audit
@@ -127,7 +131,6 @@ def parse_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_thresholds(texts: Sequence[str]) -> dict[str, dict[str, float]]:
-    ""
     """Read ``AUDIT.NAME=VALUE`` into values by audit and threshold. UsageError for an unknown one or no number."""
     known = discover()
     values: dict[str, dict[str, float]] = {}
@@ -202,7 +205,7 @@ def examine(store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float
 
 
 def _over(scope: Scope, statement: str) -> str:
-    """A statement that creates a table from ``scope``: the scope goes between its head and its SELECT."""
+    """Put the scope between the head of a statement that creates a table and its SELECT."""
     head, mark, select = statement.partition("-- over scope\n")
     return head + scope.sql(select) if mark else statement
 

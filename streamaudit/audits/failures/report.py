@@ -78,7 +78,7 @@ def examinations(
 
 
 def list_audits(store: Store, scope: Scope, names: Sequence[str] = ()) -> Report:
-    """What each audit looks for, needs and decides by, and whether this data has it."""
+    """List what each audit looks for, needs and decides by, and whether this data has it."""
     done = examinations(store, scope, names)
     interval, notes = interval_and_notes(store, scope)
     rows = tuple(

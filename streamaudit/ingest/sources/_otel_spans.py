@@ -188,8 +188,8 @@ WITH spans AS ({spans}), told AS (
             [attribute(keys, vals, 'gen_ai.agent.name'), attribute(keys, vals, 'ai.telemetry.functionId'),
                 attribute(keys, vals, 'gen_ai.prompt.name'), attribute(keys, vals, 'traceloop.workflow.name'), name]
         ) AS routes,
-        -- A span that ended well, with neither a finish reason nor usage, was left by its reader. The Vercel AI SDK ends
-        -- spans so when the application aborts; elsewhere a proxy or the provider may have cut the stream as well.
+        -- A span that ended well, with neither a finish reason nor usage, was left by its reader. The Vercel AI SDK
+        -- ends spans so when the application aborts; elsewhere a proxy or the provider may have cut the stream as well.
         CASE
             WHEN sort <> 'llm' OR len(reasons) > 0 OR out_tokens IS NOT NULL OR is_error OR error_word IS NOT NULL
                 OR said IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL OR is_whole THEN NULL

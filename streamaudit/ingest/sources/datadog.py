@@ -52,8 +52,8 @@ _SQL = (
 ), timed AS (
     SELECT
         *,
-        -- Seconds by contract. A value that is then not below the duration is unusable: another unit would be a guess, and a
-        -- wrong one makes the slowest call the fastest.
+        -- Seconds by contract. A value that is then not below the duration is unusable: another unit would be a guess,
+        -- and a wrong one makes the slowest call the fastest.
         coalesce(ttft_s * 1000, other_ttft_ms) AS recorded_ttft_ms
     FROM found
 ), judged AS (

@@ -1,0 +1,289 @@
+"""One side's distribution of a latency at a mix of strata, where some waits were cut short before they ended.
+
+A wait that a cancel or a deadline cut says that the latency exceeds the time of the cut, and no more. Without such
+waits the distribution is that of the counts; with them it is the product-limit estimate of each stratum (Kaplan and
+Meier, JASA 53, 1958), weighed by the mix.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from math import inf
+from typing import Protocol
+
+import numpy as np
+
+from streamaudit.stats.block_variance import Side, effective
+from streamaudit.stats.inputs import Counts, Mix, Places, Rows, Scale, summed
+
+_MOST_DENSE = 1 << 23
+"""Strata x positions up to which a table of them is faster than a sort."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A distribution function over the buckets: the share at or below the end of each."""
+
+    scale: Scale
+    cumulative: list[float]
+
+    @staticmethod
+    def of_counts(bucket: Places, weights: Counts, scale: Scale) -> "Curve":
+        """Return the curve of waits that all ended, or were cut at an unknown time and count as longer than any."""
+        share = summed(bucket, weights, scale.censored + 1)
+        total = float(share.sum())
+        return Curve(scale, np.cumsum(share[: scale.censored] / total if total else share[:0]).tolist())
+
+    def inverse(self, p: float) -> float:
+        """Return the logarithm at which the share p is reached, between the edges of its bucket; infinite off the
+        ends."""
+        if p <= 0:
+            return -inf
+        bucket = bisect_left(self.cumulative, p * (1 - 1e-12))
+        if bucket >= len(self.cumulative):
+            return inf
+        before = self.cumulative[bucket - 1] if bucket else 0.0
+        part = min(max((p - before) / (self.cumulative[bucket] - before), 0.0), 1.0)
+        low = float(self.scale.ln_low[bucket])
+        return low + part * (float(self.scale.ln_high[bucket]) - low)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A distribution at one value: the ``shares`` of each stratum at or below it, how far each block is from their
+    mean (``e``), the variance ``v0`` of that mean were calls independent, and the calls of each block ``beyond``."""
+
+    shares: Counts
+    e: Counts
+    v0: float
+    beyond: Counts
+
+
+class _Estimate(Protocol):
+    """How a distribution is found from counts."""
+
+    def curve(self, weights: Counts) -> Curve:
+        """Return the curve at these weights of the strata."""
+
+    def at(self, ln: float, weights: Counts) -> Cut:
+        """Return the distribution at a value, a logarithm of milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """One side's calls by compared stratum (``n_k``) and by block (``n_block``), and their curve at a mix."""
+
+    curve: Curve
+    n_k: Counts
+    n_block: Counts
+    first_block: int
+    weights: Counts
+    estimate: _Estimate
+
+    @staticmethod
+    def of(rows: Rows, mix: Mix, scale: Scale) -> "Distribution":
+        """Return the distribution of the calls whose strata are compared."""
+        taken = mix.of[rows.stratum] >= 0
+        if not taken.all():
+            rows = Rows(rows.stratum[taken], rows.block[taken], rows.bucket[taken], rows.n[taken])
+        k, first, size = mix.of[rows.stratum], int(rows.block.min()), len(mix.weights)
+        block = rows.block - first
+        n_k, n_block = summed(k, rows.n, size), summed(block, rows.n)
+        make = _ProductLimit.of if has_cuts(rows, scale) else _Shares.of
+        estimate = make(k, block, rows, n_k, len(n_block), scale)
+        return Distribution(estimate.curve(mix.weights), n_k, n_block, first, mix.weights, estimate)
+
+    def at(self, ln: float) -> Cut:
+        """Return the distribution at a value, a logarithm of milliseconds."""
+        return self.estimate.at(ln, self.weights)
+
+    def side(self, p: float, cut: Cut) -> Side:
+        """Return what the standard error of the share p below a value is found from."""
+        n = float(self.n_block.sum())
+        v0 = cut.v0 or p * (1 - p) / n  # 0 where every stratum lies wholly on one side of the value
+        return Side(cut.e, np.arange(self.first_block, self.first_block + len(cut.e)), self.n_block, v0, n)
+
+
+def tail_blocks(cut: Cut) -> float:
+    """Blocks that the calls beyond a value effectively come from."""
+    return effective(cut.beyond)
+
+
+def has_cuts(rows: Rows, scale: Scale) -> bool:
+    """Whether any wait was cut short at a known time."""
+    return bool(len(rows.bucket)) and int(rows.bucket.max()) > scale.censored
+
+
+def plain_curve(rows: Rows, mix: Mix, scale: Scale) -> Curve:
+    """Return the curve of all calls of a side at its own mix, those without a counterpart included."""
+    if not has_cuts(rows, scale):
+        return Curve.of_counts(rows.bucket, rows.n, scale)
+    of, size = mix.of.copy(), len(mix.weights)
+    alone = np.flatnonzero(of < 0)
+    of[alone] = size + np.arange(len(alone))
+    k, size = of[rows.stratum], size + len(alone)
+    n_k = summed(k, rows.n, size)
+    nowhere = np.zeros(len(k), dtype=np.int64)
+    return _ProductLimit.of(k, nowhere, rows, n_k, 1, scale).curve(n_k / n_k.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Waits that all ended, or count as longer than any. ``cell`` numbers each entry's stratum and block."""
+
+    scale: Scale
+    bucket: Places
+    n: Counts
+    cell: Places
+    n_cell: Counts
+
+    @staticmethod
+    def of(k: Places, block: Places, rows: Rows, n_k: Counts, blocks: int, scale: Scale) -> "_Shares":
+        cell = k * blocks + block
+        n_cell = summed(cell, rows.n, len(n_k) * blocks).reshape(len(n_k), blocks)
+        return _Shares(scale, rows.bucket, rows.n, cell, n_cell)
+
+    def curve(self, weights: Counts) -> Curve:
+        per_call = _per_call(weights, self.n_cell.sum(axis=1))
+        return Curve.of_counts(self.bucket, per_call[self.cell // self.n_cell.shape[1]] * self.n, self.scale)
+
+    def at(self, ln: float, weights: Counts) -> Cut:
+        below, n_k = self._below(ln), self.n_cell.sum(axis=1)
+        p_k: Counts = np.divide(below.sum(axis=1), n_k, out=np.zeros_like(n_k), where=n_k > 0)
+        per_call = _per_call(weights, n_k)
+        e = (per_call[:, None] * (below - p_k[:, None] * self.n_cell)).sum(axis=0)
+        v0 = float((weights * per_call * p_k * (1 - p_k)).sum())
+        return Cut(p_k, e, v0, (self.n_cell - below).sum(axis=0))
+
+    def _below(self, ln: float) -> Counts:
+        """How many calls of each stratum and block lie at or below a value; within its bucket in proportion."""
+        bucket, part = _position(ln, self.scale)
+        reached = np.flatnonzero(self.bucket <= bucket)
+        below = self.n[reached]
+        below[self.bucket[reached] == bucket] *= part
+        return summed(self.cell[reached], below, self.n_cell.size).reshape(self.n_cell.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _ProductLimit:
+    """Waits of which some were cut short. A *step* is a stratum and a moment at which waits of it ended or were cut, in
+    order: ``step`` is its number, ``count`` the waits, ``at_risk`` those that had lasted until then, ``survival`` the
+    share of the stratum that lasts longer, and ``hazard`` the sum of d / (Y (Y - d)) up to it, Greenwood's.
+
+    In a bucket waits end before any is cut. Of the two buckets that a cut may lie in the first counts, so that cuts lie
+    at the middle of both."""
+
+    scale: Scale
+    n: Counts
+    block: Places
+    blocks: int
+    of_step: Places
+    """The step of each entry."""
+    step: Places
+    count: Counts
+    at_risk: Counts
+    ends: Counts
+    """Waits of each step that ended: all of them or none."""
+    survival: Counts
+    hazard: Counts
+    first: Places
+    """The first step of each stratum, and at its end the number of steps."""
+
+    @staticmethod
+    def of(k: Places, block: Places, rows: Rows, n_k: Counts, blocks: int, scale: Scale) -> "_ProductLimit":
+        width = _width(scale)
+        key = k * width + _moments(scale)[rows.bucket]
+        if len(n_k) * width <= _MOST_DENSE:
+            table = summed(key, rows.n, len(n_k) * width)
+            step = np.flatnonzero(table)
+            number = np.zeros(len(table), dtype=np.int32)
+            number[step] = np.arange(len(step))
+            of_step: Places = number[key]
+        else:
+            step, of_step = np.unique(key, return_inverse=True)
+        count = summed(of_step, rows.n, len(step))
+        first = np.searchsorted(step, np.arange(len(n_k) + 1) * width)
+        stratum, moment = np.divmod(step, width)
+        before = np.cumsum(count) - count
+        at_risk = n_k[stratum] - (before - before[first[stratum]])
+        ends = np.where((moment % 2 == 0) & (moment < width - 1), count, 0.0)
+        left = at_risk - ends
+        last = left < 0.5  # nobody lasts longer: only ever the last step of a stratum
+        kept = np.where(last, 1.0, left / at_risk)
+        survival = np.where(last, 0.0, np.exp(_summed_up(np.log(kept), first, stratum)))
+        hazard = _summed_up(np.where(last, 0.0, ends / (at_risk * np.maximum(left, 0.5))), first, stratum)
+        return _ProductLimit(
+            scale, rows.n, block, blocks, of_step, step, count, at_risk, ends, survival, hazard, first
+        )  # fmt: skip
+
+    def curve(self, weights: Counts) -> Curve:
+        stratum, moment = np.divmod(self.step, _width(self.scale))
+        earlier = np.concatenate([[1.0], self.survival[:-1]])
+        earlier[self.first[stratum] == np.arange(len(stratum))] = 1.0
+        share = summed(moment // 2, weights[stratum] * (earlier - self.survival), self.scale.censored)
+        return Curve(self.scale, np.cumsum(share[: self.scale.censored]).tolist())
+
+    def at(self, ln: float, weights: Counts) -> Cut:
+        """Cut the distribution at a wait.
+
+        The deviation of a wait is the derivative of the product with respect to its weight: for waits that all ended it
+        is 1 less the share, or less the share.
+        """
+        bucket, part = _position(ln, self.scale)
+        width, strata = _width(self.scale), np.arange(len(self.first) - 1)
+        here = np.searchsorted(self.step, strata * width + 2 * bucket)
+        met = (here < self.first[1:]) & (self.step[np.minimum(here, len(self.step) - 1)] == strata * width + 2 * bucket)
+        at = np.minimum(here, len(self.step) - 1)
+        d, y = np.where(met, part * self.ends[at], 0.0), np.where(met, self.at_risk[at], 1.0)
+        begun = here > self.first[:-1]
+        earlier = np.where(begun, self.survival[here - 1], 1.0)
+        left = np.maximum(y - d, 0.0)
+        survival = earlier * left / y
+        alive = survival > 0
+        added = np.divide(d, y * left, out=np.zeros_like(d), where=left > 0)
+        hazard = np.where(begun, self.hazard[here - 1], 0.0) + added
+        stratum, moment = np.divmod(self.step, width)
+        below, inside = moment < 2 * bucket, moment == 2 * bucket
+        lasted = np.where(below, self.hazard, hazard[stratum])
+        ended = np.divide(
+            1.0, np.where(inside, left[stratum], self.at_risk - self.ends), out=np.zeros_like(lasted),
+            where=alive[stratum] & (below | inside) & (self.ends > 0),
+        )  # fmt: skip
+        scaled = np.where(alive, weights * survival, 0.0)[stratum]
+        reached = np.where(inside, part, 1.0)
+        e = summed(self.block, self.n * (scaled * (reached * ended - lasted))[self.of_step], self.blocks)
+        squares = reached * (ended - lasted) ** 2 + (1 - reached) * lasted**2
+        v0 = float((self.count * scaled**2 * squares).sum())
+        longer = np.where(inside, 1 - part, (moment > 2 * bucket).astype(np.float64))
+        return Cut(1 - survival, e, v0, summed(self.block, self.n * longer[self.of_step], self.blocks))
+
+
+def _width(scale: Scale) -> int:
+    """How many moments a stratum has: two a bucket, at which waits end and are cut, and one beyond all."""
+    return 2 * scale.censored + 1
+
+
+def _moments(scale: Scale) -> Places:
+    """Return the moment of each number that a bucket may have."""
+    buckets, pairs = np.arange(scale.censored), np.arange(-(-scale.censored // 2))
+    return np.concatenate([2 * buckets, [2 * scale.censored], 4 * pairs + 1])
+
+
+def _summed_up(values: Counts, first: Places, stratum: Places) -> Counts:
+    """Return sums from the first step of each stratum on."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    result: Counts = total[1:] - total[first[stratum]]
+    return result
+
+
+def _position(ln: float, scale: Scale) -> tuple[int, float]:
+    """Return the bucket of a value, and the part of it that lies below."""
+    bucket = int(np.searchsorted(scale.ln_high, ln))
+    if bucket >= scale.censored:
+        return bucket, 1.0
+    low, high = float(scale.ln_low[bucket]), float(scale.ln_high[bucket])
+    return bucket, min(max((ln - low) / (high - low), 0.0), 1.0)
+
+
+def _per_call(weights: Counts, n_k: Counts) -> Counts:
+    result: Counts = np.divide(weights, n_k, out=np.zeros_like(n_k), where=n_k > 0)
+    return result
