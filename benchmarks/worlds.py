@@ -198,8 +198,10 @@ def _by_the_clock(days: int) -> Draw:
 
 
 def sessions(dice: Dice, n: int, share: float, length: float, sd: float) -> tuple[Array, Array]:
-    """The logarithm that the calls of a session have in common, and the session of each call. A share of the calls is in
-    sessions, of that mean length, one after the other; the others are alone."""
+    """The logarithm that the calls of a session have in common, and the session of each call.
+
+    A share of the calls is in sessions, of that mean length, one after the other; the others are alone.
+    """
     busy = np.flatnonzero(dice.random(n) < share)
     lengths = dice.geometric(1 / length, size=len(busy) + 1)
     number = np.repeat(np.arange(len(lengths)), lengths)[: len(busy)]
