@@ -23,7 +23,7 @@ def result(outcome: FileResult, *, keys: bool = True) -> None:
             f"{outcome.shown}: {outcome.problem}" + (", skipped" if outcome.passed_over else ""),
             level="warning" if outcome.passed_over else "error", file=outcome.shown, hint=outcome.hint,
         )  # fmt: skip
-        if outcome.hint and console.plain():
+        if outcome.hint and console.plain() and not outcome.passed_over:
             console.say(f"  try: {outcome.hint}")
         return
     if outcome.source is None or outcome.match is None:

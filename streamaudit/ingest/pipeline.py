@@ -51,6 +51,7 @@ from streamaudit.store.pricing.apply import look_up_prices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 _KEPT_REJECTS = 10_000
+_LIST_OF_LISTS = re.compile(rb'\s*\[\s*\[\s*[{"\d]')
 
 
 Progress = Callable[[InputFile], Callable[[float], None] | None]
@@ -117,7 +118,7 @@ class Ingest:
                 raise InputError(verdict.what, verdict.instead)
             return source, verdict
         if not found:
-            if not file.head and read_start(file.path, file.compression, 4096).lstrip()[:1] == b"[":
+            if not file.head and _LIST_OF_LISTS.match(read_start(file.path, file.compression, 4096)):
                 raise InputError("a list of lists, not of records", "jq -c '.[][]' FILE > FILE.jsonl, and read that")
             # A key of an unknown file may itself be content; only those that look like names of fields are repeated.
             keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
