@@ -48,11 +48,11 @@ class Spread:
 def spread_of(sides: list[Side], blocks_a_day: int = 0) -> Spread:
     """Return the standard errors of the base and the head, in pairs of blocks where these can be made.
 
-    ``blocks_a_day`` is 0 when a block is no part of a day.
+    ``blocks_a_day`` is 0 when a block is not a whole part of a day.
     """
-    later = _later(sides, blocks_a_day)
+    later = _find_shift(sides, blocks_a_day)
     if later is not None:
-        return _paired([sides[0], replace(sides[1], block=sides[1].block - later)], together=later == 0)
+        return _pair_blocks([sides[0], replace(sides[1], block=sides[1].block - later)], together=later == 0)
     v, r = [0.0, 0.0], [0.0, 0.0]
     unjoined = [side.e for side in sides]
     while True:
@@ -61,7 +61,7 @@ def spread_of(sides: list[Side], blocks_a_day: int = 0) -> Spread:
             v[index], r[index] = _block_variance(side.e, filled[index], side.v0)
         if max(r) <= JOIN_ABOVE or min(filled) / 2 < MIN_JOINED:
             break
-        sides = [_joined(side) for side in sides]
+        sides = [_join_blocks(side) for side in sides]
     drifts = max(r) > STILL_ABOVE
     square = [max(v[i] * (1 + 2 * max(0.0, r[i])), sides[i].v0) for i in (0, 1)]
     if drifts:
@@ -77,9 +77,11 @@ def spread_of(sides: list[Side], blocks_a_day: int = 0) -> Spread:
     )  # fmt: skip
 
 
-def _later(sides: list[Side], blocks_a_day: int) -> int | None:
-    """By how many blocks the head is later than the base, when blocks are to be paired: by none, by whole weeks or by
-    whole days. None when they are not to be."""
+def _find_shift(sides: list[Side], blocks_a_day: int) -> int | None:
+    """Return by how many blocks the head is later than the base, when blocks are to be paired.
+
+    That is 0, whole weeks or whole days; None when blocks are not to be paired.
+    """
     base, head = (set(side.block[side.n_block > 0].tolist()) for side in sides)
     if not base or not head:
         return None
@@ -103,10 +105,10 @@ def _correlation(sides: list[Side], later: int) -> float:
     return float((e[0] * e[1]).sum()) / scale if scale else 0.0
 
 
-def _paired(sides: list[Side], *, together: bool) -> Spread:
+def _pair_blocks(sides: list[Side], *, together: bool) -> Spread:
     """Return standard errors of paired blocks.
 
-    Whatever moves both sides of a pair alike, such as the load of that moment or the habits of that hour, is not a
+    A change common to both sides of a pair, such as the load of that moment or the habits of that hour, is not a
     difference between them.
     """
     v0 = sides[0].v0 + sides[1].v0
@@ -126,7 +128,7 @@ def _paired(sides: list[Side], *, together: bool) -> Spread:
         v, r = _block_variance(e, filled, v0)
         if r <= JOIN_ABOVE or filled / 2 < MIN_JOINED:
             break
-        sides = [_joined(side) for side in sides]
+        sides = [_join_blocks(side) for side in sides]
     factor, blocks = max(1.0, v * (1 + 2 * max(0.0, r)) / v0), effective(weight)
     df = max(_freedom(blocks, v, r, v0), 1.0)
     if r > STILL_ABOVE:
@@ -154,16 +156,19 @@ def _block_variance(e: Counts, filled: int, v0: float) -> tuple[float, float]:
 
 
 def drift_variance(e: Counts) -> float:
-    """Return the variance of a total whose blocks drift: from its two slowest cosines, which a drift as slow as the
-    window moves most (U. K. Mueller, A Theory of Robust Long-Run Variance Estimation, Journal of Econometrics 141,
-    2007). ``e`` has one entry a block, empty ones included; the estimate has ``DRIFT_FREEDOM`` degrees of freedom."""
+    """Return the variance of a total whose blocks drift, from its two slowest cosines.
+
+    A drift as slow as the window moves these most (U. K. Mueller, A Theory of Robust Long-Run Variance Estimation,
+    Journal of Econometrics 141, 2007). ``e`` has one entry a block, empty ones included; the estimate has
+    ``DRIFT_FREEDOM`` degrees of freedom.
+    """
     blocks = len(e)
     middle = np.pi * (np.arange(blocks) + 0.5) / blocks
     waves = [sqrt(2 / blocks) * float((e * np.cos(j * middle)).sum()) for j in (1, 2)]
     return blocks * sum(wave**2 for wave in waves) / len(waves)
 
 
-def _joined(side: Side) -> Side:
+def _join_blocks(side: Side) -> Side:
     pair = side.block // 2
     place = pair - pair[0]
     e, n = summed(place, side.e), summed(place, side.n_block)

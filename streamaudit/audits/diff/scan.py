@@ -98,15 +98,18 @@ class Scan:
 
 
 def scan(
-    store: Store, scope: Scope, ask: Ask, *, taxed: bool, beside: Period | None = None, multiple_of_s: int = 1
+    store: Store, scope: Scope, ask: Ask, *, taxed: bool, stored_elsewhere: Period | None = None, multiple_of_s: int = 1
 ) -> Scan:
-    """Count both sides. The scope must be prepared; without ``taxed`` there are no sums of the tax. ``beside`` is a
-    side that is not in the store, whose blocks are ``multiple_of_s`` wide."""
+    """Count both sides.
+
+    The scope must be prepared; without ``taxed`` there are no sums of the tax. ``stored_elsewhere`` is a side that is
+    not in the store, whose blocks are ``multiple_of_s`` wide.
+    """
     params = ask.params(scope)
     found = store.query(ask.sql(scope, _PLACES), params)
     keys = list(dict.fromkeys(tuple(row[:7]) for row in found))
     periods = (_period([row for row in found if row[7] == 0]), _period([row for row in found if row[7] == 1]))
-    known = [period for period in (*periods, beside) if period]
+    known = [period for period in (*periods, stored_elsewhere) if period]
     width_s = block_width_s(known, ask.skip_first_s, multiple_of_s)
     store.run(_NUMBERED, {name: [key[index] for key in keys] for index, name in enumerate(_KEYS)})
     begins = [period.first + timedelta(seconds=ask.skip_first_s) if period else None for period in periods]
