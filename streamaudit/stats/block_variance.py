@@ -1,4 +1,4 @@
-"""Standard errors from blocks of time: how much the share of calls below a value jumps from block to block."""
+"""Standard errors from blocks of time: the spread of the share of calls below a value between blocks."""
 
 from dataclasses import dataclass, replace
 from math import ceil, sqrt
@@ -11,20 +11,20 @@ from streamaudit.stats.inputs import Comparison, Counts, Places, summed
 MIN_COVERAGE = 0.5
 MIN_BLOCKS, MIN_TAIL_BLOCKS = 6, 4
 JOIN_ABOVE, STILL_ABOVE, NOISE_ONLY, MIN_JOINED = 0.25, 0.40, 1.25, 8
-"""Neighbouring blocks are joined while they resemble each other more than the first; above the second they still do.
-Likeness counts only once blocks vary by more than the third allows to chance. Where they still do, the variance is at
-least that of a drift, and has no more than its degrees of freedom."""
+"""Neighbouring blocks are joined while their correlation exceeds the first; above the second, joined blocks are still
+correlated. Correlation counts only when blocks vary more than the third, the limit for chance, allows. Where they are
+still correlated, the variance is at least that of a drift, and has no more than its degrees of freedom."""
 DRIFT_FREEDOM = 2.0
 MIN_SESSIONS = 8
-"""Fewer sessions than this say nothing of how sessions differ, however many calls they have."""
+"""Fewer sessions than this do not show how sessions differ, however many calls they have."""
 PAIRED_OVERLAP, SHARED_CURVE = 0.8, 0.5
-"""Blocks are compared in pairs when so many of either side have one on the other: of the same time, or else of the same
-time of the week or day, if then the two sides' blocks are correlated that much."""
+"""Blocks are compared in pairs when at least the first share of each side's blocks has a partner: of the same time, or
+else of the same time of the week or day, if the two sides' blocks then correlate by at least the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side at one statistic: the deviation of each block, and what independent calls would give."""
+    """A side at one statistic: the deviation of each block, and the variance if calls were independent."""
 
     e: Counts
     block: Places
@@ -35,7 +35,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Standard errors of both sides, the degrees of freedom, and what the blocks say of themselves."""
+    """Standard errors of both sides, the degrees of freedom, and the correlation of the blocks."""
 
     s: tuple[float, float]
     n_eff: tuple[float, float]
@@ -95,7 +95,7 @@ def _find_shift(sides: list[Side], blocks_a_day: int) -> int | None:
 
 
 def _correlation(sides: list[Side], later: int) -> float:
-    """Of the blocks of both sides: 1 where latency follows the clock and nothing else, about 0 where days differ."""
+    """Return the correlation of both sides' blocks: 1 if only the clock matters, about 0 if days differ."""
     blocks = (sides[0].block, sides[1].block - later)
     first, last = min(int(one[0]) for one in blocks), max(int(one[-1]) for one in blocks)
     e = np.zeros((2, last - first + 1))
@@ -140,14 +140,17 @@ def _pair_blocks(sides: list[Side], *, together: bool) -> Spread:
 
 
 def _freedom(blocks: float, v: float, r: float, v0: float) -> float:
-    """Degrees of freedom of a variance from so many blocks. Where it is corrected for the likeness of neighbours, that
-    is a guess with an error of its own: the relative variance 2 / J of v and 1 / J of r, by the delta method."""
+    """Return the degrees of freedom of a variance from ``blocks`` blocks.
+
+    Where it is corrected for the correlation of neighbours, that is an estimate with an error of its own: the relative
+    variance 2 / J of v and 1 / J of r, by the delta method.
+    """
     known = max(blocks - 1, 1e-9)
     return known / (1 + 2 / (1 + 2 * max(0.0, r)) ** 2) if v > NOISE_ONLY * v0 else known
 
 
 def _block_variance(e: Counts, filled: int, v0: float) -> tuple[float, float]:
-    """Variance between blocks, and how alike neighbours are."""
+    """Return the variance between blocks, and the correlation of neighbours."""
     squares = float((e**2).sum())
     if filled < 2 or squares == 0:
         return 0.0, 0.0
@@ -176,13 +179,13 @@ def _join_blocks(side: Side) -> Side:
 
 
 def effective(weights: Counts) -> float:
-    """Kish's number: how many equal ones are worth as much as these."""
+    """Return Kish's effective number: how many equal weights have the same precision as these."""
     squares = float((weights**2).sum())
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 
 
 def gate(one: Comparison, p: float | None, spread: Spread, tail_blocks: float) -> str:
-    """Why a comparison cannot be judged, in words; empty when it can. ``p`` is None for a ratio."""
+    """Return in words why a comparison cannot be judged; empty when it can. ``p`` is None for a ratio."""
     tail = 1 - p if p is not None else 0.5
     needed, worth = max(30, ceil(round(10 / tail, 6))), max(30, ceil(round(5 / tail, 6)))
     n_eff = min(spread.n_eff)
@@ -202,5 +205,5 @@ def gate(one: Comparison, p: float | None, spread: Spread, tail_blocks: float) -
 
 
 def t_of(confidence: float, df: float) -> float:
-    """Student's t of a two-sided interval."""
+    """Return Student's t of a two-sided interval."""
     return float(stdtrit(df, (1 + confidence) / 2))

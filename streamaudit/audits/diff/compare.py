@@ -76,7 +76,7 @@ def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
 
 
 def _hours_shared(scan: Scan) -> bool:
-    """Whether any hour of a weekday, or of a weekend, saw calls of both sides."""
+    """Return whether any hour of a weekday, or of a weekend, has calls of both sides."""
     base, head = scan.periods
     return base is None or head is None or bool(base.hours & head.hours)
 
