@@ -228,7 +228,7 @@ class Session:
         fail_on: Sequence[str] = (),
         **filters: Unpack[Filters],
     ) -> Result:
-        """Ask for streaming failures: the audits named, or all.
+        """Look for streaming failures by the named audits, or by all.
 
         ``thresholds`` are texts such as ``buffering.burst_ratio=0.9``. ``fail_on`` makes a gate of it: findings such as
         ``burst`` or ``any:critical``, after which the result has a verdict.
@@ -242,7 +242,7 @@ class Session:
         )  # fmt: skip
 
     def list_audits(self, *names: str, **filters: Unpack[Filters]) -> Result:
-        """Ask what each audit looks for, needs and decides by, and whether this data has it."""
+        """List what each audit finds, its needs and thresholds, and whether this data meets the needs."""
         from streamaudit.audits.failures import base, report
 
         asked = base.parse_names(names)

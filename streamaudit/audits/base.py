@@ -47,7 +47,7 @@ def group_tables(
     total_rows = store.query(scope.total().sql(query), bound)
     end = MAX_BY + len(columns)
     figures = tuple(tuple(row[MAX_BY:end]) for row in total_rows) or (_empty(columns),)
-    total = _marked(Table("total", columns, figures), [_partial(row, end) for row in total_rows])
+    total = _add_marks(Table("total", columns, figures), [_partial(row, end) for row in total_rows])
     if not scope.by:
         return (total,)
     depth = len(scope.by)
@@ -67,7 +67,7 @@ def group_tables(
         rows.append((*[None] * depth, *rest[0][MAX_BY:]))
     figures = tuple(tuple(row[:end]) for row in rows)
     table = Table("by_" + "_".join(scope.by), (*dimensions, *columns), figures, scope.by, rest_row, rest_groups)
-    return (_marked(table, [_partial(row, end) for row in rows]), total)
+    return (_add_marks(table, [_partial(row, end) for row in rows]), total)
 
 
 def _empty(columns: tuple[Column, ...]) -> Row:
@@ -80,20 +80,20 @@ def _partial(row: Row, end: int) -> frozenset[str]:
     return frozenset(name for name in named if name)
 
 
-def _marked(table: Table, partial: Sequence[frozenset[str]] = ()) -> Table:
+def _add_marks(table: Table, partial: Sequence[frozenset[str]] = ()) -> Table:
     """Return the table with the reason for a missing percentile in its place, and lower bounds marked."""
     marks: dict[tuple[int, str], Mark] = {}
     for index, record in enumerate(table.records()):
         left_out = partial[index] if partial else frozenset()
         found = {name: Mark(prefix="≥ ") for name in left_out if record.get(name) is not None}
-        found |= {column.name: mark for column in table.columns if (mark := _percentile(column, record))}
+        found |= {column.name: mark for column in table.columns if (mark := _mark_percentile(column, record))}
         if "tax_low_tokens" in record:
             found |= tax_marks(record)
         marks |= {(index, name): mark for name, mark in found.items()}
     return replace(table, marks=marks)
 
 
-def _percentile(column: Column, record: dict[str, Value]) -> Mark | None:
+def _mark_percentile(column: Column, record: dict[str, Value]) -> Mark | None:
     name = column.name
     percentile = name.removesuffix("_ms")[-3:]
     if record[name] is None and percentile in MIN_CALLS and name.startswith("ttft"):

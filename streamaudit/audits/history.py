@@ -64,12 +64,12 @@ def run(store: Store, scope: Scope) -> Report:
     columns = (*COLUMNS, Column("first_call"))
     whole = replace(scope, top=None)
     tables = group_tables(store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),))
-    periods, total = (_without_last(table) for table in (tables[0], tables[-1]))
+    periods, total = (_drop_last_column(table) for table in (tables[0], tables[-1]))
     shown = [row for row in periods.rows if row[0] is not None]
     unnamed = len(periods.rows) - len(shown)
     periods = replace(periods, rows=tuple(shown))
     if scope.by != ("deploy",):
-        periods, total = _with_deploys(store, scope, periods, total)
+        periods, total = _add_deploys(store, scope, periods, total)
     changes = [change for name in WATCHED for change in _changes(periods, name)]
     breaks: dict[int, dict[str, float]] = {}
     for index, name, ratio, _ in changes:
@@ -82,7 +82,7 @@ def run(store: Store, scope: Scope) -> Report:
     return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)))
 
 
-def _with_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> tuple[Table, Table]:
+def _add_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> tuple[Table, Table]:
     """Return the tables with a column of the deploys that started in each period.
 
     Deploys of the first period may have started before it.
@@ -143,7 +143,7 @@ def _number(value: Value) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _without_last(table: Table) -> Table:
+def _drop_last_column(table: Table) -> Table:
     return replace(table, columns=table.columns[:-1], rows=tuple(row[:-1] for row in table.rows))
 
 

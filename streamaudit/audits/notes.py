@@ -143,12 +143,12 @@ def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]
         if count and not (code == "embeddings" and "operation" in scope.by)
     )
     tenants = tenant_notes(sum(one.with_user for one in sources)) if _lacks_tenants(scope, sources) else ()
-    return (*_empty(store, sources), *_window_notes(store, scope, sources), *_sampled(store, scope),
+    return (*_empty_notes(store, sources), *_window_notes(store, scope, sources), *_sampling_notes(store, scope),
         *diverse_note(store, scope), *counted, *rejected_notes(store), *tenants,
-        *_never_cancelled(store, sources))  # fmt: skip
+        *_never_cancelled_notes(store, sources))  # fmt: skip
 
 
-def _empty(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
+def _empty_notes(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
     return () if sources else (empty_note(store),)
 
 
@@ -210,8 +210,8 @@ def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[N
                 "data_range", f"the data goes from {_minute(first, scope.tz)} to {_minute(last, scope.tz)} {scope.tz}"
             ),
         )
-    early = {source: first for source, first, last in ends if _short(first, scope.since, scope.until or last)}
-    late = {source: last for source, first, last in ends if _short(last, scope.until, scope.since or first)}
+    early = {source: first for source, first, last in ends if _falls_short(first, scope.since, scope.until or last)}
+    late = {source: last for source, first, last in ends if _falls_short(last, scope.until, scope.since or first)}
     starts = _reach("starts", early, min, len(ends), scope.tz)
     stops = _reach("ends", late, max, len(ends), scope.tz)
     return (
@@ -220,7 +220,7 @@ def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[N
     )
 
 
-def _short(reached: datetime, edge: datetime | None, other: datetime) -> bool:
+def _falls_short(reached: datetime, edge: datetime | None, other: datetime) -> bool:
     """Return whether data that reaches to a moment ends clearly before that edge of the window."""
     if edge is None:
         return False
@@ -243,7 +243,7 @@ def _minute(moment: datetime, tz: str) -> str:
     return f"{moment.astimezone(ZoneInfo(tz)):%Y-%m-%d %H:%M}"
 
 
-def _sampled(store: Store, scope: Scope) -> tuple[Note, ...]:
+def _sampling_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Return the note that totals of sampled calls are under-counts; no figure is scaled up for it."""
     if not store.one(_ANY_SAMPLED)[0]:
         return ()
@@ -273,7 +273,7 @@ def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     return (Note("diversity_sampled", message, calls),)
 
 
-def _never_cancelled(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
+def _never_cancelled_notes(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
     """Return a warning when many streams have no cancelled call, which is no proof that none was."""
     suspects = {one.source: one.streamed for one in sources if one.streamed >= MANY_STREAMS and not one.cancelled}
     if not suspects:

@@ -76,21 +76,21 @@ def run(store: Store, scope: Scope, invoice: dict[Key, Billed]) -> Report:
         traced.setdefault(place, []).append(_Traced(*sums))
     # Unknown months and providers come last.
     places = sorted({*traced, *invoice}, key=lambda place: [(part is None, part or "") for part in place])
-    pairs = [(_together(traced.get(place, [])), _billed(invoice, place)) for place in places]
+    pairs = [(_add_up(traced.get(place, [])), _find_bill(invoice, place)) for place in places]
     rows = tuple((*place, *_figures([pair])) for place, pair in zip(places, pairs, strict=True))
     by_place = Table("by_month_provider", (*map(Column, BY), *COLUMNS), rows, BY)
     total = Table("total", COLUMNS, (_figures(pairs),))
     interval, found = interval_and_notes(store, scope)
     notes = (*_notes(store, places, pairs, scope), *(note for note in found if note.code in _LEFT_OUT))
-    return Report(TITLE, interval, (_marked(by_place), _marked(total)), BY, scope.filters, notes)
+    return Report(TITLE, interval, (_add_marks(by_place), _add_marks(total)), BY, scope.filters, notes)
 
 
-def _billed(invoice: dict[Key, Billed], place: _Place) -> Billed | None:
+def _find_bill(invoice: dict[Key, Billed], place: _Place) -> Billed | None:
     month, provider = place
     return invoice.get((month, provider)) if month is not None and provider is not None else None
 
 
-def _together(parts: list[_Traced]) -> _Traced | None:
+def _add_up(parts: list[_Traced]) -> _Traced | None:
     """Add up several spellings of one provider."""
     if not parts:
         return None
@@ -106,9 +106,9 @@ def _together(parts: list[_Traced]) -> _Traced | None:
 
 def _figures(pairs: Sequence[_Pair]) -> Row:
     """Return the figures of one row, or of all rows together."""
-    ours = _together([traced for traced, _ in pairs if traced]) or _Traced(0, 0, None, 0, None, 0)
-    matched = _together([traced for traced, billed in pairs if traced and billed])
-    stray = _together([traced for traced, billed in pairs if traced and not billed])
+    ours = _add_up([traced for traced, _ in pairs if traced]) or _Traced(0, 0, None, 0, None, 0)
+    matched = _add_up([traced for traced, billed in pairs if traced and billed])
+    stray = _add_up([traced for traced, billed in pairs if traced and not billed])
     bills = [billed for _, billed in pairs if billed]
     invoice_usd = float(sum(billed.usd for billed in bills)) if bills else None
     gap_usd = traced_usd = None
@@ -142,7 +142,7 @@ def _sum(values: Iterable[_Number | None]) -> _Number | None:
     return sum(known[1:], known[0]) if known else None
 
 
-def _marked(table: Table) -> Table:
+def _add_marks(table: Table) -> Table:
     """Mark traced cost as a lower bound, and the gap as an upper one, where calls lack a cost."""
     signs = {"cost_usd": "≥ ", "gap_usd": "≤ ", "gap_ratio": "≤ ", "traced_ratio": "≥ "}
     marks = {
@@ -155,7 +155,7 @@ def _marked(table: Table) -> Table:
 
 
 def _notes(store: Store, places: Sequence[_Place], pairs: Sequence[_Pair], scope: Scope) -> Iterator[Note]:
-    ours = _together([traced for traced, _ in pairs if traced])
+    ours = _add_up([traced for traced, _ in pairs if traced])
     if ours is None:
         yield empty_note(store)
     else:

@@ -148,7 +148,7 @@ FROM (
 )
 """
 
-_BESIDE_PARTS = ("tax_tokens",)
+_KEPT_WITH_PARTS = ("tax_tokens",)
 PARTS = ("tax_hidden_tokens", "tax_undelivered_tokens", "tax_unread_tokens", "tax_unsplit_tokens")
 
 
@@ -160,14 +160,14 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     """
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank)
-    tables = tuple(kept_if_any(_parts_shown(table) if split else table, "tax_bounded_calls") for table in tables)
+    tables = tuple(kept_if_any(_show_parts(table) if split else table, "tax_bounded_calls") for table in tables)
     params = scope.total().params()
     if split:
         tables = (*tables, _bars(tables[0]), _waterfall(store, scope))
     tables = (*tables, by_outcome(store, scope), by_cause(store, scope))
     if if_stopped:
-        tables = (*tables, _listed(store, scope, "if_stopped", STOPPED_COLUMNS, _IF_STOPPED))
-    unpriced = _listed(store, scope, "unpriced_models", UNPRICED_COLUMNS, _UNPRICED)
+        tables = (*tables, _list_calls(store, scope, "if_stopped", STOPPED_COLUMNS, _IF_STOPPED))
+    unpriced = _list_calls(store, scope, "unpriced_models", UNPRICED_COLUMNS, _UNPRICED)
     if unpriced.rows:
         tables = (*tables, unpriced)
     if top_calls:
@@ -178,7 +178,7 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     return Report(TITLE, interval, tables, scope.by, scope.filters, notes)
 
 
-def _listed(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: str) -> Table:
+def _list_calls(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: str) -> Table:
     found = store.query(scope.total().sql(query), scope.total().params())
     table = Table(name, columns, tuple(tuple(row) for row in found))
     return _stopped_marks(table) if columns == STOPPED_COLUMNS else table
@@ -209,12 +209,12 @@ def _rank(row: dict[str, Value]) -> tuple[Any, ...]:
     return (row["tax_low_usd"] or 0.0, row["tax_low_tokens"] or 0, row["cancelled_calls"], row["calls"])
 
 
-def _parts_shown(table: Table) -> Table:
+def _show_parts(table: Table) -> Table:
     """Return the same table with the parts of the tax on screen in place of the classes."""
     classes = {"tax_exact_calls", "tax_estimated_calls", "tax_bounded_calls", "tax_unknown_calls"}
     columns = tuple(
         replace(column, wide=False, kept=True) if column.name in PARTS
-        else replace(column, wide=column.wide or column.name in classes, kept=column.name in _BESIDE_PARTS)
+        else replace(column, wide=column.wide or column.name in classes, kept=column.name in _KEPT_WITH_PARTS)
         for column in table.columns
     )  # fmt: skip
     return replace(table, columns=columns)

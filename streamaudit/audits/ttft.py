@@ -136,7 +136,7 @@ def run(
     bound = {"slo_ms": slo_ms, "censored": censored}
     tables = group_tables(store, scope, _SURVIVAL + _QUERY, columns, lambda row: (row["ttft_calls"],), bound)
     unasked = {column.name for column in (*(_SLO if slo_ms is None else ()), *(() if censored else _CENSORED))}
-    tables = tuple(_without(table, unasked) for table in tables)
+    tables = tuple(_drop_columns(table, unasked) for table in tables)
     histogram = _histogram(store, scope, tables[0], buckets_ms)
     excluded = store.query(scope.total().sql(_EXCLUDED), scope.total().params())
     reasons = Table(
@@ -157,7 +157,7 @@ def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, .
     shown = {tuple(row[:depth]) for index, row in enumerate(groups.rows) if index != rest}
     order = {tuple(row[:depth]): index for index, row in enumerate(groups.rows) if index != rest}
     kept = [(*row[:depth], *row[MAX_BY:]) for row in found if tuple(row[:depth]) in shown]
-    filled = _with_empty_buckets(kept, depth, bounds)
+    filled = _add_empty_buckets(kept, depth, bounds)
     filled.sort(key=lambda row: (order.get(tuple(row[:depth]), 0), row[depth]))
     dimensions = tuple(Column(name) for name in scope.by)
     columns = (
@@ -167,7 +167,7 @@ def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, .
     return Table("histogram", columns, tuple(filled), scope.by, shape="histogram", markers_from=groups.name)
 
 
-def _with_empty_buckets(
+def _add_empty_buckets(
     rows: list[tuple[Any, ...]], depth: int, bounds: tuple[float, ...] | None
 ) -> list[tuple[Any, ...]]:
     """Return the same rows with a 0 for each bucket of the range that a group has no call in."""
@@ -183,16 +183,16 @@ def _with_empty_buckets(
         edges = list(zip(every, (*every[1:], None), strict=True))
         low, high = min(row[depth] for row in rows), max(row[depth] for row in rows)
         edges = [edge for edge in edges if low <= edge[0] <= high]
-    counts = {(*row[:depth], _rounded(row[depth])): row[depth + 2] for row in rows}
+    counts = {(*row[:depth], _round(row[depth])): row[depth + 2] for row in rows}
     groups = dict.fromkeys(tuple(row[:depth]) for row in rows)
-    return [(*group, low, high, counts.get((*group, _rounded(low)), 0)) for group in groups for low, high in edges]
+    return [(*group, low, high, counts.get((*group, _round(low)), 0)) for group in groups for low, high in edges]
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def _without(table: Table, names: set[str]) -> Table:
+def _drop_columns(table: Table, names: set[str]) -> Table:
     kept = [index for index, column in enumerate(table.columns) if column.name not in names]
     rows: list[tuple[Value, ...]] = [tuple(row[index] for index in kept) for row in table.rows]
     return replace(table, columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))

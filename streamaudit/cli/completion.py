@@ -30,7 +30,7 @@ def values(context: typer.Context, incomplete: str) -> list[str]:
 
     def ask() -> None:
         with suppress(KeyboardInterrupt):
-            found.extend(f"{name}={before}{comma}{value}" for value in _stored(context, name, last))
+            found.extend(f"{name}={before}{comma}{value}" for value in _stored_values(context, name, last))
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
@@ -48,7 +48,7 @@ def _give_up() -> None:
     Store.interrupt_running()
 
 
-def _stored(context: typer.Context, name: str, start: str) -> list[str]:
+def _stored_values(context: typer.Context, name: str, start: str) -> list[str]:
     from streamaudit.audits.scope.scope import Scope
     from streamaudit.config import loader
     from streamaudit.store.store import Store

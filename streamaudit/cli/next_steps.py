@@ -34,19 +34,19 @@ def say_next(
     surveys: Sequence[Survey], groups: Groups, role: str | None, paths: Sequence[str], assignments: Sequence[str]
 ) -> None:
     """Log the command that uses the candidates found, one for each format."""
-    said = False
+    has_suggestion = False
     if role and any(role in survey.filled for survey in surveys):
         console.note(f"{role} is filled already; --map {role}=PATH puts another field in its place")
     for survey in surveys:
         name = survey.source.name if survey.source else None
         files = paths if len(surveys) == 1 else [file.shown for file in groups[name]]
-        line = _ingest(survey, role, files, assignments) if name else _tried(survey, role, groups[None], assignments)
+        line = _ingest(survey, role, files, assignments) if name else _try_maps(survey, role, groups[None], assignments)
         if line:
             console.note(f"next: {line}")
         elif name is None and not role:
             console.note("no field of it looks like a model, token counts or times of calls: there is nothing to map")
-        said = said or line is not None
-    if role and not said:
+        has_suggestion = has_suggestion or line is not None
+    if role and not has_suggestion:
         console.note(
             f"no field looks like {_article(role)} {role}: streamaudit fields FILE without --for lists them all"
         )
@@ -54,10 +54,10 @@ def say_next(
 
 def _ingest(survey: Survey, role: str | None, files: Sequence[str], assignments: Sequence[str]) -> str | None:
     if role and role in survey.filled:
-        report = f"report {_named(files)} --by {role}" if role in DIMENSIONS else f"tax {_named(files)}"
+        report = f"report {_list_files(files)} --by {role}" if role in DIMENSIONS else f"tax {_list_files(files)}"
         return f"streamaudit {report}" + _options(assignments)
     maps = _maps(survey, role, assignments)
-    return f"streamaudit ingest {_named(files)}{maps}" if maps else None
+    return f"streamaudit ingest {_list_files(files)}{maps}" if maps else None
 
 
 def _maps(survey: Survey, role: str | None, assignments: Sequence[str]) -> str:
@@ -78,7 +78,7 @@ def _options(assignments: Sequence[str]) -> str:
     return "".join(f" --map {shlex.quote(text)}" for text in assignments)
 
 
-def _tried(survey: Survey, role: str | None, files: Sequence[InputFile], assignments: Sequence[str]) -> str | None:
+def _try_maps(survey: Survey, role: str | None, files: Sequence[InputFile], assignments: Sequence[str]) -> str | None:
     """Return a command that reads files of no known format, tried on the first one; None without one."""
     mine = {column_of(text.partition("=")[0]) for text in assignments}
     maps = [*assignments, *(text for text in suggest_mapping(survey) if text.partition("=")[0] not in mine)]
@@ -90,10 +90,10 @@ def _tried(survey: Survey, role: str | None, files: Sequence[InputFile], assignm
         outcome = Ingest(store, Options(parse_mapping(maps))).file(reader, str(files[0].path))
         if outcome.problem or not outcome.counts or not outcome.counts.new:
             return None
-    return f"streamaudit ingest {_named([file.shown for file in files])}{_options(maps)}"
+    return f"streamaudit ingest {_list_files([file.shown for file in files])}{_options(maps)}"
 
 
-def _named(files: Sequence[str]) -> str:
+def _list_files(files: Sequence[str]) -> str:
     return " ".join(shlex.quote(f"./{name}" if name.startswith("-") and name != "-" else name) for name in files)
 
 

@@ -116,7 +116,7 @@ def alone(store: Path, wait_s: float) -> Iterator[None]:
     handle = os.open(store.resolve().parent, os.O_RDONLY)
     try:
         deadline = time.monotonic() + wait_s
-        while not _locked(handle):
+        while not _lock(handle):
             if time.monotonic() >= deadline:
                 raise StoreError(f"another streamaudit is posting from {store}", "give --wait 5m to wait for it")
             time.sleep(_POLL_S)
@@ -125,7 +125,7 @@ def alone(store: Path, wait_s: float) -> Iterator[None]:
         os.close(handle)
 
 
-def _locked(handle: int) -> bool:
+def _lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -53,7 +53,7 @@ class Letter:
 
     def data(self) -> Any:
         """Return the whole report as ``--format json`` writes it, decoded."""
-        return _harmless(json.loads(load("json").render(self.report, Screen())))
+        return _make_harmless(json.loads(load("json").render(self.report, Screen())))
 
     def _lines(self, text: str) -> str:
         """Return the lines made harmless, except for the user's own address, which stays an address."""
@@ -91,9 +91,9 @@ def sample(letter: Letter) -> Letter:
     return replace(letter, test=True)
 
 
-def _harmless(value: Any) -> Any:
+def _make_harmless(value: Any) -> Any:
     if isinstance(value, str):
         return message(value)
     if isinstance(value, list):
-        return [_harmless(one) for one in value]
-    return {key: _harmless(one) for key, one in value.items()} if isinstance(value, dict) else value
+        return [_make_harmless(one) for one in value]
+    return {key: _make_harmless(one) for key, one in value.items()} if isinstance(value, dict) else value

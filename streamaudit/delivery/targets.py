@@ -61,18 +61,18 @@ def addresses(settings: PostSettings) -> Iterator[tuple[str, str]]:
     Raises UsageError for a variable that is not set or a file that cannot be read.
     """
     if os.environ.get(VARIABLE, "").strip():
-        yield from _each(os.environ[VARIABLE], f"${VARIABLE}")
+        yield from _split(os.environ[VARIABLE], f"${VARIABLE}")
         return
     for place in settings.targets:
         if isinstance(place, Path):
-            yield from _each(_read(place), str(place))
+            yield from _split(_read(place), str(place))
         elif os.environ.get(place, "").strip():
-            yield from _each(os.environ[place], f"${place}")
+            yield from _split(os.environ[place], f"${place}")
         else:
             raise UsageError(f"{settings.origin}: post.targets: ${place} is not set")
 
 
-def _each(text: str, origin: str) -> Iterator[tuple[str, str]]:
+def _split(text: str, origin: str) -> Iterator[tuple[str, str]]:
     for address in filter(None, _BETWEEN.split(text)):
         yield address, origin
 

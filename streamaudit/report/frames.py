@@ -72,7 +72,7 @@ class Frame:
 
         The row that combines all groups beyond ``top`` has ``"rest": True`` in addition.
         """
-        return [{name: _aware(value) for name, value in record.items()} for record in self.table.records()]
+        return [{name: _to_utc(value) for name, value in record.items()} for record in self.table.records()]
 
     def to_arrow(self) -> "pyarrow.Table":
         """Return a ``pyarrow.Table``; a boolean column ``rest`` comes last if a row combines other groups."""
@@ -155,7 +155,7 @@ def _array(column: Column, values: Sequence[Value], *, is_dimension: bool) -> "p
 
     kind = pa.string() if is_dimension else _kind(column, values)
     if pa.types.is_timestamp(kind):
-        return pa.array([_aware(value) for value in values], kind)
+        return pa.array([_to_utc(value) for value in values], kind)
     if pa.types.is_string(kind):
         return pa.array([None if value is None else _text(value) for value in values], kind)
     if pa.types.is_floating(kind):
@@ -188,7 +188,7 @@ def _text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _aware(value: Any) -> Any:
+def _to_utc(value: Any) -> Any:
     """Return a time in UTC, assuming UTC where it has no zone; return every other value unchanged."""
     return utc(value) if isinstance(value, datetime) else value
 

@@ -20,10 +20,10 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
     rows; there, and in the other tables of that report, every text equal to such a value is replaced.
     """
     stated: dict[Value, Value] = {
-        value: alias(name, value, key) for name, value in _stated(report) if name in dimensions
+        value: alias(name, value, key) for name, value in _fact_values(report) if name in dimensions
     }
 
-    def hidden(table: Table) -> Table:
+    def hide(table: Table) -> Table:
         names = [column.name for column in table.columns]
         # A group may be named like one of its members, so it is hidden with any of them.
         places = {
@@ -46,14 +46,14 @@ def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
             return alias(dimension, row[index], key) if dimension else stated.get(row[index], row[index])
 
         rows = tuple(tuple(shown(index, row) for index in range(len(row))) for row in table.rows)
-        findings = {index: _redacted_group(one, dimensions, key) for index, one in table.findings.items()}
+        findings = {index: _redact_group(one, dimensions, key) for index, one in table.findings.items()}
         return replace(table, rows=rows, findings=findings)
 
     filters = dict.fromkeys(report.filters, "(redacted)")
-    return replace(report, tables=tuple(hidden(table) for table in report.tables), filters=filters)
+    return replace(report, tables=tuple(hide(table) for table in report.tables), filters=filters)
 
 
-def _redacted_group(finding: Finding, dimensions: tuple[str, ...], key: str) -> Finding:
+def _redact_group(finding: Finding, dimensions: tuple[str, ...], key: str) -> Finding:
     group = {
         name: alias(name, value, key) if name in dimensions or name.startswith("group:") else value
         for name, value in finding.group.items()
@@ -79,7 +79,7 @@ def aliases(dimensions: tuple[str, ...], key: str) -> Callable[[str, str], str]:
     return shown
 
 
-def _stated(report: Report) -> Iterator[tuple[str, str]]:
+def _fact_values(report: Report) -> Iterator[tuple[str, str]]:
     """Yield name and value of the figures that tables of facts give as texts."""
     for table in report.tables:
         names = [column.name for column in table.columns]

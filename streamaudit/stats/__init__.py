@@ -1,16 +1,17 @@
-"""Comparing two sides of traffic, when calls are not independent: pure functions of counts by stratum, time block and
-histogram bucket.
+"""Compare two sides of traffic whose calls are not independent.
+
+Everything here is a pure function of counts by stratum, time block and histogram bucket.
 
 A quantile's uncertainty is that of the share of calls below it (Woodruff, JASA 47, 1952), here with the variance of
 that share between blocks of time, so that calls that are slow together count as the little evidence they are (cluster
-delta method of Deng, Knoblich and Lu, arXiv 1803.06336; batch means of Schmeiser, 1980). Both sides are weighed by the
-base's mix of strata, so a change of mix is not taken for a change of latency. The interval of the difference squares
+delta method of Deng, Knoblich and Lu, arXiv 1803.06336; batch means of Schmeiser, 1980). Both sides are weighted by the
+base's mix of strata, so a change of mix is not mistaken for a change of latency. The interval of the difference squares
 and adds the distances of the sides' limits (MOVER: Zou and Donner, 2008). Nothing is resampled: the same counts give
 the same bytes.
 
-``inputs`` (what goes in and comes out) → ``sessions``, ``block_variance`` (standard errors from blocks) →
-``distribution`` (one side, with waits that were cut short) → ``quantile``, ``ratio`` (one comparison each) →
-``verdict`` (the correction for many comparisons, and the reason).
+``inputs`` (arguments and results) → ``sessions``, ``block_variance`` (standard errors from blocks) → ``distribution``
+(one side, with waits that were cut short) → ``quantile``, ``ratio`` (one comparison each) → ``verdict`` (the correction
+for many comparisons, and the verdicts).
 """
 
 from streamaudit.stats.block_variance import MIN_COVERAGE

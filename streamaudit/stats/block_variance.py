@@ -1,4 +1,4 @@
-"""Standard errors from blocks of time: how much the share of calls below a value jumps from block to block."""
+"""Standard errors from blocks of time: the spread of the share of calls below a value between blocks."""
 
 from dataclasses import dataclass, replace
 from math import ceil, sqrt
@@ -11,20 +11,20 @@ from streamaudit.stats.inputs import Comparison, Counts, Places, summed
 MIN_COVERAGE = 0.5
 MIN_BLOCKS, MIN_TAIL_BLOCKS = 6, 4
 JOIN_ABOVE, STILL_ABOVE, NOISE_ONLY, MIN_JOINED = 0.25, 0.40, 1.25, 8
-"""Neighbouring blocks are joined while they resemble each other more than the first; above the second they still do.
-Likeness counts only once blocks vary by more than the third allows to chance. Where they still do, the variance is at
-least that of a drift, and has no more than its degrees of freedom."""
+"""Neighbouring blocks are joined while their correlation exceeds the first; above the second, joined blocks are still
+correlated. Correlation counts only when blocks vary more than the third, the limit for chance, allows. Where they are
+still correlated, the variance is at least that of a drift, and has no more than its degrees of freedom."""
 DRIFT_FREEDOM = 2.0
 MIN_SESSIONS = 8
-"""Fewer sessions than this say nothing of how sessions differ, however many calls they have."""
+"""Fewer sessions than this do not show how sessions differ, however many calls they have."""
 PAIRED_OVERLAP, SHARED_CURVE = 0.8, 0.5
-"""Blocks are compared in pairs when so many of either side have one on the other: of the same time, or else of the same
-time of the week or day, if then the two sides' blocks are correlated that much."""
+"""Blocks are compared in pairs when at least the first share of each side's blocks has a partner: of the same time, or
+else of the same time of the week or day, if the two sides' blocks then correlate by at least the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side at one statistic: the deviation of each block, and what independent calls would give."""
+    """A side at one statistic: the deviation of each block, and the variance if calls were independent."""
 
     e: Counts
     block: Places
@@ -35,7 +35,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Standard errors of both sides, the degrees of freedom, and what the blocks say of themselves."""
+    """Standard errors of both sides, the degrees of freedom, and the correlation of the blocks."""
 
     s: tuple[float, float]
     n_eff: tuple[float, float]
@@ -48,11 +48,11 @@ class Spread:
 def spread_of(sides: list[Side], blocks_a_day: int = 0) -> Spread:
     """Return the standard errors of the base and the head, in pairs of blocks where these can be made.
 
-    ``blocks_a_day`` is 0 when a block is no part of a day.
+    ``blocks_a_day`` is 0 when a block is not a whole part of a day.
     """
-    later = _later(sides, blocks_a_day)
+    later = _find_shift(sides, blocks_a_day)
     if later is not None:
-        return _paired([sides[0], replace(sides[1], block=sides[1].block - later)], together=later == 0)
+        return _pair_blocks([sides[0], replace(sides[1], block=sides[1].block - later)], together=later == 0)
     v, r = [0.0, 0.0], [0.0, 0.0]
     unjoined = [side.e for side in sides]
     while True:
@@ -61,7 +61,7 @@ def spread_of(sides: list[Side], blocks_a_day: int = 0) -> Spread:
             v[index], r[index] = _block_variance(side.e, filled[index], side.v0)
         if max(r) <= JOIN_ABOVE or min(filled) / 2 < MIN_JOINED:
             break
-        sides = [_joined(side) for side in sides]
+        sides = [_join_blocks(side) for side in sides]
     drifts = max(r) > STILL_ABOVE
     square = [max(v[i] * (1 + 2 * max(0.0, r[i])), sides[i].v0) for i in (0, 1)]
     if drifts:
@@ -77,9 +77,11 @@ def spread_of(sides: list[Side], blocks_a_day: int = 0) -> Spread:
     )  # fmt: skip
 
 
-def _later(sides: list[Side], blocks_a_day: int) -> int | None:
-    """By how many blocks the head is later than the base, when blocks are to be paired: by none, by whole weeks or by
-    whole days. None when they are not to be."""
+def _find_shift(sides: list[Side], blocks_a_day: int) -> int | None:
+    """Return by how many blocks the head is later than the base, when blocks are to be paired.
+
+    That is 0, whole weeks or whole days; None when blocks are not to be paired.
+    """
     base, head = (set(side.block[side.n_block > 0].tolist()) for side in sides)
     if not base or not head:
         return None
@@ -93,7 +95,7 @@ def _later(sides: list[Side], blocks_a_day: int) -> int | None:
 
 
 def _correlation(sides: list[Side], later: int) -> float:
-    """Of the blocks of both sides: 1 where latency follows the clock and nothing else, about 0 where days differ."""
+    """Return the correlation of both sides' blocks: 1 if only the clock matters, about 0 if days differ."""
     blocks = (sides[0].block, sides[1].block - later)
     first, last = min(int(one[0]) for one in blocks), max(int(one[-1]) for one in blocks)
     e = np.zeros((2, last - first + 1))
@@ -103,10 +105,10 @@ def _correlation(sides: list[Side], later: int) -> float:
     return float((e[0] * e[1]).sum()) / scale if scale else 0.0
 
 
-def _paired(sides: list[Side], *, together: bool) -> Spread:
+def _pair_blocks(sides: list[Side], *, together: bool) -> Spread:
     """Return standard errors of paired blocks.
 
-    Whatever moves both sides of a pair alike, such as the load of that moment or the habits of that hour, is not a
+    A change common to both sides of a pair, such as the load of that moment or the habits of that hour, is not a
     difference between them.
     """
     v0 = sides[0].v0 + sides[1].v0
@@ -126,7 +128,7 @@ def _paired(sides: list[Side], *, together: bool) -> Spread:
         v, r = _block_variance(e, filled, v0)
         if r <= JOIN_ABOVE or filled / 2 < MIN_JOINED:
             break
-        sides = [_joined(side) for side in sides]
+        sides = [_join_blocks(side) for side in sides]
     factor, blocks = max(1.0, v * (1 + 2 * max(0.0, r)) / v0), effective(weight)
     df = max(_freedom(blocks, v, r, v0), 1.0)
     if r > STILL_ABOVE:
@@ -138,14 +140,17 @@ def _paired(sides: list[Side], *, together: bool) -> Spread:
 
 
 def _freedom(blocks: float, v: float, r: float, v0: float) -> float:
-    """Degrees of freedom of a variance from so many blocks. Where it is corrected for the likeness of neighbours, that
-    is a guess with an error of its own: the relative variance 2 / J of v and 1 / J of r, by the delta method."""
+    """Return the degrees of freedom of a variance from ``blocks`` blocks.
+
+    Where it is corrected for the correlation of neighbours, that is an estimate with an error of its own: the relative
+    variance 2 / J of v and 1 / J of r, by the delta method.
+    """
     known = max(blocks - 1, 1e-9)
     return known / (1 + 2 / (1 + 2 * max(0.0, r)) ** 2) if v > NOISE_ONLY * v0 else known
 
 
 def _block_variance(e: Counts, filled: int, v0: float) -> tuple[float, float]:
-    """Variance between blocks, and how alike neighbours are."""
+    """Return the variance between blocks, and the correlation of neighbours."""
     squares = float((e**2).sum())
     if filled < 2 or squares == 0:
         return 0.0, 0.0
@@ -154,16 +159,19 @@ def _block_variance(e: Counts, filled: int, v0: float) -> tuple[float, float]:
 
 
 def drift_variance(e: Counts) -> float:
-    """Return the variance of a total whose blocks drift: from its two slowest cosines, which a drift as slow as the
-    window moves most (U. K. Mueller, A Theory of Robust Long-Run Variance Estimation, Journal of Econometrics 141,
-    2007). ``e`` has one entry a block, empty ones included; the estimate has ``DRIFT_FREEDOM`` degrees of freedom."""
+    """Return the variance of a total whose blocks drift, from its two slowest cosines.
+
+    A drift as slow as the window moves these most (U. K. Mueller, A Theory of Robust Long-Run Variance Estimation,
+    Journal of Econometrics 141, 2007). ``e`` has one entry a block, empty ones included; the estimate has
+    ``DRIFT_FREEDOM`` degrees of freedom.
+    """
     blocks = len(e)
     middle = np.pi * (np.arange(blocks) + 0.5) / blocks
     waves = [sqrt(2 / blocks) * float((e * np.cos(j * middle)).sum()) for j in (1, 2)]
     return blocks * sum(wave**2 for wave in waves) / len(waves)
 
 
-def _joined(side: Side) -> Side:
+def _join_blocks(side: Side) -> Side:
     pair = side.block // 2
     place = pair - pair[0]
     e, n = summed(place, side.e), summed(place, side.n_block)
@@ -171,13 +179,13 @@ def _joined(side: Side) -> Side:
 
 
 def effective(weights: Counts) -> float:
-    """Kish's number: how many equal ones are worth as much as these."""
+    """Return Kish's effective number: how many equal weights have the same precision as these."""
     squares = float((weights**2).sum())
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 
 
 def gate(one: Comparison, p: float | None, spread: Spread, tail_blocks: float) -> str:
-    """Why a comparison cannot be judged, in words; empty when it can. ``p`` is None for a ratio."""
+    """Return in words why a comparison cannot be judged; empty when it can. ``p`` is None for a ratio."""
     tail = 1 - p if p is not None else 0.5
     needed, worth = max(30, ceil(round(10 / tail, 6))), max(30, ceil(round(5 / tail, 6)))
     n_eff = min(spread.n_eff)
@@ -197,5 +205,5 @@ def gate(one: Comparison, p: float | None, spread: Spread, tail_blocks: float) -
 
 
 def t_of(confidence: float, df: float) -> float:
-    """Student's t of a two-sided interval."""
+    """Return Student's t of a two-sided interval."""
     return float(stdtrit(df, (1 + confidence) / 2))

@@ -1,8 +1,8 @@
-"""One side's distribution of a latency at a mix of strata, where some waits were cut short before they ended.
+"""The distribution of one side's latency at a mix of strata, where some waits were cut short before they ended.
 
-A wait that a cancel or a deadline cut says that the latency exceeds the time of the cut, and no more. Without such
-waits the distribution is that of the counts; with them it is the product-limit estimate of each stratum (Kaplan and
-Meier, JASA 53, 1958), weighed by the mix.
+A wait cut by a cancel or a deadline shows only that the latency exceeds the time of the cut. Without such waits the
+distribution is that of the counts; with them it is the product-limit estimate of each stratum (Kaplan and Meier, JASA
+53, 1958), weighted by the mix.
 """
 
 from bisect import bisect_left
@@ -34,8 +34,10 @@ class Curve:
         return Curve(scale, np.cumsum(share[: scale.censored] / total if total else share[:0]).tolist())
 
     def inverse(self, p: float) -> float:
-        """Return the logarithm at which the share p is reached, between the edges of its bucket; infinite off the
-        ends."""
+        """Return the logarithm at which the share p is reached, interpolated between the edges of its bucket.
+
+        It is infinite beyond the first and the last bucket.
+        """
         if p <= 0:
             return -inf
         bucket = bisect_left(self.cumulative, p * (1 - 1e-12))
@@ -49,8 +51,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A distribution at one value: the ``shares`` of each stratum at or below it, how far each block is from their
-    mean (``e``), the variance ``v0`` of that mean were calls independent, and the calls of each block ``beyond``."""
+    """A distribution at one value.
+
+    It has the ``shares`` of each stratum at or below the value, how far each block is from their mean (``e``), the
+    variance ``v0`` of that mean if calls were independent, and the calls of each block ``beyond`` it.
+    """
 
     shares: Counts
     e: Counts
@@ -59,7 +64,7 @@ class Cut:
 
 
 class _Estimate(Protocol):
-    """How a distribution is found from counts."""
+    """Interface of an estimate of a distribution from counts."""
 
     def curve(self, weights: Counts) -> Curve:
         """Return the curve at these weights of the strata."""
@@ -70,7 +75,7 @@ class _Estimate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One side's calls by compared stratum (``n_k``) and by block (``n_block``), and their curve at a mix."""
+    """A side's calls by compared stratum (``n_k``) and by block (``n_block``), and their curve at a mix."""
 
     curve: Curve
     n_k: Counts
@@ -97,19 +102,19 @@ class Distribution:
         return self.estimate.at(ln, self.weights)
 
     def side(self, p: float, cut: Cut) -> Side:
-        """Return what the standard error of the share p below a value is found from."""
+        """Return the input of the standard error of the share p below a value."""
         n = float(self.n_block.sum())
         v0 = cut.v0 or p * (1 - p) / n  # 0 where every stratum lies wholly on one side of the value
         return Side(cut.e, np.arange(self.first_block, self.first_block + len(cut.e)), self.n_block, v0, n)
 
 
 def tail_blocks(cut: Cut) -> float:
-    """Blocks that the calls beyond a value effectively come from."""
+    """Return the effective number of blocks that hold the calls beyond a value."""
     return effective(cut.beyond)
 
 
 def has_cuts(rows: Rows, scale: Scale) -> bool:
-    """Whether any wait was cut short at a known time."""
+    """Return whether any wait was cut short at a known time."""
     return bool(len(rows.bucket)) and int(rows.bucket.max()) > scale.censored
 
 
@@ -155,7 +160,7 @@ class _Shares:
         return Cut(p_k, e, v0, (self.n_cell - below).sum(axis=0))
 
     def _below(self, ln: float) -> Counts:
-        """How many calls of each stratum and block lie at or below a value; within its bucket in proportion."""
+        """Return how many calls of each stratum and block are at or below a value, interpolated in its bucket."""
         bucket, part = _position(ln, self.scale)
         reached = np.flatnonzero(self.bucket <= bucket)
         below = self.n[reached]
@@ -165,12 +170,15 @@ class _Shares:
 
 @dataclass(frozen=True, slots=True)
 class _ProductLimit:
-    """Waits of which some were cut short. A *step* is a stratum and a moment at which waits of it ended or were cut, in
-    order: ``step`` is its number, ``count`` the waits, ``at_risk`` those that had lasted until then, ``survival`` the
-    share of the stratum that lasts longer, and ``hazard`` the sum of d / (Y (Y - d)) up to it, Greenwood's.
+    """Waits of which some were cut short.
 
-    In a bucket waits end before any is cut. Of the two buckets that a cut may lie in the first counts, so that cuts lie
-    at the middle of both."""
+    A *step* is a stratum and a moment at which waits of it ended or were cut, in order: ``step`` is its number,
+    ``count`` the waits, ``at_risk`` those that had lasted until then, ``survival`` the share of the stratum that lasts
+    longer, and ``hazard`` the sum of d / (Y (Y - d)) up to it, Greenwood's.
+
+    In a bucket waits end before any is cut. A cut that may be in either of two buckets is counted in the first, so that
+    cuts are at the middle of both.
+    """
 
     scale: Scale
     n: Counts
@@ -207,7 +215,7 @@ class _ProductLimit:
         at_risk = n_k[stratum] - (before - before[first[stratum]])
         ends = np.where((moment % 2 == 0) & (moment < width - 1), count, 0.0)
         left = at_risk - ends
-        last = left < 0.5  # nobody lasts longer: only ever the last step of a stratum
+        last = left < 0.5  # no wait lasts longer: only ever the last step of a stratum
         kept = np.where(last, 1.0, left / at_risk)
         survival = np.where(last, 0.0, np.exp(_summed_up(np.log(kept), first, stratum)))
         hazard = _summed_up(np.where(last, 0.0, ends / (at_risk * np.maximum(left, 0.5))), first, stratum)
@@ -258,7 +266,7 @@ class _ProductLimit:
 
 
 def _width(scale: Scale) -> int:
-    """How many moments a stratum has: two a bucket, at which waits end and are cut, and one beyond all."""
+    """Return the number of moments of a stratum: two a bucket, at which waits end and are cut, and one beyond all."""
     return 2 * scale.censored + 1
 
 

@@ -1,4 +1,4 @@
-"""What goes into a comparison and what comes out of it."""
+"""Arguments and results of a comparison."""
 
 from dataclasses import dataclass
 from math import inf, log
@@ -16,8 +16,10 @@ MIN_STRATUM, NO_COUNTERPART = 20, 60
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Counts of one group and metric, one entry per stratum, block and bucket: ``n`` calls. ``bucket`` numbers the
-    intervals of ``Scale``, or says when a wait was cut short: see there."""
+    """Counts of one group and metric, one entry per stratum, block and bucket: ``n`` calls.
+
+    ``bucket`` numbers the intervals of ``Scale``, or the time at which a wait was cut short: see there.
+    """
 
     stratum: Places
     block: Places
@@ -43,7 +45,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where buckets begin and end, as logarithms of milliseconds.
+    """Bounds of the buckets, as logarithms of milliseconds.
 
     ``censored``, the number beyond the last, is for waits cut short at an unknown time: they count as longer than any.
     ``censored + 1 + m`` is for waits that were cut within the buckets 2 m and 2 m + 1, and lasted at least that long.
@@ -60,7 +62,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How strata are compared: ``of`` maps a stratum to its place among those compared, -1 where it is left out."""
+    """The strata to compare: ``of`` maps a stratum to its position among those compared, -1 where it is excluded."""
 
     of: Places
     weights: Counts
@@ -70,11 +72,12 @@ class Mix:
 
 @dataclass(slots=True)
 class Comparison:
-    """One statistic on both sides. Values are milliseconds, or a ratio; None is unknown. ``p`` is before correction.
+    """A statistic on both sides. Values are milliseconds, or a ratio; None is unknown.
 
-    ``base_value`` is of the calls that are compared, ``head_value`` of all: where strata have no counterpart, those of
-    the base are left out, and those of the head are part of the change of mix. So ``head_value / base_value - 1`` is
-    ``change_ratio`` and what the mix adds, always."""
+    ``p`` is before correction. ``base_value`` is of the calls that are compared, ``head_value`` of all: strata of the
+    base without a counterpart are left out, and those of the head are part of the change of mix. So ``head_value /
+    base_value - 1`` is always ``change_ratio`` plus the part of the mix.
+    """
 
     stat: str
     base_n: int
@@ -95,7 +98,7 @@ class Comparison:
     verdict: str = "too little data"
     reason: str = ""
     gate: str = ""
-    """Why it cannot be judged; empty when it can."""
+    """The reason why it cannot be judged; empty when it can."""
     paired: bool = False
     driver: int | None = None
     """The stratum that makes more than half of the change."""
@@ -112,7 +115,7 @@ class Comparison:
 
 
 def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
-    """Which strata are compared and how they weigh. ``base_weight`` is what the base's mix is measured in."""
+    """Return which strata are compared and their weights. ``base_weight`` measures the base's mix."""
     few = np.minimum(base_n, head_n) < MIN_STRATUM
     alone = few & (np.maximum(base_n, head_n) >= NO_COUNTERPART)
     of = np.full(len(base_n), -1, dtype=np.int64)
@@ -141,10 +144,10 @@ def summed(places: Places, weights: Counts, size: int = 0) -> Counts:
 
 
 def share(part: float, whole: float) -> float:
-    """Return a part of a whole, 0 of nothing."""
+    """Return a part of a whole, 0 when the whole is 0."""
     return float(part / whole) if whole else 0.0
 
 
 def ln_ms(us: float) -> float:
-    """Return the logarithm of milliseconds of a number of microseconds."""
+    """Return the logarithm of the milliseconds in a number of microseconds."""
     return log(us / 1000)

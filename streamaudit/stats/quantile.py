@@ -19,9 +19,11 @@ def compare_quantiles(
     base: Rows, head: Rows, strata: int, scale: Scale, quantiles: dict[str, float], least: tuple[float, float],
     blocks_a_day: int = 0, sessions: tuple[float, float] = UNKNOWN,
 ) -> list[Comparison]:  # fmt: skip
-    """Compare quantiles of a latency. ``least`` is the smallest rise that matters, as a ratio and in milliseconds.
-    ``blocks_a_day`` is how many blocks of time make a day, 0 when none do; ``sessions`` the effective number of
-    sessions that each side's calls come from."""
+    """Compare quantiles of a latency.
+
+    ``least`` is the smallest rise that matters, as a ratio and in milliseconds. ``blocks_a_day`` is how many blocks of
+    time make a day, 0 when none do; ``sessions`` the effective number of sessions of each side's calls.
+    """
     counts = [summed(side.stratum, side.n, strata) for side in (base, head)]
     mix = mixed(counts[0], counts[1], counts[0])
     n, apart = (int(counts[0].sum()), int(counts[1].sum())), unmatched(counts[0], counts[1], mix)
@@ -79,9 +81,9 @@ def _quantile(
 
 
 def _driver(base: Counts, head: Counts, mix: Mix) -> tuple[int | None, float | None]:
-    """Return the stratum that makes more than half of the change, and its own share of it.
+    """Return the stratum that makes more than half of a change, and its part of it.
 
-    The change is that of the share at or below the base's quantile.
+    The change is that of the share at or below the base's quantile. Both are None where no stratum makes so much.
     """
     parts = mix.weights * (head - base)
     total = float(parts.sum())
@@ -110,5 +112,5 @@ def _ms(ln: float) -> float | None:
 
 
 def _ratio(ln: float) -> float | None:
-    """None where it is not bounded."""
+    """Return the ratio; None where it is not bounded."""
     return exp(ln) - 1 if -inf < ln < 700 else None

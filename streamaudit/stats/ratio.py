@@ -12,16 +12,18 @@ from streamaudit.stats.quantile import CONFIDENCE
 from streamaudit.stats.sessions import UNKNOWN
 
 MIN_EVENTS = 10
-"""So many calls with y above 0 are to be expected on either side, if the two do not differ."""
+"""Least expected number of calls with y above 0 on either side, if the two do not differ."""
 
 
 def compare_ratio(
     stat: str, base: Sums, head: Sums, strata: int, least: tuple[float, float], blocks_a_day: int = 0,
     sessions: tuple[float, float] = UNKNOWN,
 ) -> Comparison:  # fmt: skip
-    """Compare a ratio of sums, such as cancelled calls over calls. ``least`` is the smallest rise that matters:
-    relative, and absolute. ``blocks_a_day`` is how many blocks of time make a day, 0 when none do; ``sessions`` the
-    effective number of sessions that each side's calls come from."""
+    """Compare a ratio of sums, such as cancelled calls over calls.
+
+    ``least`` is the smallest rise that matters: relative, and absolute. ``blocks_a_day`` is how many blocks of time
+    make a day, 0 when none do; ``sessions`` the effective number of sessions of each side's calls.
+    """
     counts = [summed(side.stratum, side.n, strata) for side in (base, head)]
     weight = summed(base.stratum, base.z, strata)
     mix = mixed(counts[0], counts[1], weight)
@@ -43,7 +45,7 @@ def compare_ratio(
     spread = spread_of(sides, blocks_a_day)
     one.base_n_eff, one.head_n_eff, one.paired = *spread.n_eff, spread.paired
     one.gate = gate(one, None, spread, inf)
-    # Not the events seen: to ask for these on a side would let through the differences that chance made large.
+    # Expected and not observed events: a minimum of observed ones would select differences that are large by chance.
     expected = (base.events.sum() + head.events.sum()) * min(one.base_n, one.head_n) / (one.base_n + one.head_n)
     if not one.gate and expected < MIN_EVENTS:
         one.gate = f"needs about {MIN_EVENTS} such calls a side"
@@ -60,7 +62,7 @@ def compare_ratio(
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """One side's sums by compared stratum; ``squares`` are those of y about its share of z."""
+    """A side's sums by compared stratum; ``squares`` are those of the residuals of y given z."""
 
     n: Counts
     z: Counts
@@ -79,9 +81,9 @@ class _Totals:
 
 
 def _per_call(totals: list[_Totals]) -> Counts:
-    """Return the variance of a call by stratum.
+    """Return the variance of a call by stratum, from both sides.
 
-    It is from both sides: the side that happens to have few or small events would look sure of it.
+    The side that happens to have few or small events would otherwise look certain.
     """
     n, squares = (totals[0].n + totals[1].n, totals[0].squares + totals[1].squares)
     result: Counts = np.divide(squares, n, out=np.zeros_like(n), where=n > 0)

@@ -91,7 +91,7 @@ def run(
 ) -> Evaluations:
     """Evaluate every check on the calls of ``scope``. ``before`` is the result of ``window_before``."""
     for check in checks:
-        _known_groups(scope, check)
+        _check_groups(scope, check)
     today = today or datetime.now(ZoneInfo(scope.tz)).date()
     scope.prepare(store)
     asked = Asked(store, scope, before, checks)
@@ -107,7 +107,7 @@ def run(
     return Evaluations(tuple(found), interval, scope.filters, notes, _verdict(found, on_insufficient))
 
 
-def _known_groups(scope: Scope, check: Check) -> None:
+def _check_groups(scope: Scope, check: Check) -> None:
     for name in check.by:
         if name.startswith("group:"):
             try:
@@ -130,9 +130,9 @@ def _evaluations(
         figure = figures.get(what, absent)
         baseline = then.get(group, {}).get(what, Figure(0)) if expectation.of_baseline else None
         judgement = judge(expectation, figure, baseline, _min_n(check, expectation))
-        verdict, reason = _judged(check, judgement, on_insufficient), judgement.why
+        verdict, reason = _decide(check, judgement, on_insufficient), judgement.why
         if verdict in ("fail", "warn"):
-            verdict, reason = _held(check, group, verdict, reason, today)
+            verdict, reason = _apply_holds(check, group, verdict, reason, today)
         censored = figures.get(CENSORED) if check.metric in ("ttft_ms", "ttvt_ms") else None
         yield Evaluation(
             number, check, expectation, group, figure, baseline, verdict, reason, censored.n if censored else None
@@ -144,25 +144,25 @@ def _min_n(check: Check, expectation: Expectation) -> int:
     return max(check.min_n or least, MIN_CALLS.get(expectation.stat or "", least))
 
 
-def _judged(check: Check, judgement: Judgement, on_insufficient: str) -> Verdict:
+def _decide(check: Check, judgement: Judgement, on_insufficient: str) -> Verdict:
     if judgement.result == "pass":
         return "pass"
     return "skip" if judgement.result == "insufficient" and on_insufficient != "fail" else check.severity
 
 
-def _held(check: Check, group: Group, verdict: Verdict, reason: str, today: date) -> tuple[Verdict, str]:
+def _apply_holds(check: Check, group: Group, verdict: Verdict, reason: str, today: date) -> tuple[Verdict, str]:
     """Turn a breach under a hold that is still valid into ``held``; note a hold that has expired."""
     mine = [hold for hold in check.holds if fits(hold.where, dict(zip(check.by, group, strict=True)))]
     running = next((hold for hold in mine if hold.until >= today), None)
     if running:
-        return "held", _words(reason, f"until {running.until}: {running.reason}")
+        return "held", _join_words(reason, f"until {running.until}: {running.reason}")
     if not mine:
         return verdict, reason
     ended = max(mine, key=lambda hold: hold.until)
-    return verdict, _words(reason, f"was held until {ended.until}: {ended.reason}")
+    return verdict, _join_words(reason, f"was held until {ended.until}: {ended.reason}")
 
 
-def _words(*parts: str) -> str:
+def _join_words(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 

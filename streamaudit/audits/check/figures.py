@@ -49,7 +49,7 @@ class Asked:
         return self._known[key]
 
     def _query(self, check: Check, past: bool) -> dict[Group, Figures]:
-        scope = _narrowed(self._scope, check)
+        scope = _narrow(self._scope, check)
         if past and self._before:
             scope = replace(scope, since=self._before[0], until=self._before[1])
         if any(name.startswith("group:") for name in check.by):
@@ -63,7 +63,7 @@ class Asked:
         return found
 
 
-def _narrowed(scope: Scope, check: Check) -> Scope:
+def _narrow(scope: Scope, check: Check) -> Scope:
     for name, _ in check.where:
         if name in dict(scope.only):
             raise UsageError(f"--only {name}: the check at {check.origin} selects by {name} itself")

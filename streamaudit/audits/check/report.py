@@ -113,14 +113,14 @@ def _row(one: Evaluation, place: dict[str, str | None], dimensions: tuple[str, .
     figure, baseline = one.figure, one.baseline.value if one.baseline else None
     return (
         one.verdict, one.check.metric, one.expectation.text,
-        " ".join(f"{name}={_quoted(value)}" for name, value in place.items()) or None,
+        " ".join(f"{name}={_quote(value)}" for name, value in place.items()) or None,
         figure.value, baseline, figure.n, one.reason or None, figure.low, figure.high, one.expectation.limit(baseline),
         one.censored, one.check.severity, one.number, ",".join(one.check.by) or None,
         *(place.get(name) for name in dimensions),
     )  # fmt: skip
 
 
-def _quoted(value: str | None) -> str:
+def _quote(value: str | None) -> str:
     """Quote a value that would look like a missing one, or like several."""
     if value is None:
         return "-"

@@ -136,9 +136,9 @@ def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min
 
     ``baseline`` is the same figure in the window before, or None.
     """
-    problem = _lacking(figure, min_n, "")
+    problem = _explain_lack(figure, min_n, "")
     if not problem and expectation.of_baseline:
-        problem = _lacking(baseline or Figure(0), max(min_n, 1), "baseline ")
+        problem = _explain_lack(baseline or Figure(0), max(min_n, 1), "baseline ")
     if problem:
         return Judgement("insufficient", problem)
     reference = baseline if expectation.of_baseline and baseline else Figure(0)
@@ -151,8 +151,8 @@ def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min
     surely_more = most is not None and _compare(low, _NEGATED[expectation.sign] if below else expectation.sign, most)
     if surely_less or surely_more:
         met = surely_less if below else surely_more
-        return Judgement("pass" if met else "breach", "" if figure.certain else _doubt(figure))
-    doubt = _doubt(figure) if not figure.certain else f"baseline {_doubt(reference)}"
+        return Judgement("pass" if met else "breach", "" if figure.certain else _explain_doubt(figure))
+    doubt = _explain_doubt(figure) if not figure.certain else f"baseline {_explain_doubt(reference)}"
     return Judgement("insufficient", f"insufficient: {doubt}")
 
 
@@ -205,12 +205,12 @@ def _example(metric: str) -> str:
 def parse_check(entry: Mapping[str, Any], origin: str = "") -> Check:
     """Parse an entry of the configuration. Raises Wrong with the key at fault."""
     for key in entry:
-        _named(key, key, KEYS, "setting")
+        _check_name(key, key, KEYS, "setting")
     for key in ("metric", "expect"):
         if key not in entry:
             raise Wrong("", f"it has no {key}", 'an entry has at least metric = "ttft_ms" and expect = "p(95)<800"')
     metric = entry["metric"]
-    _named("metric", metric, METRICS, "metric")
+    _check_name("metric", metric, METRICS, "metric")
     texts = entry["expect"] if isinstance(entry["expect"], list) else [entry["expect"]]
     if not texts:
         raise Wrong("expect", "it is empty", "such as p(95)<800")
@@ -234,13 +234,13 @@ def _compare(one: float, sign: str, other: float) -> bool:
     return {"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[sign]
 
 
-def _lacking(figure: Figure, min_n: int, whose: str) -> str:
+def _explain_lack(figure: Figure, min_n: int, whose: str) -> str:
     if figure.n < min_n or (not figure.n and figure.low is None):
         return f"{whose}n={figure.n:,}" + (f" < {min_n:,}" if figure.n else "")
     return f"{whose}unknown" if figure.low is None else ""
 
 
-def _doubt(figure: Figure) -> str:
+def _explain_doubt(figure: Figure) -> str:
     assert figure.low is not None
     if figure.high is not None:
         return f"between {number(figure.low)} and {number(figure.high)}"
@@ -255,7 +255,7 @@ def _value_fits(values: str, value: str | None) -> bool:
     return re.fullmatch("(?s)(" + "|".join(patterns) + ")", value) is not None
 
 
-def _named(key: str, name: object, known: Iterable[str], what: str) -> None:
+def _check_name(key: str, name: object, known: Iterable[str], what: str) -> None:
     names = list(known)
     if name not in names:
         close = nearest(str(name), names)
@@ -269,7 +269,7 @@ def _by(value: object) -> tuple[str, ...]:
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     for name in names:
         if not name.startswith("group:"):
-            _named("by", name, DIMENSIONS, "dimension")
+            _check_name("by", name, DIMENSIONS, "dimension")
     if len(set(names)) != len(names) or len(names) > MAX_BY:
         raise Wrong("by", f"expected up to {MAX_BY} different dimensions")
     return names
@@ -286,7 +286,7 @@ def _selectors(key: str, value: object) -> Selectors:
         if not sign or not values:
             hint = 'such as "tenant=acme,glob*"; a value with spaces in a list: ["route=GET /chat"]'
             raise Wrong(key, f"{text!r} is no selector", hint)
-        _named(key, name, PLAIN, "dimension")
+        _check_name(key, name, PLAIN, "dimension")
         if name in found:
             raise Wrong(key, f"{name} is named twice", f"several values are one list: {name}=one,other")
         found[name] = values
@@ -317,7 +317,7 @@ def _hold(entry: object, by: tuple[str, ...]) -> Hold:
     if not isinstance(entry, dict):
         raise Wrong("hold", "expected a reason and a day", example)
     for key in entry:
-        _named("hold", key, _HOLD_KEYS, "setting")
+        _check_name("hold", key, _HOLD_KEYS, "setting")
     reason, until = entry.get("reason"), entry.get("until")
     if not isinstance(reason, str) or not reason.strip():
         raise Wrong("hold", "it has no reason", example)

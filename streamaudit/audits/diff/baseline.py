@@ -133,22 +133,25 @@ def joined(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Sca
     return Scan(
         every, (baseline.period, head.periods[1]), head.block_s, {**baseline.ticks_ms, **head.ticks_ms},
         {
-            metric: (_moved(baseline.latencies.get(metric, EMPTY), base_map, factor), _moved(sides[1], head_map, 1))
+            metric: (
+                _renumber(baseline.latencies.get(metric, EMPTY), base_map, factor),
+                _renumber(sides[1], head_map, 1),
+            )
             for metric, sides in head.latencies.items()
         },
-        _both(baseline.rates, head.rates, base_map, head_map, factor),
-        _both_sessions(baseline.sessions, head.sessions, base_map, head_map),
+        _concatenate(baseline.rates, head.rates, base_map, head_map, factor),
+        _add_sessions(baseline.sessions, head.sessions, base_map, head_map),
     )  # fmt: skip
 
 
-def _moved(side: Histogram, place_of: "NDArray[Any]", factor: int) -> Histogram:
+def _renumber(side: Histogram, place_of: "NDArray[Any]", factor: int) -> Histogram:
     """Return the same counts with other numbers of places, in blocks that are ``factor`` times as wide."""
     place, block = place_of[side.place], side.block // factor
     order = np.lexsort([block, place])
     return Histogram(place[order], block[order], side.bucket[order], side.n[order])
 
 
-def _both(
+def _concatenate(
     base: "dict[str, NDArray[Any]]", head: "dict[str, NDArray[Any]]", base_map: "NDArray[Any]",
     head_map: "NDArray[Any]", factor: int,
 ) -> "dict[str, NDArray[Any]]":  # fmt: skip
@@ -160,7 +163,7 @@ def _both(
     return {name: values[sorting] for name, values in found.items()}
 
 
-def _both_sessions(base: Sessions, head: Sessions, base_map: "NDArray[Any]", head_map: "NDArray[Any]") -> Sessions:
+def _add_sessions(base: Sessions, head: Sessions, base_map: "NDArray[Any]", head_map: "NDArray[Any]") -> Sessions:
     ours = {**base, "place": base_map[base["place"]]}
     theirs = {**head, "place": head_map[head["place"]]} if len(head_map) else head
     found = {name: np.concatenate([ours[name], theirs[name]]) for name in ours}

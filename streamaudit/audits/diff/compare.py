@@ -76,7 +76,7 @@ def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
 
 
 def _hours_shared(scan: Scan) -> bool:
-    """Whether any hour of a weekday, or of a weekend, saw calls of both sides."""
+    """Return whether any hour of a weekday, or of a weekend, has calls of both sides."""
     base, head = scan.periods
     return base is None or head is None or bool(base.hours & head.hours)
 
@@ -119,7 +119,7 @@ def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> I
             least = (ask.least_ratio, LEAST_RATE)
             found = compare_ratio("rate", sums[0], sums[1], len(names), least, blocks_a_day, sessions)
             if metric == "tax_rate":
-                _without_unknown_tax(found, [_tax_known(scan, side, places) for side in (0, 1)])
+                _drop_unknown_tax(found, [_tax_known(scan, side, places) for side in (0, 1)])
             yield Compared(group, metric, found, _driver(found, names))
 
 
@@ -139,7 +139,7 @@ def _tax_known(scan: Scan, side: int, places: list[int]) -> float:
     return known / left if left else 1.0
 
 
-def _without_unknown_tax(found: Comparison, known: list[float]) -> None:
+def _drop_unknown_tax(found: Comparison, known: list[float]) -> None:
     """Remove the values of a rate whose tax is unknown, and gate it when too little is known.
 
     Completed calls alone would make the rate 0.

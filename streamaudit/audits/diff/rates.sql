@@ -16,7 +16,7 @@ FROM (
     FROM (
         SELECT
             place, side, block, input_tokens,
-            -- A call that does not say how it ended is no call that nobody left.
+            -- A call of unknown outcome does not count as one that was not cancelled.
             CASE WHEN outcome <> 'unknown' THEN outcome = 'cancelled' END AS cancelled,
             CASE WHEN outcome <> 'unknown' THEN outcome = 'error' END AS failed,
             CASE WHEN $taxed THEN CASE outcome WHEN 'completed' THEN 0 WHEN 'cancelled' THEN tax_best END END AS tax,

@@ -61,7 +61,7 @@ def run_against(store: Store, scope: Scope, ask: Ask, baseline: Baseline) -> Rep
     """Compare the head with a saved base."""
     taxed = "tax_rate" in ask.metrics
     scope.prepare(store, taxed=taxed)
-    head = scan(store, scope, ask, taxed=taxed, beside=baseline.period, multiple_of_s=baseline.block_s)
+    head = scan(store, scope, ask, taxed=taxed, stored_elsewhere=baseline.period, multiple_of_s=baseline.block_s)
     named = replace(ask, base=replace(ask.base, value=baseline.value if baseline.on == ask.on else None))
     return made(joined(baseline, head, ask, scope.by), scope, named)
 
@@ -74,7 +74,7 @@ def save_base(store: Store, scope: Scope, ask: Ask, path: Path) -> None:
 
 def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
     """Return the report of counts from a store or a file."""
-    rows = _measured(compare(counts, ask, len(scope.by)), ask)
+    rows = _drop_unmeasured(compare(counts, ask, len(scope.by)), ask)
     strata = tuple(name for name in ask.strata if name != ask.on)
     groups = sorted((row for row in rows if row.group is not None), key=_order)
     totals = sorted((row for row in rows if row.group is None), key=_order)
@@ -84,7 +84,7 @@ def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
         tables.append(_table("by_" + "_".join(scope.by), shown, scope.by, strata))
     tables.append(_table("total", totals, (), strata))
     tables.append(_sides(counts, ask))
-    tables += _one_sided(counts, strata)
+    tables += _one_sided_tables(counts, strata)
     notes = (*_hidden_note(hidden), *caveats(rows, counts, scope))
     return Report(
         TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=_headline(rows)
@@ -109,7 +109,7 @@ def gated(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Rep
     return replace(report, verdict="insufficient" if unknown and on_insufficient != "pass" else "pass")
 
 
-def _measured(rows: list[Compared], ask: Ask) -> list[Compared]:
+def _drop_unmeasured(rows: list[Compared], ask: Ask) -> list[Compared]:
     """Return the rows without the metrics that no call of either side has."""
     known = {row.metric for row in rows if row.group is None and row.found.base_n + row.found.head_n}
     return [row for row in rows if row.metric in known]
@@ -197,7 +197,7 @@ def _sides(counts: Scan, ask: Ask) -> Table:
     return Table("sides", columns, rows)
 
 
-def _one_sided(counts: Scan, strata: tuple[str, ...]) -> list[Table]:
+def _one_sided_tables(counts: Scan, strata: tuple[str, ...]) -> list[Table]:
     """Return the strata that are on one side only, and so have no comparison."""
     found = only_on_one_side(counts)
     if not found or not strata:
@@ -253,7 +253,7 @@ def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
             "has; a load that follows the clock looks like a change",
         )
     if not paired:
-        yield from _moved_together(rows)
+        yield from _common_change_notes(rows)
     coverage = [row.found.coverage for row in rows if row.group is None]
     for index, side in enumerate(("base", "head")):
         least = min((one[index] for one in coverage), default=1.0)
@@ -276,7 +276,7 @@ def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
         )
 
 
-def _moved_together(rows: list[Compared]) -> Iterator[Note]:
+def _common_change_notes(rows: list[Compared]) -> Iterator[Note]:
     """Yield a note when most groups change the same way: the cause is then likely common to all."""
     for metric in dict.fromkeys(row.metric for row in rows):
         for stat in PERCENTILES:

@@ -1,4 +1,4 @@
-"""The counts that a diff is made of: four queries, whatever the number of groups, metrics and statistics."""
+"""Count both sides of a diff: four queries for any number of groups, metrics and statistics."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 WIDTHS_S = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 LEAST_BLOCKS = 20
 _MOST_BLOCKS = 1_000_000
-"""A block of time is the longest of these that cuts the shorter side into at least so many."""
+"""A block of time is the longest of these widths that cuts the shorter side into at least LEAST_BLOCKS blocks."""
 TICK_MS, COARSE_TICK_MS = 100.0, 1000.0
-"""A clock that coarse makes one tick of difference from nothing; finer ones stay below what matters anyhow."""
+"""A clock this coarse can create a difference of one tick; finer ones stay below the smallest change that matters."""
 _ON_THE_TICK = 0.999
 _MOST_CALLS = 12_000_000
-"""So many calls are in memory at a time, at up to 40 bytes each while they are handed over."""
+"""Calls in memory at a time, at up to 40 bytes each while they are transferred."""
 _EPOCH = datetime(1970, 1, 1)
 _TICKING = ("ttft", "ttvt", "duration")
 
-# A remainder of a division takes three times as long to compute as what says the same here.
+# A remainder takes three times as long to compute as this equivalent expression.
 _PLACES = """
 SELECT
     by_1, by_2, by_3, by_4, stratum_1, stratum_2, stratum_3, side, source,
@@ -68,12 +68,12 @@ SELECT (generate_subscripts($by_1::VARCHAR[], 1) - 1)::BIGINT AS place, unnest($
 _KEYS = ("by_1", "by_2", "by_3", "by_4", "stratum_1", "stratum_2", "stratum_3")
 
 Place = tuple[str | None, ...]
-"""A group's dimensions and a stratum's, NULL where fewer are asked for."""
+"""A group's dimensions and a stratum's, NULL where there are fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One side's traffic: its first and last call, how many, and the hours of weekdays and weekends it ran in."""
+    """A side's traffic: its first and last call, the number of calls, and the hours of weekdays and weekends."""
 
     first: datetime
     last: datetime
@@ -84,29 +84,35 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Counts of both sides. ``places`` are numbered as in the arrays; ``latencies`` has the histograms of the base and
-    of the head by metric, ``rates`` the columns place, side, block and sums. A side without calls has no period."""
+    """Counts of both sides.
+
+    ``places`` are numbered as in the arrays; ``latencies`` has the histograms of the base and of the head by metric,
+    ``rates`` the columns place, side, block and sums. A side without calls has no period.
+    """
 
     places: list[Place]
     periods: tuple[Period | None, Period | None]
     block_s: int
     ticks_ms: dict[str, float]
-    """How coarse the clock of a latency is, where it is coarse."""
+    """Tick of a latency's clock in milliseconds, if it is coarse."""
     latencies: dict[str, tuple[Histogram, Histogram]]
     rates: "dict[str, NDArray[Any]]"
     sessions: Sessions
 
 
 def scan(
-    store: Store, scope: Scope, ask: Ask, *, taxed: bool, beside: Period | None = None, multiple_of_s: int = 1
+    store: Store, scope: Scope, ask: Ask, *, taxed: bool, stored_elsewhere: Period | None = None, multiple_of_s: int = 1
 ) -> Scan:
-    """Count both sides. The scope must be prepared; without ``taxed`` there are no sums of the tax. ``beside`` is a
-    side that is not in the store, whose blocks are ``multiple_of_s`` wide."""
+    """Count both sides.
+
+    The scope must be prepared; without ``taxed`` there are no sums of the tax. ``stored_elsewhere`` is a side that is
+    not in the store, whose blocks are ``multiple_of_s`` wide.
+    """
     params = ask.params(scope)
     found = store.query(ask.sql(scope, _PLACES), params)
     keys = list(dict.fromkeys(tuple(row[:7]) for row in found))
     periods = (_period([row for row in found if row[7] == 0]), _period([row for row in found if row[7] == 1]))
-    known = [period for period in (*periods, beside) if period]
+    known = [period for period in (*periods, stored_elsewhere) if period]
     width_s = block_width_s(known, ask.skip_first_s, multiple_of_s)
     store.run(_NUMBERED, {name: [key[index] for key in keys] for index, name in enumerate(_KEYS)})
     begins = [period.first + timedelta(seconds=ask.skip_first_s) if period else None for period in periods]
@@ -123,7 +129,7 @@ def scan(
 def _latencies(
     store: Store, placed: str, ask: Ask, periods: list[Period], bound: dict[str, Any], places: int
 ) -> tuple[dict[str, tuple[Histogram, Histogram]], Sessions]:
-    """Count the latencies asked for and the sessions, as many calls at a time as memory is meant to hold."""
+    """Count the requested latencies and the sessions, as many calls at a time as memory allows."""
     names = [name for name in LATENCIES if name in ask.metrics]
     define_codes(store)
     # A block is found from an instant rounded to the nearest second, which may be the next block's first.
@@ -151,7 +157,10 @@ def _block(instant: datetime, width_s: int) -> int:
 
 
 def block_width_s(periods: list[Period], skip_first_s: float = 0.0, multiple_of_s: int = 1) -> int:
-    """Return the widest block of which the shorter side spans at least 20, else the narrowest there is."""
+    """Return the widest block, in seconds, of which the shorter side spans at least 20.
+
+    The narrowest block when none is spanned so often.
+    """
 
     def blocks(period: Period, width_s: int) -> int:
         return _block(period.last, width_s) - _block(period.first + timedelta(seconds=skip_first_s), width_s) + 1
@@ -176,7 +185,7 @@ def _ticks(store: Store, scope: Scope, ask: Ask, rows: list[tuple[Any, ...]]) ->
         known[name], on_tick = (sum(row[column][index] for row in rows) for index in range(2))
         if known[name] and on_tick >= _ON_THE_TICK * known[name]:
             found[name] = TICK_MS
-    if found:  # so few stores have such a clock that all others need not count the coarser tick
+    if found:  # few stores have such a clock, so count the coarser tick only then
         seconds = dict(zip(_TICKING, store.one(ask.sql(scope, _SECONDS), ask.params(scope)), strict=True))
         found |= {name: COARSE_TICK_MS for name in found if seconds[name] >= _ON_THE_TICK * known[name]}
     return found

@@ -1,7 +1,6 @@
-"""Calls counted by place, side and the bin of their session's hash: enough to see that few sessions make most of them.
+"""Count calls by place, side and the bin of their session's hash, to detect that few sessions make most calls.
 
-Bins of strata are added up, as those of a session that spans several must be, and nothing of a session is kept but its
-bin.
+Bins of strata are added up, as those of a session that spans several must be, and only the bin of a session is kept.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,10 @@ Sessions = dict[str, "NDArray[Any]"]
 
 
 def count_sessions(cell: "NDArray[Any]", session: "NDArray[Any]", places: int) -> "NDArray[Any]":
-    """Return keys of place, side and bin, ascending, and under them how many calls have each. ``cell`` and ``session``
-    have one entry a call, as ``latencies.sql`` makes them."""
+    """Return keys of place, side and bin, ascending, and the number of calls with each.
+
+    ``cell`` and ``session`` have one entry a call, as ``latencies.sql`` makes them.
+    """
     known = np.flatnonzero(session >= 0)
     if not len(known):
         return np.zeros((2, 0), dtype=np.int64)
@@ -52,8 +53,10 @@ def add_up(parts: "list[NDArray[Any]]") -> Sessions:
 
 
 def effective(sessions: Sessions, calls: tuple[float, float], first: int, last: int) -> tuple[float, float]:
-    """Return the effective number of sessions of each side in a run of places, both ends included. ``calls`` are all
-    calls of each side there."""
+    """Return the effective number of sessions of each side in a range of places, both ends included.
+
+    ``calls`` are all calls of each side there.
+    """
     low, high = np.searchsorted(sessions["place"], np.array([first, last + 1], dtype=sessions["place"].dtype))
     side, bins, n = (sessions[name][low:high] for name in ("side", "bin", "n"))
     found = []

@@ -130,7 +130,7 @@ def run(
     )
     notes: tuple[Note, ...] = ()
     if len(steps) > 1:
-        shown, hidden = _around(steps, found_id)
+        shown, hidden = _select_nearest(steps, found_id)
         tables = (*tables, Table("steps", STEP_COLUMNS, tuple(_step_rows(shown, record)), title="steps of its trace"))
         if hidden:
             more = "more than " if len(steps) == _STEPS_READ else ""
@@ -309,7 +309,7 @@ def _giver(column: str, record: Record, steps: list[Record]) -> str:
     return "the other steps of the trace, which agree"
 
 
-def _around(steps: list[Record], call_id: str) -> tuple[list[Record], int]:
+def _select_nearest(steps: list[Record], call_id: str) -> tuple[list[Record], int]:
     """Return the steps next to the call when there are too many to show, and how many are left out."""
     if len(steps) <= _STEPS_SHOWN:
         return steps, 0
@@ -341,10 +341,10 @@ def _call_row(record: Record) -> Row:
 
 
 def _interval(record: Record) -> Interval:
-    return Interval(_aware(record["start_time"]), _aware(record["end_time"] or record["start_time"]))
+    return Interval(_to_utc(record["start_time"]), _to_utc(record["end_time"] or record["start_time"]))
 
 
-def _aware(moment: datetime | None) -> datetime | None:
+def _to_utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment else None
 
 

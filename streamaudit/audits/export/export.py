@@ -146,7 +146,7 @@ def _write_days(store: Store, scope: Scope, folder: Path, days: list[date | None
         part = folder / (UNDATED if day is None else f"day={day.isoformat()}")
         part.mkdir()
         about = {"path": str(part / CALLS_FILE), "untimed": day is None}
-        written += store.run(query, {**_within(scope, day).params(), **about})
+        written += store.run(query, {**_narrow_to_day(scope, day).params(), **about})
     with (folder / EDGES_FILE).open("w", encoding="utf-8", newline="") as file:
         file.write("bucket,low_us,high_us\n")
         for number in range(len(edges_us()) + 1):
@@ -185,7 +185,7 @@ def _ranges(signs: list[str]) -> Iterator[str]:
             first = place + 1
 
 
-def _within(scope: Scope, day: date | None) -> Scope:
+def _narrow_to_day(scope: Scope, day: date | None) -> Scope:
     """Return the same scope on one UTC day; None is all of it."""
     if day is None:
         return scope.total()

@@ -1,4 +1,4 @@
--- One call as it leaves the house, for reading it elsewhere: a query over the relation ``scope``. Everything that two
+-- A call as exported for other tools: a query over the relation ``scope``. Everything that two
 -- engines might compute differently is done here, once: the UTC day, whole units, buckets, flags as 0 and 1.
 , whole AS (
     SELECT

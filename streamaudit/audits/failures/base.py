@@ -1,4 +1,4 @@
-"""What an audit of a streaming failure is, and how one is run over the calls in scope.
+"""Define the audit of a streaming failure, and run one over the calls in scope.
 
 An audit is a module here with a ``NAME``. Its two statements select from ``scope`` and from the temporary tables that
 ``PREPARE`` creates: ``EXAMINED`` counts the calls that the audit can judge, ``QUERY`` yields one row a finding. Nothing
@@ -24,8 +24,10 @@ Status = Literal["findings", "clean", "cannot_answer"]
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One number that an audit decides by; ``--threshold AUDIT.NAME=VALUE`` changes it. ``source`` says where the
-    default comes from."""
+    """A number that an audit decides by; ``--threshold AUDIT.NAME=VALUE`` changes it.
+
+    ``source`` is the origin of the default.
+    """
 
     name: str
     default: float
@@ -35,7 +37,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One finding code: how grave it is, what to do about it in one sentence, and its evidence in one sentence.
+    """A finding code: its severity, its remedy in one sentence, and its evidence in one sentence.
 
     ``evidence`` is a format string over the columns of the audit's ``QUERY``, with the presentation types of
     ``Figure``: ``{affected_calls:n}``, ``{wait_p50_ms:ms}``, ``{affected_share:pct}``, ``{usd_at_stake:usd}``.
@@ -47,12 +49,12 @@ class Kind:
 
 
 class Audit(Protocol):
-    """What a module in this folder offers.
+    """Interface of a module in this folder.
 
     ``QUERY`` selects, in this order and then grouped by ``by_1`` … ``by_4``: ``by_1`` … ``by_4``, ``finding`` (a key of
     ``KINDS``), ``calls`` (examined in the group), ``affected_calls``, ``tokens_at_stake``, ``usd_at_stake`` (NULL where
-    unknown), ``examples`` (call ids), and after these whatever its evidence names.
-    ``EXAMINED`` selects one row: the calls that the audit can judge, and the calls it is about.
+    unknown), ``examples`` (call ids), and after these whatever its evidence names. ``EXAMINED`` selects one row: the
+    calls that the audit can judge, and the calls it is about.
     """
 
     @property
@@ -97,7 +99,10 @@ LEAST_EXAMINED = Threshold("least_examined", 20, "calls to judge, below which no
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What one audit gave. ``about`` counts the calls it is about, ``examined`` those that carry what it needs."""
+    """The result of one audit.
+
+    ``about`` counts the calls it is about, ``examined`` those that carry what it needs.
+    """
 
     audit: Audit
     status: Status

@@ -1,7 +1,7 @@
-"""Drift between what is billed and what is delivered: the same answers cost more tokens from one day on.
+"""Drift between billed and delivered tokens: the same answers cost more tokens from one day on.
 
 The ratio of billed to delivered tokens of completed calls is followed by day. A step up that comes with a new version
-of the exporter's format is said to be the exporter's and priced at nothing.
+of the exporter's format is attributed to the exporter and priced at nothing.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold

@@ -34,7 +34,7 @@ GROUP BY side, GROUPING SETS ((by_1, by_2), (by_1, by_3), (by_1, by_4), (by_2, b
 )
 _ALL = (1 << MAX_BY) - 1
 
-MOST, NEARLY_ALL, DEARER = 0.5, 0.9, 1.25
+MOST, NEARLY_ALL, RAISED = 0.5, 0.9, 1.25
 """A cause is named when it made more than the first share of a change, unless its share of calls exceeds the second.
 A new deploy is named when the tax per call is at least the third times as high as before."""
 
@@ -75,7 +75,7 @@ def money(store: Store, scope: Scope, ask: Ask) -> list[Money]:
     found: dict[tuple[int, str | None], Money] = {}
     for place, value, row in _of_level(store.query(ask.sql(scope, _SINGLE), ask.params(scope)), 1, len(scope.by)):
         (at,), (name,) = place, value
-        one = found.setdefault((at, name), _nothing(scope.by[at], name))
+        one = found.setdefault((at, name), _no_money(scope.by[at], name))
         _set(one, row)
     return list(found.values())
 
@@ -93,11 +93,11 @@ def drivers(store: Store, scope: Scope, ask: Ask, movers: Sequence[Money], *, pr
     for places, names, row in _of_level(rows, 2, len(scope.by)):
         for one, other in ((0, 1), (1, 0)):
             key = (scope.by[places[one]], names[one], scope.by[places[other]], names[other])
-            _set(pairs.setdefault(key, _nothing(key[2], key[3])), row)
-    return [_made_by(mover, pairs, priced=priced) for mover in movers]
+            _set(pairs.setdefault(key, _no_money(key[2], key[3])), row)
+    return [_find_drivers(mover, pairs, priced=priced) for mover in movers]
 
 
-def _made_by(
+def _find_drivers(
     mover: Money, pairs: dict[tuple[str, str | None, str, str | None], Money], *, priced: bool
 ) -> dict[str, str]:
     whole = mover.change(priced=priced)
@@ -106,7 +106,7 @@ def _made_by(
         if (dimension, value) == (mover.dimension, mover.value) and name is not None and whole:
             share = part.change(priced=priced) / whole
             if other == "deploy":
-                tells = _dearer_since(part, mover)
+                tells = _raised_tax(part, mover)
             else:
                 # A value that nearly all calls share explains nothing.
                 tells = share > MOST and part.calls[1] < NEARLY_ALL * mover.calls[1]
@@ -116,7 +116,7 @@ def _made_by(
     return {other: name for other, (_, name) in best.items()}
 
 
-def _dearer_since(deploy: Money, mover: Money) -> bool:
+def _raised_tax(deploy: Money, mover: Money) -> bool:
     """Return whether a new deploy made most of the tax and raised the tax per call.
 
     Having more tax than a deploy that it replaced is no evidence on its own.
@@ -124,7 +124,7 @@ def _dearer_since(deploy: Money, mover: Money) -> bool:
     tokens, all_tokens, before = deploy.tokens[1], mover.tokens[1], mover.tokens[0]
     if deploy.calls[0] or not (tokens and all_tokens and mover.calls[0]) or before is None:
         return False
-    return tokens > MOST * all_tokens and tokens / deploy.calls[1] > DEARER * before / mover.calls[0]
+    return tokens > MOST * all_tokens and tokens / deploy.calls[1] > RAISED * before / mover.calls[0]
 
 
 def _of_level(rows: list[tuple[Any, ...]], depth: int, dimensions: int) -> Any:
@@ -136,7 +136,7 @@ def _of_level(rows: list[tuple[Any, ...]], depth: int, dimensions: int) -> Any:
             yield places, [row[at] for at in places], row[MAX_BY + 1 :]
 
 
-def _nothing(dimension: str, value: str | None) -> Money:
+def _no_money(dimension: str, value: str | None) -> Money:
     return Money(dimension, value, [0, 0], [0, 0], [0.0, 0.0])
 
 

@@ -32,14 +32,14 @@ def reach_notes(store: Store, scope: Scope) -> Iterator[Note]:
     late = _hours(last, end)
     if late >= LATE_H:
         quiet = _longest({hour for row in found for hour in row[1]})
-        said = _said(last, late, scope.tz) + _beside(quiet, late)
-        yield Note("incomplete", f"looks incomplete: the last call is {said}")
+        where = _describe_end(last, late, scope.tz) + _describe_gap(quiet, late)
+        yield Note("incomplete", f"looks incomplete: the last call is {where}")
         return
     for source, hours, at in found:
         late = _hours(at, end)
         if late >= LATE_H and late > _longest(set(hours)):
-            said = _said(at, late, scope.tz)
-            yield Note(f"incomplete_{source}", f"{source} looks incomplete: its last call is {said}")
+            where = _describe_end(at, late, scope.tz)
+            yield Note(f"incomplete_{source}", f"{source} looks incomplete: its last call is {where}")
 
 
 def _hours(last: datetime, end: datetime) -> float:
@@ -52,10 +52,10 @@ def _longest(hours: set[int]) -> int:
     return max((b - a - 1 for a, b in pairwise(order)), default=0)
 
 
-def _said(last: datetime, late: float, tz: str) -> str:
+def _describe_end(last: datetime, late: float, tz: str) -> str:
     local = last.replace(tzinfo=UTC).astimezone(ZoneInfo(tz))
     return f"of {local:%Y-%m-%d %H:%M} {tz}, {late:,.0f} hours before the end"
 
 
-def _beside(quiet: int, late: float) -> str:
+def _describe_gap(quiet: int, late: float) -> str:
     return f" (it was as silent before: {quiet:,} hours)" if quiet >= late else ""

@@ -30,15 +30,15 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
     now, then = next(head.records()), next(base.records())
     compared = {(row.metric, row.found.stat): row.found for row in totals}
     unpriced = next((note.count for note in notes if note.code == "cost_unknown"), 0) or 0
-    told = _share(now["calls"], now["outcome_unknown_calls"])
+    with_outcome = _share(now["calls"], now["outcome_unknown_calls"])
     with_ttft = _part(now["ttft_calls"], now["streamed_calls"])
     with_usage = _number(now["cancelled_usage_known_rate"])
     listed_rows: list[tuple[str, str, tuple[str, str] | None, float | None]] = [
         ("calls", "", None, None),
         ("ttft_p50_ms", "", ("ttft", "p50"), with_ttft),
         ("ttft_p95_ms", "", ("ttft", "p95"), with_ttft),
-        ("cancel_rate", "", ("cancel_rate", "rate"), told),
-        ("error_rate", "", ("error_rate", "rate"), told),
+        ("cancel_rate", "", ("cancel_rate", "rate"), with_outcome),
+        ("error_rate", "", ("error_rate", "rate"), with_outcome),
         ("tax_low_tokens", "tax_high_tokens", None, with_usage),
         ("tax_low_usd", "tax_high_usd", None, with_usage),
         ("tax_rate", "", ("tax_rate", "rate"), with_usage),

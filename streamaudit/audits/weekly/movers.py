@@ -88,8 +88,8 @@ def movers_table(
     ``asked.by`` ends with the deploy, and ``groups`` has the comparisons of each dimension.
     """
     dimensions = [name for name in asked.by if name != "deploy"]
-    priced = _mostly_priced([one for one in found if one.dimension == dimensions[0]])
-    chosen = [one for name in dimensions for one in _dearest(found, name, most, priced=priced)]
+    priced = _is_mostly_priced([one for one in found if one.dimension == dimensions[0]])
+    chosen = [one for name in dimensions for one in _most_expensive(found, name, most, priced=priced)]
     made_by = drivers(store, asked, ask, chosen, priced=priced)
     rows: list[tuple[Row, dict[str, str]]] = []
     findings: dict[int, Finding] = {}
@@ -98,7 +98,7 @@ def movers_table(
             (_money_row(one, priced=priced), why) for one, why in zip(chosen, made_by, strict=True)
             if one.dimension == name
         ]  # fmt: skip
-        for row in _changed(groups.get(name, []), most):
+        for row in _select_changed(groups.get(name, []), most):
             findings[len(rows)] = finding_of(row.found, dict(zip((name,), row.group or (), strict=False)))
             rows.append(_compared_row(name, row, ask))
     shown = [name for name in asked.by if any(name in why for _, why in rows)]
@@ -109,7 +109,7 @@ def movers_table(
     )
 
 
-def _mostly_priced(found: list[Money]) -> bool:
+def _is_mostly_priced(found: list[Money]) -> bool:
     """Return whether dollars cover nearly all of the tax, so that they can rank it; otherwise tokens do."""
     known, whole = (
         sum(sum(tokens or 0 for tokens in one.tokens) for one in found if every or one.change_usd is not None)
@@ -118,7 +118,7 @@ def _mostly_priced(found: list[Money]) -> bool:
     return known >= PRICED * whole
 
 
-def _dearest(found: list[Money], dimension: str, most: int, *, priced: bool) -> list[Money]:
+def _most_expensive(found: list[Money], dimension: str, most: int, *, priced: bool) -> list[Money]:
     of_dimension = [one for one in found if one.dimension == dimension]
     sides = [sum((one.usd if priced else one.tokens)[side] or 0 for one in of_dimension) for side in (0, 1)]
     least = MIN_MONEY * max(sides)
@@ -127,7 +127,7 @@ def _dearest(found: list[Money], dimension: str, most: int, *, priced: bool) -> 
     return moved[:most]
 
 
-def _changed(rows: list[Compared], most: int) -> list[Compared]:
+def _select_changed(rows: list[Compared], most: int) -> list[Compared]:
     """Return the groups with a verdict, sorted by calls times change, largest first.
 
     Each group and metric is listed once, with its larger change.

@@ -76,13 +76,13 @@ def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, che
     )  # fmt: skip
     totals: list[Compared] = []
     groups: dict[str, list[Compared]] = {}
-    beside: list[Note] = []
+    comparison_notes: list[Note] = []
     for name in dimensions:  # not at the same time: the counts of a large store take much memory
         counts = scan(store, replace(both, by=(name,)), ask, taxed=True)
         rows = compare(counts, ask, 1)
         if not totals:
             totals = [row for row in rows if row.group is None]
-            beside = list(_of_the_comparison(counts, rows, both))
+            comparison_notes = list(_of_the_comparison(counts, rows, both))
         groups[name] = [row for row in rows if row.group is not None]
     asked = replace(both, by=(*dimensions, "deploy"))
     found = money(store, asked, ask)
@@ -96,7 +96,7 @@ def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, che
         *([deploys_table(live)] if live and _any(base) else []), *_gates(checked), *_trend(store, scope, period),
     ]  # fmt: skip
     notes = (
-        *reach_notes(store, now), *_caveats(head), *beside, *_no_base(base, head), *_tally(checked),
+        *reach_notes(store, now), *_caveats(head), *comparison_notes, *_no_base(base, head), *_tally(checked),
     )  # fmt: skip
     return Report(
         _title(period), Interval(period.since, period.until, scope.tz), tuple(tables), dimensions, head.filters, notes,
@@ -171,7 +171,7 @@ def _headline(
     if not _any(head):
         return "no calls in this period"
     parts = [
-        *_changed("", totals), *_changed(" with a new deploy", deployed)
+        *_describe_changes("", totals), *_describe_changes(" with a new deploy", deployed)
     ] or ["nothing clearly better or worse"]  # fmt: skip
     if checked is not None:
         broken = [
@@ -183,7 +183,7 @@ def _headline(
     return "; ".join(parts)
 
 
-def _changed(when: str, rows: list[Compared]) -> Iterator[str]:
+def _describe_changes(when: str, rows: list[Compared]) -> Iterator[str]:
     for verdict, word in (("regression", "worse"), ("improvement", "better")):
         names = dict.fromkeys(
             (f"{row.metric} {row.found.stat}" if row.found.relative else row.metric).replace("_", " ")

@@ -12,13 +12,13 @@ from streamaudit.errors import EXIT_GATE_FAILED, UsageError, nearest
 
 @dataclass(frozen=True, slots=True)
 class NamesAndInputs(Inputs):
-    """Inputs whose files may be names of audits, so that whether they go with a store is not known yet."""
+    """Inputs whose files may be names of audits, so that it is not yet known whether a store is used."""
 
     def __post_init__(self) -> None:
         Access.__post_init__(self)
 
     def split(self, names: list[str]) -> Inputs:
-        """Return the inputs without the names; UsageError for files beside a store."""
+        """Return the inputs without the names; UsageError for files together with a store."""
         given = {one.name: getattr(self, one.name) for one in fields(Inputs)}
         return Inputs(**{**given, "files": [one for one in self.files or [] if one not in names] or None})
 

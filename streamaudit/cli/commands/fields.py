@@ -60,7 +60,7 @@ def command(
         groups, sources = _by_format(reader, paths, mapped)
         share = max(1, most // sum(len(files) for files in groups.values()))
         surveys = [
-            _surveyed(store, sources.get(name), files, mapped, share * len(files)) for name, files in groups.items()
+            _survey(store, sources.get(name), files, mapped, share * len(files)) for name, files in groups.items()
         ]
     answer = report(surveys, role, frozenset(hidden))
     answer = next_steps.with_reasons(answer, groups)
@@ -122,7 +122,7 @@ def _by_format(
     return groups, sources
 
 
-def _surveyed(
+def _survey(
     store: "Store", source: "Source | None", files: "list[InputFile]", mapped: "Mapping", most: int
 ) -> "Survey":
     from streamaudit.ingest.profile.survey import survey

@@ -100,7 +100,7 @@ def command(
         return _watch(paths, every, options, access)
     show = ingest_summary.Progress(progress)
     lookups = read_lookups(access.settings.lookup_files())
-    files = _chosen(expand(paths), since)
+    files = _select_files(expand(paths), since)
     path = access.path()
     if rejects is not None:
         _write_rejects(rejects, [])  # fail before anything is read
@@ -134,7 +134,7 @@ def command(
     return _exit_code(results, allow_empty)
 
 
-def _chosen(files: dict[str, bool], since: str | None) -> dict[str, bool]:
+def _select_files(files: dict[str, bool], since: str | None) -> dict[str, bool]:
     """Return the files to read, and log how many are left out.
 
     Left out are files that repeat another by its folder, and those whose name says that they end before ``since``.

@@ -21,7 +21,7 @@ def command(
     from streamaudit.store.dimensions import DIMENSIONS
 
     root = context.find_root()
-    commands = {name: _described(command) for name, command in root.command.commands.items()}  # type: ignore[attr-defined]
+    commands = {name: _describe(command) for name, command in root.command.commands.items()}  # type: ignore[attr-defined]
     if man:
         print(_manual(str(root.command.help), commands, __version__))
         return EXIT_OK
@@ -51,12 +51,12 @@ _EXIT_CODES = {
 }
 
 
-def _described(command: Any) -> dict[str, Any]:
+def _describe(command: Any) -> dict[str, Any]:
     text = command.help or ""
     summary, _, example = text.partition("Example: ")
     about: dict[str, Any] = {"help": " ".join(summary.split()), "example": example.strip() or None}
     if hasattr(command, "commands"):
-        about["commands"] = {name: _described(inner) for name, inner in command.commands.items()}
+        about["commands"] = {name: _describe(inner) for name, inner in command.commands.items()}
     else:
         about["arguments"] = [
             {"name": one.metavar or one.name, "help": one.help, "required": one.required}

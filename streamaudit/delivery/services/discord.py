@@ -35,8 +35,8 @@ def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
     """Return a message with one embed."""
     sections = shortened(letter, MOST_TEXT // 2)  # at most every character gets a backslash
     embed: dict[str, Any] = {
-        "title": cut(_escaped(letter.title), MOST_TITLE), "color": _RED if letter.post.failed else _GREY,
-        "description": "\n\n".join(_escaped(section) for section in sections)[:MOST_TEXT],
+        "title": cut(_escape(letter.title), MOST_TITLE), "color": _RED if letter.post.failed else _GREY,
+        "description": "\n\n".join(_escape(section) for section in sections)[:MOST_TEXT],
     }  # fmt: skip
     if letter.footer:
         embed["footer"] = {"text": cut(letter.footer, MOST_FOOTER)}
@@ -46,7 +46,7 @@ def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
     return whole | ({"username": plugin.user} if plugin.user else {})
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return _MARKUP.sub(lambda match: f"\\{match[1]}" if not match[1].isdigit() else f"{match[1]}\\", text)
 
 

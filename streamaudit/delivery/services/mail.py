@@ -57,8 +57,8 @@ def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[st
     except smtplib.SMTPRecipientsRefused as error:
         codes = sorted({code for code, _ in error.recipients.values()})
         passing = all(400 <= code < 500 for code in codes)
-        said = ", ".join(map(str, codes))
-        raise NotDelivered(f"the mail server refuses a recipient: {said}", again=passing) from None
+        listed = ", ".join(map(str, codes))
+        raise NotDelivered(f"the mail server refuses a recipient: {listed}", again=passing) from None
     except (ssl.SSLError, smtplib.SMTPNotSupportedError):
         raise NotDelivered("its certificate is not trusted, or it speaks no TLS") from None
     except OSError as error:  # also raised by smtplib when a server hangs up without a reply

@@ -43,7 +43,7 @@ def draw(table: Table, screen: Screen) -> list[Line]:
     cap = _VALUE_CAP if screen.width is None else max(screen.width - label - _INDENT - 4 - _PROSE_GOOD, _VALUE_MIN)
     cap = min(cap, _VALUE_CAP)
     widths = [min(max(cell_len(fact.figures[i]) for fact in facts), cap) for i in range(len(columns.figures))]
-    right = [_numeric(table, column) for column in columns.figures]
+    right = [_is_numeric(table, column) for column in columns.figures]
     lines: list[Line] = []
     group = None
     for fact in facts:
@@ -67,7 +67,7 @@ def grid(table: Table, escape: Escape) -> Grid:
     dimensions = [column for column in table.columns if column.name in table.by]
     shown = [*dimensions, columns.label, *columns.figures, *columns.prose]
     headings = tuple(
-        Heading(escape(header(column)), column in dimensions, column in columns.figures and _numeric(table, column))
+        Heading(escape(header(column)), column in dimensions, column in columns.figures and _is_numeric(table, column))
         for column in shown
     )
     rows: list[Sequence[Cell]] = [
@@ -110,13 +110,13 @@ def _fact(table: Table, index: int, row: Row, columns: _Columns, escape: Escape,
 def _cell(table: Table, index: int, row: Row, column: Column, escape: Escape) -> Cell:
     value = row[table.position(column.name)]
     cell = (
-        Cell(escape(value)) if column.prose and isinstance(value, str) else _written(table, row, column, value, escape)
+        Cell(escape(value)) if column.prose and isinstance(value, str) else _write(table, row, column, value, escape)
     )
     mark = table.marks.get((index, column.name))
     return marked(cell, mark, value, escape) if mark else cell
 
 
-def _written(table: Table, row: Row, column: Column, value: Value, escape: Escape) -> Cell:
+def _write(table: Table, row: Row, column: Column, value: Value, escape: Escape) -> Cell:
     unit = _unit(table, row) if column.name == "value" else column.unit
     return writer(replace(column, unit=unit), [value], escape)(value)
 
@@ -126,7 +126,7 @@ def _unit(table: Table, row: Row) -> Unit | None:
     return next((unit for unit in NUMBERS if unit == name), None)
 
 
-def _numeric(table: Table, column: Column) -> bool:
+def _is_numeric(table: Table, column: Column) -> bool:
     values = [row[table.position(column.name)] for row in table.rows]
     return column.name != "value" and column.unit != "ratio" and not any(isinstance(one, str | bool) for one in values)
 
@@ -151,7 +151,7 @@ def _lines(
         line += "  " + (space + text if numeric and text != UNKNOWN else text + space)
     line = line.rstrip()
     start = _INDENT + label + sum(room + 2 for room in widths) + 2
-    beside = width is None or width - start >= _PROSE_MIN
+    fits = width is None or width - start >= _PROSE_MIN
     below = " " * 2 * _INDENT
     if width is not None and cell_len(line) > width:
         # Too long to fit next to its label.
@@ -159,14 +159,14 @@ def _lines(
         for text in fact.figures:
             yield from (below + part for part in fold(text, width - len(below)))
         line = ""
-    indent = " " * start if beside else below
-    parts = [part for text in fact.prose for part in _broken(text, width, len(indent))]
-    if line and parts and beside and cell_len(line) + 2 <= start:
+    indent = " " * start if fits else below
+    parts = [part for text in fact.prose for part in _break_lines(text, width, len(indent))]
+    if line and parts and fits and cell_len(line) + 2 <= start:
         line = pad(line, start) + parts.pop(0)
     if line:
         yield line
     yield from (indent + part for part in parts)
 
 
-def _broken(text: str, width: int | None, indent: int) -> Iterator[str]:
+def _break_lines(text: str, width: int | None, indent: int) -> Iterator[str]:
     return iter([text]) if width is None else fold(text, width - indent)

@@ -32,13 +32,13 @@ def lines(report: Report) -> Iterator[Line]:
         for index, record in enumerate(table.records()):
             about = [*table.by, *(name for name in _ABOUT if name in record)]
             named = [
-                _shown(table, name, record[name], record) for name in about
+                _format(table, name, record[name], record) for name in about
                 if record[name] is not None or name in table.by
             ]  # fmt: skip
             if index == table.rest_row:
                 named = [_text.rest(table)]
             figures = [
-                (column.name, _shown(table, column.name, record[column.name], record)) for column in table.columns
+                (column.name, _format(table, column.name, record[column.name], record)) for column in table.columns
                 if column.name not in (*about, *_IN_FINDING, "unit") and record[column.name] is not None
             ]  # fmt: skip
             wide = {column.name for column in table.columns if column.wide}
@@ -49,6 +49,6 @@ def lines(report: Report) -> Iterator[Line]:
             yield Line(table, " ".join(named) or table.name, finding, evidence, figures, summary)
 
 
-def _shown(table: Table, name: str, value: Value, record: dict[str, Value]) -> str:
+def _format(table: Table, name: str, value: Value, record: dict[str, Value]) -> str:
     column = table.columns[table.position(name)]
     return of_unit(column, record.get(column.unit_from), value, terminal).text

@@ -81,7 +81,7 @@ def grid(table: Table, total: Table | None, escape: Escape, wide: bool = False) 
     result = Grid(escape(table.title), headings, rows, table.rest_row)
     if total is not None:
         figures = tuple(column for column in table.columns if column.name not in table.by)
-        result = _with_total(result, grid(replace(total, columns=figures), None, escape, wide))
+        result = _add_total(result, grid(replace(total, columns=figures), None, escape, wide))
     # A missing name is not an unknown figure.
     places = [place for place, heading in enumerate(headings) if heading.figure]
     dash = any(row[place].head == UNKNOWN for row in result.rows for place in places)
@@ -94,7 +94,7 @@ def _is_total_of(table: Table, other: Table) -> bool:
     return [c.name for c in table.columns] == [c.name for c in other.columns if c.name not in other.by]
 
 
-def _with_total(groups: Grid, total: Grid) -> Grid:
+def _add_total(groups: Grid, total: Grid) -> Grid:
     dimensions = sum(heading.dimension for heading in groups.headings)
     label = [Cell("total"), *[Cell("")] * (dimensions - 1)]
     return replace(groups, rows=[*groups.rows, [*label, *total.rows[0]]], total=len(groups.rows))

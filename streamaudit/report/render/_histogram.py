@@ -85,7 +85,7 @@ def _groups(table: Table, markers: Table | None, unicode: bool) -> list[_Group]:
     result = []
     for (is_rest, key), rows in found.items():
         name = _text.rest(table) if is_rest else group(table, rows[0], lambda t: escape.terminal(t, unicode=unicode))
-        result.append(_Group(name, _filled(_buckets(table, rows)), _percentiles(markers, table.by, key, is_rest)))
+        result.append(_Group(name, _fill_gaps(_buckets(table, rows)), _percentiles(markers, table.by, key, is_rest)))
     return result
 
 
@@ -105,7 +105,7 @@ def _number(value: Value) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _filled(buckets: Iterable[_Bucket]) -> list[_Bucket]:
+def _fill_gaps(buckets: Iterable[_Bucket]) -> list[_Bucket]:
     """Return the buckets in order, with empty ones where the table left them out."""
     result: list[_Bucket] = []
     for bucket in sorted(buckets, key=lambda bucket: bucket.low):

@@ -44,10 +44,10 @@ def post(report: Report, report_url: str = "") -> Post:
     title = report.title if report.interval is NO_WINDOW else f"{report.title} · {_text.interval(report.interval)}"
     sections = [*_opening(report), *_tables(report), *_notes(report.notes)]
     footer = f"all of it: {report_url}" if report_url else "streamaudit"
-    return Post(terminal(title), tuple(sections[:MOST_SECTIONS]), terminal(footer), _failed(report))
+    return Post(terminal(title), tuple(sections[:MOST_SECTIONS]), terminal(footer), _has_failed(report))
 
 
-def _failed(report: Report) -> bool:
+def _has_failed(report: Report) -> bool:
     return report.verdict == "fail" or any(
         finding.is_failure for table in report.tables for finding in table.findings.values()
     )
@@ -83,14 +83,14 @@ def _lines(table: Table) -> Iterator[str]:
     for index, (record, row) in enumerate(zip(table.records(), cells.rows, strict=False)):
         shown = dict(zip(columns, row, strict=True))
         if {"figure", "value", "before", "change_ratio"} <= set(columns):
-            yield _moved(record, shown, table.findings.get(index))
+            yield _describe_change(record, shown, table.findings.get(index))
         elif {"metric", "expect", "value"} <= set(columns):
             yield _threshold(shown)
         else:
             yield _plain(table, columns, shown)
 
 
-def _moved(record: dict[str, Value], shown: dict[str, Cell], finding: Finding | None) -> str:
+def _describe_change(record: dict[str, Value], shown: dict[str, Cell], finding: Finding | None) -> str:
     """Return a figure compared with its previous value, and the cause of the change."""
     change = record["change_ratio"]
     sign = "" if "name" not in record else "▲ " if (_number(record.get("change")) or 0) > 0 else "▼ "
@@ -99,18 +99,18 @@ def _moved(record: dict[str, Value], shown: dict[str, Cell], finding: Finding | 
     value = shown["value"].text
     if "high" in shown and shown["high"].text not in (" ", UNKNOWN):
         value += f", {shown['high'].text}"
-    beside = [f"was {shown['before'].text}"] if record["before"] is not None else []
-    beside += [shown["change_ratio"].text] if change is not None or shown["change_ratio"].text == "new" else []
+    details = [f"was {shown['before'].text}"] if record["before"] is not None else []
+    details += [shown["change_ratio"].text] if change is not None or shown["change_ratio"].text == "new" else []
     if finding:
-        beside.append(_UNDECIDED if finding.is_undecided else finding.code)
+        details.append(_UNDECIDED if finding.is_undecided else finding.code)
     coverage = record.get("coverage")
     if isinstance(coverage, float) and coverage < FULL:
-        beside.append(f"known of {shown['coverage'].text}")
+        details.append(f"known of {shown['coverage'].text}")
     made_by = [
         f"{name.removeprefix('from_')} {shown[name].text}" for name, of in record.items()
         if name.startswith("from_") and of is not None
     ]  # fmt: skip
-    line = f"{sign}{subject}{figure} {value}" + (f" ({', '.join(beside)})" if beside else "")
+    line = f"{sign}{subject}{figure} {value}" + (f" ({', '.join(details)})" if details else "")
     return line + (f", mostly {', '.join(made_by)}" if made_by else "")
 
 
@@ -120,9 +120,9 @@ def _number(value: Value) -> float | None:
 
 def _threshold(shown: dict[str, Cell]) -> str:
     names = ("verdict", "metric", "expect", "where")
-    said = " ".join(shown[name].text.strip() for name in names if name in shown)
+    subject = " ".join(shown[name].text.strip() for name in names if name in shown)
     reason = shown["reason"].text.strip() if "reason" in shown else ""
-    return f"{said}: {shown['value'].text}" + (f", {reason}" if reason not in ("", UNKNOWN) else "")
+    return f"{subject}: {shown['value'].text}" + (f", {reason}" if reason not in ("", UNKNOWN) else "")
 
 
 def _plain(table: Table, columns: dict[str, Column], shown: dict[str, Cell]) -> str:

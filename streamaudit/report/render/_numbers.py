@@ -25,7 +25,7 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{rounded:,f}"
 
 
-def _rounded(value: float, digits: int) -> float:
+def _round(value: float, digits: int) -> float:
     return float(f"{value:.{digits - 1}e}")
 
 
@@ -35,7 +35,7 @@ def ms(value: float) -> str:
         return "0 ms"
     if abs(value) < 0.001:
         return _below("0.001", value, " ms")
-    if abs(_rounded(value, 3)) < 1000:
+    if abs(_round(value, 3)) < 1000:
         return f"{significant(value)} ms"
     seconds = value / 1000
     return f"{significant(seconds)} s" if abs(seconds) < 1000 else f"{seconds:,.0f} s"
@@ -46,12 +46,12 @@ def tokens(value: float) -> str:
     whole = round(value)
     if abs(whole) < 1_000_000:
         return f"{whole:,}" if whole == value or abs(value) >= 1000 else significant(value)
-    return _scaled(value, _SCALES)
+    return _scale(value, _SCALES)
 
 
 def size(value: float) -> str:
     """Return a number of bytes: ``812 B``, ``1.21 MB``."""
-    return f"{tokens_per_s(value)} B" if abs(_rounded(value, 3)) < 1000 else _scaled(value, _BYTE_SCALES)
+    return f"{tokens_per_s(value)} B" if abs(_round(value, 3)) < 1000 else _scale(value, _BYTE_SCALES)
 
 
 def usd(value: float) -> str:
@@ -60,7 +60,7 @@ def usd(value: float) -> str:
         return "0"
     if abs(value) < 0.000001:
         return _below("0.000001", value)
-    if abs(_rounded(value, 4)) >= 1:
+    if abs(_round(value, 4)) >= 1:
         return f"{value:,.2f}"
     whole, _, decimals = significant(value, 4).partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
@@ -85,7 +85,7 @@ def calls(value: float) -> str:
 
 def tokens_per_s(value: float) -> str:
     """Return a rate with three significant digits, in full from 100 up."""
-    return f"{value:,.0f}" if abs(_rounded(value, 3)) >= 100 else significant(value)
+    return f"{value:,.0f}" if abs(_round(value, 3)) >= 100 else significant(value)
 
 
 def plain(value: float) -> str:
@@ -97,9 +97,9 @@ def plain(value: float) -> str:
     return significant(value, 4)
 
 
-def _scaled(value: float, scales: Iterable[tuple[float, str]]) -> str:
+def _scale(value: float, scales: Iterable[tuple[float, str]]) -> str:
     for scale, name in scales:
-        if abs(_rounded(value, 3)) >= scale:
+        if abs(_round(value, 3)) >= scale:
             return f"{significant(value / scale)} {name}"
     raise ValueError(value)
 

@@ -19,14 +19,14 @@ class RecordEncoder:
     def encode(self, record: dict[str, Any]) -> str:
         """Return one record as JSON."""
         if any(type(value) is Json for value in record.values()):
-            record = {name: _parsed(value) if type(value) is Json else value for name, value in record.items()}
+            record = {name: _parse(value) if type(value) is Json else value for name, value in record.items()}
         try:
             return self._encode(record)
         except ValueError:  # NaN or an infinity; too rare to look at every value for it
             return self._encode({name: value if known(value) else None for name, value in record.items()})
 
 
-def _parsed(document: str) -> Any:
+def _parse(document: str) -> Any:
     try:
         return json.loads(document)
     except ValueError:

@@ -26,7 +26,7 @@ SUFFIXES = (".html", ".htm")
 ALL_GROUPS = True
 _WIDE, _NARROW = 820, 350
 _CARDS = 6
-_BESIDE = {"figure", "value", "before", "change_ratio"}
+_COMPARED = {"figure", "value", "before", "change_ratio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ def render(report: Report, screen: Screen) -> str:
     )
     shown = sections(report)
     text = template.render(
-        title=_safe(report.title), report=report, version=__version__, style=_trusted(style), script=_trusted(script),
+        title=_safe(report.title), report=report, version=__version__, style=_trust(style), script=_trust(script),
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
         filters=_safe(_text.filters(report)), headline=_safe(report.headline), cards=_cards(report),
-        coverage=_coverage(report), charts=_drawn(report, aside=False), later=_drawn(report, aside=True),
+        coverage=_coverage(report), charts=_draw(report, aside=False), later=_draw(report, aside=True),
         notes=[_safe(_text.note(note)) for note in report.notes],
         tables=[_table(table, total, place) for place, (table, total) in enumerate(shown)],
         made=f"{report.generated_at:%Y-%m-%d %H:%M} UTC",
@@ -82,7 +82,7 @@ def _minimal(text: str) -> str:
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _trusted(text: str) -> Any:
+def _trust(text: str) -> Any:
     """Mark a text of this package, or one that Vega has escaped, as safe to embed unescaped."""
     from markupsafe import Markup
 
@@ -93,7 +93,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _drawn(report: Report, *, aside: bool) -> list[dict[str, Any]]:
+def _draw(report: Report, *, aside: bool) -> list[dict[str, Any]]:
     """Return each chart twice, for a desk and for a phone; the style shows one of them.
 
     ``aside`` selects the charts of tables that come after all others.
@@ -102,7 +102,7 @@ def _drawn(report: Report, *, aside: bool) -> list[dict[str, Any]]:
     return [
         {
             "title": one.title, "description": _safe(one.description), "table": one.table,
-            "wide": _trusted(_inline(one.spec(_WIDE))), "narrow": _trusted(_inline(one.spec(_NARROW))),
+            "wide": _trust(_inline(one.spec(_WIDE))), "narrow": _trust(_inline(one.spec(_NARROW))),
         }
         for one in _charts.pictures(report) if (one.table in later) is aside
     ]  # fmt: skip
@@ -118,9 +118,9 @@ def _inline(spec: dict[str, Any]) -> str:
 
 def _cards(report: Report) -> list[dict[str, str]]:
     """Return the figures to see first: of the total, of both periods, or the verdicts of a comparison."""
-    beside = next((table for table in report.tables if {c.name for c in table.columns} >= _BESIDE), None)
-    if beside is not None:
-        return list(_beside(beside))
+    summary = next((table for table in report.tables if {c.name for c in table.columns} >= _COMPARED), None)
+    if summary is not None:
+        return list(_summary_cards(summary))
     table = _total(report)
     if table is None:
         return []
@@ -138,7 +138,7 @@ def _cards(report: Report) -> list[dict[str, str]]:
     return [found[index][1] for index in sorted(kept)]
 
 
-def _beside(table: Table) -> Iterator[dict[str, str]]:
+def _summary_cards(table: Table) -> Iterator[dict[str, str]]:
     """Yield a card for each figure of a summary: its value, its previous value, and the verdict if there is one."""
     names = [column.name for column in table.columns]
     for index, (record, cells) in enumerate(
@@ -148,11 +148,11 @@ def _beside(table: Table) -> Iterator[dict[str, str]]:
         figure = Column(str(record["figure"]), "ms" if record.get("unit") == "ms" else None)
         was = f"was {shown['before']}, {shown['change_ratio']}" if record["before"] is not None else ""
         finding = table.findings.get(index)
-        told = [was, finding.code if was and finding else ""]
+        details = [was, finding.code if was and finding else ""]
         coverage = record.get("coverage")
         if isinstance(coverage, float) and coverage < 1:
-            told.append(f"known of {shown['coverage']}")
-        yield {"name": header(figure), "value": shown["value"], "help": "", "beside": "; ".join(filter(None, told))}
+            details.append(f"known of {shown['coverage']}")
+        yield {"name": header(figure), "value": shown["value"], "help": "", "beside": "; ".join(filter(None, details))}
 
 
 def _coverage(report: Report) -> list[dict[str, str]]:

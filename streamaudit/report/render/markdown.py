@@ -27,7 +27,7 @@ def render(report: Report, screen: Screen) -> str:
     blocks = [*_heading(report), *_tables(report, screen)]
     if report.notes:
         notes = "\n".join(f"- {escape.markdown_line(_text.note(note))}" for note in report.notes)
-        blocks.append(_folded(f"{len(report.notes)} notes", notes) if len(report.notes) > OPEN_NOTES else notes)
+        blocks.append(_fold(f"{len(report.notes)} notes", notes) if len(report.notes) > OPEN_NOTES else notes)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -51,10 +51,10 @@ def _tables(report: Report, screen: Screen) -> Iterator[str]:
         if table.shape == "histogram":
             lines = draw(table, markers(report, table), Screen())
             yield from filter(None, [heading])
-            yield _fenced([*filter(None, [subject(table, unicode=False)]), *lines])
+            yield _fence([*filter(None, [subject(table, unicode=False)]), *lines])
         elif table.shape == "timeline":
             yield from filter(None, [heading])
-            yield _fenced(_timeline.draw(table, Screen()))
+            yield _fence(_timeline.draw(table, Screen()))
         elif not table.rows and total is None:
             yield from filter(None, [heading])
             yield _text.NO_ROWS
@@ -73,33 +73,33 @@ def _tables(report: Report, screen: Screen) -> Iterator[str]:
 
 def _grid(cells: Grid, table: Table, title: str, heading: str) -> Iterator[str]:
     """Yield a table, open or folded under its title; if it has verdicts, undecided rows are folded."""
-    open_, folded = _parted(cells, table)
+    open_, folded = _split_undecided(cells, table)
     if title and len(open_.rows) > OPEN_ROWS:
-        yield _folded(f"{escape.markdown(title)}: {_counted(len(cells.rows))}", "\n".join(_rows(cells)))
+        yield _fold(f"{escape.markdown(title)}: {_count_rows(len(cells.rows))}", "\n".join(_rows(cells)))
         return
     yield from filter(None, [heading])
     if open_.rows:
         yield "\n".join(_rows(open_))
     if folded.rows:
-        yield _folded(f"{_counted(len(folded.rows))} that could not be judged", "\n".join(_rows(folded)))
+        yield _fold(f"{_count_rows(len(folded.rows))} that could not be judged", "\n".join(_rows(folded)))
 
 
-def _parted(cells: Grid, table: Table) -> tuple[Grid, Grid]:
+def _split_undecided(cells: Grid, table: Table) -> tuple[Grid, Grid]:
     found = [table.findings.get(index) for index in range(len(table.rows))]
     nothing = replace(cells, rows=[])
     # With a total or a break, grid rows and table rows differ; the figures of a summary stay together.
     is_plain = len(cells.rows) == len(found) and all(found)
     if not is_plain or not any(one and one.is_undecided for one in found):
-        return _bold(cells, found), nothing
+        return _embolden(cells, found), nothing
     apart = [
         replace(cells, rows=[row for row, one in zip(cells.rows, found, strict=True)
             if (one is not None and one.is_undecided) is undecided], rest=None)
         for undecided in (False, True)
     ]  # fmt: skip
-    return _bold(apart[0], [one for one in found if one and not one.is_undecided]), apart[1]
+    return _embolden(apart[0], [one for one in found if one and not one.is_undecided]), apart[1]
 
 
-def _bold(cells: Grid, found: Sequence[Finding | None]) -> Grid:
+def _embolden(cells: Grid, found: Sequence[Finding | None]) -> Grid:
     """Set what failed in bold: there are no colours here."""
     place = next((i for i, heading in enumerate(cells.headings) if heading.text in _CODE_HEADINGS), None)
     if place is None or len(cells.rows) != len(found):
@@ -112,11 +112,11 @@ def _bold(cells: Grid, found: Sequence[Finding | None]) -> Grid:
     return replace(cells, rows=rows)
 
 
-def _counted(rows: int) -> str:
+def _count_rows(rows: int) -> str:
     return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
-def _folded(summary: str, body: str) -> str:
+def _fold(summary: str, body: str) -> str:
     # Without the empty lines GitHub parses the content as HTML.
     return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
 
@@ -133,7 +133,7 @@ def _row(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _fenced(lines: Sequence[str]) -> str:
+def _fence(lines: Sequence[str]) -> str:
     # Longer than any run of backticks in a name, so that no name can close the block.
     fence = "```"
     while any(fence in line for line in lines):

@@ -25,7 +25,7 @@ def render(report: Report, screen: Screen) -> str:
     lines = [*_heading(report, screen), *_tables(report, screen), *_notes(report, screen)]
     if screen.width is not None:
         lines = [Line(part.rstrip(), line.style) for line in lines for part in fold(line.text, screen.width)]
-    return _styled(lines) if screen.color else "".join(f"{line.text}\n" for line in lines)
+    return _style(lines) if screen.color else "".join(f"{line.text}\n" for line in lines)
 
 
 def _heading(report: Report, screen: Screen) -> Iterator[Line]:
@@ -80,7 +80,7 @@ def _safe(text: str, screen: Screen) -> str:
     return escape.terminal(text, unicode=screen.unicode)
 
 
-def _styled(lines: list[Line]) -> str:
+def _style(lines: list[Line]) -> str:
     console = Console(
         file=io.StringIO(), force_terminal=True, color_system="standard", no_color=False, width=1 << 16,
         legacy_windows=False, markup=False, emoji=False, highlight=False,

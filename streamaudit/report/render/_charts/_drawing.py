@@ -54,7 +54,7 @@ def svg(spec: Spec) -> str:
     except ImportError:
         raise missing() from None
     # No address is allowed, so a chart can load nothing from a network.
-    drawn = vl_convert.vegalite_to_svg(_themed(spec), vl_version="6.4", allowed_base_urls=[])
+    drawn = vl_convert.vegalite_to_svg(_apply_theme(spec), vl_version="6.4", allowed_base_urls=[])
     return re.sub(r' style="[^"]*"', "", drawn)  # a page's content policy allows no inline style
 
 
@@ -63,7 +63,7 @@ def missing() -> UsageError:
     return UsageError("pictures and pages need more packages", "pip install 'streamaudit[html]'")
 
 
-def _themed(spec: Spec) -> Spec:
+def _apply_theme(spec: Spec) -> Spec:
     ink, quiet, line = COLOURS["ink"], COLOURS["quiet"], COLOURS["line"]
     axis = {
         "labelColor": quiet, "titleColor": quiet, "gridColor": line, "domainColor": line, "tickColor": line,

@@ -59,8 +59,8 @@ def trend(report: Report, table: Table) -> Iterator[Picture]:
         for index, changes in table.breaks.items():
             if column.name in changes:
                 # Two labels at one place would overlap; on a phone only the change fits.
-                said, deploy = change_text(changes[column.name]), texts.get(periods[index])
-                texts[periods[index]] = f"{deploy} · {said}" if deploy and width > 500 else said
+                change, deploy = change_text(changes[column.name]), texts.get(periods[index])
+                texts[periods[index]] = f"{deploy} · {change}" if deploy and width > 500 else change
         marks = [{"period": period, "text": text} for period, text in texts.items()]
         every = max(1, math.ceil(len(periods) * 100 / max(width - 90, 1)))
         x = alt.X(

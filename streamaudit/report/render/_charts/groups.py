@@ -100,8 +100,8 @@ def _taxes(table: Table) -> Iterator[Picture]:
 
     unknown = sum(row[place] is None for row in table.rows[:GROUPS])
     lacking = f"; {unknown} groups of unknown tax have no bar" if unknown else ""
-    said = f"Tokens billed and never shown, by group, of cancelled calls whose tax has a value{lacking}{_more(table)}"
-    yield Picture(table.name, "Cancellation tax", said, draw)
+    text = f"Tokens billed and never shown, by group, of cancelled calls whose tax has a value{lacking}{_more(table)}"
+    yield Picture(table.name, "Cancellation tax", text, draw)
 
 
 def _names(alt: Any) -> Any:

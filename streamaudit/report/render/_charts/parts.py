@@ -133,9 +133,9 @@ def waterfall(report: Report, table: Table) -> Iterator[Picture]:
         texts = base.mark_text(align="left", dx=6).encode(x=alt.X("end:Q", scale=x), y=y, text="text:N")
         return {**plain(alt.layer(bars, texts)), "width": width - 130, "height": {"step": 30}}
 
-    said = ", ".join(f"{row['name']} {row['text']}" for row in rows)
+    steps = ", ".join(f"{row['name']} {row['text']}" for row in rows)
     yield Picture(
-        table.name, "From billed to rendered", f"Output tokens of cancelled calls whose tax has a value: {said}", draw
+        table.name, "From billed to rendered", f"Output tokens of cancelled calls whose tax has a value: {steps}", draw
     )
 
 
