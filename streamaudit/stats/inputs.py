@@ -74,12 +74,13 @@ class Comparison:
 
     ``base_value`` is of the calls that are compared, ``head_value`` of all: where strata have no counterpart, those of
     the base are left out, and those of the head are part of the change of mix. So ``head_value / base_value - 1`` is
-    ``change_ratio`` and what the mix adds, always."""
+    ``change_ratio`` and what the mix adds, always. ``base_value_all`` is of all calls of the base."""
 
     stat: str
     base_n: int
     head_n: int
     base_value: float | None = None
+    base_value_all: float | None = None
     head_value: float | None = None
     head_value_at_base_mix: float | None = None
     base_n_eff: float | None = None
