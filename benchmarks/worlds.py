@@ -278,17 +278,20 @@ def _hanging(dice: Dice, n: int) -> tuple[Traffic, Traffic]:
 
 IMPATIENT = [
     World(
-        "impatient", "about 0.01, then 0.05 of the users leave at any moment",
+        "impatient", "0.01 of the users, then 0.05, leave at any moment",
         leaving(at_any_moment(40_000), at_any_moment(8000)),
     ),
-    World("very impatient", "0.01, then 0.15", leaving(at_any_moment(40_000), at_any_moment(2500))),
     World(
-        "impatient when slow", "0.08, then 0.16, the likelier the longer they wait",
+        "very impatient", "0.01 of the users, then 0.15, leave at any moment",
+        leaving(at_any_moment(40_000), at_any_moment(2500)),
+    ),
+    World(
+        "impatient when slow", "0.08, then 0.15 leave, the likelier the longer they wait",
         leaving(_when_slow(0.07), _when_slow(0.14)),
     ),
-    World("never answered", "0.05 of the calls on both sides; users leave after 2 to 10 s", _hanging),
-]
-"""The truth is that nothing changed but the users."""
+    World("never answered", "0.05 of the calls on both sides; their users leave after 2 to 10 s", _hanging),
+]  # fmt: skip
+"""Nothing changes but how long users wait."""
 
 WORLDS = [
     World("gamma", "independent, gamma of shape 3.5, mean 420 ms", alike(_gamma)),

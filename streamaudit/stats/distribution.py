@@ -118,10 +118,13 @@ def has_cuts(rows: Rows, scale: Scale) -> bool:
     return bool(len(rows.bucket)) and int(rows.bucket.max()) > scale.censored
 
 
-def plain_curve(rows: Rows, mix: Mix, scale: Scale) -> Curve:
-    """Return the curve of all calls of a side at its own mix, those without a counterpart included."""
+def plain_curve(rows: Rows, mix: Mix, scale: Scale, compared: Distribution | None = None) -> Curve:
+    """Return the curve of all calls of a side at its own mix, those without a counterpart included. ``compared`` is the
+    distribution of those that have one."""
     if not has_cuts(rows, scale):
         return Curve.of_counts(rows.bucket, rows.n, scale)
+    if compared and compared.n_k.sum() == rows.n.sum():
+        return compared.estimate.curve(compared.n_k / compared.n_k.sum())
     of, size = mix.of.copy(), len(mix.weights)
     alone = np.flatnonzero(of < 0)
     of[alone] = size + np.arange(len(alone))

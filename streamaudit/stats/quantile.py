@@ -28,16 +28,12 @@ def compare_quantiles(
     mix = mixed(counts[0], counts[1], counts[0])
     n, apart = (int(counts[0].sum()), int(counts[1].sum())), unmatched(counts[0], counts[1], mix)
     made = [Comparison(name, *n, coverage=mix.coverage, sessions=sessions, gate=apart) for name in quantiles]
-    plain = plain_curve(head, mix, scale)
+    sides = [] if apart else [Distribution.of(side, mix, scale) for side in (base, head)]
+    plain = [plain_curve(side, mix, scale, *sides[at : at + 1]) for at, side in enumerate((base, head))]
     for one, p in zip(made, quantiles.values(), strict=True):
-        one.head_value = _ms(plain.inverse(p))
-    if made and apart:
-        plain = plain_curve(base, mix, scale)
-        for one, p in zip(made, quantiles.values(), strict=True):
-            one.base_value = _ms(plain.inverse(p))
-    elif made:
-        sides = [Distribution.of(side, mix, scale) for side in (base, head)]
-        for one, p in zip(made, quantiles.values(), strict=True):
+        one.base_value_all, one.head_value = (_ms(curve.inverse(p)) for curve in plain)
+        one.base_value = one.base_value_all
+        if sides:
             _quantile(one, p, sides, mix, least, blocks_a_day)
     return made
 

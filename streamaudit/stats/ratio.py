@@ -31,7 +31,8 @@ def compare_ratio(
         stat, int(counts[0].sum()), int(counts[1].sum()), coverage=mix.coverage, relative=False, sessions=sessions,
         gate=unmatched(counts[0], counts[1], mix),
     )  # fmt: skip
-    one.base_value, one.head_value = (_quotient(side.y.sum(), side.z.sum()) for side in (base, head))
+    one.base_value_all, one.head_value = (_quotient(side.y.sum(), side.z.sum()) for side in (base, head))
+    one.base_value = one.base_value_all
     if one.gate:
         return one
     totals = [_Totals.of(side, mix) for side in (base, head)]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamaudit.audits import ttft
+from streamaudit.audits.diff.baseline import load
 from streamaudit.audits.diff.question import Ask, Side
-from streamaudit.audits.diff.report import gated, run
+from streamaudit.audits.diff.report import gated, run, run_against, save_base
 from streamaudit.audits.diff.scan import scan
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.errors import InputError
 from streamaudit.store.store import Store
 from tests.support import Record, Tables, ingest, raw_call, store_of, write_lines
 
@@ -87,6 +91,129 @@ def test_users_who_leave_before_a_slow_first_token_do_not_make_it_fast(tmp_path:
     assert found["ttft", "p50"]["change_ratio"] == pytest.approx(0, abs=0.05)
     assert "improvement" not in {row["verdict"] for (metric, _), row in found.items() if metric == "ttft"}
     assert "cancelled" in found["ttft", "p95"]["reason"]
+
+
+def impatient(mean_ms: float) -> Change:
+    """Waits as before, of which users leave some at any moment; what they waited is known and no more."""
+
+    def change(dice: np.random.Generator, ttft_ms: float) -> Record:
+        patience = float(np.round(dice.exponential(mean_ms), 3))
+        if ttft_ms <= patience:
+            return {}
+        return {
+            "time_to_first_chunk_ms": None, "outcome": "cancelled", "cancelled_at_ms": patience,
+            "duration_ms": patience, "output_tokens": 0,
+        }  # fmt: skip
+
+    return change
+
+
+def test_users_who_leave_earlier_do_not_make_it_slow(tmp_path: Path) -> None:
+    """A fifth of them, not a hundredth, before a first token as slow as before: no regression of any percentile, and
+    the values are those of ``ttft --censored``."""
+    records = a_day("v1", impatient(40_000), 2000) + a_day("v2", impatient(1800), 2000)
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        found = {(row["metric"], row["stat"]): row for row in diff(store, metrics=("ttft", "cancel_rate"))["total"]}
+        by_deploy = {
+            row["deploy"]: row for row in ttft.run(store, Scope(by=("deploy",)), censored=True).tables[0].records()
+        }
+    assert found["cancel_rate", "rate"]["verdict"] == "regression"
+    for stat in ("p50", "p90", "p95"):
+        row = found["ttft", stat]
+        assert row["verdict"] in ("no change", "too little data"), row
+        assert row["ci_low_ratio"] < 0 < row["ci_high_ratio"]
+        for side, deploy in (("base", "v1"), ("head", "v2")):
+            assert row[f"{side}_value"] == pytest.approx(by_deploy[deploy][f"ttft_km_{stat}_ms"], rel=0.012)
+    assert found["ttft", "p50"]["verdict"] == "no change"
+
+
+def test_a_wait_cut_at_an_unknown_time_is_longer_than_any(tmp_path: Path) -> None:
+    """Nothing places it, so a percentile among such waits is not known."""
+
+    def leaving(dice: np.random.Generator, ttft_ms: float) -> Record:
+        gone = {"time_to_first_chunk_ms": None, "outcome": "cancelled", "duration_ms": None, "output_tokens": 0}
+        return gone if dice.random() < 0.08 else {}
+
+    found = total(a_day("v1", as_before, 2000) + a_day("v2", leaving, 2000), tmp_path, metrics=("ttft",))
+    assert found["ttft", "p50"]["p_adjusted"] is not None
+    assert (found["ttft", "p95"]["verdict"], found["ttft", "p95"]["head_value"]) == ("too little data", None)
+    assert "cancelled" in found["ttft", "p95"]["reason"]
+
+
+@pytest.mark.parametrize("metrics", [("ttft",), ("cancel_rate",)], ids=["a latency", "a rate"])
+def test_calls_of_few_sessions_are_too_little_data(tmp_path: Path, metrics: tuple[str, ...]) -> None:
+    """However many calls they are, and whichever strata a session spans; the same calls of many sessions are judged."""
+
+    def of_sessions(count: int) -> Change:
+        return lambda dice, ttft_ms: {
+            "session_id": f"session-{dice.integers(count)}", "model": f"model-{dice.integers(2)}",
+            "outcome": "cancelled" if dice.random() < 0.2 else "completed",
+        }  # fmt: skip
+
+    for count, few in ((5, True), (100, False)):
+        sides = a_day("v1", of_sessions(count)) + a_day("v2", of_sessions(100))
+        row = next(iter(total(sides, tmp_path, metrics=metrics).values()))
+        assert ("few sessions" in (row["reason"] or "")) == few, row
+        assert (row["change_ratio"] is None) == few
+
+
+def test_sides_without_an_hour_in_common_are_too_little_data(tmp_path: Path) -> None:
+    """A Friday against a Saturday differs by more than the deploy; a Monday against a Tuesday is judged."""
+    records = [record for day in (1, 2, 5, 6) for record in a_day(f"v{day}", as_before)]
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        weekend, weekday = (
+            next(run(store, Scope(), Ask("deploy", Side(base), Side(head), ("ttft",), ("p50",))).tables[0].records())
+            for base, head in (("v5", "v6"), ("v1", "v2"))
+        )
+    assert (weekend["verdict"], weekend["change_ratio"]) == ("too little data", None)
+    assert "in common" in str(weekend["reason"])
+    assert weekday["p_adjusted"] is not None
+
+
+def test_the_change_and_the_mix_make_the_plain_change(tmp_path: Path) -> None:
+    """To the last digit, also where strata come and go and waits are cut short, for latencies and for rates."""
+
+    def change(dice: np.random.Generator, ttft_ms: float) -> Record:
+        return impatient(3000)(dice, ttft_ms)
+
+    mixes = {"v1": {"old": 300, "kept": 700, "both": 300}, "v2": {"new": 200, "kept": 400, "both": 600}}
+    records = [
+        {**record, "model": model, "time_to_first_chunk_ms": wait and wait * (2 if model == "both" else 1)}
+        for deploy, mix in mixes.items() for seed, (model, calls) in enumerate(mix.items())
+        for record in a_day(deploy, change, calls, seed)
+        for wait in (record.get("time_to_first_chunk_ms"),)
+    ]  # fmt: skip
+    records = [{name: value for name, value in record.items() if value is not None} for record in records]
+    found = total(records, tmp_path)
+    judged = [row for row in found.values() if row["change_ratio"] is not None]
+    assert {row["metric"] for row in judged} >= {"ttft", "cancel_rate"}
+    for row in judged:
+        plain = row["head_value"] / row["base_value"] - 1
+        assert row["change_ratio"] + row["mix_change_ratio"] == pytest.approx(plain, abs=1e-8)
+        assert row["head_value_at_base_mix"] / row["base_value"] - 1 == pytest.approx(row["change_ratio"], abs=1e-8)
+
+
+def test_a_baseline_holds_cuts_and_sessions(tmp_path: Path) -> None:
+    """The same rows as from its calls; a file of the form before, whose cuts have no time, is refused."""
+
+    def change(dice: np.random.Generator, ttft_ms: float) -> Record:
+        return {"session_id": f"session-{dice.integers(6)}", **impatient(3000)(dice, ttft_ms)}
+
+    records = a_day("v1", change) + a_day("v2", change)
+    ask = Ask("deploy", Side("v1"), Side("v2"))
+    path = tmp_path / "v1.npz"
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        whole = run(store, Scope(), ask)
+        save_base(store, Scope(), replace(ask, head=Side("none")), path)
+        against = run_against(store, Scope(), replace(ask, base=Side(None, NOON, NOON)), load(path))
+    rows = [next(iter(report.tables)).rows for report in (whole, against)]
+    assert rows[0] == rows[1]
+    with np.load(path) as file:
+        arrays = dict(file)
+    about = bytes(arrays["about"]).replace(b"baseline/2", b"baseline/1")
+    np.savez_compressed(path, **{**arrays, "about": np.frombuffer(about, dtype=np.uint8)})
+    with pytest.raises(InputError, match="another version"):
+        load(path)
 
 
 def of_models(deploy: str, mix: dict[str, tuple[int, float]]) -> list[Record]:

@@ -4,7 +4,7 @@ worked by hand. The larger simulations are ``benchmarks/simulate.py``."""
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from math import isclose, sqrt
+from math import inf, isclose, sqrt
 
 import numpy as np
 import pytest
@@ -15,11 +15,23 @@ from scipy.stats import t as student
 
 from benchmarks import trials
 from benchmarks.cases_of_diff import CASES, RATES, Case, Rate
-from benchmarks.worlds import DAY_S, WORLDS, Array, Traffic, moments
+from benchmarks.worlds import DAY_S, IMPATIENT, WORLDS, Array, Traffic, moments
 from streamaudit.audits.diff.compare import bucket_scale
 from streamaudit.audits.metrics import PERCENTILES
-from streamaudit.stats import Comparison, Rows, Scale, Sums, adjusted, compare_quantiles, compare_ratio, decide
-from streamaudit.stats.block_variance import Side, spread_of
+from streamaudit.stats import (
+    Comparison,
+    Rows,
+    Scale,
+    Sums,
+    adjusted,
+    compare_quantiles,
+    compare_ratio,
+    decide,
+    effective_sessions,
+)
+from streamaudit.stats.block_variance import Side, drift_variance, spread_of
+from streamaudit.stats.distribution import Distribution
+from streamaudit.stats.inputs import Mix
 
 WORLD = {world.name: world for world in WORLDS}
 LEAST = (0.05, 20.0)
@@ -347,6 +359,141 @@ def test_the_variance_of_a_ratio_by_hand() -> None:
     assert found.change_abs == pytest.approx(ratio[1] - ratio[0])
     assert found.ci_high_abs == pytest.approx(ratio[1] - ratio[0] + half)
     assert found.p == pytest.approx(2 * student.sf(abs(ratio[1] - ratio[0]) / sqrt(variance.sum()), freedom))
+
+
+UNITS = Scale(np.arange(12.0), np.arange(1.0, 13.0))
+
+
+def cut_waits(seed: int, n: int = 400, share: float = 0.3) -> Rows:
+    """Waits of three strata and twenty blocks in eleven buckets, a call an entry, of which some were cut short."""
+    dice = np.random.default_rng(seed)
+    bucket, cut = dice.integers(0, 11, n), dice.random(n) < share
+    bucket = np.where(cut, UNITS.censored + 1 + bucket // 2, bucket)
+    bucket[::50] = UNITS.censored
+    return Rows(dice.integers(0, 3, n), dice.integers(0, 20, n), bucket, np.ones(n))
+
+
+def by_hand(rows: Rows, stratum: int) -> list[float]:
+    """The product-limit estimate at the end of each bucket, a cut between the two buckets of its pair."""
+    bucket = rows.bucket[rows.stratum == stratum].astype(int)
+    until = np.where(bucket == 12, 99, np.where(bucket > 12, 2 * (bucket - 13), bucket))
+    survival, found = 1.0, []
+    for moment in range(12):
+        survival *= 1 - (bucket == moment).sum() / max((until >= moment).sum(), 1)
+        found.append(1 - survival)
+    return found
+
+
+MIX = Mix(np.arange(3), np.array([0.5, 0.2, 0.3]), (1.0, 1.0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_waits_cut_short_follow_the_product_limit(seed: int) -> None:
+    """Of each stratum, weighed by the mix; where a stratum's last wait was cut, the curve ends below 1."""
+    rows = cut_waits(seed)
+    expected = sum(weight * np.array(by_hand(rows, k)) for k, weight in enumerate(MIX.weights))
+    assert Distribution.of(rows, MIX, UNITS).curve.cumulative == pytest.approx(expected, abs=1e-12)
+    assert expected[-1] < 1
+
+
+@pytest.mark.parametrize("ln", [0.4, 3.4, 6.0, 9.2])
+def test_the_deviation_of_a_block_is_what_its_calls_weigh(ln: float) -> None:
+    """The derivative of the share below a value with respect to the weight of the block's calls, by differences."""
+    rows, small = cut_waits(1), 1e-6
+
+    def share(n: Array) -> float:
+        return float(MIX.weights @ Distribution.of(replace(rows, n=n), MIX, UNITS).at(ln).shares)
+
+    cut = Distribution.of(rows, MIX, UNITS).at(ln)
+    turned = [(share(rows.n + small * (rows.block == block)) - share(rows.n)) / small for block in range(20)]
+    assert cut.e == pytest.approx(turned, abs=1e-7)
+    assert cut.e.sum() == pytest.approx(0, abs=1e-12)
+
+
+@given(seed=st.integers(0, 1000), ln=st.floats(0.1, 11.9))
+@settings(max_examples=30)
+def test_without_cuts_the_product_limit_is_the_share(seed: int, ln: float) -> None:
+    """One wait that was cut before any other ended changes the estimate by no more than itself."""
+    rows = cut_waits(seed, 300, 0.0)
+    first = replace(rows, **{
+        name: np.concatenate([getattr(rows, name), [value]])
+        for name, value in (("stratum", 0), ("block", 0), ("bucket", UNITS.censored + 1), ("n", 1e-9))
+    })  # fmt: skip
+    plain, limit = (Distribution.of(one, MIX, UNITS).at(ln) for one in (rows, first))
+    for name in ("shares", "e", "v0", "beyond"):
+        assert getattr(limit, name) == pytest.approx(getattr(plain, name), abs=1e-8), name
+
+
+def impatience(name: str, n: int, times: int, stat: str, factor: float = 1.0) -> Counter[bool]:
+    """How often two sides whose users differ in patience are called different."""
+    world = next(one for one in IMPATIENT if one.name == name)
+    made = (
+        trials.compared(*trials.sides_of(world, n, one, factor), {stat: PERCENTILES[stat]})[0] for one in range(times)
+    )
+    return Counter(map(trials.differs, made))
+
+
+@pytest.mark.parametrize("world", ["very impatient", "impatient when slow"])
+@pytest.mark.parametrize("stat", ["p50", "p90"])
+def test_impatience_is_no_slowness(world: str, stat: str) -> None:
+    """Of 60 trials about 3 are called different by chance; when cut waits counted as longest, 50 were."""
+    assert impatience(world, 3000, 60, stat)[True] <= 8
+
+
+def test_slowness_is_found_among_impatient_users() -> None:
+    """A sixth slower, where users leave at any moment or calls are never answered."""
+    for world in ("very impatient", "never answered"):
+        assert impatience(world, 3000, 20, "p90", 1.15)[True] >= 17
+
+
+def test_a_slow_drift_is_judged_by_its_cosines() -> None:
+    """Most of a day that drifts is judged; few of those without a difference are called one, and large ones are found.
+    Before, more than half were refused."""
+    made = {
+        factor: [
+            trials.compared(*trials.sides_of(WORLD["slow drift"], 5000, one, factor), {"p50": 0.5})[0]
+            for one in range(60)
+        ]
+        for factor in (1.0, 1.4)
+    }  # fmt: skip
+    assert sum(bool(one.gate) for one in made[1.0]) <= 3
+    assert sum(map(trials.differs, made[1.0])) <= 12
+    assert sum(map(trials.differs, made[1.4])) >= 48
+
+
+def test_the_variance_of_a_drift_by_hand() -> None:
+    """Blocks that follow the slowest cosine: its square alone, and no more than two degrees of freedom."""
+    blocks = 24
+    e = 0.01 * np.cos(np.pi * (np.arange(blocks) + 0.5) / blocks)
+    assert drift_variance(e) == pytest.approx(blocks / 2 * (sqrt(2 / blocks) * 0.01 * blocks / 2) ** 2)
+    sides = [Side(e, np.arange(blocks) + start, np.full(blocks, 10.0), 1e-5, 240.0) for start in (0, 1000)]
+    found = spread_of(sides)
+    assert found.s[0] ** 2 >= drift_variance(e)
+    assert found.df == 2
+    steady = spread_of([replace(side, e=0.01 * np.array([1.0, -1] * 12)) for side in sides])
+    assert steady.df > 2
+
+
+@given(sizes=st.lists(st.integers(1, 400), min_size=1, max_size=30), alone=st.integers(0, 50))
+def test_sessions_are_counted_by_their_size(sizes: list[int], alone: int) -> None:
+    """As many as of equal size would say as much; hashing them into bins costs little."""
+    bins = np.zeros(256)
+    places = np.random.default_rng(1).permutation(256)[: len(sizes)]
+    bins[places] = sizes
+    exact = (sum(sizes) + alone) ** 2 / (sum(size**2 for size in sizes) + alone)
+    assert effective_sessions(bins, alone) == pytest.approx(exact, rel=0.15)
+    assert effective_sessions(np.zeros(256), 0) == inf
+
+
+@pytest.mark.parametrize("n", [200, 1000])
+def test_few_sessions_are_refused(n: int) -> None:
+    """Two hundred calls of sixty in a row are three sessions: that they differ says nothing."""
+    made = [
+        trials.compared(*trials.sides_of(WORLD["longer sessions"], n, one), {"p50": 0.5})[0] for one in range(40)
+    ]  # fmt: skip
+    refused = sum("few sessions" in one.gate for one in made)
+    assert refused >= 38 if n == 200 else refused <= 30
+    assert sum(map(trials.differs, made)) <= 6
 
 
 def test_a_rate_needs_events_to_be_expected_not_to_be_seen() -> None:

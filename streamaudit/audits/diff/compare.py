@@ -144,9 +144,10 @@ def _drop_unknown_tax(found: Comparison, known: list[float]) -> None:
 
     Completed calls alone would make the rate 0.
     """
-    found.base_value, found.head_value = (
-        value if share else None for value, share in zip((found.base_value, found.head_value), known, strict=True)
-    )
+    if not known[0]:
+        found.base_value = found.base_value_all = None
+    if not known[1]:
+        found.head_value = None
     if min(known) == 0:
         found.head_value_at_base_mix = None
     if min(known) < MIN_COVERAGE:

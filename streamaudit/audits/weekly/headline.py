@@ -51,12 +51,12 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
         found = compared.get(key) if key else None
         value, before = _figure(name, now), _figure(name, then)
         if name == "tax_rate" and found:
-            value, before = found.head_value, found.base_value
+            value, before = found.head_value, found.base_value_all
         judged = found is not None and not found.gate
         rows.append((
             name, value, now[high] if high else None, before, relative(value, before),
             found.verdict if found else None, coverage,
-            *((found.change_ratio, found.ci_low_ratio, found.ci_high_ratio, found.p_adjusted)
+            *(map(ten_digits, (found.change_ratio, found.ci_low_ratio, found.ci_high_ratio, found.p_adjusted))
               if found and judged else (None,) * 4),
             METRICS[name].unit, found.reason or None if found else None,
         ))  # fmt: skip
@@ -96,4 +96,9 @@ def _share(calls: Value, without: Value) -> float | None:
 
 def relative(value: float | None, before: float | None) -> float | None:
     """Return the relative change; NULL when either is unknown or there was nothing."""
-    return float(f"{value / before - 1:.10g}") if value is not None and before else None
+    return ten_digits(value / before - 1) if value is not None and before else None
+
+
+def ten_digits(value: float | None) -> float | None:
+    """Return a figure without the digits that differ between machines."""
+    return None if value is None else float(f"{value:.10g}")
