@@ -76,7 +76,7 @@ class Comparison:
 
     ``p`` is before correction. ``base_value`` is of the calls that are compared, ``head_value`` of all: strata of the
     base without a counterpart are left out, and those of the head are part of the change of mix. So ``head_value /
-    base_value - 1`` is always ``change_ratio`` plus the part of the mix. ``base_value_all`` is of all calls of the base.
+    base_value - 1`` is ``change_ratio`` plus the part of the mix. ``base_value_all`` is of all calls of the base.
     """
 
     stat: str
