@@ -39,8 +39,8 @@ class Threshold:
 class Kind:
     """A finding code: its severity, its remedy in one sentence, and its evidence in one sentence.
 
-    ``evidence`` is a format string over the columns of the audit's ``QUERY``, with the presentation types of
-    ``Figure``: ``{affected_calls:n}``, ``{wait_p50_ms:ms}``, ``{affected_share:pct}``, ``{usd_at_stake:usd}``.
+    ``evidence`` is a format string over the columns of the audit's ``QUERY`` and its thresholds, with the presentation
+    types of ``Figure``: ``{affected_calls:n}``, ``{wait_p50_ms:ms}``, ``{affected_share:pct}``, ``{usd_at_stake:usd}``.
     """
 
     severity: Severity
@@ -201,7 +201,7 @@ def examine(store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float
         store.run(_over(mine, statement), params)
     examined, about = store.one(mine.sql(audit.EXAMINED), params)
     answer = store.records(mine.sql(audit.QUERY), params) if examined else []
-    findings = tuple(_finding(audit, mine, row) for row in answer)
+    findings = tuple(_finding(audit, mine, params, row) for row in answer)
     if findings:
         status: Status = "findings"
     else:
@@ -215,9 +215,9 @@ def _over(scope: Scope, statement: str) -> str:
     return head + scope.sql(select) if mark else statement
 
 
-def _finding(audit: Audit, scope: Scope, row: dict[str, Any]) -> Finding:
+def _finding(audit: Audit, scope: Scope, params: Mapping[str, Any], row: dict[str, Any]) -> Finding:
     kind, calls, affected = audit.KINDS[row["finding"]], row["calls"], row["affected_calls"]
-    figures = {**row, "affected_share": affected / calls if calls else None}
+    figures = {**params, **row, "affected_share": affected / calls if calls else None}
     return Finding(
         audit=audit.NAME, code=row["finding"], severity=kind.severity,
         group={name: row[f"by_{place}"] for place, name in enumerate(scope.by, start=1)},
@@ -255,7 +255,6 @@ def _usd(value: float) -> str:
 
 _WRITERS: dict[str, Callable[[float], str]] = {
     "n": lambda value: f"{value:,.0f}", "ms": _time, "s": lambda value: _time(value * 1000), "usd": _usd,
-    ""
     "pct": lambda value: f"{value * 100:.1f} %", "x": lambda value: f"{value:.1f}",
     "ratio": lambda value: f"{value:.2f}",
 }  # fmt: skip

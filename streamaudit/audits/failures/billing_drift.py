@@ -10,8 +10,7 @@ NAME = "billing-drift"
 FINDS = "days from which a provider bills more tokens than it delivers"
 NEEDS = (
     "billed output tokens beside delivered or visible ones (delivered_tokens, or output_tokens and "
-    "visible_output_chars) "
-    "over at least a week"
+    "visible_output_chars) over at least a week"
 )
 BY = ("provider", "model")
 THRESHOLDS = (
@@ -22,10 +21,10 @@ THRESHOLDS = (
 )
 KINDS = {
     "drift": Kind("warning",
-        "From {step_day} on {after_ratio:ratio} tokens are billed for each one delivered, {before_ratio:ratio} before; "
-        "{affected_calls:n} of {calls:n} calls came after it{exporter_words}.",
-        "Compare a few answers with the provider's usage of the same requests: hidden reasoning that is new, another "
-        "tokenizer, a system prompt that grew, or a price change that was announced."),
+        "From {step_day} on {after_ratio:ratio} tokens are billed for each one delivered, {before_ratio:ratio} "
+        "before; {affected_calls:n} of {calls:n} calls came after it{exporter_words}.",
+        "Compare a few answers with the provider's usage of the same requests: hidden reasoning that is new, "
+        "another tokenizer, a system prompt that grew, or a price change that was announced."),
 }  # fmt: skip
 PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE billing_drift_days AS

@@ -11,8 +11,8 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "buffering"
 FINDS = "streams that arrive in one burst or in clumps"
 NEEDS = (
-    "time to first token, duration and output tokens of streamed calls; for certainty the arrival of each chunk at the "
-    "server and at the client (chunk_offsets_ms, client_chunk_offsets_ms)"
+    "time to first token, duration and output tokens of streamed calls; for certainty the arrival of each chunk at "
+    "the server and at the client (chunk_offsets_ms, client_chunk_offsets_ms)"
 )
 BY = ("route", "model")
 THRESHOLDS = (
@@ -34,8 +34,8 @@ KINDS = {
         "{wait_p50_ms:ms} (median); everything after the first token took {rest_p50_ms:ms}.",
         "Find out who holds the stream: record chunk times at the gateway and at the client. " + _PROXY),
     "buffered": Kind("critical",
-        "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) left the server over {wait_p50_ms:ms} (median) "
-        "and reached the client within {rest_p50_ms:ms}.",
+        "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) left the server over {wait_p50_ms:ms} "
+        "(median) and reached the client within {rest_p50_ms:ms}.",
         _PROXY),
     "coalesced": Kind("warning",
         "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) arrived in clumps {wait_p50_ms:ms} apart "

@@ -25,16 +25,13 @@ THRESHOLDS = (
 )
 _STABLE = (
     "Keep the beginning of the prompt the same from call to call: system text, tools and examples first, times, ids "
-    "and "
-    "retrieved text last; with Anthropic mark it with `cache_control`."
+    "and retrieved text last; with Anthropic mark it with `cache_control`."
 )
 KINDS = {
     "cache_miss": Kind("warning",
-        "{affected_calls:n} of {calls:n} follow-up calls ({affected_share:pct}) read less than 10 % of their input "
-        "from "
-        "the cache within 5 minutes of the call before; {tokens_at_stake:n} input tokens had been sent before. Hit "
-        "rate "
-        "of the group: {hit_rate:pct}.",
+        "{affected_calls:n} of {calls:n} follow-up calls ({affected_share:pct}) read less than {miss_share:pct} of "
+        "their input from the cache within {ttl_s:s} of the call before; {tokens_at_stake:n} input tokens had been "
+        "sent before. Hit rate of the group: {hit_rate:pct}.",
         _STABLE),
     "cache_expired": Kind("info",
         "{affected_calls:n} of {calls:n} follow-up calls ({affected_share:pct}) came after the cache had expired, "
@@ -42,15 +39,13 @@ KINDS = {
         "Use the longer time to live (Anthropic: 1 hour) where pauses are usual and the prefix is long."),
     "cache_rewrite": Kind("warning",
         "{affected_calls:n} of {calls:n} follow-up calls ({affected_share:pct}) wrote {tokens_at_stake:n} tokens to "
-        "the "
-        "cache and read less than 10 % of their input from it.",
+        "the cache and read less than {miss_share:pct} of their input from it.",
         "Place `cache_control` before the part that changes: writing costs more than plain input and pays off only "
         "when "
         "it is read again. " + _STABLE),
     "cache_lost_on_deploy": Kind("critical",
         "The hit rate fell from {before_rate:pct} to {after_rate:pct} with a new deploy; {affected_calls:n} of "
-        "{calls:n} "
-        "calls came after it and read {tokens_at_stake:n} tokens less from the cache than at the old rate.",
+        "{calls:n} calls came after it and read {tokens_at_stake:n} tokens less from the cache than at the old rate.",
         "Compare the prompts of both deploys from their first token on: one early change empties the whole cache. "
         + _STABLE),
 }  # fmt: skip

@@ -19,23 +19,22 @@ THRESHOLDS = (
 )
 KINDS = {
     "error_in_stream": Kind("critical",
-        "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) failed after the first token or behind a status "
-        "of 200; {tokens_at_stake:n} output tokens were billed for them.",
-        "Count errors from the stream's own events, not from the HTTP status, and show the user that the answer broke "
-        "off."),
+        "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) failed after the first token or behind a "
+        "status of 200; {tokens_at_stake:n} output tokens were billed for them.",
+        "Count errors from the stream's own events, not from the HTTP status, and show the user that the answer "
+        "broke off."),
     "no_terminal_event": Kind("warning",
         "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) ended without a finish reason, where "
         "{usual_share_seen:pct} of their route's completed calls have one.",
-        "Treat a stream without its terminal event as failed: retry or mark the answer as incomplete, and look for a "
-        "proxy that closes idle or long connections."),
+        "Treat a stream without its terminal event as failed: retry or mark the answer as incomplete, and look for "
+        "a proxy that closes idle or long connections."),
     "empty_output": Kind("critical",
         "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) billed {tokens_at_stake:n} output tokens and "
         "showed no text.",
         "Check for empty answers before they reach the user; look at the stop sequences and at what strips the text."),
     "reasoning_starved": Kind("critical",
         "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) spent their cap on reasoning and ended by "
-        "length; "
-        "{tokens_at_stake:n} output tokens were billed.",
+        "length; {tokens_at_stake:n} output tokens were billed.",
         "Raise the output cap (max_tokens, max_completion_tokens) or lower the reasoning effort."),
     "engine_abort": Kind("warning",
         "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) were aborted by the engine and look successful.",

@@ -20,13 +20,13 @@ THRESHOLDS = (
 )
 KINDS = {
     "context_growth": Kind("info",
-        "In {affected_calls:n} of {calls:n} calls of sessions the input grows by {per_call:n} tokens a call (median); "
-        "{reread:pct} of their input had been sent before.",
+        "In {affected_calls:n} of {calls:n} calls of sessions the input grows by {per_call:n} tokens a call "
+        "(median); {reread:pct} of their input had been sent before.",
         "Summarise or drop old turns, send tool results once, and keep the prefix stable so that the cache can hold "
         "it."),
     "runaway_session": Kind("warning",
-        "{sessions:n} sessions read {times:x} times the input of a usual session (median) in {affected_calls:n} calls; "
-        "together {tokens_at_stake:n} input tokens.",
+        "{sessions:n} sessions read {times:x} times the input of a usual session (median) in {affected_calls:n} "
+        "calls; together {tokens_at_stake:n} input tokens.",
         "Set a limit of turns, tokens or dollars for each session, and stop loops that call the same tool again."),
 }  # fmt: skip
 PREPARE = ("""

@@ -27,17 +27,18 @@ _ABORT = (
 KINDS = {
     "orphan": Kind("critical",
         "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) worked on for {after_p50_ms:ms} (median) "
-        "after "
-        "their client had left{step_words}; {tokens_at_stake:n} output tokens came after it, where that is known.",
+        "after their client had left{step_words}; {tokens_at_stake:n} output tokens came after it, where that is "
+        "known.",
         _ABORT),
     "drained": Kind("warning",
-        "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) were read to their end by the gateway after "
-        "their client had left: the usage is right, and {tokens_at_stake:n} output tokens were generated for it.",
+        "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) were read to their end by the gateway "
+        "after their client had left: the usage is right, and {tokens_at_stake:n} output tokens were generated for "
+        "it.",
         "Decide per route whether exact usage is worth the tokens; otherwise abort upstream and take the lower bound. "
         + _ABORT),
     "lost_task": Kind("warning",
-        "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) were sent again with the same input within a "
-        "minute by the same session: the task was gone with its connection.",
+        "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) were sent again with the same input within "
+        "a minute by the same session: the task was gone with its connection.",
         "Keep the run on the server under an id of its own and let the client resume it, for example with "
         "`Last-Event-ID`."),
 }  # fmt: skip

@@ -25,19 +25,18 @@ KINDS = {
         "{probable:n} probable by equal input, {finished:n} finished upstream, {unfinished:n} did not, {unclear:n} "
         "unknown); a repeat followed {gap_p50_ms:ms} (median) after the failure, attempts ended after "
         "{limit_p50_ms:ms}.",
-        "Send an idempotency key, raise the client's time-out above the slowest answers, and abort the first attempt "
-        "upstream before sending the next."),
+        "Send an idempotency key, raise the client's time-out above the slowest answers, and abort the first "
+        "attempt upstream before sending the next."),
     "double_send": Kind("critical",
         "{affected_calls:n} requests were sent again while the first attempt still ran, {gap_p50_ms:ms} after its "
-        "start "
-        "(median), and both got a response.",
+        "start (median), and both got a response.",
         "Cancel the running attempt before the next is sent, and debounce the button or queue that sends."),
     "double_tool": Kind("warning",
         "{affected_calls:n} tool calls were repeated in their trace after the first one failed or timed out.",
         "Make tools idempotent: give each call a key and let the tool return the first result."),
     "repeat": Kind("info",
-        "{affected_calls:n} calls repeat an input that had been answered normally, within 10 minutes; regenerated, "
-        "fanned out or evaluated, they are no retries and nothing is priced.",
+        "{affected_calls:n} calls repeat an input that had been answered normally, within {repeat_within_s:s}; "
+        "regenerated, fanned out or evaluated, they are no retries and nothing is priced.",
         "Cache answers to equal inputs where a repeat should not cost."),
 }  # fmt: skip
 PREPARE = ("""

@@ -19,9 +19,9 @@ THRESHOLDS = (
 )
 KINDS = {
     "silent_task": Kind("warning",
-        "{affected_calls:n} of {calls:n} tasks ({affected_share:pct}) showed nothing for more than {limit_ms:ms} at a "
-        "stretch ({long:n} for more than {long_ms:ms}); {left_share:pct} of these were cancelled, {usual_share:pct} of "
-        "the others.",
+        "{affected_calls:n} of {calls:n} tasks ({affected_share:pct}) showed nothing for more than {limit_ms:ms} at "
+        "a stretch ({long:n} for more than {long_ms:ms}); {left_share:pct} of these were cancelled, "
+        "{usual_share:pct} of the others.",
         "Stream a sign of life while tools and reasoning run: the step's name, partial results, a progress line."),
     "tool_silence": Kind("warning",
         "After {affected_calls:n} of {calls:n} failed tool steps ({affected_share:pct}) nothing visible came for "

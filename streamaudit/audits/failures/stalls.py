@@ -28,21 +28,20 @@ _KEEP_ALIVE = (
 )
 KINDS = {
     "stall": Kind("warning",
-        "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) stood still for 3 s or longer after their "
-        "first "
-        "token ({hangs:n} for 10 s or longer); {stall_share:pct} of their streaming time passed in gaps over 1 s, the "
-        "longest lasted {longest_ms:ms}.",
-        "Look at the provider's queue and at the tools behind these calls; tell the user that work goes on, and retry "
-        "or switch after a silence you choose."),
+        "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) stood still for {stall_ms:ms} or longer "
+        "after their first token ({hangs:n} for {hang_ms:ms} or longer); {stall_share:pct} of their streaming time "
+        "passed in gaps over {hiccup_ms:ms}, the longest lasted {longest_ms:ms}.",
+        "Look at the provider's queue and at the tools behind these calls; tell the user that work goes on, and "
+        "retry or switch after a silence you choose."),
     "idle_cut": Kind("critical",
         "{affected_calls:n} of {deaths:n} cut streams died after {limit_ms:ms} of silence{status_words}: a limit of "
         "{limit_s:n} s for idle connections.",
         _KEEP_ALIVE),
     "deadline_cut": Kind("critical",
-        "{affected_calls:n} of {deaths:n} cut calls ended {limit_ms:ms} after their start{status_words}: a deadline of "
-        "{limit_s:n} s cuts them whatever they are doing.",
-        "Find the deadline on the way (client time-out, gateway, load balancer, serverless limit) and raise it above "
-        "the slowest answers, or cap the output so that answers end before it."),
+        "{affected_calls:n} of {deaths:n} cut calls ended {limit_ms:ms} after their start{status_words}: a deadline "
+        "of {limit_s:n} s cuts them whatever they are doing.",
+        "Find the deadline on the way (client time-out, gateway, load balancer, serverless limit) and raise it "
+        "above the slowest answers, or cap the output so that answers end before it."),
 }  # fmt: skip
 PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE stalls_streams AS

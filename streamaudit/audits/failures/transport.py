@@ -14,10 +14,10 @@ THRESHOLDS = (
 )
 KINDS = {
     "transport_failures": Kind("warning",
-        "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) broke off ({timeouts:n} timed out, {cut:n} were "
-        "cut, {errors:n} failed){other_words}.",
-        "Compare the limits on the way (proxy time-outs, HTTP/2 streams, WebSocket idle limits), send keep-alives, and "
-        "let clients resume."),
+        "{affected_calls:n} of {calls:n} calls ({affected_share:pct}) broke off ({timeouts:n} timed out, {cut:n} "
+        "were cut, {errors:n} failed){other_words}.",
+        "Compare the limits on the way (proxy time-outs, HTTP/2 streams, WebSocket idle limits), send keep-alives, "
+        "and let clients resume."),
 }  # fmt: skip
 PREPARE: tuple[str, ...] = ()
 EXAMINED = """

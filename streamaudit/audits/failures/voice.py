@@ -21,10 +21,9 @@ THRESHOLDS = (
 KINDS = {
     "turn_over_budget": Kind("warning",
         "{affected_calls:n} of {calls:n} turns ({affected_share:pct}) took longer than {budget:ms}; p50 "
-        "{turn_p50_ms:ms}, "
-        "p95 {turn_p95_ms:ms}. The slowest stage is {worst} with {worst_p50_ms:ms} (median).",
-        "Shorten the slowest stage first: a faster endpointing model, a smaller language model for the first sentence, "
-        "speech that starts with the first clause."),
+        "{turn_p50_ms:ms}, p95 {turn_p95_ms:ms}. The slowest stage is {worst} with {worst_p50_ms:ms} (median).",
+        "Shorten the slowest stage first: a faster endpointing model, a smaller language model for the first "
+        "sentence, speech that starts with the first clause."),
 }  # fmt: skip
 PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE voice_turns AS

@@ -35,6 +35,8 @@ class _Cell:
 
     shown: str
     raw: str | None
+    prose: bool = False
+    """It holds a sentence, which may take several lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ def _rows(table: Table, cells: Grid, total: Table | None) -> Any:
 
 def _cell(shown: str, value: Value, column: Column) -> _Cell:
     raw = _raw(value)
-    return _Cell(shown, None if raw == shown else _on_one_line(raw))
+    return _Cell(shown, None if raw == shown else _on_one_line(raw), column.prose)
 
 
 def _on_one_line(text: str) -> Any:
