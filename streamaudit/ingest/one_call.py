@@ -107,7 +107,7 @@ WITH pairs AS (
             WHEN calls.cancel_evidence IN {weak} THEN other.cancel_evidence NOT IN {weak}
                 OR calls.outcome = 'unknown'
             WHEN calls.cancel_evidence = 'finished' THEN
-                other.outcome = 'cancelled' AND other.cancel_evidence IN {said}
+                other.outcome = 'cancelled' AND other.cancel_evidence IN {explicit}
             ELSE false
         END AS ends_so,
         CASE WHEN ends_so THEN other.outcome END AS outcome,
@@ -184,7 +184,7 @@ _PARTS = {
     "{filled}": _each((*_TAKEN, "streamed"), "{c} = coalesce(calls.{c}, taken.{c})"),
     "{named}": _each(_FIGURES, "CASE WHEN {c} IS NOT NULL THEN '{c}' END"),
     "{weak}": "('ended_with_usage', 'nothing_said', 'never_ended', 'unknown_word', 'unterminated', 'aborted')",
-    "{said}": "('outcome', 'app_outcome', 'flag', 'http_status', 'cancelled_at')",
+    "{explicit}": "('outcome', 'app_outcome', 'flag', 'http_status', 'cancelled_at')",
     "{rule}": _RULE, "{behind}": str(len(_RULE) + 1),
 }  # fmt: skip
 for _mark, _text in _PARTS.items():

@@ -38,6 +38,7 @@ def open_binary(path: Path, compression: Compression) -> BinaryIO:
 
 
 def read_start(path: Path, compression: Compression, size: int) -> bytes:
+    """Return the first ``size`` decompressed bytes of a file."""
     try:
         with open_binary(path, compression) as stream:
             return stream.read(size)

@@ -19,7 +19,7 @@ _ALL = re.compile(rf"(?<!\$)\b(\w+)\[({_COLUMNS})\]")
 _NAMES = re.compile(rf"\$tag_keys\[({_COLUMNS})\]")
 
 
-def placed(sql: str) -> str:
+def expand_app_keys(sql: str) -> str:
     """Replace uses of a list that name the column they are for by the elements of the list: the first that is there,
     its rank after a base, or all as a list; ``$tag_keys[tenant]`` becomes the names themselves."""
     sql = _FIRST.sub(lambda found: f"coalesce({', '.join(_elements(*found.groups()))})", sql)

@@ -9,7 +9,7 @@ application's keys). A column it does not name is NULL.
 Parts of a cost are those before a discount: where they add up to more than the cost, each is its share of it.
 """
 
-from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources._app_keys import expand_app_keys
 
 # An output cap among the parameters of a request, by the names of OpenAI's two APIs, Anthropic, Gemini and Bedrock.
 CAP_PATHS = (
@@ -160,4 +160,4 @@ LEARNT = {
 
 def normalise(prepared: str) -> str:
     """Return the SQL of a source from the SELECT that prepares its records."""
-    return placed(_KEYED.replace("{prepared}", prepared).replace("{blank}", _BLANK))
+    return expand_app_keys(_KEYED.replace("{prepared}", prepared).replace("{blank}", _BLANK))

@@ -156,7 +156,7 @@ def _flat() -> str:
         rest = f', "{spelled}"' if "." in spelled else ""
         return f'coalesce("{name}", "@{spelled}"{rest})'
 
-    def packed(names: dict[str, str]) -> str:
+    def pack_columns(names: dict[str, str]) -> str:
         """Return the SQL of an object of the columns that are there, or NULL where none is."""
         pairs = ", ".join(f"""'"{name}":' || to_json({column})""" for name, column in names.items())
         return f"CAST('{{' || nullif(concat_ws(',', {pairs}), '') || '}}' AS JSON)"
@@ -167,8 +167,8 @@ def _flat() -> str:
     fields += [f'"{name}" := NULL::VARCHAR' for name in _APM if name != "start_timestamp"]
     fields += [f'"{name}" := "{name}"' for name in (*_JSON, *_NESTED) if name not in ("metrics", "metadata", "tags")]
     fields += [
-        'start_timestamp := "timestamp"', f"metrics := coalesce(metrics, {packed(metrics)})",
-        f"metadata := coalesce(metadata, {packed(keys)})", 'tags := coalesce(tags, json_of("@tags"))',
+        'start_timestamp := "timestamp"', f"metrics := coalesce(metrics, {pack_columns(metrics)})",
+        f"metadata := coalesce(metadata, {pack_columns(keys)})", 'tags := coalesce(tags, json_of("@tags"))',
         "custom := NULL::JSON",
     ]  # fmt: skip
     return ", ".join(fields)
@@ -263,8 +263,8 @@ opened AS (
             "input" := CASE WHEN NOT is_dropped
                 AND NOT regexp_matches(asked[:80], '^. *"value": *"[[]This value has been dropped') THEN asked END,
             answer_chars := CASE WHEN NOT is_dropped
-                AND NOT starts_with(coalesce(said.value, ''), '[This value has been dropped')
-                THEN coalesce(length(said.value), list_sum(list_transform(said.messages,
+                AND NOT starts_with(coalesce(answer.value, ''), '[This value has been dropped')
+                THEN coalesce(length(answer.value), list_sum(list_transform(answer.messages,
                     lambda m: CASE WHEN m.role IS DISTINCT FROM 'reasoning' THEN length(m.content) END))) END,
             user_id := s.custom->>'$.usr.id', version := coalesce(s.custom->>'version', s.meta.version),
             error_type := coalesce(s.meta.error."type", s.meta."error.type", s.custom->>'$.error.type'),
@@ -284,7 +284,7 @@ opened AS (
                 s.meta."langchain.request.model") END AS apm_model,
             coalesce(contains(s.collection_errors, 'dropped_io'), false) AS is_dropped,
             coalesce(s."input", s.meta."input") AS asked,
-            coalesce(s.output, s.meta.output) AS said
+            coalesce(s.output, s.meta.output) AS answer
         FROM opened
     )
 )"""

@@ -84,7 +84,8 @@ _JAEGER = """
         list_transform(s.logs, lambda l: struct_pack(
             name := list_filter(l.fields, lambda f: f.key IN ('event', 'name'))[1].value,
             at := epoch_us(epoch_utc(l."timestamp")),
-            told := object_of(list_transform(l.fields, lambda f: f.key), list_transform(l.fields, lambda f: f.value))
+            attributes := object_of(list_transform(l.fields, lambda f: f.key),
+                list_transform(l.fields, lambda f: f.value))
                 ::VARCHAR
         )) AS events,
         NULL::BIGINT AS dropped,
@@ -154,7 +155,7 @@ _SPANS = """
             from_json(events, '[{"name": "VARCHAR", "timestamp": "VARCHAR", "time_unix_nano": "VARCHAR",
                 "timeUnixNano": "VARCHAR", "attributes": "VARCHAR"}]'),
             lambda e: struct_pack(name := e.name, at := epoch_us(coalesce(instant_utc(e."timestamp"),
-                epoch_utc(e.time_unix_nano), epoch_utc(e.timeUnixNano))), told := e.attributes)
+                epoch_utc(e.time_unix_nano), epoch_utc(e.timeUnixNano))), attributes := e.attributes)
         ) AS events,
         NULL::BIGINT AS dropped,
         split_part(coalesce(CASE WHEN json_type(status) = 'OBJECT'

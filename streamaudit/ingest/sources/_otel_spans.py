@@ -6,7 +6,7 @@ a word), ``kind_word`` (OpenInference's kind where it is outside the attributes)
 (UTC), ``keys`` and ``vals`` (attributes as two lists of one length, values as text), ``own`` (the keys as an
 application wrote them, without a library's prefix), ``r_keys`` and ``r_vals`` (the same of the resource),
 ``r_tenants`` and ``r_deploys`` (the resource's values of OWN_KEYS, in their order),
-``events`` (name, at, told), ``dropped`` (how many events the exporter left out), ``status`` and
+``events`` (name, at, attributes), ``dropped`` (how many events the exporter left out), ``status`` and
 ``status_message``, and ``is_other`` for what holds no span.
 
 Names of attributes are those of the GenAI conventions in their four generations, of OpenLLMetry, the Vercel AI SDK,
@@ -15,7 +15,7 @@ OpenInference, MLflow and vLLM; the newest first. Seconds or milliseconds as eac
 
 import re
 
-from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._otel_semconv import CAPS, COUNTS
 from streamaudit.ingest.sources.registry import APP_KEYS, OWN
 
@@ -43,7 +43,7 @@ assert OWN == 300, "the ranks in the SQL begin there"
 
 
 _SQL = """
-WITH spans AS ({spans}), told AS (
+WITH spans AS ({spans}), typed AS (
     SELECT
         *,
         list_transform($tag_keys, lambda k: nullif(vals[list_position(own, k)], '')) AS stated,
@@ -51,7 +51,7 @@ WITH spans AS ({spans}), told AS (
         filled(json_extract_string(packed, $app_paths)) AS meta,
         CASE WHEN packed IS NULL THEN stated
             ELSE list_transform(list_zip(stated, json_extract_string(packed, $tag_pointers)),
-                lambda said: coalesce(said[1], nullif(said[2], ''))) END AS either,
+                lambda pair: coalesce(pair[1], nullif(pair[2], ''))) END AS either,
         json_of(attribute(keys, vals, 'llm.invocation_parameters')) AS settings,
         json_of(attribute(keys, vals, 'mlflow.chat.tokenUsage')) AS packed_usage,
         json_of(attribute(keys, vals, 'mlflow.llm.cost')) AS packed_cost,
@@ -90,7 +90,7 @@ WITH spans AS ({spans}), told AS (
         -- Text where the reason was not written: a class, or a code such as 499.
         coalesce(nullif(attribute(keys, vals, 'error.type'), '_OTHER'), list_filter(list_transform(
             list_filter(events, lambda e: e.name = 'exception'),
-            lambda e: regexp_extract(e.told,
+            lambda e: regexp_extract(e.attributes,
                 '"exception\\.type"(?:,"value":\\{"string_?[vV]alue")?:"([^"\\\\]{1,80})"', 1)),
             lambda c: c <> '')[1], attribute(keys, vals, 'error.type')) AS error_word,
         lower(status) IN ('2', 'error', 'status_code_error') AS is_error,
@@ -148,7 +148,7 @@ WITH spans AS ({spans}), told AS (
             number_of(attribute(keys, vals, 'time_to_first_token_ms'))
         ) AS written_ttft_ms,
         coalesce(
-            number_of(regexp_extract(first_chunk.told,
+            number_of(regexp_extract(first_chunk.attributes,
                 'msToFirstChunk"[^0-9}]*"?([0-9][0-9.eE+-]*)', 1)),
             (first_chunk.at - epoch_us(started)) / 1000.0,
             (first_token_at - epoch_us(started)) / 1000.0,
@@ -156,7 +156,7 @@ WITH spans AS ({spans}), told AS (
             CASE WHEN coalesce(dropped, 0) = 0 THEN arrivals[1] END
         ) AS event_ttft_ms,
         code_word(reasons[1]) AS finish,
-        outcome_word(first_filled(either[outcome])) AS said,
+        outcome_word(first_filled(either[outcome])) AS stated_outcome,
         coalesce(bool_of(attribute(keys, vals, 'anyllm.stream.cancelled')),
             flag_of(either[cancelled])) AS left_flag,
         coalesce(
@@ -174,7 +174,7 @@ WITH spans AS ({spans}), told AS (
             [attribute(r_keys, r_vals, 'service.version'), attribute(keys, vals, 'service.version')],
             stated[deploy], r_deploys
         ) AS deploys
-    FROM told
+    FROM typed
 ), judged AS (
     SELECT
         *,
@@ -192,7 +192,7 @@ WITH spans AS ({spans}), told AS (
         -- ends spans so when the application aborts; elsewhere a proxy or the provider may have cut the stream as well.
         CASE
             WHEN sort <> 'llm' OR len(reasons) > 0 OR out_tokens IS NOT NULL OR is_error OR error_word IS NOT NULL
-                OR said IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL OR is_whole THEN NULL
+                OR stated_outcome IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL OR is_whole THEN NULL
             WHEN ends_with(ai_step, '.doStream') OR (scope IN ('gen_ai', '@ai-sdk/otel') AND operation_word = 'chat')
                 THEN 'aborted'
             WHEN stream_flag OR written_ttft_ms > 0 OR event_ttft_ms > 0 THEN 'unterminated'
@@ -322,7 +322,7 @@ SELECT
         packed_cost->>'total_cost')) AS cost_usd,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.prompt'), packed_cost->>'input_cost')) AS input_cost_usd,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.completion'), packed_cost->>'output_cost')) AS output_cost_usd,
-    coalesce(said, CASE WHEN is_whole
+    coalesce(stated_outcome, CASE WHEN is_whole
         AND first_filled(either[cancelled_at_ms]) IS NULL THEN 'completed' END)
         AS app_outcome,
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
@@ -369,4 +369,4 @@ KNOWN = tuple(dict.fromkeys(re.findall(r"'([^']+)'", " ".join(one or several for
 
 def normalise(spans: str) -> str:
     """Return the SQL of a source whose records become ``spans`` by the given SELECT."""
-    return placed(_SQL.replace("{spans}", spans, 1))
+    return expand_app_keys(_SQL.replace("{spans}", spans, 1))

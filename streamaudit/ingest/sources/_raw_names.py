@@ -148,7 +148,7 @@ OBJECTS = {"cost"}
 """Names under which an object may replace a number."""
 
 
-def unit(name: str) -> float:
+def unit_ms(name: str) -> float:
     """Return the milliseconds in the unit that a duration's name ends in; a plain ``elapsed`` is in seconds."""
     return 1e3 if name == "elapsed" else _UNITS.get(words(name)[-1], 1.0)
 
@@ -168,7 +168,7 @@ _PLAIN_OBJECTS = frozenset(
 )
 
 
-def known(wide: bool) -> Names:
+def list_names(wide: bool) -> Names:
     """Return the names by column, in the order in which they are tried."""
     return {
         column: tuple(dict.fromkeys((*OWN.get(column, ()), *(USUAL.get(column, ()) if wide else ()))))
@@ -176,11 +176,11 @@ def known(wide: bool) -> Names:
     }
 
 
-def spelled_otherwise(head: Sequence[dict[str, Any]]) -> dict[str, str]:
+def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Return the paths of fields that have a usual name in another spelling (``latencyMs``, ``Prompt Tokens``, ``Cost
     ($)``), or are inside an object (``response.usage.output_tokens``), by the column that has no field of its own
     yet."""
-    names = known(wide=True)
+    names = list_names(wide=True)
     taken = {column for column, own in names.items() if any(name in record for record in head for name in own)}
     taken |= {
         column for column, inner in NESTED.items()

@@ -48,7 +48,7 @@ _PREPARED = """
             AND CURRENT ROW), session AS (PARTITION BY sessionId)
     ), cut AS (
         SELECT DISTINCT id_before AS id FROM placed WHERE is_cut AND id_before IS NOT NULL
-    ), told AS (
+    ), typed AS (
         SELECT placed.*, cut.id IS NOT NULL AS was_cut, min(written) OVER (PARTITION BY placed.id) AS first_written,
             max(written) OVER (PARTITION BY placed.id) AS own_last,
             tokens_of(m[7]) AS written_tokens, tokens_of(m[8]) AS read_tokens
@@ -72,7 +72,7 @@ _PREPARED = """
         CASE WHEN was_cut THEN NULL WHEN m[3] <> '' OR own_last < last_written THEN 'completed' END AS app_outcome,
         CASE WHEN was_cut THEN true END AS cancel_flag, CASE WHEN bool_of(isApiErrorMessage) THEN true END AS failed,
         CASE WHEN NOT was_cut THEN nullif(m[3], '') END AS finish_reason
-    FROM told
+    FROM typed
 """
 
 _READS = {

@@ -58,7 +58,7 @@ _PREPARED = """
             lag(list_transform(u[1:8], lambda n: tokens_of(n))) OVER (PARTITION BY session, u IS NULL
                 ORDER BY written, line) AS before
         FROM placed
-    ), told AS (
+    ), typed AS (
         SELECT *,
             -- The totals of a session grow; where only they are written, a call is their difference.
             [coalesce(n[1], n[5] - coalesce(before[5], 0)), coalesce(n[2], n[6] - coalesce(before[6], 0)),
@@ -81,7 +81,7 @@ _PREPARED = """
         written AS start_time, own[1] AS input_tokens, own[2] AS cached_input_tokens, own[3] AS output_tokens,
         own[4] AS reasoning_tokens, CASE WHEN own[1] IS NOT NULL THEN 'completed' END AS app_outcome,
         CASE WHEN event = 'turn_aborted' THEN true END AS failed
-    FROM told
+    FROM typed
 """
 
 _READS = {

@@ -7,7 +7,7 @@ Traces are found at SITE/llm/traces?query=… with the filters of the export API
 (https://docs.datadoghq.com/llm_observability/guide/ragas_quickstart/ shows such an address).
 """
 
-from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._datadog_shapes import FIELDS, NEEDS, SPANS, recognise
 from streamaudit.ingest.sources._otel_semconv import CAPS
 from streamaudit.ingest.sources.registry import Source
@@ -296,7 +296,7 @@ SOURCE = Source(
     version=6,
     recognise=recognise,
     fields=FIELDS,
-    sql=placed(_SQL.replace("{caps}", str(list(CAPS)))),
+    sql=expand_app_keys(_SQL.replace("{caps}", str(list(CAPS)))),
     top_keys={"deploy": ("version", "git.commit.sha", "git_commit_sha", "custom.version")},
     own_keys={
         "route": ("ancestor",),

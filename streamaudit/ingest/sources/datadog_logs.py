@@ -16,20 +16,20 @@ from streamaudit.ingest.sources.registry import Match, Record, Source
 _ARCHIVED_HOUR = re.compile(r"(?:^|/)dt=(20\d\d[01]\d[0-3]\d)/hour=([01]\d|2[0-3])/")
 
 
-def _said(record: Record) -> tuple[str, dict[str, Any]] | None:
+def _find_logged(record: Record) -> tuple[str, dict[str, Any]] | None:
     """Return where the application's own record is inside a log line, and the record; None when there is none."""
     attributes = record.get("attributes")
     if not isinstance(attributes, dict):
         return None
     inner = attributes.get("attributes")
     if record.get("type") == "log" and isinstance(inner, dict):
-        return "attributes.attributes", {**inner, **_parsed(attributes.get("message"))}
+        return "attributes.attributes", {**inner, **_parse_message(attributes.get("message"))}
     if "_id" in record and "date" in record:
-        return "attributes", {**attributes, **_parsed(record.get("message"))}
+        return "attributes", {**attributes, **_parse_message(record.get("message"))}
     return None
 
 
-def _parsed(message: Any) -> dict[str, Any]:
+def _parse_message(message: Any) -> dict[str, Any]:
     """Parse a log line of JSON that no pipeline of Datadog has parsed."""
     try:
         found = json.loads(message) if isinstance(message, str) and message.startswith("{") else {}
@@ -40,7 +40,7 @@ def _parsed(message: Any) -> dict[str, Any]:
 
 def _recognise(head: Sequence[Record]) -> Match | None:
     for record in head:
-        found = _said(record)
+        found = _find_logged(record)
         if found is None:
             continue
         place, inner = found
@@ -54,13 +54,13 @@ WITH opened AS (
     SELECT
         line, record, coalesce(id, _id) AS log_id, coalesce("date", attributes->>'timestamp') AS logged_at,
         -- A record that no pipeline has parsed is still in the message, as JSON text.
-        CASE WHEN said LIKE '{%' AND json_valid(said) THEN json_merge_patch(logged, said) ELSE logged END
-            AS inner_record,
+        CASE WHEN message_text LIKE '{%' AND json_valid(message_text) THEN json_merge_patch(logged, message_text)
+            ELSE logged END AS inner_record,
         coalesce(tags, attributes->'tags') AS log_tags,
         coalesce(service, attributes->>'service') AS log_service
     FROM (
         SELECT *, CASE WHEN type = 'log' THEN attributes->'attributes' ELSE attributes END AS logged,
-            coalesce(message, attributes->>'message') AS said
+            coalesce(message, attributes->>'message') AS message_text
         FROM records
     )
 ), logged AS (

@@ -31,19 +31,19 @@ _PREPARED = """
         SELECT line, record, is_empty, endpoint, run_number, unnest(listed) AS request,
             generate_subscripts(listed, 1) AS number
         FROM (SELECT *, coalesce(nullif(run.requests, []), [NULL]) AS listed FROM runs)
-    ), told AS (
+    ), typed AS (
         SELECT *, request->>'timestamp' AS began_ns,
             try_cast(request->'response_timestamps' AS BIGINT[]) AS heard,
             json_of(request->>'$.request_inputs.payload') AS asked,
             list_transform(from_json(request->'response_outputs', '[{"response": "VARCHAR"}]'), lambda o: o.response)
-                AS said
+                AS answers
         FROM opened
     ), timed AS (
         SELECT *,
             list_transform(heard, lambda ns: (ns - try_cast(began_ns AS BIGINT)) / 1e6) AS offsets,
-            try_cast(nullif(regexp_extract(list_filter(said, lambda r: contains(r, '"usage":{'))[-1],
+            try_cast(nullif(regexp_extract(list_filter(answers, lambda r: contains(r, '"usage":{'))[-1],
                 '"usage":(\\{(?:[^{}]|\\{[^{}]*\\})*\\})', 1), '') AS JSON) AS counted
-        FROM told
+        FROM typed
     )
     SELECT
         line, record, CASE WHEN is_empty THEN NULL WHEN began_ns IS NULL THEN 'other' ELSE 'llm' END AS kind,

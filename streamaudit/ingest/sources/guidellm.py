@@ -57,7 +57,7 @@ _PREPARED = """
                 AS requests
             FROM runs
         )
-    ), told AS (
+    ), typed AS (
         SELECT *, coalesce(r.info.timings.request_start, r.request_start_time) AS began_s,
             coalesce(r.info.timings.request_end, r.request_end_time) AS ended_s,
             number_of(r.time_to_first_token_ms) AS first_ms
@@ -93,7 +93,7 @@ _PREPARED = """
         CASE WHEN how <> 'completed' THEN 'tokenizer' END AS usage_basis,
         CASE WHEN how <> 'error' THEN how END AS app_outcome, how = 'error' AS failed,
         error_class(r.info.error) AS error_type, message_says_timeout(r.info.error) AS error_timeout
-    FROM told
+    FROM typed
 """
 
 _READS = {

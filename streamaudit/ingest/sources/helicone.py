@@ -35,13 +35,13 @@ _PREPARED = """
     WITH opened AS (
         SELECT *,
             opened(coalesce(request_properties, properties)) AS props, opened(request_body) AS asked,
-            opened(response_body) AS said, instant_utc(nullif(request_created_at, '')) AS began,
+            opened(response_body) AS answer, instant_utc(nullif(request_created_at, '')) AS began,
             number_of(delay_ms) AS took_ms, number_of(time_to_first_token) AS first_ms,
             try_cast(number_of(response_status) AS INTEGER) AS status,
             coalesce(nullif(cache_reference_id, ''), '{no_cache}') <> '{no_cache}' AS is_cached
         FROM records
-    ), told AS (
-        SELECT *, bool_of(asked->>'stream') AS stream_flag, code_word(said->>'$.error.type') AS fault,
+    ), typed AS (
+        SELECT *, bool_of(asked->>'stream') AS stream_flag, code_word(answer->>'$.error.type') AS fault,
             abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end,
             -- Zeros with a status of Helicone's own, or with a failure, are unknown counts.
             coalesce(status < 0 OR status >= 400, false) AND coalesce(tokens_of(prompt_tokens), 0) = 0
@@ -63,7 +63,7 @@ _PREPARED = """
                 WHEN total IS NOT NULL AND total = prompt + around + coalesce(completion, 0) THEN true
                 WHEN total IS NOT NULL AND total = prompt + coalesce(completion, 0) THEN false
             END AS is_left_out
-        FROM told
+        FROM typed
     )
     SELECT
         line, record,
@@ -92,8 +92,8 @@ _PREPARED = """
         CASE WHEN NOT is_uncounted THEN tokens_of(reasoning_tokens) END AS reasoning_tokens,
         nullif(tokens_of(prompt_audio_tokens), 0) AS audio_input_tokens,
         nullif(tokens_of(completion_audio_tokens), 0) AS audio_output_tokens, total AS total_tokens,
-        coalesce(said->>'$.usage.service_tier', said->>'service_tier') AS service_tier,
-        tokens_of(said->>'$.usage.cache_creation.ephemeral_1h_input_tokens') AS cache_write_1h_tokens,
+        coalesce(answer->>'$.usage.service_tier', answer->>'service_tier') AS service_tier,
+        tokens_of(answer->>'$.usage.cache_creation.ephemeral_1h_input_tokens') AS cache_write_1h_tokens,
         tokens_of(first_filled(json_extract_string(asked, {cap_paths}))) AS max_tokens,
         CASE WHEN is_cached THEN true END AS cache_hit,
         nullif(first_count([number_of(costUSD), number_of(cost)]), 0) AS cost_usd,
@@ -103,9 +103,9 @@ _PREPARED = """
         coalesce(status = -1, false) OR says_timeout(fault) AS error_timeout,
         CASE WHEN status BETWEEN 100 AND 599 THEN status END AS http_status,
         fault AS error_type,
-        said->>'$.choices[0].finish_reason' AS finish_reason,
+        answer->>'$.choices[0].finish_reason' AS finish_reason,
         CASE WHEN (asked->'messages') IS NOT NULL THEN md5($salt || (asked->'messages')::VARCHAR) END AS input_hash,
-        nullif(length(said->>'$.choices[0].message.content'), 0) AS output_chars
+        nullif(length(answer->>'$.choices[0].message.content'), 0) AS output_chars
     FROM weighed
 """.replace("{no_cache}", _NO_CACHE).replace("{cap_paths}", str(list(CAP_PATHS)))
 

@@ -25,7 +25,7 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
 
 
 _PREPARED = """
-    WITH told AS (
+    WITH typed AS (
         SELECT line, record, start_time, end_time, error, info, md5(record::VARCHAR) AS digest,
             -- The request is JSON text; only its model and its flag are looked at.
             json_extract_string(CASE WHEN json_valid(request) THEN request END, ['/model', '/stream', '/max_tokens'])
@@ -44,7 +44,7 @@ _PREPARED = """
             nullif(nullif(error::VARCHAR, 'null'), '""') IS NOT NULL AS is_error,
             list_transform(arrivals_s, lambda t: (t - number_of(start_time)) * 1000) AS offsets_ms,
             coalesce(error->>'$.error_type', CASE WHEN json_type(error) = 'VARCHAR' THEN error->>'$' END) AS fault
-        FROM told
+        FROM typed
     )
     SELECT
         line, record, CASE WHEN began_s IS NULL AND info IS NULL THEN NULL ELSE 'llm' END AS kind,

@@ -60,7 +60,7 @@ _PREPARED = """
             CASE WHEN json_type(events) = 'VARCHAR' THEN json_of(events->>'$') ELSE events END AS events,
             CASE WHEN json_type(tags) = 'VARCHAR' THEN json_of(tags->>'$') ELSE tags END AS tags
         FROM records
-    ), told AS (
+    ), typed AS (
         SELECT *,
             extra->'metadata' AS meta,
             -- A patch that came without its post has the start among its order.
@@ -89,7 +89,7 @@ _PREPARED = """
                 tokens_of(usage->>'$.prompt_tokens_details.cached_tokens')]) AS cached,
             first_count([tokens_of(prompt_token_details->>'cache_creation'),
                 tokens_of(usage->>'$.input_token_details.cache_creation')]) AS written
-        FROM told
+        FROM typed
     )
     SELECT
         line, record,

@@ -42,11 +42,11 @@ _PREPARED = """
         SELECT * EXCLUDE (metadata, request_tags, response, status),
             CASE WHEN json_type(metadata) = 'VARCHAR' THEN json_of(metadata->>'$') ELSE metadata END AS meta,
             lower(coalesce(nullif(status, ''), meta->>'status')) AS status,
-            CASE WHEN json_type(response) = 'VARCHAR' THEN json_of(response->>'$') ELSE response END AS said,
+            CASE WHEN json_type(response) = 'VARCHAR' THEN json_of(response->>'$') ELSE response END AS answer,
             CASE WHEN json_type(request_tags) = 'VARCHAR' THEN json_of(request_tags->>'$') ELSE request_tags END
                 AS tags_given
         FROM records
-    ), told AS (
+    ), typed AS (
         SELECT *,
             coalesce(error_information, meta->'error_information') AS wrong,
             coalesce(meta->'usage_object', hidden_params->'usage_object') AS counted,
@@ -74,7 +74,7 @@ _PREPARED = """
                 lambda d: d::VARCHAR <> 'null')) > 0, false) AS is_detailed,
             regexp_matches(lower(concat_ws(' ', call_type, custom_llm_provider, model, model_group)),
                 'anthropic|claude') OR (counted->'cache_read_input_tokens') IS NOT NULL AS is_anthropic
-        FROM told
+        FROM typed
     ), judged AS (
         SELECT *,
             coalesce(code = '499', false) OR coalesce(says_cancelled(class), false) AS has_left,
@@ -151,7 +151,7 @@ _PREPARED = """
             tokens_of(counted->>'$.completion_tokens_details.reasoning_tokens'),
             tokens_of(counted->>'$.output_tokens_details.reasoning_tokens')]) END AS reasoning_tokens,
         tokens_of(total_tokens) AS total_tokens,
-        coalesce(said->>'service_tier', counted->>'service_tier') AS service_tier,
+        coalesce(answer->>'service_tier', counted->>'service_tier') AS service_tier,
         CASE WHEN is_cut THEN 'tokenizer' END AS usage_basis,
         tokens_of(first_filled(json_extract_string(model_parameters, {cap_paths}))) AS max_tokens,
         bool_of(cache_hit) AS cache_hit,
@@ -167,10 +167,11 @@ _PREPARED = """
         try_cast(code AS INTEGER) AS http_status, class AS error_type,
         -- The proxy writes stop for a stream without an end.
         CASE WHEN NOT coalesce(is_cut, false) THEN
-            coalesce(said->>'$.choices[0].finish_reason', said->>'$.incomplete_details.reason') END AS finish_reason,
+            coalesce(answer->>'$.choices[0].finish_reason', answer->>'$.incomplete_details.reason') END
+            AS finish_reason,
         CASE WHEN messages IS NOT NULL AND json_type(messages) = 'ARRAY' THEN md5($salt || messages::VARCHAR) END
             AS input_hash,
-        nullif(length(said->>'$.choices[0].message.content'), 0) AS output_chars
+        nullif(length(answer->>'$.choices[0].message.content'), 0) AS output_chars
     FROM weighed
 """
 # What the proxy logs besides calls of a model: other kinds of models, and reading, listing or deleting what it stores.

@@ -47,9 +47,9 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
             )
         for place, inner in (("data.", record.get("data")), ("", record)):
             for spelt in (str, _camel):
-                told, host = spelt("native_tokens_completion"), spelt("provider_name")
-                if isinstance(inner, dict) and told in inner and host in inner:
-                    return Match("generations", f"{place}{told}")
+                count_key, host = spelt("native_tokens_completion"), spelt("provider_name")
+                if isinstance(inner, dict) and count_key in inner and host in inner:
+                    return Match("generations", f"{place}{count_key}")
     return None
 
 
@@ -58,7 +58,7 @@ _PREPARED = """
         SELECT * EXCLUDE ({flat_names}), CASE WHEN json_type(data) = 'OBJECT' THEN from_json(data, '{structure}')
             ELSE struct_pack({flat}) END AS d
         FROM records
-    ), told AS (
+    ), typed AS (
         SELECT * EXCLUDE (d), struct_pack({either}) AS g, generation_id IS NOT NULL AS is_row FROM opened
     ), billed AS (
         SELECT
@@ -70,7 +70,7 @@ _PREPARED = """
                 THEN number_of(g.upstream_inference_cost) END AS upstream,
             coalesce(nullif(g.finish_reason, ''), nullif(finish_reason_normalized, ''),
                 nullif(g.native_finish_reason, ''), nullif(finish_reason_raw, '')) AS finish
-        FROM told
+        FROM typed
     )
     SELECT
         line, record, CASE WHEN coalesce(g.id, generation_id) IS NULL AND g.created_at IS NULL THEN NULL

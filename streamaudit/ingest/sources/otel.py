@@ -178,7 +178,8 @@ _SPANS = """
         epoch_utc(nullif(coalesce(s.endTimeUnixNano, s.end_time_unix_nano), '0')) AS ended,
         keys, vals, own_attributes(keys) AS own, r_keys, r_vals, r_tenants, r_deploys,
         list_transform(s.events, lambda e: struct_pack(
-            name := e.name, at := epoch_us(epoch_utc(coalesce(e.timeUnixNano, e.time_unix_nano))), told := e.attributes
+            name := e.name, at := epoch_us(epoch_utc(coalesce(e.timeUnixNano, e.time_unix_nano))),
+            attributes := e.attributes
         )) AS events,
         tokens_of(coalesce(s.droppedEventsCount, s.dropped_events_count)) AS dropped,
         s.status.code AS status, s.status.message AS status_message

@@ -56,7 +56,7 @@ _SPANS = """
             given IS NULL AS is_frame,
             coalesce(json_type(given->'llm'), json_type(given->'openinference'), '') = 'OBJECT' AS is_nested
         FROM opened
-    ), told AS (
+    ), typed AS (
         SELECT *,
             CASE WHEN is_frame OR is_nested THEN {names} ELSE json_keys(given) END
                 AS keys,
@@ -73,10 +73,10 @@ _SPANS = """
         []::VARCHAR[] AS r_tenants, []::VARCHAR[] AS r_deploys,
         list_transform(
             from_json(moments, '[{"name": "VARCHAR", "timestamp": "VARCHAR", "attributes": "VARCHAR"}]'),
-            lambda e: struct_pack(name := e.name, at := epoch_us(instant_utc(e.timestamp)), told := e.attributes)
+            lambda e: struct_pack(name := e.name, at := epoch_us(instant_utc(e.timestamp)), attributes := e.attributes)
         ) AS events,
         NULL::BIGINT AS dropped, status_code AS status, status_message
-    FROM told
+    FROM typed
 """
 for _mark, _text in _LISTS.items():
     _SPANS = _SPANS.replace(_mark, _text)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from streamaudit.ingest.mapping import Mapping, json_pointers
-from streamaudit.ingest.sources._app_keys import placed
+from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._raw_names import (
     HOLDERS,
     ID,
@@ -20,9 +20,9 @@ from streamaudit.ingest.sources._raw_names import (
     START,
     USUAL,
     Names,
-    known,
-    spelled_otherwise,
-    unit,
+    find_other_spellings,
+    list_names,
+    unit_ms,
 )
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
@@ -74,10 +74,10 @@ def recognise_own(head: Sequence[Record]) -> Match | None:
 
 def _recognise(head: Sequence[Record]) -> Match | None:
     own = recognise_own(head)
-    implied = spelled_otherwise(head)
+    implied = find_other_spellings(head)
     if own and (own.variant == "attempt/1" or not (_has_usual(head) or implied)):
         return own
-    found = {column for column, names in known(wide=True).items() if _filled(head, names)} | implied.keys()
+    found = {column for column, names in list_names(wide=True).items() if _has_value(head, names)} | implied.keys()
     found |= {
         column for column, inner in NESTED.items()
         if any(isinstance(record.get(holder), dict) and any(name.split(".")[0] in record[holder] for name in inner)
@@ -87,13 +87,14 @@ def _recognise(head: Sequence[Record]) -> Match | None:
     measured = counted or bool({"ttft_ms", "duration_ms", "cost_usd", "output_tokens", "first_token_at"} & found)
     if not own and not (measured and ("model" in found or "response_model" in found or counted)):
         return None
-    match = own or Match("log", " + ".join(sorted(_because(head, implied))))
-    return replace(match, reading=wide(head, implied), notes=_notes(head))
+    match = own or Match("log", " + ".join(sorted(_explain_match(head, implied))))
+    return replace(match, reading=build_wide_source(head, implied), notes=_list_notes(head))
 
 
 def _read_mapped(head: Sequence[Record]) -> Match:
     """Read any records with the user's paths."""
-    return Match("log", "mapped paths", reading=wide(head, spelled_otherwise(head)), notes=_notes(head))
+    reading = build_wide_source(head, find_other_spellings(head))
+    return Match("log", "mapped paths", reading=reading, notes=_list_notes(head))
 
 
 def _has_usual(head: Sequence[Record]) -> bool:
@@ -102,33 +103,33 @@ def _has_usual(head: Sequence[Record]) -> bool:
     )
 
 
-def _filled(head: Sequence[Record], names: Sequence[str]) -> bool:
+def _has_value(head: Sequence[Record], names: Sequence[str]) -> bool:
     return any(record.get(name) not in (None, "") for record in head for name in names)
 
 
-def _because(head: Sequence[Record], implied: dict[str, str]) -> list[str]:
+def _explain_match(head: Sequence[Record], implied: dict[str, str]) -> list[str]:
     """Return the fields by which a home-made log was recognised: its model and its first measure."""
-    names = known(wide=True)
+    names = list_names(wide=True)
     return [
-        next((name for name in names[column] if _filled(head, [name])), None) or implied[column]
+        next((name for name in names[column] if _has_value(head, [name])), None) or implied[column]
         for column in ("model", "output_tokens", "duration_ms")
-        if _filled(head, names[column]) or column in implied
+        if _has_value(head, names[column]) or column in implied
     ] or ["token counts"]
 
 
-def _notes(head: Sequence[Record]) -> tuple[str, ...]:
-    names = known(wide=True)
-    start = next((name for name in names["start_time"] if _filled(head, [name])), None)
-    if start in _LONE_TIMES and _filled(head, names["duration_ms"]) and not _filled(head, names["end_time"]):
+def _list_notes(head: Sequence[Record]) -> tuple[str, ...]:
+    names = list_names(wide=True)
+    start = next((name for name in names["start_time"] if _has_value(head, [name])), None)
+    if start in _LONE_TIMES and _has_value(head, names["duration_ms"]) and not _has_value(head, names["end_time"]):
         return (f"{start} is taken for the start of a call: if it is written at its end, --map end_time={start}",)
     return ()
 
 
-def wide(head: Sequence[Record], implied: dict[str, str]) -> Source:
+def build_wide_source(head: Sequence[Record], implied: dict[str, str]) -> Source:
     """Return the source that reads a home-made log: its usual names, and the ``implied`` paths."""
-    ids = known(wide=True)["call_id"]
-    calls = [record for record in head if _filled([record], known(wide=True)["model"])] or head
-    named = bool(calls) and ("call_id" in implied or all(_filled([record], ids) for record in calls))
+    ids = list_names(wide=True)["call_id"]
+    calls = [record for record in head if _has_value([record], list_names(wide=True)["model"])] or head
+    named = bool(calls) and ("call_id" in implied or all(_has_value([record], ids) for record in calls))
     paths: dict[str, tuple[str, ...]] = {column: (path,) for column, path in implied.items()}
     return replace(_WIDE if named else _NAMELESS, implied=Mapping(paths))
 
@@ -262,8 +263,8 @@ SELECT
     number_of(input_cost_usd) AS input_cost_usd,
     number_of(output_cost_usd) AS output_cost_usd,
     -- A known word takes precedence over an unknown one.
-    list_reduce(list_transform([outcome, stream_status], lambda word: outcome_word(word)), lambda said, other:
-        CASE WHEN coalesce(said, 'unrecognised') = 'unrecognised' THEN coalesce(other, said) ELSE said END)
+    list_reduce(list_transform([outcome, stream_status], lambda word: outcome_word(word)), lambda found, other:
+        CASE WHEN coalesce(found, 'unrecognised') = 'unrecognised' THEN coalesce(other, found) ELSE found END)
         AS said_outcome,
     -- A status of error is one of the failures below, whose class may say more.
     coalesce(outcome_word(first_filled(app[outcome])), CASE WHEN ended_as <> 'error' THEN ended_as END,
@@ -313,7 +314,7 @@ _DIGEST = "'line-' || md5(record::VARCHAR)"
 _ORDINAL = f"{_DIGEST} || '-' || row_number() OVER (PARTITION BY md5(record::VARCHAR))"
 
 
-def _texts(names: Names, *, wide: bool) -> dict[str, str]:
+def _build_fragments(names: Names, *, wide: bool) -> dict[str, str]:
     """Return the SQL fragment of each column: its candidates, in order."""
     pointers = [
         f"/{holder}{json_pointers(name)[-1]}" for column in NESTED for holder in HOLDERS for name in NESTED[column]
@@ -326,23 +327,24 @@ def _texts(names: Names, *, wide: bool) -> dict[str, str]:
         return [f"deep[{place}]" for place, pointer in enumerate(pointers, start=1) if pointer in own]
 
     def filled(column: str) -> str:
-        return ", ".join([f"nullif({_quoted(name)}, '')" for name in names[column]] or ["NULL"])
+        return ", ".join([f"nullif({_quote(name)}, '')" for name in names[column]] or ["NULL"])
 
     def counts(column: str) -> str:
         # A 0 under one name does not hide a count under another.
-        some = [*map(_quoted, names[column]), *nested(column)]
+        some = [*map(_quote, names[column]), *nested(column)]
         firsts = [f"nullif(nullif({one}, ''), '0')" for one in some] if len(some) > 1 else []
         return ", ".join([*firsts, *(f"nullif({one}, '')" for one in some)])
 
     def durations(column: str) -> str:
         return ", ".join(
-            f"number_of({_quoted(name)})" + (f" * {unit(name)!r}" if unit(name) != 1 else "") for name in names[column]
+            f"number_of({_quote(name)})" + (f" * {unit_ms(name)!r}" if unit_ms(name) != 1 else "")
+            for name in names[column]
         )
 
     def ranks(column: str) -> str:
-        return " ".join(f"WHEN {_quoted(name)} <> '' THEN {rank}" for rank, name in enumerate(names[column], start=1))
+        return " ".join(f"WHEN {_quote(name)} <> '' THEN {rank}" for rank, name in enumerate(names[column], start=1))
 
-    starts = (f"{'epoch_utc' if '_unix_' in name else 'instant_utc'}({_quoted(name)})" for name in names["start_time"])
+    starts = (f"{'epoch_utc' if '_unix_' in name else 'instant_utc'}({_quote(name)})" for name in names["start_time"])
     instants = names.get("first_token_at", ())
     anthropic = [
         f"deep[{place}]" for place, pointer in enumerate(pointers, start=1)
@@ -354,13 +356,13 @@ def _texts(names: Names, *, wide: bool) -> dict[str, str]:
         **{column: durations(column) for column in ("duration_ms", "ttft_ms", "ttvt_ms", "server_ttft_ms")},
         **{f"{column}_ranks": ranks(column)
            for column in ("tenant", "route", "deploy", "delivered_tokens", "rendered_tokens")},
-        "streamed": ", ".join(f"bool_of({_quoted(name)})" for name in names["streamed"]),
+        "streamed": ", ".join(f"bool_of({_quote(name)})" for name in names["streamed"]),
         "started": ", ".join(starts),
         "id": filled("call_id"),
         "end_time": f"coalesce({filled('end_time')})",
         "cache_hit": f"coalesce({filled('cache_hit')})",
         "failed": f"coalesce({filled('failed')})" if wide else "NULL",
-        "first_token_at": "".join(f"span_ms(started, instant_utc({_quoted(name)})), " for name in instants),
+        "first_token_at": "".join(f"span_ms(started, instant_utc({_quote(name)})), " for name in instants),
         "deep": f"json_extract_string(record, {pointers})" if wide else "NULL::VARCHAR[]",
         "input_count": _ALL_INPUT.format(anthropic=f"coalesce({', '.join(anthropic)}) IS NOT NULL") if wide
         else "counted_in",
@@ -369,32 +371,32 @@ def _texts(names: Names, *, wide: bool) -> dict[str, str]:
     if len(names["duration_ms"]) > 1:
         texts["duration_ms"] = f"coalesce({texts['duration_ms']})"
     if wide:
-        labels = ", ".join(f"label_of({_quoted(name)})" for name in USUAL["route"])
-        texts["route"] = ", ".join(f"nullif({_quoted(name)}, '')" for name in OWN["route"]) + f", {labels}"
+        labels = ", ".join(f"label_of({_quote(name)})" for name in USUAL["route"])
+        texts["route"] = ", ".join(f"nullif({_quote(name)}, '')" for name in OWN["route"]) + f", {labels}"
         texts["route_ranks"] = " ".join(
-            f"WHEN {_quoted(name) if name in OWN['route'] else f'label_of({_quoted(name)})'} <> '' THEN {rank}"
+            f"WHEN {_quote(name) if name in OWN['route'] else f'label_of({_quote(name)})'} <> '' THEN {rank}"
             for rank, name in enumerate(names["route"], start=1)
         )
     return texts
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return f'"{name}"'
 
 
-def _written(*, wide: bool, call_id: str) -> str:
-    texts = _texts(known(wide=wide), wide=wide)
+def _write_sql(*, wide: bool, call_id: str) -> str:
+    texts = _build_fragments(list_names(wide=wide), wide=wide)
     kind = _WIDE_KIND.format(**texts) if wide else _OWN_KIND
-    return placed((_FOUND + _SQL).format(**{**texts, "kind": kind, "call_id": call_id}))
+    return expand_app_keys((_FOUND + _SQL).format(**{**texts, "kind": kind, "call_id": call_id}))
 
 
-def _fields(*, wide: bool) -> dict[str, str]:
-    names = [name for names in known(wide=wide).values() for name in names]
+def _list_fields(*, wide: bool) -> dict[str, str]:
+    names = [name for names in list_names(wide=wide).values() for name in names]
     return {**dict.fromkeys((*names, *_OTHERS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 
 
-def _listed(column: str) -> str:
-    return ", ".join(known(wide=False)[column])
+def _list_own(column: str) -> str:
+    return ", ".join(list_names(wide=False)[column])
 
 
 _READS = {
@@ -455,12 +457,12 @@ SOURCE = Source(
     name="raw",
     version=4,
     recognise=_recognise,
-    fields=_fields(wide=False),
-    sql=_written(wide=False, call_id="own_id"),
+    fields=_list_fields(wide=False),
+    sql=_write_sql(wide=False, call_id="own_id"),
     fallback=True,
     read_mapped=_read_mapped,
     top_keys={
-        column: known(wide=True)[column]
+        column: list_names(wide=True)[column]
         for column in ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
     },
     id_field="request_id",
@@ -471,7 +473,7 @@ SOURCE = Source(
     remedies=_REMEDIES,
 )  # fmt: skip
 _WIDE = replace(
-    SOURCE, fields=_fields(wide=True), sql=_written(wide=True, call_id=f"coalesce(own_id, {_DIGEST})"), whole=True,
-    time_field=None,
+    SOURCE, fields=_list_fields(wide=True), sql=_write_sql(wide=True, call_id=f"coalesce(own_id, {_DIGEST})"),
+    whole=True, time_field=None,
 )  # fmt: skip
-_NAMELESS = replace(_WIDE, sql=_written(wide=True, call_id=f"coalesce(own_id, {_ORDINAL})"), id_field=None)
+_NAMELESS = replace(_WIDE, sql=_write_sql(wide=True, call_id=f"coalesce(own_id, {_ORDINAL})"), id_field=None)

@@ -23,7 +23,7 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
 
 
 _PREPARED = """
-    WITH told AS (
+    WITH typed AS (
         SELECT line, record, row_number() OVER () AS run_number, "date" AS run, model_id, label, endpoint_type,
             try_cast(ttfts AS DOUBLE[]) AS firsts, try_cast(start_times AS DOUBLE[]) AS starts,
             list_zip(try_cast(input_lens AS VARCHAR[]), try_cast(output_lens AS VARCHAR[]), firsts,
@@ -36,13 +36,13 @@ _PREPARED = """
     ), sized AS (
         SELECT * EXCLUDE (firsts, starts, columns), coalesce(len(firsts), 0) AS measured,
             list_min(starts) AS first_start, coalesce(nullif(columns[:greatest(measured, 1)], []), [NULL]) AS requests
-        FROM told
+        FROM typed
     ), spread AS (
         SELECT * EXCLUDE (requests), unnest(requests) AS request, generate_subscripts(requests, 1) AS number
         FROM sized
     ), opened AS (
         SELECT * EXCLUDE (request), request[1] AS input_len, request[2] AS output_len, request[3] AS first_s,
-            request[4] AS gap_s, request[5] AS said, request[6] AS took_s, request[7] AS start_s
+            request[4] AS gap_s, request[5] AS error_text, request[6] AS took_s, request[7] AS start_s
         FROM spread
     ), arrivals AS (
         SELECT run_number, number, list(after_s ORDER BY place) AS after_first_s
@@ -55,7 +55,7 @@ _PREPARED = """
         )
         GROUP BY ALL
     ), timed AS (
-        SELECT *, nullif(said, '') AS fault, start_s - first_start AS after_s,
+        SELECT *, nullif(error_text, '') AS fault, start_s - first_start AS after_s,
             fault IS NULL AND first_s > 0 AS is_whole,
             -- An error is a whole traceback; its last line has the class.
             error_class(string_split(trim(fault, chr(10) || ' '), chr(10))[-1]) AS class,
