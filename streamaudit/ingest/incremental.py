@@ -26,8 +26,8 @@ _TURN = re.compile(rb"[-._]?\d[\d\-_T:]*")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a load read its file: ``end`` is the byte after the last record, ``lines`` and ``records`` count those
-    before it (None: not counted), ``before`` is a hash of the bytes before it."""
+    """The point up to which a load read its file: ``end`` is the byte after the last record, ``lines`` and ``records``
+    count those before it (None: not counted), ``before`` is a hash of the bytes before it."""
 
     end: int
     before: str

@@ -11,8 +11,8 @@ from streamaudit.errors import UsageError, nearest
 from streamaudit.ingest.names import words
 
 Kind = Literal["text", "code", "count", "number", "money", "duration", "instant", "flag", "numbers", "counts", "hash"]
-"""How the value of a mapped path is read. Only ``text`` and ``code`` keep the content of a field; a code is one
-word."""
+"""Way in which the value of a mapped path is read. Only ``text`` and ``code`` keep the content of a field; a code is
+one word."""
 
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(

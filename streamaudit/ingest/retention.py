@@ -18,7 +18,7 @@ from streamaudit.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What a command deleted. ``beaten`` counts calls of which the deleted version had replaced an earlier one,
+    """The result of a deletion. ``beaten`` counts calls of which the deleted version had replaced an earlier one,
     ``evidence`` records of other logs."""
 
     calls: int

@@ -1,4 +1,4 @@
-"""One connection to DuckDB, and the only module that imports it: limits of a query, running, interrupting and watching
+"""The connection to DuckDB, in the only module that imports it: limits of a query, running, interrupting and watching
 it, and the translation of its failures. The content of the file belongs to ``store.py``."""
 
 import shutil

@@ -36,7 +36,7 @@ class Store(Database):
     ) -> None:  # fmt: skip
         super().__init__(path, memory_limit)
         self.providers = providers or ProviderOverrides()
-        """What is assumed of providers when a tax is valued."""
+        """Assumptions about providers, used to value a tax."""
         self.stale = True
         """Whether what is derived from the calls (``views.refresh``) has yet to be brought up to date."""
         self._wait_s: float = 0.0

@@ -147,30 +147,30 @@ def rate_candidate(role: str, facts: Facts) -> Guess | None:
     if score >= _ENOUGH:
         return Guess(role, score, "name")
     best = guess(facts)
-    if role in _BY_SHAPE and best is None and _groups(facts):
+    if role in _BY_SHAPE and best is None and _forms_groups(facts):
         return Guess(role, facts.filled / max(facts.records, 1), "shape")
     return None
 
 
-def _about(path: str) -> list[str]:
+def _topic_words(path: str) -> list[str]:
     """Return the words of the last part of a path; of more parts when that one alone, such as ``id``, is ambiguous."""
-    said: list[str] = []
+    named: list[str] = []
     for part in reversed(re.split(r"[./:]", path)):
-        said = [*words(part), *said]
-        if not set(said) <= _SUFFIXES.keys():
+        named = [*words(part), *named]
+        if not set(named) <= _SUFFIXES.keys():
             break
-    return said
+    return named
 
 
 def _score(role: str, facts: Facts) -> float:
     wanted = _ROLES[role]
     if not facts.filled or not _fits(wanted.shape, facts):
         return 0
-    said = _about(facts.path)
-    if wanted.also and not wanted.also & set(said):
+    named = _topic_words(facts.path)
+    if wanted.also and not wanted.also & set(named):
         return 0
     bonus = 0
-    about = list(said)
+    about = list(named)
     while len(about) > 1 and about[-1] in _SUFFIXES and about[-1] not in wanted.words:
         bonus = max(bonus, _SUFFIXES[about.pop()])
     above = words(" ".join(re.split(r"[./:]", facts.path)[-2:]))
@@ -178,7 +178,7 @@ def _score(role: str, facts: Facts) -> float:
     spoilers = (_SPOILERS & set(about[-2:]) | _TECHNICAL & set(above) | anywhere) - _HARMLESS.get(role, set())
     best = max((wanted.words.get(word, 0) - _DISTANCE * back for back, word in enumerate(reversed(about))), default=0)
     if role == "request_id":
-        best = wanted.words[""] if said in (["id"], ["uuid"]) else best
+        best = wanted.words[""] if named in (["id"], ["uuid"]) else best
         if facts.distinct < 0.95 * facts.filled or facts.filled < 0.95 * facts.records:
             return 0
     if best <= 0:
@@ -208,7 +208,7 @@ def _fits(shape: Shape, facts: Facts) -> bool:
             return facts.numbers > 0.9 * filled
 
 
-def _groups(facts: Facts) -> bool:
+def _forms_groups(facts: Facts) -> bool:
     """Whether the values split the calls into groups: short names, several, and most of them more than once."""
     return (
         min(facts.plain, facts.texts - facts.numbers) > 0.9 * facts.filled

@@ -39,7 +39,7 @@ def report(surveys: Sequence[Survey], role: str | None, hidden: frozenset[str] =
         values.append((survey.source.name if survey.source else None, *row) if len(surveys) > 1 else row)
         marks.update({(index, name): Mark(instead=" ") for name in ("looks_like", "used_as", "type", "guess_score",
                                                                     "guess_basis")})  # fmt: skip
-        marks[index, "example"] = Mark(instead="(text)" if _covered(field, found, hidden) else " ")
+        marks[index, "example"] = Mark(instead="(text)" if _is_hidden(field, found, hidden) else " ")
     table = Table("fields", columns, tuple(values), by, marks=marks)
     headline = "; ".join(map(_headline, surveys))
     notes = tuple(note for survey in surveys for note in _notes(survey))
@@ -87,12 +87,12 @@ def _row(field: Field, found: Guess | None, hidden: frozenset[str]) -> tuple[Val
     facts = field.facts
     return (
         field.path, found.role if found else None, field.fills, facts.filled / facts.records if facts.records else None,
-        facts.distinct, field.type or None, None if _covered(field, found, hidden) else field.example,
+        facts.distinct, field.type or None, None if _is_hidden(field, found, hidden) else field.example,
         round(found.score, 2) if found else None, found.basis if found else None,
     )  # fmt: skip
 
 
-def _covered(field: Field, found: Guess | None, hidden: frozenset[str]) -> bool:
+def _is_hidden(field: Field, found: Guess | None, hidden: frozenset[str]) -> bool:
     return field.hidden or field.fills in hidden or bool(found and found.role in hidden)
 
 

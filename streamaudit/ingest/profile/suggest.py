@@ -26,7 +26,7 @@ def suggest_mapping(survey: Survey) -> list[str]:
         likely = guess(field.facts)
         if likely:
             _keep(best, column_of(likely.role), likely.score, field)
-        column = _by_values(field)
+        column = _guess_by_values(field)
         if column:
             _keep(best, column, 0.5, field)
     return [f"{column}={field.path}{_unit(column, field)}" for column, (_, field) in best.items()]
@@ -37,9 +37,9 @@ def _keep(best: dict[str, tuple[float, Field]], column: str, score: float, field
         best[column] = score, field
 
 
-def _by_values(field: Field) -> str | None:
+def _guess_by_values(field: Field) -> str | None:
     """Return the column that a field of an uncommon name may fill; None when its values suggest none."""
-    facts, said = field.facts, set(words(field.path.rpartition(".")[2]))
+    facts, named = field.facts, set(words(field.path.rpartition(".")[2]))
     if not facts.filled:
         return None
     if field.example and _MODEL.fullmatch(field.example):
@@ -48,17 +48,17 @@ def _by_values(field: Field) -> str | None:
         return "start_time"
     if facts.numbers < facts.filled:
         return None
-    if said & _TOKEN_WORDS and not facts.fractions:
-        return "input_tokens" if said & _IN_WORDS else "output_tokens" if said & _OUT_WORDS else None
-    return "duration_ms" if said & _TIME_WORDS else None
+    if named & _TOKEN_WORDS and not facts.fractions:
+        return "input_tokens" if named & _IN_WORDS else "output_tokens" if named & _OUT_WORDS else None
+    return "duration_ms" if named & _TIME_WORDS else None
 
 
 def _unit(column: str, field: Field) -> str:
     """Return the unit of a duration whose name does not end in one: seconds have fractions and are small."""
     if KINDS[column] != "duration" or unit_of(field.path):
         return ""
-    said = set(words(field.path.rpartition(".")[2]))
-    if said & {"secs", "sec", "seconds"}:
+    named = set(words(field.path.rpartition(".")[2]))
+    if named & {"secs", "sec", "seconds"}:
         return ":s"
     try:
         usual = float(field.example or "")

@@ -122,7 +122,7 @@ _OTHER_KIND = 1 << 61
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One path: its values' type and statistics, an example where one may be shown, and the column it fills today."""
+    """A path: its values' type and statistics, an example where one may be shown, and the column it fills today."""
 
     path: str
     names: tuple[str, ...]
@@ -181,14 +181,14 @@ def survey(
     content = places.content | {name for file in files for record in file.head for name in TOP_CONTENT & record.keys()}
     fields, spots = _facts(store, places, records)
     used = find_uses(store, source, mapping, spots)
-    fields = [_filling(one, used.columns.get(one.path)) for one in fields]
+    fields = [_set_column(one, used.columns.get(one.path)) for one in fields]
     return Survey(
         source, records, complete, tuple(fields), used.filled, len(content), places.unnamed, places.rare,
         places.out_of_reach,
     )  # fmt: skip
 
 
-def _filling(one: Field, column: str | None) -> Field:
+def _set_column(one: Field, column: str | None) -> Field:
     return replace(one, fills=column)
 
 

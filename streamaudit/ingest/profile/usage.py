@@ -58,7 +58,7 @@ _AT_LAST = ("name", "kind", "ttft_basis", "usage_basis", "parent_id", "call_id")
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where to try a field: the keys that lead to it, and the numbers of records in which it is filled."""
+    """A place to try a field: the keys that lead to it, and the numbers of records in which it is filled."""
 
     names: tuple[Names, ...]
     records: tuple[int, ...]
@@ -97,7 +97,7 @@ def find_uses(store: Store, source: Source | None, mapping: Mapping, spots: dict
         for path, changed in _run_trials(store, source, mapping, some, chosen).items():
             # Where the format has no id, one is made from the whole record.
             found.setdefault(path, set()).update(changed if source.id_field else changed - {"call_id"})
-    columns = {path: _main(path, changed, spots[path].role) for path, changed in found.items() if changed}
+    columns = {path: _choose_main_column(path, changed, spots[path].role) for path, changed in found.items() if changed}
     filled = {column for column, rank in chosen.items() if rank is not None} | set(columns.values())
     return Uses(columns, frozenset(filled))
 
@@ -144,7 +144,7 @@ def _differences(base: dict[str, Any], trial: dict[str, Any], chosen: dict[str, 
     return {_KNOWN_AS.get(column, column) for column in kept}
 
 
-def _main(path: str, changed: set[str], role: str | None) -> str:
+def _choose_main_column(path: str, changed: set[str], role: str | None) -> str:
     """Return the main one of the columns that a field changes: a start also moves durations, an end the time to its
     token."""
     if role in changed:

@@ -17,12 +17,12 @@ _TEXT = (
     "start", "resource", "error",
 )  # fmt: skip
 _JSON = ("metadata", "metrics", "tags", "input", "_dd", "llm_info")
-_SAID = "STRUCT(value VARCHAR, messages STRUCT(role VARCHAR, content VARCHAR)[])"
+_ANSWER = "STRUCT(value VARCHAR, messages STRUCT(role VARCHAR, content VARCHAR)[])"
 _NESTED = {
-    "output": _SAID,
+    "output": _ANSWER,
     "meta": 'STRUCT(span STRUCT(kind VARCHAR), "span.kind" VARCHAR, kind VARCHAR, model_name VARCHAR, '
     'model_provider VARCHAR, metadata JSON, error STRUCT("type" VARCHAR), "error.type" VARCHAR, "input" JSON, '
-    f'output {_SAID}, "error.stack" VARCHAR, "openai.request.model" VARCHAR, "openai.response.model" VARCHAR, '
+    f'output {_ANSWER}, "error.stack" VARCHAR, "openai.request.model" VARCHAR, "openai.response.model" VARCHAR, '
     '"openai.model" VARCHAR, "anthropic.request.model" VARCHAR, "langchain.request.model" VARCHAR, '
     '"openai.request.stream" VARCHAR, "openai.response.choices.0.finish_reason" VARCHAR, version VARCHAR, env VARCHAR)',
 }

@@ -67,7 +67,7 @@ OWN: Names = {
 _UNITS = {"ms": 1.0, "millis": 1.0, "s": 1e3, "sec": 1e3, "secs": 1e3, "seconds": 1e3, "us": 1e-3, "ns": 1e-6}
 
 
-def _timed(*bases: str) -> tuple[str, ...]:
+def _name_times(*bases: str) -> tuple[str, ...]:
     return tuple(f"{base}_{unit}" for base in bases for unit in _UNITS)
 
 
@@ -88,11 +88,11 @@ USUAL: Names = {
     ),
     "end_time": ("ended_at", "end", "end_ts", "end_timestamp", "finished_at", "completed_at"),
     "duration_ms": (
-        *_timed("latency", "duration", "elapsed", "elapsed_time", "response_time", "total_time", "total_latency",
+        *_name_times("latency", "duration", "elapsed", "elapsed_time", "response_time", "total_time", "total_latency",
                 "total_duration", "request_duration", "wall_time", "took"), "elapsed",
     ),
     "streamed": ("streaming", "is_streaming", "is_stream"),
-    "ttft_ms": _timed("ttft", "time_to_first_token", "first_token", "first_token_latency", "time_to_first_chunk",
+    "ttft_ms": _name_times("ttft", "time_to_first_token", "first_token", "first_token_latency", "time_to_first_chunk",
                       "first_chunk"),
     "first_token_at": ("first_token_at", "first_token_time", "first_chunk_at"),
     "input_tokens": (

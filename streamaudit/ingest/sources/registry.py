@@ -118,7 +118,7 @@ class Source:
     reads: dict[str, str] = field(default_factory=dict)
     """In words, the fields that a column is read from, for those whose own name does not show it."""
     remedies: dict[str, str] = field(default_factory=dict)
-    """What to record to get a capability of the coverage report that is missing: one sentence each."""
+    """Advice on what to record to get a capability of the coverage report that is missing: one sentence each."""
     trace_url: str = ""
     """Address of a call's trace in the vendor's own pages, after the base that the configuration knows; with the fields
     ``trace_id`` and ``call_id``. Empty where the vendor has none."""
@@ -199,10 +199,10 @@ def claims(head: Sequence[Record], mapping: Mapping = NO_MAPPING) -> list[tuple[
         if verdict is not None:
             found.append((verdict.reading or source, verdict))
     certain = [one for one in found if not one[0].fallback]
-    return certain or _unclaimed(head, mapping, found)
+    return certain or _claim_unrecognised(head, mapping, found)
 
 
-def _unclaimed(
+def _claim_unrecognised(
     head: Sequence[Record], mapping: Mapping, found: list[tuple[Source, Match | Refusal]]
 ) -> list[tuple[Source, Match | Refusal]]:
     from streamaudit.ingest.sources._look_alikes import look_alike

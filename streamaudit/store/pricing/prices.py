@@ -238,10 +238,10 @@ def choose_priced_model(
     """Return which of a call's two models its price is looked up by: the one that answered, unless only the requested
     one is among the user's own prices."""
 
-    def listed(model: str) -> bool:
+    def is_listed(model: str) -> bool:
         return any(price.fits(provider, model, day or UNTIMED_DAY) for price in own)
 
-    return requested if requested and not listed(answering) and listed(requested) else answering
+    return requested if requested and not is_listed(answering) and is_listed(requested) else answering
 
 
 def _amount(text: str | None) -> float | None:
