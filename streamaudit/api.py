@@ -21,11 +21,11 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.scope.window import parse_window
 from streamaudit.config import loader
 from streamaudit.config.settings import OPTIONS, Settings
-from streamaudit.config.units import memory, seconds
+from streamaudit.config.units import parse_memory, parse_seconds
 from streamaudit.errors import StreamauditError, UsageError
 from streamaudit.report.frames import Frame, Result
 from streamaudit.report.model import Report
-from streamaudit.report.redact import aliases, redacted
+from streamaudit.report.redact import aliases, redact_report
 from streamaudit.store.lookups import apply_lookups, log_unmatched, read_lookups
 from streamaudit.store.store import Store
 
@@ -60,7 +60,7 @@ def open(
     """
     settings = loader.load_config(config)
     return Session(
-        settings, db=Path(db) if db is not None else None, wait_s=seconds("wait", wait),
+        settings, db=Path(db) if db is not None else None, wait_s=parse_seconds("wait", wait),
         memory_limit=_memory(memory_limit, settings),
     ).connect()  # fmt: skip
 
@@ -276,16 +276,16 @@ class Session:
         into a gate: ``regression`` or metrics, after which the result has a verdict.
         """
         from streamaudit.audits.diff.baseline import load
-        from streamaudit.audits.diff.question import METRICS, listed
-        from streamaudit.audits.diff.report import gated
-        from streamaudit.audits.diff.request import asked_of, request
+        from streamaudit.audits.diff.question import METRICS, parse_names
+        from streamaudit.audits.diff.report import apply_gate
+        from streamaudit.audits.diff.request import parse_question, request
         from streamaudit.audits.notes import diverse_note
 
-        gate = listed("--fail-on", text_of(fail_on), ("regression", *METRICS))
+        gate = parse_names("--fail-on", text_of(fail_on), ("regression", *METRICS))
         parse_on_insufficient(on_insufficient)
-        ask = asked_of(
+        ask = parse_question(
             on, text_of(metric), text_of(stat), text_of(strata), min_effect,
-            seconds("--skip-first", skip_first) if skip_first else 0.0,
+            parse_seconds("--skip-first", skip_first) if skip_first else 0.0,
         )  # fmt: skip
         scope = self._scope(by, top, filters)
         base_window = parse_window(
@@ -296,7 +296,7 @@ class Session:
 
         def compare(store: Store, scope: Scope) -> Report:
             found = asked.run(store, scope)
-            found = gated(found, gate, on_insufficient) if gate else found
+            found = apply_gate(found, gate, on_insufficient) if gate else found
             return replace(found, notes=(*found.notes, *diverse_note(store, scope)))
 
         return self._answer(compare, asked.shared(scope), filters)
@@ -317,11 +317,11 @@ class Session:
         Raises DeliveryError when the file cannot be written.
         """
         from streamaudit.audits.diff.report import save_base
-        from streamaudit.audits.diff.request import asked_of, request
+        from streamaudit.audits.diff.request import parse_question, request
 
         scope = self._scope(by, None, filters)
-        skipped_s = seconds("--skip-first", skip_first) if skip_first else 0.0
-        ask = asked_of(on, None, None, text_of(strata), None, skipped_s)
+        skipped_s = parse_seconds("--skip-first", skip_first) if skip_first else 0.0
+        ask = parse_question(on, None, None, text_of(strata), None, skipped_s)
         asked = request(ask, side, None, (scope.since, scope.until), saves=True)
         self._ask(lambda store, scope: save_base(store, scope, asked.ask, Path(path)), scope)
 
@@ -361,10 +361,10 @@ class Session:
         """
         from streamaudit.audits.check import evaluate
         from streamaudit.audits.weekly import report
-        from streamaudit.audits.weekly.period import chosen
+        from streamaudit.audits.weekly.period import choose_period
 
         tz = filters.get("tz", self._settings.zone)
-        asked = chosen(
+        asked = choose_period(
             period, since=moment_text(filters.get("since")), until=moment_text(filters.get("until")),
             last=filters.get("last"), week=filters.get("week"), tz=tz, now=filters.get("now"),
         )  # fmt: skip
@@ -428,7 +428,7 @@ class Session:
 
         def ask(store: Store, scope: Scope) -> Report:
             report = audit(store, scope)
-            return redacted(report, hide, store.secret()) if hide else report
+            return redact_report(report, hide, store.secret()) if hide else report
 
         return Result(self._ask(ask, scope))
 
@@ -489,7 +489,7 @@ class Session:
 
 
 def _memory(limit: str | None, settings: Settings) -> str:
-    return memory("memory_limit", limit or str(settings.options.get("memory_limit", OPTIONS["memory_limit"])))
+    return parse_memory("memory_limit", limit or str(settings.options.get("memory_limit", OPTIONS["memory_limit"])))
 
 
 def parse_on_insufficient(text: str) -> str:

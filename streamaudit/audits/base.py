@@ -103,7 +103,7 @@ def _mark_percentile(column: Column, record: dict[str, Value]) -> Mark | None:
     return None
 
 
-def kept_if_any(table: Table, name: str) -> Table:
+def keep_if_any(table: Table, name: str) -> Table:
     """Return the same table; the column is always visible if any value in it is set."""
     place = table.position(name)
     if not any(row[place] for row in table.rows):
@@ -112,7 +112,7 @@ def kept_if_any(table: Table, name: str) -> Table:
     return replace(table, columns=tuple(shown))
 
 
-def bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) -> Mark | None:
+def mark_bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) -> Mark | None:
     """Return the mark of a sum given its interval; None for an exact or an unknown sum.
 
     It is an estimate when it is above the low end, a lower bound when the high end is further up or calls are left out.
@@ -125,7 +125,7 @@ def bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) ->
     return Mark(prefix="≥ ") if leaves_out or not same else None
 
 
-def high_end(high: Value, open_calls: Value, *, differs: bool) -> Mark | None:
+def mark_high_end(high: Value, open_calls: Value, *, differs: bool) -> Mark | None:
     """Return the mark of a high end: an upper bound, or no upper bound because of a number of calls."""
     if isinstance(open_calls, int) and open_calls:
         calls = f"{open_calls:,} call" + ("" if open_calls == 1 else "s")
@@ -142,19 +142,19 @@ def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
     unpriced, left_out = record["tax_unpriced_calls"], isinstance(unknown, int) and unknown > 0
     low, value, high = (record[f"tax_{end}tokens"] for end in ("low_", "", "high_"))
     open_calls = sum(count for count in (record["tax_open_calls"], unknown) if isinstance(count, int))
-    usd = bound(record["tax_usd"], record["tax_low_usd"], record["tax_high_usd"],
+    usd = mark_bound(record["tax_usd"], record["tax_low_usd"], record["tax_high_usd"],
         leaves_out=left_out or bool(unpriced))  # fmt: skip
     if usd and usd.prefix == "~ " and unpriced:
         usd = replace(usd, suffix=f" + {unpriced:,} unpriced")
     found = {
-        "tax_low_tokens": bound(low, low, high, leaves_out=left_out),
-        "tax_tokens": bound(value, low, high, leaves_out=left_out),
-        "tax_high_tokens": high_end(high, open_calls, differs=low != high),
-        "tax_high_known_tokens": high_end(record.get("tax_high_known_tokens"), open_calls, differs=low != high),
+        "tax_low_tokens": mark_bound(low, low, high, leaves_out=left_out),
+        "tax_tokens": mark_bound(value, low, high, leaves_out=left_out),
+        "tax_high_tokens": mark_high_end(high, open_calls, differs=low != high),
+        "tax_high_known_tokens": mark_high_end(record.get("tax_high_known_tokens"), open_calls, differs=low != high),
         "tax_usd": usd,
-        "tax_low_usd": bound(record["tax_low_usd"], record["tax_low_usd"], record["tax_high_usd"],
+        "tax_low_usd": mark_bound(record["tax_low_usd"], record["tax_low_usd"], record["tax_high_usd"],
             leaves_out=left_out or bool(unpriced)),
-        "tax_high_usd": high_end(record["tax_high_usd"], open_calls,
+        "tax_high_usd": mark_high_end(record["tax_high_usd"], open_calls,
             differs=record["tax_low_usd"] != record["tax_high_usd"]),
         "tax_per_1000_calls_usd": replace(usd, suffix="") if usd else None,
         "tax_per_tenant_usd": replace(usd, suffix="") if usd else None,

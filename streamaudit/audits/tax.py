@@ -7,7 +7,7 @@ adds 0 to the low end and makes the high end unknown.
 from dataclasses import replace
 from typing import Any
 
-from streamaudit.audits.base import bound, group_tables, high_end, kept_if_any
+from streamaudit.audits.base import group_tables, keep_if_any, mark_bound, mark_high_end
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes, price_note
 from streamaudit.audits.scope.scope import Scope
@@ -160,7 +160,7 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     """
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank)
-    tables = tuple(kept_if_any(_show_parts(table) if split else table, "tax_bounded_calls") for table in tables)
+    tables = tuple(keep_if_any(_show_parts(table) if split else table, "tax_bounded_calls") for table in tables)
     params = scope.total().params()
     if split:
         tables = (*tables, _bars(tables[0]), _waterfall(store, scope))
@@ -225,8 +225,10 @@ def _stopped_marks(table: Table) -> Table:
     for index, record in enumerate(table.records()):
         for unit in ("tokens", "usd"):
             low, high = f"saved_low_{unit}", f"saved_high_{unit}"
-            found = {low: bound(record[low], record[low], record[high]),
-                high: high_end(record[high], record["open_calls"], differs=record[low] != record[high])}  # fmt: skip
+            found = {
+                low: mark_bound(record[low], record[low], record[high]),
+                high: mark_high_end(record[high], record["open_calls"], differs=record[low] != record[high]),
+            }
             marks |= {(index, name): mark for name, mark in found.items() if mark}
     return replace(table, marks=marks)
 

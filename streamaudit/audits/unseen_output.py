@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from streamaudit.audits.base import bound, kept_if_any
+from streamaudit.audits.base import keep_if_any, mark_bound
 from streamaudit.audits.metrics import PROMPT_UNSEEN
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Table
@@ -96,21 +96,21 @@ def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Tabl
         known = low is not None and low == high
         usd, low_usd = record["unseen_output_usd"], record["unseen_output_low_usd"]
         found = {
-            "unseen_output_low_tokens": bound(low, low, high),
-            "unseen_output_tokens": bound(record["unseen_output_tokens"], low, high),
-            "unseen_output_usd": bound(
+            "unseen_output_low_tokens": mark_bound(low, low, high),
+            "unseen_output_tokens": mark_bound(record["unseen_output_tokens"], low, high),
+            "unseen_output_usd": mark_bound(
                 usd, low_usd, usd if known else None, leaves_out="unseen_output_usd" in left_out
             ),
-            "unseen_output_low_usd": bound(
+            "unseen_output_low_usd": mark_bound(
                 low_usd, low_usd, low_usd if known else None, leaves_out="unseen_output_low_usd" in left_out
             ),
-            "unseen_input_tokens": bound(record["unseen_input_tokens"], None, None)
+            "unseen_input_tokens": mark_bound(record["unseen_input_tokens"], None, None)
             if "unseen_input_tokens" in left_out else None,
         }  # fmt: skip
         # An answer cut off by its cap has no unseen output.
         if record["ended_early"] != "completed":
             marks |= {(index, name): mark for name, mark in found.items() if mark}
-    return kept_if_any(replace(table, marks=marks), "bounded_calls")
+    return keep_if_any(replace(table, marks=marks), "bounded_calls")
 
 
 def _sum(values: list[Any]) -> Any:

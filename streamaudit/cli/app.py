@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 import streamaudit
-from streamaudit.cli.options import expanded
+from streamaudit.cli.options import expand_groups
 
 COMMANDS = (
     "ingest", "report", "ttft", "tax", "audit", "weekly", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
@@ -49,7 +49,7 @@ def program(arguments: Sequence[str] = ()) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(expanded(module.command))
+            app.command(name)(expand_groups(module.command))
     return app
 
 

@@ -16,7 +16,7 @@ _LONG_BYTES = 32 << 20
 _LINE_EVERY_S = 30.0
 
 
-def result(outcome: FileResult, *, keys: bool = True) -> None:
+def log_result(outcome: FileResult, *, keys: bool = True) -> None:
     """Log one file: its format, and its errors."""
     if outcome.problem:
         console.say(
@@ -107,11 +107,11 @@ def log_problems(results: list[FileResult], mapping: Mapping) -> None:
     """Log errors in the files that a report reads, and mapped paths found in no record."""
     for outcome in results:
         if outcome.problem or outcome.rejects or outcome.emptied or outcome.is_doubtful:
-            result(outcome, keys=False)
-    absent_paths(results, mapping)
+            log_result(outcome, keys=False)
+    log_absent_paths(results, mapping)
 
 
-def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
+def log_absent_paths(results: list[FileResult], mapping: Mapping) -> None:
     """Log the mapped paths found in no record of any file of this run."""
     read = [outcome.absent for outcome in results if outcome.counts]
     for column in sorted(set(read[0]).intersection(*read)) if read else ():
@@ -122,7 +122,7 @@ def absent_paths(results: list[FileResult], mapping: Mapping) -> None:
         )
 
 
-def equation(results: list[FileResult]) -> None:
+def log_equation(results: list[FileResult]) -> None:
     """Log ``read = new + repeated + replaced + rejected + not calls`` over all files of the run."""
     total = add([outcome.counts for outcome in results if outcome.counts])
     if not console.plain():
@@ -146,7 +146,7 @@ def add(counts: list[Counts]) -> Counts:
     return Counts(*(sum(getattr(one, name) for one in counts) for name in Counts.__slots__))
 
 
-def coverage(found: Coverage) -> None:
+def log_coverage(found: Coverage) -> None:
     """Log how much is known of the calls of this run; a share is of the line it names."""
     if not found.calls:
         return

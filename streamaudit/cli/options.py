@@ -1,6 +1,6 @@
 """Options shared by several commands, and their conversion to a scope, an output and a store.
 
-A command takes a group of them as one parameter: ``expanded`` turns a parameter annotated with ``Inputs``, ``Window``
+A command takes a group of them as one parameter: ``expand_groups`` turns a parameter annotated with ``Inputs``, ``Window``
 or ``Writing`` into that group's options. A parameter or a field of a group annotated with ``Settings`` is not an
 option: it is filled with the configuration in force. Nothing here takes long to import.
 """
@@ -133,7 +133,7 @@ Top = Annotated[
 ]
 
 
-def expanded(command: Callable[..., int]) -> Callable[..., int]:
+def expand_groups(command: Callable[..., int]) -> Callable[..., int]:
     """Return the command with every group of options expanded, and the configuration passed where annotated."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}
@@ -196,10 +196,10 @@ class Access:
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        from streamaudit.config.units import memory, seconds
+        from streamaudit.config.units import parse_memory, parse_seconds
 
-        seconds("--wait", self.wait)
-        memory("--memory-limit", self.memory_limit)
+        parse_seconds("--wait", self.wait)
+        parse_memory("--memory-limit", self.memory_limit)
 
     def path(self) -> Path:
         """Return the store file: ``--db``, else ``$STREAMAUDIT_DB``, else the configuration's, else the default.
@@ -225,23 +225,23 @@ class Access:
         A busy store is waited for as long as ``--wait`` says, and for at least ``least_wait_s`` seconds.
         """
         from streamaudit.cli import console
-        from streamaudit.config.units import memory, seconds
+        from streamaudit.config.units import parse_memory, parse_seconds
         from streamaudit.store.store import Store
 
         console.detail(f"store {self.path()}")
         return Store.open(
-            self.path(), write=write, create=create, wait_s=max(seconds("--wait", self.wait), least_wait_s),
-            on_wait=console.note, memory_limit=memory("--memory-limit", self.memory_limit),
+            self.path(), write=write, create=create, wait_s=max(parse_seconds("--wait", self.wait), least_wait_s),
+            on_wait=console.note, memory_limit=parse_memory("--memory-limit", self.memory_limit),
             providers=self.settings.provider_overrides(),
         )  # fmt: skip
 
     def in_memory(self) -> "Store":
         """Return an empty store that vanishes with the process."""
-        from streamaudit.config.units import memory
+        from streamaudit.config.units import parse_memory
         from streamaudit.store.store import Store
 
         return Store.in_memory(
-            memory_limit=memory("--memory-limit", self.memory_limit), providers=self.settings.provider_overrides()
+            memory_limit=parse_memory("--memory-limit", self.memory_limit), providers=self.settings.provider_overrides()
         )
 
 
@@ -267,12 +267,12 @@ class Inputs(Access):
         Errors in a file are logged when it is read.
         """
         from streamaudit.api import Session
-        from streamaudit.config.units import memory, seconds
+        from streamaudit.config.units import parse_memory, parse_seconds
 
         self.speak()
-        limit = memory("--memory-limit", self.memory_limit)
+        limit = parse_memory("--memory-limit", self.memory_limit)
         if not self.files:
-            wait_s = seconds("--wait", self.wait)
+            wait_s = parse_seconds("--wait", self.wait)
             return Session(self.settings, db=self.db, wait_s=wait_s, memory_limit=limit, writable=writable)
         from streamaudit.cli.ingest_summary import Progress, log_problems
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from streamaudit.cli import console
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.report.frames import Result
-from streamaudit.report.render.formats import BINARY, COLUMNAR, Screen, format_for, formats, load, rendered
+from streamaudit.report.render.formats import BINARY, COLUMNAR, Screen, format_for, formats, load, render_bytes
 
 SCREEN_GROUPS = 20
 
@@ -60,11 +60,11 @@ class Output:
         for name, path in _targets(self):
             report, screen = results[_top(self, name)].report, _screen(self, to_file=path is not None)
             if path is not None:
-                _write_file(path, rendered(name, report, screen))
+                _write_file(path, render_bytes(name, report, screen))
             elif name == "table":
                 sys.stdout.write(load(name).render(report, screen))
             else:
-                sys.stdout.buffer.write(rendered(name, report, screen))  # UTF-8 on standard output too, as in a file
+                sys.stdout.buffer.write(render_bytes(name, report, screen))  # UTF-8, as in a file
 
     def exit_code(self, results: Mapping[int | None, Result]) -> int:
         """Return 0; InputError when results are empty and that is a failure."""

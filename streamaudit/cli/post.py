@@ -64,7 +64,7 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PostSubject:
     """The name of the period to post, and the options that distinguish it from other posts of that period."""
 
     period: str
@@ -82,7 +82,7 @@ def find_targets(posting: Posting, inputs: Inputs) -> "list[Target]":
 
 
 def post_result(
-    posting: Posting, result: "Result", asked: Asked, found: "list[Target]", inputs: Inputs, writing: Writing
+    posting: Posting, result: "Result", asked: PostSubject, found: "list[Target]", inputs: Inputs, writing: Writing
 ) -> int:  # fmt: skip
     """Post a summary and write it.
 
@@ -110,10 +110,10 @@ def post_sample(posting: Posting, inputs: Inputs, writing: Writing) -> int:
     from streamaudit.api import Session
     from streamaudit.audits.weekly.report import SAMPLE_WEEK
     from streamaudit.cli.samples import sample_traces
-    from streamaudit.config.units import memory
+    from streamaudit.config.units import parse_memory
     from streamaudit.delivery.deliver import send_test
 
-    found, limit = find_targets(posting, inputs), memory("--memory-limit", inputs.memory_limit)
+    found, limit = find_targets(posting, inputs), parse_memory("--memory-limit", inputs.memory_limit)
     # Fields and lookups of the configuration do not fit the sample traces.
     with sample_traces() as files, Session(Settings(), files=files, memory_limit=limit) as session:
         result = session.weekly(week=SAMPLE_WEEK, redact=writing.redact)
@@ -140,16 +140,16 @@ def _print_preview(letter: "Letter", found: "list[Target]") -> None:
 
 
 def _deliver(
-    posting: Posting, asked: Asked, letter: "Letter", found: "list[Target]", inputs: Inputs
+    posting: Posting, asked: PostSubject, letter: "Letter", found: "list[Target]", inputs: Inputs
 ) -> None:  # fmt: skip
-    from streamaudit.audits.weekly.fingerprint import gist
-    from streamaudit.config.units import seconds
+    from streamaudit.audits.weekly.fingerprint import compared_rows
+    from streamaudit.config.units import parse_seconds
     from streamaudit.delivery.deliver import deliver
-    from streamaudit.delivery.ledger import Ledger, Subject, alone
+    from streamaudit.delivery.ledger import Ledger, Subject, lock_folder
 
-    subject = Subject(asked.period, _digest(asked.what), _digest(gist(letter.report)))
+    subject = Subject(asked.period, _digest(asked.what), _digest(compared_rows(letter.report)))
     ledger = Ledger(lambda least_s: inputs.open(write=True, create=False, least_wait_s=least_s), subject)
-    with alone(inputs.path(), seconds("--wait", inputs.wait)):
+    with lock_folder(inputs.path(), parse_seconds("--wait", inputs.wait)):
         deliver(
             letter, found, ledger, inputs.settings.post, resend=posting.resend, only_on_change=posting.only_on_change
         )

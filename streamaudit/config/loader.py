@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamaudit.config.settings import OPTIONS, Patterns, Settings
-from streamaudit.config.units import memory, seconds
+from streamaudit.config.units import parse_memory, parse_seconds
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import LOOKED_UP
 
@@ -208,7 +208,7 @@ class _Reader:
     def _span(self, name: str, value: object) -> float:
         """Parse a span of time into seconds."""
         try:
-            return seconds(name, self._text(name, value))
+            return parse_seconds(name, self._text(name, value))
         except UsageError as error:
             raise self._fail(name, error.message.removeprefix(f"{name} "), error.hint) from None
 
@@ -283,7 +283,7 @@ def _zone(where: str, text: str) -> None:
         raise UsageError(f"{where} {text}: there is no such time zone", "such as UTC or Europe/Paris") from None
 
 
-_CHECKS: dict[str, Any] = {"tz": _zone, "wait": seconds, "color": _color, "memory_limit": memory}
+_CHECKS: dict[str, Any] = {"tz": _zone, "wait": parse_seconds, "color": _color, "memory_limit": parse_memory}
 
 
 def _text(path: Path) -> str:

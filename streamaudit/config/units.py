@@ -8,7 +8,7 @@ import re
 from streamaudit.errors import UsageError
 
 
-def seconds(where: str, text: str) -> float:
+def parse_seconds(where: str, text: str) -> float:
     """Parse ``60s``, ``5m`` or ``1h`` into seconds; a bare number is seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
     if not match:
@@ -16,7 +16,7 @@ def seconds(where: str, text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[match[2]]
 
 
-def memory(where: str, text: str) -> str:
+def parse_memory(where: str, text: str) -> str:
     """Return ``2GB`` or ``512MB`` as the database spells it; at least 256 MB, because ingest fails below."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])i?B?", text.strip(), re.IGNORECASE)
     if not match or float(match[1]) * {"m": 1, "g": 1000}[match[2].lower()] < 256:

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import InsecureRequestWarning
 
-from streamaudit.delivery.retry import NotDelivered, seconds_asked
+from streamaudit.delivery.retry import NotDelivered, parse_retry_after
 
 _TOO_MANY, _SERVER = 429, 500
 _WORD = re.compile(rb"[a-z_]{2,40}")
@@ -68,5 +68,5 @@ def _judge(answer: requests.Response) -> None:
     word = f", {first.strip().decode()}" if _WORD.fullmatch(first.strip()) else ""
     raise NotDelivered(
         reason + word, again=status == _TOO_MANY or status >= _SERVER,
-        after_s=seconds_asked(answer.headers.get("Retry-After")),
+        after_s=parse_retry_after(answer.headers.get("Retry-After")),
     )  # fmt: skip

@@ -105,7 +105,7 @@ def _now() -> datetime:
 
 
 @contextmanager
-def alone(store: Path, wait_s: float) -> Iterator[None]:
+def lock_folder(store: Path, wait_s: float) -> Iterator[None]:
     """Let one process at a time post from the stores of a folder.
 
     A second process waits, and then finds the posts of the first in the ledger. Raises StoreError when the wait ends

@@ -72,7 +72,7 @@ def cut(text: str, most: int) -> str:
     return kept + _CUT
 
 
-def shortened(letter: Letter, most: int) -> tuple[str, ...]:
+def shorten(letter: Letter, most: int) -> tuple[str, ...]:
     """Return the sections with at most ``most`` characters in total.
 
     Each is cut to an equal share of the characters left.

@@ -53,7 +53,7 @@ def attempt_until(settings: PostSettings, attempt: Callable[[float], None]) -> i
     raise AssertionError("the last attempt returns or raises")
 
 
-def seconds_asked(header: str | None) -> float | None:
+def parse_retry_after(header: str | None) -> float | None:
     """Return the seconds that a ``Retry-After`` asks for, given as seconds or a date (RFC 9110, 10.2.3).
 
     None without a readable one.

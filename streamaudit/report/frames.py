@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, overload
 
 from streamaudit.report.model import Column, Json, Note, Report, Row, Table, Value
-from streamaudit.report.render._numbers import known, utc
+from streamaudit.report.render._numbers import is_known, utc
 
 if TYPE_CHECKING:
     import polars
@@ -159,7 +159,7 @@ def _array(column: Column, values: Sequence[Value], *, is_dimension: bool) -> "p
     if pa.types.is_string(kind):
         return pa.array([None if value is None else _text(value) for value in values], kind)
     if pa.types.is_floating(kind):
-        return pa.array([float(value) if known(value) else None for value in values], kind)  # type: ignore[arg-type]
+        return pa.array([float(value) if is_known(value) else None for value in values], kind)  # type: ignore[arg-type]
     return pa.array(values, kind)
 
 

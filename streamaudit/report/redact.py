@@ -13,7 +13,7 @@ from streamaudit.report.finding import Finding
 from streamaudit.report.model import Report, Row, Table, Value
 
 
-def redacted(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
+def redact_report(report: Report, dimensions: tuple[str, ...], key: str) -> Report:
     """Return the report with aliases for the values of these dimensions and without filters, which name values.
 
     Values are replaced in every table that has such a column. A table of facts (``figure``, ``value``) has them in

@@ -15,13 +15,13 @@ for many comparisons, and the verdicts).
 """
 
 from streamaudit.stats.block_variance import MIN_COVERAGE
-from streamaudit.stats.inputs import MIN_STRATUM, NO_COUNTERPART, Comparison, Rows, Scale, Sums, ln_ms, mixed
+from streamaudit.stats.inputs import MIN_STRATUM, NO_COUNTERPART, Comparison, Rows, Scale, Sums, ln_ms, mix_strata
 from streamaudit.stats.quantile import compare_quantiles
 from streamaudit.stats.ratio import compare_ratio
 from streamaudit.stats.sessions import effective_sessions
-from streamaudit.stats.verdict import adjusted, decide
+from streamaudit.stats.verdict import adjust, decide
 
 __all__ = [
-    "MIN_COVERAGE", "MIN_STRATUM", "NO_COUNTERPART", "Comparison", "Rows", "Scale", "Sums", "adjusted",
-    "compare_quantiles", "compare_ratio", "decide", "effective_sessions", "ln_ms", "mixed",
+    "MIN_COVERAGE", "MIN_STRATUM", "NO_COUNTERPART", "Comparison", "Rows", "Scale", "Sums", "adjust",
+    "compare_quantiles", "compare_ratio", "decide", "effective_sessions", "ln_ms", "mix_strata",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from math import ceil, sqrt
 import numpy as np
 from scipy.special import stdtrit
 
-from streamaudit.stats.inputs import Comparison, Counts, Places, summed
+from streamaudit.stats.inputs import Comparison, Counts, Places, sum_by_place
 
 MIN_COVERAGE = 0.5
 MIN_BLOCKS, MIN_TAIL_BLOCKS = 6, 4
@@ -174,7 +174,7 @@ def drift_variance(e: Counts) -> float:
 def _join_blocks(side: Side) -> Side:
     pair = side.block // 2
     place = pair - pair[0]
-    e, n = summed(place, side.e), summed(place, side.n_block)
+    e, n = sum_by_place(place, side.e), sum_by_place(place, side.n_block)
     return Side(e, np.arange(pair[0], pair[0] + len(e)), n, side.v0, side.n)
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from streamaudit.stats.block_variance import Side, effective
-from streamaudit.stats.inputs import Counts, Mix, Places, Rows, Scale, summed
+from streamaudit.stats.inputs import Counts, Mix, Places, Rows, Scale, sum_by_place
 
 _MOST_DENSE = 1 << 23
 """Strata x positions up to which a table of them is faster than a sort."""
@@ -29,7 +29,7 @@ class Curve:
     @staticmethod
     def of_counts(bucket: Places, weights: Counts, scale: Scale) -> "Curve":
         """Return the curve of waits that all ended, or were cut at an unknown time and count as longer than any."""
-        share = summed(bucket, weights, scale.censored + 1)
+        share = sum_by_place(bucket, weights, scale.censored + 1)
         total = float(share.sum())
         return Curve(scale, np.cumsum(share[: scale.censored] / total if total else share[:0]).tolist())
 
@@ -92,7 +92,7 @@ class Distribution:
             rows = Rows(rows.stratum[taken], rows.block[taken], rows.bucket[taken], rows.n[taken])
         k, first, size = mix.of[rows.stratum], int(rows.block.min()), len(mix.weights)
         block = rows.block - first
-        n_k, n_block = summed(k, rows.n, size), summed(block, rows.n)
+        n_k, n_block = sum_by_place(k, rows.n, size), sum_by_place(block, rows.n)
         make = _ProductLimit.of if has_cuts(rows, scale) else _Shares.of
         estimate = make(k, block, rows, n_k, len(n_block), scale)
         return Distribution(estimate.curve(mix.weights), n_k, n_block, first, mix.weights, estimate)
@@ -129,7 +129,7 @@ def plain_curve(rows: Rows, mix: Mix, scale: Scale, compared: Distribution | Non
     alone = np.flatnonzero(of < 0)
     of[alone] = size + np.arange(len(alone))
     k, size = of[rows.stratum], size + len(alone)
-    n_k = summed(k, rows.n, size)
+    n_k = sum_by_place(k, rows.n, size)
     nowhere = np.zeros(len(k), dtype=np.int64)
     return _ProductLimit.of(k, nowhere, rows, n_k, 1, scale).curve(n_k / n_k.sum())
 
@@ -147,7 +147,7 @@ class _Shares:
     @staticmethod
     def of(k: Places, block: Places, rows: Rows, n_k: Counts, blocks: int, scale: Scale) -> "_Shares":
         cell = k * blocks + block
-        n_cell = summed(cell, rows.n, len(n_k) * blocks).reshape(len(n_k), blocks)
+        n_cell = sum_by_place(cell, rows.n, len(n_k) * blocks).reshape(len(n_k), blocks)
         return _Shares(scale, rows.bucket, rows.n, cell, n_cell)
 
     def curve(self, weights: Counts) -> Curve:
@@ -168,7 +168,7 @@ class _Shares:
         reached = np.flatnonzero(self.bucket <= bucket)
         below = self.n[reached]
         below[self.bucket[reached] == bucket] *= part
-        return summed(self.cell[reached], below, self.n_cell.size).reshape(self.n_cell.shape)
+        return sum_by_place(self.cell[reached], below, self.n_cell.size).reshape(self.n_cell.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +204,14 @@ class _ProductLimit:
         width = _width(scale)
         key = k * width + _moments(scale)[rows.bucket]
         if len(n_k) * width <= _MOST_DENSE:
-            table = summed(key, rows.n, len(n_k) * width)
+            table = sum_by_place(key, rows.n, len(n_k) * width)
             step = np.flatnonzero(table)
             number = np.zeros(len(table), dtype=np.int32)
             number[step] = np.arange(len(step))
             of_step: Places = number[key]
         else:
             step, of_step = np.unique(key, return_inverse=True)
-        count = summed(of_step, rows.n, len(step))
+        count = sum_by_place(of_step, rows.n, len(step))
         first = np.searchsorted(step, np.arange(len(n_k) + 1) * width)
         stratum, moment = np.divmod(step, width)
         before = np.cumsum(count) - count
@@ -230,7 +230,7 @@ class _ProductLimit:
         stratum, moment = np.divmod(self.step, _width(self.scale))
         earlier = np.concatenate([[1.0], self.survival[:-1]])
         earlier[self.first[stratum] == np.arange(len(stratum))] = 1.0
-        share = summed(moment // 2, weights[stratum] * (earlier - self.survival), self.scale.censored)
+        share = sum_by_place(moment // 2, weights[stratum] * (earlier - self.survival), self.scale.censored)
         return Curve(self.scale, np.cumsum(share[: self.scale.censored]).tolist())
 
     def at(self, ln: float, weights: Counts) -> Cut:
@@ -261,11 +261,11 @@ class _ProductLimit:
         )  # fmt: skip
         scaled = np.where(alive, weights * survival, 0.0)[stratum]
         reached = np.where(inside, part, 1.0)
-        e = summed(self.block, self.n * (scaled * (reached * ended - lasted))[self.of_step], self.blocks)
+        e = sum_by_place(self.block, self.n * (scaled * (reached * ended - lasted))[self.of_step], self.blocks)
         squares = reached * (ended - lasted) ** 2 + (1 - reached) * lasted**2
         v0 = float((self.count * scaled**2 * squares).sum())
         longer = np.where(inside, 1 - part, (moment > 2 * bucket).astype(np.float64))
-        return Cut(1 - survival, e, v0, summed(self.block, self.n * longer[self.of_step], self.blocks))
+        return Cut(1 - survival, e, v0, sum_by_place(self.block, self.n * longer[self.of_step], self.blocks))
 
 
 def _width(scale: Scale) -> int:

@@ -115,7 +115,7 @@ class Comparison:
     """Whether ``tost`` and ``rise`` are relative, as of latencies, or absolute, as of ratios."""
 
 
-def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
+def mix_strata(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
     """Return which strata are compared and their weights. ``base_weight`` measures the base's mix."""
     few = np.minimum(base_n, head_n) < MIN_STRATUM
     alone = few & (np.maximum(base_n, head_n) >= NO_COUNTERPART)
@@ -126,20 +126,20 @@ def mixed(base_n: Counts, head_n: Counts, base_weight: Counts) -> Mix:
     if min(base_n[rest].sum(), head_n[rest].sum()) >= (MIN_STRATUM if kept.any() else 1):
         of[rest] = kept.sum()
     taken = of >= 0
-    weights = summed(of[taken], base_weight[taken]) if taken.any() else np.zeros(0)
+    weights = sum_by_place(of[taken], base_weight[taken]) if taken.any() else np.zeros(0)
     total = weights.sum()
     covered = (share(base_n[taken].sum(), base_n.sum()), share(head_n[taken].sum(), head_n.sum()))
     return Mix(of, weights / total if total > 0 else weights, covered)
 
 
-def unmatched(base_n: Counts, head_n: Counts, mix: Mix) -> str:
+def explain_mismatch(base_n: Counts, head_n: Counts, mix: Mix) -> str:
     """Return why nothing can be compared; empty when something can."""
     if min(base_n.sum(), head_n.sum()) == 0:
         return "no calls on one side"
     return "" if mix.weights.sum() > 0 else "no group of calls is on both sides"
 
 
-def summed(places: Places, weights: Counts, size: int = 0) -> Counts:
+def sum_by_place(places: Places, weights: Counts, size: int = 0) -> Counts:
     """Return the sum of the weights at each place."""
     return np.bincount(places, weights=weights, minlength=size).astype(np.float64)
 

@@ -8,7 +8,7 @@ from scipy.special import stdtr
 
 from streamaudit.stats.block_variance import gate, spread_of, t_of
 from streamaudit.stats.distribution import Distribution, plain_curve, tail_blocks
-from streamaudit.stats.inputs import Comparison, Counts, Mix, Rows, Scale, mixed, summed, unmatched
+from streamaudit.stats.inputs import Comparison, Counts, Mix, Rows, Scale, explain_mismatch, mix_strata, sum_by_place
 from streamaudit.stats.sessions import UNKNOWN
 
 CONFIDENCE = 0.95
@@ -24,9 +24,9 @@ def compare_quantiles(
     ``least`` is the smallest rise that matters, as a ratio and in milliseconds. ``blocks_a_day`` is how many blocks of
     time make a day, 0 when none do; ``sessions`` the effective number of sessions of each side's calls.
     """
-    counts = [summed(side.stratum, side.n, strata) for side in (base, head)]
-    mix = mixed(counts[0], counts[1], counts[0])
-    n, apart = (int(counts[0].sum()), int(counts[1].sum())), unmatched(counts[0], counts[1], mix)
+    counts = [sum_by_place(side.stratum, side.n, strata) for side in (base, head)]
+    mix = mix_strata(counts[0], counts[1], counts[0])
+    n, apart = (int(counts[0].sum()), int(counts[1].sum())), explain_mismatch(counts[0], counts[1], mix)
     made = [Comparison(name, *n, coverage=mix.coverage, sessions=sessions, gate=apart) for name in quantiles]
     sides = [] if apart else [Distribution.of(side, mix, scale) for side in (base, head)]
     plain = [plain_curve(side, mix, scale, *sides[at : at + 1]) for at, side in enumerate((base, head))]

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from streamaudit.stats.block_variance import Side, gate, spread_of, t_of
-from streamaudit.stats.inputs import Comparison, Counts, Mix, Sums, mixed, summed, unmatched
+from streamaudit.stats.inputs import Comparison, Counts, Mix, Sums, explain_mismatch, mix_strata, sum_by_place
 from streamaudit.stats.quantile import CONFIDENCE
 from streamaudit.stats.sessions import UNKNOWN
 
@@ -24,12 +24,12 @@ def compare_ratio(
     ``least`` is the smallest rise that matters: relative, and absolute. ``blocks_a_day`` is how many blocks of time
     make a day, 0 when none do; ``sessions`` the effective number of sessions of each side's calls.
     """
-    counts = [summed(side.stratum, side.n, strata) for side in (base, head)]
-    weight = summed(base.stratum, base.z, strata)
-    mix = mixed(counts[0], counts[1], weight)
+    counts = [sum_by_place(side.stratum, side.n, strata) for side in (base, head)]
+    weight = sum_by_place(base.stratum, base.z, strata)
+    mix = mix_strata(counts[0], counts[1], weight)
     one = Comparison(
         stat, int(counts[0].sum()), int(counts[1].sum()), coverage=mix.coverage, relative=False, sessions=sessions,
-        gate=unmatched(counts[0], counts[1], mix),
+        gate=explain_mismatch(counts[0], counts[1], mix),
     )  # fmt: skip
     one.base_value_all, one.head_value = (_quotient(side.y.sum(), side.z.sum()) for side in (base, head))
     one.base_value = one.base_value_all
@@ -75,7 +75,7 @@ class _Totals:
         taken = mix.of[side.stratum] >= 0
         k, size = mix.of[side.stratum[taken]], len(mix.weights)
         n, y, z, yy, yz, zz = (
-            summed(k, values[taken], size) for values in (side.n, side.y, side.z, side.yy, side.yz, side.zz)
+            sum_by_place(k, values[taken], size) for values in (side.n, side.y, side.z, side.yy, side.yz, side.zz)
         )
         rate = np.divide(y, z, out=np.zeros_like(y), where=z > 0)
         return _Totals(n, z, rate, yy - 2 * rate * yz + rate**2 * zz)
@@ -97,11 +97,11 @@ def _deviations(side: Sums, totals: _Totals, mix: Mix, per_call: Counts) -> Side
     weight = np.divide(mix.weights, totals.z, out=np.zeros_like(totals.z), where=totals.z > 0)
     first = int(side.block[taken].min())
     place = side.block[taken] - first
-    e = summed(place, weight[k] * (side.y[taken] - totals.rate[k] * side.z[taken]))
+    e = sum_by_place(place, weight[k] * (side.y[taken] - totals.rate[k] * side.z[taken]))
     v0 = float((weight**2 * totals.n * per_call).sum())
     if v0 <= 0:  # all calls are alike: once is what may have been missed
         v0 = float((mix.weights * weight).max()) / max(float(totals.z.sum()), 1.0)
-    n_block = summed(place, side.n[taken])
+    n_block = sum_by_place(place, side.n[taken])
     return Side(e, np.arange(first, first + len(e)), n_block, v0, float(n_block.sum()))
 
 

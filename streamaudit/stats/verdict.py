@@ -7,7 +7,7 @@ import numpy as np
 from streamaudit.stats.inputs import Comparison, Counts
 
 
-def adjusted(p_values: Counts) -> Counts:
+def adjust(p_values: Counts) -> Counts:
     """Return p values adjusted by Benjamini and Hochberg (1995), which bounds the share of false findings."""
     if not len(p_values):
         return p_values
@@ -21,7 +21,7 @@ def adjusted(p_values: Counts) -> Counts:
 def decide(comparisons: list[Comparison], alpha: float = 0.05) -> None:
     """Correct for the number of comparisons that can be judged, and set the verdict of each."""
     judged = [one for one in comparisons if not one.gate and one.p is not None]
-    corrected = adjusted(np.array([one.p for one in judged], dtype=np.float64))
+    corrected = adjust(np.array([one.p for one in judged], dtype=np.float64))
     for one, p in zip(judged, corrected.tolist(), strict=True):
         one.p_adjusted = p
     for one in comparisons:

@@ -13,7 +13,7 @@ import pytest
 from streamaudit.audits import ttft
 from streamaudit.audits.diff.baseline import load
 from streamaudit.audits.diff.question import Ask, Side
-from streamaudit.audits.diff.report import gated, run, run_against, save_base
+from streamaudit.audits.diff.report import apply_gate, run, run_against, save_base
 from streamaudit.audits.diff.scan import scan
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import InputError
@@ -337,5 +337,6 @@ def test_what_was_not_compared_passes_no_gate(tmp_path: Path) -> None:
         absent = run(store, Scope(), Ask("deploy", Side("v1"), Side("v9"), metrics=("ttft",)))
         twice = run(store, Scope(), Ask(None, Side(None, None, NOON), Side(None, NOON, None), metrics=("ttft", "ttvt")))
     for report, fail_on in ((absent, ("regression",)), (absent, ("ttft",)), (twice, ("ttvt",))):
-        assert gated(report, fail_on, "warn").verdict == gated(report, fail_on, "fail").verdict == "insufficient"
-        assert gated(report, fail_on, "pass").verdict == "pass"
+        for on_insufficient in ("warn", "fail"):
+            assert apply_gate(report, fail_on, on_insufficient).verdict == "insufficient"
+        assert apply_gate(report, fail_on, "pass").verdict == "pass"

@@ -21,7 +21,7 @@ from streamaudit.audits.check.thresholds import (
 )
 from streamaudit.audits.metrics import RATES
 from streamaudit.audits.scope.scope import Scope
-from streamaudit.audits.scope.window import parse_window, preceding
+from streamaudit.audits.scope.window import find_window_before, parse_window
 from streamaudit.store.store import Store
 from tests.support import grouped as grouped_rows
 from tests.support import ingest, raw_call, same, store_of, total, write_lines
@@ -337,7 +337,7 @@ def test_a_baseline_that_the_data_does_not_reach_back_into_is_noted(store: Store
 def test_the_window_before_is_as_long_in_the_days_of_its_zone(since: str, until: str, tz: str, wanted: str) -> None:
     first, end = parse_window(since, until, None, None, tz)
     assert first and end
-    assert preceding(first, end, tz)[0].isoformat() == wanted
+    assert find_window_before(first, end, tz)[0].isoformat() == wanted
 
 
 def test_the_last_week_is_the_last_whole_one_of_the_zone() -> None:

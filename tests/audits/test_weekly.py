@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamaudit.audits.scope.scope import Scope
-from streamaudit.audits.weekly.period import chosen, earlier
+from streamaudit.audits.weekly.period import choose_period, find_earlier_start
 from streamaudit.audits.weekly.report import parse_dimensions, run
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Report
@@ -64,7 +64,7 @@ def week_of(first_day: int) -> dict[str, Any]:
 
 def weekly(store: Store, by: tuple[str, ...] = (), movers: int = 2, **scope: Any) -> Report:
     """The summary of week 47."""
-    period = chosen("week", week="2026-W47", now=NOW)
+    period = choose_period("week", week="2026-W47", now=NOW)
     return run(store, Scope(by=by, **scope), period, movers=movers)
 
 
@@ -148,7 +148,7 @@ def test_of_two_sources_the_one_that_stopped_is_named(tmp_path: Path) -> None:
 
 def test_a_week_without_calls_is_a_report(filled: Store) -> None:
     """It says so, says where there are calls, and knows no figure but their number."""
-    report = run(filled, Scope(), chosen("week", week="2026-W30", now=NOW))
+    report = run(filled, Scope(), choose_period("week", week="2026-W30", now=NOW))
     assert report.headline == "no calls in this period"
     assert {"empty", "data_range"} <= {note.code for note in report.notes}
     figures = {row["figure"]: row["value"] for row in rows(report, "figures")}
@@ -159,7 +159,7 @@ def test_a_week_without_calls_is_a_report(filled: Store) -> None:
 
 def test_the_first_week_has_nothing_beside_it(filled: Store) -> None:
     """No change, no mover and no new deploy where there was nothing before."""
-    report = run(filled, Scope(), chosen("week", week="2026-W46", now=NOW))
+    report = run(filled, Scope(), choose_period("week", week="2026-W46", now=NOW))
     assert {row["change_ratio"] for row in rows(report, "figures")} == {None}
     assert rows(report, "movers") == rows(report, "new_deploys") == []
     assert "no_base" in {note.code for note in report.notes}
@@ -214,26 +214,25 @@ def test_a_period_is_whole_in_its_zone(
     kind: str, asked: dict[str, str], now: str, expected: tuple[str, ...], names: tuple[str, str]
 ) -> None:
     """Its ends are midnights of that zone, whatever the clocks do."""
-    found = chosen(kind, **asked, now=utc(now))
+    found = choose_period(kind, **asked, now=utc(now))
     assert (found.before, found.since, found.until) == tuple(map(utc, expected))
     assert (found.name, found.before_name) == names
 
 
 def test_a_window_is_set_beside_the_one_before_it() -> None:
     """Of equal length; one without an end, a week of a month, and a kind that is none are refused."""
-    found = chosen("week", since="2026-11-20", until="2026-11-22", now=NOW)
+    found = choose_period("week", since="2026-11-20", until="2026-11-22", now=NOW)
     assert (found.kind, found.before) == ("window", utc("2026-11-18T00:00"))
-    assert chosen("week", last="7d", now=NOW).until == NOW
+    assert choose_period("week", last="7d", now=NOW).until == NOW
     for asked in ({"since": "2026-11-20"}, {"week": "2026-W47"}):
         with pytest.raises(UsageError):
-            chosen("month", **asked, now=NOW)
+            choose_period("month", **asked, now=NOW)
     with pytest.raises(UsageError):
-        chosen("year", now=NOW)
+        choose_period("year", now=NOW)
 
 
 def test_the_trend_begins_whole_periods_earlier() -> None:
     """Months have no common length."""
-    assert earlier(chosen("month", now=NOW), 7, "UTC") == utc("2026-03-01T00:00")
-    assert earlier(chosen("week", tz="Europe/Paris", week="2026-W47", now=NOW), 7, "Europe/Paris") == utc(
-        "2026-09-27T22:00"
-    )
+    assert find_earlier_start(choose_period("month", now=NOW), 7, "UTC") == utc("2026-03-01T00:00")
+    in_paris = choose_period("week", tz="Europe/Paris", week="2026-W47", now=NOW)
+    assert find_earlier_start(in_paris, 7, "Europe/Paris") == utc("2026-09-27T22:00")

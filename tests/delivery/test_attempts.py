@@ -11,7 +11,7 @@ import pytest
 
 from streamaudit.delivery.deliver import send
 from streamaudit.delivery.message import Letter
-from streamaudit.delivery.retry import NotDelivered, attempt_until, seconds_asked
+from streamaudit.delivery.retry import NotDelivered, attempt_until, parse_retry_after
 from streamaudit.delivery.settings import PostSettings
 from streamaudit.delivery.targets import parse
 from tests.delivery import servers
@@ -193,9 +193,9 @@ def test_a_time_out_never_outlasts_the_whole(letter: Letter) -> None:
     ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("Wed, 99 Xxx 2015", None),
 ])  # fmt: skip
 def test_what_a_retry_after_says(header: str | None, seconds: float | None) -> None:
-    assert seconds_asked(header) == seconds
+    assert parse_retry_after(header) == seconds
 
 
 def test_a_retry_after_may_be_a_date() -> None:
-    asked = seconds_asked(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
+    asked = parse_retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
     assert asked is not None and 60 < asked <= 90

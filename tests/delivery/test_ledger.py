@@ -9,7 +9,7 @@ import pytest
 
 from streamaudit.cli import console
 from streamaudit.delivery.deliver import deliver
-from streamaudit.delivery.ledger import Ledger, alone
+from streamaudit.delivery.ledger import Ledger, lock_folder
 from streamaudit.delivery.message import Letter
 from streamaudit.delivery.targets import Target, parse
 from streamaudit.errors import DeliveryError, StoreError
@@ -141,9 +141,10 @@ def test_the_store_is_free_while_something_is_posted(
 
 def test_one_at_a_time_posts_from_a_store(store: Path) -> None:
     """A second waits for as long as it may, and gets its turn when the first is done."""
-    with alone(store, 0.0), pytest.raises(StoreError, match="another streamaudit is posting"), alone(store, 0.3):
+    busy = pytest.raises(StoreError, match="another streamaudit is posting")
+    with lock_folder(store, 0.0), busy, lock_folder(store, 0.3):
         pass
-    with alone(store, 0.0):
+    with lock_folder(store, 0.0):
         pass
 
 

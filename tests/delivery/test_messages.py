@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamaudit.delivery.deliver import preview
-from streamaudit.delivery.message import Letter, cut, shortened
+from streamaudit.delivery.message import Letter, cut, shorten
 from streamaudit.delivery.services import slack
 from streamaudit.delivery.services.registry import KINDS, kind_of
 from streamaudit.delivery.targets import parse
@@ -130,7 +130,7 @@ def test_cutting_keeps_entities_whole() -> None:
 def test_long_sections_share_the_room(letter: Letter) -> None:
     """A short one is kept whole and leaves its room to the others."""
     post = replace(letter.post, sections=("short", "a" * 500, "b" * 500))
-    kept = shortened(replace(letter, post=post), 205)
+    kept = shorten(replace(letter, post=post), 205)
     assert kept[0] == "short" and [len(one) for one in kept[1:]] == [100, 100]
 
 

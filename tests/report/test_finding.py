@@ -6,7 +6,7 @@ import pytest
 
 from streamaudit.report.finding import Finding, Severity, Status
 from streamaudit.report.model import Column, Interval, Report, Table
-from streamaudit.report.redact import redacted
+from streamaudit.report.redact import redact_report
 from streamaudit.report.render._message import post
 from streamaudit.report.render.formats import Screen, load
 
@@ -85,6 +85,6 @@ def test_the_reason_of_a_row_without_a_finding_is_said() -> None:
 
 def test_a_group_is_redacted_in_the_finding_too() -> None:
     """The values of hidden dimensions leave in no part of a report."""
-    found = redacted(report_of(BURST), ("route",), "key").tables[0]
+    found = redact_report(report_of(BURST), ("route",), "key").tables[0]
     assert found.findings[0].group == {"route": found.rows[0][0]}
     assert "/chat" not in str(found)

@@ -13,7 +13,7 @@ import pytest
 
 from streamaudit.report.frames import ArrowRows, Frame, Result, sql_types
 from streamaudit.report.model import NO_WINDOW, Column, Json, Report, Table
-from streamaudit.report.render.formats import Screen, rendered
+from streamaudit.report.render.formats import Screen, render_bytes
 
 WHEN = datetime(2026, 11, 16, 8, 0)
 TABLE = Table(
@@ -84,12 +84,12 @@ def test_figures_of_different_kinds_are_texts() -> None:
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
 def test_files_hold_the_first_table_with_its_types(form: str) -> None:
     report = Report("t", NO_WINDOW, (TABLE, Table("total", (Column("n"),), ((1,),))))
-    content = rendered(form, report, Screen())
+    content = render_bytes(form, report, Screen())
     reader: Any = pyarrow.parquet.read_table if form == "parquet" else lambda file: pa.ipc.open_stream(file).read_all()
     found = reader(io.BytesIO(content))
     assert {field.name: field.type for field in found.schema} == TYPES
     assert [tuple(row.values()) for row in found.to_pylist()] == ROWS
-    assert rendered(form, Report("t", NO_WINDOW, ()), Screen()) == b""
+    assert render_bytes(form, Report("t", NO_WINDOW, ()), Screen()) == b""
 
 
 def test_rows_from_the_database_stay_arrow_until_a_renderer_asks() -> None:
@@ -105,6 +105,6 @@ def test_rows_from_the_database_stay_arrow_until_a_renderer_asks() -> None:
     table = Table("result", tuple(map(Column, data.column_names)), ArrowRows(data))
     result = Result(Report("sql", NO_WINDOW, (table,)))
     assert result.tables["result"].to_arrow() is data
-    assert rendered("csv", result.report, Screen()).decode().splitlines()[1] == (
+    assert render_bytes("csv", result.report, Screen()).decode().splitlines()[1] == (
         '7,99999999999999999999,1.5,2026-11-16T08:00:00Z,"[1, null]",2026-11-16,'
     )

@@ -9,7 +9,7 @@ import pytest
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Column, Interval, Mark, Report, Row, Table
 from streamaudit.report.render._charts import pictures
-from streamaudit.report.render.formats import Screen, load, rendered
+from streamaudit.report.render.formats import Screen, load, render_bytes
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e"
 DIFF = tuple(map(Column, ("tenant", "verdict", "metric", "stat", "change_ratio", "ci_low_ratio", "ci_high_ratio")))
@@ -62,7 +62,7 @@ def test_every_shape_has_its_labels_in_the_picture() -> None:
 
 def test_a_png_is_a_picture_of_the_same() -> None:
     """Twice the size of the points, and not one colour."""
-    picture = rendered("png", drawn(), Screen())
+    picture = render_bytes("png", drawn(), Screen())
     width, height = struct.unpack(">II", picture[16:24])
     assert picture.startswith(b"\x89PNG") and 1400 < width < 2400 and height > 800
     assert len(picture) > 20_000
@@ -110,5 +110,5 @@ def test_two_hundred_groups_are_a_small_page() -> None:
     rows = tuple((f"tenant {index}", index, 5) for index in range(200))
     wide = tuple((*row, *range(1_000_000, 1_000_040)) for row in rows)
     tables = (Table("by_tenant", (*one.columns, *figures), wide, ("tenant",)), replace(one, rows=rows))
-    page = rendered("html", replace(drawn(), tables=tables), Screen())
+    page = render_bytes("html", replace(drawn(), tables=tables), Screen())
     assert len(page) < 2_000_000 and page.count(b"<tr>") >= 400 and b"the first 12 of 200 rows" in page

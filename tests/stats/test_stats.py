@@ -23,7 +23,7 @@ from streamaudit.stats import (
     Rows,
     Scale,
     Sums,
-    adjusted,
+    adjust,
     compare_quantiles,
     compare_ratio,
     decide,
@@ -285,7 +285,7 @@ def test_the_stratum_that_makes_the_change_is_named() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
 def test_the_correction_is_that_of_benjamini_and_hochberg(values: list[float]) -> None:
     """As scipy has it."""
-    assert adjusted(np.array(values)) == pytest.approx(false_discovery_control(values), rel=1e-9)
+    assert adjust(np.array(values)) == pytest.approx(false_discovery_control(values), rel=1e-9)
 
 
 def test_the_interval_of_a_quantile_by_hand() -> None:

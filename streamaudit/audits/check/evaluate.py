@@ -6,11 +6,11 @@ from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from streamaudit.audits.check.figures import CENSORED, Asked, Figures, Group
+from streamaudit.audits.check.figures import CENSORED, Figures, Group, QueriedFigures
 from streamaudit.audits.check.thresholds import Check, Expectation, Figure, Judgement, fits, judge
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope, group_members
-from streamaudit.audits.scope.window import preceding
+from streamaudit.audits.scope.window import find_window_before
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Interval, Note
 from streamaudit.store.store import Store
@@ -75,7 +75,7 @@ def window_before(scope: Scope, checks: Sequence[Check], now: datetime | None) -
             "--week last, --last 7d, or --since and --until",
         )
     try:
-        return preceding(scope.since, until, scope.tz)
+        return find_window_before(scope.since, until, scope.tz)
     except OverflowError:
         raise UsageError("the window before begins before the calendar does") from None
 
@@ -94,7 +94,7 @@ def run(
         _check_groups(scope, check)
     today = today or datetime.now(ZoneInfo(scope.tz)).date()
     scope.prepare(store)
-    asked = Asked(store, scope, before, checks)
+    asked = QueriedFigures(store, scope, before, checks)
     found: list[Evaluation] = []
     for number, check in enumerate(checks, start=1):
         now, then = asked.figures(check), asked.figures(check, past=True) if check.needs_baseline else {}

@@ -30,7 +30,7 @@ _TIMED = (
 )
 
 
-class Asked:
+class QueriedFigures:
     """Figures of each selection, grouping and window, queried once."""
 
     def __init__(

@@ -41,7 +41,7 @@ class Baseline:
     sessions: Sessions
 
 
-def of_scan(scan: Scan, ask: Ask, by: tuple[str, ...]) -> Baseline:
+def take_base(scan: Scan, ask: Ask, by: tuple[str, ...]) -> Baseline:
     """Return the base side of a scan. Raises InputError when it has no calls."""
     period = scan.periods[0]
     if period is None:
@@ -106,7 +106,7 @@ def load(path: Path) -> Baseline:
         raise InputError(f"{path} is no baseline", "write one with streamaudit diff --save-baseline FILE") from None
 
 
-def joined(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Scan:
+def join_baseline(baseline: Baseline, head: Scan, ask: Ask, by: tuple[str, ...]) -> Scan:
     """Return a scan with the baseline as its base, in blocks of the head's width.
 
     The scan has only a head before. Raises UsageError when the baseline was not saved by the requested dimensions.

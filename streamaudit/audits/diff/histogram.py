@@ -64,7 +64,7 @@ EMPTY = Histogram(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.u
 
 
 def define_codes(store: Store) -> None:
-    """Define ``bucket_code(us)`` for the queries of a store; ``counted`` reads its values."""
+    """Define ``bucket_code(us)`` for the queries of a store; ``count_cells`` reads its values."""
     define_buckets(store)
     store.run(_CODE)
 
@@ -74,8 +74,8 @@ def code_of(bucket: int) -> int:
     return -1 - bucket
 
 
-def counted(cell: "NDArray[Any]", code: "NDArray[Any]") -> Counted:
-    """Count calls by cell and bucket. ``cell`` has one entry a call, as ``unpacked`` reads it, without its bucket."""
+def count_cells(cell: "NDArray[Any]", code: "NDArray[Any]") -> Counted:
+    """Count calls by cell and bucket. ``cell`` has one entry a call, as ``unpack`` reads it, without its bucket."""
     key, size = np.empty(len(code), np.int64), 0
     for start in range(0, len(code), _PART):
         part = code[start : start + _PART]
@@ -92,7 +92,7 @@ def counted(cell: "NDArray[Any]", code: "NDArray[Any]") -> Counted:
     return key[first], n
 
 
-def unpacked(parts: list[Counted], first_block: int) -> tuple[Histogram, Histogram]:
+def unpack(parts: list[Counted], first_block: int) -> tuple[Histogram, Histogram]:
     """Return the histograms of the base and the head from counts that have no key in common.
 
     A key is side, place (30 bits), block after the first one (20 bits) and bucket (12 bits).

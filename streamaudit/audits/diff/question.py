@@ -90,19 +90,19 @@ def latest_deploy(store: Store, scope: Scope) -> str:
 
 def parse_metrics(text: str | None) -> tuple[str, ...]:
     """Parse ``"ttft,cancel_rate"``. Raises UsageError naming the nearest metric."""
-    return listed("--metric", text, METRICS) or METRICS
+    return parse_names("--metric", text, METRICS) or METRICS
 
 
 def parse_stats(text: str | None) -> tuple[str, ...]:
     """Parse ``"p50,p95"``."""
-    return listed("--stat", text, tuple(PERCENTILES)) or tuple(PERCENTILES)
+    return parse_names("--stat", text, tuple(PERCENTILES)) or tuple(PERCENTILES)
 
 
 def parse_strata(text: str | None) -> tuple[str, ...]:
     """Parse ``"model,route"``, or ``none``."""
     if text is None:
         return STRATA
-    names = () if text == "none" else listed("--strata", text, PLAIN)
+    names = () if text == "none" else parse_names("--strata", text, PLAIN)
     if len(names) > MAX_STRATA:
         raise UsageError(f"--strata takes at most {MAX_STRATA} dimensions")
     return names
@@ -110,7 +110,7 @@ def parse_strata(text: str | None) -> tuple[str, ...]:
 
 def parse_on(text: str) -> str:
     """Parse the dimension whose values are compared."""
-    return listed("--on", text, PLAIN)[0]
+    return parse_names("--on", text, PLAIN)[0]
 
 
 def parse_effect(text: str | None) -> float:
@@ -126,7 +126,7 @@ def parse_effect(text: str | None) -> float:
     return value
 
 
-def listed(flag: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+def parse_names(flag: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
     """Parse names separated by commas, each kept once. Raises UsageError naming the nearest known one."""
     names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     for name in names:

@@ -7,7 +7,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from statistics import median
 
-from streamaudit.audits.diff.baseline import Baseline, joined, of_scan, save
+from streamaudit.audits.diff.baseline import Baseline, join_baseline, save, take_base
 from streamaudit.audits.diff.compare import Compared, compare, only_on_one_side
 from streamaudit.audits.diff.finding import finding_of
 from streamaudit.audits.diff.question import METRICS, Ask
@@ -54,7 +54,7 @@ def run(store: Store, scope: Scope, ask: Ask) -> Report:
     """Compare both sides by ``scope.by``: one row per group, metric and statistic, then those of the total."""
     taxed = "tax_rate" in ask.metrics
     scope.prepare(store, taxed=taxed)
-    return made(scan(store, scope, ask, taxed=taxed), scope, ask)
+    return build_report(scan(store, scope, ask, taxed=taxed), scope, ask)
 
 
 def run_against(store: Store, scope: Scope, ask: Ask, baseline: Baseline) -> Report:
@@ -63,16 +63,16 @@ def run_against(store: Store, scope: Scope, ask: Ask, baseline: Baseline) -> Rep
     scope.prepare(store, taxed=taxed)
     head = scan(store, scope, ask, taxed=taxed, stored_elsewhere=baseline.period, multiple_of_s=baseline.block_s)
     named = replace(ask, base=replace(ask.base, value=baseline.value if baseline.on == ask.on else None))
-    return made(joined(baseline, head, ask, scope.by), scope, named)
+    return build_report(join_baseline(baseline, head, ask, scope.by), scope, named)
 
 
 def save_base(store: Store, scope: Scope, ask: Ask, path: Path) -> None:
     """Write the counts of the base side to a file."""
     scope.prepare(store)
-    save(of_scan(scan(store, scope, ask, taxed=True), ask, scope.by), path)
+    save(take_base(scan(store, scope, ask, taxed=True), ask, scope.by), path)
 
 
-def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
+def build_report(counts: Scan, scope: Scope, ask: Ask) -> Report:
     """Return the report of counts from a store or a file."""
     rows = _drop_unmeasured(compare(counts, ask, len(scope.by)), ask)
     strata = tuple(name for name in ask.strata if name != ask.on)
@@ -91,7 +91,7 @@ def made(counts: Scan, scope: Scope, ask: Ask) -> Report:
     )
 
 
-def gated(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Report:
+def apply_gate(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Report:
     """Return the report with the verdict of a gate.
 
     ``fail_on`` names ``regression`` or metrics whose regression fails. A metric that could not be compared, for lack of

@@ -58,7 +58,7 @@ class Request:
         return replace(self.ask, base=replace(self.ask.base, value=base), head=replace(self.ask.head, value=head))
 
 
-def asked_of(
+def parse_question(
     on: str | None, metric: str | None, stat: str | None, strata: str | None, min_effect: str | None,
     skip_first_s: float,
 ) -> Ask:  # fmt: skip

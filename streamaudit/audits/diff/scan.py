@@ -14,9 +14,9 @@ from streamaudit.audits.diff.histogram import (
     Counted,
     Histogram,
     code_of,
-    counted,
+    count_cells,
     define_codes,
-    unpacked,
+    unpack,
 )
 from streamaudit.audits.diff.question import Ask
 from streamaudit.audits.diff.sessions import BINS, Sessions, add_up, count_sessions
@@ -148,8 +148,8 @@ def _latencies(
         found = store.arrays(placed + package_text("audits.diff", "latencies.sql"), {**coded, **blocks})
         sessions.append(count_sessions(found["cell"], found.pop("session"), places))
         for name in names:
-            parts[name].append(counted(found["cell"], found.pop(name)))
-    return {name: unpacked(parts.pop(name), first) for name in names}, add_up(sessions)
+            parts[name].append(count_cells(found["cell"], found.pop(name)))
+    return {name: unpack(parts.pop(name), first) for name in names}, add_up(sessions)
 
 
 def _block(instant: datetime, width_s: int) -> int:

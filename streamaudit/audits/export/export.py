@@ -96,7 +96,7 @@ def target_of(name: str, *, overwrite: bool, inputs: tuple[str, ...] = ()) -> Ta
 
 
 @contextmanager
-def staged(target: Target) -> Iterator[Path]:
+def stage(target: Target) -> Iterator[Path]:
     """Yield a folder next to the target to write into, and publish it when the block succeeds.
 
     It is removed when the block fails. Raises DeliveryError when it cannot be written.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from streamaudit.audits.scope.where import checked_condition
+from streamaudit.audits.scope.where import check_condition
 from streamaudit.audits.scope.window import naive_utc
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import CALENDAR, DIMENSIONS, PLAIN
@@ -155,7 +155,7 @@ class Scope:
         if grouped:
             self._list_members(store)
         calls = _GROUPED if grouped else _NO_GROUPS
-        condition = f" WHERE ({checked_condition(store, self.where)})" if self.where is not None else ""
+        condition = f" WHERE ({check_condition(store, self.where)})" if self.where is not None else ""
         calls = calls if taxed else calls.replace("call_tax", "calls_without_tax")
         statement = f"CREATE OR REPLACE TEMP VIEW matching_calls AS SELECT * FROM ({calls}){condition}"  # noqa: S608 - checked
         store.run(statement)

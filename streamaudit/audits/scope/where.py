@@ -20,7 +20,7 @@ _SAFE_CLASSES = frozenset(
 )
 
 
-def checked_condition(store: Store, where: str) -> str:
+def check_condition(store: Store, where: str) -> str:
     """Return the user's condition if it is one expression over the call's own columns.
 
     It ends in a line break so that a comment in it ends too. Raises UsageError otherwise.

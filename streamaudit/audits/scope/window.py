@@ -44,7 +44,7 @@ def parse_instant(flag: str, text: str, tz: str) -> datetime:
     return since.astimezone(UTC).replace(tzinfo=None)
 
 
-def preceding(since: datetime, until: datetime, tz: str) -> tuple[datetime, datetime]:
+def find_window_before(since: datetime, until: datetime, tz: str) -> tuple[datetime, datetime]:
     """Return the window of equal length that ends where this one begins.
 
     A window that begins and ends at midnights in zone ``tz`` is that many whole days, also across a clock change.

@@ -12,7 +12,7 @@ _TELLING = {
 }
 
 
-def gist(report: Report) -> list[list[Value]]:
+def compared_rows(report: Report) -> list[list[Value]]:
     """Return the compared rows, in a fixed order; two summaries with equal rows report nothing new."""
     found: list[list[Value]] = [["verdict", report.verdict]]
     found += [["no calls"] for note in report.notes if note.code == "empty"]

@@ -50,7 +50,7 @@ def new_deploys(found: list[Money], period: Period) -> list[Money]:
     return live[-MOST_DEPLOYS:]
 
 
-def compared_deploys(store: Store, both: Scope, ask: Ask, found: list[Money], live: list[Money]) -> list[Compared]:
+def compare_deploys(store: Store, both: Scope, ask: Ask, found: list[Money], live: list[Money]) -> list[Compared]:
     """Return every new deploy compared with the one before it, over both periods; not yet decided.
 
     The group is the new deploy.

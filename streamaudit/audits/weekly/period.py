@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from streamaudit.audits.scope.window import midnight, parse_window, preceding
+from streamaudit.audits.scope.window import find_window_before, midnight, parse_window
 from streamaudit.errors import UsageError
 
 KINDS = ("day", "week", "month")
@@ -25,7 +25,7 @@ class Period:
     until: datetime
 
 
-def chosen(
+def choose_period(
     kind: str, *, since: str | None = None, until: str | None = None, last: str | None = None, week: str | None = None,
     tz: str = "UTC", now: datetime | None = None,
 ) -> Period:  # fmt: skip
@@ -38,7 +38,7 @@ def chosen(
         end = end or (now if last else None)
         if start is None or end is None:
             raise UsageError("a summary needs a window with both ends", "--week, --last 7d, or --since and --until")
-        return Period("window", "", "", preceding(start, end, tz)[0], start, end)
+        return Period("window", "", "", find_window_before(start, end, tz)[0], start, end)
     if week is not None and kind != "week":
         raise UsageError(f"--week and --period {kind} ask for two things")
     start, _ = parse_window(None, None, None, week or "last", tz, now)
@@ -69,7 +69,7 @@ def _name(kind: str, first: date) -> str:
     return f"{first:%Y-%m-%d}" if kind == "day" else f"{first:%Y-%m}"
 
 
-def earlier(period: Period, periods: int, tz: str) -> datetime:
+def find_earlier_start(period: Period, periods: int, tz: str) -> datetime:
     """Return the beginning of the period ``periods`` before this one; a window counts in its own length."""
     zone = ZoneInfo(tz)
     first = period.since.astimezone(zone).date()

@@ -11,14 +11,14 @@ from streamaudit.audits import history
 from streamaudit.audits import overview as overview
 from streamaudit.audits.diff import report as diffs
 from streamaudit.audits.diff.compare import Compared, compare
-from streamaudit.audits.diff.question import Ask, Side, listed
+from streamaudit.audits.diff.question import Ask, Side, parse_names
 from streamaudit.audits.diff.scan import Scan, scan
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.audits.weekly.changes import money
 from streamaudit.audits.weekly.completeness import reach_notes
 from streamaudit.audits.weekly.headline import figures
-from streamaudit.audits.weekly.movers import compared_deploys, deploys_table, movers_table, new_deploys
-from streamaudit.audits.weekly.period import Period, earlier
+from streamaudit.audits.weekly.movers import compare_deploys, deploys_table, movers_table, new_deploys
+from streamaudit.audits.weekly.period import Period, find_earlier_start
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Interval, Note, Report, Table
 from streamaudit.stats import decide
@@ -57,7 +57,7 @@ class Checked:
 
 def parse_dimensions(text: str | None) -> tuple[str, ...]:
     """Parse the dimensions to look for movers in. Raises UsageError for unknown ones, the deploy, or too many."""
-    found = listed("--by", text, tuple(name for name in PLAIN if name != "deploy")) or DIMENSIONS
+    found = parse_names("--by", text, tuple(name for name in PLAIN if name != "deploy")) or DIMENSIONS
     if len(found) > MOST_DIMENSIONS:
         raise UsageError(f"--by takes at most {MOST_DIMENSIONS} dimensions here; the deploy is always looked at")
     return found
@@ -87,7 +87,7 @@ def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, che
     asked = replace(both, by=(*dimensions, "deploy"))
     found = money(store, asked, ask)
     live = new_deploys(found, period)
-    groups["deploy"] = compared_deploys(store, both, ask, found, live)
+    groups["deploy"] = compare_deploys(store, both, ask, found, live)
     decide([row.found for row in (*totals, *(row for listed_rows in groups.values() for row in listed_rows))])
     tables = [
         figures(head.tables[0], base.tables[0], totals, head.notes),
@@ -136,9 +136,8 @@ def _trend(store: Store, scope: Scope, period: Period) -> Iterator[Table]:
     """Yield the same figures of the last periods, for a page to draw."""
     if period.kind not in history.BY:
         return
-    whole = replace(
-        scope, by=(period.kind,), since=earlier(period, TREND_PERIODS - 1, scope.tz), until=period.until, top=None
-    )  # fmt: skip
+    since = find_earlier_start(period, TREND_PERIODS - 1, scope.tz)
+    whole = replace(scope, by=(period.kind,), since=since, until=period.until, top=None)
     yield replace(history.run(store, whole).tables[0], name="trend", title="the last periods", aside=True)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streamaudit.cli.options import Access, Writing, expanded
+from streamaudit.cli.options import Access, Writing, expand_groups
 from streamaudit.config.loader import POST_TIMES, TABLES
 from streamaudit.config.settings import OPTIONS, Settings
 from streamaudit.errors import UsageError
@@ -107,4 +107,4 @@ def _missing(settings: Settings) -> "Iterator[Note]":
             yield Note("missing_file", f"{name}: there is no file {path} ({settings.origin(name)})")
 
 
-app.command("show")(expanded(show))
+app.command("show")(expand_groups(show))

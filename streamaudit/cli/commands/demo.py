@@ -29,10 +29,10 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
         job = Ingest(store, Options())
         results = [job.file(reader, name) for name in names]
         for outcome in results:
-            ingest_summary.result(replace(outcome, shown=Path(outcome.shown).name))
-        ingest_summary.equation(results)
+            ingest_summary.log_result(replace(outcome, shown=Path(outcome.shown).name))
+        ingest_summary.log_equation(results)
         loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
-        ingest_summary.coverage(measure_coverage(store, loads))
+        ingest_summary.log_coverage(measure_coverage(store, loads))
         console.note("these traces are made up; now try: streamaudit report YOUR-EXPORT.jsonl --by tenant")
         console.note()
         by_tenant = Scope(by=("tenant",))

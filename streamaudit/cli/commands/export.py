@@ -23,11 +23,11 @@ def command(
 
     Example: streamaudit export calls-export --last 30d --only environment=production
     """
-    from streamaudit.audits.export.export import staged, target_of
+    from streamaudit.audits.export.export import stage, target_of
     from streamaudit.cli import console
 
     where = target_of(target, overwrite=overwrite, inputs=tuple(inputs.files or ()))
-    with staged(where) as folder:
+    with stage(where) as folder:
         with inputs.session(writable=folder) as session:
             done = session.export(where, folder, **window.filters())
         if fail_on_empty and not done.calls:

@@ -41,7 +41,7 @@ def command(
     Example: streamaudit fields traces.jsonl --for tenant
     """
     from streamaudit.cli import console, next_steps
-    from streamaudit.config.units import memory
+    from streamaudit.config.units import parse_memory
     from streamaudit.ingest.mapping import MAPPABLE
     from streamaudit.ingest.profile.report import report
     from streamaudit.ingest.readers.reader import Reader
@@ -56,7 +56,7 @@ def command(
         )
     most, mapped, output, hidden = _number(records), mapping(map_, settings), writing.checked(), writing.redacted()
     console.configure(quiet=quiet, verbose=verbose, form=log_format)
-    with Reader() as reader, Store.in_memory(memory_limit=memory("--memory-limit", memory_limit)) as store:
+    with Reader() as reader, Store.in_memory(memory_limit=parse_memory("--memory-limit", memory_limit)) as store:
         groups, sources = _by_format(reader, paths, mapped)
         share = max(1, most // sum(len(files) for files in groups.values()))
         surveys = [

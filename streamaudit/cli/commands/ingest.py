@@ -111,7 +111,7 @@ def command(
             for name, sought in files.items():
                 outcome = suggest_evidence(job.file(reader, name, show, sought=sought))
                 results.append(outcome)
-                ingest_summary.result(outcome)
+                ingest_summary.log_result(outcome)
         keep_lookups(store, lookups)
         apply_lookups(store, lookups)
         log_unmatched(store, lookups)
@@ -120,9 +120,9 @@ def command(
     if rejects is not None:
         _write_rejects(rejects, results)
     if any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results):
-        ingest_summary.equation(results)
-    ingest_summary.absent_paths(results, options.mapping)
-    ingest_summary.coverage(found)
+        ingest_summary.log_equation(results)
+    ingest_summary.log_absent_paths(results, options.mapping)
+    ingest_summary.log_coverage(found)
     if dry_run:
         console.note("  dry run      nothing was stored")
     else:
@@ -170,14 +170,14 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
     The store is held only while something is read.
     """
     from streamaudit.cli import console, ingest_summary
-    from streamaudit.config.units import seconds
+    from streamaudit.config.units import parse_seconds
     from streamaudit.errors import StoreError, Terminated
     from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader
     from streamaudit.ingest.watch import Watch
     from streamaudit.store.lookups import apply_lookups, keep_lookups, read_lookups
 
-    every_s = max(seconds("--every", every), 0.1)
+    every_s = max(parse_seconds("--every", every), 0.1)
     lookups = read_lookups(access.settings.lookup_files())
     counts: list[Counts] = []
     console.note(f"watching {', '.join(paths)}, every {every_s:g} s; Ctrl-C ends it")
@@ -199,7 +199,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
                 continue
             for outcome in results:
                 if outcome.problem or outcome.counts:
-                    ingest_summary.result(outcome, keys=False)
+                    ingest_summary.log_result(outcome, keys=False)
             read = [outcome.counts for outcome in results if outcome.counts]
             counts += read
             if read:

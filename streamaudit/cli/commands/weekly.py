@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from streamaudit.cli.options import By, Inputs, Window, Writing
-from streamaudit.cli.post import Asked, Posting, find_targets, post_result, post_sample
+from streamaudit.cli.post import Posting, PostSubject, find_targets, post_result, post_sample
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
     """
     if posting.test:
         return post_sample(posting, inputs, writing)
-    from streamaudit.audits.weekly.period import chosen
+    from streamaudit.audits.weekly.period import choose_period
     from streamaudit.audits.weekly.report import parse_dimensions
 
     output, filters = writing.checked(), window.filters(writing.redact)
@@ -38,7 +38,7 @@ def command(
         with inputs.session() as session:
             results = {top: session.weekly(period=period, by=by, movers=movers, **filters) for top in output.tops}
         return output.write(results)
-    asked = chosen(
+    asked = choose_period(
         period, since=window.since, until=window.until, last=window.last, week=window.week, tz=window.tz,
         now=window.now,
     )  # fmt: skip
@@ -48,4 +48,4 @@ def command(
     targets = find_targets(posting, inputs)
     with inputs.session() as session:
         result = session.weekly(period=period, by=by, movers=movers, **filters)
-    return post_result(posting, result, Asked(name, what), targets, inputs, writing)
+    return post_result(posting, result, PostSubject(name, what), targets, inputs, writing)

@@ -13,7 +13,7 @@ from apprise.plugins.discord import NotifyDiscord
 
 from streamaudit.delivery._http import Request
 from streamaudit.delivery._http import send as _send
-from streamaudit.delivery.message import Letter, cut, shortened
+from streamaudit.delivery.message import Letter, cut, shorten
 
 NAME = "discord"
 MOST_TITLE, MOST_TEXT, MOST_FOOTER = 256, 4096, 1000
@@ -33,7 +33,7 @@ def host(plugin: Any) -> str:
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
     """Return a message with one embed."""
-    sections = shortened(letter, MOST_TEXT // 2)  # at most every character gets a backslash
+    sections = shorten(letter, MOST_TEXT // 2)  # at most every character gets a backslash
     embed: dict[str, Any] = {
         "title": cut(_escape(letter.title), MOST_TITLE), "color": _RED if letter.post.failed else _GREY,
         "description": "\n\n".join(_escape(section) for section in sections)[:MOST_TEXT],

@@ -7,7 +7,7 @@ apprise returns only whether a message was accepted. Whether to retry is up to t
 from collections.abc import Mapping
 from typing import Any
 
-from streamaudit.delivery.message import Letter, shortened
+from streamaudit.delivery.message import Letter, shorten
 from streamaudit.delivery.retry import NotDelivered
 
 NAME = "other"
@@ -26,7 +26,7 @@ def host(plugin: Any) -> str:
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
     """Return title and text, no longer than the service accepts."""
     room = max(int(plugin.body_maxlen) - len(letter.title) - len(letter.footer) - 40, 0)
-    return {"title": letter.title, "text": "\n\n".join((*shortened(letter, room), letter.footer))}
+    return {"title": letter.title, "text": "\n\n".join((*shorten(letter, room), letter.footer))}
 
 
 def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:

@@ -13,7 +13,7 @@ from apprise.plugins.slack import NotifySlack, SlackMode
 
 from streamaudit.delivery._http import Request
 from streamaudit.delivery._http import send as _send
-from streamaudit.delivery.message import Letter, cut, shortened
+from streamaudit.delivery.message import Letter, cut, shorten
 
 NAME = "slack"
 MOST_BLOCKS, MOST_HEADER, MOST_TEXT, MOST_IN_ALL = 12, 150, 3000, 9000
@@ -40,7 +40,7 @@ def _base(plugin: Any) -> str:
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
     """Return header, sections and footer."""
-    sections = shortened(letter, MOST_IN_ALL)
+    sections = shorten(letter, MOST_IN_ALL)
     sections = sections[: MOST_BLOCKS - 2]
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(cut(letter.title, MOST_HEADER))}]
     blocks += [{"type": "section", "text": _plain(cut(section, MOST_TEXT))} for section in sections]

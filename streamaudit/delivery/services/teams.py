@@ -11,7 +11,7 @@ from apprise.plugins.workflows import NotifyWorkflows
 
 from streamaudit.delivery._http import Request
 from streamaudit.delivery._http import send as _send
-from streamaudit.delivery.message import Letter, cut, shortened
+from streamaudit.delivery.message import Letter, cut, shorten
 
 NAME = "teams"
 MOST_IN_ALL = 6000
@@ -31,7 +31,7 @@ def host(plugin: Any) -> str:
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
     """Return a card with the title, a container per section, and a button for the report's address."""
     body: list[dict[str, Any]] = [_line(cut(letter.title, _MOST_LINE), weight="Bolder", size="Large")]
-    for section in shortened(letter, MOST_IN_ALL):
+    for section in shorten(letter, MOST_IN_ALL):
         lines = [_line(line) for line in section.split("\n")]
         body.append({"type": "Container", "separator": True, "items": lines})
     if letter.footer:

@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from streamaudit.report import escape
 from streamaudit.report.model import Column, Row, Table, Unit, Value
 from streamaudit.report.render import _text
-from streamaudit.report.render._grid import Cell, Escape, Grid, Heading, marked, writer
+from streamaudit.report.render._grid import Cell, Escape, Grid, Heading, apply_mark, writer
 from streamaudit.report.render._layout import Line, fold, pad
-from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, known
+from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, is_known
 from streamaudit.report.render.formats import Screen
 
 _VALUE_CAP, _VALUE_MIN = 26, 14
@@ -58,7 +58,7 @@ def draw(table: Table, screen: Screen) -> list[Line]:
 def shows_unknown(table: Table) -> bool:
     """Return whether any figure is shown as a dash."""
     figures = [table.position(column.name) for column in _columns(table, wide=True).figures]
-    return any(not known(row[index]) for row in table.rows for index in figures)
+    return any(not is_known(row[index]) for row in table.rows for index in figures)
 
 
 def grid(table: Table, escape: Escape) -> Grid:
@@ -113,7 +113,7 @@ def _cell(table: Table, index: int, row: Row, column: Column, escape: Escape) ->
         Cell(escape(value)) if column.prose and isinstance(value, str) else _write(table, row, column, value, escape)
     )
     mark = table.marks.get((index, column.name))
-    return marked(cell, mark, value, escape) if mark else cell
+    return apply_mark(cell, mark, value, escape) if mark else cell
 
 
 def _write(table: Table, row: Row, column: Column, value: Value, escape: Escape) -> Cell:
@@ -133,7 +133,7 @@ def _is_numeric(table: Table, column: Column) -> bool:
 
 def _figure(value: Value, text: str, column: Column, screen: Screen) -> str:
     """Return a figure; a share has a small bar before it: an empty track for 0, and no track if unknown."""
-    if column.unit != "ratio" or not isinstance(value, int | float) or not known(value):
+    if column.unit != "ratio" or not isinstance(value, int | float) or not is_known(value):
         return text
     full, empty = ("█", "░") if screen.drawing else ("#", ".")
     filled = max(round(min(value, 1.0) * _BAR), 1) if value > 0 else 0

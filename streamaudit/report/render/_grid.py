@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from streamaudit.report.model import ROWS, Column, Mark, Report, Row, Table, Value
 from streamaudit.report.render import _text
-from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, known, moments
+from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, is_known, moments
 
 
 class Cell(NamedTuple):
@@ -118,7 +118,7 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
         cells = [write(row[index]) for row in table.rows]
     for (row, name), mark in table.marks.items():
         if name == column.name:
-            cells[row] = marked(cells[row], mark, table.rows[row][index], escape)
+            cells[row] = apply_mark(cells[row], mark, table.rows[row][index], escape)
     if table.rest_row is not None and column.name in table.by:
         cells[table.rest_row] = Cell(_text.rest(table) if column.name == table.by[0] else "")
     return cells
@@ -152,7 +152,7 @@ def writer(column: Column, values: Sequence[Value], escape: Escape) -> Callable[
             return Cell("yes" if value else "no")
         if isinstance(value, datetime):
             return Cell(moment(value))
-        if value is None or not known(value):
+        if value is None or not is_known(value):
             return Cell(UNKNOWN)
         head, space, unit = number(value).partition(" ")
         return Cell(head, space + unit)
@@ -172,8 +172,8 @@ def _name(value: str, escape: Escape) -> str:
     return escape(text)
 
 
-def marked(cell: Cell, mark: Mark, value: Value, escape: Escape) -> Cell:
+def apply_mark(cell: Cell, mark: Mark, value: Value, escape: Escape) -> Cell:
     """Return a cell with the text that its mark adds, or that replaces an unknown value."""
-    if not known(value):
+    if not is_known(value):
         return Cell(escape(mark.instead) or cell.head, escape(mark.suffix))
     return Cell(escape(mark.prefix) + cell.head, cell.tail + escape(mark.suffix))

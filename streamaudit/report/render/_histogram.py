@@ -16,7 +16,7 @@ from streamaudit.report.model import Row, Table, Value
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import group
 from streamaudit.report.render._layout import pad, shorten
-from streamaudit.report.render._numbers import UNKNOWN, known, ms, significant
+from streamaudit.report.render._numbers import UNKNOWN, is_known, ms, significant
 from streamaudit.report.render.formats import Screen
 
 TOO_FEW = 20
@@ -98,7 +98,7 @@ def _buckets(table: Table, rows: Iterable[Row]) -> Iterator[_Bucket]:
 
 
 def _positive(value: Value) -> float | None:
-    return float(value) if isinstance(value, int | float) and known(value) and value > 0 else None
+    return float(value) if isinstance(value, int | float) and is_known(value) and value > 0 else None
 
 
 def _number(value: Value) -> int | None:

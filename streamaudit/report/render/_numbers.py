@@ -136,7 +136,7 @@ def moments(values: Iterable[Value]) -> Callable[[datetime], str]:
     return lambda moment: f"{utc(moment):%Y-%m-%d}"
 
 
-def known(value: Value) -> bool:
+def is_known(value: Value) -> bool:
     """Return False for NULL, NaN and infinity."""
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from streamaudit.report.model import Json
-from streamaudit.report.render._numbers import iso, known
+from streamaudit.report.render._numbers import is_known, iso
 
 
 class RecordEncoder:
@@ -23,7 +23,7 @@ class RecordEncoder:
         try:
             return self._encode(record)
         except ValueError:  # NaN or an infinity; too rare to look at every value for it
-            return self._encode({name: value if known(value) else None for name, value in record.items()})
+            return self._encode({name: value if is_known(value) else None for name, value in record.items()})
 
 
 def _parse(document: str) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from streamaudit.report import escape
 from streamaudit.report.model import Table, Value
 from streamaudit.report.render import _text
-from streamaudit.report.render._numbers import UNKNOWN, known, ms
+from streamaudit.report.render._numbers import UNKNOWN, is_known, ms
 from streamaudit.report.render.formats import Screen
 
 _RULER, _RULER_MIN = 60, 16
@@ -114,7 +114,7 @@ def _moments(table: Table) -> list[tuple[str, list[float]]]:
 
 
 def _is_time(value: Value) -> bool:
-    return isinstance(value, int | float) and known(value)
+    return isinstance(value, int | float) and is_known(value)
 
 
 def _name(event: str, count: int) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from streamaudit.report import escape
 from streamaudit.report.model import Report, Table, Value
-from streamaudit.report.render._numbers import iso, known
+from streamaudit.report.render._numbers import is_known, iso
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".csv",)
@@ -53,7 +53,7 @@ def _cell(value: Value) -> Value:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return iso(value)
-    return value if known(value) else None
+    return value if is_known(value) else None
 
 
 def _rest(table: Table) -> Sequence[Value]:

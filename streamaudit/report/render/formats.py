@@ -87,7 +87,7 @@ def load(name: str) -> Format:
     return cast(Format, importlib.import_module(f"{__package__}.{name}"))
 
 
-def rendered(name: str, report: Report, screen: Screen) -> bytes:
+def render_bytes(name: str, report: Report, screen: Screen) -> bytes:
     """Return the output of a format as written to a file: text in UTF-8, or the bytes of a binary format."""
     made = cast(Format | BinaryFormat, load(name)).render(report, screen)
     return made.encode() if isinstance(made, str) else made

@@ -19,7 +19,7 @@ from streamaudit.report.finding import VERDICTS
 from streamaudit.report.model import NO_WINDOW, Column, Report, Table, Value
 from streamaudit.report.render import _charts, _text
 from streamaudit.report.render._grid import Grid, grid, sections
-from streamaudit.report.render._numbers import header, iso, known
+from streamaudit.report.render._numbers import header, is_known, iso
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".html", ".htm")
@@ -53,7 +53,7 @@ def render(report: Report, screen: Screen) -> str:
     try:
         import jinja2
     except ImportError:
-        raise _charts.missing() from None
+        raise _charts.missing_packages() from None
     files = resources.files("streamaudit.report.render") / "_page"
     style, script = (_minimal((files / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
     roles = "".join(f"--{role}:{colour};" for role, colour in _charts.COLOURS.items())
@@ -224,4 +224,4 @@ def _raw(value: Value) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return iso(value)
-    return str(value) if known(value) else ""
+    return str(value) if is_known(value) else ""

@@ -10,7 +10,7 @@ ALL_GROUPS = False
 
 def render(report: Report, screen: Screen) -> bytes:
     """Return one picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
-    drawn = _charts.combined(report)
+    drawn = _charts.combine(report)
     import vl_convert
 
     return vl_convert.svg_to_png(drawn, scale=2)

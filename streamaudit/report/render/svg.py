@@ -10,4 +10,4 @@ ALL_GROUPS = False
 
 def render(report: Report, screen: Screen) -> str:
     """Return one picture; UsageError when the report has nothing to draw or the extra ``html`` is not installed."""
-    return _charts.combined(report) + "\n"
+    return _charts.combine(report) + "\n"

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from streamaudit.errors import UsageError
 from streamaudit.report.model import NO_WINDOW, Report, Table
 from streamaudit.report.render import _text
-from streamaudit.report.render._charts._drawing import COLOURS, Picture, heading, missing, safe, svg
+from streamaudit.report.render._charts._drawing import COLOURS, Picture, heading, missing_packages, safe, svg
 from streamaudit.report.render._charts.changes import intervals, trend
 from streamaudit.report.render._charts.distributions import histogram
 from streamaudit.report.render._charts.groups import groups
 from streamaudit.report.render._charts.parts import stacked, waterfall
 
-__all__ = ["COLOURS", "Picture", "combined", "missing", "pictures", "svg"]
+__all__ = ["COLOURS", "Picture", "combine", "missing_packages", "pictures", "svg"]
 
 WIDTH = 820
 """Width in points of a standalone picture."""
@@ -30,7 +30,7 @@ def pictures(report: Report) -> list[Picture]:
     return found or [one for table in report.tables if table.shape == "rows" for one in groups(report, table)]
 
 
-def combined(report: Report, width: int = WIDTH) -> str:
+def combine(report: Report, width: int = WIDTH) -> str:
     """Return all charts of a report below each other, with its title, as one SVG."""
     found = pictures(report)
     if not found:

@@ -44,7 +44,7 @@ class Picture:
         try:
             return self.draw(width)
         except ImportError:
-            raise missing() from None
+            raise missing_packages() from None
 
 
 def svg(spec: Spec) -> str:
@@ -52,13 +52,13 @@ def svg(spec: Spec) -> str:
     try:
         import vl_convert
     except ImportError:
-        raise missing() from None
+        raise missing_packages() from None
     # No address is allowed, so a chart can load nothing from a network.
     drawn = vl_convert.vegalite_to_svg(_apply_theme(spec), vl_version="6.4", allowed_base_urls=[])
     return re.sub(r' style="[^"]*"', "", drawn)  # a page's content policy allows no inline style
 
 
-def missing() -> UsageError:
+def missing_packages() -> UsageError:
     """Return the error for missing optional packages, with the command to install them."""
     return UsageError("pictures and pages need more packages", "pip install 'streamaudit[html]'")
 

@@ -21,7 +21,7 @@ from streamaudit.report.render._charts._drawing import (
 )
 from streamaudit.report.render._grid import grid
 from streamaudit.report.render._layout import shorten
-from streamaudit.report.render._numbers import NUMBERS, header, known
+from streamaudit.report.render._numbers import NUMBERS, header, is_known
 
 _SIGNS = {
     "regression": ("triangle-up", "bad"), "improvement": ("triangle-down", "good"), "no change": ("circle", "quiet"),
@@ -50,7 +50,7 @@ def trend(report: Report, table: Table) -> Iterator[Picture]:
         rows = [
             {
                 "period": p,
-                "value": v * factor if isinstance(v, int | float) and known(v) else None,
+                "value": v * factor if isinstance(v, int | float) and is_known(v) else None,
                 "says": f"{p}: {write(v) if isinstance(v, int | float) else 'unknown'}",
             }
             for p, v in zip(periods, values, strict=True)
