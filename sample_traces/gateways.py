@@ -150,14 +150,17 @@ def _times(one: Call | Step) -> Record:
 
 def _request(fleet: Fleet, call: Call) -> Record:
     properties = _own(call) | {"environment": call.environment, "service": call.service}
+    prompt, cached = call.input_tokens, call.cached_input_tokens
     return {
         "request_id": call.call_id, "response_id": f"resp-{call.number}",
         "request_created_at": _zoned(call.start_us), "response_created_at": _zoned(call.end_us),
         "request_path": "/v1/embeddings" if call.operation == "embedding" else "/v1/chat/completions",
         "response_status": call.http_status, "request_model": call.model, "response_model": call.logged_model,
         "provider": call.provider.upper(), "delay_ms": ms(call.duration_us), "time_to_first_token": ms(call.ttft_us),
-        "prompt_tokens": call.input_tokens, "completion_tokens": call.output_tokens,
-        "reasoning_tokens": call.reasoning_tokens, "prompt_cache_read_tokens": call.cached_input_tokens,
+        # The prompt leaves out its cached tokens, which the total has.
+        "prompt_tokens": prompt and prompt - (cached or 0), "completion_tokens": call.output_tokens,
+        "total_tokens": prompt and prompt + (call.output_tokens or 0),
+        "reasoning_tokens": call.reasoning_tokens, "prompt_cache_read_tokens": cached,
         "cost": call.cost_usd, "request_user_id": call.user_id,
         "request_properties": {name: value for name, value in properties.items() if value is not None},
         "request_body": {

@@ -226,12 +226,16 @@ CREATE OR REPLACE TEMP MACRO provider_of(l) AS
         'n/a', 'langchain', 'langgraph', 'llamaindex', 'llama_index', 'haystack', 'crewai', 'autogen', 'dspy',
         'semantic_kernel', 'smolagents', 'agno', 'traceloop', 'openinference', 'vercel.ai.sdk'))[1];
 
+-- A sum of token counts, a part that is NULL left out; NULL where the first is NULL or the sum is no count at all.
+CREATE OR REPLACE TEMP MACRO tokens_with(count, part, other_part) AS
+    try_cast(count::HUGEINT + coalesce(part, 0) + coalesce(other_part, 0) AS BIGINT);
+
 -- All input tokens, where a count leaves the cached ones out: they exceed it, or the total adds them to it.
 CREATE OR REPLACE TEMP MACRO whole_input(given, cached, written, produced, total) AS
-    CASE WHEN coalesce(cached, 0) + coalesce(written, 0) > given
-            OR (coalesce(cached, 0) + coalesce(written, 0) > 0
-                AND total = given + coalesce(cached, 0) + coalesce(written, 0) + produced)
-        THEN given + coalesce(cached, 0) + coalesce(written, 0) ELSE given END;
+    CASE WHEN coalesce(cached, 0)::HUGEINT + coalesce(written, 0) > given
+            OR (coalesce(cached, 0)::HUGEINT + coalesce(written, 0) > 0
+                AND total = given::HUGEINT + coalesce(cached, 0) + coalesce(written, 0) + produced)
+        THEN tokens_with(given, cached, written) ELSE given END;
 
 -- Attributes of OpenTelemetry, as a list of keys and a list of values; of several with one key the first counts.
 CREATE OR REPLACE TEMP MACRO attribute(keys, vals, name) AS vals[list_position(keys, name)];

@@ -39,6 +39,8 @@ _OTHER_VALUES = {
     "chunk_tokens": "try_cast(numbers_of(first_filled(json_extract_string(record, $map_chunk_tokens))) AS BIGINT[])",
 }
 _FIRST_TOKEN_AT = "first_instant(json_extract_string(record, $map_ttft_ms), $scale_ttft_at)"
+# A word at a guessed path is as weak as an application's own: evidence of a bad end takes precedence over a success.
+_GUESSED_OUTCOME = "coalesce(nullif(mine.outcome, 'unrecognised'), app_outcome, mine.outcome) AS app_outcome"
 _ALONE = ("start_time", "end_time", "duration_ms")
 
 _UNMAPPED = "SELECT * EXCLUDE (record) FROM ({sql})"
@@ -67,7 +69,11 @@ def apply_mapping(source: Source, mapping: Mapping) -> str:
     if "ttft_ms" in columns:
         values.append(f"ttft_at := {_FIRST_TOKEN_AT}")
     times = {column: _time(column, columns) for column in _ALONE} if set(_ALONE) & set(columns) else {}
-    replaced = [text for column in columns if column not in times for text in _replace_column(column, columns)]
+    replaced = [
+        text for column in columns if column not in times
+        for text in ([_GUESSED_OUTCOME] if column == "outcome" and source.has_guessed(column, mapping)
+                     else _replace_column(column, columns))
+    ]  # fmt: skip
     replaced += [f"{text} AS {column}" for column, text in times.items()]
     telling = ", ".join(f"mine.{column}::VARCHAR" for column in (*TELLING, "outcome") if column in columns)
     if source.fallback and telling:

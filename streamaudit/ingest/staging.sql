@@ -126,8 +126,11 @@ SELECT
         templated(path_only(name)) AS name,
         CASE kind WHEN 'embedding' THEN 'embedding' WHEN 'llm' THEN coalesce(operation, 'chat') END AS operation,
         -- An estimate stays one where it has no output: its input is no measurement either.
-        CASE WHEN output_tokens IS NULL AND usage_basis IS DISTINCT FROM 'tokenizer' THEN 'none'
-            ELSE coalesce(usage_basis, 'provider') END AS usage_basis
+        CASE
+            WHEN output_tokens IS NULL AND (usage_basis IS DISTINCT FROM 'tokenizer'
+                OR coalesce(input_tokens, reasoning_tokens, total_tokens) IS NULL) THEN 'none'
+            ELSE coalesce(usage_basis, 'provider')
+        END AS usage_basis
     )
 FROM outcomes
 ;

@@ -150,7 +150,7 @@ CASES: dict[str, tuple[Record, KNOWN]] = {
     ),
     "a usage of nothing but zeros": (
         {"output_tokens": 0, "input_tokens": 0, "rendered_tokens": 0},
-        ("unknown", 0, None, None, "usage_zero_on_abort"),
+        ("unknown", 0, None, None, "no_usage"),
     ),
     "the placeholder that opens an Anthropic stream": (
         {"output_tokens": 4, "output_cost_usd": 0.0004, "provider": "anthropic", "delivered_tokens": 60,

@@ -53,17 +53,29 @@ def test_unloading_one_source_counts_its_response_in_the_other(tmp_path: Path) -
         assert [row["counted"] for row in rows_of(store, "call_tax")] == [True]
 
 
-def test_a_better_version_without_the_shared_response_frees_the_other_source(tmp_path: Path) -> None:
-    """Once the call's new version names another response, the other source's call stands alone and counts."""
+@pytest.mark.parametrize(
+    ("response", "counted"),
+    [
+        (None, [("app", None, True), ("gateway", "r-1", True)]),
+        ("r-2", [("app", "r-1", True), ("app", "r-2", True), ("gateway", "r-1", False)]),
+    ],
+    ids=["a version that names none", "another attempt"],
+)
+def test_a_better_version_without_the_shared_response_frees_the_other_source(
+    tmp_path: Path, response: str | None, counted: list[tuple[str, str | None, bool]]
+) -> None:
+    """Once the call's new version names no response, the other source's call stands alone and counts. A record that
+    names another response is another attempt, and changes nothing about the first."""
     with Store.in_memory() as store:
         app = write_lines(tmp_path / "app.jsonl", [raw_call("a", response_id="r-1", output_tokens=100)])
         gateway = write_lines(tmp_path / "gw.jsonl", [raw_call("a", response_id="r-1", output_tokens=90)])
         ingest(store, gateway, source="gateway")
         ingest(store, app, source="app")
         assert {row["source"]: row["counted"] for row in rows_of(store, "call_tax")} == {"app": True, "gateway": False}
-        better = write_lines(tmp_path / "b.jsonl", [raw_call("a", response_id="r-2", output_tokens=120)])
+        better = write_lines(tmp_path / "b.jsonl", [raw_call("a", response_id=response, output_tokens=120)])
         ingest(store, better, source="app")
-        assert {row["source"]: row["counted"] for row in rows_of(store, "call_tax")} == {"app": True, "gateway": True}
+        found = [(row["source"], row["response_id"], row["counted"]) for row in rows_of(store, "call_tax")]
+        assert sorted(found, key=lambda row: (row[0], row[1] or "")) == counted
 
 
 def test_unloading_what_is_not_there_says_so(store: Store) -> None:

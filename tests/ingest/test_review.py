@@ -39,6 +39,8 @@ def test_unknown_reasoning_is_no_hidden_tax(tmp_path: Path) -> None:
         ({"finish_reason": "user_disconnected"}, "cancelled"),
         ({"outcome": "disconnected"}, "cancelled"),
         ({"metadata": {"outcome": "success"}, "http_status_code": 499}, "cancelled"),
+        ({"result": {"outcome": "success"}, "http_status_code": 499}, "cancelled"),
+        ({"result": {"outcome": "cancelled"}, "http_status_code": 200, "status": "ok"}, "cancelled"),
     ],
 )
 def test_evidence_of_a_bad_end_is_not_outvoted(tmp_path: Path, fields: dict[str, Any], outcome: str) -> None:

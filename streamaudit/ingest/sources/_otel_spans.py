@@ -73,8 +73,8 @@ WITH spans AS ({spans}), typed AS (
             attribute(keys, vals, 'llm.system'), trim(attribute(keys, vals, 'mlflow.llm.provider'), '"'),
             attribute(own, vals, 'ls_provider'), packed->>'ls_provider']) AS provider_word,
         first_count([{output_tokens}, tokens_of(packed_usage->>'output_tokens'),
-            tokens_of(attribute(keys, vals, 'gen_ai.usage.candidates_token_count'))
-                + coalesce(tokens_of(attribute(keys, vals, 'gen_ai.usage.thoughts_token_count')), 0)]) AS out_tokens,
+            tokens_with(tokens_of(attribute(keys, vals, 'gen_ai.usage.candidates_token_count')),
+                tokens_of(attribute(keys, vals, 'gen_ai.usage.thoughts_token_count')), 0)]) AS out_tokens,
         first_count([{input_tokens}, tokens_of(packed_usage->>'input_tokens')]) AS in_tokens,
         first_count([{cached_input_tokens}, tokens_of(packed_usage->>'cache_read_input_tokens')]) AS cached_tokens,
         first_count([{cache_write_tokens}, tokens_of(packed_usage->>'cache_creation_input_tokens')]) AS written_tokens,

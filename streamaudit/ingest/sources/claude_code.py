@@ -63,7 +63,7 @@ _PREPARED = """
         [nullif("version", '')] AS own_deploys, 'claude-code' AS service,
         CASE WHEN id IS NULL THEN written ELSE first_written END AS start_time, written AS source_updated_at,
         -- Anthropic's input leaves the cache out.
-        tokens_of(m[5]) + coalesce(written_tokens, 0) + coalesce(read_tokens, 0) AS input_tokens,
+        tokens_with(tokens_of(m[5]), written_tokens, read_tokens) AS input_tokens,
         read_tokens AS cached_input_tokens, written_tokens AS cache_write_tokens,
         tokens_of(m[9]) AS cache_write_1h_tokens, tokens_of(m[6]) AS output_tokens, nullif(m[10], 'default')
             AS service_tier,

@@ -61,8 +61,8 @@ _PREPARED = """
     ), typed AS (
         SELECT *,
             -- The totals of a session grow; where only they are written, a call is their difference.
-            [coalesce(n[1], n[5] - coalesce(before[5], 0)), coalesce(n[2], n[6] - coalesce(before[6], 0)),
-                coalesce(n[3], n[7] - coalesce(before[7], 0)), coalesce(n[4], n[8] - coalesce(before[8], 0))] AS own,
+            list_transform([1, 2, 3, 4], lambda i:
+                coalesce(n[i], try_cast(n[i + 4]::HUGEINT - coalesce(before[i + 4], 0) AS BIGINT))) AS own,
             coalesce(n[5] IS NOT NULL AND n[5:8] = before[5:8], false) AS is_repeat
         FROM counted
     )

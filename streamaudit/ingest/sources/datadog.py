@@ -65,7 +65,7 @@ _SQL = (
         CASE WHEN NOT is_blank THEN coalesce(
             number_of(m[9]) / 1e9,
             -- Dollars as sent; a figure that is no plausible price per token is in an unknown unit.
-            CASE WHEN number_of(m[12]) / nullif(coalesce(given_tokens, 0) + coalesce(out_tokens, 0), 0)
+            CASE WHEN number_of(m[12]) / nullif(coalesce(given_tokens, 0)::HUGEINT + coalesce(out_tokens, 0), 0)
                 BETWEEN 1e-9 AND 1e-3 THEN number_of(m[12]) END,
             number_of(a.metadata->>'$.spend_metrics.response_cost')
         ) END AS total_usd
@@ -148,7 +148,7 @@ SELECT
     CASE WHEN is_blank THEN NULL
         -- Tracers before July 2025 give Anthropic's own count, which leaves out what was cached; the Claude Agent SDK's
         -- gives none where all of it was.
-        WHEN given_tokens IS NULL AND own_tags[11] = 'claude_agent_sdk' THEN c[5] + coalesce(c[6], 0)
+        WHEN given_tokens IS NULL AND own_tags[11] = 'claude_agent_sdk' THEN tokens_with(c[5], c[6], 0)
         ELSE whole_input(given_tokens, c[5], c[6], out_tokens, c[7]) END AS input_tokens,
     c[5] AS cached_input_tokens,
     c[6] AS cache_write_tokens,

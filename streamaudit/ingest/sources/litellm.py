@@ -152,7 +152,9 @@ _PREPARED = """
             tokens_of(counted->>'$.output_tokens_details.reasoning_tokens')]) END AS reasoning_tokens,
         tokens_of(total_tokens) AS total_tokens,
         coalesce(answer->>'service_tier', counted->>'service_tier') AS service_tier,
-        CASE WHEN is_cut THEN 'tokenizer' END AS usage_basis,
+        -- The chunk that opens an Anthropic stream has the provider's count of the input.
+        CASE WHEN is_cut AND NOT coalesce(is_opening AND is_detailed AND answered IS NULL, false) THEN 'tokenizer' END
+            AS usage_basis,
         tokens_of(first_filled(json_extract_string(model_parameters, {cap_paths}))) AS max_tokens,
         bool_of(cache_hit) AS cache_hit,
         -- 0 dollars for tokens are a model without a price.

@@ -308,8 +308,7 @@ _WIDE_KIND = """CASE
         ELSE 'llm'
     END"""
 # Anthropic's own usage leaves the cached tokens out of the input.
-_ALL_INPUT = """CASE WHEN {anthropic} THEN counted_in + coalesce(counted_read, 0) + coalesce(counted_write, 0)
-        ELSE counted_in END"""
+_ALL_INPUT = "CASE WHEN {anthropic} THEN tokens_with(counted_in, counted_read, counted_write) ELSE counted_in END"
 _DIGEST = "'line-' || md5(record::VARCHAR)"
 _ORDINAL = f"{_DIGEST} || '-' || row_number() OVER (PARTITION BY md5(record::VARCHAR))"
 

@@ -155,6 +155,10 @@ class Source:
         """Return the user's paths, which take precedence, together with the implied ones."""
         return Mapping({**self.implied.paths, **mapping.paths})
 
+    def has_guessed(self, column: str, mapping: Mapping) -> bool:
+        """Whether a column's path is one that the source implied, not the user's, were it the same path."""
+        return column in self.implied.paths and mapping.paths.get(column) is self.implied.paths[column]
+
     def digest(self, mapping: Mapping) -> str:
         """Return a digest that changes whenever the same file would give other calls."""
         return f"{self.name}/{self.version}/{mapping.digest()}"

@@ -194,7 +194,7 @@ LITELLM: dict[str, Case] = {
     "an answer that reached its cap": (
         {"call_type": "aresponses", "response": {"status": "incomplete",
          "incomplete_details": {"reason": "max_output_tokens"}}},
-        {"finish_reason": "max_output_tokens"},
+        {"finish_reason": "length"},
     ),
     "parts before a discount": (
         {"response_cost": 0.0133, "cost_breakdown": {"input_cost": 0.0025, "output_cost": 0.0165}},

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sample_traces.benchmarks import aiperf, genai_perf, guidellm, llmperf, vllm
+from sample_traces.benchmarks import aiperf, genai_perf, guidellm, inference_perf, llmperf, sglang, vllm
 from sample_traces.records import helicone, langsmith, litellm, log, openrouter
+from sample_traces.sessions import claude_code, codex_count
 from streamaudit.ingest.sources.registry import APP_KEYS, discover
 from streamaudit.store.store import Store
 from tests.support import (
@@ -96,6 +97,27 @@ _NESTED: dict[str, dict[str, tuple[str, ...]]] = {
         "metrics": _METRICS, "error": ("code", "type"),
     },
     "llmperf": {},
+    "sglang": {"server_info": ("served_model_name", "model_path", "version")},
+    "inference_perf": {
+        "info": ("lora_adapter", "labels", "input_tokens", "output_tokens", "chunk_times", "output_token_times"),
+        "info/labels": ("tenant", "tenant_id"), "error": ("error_type",),
+        "info/response_metrics": ("chunk_times", "output_token_times", "output_tokens", "server_usage"),
+        "info/response_metrics/server_usage": ("completion_tokens", "prompt_tokens"),
+    },
+    "claude_code": {
+        "message": ("id", "model", "stop_reason", "role", "usage", "content"),
+        "message/usage": (
+            "input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation",
+            "service_tier",
+        ),
+    },
+    "codex": {
+        "payload": ("type", "id", "session_id", "model", "turn_id", "cwd", "info"),
+        "payload/info": ("total_token_usage", "last_token_usage", "model"),
+        **{f"payload/info/{usage}": (
+            "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens", "total_tokens",
+        ) for usage in ("last_token_usage", "total_token_usage")},
+    },
     "phoenix": {
         "context": ("trace_id", "span_id"),
         "attributes": (
@@ -125,6 +147,9 @@ def _base(source: str, number: int) -> Record:
         "datadog_logs": lambda name: {**log(), "_id": name}, "phoenix": phoenix_span,
         "litellm": litellm, "langsmith": langsmith, "helicone": helicone, "openrouter": openrouter, "vllm": vllm,
         "genai_perf": genai_perf, "guidellm": guidellm, "otel": lambda name: otel_batch(otel_span(name)),
+        "sglang": lambda _: sglang(), "inference_perf": lambda _: inference_perf(100.0 + number),
+        "claude_code": lambda name: claude_code(name, number % 60, 5),
+        "codex": lambda _: codex_count(number % 60, 100 * number, 100),
     }  # fmt: skip
     return made[source](name) if source in made else llmperf(0.2, 1 + number / 1000)
 
@@ -133,7 +158,7 @@ def _fields(source: str) -> Iterator[FIELD]:
     # Columns of a table go the same way as the field each stands for.
     yield from ((name,) for name in SOURCES[source].fields if not name.startswith(("@", "metrics.")))
     for outer, names in _NESTED[source].items():
-        yield from ((outer, name) for name in names)
+        yield from ((*outer.split("/"), name) for name in names)
     if source == "aiperf":
         yield from (("metrics", name, part) for name in _METRICS for part in ("value", "unit"))
 
