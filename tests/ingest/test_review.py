@@ -50,6 +50,23 @@ def test_evidence_of_a_bad_end_is_not_outvoted(tmp_path: Path, fields: dict[str,
         assert calls(store)["a"]["outcome"] == outcome
 
 
+def test_a_mapped_outcome_is_the_records_own_word(tmp_path: Path) -> None:
+    """Other than at a path that was guessed, a success that the user points to stands, at the same path too."""
+    call = raw_call("a", outcome=None, finish_reason=None, result={"outcome": "success"}, http_status_code=499)
+    with store_of(write_lines(tmp_path / "a.jsonl", [call]), mapping=["outcome=result.outcome"]) as store:
+        assert (calls(store)["a"]["outcome"], calls(store)["a"]["cancel_evidence"]) == ("completed", "outcome")
+
+
+def test_a_mapping_to_the_guessed_path_takes_effect_in_a_store(store: Store, tmp_path: Path) -> None:
+    """It changes the weight of the word, so the unchanged file is read again."""
+    call = raw_call("a", outcome=None, finish_reason=None, result={"outcome": "success"}, http_status_code=499)
+    path = write_lines(tmp_path / "a.jsonl", [call])
+    ingest(store, path)
+    assert calls(store)["a"]["outcome"] == "cancelled"
+    ingest(store, path, mapping=["outcome=result.outcome"])
+    assert calls(store)["a"]["outcome"] == "completed"
+
+
 def test_a_call_whose_cached_input_exceeds_its_input_is_not_priced(tmp_path: Path) -> None:
     """Counted beside the input instead of inside it, no price fits; a negative cost never does."""
     call = raw_call(

@@ -161,7 +161,8 @@ class Source:
 
     def digest(self, mapping: Mapping) -> str:
         """Return a digest that changes whenever the same file would give other calls."""
-        return f"{self.name}/{self.version}/{mapping.digest()}"
+        weak = "/weak" if self.has_guessed("outcome", mapping) else ""
+        return f"{self.name}/{self.version}/{mapping.digest()}{weak}"
 
 
 def app_pointers(column: str) -> tuple[str, ...]:

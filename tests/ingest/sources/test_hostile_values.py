@@ -228,6 +228,17 @@ def test_no_value_in_any_field_breaks_a_file_or_a_report(
         assert call["cost_usd"] is None or call["cost_usd"] >= 0
 
 
+def test_no_usage_inside_a_log_of_ones_own_breaks_its_file(store: Store, tmp_path: Path) -> None:
+    """The usual names inside ``usage``, as a provider writes them, with one impossible value each."""
+    usage = {"input_tokens": 50, "output_tokens": 5, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 10}
+    log = {"ts": "2026-11-16T08:00:00Z", "model": "m"}
+    changes = [(name, value) for place, name in enumerate(usage) for value in HOSTILE[place::4]]
+    records = [{**log, "id": str(n), "usage": {**usage, name: value}} for n, (name, value) in enumerate(changes)]
+    (result,) = ingest(store, write_lines(tmp_path / "log.jsonl", [{**log, "id": "good", "usage": usage}, *records]))
+    assert equation(result)[0] == 1 + len(records)
+    assert calls(store)["good"]["input_tokens"] == 70
+
+
 IMPOSSIBLE = {
     "negative token count": ("input_tokens", "output_tokens", "reasoning_tokens", "rendered_tokens", "delivered_tokens",
                              "cached_input_tokens", "cache_write_tokens"),
