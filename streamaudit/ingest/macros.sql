@@ -230,6 +230,31 @@ CREATE OR REPLACE TEMP MACRO provider_of(l) AS
 CREATE OR REPLACE TEMP MACRO tokens_with(count, part, other_part) AS
     try_cast(count::HUGEINT + coalesce(part, 0) + coalesce(other_part, 0) AS BIGINT);
 
+-- Who most likely served a call whose record does not say: a host that the model's name begins with, else the maker of a
+-- model that is sold under this name by its maker (as of 2026-11). Open weights run anywhere: no name of theirs tells a
+-- provider, nor does one behind a server of one's own (ollama/, hosted_vllm/).
+CREATE OR REPLACE TEMP MACRO seller_of_name(name) AS
+    CASE
+        WHEN regexp_matches(name, '^(azure|azure_ai)/') THEN 'azure'
+        WHEN regexp_matches(name, '^(bedrock|bedrock_converse)/|^((us|eu|apac|au|jp|global)\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.|^arn:aws') THEN 'aws.bedrock'
+        WHEN regexp_matches(name, '^(vertex_ai|vertex)/') THEN 'gcp.vertex_ai'
+        WHEN regexp_matches(name, '^(groq|openrouter|together|together_ai|fireworks|fireworks_ai|deepinfra|cerebras|perplexity|cloudflare|replicate|databricks|sambanova|nebius|novita)/')
+            THEN replace(regexp_extract(name, '^([^/]+)/', 1), '_ai', '')
+        WHEN starts_with(name, 'accounts/fireworks/') THEN 'fireworks'
+        WHEN starts_with(name, '@cf/') THEN 'cloudflare'
+        WHEN regexp_matches(name, '^(openai/)?(ft:)?(gpt-[345]|chatgpt-|o[134](-|$)|text-embedding-(3|ada)|davinci-|babbage-|whisper-1|tts-1|codex-mini|computer-use-)') THEN 'openai'
+        WHEN regexp_matches(name, '^(anthropic/)?claude-') THEN 'anthropic'
+        WHEN regexp_matches(name, '^((google|gemini)/)?(models/)?gemini-') THEN 'google'
+        WHEN regexp_matches(name, '^((mistral|mistralai)/)?((mistral|magistral|codestral|ministral|devstral|pixtral|voxtral)-[a-z0-9-]*latest|mistral-(large|medium)|mistral-embed)') THEN 'mistral'
+        WHEN regexp_matches(name, '^(cohere/)?(command-|embed-(english|multilingual|v4)|rerank-)') THEN 'cohere'
+        WHEN regexp_matches(name, '^(deepseek/)?deepseek-(chat|reasoner)$') THEN 'deepseek'
+        WHEN regexp_matches(name, '^((xai|x-ai)/)?grok-([2-9]|beta|code)') THEN 'xai'
+        WHEN regexp_matches(name, '^sonar(-|$)') THEN 'perplexity'
+        WHEN regexp_matches(name, '^(voyage/)?voyage-') THEN 'voyageai'
+    END;
+CREATE OR REPLACE TEMP MACRO seller_of(model, response_model) AS
+    coalesce(seller_of_name(lower(model)), seller_of_name(lower(response_model)));
+
 -- All input tokens, where a count leaves the cached ones out: they exceed it, or the total adds them to it.
 CREATE OR REPLACE TEMP MACRO whole_input(given, cached, written, produced, total) AS
     CASE WHEN coalesce(cached, 0)::HUGEINT + coalesce(written, 0) > given
