@@ -47,9 +47,6 @@ CREATE OR REPLACE TEMP MACRO undated(x) AS regexp_replace(x, '[-@]20\d{2}-?[01]\
 -- Values of keys that name something: an object under such a key is no name, what it holds may be.
 CREATE OR REPLACE TEMP MACRO a_name(v) AS CASE WHEN v <> '' AND NOT starts_with(v, '{"') THEN v END;
 CREATE OR REPLACE TEMP MACRO filled(l) AS list_transform(l, lambda v: a_name(v));
--- The first informative name: a library that knows none writes unknown, and some write their own.
-CREATE OR REPLACE TEMP MACRO known_name(l) AS
-    list_filter(l, lambda v: v <> '' AND lower(v) NOT IN ('unknown', 'none', 'null', 'undefined', 'langchain', 'langgraph'))[1];
 CREATE OR REPLACE TEMP MACRO first_filled(l) AS list_filter(l, lambda v: v <> '')[1];
 CREATE OR REPLACE TEMP MACRO filled_rank(l, base) AS
     base + nullif(list_position(list_transform(l, lambda v: v IS NOT NULL AND v <> ''), true), 0);
@@ -137,6 +134,7 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
         WHEN lower(x) IN ('completed', 'complete', 'success', 'successful', 'succeeded', 'succeed', 'ok', 'done', 'finished', 'passed') THEN 'completed'
         WHEN lower(x) IN ('timeout', 'timed_out', 'deadline_exceeded') THEN 'timeout'
         WHEN lower(x) IN ('error', 'failed', 'failure', 'fail', 'errored', 'exception', 'rejected', 'rate_limited') THEN 'error'
+        WHEN regexp_matches(lower(x), '^(errored|failed)[,;: ]') AND NOT says_cancelled(x) AND NOT says_timeout(x) THEN 'error'
         WHEN lower(x) IN ('interrupted', 'incomplete') THEN 'interrupted'
         WHEN lower(x) = 'unknown' THEN 'unknown'
         WHEN says_cancelled(x) OR contains(lower(x), 'disconnect') THEN 'cancelled'
@@ -220,7 +218,8 @@ CREATE OR REPLACE TEMP MACRO outcome_of(x, is_error) AS
 -- The first name among several places for it; a word that stands for no name, or for the framework around the call,
 -- yields to the next.
 CREATE OR REPLACE TEMP MACRO model_of(l) AS
-    list_filter(l, lambda v: lower(v) NOT IN ('', 'unknown', 'unknown_model', 'none', 'null', 'undefined', 'n/a'))[1];
+    list_filter(l, lambda v: lower(v) NOT IN ('', 'unknown', 'unknown_model', 'none', 'null', 'undefined', 'n/a',
+        'langchain', 'langgraph'))[1];
 CREATE OR REPLACE TEMP MACRO provider_of(l) AS
     list_filter(list_transform(l, lambda v: lower(v)), lambda v: v NOT IN ('', 'unknown', 'none', 'null', 'undefined',
         'n/a', 'langchain', 'langgraph', 'llamaindex', 'llama_index', 'haystack', 'crewai', 'autogen', 'dspy',
