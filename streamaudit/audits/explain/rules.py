@@ -41,7 +41,8 @@ _TTFT_BASIS = {
     "first_chunk": "arrival of the first chunk", "equals_duration": "a recorded value was dropped: it is the duration",
 }  # fmt: skip
 _USAGE = {
-    "provider": "the provider's own count", "partial": "a lower bound: usage seen before the stream broke off, or the smaller of two readings",
+    "provider": "the provider's own count",
+    "partial": "a lower bound: usage seen before the stream broke off, or the smaller of two readings",
     "tokenizer": "somebody tokenized the text received: not what was billed", "none": "no usage was recorded",
     "unclear": "the provider's count, or one made from the text received: the export does not say",
 }  # fmt: skip

@@ -3,9 +3,9 @@
 Langfuse asks for buckets that exclude each other, and many writers send details that are included in ``input`` or
 ``output`` (langfuse/langfuse issues 10592, 11244, 12306). A record's own total decides, since it counts every token
 once. Where it fits both readings or neither, or was computed by Langfuse from all keys, the count is at least the
-smaller reading and at most the sum; only details larger than what would include them are surely not included. Names that providers use keep
-the provider's contract where no total decides: OpenAI includes cached and reasoning tokens, Gemini's candidates exclude
-thoughts.
+smaller reading and at most the sum; only details larger than what would include them are surely not included. Names
+that providers use keep the provider's contract where no total decides: OpenAI includes cached and reasoning tokens,
+Gemini's candidates exclude thoughts.
 """
 
 _IN_OUTER = (

@@ -48,9 +48,9 @@ _BRAINTRUST_MAPS = (
     "--map output_tokens=metrics.completion_tokens --map cached_input_tokens=metrics.prompt_cached_tokens"
 )
 _INSPECT_CALLS = (
-    "select(.event == \"model\") | del(.span_id)' FILE | streamaudit ingest - --map start=timestamp --map end=completed "
-    "--map model=model --map input_tokens=output.usage.input_tokens --map output_tokens=output.usage.output_tokens "
-    "--map cached_input_tokens=output.usage.input_tokens_cache_read"
+    "select(.event == \"model\") | del(.span_id)' FILE | streamaudit ingest - --map start=timestamp "
+    "--map end=completed --map model=model --map input_tokens=output.usage.input_tokens "
+    "--map output_tokens=output.usage.output_tokens --map cached_input_tokens=output.usage.input_tokens_cache_read"
 )
 KNOWN = (
     LookAlike(

@@ -9,7 +9,8 @@ An Anthropic stream opens with a usage object that has every detail and a placeh
 Cut short, the row has that number, or what the proxy counted in the text that came, under the same details, and the
 cost may still be the placeholder's. Only ``/v1/messages`` is read to its end after the client left (BerriAI/litellm,
 pull requests 30787, 36008, 39893). Of a failure without usage the proxy writes its own count of the prompt at 0 dollars
-(37365), and it prices what it counted itself even where the provider said 0 (37992). Reading a stored response logs its tokens and its spend again (17814).
+(37365), and it prices what it counted itself even where the provider said 0 (37992). Reading a stored response logs its
+tokens and its spend again (17814).
 """
 
 from collections.abc import Sequence
@@ -157,7 +158,7 @@ _PREPARED = """
             AS usage_basis,
         tokens_of(first_filled(json_extract_string(model_parameters, {cap_paths}))) AS max_tokens,
         bool_of(cache_hit) AS cache_hit,
-        -- 0 dollars for tokens are a model without a price. What tokens of the proxy's own counting would cost is no bill.
+        -- 0 dollars for tokens are a model without a price. A price of tokens that the proxy counted is an estimate.
         CASE WHEN (cost > 0 AND NOT coalesce(is_cut, false)) OR bool_of(cache_hit) THEN cost END AS cost_usd,
         CASE WHEN cost > 0 AND NOT coalesce(is_cut AND NOT is_detailed, false)
             THEN number_of(cost_breakdown->>'input_cost') END AS input_cost_usd,

@@ -14,7 +14,7 @@ WHERE coalesce(response_model, model) IS NOT NULL
     AND (cost_basis <> 'reported' OR input_cost_basis <> 'reported' OR output_cost_basis <> 'reported'
         OR coalesce(output_tokens, 0) = 0)
 """
-# Costs computed from prices are cleared, and providers inferred from the model's name, so that calls look as they did on
+# Costs computed from prices and providers inferred from the model's name are cleared, so that calls look as they did on
 # arrival.
 _NEW_COSTS = """
 CREATE OR REPLACE TEMP TABLE new_costs AS
