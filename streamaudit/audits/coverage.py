@@ -92,7 +92,7 @@ CAPABILITIES = (
     Capability("transport", "transport IS NOT NULL", "failures by transport",
         "record sse, websocket, grpc or http: transport"),
     Capability("model", "model IS NOT NULL", "everything by model, prices", "record the requested model"),
-    Capability("provider", "provider IS NOT NULL", "what a provider bills after a cut",
+    Capability("provider", "provider_basis = 'reported'", "what a provider bills after a cut",
         "record the provider's name"),
     Capability("trace", "trace_id IS NOT NULL", "steps around a call, inherited keys",
         "record a trace id and the parent's"),
@@ -169,7 +169,7 @@ def run(store: Store, scope: Scope, remedies: Remedies | None = None) -> Report:
     formats = dict(store.query(_FORMATS))
     sources = list(by_source[0].records())
     loads = Table("loads", LOAD_COLUMNS, tuple(tuple(row) for row in store.query(_LOADS)), title="loads")
-    interval, notes = interval_and_notes(store, scope)
+    interval, notes = interval_and_notes(store, scope, about=("provider",))
     tables = (*tables, _capabilities(sources, formats, remedies or {}), loads)
     hint = () if "tenant" in scope.by else _tenant_note(sources)
     return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint))

@@ -1,6 +1,6 @@
 """Notes of every report: calls not counted, unknown values, gaps in the data, and the source of prices."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ SELECT
     count(*) FILTER (counted AND operation = 'embedding'),
     count(tenant) FILTER (included), count(user_id) FILTER (included),
     count(*) FILTER (included AND cancel_evidence = 'unknown_word'),
+    count(*) FILTER (included AND provider_basis = 'inferred'),
     min(start_time) FILTER (included), max(start_time) FILTER (included)
 FROM placed GROUP BY source ORDER BY source
 """
@@ -89,6 +90,7 @@ class _Counts:
     with_tenant: int
     with_user: int
     unknown_words: int
+    inferred: int
     first: datetime | None
     last: datetime | None
 
@@ -98,16 +100,16 @@ def coverage_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     return interval_and_notes(store, scope)[1]
 
 
-def interval_and_notes(store: Store, scope: Scope) -> tuple[Interval, tuple[Note, ...]]:
+def interval_and_notes(store: Store, scope: Scope, about: Sequence[str] = ()) -> tuple[Interval, tuple[Note, ...]]:
     """Return the window of the report and its notes.
 
     Where the window is open, it extends from the first call in it to just after the last, so that asking for it again
-    gives the same calls.
+    gives the same calls. ``about`` names dimensions that the report shows without grouping by them.
     """
     params = scope.total().params()
     everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
     found = [_Counts(*row) for row in store.query(scope.total().sql(_SOURCES), everything)]
-    return _interval(scope, found), _notes(store, scope, found)
+    return _interval(scope, found), _notes(store, scope, found, about)
 
 
 def _interval(scope: Scope, sources: list[_Counts]) -> Interval:
@@ -118,7 +120,7 @@ def _interval(scope: Scope, sources: list[_Counts]) -> Interval:
     return Interval(since, until, scope.tz)
 
 
-def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]:
+def _notes(store: Store, scope: Scope, found: list[_Counts], about: Sequence[str]) -> tuple[Note, ...]:
     sources = [one for one in found if one.calls]
     untimed = store.one(_UNTIMED)[0] if scope.since or scope.until else 0
     stated = (
@@ -130,6 +132,8 @@ def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]
         ("outcome_unknown", sum(one.no_outcome for one in sources), "calls do not say how they ended"),
         ("outcome_word", sum(one.unknown_words for one in sources),
             "calls carry an outcome word that is not known; completed, cancelled, timeout, error and interrupted are"),
+        ("provider_inferred", sum(one.inferred for one in sources),
+            "calls name no provider; the one shown is inferred from the model's name"),
         ("nested", sum(one.nested for one in found),
             "LLM steps around or inside a counted call record it once more: not counted"),
         ("same_response", sum(one.same_response for one in found),
@@ -140,7 +144,9 @@ def _notes(store: Store, scope: Scope, found: list[_Counts]) -> tuple[Note, ...]
     counted = tuple(
         Note(code, f"{count:,} {message}", count)
         for code, count, message in stated
-        if count and not (code == "embeddings" and "operation" in scope.by)
+        if count
+        and not (code == "embeddings" and "operation" in scope.by)
+        and not (code == "provider_inferred" and "provider" not in (*scope.by, *about))
     )
     tenants = tenant_notes(sum(one.with_user for one in sources)) if _lacks_tenants(scope, sources) else ()
     return (*_empty_notes(store, sources), *_window_notes(store, scope, sources), *_sampling_notes(store, scope),

@@ -36,14 +36,15 @@ COLUMNS = (
 
 _QUERY = """
 SELECT
-    by_1, by_2, count(*),
+    -- What a model's name suggests is not who sent the invoice.
+    by_1, CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN by_2 END AS seller, count(*),
     count(*) FILTER (cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
     sum(cost_low_usd),
     count(*) FILTER ((output_cost_basis = 'priced' OR cost_basis = 'priced') AND cost_usd IS NOT NULL),
     sum(input_tokens + output_tokens) FILTER (usage_status = 'final')::BIGINT,
     count(*) FILTER ((input_tokens + output_tokens) IS NULL OR usage_status <> 'final')
 FROM scope
-GROUP BY by_1, by_2
+GROUP BY by_1, seller
 """
 
 _Number = TypeVar("_Number", int, float)
@@ -165,9 +166,10 @@ def _notes(store: Store, places: Sequence[_Place], pairs: Sequence[_Pair], scope
         stated = (
             ("cost_unknown", ours.cost_unknown, "calls have no known cost: our side is a lower bound"),
             ("cost_priced", ours.priced, "calls are priced from a price table, not by their source"),
-            ("no_provider", no_provider, "calls name no provider: streamaudit coverage says what to record"),
+            ("no_provider", no_provider,
+                "calls name no provider, and no gap counts them: streamaudit coverage says what to record"),
             ("no_start_time", no_month, "calls have no start time and so no month"),
-        )
+        )  # fmt: skip
         yield from (Note(code, f"{count:,} {message}", count) for code, count, message in stated if count)
     untraced = [billed for traced, billed in pairs if billed and not traced]
     if untraced:

@@ -47,9 +47,6 @@ CREATE OR REPLACE TEMP MACRO undated(x) AS regexp_replace(x, '[-@]20\d{2}-?[01]\
 -- Values of keys that name something: an object under such a key is no name, what it holds may be.
 CREATE OR REPLACE TEMP MACRO a_name(v) AS CASE WHEN v <> '' AND NOT starts_with(v, '{"') THEN v END;
 CREATE OR REPLACE TEMP MACRO filled(l) AS list_transform(l, lambda v: a_name(v));
--- The first informative name: a library that knows none writes unknown, and some write their own.
-CREATE OR REPLACE TEMP MACRO known_name(l) AS
-    list_filter(l, lambda v: v <> '' AND lower(v) NOT IN ('unknown', 'none', 'null', 'undefined', 'langchain', 'langgraph'))[1];
 CREATE OR REPLACE TEMP MACRO first_filled(l) AS list_filter(l, lambda v: v <> '')[1];
 CREATE OR REPLACE TEMP MACRO filled_rank(l, base) AS
     base + nullif(list_position(list_transform(l, lambda v: v IS NOT NULL AND v <> ''), true), 0);
@@ -137,6 +134,7 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
         WHEN lower(x) IN ('completed', 'complete', 'success', 'successful', 'succeeded', 'succeed', 'ok', 'done', 'finished', 'passed') THEN 'completed'
         WHEN lower(x) IN ('timeout', 'timed_out', 'deadline_exceeded') THEN 'timeout'
         WHEN lower(x) IN ('error', 'failed', 'failure', 'fail', 'errored', 'exception', 'rejected', 'rate_limited') THEN 'error'
+        WHEN regexp_matches(lower(x), '^(errored|failed)[,;: ]') AND NOT says_cancelled(x) AND NOT says_timeout(x) THEN 'error'
         WHEN lower(x) IN ('interrupted', 'incomplete') THEN 'interrupted'
         WHEN lower(x) = 'unknown' THEN 'unknown'
         WHEN says_cancelled(x) OR contains(lower(x), 'disconnect') THEN 'cancelled'
@@ -220,7 +218,8 @@ CREATE OR REPLACE TEMP MACRO outcome_of(x, is_error) AS
 -- The first name among several places for it; a word that stands for no name, or for the framework around the call,
 -- yields to the next.
 CREATE OR REPLACE TEMP MACRO model_of(l) AS
-    list_filter(l, lambda v: lower(v) NOT IN ('', 'unknown', 'unknown_model', 'none', 'null', 'undefined', 'n/a'))[1];
+    list_filter(l, lambda v: lower(v) NOT IN ('', 'unknown', 'unknown_model', 'none', 'null', 'undefined', 'n/a',
+        'langchain', 'langgraph'))[1];
 CREATE OR REPLACE TEMP MACRO provider_of(l) AS
     list_filter(list_transform(l, lambda v: lower(v)), lambda v: v NOT IN ('', 'unknown', 'none', 'null', 'undefined',
         'n/a', 'langchain', 'langgraph', 'llamaindex', 'llama_index', 'haystack', 'crewai', 'autogen', 'dspy',
@@ -229,6 +228,31 @@ CREATE OR REPLACE TEMP MACRO provider_of(l) AS
 -- A sum of token counts, a part that is NULL left out; NULL where the first is NULL or the sum is no count at all.
 CREATE OR REPLACE TEMP MACRO tokens_with(count, part, other_part) AS
     try_cast(count::HUGEINT + coalesce(part, 0) + coalesce(other_part, 0) AS BIGINT);
+
+-- Who most likely served a call whose record does not say: a host that the model's name begins with, else the maker of a
+-- model that is sold under this name by its maker (as of 2026-11). Open weights run anywhere: no name of theirs tells a
+-- provider, nor does one behind a server of one's own (ollama/, hosted_vllm/).
+CREATE OR REPLACE TEMP MACRO seller_of_name(name) AS
+    CASE
+        WHEN regexp_matches(name, '^(azure|azure_ai)/') THEN 'azure'
+        WHEN regexp_matches(name, '^(bedrock|bedrock_converse)/|^((us|eu|apac|au|jp|global)\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.|^arn:aws') THEN 'aws.bedrock'
+        WHEN regexp_matches(name, '^(vertex_ai|vertex)/') THEN 'gcp.vertex_ai'
+        WHEN regexp_matches(name, '^(groq|openrouter|together|together_ai|fireworks|fireworks_ai|deepinfra|cerebras|perplexity|cloudflare|replicate|databricks|sambanova|nebius|novita)/')
+            THEN replace(regexp_extract(name, '^([^/]+)/', 1), '_ai', '')
+        WHEN starts_with(name, 'accounts/fireworks/') THEN 'fireworks'
+        WHEN starts_with(name, '@cf/') THEN 'cloudflare'
+        WHEN regexp_matches(name, '^(openai/)?(ft:)?(gpt-[345]|chatgpt-|o[134](-|$)|text-embedding-(3|ada)|davinci-|babbage-|whisper-1|tts-1|codex-mini|computer-use-)') THEN 'openai'
+        WHEN regexp_matches(name, '^(anthropic/)?claude-') THEN 'anthropic'
+        WHEN regexp_matches(name, '^((google|gemini)/)?(models/)?gemini-') THEN 'google'
+        WHEN regexp_matches(name, '^((mistral|mistralai)/)?((mistral|magistral|codestral|ministral|devstral|pixtral|voxtral)-[a-z0-9-]*latest|mistral-(large|medium)|mistral-embed)') THEN 'mistral'
+        WHEN regexp_matches(name, '^(cohere/)?(command-|embed-(english|multilingual|v4)|rerank-)') THEN 'cohere'
+        WHEN regexp_matches(name, '^(deepseek/)?deepseek-(chat|reasoner)$') THEN 'deepseek'
+        WHEN regexp_matches(name, '^((xai|x-ai)/)?grok-([2-9]|beta|code)') THEN 'xai'
+        WHEN regexp_matches(name, '^sonar(-|$)') THEN 'perplexity'
+        WHEN regexp_matches(name, '^(voyage/)?voyage-') THEN 'voyageai'
+    END;
+CREATE OR REPLACE TEMP MACRO seller_of(model, response_model) AS
+    coalesce(seller_of_name(lower(model)), seller_of_name(lower(response_model)));
 
 -- All input tokens, where a count leaves the cached ones out: they exceed it, or the total adds them to it.
 CREATE OR REPLACE TEMP MACRO whole_input(given, cached, written, produced, total) AS

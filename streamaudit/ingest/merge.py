@@ -53,6 +53,13 @@ SELECT
     ) REPLACE (
         -- A name is a label; long text in its place is cut.
         name[:256] AS name,
+        -- After prices were looked up: the seller that a name suggests has no say in what a call cost. A benchmark's
+        -- server is called by any name.
+        CASE WHEN provider IS NULL AND service_tier IS DISTINCT FROM 'benchmark' THEN seller_of(model, response_model)
+            ELSE provider END AS provider,
+        CASE WHEN provider IS NOT NULL THEN provider_basis
+            WHEN service_tier IS DISTINCT FROM 'benchmark' AND seller_of(model, response_model) IS NOT NULL
+            THEN 'inferred' END AS provider_basis,
         CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
         CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
         CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,

@@ -18,9 +18,10 @@ TOKENS = (
 )  # fmt: skip
 COSTS = ("cost_usd", "input_cost_usd", "output_cost_usd")
 TIMES = ("ttft_ms", "ttvt_ms", "server_ttft_ms")
-NAMES = ("model", "response_model", "provider", "service_tier")
+NAMES = ("model", "response_model", "service_tier")
 ENDS = ("cancelled_by", "cancelled_at_ms", "finish_reason", "http_status", "error_type")
 _TAKEN = (*TOKENS, *COSTS, *TIMES, *NAMES, *ENDS)
+"""Columns taken where the call has none. The provider is taken besides, over one that its model's name suggested."""
 _RULE = "outcome decided by its own record as "
 """Prefix of the entry of ``inherited`` that keeps the rule of an outcome that another step's has replaced."""
 
@@ -28,6 +29,9 @@ _RULE = "outcome decided by its own record as "
 _RELEASE = """
 UPDATE store.calls AS calls
 SET {given_back},
+    provider = CASE WHEN provider_basis = 'reported' AND NOT list_contains(inherited, 'provider') THEN provider END,
+    provider_basis = CASE WHEN provider_basis = 'reported' AND NOT list_contains(inherited, 'provider')
+        THEN provider_basis END,
     usage_basis = CASE WHEN list_contains(inherited, 'output_tokens') THEN 'none' ELSE usage_basis END,
     rendered_basis = CASE WHEN NOT list_contains(inherited, 'rendered_tokens') THEN rendered_basis END,
     ttft_basis = CASE WHEN NOT list_contains(inherited, 'ttft_ms') THEN ttft_basis END,
@@ -53,7 +57,7 @@ FROM (
 ) AS held
 WHERE calls.source = of_source AND calls.call_id = of_call
 """
-_FIGURES = [*_TAKEN, "streamed", "outcome"]
+_FIGURES = [*_TAKEN, "provider", "streamed", "outcome"]
 _WHICH = {
     "touched_traces": "touched_traces USING (trace_id)",
     "repeated_calls": "repeated_calls ON repeated_calls.call_id = coalesce(calls.request_id, calls.call_id)",
@@ -95,6 +99,8 @@ WITH pairs AS (
         other.ttft_basis AS other_ttft_basis,
         CASE WHEN calls.streamed IS NULL THEN other.streamed END AS streamed,
         {new_names},
+        CASE WHEN calls.provider_basis IS DISTINCT FROM 'reported' AND other.provider_basis = 'reported'
+            THEN other.provider END AS provider,
         -- The other step's cost is this one's too, unless the two counted different usage.
         calls.cost_usd IS NULL AND other.cost_usd IS NOT NULL
             AND coalesce(calls.output_tokens = other.output_tokens, true) AS same_cost,
@@ -140,6 +146,8 @@ FROM pairs
 _FILL = """
 UPDATE store.calls AS calls
 SET {filled},
+    provider = coalesce(taken.provider, calls.provider),
+    provider_basis = CASE WHEN taken.provider IS NULL THEN calls.provider_basis ELSE 'reported' END,
     usage_basis = CASE WHEN taken.output_tokens IS NULL THEN calls.usage_basis ELSE other_usage_basis END,
     rendered_basis = CASE WHEN taken.rendered_tokens IS NULL THEN calls.rendered_basis ELSE other_rendered_basis END,
     ttft_basis = CASE WHEN taken.ttft_ms IS NULL THEN calls.ttft_basis ELSE other_ttft_basis END,
@@ -155,6 +163,19 @@ SET {filled},
             THEN ['{rule}' || own_rule] END)
 FROM taken
 WHERE calls.source = getvariable('source') AND calls.call_id = taken.call_id AND len(names) > 0
+"""
+
+# A model that came from another step, or went back to it, suggests another provider.
+_INFERRED = """
+UPDATE store.calls AS calls
+SET provider = seller, provider_basis = CASE WHEN seller IS NOT NULL THEN 'inferred' END
+FROM (
+    SELECT calls.source AS of_source, calls.call_id AS of_call, seller_of(model, response_model) AS seller
+    FROM store.calls AS calls SEMI JOIN touched_traces USING (trace_id)
+    WHERE source = getvariable('source') AND provider_basis IS DISTINCT FROM 'reported'
+        AND service_tier IS DISTINCT FROM 'benchmark'
+) AS named
+WHERE calls.source = of_source AND calls.call_id = of_call AND calls.provider IS DISTINCT FROM seller
 """
 
 # Usage that came with the other step and no cost: priced as the call's own usage is.
@@ -191,15 +212,19 @@ for _mark, _text in _PARTS.items():
     _RELEASE, _FOUND, _FILL = (sql.replace(_mark, _text) for sql in (_RELEASE, _FOUND, _FILL))
 
 
-def return_figures(store: Store, which: str) -> None:
+def return_figures(store: Store, which: str) -> int:
     """Give back the figures that calls took from other steps: of ``touched_traces``, or of the calls that arrive again
-    (``repeated_calls``), whose records are compared by their own figures."""
-    store.run(_RELEASE.replace("{which}", _WHICH[which]), {"figures": _FIGURES})
+    (``repeated_calls``), whose records are compared by their own figures. Return the number of calls."""
+    return store.run(_RELEASE.replace("{which}", _WHICH[which]), {"figures": _FIGURES})
 
 
-def share_figures(store: Store) -> None:
+def share_figures(store: Store, returned: int) -> None:
     """Fill columns that counted calls lack from the other records of the same call; reads ``inside`` and
-    ``repeating_calls``."""
+    ``repeating_calls``.
+
+    Args:
+        returned: number of calls of the same traces that have given back what they had taken before.
+    """
     store.run(_OTHERS)
     turns = store.one(_TURNS)[0]
     for turn in range(1, turns + 1):
@@ -209,3 +234,5 @@ def share_figures(store: Store) -> None:
         store.run(_UNPRICED)
         price(store, "unpriced")
         store.run(_PRICED)
+    if turns or returned:
+        store.run(_INFERRED)

@@ -78,7 +78,8 @@ class Ingest:
             with self._store.release() if shown == "-" or is_remote(shown) else nullcontext():
                 file = reader.open(address)
         except Refused as refused:
-            return FileResult(shown, problem=str(refused), passed_over=sought and isinstance(refused, NotRecords))
+            passed_over = sought and isinstance(refused, NotRecords)
+            return FileResult(shown, problem=str(refused), hint=refused.hint, passed_over=passed_over)
         except InputError as error:
             return FileResult(shown, problem=error.message, hint=error.hint)
         try:

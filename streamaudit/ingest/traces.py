@@ -304,7 +304,7 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 
 
 def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
-    one_call.return_figures(store, "touched_traces")
+    returned = one_call.return_figures(store, "touched_traces")
     store.run(_NODES)
     store.run(_ANCESTRY)
     store.run(_INSIDE)
@@ -312,7 +312,7 @@ def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -
     store.run(_DEEPEST_ONLY)
     store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
     store.run(_FILL)
-    one_call.share_figures(store)
+    one_call.share_figures(store, returned)
 
 
 def recompute_responses(store: Store) -> None:

@@ -100,7 +100,7 @@ COMMENT ON COLUMN calls.uncounted_reason IS 'nested or same_response; NULL when 
 COMMENT ON COLUMN calls.name IS 'The step''s name in the source.';
 COMMENT ON COLUMN calls.model IS 'Requested model, else the response model without its date suffix.';
 COMMENT ON COLUMN calls.response_model IS 'Model that answered, as the source wrote it; what prices are looked up by.';
-COMMENT ON COLUMN calls.provider IS 'Provider as the source names it, lower case.';
+COMMENT ON COLUMN calls.provider IS 'Provider as the source names it, lower case; else the one that the model''s name suggests (provider_basis).';
 COMMENT ON COLUMN calls.provider_basis IS 'reported by the source, or inferred from the model''s name; NULL when the provider is not known.';
 COMMENT ON COLUMN calls.route IS 'Route or feature of the application that asked.';
 COMMENT ON COLUMN calls.tenant IS 'Customer, organisation or team the call was made for; never the end user.';

@@ -24,7 +24,7 @@ CALLS = (
     raw_call("3", provider="azure_openai", cost_usd=4.0, input_tokens=30, output_tokens=10),
     raw_call("4", provider="my-gateway", cost_usd=8.0),
     raw_call("5", provider="openai", cost_usd=16.0, start_time="2026-10-31T23:30:00Z"),
-    raw_call("6", cost_usd=32.0),
+    raw_call("6", model="our-alias", cost_usd=32.0),
     raw_call("7", provider="anthropic", model="a-model-without-a-price"),
     raw_call("8", provider="openai", cost_usd=0.25, operation="embedding", output_tokens=None),
 )

@@ -50,7 +50,7 @@ UNUSABLE: dict[str, tuple[bytes, str]] = {
     "denied.json": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "HTML or XML, not JSON"),
     "orders.csv": (b"id,name,price\n1,tea,3\n", "CSV, but of no known format (its fields begin id, name, price)"),
     "notes.jsonl": (b"call me\nlater\n", "not JSON"),
-    "traces.zip": (_zip(), "unpack it first"),
+    "traces.zip": (_zip(), "a zip archive: unpack it first\n  try: unzip -p traces.zip | streamaudit ingest -"),
     "traces.jsonl.xz": (b"\xfd7zXZ\x00\x00\x04", "repack as .gz or .zst"),
     "traces.parquet": (b"PAR1" + bytes(64) + b"PAR1", "a damaged or incomplete Parquet file"),
     "cut.jsonl.gz": (_GZ[: len(_GZ) // 2], "the gzip stream ends early"),

@@ -16,7 +16,7 @@ from streamaudit.ingest.results import FileResult
 from streamaudit.store.connection import Database
 from streamaudit.store.store import Store
 from tests.cli.running import Cli
-from tests.support import Record, content, equation, ingest, langfuse_row, raw_call
+from tests.support import Record, calls, content, equation, ingest, langfuse_row, raw_call
 
 TEXT = 'Said "so, it is",\nand; left\r\nit'
 
@@ -200,6 +200,31 @@ def test_every_bad_row_of_a_table_is_told_with_its_line(
         (repeats + 9, "no known field"),
         (repeats + 11, "a quote that is not closed, or text behind one"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("notes", "kept", "line", "reason"),
+    [
+        (("x", '"x', "x", "x"), ["0"], 3, "lines 3 to 5 are lost"),
+        (("x", '"x', 'x"y', "x"), ["0", "3"], 3, "lines 3 to 4 are lost"),
+        (("x", '"x"y', "x", "x"), ["0", "2", "3"], 3, "a quote that is not closed, or text behind one"),
+    ],
+    ids=["to the end", "to the next quote", "on its own line"],
+)
+@pytest.mark.parametrize("numbered", [True, False])
+def test_an_open_quote_says_which_lines_it_takes(
+    numbered: bool, notes: tuple[str, ...], kept: list[str], line: int, reason: str, store: Store, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The rows behind it are part of one cell: one reject, whose reason counts them."""
+    if not numbered:
+        monkeypatch.setattr(staging, "_NUMBERED_BYTES", 0)
+    rows = "".join(f"{number},2026-11-16T08:00:00Z,m,{note}\n" for number, note in enumerate(notes))
+    (tmp_path / "calls.csv").write_text("request_id,start_time,model,note\n" + rows)
+    (reject,) = put(store, tmp_path / "calls.csv").rejects
+    assert sorted(calls(store)) == kept
+    assert reject.line == line
+    assert reject.reason.endswith(reason)
 
 
 def test_a_table_of_headers_alone_is_empty(store: Store, tmp_path: Path) -> None:

@@ -91,6 +91,20 @@ def otel(name: str, parent: str, known: Record) -> Record:
     ))  # fmt: skip
 
 
+def litellm(name: str, parent: str, known: Record) -> Record:
+    """A gateway knows no steps: what it logs of a call twice has one id, and the gateway's own times."""
+    code = 499 if known.get("said") == "cancelled" else known.get("status")
+    status = "failure" if known.get("status") else "success" if known.get("finish") or code else None
+    first = None if known.get("ttft") is None else START + known["start"] + known["ttft"] / 1000
+    return {
+        "id": f"chatcmpl-{name[1:]}", "litellm_call_id": f"call-{name[1:]}", "call_type": "acompletion",
+        "stream": True, "status": status, "model": "gpt-4o-mini", "startTime": START + 0.005, "endTime": START + 5.0,
+        "completionStartTime": first, "prompt_tokens": known.get("input"), "completion_tokens": known.get("output"),
+        "error_information": {"error_code": str(code)} if code else None,
+        "metadata": {"spend_logs_metadata": {"rendered_tokens": known.get("rendered")}},
+    }  # fmt: skip
+
+
 FORMS: dict[str, Write] = {"raw": raw, "langfuse": langfuse, "datadog": datadog, "otel": otel}
 
 GOOD: Record = {"input": 50, "output": 100, "ttft": 395.0, "finish": "stop", "rendered": 100}
@@ -124,10 +138,10 @@ def _in_trace(record: Record, number: int) -> Record:
     return {**record, "trace_id": f"t{number}"}
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, "litellm"])
 def test_a_wrapped_fleet_has_the_figures_of_its_calls(form: str, tmp_path: Path) -> None:
     """Working and broken calls count once each, wherever usage, first token and ending stand."""
-    with store_of(write_lines(tmp_path / "fleet.jsonl", fleet(FORMS[form]))) as store:
+    with store_of(write_lines(tmp_path / "fleet.jsonl", fleet({**FORMS, "litellm": litellm}[form]))) as store:
         report, ttft, tax = total(store, "report"), total(store, "ttft"), total(store, "tax")
         found = {**ttft, **tax, **report}
     assert {name: found[name] for name in FIGURES if name in found} == {

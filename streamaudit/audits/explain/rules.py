@@ -41,7 +41,8 @@ _TTFT_BASIS = {
     "first_chunk": "arrival of the first chunk", "equals_duration": "a recorded value was dropped: it is the duration",
 }  # fmt: skip
 _USAGE = {
-    "provider": "the provider's own count", "partial": "usage seen before the stream broke off: a lower bound",
+    "provider": "the provider's own count",
+    "partial": "a lower bound: usage seen before the stream broke off, or the smaller of two readings",
     "tokenizer": "somebody tokenized the text received: not what was billed", "none": "no usage was recorded",
     "unclear": "the provider's count, or one made from the text received: the export does not say",
 }  # fmt: skip
@@ -123,6 +124,7 @@ _RULES: dict[str, _Rule] = {
     "billed_low": lambda r: "billed, or at least what was delivered" if r["billed_tokens"] is None else "billed",
     "billed_high": lambda r: "what the cap and the provider's habit allow" if r["billed_tokens"] is None else "billed",
     "billed_tokens": lambda r: "a cache hit bills nothing" if r["cache_hit"] else "output tokens, by the provider",
+    "provider": lambda r: "inferred from the model's name" if r["provider_basis"] == "inferred" else None,
     "provider_basis": lambda r: "inferred from the model's name" if r["provider_basis"] == "inferred" else None,
     "cost_usd": lambda r: _COST.get(r["cost_basis"]),
     "output_low": lambda r: "billed" if r["usage_status"] == "final" else "billed at least",
@@ -301,4 +303,6 @@ def field_of(name: str, record: Record, origin: Origin) -> str | None:
         return None
     if name.endswith("cost_usd") and record[f"{name.removesuffix('_usd')}_basis"] == "priced":
         return None
+    if name == "provider" and record["provider_basis"] == "inferred":
+        return origin.reads.get("model", "model")
     return origin.reads.get(name, name)

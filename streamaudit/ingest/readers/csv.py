@@ -60,16 +60,17 @@ FROM (
 """
 _TAKEN = {"ordinality", "(no)", "(text)", "(json)"}
 # The database counts the header as a row, and rows without anything in them.
+_OPEN_QUOTE = "a quote that is not closed, or text behind one"
 _MISSED = """
 SELECT -any_value(line)::BIGINT AS no, any_value(CASE error_type
     WHEN 'MISSING COLUMNS' THEN 'fewer cells than the header'
     WHEN 'TOO MANY COLUMNS' THEN 'more cells than the header'
-    WHEN 'UNQUOTED VALUE' THEN 'a quote that is not closed, or text behind one'
+    WHEN 'UNQUOTED VALUE' THEN '{open_quote}'
     WHEN 'LINE SIZE OVER MAXIMUM' THEN 'a row larger than 32 MB'
     WHEN 'INVALID ENCODING' THEN 'invalid UTF-8'
     ELSE 'malformed CSV' END) AS reason
 FROM reject_errors GROUP BY line
-"""
+""".replace("{open_quote}", _OPEN_QUOTE)
 _FORGET = "DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans"
 
 
@@ -111,7 +112,7 @@ def _names(cells: list[str]) -> list[str]:
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     """Yield the rejects; rows left out while reading come by the negative of the database's own row number."""
     record = through = 0
-    for row, (line, size) in enumerate(_rows(file, file.settings["delimiter"]), start=1):
+    for row, (line, last, size) in enumerate(_rows(file, file.settings["delimiter"]), start=1):
         if row == 1 or not size:
             continue
         record += 1
@@ -120,18 +121,23 @@ def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
             through += 1
             number = through
         for reason in bad.get(number, ()):
-            yield Reject(record, line, "no known field" if reason == "unreadable" else reason, size)
+            if reason == "unreadable":
+                reason = "no known field"
+            elif reason == _OPEN_QUOTE and last > line:
+                # The rows that a cell without an end has swallowed are no records of their own.
+                reason = f"{reason}: lines {line:,} to {last:,} are lost"
+            yield Reject(record, line, reason, size)
 
 
-def _rows(file: InputFile, delimiter: str) -> Iterator[tuple[int, int]]:
-    """Yield the line on which each row begins, the header's included, and its length in characters; 0 for an empty
-    one."""
+def _rows(file: InputFile, delimiter: str) -> Iterator[tuple[int, int, int]]:
+    """Yield the first and the last line of each row, the header's included, and its length in characters; 0 for an
+    empty one."""
     limit = csv.field_size_limit(MAX_OBJECT_BYTES)
     try:
         with _open_text(file) as text:
             before, rows = 0, csv.reader(text, delimiter=delimiter)
             for cells in rows:
-                yield before + 1, sum(map(len, cells)) + len(cells) - 1 if cells else 0
+                yield before + 1, rows.line_num, sum(map(len, cells)) + len(cells) - 1 if cells else 0
                 before = rows.line_num
     finally:
         csv.field_size_limit(limit)
@@ -161,7 +167,7 @@ def _find_open_quote(file: InputFile) -> str | None:
             for _ in rows:
                 before = rows.line_num
         except csv.Error:
-            return f"line {before + 1:,}: a quote that is not closed, or text behind one"
+            return f"line {before + 1:,}: {_OPEN_QUOTE}"
     return None
 
 

@@ -1,5 +1,28 @@
 """Name the type of a file that holds no records."""
 
+import shlex
+import zipfile
+from pathlib import Path, PurePath
+
+ZIP = b"PK\x03\x04"
+"""The first bytes of a zip archive."""
+
+
+def suggest_unzip(path: Path, shown: str) -> str | None:
+    """Return the command that reads what a zip archive holds: one member through a pipe, several from a folder; None
+    where the archive has no name or is damaged."""
+    if shown == "-":
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [name for name in archive.namelist() if not name.endswith("/")]
+    except zipfile.BadZipFile:
+        return None
+    if len(members) == 1:
+        return f"unzip -p {shlex.quote(shown)} | streamaudit ingest -"
+    folder = shlex.quote(PurePath(shown).name.removesuffix(".zip") + "-unpacked")
+    return f"unzip -q {shlex.quote(shown)} -d {folder} && streamaudit ingest {folder}"
+
 
 def describe_file(head: bytes) -> str | None:
     """Return the type of a file by its first bytes, in words for its owner; None when they do not show it."""
@@ -9,8 +32,6 @@ def describe_file(head: bytes) -> str | None:
             "length-prefixed records, as OpenTelemetry's file exporter writes with compression or format: proto: set "
             "format: json and no compression"
         )
-    if head[:2] == b"PK":
-        return "a zip archive: unpack it first"
     if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"BZh":
         return "xz and bzip2 are not read: repack as .gz or .zst"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):

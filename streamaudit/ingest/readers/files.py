@@ -20,7 +20,11 @@ DAMAGED = (EOFError, OSError, zlib.error, zstandard.ZstdError)
 
 
 class Refused(Exception):
-    """A file that holds no usable records; the text explains what it holds instead."""
+    """A file that holds no usable records; the text explains what it holds instead, ``hint`` is the command to try."""
+
+    def __init__(self, what: str, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.hint = hint
 
 
 class NotRecords(Refused):

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from streamaudit.ingest.readers import remote
 from streamaudit.ingest.readers.container import Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.csv import DELIMITED
-from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, describe_file
+from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, ZIP, describe_file, suggest_unzip
 from streamaudit.ingest.readers.files import (
     DAMAGED,
     MAX_OBJECT_BYTES,
@@ -86,7 +86,9 @@ class Reader:
         if compression == "zstd" and not is_zstd_complete(path):
             # DuckDB would read a truncated file as if it were complete.
             raise Refused("the zst stream ends early: the file is incomplete, copy or download it again")
-        start = read_start(path, compression, len(_BOM))
+        start = read_start(path, compression, len(ZIP))
+        if start == ZIP and compression == "none":
+            raise NotRecords("a zip archive: unpack it first", suggest_unzip(path, shown))
         if start.startswith(_BOM):
             # DuckDB would lose the first record of a file that begins with a byte order mark.
             path, compression = self._strip_bom(path, compression), "none"

@@ -119,7 +119,9 @@ SELECT
     tokens_of(first_filled(app[rendered_chars])) AS rendered_chars,
     tokens_of(first_filled(app[rendered_chunks])) AS rendered_chunks,
     coalesce(max_tokens, tokens_of(first_filled(app[max_tokens]))) AS max_tokens,
-    coalesce(usage_word(first_filled(app[usage_source])), usage_basis) AS usage_basis,
+    -- Who counted does not make a whole of what the record has a part of.
+    CASE WHEN usage_basis = 'partial' THEN usage_basis
+        ELSE coalesce(usage_word(first_filled(app[usage_source])), usage_basis) END AS usage_basis,
     coalesce(cache_hit, bool_of(first_filled(app[cache_hit]))) AS cache_hit,
     cost_usd, input_cost_usd * coalesce(paid_share, 1) AS input_cost_usd,
     output_cost_usd * coalesce(paid_share, 1) AS output_cost_usd,

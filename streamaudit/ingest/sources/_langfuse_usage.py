@@ -2,10 +2,10 @@
 
 Langfuse asks for buckets that exclude each other, and many writers send details that are included in ``input`` or
 ``output`` (langfuse/langfuse issues 10592, 11244, 12306). A record's own total decides, since it counts every token
-once. Where it fits both readings or neither, or was computed by Langfuse from all keys, the count is unknown and at
-most the sum; only details larger than what would include them are surely not included. Names that providers use keep
-the provider's contract where no total decides: OpenAI includes cached and reasoning tokens, Gemini's candidates exclude
-thoughts.
+once. Where it fits both readings or neither, or was computed by Langfuse from all keys, the count is at least the
+smaller reading and at most the sum; only details larger than what would include them are surely not included. Names
+that providers use keep the provider's contract where no total decides: OpenAI includes cached and reasoning tokens,
+Gemini's candidates exclude thoughts.
 """
 
 _IN_OUTER = (
@@ -112,9 +112,10 @@ sorted_usage AS (
         try_cast(CASE WHEN in_excluded IS NOT NULL THEN first_count([
             CASE WHEN in_outer IS NOT NULL OR len(in_inner) > 0 THEN in_base + in_excluded * in_details END,
             nullif(flat_input, 0)]) END AS BIGINT) AS input_tokens,
+        -- Of two readings the smaller one is what was billed at least, as of a stream that broke off.
         try_cast(CASE WHEN out_excluded IS NOT NULL THEN first_count([
             CASE WHEN out_outer IS NOT NULL OR len(out_inner) > 0 THEN out_base + out_excluded * out_details END,
-            nullif(flat_output, 0)]) END AS BIGINT) AS output_tokens,
+            nullif(flat_output, 0)]) ELSE nullif(out_base, 0) END AS BIGINT) AS output_tokens,
         try_cast(CASE WHEN out_excluded IS NULL THEN out_base + out_details END AS BIGINT) AS most_output,
         try_cast(cached AS BIGINT) AS cached_input_tokens, try_cast(written AS BIGINT) AS cache_write_tokens,
         try_cast(written_1h AS BIGINT) AS cache_write_1h_tokens, try_cast(heard AS BIGINT) AS audio_input_tokens,

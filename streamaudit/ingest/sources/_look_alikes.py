@@ -47,6 +47,11 @@ _BRAINTRUST_MAPS = (
     "--map model=metadata.model --map provider=metadata.provider --map input_tokens=metrics.prompt_tokens "
     "--map output_tokens=metrics.completion_tokens --map cached_input_tokens=metrics.prompt_cached_tokens"
 )
+_INSPECT_CALLS = (
+    "select(.event == \"model\") | del(.span_id)' FILE | streamaudit ingest - --map start=timestamp "
+    "--map end=completed --map model=model --map input_tokens=output.usage.input_tokens "
+    "--map output_tokens=output.usage.output_tokens --map cached_input_tokens=output.usage.input_tokens_cache_read"
+)
 KNOWN = (
     LookAlike(
         "rows of Braintrust, a format that is not read",
@@ -60,10 +65,13 @@ KNOWN = (
     ),
     LookAlike(
         "a log of Inspect AI, a format that is not read",
-        "jq -c '.samples[].events[] | select(.event == \"model\") | del(.span_id)' FILE | "
-        "streamaudit ingest - --map start=timestamp --map end=completed --map model=model "
-        "--map input_tokens=output.usage.input_tokens --map output_tokens=output.usage.output_tokens",
+        f"jq -c '.samples[].events[] | {_INSPECT_CALLS}",
         _has("eval", "plan", "stats"),
+    ),
+    LookAlike(
+        "a sample of an Inspect AI log, a format that is not read",
+        f"jq -c '.events[] | {_INSPECT_CALLS}",
+        lambda record: isinstance(record.get("events"), list) and {"epoch", "events", "id"} <= record.keys(),
     ),
     LookAlike(
         "a trace of DeepEval, a format that is not read",
@@ -74,13 +82,15 @@ KNOWN = (
     ),
     LookAlike(
         "a run of promptflow, a format that is not read",
-        "its calls stand in run_info.api_calls: write each on a line of its own with jq, then streamaudit fields FILE",
+        "jq -c '.run_info.api_calls | .. | objects | select(.type? == \"LLM\")' FILE | streamaudit ingest - "
+        "--map id=output.id --map start=start_time:s --map end=end_time:s --map model=output.model "
+        "--map input_tokens=output.usage.prompt_tokens --map output_tokens=output.usage.completion_tokens",
         _has("run_info.api_calls"),
     ),
     LookAlike(
         "a usage export of Cursor: a row is a request of a user, of one or several calls, and has no duration",
         "streamaudit ingest FILE --source cursor --map start=Date --map model=Model "
-        "--map output_tokens='Output Tokens' --map cached_input_tokens='Cache Read' --map cost=Cost",
+        "--map output_tokens='Output Tokens' --map cached_input_tokens='Cache Read' --map cost=Cost --map outcome=Kind",
         _has("Input (w/o Cache Write)", "Output Tokens"),
     ),
     LookAlike(

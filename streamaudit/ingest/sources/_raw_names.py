@@ -4,6 +4,7 @@
 the first records of a file have one of them.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -161,6 +162,8 @@ _PLACES = {name: place for place, name in enumerate(_SPELLED)}
 _INSIDE = {
     "_".join(words(name)): column for column, names in NESTED.items() if column in KINDS for name in names
 }  # fmt: skip
+# A remark in brackets that leaves the value what it is; all others may change it, as a unit or a currency does.
+_REMARK = re.compile(r"\s*[(\[](?:UTC|GMT|billed|count|number|total|tokens|#|n)[)\]]$", re.IGNORECASE)
 _MAX_DEPTH = 4
 _PLAIN_OBJECTS = frozenset(
     "request response llm call data payload event metrics meta timing timings result body info details stats latency "
@@ -204,7 +207,7 @@ def _column(path: tuple[str, ...]) -> str | None:
     """Return the column of a path: by its last name and the object's around it, such as ``response.model``, else by the
     last alone; None when it has none."""
     *above, last = path
-    name = "_".join(words(last))
+    name = "_".join(words(_REMARK.sub("", last)))
     if not above:
         return _SPELLED.get(name)
     if _SPELLED.get(name) in ("route", "tenant"):

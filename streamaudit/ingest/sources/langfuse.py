@@ -161,8 +161,8 @@ _PREPARED = """
     ), found AS (
         SELECT
             *,
-            known_name(given_models) AS given_model,
-            coalesce(given_model, known_name(json_extract_string(meta, {model_paths}))) AS model_name,
+            model_of(given_models) AS given_model,
+            coalesce(given_model, model_of(json_extract_string(meta, {model_paths}))) AS model_name,
             list_transform(map_entries(usage_map), lambda e:
                 struct_pack(k := lower(e.key), n := tokens_of(e.value)::HUGEINT)) AS usages,
             list_transform(map_entries(cost_map), lambda e: struct_pack(k := lower(e.key), n := number_of(e.value)))
@@ -198,7 +198,7 @@ _PREPARED = """
         call_id, trace_id, parent_id, nullif(name, '') AS name,
         CASE WHEN is_trace THEN 'trace' ELSE lower(type) END AS span_kind,
         undated(model_name) AS model, model_name AS response_model,
-        lower(known_name(json_extract_string(meta, {provider_paths}))) AS provider,
+        provider_of(json_extract_string(meta, {provider_paths})) AS provider,
         user_name AS user_id, session_name AS session_id, nullif(environment, '') AS environment,
         first_filled(json_extract_string(meta, ['/resourceAttributes.service.name', '/resourceAttributes/service.name',
             '/service', '/service.name'])) AS service,
@@ -223,6 +223,7 @@ _PREPARED = """
         -- what was provided, plain counts may be such a count, unless no text was received; details only a provider
         -- gives.
         CASE WHEN provided_usage::VARCHAR = '{}' AND len(usages) > 0 THEN 'tokenizer'
+            WHEN most_output IS NOT NULL THEN 'partial'
             WHEN provided_usage IS NULL AND coalesce(text <> '', true)
                 AND len(list_filter(usages, lambda u: u.k NOT IN ('input', 'output', 'total'))) = 0 THEN 'unclear'
         END AS usage_basis,
@@ -316,7 +317,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=5,
+    version=6,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),

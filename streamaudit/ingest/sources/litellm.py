@@ -9,7 +9,8 @@ An Anthropic stream opens with a usage object that has every detail and a placeh
 Cut short, the row has that number, or what the proxy counted in the text that came, under the same details, and the
 cost may still be the placeholder's. Only ``/v1/messages`` is read to its end after the client left (BerriAI/litellm,
 pull requests 30787, 36008, 39893). Of a failure without usage the proxy writes its own count of the prompt at 0 dollars
-(37365). Reading a stored response logs its tokens and its spend again (17814).
+(37365), and it prices what it counted itself even where the provider said 0 (37992). Reading a stored response logs its
+tokens and its spend again (17814).
 """
 
 from collections.abc import Sequence
@@ -120,8 +121,8 @@ _PREPARED = """
         nullif(trace_id, '') AS trace_id, nullif(trace_id, '') AS logical_request_id,
         CASE WHEN litellm_call_id <> '' AND id IS DISTINCT FROM litellm_call_id THEN nullif(id, '') END AS response_id,
         call_type AS span_kind,
-        known_name([model_group, model]) AS model, known_name([model]) AS response_model,
-        lower(nullif(custom_llm_provider, '')) AS provider,
+        model_of([model_group, model]) AS model, model_of([model]) AS response_model,
+        provider_of([custom_llm_provider]) AS provider,
         coalesce(nullif(end_user, ''), nullif(meta->>'user_api_key_end_user_id', ''),
             nullif(meta->>'user_api_key_user_id', ''), nullif("user", '')) AS user_id,
         nullif(session_id, '') AS session_id,
@@ -157,10 +158,11 @@ _PREPARED = """
             AS usage_basis,
         tokens_of(first_filled(json_extract_string(model_parameters, {cap_paths}))) AS max_tokens,
         bool_of(cache_hit) AS cache_hit,
-        -- 0 dollars for tokens are a model without a price.
-        CASE WHEN (cost > 0 AND NOT coalesce(is_opening, false)) OR bool_of(cache_hit) THEN cost END AS cost_usd,
-        CASE WHEN cost > 0 THEN number_of(cost_breakdown->>'input_cost') END AS input_cost_usd,
-        CASE WHEN cost > 0 AND NOT coalesce(is_opening, false) THEN number_of(cost_breakdown->>'output_cost') END
+        -- 0 dollars for tokens are a model without a price. A price of tokens that the proxy counted is an estimate.
+        CASE WHEN (cost > 0 AND NOT coalesce(is_cut, false)) OR bool_of(cache_hit) THEN cost END AS cost_usd,
+        CASE WHEN cost > 0 AND NOT coalesce(is_cut AND NOT is_detailed, false)
+            THEN number_of(cost_breakdown->>'input_cost') END AS input_cost_usd,
+        CASE WHEN cost > 0 AND NOT coalesce(is_cut, false) THEN number_of(cost_breakdown->>'output_cost') END
             AS output_cost_usd,
         CASE WHEN status = 'success' AND code IS NULL AND class IS NULL THEN 'completed' END AS app_outcome,
         status = 'failure' AND NOT coalesce(has_left, false) AS failed,
@@ -222,7 +224,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="litellm",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

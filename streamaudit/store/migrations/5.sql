@@ -11,6 +11,7 @@ ALTER TABLE calls ADD COLUMN versions STRUCT(start_time TIMESTAMP, attempt_numbe
 UPDATE calls SET provider_basis = 'reported' WHERE provider IS NOT NULL;
 COMMENT ON COLUMN calls.request_id IS 'The export''s own id where it names a request and several attempts share it; NULL when call_id is that id.';
 COMMENT ON COLUMN calls.inherited IS 'Columns taken from another step because the call itself had no value: dimensions from an enclosing step, figures from another record of the same call.';
+COMMENT ON COLUMN calls.provider IS 'Provider as the source names it, lower case; else the one that the model''s name suggests (provider_basis).';
 COMMENT ON COLUMN calls.provider_basis IS 'reported by the source, or inferred from the model''s name; NULL when the provider is not known.';
 COMMENT ON COLUMN calls.cache_write_1h_tokens IS 'Tokens written to the cache for an hour instead of minutes, a part of cache_write_tokens; NULL when the export does not tell them apart.';
 COMMENT ON COLUMN calls.audio_input_tokens IS 'Audio in the input, a part of input_tokens; NULL when the export does not tell.';

@@ -7,18 +7,21 @@ from streamaudit.store.pricing.prices import PriceFile
 from streamaudit.store.store import Store
 
 _WANTED = """
-SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE, service_tier
+SELECT DISTINCT CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN provider END,
+    coalesce(response_model, model), model, start_time::DATE, service_tier
 FROM {calls}
 WHERE coalesce(response_model, model) IS NOT NULL
     AND (cost_basis <> 'reported' OR input_cost_basis <> 'reported' OR output_cost_basis <> 'reported'
         OR coalesce(output_tokens, 0) = 0)
 """
-# Costs computed from prices are cleared, so that calls look as they did on arrival.
+# Costs computed from prices and providers inferred from the model's name are cleared, so that calls look as they did on
+# arrival.
 _NEW_COSTS = """
 CREATE OR REPLACE TEMP TABLE new_costs AS
 WITH uncosted AS (
     SELECT
-        source, call_id, provider, model, response_model, start_time, outcome, cache_hit, usage_basis, input_tokens,
+        source, call_id, CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN provider END AS provider,
+        model, response_model, start_time, outcome, cache_hit, usage_basis, input_tokens,
         cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens, output_tokens,
         audio_output_tokens, service_tier,
         CASE WHEN cost_basis = 'reported' THEN cost_usd END AS cost_usd,

@@ -140,6 +140,17 @@ LITELLM: dict[str, Case] = {
          "completion_tokens": 199, "error_information": LEFT},
         {"output_tokens": 199, "usage_basis": "tokenizer", "tax_class": "unknown", "cost_usd": None},
     ),
+    "a spend for what the proxy counted itself": (
+        {"error_information": LEFT, "metadata": {}, "response_cost": 0.003,
+         "cost_breakdown": {"input_cost": 0.001, "output_cost": 0.002}},
+        {"outcome": "cancelled", "usage_basis": "tokenizer", "cost_usd": None, "cost_basis": "none",
+         "input_cost_usd": None, "output_cost_usd": None},
+    ),
+    "a spend for what the provider counted of a call that was left": (
+        {"error_information": LEFT, "response_cost": 0.003, "metadata": {"usage_object": {
+         "prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}}}},
+        {"outcome": "cancelled", "usage_basis": "provider", "cost_usd": 0.003, "cost_basis": "reported"},
+    ),
     "a cached count of 0 in front of the real one": (
         {"prompt_tokens": 2459, "metadata": {"usage_object": {"prompt_tokens_details": {"cached_tokens": 0},
          "cache_read_input_tokens": 2455, "cache_creation_input_tokens": 0}}},

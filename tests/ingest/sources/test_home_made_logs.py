@@ -203,17 +203,35 @@ def test_a_mapped_value_of_another_kind_is_counted(tmp_path: Path) -> None:
         assert sorted(call["duration_ms"] or 0 for call in calls(store).values()) == [0, 1500.0]
 
 
-def test_a_header_in_words_is_understood(tmp_path: Path) -> None:
+HEADERS = (
+    "Timestamp,Model,Latency (ms),Prompt Tokens,Completion Tokens,Cost (USD)",
+    "Timestamp [UTC],Model,Latency [ms],Input Tokens,Output Tokens (billed),Cost ($)",
+    "Start Time (UTC),Model Name,Total Latency (ms),tokens in,tokens out,Total Cost",
+    "Created At,model,Duration [ms],Prompt Tokens (count),Completion Tokens (count),cost",
+)
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_header_in_words_is_understood(header: str, tmp_path: Path) -> None:
     """With blanks, brackets and capitals, as spreadsheets have it."""
     path = tmp_path / "calls.csv"
-    path.write_text(
-        "Timestamp,Model,Latency (ms),Prompt Tokens,Completion Tokens,Cost (USD)\n"
-        "2026-11-16T08:00:00Z,gpt-4o-mini,1500,100,20,0.01\n"
-    )
+    path.write_text(f"{header}\n2026-11-16T08:00:00Z,gpt-4o-mini,1500,100,20,0.01\n")
     with store_of(path) as store:
         (call,) = calls(store).values()
     expected = {**FIGURES, "cost_usd": 0.01}
     assert {column: call[column] for column in expected} == expected
+
+
+def test_a_remark_in_brackets_that_changes_the_value_is_no_usual_name(tmp_path: Path) -> None:
+    """Another currency, or a part of the input, is left to the one who knows."""
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "Timestamp,Model,Latency (ms),Prompt Tokens (w/o cache),Completion Tokens,Cost (EUR)\n"
+        "2026-11-16T08:00:00Z,our-model,1500,100,20,0.01\n"
+    )
+    with store_of(path) as store:
+        (call,) = calls(store).values()
+    assert (call["input_tokens"], call["output_tokens"], call["cost_usd"]) == (None, 20, None)
 
 
 @pytest.mark.parametrize(

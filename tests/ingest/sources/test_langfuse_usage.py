@@ -31,16 +31,21 @@ CASES: dict[str, Case] = {
     ),
     "reasoning of which no total tells": (
         {**usage(input=70, output=90, output_reasoning_tokens=33), **LEFT},
-        {"output_tokens": None, "reasoning_tokens": 33, "billed_tokens": None, "tax_class": "bounded",
-         "tax_best": None, "tax_high": 93},
+        {"output_tokens": 90, "usage_basis": "partial", "output_low": 90, "reasoning_tokens": 33,
+         "billed_tokens": None, "tax_class": "bounded", "tax_low": 60, "tax_best": None, "tax_high": 93},
+    ),
+    "reasoning of which no total tells, whoever counted": (
+        {**usage(input=70, output=90, output_reasoning_tokens=33), "metadata": {"usage_source": "provider_final"}},
+        {"output_tokens": 90, "usage_basis": "partial", "output_low": 90, "billed_tokens": None},
     ),
     "reasoning of which the total says neither": (
-        usage(input=70, output=90, output_reasoning_tokens=33, total=500), {"output_tokens": None, "input_tokens": 70},
+        usage(input=70, output=90, output_reasoning_tokens=33, total=500),
+        {"output_tokens": 90, "usage_status": "partial", "input_tokens": 70},
     ),
     "reasoning of a total that Langfuse computed": (
         {**usage(input=70, output=90, reasoning=33, total=193),
          "provided_usage_details": {"input": 70, "output": 90, "reasoning": 33}},
-        {"output_tokens": None, "input_tokens": 70, "usage_basis": "none"},
+        {"output_tokens": 90, "input_tokens": 70, "usage_basis": "partial"},
     ),
     "reasoning of a total that was provided": (
         {**usage(input=70, output=90, reasoning=33, total=193),
@@ -66,7 +71,8 @@ CASES: dict[str, Case] = {
     ),
     "one total of two readings": (
         usage(input=900, input_cached_tokens=50, output=90, output_reasoning=50, total=1040),
-        {"input_tokens": None, "output_tokens": None, "cached_input_tokens": 50, "reasoning_tokens": 50},
+        {"input_tokens": None, "output_tokens": 90, "usage_status": "partial", "cached_input_tokens": 50,
+         "reasoning_tokens": 50},
     ),
     "cached input of which no total tells": (
         usage(input=900, cache_read_input_tokens=400, output=90), {**UNKNOWN_INPUT, "output_tokens": 90},

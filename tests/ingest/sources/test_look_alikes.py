@@ -1,6 +1,9 @@
 """Files that hold no requests, or are of formats that are not read: each refusal names the way out."""
 
 import json
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,7 @@ REFUSED: dict[str, tuple[object, str, str]] = {
     ),
     "Inspect AI": ({"version": 2, "eval": {"model": "m"}, "plan": {"a": 1}, "stats": {"b": 1}}, "Inspect", "jq"),
     "DeepEval": ({"uuid": "a", "llmSpans": [{"model": "m"}]}, "DeepEval", ".llmSpans[]"),
-    "promptflow": ({"line_number": 0, "run_info": {"api_calls": [{}]}}, "promptflow", "api_calls"),
+    "promptflow": ({"line_number": 0, "run_info": {"api_calls": [{}]}}, "promptflow", ".run_info.api_calls"),
     "dd-trace": ({"meta": {}, "metrics": {}, "resource": "r", "span_id": 1}, "dd-trace", "LLM Observability"),
     "MLflow": ({"info": {"a": 1}, "data": {"spans": [1]}}, "MLflow", ".data.spans[]"),
     "Weave": ({"op_name": "o", "started_at": "2026-01-01", "inputs": {}}, "Weave", "--map"),
@@ -56,13 +59,16 @@ def test_a_usage_export_of_cursor_is_named_and_its_command_works(store: Store, t
     path.write_text(
         "Date,Kind,Model,Input (w/ Cache Write),Input (w/o Cache Write),Cache Read,Output Tokens,Total Tokens,Cost\n"
         "2026-04-03T18:10:11.107Z,Included,claude-opus,1000,100,5000,200,6300,0.12\n"
+        '2026-04-03T18:20:11.107Z,"Errored, No Charge",composer,0,100,0,0,100,-\n'
     )
     (result,) = ingest(store, path)
     assert "Cursor" in (result.problem or "")
-    mapping = ["start=Date", "model=Model", "output_tokens=Output Tokens", "cached_tokens=Cache Read", "cost=Cost"]
+    mapping = ["start=Date", "model=Model", "output_tokens=Output Tokens", "cached_tokens=Cache Read", "cost=Cost",
+               "outcome=Kind"]  # fmt: skip
     with store_of(path, mapping=mapping) as mapped:
-        (call,) = calls(mapped).values()
+        call, failed = sorted(calls(mapped).values(), key=lambda call: call["start_time"])
     assert (call["output_tokens"], call["cached_input_tokens"], call["cost_usd"]) == (200, 5000, 0.12)
+    assert failed["outcome"] == "error"
 
 
 def test_whatever_is_mapped_is_read(tmp_path: Path) -> None:
@@ -76,3 +82,50 @@ def test_whatever_is_mapped_is_read(tmp_path: Path) -> None:
     with store_of(write_lines(tmp_path / "rows.jsonl", [record]), mapping=mapping) as store:
         call = calls(store)["s"]
     assert (call["model"], call["duration_ms"], call["input_tokens"]) == ("gpt-4o", 2500.0, 5)
+
+
+RUN = [
+    {"name": "fetch", "type": "Tool", "children": None},
+    {"name": "ask", "type": "Tool", "children": [{
+        "name": "create", "type": "LLM", "inputs": {"engine": "x"}, "start_time": 1794816000.5, "error": None,
+        "end_time": 1794816002.0, "children": None, "output": {
+            "id": "chatcmpl-1", "model": "gpt-4o-mini", "usage": {"prompt_tokens": 50, "completion_tokens": 9},
+        },
+    }]},
+]  # fmt: skip
+EVENT = {
+    "event": "model", "span_id": "s", "timestamp": "2026-11-16T08:00:00Z", "completed": "2026-11-16T08:00:02Z",
+    "model": "openai/gpt-4o-mini",
+    "output": {"usage": {"input_tokens": 50, "output_tokens": 9, "input_tokens_cache_read": 20}},
+}  # fmt: skip
+COMMANDS: dict[str, tuple[object, Record]] = {
+    "promptflow": (
+        {"line_number": 0, "run_info": {"api_calls": RUN}},
+        {"input_tokens": 50, "output_tokens": 9, "duration_ms": 1500.0, "model": "gpt-4o-mini"},
+    ),
+    "a sample of Inspect AI": (
+        {"id": 1, "epoch": 1, "events": [{"event": "state"}, EVENT]},
+        {"input_tokens": 50, "cached_input_tokens": 20, "output_tokens": 9, "duration_ms": 2000.0},
+    ),
+    "a log of Inspect AI": (
+        {"eval": {"a": 1}, "plan": {"a": 1}, "stats": {"a": 1}, "samples": [{"events": [EVENT]}]},
+        {"input_tokens": 50, "cached_input_tokens": 20, "output_tokens": 9, "duration_ms": 2000.0},
+    ),
+}
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the commands need jq")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_command_of_a_refusal_reads_the_calls(name: str, store: Store, tmp_path: Path) -> None:
+    """jq takes the calls out, the paths behind it map them."""
+    content, expected = COMMANDS[name]
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(content))
+    (result,) = ingest(store, path)
+    command, reading = (result.hint or "").replace("FILE", str(path)).split(" | streamaudit ingest - ")
+    taken = subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout
+    words = shlex.split(reading)
+    assert words[::2] == ["--map"] * (len(words) // 2)
+    with store_of(write_lines(tmp_path / "calls.jsonl", taken.splitlines()), mapping=words[1::2]) as mapped:
+        (call,) = calls(mapped).values()
+    assert {column: call[column] for column in expected} == expected

@@ -24,6 +24,8 @@ WITH early AS (
         CASE
             -- Closing the connection upstream too makes a provider stop only if it is one that does.
             WHEN upstream_cancelled = false THEN 'runs_on'
+            -- The name of a model does not tell whose server stops.
+            WHEN provider_basis = 'inferred' THEN NULL
             ELSE getvariable('on_disconnect')[provider]
         END AS on_disconnect
     FROM call_outcome
