@@ -220,10 +220,7 @@ def return_figures(store: Store, which: str) -> int:
 
 def share_figures(store: Store, returned: int) -> None:
     """Fill columns that counted calls lack from the other records of the same call; reads ``inside`` and
-    ``repeating_calls``.
-
-    Args:
-        returned: number of calls of the same traces that have given back what they had taken before.
+    ``repeating_calls``. ``returned`` is the number of calls of the same traces that have given back what they took.
     """
     store.run(_OTHERS)
     turns = store.one(_TURNS)[0]
