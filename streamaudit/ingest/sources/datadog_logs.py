@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from streamaudit.ingest.sources import raw
+from streamaudit.ingest.sources._raw_calls import READS, REMEDIES, TOP_KEYS, call_fields, calls_sql, recognise_own
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
 _ARCHIVED_HOUR = re.compile(r"(?:^|/)dt=(20\d\d[01]\d[0-3]\d)/hour=([01]\d|2[0-3])/")
@@ -44,13 +44,12 @@ def _recognise(head: Sequence[Record]) -> Match | None:
         if found is None:
             continue
         place, inner = found
-        if raw.recognise_own([{"request_id": "", "timestamp": "", **inner}]):
+        if recognise_own([{"request_id": "", "timestamp": "", **inner}]):
             return Match("Logs API" if place.endswith(".attributes") else "log archive", place)
     return None
 
 
-_LOGGED = """
-WITH opened AS (
+_LOGGED = """opened AS (
     SELECT
         line, record, coalesce(id, _id) AS log_id, coalesce("date", attributes->>'timestamp') AS logged_at,
         -- A record that no pipeline has parsed is still in the message, as JSON text.
@@ -80,16 +79,13 @@ WITH opened AS (
                 AS "timestamp"
         )
     FROM (SELECT * REPLACE (from_json(inner_record, '{structure}') AS inner_record) FROM opened)
-), found AS ("""
+), """
 
 
 def _sql() -> str:
-    structure = "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in raw.SOURCE.fields.items()) + "}"
-    first, rest = "WITH found AS (", raw.SOURCE.sql.lstrip()
-    assert rest.startswith(first)
-    body = rest.removeprefix(first)
-    assert body.count("FROM records\n") == 1
-    return _LOGGED.replace("{structure}", structure) + body.replace("FROM records\n", "FROM logged\n")
+    structure = "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in call_fields(wide=False).items()) + "}"
+    before = _LOGGED.replace("{structure}", structure)
+    return calls_sql(wide=False, call_id="own_id", before=before, relation="logged")
 
 
 def _window_end(path: str) -> datetime | None:
@@ -111,12 +107,11 @@ SOURCE = Source(
         **dict.fromkeys(("attributes", "tags"), "JSON"),
     },
     sql=_sql(),
-    own_keys=raw.SOURCE.own_keys,
-    top_keys=raw.SOURCE.top_keys,
+    top_keys=TOP_KEYS,
     id_field="id",
     time_field="date",
     needs=(("attributes",), ("date", "type")),
-    reads=raw.SOURCE.reads,
-    remedies=raw.SOURCE.remedies,
+    reads=READS,
+    remedies=REMEDIES,
     window_end=_window_end,
 )

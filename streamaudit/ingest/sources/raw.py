@@ -9,67 +9,31 @@ identified by the digest of its line and the ordinal among equal lines.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from streamaudit.ingest.mapping import Mapping, json_pointers
-from streamaudit.ingest.sources._app_keys import expand_app_keys
+from streamaudit.ingest.mapping import Mapping
+from streamaudit.ingest.sources._raw_calls import (
+    LINE_DIGEST,
+    LINE_ORDINAL,
+    READS,
+    REMEDIES,
+    TELLING,
+    TOP_KEYS,
+    call_fields,
+    calls_sql,
+    recognise_own,
+)
 from streamaudit.ingest.sources._raw_names import (
     HOLDERS,
     ID,
     NESTED,
     ONLY_USUAL,
-    OWN,
     START,
-    USUAL,
-    Names,
     find_other_spellings,
     list_names,
-    unit_ms,
 )
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
-_TELLING = (
-    "time_to_first_chunk_ms", "ttft_ms", "output_tokens", "request_model", "model", "duration_ms",
-    "rendered_output_tokens", "rendered_tokens", "outcome", "tenant_id", "tenant",
-)  # fmt: skip
-# Fields that belong to other formats: such a file is not raw even if it has an id and a start.
-_FOREIGN = (
-    "traceId",
-    "trace_name",
-    "provided_model_name",
-    "parent_observation_id",
-    "span_kind",
-    "meta.span.kind",
-    "metrics.output_tokens",
-    "dotted_order",
-    "resourceSpans",
-    "call_type",
-    "delay_ms",
-    "run_type",
-    "native_tokens_completion",
-)
-_OTHERS = (
-    "schema", "error_type", "chunk_count", "rendered_chars", "rendered_chunks", "usage_source", "usage_basis",
-    "input_cost_usd", "output_cost_usd", "cancelled", "canceled", "aborted", "client_disconnected", "cancelled_by",
-    "cancelled_at_ms", "upstream_cancelled", "upstream_end_ms", "input_hash", "output_chars", "visible_output_chars",
-    "updated_at", "name",
-)  # fmt: skip
-_JSON = ("metadata", "attributes", "extra", "tags", "chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens")
 _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "@timestamp")
 """Instants whose name does not show whether the call began or ended then."""
-
-
-def recognise_own(head: Sequence[Record]) -> Match | None:
-    """Claim records that have an id, and a start or something telling, under streamaudit's own names."""
-    for record in head:
-        if str(record.get("schema", "")).startswith("streamaudit."):
-            return Match("attempt/1", "schema")
-        if any(key in record for key in _FOREIGN) or isinstance(record.get("metrics"), dict):
-            continue
-        identity = next((key for key in ID if key in record), None)
-        start = next((key for key in START if key in record), None)
-        telling = next((key for key in _TELLING if key in record), None)
-        if identity and telling and (start or identity != "id"):
-            return Match("fields", " + ".join(key for key in (identity, start, telling) if key))
-    return None
 
 
 def _recognise(head: Sequence[Record]) -> Match | None:
@@ -134,345 +98,24 @@ def build_wide_source(head: Sequence[Record], implied: dict[str, str]) -> Source
     return replace(_WIDE if named else _NAMELESS, implied=Mapping(paths))
 
 
-_FOUND = """
-WITH found AS (
-    SELECT
-        *{tenant_name},
-        filled(json_extract_string(coalesce(metadata, attributes, extra), $app_paths)) AS app,
-        CASE WHEN tags IS NOT NULL THEN tag_values(try_cast(tags AS VARCHAR[]), $tag_keys) END AS tagged,
-        -- Absent timing columns are distinguished from present ones once, here.
-        coalesce({started}) AS started,
-        instant_utc({end_time}) AS ended,
-        {deep} AS deep
-    FROM records
-), worded AS (
-    SELECT
-        *,
-        coalesce({id}) AS own_id,
-        coalesce({status}) AS status_word,
-        coalesce({error}) AS error_text
-    FROM found
-), judged AS (
-    SELECT
-        *,
-        try_cast(coalesce({http_status}, CASE WHEN regexp_full_match(status_word, '[1-5]\\d\\d') THEN status_word END)
-            AS INTEGER) AS http,
-        -- An error may be an object, whose type and code are words and whose message is not.
-        CASE WHEN starts_with(error_text, '{{') THEN try_cast(error_text AS JSON) END AS error_object,
-        CASE WHEN NOT regexp_full_match(status_word, '[1-5]\\d\\d') THEN outcome_word(status_word) END AS ended_as,
-        CASE
-            WHEN error_type <> '' OR is_error_text(error_text) OR outcome_word(status_word) = 'error'
-                OR bool_of(coalesce({success})) = false OR bool_of({failed}) THEN true
-        END AS has_failed
-    FROM worded
-), counted AS (
-    SELECT
-        *,
-        tokens_of(coalesce({input_tokens})) AS counted_in, tokens_of(coalesce({output_tokens})) AS counted_out,
-        tokens_of(coalesce({cached_input_tokens})) AS counted_read,
-        tokens_of(coalesce({cache_write_tokens})) AS counted_write,
-        tokens_of(coalesce({total_tokens})) AS counted_all,
-        coalesce(error_object->>'$.message', error_text) AS error_message_text,
-        coalesce(nullif(error_type, ''), error_object->>'$.type', error_object->>'$.name', error_object->>'$.code')
-            AS error_word
-    FROM judged
-), known AS (
-    SELECT
-        *,
-        -- 0 tokens of an unknown usage, or of a call that failed, are not measured.
-        CASE
-            WHEN lower(coalesce(usage_source, usage_basis)) = 'none' THEN 0
-            WHEN counted_out = 0 AND coalesce(counted_in, 0) = 0 AND bool_of({cache_hit}) IS DISTINCT FROM true
-                AND (counted_in = 0 OR has_failed OR http >= 400) THEN 0
-        END AS nothing
-    FROM counted
-)
-"""
-_SQL = """
-SELECT
-    line, record,
-    {kind} AS kind,
-    {call_id} AS call_id,
-    nullif(trace_id, '') AS trace_id,
-    coalesce({parent_id}) AS parent_id,
-    nullif(logical_request_id, '') AS logical_request_id,
-    try_cast(attempt_number AS INTEGER) AS attempt_number,
-    nullif(response_id, '') AS response_id,
-    nullif(name, '') AS name,
-    coalesce({model}, undated(coalesce({response_model}))) AS model,
-    coalesce({response_model}) AS response_model,
-    lower(coalesce({provider})) AS provider,
-    CASE {tenant_ranks}
-        WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[tenant], 99), filled_rank(tagged[tenant], 199))
-    END AS tenant_rank,
-    coalesce({tenant}, first_filled(app[tenant]), first_filled(tagged[tenant])) AS tenant,
-    CASE {route_ranks}
-        WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[route], 99), filled_rank(tagged[route], 199))
-    END AS route_rank,
-    coalesce({route}, first_filled(app[route]), first_filled(tagged[route])) AS route,
-    CASE {deploy_ranks}
-        WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[deploy], 99), filled_rank(tagged[deploy], 199))
-    END AS deploy_rank,
-    coalesce({deploy}, first_filled(app[deploy]), first_filled(tagged[deploy])) AS deploy,
-    coalesce({user_id}) AS user_id,
-    coalesce({session_id}) AS session_id,
-    coalesce({environment}) AS environment,
-    coalesce({service}) AS service,
-    nullif(region, '') AS region,
-    nullif(transport, '') AS transport,
-    lower(coalesce({operation})) AS operation,
-    coalesce(started, ended - to_microseconds(try_cast(round(({duration_ms}) * 1000) AS BIGINT))) AS start_time,
-    ended AS end_time,
-    coalesce({duration_ms}, span_ms(started, ended)) AS duration_ms,
-    coalesce({streamed}) AS streamed,
-    coalesce({ttft_ms}, {first_token_at}number_of(chunk_offsets_ms->>0)) AS ttft_ms,
-    coalesce({ttvt_ms}) AS ttvt_ms,
-    coalesce({server_ttft_ms}) AS server_ttft_ms,
-    CASE WHEN coalesce({ttft_ms}) IS NULL AND chunk_offsets_ms IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
-    coalesce(try_cast(chunk_count AS BIGINT), json_array_length(chunk_offsets_ms)) AS chunk_count,
-    try_cast(chunk_offsets_ms AS DOUBLE[]) AS chunk_offsets_ms,
-    try_cast(client_chunk_offsets_ms AS DOUBLE[]) AS client_chunk_offsets_ms,
-    try_cast(chunk_tokens AS BIGINT[]) AS chunk_tokens,
-    nullif({input_count}, nothing) AS input_tokens,
-    counted_read AS cached_input_tokens,
-    counted_write AS cache_write_tokens,
-    nullif(counted_out, nothing) AS output_tokens,
-    nullif(tokens_of(coalesce({reasoning_tokens})), nothing) AS reasoning_tokens,
-    counted_all AS total_tokens,
-    CASE {delivered_tokens_ranks}
-        WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[delivered_tokens], 99), filled_rank(tagged[delivered_tokens], 199))
-    END AS delivered_tokens_rank,
-    tokens_of(coalesce({delivered_tokens}, first_filled(app[delivered_tokens]), first_filled(tagged[delivered_tokens])))
-        AS delivered_tokens,
-    CASE {rendered_tokens_ranks}
-        WHEN app IS NOT NULL OR tagged IS NOT NULL THEN coalesce(
-            filled_rank(app[rendered_tokens], 99), filled_rank(tagged[rendered_tokens], 199))
-    END AS rendered_tokens_rank,
-    tokens_of(coalesce({rendered_tokens}, first_filled(app[rendered_tokens]), first_filled(tagged[rendered_tokens])))
-        AS rendered_tokens,
-    tokens_of(coalesce(rendered_chars, first_filled(app[rendered_chars]))) AS rendered_chars,
-    tokens_of(coalesce(rendered_chunks, first_filled(app[rendered_chunks]))) AS rendered_chunks,
-    tokens_of(max_tokens) AS max_tokens,
-    usage_word(coalesce(usage_source, usage_basis)) AS usage_basis,
-    bool_of({cache_hit}) AS cache_hit,
-    number_of(coalesce({cost_usd})) AS cost_usd,
-    number_of(input_cost_usd) AS input_cost_usd,
-    number_of(output_cost_usd) AS output_cost_usd,
-    -- A known word takes precedence over an unknown one.
-    list_reduce(list_transform([outcome, stream_status], lambda word: outcome_word(word)), lambda found, other:
-        CASE WHEN coalesce(found, 'unrecognised') = 'unrecognised' THEN coalesce(other, found) ELSE found END)
-        AS said_outcome,
-    -- A status of error is one of the failures below, whose class may say more.
-    coalesce(outcome_word(first_filled(app[outcome])), CASE WHEN ended_as <> 'error' THEN ended_as END,
-        CASE WHEN bool_of(coalesce({success})) THEN 'completed' END) AS app_outcome,
-    CASE WHEN coalesce(cancelled, canceled, aborted, client_disconnected) IS NOT NULL OR app IS NOT NULL
-        THEN flag_of(list_concat([cancelled, canceled, aborted, client_disconnected], app[cancelled])) END
-        AS cancel_flag,
-    has_failed AS failed,
-    (error_type <> '' AND says_cancelled(error_type))
-        OR (is_error_text(error_text) AND (says_cancelled(error_word) OR message_says_cancelled(error_message_text)))
-        AS error_cancelled,
-    (error_type <> '' AND says_timeout(error_type))
-        OR (is_error_text(error_text) AND (says_timeout(error_word) OR message_says_timeout(error_message_text)))
-        AS error_timeout,
-    code_word(cancelled_by) AS cancelled_by,
-    number_of(cancelled_at_ms) AS cancelled_at_ms,
-    bool_of(upstream_cancelled) AS upstream_cancelled,
-    number_of(upstream_end_ms) AS upstream_end_ms,
-    code_word(coalesce({finish_reason})) AS finish_reason,
-    coalesce(http, try_cast(error_object->>'$.status' AS INTEGER)) AS http_status,
-    coalesce(error_class(error_word), code_word(error_word), error_class(error_message_text)) AS error_type,
-    CASE WHEN input_hash <> '' THEN md5($salt || input_hash) END AS input_hash,
-    try_cast(output_chars AS BIGINT) AS output_chars,
-    try_cast(visible_output_chars AS BIGINT) AS visible_output_chars,
-    instant_utc(updated_at) AS source_updated_at
-FROM known
-"""
-_OWN_KIND = """CASE
-        WHEN own_id IS NULL
-            AND started IS NULL AND coalesce(model, request_model, outcome, output_tokens) IS NULL THEN NULL
-        WHEN lower(coalesce(operation_name, operation)) LIKE '%embed%' THEN 'embedding'
-        ELSE 'llm'
-    END"""
-# A log may hold other lines besides its calls; a call has a model, tokens, or a measure of its own.
-_WIDE_KIND = """CASE
-        WHEN record IS NULL OR json_type(record) <> 'OBJECT' THEN NULL
-        WHEN coalesce({model}, {response_model}) IS NULL AND coalesce(counted_in, counted_out) IS NULL
-            AND coalesce({ttft_ms}) IS NULL AND coalesce({cost_usd}) IS NULL AND coalesce(outcome, request_id) IS NULL
-            THEN 'other'
-        WHEN lower(coalesce({operation})) LIKE '%embed%' THEN 'embedding'
-        ELSE 'llm'
-    END"""
-# Anthropic's own usage leaves the cached tokens out of the input.
-_ALL_INPUT = "CASE WHEN {anthropic} THEN tokens_with(counted_in, counted_read, counted_write) ELSE counted_in END"
-_DIGEST = "'line-' || md5(record::VARCHAR)"
-_ORDINAL = f"{_DIGEST} || '-' || row_number() OVER (PARTITION BY md5(record::VARCHAR))"
-
-
-def _build_fragments(names: Names, *, wide: bool) -> dict[str, str]:
-    """Return the SQL fragment of each column: its candidates, in order."""
-    pointers = [
-        f"/{holder}{json_pointers(name)[-1]}" for column in NESTED for holder in HOLDERS for name in NESTED[column]
-    ]
-
-    def nested(column: str) -> list[str]:
-        if not wide or column not in NESTED:
-            return []
-        own = {f"/{holder}{json_pointers(name)[-1]}" for holder in HOLDERS for name in NESTED[column]}
-        return [f"deep[{place}]" for place, pointer in enumerate(pointers, start=1) if pointer in own]
-
-    def filled(column: str) -> str:
-        return ", ".join([f"nullif({_quote(name)}, '')" for name in names[column]] or ["NULL"])
-
-    def counts(column: str) -> str:
-        # A 0 under one name does not hide a count under another.
-        some = [*map(_quote, names[column]), *nested(column)]
-        firsts = [f"nullif(nullif({one}, ''), '0')" for one in some] if len(some) > 1 else []
-        return ", ".join([*firsts, *(f"nullif({one}, '')" for one in some)])
-
-    def durations(column: str) -> str:
-        return ", ".join(
-            f"number_of({_quote(name)})" + (f" * {unit_ms(name)!r}" if unit_ms(name) != 1 else "")
-            for name in names[column]
-        )
-
-    def ranks(column: str) -> str:
-        return " ".join(f"WHEN {_quote(name)} <> '' THEN {rank}" for rank, name in enumerate(names[column], start=1))
-
-    starts = (f"{'epoch_utc' if '_unix_' in name else 'instant_utc'}({_quote(name)})" for name in names["start_time"])
-    instants = names.get("first_token_at", ())
-    anthropic = [
-        f"deep[{place}]" for place, pointer in enumerate(pointers, start=1)
-        if pointer in {f"/{holder}/cache_creation_input_tokens" for holder in HOLDERS}
-    ]  # fmt: skip
-    texts = {
-        **{column: filled(column) for column in names},
-        **{column: counts(column) for column in (*NESTED, "delivered_tokens", "rendered_tokens") if column in names},
-        **{column: durations(column) for column in ("duration_ms", "ttft_ms", "ttvt_ms", "server_ttft_ms")},
-        **{f"{column}_ranks": ranks(column)
-           for column in ("tenant", "route", "deploy", "delivered_tokens", "rendered_tokens")},
-        "streamed": ", ".join(f"bool_of({_quote(name)})" for name in names["streamed"]),
-        "started": ", ".join(starts),
-        "id": filled("call_id"),
-        "end_time": f"coalesce({filled('end_time')})",
-        "cache_hit": f"coalesce({filled('cache_hit')})",
-        "failed": f"coalesce({filled('failed')})" if wide else "NULL",
-        "first_token_at": "".join(f"span_ms(started, instant_utc({_quote(name)})), " for name in instants),
-        "deep": f"json_extract_string(record, {pointers})" if wide else "NULL::VARCHAR[]",
-        "input_count": _ALL_INPUT.format(anthropic=f"coalesce({', '.join(anthropic)}) IS NOT NULL") if wide
-        else "counted_in",
-        "tenant_name": " REPLACE (a_name(tenant) AS tenant)",
-    }  # fmt: skip
-    if len(names["duration_ms"]) > 1:
-        texts["duration_ms"] = f"coalesce({texts['duration_ms']})"
-    if wide:
-        labels = ", ".join(f"label_of({_quote(name)})" for name in USUAL["route"])
-        texts["route"] = ", ".join(f"nullif({_quote(name)}, '')" for name in OWN["route"]) + f", {labels}"
-        texts["route_ranks"] = " ".join(
-            f"WHEN {_quote(name) if name in OWN['route'] else f'label_of({_quote(name)})'} <> '' THEN {rank}"
-            for rank, name in enumerate(names["route"], start=1)
-        )
-    return texts
-
-
-def _quote(name: str) -> str:
-    return f'"{name}"'
-
-
-def _write_sql(*, wide: bool, call_id: str) -> str:
-    texts = _build_fragments(list_names(wide=wide), wide=wide)
-    kind = _WIDE_KIND.format(**texts) if wide else _OWN_KIND
-    return expand_app_keys((_FOUND + _SQL).format(**{**texts, "kind": kind, "call_id": call_id}))
-
-
-def _list_fields(*, wide: bool) -> dict[str, str]:
-    names = [name for names in list_names(wide=wide).values() for name in names]
-    return {**dict.fromkeys((*names, *_OTHERS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
-
-
-def _list_own(column: str) -> str:
-    return ", ".join(list_names(wide=False)[column])
-
-
-_READS = {
-    "call_id": "request_id, call_id, id, span_id", "parent_id": "parent_span_id, parent_id",
-    "model": "request_model, model, else response_model without its date", "session_id": "conversation_id, session_id",
-    "service": "service_name, service", "operation": "operation_name, operation",
-    "start_time": "start_time, start_time_unix_ns, _ms or _s, timestamp",
-    "duration_ms": "duration_ms, else end_time - start_time",
-    "end_time": "end_time, else start_time + duration_ms",
-    "streamed": "stream, streamed; a usable TTFT proves it",
-    "ttft_ms": "time_to_first_chunk_ms, ttft_ms, else the first of chunk_offsets_ms",
-    "ttvt_ms": "time_to_first_output_token_ms, ttvt_ms",
-    "server_ttft_ms": "server_time_to_first_token_ms, server_ttft_ms",
-    "chunk_count": "chunk_count, else the number of chunk_offsets_ms",
-    "cached_input_tokens": "cache_read_input_tokens, cached_input_tokens",
-    "cache_write_tokens": "cache_write_input_tokens, cache_write_tokens",
-    "reasoning_tokens": "reasoning_output_tokens, reasoning_tokens", "usage_basis": "usage_source, usage_basis",
-    "finish_reason": "finish_reason, stop_reason", "http_status": "http_status_code, http_status",
-    "source_updated_at": "updated_at",
-}  # fmt: skip
-
-_REMEDIES = {
-    "duration": "write duration_ms, or end_time",
-    "streamed": "write stream: true or false",
-    "ttft": "write time_to_first_chunk_ms",
-    "ttvt": "write time_to_first_output_token_ms",
-    "chunk_times": "write chunk_offsets_ms, a list of milliseconds after start_time",
-    "client_chunk_times": "write client_chunk_offsets_ms, the same as the client saw it",
-    "usage": "write output_tokens from the provider's usage; OpenAI sends it only with stream_options.include_usage",
-    "input_tokens": "write input_tokens",
-    "reasoning": "write reasoning_output_tokens",
-    "billed_at_cut": "write output_tokens of cut calls too: drain the stream, or fetch the provider's count later",
-    "rendered": "write rendered_output_tokens, as the client reports it",
-    "delivered": "write streamed_output_tokens, counted where you write to the client",
-    "cancel_time": "write cancelled_at_ms",
-    "provider_stop": "write upstream_end_ms, or upstream_cancelled",
-    "outcome": "write outcome: completed, cancelled, timeout or error",
-    "finish_reason": "write finish_reason",
-    "http_status": "write http_status_code",
-    "cost": "write cost_usd, or provider, response_model and both token counts, which price it",
-    "tenant": "write tenant_id; --map tenant=PATH takes another key",
-    "user": "write user_id",
-    "session": "write conversation_id",
-    "route": "write route",
-    "deploy": "write service_version",
-    "environment": "write environment",
-    "region": "write region",
-    "transport": "write transport: sse, websocket, grpc or http",
-    "model": "write request_model",
-    "provider": "write provider",
-    "trace": "write trace_id and parent_span_id",
-    "response_id": "write response_id",
-    "logical_request": "write logical_request_id, the same for all attempts",
-    "input_hash": "write input_hash",
-}
-
 SOURCE = Source(
     name="raw",
     version=4,
     recognise=_recognise,
-    fields=_list_fields(wide=False),
-    sql=_write_sql(wide=False, call_id="own_id"),
+    fields=call_fields(wide=False),
+    sql=calls_sql(wide=False, call_id="own_id"),
     fallback=True,
     read_mapped=_read_mapped,
-    top_keys={
-        column: list_names(wide=True)[column]
-        for column in ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
-    },
+    top_keys=TOP_KEYS,
     id_field="request_id",
     id_names="request",
     time_field="start_time",
-    needs=(ID, START, _TELLING),
-    reads=_READS,
-    remedies=_REMEDIES,
+    needs=(ID, START, TELLING),
+    reads=READS,
+    remedies=REMEDIES,
 )  # fmt: skip
 _WIDE = replace(
-    SOURCE, fields=_list_fields(wide=True), sql=_write_sql(wide=True, call_id=f"coalesce(own_id, {_DIGEST})"),
+    SOURCE, fields=call_fields(wide=True), sql=calls_sql(wide=True, call_id=f"coalesce(own_id, {LINE_DIGEST})"),
     whole=True, time_field=None,
 )  # fmt: skip
-_NAMELESS = replace(_WIDE, sql=_write_sql(wide=True, call_id=f"coalesce(own_id, {_ORDINAL})"), id_field=None)
+_NAMELESS = replace(_WIDE, sql=calls_sql(wide=True, call_id=f"coalesce(own_id, {LINE_ORDINAL})"), id_field=None)
