@@ -210,7 +210,7 @@ class _ProductLimit:
     hazard: Counts
     """The sum of d / (Y (Y - d)) up to the step, of d waits that ended and Y at risk: Greenwood's."""
     turn: Counts
-    """How a wait of the step turns the logarithm of the survival after it: 1 / (Y - d) if it ended, less the hazard."""
+    """Change of ln(survival) after the step per wait of it: 1 / (Y - d) if it ended, less the hazard."""
     first: Places
     """The first step of each stratum, and at its end the number of steps."""
 
@@ -234,7 +234,7 @@ class _ProductLimit:
         at_risk = n_k[stratum] - (before - before[first[stratum]])
         ends = np.where((moment % 2 == 0) & (moment < width - 1), count, 0.0)
         left = at_risk - ends
-        last = left <= 1e-9 * at_risk  # nobody lasts longer: only ever the last step of a stratum
+        last = left <= 1e-9 * at_risk  # no wait lasts longer: only ever the last step of a stratum
         left[last] = np.inf
         kept = np.where(last, 1.0, left / at_risk)
         survival = np.where(last, 0.0, np.exp(_summed_up(np.log(kept), first, stratum)))
