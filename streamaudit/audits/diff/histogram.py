@@ -70,7 +70,7 @@ EMPTY = Histogram(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.u
 
 
 def define_codes(store: Store) -> None:
-    """Define ``bucket_code(us)`` and ``cut_code(us, censored)`` for the queries of a store; ``count_cells`` reads both."""
+    """Define ``bucket_code(us)`` and ``cut_code(us, censored)`` for queries of a store; ``count_cells`` reads both."""
     define_buckets(store)
     store.script(_CODE)
 
