@@ -19,7 +19,7 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 from benchmarks import trials
 from benchmarks.cases_of_diff import CASES, RATES, many_cells
 from benchmarks.page import around
-from benchmarks.worlds import WORLDS, World
+from benchmarks.worlds import IMPATIENT, WORLDS, World
 from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.stats import decide
 
@@ -31,6 +31,18 @@ SIZES = {200: 1000, 1000: 1000, 10_000: 400, 100_000: 60}
 """Calls a side, and how often each trial is repeated."""
 LARGEST = 100_000
 POWER_SIZES = (1000, 10_000)
+HARD = [
+    *((world, 3000, stat) for world in IMPATIENT for stat in ("p50", "p90")),
+    *(
+        (world, n, stat) for world in WORLDS
+        for name, n, stat in (
+            ("slow drift", 5000, "p50"), ("load swings", 5000, "p50"), ("dominant tenant", 1000, "p90"),
+            ("longer sessions", 200, "p50"), ("gamma", 1000, "p50"), ("gamma", 1000, "p90"),
+        ) if world.name == name
+    ),
+]  # fmt: skip
+"""What a diff of before and after is most easily misled by, and independent calls beside it."""
+HARD_TRIALS = 200
 CELLS, REPORTS = 200, 12
 
 
@@ -48,13 +60,14 @@ def main() -> int:
     """Command line: run the chosen parts and print their tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a twentieth of the repetitions, without the largest size")
+    parser.add_argument("--share", type=float, default=1.0, help="of the repetitions; below 1 without the largest size")
     parser.add_argument("--only", default=",".join(PARTS), metavar="PART[,PART]", help=", ".join(PARTS))
     parser.add_argument("--page", action="store_true", help="keep these tables and show them on docs/diff.md")
     options = parser.parse_args()
     found = []
     for name in options.only.split(","):
         print(f"{name} ...", file=sys.stderr, flush=True)
-        found += PARTS[name](0.05 if options.quick else 1.0)
+        found += PARTS[name](0.05 if options.quick else options.share)
     print(markdown(asdict(one) for one in found))
     if options.page:
         keep([asdict(one) for one in found])
@@ -127,6 +140,30 @@ def _alarm_cell(found: Any, place: int) -> str:
     if cannot == 1:
         return f"gate · {_percent(rows)} · {_percent(ranks)}"
     return f"**{_percent(ours)}** ({_percent(cannot)}) · {_percent(rows)} · {_percent(ranks)}"
+
+
+def hard(scale: float) -> list[Found]:
+    """Users of changed patience, drifts and sessions: called different without a difference, and found with one."""
+    rows = []
+    for world, n, stat in HARD:
+        times, quantile = max(5, round(HARD_TRIALS * scale)), {stat: PERCENTILES[stat]}
+        found = np.zeros(6)
+        for repetition in range(times):
+            base, head = trials.sides_of(world, n, repetition)
+            (one,) = trials.compared(base, head, quantile)
+            dice = trials.dice_of(world.name + " resampled", n, repetition)
+            found[:4] += [
+                trials.differs(one), bool(one.gate), trials.bootstrap(dice, base.seen_ms, head.seen_ms, quantile)[0],
+                trials.mann_whitney(base.seen_ms, head.seen_ms),
+            ]  # fmt: skip
+            for place, factor in ((4, 1.15), (5, 1.4)):
+                (slower,) = trials.compared(*trials.sides_of(world, n, repetition, factor), quantile)
+                found[place] += trials.differs(slower)
+        ours, cannot, resampled, ranks, *power_ = (_percent(share) for share in found / times)
+        name = f"{world.name}: {world.says}"
+        rows.append([name, f"{n:,}", stat, f"**{ours}** ({cannot}) · {resampled} · {ranks}", *power_])
+    columns = ["world", "calls a side", "stat", "no difference", "15 % slower", "40 % slower"]
+    return [Found("hard", "patience, drifts and sessions", columns, rows)]
 
 
 def power(scale: float) -> list[Found]:
@@ -253,7 +290,7 @@ def _percent(share: float) -> str:
 
 
 PARTS: dict[str, Callable[[float], list[Found]]] = {
-    "alarms": alarms, "power": power, "reports": reports, "cases": cases, "rates": rates,
+    "alarms": alarms, "hard": hard, "power": power, "reports": reports, "cases": cases, "rates": rates,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -69,8 +69,11 @@ class _Estimate(Protocol):
     def curve(self, weights: Counts) -> Curve:
         """Return the curve at these weights of the strata."""
 
+    def shares(self, ln: float) -> Counts:
+        """Return the share of each stratum at or below a value, a logarithm of milliseconds."""
+
     def at(self, ln: float, weights: Counts) -> Cut:
-        """Return the distribution at a value, a logarithm of milliseconds."""
+        """Return the distribution at a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,10 @@ class Distribution:
         """Return the distribution at a value, a logarithm of milliseconds."""
         return self.estimate.at(ln, self.weights)
 
+    def shares(self, ln: float) -> Counts:
+        """Return the share of each stratum at or below a value, and nothing else."""
+        return self.estimate.shares(ln)
+
     def side(self, p: float, cut: Cut) -> Side:
         """Return the input of the standard error of the share p below a value."""
         n = float(self.n_block.sum())
@@ -124,7 +131,8 @@ def plain_curve(rows: Rows, mix: Mix, scale: Scale, compared: Distribution | Non
     if not has_cuts(rows, scale):
         return Curve.of_counts(rows.bucket, rows.n, scale)
     if compared and compared.n_k.sum() == rows.n.sum():
-        return compared.estimate.curve(compared.n_k / compared.n_k.sum())
+        own = compared.n_k / compared.n_k.sum()
+        return compared.curve if np.array_equal(own, compared.weights) else compared.estimate.curve(own)
     of, size = mix.of.copy(), len(mix.weights)
     alone = np.flatnonzero(of < 0)
     of[alone] = size + np.arange(len(alone))
@@ -154,9 +162,12 @@ class _Shares:
         per_call = _per_call(weights, self.n_cell.sum(axis=1))
         return Curve.of_counts(self.bucket, per_call[self.cell // self.n_cell.shape[1]] * self.n, self.scale)
 
+    def shares(self, ln: float) -> Counts:
+        return _per_call(self._below(ln).sum(axis=1), self.n_cell.sum(axis=1))
+
     def at(self, ln: float, weights: Counts) -> Cut:
         below, n_k = self._below(ln), self.n_cell.sum(axis=1)
-        p_k: Counts = np.divide(below.sum(axis=1), n_k, out=np.zeros_like(n_k), where=n_k > 0)
+        p_k = _per_call(below.sum(axis=1), n_k)
         per_call = _per_call(weights, n_k)
         e = (per_call[:, None] * (below - p_k[:, None] * self.n_cell)).sum(axis=0)
         v0 = float((weights * per_call * p_k * (1 - p_k)).sum())
@@ -175,12 +186,8 @@ class _Shares:
 class _ProductLimit:
     """Waits of which some were cut short.
 
-    A *step* is a stratum and a moment at which waits of it ended or were cut, in order: ``step`` is its number,
-    ``count`` the waits, ``at_risk`` those that had lasted until then, ``survival`` the share of the stratum that lasts
-    longer, and ``hazard`` the sum of d / (Y (Y - d)) up to it, Greenwood's.
-
-    In a bucket waits end before any is cut. A cut that may be in either of two buckets is counted in the first, so that
-    cuts are at the middle of both.
+    A *step* is a stratum and a moment at which waits of it ended or were cut, in order. In a bucket waits end before
+    any is cut. Of the two buckets that a cut may lie in the first counts, so that cuts lie at the middle of both.
     """
 
     scale: Scale
@@ -190,12 +197,20 @@ class _ProductLimit:
     of_step: Places
     """The step of each entry."""
     step: Places
+    stratum: Places
+    moment: Places
     count: Counts
-    at_risk: Counts
+    """Waits of each step."""
     ends: Counts
-    """Waits of each step that ended: all of them or none."""
+    """Those that ended: all of them or none."""
+    at_risk: Counts
+    """Waits of the stratum that had lasted until the step."""
     survival: Counts
+    """Share of the stratum that lasts longer than the step."""
     hazard: Counts
+    """The sum of d / (Y (Y - d)) up to the step, of d waits that ended and Y at risk: Greenwood's."""
+    turn: Counts
+    """Change of ln(survival) after the step per wait of it: 1 / (Y - d) if it ended, less the hazard."""
     first: Places
     """The first step of each stratum, and at its end the number of steps."""
 
@@ -209,63 +224,73 @@ class _ProductLimit:
             number = np.zeros(len(table), dtype=np.int32)
             number[step] = np.arange(len(step))
             of_step: Places = number[key]
+            count = table[step]
         else:
             step, of_step = np.unique(key, return_inverse=True)
-        count = sum_by_place(of_step, rows.n, len(step))
+            count = sum_by_place(of_step, rows.n, len(step))
         first = np.searchsorted(step, np.arange(len(n_k) + 1) * width)
         stratum, moment = np.divmod(step, width)
         before = np.cumsum(count) - count
         at_risk = n_k[stratum] - (before - before[first[stratum]])
         ends = np.where((moment % 2 == 0) & (moment < width - 1), count, 0.0)
         left = at_risk - ends
-        last = left < 0.5  # no wait lasts longer: only ever the last step of a stratum
+        last = left <= 1e-9 * at_risk  # no wait lasts longer: only ever the last step of a stratum
+        left[last] = np.inf
         kept = np.where(last, 1.0, left / at_risk)
         survival = np.where(last, 0.0, np.exp(_summed_up(np.log(kept), first, stratum)))
-        hazard = _summed_up(np.where(last, 0.0, ends / (at_risk * np.maximum(left, 0.5))), first, stratum)
+        hazard = _summed_up(ends / (at_risk * left), first, stratum)
+        turn = np.where(ends > 0, 1 / left, 0.0) - hazard
         return _ProductLimit(
-            scale, rows.n, block, blocks, of_step, step, count, at_risk, ends, survival, hazard, first
+            scale, rows.n, block, blocks, of_step, step, stratum, moment, count, ends, at_risk, survival, hazard, turn,
+            first,
         )  # fmt: skip
 
     def curve(self, weights: Counts) -> Curve:
-        stratum, moment = np.divmod(self.step, _width(self.scale))
+        """Return the curve at these weights of the strata."""
         earlier = np.concatenate([[1.0], self.survival[:-1]])
-        earlier[self.first[stratum] == np.arange(len(stratum))] = 1.0
-        share = sum_by_place(moment // 2, weights[stratum] * (earlier - self.survival), self.scale.censored)
+        earlier[self.first[self.stratum]] = 1.0
+        share = sum_by_place(self.moment // 2, weights[self.stratum] * (earlier - self.survival), self.scale.censored)
         return Curve(self.scale, np.cumsum(share[: self.scale.censored]).tolist())
 
-    def at(self, ln: float, weights: Counts) -> Cut:
-        """Cut the distribution at a wait.
+    def shares(self, ln: float) -> Counts:
+        survival: Counts = 1 - self._reached(*_position(ln, self.scale))[0]
+        return survival
 
-        The deviation of a wait is the derivative of the product with respect to its weight: for waits that all ended it
-        is 1 less the share, or less the share.
+    def at(self, ln: float, weights: Counts) -> Cut:
+        """Return the distribution at a value.
+
+        The deviation of a wait is the derivative of the product with respect to its weight: for waits that all ended
+        it is 1 less the share, or less the share.
         """
         bucket, part = _position(ln, self.scale)
-        width, strata = _width(self.scale), np.arange(len(self.first) - 1)
-        here = np.searchsorted(self.step, strata * width + 2 * bucket)
-        met = (here < self.first[1:]) & (self.step[np.minimum(here, len(self.step) - 1)] == strata * width + 2 * bucket)
-        at = np.minimum(here, len(self.step) - 1)
-        d, y = np.where(met, part * self.ends[at], 0.0), np.where(met, self.at_risk[at], 1.0)
+        survival, hazard, inside, left = self._reached(bucket, part)
+        of = self.stratum[inside]
+        turn = np.where(self.moment < 2 * bucket, self.turn, -hazard[self.stratum])
+        squares = turn**2
+        turn[inside] = part / left - hazard[of]
+        squares[inside] = part * (1 / left - hazard[of]) ** 2 + (1 - part) * hazard[of] ** 2
+        scaled = (weights * survival)[self.stratum]
+        e = sum_by_place(self.block, self.n * (scaled * turn)[self.of_step], self.blocks)
+        longer = (self.moment > 2 * bucket).astype(np.float64)
+        longer[inside] = 1 - part
+        beyond = sum_by_place(self.block, self.n * longer[self.of_step], self.blocks)
+        return Cut(1 - survival, e, float((self.count * scaled**2 * squares).sum()), beyond)
+
+    def _reached(self, bucket: int, part: float) -> tuple[Counts, Counts, Places, Counts]:
+        """Return the survival and the hazard of each stratum at that part of a bucket; the steps of the bucket itself,
+        at most one a stratum, and how many waits last longer there, infinite for none."""
+        here = np.searchsorted(self.step, np.arange(len(self.first) - 1) * _width(self.scale) + 2 * bucket)
+        before = np.maximum(here - 1, 0)
         begun = here > self.first[:-1]
-        earlier = np.where(begun, self.survival[here - 1], 1.0)
-        left = np.maximum(y - d, 0.0)
-        survival = earlier * left / y
-        alive = survival > 0
-        added = np.divide(d, y * left, out=np.zeros_like(d), where=left > 0)
-        hazard = np.where(begun, self.hazard[here - 1], 0.0) + added
-        stratum, moment = np.divmod(self.step, width)
-        below, inside = moment < 2 * bucket, moment == 2 * bucket
-        lasted = np.where(below, self.hazard, hazard[stratum])
-        ended = np.divide(
-            1.0, np.where(inside, left[stratum], self.at_risk - self.ends), out=np.zeros_like(lasted),
-            where=alive[stratum] & (below | inside) & (self.ends > 0),
-        )  # fmt: skip
-        scaled = np.where(alive, weights * survival, 0.0)[stratum]
-        reached = np.where(inside, part, 1.0)
-        e = sum_by_place(self.block, self.n * (scaled * (reached * ended - lasted))[self.of_step], self.blocks)
-        squares = reached * (ended - lasted) ** 2 + (1 - reached) * lasted**2
-        v0 = float((self.count * scaled**2 * squares).sum())
-        longer = np.where(inside, 1 - part, (moment > 2 * bucket).astype(np.float64))
-        return Cut(1 - survival, e, v0, sum_by_place(self.block, self.n * longer[self.of_step], self.blocks))
+        survival, hazard = np.where(begun, self.survival[before], 1.0), np.where(begun, self.hazard[before], 0.0)
+        inside = np.flatnonzero(self.moment == 2 * bucket)
+        d, y = part * self.ends[inside], self.at_risk[inside]
+        left = y - d
+        some = left > 1e-9 * y
+        survival[self.stratum[inside]] *= np.where(some, left / y, 0.0)
+        left[~some] = np.inf
+        hazard[self.stratum[inside]] += d / (y * left)
+        return survival, hazard, inside, left
 
 
 def _width(scale: Scale) -> int:

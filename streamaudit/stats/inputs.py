@@ -141,7 +141,7 @@ def explain_mismatch(base_n: Counts, head_n: Counts, mix: Mix) -> str:
 
 def sum_by_place(places: Places, weights: Counts, size: int = 0) -> Counts:
     """Return the sum of the weights at each place."""
-    return np.bincount(places, weights=weights, minlength=size).astype(np.float64)
+    return np.bincount(places, weights=weights, minlength=size).astype(np.float64, copy=False)
 
 
 def share(part: float, whole: float) -> float:

@@ -73,7 +73,8 @@ def _quantile(
     t = t_of(0.90, spread.df)
     low, high = lower(t), upper(t)
     one.tost = (exp(low) - 1, inf if high > 700 else exp(high) - 1)
-    one.driver, one.driver_share = _driver(cuts[0].shares, sides[1].at(ln_q[0]).shares, mix)
+    if len(mix.weights) > 1:
+        one.driver, one.driver_share = _driver(cuts[0].shares, sides[1].shares(ln_q[0]), mix)
 
 
 def _driver(base: Counts, head: Counts, mix: Mix) -> tuple[int | None, float | None]:
@@ -83,7 +84,7 @@ def _driver(base: Counts, head: Counts, mix: Mix) -> tuple[int | None, float | N
     """
     parts = mix.weights * (head - base)
     total = float(parts.sum())
-    if len(parts) < 2 or total == 0:
+    if total == 0:
         return None, None
     shares = parts / total
     most = int(np.argmax(shares))

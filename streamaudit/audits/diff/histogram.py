@@ -27,6 +27,8 @@ NONE = -(1 << 31)
 CENSORED = len(edges_us()) + 1
 """The number of waits that were cut short at an unknown time, beyond all buckets; those cut within the buckets 2 m and
 2 m + 1 have the number m + 1 after it."""
+_CUT = -(1 << 12)
+"""The code of a wait that was cut at once; a microsecond later it is one less."""
 _MOST_CUT = CENSORED + 1 + len(edges_us()) // 2
 _BUCKET_BITS, _BLOCK_BITS = 12, 20
 _DROPPED_BITS = 52 - 8
@@ -35,10 +37,14 @@ _BELOW_ONE = (1023 << 8) - 1
 _PART = 1 << 17
 """Calls processed at a time, so that their temporary arrays stay in the processor's cache."""
 
-# Four bytes a call: microseconds up to 35 minutes unchanged, longer or negative ones as their bucket.
+# Four bytes a call: microseconds up to 35 minutes unchanged, longer or negative ones as their bucket. The codes of
+# waits that were cut short lie below those of buckets.
 _CODE = """
 CREATE OR REPLACE TEMP MACRO bucket_code(us) AS CASE
-    WHEN us IS NULL THEN -2147483648 WHEN us BETWEEN 0 AND 2147483647 THEN us::INTEGER ELSE -1 - bucket_of(us) END
+    WHEN us IS NULL THEN -2147483648 WHEN us BETWEEN 0 AND 2147483647 THEN us::INTEGER ELSE -1 - bucket_of(us) END;
+CREATE OR REPLACE TEMP MACRO cut_code(us, censored) AS CASE
+    WHEN us IS NULL THEN censored WHEN us BETWEEN 0 AND 2147479550 THEN (-4096 - us)::INTEGER
+    ELSE censored - 1 - bucket_of(us) // 2 END;
 """
 
 assert _MOST_CUT < 1 << _BUCKET_BITS, "a bucket has its bits"
@@ -64,9 +70,9 @@ EMPTY = Histogram(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.u
 
 
 def define_codes(store: Store) -> None:
-    """Define ``bucket_code(us)`` for the queries of a store; ``count_cells`` reads its values."""
+    """Define ``bucket_code(us)`` and ``cut_code(us, censored)`` for queries of a store; ``count_cells`` reads both."""
     define_buckets(store)
-    store.run(_CODE)
+    store.script(_CODE)
 
 
 def code_of(bucket: int) -> int:
@@ -119,8 +125,17 @@ def buckets_of(code: "NDArray[Any]") -> "NDArray[Any]":
     bucket: NDArray[Any] = lowest[np.maximum((us.astype(np.float64).view(np.int64) >> _DROPPED_BITS) - _BELOW_ONE, 0)]
     bucket += us >= edges[bucket]
     named = np.flatnonzero(code < 0)
-    bucket[named] = -1 - code[named]
+    if len(named):
+        bucket[named] = _named(code[named])
     return bucket
+
+
+def _named(code: "NDArray[Any]") -> "NDArray[Any]":
+    """Return the number that a code below 0 names, or that of its moment of a cut."""
+    found = -1 - code
+    cut = np.flatnonzero(code <= _CUT)
+    found[cut] = CENSORED + 1 + np.searchsorted(_tables()[1], _CUT - code[cut], side="right") // 2
+    return found
 
 
 @cache

@@ -4,7 +4,8 @@
 , measured AS (
     SELECT
         ((place + side * $on_head) << 20 | (block - $first_block)) << 12 AS cell,
-        CASE WHEN session_id IS NULL THEN -1 ELSE hash(session_id) % $session_bins END::SMALLINT AS session,
+        CASE WHEN session_id IS NULL THEN -1::SMALLINT ELSE (hash(session_id) & $session_mask::UBIGINT)::SMALLINT END
+            AS session,
         ttft_status, source, duration_ms IS NOT NULL AND cache_hit IS NOT TRUE AS lasted, outcome,
         try_cast(round(1e3 * ttft_ms) AS BIGINT) AS ttft_us,
         CASE WHEN ttvt_ms > 0 THEN try_cast(round(1e3 * ttvt_ms) AS BIGINT) END AS ttvt_us,
@@ -14,25 +15,24 @@
         try_cast(round(1e3 * tpot_ms) AS BIGINT) AS tpot_us
     FROM placed
     WHERE block BETWEEN $from_block AND $to_block
-), cut AS (
+), ended AS (
     SELECT
         *,
         -- A wait that a cancel or a deadline ended lasted at least until then: a number of its own for each two
         -- buckets, and one for waits cut at an unknown time.
-        CASE WHEN ttft_status = 'censored' THEN coalesce($censored - 1 - bucket_of(cut_us) // 2, $censored) END
-            AS cut_code
+        CASE WHEN ttft_status = 'censored' THEN cut_code(cut_us, $censored) END AS cut
     FROM measured
 ), coded AS (
     SELECT
         cell, session,
-        CASE ttft_status WHEN 'usable' THEN bucket_code(ttft_us) WHEN 'censored' THEN cut_code ELSE $none END AS ttft,
+        CASE ttft_status WHEN 'usable' THEN bucket_code(ttft_us) WHEN 'censored' THEN cut ELSE $none END AS ttft,
         CASE WHEN ttft_status = 'usable' THEN bucket_code(ttvt_us)
-            WHEN ttft_status = 'censored' AND source IN (SELECT unnest($ttvt_sources::VARCHAR[])) THEN cut_code
+            WHEN ttft_status = 'censored' AND source IN (SELECT unnest($ttvt_sources::VARCHAR[])) THEN cut
             ELSE $none END AS ttvt,
         CASE WHEN lasted AND outcome IN ('completed', 'unknown') THEN bucket_code(duration_us)
             WHEN lasted AND outcome IN ('cancelled', 'timeout', 'interrupted')
-            THEN coalesce($censored - 1 - bucket_of(duration_us) // 2, $censored) ELSE $none END AS duration,
+            THEN cut_code(duration_us, $censored) ELSE $none END AS duration,
         bucket_code(tpot_us) AS tpot
-    FROM cut
+    FROM ended
 )
 SELECT cell, session, COLUMNS($latencies) FROM coded

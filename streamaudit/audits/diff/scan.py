@@ -139,7 +139,7 @@ def _latencies(
     width = -(-(last + 1 - first) // steps)
     coded = {
         **bound, "latencies": names or [*LATENCIES][:1], "on_head": HEAD, "first_block": first, "none": NONE,
-        "censored": code_of(CENSORED), "session_bins": BINS,
+        "censored": code_of(CENSORED), "session_mask": BINS - 1,
     }  # fmt: skip
     parts: dict[str, list[Counted]] = {name: [] for name in names}
     sessions = []
