@@ -135,7 +135,7 @@ def _put_into_sql(tree: ast.AST) -> Iterator[str]:
 FIXED = {
     "_dimensions(asked)", "_ONLY",
     "condition", "calls", "_OF_CALL", "_GROUP_JOINS",
-    "where", "checked_condition(store, self.where)", "name", "form", "slot",
+    "where", "check_condition(store, self.where)", "name", "form", "slot",
     "steps", "next(reversed(TAX_STEPS))", "package_text('store', file)",
 }  # fmt: skip
 

@@ -79,7 +79,8 @@ def test_options_of_the_same_name_mean_the_same_everywhere() -> None:
     for name in COMMANDS:
         for parameter in GROUP.commands[name].params:
             for spelling in parameter.opts:
-                if spelling == "--on":  # the key that evidence is joined by; the dimension that a diff compares
+                # The key that evidence is joined by, or the dimension that a diff compares; what fails a gate.
+                if spelling in ("--on", "--fail-on"):
                     continue
                 text = getattr(parameter, "help", None)
                 first = seen.setdefault(spelling, (name, text))

@@ -59,7 +59,7 @@ QUERY = """
     SELECT
         by_1, by_2, by_3, by_4, count(*) AS calls, count(*) FILTER (turn_ms > $budget_ms) AS affected_calls,
         list(call_id ORDER BY turn_ms DESC, call_id)[1:3] AS examples, median(turn_ms) AS turn_p50_ms,
-        quantile_cont(turn_ms, 0.95) AS turn_p95_ms,
+        from_enough(percentile_cont(0.95) WITHIN GROUP (ORDER BY turn_ms), 'p95', count(*)) AS turn_p95_ms,
         [
             {'stage': 'endpointing', 'took': median(endpointing_ms)},
             {'stage': 'speech to text', 'took': median(stt_ms)},

@@ -309,7 +309,7 @@ def calls_sql(*, wide: bool, call_id: str, before: str = "", relation: str = "re
         wide: read the usual names of home-made logs too, and figures nested in an object.
         call_id: the expression that identifies a call; ``own_id`` is the record's id.
         before: relations that prepare the records, each followed by a comma.
-        relation: the one that holds the records, with ``line`` and ``record`` beside their fields.
+        relation: the one that holds the records, with ``line``, ``record`` and their fields.
     """
     fragments = _build_fragments(list_names(wide=wide), wide=wide)
     kind = _WIDE_KIND.format(**fragments) if wide else _OWN_KIND

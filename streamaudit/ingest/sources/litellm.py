@@ -8,9 +8,9 @@ not stream the end; ``response_time`` of a stream is its TTFT and no duration. A
 An Anthropic stream opens with a usage object that has every detail and a placeholder of 1 to 4 tokens for its output.
 Cut short, the row has that number, or what the proxy counted in the text that came, under the same details, and the
 cost may still be the placeholder's. Only ``/v1/messages`` is read to its end after the client left (BerriAI/litellm,
-pull requests 30787, 36008, 39893). Of a failure without usage the proxy writes its own count of the prompt at 0 dollars
-(37365), and it prices what it counted itself even where the provider said 0 (37992). Reading a stored response logs its
-tokens and its spend again (17814).
+pull requests 30787, 36008, 39893). Of a failure without usage the proxy writes its own count of the prompt at 0
+dollars (37365), and it prices what it counted itself even where the provider counted 0 (37992). Reading a stored
+response logs its tokens and its spend again (17814).
 """
 
 from collections.abc import Sequence

@@ -169,7 +169,7 @@ GENERATIONS: dict[str, tuple[Record, Record]] = {
     "a framework for a provider, and nothing better": (
         {"gen_ai.system": "langchain", "gen_ai.provider.name": ..., "llm.request.model": "gpt-4o",
          "gen_ai.request.model": "unknown"},
-        {"provider": None, "model": "gpt-4o"},
+        {"provider": "openai", "provider_basis": "inferred", "model": "gpt-4o"},
     ),
     "the tier that served and kinds of tokens": (
         {"openai.request.service_tier": "auto", "openai.response.service_tier": "flex",

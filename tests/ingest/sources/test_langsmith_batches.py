@@ -116,4 +116,4 @@ def test_counts_of_runs_are_those_that_somebody_made(tmp_path: Path) -> None:
     with store_of(write_lines(tmp_path / "runs.jsonl", runs)) as store:
         found = calls(store)
     assert (found["zero"]["output_tokens"], found["without"]["input_tokens"]) == (7, 5021)
-    assert [found["named"][column] for column in ("model", "provider", "max_tokens")] == ["gpt-4o", None, 9]
+    assert [found["named"][column] for column in ("model", "provider", "max_tokens")] == ["gpt-4o", "openai", 9]
