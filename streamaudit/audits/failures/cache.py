@@ -4,6 +4,8 @@ Within a session each call normally re-reads what the ones before it sent. ``cac
 live of the one before it reads next to nothing from the cache. ``cache_expired``: the same after a longer pause.
 ``cache_rewrite``: the cache is written again and again and hardly read. ``cache_lost_on_deploy``: the hit rate fell
 with a deploy. The hit rate is cached input over input of the calls that report it: "0 %" is not "not reported".
+
+Dollars are an estimate: they assume that a cache read costs a tenth of plain input.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
