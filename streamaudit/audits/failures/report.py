@@ -135,6 +135,7 @@ def _headline(found: Sequence[Finding], done: Sequence[Examination]) -> str:
     clean = sum(one.status == "clean" for one in done)
     unanswered = sum(one.status == "cannot_answer" for one in done)
     known = [one.usd_at_stake for one in found if one.usd_at_stake is not None]
-    money = f", ${sum(known):,.2f} at stake where it is known" if known else ""
+    # Findings may be about the same calls, so that their sum would count money twice.
+    money = f", the costliest with ${max(known):,.2f} at stake" if known else ""
     findings = f"{len(found):,} finding{'' if len(found) == 1 else 's'}{money}" if found else "No findings"
     return f"{findings}; of {len(done):,} audits {clean:,} clean, {unanswered:,} cannot answer."
