@@ -33,7 +33,7 @@ KINDS = {
         "Generate in steps the user can follow, or ask before long answers: what runs ahead is paid and not read."),
     "uneven": Kind("info",
         "{affected_calls:n} of {calls:n} streams with chunk times ({affected_share:pct}) missed more than "
-        "{missed:pct} of their deadlines of {next_ms:ms} a token; median fluidity index {fluidity_p50:ratio}.",
+        "{missed:pct} of their deadlines of {next_ms:ms} a token; their median fluidity index is {fluidity_p50:ratio}.",
         "Smooth the output at the client (a buffer of half a second) and look for batching on the way."),
 }  # fmt: skip
 PREPARE = ("""
@@ -102,7 +102,8 @@ SELECT
     count(*) FILTER (fluidity < $least_fluidity) AS affected_calls, NULL::BIGINT AS tokens_at_stake,
     NULL::DOUBLE AS usd_at_stake,
     list(call_id ORDER BY fluidity, call_id) FILTER (fluidity < $least_fluidity)[1:3] AS examples,
-    median(fluidity) AS fluidity_p50, $deadline_next_ms AS next_ms, 1 - $least_fluidity AS missed
+    median(fluidity) FILTER (fluidity < $least_fluidity) AS fluidity_p50,
+    $deadline_next_ms AS next_ms, 1 - $least_fluidity AS missed
 FROM pace_streams
 GROUP BY ALL
 HAVING affected_calls >= $least_affected AND affected_calls >= $least_share * calls
