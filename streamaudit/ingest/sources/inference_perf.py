@@ -48,6 +48,7 @@ _PREPARED = """
     )
     SELECT
         line, record, CASE WHEN began_s IS NULL AND info IS NULL THEN NULL ELSE 'llm' END AS kind,
+        'benchmark' AS service_tier,
         'line-' || digest || '-' || row_number() OVER (PARTITION BY digest) AS call_id,
         [nullif(i[2], ''), nullif(i[3], '')] AS own_tenants, [nullif(i[1], '')] AS own_routes,
         nullif(asked[1], '') AS model, 'local' AS provider, tokens_of(asked[3]) AS max_tokens,

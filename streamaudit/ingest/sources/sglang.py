@@ -60,7 +60,7 @@ _PREPARED = """
     )
     SELECT
         line, record, CASE WHEN record IS NULL OR json_type(record) <> 'OBJECT' THEN NULL
-            WHEN number > measured THEN 'other' ELSE 'llm' END AS kind,
+            WHEN number > measured THEN 'other' ELSE 'llm' END AS kind, 'benchmark' AS service_tier,
         [nullif(tag, '')] AS own_routes, [nullif(server_info->>'$.version', '')] AS own_deploys,
         'run-' || run || '/' || number AS call_id,
         coalesce(server_info->>'$.served_model_name', server_info->>'$.model_path') AS model,
