@@ -211,8 +211,12 @@ def test_inference_perf_has_chunk_times_and_no_date(store: Store, tmp_path: Path
 
 
 def test_a_server_of_ones_own_has_no_providers_price(store: Store, tmp_path: Path) -> None:
-    """Its model may be called openai/..., as the open weights are."""
-    benchmarks = (sglang(), inference_perf(), vllm("a", model_id="openai/gpt-oss-120b"))
+    """Its model may be called openai/..., as the open weights are, or even like one that a provider sells."""
+    sold = "openai/gpt-4o-mini"
+    benchmarks = (
+        sglang(server_info={"model_path": sold}), inference_perf(request=json.dumps({"model": sold, "stream": True})),
+        vllm("a", model_id=sold),
+    )  # fmt: skip
     for number, record in enumerate(benchmarks):
         ingest(store, write_lines(tmp_path / f"{number}.jsonl", [record]))
-    assert {call["cost_usd"] for call in calls(store).values()} == {None}
+    assert {(call["cost_usd"], call["service_tier"]) for call in calls(store).values()} == {(None, "benchmark")}
