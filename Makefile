@@ -61,9 +61,10 @@ $(VENV)/.runtime: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e .
 	touch $@
 
-# The tests of the HTML page need a browser, which is fetched meanwhile; without one they are skipped, and say so.
+# Tests of the HTML page need a browser, those of offered commands jq; both are fetched meanwhile. Without them these
+# tests are skipped, and say so.
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
-	@{ command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || true; } >$(VENV)/browser.log 2>&1 & \
+	@{ { command -v chromium && command -v jq; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -q && apt-get install -q -y --no-install-recommends chromium jq; } || true; } >$(VENV)/browser.log 2>&1 & \
 	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[dev]' && wait
 	touch $(VENV)/.runtime $@

@@ -14,10 +14,11 @@ CREATE OR REPLACE TEMP MACRO first_count(l) AS
 CREATE OR REPLACE TEMP MACRO bool_of(x) AS
     CASE WHEN lower(x) IN ('true', '1', 'yes') THEN true WHEN lower(x) IN ('false', '0', 'no') THEN false END;
 
--- An epoch number in seconds, milliseconds, microseconds or nanoseconds, recognised by its magnitude.
+-- An epoch number in seconds, milliseconds, microseconds or nanoseconds, recognised by its magnitude. 0 is a clock that
+-- was not read.
 CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
     CASE
-        WHEN number_of(x) IS NULL THEN NULL
+        WHEN number_of(x) IS NULL OR number_of(x) = 0 THEN NULL
         WHEN abs(number_of(x)) < 1e11 THEN make_timestamp(try_cast(round(number_of(x) * 1e6) AS BIGINT))
         WHEN abs(number_of(x)) < 1e14 THEN make_timestamp(try_cast(round(number_of(x) * 1e3) AS BIGINT))
         WHEN abs(number_of(x)) < 1e17 THEN make_timestamp(coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)))
@@ -191,7 +192,7 @@ CREATE OR REPLACE TEMP MACRO first_scaled_list(texts, scales) AS
     list_filter(list_transform(texts, lambda v, i: list_transform(numbers_of(v), lambda n: n * scales[i])),
         lambda l: l IS NOT NULL)[1];
 CREATE OR REPLACE TEMP MACRO scaled_instant(v, us) AS
-    CASE WHEN us IS NULL OR number_of(v) IS NULL THEN instant_utc(v)
+    CASE WHEN us IS NULL OR number_of(v) IS NULL OR number_of(v) = 0 THEN instant_utc(v)
         WHEN us < 1 THEN make_timestamp(try_cast(try_cast(v AS HUGEINT) // 1000 AS BIGINT))
         ELSE make_timestamp(try_cast(round(number_of(v) * us) AS BIGINT)) END;
 CREATE OR REPLACE TEMP MACRO first_instant(texts, scales) AS

@@ -55,7 +55,8 @@ _INSPECT_CALLS = (
 KNOWN = (
     LookAlike(
         "rows of Braintrust, a format that is not read",
-        "jq -c '.. | objects | select((.span_attributes.type? // .type?) == \"llm\")' FILE | "
+        "jq -c '.. | objects | select(.metrics? and (.span_attributes.type? // .type?) == \"llm\") | "
+        ".metadata.model //= .metadata.invocation_params.model' FILE | "
         f"streamaudit ingest - {_BRAINTRUST_MAPS}",
         lambda record: (
             isinstance(record.get("metrics"), dict)

@@ -26,9 +26,9 @@ WRITTEN: dict[str | int | float, datetime] = {
 }  # fmt: skip
 
 NOT_INSTANTS: tuple[object, ...] = (
-    "", "soon", "NaN", "2026-13-40T00:00:00Z", "08:14:03", "16/11/2026", True, [], {}, [SECONDS],
+    "", "soon", "NaN", "2026-13-40T00:00:00Z", "08:14:03", "16/11/2026", True, [], {}, [SECONDS], 0, "0",
 )  # fmt: skip
-OUT_OF_RANGE = ("1969-12-31T23:59:59Z", 0, 1, "9999-12-31T23:59:59Z", "infinity", "-Infinity", -SECONDS)
+OUT_OF_RANGE = ("1969-12-31T23:59:59Z", 1, "9999-12-31T23:59:59Z", "infinity", "-Infinity", -SECONDS)
 
 
 def test_one_instant_is_the_same_however_it_is_written(store: Store, tmp_path: Path) -> None:

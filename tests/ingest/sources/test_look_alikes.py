@@ -98,7 +98,13 @@ EVENT = {
     "model": "openai/gpt-4o-mini",
     "output": {"usage": {"input_tokens": 50, "output_tokens": 9, "input_tokens_cache_read": 20}},
 }  # fmt: skip
+ROW = {
+    "span_id": "s", "metrics": {"start": 0}, "span_attributes": {"type": "llm", "name": "ChatOpenAI"},
+    "metadata": {"invocation_params": {"model": "gpt-4o-mini"}},
+}  # fmt: skip
 COMMANDS: dict[str, tuple[object, Record]] = {
+    # A clock that was not read is no instant, and an object named like a step is none.
+    "rows of Braintrust": ([ROW], {"model": "gpt-4o-mini", "start_time": None, "call_id": "s"}),
     "promptflow": (
         {"line_number": 0, "run_info": {"api_calls": RUN}},
         {"input_tokens": 50, "output_tokens": 9, "duration_ms": 1500.0, "model": "gpt-4o-mini"},
