@@ -6,6 +6,7 @@ in a finding is text from a trace but the values of its dimensions and the ids o
 """
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -153,9 +154,12 @@ def parse_thresholds(texts: Sequence[str]) -> dict[str, dict[str, float]]:
                 "thresholds: " + ", ".join(names),
             )  # fmt: skip
         try:
-            values.setdefault(audit, {})[name] = float(value)
+            number = float(value)
         except ValueError:
-            raise UsageError(f"--threshold {text}: {value.strip()!r} is no number") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise UsageError(f"--threshold {text}: {value.strip()!r} is no number")
+        values.setdefault(audit, {})[name] = number
     return values
 
 
@@ -178,14 +182,19 @@ def parse_gates(texts: Sequence[str]) -> dict[str, Severity]:
     return gates
 
 
-def is_failed(findings: Sequence[Finding], gates: Mapping[str, Severity]) -> bool:
-    """Whether any finding is at least as severe as its gate."""
-    return any(
+def judge(done: Sequence[Examination], gates: Mapping[str, Severity]) -> Literal["pass", "fail", "insufficient"]:
+    """Return ``fail`` where a finding is at least as severe as its gate, ``insufficient`` where an audit that could
+    have found it cannot answer, else ``pass``."""
+    failed = any(
         SEVERITIES.index(one.severity) <= SEVERITIES.index(gates[code])
-        for one in findings
+        for audit in done
+        for one in audit.findings
         for code in (one.code, "any")
         if code in gates
     )
+    asked = [one for one in done if "any" in gates or gates.keys() & one.audit.KINDS.keys()]
+    unanswered = not asked or any(one.status == "cannot_answer" for one in asked)
+    return "fail" if failed else "insufficient" if unanswered else "pass"
 
 
 def limits_of(audit: Audit) -> tuple[Threshold, ...]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
-from streamaudit.audits.failures.base import Examination, discover, examine, is_failed, limits_of, parse_names
+from streamaudit.audits.failures.base import Examination, discover, examine, judge, limits_of, parse_names
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import SEVERITIES, Finding, Severity
@@ -60,7 +59,7 @@ def run(
     interval, notes = interval_and_notes(store, scope)
     found = sorted((one for audit in done for one in audit.findings), key=_rank)
     tables = (_findings(found, scope), _statuses(done))
-    verdict: Literal["pass", "fail"] | None = ("fail" if is_failed(found, gates) else "pass") if gates else None
+    verdict = judge(done, gates) if gates else None
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_clean(done)), verdict=verdict,
         headline=_headline(found, done),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamaudit.audits.failures.base import discover, limits_of
+from streamaudit.audits.failures.base import discover, limits_of, parse_gates
 from streamaudit.audits.failures.report import run
 from streamaudit.audits.scope.scope import Scope
 from tests.audits.failures.cases import CLEAN, PLANTED, Planted, Record, stream, streams
@@ -61,6 +61,15 @@ def test_an_audit_that_lacks_its_data_says_so(tmp_path: Path) -> None:
     status = {row["audit"]: (row["status"], row["calls_examined"]) for row in tables["audits"]}
     assert status["buffering"] == ("clean", 40)
     assert status["transport"] == ("cannot_answer", 0)
+
+
+def test_a_gate_does_not_pass_on_silence(tmp_path: Path) -> None:
+    """Without the data to judge, or without the audit, a gate is undecided; a clean audit passes it."""
+    gate = parse_gates(["transport_failures:critical"])
+    with store_of(write_lines(tmp_path / "calls.jsonl", streams("many", 40))) as store:
+        assert run(store, Scope(), ("transport",), gates=gate).verdict == "insufficient"
+        assert run(store, Scope(), ("buffering",), gates=gate).verdict == "insufficient"
+        assert run(store, Scope(), ("buffering",), gates=parse_gates(["burst"])).verdict == "pass"
 
 
 def test_a_threshold_decides(tmp_path: Path) -> None:
