@@ -30,9 +30,9 @@ hurt. [The command](commands/audit.md) has its options; this page has the refere
 | a voice assistant that answers late | [voice](#voice) |
 | WebSockets that break more often than event streams | [transport](#transport) |
 
-An audit that finds nothing is `clean` only where it examined enough calls (`least_examined`, {least:g} unless you say
-otherwise), and the number stands beside it. Where the calls do not carry what it needs it says `cannot_answer`: silence
-is no health.
+An audit that finds nothing is `clean` only where it examined enough calls (`least_examined`, {least:g} by default), and
+the number is shown with it. Where the calls do not carry what it needs, its status is `cannot_answer`: a missing answer
+is not a clean bill.
 """
 
 

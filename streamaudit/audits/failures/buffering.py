@@ -1,4 +1,4 @@
-"""Buffering: a stream that a proxy, a framework or a provider holds back and hands over in one piece or in clumps.
+"""Buffering: a proxy, a framework or a provider holds a stream back and hands it over in one piece or in clumps.
 
 ``burst``: one observer sees everything arrive at the end. A ratio of wait to total alone also flags fast decoders and
 long queues before a steady stream, so the rest must also arrive faster than any model decodes. ``buffered``: the
