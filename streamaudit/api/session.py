@@ -1,143 +1,33 @@
-"""Python API: open a store or read files, ask questions, get typed tables.
+"""The questions a session answers, one method each."""
 
-A ``Session`` does everything that correct figures depend on: it finds the settings, applies the lookups, and locks the
-connection against network and files. Nothing is printed; errors are those of ``streamaudit.errors``, and messages for
-people go to the logger ``streamaudit``. The command line is the first client of this module.
-"""
-
-import logging
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from streamaudit.audits.scope.filters import Filters, Moment, Names, moment_text, redacted_names, scope_of, text_of
+from streamaudit.api.connection import Audit, Connection
+from streamaudit.audits.scope.filters import Filters, Moment, Names, moment_text, redacted_names, text_of
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.scope.window import parse_window
-from streamaudit.config import loader
-from streamaudit.config.settings import OPTIONS, Settings
-from streamaudit.config.units import parse_memory, parse_seconds
-from streamaudit.errors import StreamauditError, UsageError
-from streamaudit.report.frames import Frame, Result
+from streamaudit.config.units import parse_seconds
+from streamaudit.errors import UsageError
+from streamaudit.report.frames import Result
 from streamaudit.report.model import Report
-from streamaudit.report.redact import aliases, redact_report
-from streamaudit.store.lookups import apply_lookups, log_unmatched, read_lookups
+from streamaudit.report.redact import aliases
 from streamaudit.store.store import Store
 
 if TYPE_CHECKING:
     from streamaudit.audits.export.export import Exported, Target
-    from streamaudit.ingest.mapping import Mapping as FieldMapping
-    from streamaudit.ingest.pipeline import Progress
-    from streamaudit.ingest.results import FileResult
-
-__all__ = ("Filters", "Frame", "Result", "Session", "open", "read")
-
-logging.getLogger("streamaudit").addHandler(logging.NullHandler())
-_log = logging.getLogger(__name__)
-
-Audit = Callable[[Store, Scope], Report]
-_Answer = TypeVar("_Answer")
 
 
-def open(
-    db: str | PathLike[str] | None = None,
-    *,
-    config: str | PathLike[str] | None = "auto",
-    wait: str = "0s",
-    memory_limit: str | None = None,
-) -> "Session":
-    """Open a store read-only; None is the command line's default store.
-
-    ``config`` is ``"auto"`` for the file the command line would find, a path, or None for no file. ``wait`` is how long
-    to wait for another process that writes to the store; ``memory_limit`` None is the configuration's, else 1 GB. Use
-    the session as a context manager: while it is open, no other process can write to the store. Raises InputError when
-    the store does not exist, StoreError when it is busy or not a store, UsageError for an invalid configuration.
-    """
-    settings = loader.load_config(config)
-    return Session(
-        settings, db=Path(db) if db is not None else None, wait_s=parse_seconds("wait", wait),
-        memory_limit=_memory(memory_limit, settings),
-    ).connect()  # fmt: skip
-
-
-def read(
-    *files: str | PathLike[str],
-    map: Mapping[str, str] | None = None,
-    config: str | PathLike[str] | None = "auto",
-    memory_limit: str | None = None,
-) -> "Session":
-    """Read exports into memory: files, globs or folders; nothing is stored.
-
-    ``map`` gives the path of a field in your exports, such as ``{"tenant": "metadata.organizationId"}``. Raises
-    InputError when a file cannot be read or none holds a valid record, UsageError for an invalid path.
-    """
-    if not files:
-        raise UsageError("read takes at least one file")
-    from streamaudit.ingest.mapping import parse_mapping
-
-    settings = loader.load_config(config)
-    given = parse_mapping([f"{name}={path}" for name, path in (map or {}).items()])
-    return Session(
-        settings, files=tuple(fspath(file) for file in files), mapping=type(given)({**settings.fields, **given.paths}),
-        memory_limit=_memory(memory_limit, settings),
-    ).connect()  # fmt: skip
-
-
-class Session:
+class Session(Connection):
     """Queries on one store, or on files in memory, under one configuration.
 
     Threads may share a session; their queries run one after the other. It opens with its first query, and closes with
     its ``with`` block or ``close``.
     """
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        db: Path | None = None,
-        wait_s: float = 0.0,
-        files: Sequence[str] = (),
-        mapping: "FieldMapping | None" = None,
-        memory_limit: str | None = None,
-        writable: Path | None = None,
-        progress: "Progress | None" = None,
-        on_read: "Callable[[list[FileResult]], None] | None" = None,
-    ) -> None:
-        """Prepare a session; use ``open`` or ``read`` to get one.
-
-        ``writable`` is the one folder that may be written to. ``progress`` returns a callback that shows how much of a
-        file has been read, ``on_read`` receives the result of each file before a failure is raised.
-        """
-        self._settings, self._db, self._wait_s = settings, db, wait_s
-        self._files, self._mapping = tuple(files), mapping
-        self._memory_limit, self._writable = memory_limit, writable
-        self._progress, self._on_read = progress, on_read
-        self._lock = threading.RLock()
-        self._store: Store | None = None
-        self._open = ExitStack()
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the store; safe to call twice."""
-        with self._lock:
-            self._closed, self._store = True, None
-            self._open.close()
-
-    def connect(self) -> Self:
-        """Open the store or read the files, unless already done."""
-        self._connected()
-        return self
 
     def ask(
         self, audit: Audit, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]
@@ -299,7 +189,7 @@ class Session:
             found = apply_gate(found, gate, on_insufficient) if gate else found
             return replace(found, notes=(*found.notes, *diverse_note(store, scope)))
 
-        return self._answer(compare, asked.shared(scope), filters)
+        return self._answer(compare, asked.common_scope(scope), filters)
 
     def save_baseline(
         self,
@@ -420,76 +310,6 @@ class Session:
             lambda store, scope: write_calls(store, scope, target, folder), self._scope(None, None, filters)
         )
 
-    def _scope(self, by: Names | None, top: int | None, filters: Filters) -> Scope:
-        return scope_of(by, top, {"tz": self._settings.zone, **filters}, self._settings.groups)
-
-    def _answer(self, audit: Audit, scope: Scope, filters: Filters) -> Result:
-        hide = redacted_names(filters)
-
-        def ask(store: Store, scope: Scope) -> Report:
-            report = audit(store, scope)
-            return redact_report(report, hide, store.secret()) if hide else report
-
-        return Result(self._ask(ask, scope))
-
-    def _ask(self, audit: Callable[[Store, Scope], _Answer], scope: Scope) -> _Answer:
-        """Run an audit; raise UsageError for a failure that only the user's own condition can cause."""
-        with self._lock:
-            store = self._connected()
-            try:
-                return audit(store, scope)
-            except StreamauditError as error:
-                if scope.where and type(error) is StreamauditError:
-                    raise UsageError(f"--where: {scope.where!r} compares a value with another type") from None
-                raise
-
-    def _connected(self) -> Store:
-        """Return the connected store, locked against network and files: the file, or one filled from files."""
-        with self._lock:
-            if self._store is not None:
-                return self._store
-            if self._closed:
-                raise UsageError("the session is closed", "open a new one: streamaudit.open(...)")
-            settings = self._settings
-            lookups = read_lookups(settings.lookup_files())
-            with ExitStack() as stack:
-                if self._files:
-                    store = self._filled(stack)
-                else:
-                    path, _ = settings.store_path(self._db)
-                    _log.debug(f"store {path}")
-                    store = stack.enter_context(Store.open(
-                        path, write=False, wait_s=self._wait_s, on_wait=_log.info, memory_limit=self._memory_limit,
-                        providers=settings.provider_overrides(),
-                    ))  # fmt: skip
-                apply_lookups(store, lookups)
-                log_unmatched(store, lookups)
-                store.lock_down(self._writable)
-                self._store, self._open = store, stack.pop_all()
-            return store
-
-    def _filled(self, stack: ExitStack) -> Store:
-        """Return a store in memory with the calls of the files."""
-        from streamaudit.ingest.mapping import Mapping as FieldMapping
-        from streamaudit.ingest.read import read_files, refuse_failures
-        from streamaudit.ingest.readers.reader import Reader
-        from streamaudit.ingest.results import Options
-
-        # The reader's folder is where large queries spill, so it outlives them.
-        reader = stack.enter_context(Reader())
-        store = stack.enter_context(Store.in_memory(
-            memory_limit=self._memory_limit, providers=self._settings.provider_overrides()
-        ))  # fmt: skip
-        options = Options(self._mapping or FieldMapping(), prices=self._settings.price_file())
-        results = read_files(store, reader, self._files, options, self._progress)
-        if self._on_read is not None:
-            self._on_read(results)
-        refuse_failures(results, with_reasons=self._on_read is None)
-        return store
-
-
-def _memory(limit: str | None, settings: Settings) -> str:
-    return parse_memory("memory_limit", limit or str(settings.options.get("memory_limit", OPTIONS["memory_limit"])))
 
 
 def parse_on_insufficient(text: str) -> str:
