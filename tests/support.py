@@ -13,7 +13,7 @@ from streamaudit.ingest.mapping import parse_mapping
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import FileResult, Options
-from streamaudit.store.pricing.prices import PriceFile
+from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamaudit.audits.check.thresholds import Check
     from streamaudit.delivery.settings import PostSettings
     from streamaudit.store.lookups import LookupFile
-    from streamaudit.store.pricing.prices import PriceFile
+    from streamaudit.store.pricing.own_prices import PriceFile
     from streamaudit.store.providers import ProviderOverrides
 
 OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
@@ -71,7 +71,7 @@ class Settings:
 
     def price_file(self) -> "PriceFile | None":
         """Return the user's own price file, or None."""
-        from streamaudit.store.pricing.prices import PriceFile
+        from streamaudit.store.pricing.own_prices import PriceFile
 
         return PriceFile(self.prices, self.origin("prices")) if self.prices else None
 

@@ -7,7 +7,7 @@ from streamaudit.ingest.merge import Counts
 from streamaudit.ingest.readers.container import Reject
 from streamaudit.ingest.sources.registry import Match, Source
 from streamaudit.ingest.warnings import Doubts
-from streamaudit.store.pricing.prices import PriceFile
+from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 
 _COVERAGE = """

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamaudit.errors import UsageError
-from streamaudit.store.pricing.prices import PriceFile, read_own_prices
+from streamaudit.store.pricing.own_prices import PriceFile, read_own_prices
 from streamaudit.store.pricing.reprice import reprice
 from streamaudit.store.store import Store
 from tests.support import Record, calls, ingest, raw_call, rows_of, write_lines

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from streamaudit.store.pricing.prices import PriceFile, PriceRow, choose_priced_model, price_table, read_own_prices
+from streamaudit.store.pricing.own_prices import PriceFile, read_own_prices
+from streamaudit.store.pricing.prices import PriceRow, choose_priced_model, price_table
 from streamaudit.store.store import Store
 
 _CREATE = """

@@ -13,64 +13,22 @@ here: the package itself would return the standard price. Fees per request or we
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from streamaudit.store.pricing.own_prices import OwnPrice
+from streamaudit.store.pricing.sellers import bundled_data, lookup_names
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
+    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
 UNTIMED_DAY = date(2026, 11, 9)
 """The day whose prices a call without a time gets: the newest price change already in force in genai-prices 0.2.3.
 Its data has no date of its own; a fixed day keeps the price of an untimed call the same whenever it is read."""
-
-# Provider spellings of OpenTelemetry GenAI, LiteLLM, LangChain, Vercel and Datadog which genai-prices does not know or
-# mistakes for another provider ("azure_openai" for openai); lower case, separators as "_". The values are its ids.
-_PROVIDERS = {
-    "amazon_bedrock": "aws",
-    "aws_bedrock": "aws",
-    "awsbedrock": "aws",
-    "az_ai_inference": "azure",
-    "az_ai_openai": "azure",
-    "azure_ai": "azure",
-    "azure_ai_inference": "azure",
-    "azure_ai_openai": "azure",
-    "azure_openai": "azure",
-    "azure_text": "azure",
-    "azureopenai": "azure",
-    "bedrock": "aws",
-    "bedrock_converse": "aws",
-    "codestral": "mistral",
-    "fireworks_ai": "fireworks",
-    "gcp": "google",
-    "gcp_gemini": "google",
-    "gcp_gen_ai": "google",
-    "gcp_vertex_ai": "google",
-    "gemini": "google",
-    "mistral_ai": "mistral",
-    "mistralai": "mistral",
-    "palm": "google",
-    "together_ai": "together",
-    "togetherai": "together",
-    "vertex_ai": "google",
-    "vertexai": "google",
-    "x_ai": "x-ai",
-    "xai": "x-ai",
-    "z_ai": "zai",
-}
-
-# Serving software, not sellers of tokens: the same model's price elsewhere would be invented money.
-_SELF_HOSTED = frozenset(
-    "hosted_vllm llama_cpp llamacpp llamafile lm_studio lmstudio local ollama ollama_chat sagemaker sagemaker_chat "
-    "sglang tgi triton vllm xinference".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,120 +74,10 @@ def price_source() -> PriceSource:
     return PriceSource("genai-prices", version("genai-prices"), None)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnPrice:
-    """A line of the user's price file, in USD per token; with a ``provider`` of None it applies to every provider."""
-
-    provider: str | None
-    model: str
-    since: date
-    input_usd_per_token: float
-    cached_input_usd_per_token: float | None
-    cache_write_usd_per_token: float | None
-    output_usd_per_token: float
-
-    def fits(self, provider: str | None, model: str, day: date) -> bool:
-        """Whether this line prices a call of that provider and model on that day. A provider may be spelled in any way
-        that genai-prices or a tracer knows; a model may have a gateway's prefixes before it and a snapshot's date after
-        it."""
-        named = self.provider is None or _same_seller(self.provider, provider or "")
-        return named and self.since <= day and self.closeness(model) > 0
-
-    def closeness(self, model: str) -> int:
-        """Return how close the name is to a call's: the higher, the less had to be cut off; 0 when it is another
-        model."""
-        names, mine = _names_in_price_file(model), self.model.lower()
-        return len(names) - names.index(mine) if mine in names else 0
-
-
 STANDARD_TIERS = frozenset({"default", "standard", "on_demand", "auto"})
 """Service tiers at the standard price; ``auto`` requests whichever is available, and does not record which it was."""
 BENCHMARK = "benchmark"
 """The tier of a load generator's calls: its server has no price except one of the user's own."""
-
-OWN_COLUMNS = ("model", "input_usd_per_mtok", "output_usd_per_mtok")
-"""Columns a price file must have; it may have provider, since, cached_input_usd_per_mtok, cache_write_usd_per_mtok."""
-_ALL_COLUMNS = (*OWN_COLUMNS, "provider", "since", "cached_input_usd_per_mtok", "cache_write_usd_per_mtok")
-_SNAPSHOT = re.compile(r"[-@]20\d{2}-?[01]\d-?[0-3]\d$")
-
-
-@dataclass(frozen=True, slots=True)
-class PriceFile:
-    """The user's own price file. ``origin`` is where the configuration names it, as ``FILE:LINE``."""
-
-    path: Path
-    origin: str
-
-
-def read_own_prices(file: PriceFile | None) -> list[OwnPrice]:
-    """Read the user's own prices; an empty list without a file. Raises UsageError with file and line."""
-    import csv
-
-    from streamaudit.errors import UsageError
-
-    if file is None:
-        return []
-    path, where = file.path, file.origin
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            header = text.readline()
-            text.seek(0)
-            reader = csv.DictReader(text, delimiter=max(",;\t", key=header.count))
-            lines = [(reader.line_num, line) for line in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "no CSV of UTF-8 text"
-        raise UsageError(f"{where}: prices: cannot read {path}: {reason}") from None
-    missing = [name for name in OWN_COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UsageError(f"{path}:1: a price file needs a column {missing[0]}", "columns: " + ", ".join(_ALL_COLUMNS))
-    found = []
-    for number, line in lines:
-        if None in line:
-            raise UsageError(f"{path}:{number}: more cells than the header has columns")
-        try:
-            amounts = {name: _amount(line.get(f"{name}_usd_per_mtok")) for name in
-                       ("input", "cached_input", "cache_write", "output")}  # fmt: skip
-            since = date.fromisoformat(line["since"].strip()) if (line.get("since") or "").strip() else date.min
-        except ValueError:
-            raise UsageError(
-                f"{path}:{number}: expected dollars per million tokens, such as 0.15, and a date such as 2026-11-01"
-            ) from None
-        plain, output, model = amounts["input"], amounts["output"], (line.get("model") or "").strip()
-        if not model or plain is None or output is None:
-            raise UsageError(f"{path}:{number}: a price needs " + ", ".join(OWN_COLUMNS))
-        found.append(OwnPrice(
-            (line.get("provider") or "").strip() or None, model, since, plain, amounts["cached_input"],
-            amounts["cache_write"], output,
-        ))  # fmt: skip
-    return found
-
-
-def _same_seller(one: str, other: str) -> bool:
-    if _key(one) == _key(other):
-        return True
-    seller = _seller_id(one)
-    return seller is not None and seller == _seller_id(other)
-
-
-@cache
-def _seller_id(spelling: str) -> str | None:
-    found = _seller(spelling)
-    return found.id if found else None
-
-
-def _names(model: str) -> list[str]:
-    """Return a model's name, followed by the name without each of its prefixes."""
-    names = [model]
-    while "/" in names[-1]:
-        names.append(names[-1].split("/", 1)[1])
-    return names
-
-
-@cache
-def _names_in_price_file(model: str) -> list[str]:
-    """Return the spellings of a model in a price file, the fullest name first."""
-    names = _names(model.strip().lower())
-    return [*names, *(_SNAPSHOT.sub("", name) for name in names)]
 
 
 def choose_priced_model(
@@ -242,15 +90,6 @@ def choose_priced_model(
         return any(price.fits(provider, model, day or UNTIMED_DAY) for price in own)
 
     return requested if requested and not is_listed(answering) and is_listed(requested) else answering
-
-
-def _amount(text: str | None) -> float | None:
-    if text is None or not text.strip():
-        return None
-    amount = float(text) / 1e6
-    if not 0 <= amount < 1:
-        raise ValueError(text)
-    return amount
 
 
 def price_table(
@@ -290,56 +129,14 @@ def price_table(
     return rows
 
 
-@cache
-def _data() -> DataSnapshot:
-    """Return the bundled data, whatever snapshot the process may have set for genai-prices itself."""
-    from genai_prices.data import providers
-    from genai_prices.data_snapshot import DataSnapshot
-
-    return DataSnapshot(providers=providers, from_auto_update=False)
-
-
 def _find(provider: str | None, model: str) -> ModelInfo | None:
     """Return the model's entry in the data; None when it is unknown or has no seller."""
-    for seller, name in _spellings(provider, model):
+    for seller, name in lookup_names(provider, model):
         try:
-            return _data().find_provider_model(name, seller, None, None)[1]
+            return bundled_data().find_provider_model(name, seller, None, None)[1]
         except LookupError:
             continue
     return None
-
-
-def _spellings(provider: str | None, model: str) -> Iterator[tuple[Provider | None, str]]:
-    """Yield the ways to look a model up, the surest first; a provider of None means by model alone."""
-    names = _names(model)
-    prefixes = model.split("/")[:-1]
-    seller = _seller(provider or "")
-    if _key(provider or "") in _SELF_HOSTED or (seller is None and not _SELF_HOSTED.isdisjoint(map(_key, prefixes))):
-        return
-    if seller is not None:
-        yield from ((seller, name) for name in names)
-        return
-    for prefix, rest in zip(prefixes, names[1:], strict=True):
-        named = _seller(prefix)
-        if named is not None:
-            yield named, rest
-    yield from ((None, name) for name in names)
-
-
-def _seller(spelling: str) -> Provider | None:
-    """Return the provider that genai-prices knows by a trace's spelling of it ("aws.bedrock", "Azure-OpenAI",
-    "xai.chat")."""
-    from genai_prices.data_snapshot import find_provider_by_id
-
-    whole = spelling.strip().lower()
-    first = whole.split(".", 1)[0]
-    known = _PROVIDERS.get(_key(whole)) or _PROVIDERS.get(_key(first))
-    everyone = _data().providers
-    return find_provider_by_id(everyone, known or whole) or find_provider_by_id(everyone, first)
-
-
-def _key(spelling: str) -> str:
-    return spelling.strip().lower().replace(".", "_").replace("-", "_").replace(" ", "_")
 
 
 def _prices_on(model: ModelInfo, day: date, service_tier: str | None) -> ModelPrice | None:

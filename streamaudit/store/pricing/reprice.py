@@ -3,7 +3,7 @@ reported stays as it is."""
 
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
-from streamaudit.store.pricing.prices import PriceFile
+from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 
 _WANTED = """
