@@ -343,7 +343,7 @@ class Writing:
         False
     )
 
-    def checked(self, top: int | None = None) -> "Output":
+    def parse(self, top: int | None = None) -> "Output":
         """Return the output of these options; UsageError for an unknown format, suffix or colour choice."""
         from streamaudit.cli.output import Output
 
@@ -356,7 +356,7 @@ class Writing:
         output.check()
         return output
 
-    def redacted(self) -> tuple[str, ...]:
+    def redacted_names(self) -> tuple[str, ...]:
         """Return the dimensions to show aliases for."""
         from streamaudit.audits.scope.filters import redacted_names
 

@@ -88,7 +88,7 @@ def post_result(
 
     Raises StoreError when the store stays busy, before anything is posted; DeliveryError when a delivery failed.
     """
-    output, letter = writing.checked(), _letter(result.report, posting)
+    output, letter = writing.parse(), _letter(result.report, posting)
     results = dict.fromkeys(output.tops, result)
     asked_for = bool(writing.format or writing.json or writing.output)
     if asked_for:

@@ -82,7 +82,7 @@ class _Reader:
         self._path, self._data, self._lines = path, data, lines
 
     def settings(self) -> Settings:
-        self._known("", self._data, KEYS)
+        self._refuse_unknown("", self._data, KEYS)
         return Settings(
             path=self._path,
             db=self._file("db"),
@@ -102,7 +102,7 @@ class _Reader:
     def _fail(self, name: str, what: str, hint: str | None = None) -> UsageError:
         return UsageError(f"{self._path}:{self._lines.get(name, 1)}: {name}: {what}", hint)
 
-    def _known(self, inside: str, table: dict[str, Any], names: tuple[str, ...]) -> None:
+    def _refuse_unknown(self, inside: str, table: dict[str, Any], names: tuple[str, ...]) -> None:
         for key in table:
             if key not in names:
                 close = nearest(key, list(names))
@@ -158,7 +158,7 @@ class _Reader:
 
     def _lookup(self) -> dict[str, Path]:
         table = self._table("lookup")
-        self._known("lookup.", table, LOOKED_UP)
+        self._refuse_unknown("lookup.", table, LOOKED_UP)
         return {
             name: self._path.parent / Path(self._text(f"lookup.{name}", value)).expanduser()
             for name, value in table.items()
@@ -170,7 +170,7 @@ class _Reader:
             name = f"groups.{group}"
             if not isinstance(members, dict) or not members:
                 raise self._fail(name, 'expected members by dimension, such as tenant = ["acme", "globex*"]')
-            self._known(f"{name}.", members, GROUPED)
+            self._refuse_unknown(f"{name}.", members, GROUPED)
             found[group] = {
                 dimension: tuple(
                     self._text(f"{name}.{dimension}", one) for one in (values if isinstance(values, list) else [values])
@@ -190,7 +190,7 @@ class _Reader:
             source = registry.find(name)
             if source is None or not source.trace_url:
                 linked = tuple(one.name for one in registry.discover().values() if one.trace_url)
-                self._known("links.", {name: value}, linked)
+                self._refuse_unknown("links.", {name: value}, linked)
             if not re.match(r"https?://[^\s/]+", self._text(f"links.{name}", value)):
                 raise self._fail(f"links.{name}", "expected an address that begins with https://")
         return {name: value.rstrip("/") for name, value in table.items()}
@@ -216,7 +216,7 @@ class _Reader:
         from streamaudit.delivery.settings import PostSettings
 
         table = self._table("post")
-        self._known("post.", table, ("targets", "attempts", *POST_TIMES))
+        self._refuse_unknown("post.", table, ("targets", "attempts", *POST_TIMES))
         found: dict[str, Any] = {}
         for name in POST_TIMES:
             if name in table:

@@ -41,12 +41,12 @@ class ArrowRows(Sequence[Row]):
     def __getitem__(self, index: slice) -> Sequence[Row]: ...
 
     def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
-        return self._made()[index]
+        return self._build_rows()[index]
 
     def __iter__(self) -> Iterator[Row]:
-        return iter(self._made())
+        return iter(self._build_rows())
 
-    def _made(self) -> tuple[Row, ...]:
+    def _build_rows(self) -> tuple[Row, ...]:
         if self._rows is None:
             columns = ([_report_value(value) for value in column.to_pylist()] for column in self.data.columns)
             self._rows = tuple(zip(*columns, strict=True))

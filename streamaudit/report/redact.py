@@ -39,13 +39,13 @@ def redact_report(report: Report, dimensions: tuple[str, ...], key: str) -> Repo
         if not places and not stated and not named and not grouped:
             return table
 
-        def shown(index: int, row: Row) -> Value:
+        def replace_value(index: int, row: Row) -> Value:
             dimension = places.get(index)
             if index in named and (row[named[index]] in dimensions):
                 dimension = str(row[named[index]])
             return alias(dimension, row[index], key) if dimension else stated.get(row[index], row[index])
 
-        rows = tuple(tuple(shown(index, row) for index in range(len(row))) for row in table.rows)
+        rows = tuple(tuple(replace_value(index, row) for index in range(len(row))) for row in table.rows)
         findings = {index: _redact_group(one, dimensions, key) for index, one in table.findings.items()}
         return replace(table, rows=rows, findings=findings)
 
@@ -72,11 +72,11 @@ def alias(dimension: str, value: Value, key: str) -> str | None:
 def aliases(dimensions: tuple[str, ...], key: str) -> Callable[[str, str], str]:
     """Return a function that shows a value of a dimension: as an alias for these dimensions, else unchanged."""
 
-    def shown(name: str, value: str) -> str:
+    def replace_value(name: str, value: str) -> str:
         # A group may be named like one of its members, so it is hidden with any of them.
         return str(alias(name, value, key)) if name in dimensions or name.startswith("group:") else value
 
-    return shown
+    return replace_value
 
 
 def _fact_values(report: Report) -> Iterator[tuple[str, str]]:

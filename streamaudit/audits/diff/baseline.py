@@ -97,8 +97,8 @@ def load(path: Path) -> Baseline:
         )  # fmt: skip
         return Baseline(
             about["value"], about["on"], tuple(about["dimensions"]), [tuple(place) for place in about["places"]],
-            period, about["block_s"], about["ticks_ms"], _histograms(_named(arrays, "latency_")),
-            _named(arrays, "rate_"), _named(arrays, "session_") or add_up([]),
+            period, about["block_s"], about["ticks_ms"], _histograms(_select_arrays(arrays, "latency_")),
+            _select_arrays(arrays, "rate_"), _select_arrays(arrays, "session_") or add_up([]),
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or 'not a baseline'}") from None
@@ -193,5 +193,5 @@ def _histograms(found: "dict[str, NDArray[Any]]") -> dict[str, Histogram]:
     return made
 
 
-def _named(arrays: "dict[str, NDArray[Any]]", prefix: str) -> "dict[str, NDArray[Any]]":
+def _select_arrays(arrays: "dict[str, NDArray[Any]]", prefix: str) -> "dict[str, NDArray[Any]]":
     return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}

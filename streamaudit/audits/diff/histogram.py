@@ -126,11 +126,11 @@ def buckets_of(code: "NDArray[Any]") -> "NDArray[Any]":
     bucket += us >= edges[bucket]
     named = np.flatnonzero(code < 0)
     if len(named):
-        bucket[named] = _named(code[named])
+        bucket[named] = _decode_buckets(code[named])
     return bucket
 
 
-def _named(code: "NDArray[Any]") -> "NDArray[Any]":
+def _decode_buckets(code: "NDArray[Any]") -> "NDArray[Any]":
     """Return the number that a code below 0 names, or that of its moment of a cut."""
     found = -1 - code
     cut = np.flatnonzero(code <= _CUT)

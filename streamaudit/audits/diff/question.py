@@ -51,7 +51,7 @@ class Ask:
 
     def sql(self, scope: Scope, query: str) -> str:
         """Return a query over the relation ``sided``."""
-        return scope.sided(query, self.on, [name for name in self.strata if name != self.on])
+        return scope.sides_sql(query, self.on, [name for name in self.strata if name != self.on])
 
     def params(self, scope: Scope) -> dict[str, object]:
         """Return the parameters of the relation ``sided``, besides the scope's own."""

@@ -38,16 +38,16 @@ class Request:
     baseline: Baseline | None = None
     """The base, when it is a file."""
 
-    def shared(self, scope: Scope) -> Scope:
+    def common_scope(self, scope: Scope) -> Scope:
         """Return the scope both sides are in."""
         return replace(scope, since=None, until=None) if self.has_own_windows else scope
 
     def run(self, store: Store, scope: Scope) -> Report:
         """Compare the two sides."""
-        ask = self._resolved(store, scope)
+        ask = self._resolve(store, scope)
         return run_against(store, scope, ask, self.baseline) if self.baseline else run(store, scope, ask)
 
-    def _resolved(self, store: Store, scope: Scope) -> Ask:
+    def _resolve(self, store: Store, scope: Scope) -> Ask:
         """Return the question with both sides named."""
         if not self.latest:
             return self.ask

@@ -125,10 +125,10 @@ class Scope:
             f"group_{slot}" if name.startswith(_GROUP) else _VALUES[name] for slot, name in enumerate(self.by, start=1)
         ]
         only = "\n        ".join(_ONLY[name] for name, _ in self.only)
-        calls = _SCOPE.format(values=_named("by", values, MAX_BY), only=only)
+        calls = _SCOPE.format(values=_slots("by", values, MAX_BY), only=only)
         return (calls.replace("WITH scope AS NOT", "WITH everything AS NOT") + _REST if rest else calls) + query
 
-    def sided(self, query: str, on: str | None, strata: Sequence[str]) -> str:
+    def sides_sql(self, query: str, on: str | None, strata: Sequence[str]) -> str:
         """Return a query over ``sided``: the calls of ``scope`` with a side and strata.
 
         ``side`` is 0 for the base, 1 for the head, NULL for neither; up to three strata are ``stratum_1`` …
@@ -137,7 +137,7 @@ class Scope:
         value = _VALUES[on] if on else None
         sides = _SIDED.format(
             is_base=f"{value} = $base" if value else "true", is_head=f"{value} = $head" if value else "true",
-            strata=_named("stratum", [_VALUES[name] for name in strata], _MAX_STRATA),
+            strata=_slots("stratum", [_VALUES[name] for name in strata], _MAX_STRATA),
         )  # fmt: skip
         return self.sql(sides + query)
 
@@ -173,7 +173,7 @@ class Scope:
                 store.run(_ADD_MEMBERS, {**about, "pattern": _pattern(",".join(patterns))})
 
 
-def _named(name: str, values: Sequence[str], slots: int) -> str:
+def _slots(name: str, values: Sequence[str], slots: int) -> str:
     return ", ".join(
         f"{values[slot - 1] if slot <= len(values) else 'NULL::VARCHAR'} AS {name}_{slot}"
         for slot in range(1, slots + 1)

@@ -57,7 +57,7 @@ def command(
         if one not in names and "." not in one and not Path(one).exists() and (close := nearest(one, list(discover()))):
             known = "audits: " + ", ".join(discover())
             raise UsageError(f"{one} is no audit and no file, did you mean {close}?", known)
-    output, filters = writing.checked(), window.filters(writing.redact)
+    output, filters = writing.parse(), window.filters(writing.redact)
     with inputs.split(names).session() as session:
         if list_:
             result = session.list_audits(*names, **filters)

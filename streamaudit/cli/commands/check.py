@@ -9,7 +9,7 @@ def command(*, on_insufficient: OnInsufficient = "warn", window: Window, writing
 
     Example: streamaudit check --week last
     """
-    output, filters = writing.checked(), window.filters(writing.redact)
+    output, filters = writing.parse(), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
             top: session.check(

@@ -32,7 +32,7 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
     from streamaudit.report.model import NO_WINDOW, Column, Report, Table
 
     access.speak()
-    output = writing.checked()
+    output = writing.parse()
     columns = (
         Column("setting"),
         Column("value"),

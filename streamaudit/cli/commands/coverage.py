@@ -8,7 +8,7 @@ def command(grouping: Grouping, window: Window, writing: Writing, inputs: Inputs
 
     Example: streamaudit coverage --last 7d
     """
-    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {top: session.coverage(by=grouping.by, top=top, **filters) for top in output.tops}
     return output.write(results)

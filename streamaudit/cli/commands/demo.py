@@ -24,7 +24,7 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
     from streamaudit.report.frames import Result
     from streamaudit.store.store import Store
 
-    output = Writing(color=color, wide=wide).checked()
+    output = Writing(color=color, wide=wide).parse()
     with sample_traces() as names, Reader() as reader, Store.in_memory() as store:
         job = Ingest(store, Options())
         results = [job.file(reader, name) for name in names]

@@ -23,7 +23,7 @@ def command(
 
     Example: streamaudit explain r-1002 traces.jsonl
     """
-    output = writing.checked()
+    output = writing.parse()
     with inputs.session() as session:
         result = session.explain(call_id, source=source, redact=writing.redact)
     return output.write_one(result)

@@ -54,7 +54,7 @@ def command(
             f"--for {role}: there is no such field" + (f", did you mean {close}?" if close else ""),
             "fields: " + ", ".join(MAPPABLE),
         )
-    most, mapped, output, hidden = _number(records), mapping(map_, settings), writing.checked(), writing.redacted()
+    most, mapped, output, hidden = _number(records), mapping(map_, settings), writing.parse(), writing.redacted_names()
     console.configure(quiet=quiet, verbose=verbose, form=log_format)
     with Reader() as reader, Store.in_memory(memory_limit=parse_memory("--memory-limit", memory_limit)) as store:
         groups, sources = _by_format(reader, paths, mapped)

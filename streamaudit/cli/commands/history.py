@@ -16,7 +16,7 @@ def command(
 
     Example: streamaudit history --by day
     """
-    output, filters = writing.checked(), window.filters(writing.redact)
+    output, filters = writing.parse(), window.filters(writing.redact)
     with inputs.session() as session:
         results = {top: session.history(by=by or "deploy", top=top, **filters) for top in output.tops}
     return output.write(results)

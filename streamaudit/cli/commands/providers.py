@@ -13,7 +13,7 @@ def command(writing: Writing, settings: Settings) -> int:
     from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table
     from streamaudit.store.providers import read_providers
 
-    output = writing.checked()
+    output = writing.parse()
     own = settings.providers
     columns = (
         Column("provider"),

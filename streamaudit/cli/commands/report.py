@@ -25,7 +25,7 @@ def command(
     """
     if reconcile is not None and (grouping.by is not None or grouping.top is not None):
         raise UsageError("--reconcile is by month and provider; --by and --top do not go with it")
-    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
             top: session.report(by=grouping.by, top=top, **filters)

@@ -25,7 +25,7 @@ def command(
     """
     if writing.redact:
         raise UsageError("sql cannot tell which of its columns --redact means", "leave out what must not be shown")
-    output = writing.checked(limit)
+    output = writing.parse(limit)
     with inputs.session() as session:
         results = {
             top: session.sql(

@@ -26,7 +26,7 @@ def command(
 
     Example: streamaudit tax --by tenant --split
     """
-    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
             top: session.tax(

@@ -30,7 +30,7 @@ def command(
 
     Example: streamaudit ttft --by model --slo 800ms
     """
-    output, filters = writing.checked(grouping.top), window.filters(writing.redact)
+    output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
             top: session.ttft(by=grouping.by, top=top, slo=slo, buckets=buckets, censored=censored, **filters)

@@ -33,7 +33,7 @@ def command(
     from streamaudit.audits.weekly.period import choose_period
     from streamaudit.audits.weekly.report import parse_dimensions
 
-    output, filters = writing.checked(), window.filters(writing.redact)
+    output, filters = writing.parse(), window.filters(writing.redact)
     if not (posting.post or posting.dry_run):
         with inputs.session() as session:
             results = {top: session.weekly(period=period, by=by, movers=movers, **filters) for top in output.tops}
@@ -44,7 +44,7 @@ def command(
     )  # fmt: skip
     name = asked.name or f"{asked.since:%Y-%m-%dT%H:%MZ}/{asked.until:%Y-%m-%dT%H:%MZ}"
     what = (asked.kind, parse_dimensions(by), movers, window.tz, window.where, sorted(window.only or []),
-            writing.redacted(), [one.describe() for one in inputs.settings.checks])  # fmt: skip
+            writing.redacted_names(), [one.describe() for one in inputs.settings.checks])  # fmt: skip
     targets = find_targets(posting, inputs)
     with inputs.session() as session:
         result = session.weekly(period=period, by=by, movers=movers, **filters)

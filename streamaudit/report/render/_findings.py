@@ -36,7 +36,7 @@ def lines(report: Report) -> Iterator[Line]:
                 if record[name] is not None or name in table.by
             ]  # fmt: skip
             if index == table.rest_row:
-                named = [_text.rest(table)]
+                named = [_text.rest_name(table)]
             figures = [
                 (column.name, _format(table, column.name, record[column.name], record)) for column in table.columns
                 if column.name not in (*about, *_IN_FINDING, "unit") and record[column.name] is not None

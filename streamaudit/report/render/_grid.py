@@ -120,7 +120,7 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
         if name == column.name:
             cells[row] = apply_mark(cells[row], mark, table.rows[row][index], escape)
     if table.rest_row is not None and column.name in table.by:
-        cells[table.rest_row] = Cell(_text.rest(table) if column.name == table.by[0] else "")
+        cells[table.rest_row] = Cell(_text.rest_name(table) if column.name == table.by[0] else "")
     return cells
 
 

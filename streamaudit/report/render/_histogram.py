@@ -84,7 +84,9 @@ def _groups(table: Table, markers: Table | None, unicode: bool) -> list[_Group]:
         found.setdefault((index >= rest, tuple(row[i] for i in dimensions)), []).append(row)
     result = []
     for (is_rest, key), rows in found.items():
-        name = _text.rest(table) if is_rest else group(table, rows[0], lambda t: escape.terminal(t, unicode=unicode))
+        name = _text.rest_name(table)
+        if not is_rest:
+            name = group(table, rows[0], lambda text: escape.terminal(text, unicode=unicode))
         result.append(_Group(name, _fill_gaps(_buckets(table, rows)), _percentiles(markers, table.by, key, is_rest)))
     return result
 

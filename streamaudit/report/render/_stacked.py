@@ -38,7 +38,7 @@ def _label(table: Table, index: int, keys: tuple[Value, ...], safe: Escape) -> s
     if not table.by:
         return "total"
     if index == table.rest_row:
-        return _text.rest(table)
+        return _text.rest_name(table)
     return " ".join("-" if key is None else safe(str(key)) for key in keys)
 
 

@@ -43,7 +43,7 @@ def note(item: Note) -> str:
     return f"{item.message} ({item.count:,})"
 
 
-def rest(table: Table) -> str:
+def rest_name(table: Table) -> str:
     """Return the name of the row that combines all other groups."""
     return f"({table.rest_groups:,} other{'' if table.rest_groups == 1 else 's'})"
 

@@ -9,7 +9,7 @@ from streamaudit.report.render._charts._drawing import COLOURS, Picture, heading
 from streamaudit.report.render._charts.changes import intervals, trend
 from streamaudit.report.render._charts.distributions import histogram
 from streamaudit.report.render._charts.groups import groups
-from streamaudit.report.render._charts.parts import stacked, waterfall
+from streamaudit.report.render._charts.parts import stacked_bars, waterfall
 
 __all__ = ["COLOURS", "Picture", "combine", "missing_packages", "pictures", "svg"]
 
@@ -17,7 +17,7 @@ WIDTH = 820
 """Width in points of a standalone picture."""
 
 _MAKERS: dict[str, Callable[[Report, Table], Iterator[Picture]]] = {
-    "histogram": histogram, "stacked": stacked, "waterfall": waterfall, "trend": trend, "intervals": intervals,
+    "histogram": histogram, "stacked": stacked_bars, "waterfall": waterfall, "trend": trend, "intervals": intervals,
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from streamaudit.report.render._numbers import NUMBERS, header
 PARTS = ("a", "b", "c", "d")
 
 
-def stacked(report: Report, table: Table) -> Iterator[Picture]:
+def stacked_bars(report: Report, table: Table) -> Iterator[Picture]:
     depth = len(table.by)
     parts = table.columns[depth:][: len(PARTS)]
     amounts = [[value if isinstance(value, int) else 0 for value in row[depth:]] for row in table.rows[:GROUPS]]
