@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,8 +15,19 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import sample_traces as traces
-from sample_traces.benchmarks import aiperf, guided, guidellm, llmperf, profile_export, profiled, vllm
+from sample_traces.benchmarks import (
+    aiperf,
+    guided,
+    guidellm,
+    inference_perf,
+    llmperf,
+    profile_export,
+    profiled,
+    sglang,
+    vllm,
+)
 from sample_traces.records import log, openrouter
+from sample_traces.sessions import claude_code, codex_count, codex_session
 
 Write = Callable[[Path, int], object]
 Record = dict[str, Any]
@@ -72,6 +83,36 @@ def _vllm(path: Path, calls: int) -> None:
     path.write_text(json.dumps(run))
 
 
+def _sglang(path: Path, calls: int) -> None:
+    """A run of many requests, its times as of a clock."""
+    chance = Random(7)
+    gaps = [[chance.uniform(0.018, 0.023) for _ in range(_VLLM_TOKENS - 1)] for _ in range(calls)]
+    run = sglang(
+        completed=calls, input_lens=[812] * calls, output_lens=[_VLLM_TOKENS] * calls, itls=gaps,
+        ttfts=[chance.uniform(0.3, 0.9) for _ in range(calls)], errors=[""] * calls,
+        generated_texts=["an answer"] * calls,
+    )  # fmt: skip
+    path.write_text(json.dumps(run) + "\n")
+
+
+def _inference_perf(number: int) -> Record:
+    return inference_perf(1_794_816_000.0 + number)
+
+
+def _at(second: int) -> str:
+    return (_START + timedelta(seconds=second)).isoformat()
+
+
+def _claude_code(number: int) -> Record:
+    return claude_code(f"m{number}", 0, 40 + number % 900, timestamp=_at(number))
+
+
+def _codex(path: Path, calls: int) -> None:
+    """One long session, each count that of a call of its own."""
+    counts = ({**codex_count(0, 100 * number, 100), "timestamp": _at(number)} for number in range(1, calls + 1))
+    path.write_text("".join(json.dumps(line) + "\n" for line in (*codex_session(), *counts)))
+
+
 def _genai_perf(number: int) -> Record:
     return profiled(number * 1_000_000, range(400, 421))
 
@@ -121,6 +162,10 @@ FORMS: dict[str, Write] = {
     "vLLM detailed result": _vllm,
     "genai-perf profile": _document(profile_export, _genai_perf),
     "GuideLLM report": _document(lambda requests: guidellm("", successful=requests), _guidellm),
+    "SGLang details": _sglang,
+    "inference-perf requests": _document(lambda records: records, _inference_perf),
+    "Claude Code sessions": _lines(_claude_code),
+    "Codex sessions": _codex,
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,9 @@ def test_no_value_in_any_field_breaks_a_file_or_a_report(
     read, *_, rejected, _ = equation(result)
     assert read == sum(_size(record) for record in records)
     lines = [reject.line for reject in result.rejects]
-    assert len(lines) == rejected == len(set(lines))
+    assert len(lines) == rejected
+    # A line that holds several requests may lose each of them.
+    assert all(count <= _size(records[line - 1]) for line, count in Counter(lines).items() if line is not None)
     assert set(lines) <= set(range(2, len(records) + 1))
     assert lines == sorted(lines, key=lambda line: line or 0)
     assert not {reject.reason for reject in result.rejects} & {"unreadable", "malformed JSON"}
