@@ -1,9 +1,9 @@
--- Which records of one id are attempts of their own, where the id names a request: the table ``attempts`` over the table
--- ``rivals``. Records whose start differs by more than 1 ms, or whose attempt number or response id differ, are attempts;
--- all others are versions of one. An unknown value differs from none.
+-- Which records of one id are attempts of their own, where the id names a request: the table ``attempts`` over the
+-- table ``rivals``. Records whose start differs by more than 1 ms, or whose attempt number or response id differ, are
+-- attempts; all others are versions of one. An unknown value differs from none.
 --
--- All starts, numbers and response ids that a call was ever seen with take part (``versions``), and a further record can
--- only join attempts, never split them. So the result is the same in whatever order records arrive.
+-- All starts, numbers and response ids that a call was ever seen with take part (``versions``), and a further record
+-- can only join attempts, never split them. So the result is the same in whatever order records arrive.
 CREATE OR REPLACE TEMP TABLE attempts AS
 WITH differing AS (
     SELECT given_id FROM rivals GROUP BY given_id
@@ -24,7 +24,8 @@ WITH differing AS (
     WINDOW in_time AS (PARTITION BY given_id ORDER BY start_time)
 ), timed AS (
     SELECT
-        *, CASE WHEN NOT has_untimed THEN sum(is_apart) OVER (PARTITION BY given_id ORDER BY start_time) END AS beginning
+        *,
+        CASE WHEN NOT has_untimed THEN sum(is_apart) OVER (PARTITION BY given_id ORDER BY start_time) END AS beginning
     FROM spaced
 ), numbered AS (
     SELECT

@@ -7,7 +7,8 @@ CREATE OR REPLACE TEMP MACRO number_of(x) AS
 CREATE OR REPLACE TEMP MACRO tokens_of(x) AS
     coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT));
 
--- The first count that is more than 0, else a 0: an exporter writes 0 under one name where it knows the count by another.
+-- The first count that is more than 0, else a 0: an exporter writes 0 under one name where it knows the count by
+-- another.
 CREATE OR REPLACE TEMP MACRO first_count(l) AS
     coalesce(list_filter(l, lambda n: n > 0)[1], list_filter(l, lambda n: n IS NOT NULL)[1]);
 
@@ -21,13 +22,14 @@ CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
         WHEN number_of(x) IS NULL OR number_of(x) = 0 THEN NULL
         WHEN abs(number_of(x)) < 1e11 THEN make_timestamp(try_cast(round(number_of(x) * 1e6) AS BIGINT))
         WHEN abs(number_of(x)) < 1e14 THEN make_timestamp(try_cast(round(number_of(x) * 1e3) AS BIGINT))
-        WHEN abs(number_of(x)) < 1e17 THEN make_timestamp(coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)))
+        WHEN abs(number_of(x)) < 1e17
+            THEN make_timestamp(coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)))
         WHEN abs(number_of(x)) < 9e18 THEN
             make_timestamp((coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)) // 1000)::BIGINT)
     END;
 
--- JSON text as JSON; NULL when it is none. Half of an emoji (\ud83d alone, as JavaScript cuts a text) is replaced, since
--- the parser refuses the whole text for it. Only refused text is scanned again: escaped backslashes and whole
+-- JSON text as JSON; NULL when it is none. Half of an emoji (\ud83d alone, as JavaScript cuts a text) is replaced,
+-- since the parser refuses the whole text for it. Only refused text is scanned again: escaped backslashes and whole
 -- pairs are set aside as control characters, which no JSON holds, then the remaining halves are replaced.
 CREATE OR REPLACE TEMP MACRO without_halves(x) AS
     replace(replace(regexp_replace(regexp_replace(replace(x, '\\', chr(2)),
@@ -64,7 +66,8 @@ CREATE OR REPLACE TEMP MACRO tag_values(tags, keys) AS list_transform(
 -- value by value, becomes what it holds. Of several tags with one key the first counts.
 CREATE OR REPLACE TEMP MACRO tag_keys(tags) AS
     list_distinct(list_transform(list_filter(tags, lambda t: contains(t, ':')), lambda t: split_part(t, ':', 1)));
-CREATE OR REPLACE TEMP MACRO tag_object(tags) AS CAST(to_json(map(tag_keys(tags), tag_values(tags, tag_keys(tags)))) AS VARCHAR);
+CREATE OR REPLACE TEMP MACRO tag_object(tags) AS
+    CAST(to_json(map(tag_keys(tags), tag_values(tags, tag_keys(tags)))) AS VARCHAR);
 CREATE OR REPLACE TEMP MACRO tags_patch(key, found) AS
     CASE WHEN found::VARCHAR LIKE '["%:%' THEN '"' || key || '":' || tag_object(try_cast(found AS VARCHAR[])) END;
 CREATE OR REPLACE TEMP MACRO metadata_patch(found) AS
@@ -81,14 +84,16 @@ CREATE OR REPLACE TEMP MACRO record_patch(found) AS
             '"attributes":{' || concat_ws(',', tags_patch('tags', found[4]), metadata_patch(found[5])) || '}' END);
 CREATE OR REPLACE TEMP MACRO mappable(r) AS
     list_transform(
-        [record_patch(json_extract(r, ['/tags', '/traceTags', '/metadata', '/attributes/tags', '/attributes/metadata']))],
+        [record_patch(json_extract(r,
+            ['/tags', '/traceTags', '/metadata', '/attributes/tags', '/attributes/metadata']))],
         lambda p: CASE WHEN p = '' THEN r ELSE json_merge_patch(r, CAST('{' || p || '}' AS JSON)) END)[1];
 
 -- A value of a table as a record has it: text that holds a JSON object or list is what it holds. Python's way to write
 -- one is JSON but for its quotes, which can be translated as long as no text in it has the other kind.
 CREATE OR REPLACE TEMP MACRO python_json(x) AS
     CASE WHEN NOT contains(x, '"') THEN regexp_replace(regexp_replace(regexp_replace(replace(x, chr(39), '"'),
-        '([:\[,{] ?)None\b', '\1null', 'g'), '([:\[,{] ?)True\b', '\1true', 'g'), '([:\[,{] ?)False\b', '\1false', 'g') END;
+        '([:\[,{] ?)None\b', '\1null', 'g'), '([:\[,{] ?)True\b', '\1true', 'g'),
+        '([:\[,{] ?)False\b', '\1false', 'g') END;
 CREATE OR REPLACE TEMP MACRO opened(j) AS
     CASE WHEN left(j::VARCHAR, 2) IN ('"{', '"[')
         THEN coalesce(json_of(j->>'$'), try_cast(python_json(j->>'$') AS JSON), j) ELSE j END;
@@ -104,20 +109,20 @@ CREATE OR REPLACE TEMP MACRO opened_text(x) AS
     CASE WHEN left(x, 1) IN ('{', '[') THEN opened(to_json(x))->>'$' ELSE x END;
 
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
-    regexp_matches(lower(x), 'cancel|abort|abandon|client.?disconnect|client.?closed|closed by (the )?client|^(499|460)$|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close');
+    regexp_matches(lower(x), 'cancel|abort|abandon|client.?disconnect|client.?closed|closed by (the )?client|^(499|460)$|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close'); -- noqa: LT05
 CREATE OR REPLACE TEMP MACRO says_timeout(x) AS
     regexp_matches(lower(x), 'time.?out|timed out|deadline|max streaming duration');
 
 -- The class or code at the head of an error text; the message behind it may quote a prompt and is dropped.
 CREATE OR REPLACE TEMP MACRO error_class(x) AS
-    nullif(regexp_extract(x, '^\s*([A-Za-z_][A-Za-z0-9_.]{0,80}(?:Error|Exception|Timeout|Abort|Cancelled|Canceled|Exit|Disconnect|Disconnected|Limit|Exceeded)|[1-5]\d\d)(?:$|\W)', 1), '');
+    nullif(regexp_extract(x, '^\s*([A-Za-z_][A-Za-z0-9_.]{0,80}(?:Error|Exception|Timeout|Abort|Cancelled|Canceled|Exit|Disconnect|Disconnected|Limit|Exceeded)|[1-5]\d\d)(?:$|\W)', 1), ''); -- noqa: LT05
 -- A short code such as a finish reason: one word, or nothing.
 CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9_.:/-]{1,60}') THEN x END;
 
 -- The same of an error message, which is prose: its class decides, else a phrase that names who stopped it.
 CREATE OR REPLACE TEMP MACRO message_says_cancelled(x) AS
     coalesce(says_cancelled(error_class(x)), false) OR regexp_matches(lower(x),
-        '^\W*(cancel|abort|abandon)(l?ed|ling|ing)?\W*$|generatorexit|econnreset|socket hang up|premature close|broken ?pipe|client.?(disconnected|closed|went away)|(request|response|stream|call|task|run|generation|connection|operation) (was |has been |is )?(cancel|abort|abandon)|(cancel|abort|abandon)(l?ed|ing) by|(cancel|abort|abandon)(l?ed|ed) (request|response|stream|generation)');
+        '^\W*(cancel|abort|abandon)(l?ed|ling|ing)?\W*$|generatorexit|econnreset|socket hang up|premature close|broken ?pipe|client.?(disconnected|closed|went away)|(request|response|stream|call|task|run|generation|connection|operation) (was |has been |is )?(cancel|abort|abandon)|(cancel|abort|abandon)(l?ed|ing) by|(cancel|abort|abandon)(l?ed|ed) (request|response|stream|generation)'); -- noqa: LT05
 CREATE OR REPLACE TEMP MACRO message_says_timeout(x) AS
     coalesce(says_timeout(error_class(x)), false)
     OR regexp_matches(lower(x), 'timed out|time.?out|deadline.?exceeded|max streaming duration');
@@ -132,10 +137,13 @@ CREATE OR REPLACE TEMP MACRO flag_of(l) AS
 CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
     CASE
         WHEN x IS NULL THEN NULL
-        WHEN lower(x) IN ('completed', 'complete', 'success', 'successful', 'succeeded', 'succeed', 'ok', 'done', 'finished', 'passed') THEN 'completed'
+        WHEN lower(x) IN ('completed', 'complete', 'success', 'successful', 'succeeded', 'succeed', 'ok', 'done',
+            'finished', 'passed') THEN 'completed'
         WHEN lower(x) IN ('timeout', 'timed_out', 'deadline_exceeded') THEN 'timeout'
-        WHEN lower(x) IN ('error', 'failed', 'failure', 'fail', 'errored', 'exception', 'rejected', 'rate_limited') THEN 'error'
-        WHEN regexp_matches(lower(x), '^(errored|failed)[,;: ]') AND NOT says_cancelled(x) AND NOT says_timeout(x) THEN 'error'
+        WHEN lower(x) IN ('error', 'failed', 'failure', 'fail', 'errored', 'exception', 'rejected', 'rate_limited')
+            THEN 'error'
+        WHEN regexp_matches(lower(x), '^(errored|failed)[,;: ]') AND NOT says_cancelled(x) AND NOT says_timeout(x)
+            THEN 'error'
         WHEN lower(x) IN ('interrupted', 'incomplete') THEN 'interrupted'
         WHEN lower(x) = 'unknown' THEN 'unknown'
         WHEN says_cancelled(x) OR contains(lower(x), 'disconnect') THEN 'cancelled'
@@ -161,11 +169,13 @@ CREATE OR REPLACE TEMP MACRO templated(x) AS
 CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - length(replace(x, ' ', '')) >= 12;
 
 -- A short name; a text in its place is not kept.
-CREATE OR REPLACE TEMP MACRO label_of(x) AS CASE WHEN length(x) <= 64 AND length(x) - length(replace(x, ' ', '')) <= 4 THEN nullif(x, '') END;
+CREATE OR REPLACE TEMP MACRO label_of(x) AS
+    CASE WHEN length(x) <= 64 AND length(x) - length(replace(x, ' ', '')) <= 4 THEN nullif(x, '') END;
 
 -- Milliseconds in a named unit.
 CREATE OR REPLACE TEMP MACRO unit_ms(x) AS
-    CASE lower(x) WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'ms' THEN 1.0 WHEN 's' THEN 1000.0 WHEN 'sec' THEN 1000.0 END;
+    CASE lower(x) WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'ms' THEN 1.0 WHEN 's' THEN 1000.0
+        WHEN 'sec' THEN 1000.0 END;
 
 -- Who counted the usage, in an application's own word. A count recorded with the word none is the application's own.
 CREATE OR REPLACE TEMP MACRO usage_word(x) AS
@@ -177,33 +187,38 @@ CREATE OR REPLACE TEMP MACRO usage_word(x) AS
 
 -- Which of two records of a call knows its usage better: the higher one.
 CREATE OR REPLACE TEMP MACRO usage_rank(usage_basis) AS
-    CASE usage_basis WHEN 'provider' THEN 4 WHEN 'partial' THEN 3 WHEN 'unclear' THEN 2 WHEN 'tokenizer' THEN 1 ELSE 0 END;
+    CASE usage_basis WHEN 'provider' THEN 4 WHEN 'partial' THEN 3 WHEN 'unclear' THEN 2 WHEN 'tokenizer' THEN 1
+        ELSE 0 END;
 
 -- Values at mapped paths, the first that has the column's kind: numbers by a factor for each path (an epoch is no
 -- duration), instants in a unit given in microseconds, or recognised by magnitude.
 CREATE OR REPLACE TEMP MACRO first_scaled(texts, scales) AS
-    list_filter(list_transform(texts, lambda v, i: CASE WHEN abs(number_of(v)) < 1e12 / scales[i] THEN number_of(v) * scales[i] END),
+    list_filter(list_transform(texts, lambda v, i: -- noqa: PRS
+            CASE WHEN abs(number_of(v)) < 1e12 / scales[i] THEN number_of(v) * scales[i] END),
         lambda n: n IS NOT NULL)[1];
 -- A list of numbers, as JSON or as an attribute of OpenTelemetry.
 CREATE OR REPLACE TEMP MACRO numbers_of(v) AS
     CASE WHEN starts_with(v, '{') THEN try_cast(json_extract_string(try_cast(v AS JSON), '$.values[*].*') AS DOUBLE[])
         ELSE try_cast(v AS DOUBLE[]) END;
 CREATE OR REPLACE TEMP MACRO first_scaled_list(texts, scales) AS
-    list_filter(list_transform(texts, lambda v, i: list_transform(numbers_of(v), lambda n: n * scales[i])),
+    list_filter(list_transform(texts, lambda v, i: -- noqa: PRS
+            list_transform(numbers_of(v), lambda n: n * scales[i])),
         lambda l: l IS NOT NULL)[1];
 CREATE OR REPLACE TEMP MACRO scaled_instant(v, us) AS
     CASE WHEN us IS NULL OR number_of(v) IS NULL OR number_of(v) = 0 THEN instant_utc(v)
         WHEN us < 1 THEN make_timestamp(try_cast(try_cast(v AS HUGEINT) // 1000 AS BIGINT))
         ELSE make_timestamp(try_cast(round(number_of(v) * us) AS BIGINT)) END;
 CREATE OR REPLACE TEMP MACRO first_instant(texts, scales) AS
-    list_filter(list_transform(texts, lambda v, i: scaled_instant(v, scales[i])), lambda t: t IS NOT NULL)[1];
+    list_filter(list_transform(texts, lambda v, i: -- noqa: PRS
+            scaled_instant(v, scales[i])), lambda t: t IS NOT NULL)[1];
 
 -- How a call ended, from a field that people use for it: a word, a flag, an HTTP status, or an error's own text.
 CREATE OR REPLACE TEMP MACRO status_outcome(code) AS
     CASE WHEN code IN (499, 460) THEN 'cancelled' WHEN code IN (408, 504, 524) THEN 'timeout'
         WHEN code >= 400 THEN 'error' WHEN code >= 100 THEN 'completed' END;
 CREATE OR REPLACE TEMP MACRO is_error_text(x) AS
-    x IS NOT NULL AND lower(trim(x)) NOT IN ('', 'false', '0', 'none', 'null', 'no', 'ok', 'nan', '{}', '[]', '-', 'n/a');
+    x IS NOT NULL
+    AND lower(trim(x)) NOT IN ('', 'false', '0', 'none', 'null', 'no', 'ok', 'nan', '{}', '[]', '-', 'n/a');
 CREATE OR REPLACE TEMP MACRO outcome_of(x, is_error) AS
     CASE
         WHEN x IS NULL THEN NULL
@@ -230,22 +245,25 @@ CREATE OR REPLACE TEMP MACRO provider_of(l) AS
 CREATE OR REPLACE TEMP MACRO tokens_with(count, part, other_part) AS
     try_cast(count::HUGEINT + coalesce(part, 0) + coalesce(other_part, 0) AS BIGINT);
 
--- Who most likely served a call whose record does not say: a host that the model's name begins with, else the maker of a
--- model that is sold under this name by its maker (as of 2026-11). Open weights run anywhere: no name of theirs tells a
--- provider, nor does one behind a server of one's own (ollama/, hosted_vllm/).
+-- Who most likely served a call whose record does not say: a host that the model's name begins with, else the maker of
+-- a model that is sold under this name by its maker (as of 2026-11). Open weights run anywhere: no name of theirs tells
+-- a provider, nor does one behind a server of one's own (ollama/, hosted_vllm/).
 CREATE OR REPLACE TEMP MACRO seller_of_name(name) AS
     CASE
         WHEN regexp_matches(name, '^(azure|azure_ai)/') THEN 'azure'
-        WHEN regexp_matches(name, '^(bedrock|bedrock_converse)/|^((us|eu|apac|au|jp|global)\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.|^arn:aws') THEN 'aws.bedrock'
+        WHEN regexp_matches(name, '^(bedrock|bedrock_converse)/|^((us|eu|apac|au|jp|global)\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.|^arn:aws') -- noqa: LT05
+            THEN 'aws.bedrock'
         WHEN regexp_matches(name, '^(vertex_ai|vertex)/') THEN 'gcp.vertex_ai'
-        WHEN regexp_matches(name, '^(groq|openrouter|together|together_ai|fireworks|fireworks_ai|deepinfra|cerebras|perplexity|cloudflare|replicate|databricks|sambanova|nebius|novita)/')
+        WHEN regexp_matches(name, '^(groq|openrouter|together|together_ai|fireworks|fireworks_ai|deepinfra|cerebras|perplexity|cloudflare|replicate|databricks|sambanova|nebius|novita)/') -- noqa: LT05
             THEN replace(regexp_extract(name, '^([^/]+)/', 1), '_ai', '')
         WHEN starts_with(name, 'accounts/fireworks/') THEN 'fireworks'
         WHEN starts_with(name, '@cf/') THEN 'cloudflare'
-        WHEN regexp_matches(name, '^(openai/)?(ft:)?(gpt-[345]|chatgpt-|o[134](-|$)|text-embedding-(3|ada)|davinci-|babbage-|whisper-1|tts-1|codex-mini|computer-use-)') THEN 'openai'
+        WHEN regexp_matches(name, '^(openai/)?(ft:)?(gpt-[345]|chatgpt-|o[134](-|$)|text-embedding-(3|ada)|davinci-|babbage-|whisper-1|tts-1|codex-mini|computer-use-)') -- noqa: LT05
+            THEN 'openai'
         WHEN regexp_matches(name, '^(anthropic/)?claude-') THEN 'anthropic'
         WHEN regexp_matches(name, '^((google|gemini)/)?(models/)?gemini-') THEN 'google'
-        WHEN regexp_matches(name, '^((mistral|mistralai)/)?((mistral|magistral|codestral|ministral|devstral|pixtral|voxtral)-[a-z0-9-]*latest|mistral-(large|medium)|mistral-embed)') THEN 'mistral'
+        WHEN regexp_matches(name, '^((mistral|mistralai)/)?((mistral|magistral|codestral|ministral|devstral|pixtral|voxtral)-[a-z0-9-]*latest|mistral-(large|medium)|mistral-embed)') -- noqa: LT05
+            THEN 'mistral'
         WHEN regexp_matches(name, '^(cohere/)?(command-|embed-(english|multilingual|v4)|rerank-)') THEN 'cohere'
         WHEN regexp_matches(name, '^(deepseek/)?deepseek-(chat|reasoner)$') THEN 'deepseek'
         WHEN regexp_matches(name, '^((xai|x-ai)/)?grok-([2-9]|beta|code)') THEN 'xai'
@@ -275,7 +293,8 @@ CREATE OR REPLACE TEMP MACRO listed(x) AS
         WHEN x <> '' THEN [x] END;
 -- A trace or span id in lower-case hex; some senders write its bytes in base64. All zeros is none.
 CREATE OR REPLACE TEMP MACRO hex_id(x) AS
-    CASE WHEN (length(x) = 24 AND ends_with(x, '==')) OR (length(x) = 12 AND ends_with(x, '=') AND NOT ends_with(x, '=='))
+    CASE WHEN (length(x) = 24 AND ends_with(x, '=='))
+            OR (length(x) = 12 AND ends_with(x, '=') AND NOT ends_with(x, '=='))
             THEN coalesce(lower(hex(try(from_base64(x)))), x)
         WHEN starts_with(x, '0x') THEN lower(x[3:])
         WHEN ltrim(x, '0') <> '' THEN lower(x) END;
@@ -295,7 +314,8 @@ CREATE OR REPLACE TEMP MACRO own_attributes(keys) AS
         ELSE k END);
 -- Attributes as the object that --map reads: by their own keys, and under attributes and resource.
 CREATE OR REPLACE TEMP MACRO object_of(keys, vals) AS
-    CAST(to_json(map(list_distinct(keys), list_transform(list_distinct(keys), lambda k: vals[list_position(keys, k)]))) AS JSON);
+    CAST(to_json(map(list_distinct(keys),
+        list_transform(list_distinct(keys), lambda k: vals[list_position(keys, k)]))) AS JSON);
 CREATE OR REPLACE TEMP MACRO attribute_object(keys, vals, r_keys, r_vals) AS
     list_transform([object_of(coalesce(keys, []), coalesce(vals, []))], lambda a: json_merge_patch(a,
         json_object('attributes', a, 'resource', object_of(coalesce(r_keys, []), coalesce(r_vals, [])))))[1];

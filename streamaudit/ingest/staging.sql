@@ -6,7 +6,8 @@ CREATE OR REPLACE TABLE scratch.staged (
     line BIGINT, kind VARCHAR, reason VARCHAR,
     call_id VARCHAR, trace_id VARCHAR, parent_id VARCHAR, logical_request_id VARCHAR, attempt_number INTEGER,
     response_id VARCHAR, name VARCHAR, span_kind VARCHAR,
-    model VARCHAR, response_model VARCHAR, provider VARCHAR, provider_basis VARCHAR, route VARCHAR, route_rank INTEGER, tenant VARCHAR,
+    model VARCHAR, response_model VARCHAR, provider VARCHAR, provider_basis VARCHAR, route VARCHAR,
+    route_rank INTEGER, tenant VARCHAR,
     tenant_rank INTEGER, user_id VARCHAR, session_id VARCHAR, deploy VARCHAR, deploy_rank INTEGER, environment VARCHAR,
     service VARCHAR, region VARCHAR, transport VARCHAR, operation VARCHAR,
     start_time TIMESTAMP, end_time TIMESTAMP, duration_ms DOUBLE, streamed BOOLEAN, ttft_ms DOUBLE, ttvt_ms DOUBLE,
@@ -19,7 +20,8 @@ CREATE OR REPLACE TABLE scratch.staged (
     rendered_tokens_rank INTEGER, rendered_chars BIGINT, rendered_chunks BIGINT, max_tokens BIGINT,
     usage_basis VARCHAR, cache_hit BOOLEAN, service_tier VARCHAR,
     cost_usd DOUBLE, input_cost_usd DOUBLE, output_cost_usd DOUBLE,
-    said_outcome VARCHAR, app_outcome VARCHAR, cancel_flag BOOLEAN, cut_evidence VARCHAR, failed BOOLEAN, error_cancelled BOOLEAN, error_timeout BOOLEAN,
+    said_outcome VARCHAR, app_outcome VARCHAR, cancel_flag BOOLEAN, cut_evidence VARCHAR, failed BOOLEAN,
+    error_cancelled BOOLEAN, error_timeout BOOLEAN,
     cancelled_by VARCHAR, cancelled_at_ms DOUBLE, upstream_cancelled BOOLEAN, upstream_end_ms DOUBLE,
     finish_reason VARCHAR, http_status INTEGER, error_type VARCHAR,
     input_hash VARCHAR, output_chars BIGINT, visible_output_chars BIGINT, source_updated_at TIMESTAMP,
@@ -65,7 +67,7 @@ WITH timed AS (
             -- At the very end it may be a stamp that every call gets. Some write 0 where no user left.
             WHEN cancelled_at_ms > 0 AND (duration_ms IS NULL OR cancelled_at_ms < duration_ms
                     OR (cancelled_at_ms = duration_ms AND finish_reason IS NULL AND http_status IS NULL))
-                AND cancel_flag IS DISTINCT FROM false AND coalesce(said_outcome, app_outcome, '') <> 'completed'
+                AND cancel_flag IS NOT false AND coalesce(said_outcome, app_outcome, '') <> 'completed'
                 THEN 'cancelled_at'
             WHEN failed OR http_status >= 400 OR error_type IS NOT NULL THEN 'failed'
             WHEN said_outcome = 'unrecognised' THEN 'unknown_word'

@@ -1,5 +1,6 @@
 -- The store: one row per attempt at an LLM provider, the steps around it, and where every row came from.
--- Unknown is NULL, never zero. Times are UTC; durations float milliseconds; money US dollars. No text of prompts or answers.
+-- Unknown is NULL, never zero. Times are UTC; durations float milliseconds; money US dollars. No text of prompts or
+-- answers.
 -- A COMMENT ON statement is one line: a store in memory is made without them.
 
 CREATE TABLE calls (

@@ -1,7 +1,7 @@
 -- The calls of some blocks of a diff, a row each: the cell, which packs side, place and block and leaves 12 bits for a
--- bucket (see histogram.py), the bin of the session's hash (-1 without a session), and the code (``bucket_code``) of each
--- latency that is asked for. Over the relation ``placed``.
-, measured AS (
+-- bucket (see histogram.py), the bin of the session's hash (-1 without a session), and the code (``bucket_code``) of
+-- each latency that is asked for. Over the relation ``placed``.
+, measured AS ( -- noqa: PRS
     SELECT
         ((place + side * $on_head) << 20 | (block - $first_block)) << 12 AS cell,
         CASE WHEN session_id IS NULL THEN -1::SMALLINT ELSE (hash(session_id) & $session_mask::UBIGINT)::SMALLINT END

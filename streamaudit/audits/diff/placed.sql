@@ -1,6 +1,6 @@
 -- The calls of both sides of a diff with their place (group and stratum) and block of time, without those that a side
 -- begins with and that are skipped. Over the relation ``sided``.
-, placed AS (
+, placed AS ( -- noqa: PRS
     SELECT sided.*, place, epoch(start_time)::BIGINT // $block_s AS block
     FROM sided
     JOIN diff_places AS p

@@ -1,8 +1,9 @@
--- Sums for the ratios of a diff, by place, side and block of time: y over z, with their products, from which the variance
--- of a ratio follows; those of the tax only where it is $taxed. Over the relation ``placed``.
+-- Sums for the ratios of a diff, by place, side and block of time: y over z, with their products, from which the
+-- variance of a ratio follows; those of the tax only where it is $taxed. Over the relation ``placed``.
 SELECT
     place::INTEGER AS place, side::UTINYINT AS side, block::INTEGER AS block,
-    count(*)::DOUBLE AS calls, count(*) FILTER (cancelled)::DOUBLE AS cancelled, count(*) FILTER (failed)::DOUBLE AS failed,
+    count(*)::DOUBLE AS calls, count(*) FILTER (cancelled)::DOUBLE AS cancelled,
+    count(*) FILTER (failed)::DOUBLE AS failed,
     count(cancelled)::DOUBLE AS ended, count(*) FILTER (taxed AND cancelled)::DOUBLE AS tax_cancelled,
     count(*) FILTER (taxed)::DOUBLE AS tax_calls,
     coalesce(sum(tax) FILTER (taxed), 0)::DOUBLE AS tax, coalesce(sum(output) FILTER (taxed), 0)::DOUBLE AS output,

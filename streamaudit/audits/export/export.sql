@@ -1,6 +1,6 @@
 -- A call as exported for other tools: a query over the relation ``scope``. Everything that two
 -- engines might compute differently is done here, once: the UTC day, whole units, buckets, flags as 0 and 1.
-, whole AS (
+, whole AS ( -- noqa: PRS
     SELECT
         * EXCLUDE (by_1, by_2, by_3, by_4, group_1, group_2, group_3, group_4, load_id, record_hash)
         REPLACE (

@@ -1,4 +1,4 @@
--- From version 1: lookups and evidence in the store, the sampling of a load, what was rendered in characters and chunks.
+-- From version 1: lookups and evidence in the store, the sampling of a load, characters and chunks rendered.
 ALTER TABLE loads ADD COLUMN sample_rate DOUBLE;
 COMMENT ON COLUMN loads.sample_rate IS 'Share of the calls that the exporter kept (--sample-rate), 0 to 1; NULL unknown.';
 

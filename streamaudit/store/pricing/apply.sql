@@ -1,7 +1,7 @@
 -- What calls cost: the relation ``costed`` over a relation ``uncosted`` of calls in which cost_usd, input_cost_usd and
 -- output_cost_usd hold only what a source reported. It fills these three where a price gives them, and adds their bases
 -- and output_usd_per_token. Prices per token come from the temporary table unit_prices (see apply.py).
-, priced AS (
+, priced AS ( -- noqa: PRS
     SELECT
         uncosted.*,
         -- The whole call is billed at the step that its input reaches; where there are several, it must be known.
@@ -24,8 +24,8 @@
 ), in_parts AS (
     SELECT
         *,
-        -- Kinds of tokens are parts of the input; where they exceed it they are not parts of it, and no price fits. Of a
-        -- cached input that has sounds or images it is not known which part was cached.
+        -- Kinds of tokens are parts of the input; where they exceed it they are not parts of it, and no price fits. Of
+        -- a cached input that has sounds or images it is not known which part was cached.
         coalesce(input_cost_usd, CASE
             WHEN input_billable AND input_tokens >= cached + written + audio + images AND written >= written_1h
                 AND (cached + written = 0 OR audio + images = 0)
@@ -55,8 +55,8 @@
 ), costed AS (
     SELECT
         * EXCLUDE (
-            price, billable, input_billable, cached, written, written_1h, audio, images, input_full, output_full, discount, input_part,
-            output_part
+            price, billable, input_billable, cached, written, written_1h, audio, images, input_full, output_full,
+            discount, input_part, output_part
         ) REPLACE (
             CASE WHEN cache_hit THEN coalesce(cost_usd, 0.0) ELSE coalesce(cost_usd, input_part + output_part) END
                 AS cost_usd,

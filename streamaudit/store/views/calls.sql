@@ -68,7 +68,8 @@ WITH judged AS (
             WHEN outcome = 'completed' OR outcome = 'unknown' THEN NULL
             WHEN outcome IN ('timeout', 'interrupted') AND duration_ms IS NOT NULL AND (
                 abs(duration_ms - 60000) <= 600 OR abs(duration_ms - 100000) <= 1000
-                OR abs(duration_ms - 120000) <= 1200 OR abs(duration_ms - 300000) <= 3000 OR abs(duration_ms - 600000) <= 6000)
+                OR abs(duration_ms - 120000) <= 1200 OR abs(duration_ms - 300000) <= 3000
+                OR abs(duration_ms - 600000) <= 6000)
                 THEN 'infrastructure_limit'
             WHEN outcome = 'timeout' THEN 'deadline'
             WHEN outcome = 'error' THEN 'provider_failure'

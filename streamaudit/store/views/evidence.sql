@@ -2,7 +2,8 @@
 -- its progress as often as it likes and the order of files does not matter. An id that several calls share joins none.
 CREATE OR REPLACE TEMP TABLE joined_evidence AS
 WITH countable AS (
-    SELECT source, call_id, request_id, response_id, trace_id FROM store.calls WHERE counted AND operation <> 'embedding'
+    SELECT source, call_id, request_id, response_id, trace_id FROM store.calls
+    WHERE counted AND operation <> 'embedding'
 ), keyed AS (
     SELECT 'request_id' AS key_kind, coalesce(request_id, call_id) AS key, source, call_id FROM countable
     UNION ALL
@@ -53,15 +54,18 @@ SELECT
             WHEN calls.input_cost_usd + e.output_tokens * calls.output_usd_per_token IS NOT NULL THEN 'priced'
             ELSE 'none' END AS cost_basis,
         CASE WHEN e.output_tokens IS NULL THEN calls.output_cost_basis
-            WHEN coalesce(calls.output_usd_per_token, calls.output_cost_usd / nullif(calls.output_tokens, 0)) IS NOT NULL
+            WHEN coalesce(calls.output_usd_per_token,
+                calls.output_cost_usd / nullif(calls.output_tokens, 0)) IS NOT NULL
                 THEN 'priced' ELSE 'none' END AS output_cost_basis,
         -- The gateway's clock started with the call; a client's starts when its user asks.
         coalesce(calls.cancelled_at_ms, e.cancelled_at_ms) AS cancelled_at_ms,
         coalesce(e.upstream_end_ms, calls.upstream_end_ms) AS upstream_end_ms,
-        CASE WHEN (e.cancelled OR (e.cancelled IS NULL AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
+        CASE WHEN (e.cancelled OR (e.cancelled IS NULL
+                    AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
                 AND calls.outcome IN ('completed', 'interrupted', 'unknown')
             THEN 'cancelled' ELSE calls.outcome END AS outcome,
-        CASE WHEN (e.cancelled OR (e.cancelled IS NULL AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
+        CASE WHEN (e.cancelled OR (e.cancelled IS NULL
+                    AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
                 AND calls.outcome IN ('completed', 'interrupted', 'unknown')
             THEN 'evidence' ELSE calls.cancel_evidence END AS cancel_evidence
     )

@@ -7,10 +7,12 @@ WITH chunked AS (
         CASE
             WHEN chunk_tokens IS NULL THEN NULL
             WHEN len(chunk_tokens) = 0 OR len(client_chunk_offsets_ms) = 0 THEN 0
-            WHEN len(client_chunk_offsets_ms) <= len(chunk_tokens) THEN list_sum(chunk_tokens[
-                :len(list_filter(client_chunk_offsets_ms, lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
-            WHEN len(chunk_offsets_ms) = len(chunk_tokens) THEN list_sum(chunk_tokens[
-                :len(list_filter(chunk_offsets_ms, lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
+            WHEN len(client_chunk_offsets_ms) <= len(chunk_tokens)
+                THEN list_sum(chunk_tokens[1:len(list_filter(client_chunk_offsets_ms,
+                    lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
+            WHEN len(chunk_offsets_ms) = len(chunk_tokens)
+                THEN list_sum(chunk_tokens[1:len(list_filter(chunk_offsets_ms,
+                    lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
         END AS chunked_tokens,
         coalesce(list_sum(chunk_tokens), 0) AS received_tokens,
         coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms, chunk_offsets_ms[1] > cancelled_at_ms, false)
