@@ -3,18 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test proof lint types layers tests wheel wheel-built bench samples pictures clean
+.PHONY: demo test proof lint sql types layers tests wheel wheel-built bench samples pictures clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
 
 # The checks run side by side, and the wheel is built while their tools are fetched: one of them has a core to spare.
 test: $(VENV)/.made
-	@$(MAKE) --no-print-directory -j4 --output-sync=line tests wheel types lint layers
+	@$(MAKE) --no-print-directory -j4 --output-sync=line tests wheel types lint sql layers
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check streamaudit/__init__.py
+
+sql: $(VENV)/.dev
+	$(BIN)/sqlfluff lint --disable-progress-bar -q streamaudit
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
