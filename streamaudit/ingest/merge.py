@@ -49,7 +49,7 @@ SELECT
     * EXCLUDE (
         kind, reason, span_kind, tenant_rank, route_rank, deploy_rank,
         delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate, for_diversity,
-        total_tokens, misfits, cancel_flag, cut_evidence, failed, error_cancelled, error_timeout
+        total_tokens, misfits, cancel_flag, cut_evidence, failed, error_cancelled, error_timeout, stages, interrupted
     ) REPLACE (
         -- A name is a label; long text in its place is cut.
         name[:256] AS name,
@@ -207,7 +207,7 @@ WITH arriving AS (
         CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
         user_id, session_id,
         CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
-        environment, service, record_hash
+        environment, service, stages, interrupted, record_hash
     FROM decided_records
     WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY record_hash DESC) = 1

@@ -25,6 +25,9 @@ CREATE OR REPLACE TABLE scratch.staged (
     cancelled_by VARCHAR, cancelled_at_ms DOUBLE, upstream_cancelled BOOLEAN, upstream_end_ms DOUBLE,
     finish_reason VARCHAR, http_status INTEGER, error_type VARCHAR,
     input_hash VARCHAR, output_chars BIGINT, visible_output_chars BIGINT, source_updated_at TIMESTAMP,
+    retractions STRUCT(offset_chars BIGINT, offset_ms DOUBLE, marker VARCHAR)[],
+    -- Of the steps of a voice turn alone.
+    stages STRUCT(stage VARCHAR, ms DOUBLE)[], interrupted BOOLEAN,
     sample_rate DOUBLE, for_diversity BOOLEAN,
     -- Mapped columns whose value is of another kind, for a note of the load alone.
     misfits VARCHAR[], record_hash UBIGINT
@@ -125,6 +128,20 @@ SELECT
         CASE WHEN provider IS NOT NULL THEN coalesce(provider_basis, 'reported') END AS provider_basis,
         lower(nullif(trim(service_tier), '')) AS service_tier,
         templated(path_only(route)) AS route,
+        -- When a correction was shown: with the chunk that holds its place in the answer, else as far between the first
+        -- and the last token as its place is between the first and the last character.
+        CASE WHEN len(retractions) > 0 THEN list_transform(retractions, lambda r: struct_pack(
+            offset_chars := r.offset_chars,
+            offset_ms := CASE
+                WHEN streamed = false OR cache_hit THEN NULL
+                WHEN len(chunk_offsets_ms) > 1 AND r.offset_chars < output_chars
+                    THEN chunk_offsets_ms[1 + floor(r.offset_chars * len(chunk_offsets_ms) / output_chars)::INTEGER]
+                WHEN coalesce(ttvt_ms, ttft_ms) BETWEEN 0 AND duration_ms AND ttft_ms < duration_ms THEN
+                    coalesce(ttvt_ms, ttft_ms)
+                    + (duration_ms - coalesce(ttvt_ms, ttft_ms)) * least(1.0, r.offset_chars / output_chars)
+            END,
+            marker := r.marker
+        )) ELSE retractions END AS retractions,
         templated(path_only(name)) AS name,
         CASE kind WHEN 'embedding' THEN 'embedding' WHEN 'llm' THEN coalesce(operation, 'chat') END AS operation,
         -- An estimate stays one where it has no output: its input is no measurement either.

@@ -162,7 +162,7 @@ COMMENT ON COLUMN calls.error_type IS 'Class or code of the error; never its mes
 COMMENT ON COLUMN calls.input_hash IS 'Hash of the input salted with this store''s secret; equal inputs have equal hashes.';
 COMMENT ON COLUMN calls.output_chars IS 'Characters of output text received.';
 COMMENT ON COLUMN calls.visible_output_chars IS 'The same without reasoning.';
-COMMENT ON COLUMN calls.retractions IS 'Visible self-corrections: where, when and which marker.';
+COMMENT ON COLUMN calls.retractions IS 'Visible self-corrections: where in the answer, when (milliseconds after the request; NULL where it was not streamed) and which marker; empty where the answer was read and has none, NULL where it was not read. No text.';
 COMMENT ON COLUMN calls.inherited IS 'Columns taken from another step because the call itself had no value: dimensions from an enclosing step, figures from another record of the same call.';
 COMMENT ON COLUMN calls.source_updated_at IS 'Last update of the record in the source. Of two records of one call, a later one takes precedence, unless it is a partial one.';
 COMMENT ON COLUMN calls.versions IS 'Start, attempt number and response id of every record of this call, where they differ; NULL when they agree. Later records are matched to the call by it.';
@@ -186,6 +186,8 @@ CREATE TABLE spans (
     deploy      VARCHAR,
     environment VARCHAR,
     service     VARCHAR,
+    stages      STRUCT(stage VARCHAR, ms DOUBLE)[],
+    interrupted BOOLEAN,
     record_hash UBIGINT NOT NULL
 );
 
@@ -195,7 +197,7 @@ COMMENT ON COLUMN spans.span_id IS 'The source''s id of this step.';
 COMMENT ON COLUMN spans.trace_id IS 'Trace the step belongs to.';
 COMMENT ON COLUMN spans.parent_id IS 'Enclosing step; NULL at the root.';
 COMMENT ON COLUMN spans.load_id IS 'Load that brought it.';
-COMMENT ON COLUMN spans.kind IS 'tool, agent, workflow, retrieval, event, ...';
+COMMENT ON COLUMN spans.kind IS 'tool, agent, workflow, retrieval, event, stt, tts, endpointing, turn, ...';
 COMMENT ON COLUMN spans.name IS 'The step''s name.';
 COMMENT ON COLUMN spans.start_time IS 'UTC start.';
 COMMENT ON COLUMN spans.end_time IS 'UTC end; NULL when never ended.';
@@ -207,6 +209,8 @@ COMMENT ON COLUMN spans.session_id IS 'As in calls.';
 COMMENT ON COLUMN spans.deploy IS 'As in calls.';
 COMMENT ON COLUMN spans.environment IS 'As in calls.';
 COMMENT ON COLUMN spans.service IS 'As in calls.';
+COMMENT ON COLUMN spans.stages IS 'Waits of a voice turn that the step recorded, in milliseconds: endpointing, stt, end_of_turn (both), llm, tts, turn (all of it); NULL when it recorded none.';
+COMMENT ON COLUMN spans.interrupted IS 'True where the user spoke over the agent''s turn; NULL when not recorded.';
 COMMENT ON COLUMN spans.record_hash IS 'Hash of the normalised record; of two records of one span the larger hash is kept.';
 
 CREATE TABLE loads (

@@ -19,7 +19,7 @@ from streamaudit.store.duckdb_errors import NO_SPACE
 from streamaudit.store.package_files import package_text
 from streamaudit.store.providers import ProviderOverrides
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 FOR_DIVERSITY = ", kept for diversity"
 """Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 
