@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, overload
 
 from streamaudit.report.model import Column, Json, Note, Report, Row, Table, Value
-from streamaudit.report.render._numbers import is_known, utc
+from streamaudit.report.numbers import is_known, utc
 
 if TYPE_CHECKING:
     import polars

@@ -19,7 +19,7 @@ import pytest
 
 from streamaudit import __version__
 from streamaudit.report.model import Unit
-from streamaudit.report.render._numbers import NUMBERS
+from streamaudit.report.numbers import NUMBERS
 from tests.cli.awkward import HOSTILE, awkward
 from tests.cli.running import Cli
 from tests.cli.traffic import write_lines

@@ -16,7 +16,7 @@ import pytest
 from streamaudit.errors import UsageError
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import Column, Interval, Note, Report, Row, Table
-from streamaudit.report.render._numbers import NUMBERS, header
+from streamaudit.report.numbers import NUMBERS, header
 from streamaudit.report.render.formats import BINARY, Screen, format_for, formats, load
 
 TEXTS = [name for name in formats() if name not in (*BINARY, "svg")]

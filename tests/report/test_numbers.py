@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamaudit.report import numbers
 from streamaudit.report.model import Column, Interval, Note, Unit
-from streamaudit.report.render import _numbers, _text
+from streamaudit.report.render import _text
 
 CASES: list[tuple[Unit | None, float, str]] = [
     ("ms", 402.1, "402 ms"), ("ms", 1432.3, "1.43 s"), ("ms", 61_234, "61.2 s"), ("ms", 999.6, "1.00 s"),
@@ -30,19 +31,19 @@ CASES: list[tuple[Unit | None, float, str]] = [
 @pytest.mark.parametrize(("unit", "value", "shown"), CASES)
 def test_by_hand(unit: Unit | None, value: float, shown: str) -> None:
     """Each unit has one way to be read."""
-    assert _numbers.NUMBERS[unit](value) == shown
+    assert numbers.NUMBERS[unit](value) == shown
 
 
 @given(st.sampled_from([case[0] for case in CASES]), st.floats(1e-30, 1e15) | st.integers(1, 10**18))
 def test_a_positive_value_never_looks_like_zero(unit: Unit | None, value: float) -> None:
     """However small a value is, some digit of it is not 0."""
-    assert any(digit in _numbers.NUMBERS[unit](value) for digit in "123456789")
+    assert any(digit in numbers.NUMBERS[unit](value) for digit in "123456789")
 
 
 @given(st.floats(1e-3, 1e12))
 def test_durations_are_true_to_three_digits(value: float) -> None:
     """Reading a duration back gives the value within half a unit of its third digit."""
-    number, unit = _numbers.ms(value).replace(",", "").split(" ")
+    number, unit = numbers.ms(value).replace(",", "").split(" ")
     assert float(number) * (1000 if unit == "s" else 1) == pytest.approx(value, rel=0.0051)
 
 
@@ -57,7 +58,7 @@ def test_durations_are_true_to_three_digits(value: float) -> None:
 )  # fmt: skip
 def test_headers_read_as_words(name: str, unit: Unit | None, shown: str) -> None:
     """A unit the cells show is not repeated in the heading."""
-    assert _numbers.header(Column(name, unit)) == shown
+    assert numbers.header(Column(name, unit)) == shown
 
 
 @pytest.mark.parametrize(
@@ -70,13 +71,13 @@ def test_headers_read_as_words(name: str, unit: Unit | None, shown: str) -> None
 def test_moments_of_a_column_share_a_form(times: list[tuple[int, int, int, int]], shown: str) -> None:
     """The shortest ISO form in UTC that loses nothing of any value in the column."""
     moments = [datetime(2026, 11, 16, *time, tzinfo=UTC) for time in times]
-    assert _numbers.moments(moments)(moments[0]) == shown
+    assert numbers.moments(moments)(moments[0]) == shown
 
 
 def test_moments_are_shown_in_utc() -> None:
     """A moment of another zone is converted."""
     moment = datetime(2026, 11, 16, 1, 0, tzinfo=timezone(timedelta(hours=2)))
-    assert _numbers.iso(moment) == "2026-11-15T23:00:00Z"
+    assert numbers.iso(moment) == "2026-11-15T23:00:00Z"
 
 
 def _at(day: int, hour: int = 0) -> datetime:

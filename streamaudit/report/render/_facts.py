@@ -7,10 +7,10 @@ from rich.cells import cell_len
 
 from streamaudit.report import escape
 from streamaudit.report.model import Column, Row, Table, Unit, Value
+from streamaudit.report.numbers import NUMBERS, UNKNOWN, header, is_known
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import Cell, Escape, Grid, Heading, apply_mark, writer
 from streamaudit.report.render._layout import Line, fold, pad
-from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, is_known
 from streamaudit.report.render.formats import Screen
 
 _VALUE_CAP, _VALUE_MIN = 26, 14

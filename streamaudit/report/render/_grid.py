@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from streamaudit.report.model import ROWS, Column, Mark, Report, Row, Table, Value
+from streamaudit.report.numbers import NUMBERS, UNKNOWN, header, is_known, moments
 from streamaudit.report.render import _text
-from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header, is_known, moments
 
 
 class Cell(NamedTuple):

@@ -13,10 +13,10 @@ from rich.cells import cell_len
 
 from streamaudit.report import escape
 from streamaudit.report.model import Row, Table, Value
+from streamaudit.report.numbers import UNKNOWN, is_known, ms, significant
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import group
 from streamaudit.report.render._layout import pad, shorten
-from streamaudit.report.render._numbers import UNKNOWN, is_known, ms, significant
 from streamaudit.report.render.formats import Screen
 
 TOO_FEW = 20

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from streamaudit.report.escape import terminal
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table, Value
+from streamaudit.report.numbers import UNKNOWN
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import Cell, grid
-from streamaudit.report.render._numbers import UNKNOWN
 
 MOST_SECTIONS = 8
 MOST_LINES = 12
@@ -127,7 +127,7 @@ def _threshold(shown: dict[str, Cell]) -> str:
 
 def _plain(table: Table, columns: dict[str, Column], shown: dict[str, Cell]) -> str:
     """Return any other row: its group, then the figures a screen shows."""
-    from streamaudit.report.render._numbers import header
+    from streamaudit.report.numbers import header
 
     group = ", ".join(shown[name].text for name in table.by)
     figures = [

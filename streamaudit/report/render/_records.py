@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from streamaudit.report.model import Json
-from streamaudit.report.render._numbers import is_known, iso
+from streamaudit.report.numbers import is_known, iso
 
 
 class RecordEncoder:

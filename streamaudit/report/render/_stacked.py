@@ -3,9 +3,9 @@
 from rich.cells import cell_len
 
 from streamaudit.report.model import Table, Value
+from streamaudit.report.numbers import NUMBERS, UNKNOWN, header
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import Escape
-from streamaudit.report.render._numbers import NUMBERS, UNKNOWN, header
 from streamaudit.report.render.formats import Screen
 
 _SIGNS = "#=+.o*"

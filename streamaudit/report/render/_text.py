@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from streamaudit.report.model import Interval, Note, Report, Table
-from streamaudit.report.render._numbers import utc
+from streamaudit.report.numbers import utc
 
 LEGEND = "-  unknown, not zero"
 NO_ROWS = "no rows"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from streamaudit.report import escape
 from streamaudit.report.model import Table, Value
+from streamaudit.report.numbers import UNKNOWN, is_known, ms
 from streamaudit.report.render import _text
-from streamaudit.report.render._numbers import UNKNOWN, is_known, ms
 from streamaudit.report.render.formats import Screen
 
 _RULER, _RULER_MIN = 60, 16

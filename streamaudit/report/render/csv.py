@@ -6,7 +6,7 @@ from datetime import datetime
 
 from streamaudit.report import escape
 from streamaudit.report.model import Report, Table, Value
-from streamaudit.report.render._numbers import is_known, iso
+from streamaudit.report.numbers import is_known, iso
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".csv",)

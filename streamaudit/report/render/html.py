@@ -17,9 +17,9 @@ from streamaudit import __version__
 from streamaudit.report import escape
 from streamaudit.report.finding import VERDICTS
 from streamaudit.report.model import NO_WINDOW, Column, Report, Table, Value
+from streamaudit.report.numbers import header, is_known, iso
 from streamaudit.report.render import _charts, _text
 from streamaudit.report.render._grid import Grid, grid, sections
-from streamaudit.report.render._numbers import header, is_known, iso
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".html", ".htm")

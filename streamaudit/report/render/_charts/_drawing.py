@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from streamaudit.errors import UsageError
 from streamaudit.report import escape
 from streamaudit.report.model import Table, Value
+from streamaudit.report.numbers import NUMBERS
 from streamaudit.report.render._grid import grid
 from streamaudit.report.render._layout import shorten
-from streamaudit.report.render._numbers import NUMBERS
 
 if TYPE_CHECKING:
     import altair

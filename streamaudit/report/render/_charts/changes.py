@@ -6,6 +6,7 @@ from typing import Any
 
 from streamaudit.report import escape
 from streamaudit.report.model import Column, Report, Table
+from streamaudit.report.numbers import NUMBERS, header, is_known
 from streamaudit.report.render._charts._drawing import (
     COLOURS,
     INTERVALS,
@@ -21,7 +22,6 @@ from streamaudit.report.render._charts._drawing import (
 )
 from streamaudit.report.render._grid import grid
 from streamaudit.report.render._layout import shorten
-from streamaudit.report.render._numbers import NUMBERS, header, is_known
 
 _SIGNS = {
     "regression": ("triangle-up", "bad"), "improvement": ("triangle-down", "good"), "no change": ("circle", "quiet"),

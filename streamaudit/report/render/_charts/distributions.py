@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamaudit.report.model import Report, Table
+from streamaudit.report.numbers import ms
 from streamaudit.report.render._charts._drawing import COLOURS, GROUPS, Picture, Spec, chart, plain
 from streamaudit.report.render._grid import markers
 from streamaudit.report.render._histogram import distributions
 from streamaudit.report.render._layout import shorten
-from streamaudit.report.render._numbers import ms
 
 
 def histogram(report: Report, table: Table) -> Iterator[Picture]:

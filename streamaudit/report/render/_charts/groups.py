@@ -5,9 +5,9 @@ from typing import Any
 
 from streamaudit.report import escape
 from streamaudit.report.model import Report, Table
+from streamaudit.report.numbers import ms
 from streamaudit.report.render._charts._drawing import COLOURS, GROUPS, Picture, Spec, chart, names_of, number, plain
 from streamaudit.report.render._grid import grid
-from streamaudit.report.render._numbers import ms
 
 _WAIT = ("ttft_p50_ms", "ttft_p95_ms")
 _TAX = "tax_tokens"

@@ -5,9 +5,9 @@ from typing import Any
 
 from streamaudit.report import escape
 from streamaudit.report.model import Report, Table
+from streamaudit.report.numbers import NUMBERS, header
 from streamaudit.report.render._charts._drawing import COLOURS, GROUPS, Picture, Spec, chart, names_of, plain
 from streamaudit.report.render._grid import grid
-from streamaudit.report.render._numbers import NUMBERS, header
 
 PARTS = ("a", "b", "c", "d")
 
