@@ -216,55 +216,30 @@ SELECT
             WHEN operation_word = 'execute_tool' OR ai_step = 'ai.toolCall' THEN 'tool' ELSE operation_word END,
         CASE WHEN is_server THEN 'server' WHEN lower(kind) IN ('3', 'client', 'span_kind_client') THEN 'client'
             ELSE 'internal' END)) AS span_kind,
-    CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
-        ELSE coalesce(nullif(asked_model, ''), undated(nullif(answering_model, ''))) END AS model,
+    coalesce(nullif(asked_model, ''), undated(nullif(answering_model, ''))) AS model,
     nullif(answering_model, '') AS response_model,
     -- The Vercel AI SDK appends which of a provider's interfaces was used: openai.chat.
     nullif(CASE WHEN regexp_matches(provider_word, '^(aws\\.bedrock|az\\.ai|azure\\.ai|gcp|ibm)\\b') THEN provider_word
         ELSE split_part(provider_word, '.', 1) END, '') AS provider,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
-        filled_rank(meta[tenant], 99), filled_rank(tenants, 299)
-    ) AS tenant_rank,
-    coalesce(
-        first_filled(json_extract_string(record, $map_tenant)), first_filled(meta[tenant]),
-        first_filled(tenants)
-    ) AS tenant,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_route), -1) * 0,
-        filled_rank(meta[route], 99), filled_rank(routes, 299)
-    ) AS route_rank,
-    coalesce(
-        first_filled(json_extract_string(record, $map_route)), first_filled(meta[route]),
-        first_filled(routes)
-    ) AS route,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
-        filled_rank(meta[deploy], 99), filled_rank(deploys, 299)
-    ) AS deploy_rank,
-    coalesce(
-        first_filled(json_extract_string(record, $map_deploy)), first_filled(meta[deploy]),
-        first_filled(deploys)
-    ) AS deploy,
-    CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
-        ELSE first_filled(list_transform(['user.id', 'enduser.id', 'enduser.pseudo.id', 'gen_ai.user', 'user_id',
-            'userId'], lambda k: vals[list_position(own, k)])) END AS user_id,
-    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
-        ELSE first_filled(list_transform(['gen_ai.conversation.id', 'session.id', 'session_id', 'sessionId',
-            'conversation_id', 'chat_id'], lambda k: vals[list_position(own, k)])) END AS session_id,
-    CASE WHEN len($map_environment) > 0 THEN first_filled(json_extract_string(record, $map_environment))
-        ELSE first_filled([attribute(r_keys, r_vals, 'deployment.environment.name'),
-            attribute(r_keys, r_vals, 'deployment.environment'), attribute(own, vals, 'deployment.environment.name'),
-            attribute(own, vals, 'deployment.environment'), attribute(own, vals, 'environment')]) END AS environment,
-    CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
-        -- SDKs write unknown_service:node where the service was not named.
-        ELSE first_filled([CASE WHEN NOT starts_with(attribute(r_keys, r_vals, 'service.name'), 'unknown_service')
-            THEN attribute(r_keys, r_vals, 'service.name') END, attribute(own, vals, 'service.name')]) END AS service,
-    CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
-        ELSE first_filled([first_filled(either[region]),
-            attribute(own, vals, 'cloud.region'), attribute(r_keys, r_vals, 'cloud.region')]) END AS region,
-    CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
-        ELSE first_filled(either[transport]) END AS transport,
+    coalesce(filled_rank(meta[tenant], 99), filled_rank(tenants, 299)) AS tenant_rank,
+    coalesce(first_filled(meta[tenant]), first_filled(tenants)) AS tenant,
+    coalesce(filled_rank(meta[route], 99), filled_rank(routes, 299)) AS route_rank,
+    coalesce(first_filled(meta[route]), first_filled(routes)) AS route,
+    coalesce(filled_rank(meta[deploy], 99), filled_rank(deploys, 299)) AS deploy_rank,
+    coalesce(first_filled(meta[deploy]), first_filled(deploys)) AS deploy,
+    first_filled(list_transform(['user.id', 'enduser.id', 'enduser.pseudo.id', 'gen_ai.user', 'user_id',
+        'userId'], lambda k: vals[list_position(own, k)])) AS user_id,
+    first_filled(list_transform(['gen_ai.conversation.id', 'session.id', 'session_id', 'sessionId',
+        'conversation_id', 'chat_id'], lambda k: vals[list_position(own, k)])) AS session_id,
+    first_filled([attribute(r_keys, r_vals, 'deployment.environment.name'),
+        attribute(r_keys, r_vals, 'deployment.environment'), attribute(own, vals, 'deployment.environment.name'),
+        attribute(own, vals, 'deployment.environment'), attribute(own, vals, 'environment')]) AS environment,
+    -- SDKs write unknown_service:node where the service was not named.
+    first_filled([CASE WHEN NOT starts_with(attribute(r_keys, r_vals, 'service.name'), 'unknown_service')
+        THEN attribute(r_keys, r_vals, 'service.name') END, attribute(own, vals, 'service.name')]) AS service,
+    first_filled([first_filled(either[region]), attribute(own, vals, 'cloud.region'),
+        attribute(r_keys, r_vals, 'cloud.region')]) AS region,
+    first_filled(either[transport]) AS transport,
     CASE WHEN operation_word IN ('text_completion', 'completion') THEN 'completion' END AS operation,
     started AS start_time,
     ended AS end_time,
@@ -287,26 +262,12 @@ SELECT
         WHEN NOT is_blank THEN out_tokens END AS output_tokens,
     first_count([{audio_output_tokens}]) AS audio_output_tokens,
     first_count([{reasoning_tokens}]) AS reasoning_tokens,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
-        filled_rank(meta[delivered_tokens], 99),
-        filled_rank(stated[delivered_tokens], 299)
-    ) AS delivered_tokens_rank,
-    tokens_of(coalesce(
-        first_filled(json_extract_string(record, $map_delivered_tokens)),
-        first_filled(meta[delivered_tokens]),
-        first_filled(stated[delivered_tokens])
-    )) AS delivered_tokens,
-    coalesce(
-        filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
-        filled_rank(meta[rendered_tokens], 99),
-        filled_rank(stated[rendered_tokens], 299)
-    ) AS rendered_tokens_rank,
-    tokens_of(coalesce(
-        first_filled(json_extract_string(record, $map_rendered_tokens)),
-        first_filled(meta[rendered_tokens]),
-        first_filled(stated[rendered_tokens])
-    )) AS rendered_tokens,
+    coalesce(filled_rank(meta[delivered_tokens], 99), filled_rank(stated[delivered_tokens], 299))
+        AS delivered_tokens_rank,
+    tokens_of(coalesce(first_filled(meta[delivered_tokens]), first_filled(stated[delivered_tokens])))
+        AS delivered_tokens,
+    coalesce(filled_rank(meta[rendered_tokens], 99), filled_rank(stated[rendered_tokens], 299)) AS rendered_tokens_rank,
+    tokens_of(coalesce(first_filled(meta[rendered_tokens]), first_filled(stated[rendered_tokens]))) AS rendered_tokens,
     coalesce({max_tokens}, tokens_of(first_filled(json_extract_string(settings, {caps}))),
         tokens_of(first_filled(either[max_tokens]))) AS max_tokens,
     -- OpenLLMetry can be configured to count an unfinished stream's tokens itself, from the text that came.
@@ -325,8 +286,7 @@ SELECT
     coalesce(stated_outcome, CASE WHEN is_whole
         AND first_filled(either[cancelled_at_ms]) IS NULL THEN 'completed' END)
         AS app_outcome,
-    CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
-        ELSE left_flag END AS cancel_flag,
+    left_flag AS cancel_flag,
     is_error OR list_contains(reasons, 'error') AS failed,
     coalesce(says_cancelled(error_word), false) OR (is_error AND message_says_cancelled(status_message))
         AS error_cancelled,

@@ -91,52 +91,40 @@ SELECT
     first_filled(app[response_id]) AS response_id,
     nullif(a.name, '') AS name,
     a.span_kind AS span_kind,
-    CASE WHEN len($map_model) > 0 THEN first_filled(json_extract_string(record, $map_model))
-        ELSE undated(a.model_name) END AS model,
+    undated(a.model_name) AS model,
     a.model_name AS response_model,
     a.model_provider AS provider,
     coalesce(
-        filled_rank(json_extract_string(record, $map_tenant), -1) * 0,
         filled_rank(app[tenant], 99),
         filled_rank(tagged[tenant], 199), filled_rank(gateway_teams, 299)
     ) AS tenant_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_tenant)), first_filled(app[tenant]),
+        first_filled(app[tenant]),
         first_filled(tagged[tenant]), first_filled(gateway_teams)
     ) AS tenant,
     coalesce(
-        filled_rank(json_extract_string(record, $map_route), -1) * 0,
         filled_rank(app[route], 99),
         filled_rank(tagged[route], 199), CASE WHEN a.name <> '' THEN 300 END
     ) AS route_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_route)), first_filled(app[route]),
+        first_filled(app[route]),
         first_filled(tagged[route]), nullif(a.name, '')
     ) AS route,
     coalesce(
-        filled_rank(json_extract_string(record, $map_deploy), -1) * 0,
         filled_rank(list_append(own_tags[6:8], a.version), 0),
         filled_rank(app[deploy], 99),
         filled_rank(tagged[deploy], 199)
     ) AS deploy_rank,
     coalesce(
-        first_filled(json_extract_string(record, $map_deploy)), first_filled(list_append(own_tags[6:8], a.version)),
+        first_filled(list_append(own_tags[6:8], a.version)),
         first_filled(app[deploy]), first_filled(tagged[deploy])
     ) AS deploy,
-    CASE WHEN len($map_user_id) > 0 THEN first_filled(json_extract_string(record, $map_user_id))
-        ELSE coalesce(first_filled(own_tags[3:4]), a.user_id) END AS user_id,
-    CASE WHEN len($map_session_id) > 0 THEN first_filled(json_extract_string(record, $map_session_id))
-        ELSE coalesce(nullif(a.session_id, ''), own_tags[5]) END AS session_id,
-    CASE WHEN len($map_environment) > 0 THEN first_filled(json_extract_string(record, $map_environment))
-        ELSE coalesce(own_tags[1], nullif(a.env, '')) END AS environment,
-    CASE WHEN len($map_service) > 0 THEN first_filled(json_extract_string(record, $map_service))
-        ELSE coalesce(own_tags[2], nullif(a.service, ''), nullif(a.ml_app, ''), own_tags[9]) END AS service,
-    CASE WHEN len($map_region) > 0 THEN first_filled(json_extract_string(record, $map_region))
-        ELSE coalesce(first_filled(app[region]),
-            first_filled(tagged[region])) END AS region,
-    CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
-        ELSE coalesce(first_filled(app[transport]),
-            first_filled(tagged[transport])) END AS transport,
+    coalesce(first_filled(own_tags[3:4]), a.user_id) AS user_id,
+    coalesce(nullif(a.session_id, ''), own_tags[5]) AS session_id,
+    coalesce(own_tags[1], nullif(a.env, '')) AS environment,
+    coalesce(own_tags[2], nullif(a.service, ''), nullif(a.ml_app, ''), own_tags[9]) AS service,
+    coalesce(first_filled(app[region]), first_filled(tagged[region])) AS region,
+    coalesce(first_filled(app[transport]), first_filled(tagged[transport])) AS transport,
     started AS start_time,
     started + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT)) AS end_time,
     duration_ms,
@@ -160,25 +148,21 @@ SELECT
     nullif(a.service_tier, '') AS service_tier,
     tokens_of(m[5]) AS reasoning_tokens,
     coalesce(
-        filled_rank(json_extract_string(record, $map_delivered_tokens), -1) * 0,
         filled_rank(app[delivered_tokens], 99),
         filled_rank(measured[delivered_tokens], 149),
         filled_rank(tagged[delivered_tokens], 199)
     ) AS delivered_tokens_rank,
     tokens_of(coalesce(
-        first_filled(json_extract_string(record, $map_delivered_tokens)),
         first_filled(app[delivered_tokens]),
         first_filled(measured[delivered_tokens]),
         first_filled(tagged[delivered_tokens])
     )) AS delivered_tokens,
     coalesce(
-        filled_rank(json_extract_string(record, $map_rendered_tokens), -1) * 0,
         filled_rank(app[rendered_tokens], 99),
         filled_rank(measured[rendered_tokens], 149),
         filled_rank(tagged[rendered_tokens], 199)
     ) AS rendered_tokens_rank,
     tokens_of(coalesce(
-        first_filled(json_extract_string(record, $map_rendered_tokens)),
         first_filled(app[rendered_tokens]),
         first_filled(measured[rendered_tokens]),
         first_filled(tagged[rendered_tokens])
@@ -191,13 +175,10 @@ SELECT
         AS input_cost_usd,
     coalesce(number_of(m[11]) / 1e9, CASE WHEN total_usd = number_of(m[12]) THEN number_of(m[14]) END)
         AS output_cost_usd,
-    outcome_word(coalesce(
-        first_filled(app[outcome]), first_filled(tagged[outcome])
-    )) AS app_outcome,
+    outcome_word(coalesce(first_filled(app[outcome]), first_filled(tagged[outcome]))) AS app_outcome,
+    -- Here too, since whether a call was cut decides below whose count its usage is.
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
-        ELSE flag_of(list_concat(
-            app[cancelled], tagged[cancelled]
-        )) END AS cancel_flag,
+        ELSE flag_of(list_concat(app[cancelled], tagged[cancelled])) END AS cancel_flag,
     a.status = 'error' AS failed,
     says_cancelled(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) AS error_cancelled,
     says_timeout(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) AS error_timeout,
@@ -207,10 +188,7 @@ SELECT
     tokens_of(first_filled(app[rendered_chunks])) AS rendered_chunks,
     bool_of(first_filled(app[upstream_cancelled])) AS upstream_cancelled,
     number_of(first_filled(app[upstream_end_ms])) AS upstream_end_ms,
-    code_word(coalesce(
-        first_filled(app[finish_reason]),
-        first_filled(tagged[finish_reason])
-    )) AS finish_reason,
+    code_word(coalesce(first_filled(app[finish_reason]), first_filled(tagged[finish_reason]))) AS finish_reason,
     try_cast(first_filled(app[http_status]) AS INTEGER) AS http_status,
     CASE WHEN a.status = 'error' THEN code_word(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) END
         AS error_type,
