@@ -19,7 +19,7 @@ from streamaudit.ingest.sources.registry import APP_KEYS, Match, Source, claims,
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 from tests.ingest.test_forms_agree import FORMS
-from tests.support import calls, equation, ingest, raw_call, write_lines
+from tests.support import audit, calls, equation, ingest, raw_call, write_lines
 
 SOURCES = discover()
 PACKED = Path(__file__).parents[3] / "sample_traces"
@@ -119,14 +119,14 @@ def _junk(source: Source) -> Iterable[object]:
 def test_a_source_reads_junk_without_an_error(
     source: Source, fleet: Fleet, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing but junk: no call comes of it, everything read is rejected or no call, and the views over it stand."""
+    """Nothing but junk: no call comes of it, everything read is rejected or no call, and an audit stands."""
     path = write_lines(tmp_path / "junk.jsonl", _junk(source))
     with Reader() as reader:
         job = Ingest(store, Options())
         monkeypatch.setattr(job, "_claim", lambda file: (source, Match("junk", "asked for")))
         read, new, repeated, replaced, _rejected, _others = equation(job.file(reader, str(path)))
     assert (read, repeated, replaced) == (6, 0, 0)
-    assert new == len(calls(store))
+    assert audit(store, "tax")["total"][0]["calls"] == new == len(calls(store))
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
