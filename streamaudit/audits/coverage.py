@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.headline import count
 from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes, tenant_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
+from streamaudit.report.numbers import ratio
 from streamaudit.store.store import Store
 
 NAME = "coverage"
@@ -172,7 +174,22 @@ def run(store: Store, scope: Scope, remedies: Remedies | None = None) -> Report:
     interval, notes = interval_and_notes(store, scope, about=("provider",))
     tables = (*tables, _capabilities(sources, formats, remedies or {}), loads)
     hint = () if "tenant" in scope.by else _tenant_note(sources)
-    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint))
+    (total,) = by_source[-1].records()
+    answer = _describe(total)
+    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint), headline=answer)
+
+
+def _describe(total: dict[str, Value]) -> str:
+    """Say of how many calls the figures are known that everything rests on."""
+    calls = total["calls"]
+    if not isinstance(calls, int) or not calls:
+        return "No calls in this window."
+    shares = []
+    for name, words in (("usage", "usage"), ("ttft", "TTFT"), ("rendered", "rendered tokens of cut calls")):
+        known, of = total[f"{name}_known_calls"], total[f"{name}_of_calls"]
+        if isinstance(known, int) and isinstance(of, int) and of:
+            shares.append(f"{words} known for {ratio(known / of)}")
+    return f"{count(calls, 'call')}: {', '.join(shares)}." if shares else f"{count(calls, 'call')}."
 
 
 def _capabilities(sources: list[dict[str, Value]], formats: dict[str, list[str]], remedies: Remedies) -> Table:

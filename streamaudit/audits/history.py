@@ -9,14 +9,17 @@ have at least two points.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from math import exp, log
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.headline import count
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
+from streamaudit.report.numbers import NUMBERS, ratio
 from streamaudit.store.store import Store
 
 TITLE = "streamaudit history"
@@ -72,14 +75,36 @@ def run(store: Store, scope: Scope) -> Report:
         periods, total = _add_deploys(store, scope, periods, total)
     changes = [change for name in WATCHED for change in _changes(periods, name)]
     breaks: dict[int, dict[str, float]] = {}
-    for index, name, ratio, _ in changes:
-        breaks.setdefault(index, {})[name] = ratio
+    for index, name, change, _ in changes:
+        breaks.setdefault(index, {})[name] = change
     interval, notes = interval_and_notes(store, scope)
     tables = (
         replace(periods, breaks=breaks, shape="trend"), total,
         Table("changes", CHANGES, tuple(row for *_, row in changes), title="changes"),
     )  # fmt: skip
-    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)))
+    answer, names = _describe(scope.by[0], len(shown), [row for *_, row in changes])
+    return Report(
+        TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)), headline=answer,
+        headline_names=names,
+    )  # fmt: skip
+
+
+def _describe(by: str, periods: int, changes: list[Row]) -> tuple[str, tuple[tuple[str, Value], ...]]:
+    """Return a headline with a place for the period of the largest change, and that period."""
+    if periods < MIN_PERIODS:
+        return f"Too few {by}s to see a trend: {periods:,} of {MIN_PERIODS:,}.", ()
+    if not changes:
+        return f"No lasting change over {count(periods, by)}.", ()
+    metric, at, before, after, change, unit = max(changes, key=lambda row: abs(_number(row[4])))
+    show = NUMBERS["ms" if unit == "ms" else "ratio"]
+    figure = str(metric).removesuffix("_ms").replace("_", " ").replace("ttft", "TTFT")
+    sign = "+" if _number(change) > 0 else ""
+    values = f"{show(_number(before))} → {show(_number(after))}"
+    return (
+        f"{count(len(changes), 'lasting change')} over {count(periods, by)}; the largest with {{0}}: {figure} "
+        f"{sign}{ratio(_number(change))} ({values}).",
+        ((by, f"{at:%Y-%m-%d}" if isinstance(at, datetime) else at),),
+    )
 
 
 def _add_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> tuple[Table, Table]:

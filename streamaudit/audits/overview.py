@@ -1,6 +1,7 @@
 """The overview: waits, cancels, and the cost of tokens that no user saw, per group."""
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.headline import describe_tax, describe_waits, noun_of
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
@@ -38,7 +39,10 @@ COLUMNS = (
     column("tax_low_usd", wide=True),
     column("tax_high_usd", wide=True),
     column("tax_unpriced_calls", wide=True),
+    column("tax_unknown_calls", wide=True),
+    column("tax_cost_share", wide=True),
     column("cost_usd"),
+    column("cost_known_rate", wide=True),
     column("usage_known_rate"),
     column("cancelled_usage_known_rate", help="the same of cancelled calls"),
 )
@@ -50,4 +54,8 @@ def run(store: Store, scope: Scope) -> Report:
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=lambda row: (row["calls"],))
     interval, notes = interval_and_notes(store, scope)
-    return Report(TITLE, interval, tables, scope.by, scope.filters, notes)
+    (total,) = tables[-1].records()
+    answer = describe_tax(total)
+    if total["calls"]:
+        answer += " " + describe_waits(total, tables[0].groups(), noun_of(scope.by))
+    return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=answer)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables, keep_if_any, mark_bound, mark_high_end
+from streamaudit.audits.headline import describe_tax
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes, price_note
 from streamaudit.audits.scope.scope import Scope
@@ -31,6 +32,7 @@ COLUMNS = (
     column("tax_open_calls", wide=True),
     column("tax_usd", kept=True),
     column("cost_usd"),
+    column("cost_known_rate", wide=True),
     column("tax_exact_tokens", wide=True),
     column("tax_estimated_tokens", wide=True),
     column("tax_exact_calls"),
@@ -175,7 +177,8 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
         tables = (*tables, Table("top_calls", CALL_COLUMNS, tuple(tuple(row) for row in rows)))
     interval, notes = interval_and_notes(store, scope)
     notes = (*notes, *_class_notes(tables), *price_note(store, scope))
-    return Report(TITLE, interval, tables, scope.by, scope.filters, notes)
+    (total,) = next(table for table in tables if table.name == "total").records()
+    return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=describe_tax(total))
 
 
 def _list_calls(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: str) -> Table:

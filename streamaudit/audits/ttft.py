@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.headline import describe_waits, noun_of
 from streamaudit.audits.metrics import column, relation
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import MAX_BY, Scope
@@ -146,7 +147,10 @@ def run(
         title="not drawn",
     )
     interval, notes = interval_and_notes(store, scope)
-    return Report(TITLE, interval, (*tables, histogram, reasons), scope.by, scope.filters, notes)
+    (total,) = tables[-1].records()
+    answer = describe_waits(total, tables[0].groups(), noun_of(scope.by), slo_ms)
+    shown = (*tables, histogram, reasons)
+    return Report(TITLE, interval, shown, scope.by, scope.filters, notes, headline=answer)
 
 
 def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, ...] | None) -> Table:

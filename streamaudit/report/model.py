@@ -105,6 +105,10 @@ class Table:
                 record["rest"] = True
             yield record
 
+    def groups(self) -> Iterator[dict[str, Value]]:
+        """Yield the rows that are groups of their own: none of a table without dimensions, and not the rest row."""
+        return (record for record in self.records() if self.by and "rest" not in record)
+
     def position(self, name: str) -> int:
         """Return the index of a column; KeyError when the table has no such column."""
         for index, column in enumerate(self.columns):
@@ -150,4 +154,14 @@ class Report:
     verdict: Literal["pass", "fail", "insufficient"] | None = None
     generated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     headline: str = ""
-    """A plain sentence for the top of a screen; built from figures only, never from trace text."""
+    """The answer in one or two plain sentences, from figures only. Where it has to name groups, each is a place
+    ``{0}``, ``{1}`` … that ``headline_names`` fills, so that a name can be replaced by an alias."""
+    headline_names: tuple[tuple[str, Value], ...] = ()
+    """Dimension and value of each place in the headline, in their order; without any the headline is literal."""
+
+    @property
+    def answer(self) -> str:
+        """The headline with its names. It then holds trace text, which a renderer must escape."""
+        if not self.headline_names:
+            return self.headline
+        return self.headline.format(*("-" if value is None else value for _, value in self.headline_names))

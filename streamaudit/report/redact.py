@@ -50,7 +50,10 @@ def redact_report(report: Report, dimensions: tuple[str, ...], key: str) -> Repo
         return replace(table, rows=rows, findings=findings)
 
     filters = dict.fromkeys(report.filters, "(redacted)")
-    return replace(report, tables=tuple(hide(table) for table in report.tables), filters=filters)
+    names = tuple((name, alias(name, value, key) if name in dimensions or name.startswith("group:") else value)
+                  for name, value in report.headline_names)  # fmt: skip
+    tables = tuple(hide(table) for table in report.tables)
+    return replace(report, tables=tables, filters=filters, headline_names=names)
 
 
 def _redact_group(finding: Finding, dimensions: tuple[str, ...], key: str) -> Finding:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from streamaudit.audits.check.evaluate import VERDICTS, Evaluation, Evaluations, Verdict
 from streamaudit.audits.check.thresholds import number
+from streamaudit.audits.headline import count
 from streamaudit.report.finding import Finding, Severity, Status
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
 from streamaudit.store.dimensions import DIMENSIONS
@@ -63,8 +64,8 @@ def report(found: Evaluations, *, everything: bool, alias: Alias | None = None) 
         marks={(index, name): mark for index, one in enumerate(rows) for name, mark in _marks(one, dimensions)},
     )  # fmt: skip
     unlisted = len(found.rows) - len(rows)
-    headline = f"{len(found.rows):,} threshold{'' if len(found.rows) == 1 else 's'}"
-    headline += f", -v lists {unlisted:,} more" if unlisted else ""
+    headline = f"Of {count(len(found.rows), 'threshold')} {tally(found, all_verdicts=False)}"
+    headline += f"; -v lists {unlisted:,} more." if unlisted else "."
     filters = dict.fromkeys(found.filters, "(redacted)") if alias else found.filters
     notes = (*found.notes, Note("tally", tally(found)))
     return Report(
@@ -83,10 +84,11 @@ def _pressing(rows: Sequence[Evaluation]) -> Iterator[Evaluation]:
             yield one
 
 
-def tally(found: Evaluations) -> str:
-    """Return the number of thresholds per verdict as text."""
+def tally(found: Evaluations, *, all_verdicts: bool = True) -> str:
+    """Return the number of thresholds per verdict as text, or only of the verdicts that occur."""
     words = ("failed", "warned", "skipped", "held", "passed")
-    return ", ".join(f"{found.count(verdict):,} {word}" for verdict, word in zip(VERDICTS, words, strict=True))
+    counted = [(found.count(verdict), word) for verdict, word in zip(VERDICTS, words, strict=True)]
+    return ", ".join(f"{number:,} {word}" for number, word in counted if number or all_verdicts)
 
 
 def _place(one: Evaluation, alias: Alias | None) -> dict[str, str | None]:

@@ -10,6 +10,7 @@ from statistics import median
 from streamaudit.audits.diff.baseline import Baseline, join_baseline, save, take_base
 from streamaudit.audits.diff.compare import Compared, compare, only_on_one_side
 from streamaudit.audits.diff.finding import finding_of
+from streamaudit.audits.diff.headline import describe
 from streamaudit.audits.diff.question import METRICS, Ask
 from streamaudit.audits.diff.scan import Period, Scan, scan
 from streamaudit.audits.metrics import PERCENTILES
@@ -85,10 +86,12 @@ def build_report(counts: Scan, scope: Scope, ask: Ask) -> Report:
     tables.append(_table("total", totals, (), strata))
     tables.append(_sides(counts, ask))
     tables += _one_sided_tables(counts, strata)
-    notes = (*_hidden_note(hidden), *caveats(rows, counts, scope))
+    notes = (*_hidden_note(hidden), *_tested_note(rows), *caveats(rows, counts, scope))
+    answer, names = describe(rows, ask, scope.by)
     return Report(
-        TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=_headline(rows)
-    )
+        TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=answer,
+        headline_names=names,
+    )  # fmt: skip
 
 
 def apply_gate(report: Report, fail_on: tuple[str, ...], on_insufficient: str) -> Report:
@@ -221,12 +224,10 @@ def _interval(counts: Scan, scope: Scope) -> Interval:
     return Interval(min(period.first for period in periods).replace(tzinfo=UTC), last, scope.tz)
 
 
-def _headline(rows: list[Compared]) -> str:
-    found = Counter(row.found.verdict for row in rows)
+def _tested_note(rows: list[Compared]) -> Iterator[Note]:
     tests = sum(row.found.p_adjusted is not None for row in rows)
-    counted = ", ".join(f"{found[verdict]:,} {verdict}" for verdict in VERDICTS)
-    compared = "1 comparison" if len(rows) == 1 else f"{len(rows):,} comparisons"
-    return f"{compared}: {counted} (p adjusted over the {tests:,} with enough data)"
+    if tests:
+        yield Note("tested", "comparisons have enough data for a test; p is adjusted over all of them", tests)
 
 
 def _hidden_note(hidden: list[Compared]) -> Iterator[Note]:

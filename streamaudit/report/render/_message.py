@@ -54,7 +54,7 @@ def _has_failed(report: Report) -> bool:
 
 
 def _opening(report: Report) -> Iterator[str]:
-    lines = [report.headline, f"verdict: {report.verdict}" if report.verdict else ""]
+    lines = [report.answer, f"verdict: {report.verdict}" if report.verdict else ""]
     lines += [f"only {_text.filters(report)}"] if report.filters else []
     if any(lines):
         yield "\n".join(terminal(line) for line in lines if line)

@@ -34,9 +34,9 @@ def _lines(report: Report) -> Iterator[str]:
         if found and (found.is_failure or found.is_warning):
             level = "error" if found.is_failure else "warning"
             yield _command(level, f"{report.title} {found.code}", _message(row))
-    if report.headline:
+    if report.answer:
         verdict = f"{report.verdict}: " if report.verdict else ""
-        yield _command("notice", report.title, verdict + terminal(report.headline))
+        yield _command("notice", report.title, verdict + terminal(report.answer))
     for note in report.notes:
         yield _command("notice", report.title, terminal(_text.note(note)))
 

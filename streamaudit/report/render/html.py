@@ -67,7 +67,7 @@ def render(report: Report, screen: Screen) -> str:
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
-        filters=_safe(_text.filters(report)), headline=_safe(report.headline), cards=_cards(report),
+        filters=_safe(_text.filters(report)), headline=_safe(report.answer), cards=_cards(report),
         coverage=_coverage(report), charts=_draw(report, aside=False), later=_draw(report, aside=True),
         notes=[_safe(_text.note(note)) for note in report.notes],
         tables=[_table(table, total, place) for place, (table, total) in enumerate(shown)],

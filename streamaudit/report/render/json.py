@@ -22,7 +22,7 @@ _records = RecordEncoder(between=f",{_FIELD}")
 
 
 def render(report: Report, screen: Screen) -> str:
-    """Return the report as JSON indented by 1; ``verdict`` is there only when the report has one."""
+    """Return the report as JSON indented by 1; ``headline`` and ``verdict`` are there only when it has them."""
     document = json.dumps(_document(report), indent=1, ensure_ascii=False, default=moment)
     parts = document.split(_NO_ROWS)
     for index, table in enumerate(report.tables, start=1):
@@ -44,6 +44,8 @@ def _document(report: Report) -> dict[str, Any]:
         "tables": [{"name": t.name, "columns": [_column(c) for c in t.columns], "rows": []} for t in report.tables],
         "notes": [_note(note) for note in report.notes],
     }
+    if report.headline:
+        document["headline"] = report.answer
     if report.verdict is not None:
         document["verdict"] = report.verdict
     return document

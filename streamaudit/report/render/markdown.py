@@ -35,8 +35,8 @@ def _heading(report: Report) -> Iterator[str]:
     yield f"## {escape.markdown(report.title)}"
     if report.verdict:
         yield f"Verdict: **{report.verdict}**"
-    if report.headline:
-        yield escape.markdown_line(report.headline)
+    if report.answer:
+        yield escape.markdown_line(report.answer)
     if report.interval is not NO_WINDOW:
         yield escape.markdown(_text.interval(report.interval))
     if report.filters:

@@ -33,8 +33,8 @@ def _heading(report: Report, screen: Screen) -> Iterator[Line]:
     yield Line(_safe("   ".join(about), screen), "bold")
     if report.filters:
         yield Line(_safe(f"filters: {_text.filters(report)}", screen))
-    if report.headline:
-        yield Line(_safe(report.headline, screen))
+    if report.answer:
+        yield Line(_safe(report.answer, screen))
     if report.verdict:
         yield Line(f"verdict: {report.verdict}", _VERDICTS[report.verdict])
 

@@ -1,0 +1,111 @@
+"""The answer of a report in one or two sentences, from the figures of its own tables.
+
+Each function takes rows of a report's tables by column name. A sentence is never more precise than its figures: a sum
+that leaves calls out is "at least", an estimate "about", and what cannot be known is named with its number of calls.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from streamaudit.report.model import Value
+from streamaudit.report.numbers import ms, ratio
+
+Row = Mapping[str, Value]
+
+LEAST_COST_COVERAGE = 0.8
+"""The share of spend is stated only where at least this share of the calls has a known cost."""
+SLOW_MS = 2_000.0
+"""Where no target is given: MLPerf's limit for the TTFT of a conversation (inference rules, Llama-2-70B)."""
+_SAME = 1e-9
+"""Dollars whose relative difference is smaller are equal: sums of floats."""
+
+
+def dollars(amount: float) -> str:
+    """Return dollars with cents; a positive amount below a cent is ``<$0.01``."""
+    return "<$0.01" if 0 < amount < 0.005 else f"${amount:,.2f}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def noun_of(by: tuple[str, ...]) -> str:
+    """Return what one row of a table by these dimensions is called."""
+    return by[0].removeprefix("group:").replace("_", " ") if len(by) == 1 else "group"
+
+
+def describe_tax(total: Row) -> str:
+    """Say what was paid for answers that no user saw, as an amount and as a share of spend.
+
+    ``total`` has the columns of the cancellation tax, ``cost_usd``, ``cost_known_rate`` and ``tax_unknown_calls``.
+    """
+    calls, left, unclear = (_whole(total[name]) for name in ("calls", "cancelled_calls", "outcome_unknown_calls"))
+    if not calls:
+        return "No calls in this window."
+    if unclear == calls:
+        return "No call records how it ended, so the cancellation tax is unknown."
+    if not left:
+        doubt = f"; how {count(unclear, 'call')} ended is not recorded" if unclear else ""
+        return f"No call is known to be cancelled{doubt}." if doubt else "No call was cancelled."
+    unsized = _whole(total["tax_unknown_calls"])
+    rest = f"; {count(unsized, 'cancelled call')} cannot be sized." if unsized else "."
+    paid = _describe_amount(total, dollars, "usd")
+    if paid:
+        return f"{paid}{_describe_spend(total)} was paid for answers that no user saw{rest}"
+    tokens = _describe_amount(total, lambda amount: f"{amount:,.0f} tokens", "tokens")
+    if tokens:
+        return f"{tokens} were billed for answers that no user saw, at unknown prices{rest}"
+    return f"What {count(left, 'cancelled call')} cost for nothing is unknown: see streamaudit coverage."
+
+
+def _describe_amount(total: Row, show: Callable[[float], str], unit: str) -> str:
+    """Return the tax as an amount with its bounds; empty where nothing is known of it."""
+    low, value, high = (_number(total[f"tax_{end}{unit}"]) for end in ("low_", "", "high_"))
+    if low is None and value is None:
+        return ""
+    least = low or 0.0
+    if value is None or value < least * (1 - _SAME):
+        return f"At least {show(least)}" if least else ""
+    if not value and high != 0:
+        return ""
+    if value > least * (1 + _SAME):
+        return f"At least {show(least)} and about {show(value)}" if least else f"About {show(value)}"
+    is_whole = high is not None and high <= value * (1 + _SAME) and not _whole(total["outcome_unknown_calls"])
+    return show(value) if is_whole else f"At least {show(value)}"
+
+
+def _describe_spend(total: Row) -> str:
+    cost, known = _number(total["cost_usd"]), _number(total["cost_known_rate"])
+    if not cost or known is None or known < LEAST_COST_COVERAGE:
+        return ""
+    share = _number(total["tax_cost_share"])
+    least = "at least " if known < 1 else ""
+    return f" of {least}{dollars(cost)}" + (f" ({ratio(share)})" if share is not None else "")
+
+
+def describe_waits(total: Row, groups: Iterable[Row] = (), noun: str = "group", limit_ms: float | None = None) -> str:
+    """Say how long users wait for the first token, and in how many of the groups longer than the limit at p95.
+
+    ``noun`` names a group; ``limit_ms`` of None is ``SLOW_MS``.
+    """
+    if not _whole(total["calls"]):
+        return "No calls in this window."
+    figures = [
+        f"{name} {ms(value)}" for name in ("p50", "p95") if (value := _number(total[f"ttft_{name}_ms"])) is not None
+    ]
+    if not figures:
+        measured = _whole(total["ttft_calls"])
+        return f"Too few calls have a TTFT for a percentile ({measured:,})." if measured else "No call has a TTFT."
+    limit = SLOW_MS if limit_ms is None else limit_ms
+    known = [value for row in groups if (value := _number(row["ttft_p95_ms"])) is not None]
+    slow = sum(value > limit for value in known)
+    above = f"; {slow:,} of {count(len(known), noun)} {'is' if slow == 1 else 'are'} above {ms(limit)}" if slow else ""
+    return f"TTFT {', '.join(figures)}{above}."
+
+
+def _number(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _whole(value: Value) -> int:
+    return value if isinstance(value, int) else 0
