@@ -50,7 +50,7 @@ samples: $(VENV)/.dev
 
 # The picture of the README.
 pictures: $(VENV)/.dev
-	$(BIN)/streamaudit ttft sample_traces/*.gz --by model -q -o docs/ttft.svg
+	$(BIN)/streamaudit ttft sample_traces/raw*.gz sample_traces/langfuse*.gz sample_traces/datadog*.gz --by model -q -o docs/ttft.svg
 
 clean:
 	rm -rf $(VENV) dist build

@@ -1,15 +1,18 @@
-"""Write the sample files of the demo: three different fleets in three shapes, and their truth beside them.
+"""Write the sample files of the demo: three different fleets in three shapes, planted failures, and their truth.
 
 Run `python sample_traces/make_samples.py`; the same bytes come out every time.
 """
 
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sample_traces.datadog import datadog_items, page
+from sample_traces.failures import Planted, plant_failures
 from sample_traces.figures import truth
 from sample_traces.fleet import simulate
 from sample_traces.langfuse import shape_v2
@@ -77,6 +80,14 @@ def write_datadog_sample(fleet: Fleet) -> dict[str, int]:
     return tally(fleet, len(items), rejected=1, repeated=1)
 
 
+def write_failures_sample(fleet: Fleet, planted: Sequence[Planted]) -> dict[str, object]:
+    """Write the planted failures as raw lines, and return what reading them must report and audits must find."""
+    records = [without(record, "prompt") for record in raw_records(fleet)]
+    write_text(HERE / "failures.jsonl.gz", (dump(without(record, "completion")) + "\n" for record in records))
+    findings = [asdict(one) for one in planted]
+    return {"ingest": tally(fleet, len(records), rejected=0, repeated=0), "findings": findings, **expect(fleet)}
+
+
 def expect(*fleets: Fleet) -> dict[str, object]:
     """Return the truth of fleets taken together."""
     return dict(truth(*fleets, by=("tenant", "route", "model", "deploy")))
@@ -87,11 +98,13 @@ def main() -> None:
     raw = simulate(1500, 20261109, START, DAYS)
     langfuse = simulate(1200, 20261110, START, DAYS)
     datadog = simulate(900, 20261111, START, DAYS)
+    failures, planted = plant_failures(20261112, START, DAYS)
     expected = {
         "raw.jsonl.gz": {"ingest": write_raw_sample(raw), **expect(raw)},
         "langfuse_observations.jsonl.gz": {"ingest": write_langfuse_sample(langfuse), **expect(langfuse)},
         "datadog_spans.json.gz": {"ingest": write_datadog_sample(datadog), **expect(datadog)},
-        "all": expect(raw, langfuse, datadog),
+        "failures.jsonl.gz": write_failures_sample(failures, planted),
+        "all": expect(raw, langfuse, datadog, failures),
     }
     write_text(HERE / "expected.json", [_pretty(expected), "\n"])
 

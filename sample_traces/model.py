@@ -4,11 +4,11 @@ Times are integer microseconds (instants since 1970 UTC, the rest since the call
 nanodollars: whole numbers that every format can hold, so one fleet gives one report whatever shape it takes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-Outcome = Literal["completed", "cancelled", "timeout", "error"]
+Outcome = Literal["completed", "cancelled", "timeout", "error", "interrupted"]
 Operation = Literal["chat", "embedding"]
 StepKind = Literal["workflow", "agent", "tool", "retrieval"]
 
@@ -136,6 +136,8 @@ class Call:
     cache_hit: bool = False
     input_cost_nano: int | None = None
     output_cost_nano: int | None = None
+    extra: dict[str, object] = field(default_factory=dict)
+    """Fields that only raw lines have room for."""
 
     @property
     def start_time(self) -> datetime:

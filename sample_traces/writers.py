@@ -116,5 +116,6 @@ def _raw(fleet: Fleet, call: Call) -> Record:
         "cache_hit": call.cache_hit,
         "prompt": prompt_text(fleet, call.number),
         "completion": call_answer(fleet, call),
+        **call.extra,
     }
     return {name: value for name, value in record.items() if value is not None}

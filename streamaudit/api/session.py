@@ -126,8 +126,9 @@ class Session(Connection):
         from streamaudit.audits.failures import base, report
 
         asked, limits, gates = base.parse_names(names), base.parse_thresholds(thresholds), base.parse_gates(fail_on)
+        accepted = self._settings.suppressions
         return self._answer(
-            lambda store, scope: report.run(store, scope, asked, limits=limits, gates=gates),
+            lambda store, scope: report.run(store, scope, asked, limits=limits, gates=gates, suppressions=accepted),
             self._scope(by, None, filters), filters,
         )  # fmt: skip
 

@@ -19,9 +19,10 @@ from streamaudit.store.dimensions import LOOKED_UP
 
 if TYPE_CHECKING:
     from streamaudit.audits.check.thresholds import Check
+    from streamaudit.audits.failures.suppressions import Suppression
     from streamaudit.delivery.settings import PostSettings
 
-TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "check", "thresholds")
+TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "check", "thresholds", "suppress")
 KEYS = ("db", "prices", "stop_delay", *OPTIONS, *TABLES)
 BEHAVIOURS = ("stops", "runs_on", "contested")
 
@@ -95,6 +96,7 @@ class _Reader:
             providers=self._providers(),
             stop_delay_ms=self._stop_delay(),
             checks=self._checks(),
+            suppressions=self._suppressions(),
             post=self._post(),
             lines=self._lines,
         )
@@ -241,9 +243,7 @@ class _Reader:
 
     def _checks(self) -> tuple["Check", ...]:
         """Return the entries of ``[[check]]``, then those of the short form ``[thresholds]``."""
-        entries = self._data.get("check", [])
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise self._fail("check", "expected entries, each of which begins with [[check]]")
+        entries = self._entries("check")
         short = self._table("thresholds")
         return (
             *(self._check(f"check.{number}", "check", entry) for number, entry in enumerate(entries)),
@@ -251,8 +251,31 @@ class _Reader:
               for metric, expect in short.items()),
         )  # fmt: skip
 
+    def _entries(self, name: str) -> list[Mapping[str, Any]]:
+        entries = self._data.get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise self._fail(name, f"expected entries, each of which begins with [[{name}]]")
+        return entries
+
+    def _suppressions(self) -> tuple["Suppression", ...]:
+        entries = self._entries("suppress")
+        return tuple(self._suppression(f"suppress.{number}", entry) for number, entry in enumerate(entries))
+
+    def _suppression(self, place: str, entry: Mapping[str, Any]) -> "Suppression":
+        from streamaudit.audits.failures.suppressions import parse_suppression
+        from streamaudit.audits.holds import Wrong
+
+        line = self._lines.get(place, 1)
+        try:
+            return parse_suppression(entry, f"{self._path}:{line}")
+        except Wrong as wrong:
+            line = self._lines.get(f"{place}.{wrong.key}", line)
+            name = f"suppress.{wrong.key}" if wrong.key else "suppress"
+            raise UsageError(f"{self._path}:{line}: {name}: {wrong.message}", wrong.hint) from None
+
     def _check(self, place: str, shown: str, entry: Mapping[str, Any]) -> "Check":
-        from streamaudit.audits.check.thresholds import Wrong, parse_check
+        from streamaudit.audits.check.thresholds import parse_check
+        from streamaudit.audits.holds import Wrong
 
         line = self._lines.get(place) or self._lines.get(shown, 1)
         try:

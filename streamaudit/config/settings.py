@@ -13,6 +13,7 @@ from streamaudit.errors import UsageError
 
 if TYPE_CHECKING:
     from streamaudit.audits.check.thresholds import Check
+    from streamaudit.audits.failures.suppressions import Suppression
     from streamaudit.delivery.settings import PostSettings
     from streamaudit.store.lookups import LookupFile
     from streamaudit.store.pricing.own_prices import PriceFile
@@ -56,6 +57,8 @@ class Settings:
     """Milliseconds that a provider which stops at a disconnect keeps generating; None is the default."""
     checks: tuple["Check", ...] = ()
     """The thresholds of ``streamaudit check``."""
+    suppressions: tuple["Suppression", ...] = ()
+    """Findings of ``streamaudit audit`` that are accepted."""
     post: "PostSettings" = field(default_factory=_default_post)
     """Where and how a summary is posted."""
     lines: dict[str, int] = field(default_factory=dict)

@@ -41,6 +41,10 @@ class Finding:
     evidence: str = ""
     examples: tuple[str, ...] = ()
     remedy: str = ""
+    hold: str = ""
+    """Until when and why it is accepted, or that this has expired; empty where nothing holds it."""
+    fails_gate: bool | None = None
+    """Whether it fails the gate that was asked for; None where none was, and severity decides."""
 
     def __post_init__(self) -> None:
         if len(self.examples) > MAX_EXAMPLES:
@@ -53,13 +57,13 @@ class Finding:
 
     @property
     def is_failure(self) -> bool:
-        """Whether a test report counts it as failed."""
-        return self.status == "open" and self.severity == "critical"
+        """Whether a test report counts it as failed: it fails the gate, or without a gate it is critical."""
+        return self.status == "open" and (self.severity == "critical" if self.fails_gate is None else self.fails_gate)
 
     @property
     def is_warning(self) -> bool:
         """Whether a test report warns of it without failing."""
-        return self.status == "open" and self.severity == "warning"
+        return self.status == "open" and not self.is_failure and self.severity != "info"
 
     @property
     def is_undecided(self) -> bool:

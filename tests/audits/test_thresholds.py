@@ -14,11 +14,11 @@ from streamaudit.audits.check.thresholds import (
     AMOUNTS,
     METRICS,
     Figure,
-    Wrong,
     judge,
     parse_check,
     parse_expectation,
 )
+from streamaudit.audits.holds import Wrong
 from streamaudit.audits.metrics import RATES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.scope.window import find_window_before, parse_window

@@ -6,22 +6,29 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import SAMPLES, Cli, equation
+from tests.cli.running import SAMPLES, Cli, Result, equation
 
 EXPECTED: dict[str, Any] = json.loads((SAMPLES / "expected.json").read_text())
 
 
-def test_the_demo_prints_the_equation_and_three_reports(cli: Cli) -> None:
-    """Narration goes to standard error, three reports with the true figures to standard output; no file is left."""
-    demo = cli.run("demo")
-    assert demo.code == 0, demo.err
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """One run of the demo; it leaves no file."""
+    cli = Cli(tmp_path_factory.mktemp("demo"))
+    done = cli.run("demo")
+    assert done.code == 0, done.err
     assert sorted(path.name for path in cli.folder.rglob("*")) == ["home", "tmp"]
+    return done
+
+
+def test_the_demo_prints_the_equation_and_its_reports(demo: Result) -> None:
+    """Narration goes to standard error, reports with the true figures to standard output."""
     counts = equation(demo.err)
     files = [name for name in EXPECTED if name != "all"]
     assert counts == {name: sum(EXPECTED[file]["ingest"][name] for file in files) for name in counts}
     assert counts["read"] == sum(counts.values()) - counts["read"]
-    titles = re.findall(r"^(streamaudit report|time to first token|cancellation tax) {3}", demo.out, re.MULTILINE)
-    assert titles == ["streamaudit report", "time to first token", "cancellation tax"]
+    known = "streamaudit report", "time to first token", "cancellation tax", "streamaudit audit"
+    assert re.findall(rf"^({'|'.join(known)}) {{3}}", demo.out, re.MULTILINE) == [*known]
     assert "histogram" in demo.out
     (row,) = [line.split() for line in demo.out.splitlines() if line.startswith("acme ")][:1]
     (acme,) = (one for one in EXPECTED["all"]["by_tenant"] if one["tenant"] == "acme")
@@ -29,6 +36,31 @@ def test_the_demo_prints_the_equation_and_three_reports(cli: Cli) -> None:
     assert row[2:4] == [f"{acme['ttft_p50_ms']:.0f}", "ms"]
     assert f"{acme['output_tokens']:,}" in row
     assert f"{acme['tax_low_tokens']:,}" in row
+
+
+def test_the_demo_ends_with_the_three_costliest_failures(demo: Result) -> None:
+    """Tens of dollars each, from different audits, the costliest first."""
+    last = demo.out.rpartition("streamaudit audit   ")[2]
+    planted = {one["finding"]: one for one in EXPECTED["failures.jsonl.gz"]["findings"]}
+    rows = [line.split() for line in last.splitlines() if line.split()[:1] and line.split()[0] in planted]
+    assert [row[0] for row in rows] == ["cache_lost_on_deploy", "orphan", "retry_billed"]
+    assert all(planted[row[0]]["route"] in row for row in rows)
+    amounts = [float(one) for one in re.findall(r"\$([\d.]+)", last.splitlines()[1])]
+    assert amounts == sorted(amounts, reverse=True) and min(amounts) > 10
+
+
+def test_audits_find_in_the_samples_what_was_planted_and_nothing_else(cli: Cli, sample_store: Any) -> None:
+    """One failure on a route of its own for each audit that the samples have data for; the other routes have none that
+    is more than a remark."""
+    done = cli.run("audit", "--by", "route", "--db", sample_store, "--json")
+    findings, audits = json.loads(done.out)["tables"]
+    planted = EXPECTED["failures.jsonl.gz"]["findings"]
+    found = {(row["finding"], row["route"]): row["affected_calls"] for row in findings["rows"]}
+    assert {(one["finding"], one["route"]): one["affected_calls"] for one in planted}.items() <= found.items()
+    assert {row["audit"] for row in audits["rows"]} - {one["audit"] for one in planted} == {"voice"}
+    alarms = {(row["finding"], row["route"]) for row in findings["rows"] if row["severity"] != "info"}
+    # A socket that breaks never sends its terminal event.
+    assert alarms == {(one["finding"], one["route"]) for one in planted} | {("no_terminal_event", "/v1/live")}
 
 
 FIGURES = (

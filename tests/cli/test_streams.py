@@ -12,7 +12,7 @@ from tests.cli.running import SAMPLES, Cli, equation
 from tests.cli.traffic import as_lines, calls, write_lines
 
 EXPECTED: dict[str, Any] = json.loads((SAMPLES / "expected.json").read_text())
-FILES = ("raw.jsonl.gz", "langfuse_observations.jsonl.gz", "datadog_spans.json.gz")
+FILES = ("raw.jsonl.gz", "langfuse_observations.jsonl.gz", "datadog_spans.json.gz", "failures.jsonl.gz")
 COUNTS = ("read", "new", "repeated", "replaced", "rejected", "not_calls")
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from streamaudit.audits.check.figures import CENSORED, Figures, Group, QueriedFigures
-from streamaudit.audits.check.thresholds import Check, Expectation, Figure, Judgement, fits, judge
+from streamaudit.audits.check.thresholds import Check, Expectation, Figure, Judgement, judge
+from streamaudit.audits.holds import find_hold
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope, group_members
 from streamaudit.audits.scope.window import find_window_before
@@ -151,15 +152,11 @@ def _decide(check: Check, judgement: Judgement, on_insufficient: str) -> Verdict
 
 
 def _apply_holds(check: Check, group: Group, verdict: Verdict, reason: str, today: date) -> tuple[Verdict, str]:
-    """Turn a breach under a hold that is still valid into ``held``; note a hold that has expired."""
-    mine = [hold for hold in check.holds if fits(hold.where, dict(zip(check.by, group, strict=True)))]
-    running = next((hold for hold in mine if hold.until >= today), None)
-    if running:
-        return "held", _join_words(reason, f"until {running.until}: {running.reason}")
-    if not mine:
+    """Turn a breach under a hold that is still valid into ``held``; mention a hold that has expired."""
+    held = find_hold(check.holds, dict(zip(check.by, group, strict=True)), today)
+    if held is None:
         return verdict, reason
-    ended = max(mine, key=lambda hold: hold.until)
-    return verdict, _join_words(reason, f"was held until {ended.until}: {ended.reason}")
+    return "held" if held.valid else verdict, _join_words(reason, held.words)
 
 
 def _join_words(*parts: str) -> str:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from streamaudit.audits.check.thresholds import TIMES, Check, Figure, Selectors
+from streamaudit.audits.check.thresholds import TIMES, Check, Figure
+from streamaudit.audits.holds import Selectors
 from streamaudit.audits.metrics import LATENCIES, PERCENTILES, select
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.errors import UsageError

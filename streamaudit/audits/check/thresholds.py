@@ -6,38 +6,28 @@ between it is undecided, which is not a pass.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, Literal
 
+from streamaudit.audits.holds import KEYS as HOLD_KEYS
+from streamaudit.audits.holds import Hold, Selectors, Wrong, check_name, parse_hold, parse_selectors
 from streamaudit.audits.metrics import LATENCIES, PERCENTILES, RATES
-from streamaudit.errors import UsageError, nearest
-from streamaudit.store.dimensions import DIMENSIONS, PLAIN
+from streamaudit.store.dimensions import DIMENSIONS
 
 TIMES = tuple(f"{name}_ms" for name in LATENCIES)
 AMOUNTS = ("tax_tokens", "tax_usd", "cost_usd", "calls")
 METRICS = (*TIMES, *RATES, *AMOUNTS)
 KEYS = ("metric", "expect", "by", "where", "min_n", "severity", "hold")
-_HOLD_KEYS = ("reason", "until", "where")
 MAX_BY = 4
 
 Severity = Literal["fail", "warn"]
-Selectors = tuple[tuple[str, str], ...]
 
 _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+"
 _EXPECTATION = re.compile(
     rf"\s*(?:(?P<stat>avg|p\s*\(\s*(?P<share>[\d.]+)\s*\))\s*)?(?P<sign><=|>=|<|>)\s*"
     rf"(?:(?P<limit>{_NUMBER})|baseline(?:\s*(?P<how>[*+])\s*(?P<amount>{_NUMBER}))?)\s*"
 )
-
-
-class Wrong(UsageError):
-    """An entry is invalid: ``key`` is the setting within the entry that is at fault."""
-
-    def __init__(self, key: str, message: str, hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.key = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +50,6 @@ class Expectation:
         if not self.of_baseline:
             return self.amount
         return None if baseline is None else baseline * self.factor + self.amount
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A known and accepted breach, for the groups that match ``where``, up to and including a day."""
-
-    reason: str
-    until: date
-    where: Selectors = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +137,6 @@ def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min
     return Judgement("insufficient", f"insufficient: {doubt}")
 
 
-def fits(where: Selectors, group: Mapping[str, str | None]) -> bool:
-    """Return whether the values of a group meet selectors on its dimensions; ``-`` stands for no value."""
-    return all(_value_fits(values, group.get(name)) for name, values in where)
-
-
 def number(value: float) -> str:
     """Format a figure for comparison with a limit: whole numbers in full, others to four digits."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"
@@ -205,12 +181,12 @@ def _example(metric: str) -> str:
 def parse_check(entry: Mapping[str, Any], origin: str = "") -> Check:
     """Parse an entry of the configuration. Raises Wrong with the key at fault."""
     for key in entry:
-        _check_name(key, key, KEYS, "setting")
+        check_name(key, key, KEYS, "setting")
     for key in ("metric", "expect"):
         if key not in entry:
             raise Wrong("", f"it has no {key}", 'an entry has at least metric = "ttft_ms" and expect = "p(95)<800"')
     metric = entry["metric"]
-    _check_name("metric", metric, METRICS, "metric")
+    check_name("metric", metric, METRICS, "metric")
     texts = entry["expect"] if isinstance(entry["expect"], list) else [entry["expect"]]
     if not texts:
         raise Wrong("expect", "it is empty", "such as p(95)<800")
@@ -219,7 +195,7 @@ def parse_check(entry: Mapping[str, Any], origin: str = "") -> Check:
         metric=metric,
         expect=tuple(parse_expectation(metric, text) for text in texts),
         by=by,
-        where=_selectors("where", entry.get("where", [])),
+        where=parse_selectors("where", entry.get("where", [])),
         min_n=_min_n(entry.get("min_n")),
         severity=_severity(entry.get("severity", "fail")),
         holds=_holds(entry.get("hold", []), by),
@@ -247,50 +223,16 @@ def _explain_doubt(figure: Figure) -> str:
     return "lower bound" if figure.value in (None, figure.low) else f"lower bound {number(figure.low)}"
 
 
-def _value_fits(values: str, value: str | None) -> bool:
-    parts = [one.strip() for one in values.split(",")]
-    if value is None:
-        return "-" in parts
-    patterns = (re.escape(one).replace(r"\*", ".*").replace(r"\?", ".") for one in parts)
-    return re.fullmatch("(?s)(" + "|".join(patterns) + ")", value) is not None
-
-
-def _check_name(key: str, name: object, known: Iterable[str], what: str) -> None:
-    names = list(known)
-    if name not in names:
-        close = nearest(str(name), names)
-        meant = f", did you mean {close}?" if close else ""
-        raise Wrong(key, f"there is no {what} {name!r}{meant}", f"{what}s: {', '.join(names)}")
-
-
 def _by(value: object) -> tuple[str, ...]:
     if not isinstance(value, str):
         raise Wrong("by", 'expected dimensions, such as by = "tenant"')
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     for name in names:
         if not name.startswith("group:"):
-            _check_name("by", name, DIMENSIONS, "dimension")
+            check_name("by", name, DIMENSIONS, "dimension")
     if len(set(names)) != len(names) or len(names) > MAX_BY:
         raise Wrong("by", f"expected up to {MAX_BY} different dimensions")
     return names
-
-
-def _selectors(key: str, value: object) -> Selectors:
-    """Parse ``"model=gpt-4o route=/chat"``, or a list of selectors for values with spaces."""
-    texts = value.split() if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
-        raise Wrong(key, 'expected selectors, such as "model=gpt-4o route=/chat"')
-    found: dict[str, str] = {}
-    for text in texts:
-        name, sign, values = text.partition("=")
-        if not sign or not values:
-            hint = 'such as "tenant=acme,glob*"; a value with spaces in a list: ["route=GET /chat"]'
-            raise Wrong(key, f"{text!r} is no selector", hint)
-        _check_name(key, name, PLAIN, "dimension")
-        if name in found:
-            raise Wrong(key, f"{name} is named twice", f"several values are one list: {name}=one,other")
-        found[name] = values
-    return tuple(found.items())
 
 
 def _min_n(value: object) -> int | None:
@@ -317,19 +259,9 @@ def _hold(entry: object, by: tuple[str, ...]) -> Hold:
     if not isinstance(entry, dict):
         raise Wrong("hold", "expected a reason and a day", example)
     for key in entry:
-        _check_name("hold", key, _HOLD_KEYS, "setting")
-    reason, until = entry.get("reason"), entry.get("until")
-    if not isinstance(reason, str) or not reason.strip():
-        raise Wrong("hold", "it has no reason", example)
-    if isinstance(until, str):
-        try:
-            until = date.fromisoformat(until)
-        except ValueError:
-            until = None
-    if not isinstance(until, date) or isinstance(until, datetime):
-        raise Wrong("hold", "it has no day until which it holds", example)
-    where = _selectors("hold", entry.get("where", []))
-    for name, _ in where:
+        check_name("hold", key, HOLD_KEYS, "setting")
+    hold = parse_hold(entry, example, "hold")
+    for name, _ in hold.where:
         if name not in by:
             raise Wrong("hold", f"{name} is not what the check is by", "a hold selects among the check's own groups")
-    return Hold(reason.strip(), until, where)
+    return hold

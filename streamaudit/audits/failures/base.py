@@ -112,15 +112,24 @@ class Examination:
     findings: tuple[Finding, ...] = ()
 
 
+_NO_AUDITS = ("base", "changes", "marks", "report", "suppressions")
+"""The modules of this folder that are no audit."""
+
+
 @cache
 def discover() -> dict[str, Audit]:
     """Return every audit in this folder by name, in alphabetical order."""
     modules = (
         importlib.import_module(f"{__package__}.{found.name}")
         for found in pkgutil.iter_modules([str(Path(__file__).parent)])
-        if found.name not in ("base", "report")
+        if found.name not in _NO_AUDITS
     )
     return {module.NAME: cast(Audit, module) for module in modules}
+
+
+def codes() -> tuple[str, ...]:
+    """Return the code of every finding."""
+    return tuple(code for audit in discover().values() for code in audit.KINDS)
 
 
 def parse_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -166,15 +175,15 @@ def parse_thresholds(texts: Sequence[str]) -> dict[str, dict[str, float]]:
 def parse_gates(texts: Sequence[str]) -> dict[str, Severity]:
     """Read ``FINDING[:SEVERITY]`` into the least severity that fails, by finding; ``any`` is every finding and no
     severity means info. UsageError for an unknown finding or severity."""
-    codes = ["any", *(code for audit in discover().values() for code in audit.KINDS)]
+    known = ["any", *codes()]
     gates: dict[str, Severity] = {}
     for text in texts:
         code, sign, severity = text.partition(":")
-        if code not in codes:
-            close = nearest(code, codes)
+        if code not in known:
+            close = nearest(code, known)
             raise UsageError(
                 f"--fail-on {code}: there is no such finding" + (f", did you mean {close}?" if close else ""),
-                "findings: " + ", ".join(codes),
+                "findings: " + ", ".join(known),
             )
         if sign and severity not in SEVERITIES:
             raise UsageError(f"--fail-on {text}: {severity} is no severity", "severities: " + ", ".join(SEVERITIES))
@@ -182,16 +191,23 @@ def parse_gates(texts: Sequence[str]) -> dict[str, Severity]:
     return gates
 
 
+def apply_gates(done: Sequence[Examination], gates: Mapping[str, Severity]) -> list[Examination]:
+    """Return the examinations with each finding marked whether it fails a gate: open, and as severe or more."""
+
+    def mark(one: Finding) -> Finding:
+        failed = one.status == "open" and any(
+            SEVERITIES.index(one.severity) <= SEVERITIES.index(gates[code]) for code in (one.code, "any")
+            if code in gates
+        )  # fmt: skip
+        return replace(one, fails_gate=failed)
+
+    return [replace(audit, findings=tuple(map(mark, audit.findings))) for audit in done]
+
+
 def judge(done: Sequence[Examination], gates: Mapping[str, Severity]) -> Literal["pass", "fail", "insufficient"]:
-    """Return ``fail`` where a finding is at least as severe as its gate, ``insufficient`` where an audit that could
-    have found it cannot answer, else ``pass``."""
-    failed = any(
-        SEVERITIES.index(one.severity) <= SEVERITIES.index(gates[code])
-        for audit in done
-        for one in audit.findings
-        for code in (one.code, "any")
-        if code in gates
-    )
+    """Return ``fail`` where a finding fails its gate, ``insufficient`` where an audit that could have found it cannot
+    answer, else ``pass``."""
+    failed = any(one.fails_gate for audit in done for one in audit.findings)
     asked = [one for one in done if "any" in gates or gates.keys() & one.audit.KINDS.keys()]
     unanswered = not asked or any(one.status == "cannot_answer" for one in asked)
     return "fail" if failed else "insufficient" if unanswered else "pass"

@@ -31,7 +31,8 @@ CREATE OR REPLACE TEMP TABLE billing_drift_days AS
 -- over scope
 , calls AS (
     SELECT
-        by_1, by_2, by_3, by_4, call_id, start_time::DATE AS day, load_id, billed_tokens, output_usd_per_token,
+        by_1, by_2, by_3, by_4, call_id, start_time::DATE AS day, load_id, billed_tokens,
+        coalesce(output_cost_usd / nullif(output_tokens, 0), output_usd_per_token) AS usd_per_token,
         coalesce(nullif(delivered_tokens, 0)::DOUBLE, nullif(visible_output_chars, 0) / 4.0) AS delivered,
         CASE WHEN delivered_tokens > 0 THEN 'tokens' ELSE 'chars' END AS measure
     FROM scope
@@ -41,7 +42,7 @@ CREATE OR REPLACE TEMP TABLE billing_drift_days AS
 SELECT
     by_1, by_2, by_3, by_4, measure, day, count(*) AS calls, sum(billed_tokens) AS billed, sum(delivered) AS delivered,
     avg(billed_tokens / delivered) AS ratio, var_samp(billed_tokens / delivered) AS spread,
-    sum(output_usd_per_token * billed_tokens) / sum(billed_tokens) AS usd_per_token,
+    sum(usd_per_token * billed_tokens) / sum(billed_tokens) FILTER (usd_per_token IS NOT NULL) AS usd_per_token,
     list(call_id ORDER BY billed_tokens / delivered DESC, call_id)[1:3] AS examples,
     list(DISTINCT loads.variant || ' ' || loads.format) AS exporters
 FROM calls LEFT JOIN store.loads AS loads USING (load_id)

@@ -69,7 +69,7 @@ SELECT
     by_1, by_2, by_3, by_4, call_id, cost_usd, billed_tokens, share,
     CASE
         WHEN outcome = 'error' AND began_well THEN 'error_in_stream'
-        WHEN outcome IN ('cancelled', 'timeout', 'error') THEN NULL
+        WHEN outcome IN ('cancelled', 'timeout', 'error') OR http_status >= 400 THEN NULL
         WHEN reason IN ('length', 'max_tokens', 'max_output_tokens', 'incomplete')
             AND reasoning_tokens >= $starved_share * coalesce(max_tokens, output_tokens) AND reasoning_tokens > 0
             THEN 'reasoning_starved'

@@ -49,7 +49,8 @@ CREATE OR REPLACE TEMP TABLE orphans_cuts AS
     SELECT
         by_1, by_2, by_3, by_4, source, call_id, trace_id, start_time, duration_ms, outcome, session_id, input_hash,
         cancelled_at_ms, upstream_end_ms, upstream_cancelled, billed_tokens, delivered_tokens, tpot_ms,
-        output_usd_per_token, finish_reason, model, cost_usd,
+        coalesce(output_cost_usd / nullif(output_tokens, 0), output_usd_per_token) AS usd_per_token, finish_reason,
+        model, cost_usd,
         lead(start_time) OVER (PARTITION BY source, coalesce(session_id, trace_id), input_hash
             ORDER BY start_time, call_id) AS again_at
     FROM scope
@@ -107,7 +108,7 @@ QUERY = """
 SELECT
     examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding, calls, count(*) AS affected_calls,
     sum(CASE finding WHEN 'lost_task' THEN billed_tokens ELSE tokens_after END)::BIGINT AS tokens_at_stake,
-    sum(CASE finding WHEN 'lost_task' THEN cost_usd ELSE tokens_after * output_usd_per_token END) AS usd_at_stake,
+    sum(CASE finding WHEN 'lost_task' THEN cost_usd ELSE tokens_after * usd_per_token END) AS usd_at_stake,
     list(call_id ORDER BY ran_on_ms DESC NULLS LAST, call_id)[1:3] AS examples, median(ran_on_ms) AS after_p50_ms,
     CASE WHEN sum(steps) > 0 THEN ' through ' || sum(steps)::BIGINT || ' later steps, of them '
         || coalesce(sum(tools), 0)::BIGINT || ' tool calls' ELSE '' END AS step_words

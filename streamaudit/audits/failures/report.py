@@ -2,8 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
-from streamaudit.audits.failures.base import Examination, discover, examine, judge, limits_of, parse_names
+from streamaudit.audits.failures.base import (
+    Examination,
+    apply_gates,
+    discover,
+    examine,
+    judge,
+    limits_of,
+    parse_names,
+)
+from streamaudit.audits.failures.suppressions import Suppression, suppress
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import SEVERITIES, Finding, Severity
@@ -27,6 +38,7 @@ _TRAILING = (
     Column("evidence", None, "the numbers it rests on", prose=True),
     Column("examples", None, "up to three call ids; explain shows each of them", wide=True),
     Column("remedy", None, "what to do about it", prose=True),
+    Column("held", None, "until when and why it is accepted, or that this has expired; NULL otherwise", prose=True),
 )
 _AUDITS = (
     Column("audit", None, "the audit", kept=True),
@@ -52,18 +64,43 @@ def run(
     *,
     limits: Mapping[str, Mapping[str, float]] | None = None,
     gates: Mapping[str, Severity] | None = None,
+    suppressions: Sequence[Suppression] = (),
+    today: date | None = None,
 ) -> Report:
-    """Run the audits named, or all. ``limits`` holds thresholds other than the defaults, by audit and name; with
-    ``gates`` (the least severity that fails, by finding) the report has a verdict."""
-    done = examinations(store, scope, names, limits=limits)
+    """Run the audits named, or all.
+
+    ``limits`` holds thresholds other than the defaults, by audit and name. With ``gates`` (the least severity that
+    fails, by finding) the report has a verdict. ``suppressions`` are accepted through their day; ``today`` is the day
+    in the scope's zone unless given.
+    """
+    today = today or datetime.now(ZoneInfo(scope.tz)).date()
+    done, unused = suppress(examinations(store, scope, names, limits=limits), suppressions, today)
+    done = apply_gates(done, gates) if gates else done
     interval, notes = interval_and_notes(store, scope)
     found = sorted((one for audit in done for one in audit.findings), key=_rank)
     tables = (_findings(found, scope), _statuses(done))
     verdict = judge(done, gates) if gates else None
     return Report(
-        TITLE, interval, tables, scope.by, scope.filters, (*notes, *_clean(done)), verdict=verdict,
+        TITLE, interval, tables, scope.by, scope.filters, (*notes, *_unanswered(done), *unused), verdict=verdict,
         headline=_headline(found, done),
     )  # fmt: skip
+
+
+def report_costliest(store: Store, scope: Scope, most: int = 3) -> Report:
+    """Report the findings with the most money at stake, one of each audit, since findings of one audit overlap.
+
+    A finding whose money is unknown comes after those that have a price.
+    """
+    done = examinations(store, scope)
+    interval, notes = interval_and_notes(store, scope)
+    by_cost = sorted((min(one.findings, key=_rank_by_cost) for one in done if one.findings), key=_rank_by_cost)[:most]
+    count = sum(len(one.findings) for one in done)
+    amounts = [f"${one.usd_at_stake:,.2f}" for one in by_cost if one.usd_at_stake is not None]
+    headline = f"{count:,} finding{'' if count == 1 else 's'}" + (
+        f"; the costliest of different audits have {', '.join(amounts)} at stake." if amounts else "."
+    )
+    notes = tuple(note for note in notes if note.code == "cost_unknown")
+    return Report(TITLE, interval, (_findings(by_cost, scope),), scope.by, scope.filters, notes, headline=headline)
 
 
 def examinations(
@@ -71,7 +108,7 @@ def examinations(
 ) -> list[Examination]:
     """Run the audits named, or all, in alphabetical order."""
     scope = replace(scope, top=None)
-    scope.prepare(store)
+    scope.prepare(store, taxed=False)
     audits = discover()
     return [examine(store, scope, audits[name], (limits or {}).get(name, {})) for name in parse_names(names)]
 
@@ -90,8 +127,14 @@ def list_audits(store: Store, scope: Scope, names: Sequence[str] = ()) -> Report
     return Report(TITLE, interval, (Table("audits", _LISTED, rows, shape="facts"),), (), scope.filters, notes)
 
 
-def _rank(one: Finding) -> tuple[int, float, int, str]:
-    return SEVERITIES.index(one.severity), -(one.usd_at_stake or 0.0), -(one.affected_calls or 0), one.audit
+def _rank(one: Finding) -> tuple[bool, int, float, int, str]:
+    severity = SEVERITIES.index(one.severity)
+    return one.status == "accepted", severity, -(one.usd_at_stake or 0.0), -(one.affected_calls or 0), one.audit
+
+
+def _rank_by_cost(one: Finding) -> tuple[float, int, int, str]:
+    cost = -1.0 if one.usd_at_stake is None else one.usd_at_stake
+    return -cost, SEVERITIES.index(one.severity), -(one.affected_calls or 0), one.audit
 
 
 def _findings(found: Sequence[Finding], scope: Scope) -> Table:
@@ -103,7 +146,7 @@ def _findings(found: Sequence[Finding], scope: Scope) -> Table:
         for index, one in enumerate(found)
         for name in dimensions
         if name not in one.group
-    }
+    } | {(index, "severity"): Mark(suffix=", held") for index, one in enumerate(found) if one.status == "accepted"}
     rows = tuple(_row(one, dimensions) for one in found)
     return Table("findings", columns, rows, marks=marks, shape="facts", findings=dict(enumerate(found)))
 
@@ -112,29 +155,50 @@ def _row(one: Finding, dimensions: Sequence[str]) -> Row:
     return (
         one.audit, one.code, one.severity, *(one.group.get(name) for name in dimensions), one.calls, one.affected_calls,
         one.affected_share, one.tokens_at_stake, one.usd_at_stake, one.evidence, " ".join(one.examples) or None,
-        one.remedy,
+        one.remedy, one.hold or None,
     )  # fmt: skip
 
 
 def _statuses(done: Sequence[Examination]) -> Table:
+    """Return a row per audit; a test report skips those that cannot answer, so that they do not look passed."""
     rows = tuple((one.audit.NAME, one.status, one.examined, one.about, one.audit.NEEDS) for one in done)
-    return Table("audits", _AUDITS, rows, shape="facts")
+    results = {index: _result(one) for index, one in enumerate(done) if one.status != "findings"}
+    return Table("audits", _AUDITS, rows, shape="facts", findings=results)
 
 
-def _clean(done: Sequence[Examination]) -> tuple[Note, ...]:
-    unanswered = [one.audit.NAME for one in done if one.status == "cannot_answer"]
+def _result(one: Examination) -> Finding:
+    """Return what an audit without findings leaves: passed, or undecided with what it lacks."""
+    clean = one.status == "clean"
+    return Finding(
+        audit=one.audit.NAME, code=one.status, severity="info", status="passed" if clean else "undecided",
+        calls=one.examined, evidence="" if clean else explain_lack(one),
+    )  # fmt: skip
+
+
+def explain_lack(one: Examination) -> str:
+    """Return why an audit cannot answer, in a sentence."""
+    return f"cannot answer, {_coverage(one)}: {one.audit.NEEDS}"
+
+
+def _coverage(one: Examination) -> str:
+    return f"{one.examined:,} of {one.about:,} can be judged" if one.about else "no call is of its kind"
+
+
+def _unanswered(done: Sequence[Examination]) -> tuple[Note, ...]:
+    unanswered = [one for one in done if one.status == "cannot_answer"]
     if not unanswered:
         return ()
-    return (
-        Note("cannot_answer", f"too little data to judge: {', '.join(unanswered)}; audit --list says what each needs"),
-    )
+    named = ", ".join(f"{one.audit.NAME} ({_coverage(one)})" for one in unanswered)
+    return (Note("cannot_answer", f"cannot answer: {named}; audit --list says what each needs"),)
 
 
 def _headline(found: Sequence[Finding], done: Sequence[Examination]) -> str:
     clean = sum(one.status == "clean" for one in done)
     unanswered = sum(one.status == "cannot_answer" for one in done)
-    known = [one.usd_at_stake for one in found if one.usd_at_stake is not None]
+    held = sum(one.status == "accepted" for one in found)
+    known = [one.usd_at_stake for one in found if one.usd_at_stake is not None and one.status == "open"]
     # Findings may be about the same calls, so that their sum would count money twice.
     money = f", the costliest with ${max(known):,.2f} at stake" if known else ""
     findings = f"{len(found):,} finding{'' if len(found) == 1 else 's'}{money}" if found else "No findings"
+    findings += f", {held:,} held" if held else ""
     return f"{findings}; of {len(done):,} audits {clean:,} clean, {unanswered:,} cannot answer."

@@ -76,6 +76,7 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         rows.append((f"links.{name}", re.sub(r"//[^/@]*@", "//****@", address), settings.origin(f"links.{name}")))
     rows += _post_rows(settings)
     rows += [(f"check.{number}", check.describe(), check.origin) for number, check in enumerate(settings.checks, 1)]
+    rows += [(f"suppress.{number}", one.describe(), one.origin) for number, one in enumerate(settings.suppressions, 1)]
     shown = {name.partition(".")[0] for name, *_ in rows}
     rows += [(name, None, "default") for name in TABLES if name not in shown and name != "thresholds"]
     return rows

@@ -4,7 +4,7 @@ from streamaudit.cli.options import Color, Wide
 
 
 def command(color: Color = "auto", wide: Wide = False) -> int:
-    """Ingest synthetic traces in three formats into memory and show the three main reports.
+    """Ingest synthetic traces in three formats into memory, show the main reports and the three costliest failures.
 
     Example: streamaudit demo
     """
@@ -13,6 +13,7 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
     from pathlib import Path
 
     from streamaudit.audits import overview, tax, ttft
+    from streamaudit.audits.failures.report import report_costliest
     from streamaudit.audits.scope.scope import Scope
     from streamaudit.cli import console, ingest_summary
     from streamaudit.cli.options import Writing
@@ -36,7 +37,11 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
         console.note("these traces are made up; now try: streamaudit report YOUR-EXPORT.jsonl --by tenant")
         console.note()
         by_tenant = Scope(by=("tenant",))
-        for audit, scope in ((overview.run, by_tenant), (ttft.run, Scope(by=("model",))), (tax.run, by_tenant)):
+        reports = (
+            (overview.run, by_tenant), (ttft.run, Scope(by=("model",))), (tax.run, by_tenant),
+            (report_costliest, Scope()),
+        )  # fmt: skip
+        for audit, scope in reports:
             output.write({top: Result(audit(store, replace(scope, top=top))) for top in output.tops})
             sys.stdout.write("\n")
     return EXIT_OK

@@ -90,6 +90,21 @@ def test_findings_are_ranked_by_severity_then_money(tmp_path: Path) -> None:
     assert worst == sorted(worst, reverse=True)
 
 
+def test_what_came_after_is_priced_by_the_calls_own_cost(tmp_path: Path) -> None:
+    """A source that reports costs needs no price table; half of the output of a call of 2 cents came too late."""
+    cut = {"outcome": "cancelled", "cancelled_at_ms": 1000, "duration_ms": 1000, "finish_reason": None}
+    cost = {"model": "our-own", "input_cost_usd": 0.1, "output_cost_usd": 0.02, "cost_usd": 0.12}
+    records = streams("deaf", 5, **cut, **cost, upstream_end_ms=4400, delivered_tokens=100)
+    (row,) = audited(records, tmp_path, "orphans")["findings"]
+    assert row["usd_at_stake"] == pytest.approx(5 * 0.02 / 2)
+
+
+def test_a_stream_that_a_gateway_refused_was_never_ok(tmp_path: Path) -> None:
+    """Cut with status 504: it has no finish reason, and no status of 200 either."""
+    cut = streams("cut", 6, outcome="interrupted", finish_reason=None, http_status=504)
+    assert audited([*streams("usual", 60), *cut], tmp_path, "false-ok")["findings"] == []
+
+
 def test_groups_are_those_asked_for(tmp_path: Path) -> None:
     """``--by`` takes the place of the audit's own grouping, and groups add up to what is found in all."""
     case = next(one for one in PLANTED if one.finding == "burst")

@@ -1,0 +1,275 @@
+"""Plant one failure for each audit, each on a route of its own: real enough to be read, small enough to be packed.
+
+A planted route holds the failure and, where the audit compares, healthy calls next to it. ``PLANTS`` has one function
+for each failure; what it returns is what ``streamaudit audit`` must say of the route.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sample_traces.model import EPOCH, TENANTS, Call, Fleet, Model
+from sample_traces.scenarios import World
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+
+MINI = Model("gpt-4o-mini", "gpt-4o-mini-2024-07-18", "openai", 150, 75, 600, 420, 14, 0)
+O4_MINI = Model("o4-mini", "o4-mini-2025-04-16", "openai", 1100, 275, 4400, 800, 9, 0)
+HAIKU = Model("claude-haiku-4-5", "claude-haiku-4-5-20251001", "anthropic", 1000, 100, 5000, 560, 11, 0)
+SONNET = Model("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", "anthropic", 3000, 300, 15000, 900, 14, 0)
+OPUS = Model("claude-opus-4-1", "claude-opus-4-1-20250805", "anthropic", 15000, 1500, 75000, 1300, 17, 0)
+GEMINI_PRO = Model("gemini-2.5-pro", "gemini-2.5-pro", "google", 1250, 310, 10000, 700, 9, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """What an audit must find on a route."""
+
+    audit: str
+    finding: str
+    route: str
+    affected_calls: int
+
+
+class Planter:
+    """Adds calls to a fleet; every draw comes from one seed."""
+
+    def __init__(self, seed: int, start: datetime, days: int) -> None:
+        self.start_us = (start - EPOCH) // timedelta(microseconds=1)
+        self.world = World(random.Random(seed), False, start, self.start_us, days)
+        self.rng = self.world.rng
+        self.calls: list[Call] = []
+
+    def id(self, bits: int = 64) -> str:
+        """Return a new id."""
+        return f"{self.rng.getrandbits(bits):0{bits // 4}x}"
+
+    def moment(self, first_day: float = 0.0, last_day: float | None = None) -> int:
+        """Draw a moment of office hours between two days of the window."""
+        day = self.rng.randrange(int(first_day), int(last_day or self.world.days))
+        return self.start_us + day * DAY_US + int(self.rng.uniform(7, 19) * HOUR_US)
+
+    def session(self) -> dict[str, str]:
+        """Return the dimensions of one user of one tenant in one session."""
+        tenant = self.rng.choices(TENANTS[:8], [each.weight for each in TENANTS[:8]])[0].name
+        user = f"u-{tenant}-{self.rng.randrange(1, 40)}"
+        return {"tenant": tenant or "", "user_id": user, "session_id": f"s-{self.id(32)}"}
+
+    def add(
+        self, route: str, model: Model, start_us: int, *, tokens: int, prompt: int = 900, ttft_ms: float | None = None,
+        token_ms: float | None = None, of: dict[str, str] | None = None, cached: int | None = None, reasoning: int = 0,
+        **extra: object,
+    ) -> Call:  # fmt: skip
+        """Add one completed stream with its usage and cost; ``extra`` holds fields of raw lines alone."""
+        us, spread = self.world.us, self.rng.lognormvariate
+        ttft = us(ttft_ms if ttft_ms is not None else model.ttft_ms * spread(0, 0.3))
+        pace = token_ms if token_ms is not None else model.token_ms * self.rng.uniform(0.85, 1.2)
+        visible = tokens - reasoning
+        who = of or self.session()
+        call = Call(
+            number=90_000 + len(self.calls), scenario="planted", call_id=self.id(), parent_id="", root_id="",
+            model=model.name, provider=model.provider, response_model=model.snapshot, route=route,
+            service=f"{route.rsplit('/', 1)[-1]}-api", environment="production", deploy=self.world.deploy(start_us),
+            operation="chat", start_us=start_us, ttft_us=ttft,
+            ttvt_us=ttft + us(reasoning * pace) if reasoning else ttft,
+            input_tokens=prompt, cached_input_tokens=cached, output_tokens=tokens, reasoning_tokens=reasoning,
+            delivered_tokens=visible, rendered_tokens=visible, max_tokens=max(1024, 4096 * -(-tokens // 4096)),
+            trace_id=who.get("trace_id") or self.id(128), tenant=who["tenant"], user_id=who["user_id"],
+            session_id=who["session_id"],
+        )  # fmt: skip
+        call.duration_us = ttft + us(tokens * pace)
+        call.input_cost_nano = (prompt - (cached or 0)) * model.input_nano + (cached or 0) * model.cached_nano
+        call.output_cost_nano = tokens * model.output_nano
+        call.extra.update(extra)
+        self.calls.append(call)
+        return call
+
+    def tokens(self, median: int) -> int:
+        """Draw a number of tokens around a median."""
+        return max(24, round(median * self.rng.lognormvariate(0, 0.3)))
+
+    def chunks(self, call: Call, count: int, until_us: int | None = None) -> list[int]:
+        """Return when ``count`` chunks of a steady stream arrive, in milliseconds after the request."""
+        first, last = (call.ttft_us or 0) // 1000, (until_us or call.duration_us) // 1000 - 40
+        step = (last - first) / (count - 1)
+        return [round(first + place * step) for place in range(count)]
+
+
+Plant = Callable[[Planter], Planted]
+
+
+def buffered(plant: Planter) -> Planted:
+    """A proxy in front of a chat widget collects each answer and hands it over in one piece."""
+    route = "/v1/widget"
+    for _ in range(30):
+        call = plant.add(route, MINI, plant.moment(), tokens=plant.tokens(240))
+        sent = plant.chunks(call, 20)
+        call.extra["chunk_offsets_ms"] = sent
+        call.extra["client_chunk_offsets_ms"] = [sent[-1] + 20 + place // 4 for place in range(20)]
+    return Planted("buffering", "buffered", route, 30)
+
+
+def idle_cut(plant: Planter) -> Planted:
+    """A load balancer cuts a stream after 60 s without a byte, while a long table is being reasoned about."""
+    route = "/v1/extract"
+    for number in range(48):
+        call = plant.add(route, SONNET, plant.moment(), tokens=plant.tokens(210), prompt=plant.tokens(9000))
+        chunks = max(12, (call.duration_us - (call.ttft_us or 0)) // 90_000)
+        call.extra["chunk_offsets_ms"] = plant.chunks(call, chunks)
+        if number % 3 == 0:
+            shown = plant.rng.randrange(6, chunks - 3)
+            offsets = plant.chunks(call, chunks)[:shown]
+            call.extra["chunk_offsets_ms"] = offsets
+            call.outcome, call.http_status, call.finish_reason = "interrupted", 504, None
+            call.duration_us = (offsets[-1] + 60_000) * 1000 + plant.world.us(plant.rng.uniform(5, 90))
+            call.delivered_tokens = call.rendered_tokens = (call.delivered_tokens or 0) * shown // chunks
+    return Planted("stalls", "idle_cut", route, 16)
+
+
+def orphan(plant: Planter) -> Planted:
+    """Readers close a long research report early; the service does not pass the abort on."""
+    route = "/v1/research"
+    for number in range(60):
+        call = plant.add(route, OPUS, plant.moment(), tokens=plant.tokens(11_500), prompt=plant.tokens(5200))
+        if number % 2 == 0:
+            seen = plant.rng.uniform(0.05, 0.3)
+            call.outcome, call.http_status = "cancelled", 499
+            call.finish_reason = call.response_model = None
+            full, first = call.duration_us, call.ttft_us or 0
+            call.cancelled_at_us = call.duration_us = first + int((full - first) * seen)
+            call.delivered_tokens = call.rendered_tokens = int((call.output_tokens or 0) * seen)
+            call.extra.update(upstream_cancelled=False, upstream_end_ms=full / 1000)
+    return Planted("orphans", "orphan", route, 30)
+
+
+def retry_billed(plant: Planter) -> Planted:
+    """A gateway resets long answers; the client library sends them again, and the provider bills both."""
+    route = "/v1/agents/run"
+    for number in range(60):
+        start, who, prompt = plant.moment(), {**plant.session(), "trace_id": plant.id(128)}, plant.tokens(48_000)
+        request, answer = plant.id(), plant.tokens(1500)
+        if number % 2 == 0:
+            first = plant.add(
+                route, OPUS, start, tokens=answer, prompt=prompt, of=who, logical_request_id=request, attempt_number=1,
+                response_id=f"msg_{plant.id()}",
+            )  # fmt: skip
+            first.outcome, first.http_status, first.error_type = "error", 502, "APIConnectionError"
+            first.duration_us = (first.ttft_us or 0) + plant.world.us(plant.rng.uniform(9_000, 21_000))
+            first.delivered_tokens = first.rendered_tokens = 0
+            start = first.end_us + plant.world.us(plant.rng.uniform(1000, 2400))
+        plant.add(
+            route, OPUS, start, tokens=answer, prompt=prompt, of=who, logical_request_id=request,
+            attempt_number=2 - number % 2, response_id=f"msg_{plant.id()}",
+        )  # fmt: skip
+    return Planted("retries", "retry_billed", route, 30)
+
+
+def reasoning_starved(plant: Planter) -> Planted:
+    """The cap of a form's answers is too small: reasoning uses it up and the user gets status 200 and no text."""
+    route = "/v1/forms"
+    for number in range(60):
+        starved = number % 4 == 0
+        reasoning = 4072 if starved else plant.tokens(700)
+        tokens = 4096 if starved else reasoning + plant.tokens(150)
+        call = plant.add(
+            route, O4_MINI, plant.moment(), tokens=tokens, prompt=plant.tokens(2600), reasoning=reasoning, token_ms=2
+        )  # fmt: skip
+        call.max_tokens = 4096
+        if starved:
+            call.finish_reason, call.delivered_tokens, call.rendered_tokens = "length", 24, 24
+    return Planted("false-ok", "reasoning_starved", route, 15)
+
+
+def cache_lost(plant: Planter) -> Planted:
+    """With the last deploy a time of day stands before the instructions, and the cache no longer knows the prompt."""
+    route = "/v1/support"
+    lost = 0
+    for _ in range(33):
+        start, who = plant.moment(), plant.session()
+        for turn in range(3):
+            prompt = 62_000 + turn * plant.rng.randrange(500, 900)
+            at = start + turn * int(plant.rng.uniform(1.2, 2.5) * MINUTE_US)
+            slowed = plant.world.slowed(at)
+            lost += slowed
+            cached = 1024 if slowed else int(prompt * plant.rng.uniform(0.88, 0.96)) // 128 * 128
+            plant.add(route, OPUS, at, tokens=plant.tokens(160), prompt=prompt, cached=cached, of=who)
+    return Planted("cache", "cache_lost_on_deploy", route, lost)
+
+
+def runaway_session(plant: Planter) -> Planted:
+    """One coding session that never starts afresh reads more than all others together."""
+    route = "/v1/code"
+    for turns in (4, 5, 4, 6, 5, 4, 66):
+        start, who = plant.moment(1, 12), plant.session()
+        for turn in range(turns):
+            # A usual session drops what it has done with, the long one carries everything.
+            prompt = 9_000 + (2_300 * turn if turns > 9 else plant.rng.randrange(2_500))
+            plant.add(route, SONNET, start + turn * 4 * MINUTE_US, tokens=plant.tokens(350), prompt=prompt, of=who)
+    return Planted("growth", "runaway_session", route, 66)
+
+
+def drift(plant: Planter) -> Planted:
+    """From the fifth day on the provider bills about a quarter more tokens for the same translations."""
+    route = "/v1/translate"
+    for day in range(2, 10):
+        for number in range(22):
+            shown = plant.tokens(600)
+            start = plant.start_us + day * DAY_US + (8 * 60 + number * 25) * MINUTE_US
+            tokens = round(shown * (plant.rng.uniform(1.22, 1.28) if day > 5 else plant.rng.uniform(0.99, 1.03)))
+            call = plant.add(route, GEMINI_PRO, start, tokens=tokens, prompt=shown + 120)
+            call.delivered_tokens = call.rendered_tokens = min(shown, tokens)
+    return Planted("billing-drift", "drift", route, 88)
+
+
+def silent_task(plant: Planter) -> Planted:
+    """A trip planner works for half a minute between two answers and shows nothing."""
+    route = "/v1/trips"
+    for number in range(20):
+        start, who = plant.moment(), {**plant.session(), "trace_id": plant.id(128)}
+        first = plant.add(route, HAIKU, start, tokens=plant.tokens(70), of=who)
+        waits_ms = plant.rng.uniform(17_000, 42_000) if number % 2 == 0 else plant.rng.uniform(600, 2500)
+        plant.add(
+            route, HAIKU, first.end_us + plant.world.us(waits_ms), tokens=plant.tokens(260), prompt=2400, of=who
+        )  # fmt: skip
+    return Planted("silence", "silent_task", route, 10)
+
+
+def batch_like(plant: Planter) -> Planted:
+    """A digest is streamed only after nine seconds of retrieval: nearly the whole time is wait."""
+    route = "/v1/digest"
+    for _ in range(24):
+        wait_ms = plant.rng.uniform(7_900, 9_800)
+        plant.add(route, HAIKU, plant.moment(), tokens=min(140, plant.tokens(110)), prompt=7000, ttft_ms=wait_ms)
+    return Planted("pace", "batch_like", route, 24)
+
+
+def transport_failures(plant: Planter) -> Planted:
+    """WebSockets of a live page break where its event streams hold."""
+    route = "/v1/live"
+    for number in range(84):
+        socket = number % 2 == 0
+        call = plant.add(
+            route, MINI, plant.moment(), tokens=plant.tokens(200), transport="websocket" if socket else "sse"
+        )
+        if socket and number % 8 == 0:
+            call.outcome, call.finish_reason, call.error_type = "interrupted", None, "ConnectionClosedError"
+            call.duration_us = (call.ttft_us or 0) + plant.world.us(plant.rng.uniform(700, 2400))
+            call.delivered_tokens = call.rendered_tokens = (call.delivered_tokens or 0) // 2
+    return Planted("transport", "transport_failures", route, 11)
+
+
+PLANTS: Sequence[Plant] = (
+    buffered, idle_cut, orphan, retry_billed, reasoning_starved, cache_lost, runaway_session, drift, silent_task,
+    batch_like, transport_failures,
+)  # fmt: skip
+
+
+def plant_failures(seed: int, start: datetime, days: int) -> tuple[Fleet, list[Planted]]:
+    """Return a fleet of planted failures over ``days`` days from ``start``, and what must be found in it."""
+    planter = Planter(seed, start, days)
+    planted = [plant(planter) for plant in PLANTS]
+    planter.calls.sort(key=lambda call: (call.start_us, call.call_id))
+    return Fleet(seed, start, days, False, planter.calls, []), planted

@@ -1,0 +1,77 @@
+"""Suppressions: findings that are known and accepted, as the configuration lists them under ``[[suppress]]``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from streamaudit.audits.failures.base import Examination, codes
+from streamaudit.audits.holds import KEYS as HOLD_KEYS
+from streamaudit.audits.holds import Hold, Wrong, check_name, find_hold, parse_hold
+from streamaudit.report.finding import Finding
+from streamaudit.report.model import Note
+
+KEYS = ("finding", *HOLD_KEYS)
+_EXAMPLE = 'finding = "burst", where = "route=/chat", reason = "ticket 812", until = 2026-12-31'
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """An entry of the configuration: the finding codes it accepts, and the hold; ``origin`` is its FILE:LINE."""
+
+    findings: tuple[str, ...]
+    hold: Hold
+    origin: str = ""
+
+    def describe(self) -> str:
+        """Return the entry in one line, as the list of settings shows it."""
+        where = " ".join(f"{name}={values}" for name, values in self.hold.where)
+        return f"{', '.join(self.findings)}{f' where {where}' if where else ''}, held until {self.hold.until}"
+
+
+def parse_suppression(entry: Mapping[str, Any], origin: str = "") -> Suppression:
+    """Parse an entry of the configuration. Raises Wrong with the key at fault."""
+    for key in entry:
+        check_name(key, key, KEYS, "setting")
+    if "finding" not in entry:
+        raise Wrong("", "it has no finding", _EXAMPLE)
+    listed = entry["finding"]
+    found = listed if isinstance(listed, list) else [listed]
+    if not found:
+        raise Wrong("finding", "it is empty", _EXAMPLE)
+    for code in found:
+        check_name("finding", code, codes(), "finding")
+    return Suppression(tuple(found), parse_hold(entry, _EXAMPLE), origin)
+
+
+def suppress(
+    done: Sequence[Examination], suppressions: Sequence[Suppression], today: date
+) -> tuple[list[Examination], tuple[Note, ...]]:
+    """Return the examinations with accepted findings marked as such, and notes on entries that did not apply.
+
+    An accepted finding stays in the list. One whose suppression has expired is open again and mentions it.
+    """
+    used: set[Suppression] = set()
+    marked = [
+        replace(one, findings=tuple(_apply(finding, suppressions, today, used) for finding in one.findings))
+        for one in done
+    ]
+    return marked, tuple(_unused(done, suppressions, used))
+
+
+def _apply(finding: Finding, suppressions: Sequence[Suppression], today: date, used: set[Suppression]) -> Finding:
+    mine = [one for one in suppressions if finding.code in one.findings]
+    held = find_hold([one.hold for one in mine], finding.group, today)
+    if held is None:
+        return finding
+    used |= {one for one in mine if find_hold([one.hold], finding.group, today)}
+    return replace(finding, status="accepted" if held.valid else "open", hold=held.words)
+
+
+def _unused(done: Sequence[Examination], suppressions: Sequence[Suppression], used: set[Suppression]) -> Iterator[Note]:
+    """Yield a note for each entry that fits no finding, although an audit that could find it had an answer."""
+    answered = {code for one in done if one.status != "cannot_answer" for code in one.audit.KINDS}
+    for one in suppressions:
+        if one not in used and answered & {*one.findings}:
+            listed = ", ".join(one.findings)
+            yield Note("suppression_unused", f"{one.origin}: the suppression of {listed} fits no finding")
