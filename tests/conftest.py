@@ -1,13 +1,18 @@
 """Settings and fixtures shared by all tests."""
 
+import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 
 from sample_traces import Fleet, simulate
 from streamaudit.store.store import Store
+
+# Several tests run at once: a database with a thread for every core would only get in the way of the others.
+duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
 
 # The same examples on every run and machine; no test is timed.
 settings.register_profile(

@@ -10,6 +10,7 @@ import typer
 
 import streamaudit
 from streamaudit.cli.options import expand_groups
+from streamaudit.cli.plain_values import Command, Group
 
 COMMANDS = (
     "ingest", "report", "ttft", "tax", "audit", "weekly", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
@@ -36,6 +37,7 @@ def program(arguments: Sequence[str] = ()) -> typer.Typer:
     """Return the program with all its commands or, to start faster, only the one that the arguments begin with."""
     app = typer.Typer(
         name="streamaudit",
+        cls=Group,
         help=_EXAMPLES,
         invoke_without_command=True,
         rich_markup_mode=None,
@@ -49,7 +51,7 @@ def program(arguments: Sequence[str] = ()) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(expand_groups(module.command))
+            app.command(name, cls=Command)(expand_groups(module.command))
     return app
 
 

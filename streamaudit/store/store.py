@@ -23,6 +23,9 @@ SCHEMA_VERSION = 6
 FOR_DIVERSITY = ", kept for diversity"
 """Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 
+FEW_CALLS = 5_000
+"""A store with at most this many calls is small: its queries are planned briefly, and its outcomes are kept as rows."""
+
 _POLL_S = 0.2
 _PATIENCE_S = 60.0
 
@@ -39,6 +42,8 @@ class Store(Database):
         """Assumptions about providers, used to value a tax."""
         self.stale = True
         """Whether what is derived from the calls (``views.refresh``) has yet to be brought up to date."""
+        self.taxed = False
+        """Whether that includes the tax of each call."""
         self._wait_s: float = 0.0
         self._on_wait: Callable[[str], None] | None = None
         self.writable = writable
@@ -123,6 +128,16 @@ class Store(Database):
             yield
         self.stale = True
 
+    def is_small(self) -> bool:
+        """Return whether the store has so few calls that planning a query takes longer than running it."""
+        return int(self.one("SELECT count(*) FROM store.calls")[0]) <= FEW_CALLS
+
+    def lock_down(self, writable: Path | None = None) -> None:
+        """Plan queries for the size of the store, then refuse access to all else, as ``Database.lock_down``."""
+        if self.is_small():
+            self.plan_briefly()
+        super().lock_down(writable)
+
     @contextmanager
     def release(self) -> Iterator[None]:
         """Release the file to other processes while the block works without it; afterwards wait for it again."""
@@ -140,6 +155,7 @@ class Store(Database):
 
     def _attach(self, wait_s: float) -> None:
         assert self.path is not None, "a store in memory is attached once"
+        self.stale = True
         deadline = time.monotonic() + wait_s
         reported = False
         while holder := self.attach(self.path, writable=self.writable):

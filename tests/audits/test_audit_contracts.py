@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Report
 from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.store import Store
-from tests.support import AUDITS, audit, ingest, notes, raw_call, store_of, total, write_lines
+from tests.support import AUDITS, assert_same_tables, audit, ingest, notes, raw_call, store_of, total, write_lines
 
 PACKAGE = Path(streamaudit.__file__).parent
 
@@ -109,6 +110,29 @@ def test_the_rest_row_is_computed_from_its_calls_and_not_from_its_rows(name: str
     expected = audit(filled, name, where=others)["total"][0]
     for column, value in expected.items():
         assert cut[2][column] == (pytest.approx(value) if isinstance(value, float) else value), column
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_what_speeds_up_a_small_store_changes_no_figure(
+    name: str, filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Views with all optimisers, as on a large store; rows kept for small ones; and those planned briefly."""
+    options: dict[str, Any] = {"by": "model,tenant", "top": 3, "where": "output_tokens > 5"}
+    with monkeypatch.context() as large:
+        large.setattr("streamaudit.store.store.FEW_CALLS", 0)
+        filled.stale = True
+        assert not filled.is_small()
+        wanted = audit(filled, name, **options)
+    filled.stale = True
+    assert filled.is_small()
+    kept = audit(filled, name, **options)
+    filled.plan_briefly()
+    try:
+        brief = audit(filled, name, **options)
+    finally:
+        filled.run("RESET disabled_optimizers")
+    assert_same_tables(name, kept, wanted)
+    assert_same_tables(name, brief, wanted)
 
 
 def test_a_window_is_half_open_and_cuts_every_audit_alike(store: Store, tmp_path: Path) -> None:

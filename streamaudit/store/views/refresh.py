@@ -29,7 +29,7 @@ SET VARIABLE model_text = (
                 model, reasoning_tokens, coalesce(visible_output_chars, output_chars) AS chars,
                 output_tokens - coalesce(reasoning_tokens, 0) AS tokens,
                 tokens >= 20 AND chars > 0 AND coalesce(reasoning_tokens, visible_output_chars) IS NOT NULL AS texts
-            FROM call_outcome
+            FROM refreshed_calls
             WHERE outcome = 'completed' AND usage_status = 'final' AND model IN (SELECT model FROM early_models)
         )
         GROUP BY model
@@ -41,7 +41,7 @@ SET VARIABLE model_text = (
 
 _EARLY_MODELS = """
 CREATE OR REPLACE TEMP TABLE early_models AS
-SELECT DISTINCT model FROM calls_with_evidence
+SELECT DISTINCT model FROM refreshed_calls
 WHERE outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND model IS NOT NULL
 """
 
@@ -54,18 +54,40 @@ TAX_STEPS = {
 """The relations that compute the tax step by step, each with its file: a query over the relation before it."""
 
 
+# On a small store every query over the view would take longer to plan than to run, so its rows are kept.
+_KEEP_OUTCOMES = """
+CREATE OR REPLACE TEMP TABLE outcome_rows AS FROM call_outcome;
+CREATE OR REPLACE TEMP VIEW refreshed_calls AS FROM outcome_rows
+"""
+_VIEW_OUTCOMES = """
+CREATE OR REPLACE TEMP VIEW refreshed_calls AS FROM call_outcome;
+DROP TABLE IF EXISTS outcome_rows
+"""
+
+
 def refresh(store: Store, *, taxed: bool = True) -> None:
-    """Bring ``call_tax`` up to date with the store, or only ``call_outcome`` when no tax is requested. Does nothing
-    when nothing has changed since."""
-    if not store.stale:
-        return
+    """Bring ``refreshed_calls`` up to date with the store, and ``call_tax`` unless no tax is requested.
+
+    ``refreshed_calls`` is ``call_outcome`` as of now. Does nothing when nothing has changed since.
+    """
+    if store.stale:
+        _refresh_outcomes(store)
+        store.stale, store.taxed = False, False
+    if taxed and not store.taxed:
+        _value_taxes(store)
+        store.taxed = True
+
+
+def _refresh_outcomes(store: Store) -> None:
     store.run(FROM_ENOUGH)
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(package_text("store", "views/evidence.sql"))
     else:
         store.run("CREATE OR REPLACE TEMP VIEW calls_with_evidence AS SELECT * FROM calls_with_lookups")
-    if not taxed:
-        return
+    store.script(_KEEP_OUTCOMES if store.is_small() else _VIEW_OUTCOMES)
+
+
+def _value_taxes(store: Store) -> None:
     store.run("SET VARIABLE stop_delay_ms = $delay", {"delay": store.providers.stop_delay_ms})
     spelled = [row[0] for row in store.query("SELECT DISTINCT provider FROM store.calls WHERE provider IS NOT NULL")]
     known = resolve_behaviours(spelled, store.providers)
@@ -78,7 +100,6 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
     store.script(package_text("store", "views/macros.sql"))
     store.run(_tax_statement())
     store.script(package_text("store", "views/call_tax.sql"))
-    store.stale = False
 
 
 def _tax_statement() -> str:

@@ -7,7 +7,7 @@
 -- on_disconnect (by provider: stops, runs_on or contested), stop_delay_ms (how long a provider that stops may run on).
 WITH early AS (
     SELECT
-        source, call_id, model, provider, outcome, output_tokens, reasoning_tokens, billed_tokens, usage_status,
+        call_row, model, provider, outcome, output_tokens, reasoning_tokens, billed_tokens, usage_status,
         delivered_tokens, rendered_tokens, rendered_chars, rendered_chunks, chunk_offsets_ms,
         -- A list with an unknown size in it counts nothing.
         CASE WHEN NOT list_contains(list_transform(chunk_tokens, lambda t: t IS NULL), true) THEN chunk_tokens END
@@ -28,7 +28,7 @@ WITH early AS (
             WHEN provider_basis = 'inferred' THEN NULL
             ELSE getvariable('on_disconnect')[provider]
         END AS on_disconnect
-    FROM call_outcome
+    FROM refreshed_calls
     WHERE outcome IN ('cancelled', 'timeout', 'interrupted', 'error')
 )
 SELECT
