@@ -135,8 +135,8 @@ SELECT
         ELSE coalesce(first_filled(app[region]),
             first_filled(tagged[region])) END AS region,
     CASE WHEN len($map_transport) > 0 THEN first_filled(json_extract_string(record, $map_transport))
-        ELSE coalesce(first_filled(app[transport]),
-            first_filled(tagged[transport])) END AS transport,
+        ELSE coalesce(transport_of(app[transport]), transport_of(tagged[transport]),
+            app[transport][1], tagged[transport][1]) END AS transport,
     started AS start_time,
     started + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT)) AS end_time,
     duration_ms,
@@ -238,7 +238,8 @@ _READS = {
     "user_id": "tags.user_id, tags.usr.id", "session_id": "session_id, tags.session_id",
     "environment": "tags.env, env", "service": "tags.service, service, ml_app",
     "region": "metadata.region, tags.region",
-    "transport": "metadata.transport, tags.transport", "operation": "span_kind", "start_time": "start_ns",
+    "transport": "metadata.transport, url.full, rpc.system, tags.transport, a realtime model",
+    "operation": "span_kind", "start_time": "start_ns",
     "end_time": "start_ns + duration", "duration_ms": "duration",
     "streamed": "metadata.stream; a usable TTFT proves it",
     "ttft_ms": "metrics.time_to_first_token or timeToFirstToken in seconds, ttft_ms; "
