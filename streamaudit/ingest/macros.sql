@@ -172,6 +172,24 @@ CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - lengt
 CREATE OR REPLACE TEMP MACRO label_of(x) AS
     CASE WHEN length(x) <= 64 AND length(x) - length(replace(x, ' ', '')) <= 4 THEN nullif(x, '') END;
 
+-- The transport that a word, an address, its scheme, an RPC system or an operation tells; NULL where it tells none: an
+-- address of http may be an event stream as well as a plain answer.
+CREATE OR REPLACE TEMP MACRO transport_word(x) AS
+    CASE
+        WHEN x IS NULL THEN NULL
+        WHEN regexp_matches(x, '(?i)^(wss?(://.*)?|web[ _-]?sockets?|_?a?realtime|(https?://[^?#]*|/?v1)/realtime/?([?#].*)?)$')
+            THEN 'websocket'
+        WHEN regexp_matches(x, '(?i)^(sse|server[ _-]sent[ _-]events?|event[ _-]?stream|text/event-stream\b.*)$') THEN 'sse'
+        WHEN regexp_matches(x, '(?i)^grpc(s?(://.*)?|[ _-]?web)$') THEN 'grpc'
+    END;
+CREATE OR REPLACE TEMP MACRO transport_of(l) AS
+    list_filter(list_transform(l, lambda x: transport_word(x)), lambda x: x IS NOT NULL)[1];
+-- A transport as it was recorded under a name of its own: another word than ours is kept, an address is not.
+CREATE OR REPLACE TEMP MACRO transport_label(x) AS
+    coalesce(transport_word(x), CASE
+        WHEN regexp_matches(x, '(?i)^(https?|http[/ ]?[123]([.][01])?|h[123]c?|rest)$') THEN 'http'
+        WHEN NOT contains(x, '/') THEN label_of(x) END);
+
 -- Milliseconds in a named unit.
 CREATE OR REPLACE TEMP MACRO unit_ms(x) AS
     CASE lower(x) WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'ms' THEN 1.0 WHEN 's' THEN 1000.0

@@ -1,8 +1,8 @@
 """Apply the user's ``--map`` to the columns that a source's SQL yields, for every source in the same way.
 
 A source's SQL passes the whole ``record`` on as one of its columns; it knows nothing of mappings. A mapped column comes
-from its path alone, except that a keyed one falls back to the source's own candidates and a call without the mapped id
-keeps its own. A value that is not of the column's kind is NULL, and ``misfits`` names the column.
+from its path alone, except that a keyed one falls back to the source's own candidates, and that a call without the
+mapped id or transport keeps its own. A value that is not of the column's kind is NULL, and ``misfits`` names the column.
 """
 
 from streamaudit.ingest.mapping import KEYED, KINDS, Kind, Mapping
@@ -105,8 +105,8 @@ def _replace_column(column: str, columns: list[str]) -> list[str]:
             f"coalesce(mine.{column}, {column}) AS {column}",
             f"CASE WHEN mine.{column} IS NOT NULL THEN 0 ELSE {column}_rank END AS {column}_rank",
         ]
-    if column == "call_id":
-        return ["coalesce(mine.call_id, call_id) AS call_id"]
+    if column in ("call_id", "transport"):
+        return [f"coalesce(mine.{column}, {column}) AS {column}"]
     if column == "ttft_ms":
         start = "mine.start_time" if "start_time" in columns else "start_time"
         return [f"coalesce(mine.ttft_ms, span_ms({start}, mine.ttft_at)) AS ttft_ms"]

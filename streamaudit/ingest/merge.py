@@ -207,7 +207,7 @@ WITH arriving AS (
         CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
         user_id, session_id,
         CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
-        environment, service, stages, interrupted, record_hash
+        environment, service, transport, stages, interrupted, record_hash
     FROM decided_records
     WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY record_hash DESC) = 1

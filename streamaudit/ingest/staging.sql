@@ -143,6 +143,11 @@ SELECT
             marker := r.marker
         )) ELSE retractions END AS retractions,
         templated(path_only(name)) AS name,
+        coalesce(transport_label(transport), CASE
+            -- Models that are spoken with over a WebSocket alone.
+            WHEN kind = 'llm' AND contains(coalesce(response_model, model), 'realtime') THEN 'websocket'
+            WHEN kind = 'llm' AND contains(operation, 'realtime') THEN 'websocket'
+        END) AS transport,
         CASE kind WHEN 'embedding' THEN 'embedding' WHEN 'llm' THEN coalesce(operation, 'chat') END AS operation,
         -- An estimate stays one where it has no output: its input is no measurement either.
         CASE

@@ -50,13 +50,14 @@ SELECT
     CASE WHEN NOT list_contains(inherited, 'session_id') OR inherited IS NULL THEN session_id END AS session_id,
     CASE WHEN NOT list_contains(inherited, 'deploy') OR inherited IS NULL THEN deploy END AS deploy,
     CASE WHEN NOT list_contains(inherited, 'environment') OR inherited IS NULL THEN environment END AS environment,
-    CASE WHEN NOT list_contains(inherited, 'service') OR inherited IS NULL THEN service END AS service
+    CASE WHEN NOT list_contains(inherited, 'service') OR inherited IS NULL THEN service END AS service,
+    CASE WHEN NOT list_contains(inherited, 'transport') OR inherited IS NULL THEN transport END AS transport
 FROM store.calls SEMI JOIN touched_traces USING (trace_id)
 WHERE source = getvariable('source')
 UNION ALL
 SELECT
     trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL,
-    route, tenant, user_id, session_id, deploy, environment, service
+    route, tenant, user_id, session_id, deploy, environment, service, transport
 FROM store.spans SEMI JOIN touched_traces USING (trace_id)
 -- An id that came as a step once and as a call later is one node, or walking up would double at every level.
 ANTI JOIN (SELECT call_id AS span_id FROM store.calls WHERE source = getvariable('source')) USING (span_id)
@@ -189,9 +190,14 @@ WITH services AS (
         CASE WHEN count(DISTINCT environment) = 1 THEN min(environment) END AS environment,
         CASE WHEN count(DISTINCT service) = 1 THEN min(service) END AS service
     FROM trace_steps GROUP BY trace_id
+), requests AS (
+    -- The request that a call sent, in a step of its own inside the call, shows what carried it.
+    SELECT parent_id AS call_id, CASE WHEN count(DISTINCT transport) = 1 THEN min(transport) END AS transport
+    FROM trace_steps WHERE NOT is_call AND transport IS NOT NULL GROUP BY parent_id
 ), filled AS (
     SELECT
         n.node_id AS call_id,
+        coalesce(n.transport, r.transport) AS transport,
         CASE
             WHEN $route_by_ancestor THEN coalesce(a.root_name, n.name)
             ELSE coalesce(n.route, a.route, w.route)
@@ -211,26 +217,28 @@ WITH services AS (
             CASE WHEN n.deploy IS NULL AND coalesce(a.deploy, d.deploy) IS NOT NULL THEN 'deploy' END,
             CASE WHEN n.environment IS NULL AND coalesce(a.environment, w.environment) IS NOT NULL
                 THEN 'environment' END,
-            CASE WHEN n.service IS NULL AND coalesce(a.service, w.service) IS NOT NULL THEN 'service' END
+            CASE WHEN n.service IS NULL AND coalesce(a.service, w.service) IS NOT NULL THEN 'service' END,
+            CASE WHEN n.transport IS NULL AND r.transport IS NOT NULL THEN 'transport' END
         ], lambda x: x IS NOT NULL), []) AS inherited
     FROM trace_steps AS n
     LEFT JOIN nearest AS a ON a.call_id = n.node_id
     LEFT JOIN whole_trace AS w ON w.trace_id = n.trace_id
     LEFT JOIN deploys AS d ON d.call_id = n.node_id
+    LEFT JOIN requests AS r ON r.call_id = n.node_id
     WHERE n.is_call
 )
 SELECT filled.* FROM filled JOIN store.calls AS calls
     ON calls.source = getvariable('source') AND calls.call_id = filled.call_id
 WHERE (calls.route, calls.tenant, calls.user_id, calls.session_id, calls.deploy, calls.environment, calls.service,
-        calls.inherited)
+        calls.transport, calls.inherited)
     IS DISTINCT FROM (filled.route, filled.tenant, filled.user_id, filled.session_id, filled.deploy,
-        filled.environment, filled.service, filled.inherited)
+        filled.environment, filled.service, filled.transport, filled.inherited)
 """
 
 _FILL = """
 UPDATE store.calls AS calls
 SET route = i.route, tenant = i.tenant, user_id = i.user_id, session_id = i.session_id, deploy = i.deploy,
-    environment = i.environment, service = i.service, inherited = i.inherited
+    environment = i.environment, service = i.service, transport = i.transport, inherited = i.inherited
 FROM inherited_values AS i
 WHERE calls.source = getvariable('source') AND calls.call_id = i.call_id
 """

@@ -297,6 +297,8 @@ def _giver(column: str, record: Record, steps: list[Record]) -> str:
     It is the nearest enclosing step with the value, else the whole trace; a figure is that of the other record of the
     same call.
     """
+    if column == "transport":
+        return "the request that it sent, a step inside the call"
     if column not in _LENT:
         return "another step of the trace that records the same call"
     by_id = {step["id"]: step for step in steps}

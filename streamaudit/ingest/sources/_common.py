@@ -2,9 +2,9 @@
 the application's keys, its tags, or the format's own candidates, in this order.
 
 A source prepares its records: ``line``, ``record``, ``kind``, columns of the staging table under their own names, and
-in addition ``given`` (JSON with the application's keys), ``labels`` (key:value tags), ``own_tenants``, ``own_routes``
-and ``own_deploys`` (the format's own candidates), and ``top_deploys`` (those that take precedence over the
-application's keys). A column it does not name is NULL.
+in addition ``given`` (JSON with the application's keys), ``labels`` (key:value tags), ``own_tenants``, ``own_routes``,
+``own_deploys`` and ``own_transports`` (the format's own candidates), and ``top_deploys`` (those that take precedence
+over the application's keys). A column it does not name is NULL.
 
 Parts of a cost are those before a discount: where they add up to more than the cost, each is its share of it.
 """
@@ -23,7 +23,7 @@ _BLANK = """
 SELECT
     NULL::BIGINT AS line, NULL::JSON AS record, NULL::VARCHAR AS kind, NULL::JSON AS given, NULL::VARCHAR[] AS labels,
     NULL::VARCHAR[] AS own_tenants, NULL::VARCHAR[] AS own_routes, NULL::VARCHAR[] AS own_deploys,
-    NULL::VARCHAR[] AS top_deploys,
+    NULL::VARCHAR[] AS top_deploys, NULL::VARCHAR[] AS own_transports,
     NULL::VARCHAR AS call_id, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS parent_id,
     NULL::VARCHAR AS logical_request_id, NULL::INTEGER AS attempt_number, NULL::VARCHAR AS response_id,
     NULL::VARCHAR AS name, NULL::VARCHAR AS span_kind, NULL::VARCHAR AS model, NULL::VARCHAR AS response_model,
@@ -89,7 +89,8 @@ SELECT
     ) AS deploy,
     user_id, session_id, environment, service,
     coalesce(region, first_filled(app[region]), first_filled(tagged[region])) AS region,
-    coalesce(first_filled(app[transport]), first_filled(tagged[transport])) AS transport,
+    coalesce(transport_of(app[transport]), transport_of(tagged[transport]), transport_of(own_transports),
+        app[transport][1], tagged[transport][1]) AS transport,
     start_time, end_time, duration_ms,
     coalesce(streamed, bool_of(first_filled(app[stream]))) AS streamed,
     ttft_ms,

@@ -17,6 +17,7 @@ import re
 
 from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._otel_semconv import CAPS, COUNTS
+from streamaudit.ingest.sources._otel_voice import SORTED, TYPED
 from streamaudit.ingest.sources.registry import APP_KEYS, OWN
 
 EXTRA_TENANTS = ("org.id", "customer.id", "tenantId")
@@ -58,24 +59,28 @@ WITH spans AS ({spans}), typed AS (
         hex_id(trace) AS trace_hex,
         lower(coalesce(attribute(keys, vals, 'gen_ai.operation.name'), attribute(keys, vals, 'llm.request.type')))
             AS operation_word,
+        {voice_typed}
         upper(coalesce(kind_word, attribute(keys, vals, 'openinference.span.kind'))) AS inference_kind,
         coalesce(attribute(keys, vals, 'ai.operationId'), CASE WHEN starts_with(name, 'ai.') THEN name END) AS ai_step,
         attribute(keys, vals, 'traceloop.span.kind') AS loop_kind,
         upper(trim(attribute(keys, vals, 'mlflow.spanType'), '"')) AS mlflow_kind,
         model_of([attribute(keys, vals, 'gen_ai.request.model'), attribute(keys, vals, 'llm.request.model'),
             attribute(keys, vals, 'ai.model.id'), settings->>'model', attribute(own, vals, 'ls_model_name'),
-            packed->>'ls_model_name']) AS asked_model,
+            packed->>'ls_model_name', voice_metrics->>'$.metadata.model_name']) AS asked_model,
         model_of([attribute(keys, vals, 'gen_ai.response.model'), attribute(keys, vals, 'ai.response.model'),
             attribute(keys, vals, 'llm.response.model'), attribute(keys, vals, 'llm.model_name'),
             trim(attribute(keys, vals, 'mlflow.llm.model'), '"')]) AS answering_model,
         provider_of([attribute(keys, vals, 'gen_ai.provider.name'), attribute(keys, vals, 'gen_ai.system'),
             attribute(keys, vals, 'ai.model.provider'), attribute(keys, vals, 'llm.provider'),
             attribute(keys, vals, 'llm.system'), trim(attribute(keys, vals, 'mlflow.llm.provider'), '"'),
-            attribute(own, vals, 'ls_provider'), packed->>'ls_provider']) AS provider_word,
+            attribute(own, vals, 'ls_provider'), packed->>'ls_provider',
+            voice_metrics->>'$.metadata.model_provider']) AS provider_word,
         first_count([{output_tokens}, tokens_of(packed_usage->>'output_tokens'),
+            tokens_of(voice_metrics->>'completion_tokens'),
             tokens_with(tokens_of(attribute(keys, vals, 'gen_ai.usage.candidates_token_count')),
                 tokens_of(attribute(keys, vals, 'gen_ai.usage.thoughts_token_count')), 0)]) AS out_tokens,
-        first_count([{input_tokens}, tokens_of(packed_usage->>'input_tokens')]) AS in_tokens,
+        first_count([{input_tokens}, tokens_of(packed_usage->>'input_tokens'),
+            tokens_of(voice_metrics->>'prompt_tokens')]) AS in_tokens,
         first_count([{cached_input_tokens}, tokens_of(packed_usage->>'cache_read_input_tokens')]) AS cached_tokens,
         first_count([{cache_write_tokens}, tokens_of(packed_usage->>'cache_creation_input_tokens')]) AS written_tokens,
         first_count([{total_tokens}]) AS all_tokens,
@@ -111,6 +116,7 @@ WITH spans AS ({spans}), typed AS (
     SELECT
         *,
         coalesce(trace_hex || '-', '') || hex_id(span) AS call_id,
+        {voice_sorted}
         CASE
             WHEN is_other THEN 'other'
             WHEN trace IS NULL AND span IS NULL AND name IS NULL AND started IS NULL THEN NULL
@@ -123,8 +129,12 @@ WITH spans AS ({spans}), typed AS (
             WHEN ends_with(ai_step, '.doStream') OR ends_with(ai_step, '.doGenerate') THEN 'llm'
             WHEN ends_with(ai_step, '.doEmbed') THEN 'embedding'
             WHEN ai_step IS NOT NULL THEN 'span'
+            WHEN voice_kind IS NOT NULL THEN 'span'
+            WHEN voice_metrics IS NOT NULL THEN 'llm'
             WHEN operation_word IN ('chat', 'text_completion', 'completion', 'generate_content', 'responses') THEN 'llm'
             WHEN operation_word IN ('embeddings', 'embedding') THEN 'embedding'
+            -- An answer over a realtime connection, as Pipecat names it.
+            WHEN operation_word IN ('realtime', 'llm_response') AND out_tokens IS NOT NULL THEN 'llm'
             WHEN operation_word <> 'unknown' OR loop_kind IS NOT NULL THEN 'span'
             WHEN mlflow_kind IN ('CHAT_MODEL', 'LLM') THEN 'llm'
             WHEN mlflow_kind = 'EMBEDDING' THEN 'embedding'
@@ -145,7 +155,9 @@ WITH spans AS ({spans}), typed AS (
             number_of(attribute(keys, vals, 'gen_ai.client.operation.time_to_first_chunk')) * 1000,
             number_of(attribute(keys, vals, 'ai.response.msToFirstChunk')),
             number_of(attribute(keys, vals, 'ai.stream.msToFirstChunk')),
-            number_of(attribute(keys, vals, 'time_to_first_token_ms'))
+            number_of(attribute(keys, vals, 'time_to_first_token_ms')),
+            CASE WHEN is_voice THEN nullif(greatest(0, number_of(coalesce(voice_metrics->>'ttft',
+                attribute(keys, vals, 'metrics.ttfb'))) * 1000), 0) END
         ) AS written_ttft_ms,
         coalesce(
             number_of(regexp_extract(first_chunk.attributes,
@@ -156,9 +168,10 @@ WITH spans AS ({spans}), typed AS (
             CASE WHEN coalesce(dropped, 0) = 0 THEN arrivals[1] END
         ) AS event_ttft_ms,
         code_word(reasons[1]) AS finish,
-        outcome_word(first_filled(either[outcome])) AS stated_outcome,
+        coalesce(outcome_word(first_filled(either[outcome])),
+            CASE WHEN voice_metrics->>'cancelled' = 'false' THEN 'completed' END) AS stated_outcome,
         coalesce(bool_of(attribute(keys, vals, 'anyllm.stream.cancelled')),
-            flag_of(either[cancelled])) AS left_flag,
+            CASE WHEN voice_metrics->>'cancelled' = 'true' THEN true END, flag_of(either[cancelled])) AS left_flag,
         coalesce(
             try_cast(first_filled(either[http_status]) AS INTEGER),
             try_cast(attribute(keys, vals, 'http.response.status_code_effective') AS INTEGER),
@@ -211,7 +224,7 @@ SELECT
         nullif(attribute(keys, vals, 'ai.response.id'), ''),
         first_filled(either[response_id])) AS response_id,
     nullif(name, '') AS name,
-    lower(coalesce(inference_kind, loop_kind,
+    lower(coalesce(voice_kind, inference_kind, loop_kind,
         CASE WHEN operation_word = 'invoke_agent' THEN 'agent'
             WHEN operation_word = 'execute_tool' OR ai_step = 'ai.toolCall' THEN 'tool' ELSE operation_word END,
         CASE WHEN is_server THEN 'server' WHEN lower(kind) IN ('3', 'client', 'span_kind_client') THEN 'client'
@@ -230,7 +243,7 @@ SELECT
     first_filled(list_transform(['user.id', 'enduser.id', 'enduser.pseudo.id', 'gen_ai.user', 'user_id',
         'userId'], lambda k: vals[list_position(own, k)])) AS user_id,
     first_filled(list_transform(['gen_ai.conversation.id', 'session.id', 'session_id', 'sessionId',
-        'conversation_id', 'chat_id'], lambda k: vals[list_position(own, k)])) AS session_id,
+        'conversation_id', 'chat_id', 'conversation.id'], lambda k: vals[list_position(own, k)])) AS session_id,
     first_filled([attribute(r_keys, r_vals, 'deployment.environment.name'),
         attribute(r_keys, r_vals, 'deployment.environment'), attribute(own, vals, 'deployment.environment.name'),
         attribute(own, vals, 'deployment.environment'), attribute(own, vals, 'environment')]) AS environment,
@@ -239,7 +252,10 @@ SELECT
         THEN attribute(r_keys, r_vals, 'service.name') END, attribute(own, vals, 'service.name')]) AS service,
     first_filled([first_filled(either[region]), attribute(own, vals, 'cloud.region'),
         attribute(r_keys, r_vals, 'cloud.region')]) AS region,
-    first_filled(either[transport]) AS transport,
+    coalesce(transport_of(either[transport]), transport_word(operation_word),
+        CASE WHEN contains(attribute(keys, vals, 'http.response.header.content-type'), 'text/event-stream')
+            THEN 'sse' END,
+        either[transport][1]) AS transport,
     CASE WHEN operation_word IN ('text_completion', 'completion') THEN 'completion' END AS operation,
     started AS start_time,
     ended AS end_time,
@@ -312,10 +328,12 @@ SELECT
             OR starts_with(a[1], 'llm.input_messages.'))), [])::VARCHAR))
         END AS input_hash,
     CASE WHEN sort = 'llm' THEN answer_chars(keys, vals) END AS output_chars,
-    CASE WHEN sort = 'llm' THEN answer_chars(keys, vals) END AS visible_output_chars
+    CASE WHEN sort = 'llm' THEN answer_chars(keys, vals) END AS visible_output_chars,
+    stages, interrupted
 FROM judged
 """
 
+_SQL = _SQL.replace("{voice_typed}", TYPED.strip()).replace("{voice_sorted}", SORTED.strip())
 for _column, _names in COUNTS.items():
     _SQL = _SQL.replace(
         f"{{{_column}}}", ", ".join(f"tokens_of(attribute(keys, vals, '{name}'))" for name in _names)

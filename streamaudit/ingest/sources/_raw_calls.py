@@ -33,7 +33,7 @@ _OTHERS = (
     "schema", "error_type", "chunk_count", "rendered_chars", "rendered_chunks", "usage_source", "usage_basis",
     "input_cost_usd", "output_cost_usd", "cancelled", "canceled", "aborted", "client_disconnected", "cancelled_by",
     "cancelled_at_ms", "upstream_cancelled", "upstream_end_ms", "input_hash", "output_chars", "visible_output_chars",
-    "updated_at", "name",
+    "updated_at", "name", "kind",
 )  # fmt: skip
 _JSON = ("metadata", "attributes", "extra", "tags", "chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens")
 
@@ -62,7 +62,9 @@ WITH {before}found AS (
         -- Absent timing columns are distinguished from present ones once, here.
         coalesce({started}) AS started,
         instant_utc({end_time}) AS ended,
-        {deep} AS deep
+        {deep} AS deep,
+        -- A line about a stage of a voice turn instead of a call.
+        CASE WHEN kind IS NOT NULL AND lower(kind) IN ('stt', 'tts', 'endpointing') THEN lower(kind) END AS voice_stage
     FROM {relation}
 ), worded AS (
     SELECT
@@ -111,7 +113,12 @@ _SQL = """
 SELECT
     line, record,
     {kind} AS kind,
-    {call_id} AS call_id,
+    -- Lines of one turn may share its id.
+    CASE WHEN voice_stage IS NOT NULL THEN concat_ws('/', own_id, voice_stage, CASE WHEN own_id IS NULL
+        THEN md5(concat_ws('|', trace_id, started, ended)) END) ELSE {call_id} END AS call_id,
+    voice_stage AS span_kind,
+    CASE WHEN voice_stage IS NOT NULL THEN nullif(list_filter([{{'stage': voice_stage, 'ms': coalesce({ttft_ms},
+        {duration_ms}, span_ms(started, ended))::DOUBLE}}], lambda s: s.ms > 0), []) END AS stages,
     nullif(trace_id, '') AS trace_id,
     coalesce({parent_id}) AS parent_id,
     nullif(logical_request_id, '') AS logical_request_id,
@@ -141,7 +148,8 @@ SELECT
     coalesce({environment}) AS environment,
     coalesce({service}) AS service,
     nullif(region, '') AS region,
-    nullif(transport, '') AS transport,
+    coalesce(transport_of([{transport}]), nullif(transport, ''), transport_of(app[transport]),
+        transport_of(tagged[transport])) AS transport,
     lower(coalesce({operation})) AS operation,
     coalesce(started, ended - to_microseconds(try_cast(round(({duration_ms}) * 1000) AS BIGINT))) AS start_time,
     ended AS end_time,
@@ -212,6 +220,7 @@ SELECT
 FROM known
 """
 _OWN_KIND = """CASE
+        WHEN voice_stage IS NOT NULL THEN 'span'
         WHEN own_id IS NULL
             AND started IS NULL AND coalesce(model, request_model, outcome, output_tokens) IS NULL THEN NULL
         WHEN lower(coalesce(operation_name, operation)) LIKE '%embed%' THEN 'embedding'
@@ -220,6 +229,7 @@ _OWN_KIND = """CASE
 # A log may hold other lines besides its calls; a call has a model, tokens, or a measure of its own.
 _WIDE_KIND = """CASE
         WHEN record IS NULL OR json_type(record) <> 'OBJECT' THEN NULL
+        WHEN voice_stage IS NOT NULL THEN 'span'
         WHEN coalesce({model}, {response_model}) IS NULL AND coalesce(counted_in, counted_out) IS NULL
             AND coalesce({ttft_ms}) IS NULL AND coalesce({cost_usd}) IS NULL AND coalesce(outcome, request_id) IS NULL
             THEN 'other'
@@ -330,6 +340,7 @@ def _list_own(column: str) -> str:
 READS = {
     "call_id": "request_id, call_id, id, span_id", "parent_id": "parent_span_id, parent_id",
     "model": "request_model, model, else response_model without its date", "session_id": "conversation_id, session_id",
+    "transport": "transport, else protocol, scheme, url, api_base where they tell it; a realtime model",
     "service": "service_name, service", "operation": "operation_name, operation",
     "start_time": "start_time, start_time_unix_ns, _ms or _s, timestamp",
     "duration_ms": "duration_ms, else end_time - start_time",

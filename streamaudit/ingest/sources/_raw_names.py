@@ -80,6 +80,7 @@ USUAL: Names = {
     "deploy": ("git_sha", "commit", "build"),
     "environment": ("env",),
     "service": ("app_name", "application"),
+    "transport": ("protocol", "scheme", "url", "request_url", "base_url", "api_base", "rpc_system"),
     "provider": ("provider_name", "llm_provider", "vendor"),
     "model": ("model_name", "llm_model", "model_id", "requested_model", "engine"),
     "response_model": ("served_model", "actual_model"),

@@ -124,7 +124,8 @@ SELECT
     coalesce(own_tags[1], nullif(a.env, '')) AS environment,
     coalesce(own_tags[2], nullif(a.service, ''), nullif(a.ml_app, ''), own_tags[9]) AS service,
     coalesce(first_filled(app[region]), first_filled(tagged[region])) AS region,
-    coalesce(first_filled(app[transport]), first_filled(tagged[transport])) AS transport,
+    coalesce(transport_of(app[transport]), transport_of(tagged[transport]), app[transport][1], tagged[transport][1])
+        AS transport,
     started AS start_time,
     started + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT)) AS end_time,
     duration_ms,
@@ -216,7 +217,8 @@ _READS = {
     "user_id": "tags.user_id, tags.usr.id", "session_id": "session_id, tags.session_id",
     "environment": "tags.env, env", "service": "tags.service, service, ml_app",
     "region": "metadata.region, tags.region",
-    "transport": "metadata.transport, tags.transport", "operation": "span_kind", "start_time": "start_ns",
+    "transport": "metadata.transport, url.full, rpc.system, tags.transport, a realtime model",
+    "operation": "span_kind", "start_time": "start_ns",
     "end_time": "start_ns + duration", "duration_ms": "duration",
     "streamed": "metadata.stream; a usable TTFT proves it",
     "ttft_ms": "metrics.time_to_first_token or timeToFirstToken in seconds, ttft_ms; "

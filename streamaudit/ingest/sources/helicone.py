@@ -18,7 +18,7 @@ _TEXT = (
     "request_model", "model_override", "response_model", "model", "provider", "delay_ms", "time_to_first_token",
     "prompt_tokens", "completion_tokens", "total_tokens", "reasoning_tokens", "prompt_cache_read_tokens",
     "prompt_cache_write_tokens", "prompt_audio_tokens", "completion_audio_tokens", "cost", "costUSD",
-    "request_user_id", "helicone_user", "cache_enabled", "cache_reference_id",
+    "request_user_id", "helicone_user", "cache_enabled", "cache_reference_id", "target_url",
 )  # fmt: skip
 _JSON = ("request_properties", "properties", "request_body", "response_body")
 _NO_CACHE = "00000000-0000-0000-0000-000000000000"
@@ -72,6 +72,7 @@ _PREPARED = """
         props AS given, [path_only(nullif(props->>'$."Helicone-Session-Path"', '')), path_only(nullif(request_path,
             ''))]
             AS own_routes,
+        [target_url, request_path] AS own_transports,
         nullif(request_id, '') AS call_id, nullif(props->>'$."Helicone-Session-Id"', '') AS trace_id,
         nullif(response_id, '') AS response_id, request_path AS name,
         undated(coalesce(nullif(model_override, ''), nullif(request_model, ''), nullif(model, ''))) AS model,
@@ -112,7 +113,8 @@ _PREPARED = """
 _READS = {
     "call_id": "request_id", "trace_id": "the property Helicone-Session-Id", "response_id": "response_id",
     "model": "model_override, request_model, model, without its date", "response_model": "response_model, model",
-    "provider": "provider", "user_id": "request_user_id, helicone_user",
+    "provider": "provider", "transport": "the property transport; target_url, request_path: the scheme, or realtime",
+    "user_id": "request_user_id, helicone_user",
     "session_id": "the properties Helicone-Session-Id, session, session_id",
     "environment": "the property environment", "service": "the property service",
     "start_time": "request_created_at", "end_time": "response_created_at", "duration_ms": "delay_ms",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from streamaudit.ingest.sources._common import CAP_PATHS, normalise
 from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
 from streamaudit.ingest.sources._langfuse_usage import usage_sql
-from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
+from streamaudit.ingest.sources.registry import APP_KEYS, Match, Record, Refusal, Source
 
 _TYPES = {
     "SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL",
@@ -102,6 +102,7 @@ _PROVIDER_PATHS = (
     "/provider", "/ls_provider", "/attributes/gen_ai.provider.name", "/attributes/gen_ai.system",
     "/attributes/llm.provider", "/attributes/ai.model.provider",
 )  # fmt: skip
+_TRANSPORT_PATHS = tuple(f"/attributes/{key}" for key in APP_KEYS["transport"])
 _TIER_PATHS = (
     "/service_tier", "/response_service_tier", "/attributes/openai.response.service_tier",
     "/attributes/gen_ai.openai.response.service_tier",
@@ -182,6 +183,7 @@ _PREPARED = """
     SELECT
         line, record, meta AS given, try_cast(tag_list AS VARCHAR[]) AS labels,
         [trace_label, name] AS own_routes, ["release", "version"] AS top_deploys,
+        json_extract_string(meta, {transport_paths}) AS own_transports,
         CASE
             WHEN call_id IS NULL AND started IS NULL AND type IS NULL THEN NULL
             WHEN environment LIKE 'langfuse-%' THEN 'other'
@@ -246,7 +248,7 @@ _PREPARED = """
 """
 for _mark, _text in {
     "{usage}": usage_sql(), "{model_paths}": str(list(_MODEL_PATHS)), "{provider_paths}": str(list(_PROVIDER_PATHS)),
-    "{cap_paths}": str(list(CAP_PATHS)),
+    "{cap_paths}": str(list(CAP_PATHS)), "{transport_paths}": str(list(_TRANSPORT_PATHS)),
     "{tier_paths}": str(list(_TIER_PATHS)), "{request_names}": _REQUEST_NAMES,
     "{outer_names}": _OUTER_NAMES,
 }.items():  # fmt: skip
@@ -260,7 +262,8 @@ _READS = {
     "provider": "metadata.provider, metadata.ls_provider, attributes.gen_ai.provider.name",
     "user_id": "user_id, userId", "session_id": "session_id, sessionId",
     "service": "metadata.resourceAttributes, service.name in it", "region": "metadata.region",
-    "transport": "metadata.transport", "operation": "type", "start_time": "start_time, startTime",
+    "transport": "metadata.transport, url.full, rpc.system, a realtime model",
+    "operation": "type", "start_time": "start_time, startTime",
     "end_time": "end_time, endTime", "duration_ms": "end_time - start_time, else latencyMs",
     "streamed": "metadata.stream, model_parameters.stream; a usable TTFT proves it",
     "ttft_ms": "completion_start_time - start_time, else the printed time to first token",

@@ -22,6 +22,7 @@ _TEXT = (
     "id", "litellm_call_id", "request_id", "trace_id", "call_type", "stream", "status", "startTime", "endTime",
     "completionStartTime", "prompt_tokens", "completion_tokens", "total_tokens", "response_cost", "spend", "model",
     "model_group", "custom_llm_provider", "end_user", "user", "team_id", "session_id", "cache_hit", "error_str",
+    "api_base",
 )  # fmt: skip
 _JSON = (
     "metadata", "hidden_params", "request_tags", "error_information", "model_parameters", "messages", "response",
@@ -117,6 +118,7 @@ _PREPARED = """
         [meta->>'user_api_key_team_alias', meta->>'user_api_key_team_id', team_id, meta->>'user_api_key_org_id']
             AS own_tenants,
         [path_only(meta->>'user_api_key_request_route')] AS own_routes,
+        [call_type, api_base, meta->>'user_api_key_request_route'] AS own_transports,
         coalesce(nullif(litellm_call_id, ''), nullif(request_id, ''), nullif(id, '')) AS call_id,
         nullif(trace_id, '') AS trace_id, nullif(trace_id, '') AS logical_request_id,
         CASE WHEN litellm_call_id <> '' AND id IS DISTINCT FROM litellm_call_id THEN nullif(id, '') END AS response_id,
@@ -189,6 +191,7 @@ _PREPARED = _PREPARED.replace("{no_calls}", _NO_CALLS).replace("{cap_paths}", st
 _READS = {
     "call_id": "litellm_call_id, request_id, id", "logical_request_id": "trace_id", "response_id": "id",
     "model": "model_group, model", "response_model": "model", "provider": "custom_llm_provider",
+    "transport": "call_type, api_base, metadata.user_api_key_request_route: a realtime call, or the scheme",
     "user_id": "end_user, metadata.user_api_key_end_user_id, user_api_key_user_id, user", "operation": "call_type",
     "start_time": "startTime", "end_time": "endTime", "duration_ms": "endTime - startTime",
     "streamed": "stream, model_parameters.stream; a usable TTFT proves it",

@@ -48,7 +48,10 @@ APP_KEYS: dict[str, tuple[str, ...]] = {
     "upstream_end_ms": ("upstream_end_ms",),
     "stream": ("stream", "streamed", "is_streamed_request"),
     "cache_hit": ("cache_hit",),
-    "transport": ("transport",),
+    "transport": (
+        "transport", "url.scheme", "url.full", "http.url", "http.scheme", "rpc.system", "rpc.system.name",
+        "network.protocol.name",
+    ),
     "region": ("region",),
     "attempt_number": ("attempt_number", "attempt"),
     "logical_request_id": ("logical_request_id", "idempotency_key"),
