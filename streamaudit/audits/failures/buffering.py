@@ -3,7 +3,8 @@
 ``burst``: one observer sees everything arrive at the end. A ratio of wait to total alone also flags fast decoders and
 long queues before a steady stream, so the rest must also arrive faster than any model decodes. ``buffered``: the
 server sent steadily and the client of the same request saw a burst, so what lies between holds the stream.
-``coalesced``: chunks arrive in clumps at a steady beat.
+``coalesced``: chunks arrive in clumps at a steady beat, whatever their number, as a timer makes them. ``block``: chunks
+arrive in clumps of equal size, whatever the beat, as a buffer of fixed size makes them.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -23,6 +24,9 @@ THRESHOLDS = (
     Threshold("least_share", 0.2, "share of a group's streams from which it is a finding"),
     Threshold("least_streams", 5, "streams of a group below which it is none"),
     Threshold("clump_ms", 100, "shortest beat between clumps that counts"),
+    Threshold("clump_gap_ms", 2, "gap below which two chunks arrived together"),
+    Threshold("timer_ms", 400, "beat up to which a timer holds clumps of equal size, above it a buffer"),
+    Threshold("least_block", 8, "chunks of a clump from which it is a block"),
 )
 _PROXY = (
     "Turn response buffering off between the application and the client: nginx `proxy_buffering off` or the header "
@@ -39,57 +43,79 @@ KINDS = {
         _PROXY),
     "coalesced": Kind("warning",
         "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) arrived in clumps {wait_p50_ms:ms} apart "
-        "(median), {rest_p50_ms:x} chunks each.",
+        "(median), {rest_p50_ms:x} chunks each{sent_words}.",
         "Send each chunk at once: `http-no-delay` in HAProxy, TCP_NODELAY, no timer that batches events."),
+    "block": Kind("warning",
+        "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) arrived in blocks of {rest_p50_ms:n} chunks "
+        "(median), {wait_p50_ms:ms} apart{sent_words}.",
+        "A buffer of a fixed size (4, 8 or 16 KiB) passes a stream on when it is full. " + _PROXY),
 }  # fmt: skip
 PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE buffering_streams AS
 -- over scope
 , streams AS (
     SELECT
-        by_1, by_2, by_3, by_4, call_id, model, duration_ms, ttft_ms,
+        by_1, by_2, by_3, by_4, call_id, model, duration_ms,
         output_tokens - coalesce(reasoning_tokens, 0) AS tokens,
         CASE WHEN len(chunk_offsets_ms) >= $least_tokens THEN chunk_offsets_ms END AS sent,
-        CASE WHEN len(client_chunk_offsets_ms) >= $least_tokens THEN client_chunk_offsets_ms END AS received
+        CASE WHEN len(client_chunk_offsets_ms) >= $least_tokens THEN client_chunk_offsets_ms END AS received,
+        -- A stream that came whole in one read has its first chunk at its end; that it has chunks says it streamed.
+        CASE WHEN ttft_status = 'usable' AND duration_ms > ttft_ms THEN ttft_ms
+            WHEN ttft_status = 'not_below_duration' THEN least(coalesce(received, sent)[1], duration_ms) END AS ttft_ms
     FROM scope
-    WHERE ttft_status = 'usable' AND outcome = 'completed' AND duration_ms > ttft_ms
+    WHERE outcome = 'completed' AND ttft_status IN ('usable', 'not_below_duration')
 ), measured AS (
     SELECT
         * EXCLUDE (sent, received),
-        (tokens - 1) / nullif(duration_ms - ttft_ms, 0) * 1000 AS tokens_per_s,
+        -- Microseconds are the finest that any log has.
+        (tokens - 1) / greatest(duration_ms - ttft_ms, 0.001) * 1000 AS tokens_per_s,
         ttft_ms / duration_ms AS wait_share,
         list_max(sent) - list_min(sent) AS sent_ms,
         list_max(received) - list_min(received) AS received_ms,
-        -- Gaps of a list of arrivals: chunks of one clump come within a millisecond of one another.
         list_transform(generate_series(2, len(coalesce(received, sent))),
-            lambda i: coalesce(received, sent)[i] - coalesce(received, sent)[i - 1]) AS gaps
+            lambda i: coalesce(received, sent)[i] - coalesce(received, sent)[i - 1]) AS gaps,
+        -- The share of chunks that the server sent apart from the one before, where the client's times are known too.
+        CASE WHEN received IS NOT NULL THEN len(list_filter(generate_series(2, len(sent)),
+            lambda i: sent[i] - sent[i - 1] >= $clump_gap_ms)) / nullif(len(sent) - 1, 0) END AS sent_apart
     FROM streams
+    WHERE tokens >= $least_tokens AND ttft_ms IS NOT NULL
+), clumped AS (
+    SELECT *, list_filter(generate_series(1, len(gaps)), lambda i: gaps[i] >= $clump_gap_ms) AS borders FROM measured
 )
 SELECT
-    * EXCLUDE (gaps),
-    len(list_filter(gaps, lambda gap: gap < 1)) AS short_gaps,
-    list_filter(gaps, lambda gap: gap >= 1) AS long_gaps,
+    * EXCLUDE (gaps, borders),
+    list_transform(borders, lambda i: gaps[i]) AS beats,
+    -- The sizes of the clumps in chunks; the last one is what the stream had left.
+    list_transform(borders, lambda border, i: border - CASE WHEN i = 1 THEN 0 ELSE borders[i - 1] END) AS clumps,
+    len(gaps) + 1 - borders[-1] AS last_clump,
+    (len(gaps) + 1) / (len(borders) + 1) AS clump_chunks,
     greatest($burst_tokens_per_s, $burst_times_usual * coalesce(median(tokens_per_s) FILTER (wait_share < 0.5)
         OVER (PARTITION BY model), 0)) AS limit_tokens_per_s
-FROM measured
-WHERE tokens >= $least_tokens
+FROM clumped
 """,)
 EXAMINED = """
 SELECT (SELECT count(*) FROM buffering_streams), count(*) FILTER (streamed) FROM scope
 """
 QUERY = """
-, judged AS (
+, paced AS (
+    SELECT
+        *, list_median(beats) AS beat_ms, list_median(clumps) AS clump,
+        -- A steady beat: most clumps come within a third of the median beat. The last one comes with the end.
+        len(list_filter(beats[:greatest(len(beats) - 1, 1)], lambda gap: abs(gap - list_median(beats))
+            <= list_median(beats) / 3)) >= 0.8 * greatest(len(beats) - 1, 1) AS has_beat,
+        -- One size: most clumps lie within a quarter of the median, and what was left is no larger.
+        len(list_filter(clumps, lambda size: abs(size - list_median(clumps)) <= list_median(clumps) / 4))
+            >= 0.8 * len(clumps) AND last_clump <= 1.25 * list_median(clumps) AS has_size
+    FROM buffering_streams
+), judged AS (
     SELECT
         *,
         sent_ms >= 1000 AND received_ms < sent_ms * (1 - $burst_ratio) AS is_buffered,
         wait_share >= $burst_ratio AND tokens_per_s >= limit_tokens_per_s AS is_burst,
-        list_median(long_gaps) AS beat_ms,
-        (short_gaps + len(long_gaps) + 1) / (len(long_gaps) + 1) AS clump_chunks,
-        -- A steady beat: most clumps come within a quarter of the median beat, and clumps hold several chunks.
-        beat_ms >= $clump_ms AND clump_chunks >= 3
-            AND len(list_filter(long_gaps, lambda gap: abs(gap - list_median(long_gaps)) <= list_median(long_gaps) / 4))
-                >= 0.8 * len(long_gaps) AS is_coalesced
-    FROM buffering_streams
+        beat_ms >= $clump_ms AND clump >= $least_block AND has_size AND (beat_ms > $timer_ms OR NOT has_beat)
+            AS is_block,
+        beat_ms >= $clump_ms AND clump_chunks >= 3 AND has_beat AND len(beats) >= 3 AS is_coalesced
+    FROM paced
 ), kinds AS (
     SELECT *, 'buffered' AS finding, sent_ms AS wait, received_ms AS rest
     FROM judged WHERE is_buffered
@@ -97,19 +123,27 @@ QUERY = """
     SELECT *, 'burst' AS finding, ttft_ms AS wait, duration_ms - ttft_ms AS rest
     FROM judged WHERE is_burst AND is_buffered IS DISTINCT FROM true
     UNION ALL BY NAME
-    SELECT *, 'coalesced' AS finding, beat_ms AS wait, clump_chunks AS rest
-    FROM judged WHERE is_coalesced AND is_buffered IS DISTINCT FROM true AND is_burst IS DISTINCT FROM true
+    SELECT *, CASE WHEN is_block THEN 'block' ELSE 'coalesced' END AS finding, beat_ms AS wait,
+        CASE WHEN is_block THEN clump ELSE clump_chunks END AS rest
+    FROM judged
+    WHERE (is_block OR is_coalesced) AND is_buffered IS DISTINCT FROM true AND is_burst IS DISTINCT FROM true
 ), examined AS (
-    SELECT by_1, by_2, by_3, by_4, count(*) AS calls FROM judged GROUP BY ALL
+    SELECT by_1, by_2, by_3, by_4, count(*) AS streams, count(beats) AS timed,
+        count(*) FILTER (sent_ms IS NOT NULL AND received_ms IS NOT NULL) AS timed_twice
+    FROM judged GROUP BY ALL
 )
 SELECT
-    examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding, calls, count(*) AS affected_calls,
+    examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding,
+    -- A share is of the streams that could have shown the finding: chunk times may be kept of a few only.
+    any_value(CASE finding WHEN 'burst' THEN streams WHEN 'buffered' THEN timed_twice ELSE timed END) AS calls,
+    count(*) AS affected_calls,
     NULL::BIGINT AS tokens_at_stake, NULL::DOUBLE AS usd_at_stake,
     list(call_id ORDER BY wait DESC, call_id)[1:3] AS examples,
-    median(wait) AS wait_p50_ms, median(rest) AS rest_p50_ms
+    median(wait) AS wait_p50_ms, median(rest) AS rest_p50_ms,
+    CASE WHEN median(sent_apart) >= 0.8 THEN ', though the server sent them one by one' ELSE '' END AS sent_words
 FROM kinds JOIN examined ON kinds.by_1 IS NOT DISTINCT FROM examined.by_1
     AND kinds.by_2 IS NOT DISTINCT FROM examined.by_2 AND kinds.by_3 IS NOT DISTINCT FROM examined.by_3
     AND kinds.by_4 IS NOT DISTINCT FROM examined.by_4
-GROUP BY ALL
-HAVING count(*) > $least_share * calls AND count(*) >= $least_streams
+GROUP BY examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding
+HAVING affected_calls > $least_share * calls AND affected_calls >= $least_streams
 """
