@@ -55,7 +55,7 @@ CREATE OR REPLACE TEMP TABLE buffering_streams AS
 -- over scope
 , streams AS (
     SELECT
-        by_1, by_2, by_3, by_4, call_id, model, duration_ms,
+        by_1, by_2, by_3, by_4, source, call_id, model, duration_ms,
         output_tokens - coalesce(reasoning_tokens, 0) AS tokens,
         CASE WHEN len(chunk_offsets_ms) >= $least_tokens THEN chunk_offsets_ms END AS sent,
         CASE WHEN len(client_chunk_offsets_ms) >= $least_tokens THEN client_chunk_offsets_ms END AS received,
@@ -64,73 +64,73 @@ CREATE OR REPLACE TEMP TABLE buffering_streams AS
             WHEN ttft_status = 'not_below_duration' THEN least(coalesce(received, sent)[1], duration_ms) END AS ttft_ms
     FROM scope
     WHERE outcome = 'completed' AND ttft_status IN ('usable', 'not_below_duration')
-), measured AS (
-    SELECT
-        * EXCLUDE (sent, received),
-        -- Microseconds are the finest that any log has.
-        (tokens - 1) / greatest(duration_ms - ttft_ms, 0.001) * 1000 AS tokens_per_s,
-        ttft_ms / duration_ms AS wait_share,
-        list_max(sent) - list_min(sent) AS sent_ms,
-        list_max(received) - list_min(received) AS received_ms,
-        list_transform(generate_series(2, len(coalesce(received, sent))),
-            lambda i: coalesce(received, sent)[i] - coalesce(received, sent)[i - 1]) AS gaps,
-        -- The share of chunks that the server sent apart from the one before, where the client's times are known too.
-        CASE WHEN received IS NOT NULL THEN len(list_filter(generate_series(2, len(sent)),
-            lambda i: sent[i] - sent[i - 1] >= $clump_gap_ms)) / nullif(len(sent) - 1, 0) END AS sent_apart
-    FROM streams
-    WHERE tokens >= $least_tokens AND ttft_ms IS NOT NULL
-), clumped AS (
-    SELECT *, list_filter(generate_series(1, len(gaps)), lambda i: gaps[i] >= $clump_gap_ms) AS borders FROM measured
 )
 SELECT
-    * EXCLUDE (gaps, borders),
-    list_transform(borders, lambda i: gaps[i]) AS beats,
-    -- The sizes of the clumps in chunks; the last one is what the stream had left.
-    list_transform(borders, lambda border, i: border - CASE WHEN i = 1 THEN 0 ELSE borders[i - 1] END) AS clumps,
-    len(gaps) + 1 - borders[-1] AS last_clump,
-    (len(gaps) + 1) / (len(borders) + 1) AS clump_chunks,
-    greatest($burst_tokens_per_s, $burst_times_usual * coalesce(median(tokens_per_s) FILTER (wait_share < 0.5)
-        OVER (PARTITION BY model), 0)) AS limit_tokens_per_s
-FROM clumped
-""",)
+    * EXCLUDE (sent, received), coalesce(received, sent) AS arrivals,
+    -- Microseconds are the finest that any log has.
+    (tokens - 1) / greatest(duration_ms - ttft_ms, 0.001) * 1000 AS tokens_per_s,
+    ttft_ms / duration_ms AS wait_share,
+    list_max(sent) - list_min(sent) AS sent_ms,
+    list_max(received) - list_min(received) AS received_ms,
+    -- The share of chunks that the server sent apart from the one before, where the client's times are known too.
+    CASE WHEN received IS NOT NULL THEN len(list_filter(sent[2:], lambda moment, i: moment - sent[i] >= $clump_gap_ms))
+        / nullif(len(sent) - 1, 0) END AS sent_apart
+FROM streams
+WHERE tokens >= $least_tokens AND ttft_ms IS NOT NULL
+""", """
+CREATE OR REPLACE TEMP TABLE buffering_clumps AS
+WITH gaps AS (
+    SELECT source, call_id, len(arrivals) AS chunks,
+        list_transform(arrivals[2:], lambda moment, i: moment - arrivals[i]) AS gaps
+    FROM buffering_streams WHERE arrivals IS NOT NULL
+), borders AS (
+    SELECT *, list_filter(generate_series(1, len(gaps)), lambda i: gaps[i] >= $clump_gap_ms) AS borders FROM gaps
+), clumps AS (
+    SELECT
+        source, call_id, chunks / (len(borders) + 1) AS clump_chunks, chunks - borders[-1] AS last_clump,
+        list_transform(borders, lambda i: gaps[i]) AS beats,
+        -- The sizes of the clumps in chunks, but for the last one, which is what the stream had left.
+        list_transform(borders, lambda border, i: border - CASE WHEN i = 1 THEN 0 ELSE borders[i - 1] END) AS sizes
+    FROM borders
+), usual AS (
+    SELECT *, list_median(beats) AS beat_ms, list_median(sizes) AS clump FROM clumps
+)
+SELECT
+    source, call_id, beat_ms, clump, clump_chunks, len(beats) AS borders,
+    -- A steady beat: most clumps come within a third of the median beat. The last one comes with the end.
+    len(list_filter(beats[:greatest(len(beats) - 1, 1)], lambda gap: abs(gap - beat_ms) <= beat_ms / 3))
+        >= 0.8 * greatest(len(beats) - 1, 1) AS has_beat,
+    -- One size: most clumps lie within a quarter of the median, and what was left is no larger.
+    len(list_filter(sizes, lambda size: abs(size - clump) <= clump / 4)) >= 0.8 * len(sizes)
+        AND last_clump <= 1.25 * clump AS has_size
+FROM usual
+""", """
+CREATE OR REPLACE TEMP TABLE buffering_judged AS
+WITH usual AS (
+    SELECT model, median(tokens_per_s) AS tokens_per_s FROM buffering_streams WHERE wait_share < 0.5 GROUP BY model
+)
+SELECT
+    streams.* EXCLUDE (arrivals), clumps.* EXCLUDE (source, call_id), borders IS NOT NULL AS is_timed,
+    sent_ms IS NOT NULL AND received_ms IS NOT NULL AS is_timed_twice,
+    sent_ms >= 1000 AND received_ms < sent_ms * (1 - $burst_ratio) AS is_buffered,
+    wait_share >= $burst_ratio AND streams.tokens_per_s
+        >= greatest($burst_tokens_per_s, $burst_times_usual * coalesce(usual.tokens_per_s, 0)) AS is_burst,
+    beat_ms >= $clump_ms AND clump >= $least_block AND has_size AND (beat_ms > $timer_ms OR NOT has_beat) AS is_block,
+    beat_ms >= $clump_ms AND clump_chunks >= 3 AND has_beat AND borders >= 3 AS is_coalesced,
+    CASE WHEN is_buffered THEN 'buffered' WHEN is_burst THEN 'burst' WHEN is_block THEN 'block'
+        WHEN is_coalesced THEN 'coalesced' END AS finding
+FROM buffering_streams AS streams
+LEFT JOIN usual ON usual.model IS NOT DISTINCT FROM streams.model
+LEFT JOIN buffering_clumps AS clumps USING (source, call_id)
+""")
 EXAMINED = """
-SELECT (SELECT count(*) FROM buffering_streams), count(*) FILTER (streamed) FROM scope
+SELECT (SELECT count(*) FROM buffering_judged), count(*) FILTER (streamed) FROM scope
 """
 QUERY = """
-, paced AS (
-    SELECT
-        *, list_median(beats) AS beat_ms, list_median(clumps) AS clump,
-        -- A steady beat: most clumps come within a third of the median beat. The last one comes with the end.
-        len(list_filter(beats[:greatest(len(beats) - 1, 1)], lambda gap: abs(gap - list_median(beats))
-            <= list_median(beats) / 3)) >= 0.8 * greatest(len(beats) - 1, 1) AS has_beat,
-        -- One size: most clumps lie within a quarter of the median, and what was left is no larger.
-        len(list_filter(clumps, lambda size: abs(size - list_median(clumps)) <= list_median(clumps) / 4))
-            >= 0.8 * len(clumps) AND last_clump <= 1.25 * list_median(clumps) AS has_size
-    FROM buffering_streams
-), judged AS (
-    SELECT
-        *,
-        sent_ms >= 1000 AND received_ms < sent_ms * (1 - $burst_ratio) AS is_buffered,
-        wait_share >= $burst_ratio AND tokens_per_s >= limit_tokens_per_s AS is_burst,
-        beat_ms >= $clump_ms AND clump >= $least_block AND has_size AND (beat_ms > $timer_ms OR NOT has_beat)
-            AS is_block,
-        beat_ms >= $clump_ms AND clump_chunks >= 3 AND has_beat AND len(beats) >= 3 AS is_coalesced
-    FROM paced
-), kinds AS (
-    SELECT *, 'buffered' AS finding, sent_ms AS wait, received_ms AS rest
-    FROM judged WHERE is_buffered
-    UNION ALL BY NAME
-    SELECT *, 'burst' AS finding, ttft_ms AS wait, duration_ms - ttft_ms AS rest
-    FROM judged WHERE is_burst AND is_buffered IS DISTINCT FROM true
-    UNION ALL BY NAME
-    SELECT *, CASE WHEN is_block THEN 'block' ELSE 'coalesced' END AS finding, beat_ms AS wait,
-        CASE WHEN is_block THEN clump ELSE clump_chunks END AS rest
-    FROM judged
-    WHERE (is_block OR is_coalesced) AND is_buffered IS DISTINCT FROM true AND is_burst IS DISTINCT FROM true
-), examined AS (
-    SELECT by_1, by_2, by_3, by_4, count(*) AS streams, count(beats) AS timed,
-        count(*) FILTER (sent_ms IS NOT NULL AND received_ms IS NOT NULL) AS timed_twice
-    FROM judged GROUP BY ALL
+, examined AS (
+    SELECT by_1, by_2, by_3, by_4, count(*) AS streams, count(*) FILTER (is_timed) AS timed,
+        count(*) FILTER (is_timed_twice) AS timed_twice
+    FROM buffering_judged GROUP BY ALL
 )
 SELECT
     examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding,
@@ -141,7 +141,13 @@ SELECT
     list(call_id ORDER BY wait DESC, call_id)[1:3] AS examples,
     median(wait) AS wait_p50_ms, median(rest) AS rest_p50_ms,
     CASE WHEN median(sent_apart) >= 0.8 THEN ', though the server sent them one by one' ELSE '' END AS sent_words
-FROM kinds JOIN examined ON kinds.by_1 IS NOT DISTINCT FROM examined.by_1
+FROM (
+    SELECT *,
+        CASE finding WHEN 'buffered' THEN sent_ms WHEN 'burst' THEN ttft_ms ELSE beat_ms END AS wait,
+        CASE finding WHEN 'buffered' THEN received_ms WHEN 'burst' THEN duration_ms - ttft_ms
+            WHEN 'block' THEN clump ELSE clump_chunks END AS rest
+    FROM buffering_judged WHERE finding IS NOT NULL
+) AS kinds JOIN examined ON kinds.by_1 IS NOT DISTINCT FROM examined.by_1
     AND kinds.by_2 IS NOT DISTINCT FROM examined.by_2 AND kinds.by_3 IS NOT DISTINCT FROM examined.by_3
     AND kinds.by_4 IS NOT DISTINCT FROM examined.by_4
 GROUP BY examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding

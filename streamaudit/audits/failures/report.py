@@ -71,7 +71,7 @@ def examinations(
 ) -> list[Examination]:
     """Run the audits named, or all, in alphabetical order."""
     scope = replace(scope, top=None)
-    scope.prepare(store)
+    scope.prepare(store, taxed=False)
     audits = discover()
     return [examine(store, scope, audits[name], (limits or {}).get(name, {})) for name in parse_names(names)]
 

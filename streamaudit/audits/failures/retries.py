@@ -41,31 +41,41 @@ KINDS = {
         "Cache answers to equal inputs where a repeat should not cost."),
 }  # fmt: skip
 PREPARE = ("""
-CREATE OR REPLACE TEMP TABLE retries_pairs AS
+CREATE OR REPLACE TEMP TABLE retries_attempts AS
 -- over scope
-, attempts AS (
-    SELECT
-        by_1, by_2, by_3, by_4, source, call_id, trace_id, tenant, model, input_hash, logical_request_id,
-        attempt_number, response_id, start_time, outcome, finish_reason, cost_usd, billed_tokens, output_tokens,
-        cancelled_at_ms, upstream_end_ms, upstream_cancelled, duration_ms,
-        start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT) AS ended,
-        {'call_id': call_id, 'start_time': start_time, 'response_id': response_id,
-            'was_free': outcome = 'completed' AND coalesce(billed_tokens = 0, cost_usd = 0, false)} AS attempt
-    FROM scope
-    WHERE start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
+SELECT
+    by_1, by_2, by_3, by_4, source, call_id, tenant, model, input_hash, logical_request_id, attempt_number, response_id,
+    start_time, outcome, finish_reason, cost_usd, billed_tokens, output_tokens, upstream_end_ms, upstream_cancelled,
+    duration_ms, start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT) AS ended
+FROM scope
+WHERE start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
+    AND (logical_request_id IS NOT NULL OR input_hash IS NOT NULL)
+""", """
+CREATE OR REPLACE TEMP TABLE retries_pairs AS
+-- Most calls are the only one of their request and need no order.
+WITH requests AS (
+    SELECT source, logical_request_id FROM retries_attempts WHERE logical_request_id IS NOT NULL
+    GROUP BY ALL HAVING count(*) > 1
+), inputs AS (
+    SELECT input_hash FROM retries_attempts WHERE logical_request_id IS NULL GROUP BY ALL HAVING count(*) > 1
 ), numbered AS (
-    SELECT *, 'certain' AS proof FROM attempts WHERE logical_request_id IS NOT NULL
+    SELECT *, 'certain' AS proof FROM retries_attempts SEMI JOIN requests USING (source, logical_request_id)
 ), hashed AS (
-    SELECT *, 'probable' AS proof FROM attempts WHERE logical_request_id IS NULL AND input_hash IS NOT NULL
+    SELECT *, 'probable' AS proof FROM retries_attempts SEMI JOIN inputs USING (input_hash)
+    WHERE logical_request_id IS NULL
+), attempts AS (
+    SELECT *, {'call_id': call_id, 'start_time': start_time, 'response_id': response_id,
+        'was_free': outcome = 'completed' AND coalesce(billed_tokens = 0, cost_usd = 0, false)} AS attempt
+    FROM (FROM numbered UNION ALL BY NAME FROM hashed)
 ), followed AS (
     SELECT *,
         lead(attempt) OVER (PARTITION BY source, logical_request_id ORDER BY start_time, attempt_number, call_id)
             AS next
-    FROM numbered
+    FROM attempts WHERE proof = 'certain'
     UNION ALL BY NAME
     SELECT *,
         lead(attempt) OVER (PARTITION BY tenant, model, input_hash ORDER BY start_time, call_id) AS next
-    FROM hashed
+    FROM attempts WHERE proof = 'probable'
 )
 SELECT
     * EXCLUDE (next, attempt),
@@ -98,16 +108,17 @@ SELECT
 FROM store.spans AS tools
 JOIN (
     SELECT by_1, by_2, by_3, by_4, source, trace_id, min(call_id) AS call_id
-    FROM scope WHERE trace_id IS NOT NULL GROUP BY ALL
+    FROM scope SEMI JOIN (FROM store.spans WHERE kind = 'tool') AS tools USING (source, trace_id)
+    GROUP BY ALL
 ) AS traces USING (source, trace_id)
 WHERE tools.kind = 'tool' AND tools.name IS NOT NULL
 """)
 EXAMINED = """
-SELECT (SELECT count(*) FROM retries_pairs) + (SELECT count(*) FROM retries_tools), count(*) FROM scope
+SELECT (SELECT count(*) FROM retries_attempts) + (SELECT count(*) FROM retries_tools), count(*) FROM scope
 """
 QUERY = """
 , examined AS (
-    SELECT by_1, by_2, by_3, by_4, count(*) AS calls FROM retries_pairs GROUP BY ALL
+    SELECT by_1, by_2, by_3, by_4, count(*) AS calls FROM retries_attempts GROUP BY ALL
 ), pairs AS (
     -- What was not billed cost nothing twice; a repeat is counted whatever it cost.
     SELECT * FROM retries_pairs WHERE finding = 'repeat' OR (finding IS NOT NULL AND billed)
