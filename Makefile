@@ -64,10 +64,12 @@ $(VENV)/.runtime: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e .
 	touch $@
 
-# Tests of the HTML page need a browser, those of offered commands jq; both are fetched meanwhile. Without them these
-# tests are skipped, and say so.
+# Tests of the HTML page need a browser, those of offered commands jq, those of the audits real proxies; all are fetched
+# meanwhile, and the proxies' own services are not started. Without them these tests are skipped, and say so.
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
-	@{ { command -v chromium && command -v jq; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get update -q && apt-get install -q -y --no-install-recommends chromium jq; } || true; } >$(VENV)/browser.log 2>&1 & \
+	@{ { command -v chromium && command -v jq && command -v nginx && command -v haproxy; } >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
+		RUNLEVEL=1 apt-get install -q -y --no-install-recommends chromium jq nginx-light haproxy; } || true; } \
+		>$(VENV)/packages.log 2>&1 & \
 	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[dev]' && wait
 	touch $(VENV)/.runtime $@

@@ -8,6 +8,7 @@ in a finding is text from a trace but the values of its dimensions and the ids o
 import importlib
 import math
 import pkgutil
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -219,13 +220,18 @@ def limits_of(audit: Audit) -> tuple[Threshold, ...]:
 
 
 def examine(store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float]) -> Examination:
-    """Run one audit over the calls of a prepared scope, grouped as the scope says or else by the audit's ``BY``."""
+    """Run one audit over the calls of a prepared scope, grouped as the scope says or else by the audit's ``BY``.
+
+    Its temporary tables are dropped again, so that the memory of all audits is that of the largest.
+    """
     mine = scope if scope.by else replace(scope, by=audit.BY)
     params = {**mine.params(), **{one.name: one.default for one in limits_of(audit)}, **limits}
     for statement in audit.PREPARE:
         store.run(_over(mine, statement), params)
     examined, about = store.one(mine.sql(audit.EXAMINED), params)
     answer = store.records(mine.sql(audit.QUERY), params) if examined else []
+    for table in re.findall(r"CREATE OR REPLACE TEMP TABLE (\w+)", " ".join(audit.PREPARE)):
+        store.run(f"DROP TABLE temp.{table}")
     findings = tuple(_finding(audit, mine, params, row) for row in answer)
     if findings:
         status: Status = "findings"

@@ -52,7 +52,8 @@ QUERY = """
 , sessions AS (
     SELECT
         by_1, by_2, by_3, by_4, source, session, count(*) AS turns, sum(input_tokens) AS input,
-        sum(input_cost_usd) AS usd, sum(sent_before) AS sent_before, median(grew) AS grew,
+        sum(input_cost_usd) AS usd, sum(sent_before) AS sent_before,
+        median(grew) FILTER (turns >= $least_turns) AS grew,
         sum(sent_before * input_cost_usd / input_tokens) AS usd_before,
         count(*) FILTER (grew >= 0) >= $growing_share * (count(*) - 1) AND count(*) >= $least_turns AS grows,
         arg_max(call_id, input_tokens) AS largest

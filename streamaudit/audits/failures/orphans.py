@@ -50,11 +50,18 @@ CREATE OR REPLACE TEMP TABLE orphans_cuts AS
         by_1, by_2, by_3, by_4, source, call_id, trace_id, start_time, duration_ms, outcome, session_id, input_hash,
         cancelled_at_ms, upstream_end_ms, upstream_cancelled, billed_tokens, delivered_tokens, tpot_ms,
         coalesce(output_cost_usd / nullif(output_tokens, 0), output_usd_per_token) AS usd_per_token, finish_reason,
-        model, cost_usd,
-        lead(start_time) OVER (PARTITION BY source, coalesce(session_id, trace_id), input_hash
-            ORDER BY start_time, call_id) AS again_at
+        model, cost_usd
     FROM scope
-    WHERE start_time IS NOT NULL
+    WHERE start_time IS NOT NULL AND outcome IN ('cancelled', 'interrupted')
+), resent AS (
+    -- When the same session sent the same input next, of the calls that were interrupted.
+    SELECT cuts.source, cuts.call_id, min(other.start_time) AS again_at
+    FROM calls AS cuts JOIN scope AS other ON other.source = cuts.source AND other.input_hash = cuts.input_hash
+        AND coalesce(other.session_id, other.trace_id) = coalesce(cuts.session_id, cuts.trace_id)
+    WHERE cuts.outcome = 'interrupted'
+        AND (other.start_time > cuts.start_time
+            OR (other.start_time = cuts.start_time AND other.call_id > cuts.call_id))
+    GROUP BY cuts.source, cuts.call_id
 )
 SELECT
     *,
@@ -65,8 +72,7 @@ SELECT
         WHEN upstream_end_ms > 0 AND cancelled_at_ms < upstream_end_ms
             THEN (billed_tokens * (1 - cancelled_at_ms / upstream_end_ms))::BIGINT END AS tokens_after,
     coalesce(session_id, trace_id) IS NOT NULL AND input_hash IS NOT NULL AS resendable
-FROM calls
-WHERE outcome IN ('cancelled', 'interrupted')
+FROM calls LEFT JOIN resent USING (source, call_id)
 """, """
 CREATE OR REPLACE TEMP TABLE orphans_steps AS
 -- Steps of a cut call's trace that began after its client had left; a call or step that is detached goes on on purpose.

@@ -40,38 +40,45 @@ PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE pace_streams AS
 -- over scope
 SELECT
-    by_1, by_2, by_3, by_4, call_id, outcome, duration_ms, ttft_ms, cancelled_at_ms, tokens,
-    ttft_ms / duration_ms AS wait_share,
+    by_1, by_2, by_3, by_4, source, call_id, outcome, duration_ms, ttft_ms,
+    output_tokens - coalesce(reasoning_tokens, 0) AS tokens, ttft_ms / duration_ms AS wait_share,
     -- The tokens that had been delivered when the user left, less what can be read since the first visible one.
     CASE WHEN outcome = 'cancelled' AND cancelled_at_ms > coalesce(ttvt_ms, ttft_ms) THEN
         coalesce(delivered_tokens, CASE WHEN usage_status = 'final' THEN NULL ELSE output_tokens END)
             - $reading_tokens_per_s * (cancelled_at_ms - coalesce(ttvt_ms, ttft_ms)) / 1000 END AS stock,
-    1 - score.missed / score.total AS fluidity
-FROM (
-    SELECT *,
-        CASE WHEN outcome = 'completed' AND len(offsets) >= 10 THEN list_reduce(
-            list_transform(generate_series(1, len(offsets)), lambda i: {
-                'took': (offsets[i] - CASE WHEN i = 1 THEN 0 ELSE offsets[i - 1] END)::DOUBLE,
-                'due': CASE WHEN i = 1 THEN $deadline_first_ms ELSE $deadline_next_ms END::DOUBLE,
-                'missed': 0::DOUBLE, 'total': 0::DOUBLE}),
-            -- What the accumulator "took" is the slack that early tokens have saved.
-            lambda state, step: {
-                'took': CASE WHEN step.took <= step.due + state.took THEN state.took + step.due - step.took ELSE 0 END,
-                'due': 0::DOUBLE,
-                'missed': state.missed + CASE WHEN step.took <= step.due + state.took THEN 0
-                    ELSE floor((step.took - state.took - step.due) / $deadline_next_ms) + 1 END,
-                'total': state.total + CASE WHEN step.took <= step.due + state.took THEN 1
-                    ELSE floor((step.took - state.took - step.due) / $deadline_next_ms) + 1 END},
-            {'took': 0::DOUBLE, 'due': 0::DOUBLE, 'missed': 0::DOUBLE, 'total': 0::DOUBLE}
-        ) END AS score
-    FROM (
-        SELECT *, coalesce(client_chunk_offsets_ms, chunk_offsets_ms) AS offsets,
-            output_tokens - coalesce(reasoning_tokens, 0) AS tokens
-        FROM scope
-    )
-)
+    CASE WHEN outcome = 'completed' AND len(coalesce(client_chunk_offsets_ms, chunk_offsets_ms)) >= 10
+        THEN coalesce(client_chunk_offsets_ms, chunk_offsets_ms) END AS offsets,
+    list_max(list_transform(offsets[2:], lambda moment, i: moment - offsets[i])) <= $deadline_next_ms AS is_steady,
+    -- The deadlines that the first chunk missed; where all others keep theirs, these are all, whatever the slack.
+    CASE WHEN offsets[1] > $deadline_first_ms
+        THEN floor((offsets[1] - $deadline_first_ms) / $deadline_next_ms) + 1 ELSE 0 END AS missed_first
+FROM scope
 WHERE ttft_status = 'usable' AND duration_ms > 0
-""",)
+""", """
+CREATE OR REPLACE TEMP TABLE pace_fluidity AS
+SELECT by_1, by_2, by_3, by_4, call_id, 1 - missed_first / (greatest(missed_first, 1) + len(offsets) - 1) AS fluidity
+FROM pace_streams WHERE is_steady
+UNION ALL
+SELECT by_1, by_2, by_3, by_4, call_id, 1 - score.missed / score.total
+FROM (
+    SELECT *, list_reduce(
+        list_transform(offsets, lambda moment, i: {
+            'took': (moment - CASE WHEN i = 1 THEN 0 ELSE offsets[i - 1] END)::DOUBLE,
+            'due': CASE WHEN i = 1 THEN $deadline_first_ms ELSE $deadline_next_ms END::DOUBLE,
+            'missed': 0::DOUBLE, 'total': 0::DOUBLE}),
+        -- What the accumulator "took" is the slack that early tokens have saved.
+        lambda state, step: {
+            'took': CASE WHEN step.took <= step.due + state.took THEN state.took + step.due - step.took ELSE 0 END,
+            'due': 0::DOUBLE,
+            'missed': state.missed + CASE WHEN step.took <= step.due + state.took THEN 0
+                ELSE floor((step.took - state.took - step.due) / $deadline_next_ms) + 1 END,
+            'total': state.total + CASE WHEN step.took <= step.due + state.took THEN 1
+                ELSE floor((step.took - state.took - step.due) / $deadline_next_ms) + 1 END},
+        {'took': 0::DOUBLE, 'due': 0::DOUBLE, 'missed': 0::DOUBLE, 'total': 0::DOUBLE}
+    ) AS score
+    FROM pace_streams WHERE NOT is_steady
+)
+""")
 EXAMINED = """
 SELECT (SELECT count(*) FROM pace_streams), count(*) FILTER (streamed) FROM scope
 """
@@ -104,7 +111,7 @@ SELECT
     list(call_id ORDER BY fluidity, call_id) FILTER (fluidity < $least_fluidity)[1:3] AS examples,
     median(fluidity) FILTER (fluidity < $least_fluidity) AS fluidity_p50,
     $deadline_next_ms AS next_ms, 1 - $least_fluidity AS missed
-FROM pace_streams
+FROM pace_fluidity
 GROUP BY ALL
 HAVING affected_calls >= $least_affected AND affected_calls >= $least_share * calls
 """

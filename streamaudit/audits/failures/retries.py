@@ -3,6 +3,7 @@
 Proof has levels. Certain: the attempts share a request id or carry attempt numbers. Probable: the same tenant, model
 and input again within two minutes of the END of an attempt that failed, since slow failures are what gets retried. An
 exact repeat after a normal end is a regenerate button, a fan-out or an evaluation: it is counted and never priced.
+Attempts that got the same response, as an idempotency key gives it, and a repeat that cost nothing are one bill.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -40,33 +41,44 @@ KINDS = {
         "Cache answers to equal inputs where a repeat should not cost."),
 }  # fmt: skip
 PREPARE = ("""
-CREATE OR REPLACE TEMP TABLE retries_pairs AS
+CREATE OR REPLACE TEMP TABLE retries_attempts AS
 -- over scope
-, attempts AS (
-    SELECT
-        by_1, by_2, by_3, by_4, source, call_id, trace_id, tenant, model, input_hash, logical_request_id,
-        attempt_number, response_id, start_time, outcome, finish_reason, cost_usd, billed_tokens, output_tokens,
-        cancelled_at_ms, upstream_end_ms, upstream_cancelled, duration_ms,
-        start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT) AS ended
-    FROM scope
-    WHERE start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
+SELECT
+    by_1, by_2, by_3, by_4, source, call_id, tenant, model, input_hash, logical_request_id, attempt_number, response_id,
+    start_time, outcome, finish_reason, cost_usd, billed_tokens, output_tokens, upstream_end_ms, upstream_cancelled,
+    duration_ms, start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT) AS ended
+FROM scope
+WHERE start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
+    AND (logical_request_id IS NOT NULL OR input_hash IS NOT NULL)
+""", """
+CREATE OR REPLACE TEMP TABLE retries_pairs AS
+-- Most calls are the only one of their request and need no order.
+WITH requests AS (
+    SELECT source, logical_request_id FROM retries_attempts WHERE logical_request_id IS NOT NULL
+    GROUP BY ALL HAVING count(*) > 1
+), inputs AS (
+    SELECT input_hash FROM retries_attempts WHERE logical_request_id IS NULL GROUP BY ALL HAVING count(*) > 1
 ), numbered AS (
-    SELECT *, 'certain' AS proof FROM attempts WHERE logical_request_id IS NOT NULL
+    SELECT *, 'certain' AS proof FROM retries_attempts SEMI JOIN requests USING (source, logical_request_id)
 ), hashed AS (
-    SELECT *, 'probable' AS proof FROM attempts WHERE logical_request_id IS NULL AND input_hash IS NOT NULL
+    SELECT *, 'probable' AS proof FROM retries_attempts SEMI JOIN inputs USING (input_hash)
+    WHERE logical_request_id IS NULL
+), attempts AS (
+    SELECT *, {'call_id': call_id, 'start_time': start_time, 'response_id': response_id,
+        'was_free': outcome = 'completed' AND coalesce(billed_tokens = 0, cost_usd = 0, false)} AS attempt
+    FROM (FROM numbered UNION ALL BY NAME FROM hashed)
 ), followed AS (
     SELECT *,
-        lead({'call_id': call_id, 'start_time': start_time, 'response_id': response_id})
-            OVER (PARTITION BY source, logical_request_id ORDER BY start_time, attempt_number, call_id) AS next
-    FROM numbered
+        lead(attempt) OVER (PARTITION BY source, logical_request_id ORDER BY start_time, attempt_number, call_id)
+            AS next
+    FROM attempts WHERE proof = 'certain'
     UNION ALL BY NAME
     SELECT *,
-        lead({'call_id': call_id, 'start_time': start_time, 'response_id': response_id})
-            OVER (PARTITION BY tenant, model, input_hash ORDER BY start_time, call_id) AS next
-    FROM hashed
+        lead(attempt) OVER (PARTITION BY tenant, model, input_hash ORDER BY start_time, call_id) AS next
+    FROM attempts WHERE proof = 'probable'
 )
 SELECT
-    * EXCLUDE (next),
+    * EXCLUDE (next, attempt),
     next.call_id AS next_id,
     epoch_us(next.start_time) / 1000.0 - epoch_us(start_time) / 1000.0 AS after_start_ms,
     epoch_us(next.start_time) / 1000.0 - epoch_us(ended) / 1000.0 AS after_end_ms,
@@ -80,6 +92,7 @@ SELECT
         WHEN duration_ms > 0 AND next.start_time < ended AND response_id IS NOT NULL AND next.response_id IS NOT NULL
             AND response_id <> next.response_id AND (proof = 'certain' OR failed) THEN 'double_send'
         WHEN failed AND next.start_time >= ended
+            AND next.response_id IS DISTINCT FROM coalesce(response_id, '') AND NOT next.was_free
             AND (proof = 'certain' OR next.start_time <= ended + to_seconds($within_s)) THEN 'retry_billed'
         WHEN outcome = 'completed' AND proof = 'probable'
             AND next.start_time <= ended + to_seconds($repeat_within_s) THEN 'repeat'
@@ -95,16 +108,17 @@ SELECT
 FROM store.spans AS tools
 JOIN (
     SELECT by_1, by_2, by_3, by_4, source, trace_id, min(call_id) AS call_id
-    FROM scope WHERE trace_id IS NOT NULL GROUP BY ALL
+    FROM scope SEMI JOIN (FROM store.spans WHERE kind = 'tool') AS tools USING (source, trace_id)
+    GROUP BY ALL
 ) AS traces USING (source, trace_id)
 WHERE tools.kind = 'tool' AND tools.name IS NOT NULL
 """)
 EXAMINED = """
-SELECT (SELECT count(*) FROM retries_pairs) + (SELECT count(*) FROM retries_tools), count(*) FROM scope
+SELECT (SELECT count(*) FROM retries_attempts) + (SELECT count(*) FROM retries_tools), count(*) FROM scope
 """
 QUERY = """
 , examined AS (
-    SELECT by_1, by_2, by_3, by_4, count(*) AS calls FROM retries_pairs GROUP BY ALL
+    SELECT by_1, by_2, by_3, by_4, count(*) AS calls FROM retries_attempts GROUP BY ALL
 ), pairs AS (
     -- What was not billed cost nothing twice; a repeat is counted whatever it cost.
     SELECT * FROM retries_pairs WHERE finding = 'repeat' OR (finding IS NOT NULL AND billed)

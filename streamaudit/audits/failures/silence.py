@@ -37,30 +37,43 @@ PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE silence_calls AS
 -- over scope
 SELECT
-    by_1, by_2, by_3, by_4, source, call_id, trace_id, session_id, start_time, outcome, duration_ms, cost_usd,
+    by_1, by_2, by_3, by_4, source, call_id, trace_id, session_id, start_time, outcome,
     -- From the first visible token to the end something is on the screen.
     start_time + to_microseconds((coalesce(ttvt_ms, ttft_ms) * 1000)::BIGINT) AS visible_from,
     start_time + to_microseconds((duration_ms * 1000)::BIGINT) AS ended,
-    coalesce(ttvt_ms, ttft_ms, cancelled_at_ms, duration_ms) AS wait_ms,
-    lead(start_time) OVER (PARTITION BY source, session_id ORDER BY start_time, call_id) AS next_in_session,
-    max(start_time) OVER (PARTITION BY source) AS data_ends
+    coalesce(ttvt_ms, ttft_ms, cancelled_at_ms, duration_ms) AS wait_ms
 FROM scope
 WHERE start_time IS NOT NULL
 """, """
+CREATE OR REPLACE TEMP TABLE silence_traces AS
+-- Traces of several steps. A trace that is one call is silent for as long as its user waited, which needs no order.
+SELECT source, trace_id
+FROM (
+    SELECT source, trace_id, count(*) AS steps FROM silence_calls WHERE trace_id IS NOT NULL GROUP BY ALL
+    UNION ALL
+    SELECT source, trace_id, count(*) FROM store.spans WHERE start_time IS NOT NULL AND end_time IS NOT NULL
+    GROUP BY ALL
+)
+GROUP BY ALL HAVING sum(steps) > 1
+""", """
 CREATE OR REPLACE TEMP TABLE silence_tasks AS
--- A task is a trace with several steps; a call shows something from its first visible token to its end.
-WITH steps AS (
-    SELECT source, trace_id, start_time AS moment, 0 AS shows FROM silence_calls
+-- A call shows something from its first visible token to its end.
+WITH own AS (
+    SELECT calls.* FROM silence_calls AS calls SEMI JOIN silence_traces AS several
+        ON several.source = calls.source AND several.trace_id = calls.trace_id
+), steps AS (
+    SELECT source, trace_id, start_time AS moment, 0 AS shows FROM own
     UNION ALL
-    SELECT source, trace_id, visible_from, 1 FROM silence_calls WHERE visible_from IS NOT NULL
+    SELECT source, trace_id, visible_from, 1 FROM own WHERE visible_from IS NOT NULL
     UNION ALL
-    SELECT source, trace_id, ended, -1 FROM silence_calls WHERE visible_from IS NOT NULL AND ended IS NOT NULL
+    SELECT source, trace_id, ended, -1 FROM own WHERE visible_from IS NOT NULL AND ended IS NOT NULL
     UNION ALL
-    SELECT source, trace_id, unnest([start_time, end_time]), 0 FROM store.spans
+    SELECT source, trace_id, unnest([start_time, end_time]), 0
+    FROM store.spans SEMI JOIN own USING (source, trace_id)
     WHERE start_time IS NOT NULL AND end_time IS NOT NULL
 ), lit AS (
     SELECT *, sum(shows) OVER (PARTITION BY source, trace_id ORDER BY moment, shows DESC) AS showing
-    FROM steps WHERE trace_id IS NOT NULL
+    FROM steps
 ), borders AS (
     -- Where the screen goes dark or lights up; steps that show nothing do not break a silence.
     SELECT source, trace_id, moment, showing, min(moment) OVER whole AS begins, max(moment) OVER whole AS ends
@@ -76,10 +89,17 @@ WITH steps AS (
 )
 SELECT
     by_1, by_2, by_3, by_4, calls.source, calls.trace_id, any_value(longest.silence_ms) AS silence_ms,
-    bool_or(outcome = 'cancelled') AS cancelled, arg_max(call_id, wait_ms) AS call_id, sum(cost_usd) AS cost_usd
-FROM silence_calls AS calls JOIN longest ON longest.source = calls.source AND longest.trace_id = calls.trace_id
+    bool_or(outcome = 'cancelled') AS cancelled, arg_max(call_id, wait_ms) AS call_id
+FROM own AS calls JOIN longest ON longest.source = calls.source AND longest.trace_id = calls.trace_id
 WHERE visible_from IS NOT NULL OR outcome <> 'completed'
 GROUP BY ALL
+UNION ALL
+SELECT
+    by_1, by_2, by_3, by_4, calls.source, calls.trace_id, epoch_us(visible_from - start_time) / 1000.0 AS silence_ms,
+    outcome = 'cancelled' AS cancelled, call_id
+FROM silence_calls AS calls ANTI JOIN silence_traces AS several
+    ON several.source = calls.source AND several.trace_id = calls.trace_id
+WHERE calls.trace_id IS NOT NULL AND (visible_from IS NOT NULL OR outcome <> 'completed')
 """, """
 CREATE OR REPLACE TEMP TABLE silence_tools AS
 SELECT calls.by_1, calls.by_2, calls.by_3, calls.by_4, tools.span_id, any_value(calls.call_id) AS call_id,
@@ -121,9 +141,13 @@ QUERY = """
     FROM (
         SELECT *, outcome = 'cancelled'
             AND data_ends >= start_time + to_minutes($gone_minutes::BIGINT) AS gave_up
-        FROM silence_calls
-        WHERE session_id IS NOT NULL AND (next_in_session IS NULL
-            OR next_in_session > start_time + to_minutes($gone_minutes::BIGINT))
+        FROM (
+            SELECT *, lead(start_time) OVER (PARTITION BY source, session_id ORDER BY start_time, call_id)
+                AS next_in_session
+            FROM silence_calls WHERE session_id IS NOT NULL
+        )
+        JOIN (SELECT source, max(start_time) AS data_ends FROM silence_calls GROUP BY source) USING (source)
+        WHERE next_in_session IS NULL OR next_in_session > start_time + to_minutes($gone_minutes::BIGINT)
     )
     GROUP BY ALL
 )

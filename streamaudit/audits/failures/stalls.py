@@ -3,7 +3,8 @@
 ``stall`` reads the gaps between chunks. A gap over which hidden reasoning or a tool may have run is not one: it is left
 out where a tool step of the trace overlaps it, and before the first visible token. ``idle_cut`` finds deaths whose
 silence before the end clusters at an idle limit; ``deadline_cut`` finds deaths whose total duration does, which needs
-no chunk times.
+no chunk times. A limit is one that is common on the way of a stream, or a whole second at which nearly all deaths of a
+group lie: servers fire their timers a little early (nginx by up to 300 ms), and clients hear of it a little late.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -20,7 +21,10 @@ THRESHOLDS = (
     Threshold("least_affected", 3, "affected streams of a group below which it is none"),
     Threshold("least_cut", 5, "cut streams that make a cluster"),
     Threshold("cluster_share", 0.5, "share of a group's cut streams that make a cluster"),
-    Threshold("cluster_width", 0.02, "how far from a limit, as a share of it, a cut may lie"),
+    Threshold("cluster_width", 0.02, "how far from a common limit, as a share of it, a cut may lie"),
+    Threshold("unlisted_share", 0.8, "share of a group's cut streams that make a cluster at any other whole second"),
+    Threshold("early_ms", 350, "how long before it a cut may lie", "nginx moves its timers in steps of 300 ms"),
+    Threshold("late_ms", 250, "how long after it a cut may lie"),
 )
 _KEEP_ALIVE = (
     "Send a comment or ping event at least every 15 s while nothing else is sent, and raise the idle time-out of the "
@@ -35,11 +39,11 @@ KINDS = {
         "retry or switch after a silence you choose."),
     "idle_cut": Kind("critical",
         "{affected_calls:n} of {deaths:n} cut streams died after {limit_ms:ms} of silence{status_words}: a limit of "
-        "{limit_s:n} s for idle connections.",
+        "{about}{limit_s:n} s for idle connections.",
         _KEEP_ALIVE),
     "deadline_cut": Kind("critical",
         "{affected_calls:n} of {deaths:n} cut calls ended {limit_ms:ms} after their start{status_words}: a deadline "
-        "of {limit_s:n} s cuts them whatever they are doing.",
+        "of {about}{limit_s:n} s cuts them whatever they are doing.",
         "Find the deadline on the way (client time-out, gateway, load balancer, serverless limit) and raise it "
         "above the slowest answers, or cap the output so that answers end before it."),
 }  # fmt: skip
@@ -91,25 +95,33 @@ QUERY = """
 ), limits AS (
     -- Idle limits and deadlines that servers, proxies and clients are known to have.
     SELECT unnest([30, 60, 90, 100, 120, 125, 180, 240, 300, 350, 600, 900])::DOUBLE AS limit_s
+), timed AS (
+    SELECT *, 'idle_cut' AS measure, silence_ms AS took_ms FROM stalls_streams WHERE cut AND has_offsets
+    UNION ALL BY NAME
+    SELECT *, 'deadline_cut' AS measure, duration_ms AS took_ms FROM stalls_streams
+    WHERE cut AND duration_ms IS NOT NULL
 ), deaths AS (
     SELECT
-        streams.*, limit_s, measure,
+        timed.* EXCLUDE (limit_s), coalesce(limit_s, unlisted_s) AS limit_s, limit_s IS NOT NULL AS listed,
         count(*) OVER (PARTITION BY by_1, by_2, by_3, by_4, measure) AS deaths
     FROM (
-        SELECT *, 'idle_cut' AS measure, silence_ms AS took_ms FROM stalls_streams WHERE cut AND has_offsets
-        UNION ALL BY NAME
-        SELECT *, 'deadline_cut' AS measure, duration_ms AS took_ms FROM stalls_streams
-        WHERE cut AND duration_ms IS NOT NULL
-    ) AS streams
-    LEFT JOIN limits ON abs(took_ms - limit_s * 1000) <= $cluster_width * limit_s * 1000
+        SELECT timed.*, limit_s,
+            -- An error is an answer, and answers of one kind take their usual time: only what broke off has a limit.
+            CASE WHEN measure = 'idle_cut' OR outcome IN ('timeout', 'interrupted') THEN
+                nullif(floor((took_ms + $early_ms) / 1000), 0) END AS whole_s,
+            CASE WHEN took_ms <= whole_s * 1000 + $late_ms THEN whole_s END AS unlisted_s
+        FROM timed LEFT JOIN limits ON abs(took_ms - limit_s * 1000) <= $cluster_width * limit_s * 1000
+    ) AS timed
 ), clusters AS (
     SELECT
         by_1, by_2, by_3, by_4, measure AS finding, limit_s, any_value(deaths) AS deaths, count(*) AS affected_calls,
         sum(billed_tokens)::BIGINT AS tokens_at_stake, sum(cost_usd) AS usd_at_stake,
-        list(call_id ORDER BY call_id)[1:3] AS examples, median(took_ms) AS limit_ms, mode(http_status) AS status
+        list(call_id ORDER BY call_id)[1:3] AS examples, median(took_ms) AS limit_ms, mode(http_status) AS status,
+        CASE WHEN bool_or(listed) THEN '' ELSE 'about ' END AS about
     FROM deaths WHERE limit_s IS NOT NULL
     GROUP BY by_1, by_2, by_3, by_4, measure, limit_s
-    HAVING count(*) >= $least_cut AND count(*) >= $cluster_share * any_value(deaths)
+    HAVING count(*) >= $least_cut
+        AND count(*) >= CASE WHEN bool_or(listed) THEN $cluster_share ELSE $unlisted_share END * any_value(deaths)
     QUALIFY row_number() OVER (PARTITION BY by_1, by_2, by_3, by_4, measure ORDER BY count(*) DESC, limit_s) = 1
 )
 SELECT

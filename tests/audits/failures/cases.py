@@ -52,6 +52,11 @@ def clumps(count: int, size: int, beat_ms: float) -> list[float]:
     return [400 + beat_ms * clump + 0.1 * number for clump in range(count) for number in range(size)]
 
 
+def blocks(size: int, begins_ms: list[float]) -> list[float]:
+    """When chunks arrive that a buffer of so many holds until it is full; the last block is what was left."""
+    return [at for place, at in enumerate(begins_ms) for _ in range(size if place + 1 < len(begins_ms) else size // 2)]
+
+
 STEADY = offsets(40, 100)
 BURST = [4300 + 0.5 * number for number in range(40)]
 
@@ -63,6 +68,15 @@ def buffering() -> Iterator[Planted]:
     both = streams("both", 10, chunk_offsets_ms=STEADY, client_chunk_offsets_ms=BURST)
     yield Planted("buffering", "buffered", 10, both)
     yield Planted("buffering", "coalesced", 10, streams("clump", 10, chunk_offsets_ms=clumps(20, 5, 200)))
+    # The pace varies and the blocks do not: 42 events of 97 bytes fill 4 KiB.
+    held = blocks(42, [900, 1500, 2700, 3100, 4300])
+    yield Planted("buffering", "block", 10, streams("block", 10, chunk_offsets_ms=held, output_tokens=189))
+    # Chunk times of few calls are enough: the others cannot show it.
+    few = [*streams("bare", 90), *streams("block", 10, chunk_offsets_ms=held, output_tokens=189)]
+    yield Planted("buffering", "block", 10, few)
+    # All chunks came in one read, stamped with the end of the call in whole milliseconds.
+    whole = streams("whole", 10, ttft_ms=4400, client_chunk_offsets_ms=[4400] * 40)
+    yield Planted("buffering", "burst", 10, [*clean, *whole])
 
 
 def false_ok() -> Iterator[Planted]:
@@ -112,6 +126,12 @@ def stalls() -> Iterator[Planted]:
             duration_ms=STEADY[4 + number] + 60_050, output_tokens=None, finish_reason=None) for number in range(10)
     ]  # fmt: skip
     yield Planted("stalls", "idle_cut", 10, [*clean, *idle])
+    # A limit that is on no list: servers fire a little early, clients hear of it a little late.
+    own = [
+        stream(f"own{n}", n, chunk_offsets_ms=STEADY[: 5 + n], outcome="interrupted", output_tokens=None,
+            duration_ms=STEADY[4 + n] + 19_750 + 40 * n, finish_reason=None) for n in range(10)
+    ]  # fmt: skip
+    yield Planted("stalls", "idle_cut", 10, [*clean, *own])
     cut = [stream(f"cut{n}", n, outcome="timeout", duration_ms=100_020 + n, finish_reason=None) for n in range(10)]
     yield Planted("stalls", "deadline_cut", 10, [*clean, *cut])
 
@@ -217,6 +237,27 @@ CLEAN = {
     "equal inputs of two tenants": [
         stream(f"{tenant}{n}", n, input_hash=f"q{n}", tenant=tenant, outcome="timeout", duration_ms=1000 + 97 * n)
         for tenant in ("acme", "globex") for n in range(15)
+    ],
+    # Half of the streams that broke off fell silent for about a second, the others did not.
+    "cuts after any silence": [
+        stream(f"s{n}", n, chunk_offsets_ms=STEADY[: 3 + n], outcome="interrupted", finish_reason=None,
+            duration_ms=STEADY[2 + n] + (1000 if n % 2 else 431 * n)) for n in range(20)
+    ],
+    # Refused requests all take their usual second: an answer and no limit.
+    "errors that take as long": [
+        *streams("fine", 200),
+        *streams("refused", 20, outcome="error", http_status=429, ttft_ms=None, duration_ms=1010, output_tokens=None,
+            finish_reason=None),
+    ],
+    # The provider's idempotency key gave both attempts one answer, or charged the second nothing.
+    "retries that are one bill": [
+        record for number in range(15)
+        for record in (
+            stream(f"k{number}", 20 * number, outcome="timeout", duration_ms=7000 + 997 * number, tenant="acme",
+                input_hash=f"k{number}", response_id=f"r{number}"),
+            stream(f"l{number}", 20 * number + 0.5, tenant="acme", input_hash=f"k{number}",
+                response_id=f"r{number}" if number % 2 else None, output_tokens=200 if number % 2 else 0),
+        )
     ],
     "a gap of hidden reasoning": streams(
         "thought", 30, ttvt_ms=9000, duration_ms=12_000, chunk_offsets_ms=[400, 9000, *offsets(20, 100, 9100)],
