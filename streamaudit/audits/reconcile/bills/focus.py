@@ -82,7 +82,7 @@ def read(path: Path) -> Bill:
     others = [group for group in groups if _provider(group) is None]
     if not of_calls:
         raise InputError(
-            f"{path}: none of its {sum(group.lines for group in groups):,} lines is of LLM calls",
+            f"{path}: no line of LLM calls among its {sum(group.lines for group in groups):,}",
             "lines count by ServiceName, by a provider of models, or by a unit of tokens",
         )
     _refuse(path, [group for group, _ in of_calls])
