@@ -103,12 +103,16 @@ class Session(Connection):
         )
 
     def reconcile(self, invoice: str | PathLike[str], **filters: Unpack[Filters]) -> Result:
-        """Compare the calls' costs by month and provider with a provider's invoice, a CSV file."""
-        from streamaudit.audits import reconcile
-        from streamaudit.audits.invoice import read_invoice
+        """Compare the calls' costs by month and provider with what was billed: a FOCUS file or a CSV file of one's own.
 
-        billed, scope = read_invoice(Path(invoice)), self._scope(None, None, filters)
-        return self._answer(lambda store, scope: reconcile.run(store, scope, billed), scope, filters)
+        Raises InputError when the file is not usable.
+        """
+        from streamaudit.audits.reconcile import report
+        from streamaudit.audits.reconcile.bill import read_bill
+
+        bill, prices = read_bill(Path(invoice)), self._settings.price_file()
+        scope = self._scope(None, None, filters)
+        return self._answer(lambda store, scope: report.run(store, scope, bill, prices), scope, filters)
 
     def audit(
         self,

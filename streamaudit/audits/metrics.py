@@ -182,7 +182,7 @@ METRICS = {one.name: one for one in (
         "no_output"),
     Metric("output_tokens_per_call", "tokens", "mean billed output of calls that say it", "output_mean"),
     Metric("hidden_tokens", "tokens", "reasoning of all calls", "hidden_sum", "no_hidden"),
-    Metric("cost_usd", "usd", "cost of the calls whose cost is known, low end of those with partial usage", "cost",
+    Metric("cost_usd", "usd", "cost of the calls: their source's estimate, else list price; low end of those with partial usage", "cost",
         "no_cost"),
     Metric("cost_known_rate", "ratio", "calls whose cost is known / calls", "cost_known / nullif(calls, 0)"),
     Metric("usage_known_rate", "ratio", "calls whose billed output tokens are known / calls",

@@ -128,7 +128,7 @@ def _notes(store: Store, scope: Scope, found: list[_Counts], about: Sequence[str
             "calls have no known output tokens; sums of tokens leave them out"),
         ("cost_unknown", sum(one.no_cost for one in sources),
             "calls have no known cost; sums of dollars leave them out"),
-        ("cost_priced", sum(one.priced for one in sources), "calls are priced from a price table, not by their source"),
+        ("cost_priced", sum(one.priced for one in sources), "calls are valued at list price: their source reports no cost"),
         ("outcome_unknown", sum(one.no_outcome for one in sources), "calls do not say how they ended"),
         ("outcome_word", sum(one.unknown_words for one in sources),
             "calls carry an outcome word that is not known; completed, cancelled, timeout, error and interrupted are"),

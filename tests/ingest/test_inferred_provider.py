@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit.audits.invoice import Billed
-from streamaudit.audits.reconcile import run
+from streamaudit.audits.reconcile.bill import Bill, Billed
+from streamaudit.audits.reconcile.report import run
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.ingest.sources.registry import discover
 from streamaudit.store.pricing.reprice import reprice
@@ -104,7 +104,7 @@ def test_it_matches_no_invoice_and_moves_no_bound_and_no_price(store: Store, tmp
     ingest(store, write_lines(tmp_path / "calls.jsonl", [
         raw_call("paid", cost_usd=2.0), raw_call("free", input_tokens=10), raw_call("cut", model="grok-4", **cut),
     ]))  # fmt: skip
-    report = run(store, Scope(), {("2026-11", "openai"): Billed(Decimal(5), None, 1)})
+    report = run(store, Scope(), Bill({("2026-11", "openai"): Billed(Decimal(5), None, 1)}, "plain"))
     rows = {row["provider"]: row for row in report.tables[0].records()}
     assert (rows["openai"]["calls"], rows["openai"]["gap_usd"], rows[None]["calls"]) == (0, 5.0, 3)
     assert store.query("SELECT on_disconnect FROM call_tax WHERE call_id = 'cut'") == [(None,)]

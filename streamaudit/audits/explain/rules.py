@@ -46,7 +46,7 @@ _USAGE = {
     "tokenizer": "somebody tokenized the text received: not what was billed", "none": "no usage was recorded",
     "unclear": "the provider's count, or one made from the text received: the export does not say",
 }  # fmt: skip
-_COST = {"reported": "the source says it", "priced": "priced from a price table at ingest",
+_COST = {"reported": "the source's estimate", "priced": "list price, from a price table at ingest",
          "none": "neither the source nor a price table gives one"}  # fmt: skip
 _STATUS = {
     "final": "the provider's own last word", "none": "no usage was recorded",

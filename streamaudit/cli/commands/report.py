@@ -16,7 +16,7 @@ def command(
     inputs: Inputs,
     reconcile: Annotated[
         Optional[Path],
-        typer.Option("--reconcile", metavar="INVOICE.CSV", help="Compare costs by month and provider with an invoice."),
+        typer.Option("--reconcile", metavar="BILL", help="Compare costs with what was billed: a FOCUS or CSV file."),
     ] = None,
 ) -> int:
     """How long users wait, how often they leave, and what was paid for tokens that no user saw.

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from streamaudit.audits.invoice import ALIASES, Billed, provider_name, read_invoice
-from streamaudit.audits.reconcile import run
+from streamaudit.audits.reconcile.bill import Bill, Billed, read_bill
+from streamaudit.audits.reconcile.providers import ALIASES, provider_name
+from streamaudit.audits.reconcile.report import run
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import InputError
 from streamaudit.report.model import Report
@@ -37,14 +38,15 @@ def filled(store: Store, tmp_path: Path) -> Store:
     return store
 
 
-def invoice(**dollars: str) -> dict[tuple[str, str], Billed]:
+def invoice(**dollars: str) -> Bill:
     """``m11_openai="4.5"`` as one line of the invoice of November 2026."""
-    return {(f"2026-{name[1:3]}", name[4:]): Billed(Decimal(amount), None, 1) for name, amount in dollars.items()}
+    lines = {(f"2026-{name[1:3]}", name[4:]): Billed(Decimal(amount), None, 1) for name, amount in dollars.items()}
+    return Bill(lines, "plain")
 
 
 def tables(report: Report) -> tuple[dict[tuple[Any, Any], Record], Record]:
     """The rows by month and provider, and the total."""
-    by_place, total = report.tables
+    by_place, total, _ = report.tables
     assert (by_place.name, total.name, by_place.by) == ("by_month_provider", "total", ("month", "provider"))
     return {(row["month"], row["provider"]): row for row in by_place.records()}, next(total.records())
 
@@ -125,9 +127,9 @@ def test_nothing_at_all_is_the_invoice_alone(store: Store) -> None:
 def test_tokens_are_compared_where_the_invoice_counts_them(filled: Store) -> None:
     """Input and output together; unknown as soon as one side does not know."""
     counted = {("2026-11", "azure"): Billed(Decimal(3), 50, 1)}
-    row = tables(run(filled, Scope(), counted))[0]["2026-11", "azure"]
+    row = tables(run(filled, Scope(), Bill(counted, "plain")))[0]["2026-11", "azure"]
     assert (row["tokens"], row["invoice_tokens"], row["gap_tokens"]) == (40, 50, 10)
-    _, total = tables(run(filled, Scope(), {**counted, **invoice(m11_openai="5")}))
+    _, total = tables(run(filled, Scope(), Bill({**counted, **invoice(m11_openai="5").lines}, "plain")))
     assert (total["invoice_tokens"], total["gap_tokens"]) == (None, None)
 
 
@@ -146,7 +148,7 @@ def test_a_provider_has_one_name(text: str, name: str) -> None:
 
 def test_the_documentation_names_every_provider() -> None:
     """The page's table is the one the program uses."""
-    page = Path(__file__).parents[2] / "docs" / "commands" / "reconcile.md"
+    page = Path(__file__).parents[3] / "docs" / "commands" / "reconcile.md"
     if not page.exists():
         pytest.skip("there is no documentation beside these tests")
     listed = dict(re.findall(r"^\| `(\w+)` \| ([^`|]+) \|$", page.read_text().partition("## Names")[2], re.MULTILINE))
@@ -173,10 +175,10 @@ def written(path: Path, text: str | bytes) -> Path:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_an_invoice_in_many_shapes(tmp_path: Path, text: str, encoding: str) -> None:
     """Marks of byte order, semicolons, tabs, dollar signs, thousands, credits, dates, blank lines, several lines."""
-    found = read_invoice(
+    found = read_bill(
         written(tmp_path / "invoice.csv", text.lstrip("\ufeff").encode(encoding) if encoding == "utf-16" else text)
     )
-    assert {key: billed.usd for key, billed in found.items()} == {("2026-11", "openai"): Decimal("1234.5")}
+    assert {key: billed.usd for key, billed in found.lines.items()} == {("2026-11", "openai"): Decimal("1234.5")}
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_an_invoice_in_many_shapes(tmp_path: Path, text: str, encoding: str) -> 
 def test_a_bad_line_is_named_with_its_fault(tmp_path: Path, line: str, fault: str) -> None:
     path = written(tmp_path / "invoice.csv", f"month;provider;cost_usd\n2026-11;openai;5\n{line}\n")
     with pytest.raises(InputError) as caught:
-        read_invoice(path)
+        read_bill(path)
     assert f"{path} {fault}" in caught.value.message
 
 
@@ -210,7 +212,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
         tmp_path / "invoice.csv", 'month,provider,cost_usd,note\n2026-11,openai,5,"two\nlines"\n\n2026-11,openai,x,\n'
     )
     with pytest.raises(InputError, match="line 5: amount 'x'"):
-        read_invoice(path)
+        read_bill(path)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_no_invoice_is_refused(tmp_path: Path, content: bytes, fault: str) -> None:
     with pytest.raises(InputError) as caught:
-        read_invoice(written(tmp_path / "invoice.csv", content))
+        read_bill(written(tmp_path / "invoice.csv", content))
     assert fault in caught.value.message
 
 
@@ -242,7 +244,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     shown = cli.run(*asked, "invoice.csv").out
     assert "2026-11" in shown and "15.0 %" in shown and "-  unknown, not zero" in shown
     document = json.loads(cli.run(*asked, "invoice.csv", "--json").out)
-    assert [table["name"] for table in document["tables"]] == ["by_month_provider", "total"]
+    assert [table["name"] for table in document["tables"]] == ["by_month_provider", "total", "gap_by_cause"]
     assert document["tables"][1]["rows"][0]["gap_usd"] == 0.75
     assert len(cli.run(*asked, "invoice.csv", "--format", "csv").out.splitlines()) == 7
     for name in ("bad.csv", "missing.csv", "."):

@@ -1,13 +1,15 @@
-"""Read a provider's invoice from CSV: the amount billed per month and provider, or the error in a line."""
+"""Bills of one's own making: a CSV file with a month, a provider and an amount a line, or the error in a line."""
 
 import csv
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
+from streamaudit.audits.reconcile.bill import Bill, Billed, Key, Volume, refuse_lines
+from streamaudit.audits.reconcile.providers import NOT_A_WORD, provider_name
 from streamaudit.errors import InputError
 
 AMOUNTS = ("cost_usd", "amount_usd", "usd", "amount")
@@ -15,56 +17,20 @@ PROVIDERS = ("provider", "vendor")
 TOKENS = ("tokens", "total_tokens")
 TOKEN_PARTS = ("input_tokens", "output_tokens")
 
-ALIASES = {
-    "anthropic": ("claude",),
-    "azure": (
-        "azure openai", "azure ai", "azure ai openai", "azure ai inference", "azure ai foundry", "az ai openai",
-        "az ai inference", "microsoft azure", "microsoft",
-    ),
-    "bedrock": ("aws bedrock", "amazon bedrock", "bedrock converse", "aws", "amazon", "amazon web services"),
-    "cohere": ("cohere ai",),
-    "deepseek": ("deepseek ai",),
-    "fireworks": ("fireworks ai",),
-    "google": (
-        "gemini", "google gemini", "gemini api", "google ai", "google ai studio", "google genai", "google cloud", "gcp",
-        "gcp gemini", "gcp gen ai", "gcp vertex ai", "vertex", "vertex ai", "google vertex", "google vertex ai",
-    ),
-    "mistral": ("mistral ai",),
-    "openai": ("openai api", "openai platform"),
-    "perplexity": ("perplexity ai",),
-    "together": ("together ai",),
-    "xai": ("grok",),
-}  # fmt: skip
-"""Canonical name of each provider and its other names, compared by lower-case letters and digits alone."""
-
-_NOT_A_WORD = re.compile(r"[\W_]+")
-_CANONICAL = {_NOT_A_WORD.sub("", other): name for name, others in ALIASES.items() for other in (name, *others)}
 _AMOUNT = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+)(\.\d*)?|\.\d+")
 _AMBIGUOUS = re.compile(r"\d{1,3},\d{3}")
 _COUNT = re.compile(r"\d{1,3}(?:,\d{3})+|\d+")
 _MONTH = re.compile(r"(\d{4})[-/](0[1-9]|1[0-2])(?:[-/](?:0[1-9]|[12]\d|3[01]))?")
-_SHOWN_ERRORS = 3
 
-Key = tuple[str, str]
-"""Month (``2026-11``) and provider."""
+NAME = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """The bill for one month and provider; ``tokens`` None when any line of it has none."""
-
-    usd: Decimal
-    tokens: int | None
-    lines: int
+def claims(path: Path) -> bool:
+    """Whether this format reads a file: whatever no other one claims, so that its faults are those of a plain bill."""
+    return True
 
 
-def provider_name(text: str) -> str:
-    """Return the canonical name of a provider."""
-    words = _NOT_A_WORD.sub("_", text.lower()).strip("_")
-    return _CANONICAL.get(words.replace("_", ""), words)
-
-
-def read_invoice(path: Path) -> dict[Key, Billed]:
+def read(path: Path) -> Bill:
     """Return an invoice's lines summed by month and provider.
 
     Raises InputError with file, line and fault when it is not usable.
@@ -73,7 +39,7 @@ def read_invoice(path: Path) -> dict[Key, Billed]:
     delimiter = _delimiter(text)
     lines = _lines(path, text, delimiter)
     header = next(lines, (0, []))[1]
-    columns = _columns(path, [_NOT_A_WORD.sub("_", name.lower()).strip("_") for name in header])
+    columns = _columns(path, [NOT_A_WORD.sub("_", name.lower()).strip("_") for name in header])
     found: dict[Key, Billed] = {}
     faults: list[str] = []
     for number, cells in lines:
@@ -82,15 +48,19 @@ def read_invoice(path: Path) -> dict[Key, Billed]:
         try:
             key, billed = _line(cells, columns, delimiter)
         except ValueError as fault:
-            faults.append(f"{path} line {number}: {fault}")
+            faults.append(f"line {number}: {fault}")
             continue
         found[key] = _add(found[key], billed) if key in found else billed
-    if faults:
-        more = len(faults) - _SHOWN_ERRORS
-        raise InputError("; ".join(faults[:_SHOWN_ERRORS]) + (f"; and {more} more" if more > 0 else ""))
+    refuse_lines(path, faults)
     if not found:
         raise InputError(f"{path}: the invoice has no lines")
-    return found
+    return Bill({key: _with_volume(billed) for key, billed in found.items()}, NAME)
+
+
+def _with_volume(billed: Billed) -> Billed:
+    if not billed.tokens or billed.usd <= 0:
+        return billed
+    return replace(billed, volumes={"all": Volume(billed.tokens, billed.usd)})
 
 
 def _text(path: Path) -> str:

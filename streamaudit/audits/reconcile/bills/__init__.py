@@ -1,0 +1,1 @@
+"""One format of bills a file: ``NAME``, ``claims(path)`` and ``read(path)``. ``read_bill`` finds them here."""
