@@ -94,12 +94,12 @@ def _add_marks(table: Table, partial: Sequence[frozenset[str]] = ()) -> Table:
 
 
 def _mark_percentile(column: Column, record: dict[str, Value]) -> Mark | None:
-    name = column.name
-    percentile = name.removesuffix("_ms")[-3:]
-    if record[name] is None and percentile in MIN_CALLS and name.startswith("ttft"):
-        calls = record.get("ttft_calls")
-        if isinstance(calls, int) and 0 < calls < MIN_CALLS[percentile]:
-            return Mark(instead=f"n={calls}")
+    """Return the number of calls (of a latency between chunks: of gaps) where a percentile has too few."""
+    latency, _, percentile = column.name.removesuffix("_ms").rpartition("_")
+    if record[column.name] is None and percentile in MIN_CALLS:
+        n = record.get(f"{latency}_gaps", record.get(f"{latency}_calls"))
+        if isinstance(n, int) and 0 < n < MIN_CALLS[percentile]:
+            return Mark(instead=f"n={n}")
     return None
 
 

@@ -56,6 +56,8 @@ class Column:
     """The column that holds the unit of each row's value, where rows have different ones."""
     kept: bool = False
     """Always visible if possible: a screen without room leaves out other columns first."""
+    bound: Literal["", "gt", "le"] = ""
+    """The way an edge of a bucket bounds its values: ``gt`` above it, ``le`` up to and including it."""
     dimension_from: str = ""
     """The column that names the dimension of each row's value, where rows have different ones."""
 
