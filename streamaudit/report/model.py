@@ -86,6 +86,8 @@ class Table:
     by: tuple[str, ...] = ()
     rest_row: int | None = None
     rest_groups: int = 0
+    rest_is: Literal["other", "earlier"] = "other"
+    """Relation of the combined groups to those shown: ``earlier`` in time, or just ``other`` ones."""
     shape: Shape = "rows"
     markers_from: str | None = None
     """For a histogram: the name of the table with the percentiles (same dimensions) to mark on the ruler."""
