@@ -35,11 +35,28 @@ class Session(Connection):
         """Run an audit of your own: ``audit`` takes the store and the scope and returns a Report."""
         return self._answer(audit, self._scope(by, top, filters), filters)
 
-    def report(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
-        """Report waits, cancels, the cancellation tax and cost per group and in total."""
-        from streamaudit.audits import overview
+    def report(
+        self,
+        *,
+        by: Names | None = None,
+        top: int | None = None,
+        goodput: str | None = None,
+        itl: bool = False,
+        **filters: Unpack[Filters],
+    ) -> Result:
+        """Report waits, cancels, the cancellation tax and cost per group and in total.
 
-        return self._answer(overview.run, self._scope(by, top, filters), filters)
+        ``goodput`` is a set of targets such as ``ttft=2s,tpot=200ms``, or a preset such as ``mlperf-llama2-70b``, and
+        adds the share of streamed calls within all of them; ``itl`` adds the latencies between chunks.
+        """
+        from streamaudit.audits import overview
+        from streamaudit.audits.targets import parse_targets
+
+        targets = parse_targets(goodput) if goodput is not None else None
+        return self._answer(
+            lambda store, scope: overview.run(store, scope, targets=targets, gaps=itl),
+            self._scope(by, top, filters), filters,
+        )  # fmt: skip
 
     def ttft(
         self,
@@ -49,18 +66,24 @@ class Session(Connection):
         slo: str | None = None,
         buckets: str | None = None,
         censored: bool = False,
+        goodput: str | None = None,
+        itl: bool = False,
         **filters: Unpack[Filters],
     ) -> Result:
         """Report time to first token: percentiles, histogram, and which calls are excluded and why.
 
         ``slo`` is a target such as ``800ms``; ``buckets`` is ``log``, ``otel`` or bounds such as ``100ms,1s``;
-        ``censored`` adds Kaplan-Meier percentiles.
+        ``censored`` adds Kaplan-Meier percentiles; ``goodput`` and ``itl`` add what they add to ``report``.
         """
         from streamaudit.audits import ttft
+        from streamaudit.audits.targets import parse_duration_ms, parse_targets
 
-        slo_ms, bounds = ttft.parse_duration_ms("--slo", slo) if slo else None, ttft.parse_buckets(buckets)
+        slo_ms, bounds = parse_duration_ms("--slo", slo) if slo else None, ttft.parse_buckets(buckets)
+        targets = parse_targets(goodput) if goodput is not None else None
         return self._answer(
-            lambda store, scope: ttft.run(store, scope, slo_ms=slo_ms, buckets_ms=bounds, censored=censored),
+            lambda store, scope: ttft.run(
+                store, scope, slo_ms=slo_ms, buckets_ms=bounds, censored=censored, targets=targets, gaps=itl
+            ),
             self._scope(by, top, filters), filters,
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from streamaudit.audits.scope.scope import MAX_BY, Scope, show_groups
 from streamaudit.report.model import Column, Mark, Row, Table, Value
+from streamaudit.store.dimensions import CALENDAR
 from streamaudit.store.store import Store
 from streamaudit.store.views.percentiles import MIN_CALLS
 
@@ -41,7 +42,8 @@ def group_tables(
 
     ``query`` selects ``by_1`` … ``by_4`` and then ``columns`` in order, grouped; after them it may give a list of the
     columns whose sum leaves calls out, which a screen then shows as a lower bound. Groups are sorted by descending
-    ``rank``; those beyond ``scope.top`` are one rest row computed from their calls, not from their rows.
+    ``rank``, and in time order where a dimension is one of time. Those beyond ``scope.top`` (the earlier ones where
+    time comes first) are one rest row computed from their calls, not from their rows.
     """
     bound = {**scope.params(), **(params or {})}
     total_rows = store.query(scope.total().sql(query), bound)
@@ -57,17 +59,47 @@ def group_tables(
     names = [*scope.by, *(column.name for column in columns)]
     rows.sort(key=lambda row: tuple((value is not None, value or "") for value in row[:depth]))
     rows.sort(key=lambda row: rank(dict(zip(names, row[:end], strict=True))), reverse=True)
-    rest_row, rest_groups = None, 0
+    times = [place for place, name in enumerate(scope.by) if name in CALENDAR]
+    if times:
+        rows = _order_in_time(rows, times[0])
+    rest_row, rest_groups, earlier = None, 0, times[:1] == [0]
     if scope.top is not None and len(rows) > scope.top:
         rest_groups = len(rows) - scope.top
-        rows = rows[: scope.top]
+        rows = _keep_newest(rows, scope.top) if earlier else rows[: scope.top]
         show_groups(store, [row[:depth] for row in rows])
         rest = store.query(scope.sql(query, rest=True), bound)
         rest_row = len(rows)
         rows.append((*[None] * depth, *rest[0][MAX_BY:]))
     figures = tuple(tuple(row[:end]) for row in rows)
-    table = Table("by_" + "_".join(scope.by), (*dimensions, *columns), figures, scope.by, rest_row, rest_groups)
+    table = Table("by_" + "_".join(scope.by), (*dimensions, *columns), figures, scope.by, rest_row, rest_groups,
+        rest_is="earlier" if earlier else "other",
+    )  # fmt: skip
     return (_add_marks(table, [_partial(row, end) for row in rows]), total)
+
+
+def _order_in_time(rows: Sequence[Row], place: int) -> list[Row]:
+    """Return ranked rows in the order of the time in this column, each group of the columns before it by itself.
+
+    Groups are in the order of their first row, rows of one time stay in their order, those without a time come last.
+    """
+    groups = {key: index for index, key in reversed([(i, row[:place]) for i, row in enumerate(rows)])}
+    return sorted(rows, key=lambda row: (groups[row[:place]], row[place] is None, _moment(row[place])))
+
+
+def _moment(name: Value) -> tuple[str, int]:
+    """Return the place in time of an hour, day, week or month by its name, of which only an hour may have an offset."""
+    text, offset = str(name)[:16], str(name)[16:]
+    if not offset:
+        return text, 0
+    minutes = int(offset[1:3]) * 60 + int(offset[4:6])
+    return text, minutes if offset[0] == "-" else -minutes
+
+
+def _keep_newest(rows: Sequence[Row], top: int) -> list[Row]:
+    """Return the last rows in time, of the same time the first ones; calls without a time are earlier than any."""
+    places = range(len(rows))
+    newest = sorted(places, key=lambda at: (rows[at][0] is not None, _moment(rows[at][0])), reverse=True)[:top]
+    return [rows[at] for at in sorted(newest)]
 
 
 def _empty(columns: tuple[Column, ...]) -> Row:
@@ -94,12 +126,12 @@ def _add_marks(table: Table, partial: Sequence[frozenset[str]] = ()) -> Table:
 
 
 def _mark_percentile(column: Column, record: dict[str, Value]) -> Mark | None:
-    name = column.name
-    percentile = name.removesuffix("_ms")[-3:]
-    if record[name] is None and percentile in MIN_CALLS and name.startswith("ttft"):
-        calls = record.get("ttft_calls")
-        if isinstance(calls, int) and 0 < calls < MIN_CALLS[percentile]:
-            return Mark(instead=f"n={calls}")
+    """Return the number of calls (of a latency between chunks: of gaps) where a percentile has too few."""
+    latency, _, percentile = column.name.removesuffix("_ms").rpartition("_")
+    if record[column.name] is None and percentile in MIN_CALLS:
+        n = record.get(f"{latency}_gaps", record.get(f"{latency}_calls"))
+        if isinstance(n, int) and 0 < n < MIN_CALLS[percentile]:
+            return Mark(instead=f"n={n}")
     return None
 
 

@@ -1,9 +1,9 @@
 """The one catalogue of figures about a group of calls: name, unit, SQL, fewest calls, and meaning.
 
 An audit picks names: ``column`` gives the column of a table, ``select`` the query that fills it. A figure is an
-expression over sums, each of which is computed once a group: ``_OF_ALL`` over all of its calls, ``_OF_CANCELLED`` over
-those that were cancelled. Only the sums that the picked figures need are computed, and sums that only cancelled calls
-have are computed separately, so that other calls cost nothing for them.
+expression over sums, each of which is computed once a group: ``_OF_ALL`` over all of its calls, those of a part
+(parts.py) over a relation of its own, such as ``_OF_CANCELLED`` over the cancelled calls. Only the sums that the picked
+figures need are computed, so that other calls cost nothing for those of a part.
 
 Definitions in words: docs/definitions.md. Unknown is not zero: without evidence a figure is NULL.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from streamaudit.audits.parts import GAPS, GOODPUT, Part
 from streamaudit.report.model import Column, Unit
 from streamaudit.store.views.percentiles import MIN_CALLS
 
@@ -114,6 +115,7 @@ _OF_CANCELLED = {
     "no_unseen_input": f"count(*) FILTER ({PROMPT_UNSEEN} IS NULL OR ({PROMPT_UNSEEN} AND input_tokens IS NULL))",
     "no_unseen_usd": f"count(*) FILTER ({PROMPT_UNSEEN} IS NULL OR ({PROMPT_UNSEEN} AND input_cost_usd IS NULL))",
 }
+_PARTS = (Part("leavers", "scope WHERE outcome = 'cancelled'", _OF_CANCELLED), GOODPUT, *GAPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +143,26 @@ def _rate(part: str) -> str:
     return f"CASE WHEN no_outcome < calls THEN {part} / calls END"
 
 
-def _percentiles() -> Iterator[Metric]:
-    for name, latency in LATENCIES.items():
-        for percentile, least in MIN_CALLS.items():
-            ordinal = "median" if percentile == "p50" else f"{percentile[1:]}th percentile"
-            meaning = f"{ordinal} {latency.meaning}" if percentile == "p50" else f"{ordinal}, from {least} calls"
-            sql = f"from_enough({name}_{percentile}, '{percentile}', {name}_n)"
-            yield Metric(f"{name}_{percentile}_ms", "ms", meaning, sql, min_n=least)
+def _percentiles(name: str, meaning: str, of: str = "calls") -> Iterator[Metric]:
+    """Yield the percentiles of a latency, each of which needs a fewest number ``of`` calls or gaps."""
+    for percentile, least in MIN_CALLS.items():
+        ordinal = "median" if percentile == "p50" else f"{percentile[1:]}th percentile"
+        text = f"{ordinal} {meaning}" if percentile == "p50" else f"{ordinal}, from {least} {of}"
+        sql = f"from_enough({name}_{percentile}, '{percentile}', {name}_n)"
+        yield Metric(f"{name}_{percentile}_ms", "ms", text, sql, min_n=least)
+
+
+def _gaps(name: str, side: str) -> Iterator[Metric]:
+    known = f"coalesce({name}_of_calls, 0)"
+    yield Metric(f"{name}_calls", "calls", f"calls with two chunk times or more, {side}", known)
+    yield Metric(f"{name}_gaps", "calls", f"gaps between two chunks of a call, {side}", f"coalesce({name}_n, 0)")
+    yield from _percentiles(name, f"gap between two chunks, {side}", "gaps")
 
 
 _USD_NONE = "0.0"
 _TAX_USD = _of_those_that_left("tax_usd_sum", _USD_NONE)
-_PARTS = ("hidden_part", "undelivered_part", "unread_part")
-_UNSPLIT = " - ".join(["tax", *(f"coalesce({part}, 0)" for part in _PARTS)])
+_TAX_PARTS = ("hidden_part", "undelivered_part", "unread_part")
+_UNSPLIT = " - ".join(["tax", *(f"coalesce({part}, 0)" for part in _TAX_PARTS)])
 
 METRICS = {one.name: one for one in (
     Metric("calls", "calls", "LLM calls counted", "calls"),
@@ -161,7 +170,10 @@ METRICS = {one.name: one for one in (
     Metric("streamed_calls", "calls", "calls known to have streamed", "streamed"),
     Metric("ttft_calls", "calls", "calls with a usable time to first token", "ttft_n"),
     Metric("ttvt_calls", "calls", "calls with a known time to the first visible token", "ttvt_n"),
-    *_percentiles(),
+    Metric("tpot_calls", "calls", "completed streams with a known time per output token", "tpot_n"),
+    *(metric for name, one in LATENCIES.items() for metric in _percentiles(name, one.meaning)),
+    *_gaps("itl", "server side: as they came from the provider"),
+    *_gaps("client_itl", "client side: as they reached the end client"),
     Metric("censored_calls", "calls", "cancelled or timed out with no first token seen: they waited longer still",
         "censored"),
     Metric("slo_rate", "ratio", "calls with a TTFT within the target / calls with a TTFT",
@@ -169,6 +181,13 @@ METRICS = {one.name: one for one in (
     Metric("slo_unknown_calls", "calls", "streamed calls without a TTFT, in neither part of the share", "no_ttft"),
     Metric("apdex", "ratio", "(calls within T + half of those within 4 T) / a TTFT, at T = the target",
         "(within_slo + tolerated / 2) / nullif(ttft_n, 0)"),
+    Metric("goodput_rate", "ratio", "streamed calls within all targets / those that met or missed them",
+        "goodput_met / nullif(goodput_met + goodput_missed, 0)"),
+    Metric("goodput_met_calls", "calls", "streamed calls within all targets", "coalesce(goodput_met, 0)"),
+    Metric("goodput_missed_calls", "calls", "streamed calls that missed a target, failed or timed out",
+        "coalesce(goodput_missed, 0)"),
+    Metric("goodput_unknown_calls", "calls", "calls that cannot be judged: in neither part of the share",
+        "coalesce(goodput_unknown, 0)"),
     Metric("output_tokens_per_s_p50", "tokens_per_s", "median of 1000 / TPOT of completed streams", "speed"),
     Metric("errors", "calls", "calls that failed", "failed"),
     Metric("timeouts", "calls", "calls cut by a deadline", "timed_out"),
@@ -248,28 +267,26 @@ def column(name: str, *, wide: bool = False, kept: bool = False, help: str = "")
     return Column(name, metric.unit, help or metric.help, wide=wide, kept=kept)
 
 
+_EVERYONE = """
+, everyone AS (
+    SELECT by_1, by_2, by_3, by_4, {sums} FROM scope GROUP BY by_1, by_2, by_3, by_4
+)"""
+_PART = """{rows}
+, {name} AS (
+    SELECT by_1 AS {name}_1, by_2 AS {name}_2, by_3 AS {name}_3, by_4 AS {name}_4, {sums}
+    FROM {relation} GROUP BY by_1, by_2, by_3, by_4
+)"""
+_JOIN = """
+    LEFT JOIN (SELECT {sums} FROM {name})
+        ON {name}_1 IS NOT DISTINCT FROM by_1 AND {name}_2 IS NOT DISTINCT FROM by_2
+        AND {name}_3 IS NOT DISTINCT FROM by_3 AND {name}_4 IS NOT DISTINCT FROM by_4"""
 _FIGURES = """
-, everyone AS (
-    SELECT by_1, by_2, by_3, by_4, {of_all} FROM scope GROUP BY by_1, by_2, by_3, by_4
-), figures AS (
-    SELECT {figures} FROM (SELECT {everyone} FROM everyone)
-)
-"""
-_ROWS = "SELECT * FROM figures"
-_FIGURES_APART = """
-, everyone AS (
-    SELECT by_1, by_2, by_3, by_4, {of_all} FROM scope GROUP BY by_1, by_2, by_3, by_4
-), leavers AS (
-    SELECT by_1 AS left_1, by_2 AS left_2, by_3 AS left_3, by_4 AS left_4, {of_cancelled}
-    FROM scope WHERE outcome = 'cancelled' GROUP BY by_1, by_2, by_3, by_4
-), figures AS (
+, figures AS (
     SELECT {figures}
-    FROM (SELECT {everyone} FROM everyone)
-    LEFT JOIN leavers
-        ON left_1 IS NOT DISTINCT FROM by_1 AND left_2 IS NOT DISTINCT FROM by_2
-        AND left_3 IS NOT DISTINCT FROM by_3 AND left_4 IS NOT DISTINCT FROM by_4
+    FROM (SELECT {everyone} FROM everyone){joins}
 )
 """
+ROWS = "SELECT * FROM figures"
 
 
 @cache
@@ -278,48 +295,57 @@ def relation(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
 
     Its columns are ``by_1`` to ``by_4``, then one for each of ``names``. The name of a sum is the sum itself.
     ``with_left_out`` adds a last column ``left_out``: the list of the figures that are a lower bound in the group, NULL
-    in place of each that is not. Binds ``$slo_ms`` where a figure of a target is picked.
+    in place of each that is not. Binds ``$slo_ms``, or the limits of ``Targets``, where a figure of them is picked.
     """
     picked = [METRICS.get(name) or Metric(name, None, "", name) for name in names]
     conditions = {one.name: one.leaves_out for one in picked if one.leaves_out} if with_left_out else {}
     used = set(_WORD.findall(" ".join([*(one.sql for one in picked), *conditions.values()])))
-    spread, of_spread = _spread(used)
-    of_all = {name: sql for name, sql in _OF_ALL.items() if name in used} | spread
-    of_cancelled = {name: sql for name, sql in _OF_CANCELLED.items() if name in used}
+    latencies = {name: (one.column, f" FILTER ({one.counts})" if one.counts else "") for name, one in LATENCIES.items()}
+    sums, places = _used(_OF_ALL, latencies, used)
+    parts, joins = "", ""
+    for part in _PARTS:
+        own, spread = _used(part.sums, {name: (column, "") for name, column in part.latencies.items()}, used)
+        if own:
+            parts += _PART.format(rows=part.rows, name=part.name, relation=part.relation, sums=_columns(own))
+            joins += _JOIN.format(name=part.name, sums=", ".join(["*", *spread]))
     figures = ["by_1", "by_2", "by_3", "by_4", *(f"{one.sql} AS {one.name}" for one in picked)]
     if with_left_out:
         marks = (f"CASE WHEN {condition} THEN '{name}' END" for name, condition in conditions.items())
         figures.append(f"[{', '.join(marks)}] AS left_out")
-    return (_FIGURES_APART if of_cancelled else _FIGURES).format(
-        of_all=_columns(of_all), of_cancelled=_columns(of_cancelled), everyone=", ".join(["*", *of_spread]),
-        figures=", ".join(figures),
-    )  # fmt: skip
+    everyone = _EVERYONE.format(sums=_columns(sums))
+    return everyone + parts + _FIGURES.format(
+        figures=", ".join(figures), everyone=", ".join(["*", *places]), joins=joins
+    )
 
 
 def select(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
     """Return the query for these figures: the relation of the same names, and its rows."""
-    return relation(names, with_left_out=with_left_out) + _ROWS
+    return relation(names, with_left_out=with_left_out) + ROWS
 
 
 _WORD = re.compile(r"\w+")
 
 
-def _spread(used: set[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the sums of latencies that are used: all percentiles of one from a single list, then each by name."""
-    sums: dict[str, str] = {}
+def _used(
+    sums: dict[str, str], latencies: dict[str, tuple[str, str]], used: set[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the sums that are used, and those of latencies (column and filter by name).
+
+    All percentiles of a latency come from a single list; the second result gives each its name.
+    """
+    found = {name: sql for name, sql in sums.items() if name in used}
     places: list[str] = []
-    for name, latency in LATENCIES.items():
-        counts = f" FILTER ({latency.counts})" if latency.counts else ""
+    for name, (column, counts) in latencies.items():
         percentiles = [one for one in PERCENTILES if f"{name}_{one}" in used]
         if f"{name}_n" in used:
-            sums[f"{name}_n"] = f"count({latency.column}){counts}"
+            found[f"{name}_n"] = f"count({column}){counts}"
         if f"{name}_mean" in used:
-            sums[f"{name}_mean"] = f"round(favg({latency.column}){counts}, 9)"
+            found[f"{name}_mean"] = f"round(favg({column}){counts}, 9)"
         if percentiles:
             shares = ", ".join(str(PERCENTILES[one]) for one in percentiles)
-            sums[f"{name}_percentiles"] = f"quantile_cont({latency.column}, [{shares}]){counts}"
+            found[f"{name}_percentiles"] = f"quantile_cont({column}, [{shares}]){counts}"
             places += [f"{name}_percentiles[{place}] AS {name}_{one}" for place, one in enumerate(percentiles, start=1)]
-    return sums, places
+    return found, places
 
 
 def _columns(sums: dict[str, str]) -> str:

@@ -1,10 +1,12 @@
 """The overview: waits, cancels, and the cost of tokens that no user saw, per group."""
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.goodput import goodput_notes, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_tax, describe_waits, noun_of
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.targets import Targets
 from streamaudit.report.model import Report
 from streamaudit.store.store import Store
 
@@ -22,6 +24,11 @@ COLUMNS = (
     column("ttft_p99_ms", wide=True),
     column("duration_p50_ms", wide=True),
     column("duration_p95_ms", wide=True),
+    column("tpot_calls", wide=True),
+    column("tpot_p50_ms", wide=True),
+    column("tpot_p90_ms", wide=True),
+    column("tpot_p95_ms", wide=True),
+    column("tpot_p99_ms", wide=True),
     column("output_tokens_per_s_p50", wide=True),
     column("errors", wide=True),
     column("timeouts", wide=True),
@@ -46,16 +53,22 @@ COLUMNS = (
     column("usage_known_rate"),
     column("cancelled_usage_known_rate", help="the same of cancelled calls"),
 )
-_QUERY = select(tuple(one.name for one in COLUMNS), with_left_out=True)
 
 
-def run(store: Store, scope: Scope) -> Report:
-    """Return one row per group, largest first, and the total."""
+def run(store: Store, scope: Scope, *, targets: Targets | None = None, gaps: bool = False) -> Report:
+    """Return one row per group, largest first, and the total.
+
+    ``targets`` adds goodput, ``gaps`` the latencies between chunks.
+    """
     scope.prepare(store)
-    tables = group_tables(store, scope, _QUERY, COLUMNS, rank=lambda row: (row["calls"],))
+    columns = (*COLUMNS, *streaming_columns(targets, gaps=gaps))
+    query = select(tuple(one.name for one in columns), with_left_out=True)
+    bound = targets.params() if targets else None
+    tables = group_tables(store, scope, query, columns, lambda row: (row["calls"],), bound)
     interval, notes = interval_and_notes(store, scope)
     (total,) = tables[-1].records()
     answer = describe_tax(total)
     if total["calls"]:
         answer += " " + describe_waits(total, tables[0].groups(), noun_of(scope.by))
+    tables, notes = (*tables, *goodput_tables(store, scope, targets)), (*goodput_notes(targets), *notes)
     return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=answer)

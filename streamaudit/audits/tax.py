@@ -193,7 +193,9 @@ def _bars(table: Table) -> Table:
     places = [*range(len(table.by)), *(names.index(part) for part in PARTS)]
     rows = tuple(tuple(row[place] for place in places) for row in table.rows)
     columns = tuple(table.columns[place] for place in places)
-    return Table("tax_parts", columns, rows, table.by, table.rest_row, table.rest_groups, shape="stacked")
+    return Table(
+        "tax_parts", columns, rows, table.by, table.rest_row, table.rest_groups, table.rest_is, shape="stacked"
+    )  # fmt: skip
 
 
 def _waterfall(store: Store, scope: Scope) -> Table:

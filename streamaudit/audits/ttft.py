@@ -1,16 +1,17 @@
 """Time to first token: exact percentiles, excluded calls with reasons, censored waits, and the distribution."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.goodput import goodput_notes, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_waits, noun_of
-from streamaudit.audits.metrics import column, relation
+from streamaudit.audits.metrics import ROWS, column, relation
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import MAX_BY, Scope
+from streamaudit.audits.targets import Targets, parse_duration_ms
 from streamaudit.errors import UsageError
-from streamaudit.report.model import Column, Report, Table, Value
+from streamaudit.report.model import Column, Report, Table
 from streamaudit.store.store import Store
 from streamaudit.store.views.percentiles import MIN_CALLS
 
@@ -32,6 +33,11 @@ _BASE = (
     column("ttvt_calls", wide=True),
     column("ttvt_p50_ms", wide=True),
     column("ttvt_p95_ms", wide=True, help=f"from {MIN_CALLS['p95']} calls"),
+    column("tpot_calls", wide=True),
+    column("tpot_p50_ms", wide=True),
+    column("tpot_p90_ms", wide=True),
+    column("tpot_p95_ms", wide=True),
+    column("tpot_p99_ms", wide=True),
     column("censored_calls"),
 )
 _SLO = (column("slo_rate", kept=True), column("slo_unknown_calls", wide=True), column("apdex", kept=True))
@@ -44,9 +50,7 @@ _CENSORED = (
     Column("ttft_km_p99_ms", "ms", f"from {MIN_CALLS['p99']} waits", wide=True),
 )
 
-_QUERY = (
-    relation(tuple(one.name for one in (*_BASE, *_SLO)))
-    + """
+_WITH_CURVE = """
 SELECT
     figures.*, km[1], from_enough(km[2], 'p90', waits), from_enough(km[3], 'p95', waits),
     from_enough(km[4], 'p99', waits)
@@ -55,7 +59,6 @@ LEFT JOIN survival AS s
     ON s.group_1 IS NOT DISTINCT FROM by_1 AND s.group_2 IS NOT DISTINCT FROM by_2
     AND s.group_3 IS NOT DISTINCT FROM by_3 AND s.group_4 IS NOT DISTINCT FROM by_4
 """
-)
 
 # Kaplan and Meier 1958: S(t) is the product over first tokens up to t of 1 - d/n, where n still wait just before t. A
 # percentile is the first t at which S has fallen to 1 - p. A wait that a cut ended at t is at risk up to t.
@@ -66,8 +69,8 @@ _SURVIVAL = """
         CASE WHEN ttft_status = 'usable' THEN ttft_ms ELSE coalesce(cancelled_at_ms, duration_ms) END AS t,
         ttft_status = 'usable' AS arrived
     FROM scope
-    WHERE $censored AND (ttft_status = 'usable'
-        OR (ttft_status = 'censored' AND coalesce(cancelled_at_ms, duration_ms) IS NOT NULL))
+    WHERE ttft_status = 'usable'
+        OR (ttft_status = 'censored' AND coalesce(cancelled_at_ms, duration_ms) IS NOT NULL)
 ), steps AS (
     SELECT by_1, by_2, by_3, by_4, t, count(*) FILTER (arrived) AS d, count(*) AS ended
     FROM waits GROUP BY ALL
@@ -104,10 +107,11 @@ REASONS = {
     "error_without_chunk": "failed without a chunk",
 }
 
-# A bucket holds low <= ttft < high. Logarithmic ones are 10^(1/4) wide and anchored at 1 ms.
+# A bucket holds low < ttft <= high, as OpenTelemetry's and Prometheus' do. Logarithmic ones are 10^(1/4) wide and
+# anchored at 1 ms.
 _HISTOGRAM_LOG = """
 SELECT by_1, by_2, by_3, by_4, power(10, b / 4), power(10, (b + 1) / 4), count(*)
-FROM (SELECT *, floor(4 * log10(ttft_ms))::INTEGER AS b FROM scope WHERE ttft_status = 'usable')
+FROM (SELECT *, ceil(4 * log10(ttft_ms))::INTEGER - 1 AS b FROM scope WHERE ttft_status = 'usable')
 GROUP BY by_1, by_2, by_3, by_4, b
 ORDER BY ALL
 """
@@ -117,7 +121,7 @@ _HISTOGRAM_BOUNDS = """
     FROM (SELECT unnest(list_concat([0.0], $bounds::DOUBLE[])) AS bound)
 )
 SELECT by_1, by_2, by_3, by_4, low, high, count(*)
-FROM (SELECT * FROM scope WHERE ttft_status = 'usable') AS calls ASOF JOIN bounds ON calls.ttft_ms >= bounds.low
+FROM (SELECT * FROM scope WHERE ttft_status = 'usable') AS calls ASOF JOIN bounds ON calls.ttft_ms > bounds.low
 GROUP BY by_1, by_2, by_3, by_4, low, high
 ORDER BY ALL
 """
@@ -130,14 +134,21 @@ def run(
     slo_ms: float | None = None,
     buckets_ms: tuple[float, ...] | None = None,
     censored: bool = False,
+    targets: Targets | None = None,
+    gaps: bool = False,
 ) -> Report:
-    """Return percentiles per group, the distribution per group on one ruler, and why calls are excluded."""
+    """Return percentiles per group, the distribution per group on one ruler, and why calls are excluded.
+
+    ``targets`` adds goodput, ``gaps`` the latencies between chunks, ``censored`` the Kaplan-Meier percentiles.
+    """
     scope.prepare(store)
-    columns = (*_BASE, *_SLO, *_CENSORED)
-    bound = {"slo_ms": slo_ms, "censored": censored}
-    tables = group_tables(store, scope, _SURVIVAL + _QUERY, columns, lambda row: (row["ttft_calls"],), bound)
-    unasked = {column.name for column in (*(_SLO if slo_ms is None else ()), *(() if censored else _CENSORED))}
-    tables = tuple(_drop_columns(table, unasked) for table in tables)
+    more = streaming_columns(targets, gaps=gaps)
+    figures = (*_BASE, *(_SLO if slo_ms is not None else ()), *more)
+    query = relation(tuple(one.name for one in figures))
+    query = _SURVIVAL + query + _WITH_CURVE if censored else query + ROWS
+    columns = (*figures, *(_CENSORED if censored else ()))
+    bound = {"slo_ms": slo_ms, **(targets.params() if targets else {})}
+    tables = group_tables(store, scope, query, columns, lambda row: (row["ttft_calls"],), bound)
     histogram = _histogram(store, scope, tables[0], buckets_ms)
     excluded = store.query(scope.total().sql(_EXCLUDED), scope.total().params())
     reasons = Table(
@@ -149,7 +160,8 @@ def run(
     interval, notes = interval_and_notes(store, scope)
     (total,) = tables[-1].records()
     answer = describe_waits(total, tables[0].groups(), noun_of(scope.by), slo_ms)
-    shown = (*tables, histogram, reasons)
+    shown = (*tables, *goodput_tables(store, scope, targets), histogram, reasons)
+    notes = (*goodput_notes(targets), *notes)
     return Report(TITLE, interval, shown, scope.by, scope.filters, notes, headline=answer)
 
 
@@ -165,7 +177,8 @@ def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, .
     filled.sort(key=lambda row: (order.get(tuple(row[:depth]), 0), row[depth]))
     dimensions = tuple(Column(name) for name in scope.by)
     columns = (
-        *dimensions, Column("bucket_low_ms", "ms", "from"), Column("bucket_high_ms", "ms", "up to"),
+        *dimensions, Column("bucket_low_ms", "ms", "longer than", bound="gt"),
+        Column("bucket_high_ms", "ms", "up to and including; NULL without an end", bound="le"),
         Column("calls", "calls"),
     )  # fmt: skip
     return Table("histogram", columns, tuple(filled), scope.by, shape="histogram", markers_from=groups.name)
@@ -194,27 +207,6 @@ def _add_empty_buckets(
 
 def _round(value: float) -> float:
     return float(f"{value:.9g}")
-
-
-def _drop_columns(table: Table, names: set[str]) -> Table:
-    kept = [index for index, column in enumerate(table.columns) if column.name not in names]
-    rows: list[tuple[Value, ...]] = [tuple(row[index] for index in kept) for row in table.rows]
-    return replace(table, columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))
-
-
-def parse_duration_ms(flag: str, text: str) -> float:
-    """Parse ``800ms``, ``1.5s`` or ``2m`` into milliseconds. Raises UsageError for a bare number or anything else."""
-    for suffix, factor in (("ms", 1.0), ("s", 1000.0), ("m", 60_000.0)):
-        number = text.strip().removesuffix(suffix)
-        if number != text.strip():
-            try:
-                value = float(number) * factor
-            except ValueError:
-                break
-            if value > 0 and math.isfinite(value):
-                return value
-            break
-    raise UsageError(f"{flag} {text}: expected a duration with its unit, such as 800ms or 1.5s")
 
 
 def parse_buckets(text: str | None) -> tuple[float, ...] | None:

@@ -132,6 +132,18 @@ Top = Annotated[
     ),
 ]
 
+Goodput = Annotated[
+    Optional[str],
+    typer.Option(
+        "--goodput",
+        metavar="TARGETS",
+        help="Share of streamed calls within all of these: ttft=2s,tpot=200ms,ttvt=3s,e2e=30s, or mlperf-llama2-70b, ...",
+    ),
+]
+Itl = Annotated[
+    bool, typer.Option("--itl", help="Latencies between chunks, server and client side; reads every chunk time.")
+]
+
 
 def expand_groups(command: Callable[..., int]) -> Callable[..., int]:
     """Return the command with every group of options expanded, and the configuration passed where annotated."""

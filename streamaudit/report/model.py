@@ -56,6 +56,8 @@ class Column:
     """The column that holds the unit of each row's value, where rows have different ones."""
     kept: bool = False
     """Always visible if possible: a screen without room leaves out other columns first."""
+    bound: Literal["", "gt", "le"] = ""
+    """The way an edge of a bucket bounds its values: ``gt`` above it, ``le`` up to and including it."""
     dimension_from: str = ""
     """The column that names the dimension of each row's value, where rows have different ones."""
 
@@ -84,6 +86,8 @@ class Table:
     by: tuple[str, ...] = ()
     rest_row: int | None = None
     rest_groups: int = 0
+    rest_is: Literal["other", "earlier"] = "other"
+    """Relation of the combined groups to those shown: ``earlier`` in time, or just ``other`` ones."""
     shape: Shape = "rows"
     markers_from: str | None = None
     """For a histogram: the name of the table with the percentiles (same dimensions) to mark on the ruler."""

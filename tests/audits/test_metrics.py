@@ -10,6 +10,7 @@ from streamaudit.audits import history
 from streamaudit.audits.check.thresholds import METRICS as CHECKED
 from streamaudit.audits.metrics import LATENCIES, METRICS, PERCENTILES, column, select
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.targets import parse_targets
 from streamaudit.store.store import Store
 from streamaudit.store.views.percentiles import MIN_CALLS
 from tests.support import audit, ingest
@@ -29,7 +30,7 @@ def filled(fleet: Fleet, tmp_path: Path, store: Store) -> Store:
 def test_a_figure_is_the_same_alone_and_with_all_others(filled: Store) -> None:
     """What else is picked changes no value, and only the sums that are needed are computed."""
     scope = Scope(by=("outcome",))
-    params = {**scope.params(), "slo_ms": 800.0}
+    params = {**scope.params(), "slo_ms": 800.0, **parse_targets("ttft=1s,tpot=20ms").params()}
     names = tuple(METRICS)
     every = {row[0]: row[4:] for row in filled.query(scope.sql(select(names)), params)}
     for index, name in enumerate(names):

@@ -1,5 +1,6 @@
 """Percentiles are exact: numpy's linear quantiles over the raw values, and nothing below the least number of calls."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -8,6 +9,10 @@ import numpy as np
 import pytest
 
 from sample_traces import Fleet, write_raw
+from streamaudit.audits import ttft
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.ttft import OTEL_BOUNDS_MS
+from streamaudit.report.render.formats import Screen, load
 from streamaudit.store.store import Store
 from tests.support import Record, audit, grouped, ingest, raw_call, store_of, total, write_lines
 
@@ -103,7 +108,7 @@ def test_an_slo_share_and_its_apdex_are_counted_over_calls_with_a_first_token(tm
 def test_the_histogram_holds_every_usable_call_once_in_the_bucket_it_belongs_to(
     groups: list[Record], tmp_path: Path, store: Store
 ) -> None:
-    """Buckets join without gap, hold low <= value < high, and their counts are those of the values."""
+    """Buckets join without gap, hold low < value <= high, and their counts are those of the values."""
     ingest(store, write_lines(tmp_path / "calls.jsonl", groups))
     values = np.array([record["time_to_first_chunk_ms"] for record in groups])
     rows = audit(store, "ttft")["histogram"]
@@ -111,5 +116,26 @@ def test_the_histogram_holds_every_usable_call_once_in_the_bucket_it_belongs_to(
     for row, after in pairwise(rows):
         assert row["bucket_high_ms"] == pytest.approx(after["bucket_low_ms"], rel=1e-9)
     for row in rows:
-        inside = (values >= row["bucket_low_ms"]) & (values < row["bucket_high_ms"])
+        inside = (values > row["bucket_low_ms"]) & (values <= row["bucket_high_ms"])
         assert row["calls"] == inside.sum()
+
+
+@pytest.mark.parametrize(("bounds", "edge"), [(None, 100.0), ((100.0, 300.0, 1000.0), 300.0), (OTEL_BOUNDS_MS, 320.0)])
+def test_a_bucket_includes_its_upper_edge(
+    bounds: tuple[float, ...] | None, edge: float, tmp_path: Path, store: Store
+) -> None:
+    """As ``le`` of Prometheus and the bounds of OpenTelemetry, so that buckets up to a target add up to its share."""
+    waits = [edge * 0.999, edge, edge * 1.001]
+    records = [raw_call(str(n), stream=True, time_to_first_chunk_ms=wait) for n, wait in enumerate(waits)]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", records))
+    report = ttft.run(store, Scope(), buckets_ms=bounds, slo_ms=edge)
+    histogram = next(table for table in report.tables if table.name == "histogram")
+    rows = list(histogram.records())
+    assert [row["calls"] for row in rows] == [2, 1]
+    assert rows[0]["bucket_high_ms"] == rows[1]["bucket_low_ms"] == pytest.approx(edge)
+    written = json.loads(load("json").render(report, Screen()))
+    columns = next(table["columns"] for table in written["tables"] if table["name"] == "histogram")
+    assert {one["name"]: one.get("bound") for one in columns} == {
+        "bucket_low_ms": "gt", "bucket_high_ms": "le", "calls": None
+    }  # fmt: skip
+    assert next(report.tables[0].records())["slo_rate"] == 2 / 3

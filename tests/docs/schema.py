@@ -17,8 +17,10 @@ TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookup
 DERIVED = {
     "ttft_status": "`usable`, or why the call has no TTFT: `censored`, `not_streamed`, `not_recorded`, `cache_hit`, "
     "`not_below_duration`, `not_positive`, `error_without_chunk`.",
-    "tpot_ms": "Time per output token of a completed stream: (`duration_ms` − `ttft_ms`) ÷ (streamed tokens − 1), "
-    "where reasoning that came before the first chunk was not streamed; NULL for any other call.",
+    "streamed_tokens": "`output_tokens` without reasoning that came before the first chunk (where `ttvt_ms` is not "
+    "after `ttft_ms`) and so was not streamed; NULL where `output_tokens` is.",
+    "tpot_ms": "Time per output token of a completed stream: (`duration_ms` − `ttft_ms`) ÷ (`streamed_tokens` − 1); "
+    "NULL for any other call, and of fewer than two tokens.",
     "stopped_before_first_token": "True with positive evidence that nothing had arrived: cut before the recorded first "
     "token, or no chunk and no token delivered. False without such evidence.",
     "usage_status": "`final` (the provider's last word), or why the recorded usage is not what was billed: `none`, "
@@ -69,6 +71,47 @@ DERIVED = {
 }
 """Columns of the view ``calls`` beyond the table, each with its meaning."""
 
+OTEL = (
+    ("gen_ai.operation.name", "`operation`", "`chat`, `text_completion` and `generate_content` are calls; `embeddings` "
+        "becomes `embedding`; agents, tools, retrieval, memory and workflows are `spans`"),
+    ("gen_ai.provider.name", "`provider`", "lower case"),
+    ("gen_ai.request.model, gen_ai.response.model", "`model`, `response_model`", "the same"),
+    ("gen_ai.request.stream", "`streamed`", "a usable TTFT makes it true"),
+    ("gen_ai.request.max_tokens", "`max_tokens`", "the same"),
+    ("gen_ai.conversation.id", "`session_id`", "the same"),
+    ("gen_ai.response.id", "`response_id`", "the same"),
+    ("gen_ai.response.finish_reasons", "`finish_reason`", "the first of the list"),
+    ("gen_ai.response.time_to_first_chunk, gen_ai.client.inference.time_to_first_chunk", "`ttft_ms`",
+        "seconds there, milliseconds here. The metric is named `gen_ai.client.operation.time_to_first_chunk` in the "
+        "conventions before 0.1.0"),
+    ("gen_ai.client.inference.duration", "`duration_ms`", "`gen_ai.client.operation.duration` before 0.1.0"),
+    ("gen_ai.client.inference.time_per_output_chunk", "`itl_p50_ms` …", "from `chunk_offsets_ms`: a chunk may hold "
+        "several tokens"),
+    ("gen_ai.server.time_to_first_token", "`server_ttft_ms`", "as the model server measures it, never mixed with "
+        "`ttft_ms`"),
+    ("gen_ai.server.time_per_output_token", "`tpot_ms`", "here from the client's times and the billed tokens"),
+    ("gen_ai.usage.input_tokens", "`input_tokens`", "cached ones included, as there"),
+    ("gen_ai.usage.cache_read.input_tokens", "`cached_input_tokens`", "a part of the input, as there"),
+    ("gen_ai.usage.cache_write.input_tokens", "`cache_write_tokens`", "a part of the input, as there"),
+    ("gen_ai.usage.audio.input_tokens, gen_ai.usage.image.input_tokens", "`audio_input_tokens`, `image_tokens`",
+        "the same"),
+    ("gen_ai.usage.output_tokens", "`output_tokens`", "reasoning included; `usage_status` tells whether it is what was "
+        "billed"),
+    ("gen_ai.usage.reasoning.output_tokens", "`reasoning_tokens`", "a part of the output, as there"),
+    ("gen_ai.usage.audio.output_tokens", "`audio_output_tokens`", "the same"),
+    ("error.type", "`error_type`, `outcome`", "time-outs and cancels among the classes of errors decide the outcome"),
+)  # fmt: skip
+"""OpenTelemetry's names and ours."""
+_OTEL_HEAD = """\
+## OpenTelemetry's names
+
+The names of OpenTelemetry's conventions for generative AI, version 0.1.0 of
+[semantic-conventions-genai](https://github.com/open-telemetry/semantic-conventions-genai/tree/v0.1.0/docs/gen-ai) (in
+development), and the columns and figures that hold the same here. [Spans](sources/otel.md) are also read under older
+names. There is no name there for what was delivered or rendered, for a first visible token, or for a call that its user
+left.
+"""
+
 _HEAD = """\
 # The schema
 
@@ -114,7 +157,7 @@ def view_columns() -> list[tuple[str, str]]:
 
 def page() -> str:
     """The whole page as Markdown. KeyError when a column of the view has no description."""
-    return "\n".join([_HEAD, *_stored(), _VIEW_HEAD, *_view()])
+    return "\n".join([_HEAD, *_stored(), _VIEW_HEAD, *_view(), _OTEL_HEAD, _otel()])
 
 
 def _stored() -> Iterator[str]:
@@ -130,6 +173,11 @@ def _stored() -> Iterator[str]:
 
 def _view() -> Iterator[str]:
     yield _grid(("column", "type", "meaning"), [(name, kind, DERIVED[name]) for name, kind in view_columns()])
+
+
+def _otel() -> str:
+    rows = [("`, `".join(theirs.split(", ")), ours, note) for theirs, ours, note in OTEL]
+    return _grid(("OpenTelemetry", "streamaudit", ""), rows)
 
 
 def _grid(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -106,6 +106,7 @@ FIGURES: dict[str, Figure] = {
     "audio_input_tokens": Figure(_TOKEN, "audio tokens in the input", "tokens"),
     "image_tokens": Figure(_TOKEN, "image tokens in the input", "tokens"),
     "output_tokens": Figure(_TOKEN, "output tokens", "tokens"),
+    "streamed_tokens": Figure(_TOKEN, "output tokens", "tokens"),
     "audio_output_tokens": Figure(_TOKEN, "audio tokens in the answer", "tokens"),
     "reasoning_tokens": Figure(_TOKEN, "reasoning tokens", "tokens"),
     "delivered_tokens": Figure(_TOKEN, "tokens delivered to the client", "tokens"),
@@ -177,7 +178,8 @@ LISTS = ("chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens", "retract
 # Derived and not read from a field; the figures of the tax belong to them too.
 DECIDED = {
     "source", "load_id", "counted", "uncounted_reason", "record_hash", "versions", "provider_basis", "inherited",
-    "ttft_status", "ttft_basis", "tpot_ms", "rendered_basis", "usage_basis", "billed_tokens", "cost_basis",
+    "ttft_status", "ttft_basis", "tpot_ms", "streamed_tokens", "rendered_basis", "usage_basis", "billed_tokens",
+    "cost_basis",
     "input_cost_basis", "output_cost_basis", "usd_per_output_token",
     "outcome", "cancel_evidence", "stopped_before_first_token", "ended_early", "input_hash", "retractions",
     "unseen_prompt", "usage_status", "output_low", "cost_low_usd", "ended_by", "on_disconnect", "ran_on",

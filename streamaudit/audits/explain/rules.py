@@ -109,6 +109,7 @@ _RULES: dict[str, _Rule] = {
     "ttft_status": lambda r: _TTFT.get(r["ttft_status"]),
     "ttft_basis": lambda r: _TTFT_BASIS.get(r["ttft_basis"]),
     "tpot_ms": lambda r: "from the first to the last streamed token, over the tokens between them",
+    "streamed_tokens": lambda r: "output tokens, without reasoning that came before the first chunk",
     "output_tokens": lambda r: _USAGE.get(r["usage_basis"]),
     "usage_basis": lambda r: _USAGE.get(r["usage_basis"]),
     "usage_status": lambda r: _STATUS.get(r["usage_status"]),

@@ -23,7 +23,7 @@ _GROUP = "group:"
 _OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
 _VALUES = {name: name for name in PLAIN} | {
     name: f"strftime(timezone($tz, timezone('UTC', start_time)), '{form}')" for name, form in CALENDAR.items()
-}
+} | {"hour": "hour_name(start_time, $tz)"}
 _ONLY = {name: f"AND coalesce(regexp_full_match({name}, $only_{name}), $none_{name})" for name in PLAIN}
 # Binding twenty dimensions and filters takes longer than most queries run, so a query has only those in use.
 _SCOPE = """

@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Grouping, Inputs, Window, Writing
+from streamaudit.cli.options import Goodput, Grouping, Inputs, Itl, Window, Writing
 from streamaudit.errors import UsageError
 
 
@@ -18,6 +18,8 @@ def command(
         Optional[Path],
         typer.Option("--reconcile", metavar="BILL", help="Compare costs with what was billed: a FOCUS or CSV file."),
     ] = None,
+    goodput: Goodput = None,
+    itl: Itl = False,
 ) -> int:
     """How long users wait, how often they leave, and what was paid for tokens that no user saw.
 
@@ -25,10 +27,12 @@ def command(
     """
     if reconcile is not None and (grouping.by is not None or grouping.top is not None):
         raise UsageError("--reconcile is by month and provider; --by and --top do not go with it")
+    if reconcile is not None and (goodput is not None or itl):
+        raise UsageError("--reconcile compares costs; --goodput and --itl do not go with it")
     output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
-            top: session.report(by=grouping.by, top=top, **filters)
+            top: session.report(by=grouping.by, top=top, goodput=goodput, itl=itl, **filters)
             if reconcile is None
             else session.reconcile(reconcile, **filters)
             for top in output.tops

@@ -4,7 +4,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Grouping, Inputs, Window, Writing
+from streamaudit.cli.options import Goodput, Grouping, Inputs, Itl, Window, Writing
 
 
 def command(
@@ -21,6 +21,8 @@ def command(
             "--censored", help="Kaplan-Meier percentiles, counting the waits that a cancel or time-out ended."
         ),
     ] = False,
+    goodput: Goodput = None,
+    itl: Itl = False,
     grouping: Grouping,
     window: Window,
     writing: Writing,
@@ -33,7 +35,16 @@ def command(
     output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
-            top: session.ttft(by=grouping.by, top=top, slo=slo, buckets=buckets, censored=censored, **filters)
+            top: session.ttft(
+                by=grouping.by,
+                top=top,
+                slo=slo,
+                buckets=buckets,
+                censored=censored,
+                goodput=goodput,
+                itl=itl,
+                **filters,
+            )
             for top in output.tops
         }
     return output.write(results)

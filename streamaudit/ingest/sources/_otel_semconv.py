@@ -30,12 +30,15 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_creation_ephemeral_1h_input_tokens",
     ),
     "audio_input_tokens": (
+        "gen_ai.usage.audio.input_tokens",
         "gen_ai.usage.input_audio_tokens", "gen_ai.usage.audio_input_tokens", "llm.token_count.prompt_details.audio",
         "gen_ai.usage.details.input_audio_tokens",
     ),
-    "image_tokens": ("gen_ai.usage.input_image_tokens", "gen_ai.usage.details.input_image_tokens"),
+    "image_tokens": (
+        "gen_ai.usage.image.input_tokens", "gen_ai.usage.input_image_tokens", "gen_ai.usage.details.input_image_tokens",
+    ),
     "audio_output_tokens": (
-        "gen_ai.usage.output_audio_tokens", "gen_ai.usage.audio_output_tokens",
+        "gen_ai.usage.audio.output_tokens", "gen_ai.usage.output_audio_tokens", "gen_ai.usage.audio_output_tokens",
         "llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens",
     ),
     "reasoning_tokens": (

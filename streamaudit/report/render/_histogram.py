@@ -31,7 +31,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """Calls from ``low`` up to, not including, ``high``, in milliseconds; both are positive and finite.
+    """Calls above ``low`` and up to and including ``high``, in milliseconds; both are positive and finite.
 
     ``calls`` None is unknown, which is drawn differently from 0.
     """
@@ -163,7 +163,7 @@ def _notes(one: _Group) -> list[str]:
     """Return for each bucket the percentiles in it; one beyond either end goes to the bucket at that end."""
     fallen: list[list[str]] = [[] for _ in one.buckets]
     for name, value in one.percentiles.items():
-        place = sum(bucket.high <= value for bucket in one.buckets)
+        place = sum(bucket.high < value for bucket in one.buckets)
         fallen[min(place, len(fallen) - 1)].append(f"{name} {ms(value)}")
     return [f"   < {'  '.join(names)}" if names else "" for names in fallen]
 

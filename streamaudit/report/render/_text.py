@@ -45,6 +45,8 @@ def note(item: Note) -> str:
 
 def rest_name(table: Table) -> str:
     """Return the name of the row that combines all other groups."""
+    if table.rest_is == "earlier":
+        return f"({table.rest_groups:,} earlier)"
     return f"({table.rest_groups:,} other{'' if table.rest_groups == 1 else 's'})"
 
 

@@ -59,7 +59,8 @@ def _rows(table: Table) -> str:
 
 
 def _column(column: Column) -> dict[str, str]:
-    return {"name": column.name} if column.unit is None else {"name": column.name, "unit": column.unit}
+    stated = {"name": column.name, "unit": column.unit, "bound": column.bound}
+    return {name: value for name, value in stated.items() if value}
 
 
 def _note(note: Note) -> dict[str, Any]:

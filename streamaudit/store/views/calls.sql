@@ -31,10 +31,11 @@ WITH judged AS (
             WHEN ttft_ms >= duration_ms THEN 'not_below_duration'
             ELSE 'usable'
         END AS ttft_status,
-        -- Time per output token of a completed stream; reasoning that came before the first chunk was not streamed.
-        CASE WHEN ttft_status = 'usable' AND outcome = 'completed' THEN (duration_ms - ttft_ms) / nullif(greatest(0,
-            output_tokens - CASE WHEN ttvt_ms <= ttft_ms THEN coalesce(reasoning_tokens, 0) ELSE 0 END - 1), 0)
-            END AS tpot_ms,
+        -- Reasoning that came before the first chunk was not streamed.
+        output_tokens - CASE WHEN ttvt_ms <= ttft_ms THEN coalesce(reasoning_tokens, 0) ELSE 0 END AS streamed_tokens,
+        -- Time per output token of a completed stream.
+        CASE WHEN ttft_status = 'usable' AND outcome = 'completed'
+            THEN (duration_ms - ttft_ms) / nullif(greatest(0, streamed_tokens - 1), 0) END AS tpot_ms,
         -- Only positive evidence counts: a missing TTFT may simply not have been recorded.
         coalesce(cancelled_at_ms >= 0 AND cancelled_at_ms < ttft_ms, false)
             OR (coalesce(delivered_tokens = 0, chunk_count = 0, false) AND coalesce(ttft_ms, 0) <= 0)

@@ -80,6 +80,7 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
 
 def _refresh_outcomes(store: Store) -> None:
     store.run(FROM_ENOUGH)
+    store.script(package_text("store", "views/hours.sql"))
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(package_text("store", "views/evidence.sql"))
     else:

@@ -177,6 +177,11 @@ GENERATIONS: dict[str, tuple[Record, Record]] = {
          "llm.token_count.completion_details.audio": 6},
         {"service_tier": "flex", "cache_write_1h_tokens": 4, "audio_input_tokens": 5, "audio_output_tokens": 6},
     ),
+    "kinds of tokens by their newest names": (
+        {"gen_ai.usage.audio.input_tokens": 7, "gen_ai.usage.image.input_tokens": 8,
+         "gen_ai.usage.audio.output_tokens": 9},
+        {"audio_input_tokens": 7, "image_tokens": 8, "audio_output_tokens": 9},
+    ),
     "a tier that was only asked for": (
         {"gen_ai.openai.request.service_tier": "priority"}, {"service_tier": None},
     ),
