@@ -2,7 +2,8 @@
 
 A source's SQL passes the whole ``record`` on as one of its columns; it knows nothing of mappings. A mapped column comes
 from its path alone, except that a keyed one falls back to the source's own candidates, and that a call without the
-mapped id or transport keeps its own. A value that is not of the column's kind is NULL, and ``misfits`` names the column.
+mapped id or transport keeps its own. A value that is not of the column's kind is NULL, and ``misfits`` names its
+column.
 """
 
 from streamaudit.ingest.mapping import KEYED, KINDS, Kind, Mapping
