@@ -49,11 +49,11 @@ RUN_ON = _run_on()
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """A folder with the files that the documentation names, and a filled store in its usual place."""
     folder = tmp_path_factory.mktemp("reader")
-    shutil.copytree(once(tmp_path_factory, "reader", _furnished), folder, dirs_exist_ok=True)
+    shutil.copytree(once(tmp_path_factory, "reader", furnish), folder, dirs_exist_ok=True)
     return Cli(folder)
 
 
-def _furnished(folder: Path) -> Path:
+def furnish(folder: Path) -> Path:
     cli = Cli(folder)
     files = copy_samples(cli.folder / "sample_traces")
     copy_samples(cli.folder / "exports")
