@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables
-from streamaudit.audits.headline import count
 from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes, tenant_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
-from streamaudit.report.numbers import ratio
+from streamaudit.report.numbers import count, ratio
 from streamaudit.store.store import Store
 
 NAME = "coverage"

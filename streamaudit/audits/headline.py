@@ -7,7 +7,7 @@ that leaves calls out is "at least", an estimate "about", and what cannot be kno
 from collections.abc import Callable, Iterable, Mapping
 
 from streamaudit.report.model import Value
-from streamaudit.report.numbers import ms, ratio
+from streamaudit.report.numbers import count, ms, ratio
 
 Row = Mapping[str, Value]
 
@@ -22,11 +22,6 @@ _SAME = 1e-9
 def dollars(amount: float) -> str:
     """Return dollars with cents; a positive amount below a cent is ``<$0.01``."""
     return "<$0.01" if 0 < amount < 0.005 else f"${amount:,.2f}"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is 1."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def noun_of(by: tuple[str, ...]) -> str:

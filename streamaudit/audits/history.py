@@ -13,13 +13,12 @@ from datetime import datetime
 from math import exp, log
 
 from streamaudit.audits.base import group_tables
-from streamaudit.audits.headline import count
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
-from streamaudit.report.numbers import NUMBERS, ratio
+from streamaudit.report.numbers import NUMBERS, count, ratio
 from streamaudit.store.store import Store
 
 TITLE = "streamaudit history"

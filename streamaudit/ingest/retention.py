@@ -49,25 +49,56 @@ DELETE FROM store.evidence WHERE key IN (
     FROM leaving_calls)
 """
 
-_OF_LOAD = (
-    "CREATE OR REPLACE TEMP TABLE leaving_calls AS SELECT source, call_id, trace_id, response_id FROM store.calls "
-    "WHERE load_id = $load_id",
-    "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
-    "WHERE load_id = $load_id",
-)
-_BEFORE = (
-    "CREATE OR REPLACE TEMP TABLE leaving_calls AS SELECT source, call_id, trace_id, response_id FROM store.calls "
-    "WHERE start_time < $before",
-    "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
-    "WHERE start_time < $before",
-)
-_OF_USER = (
-    "CREATE OR REPLACE TEMP TABLE leaving_calls AS SELECT source, call_id, trace_id, response_id FROM store.calls "
-    "WHERE user_id = $user",
-    "CREATE OR REPLACE TEMP TABLE leaving_spans AS SELECT source, span_id, trace_id FROM store.spans "
-    "WHERE user_id = $user "
-    "OR (source, trace_id) IN (SELECT source, trace_id FROM leaving_calls WHERE trace_id IS NOT NULL)",
-)
+_CHOOSE_CALLS = """
+CREATE OR REPLACE TEMP TABLE leaving_calls AS
+SELECT source, call_id, trace_id, response_id FROM store.calls WHERE {condition}
+"""
+_CHOOSE_SPANS = """
+CREATE OR REPLACE TEMP TABLE leaving_spans AS
+SELECT source, span_id, trace_id FROM store.spans WHERE {condition}
+"""
+_COUNT = "SELECT (SELECT count(*) FROM leaving_calls), (SELECT count(*) FROM leaving_spans)"
+_OF_CALLS = "(source, trace_id) IN (SELECT source, trace_id FROM leaving_calls WHERE trace_id IS NOT NULL)"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Calls and steps to delete: their conditions, from the three below, and the parameters of these."""
+
+    calls: str
+    spans: str
+    params: Params
+
+    def choose(self, store: Store) -> None:
+        """List them in the temporary tables ``leaving_calls`` and ``leaving_spans``."""
+        store.run(_CHOOSE_CALLS.format(condition=self.calls), self.params)
+        store.run(_CHOOSE_SPANS.format(condition=self.spans), self.params)
+
+
+def of_load(load_id: int) -> Selection:
+    """Select what one load brought."""
+    return Selection("load_id = $load_id", "load_id = $load_id", {"load_id": load_id})
+
+
+def started_before(instant: datetime) -> Selection:
+    """Select what started before an instant; calls without a start time are not among it."""
+    return Selection("start_time < $before", "start_time < $before", {"before": instant})
+
+
+def of_user(user_id: str) -> Selection:
+    """Select the calls of a user, and the steps that are theirs or in the traces of those calls."""
+    return Selection("user_id = $user", f"user_id = $user OR {_OF_CALLS}", {"user": user_id})
+
+
+def count_selected(store: Store, selection: Selection) -> Removed:
+    """Count what a deletion would remove, and change nothing. Raises InputError for a load that is not there."""
+    if "load_id" in selection.params:
+        _find_load(store, selection.params["load_id"])
+    selection.choose(store)
+    calls, spans = store.one(_COUNT)
+    return Removed(calls, spans)
+
+
 _ROUTE_KEY = """
 SELECT first(key ORDER BY rank) FROM store.load_keys WHERE source = $source AND field = 'route'
 """
@@ -76,11 +107,9 @@ SELECT first(key ORDER BY rank) FROM store.load_keys WHERE source = $source AND 
 def unload(store: Store, load_id: int) -> Removed:
     """Undo a load: its calls and steps, its rejects and its line among the loads. Raises InputError when there is
     none."""
-    found = store.query("SELECT replaced_calls FROM store.loads WHERE load_id = $load_id", {"load_id": load_id})
-    if not found:
-        raise InputError(f"the store has no load {load_id}", "streamaudit coverage lists the loads")
+    beaten = _find_load(store, load_id)
     with store.transaction():
-        removed = _remove(store, _OF_LOAD, {"load_id": load_id})
+        removed = _remove(store, of_load(load_id))
         evidence = store.run("DELETE FROM store.evidence WHERE load_id = $load_id", {"load_id": load_id})
         for statement in (
             "DELETE FROM store.rejects WHERE load_id = $load_id",
@@ -89,14 +118,22 @@ def unload(store: Store, load_id: int) -> Removed:
         ):
             store.run(statement, {"load_id": load_id})
     store.rewrite()
-    return Removed(removed.calls, removed.spans, found[0][0], evidence)
+    return Removed(removed.calls, removed.spans, beaten, evidence)
+
+
+def _find_load(store: Store, load_id: object) -> int:
+    """Return how many calls a load replaced."""
+    found = store.query("SELECT replaced_calls FROM store.loads WHERE load_id = $load_id", {"load_id": load_id})
+    if not found:
+        raise InputError(f"the store has no load {load_id}", "streamaudit coverage lists the loads")
+    return int(found[0][0])
 
 
 def prune(store: Store, before: datetime) -> Removed:
     """Delete every call and step that started before an instant. Those without a start time stay. The loads stay on
     record, so that reading an unchanged export again does not bring the calls back."""
     with store.transaction():
-        removed = _remove(store, _BEFORE, {"before": before})
+        removed = _remove(store, started_before(before))
         store.run(_DELETE_EVIDENCE)
     store.rewrite()
     return removed
@@ -105,17 +142,16 @@ def prune(store: Store, before: datetime) -> Removed:
 def forget(store: Store, user_id: str) -> Removed:
     """Delete every call of a user and every step of those calls' traces."""
     with store.transaction():
-        removed = _remove(store, _OF_USER, {"user": user_id})
+        removed = _remove(store, of_user(user_id))
         store.run(_DELETE_EVIDENCE)
         store.run("DELETE FROM store.lookups WHERE key_column = 'user_id' AND key = $user", {"user": user_id})
     store.rewrite()
     return removed
 
 
-def _remove(store: Store, selection: tuple[str, str], params: Params) -> Removed:
+def _remove(store: Store, selection: Selection) -> Removed:
     store.script(package_text("ingest", "macros.sql"))
-    for statement in selection:
-        store.run(statement, params)
+    selection.choose(store)
     for statement in (_REMOVED_TRACES, _REMOVED_RESPONSES, _NOTE_RESPONSES, _NOTE_CALLS, _NOTE_SPANS):
         store.run(statement)
     calls, spans = store.run(_DELETE_CALLS), store.run(_DELETE_SPANS)

@@ -83,6 +83,11 @@ def calls(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else tokens_per_s(value)
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def tokens_per_s(value: float) -> str:
     """Return a rate with three significant digits, in full from 100 up."""
     return f"{value:,.0f}" if abs(_round(value, 3)) >= 100 else significant(value)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from streamaudit.audits.check.evaluate import VERDICTS, Evaluation, Evaluations, Verdict
 from streamaudit.audits.check.thresholds import number
-from streamaudit.audits.headline import count
 from streamaudit.report.finding import Finding, Severity, Status
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
+from streamaudit.report.numbers import count
 from streamaudit.store.dimensions import DIMENSIONS
 
 TITLE = "thresholds"

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from streamaudit.audits.diff.compare import Compared
 from streamaudit.audits.diff.question import Ask
-from streamaudit.audits.headline import count
 from streamaudit.report.model import Value
-from streamaudit.report.numbers import ms, ratio
+from streamaudit.report.numbers import count, ms, ratio
 
 _NAMES = {"ttft": "TTFT", "ttvt": "TTVT", "tpot": "TPOT"}
 _MOST_PLACES = 1

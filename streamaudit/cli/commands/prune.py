@@ -4,31 +4,37 @@ from typing import Annotated
 
 import typer
 
+from streamaudit.cli.deletion import Deletion, DryRun, Yes, describe
 from streamaudit.cli.options import Access, Tz
 
 
 def command(
     before: Annotated[
-        str, typer.Option("--before", metavar="TIME", help="Take out what started before this date or time.")
+        str, typer.Option("--before", metavar="TIME", help="Delete what started before this date or time.")
     ],
     access: Access,
     tz: Tz = "UTC",
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> int:
-    """Take out of the store every call that started before a date.
+    """Delete calls that started before a date.
 
     Example: streamaudit prune --before 2026-08-01
     """
     from streamaudit.audits.scope.window import parse_instant
     from streamaudit.cli import console
     from streamaudit.errors import EXIT_OK
-    from streamaudit.ingest.retention import prune
+    from streamaudit.ingest.retention import prune, started_before
 
     instant = parse_instant("--before", before, tz)
     access.speak()
+    which = f"that started before {before} {tz}"
+    if not Deletion(started_before(instant), which, dry_run, yes).is_wanted(access):
+        return EXIT_OK
     with access.open(write=True, create=False) as store:
         removed = prune(store, instant)
         untimed = store.one("SELECT count(*) FROM store.calls WHERE start_time IS NULL")[0]
-    console.note(f"{removed.calls:,} calls and {removed.spans:,} other steps from before {before} {tz} are gone")
+    console.note(f"deleted {describe(removed)} {which}")
     if untimed:
         console.note(f"  {untimed:,} calls have no start time and stay")
     return EXIT_OK

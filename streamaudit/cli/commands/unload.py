@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from streamaudit.cli.deletion import Deletion, DryRun, Yes, describe
 from streamaudit.cli.options import Access
 
 
@@ -12,19 +13,23 @@ def command(
         int, typer.Argument(metavar="LOAD_ID", help="Number of the load, as streamaudit coverage lists it.")
     ],
     access: Access,
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> int:
-    """Undo one load: its calls leave the store as if the file had never been read.
+    """Undo one load, as if its file had never been read.
 
     Example: streamaudit unload 3
     """
     from streamaudit.cli import console
     from streamaudit.errors import EXIT_OK
-    from streamaudit.ingest.retention import unload
+    from streamaudit.ingest.retention import of_load, unload
 
     access.speak()
+    if not Deletion(of_load(load_id), f"of load {load_id}", dry_run, yes).is_wanted(access):
+        return EXIT_OK
     with access.open(write=True, create=False) as store:
         removed = unload(store, load_id)
-    console.note(f"load {load_id} undone: {removed.calls:,} calls and {removed.spans:,} other steps are gone")
+    console.note(f"load {load_id} undone: deleted {describe(removed)}")
     if removed.evidence:
         console.note(f"  {removed.evidence:,} records of evidence are no longer joined to calls")
     if removed.beaten:
