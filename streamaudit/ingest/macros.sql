@@ -177,9 +177,10 @@ CREATE OR REPLACE TEMP MACRO label_of(x) AS
 CREATE OR REPLACE TEMP MACRO transport_word(x) AS
     CASE
         WHEN x IS NULL THEN NULL
-        WHEN regexp_matches(x, '(?i)^(wss?(://.*)?|web[ _-]?sockets?|_?a?realtime|(https?://[^?#]*|/?v1)/realtime/?([?#].*)?)$')
+        WHEN regexp_matches(x, '(?i)^(wss?(://.*)?|web[ _-]?sockets?|_?a?realtime|(https?://[^?#]*|/?v1)/realtime/?([?#].*)?)$') -- noqa: LT05
             THEN 'websocket'
-        WHEN regexp_matches(x, '(?i)^(sse|server[ _-]sent[ _-]events?|event[ _-]?stream|text/event-stream\b.*)$') THEN 'sse'
+        WHEN regexp_matches(x, '(?i)^(sse|server[ _-]sent[ _-]events?|event[ _-]?stream|text/event-stream\b.*)$')
+            THEN 'sse'
         WHEN regexp_matches(x, '(?i)^grpc(s?(://.*)?|[ _-]?web)$') THEN 'grpc'
     END;
 CREATE OR REPLACE TEMP MACRO transport_of(l) AS

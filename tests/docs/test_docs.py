@@ -63,6 +63,10 @@ def furnish(folder: Path) -> Path:
     shutil.copy(export, cli.folder / "traces.jsonl")
     shutil.copy(SAMPLES / "langfuse_observations.jsonl.gz", cli.folder / "traces.jsonl.gz")
     (cli.folder / "invoice.csv").write_text("month,provider,cost_usd\n2026-11,OpenAI,2.50\n")
+    (cli.folder / "focus.csv").write_text(
+        "BilledCost,BillingCurrency,ChargeCategory,ChargePeriodStart,ProviderName\n"
+        "2.50,USD,Usage,2026-11-01T00:00:00Z,OpenAI\n"
+    )
     thresholds = pages.blocks(ROOT / "docs" / "commands" / "check.md", "toml")
     (cli.folder / "checks.toml").write_text(next(thresholds))
     _write_own_logs(cli.folder)

@@ -1,5 +1,4 @@
-"""What a bill gives, whatever its format: amounts by month and provider, and the tokens and charges that it tells
-apart."""
+"""The bill, whatever its format: amounts by month and provider, and the tokens and charges that it distinguishes."""
 
 import importlib
 import pkgutil
@@ -27,7 +26,7 @@ class Volume:
 class Billed:
     """The bill for one month and provider, in USD.
 
-    ``usd`` is everything billed: usage after discounts, other charges and taxes. What a bill does not tell apart is
+    ``usd`` is everything billed: usage after discounts, other charges and taxes. What a bill does not distinguish is
     None, not 0. ``tokens`` is None when a line that should count them does not.
     """
 
@@ -42,7 +41,7 @@ class Billed:
     tier_usd: Decimal | None = None
     """List price of the tokens in tiers other than the standard one, minus their price in the standard tier."""
     volumes: Mapping[str, Volume] = field(default_factory=dict)
-    """Tokens by ``input`` and ``output``, or ``all`` where the bill does not tell these apart."""
+    """Tokens by ``input`` and ``output``, or ``all`` where the bill does not distinguish these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the calls of a report cost, by month and provider, and what their costs leave out."""
+"""The cost of calls by month and provider, and the prices that it leaves out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from streamaudit.store.store import Store
 ENOUGH_CALLS = 20
 """Calls of a model with a known cost from which the mean estimates that of a call without usage."""
 LEFT_OUT = ("service_tier", "long_context", "cache", "reasoning")
-"""What a reported cost may leave out, by the names of ``traced.sql``."""
+"""The prices that a reported cost may leave out, by the names of ``traced.sql``."""
 
 Place = tuple[str | None, str | None]
 """Month and provider; None where calls have none."""
@@ -63,7 +63,7 @@ class Traced:
     no_usage: Effect = Effect(None)
     """The cost of calls without usage beyond their lower bound, by the mean cost of their model's other calls."""
     left_out: tuple[Effect, ...] = (Effect(None),) * len(LEFT_OUT)
-    """What costs leave out, in the order of ``LEFT_OUT``."""
+    """The prices that costs leave out, in the order of ``LEFT_OUT``."""
 
 
 def add_up(parts: Iterable[Traced]) -> Traced:

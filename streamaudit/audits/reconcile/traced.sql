@@ -1,5 +1,5 @@
 -- Calls by month, provider and model: their cost by kind, their tokens, and what their cost leaves out. Over the
--- relation scope, which a WITH before it defines; prices come from the temporary table unit_prices.
+-- relation scope, which a WITH before it defines; prices come from the temporary table price_steps.
 --
 -- A cost that a source reports is an estimate, and estimates leave things out. It is compared with sixteen list prices
 -- of the same call: each of the service tier, the step for long inputs, the prices of cached tokens and reasoning may
@@ -20,13 +20,13 @@
         coalesce(cached_input_tokens, 0) AS cached, coalesce(cache_write_tokens, 0) AS written,
         coalesce(cache_write_1h_tokens, 0) AS written_1h
     FROM scope AS calls
-    LEFT JOIN unit_prices AS served
+    LEFT JOIN price_steps AS served
         ON served.provider IS NOT DISTINCT FROM CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN calls.provider END
         AND served.model = coalesce(calls.response_model, calls.model)
         AND served.requested IS NOT DISTINCT FROM calls.model
         AND served.day IS NOT DISTINCT FROM calls.start_time::DATE
         AND served.service_tier IS NOT DISTINCT FROM calls.service_tier
-    LEFT JOIN unit_prices AS standard
+    LEFT JOIN price_steps AS standard
         ON standard.provider IS NOT DISTINCT FROM CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN calls.provider END
         AND standard.model = coalesce(calls.response_model, calls.model)
         AND standard.requested IS NOT DISTINCT FROM calls.model

@@ -80,7 +80,7 @@ def test_charges_of_no_call_are_kept_apart(tmp_path: Path) -> None:
         line("1.25", ListCost="0", ChargeCategory="Tax"),
     ).lines[NOVEMBER_OPENAI]
     assert billed.usd == Decimal("10.75")
-    assert (billed.discount_usd, billed.other_usd, billed.tax_usd) == (0, Decimal("1.5"), Decimal("1.25"))
+    assert (billed.discount_usd, billed.other_usd, billed.tax_usd) == (Decimal(0), Decimal("1.5"), Decimal("1.25"))
 
 
 def test_a_discount_is_unknown_without_the_list_price_of_all_usage(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_other_services_of_a_cloud_are_left_out_and_counted(tmp_path: Path) -> N
         line("7.00", ProviderName="Some Host", ServiceName="Disks", ServiceCategory="Storage"),
     )
     assert list(bill.lines) == [("2026-11", "bedrock")]
-    assert (bill.left_out_lines, bill.left_out_usd) == (4, 337)
+    assert (bill.left_out_lines, bill.left_out_usd) == (4, Decimal(337))
 
 
 def test_the_same_file_in_every_shape(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""One format of bills a file: ``NAME``, ``claims(path)`` and ``read(path)``. ``read_bill`` finds them here."""
+"""Formats of bills, one a file: ``NAME``, ``claims(path)`` and ``read(path)``. ``read_bill`` finds them here."""

@@ -96,7 +96,7 @@ def read(path: Path) -> Bill:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """One row of ``focus.sql``."""
+    """A row of ``focus.sql``."""
 
     month: str | None
     seller: str | None

@@ -4,7 +4,7 @@ WITH parsed AS (
     SELECT
         *,
         try_cast(billedcost AS DECIMAL(38, 15)) AS billed_usd,
-        -- A list cost of 0 beside a billed amount is a column that the provider does not fill.
+        -- A list cost of 0 with a billed amount is a column that the provider does not fill.
         CASE WHEN try_cast(listcost AS DECIMAL(38, 15)) <> 0 OR billed_usd = 0
             THEN try_cast(listcost AS DECIMAL(38, 15)) END AS list_usd,
         -- An instant without an offset is one of UTC.
