@@ -131,7 +131,7 @@ def run(
     censored: bool = False,
 ) -> Report:
     """Return percentiles per group, the distribution per group on one ruler, and why calls are excluded."""
-    scope.prepare(store)
+    scope.prepare(store, taxed=False)
     columns = (*_BASE, *_SLO, *_CENSORED)
     bound = {"slo_ms": slo_ms, "censored": censored}
     tables = group_tables(store, scope, _SURVIVAL + _QUERY, columns, lambda row: (row["ttft_calls"],), bound)
