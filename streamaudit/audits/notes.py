@@ -67,7 +67,7 @@ GROUP BY source ORDER BY source
 """
 _NAMED = 3
 
-_UNTIMED = "SELECT count(*) FROM matching_calls WHERE counted AND start_time IS NULL"
+_UNTIMED = "SELECT count(*) FROM matching_outcomes WHERE counted AND start_time IS NULL"
 
 _PRICED = "SELECT count(*) FROM scope WHERE outcome = 'cancelled' AND tax_best > 0 AND output_cost_basis = 'priced'"
 
@@ -108,7 +108,7 @@ def interval_and_notes(store: Store, scope: Scope, about: Sequence[str] = ()) ->
     """
     params = scope.total().params()
     everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
-    found = [_Counts(*row) for row in store.query(scope.total().sql(_SOURCES), everything)]
+    found = [_Counts(*row) for row in store.query(scope.outcomes_sql(_SOURCES), everything)]
     return _interval(scope, found), _notes(store, scope, found, about)
 
 
@@ -254,7 +254,7 @@ def _sampling_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Return the note that totals of sampled calls are under-counts; no figure is scaled up for it."""
     if not store.one(_ANY_SAMPLED)[0]:
         return ()
-    calls, lowest, highest = store.one(scope.total().sql(_SAMPLED), scope.total().params())
+    calls, lowest, highest = store.one(scope.outcomes_sql(_SAMPLED), scope.total().params())
     if not calls:
         return ()
     rate = f"{lowest:.4g}" if lowest == highest else f"{lowest:.4g} to {highest:.4g}"
@@ -270,7 +270,7 @@ def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     mark = {"mark": FOR_DIVERSITY}
     if not store.one(_ANY_DIVERSE, mark)[0]:
         return ()
-    calls = store.one(scope.total().sql(_DIVERSE), {**scope.total().params(), **mark})[0]
+    calls = store.one(scope.outcomes_sql(_DIVERSE), {**scope.total().params(), **mark})[0]
     if not calls:
         return ()
     message = (

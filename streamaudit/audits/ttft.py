@@ -141,7 +141,7 @@ def run(
 
     ``targets`` adds goodput, ``gaps`` the latencies between chunks, ``censored`` the Kaplan-Meier percentiles.
     """
-    scope.prepare(store)
+    scope.prepare(store, taxed=False)
     more = streaming_columns(targets, gaps=gaps)
     figures = (*_BASE, *(_SLO if slo_ms is not None else ()), *more)
     query = relation(tuple(one.name for one in figures))

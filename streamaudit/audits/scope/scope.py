@@ -70,6 +70,15 @@ _UNTAXED = (
     "CREATE OR REPLACE TEMP VIEW calls_without_tax AS SELECT * EXCLUDE (call_row), NULL::BIGINT AS tax_best "
     "FROM refreshed_calls"
 )
+# What notes count has no tax in it, and joining one to every call takes as long as counting. The low ends, which a tax
+# raises, are left out.
+_OUTCOMES = """
+CREATE OR REPLACE TEMP VIEW matching_outcomes AS
+SELECT * EXCLUDE (call_row, output_low, cost_low_usd) FROM refreshed_calls
+"""
+_MATCHING_OUTCOMES = """
+CREATE OR REPLACE TEMP VIEW matching_outcomes AS SELECT * EXCLUDE (output_low, cost_low_usd) FROM matching_calls
+"""
 _NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
 _GROUP_JOINS = "\n".join(  # from the fixed list above
     f"LEFT JOIN (SELECT value AS value_{slot}, name AS group_{slot} FROM group_members WHERE slot = {slot})\n"  # noqa: S608
@@ -79,7 +88,7 @@ _GROUP_JOINS = "\n".join(  # from the fixed list above
 _GROUPED = f"SELECT call_tax.*, group_1, group_2, group_3, group_4 FROM call_tax {_GROUP_JOINS}"  # noqa: S608 - likewise
 _ADD_MEMBERS = f"""
 INSERT INTO group_members
-SELECT $slot, value, $name FROM (SELECT DISTINCT CASE $dimension {_OF_CALL} END AS value FROM call_tax)
+SELECT $slot, value, $name FROM (SELECT DISTINCT CASE $dimension {_OF_CALL} END AS value FROM refreshed_calls)
 WHERE regexp_full_match(value, $pattern) AND value NOT IN (SELECT value FROM group_members WHERE slot = $slot)
 """  # noqa: S608 - likewise
 _SET_GROUP = {slot: f"SET VARIABLE group_{slot}_of = $dimension" for slot in range(1, MAX_BY + 1)}
@@ -131,6 +140,10 @@ class Scope:
         calls = _SCOPE.format(values=_slots("by", values, MAX_BY), only=only)
         return (calls.replace("WITH scope AS NOT", "WITH everything AS NOT") + _REST if rest else calls) + query
 
+    def outcomes_sql(self, query: str) -> str:
+        """Return a query over ``scope`` as one group, without the columns of a tax and of low ends."""
+        return self.total().sql(query).replace("FROM matching_calls", "FROM matching_outcomes")
+
     def sides_sql(self, query: str, on: str | None, strata: Sequence[str]) -> str:
         """Return a query over ``sided``: the calls of ``scope`` with a side and strata.
 
@@ -145,7 +158,8 @@ class Scope:
         return self.sql(sides + query)
 
     def prepare(self, store: Store, *, taxed: bool = True) -> None:
-        """Define ``matching_calls``, the one place where the user's own condition is part of a query.
+        """Define ``matching_calls``, the one place where the user's own condition is part of a query, and
+        ``matching_outcomes``, the same calls without a tax.
 
         Valuing the tax of millions of calls takes seconds: without ``taxed``, ``tax_best`` is NULL and other columns of
         it are absent.
@@ -162,6 +176,7 @@ class Scope:
         calls = calls if taxed else calls.replace("call_tax", "calls_without_tax")
         statement = f"CREATE OR REPLACE TEMP VIEW matching_calls AS SELECT * FROM ({calls}){condition}"  # noqa: S608 - checked
         store.run(statement)
+        store.run(_OUTCOMES if self.where is None else _MATCHING_OUTCOMES)
 
     def _list_members(self, store: Store) -> None:
         """List which values belong to which group, for every grouped dimension; the first match counts."""

@@ -21,12 +21,13 @@ WITH judged AS (
         CASE
             WHEN cache_hit THEN 'cache_hit'
             WHEN NOT streamed THEN 'not_streamed'
-            WHEN ttft_ms IS NULL AND ttft_basis = 'equals_duration' THEN 'not_below_duration'
-            WHEN ttft_ms IS NULL AND outcome IN ('cancelled', 'timeout') THEN 'censored'
-            WHEN ttft_ms IS NULL AND outcome = 'error' THEN 'error_without_chunk'
-            WHEN ttft_ms IS NULL THEN 'not_recorded'
-            WHEN ttft_ms <= 0 AND outcome = 'error' THEN 'error_without_chunk'
-            WHEN ttft_ms <= 0 THEN 'not_positive'
+            WHEN ttft_ms IS NULL THEN CASE
+                WHEN ttft_basis = 'equals_duration' THEN 'not_below_duration'
+                WHEN outcome IN ('cancelled', 'timeout') THEN 'censored'
+                WHEN outcome = 'error' THEN 'error_without_chunk'
+                ELSE 'not_recorded'
+            END
+            WHEN ttft_ms <= 0 THEN CASE WHEN outcome = 'error' THEN 'error_without_chunk' ELSE 'not_positive' END
             WHEN outcome = 'error' AND chunk_count = 0 THEN 'error_without_chunk'
             WHEN ttft_ms >= duration_ms THEN 'not_below_duration'
             ELSE 'usable'
@@ -47,15 +48,17 @@ WITH judged AS (
             WHEN cache_hit OR usage_basis = 'evidence' THEN 'final'
             WHEN output_tokens IS NULL THEN 'none'
             WHEN usage_basis IN ('tokenizer', 'partial') THEN usage_basis
+            WHEN outcome NOT IN ('cancelled', 'timeout', 'interrupted', 'error')
+                THEN CASE WHEN usage_basis IN ('provider', 'unclear') THEN 'final' ELSE 'none' END
             -- Who left early never got the chunk with the usage; plain counts that fit the text were then counted from
             -- it.
-            WHEN usage_basis = 'unclear' AND outcome IN ('cancelled', 'timeout', 'interrupted', 'error')
+            WHEN usage_basis = 'unclear'
                 AND coalesce(output_chars BETWEEN output_tokens / 2 AND output_tokens * 8, true) THEN 'tokenizer'
-            WHEN outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND output_tokens = 0
+            WHEN output_tokens = 0
                 AND (input_tokens = 0 OR rendered_tokens > 0 OR delivered_tokens > 0 OR chunk_count > 0
                     OR output_chars > 0 OR (ttft_ms > 0 AND cancelled_at_ms > ttft_ms))
                 THEN 'zero_on_abort'
-            WHEN outcome IN ('cancelled', 'timeout', 'interrupted', 'error') AND output_tokens <= 8
+            WHEN output_tokens <= 8
                 AND (provider LIKE '%anthropic%' OR model LIKE '%claude%')
                 AND (finish_reason IS NULL OR finish_reason NOT IN ('end_turn', 'stop', 'max_tokens', 'length',
                     'tool_use', 'tool_calls', 'stop_sequence', 'refusal', 'pause_turn'))

@@ -29,7 +29,9 @@ WITH early AS (
             ELSE getvariable('on_disconnect')[provider]
         END AS on_disconnect
     FROM refreshed_calls
-    WHERE outcome IN ('cancelled', 'timeout', 'interrupted', 'error')
+    -- The first two conditions say nothing more, but a scan of the table can apply them before it reads other columns.
+    WHERE outcome <> 'completed' AND outcome <> 'unknown'
+        AND outcome IN ('cancelled', 'timeout', 'interrupted', 'error')
 )
 SELECT
     *,
