@@ -3,12 +3,13 @@
 This is not an audit of a scope: a call that is not counted can be explained too, with the reason why it is not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from streamaudit.audits.explain.figures import FIGURES, LISTS, ORIGIN, TAX, Figure, Origin, Record
 from streamaudit.audits.explain.rules import field_of, lack_of, rule_of
+from streamaudit.audits.failures.marks import Marked, findings_of_call
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import InputError
 from streamaudit.report.model import Column, Interval, Note, Report, Row, Table, Value
@@ -92,6 +93,14 @@ FIGURE_COLUMNS = (
     Column("rule", None, "how the value was decided, or why there is none", prose=True),
     Column("from", None, "field or key it was read from", prose=True),
 )
+FINDING_COLUMNS = (
+    Column("finding", None, "what the call shows by the rules of the audits"),
+    Column("severity", None, "critical, warning or info"),
+    Column("audit", None, "the audit that found it", wide=True),
+    Column("at_ms", "ms", "after the request: where on the timeline it shows", wide=True),
+    Column("evidence", None, "the numbers it rests on, of this call alone", prose=True),
+    Column("remedy", None, "what to do about it", prose=True),
+)
 STEP_COLUMNS = (
     Column("step", None, "kind of the step; the explained call is marked"),
     Column("name"),
@@ -121,9 +130,13 @@ def run(
     record = _record(store, found_source, found_id)
     steps = _steps(store, record)
     origin = _origin(store, record, steps, reads or {}, link)
+    marked = findings_of_call(store, record)
     tables: tuple[Table, ...] = (
         Table("call", CALL_COLUMNS, (_call_row(record),)),
-        Table("timeline", TIMELINE_COLUMNS, tuple(timeline(record)), shape="timeline", title="timeline"),
+        Table(
+            "timeline", TIMELINE_COLUMNS, (*timeline(record), *map(_mark, marked)), shape="timeline", title="timeline"
+        ),
+        *_findings(marked),
         Table(
             "figures", FIGURE_COLUMNS, tuple(_figure_rows(record, origin)), ("group",), shape="facts", title="figures"
         ),
@@ -186,6 +199,21 @@ def timeline(record: Record) -> list[Row]:
         rows.append(("provider_stopped", record["upstream_end_ms"], None, "upstream_end_ms, upstream_cancelled"))
     rows.append(("end", record["duration_ms"], None, "duration_ms"))
     return rows
+
+
+def _mark(one: Marked) -> Row:
+    return f"finding_{one.finding.code}", one.at_ms, None, f"audit {one.finding.audit}"
+
+
+def _findings(marked: Sequence[Marked]) -> Iterator[Table]:
+    if marked:
+        rows = tuple(
+            (one.finding.code, one.finding.severity, one.finding.audit, one.at_ms, one.finding.evidence,
+             one.finding.remedy)
+            for one in marked
+        )  # fmt: skip
+        found = {index: one.finding for index, one in enumerate(marked)}
+        yield Table("findings", FINDING_COLUMNS, rows, shape="facts", title="findings of audits", findings=found)
 
 
 def _record(store: Store, source: str, call_id: str) -> Record:

@@ -224,20 +224,31 @@ def examine(store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float
 
     Its temporary tables are dropped again, so that the memory of all audits is that of the largest.
     """
-    mine = scope if scope.by else replace(scope, by=audit.BY)
-    params = {**mine.params(), **{one.name: one.default for one in limits_of(audit)}, **limits}
-    for statement in audit.PREPARE:
-        store.run(_over(mine, statement), params)
+    mine, params = prepare_audit(store, scope, audit, limits, by=scope.by or audit.BY)
     examined, about = store.one(mine.sql(audit.EXAMINED), params)
     answer = store.records(mine.sql(audit.QUERY), params) if examined else []
     for table in re.findall(r"CREATE OR REPLACE TEMP TABLE (\w+)", " ".join(audit.PREPARE)):
         store.run(f"DROP TABLE temp.{table}")
-    findings = tuple(_finding(audit, mine, params, row) for row in answer)
+    findings = tuple(to_finding(audit, mine, params, row) for row in answer)
     if findings:
         status: Status = "findings"
     else:
         status = "clean" if examined >= params["least_examined"] else "cannot_answer"
     return Examination(audit, status, examined, about, findings)
+
+
+def prepare_audit(
+    store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float], by: tuple[str, ...]
+) -> tuple[Scope, dict[str, Any]]:
+    """Create the temporary tables of an audit, and return the scope and the parameters of its two statements."""
+    mine = replace(scope, by=by)
+    params = {
+        **mine.params(), **{one.name: one.default for one in limits_of(audit)}, **limits,
+        "by_session": "session_id" in by,
+    }  # fmt: skip
+    for statement in audit.PREPARE:
+        store.run(_over(mine, statement), params)
+    return mine, params
 
 
 def _over(scope: Scope, statement: str) -> str:
@@ -246,7 +257,8 @@ def _over(scope: Scope, statement: str) -> str:
     return head + scope.sql(select) if mark else statement
 
 
-def _finding(audit: Audit, scope: Scope, params: Mapping[str, Any], row: dict[str, Any]) -> Finding:
+def to_finding(audit: Audit, scope: Scope, params: Mapping[str, Any], row: dict[str, Any]) -> Finding:
+    """Return a row of an audit's ``QUERY`` as a finding."""
     kind, calls, affected = audit.KINDS[row["finding"]], row["calls"], row["affected_calls"]
     figures = {**params, **row, "affected_share": affected / calls if calls else None}
     return Finding(

@@ -59,13 +59,18 @@ QUERY = """
         arg_max(call_id, input_tokens) AS largest
     FROM growth_calls GROUP BY ALL
 ), usual AS (
-    SELECT by_1, by_2, by_3, by_4, count(*) AS sessions, median(input) AS median_input, sum(turns)::BIGINT AS calls
+    -- Where every session is a group of its own, the usual one is that of all.
+    SELECT
+        CASE WHEN NOT $by_session THEN by_1 END AS by_1, CASE WHEN NOT $by_session THEN by_2 END AS by_2,
+        CASE WHEN NOT $by_session THEN by_3 END AS by_3, CASE WHEN NOT $by_session THEN by_4 END AS by_4,
+        count(*) AS sessions, median(input) AS median_input, sum(turns)::BIGINT AS calls
     FROM sessions WHERE turns >= 2 GROUP BY ALL
 ), placed AS (
-    SELECT sessions.*, usual.sessions AS group_sessions, median_input, calls
-    FROM sessions JOIN usual ON sessions.by_1 IS NOT DISTINCT FROM usual.by_1
+    SELECT sessions.*, usual.sessions AS group_sessions, median_input, CASE WHEN $by_session THEN turns ELSE calls END
+        AS calls
+    FROM sessions JOIN usual ON $by_session OR (sessions.by_1 IS NOT DISTINCT FROM usual.by_1
         AND sessions.by_2 IS NOT DISTINCT FROM usual.by_2 AND sessions.by_3 IS NOT DISTINCT FROM usual.by_3
-        AND sessions.by_4 IS NOT DISTINCT FROM usual.by_4
+        AND sessions.by_4 IS NOT DISTINCT FROM usual.by_4)
     WHERE usual.sessions >= $least_sessions
 )
 SELECT
@@ -75,7 +80,7 @@ SELECT
     median(grew) AS per_call, sum(sent_before) / sum(input) AS reread, NULL::BIGINT AS sessions, NULL::DOUBLE AS times
 FROM placed WHERE grows
 GROUP BY by_1, by_2, by_3, by_4
-HAVING sum(sent_before) >= $reread_share * sum(input) AND count(*) >= $least_sessions
+HAVING sum(sent_before) >= $reread_share * sum(input) AND (count(*) >= $least_sessions OR $by_session)
 UNION ALL BY NAME
 SELECT
     by_1, by_2, by_3, by_4, 'runaway_session' AS finding, any_value(calls) AS calls,

@@ -30,6 +30,8 @@ _EVENTS = {
 }
 _CHUNKS = ("chunk", "client_chunk")
 _CUTS = ("cancelled", "timeout", "interrupted")
+_FINDING = "finding_"
+"""How the event of a finding of an audit begins; the rest is its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,12 @@ class _Pens:
     moment: str
     cut: str
     end: str
+    finding: str
     density: str
 
 
-_ASCII = _Pens(".", "=", "~", "?", "o", "x", "|", " .:-=#@")
-_BLOCKS = _Pens("·", "━", "╌", "?", "●", "✕", "┤", " ▁▂▃▄▅▆▇█")
+_ASCII = _Pens(".", "=", "~", "?", "o", "x", "|", "!", " .:-=#@")
+_BLOCKS = _Pens("·", "━", "╌", "?", "●", "✕", "┤", "▲", " ▁▂▃▄▅▆▇█")
 _LEGEND = (
     ("waiting", "waiting for the first chunk"),
     ("streaming", "streaming"),
@@ -118,6 +121,8 @@ def _is_time(value: Value) -> bool:
 
 
 def _name(event: str, count: int) -> str:
+    if event.startswith(_FINDING):
+        return f"finding: {escape.terminal(event.removeprefix(_FINDING), unicode=False)}"
     label = _EVENTS.get(event) or escape.terminal(event.replace("_", " "), unicode=False)
     return f"{count:,} chunk{'' if count == 1 else 's'} {label}" if event in _CHUNKS else label
 
@@ -145,6 +150,7 @@ def _track(event: str, at: Sequence[float], phases: Sequence[str], scale: _Scale
         return ""
     place = scale.cell(at[0])
     sign = pens.cut if event in _CUTS else pens.end if event == "end" else pens.moment
+    sign = pens.finding if event.startswith(_FINDING) else sign
     return "".join(getattr(pens, phase) for phase in phases[:place]) + sign
 
 
