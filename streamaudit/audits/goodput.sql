@@ -1,7 +1,7 @@
--- How each call of the scope counts in goodput: met; failed, timed_out, or the first limit that it missed; or why it cannot
--- be judged. Limits are in milliseconds and inclusive, NULL where there is none. Over the relation ``scope``, without
+-- How each call of the scope counts in goodput: met; failed, timed_out, or the first limit that it missed; or why it
+-- cannot be judged. Limits are in milliseconds and inclusive, NULL where there is none. Over the relation ``scope``, without
 -- calls that should not have streamed an answer: those from a cache and those known to be no stream.
-, goodput_calls AS (
+, goodput_calls AS ( -- noqa: PRS
     SELECT
         *,
         CASE

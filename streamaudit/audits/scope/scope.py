@@ -66,7 +66,10 @@ _REST = """
 """
 
 # ``group_N`` is the name of the group of the N-th dimension's value; NULL where it belongs to none.
-_UNTAXED = "CREATE OR REPLACE TEMP VIEW calls_without_tax AS SELECT *, NULL::BIGINT AS tax_best FROM call_outcome"
+_UNTAXED = """
+CREATE OR REPLACE TEMP VIEW calls_without_tax AS
+SELECT *, NULL::BIGINT AS tax_best, NULL AS tax_class FROM call_outcome
+"""
 _NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
 _GROUP_JOINS = "\n".join(  # from the fixed list above
     f"LEFT JOIN (SELECT value AS value_{slot}, name AS group_{slot} FROM group_members WHERE slot = {slot})\n"  # noqa: S608
