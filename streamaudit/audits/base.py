@@ -41,7 +41,8 @@ def group_tables(
     """Return the table by dimension (when any is requested) and the total.
 
     ``query`` selects ``by_1`` … ``by_4`` and then ``columns`` in order, grouped; after them it may give a list of the
-    columns whose sum leaves calls out, which a screen then shows as a lower bound. Groups are sorted by descending
+    columns whose sum leaves calls out, which a screen then shows as a lower bound, and of those that rest on estimates,
+    with a ``~`` before their name. Groups are sorted by descending
     ``rank``, and in time order where a dimension is one of time. Those beyond ``scope.top`` (the earlier ones where
     time comes first) are one rest row computed from their calls, not from their rows.
     """
@@ -117,7 +118,10 @@ def _add_marks(table: Table, partial: Sequence[frozenset[str]] = ()) -> Table:
     marks: dict[tuple[int, str], Mark] = {}
     for index, record in enumerate(table.records()):
         left_out = partial[index] if partial else frozenset()
-        found = {name: Mark(prefix="≥ ") for name in left_out if record.get(name) is not None}
+        found = {
+            name.removeprefix("~"): Mark(prefix="~ " if name.startswith("~") else "≥ ")
+            for name in left_out if record.get(name.removeprefix("~")) is not None
+        }  # fmt: skip
         found |= {column.name: mark for column in table.columns if (mark := _mark_percentile(column, record))}
         if "tax_low_tokens" in record:
             found |= tax_marks(record)
@@ -142,6 +146,17 @@ def keep_if_any(table: Table, name: str) -> Table:
         return table
     shown = [replace(column, kept=True) if column.name == name else column for column in table.columns]
     return replace(table, columns=tuple(shown))
+
+
+def mark_value(value: Value, low: Value, high: Value, shows: str, *, leaves_out: bool = False) -> Mark | None:
+    """Return the mark of a value between two ends, as ``mark_bound`` does.
+
+    Calls that have an interval and no value are in the low end alone. A value below it would be wrong, so a screen
+    shows the low end, which is in the column ``shows``, as a lower bound.
+    """
+    if isinstance(value, int | float) and isinstance(low, int | float) and value < low * (1 - _ROUNDING):
+        return Mark(prefix="≥ ", shows=shows)
+    return mark_bound(value, low, high, leaves_out=leaves_out)
 
 
 def mark_bound(value: Value, low: Value, high: Value, *, leaves_out: bool = False) -> Mark | None:
@@ -174,13 +189,15 @@ def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
     unpriced, left_out = record["tax_unpriced_calls"], isinstance(unknown, int) and unknown > 0
     low, value, high = (record[f"tax_{end}tokens"] for end in ("low_", "", "high_"))
     open_calls = sum(count for count in (record["tax_open_calls"], unknown) if isinstance(count, int))
-    usd = mark_bound(record["tax_usd"], record["tax_low_usd"], record["tax_high_usd"],
+    usd = mark_value(record["tax_usd"], record["tax_low_usd"], record["tax_high_usd"], "tax_low_usd",
         leaves_out=left_out or bool(unpriced))  # fmt: skip
     if usd and usd.prefix == "~ " and unpriced:
         usd = replace(usd, suffix=f" + {unpriced:,} unpriced")
+    # No column has the low end of these, so they are not shown where their value is below it.
+    derived = replace(usd, suffix="", shows=None if usd.shows is None else "") if usd else None
     found = {
         "tax_low_tokens": mark_bound(low, low, high, leaves_out=left_out),
-        "tax_tokens": mark_bound(value, low, high, leaves_out=left_out),
+        "tax_tokens": mark_value(value, low, high, "tax_low_tokens", leaves_out=left_out),
         "tax_high_tokens": mark_high_end(high, open_calls, differs=low != high),
         "tax_high_known_tokens": mark_high_end(record.get("tax_high_known_tokens"), open_calls, differs=low != high),
         "tax_usd": usd,
@@ -188,7 +205,7 @@ def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
             leaves_out=left_out or bool(unpriced)),
         "tax_high_usd": mark_high_end(record["tax_high_usd"], open_calls,
             differs=record["tax_low_usd"] != record["tax_high_usd"]),
-        "tax_per_1000_calls_usd": replace(usd, suffix="") if usd else None,
-        "tax_per_tenant_usd": replace(usd, suffix="") if usd else None,
+        "tax_per_1000_calls_usd": derived,
+        "tax_per_tenant_usd": derived,
     }  # fmt: skip
     return {name: mark for name, mark in found.items() if mark and name in record}

@@ -41,7 +41,7 @@ COLUMNS = (
     column("tax_rate"),
     column("cost_usd", wide=True),
 )
-_QUERY = select((*(one.name for one in COLUMNS), "first_call"))
+_QUERY = select((*(one.name for one in COLUMNS), "first_call"), with_left_out=True)
 DEPLOY = Column("deploy", None, "what was first deployed in the period; of the first period not known", wide=True)
 _DEPLOYED = """
 SELECT deploy, arg_min(by_1, start_time) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
@@ -67,9 +67,10 @@ def run(store: Store, scope: Scope) -> Report:
     whole = replace(scope, top=None)
     tables = group_tables(store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),))
     periods, total = (_drop_last_column(table) for table in (tables[0], tables[-1]))
-    shown = [row for row in periods.rows if row[0] is not None]
+    shown = [index for index, row in enumerate(periods.rows) if row[0] is not None]
     unnamed = len(periods.rows) - len(shown)
-    periods = replace(periods, rows=tuple(shown))
+    marks = {(shown.index(at), name): mark for (at, name), mark in periods.marks.items() if at in shown}
+    periods = replace(periods, rows=tuple(periods.rows[at] for at in shown), marks=marks)
     if scope.by != ("deploy",):
         periods, total = _add_deploys(store, scope, periods, total)
     changes = [change for name in WATCHED for change in _changes(periods, name)]

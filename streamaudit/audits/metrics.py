@@ -123,7 +123,7 @@ class Metric:
     """A figure of the catalogue.
 
     ``sql`` is an expression over the sums above; ``leaves_out`` a condition over them under which the figure is a lower
-    bound. Of fewer than ``min_n`` calls it is NULL.
+    bound, ``rests_on_estimates`` one under which it is an estimate. Of fewer than ``min_n`` calls it is NULL.
     """
 
     name: str
@@ -131,6 +131,7 @@ class Metric:
     help: str
     sql: str
     leaves_out: str = ""
+    rests_on_estimates: str = ""
     min_n: int = 1
 
 
@@ -223,7 +224,8 @@ METRICS = {one.name: one for one in (
     # With an unknown tax, completed calls alone would make the rate 0.
     Metric("tax_rate", "ratio", "cancellation tax / billed output, of calls of which both are known",
         "CASE WHEN no_outcome < calls AND (cancelled IS NULL OR billed_taxed > 0)"
-        " THEN coalesce(billed_tax, 0) / nullif(completed_output + coalesce(taxed_output, 0), 0) END"),
+        " THEN coalesce(billed_tax, 0) / nullif(completed_output + coalesce(taxed_output, 0), 0) END",
+        rests_on_estimates="estimated_calls > 0"),
     Metric("tax_exact_tokens", "tokens", "tax of the exact calls", "coalesce(exact_tax, 0)"),
     Metric("tax_estimated_tokens", "tokens", "tax of the estimated calls", "coalesce(estimated_tax, 0)"),
     Metric("tax_exact_calls", "calls", "billed and rendered both known", "coalesce(exact_calls, 0)"),
@@ -294,11 +296,14 @@ def relation(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
     """Return the relation ``figures`` over ``scope``, as the next of a WITH clause.
 
     Its columns are ``by_1`` to ``by_4``, then one for each of ``names``. The name of a sum is the sum itself.
-    ``with_left_out`` adds a last column ``left_out``: the list of the figures that are a lower bound in the group, NULL
-    in place of each that is not. Binds ``$slo_ms``, or the limits of ``Targets``, where a figure of them is picked.
+    ``with_left_out`` adds a last column ``left_out``: the list of the figures that are a lower bound in the group, and
+    those that rest on estimates with a ``~`` before them, NULL in place of each that is neither. Binds ``$slo_ms``, or
+    the limits of ``Targets``, where a figure of them is picked.
     """
     picked = [METRICS.get(name) or Metric(name, None, "", name) for name in names]
     conditions = {one.name: one.leaves_out for one in picked if one.leaves_out} if with_left_out else {}
+    if with_left_out:
+        conditions |= {f"~{one.name}": one.rests_on_estimates for one in picked if one.rests_on_estimates}
     used = set(_WORD.findall(" ".join([*(one.sql for one in picked), *conditions.values()])))
     latencies = {name: (one.column, f" FILTER ({one.counts})" if one.counts else "") for name, one in LATENCIES.items()}
     sums, places = _used(_OF_ALL, latencies, used)

@@ -7,7 +7,7 @@ adds 0 to the low end and makes the high end unknown.
 from dataclasses import replace
 from typing import Any
 
-from streamaudit.audits.base import group_tables, keep_if_any, mark_bound, mark_high_end
+from streamaudit.audits.base import group_tables, keep_if_any, mark_bound, mark_high_end, mark_value
 from streamaudit.audits.headline import describe_tax
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes, price_note
@@ -118,12 +118,19 @@ CALL_COLUMNS = (
     Column("tax_tokens", "tokens", "the value, NULL unknown"),
     Column("tax_high_tokens", "tokens", "high end, NULL unknown"),
     Column("tax_usd", "usd", "the value in dollars"),
+    Column("tax_low_usd", "usd", "low end in dollars", wide=True),
+    Column("tax_high_usd", "usd", "high end in dollars", wide=True),
 )
 
+# As groups are ranked: by the low end, in dollars and then in tokens; an unknown amount adds nothing to a rank.
 _TOP_CALLS = """
-SELECT call_id, source, tenant, model, route, tax_class, tax_rule, tax_low, tax_best, tax_high, tax_best_usd
+SELECT
+    call_id, source, tenant, model, route, tax_class, tax_rule, tax_low, tax_best, tax_high, tax_best_usd,
+    tax_low_usd, tax_high_usd
 FROM scope WHERE outcome = 'cancelled'
-ORDER BY tax_low_usd DESC NULLS LAST, tax_low DESC, source, call_id
+ORDER BY
+    coalesce(tax_low_usd, 0) DESC, tax_low DESC, coalesce(tax_best_usd, 0) DESC, coalesce(tax_best, 0) DESC,
+    coalesce(tax_high_usd, 0) DESC, coalesce(tax_high, 0) DESC, source, call_id
 LIMIT $top_calls
 """
 
@@ -174,7 +181,7 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
         tables = (*tables, unpriced)
     if top_calls:
         rows = store.query(scope.sql(_TOP_CALLS), {**params, "top_calls": top_calls})
-        tables = (*tables, Table("top_calls", CALL_COLUMNS, tuple(tuple(row) for row in rows)))
+        tables = (*tables, _mark_calls(Table("top_calls", CALL_COLUMNS, tuple(tuple(row) for row in rows))))
     interval, notes = interval_and_notes(store, scope)
     notes = (*notes, *_class_notes(tables), *price_note(store, scope))
     (total,) = next(table for table in tables if table.name == "total").records()
@@ -185,6 +192,21 @@ def _list_calls(store: Store, scope: Scope, name: str, columns: tuple[Column, ..
     found = store.query(scope.total().sql(query), scope.total().params())
     table = Table(name, columns, tuple(tuple(row) for row in found))
     return _stopped_marks(table) if columns == STOPPED_COLUMNS else table
+
+
+def _mark_calls(table: Table) -> Table:
+    """Return the calls with the marks that the sum of a group has."""
+    marks: dict[tuple[int, str], Mark] = {}
+    for index, record in enumerate(table.records()):
+        for unit in ("tokens", "usd"):
+            low, value, high = (f"tax_{end}{unit}" for end in ("low_", "", "high_"))
+            found = {
+                low: mark_bound(record[low], record[low], record[high]),
+                value: mark_value(record[value], record[low], record[high], low),
+                high: mark_high_end(record[high], 0, differs=record[low] != record[high]),
+            }
+            marks |= {(index, name): mark for name, mark in found.items() if mark}
+    return replace(table, marks=marks)
 
 
 def _bars(table: Table) -> Table:

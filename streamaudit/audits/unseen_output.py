@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from streamaudit.audits.base import keep_if_any, mark_bound
+from streamaudit.audits.base import keep_if_any, mark_bound, mark_value
 from streamaudit.audits.metrics import PROMPT_UNSEEN
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Table
@@ -97,9 +97,12 @@ def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Tabl
         usd, low_usd = record["unseen_output_usd"], record["unseen_output_low_usd"]
         found = {
             "unseen_output_low_tokens": mark_bound(low, low, high),
-            "unseen_output_tokens": mark_bound(record["unseen_output_tokens"], low, high),
-            "unseen_output_usd": mark_bound(
-                usd, low_usd, usd if known else None, leaves_out="unseen_output_usd" in left_out
+            "unseen_output_tokens": mark_value(
+                record["unseen_output_tokens"], low, high, "unseen_output_low_tokens"
+            ),
+            "unseen_output_usd": mark_value(
+                usd, low_usd, usd if known else None, "unseen_output_low_usd",
+                leaves_out="unseen_output_usd" in left_out,
             ),
             "unseen_output_low_usd": mark_bound(
                 low_usd, low_usd, low_usd if known else None, leaves_out="unseen_output_low_usd" in left_out

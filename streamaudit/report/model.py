@@ -64,11 +64,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Text that a screen adds to a cell: ``prefix`` (``≥ ``), ``suffix`` (`` + 3 open``), or ``instead`` of ``-``."""
+    """Text that a screen adds to a cell: ``prefix`` (``≥ ``), ``suffix`` (`` + 3 open``), or ``instead`` of ``-``.
+
+    ``shows`` is the column whose value a screen shows in place of the cell's own, which says less: a sum below its own
+    low end. Empty, it shows the cell as unknown.
+    """
 
     prefix: str = ""
     suffix: str = ""
     instead: str = ""
+    shows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,15 @@ def test_a_lower_bound_is_named_where_it_is_one(filled: Store) -> None:
         assert ("cancel_rate" in row[-1]) == (row[0] == "unknown")
 
 
+def test_a_rate_of_estimated_taxes_is_named_as_an_estimate(filled: Store) -> None:
+    """With a sign before its name, in the groups that have an estimated call."""
+    scope = Scope(by=("model",))
+    picked = ("tax_rate", "tax_estimated_calls")
+    rows = filled.query(scope.sql(select(picked, with_left_out=True)), scope.params())
+    assert {row[5] > 0 for row in rows} == {True, False}
+    assert all(("~tax_rate" in row[-1]) == (row[5] > 0) for row in rows)
+
+
 def test_audits_agree_on_every_figure_that_they_share(filled: Store) -> None:
     """Report, ttft, tax and history print one number under one name."""
     trend = history.run(filled, Scope(by=("week",))).tables

@@ -141,5 +141,10 @@ def _marks(one: Evaluation, dimensions: tuple[str, ...]) -> Iterator[tuple[str, 
         yield "where", Mark(instead="(all)")
     for name, figure in (("value", one.figure), ("baseline", one.baseline)):
         if figure and figure.low is not None and not figure.certain:
-            estimate = figure.value is not None and figure.value > figure.low
-            yield name, Mark(prefix="~ ") if estimate else Mark(prefix="≥ ", instead=f"≥ {number(figure.low)}")
+            if figure.value is not None and figure.value > figure.low:
+                yield name, Mark(prefix="~ ")
+            elif figure.value is not None and figure.value < figure.low:
+                # Calls with an interval and no value are in the low end alone.
+                yield name, Mark(shows="", instead=f"≥ {number(figure.low)}")
+            else:
+                yield name, Mark(prefix="≥ ", instead=f"≥ {number(figure.low)}")

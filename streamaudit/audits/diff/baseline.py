@@ -158,6 +158,8 @@ def _concatenate(
     place, side = base_map[base["place"]], np.zeros_like(base["side"])
     ours = {**base, "place": place, "side": side, "block": base["block"] // factor}
     theirs = {**head, "place": head_map[head["place"]]} if len(head_map) else head
+    for name in theirs.keys() - ours.keys():  # counted since the baseline was saved
+        ours[name] = np.zeros(len(place), dtype=theirs[name].dtype)
     found = {name: np.concatenate([ours[name], theirs[name]]) for name in ours}
     sorting = np.lexsort([found["block"], found["side"], found["place"]])
     return {name: values[sorting] for name, values in found.items()}

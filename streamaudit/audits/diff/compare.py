@@ -52,6 +52,9 @@ class Compared:
     found: Comparison
     driver: Place | None
     """The stratum that makes more than half of the change."""
+    estimated: tuple[bool, bool] = (False, False)
+    """Whether the figure of the base, and of the head, rests on more than what was recorded: a tax of estimated calls,
+    or outcomes as often as among the calls that say how they ended."""
 
 
 def compare(scan: Scan, ask: Ask, depth: int) -> list[Compared]:
@@ -120,7 +123,17 @@ def _of_group(scan: Scan, ask: Ask, group: Place | None, places: list[int]) -> I
             found = compare_ratio("rate", sums[0], sums[1], len(names), least, blocks_a_day, sessions)
             if metric == "tax_rate":
                 _drop_unknown_tax(found, [_tax_known(scan, side, places) for side in (0, 1)])
-            yield Compared(group, metric, found, _driver(found, names))
+            yield Compared(group, metric, found, _driver(found, names), _estimated(scan, metric, places))
+
+
+def _estimated(scan: Scan, metric: str, places: list[int]) -> tuple[bool, bool]:
+    """Return whether the rate of each side rests on estimates, or leaves calls of unknown outcome out."""
+    low, high = _between(scan.rates["place"], places[0], places[-1] + 1)
+    rates = {name: values[low:high] for name, values in scan.rates.items()}
+    # A baseline of an earlier version does not count estimates.
+    counts = rates.get("estimated", rates["side"] * 0) if metric == "tax_rate" else rates["calls"] - rates["ended"]
+    base, head = (bool(counts[rates["side"] == side].sum()) for side in (0, 1))
+    return base, head
 
 
 def _calls(scan: Scan, places: list[int]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ SELECT
     coalesce(sum(tax::HUGEINT * tax) FILTER (taxed), 0)::DOUBLE AS tax_tax,
     coalesce(sum(tax::HUGEINT * output) FILTER (taxed), 0)::DOUBLE AS tax_output,
     coalesce(sum(output::HUGEINT * output) FILTER (taxed), 0)::DOUBLE AS output_output,
-    count(*) FILTER (taxed AND tax > 0)::DOUBLE AS tax_events,
+    count(*) FILTER (taxed AND tax > 0)::DOUBLE AS tax_events, count(*) FILTER (taxed AND estimated)::DOUBLE AS estimated,
     coalesce(sum(input_tokens), 0)::DOUBLE AS input_tokens, count(input_tokens)::DOUBLE AS input_calls
 FROM (
     SELECT *, tax IS NOT NULL AND output IS NOT NULL AS taxed
@@ -21,7 +21,8 @@ FROM (
             CASE WHEN outcome <> 'unknown' THEN outcome = 'cancelled' END AS cancelled,
             CASE WHEN outcome <> 'unknown' THEN outcome = 'error' END AS failed,
             CASE WHEN $taxed THEN CASE outcome WHEN 'completed' THEN 0 WHEN 'cancelled' THEN tax_best END END AS tax,
-            CASE WHEN $taxed AND outcome IN ('completed', 'cancelled') THEN billed_tokens END AS output
+            CASE WHEN $taxed AND outcome IN ('completed', 'cancelled') THEN billed_tokens END AS output,
+            outcome = 'cancelled' AND tax_class = 'estimated' AS estimated
         FROM placed
     )
 )

@@ -141,6 +141,11 @@ def _table(name: str, rows: list[Compared], by: tuple[str, ...], strata: tuple[s
     cells = tuple(_cells(row, len(strata)) for row in rows)
     marks = {}
     for index, row in enumerate(rows):
+        for one, estimated in zip(("base_value", "head_value"), row.estimated, strict=True):
+            if estimated and getattr(row.found, one) is not None:
+                marks[(index, one)] = Mark(prefix="~ ")
+        if any(row.estimated) and row.found.head_value_at_base_mix is not None:
+            marks[(index, "head_value_at_base_mix")] = Mark(prefix="~ ")
         if row.found.verdict == "no change":
             marks[(index, "change_ratio")] = Mark(prefix="~ ")
         for one in ("change_ratio", "ci_low_ratio", "ci_high_ratio"):

@@ -4,7 +4,7 @@ One scan covers both sides. For the largest changes it also finds the value of a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,9 @@ SELECT
     CASE WHEN count(*) FILTER (outcome = 'unknown') < count(*)
         THEN coalesce(sum(tax_low) FILTER (outcome = 'cancelled'), 0)::BIGINT END,
     CASE WHEN count(*) FILTER (outcome = 'unknown') < count(*) THEN priced_sum(
-        CASE WHEN outcome = 'cancelled' THEN tax_low END, CASE WHEN outcome = 'cancelled' THEN tax_low_usd END) END
+        CASE WHEN outcome = 'cancelled' THEN tax_low END, CASE WHEN outcome = 'cancelled' THEN tax_low_usd END) END,
+    count(*) FILTER (outcome = 'unknown' OR (outcome = 'cancelled' AND (tax_high IS DISTINCT FROM tax_low
+        OR (tax_low > 0 AND tax_low_usd IS NULL))))
 FROM sided
 WHERE side IS NOT NULL
 """
@@ -52,6 +54,8 @@ class Money:
     tokens: list[int | None]
     usd: list[float | None]
     first: datetime | None = None
+    uncertain: list[int] = field(default_factory=lambda: [0, 0])
+    """Calls whose tax may be more than its low end: the tax has a range, no price, or the outcome is unknown."""
 
     @property
     def change_usd(self) -> float | None:
@@ -141,6 +145,6 @@ def _no_money(dimension: str, value: str | None) -> Money:
 
 
 def _set(one: Money, row: tuple[Any, ...]) -> None:
-    side, calls, first, tokens, usd = row
-    one.calls[side], one.tokens[side], one.usd[side] = calls, tokens, usd
+    side, calls, first, tokens, usd, uncertain = row
+    one.calls[side], one.tokens[side], one.usd[side], one.uncertain[side] = calls, tokens, usd, uncertain
     one.first = min(one.first, first) if one.first else first

@@ -29,6 +29,7 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
     """Return one row per figure, from the totals of both periods' reports and the comparisons of all calls."""
     now, then = next(head.records()), next(base.records())
     compared = {(row.metric, row.found.stat): row.found for row in totals}
+    estimated = {(row.metric, row.found.stat): row.estimated for row in totals}
     unpriced = next((note.count for note in notes if note.code == "cost_unknown"), 0) or 0
     with_outcome = _share(now["calls"], now["outcome_unknown_calls"])
     with_ttft = _part(now["ttft_calls"], now["streamed_calls"])
@@ -67,6 +68,10 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
             findings[index] = finding_of(found, {})
         if coverage is None:
             marks[(index, "coverage")] = Mark(instead=" ")
+        if name == "tax_rate" and key and key in estimated:
+            for column, rests in zip(("before", "value"), estimated[key], strict=True):
+                if rests:
+                    marks[(index, column)] = Mark(prefix="~ ")
         for column, table, of in (("value", head, name), ("before", base, name), ("high", head, high)):
             if (0, of) in table.marks:
                 marks[(index, column)] = table.marks[(0, of)]

@@ -92,12 +92,13 @@ def movers_table(
     chosen = [one for name in dimensions for one in _most_expensive(found, name, most, priced=priced)]
     made_by = drivers(store, asked, ask, chosen, priced=priced)
     rows: list[tuple[Row, dict[str, str]]] = []
+    bounds: dict[int, list[int]] = {}
     findings: dict[int, Finding] = {}
     for name in ("deploy", *dimensions):
-        rows += [
-            (_money_row(one, priced=priced), why) for one, why in zip(chosen, made_by, strict=True)
-            if one.dimension == name
-        ]  # fmt: skip
+        for one, why in zip(chosen, made_by, strict=True):
+            if one.dimension == name:
+                bounds[len(rows)] = one.uncertain
+                rows.append((_money_row(one, priced=priced), why))
         for row in _select_changed(groups.get(name, []), most):
             findings[len(rows)] = finding_of(row.found, dict(zip((name,), row.group or (), strict=False)))
             rows.append(_compared_row(name, row, ask))
@@ -105,7 +106,7 @@ def movers_table(
     columns = (*MOVES, *(Column(f"from_{name}", None, _FROM.format(name)) for name in shown))
     cells = tuple((*row, *(why.get(name) for name in shown)) for row, why in rows)
     return Table(
-        "movers", columns, cells, title="what moved most", marks=_mover_marks(columns, cells), findings=findings
+        "movers", columns, cells, title="what moved most", marks=_mover_marks(columns, cells, bounds), findings=findings
     )
 
 
@@ -177,7 +178,10 @@ def _digits(value: Value) -> Value:
     return float(f"{value:.10g}") if isinstance(value, float) else value
 
 
-def _mover_marks(columns: Sequence[Column], rows: Sequence[Row]) -> dict[tuple[int, str], Mark]:
+def _mover_marks(
+    columns: Sequence[Column], rows: Sequence[Row], bounds: dict[int, list[int]]
+) -> dict[tuple[int, str], Mark]:
+    """Return the marks of movers; ``bounds`` has the calls of uncertain tax of both periods, by row."""
     marks: dict[tuple[int, str], Mark] = {}
     for index, row in enumerate(rows):
         record = dict(zip((column.name for column in columns), row, strict=True))
@@ -189,7 +193,9 @@ def _mover_marks(columns: Sequence[Column], rows: Sequence[Row]) -> dict[tuple[i
             if value is None and (name == "verdict" or name.startswith("from_")):
                 marks[(index, name)] = Mark(instead=" ")
         if record["figure"] in ("tax_low_usd", "tax_low_tokens"):
-            marks |= {(index, name): Mark(prefix="≥ ") for name in ("value", "before") if record[name]}
+            for name, uncertain in zip(("before", "value"), bounds[index], strict=True):
+                if uncertain and record[name] is not None:
+                    marks[(index, name)] = Mark(prefix="≥ ")
             if not record["before"]:
                 marks[(index, "change_ratio")] = Mark(instead="new")
     return marks

@@ -118,10 +118,27 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
         cells = [write(row[index]) for row in table.rows]
     for (row, name), mark in table.marks.items():
         if name == column.name:
-            cells[row] = apply_mark(cells[row], mark, table.rows[row][index], escape)
+            value = table.rows[row][index]
+            if mark.shows is not None:
+                value = table.rows[row][table.position(mark.shows)] if mark.shows else None
+                unit = table.rows[row][table.position(column.unit_from)] if column.unit_from else None
+                cells[row] = of_unit(column, unit, value, escape)
+            cells[row] = apply_mark(cells[row], mark, value, escape)
     if table.rest_row is not None and column.name in table.by:
         cells[table.rest_row] = Cell(_text.rest_name(table) if column.name == table.by[0] else "")
     return cells
+
+
+def sums_of_parts(report: Report, table: Table, escape: Escape) -> list[str]:
+    """Return the tax of each row of a table of its parts, with its mark, from the table that the parts come from.
+
+    Texts are empty where the report has no such table.
+    """
+    for other in report.tables:
+        names = [column.name for column in other.columns]
+        if other is not table and other.by == table.by and "tax_tokens" in names and len(other.rows) == len(table.rows):
+            return [row[names.index("tax_tokens")].text for row in grid(other, None, escape, wide=True).rows]
+    return [""] * len(table.rows)
 
 
 def _break(table: Table, name: str, index: int) -> Cell:

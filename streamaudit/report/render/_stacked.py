@@ -1,5 +1,7 @@
 """Draw a bar per row, made of its parts: each part has its own letter, so that colour is not needed."""
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 
 from streamaudit.report.model import Table, Value
@@ -12,8 +14,11 @@ _SIGNS = "#=+.o*"
 _BAR, _LEAST = 60, 12
 
 
-def draw(table: Table, safe: Escape, screen: Screen) -> list[str]:
-    """Return the bars, all on one scale, and the legend."""
+def draw(table: Table, sums: Sequence[str], safe: Escape, screen: Screen) -> list[str]:
+    """Return the bars, all on one scale, and the legend.
+
+    ``sums`` is the text of each whole, with its mark; empty where only the parts tell.
+    """
     depth = len(table.by)
     parts = table.columns[depth:]
     labels = [_label(table, index, row[:depth], safe) for index, row in enumerate(table.rows)]
@@ -24,9 +29,9 @@ def draw(table: Table, safe: Escape, screen: Screen) -> list[str]:
     width = max(map(cell_len, labels), default=0)
     room = _BAR if screen.width is None else max(min(_BAR, screen.width - width - 12), _LEAST)
     lines = []
-    for label, row, each in zip(labels, table.rows, amounts, strict=True):
+    for label, row, each, whole in zip(labels, table.rows, amounts, sums, strict=True):
         bar = "".join(sign * length for sign, length in zip(_SIGNS, _lengths(each, largest, room), strict=False))
-        amount = UNKNOWN if row[depth:] == (None,) * len(parts) else NUMBERS["tokens"](sum(each))
+        amount = UNKNOWN if row[depth:] == (None,) * len(parts) else whole or NUMBERS["tokens"](sum(each))
         lines.append(f"{label}{' ' * (width - cell_len(label))}  {bar} {amount}".rstrip())
     legend = "   ".join(
         f"{sign} {header(column).removeprefix('tax ')}" for sign, column in zip(_SIGNS, parts, strict=False)

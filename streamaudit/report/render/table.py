@@ -9,7 +9,7 @@ from rich.text import Text
 from streamaudit.report import escape
 from streamaudit.report.model import NO_WINDOW, Report
 from streamaudit.report.render import _facts, _stacked, _text, _timeline
-from streamaudit.report.render._grid import grid, markers, sections
+from streamaudit.report.render._grid import grid, markers, sections, sums_of_parts
 from streamaudit.report.render._histogram import draw, subject
 from streamaudit.report.render._layout import Line, fold, lay_out
 from streamaudit.report.render.formats import Screen
@@ -54,7 +54,8 @@ def _tables(report: Report, screen: Screen) -> Iterator[Line]:
         elif table.shape == "timeline":
             yield from map(Line, _timeline.draw(table, screen))
         elif table.shape == "stacked":
-            yield from map(Line, _stacked.draw(table, lambda text: _safe(text, screen), screen))
+            sums = sums_of_parts(report, table, lambda text: _safe(text, screen))
+            yield from map(Line, _stacked.draw(table, sums, lambda text: _safe(text, screen), screen))
         elif table.shape == "facts":
             unknown |= _facts.shows_unknown(table)
             yield from _facts.draw(table, screen)

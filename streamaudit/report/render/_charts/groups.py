@@ -10,7 +10,7 @@ from streamaudit.report.render._charts._drawing import COLOURS, GROUPS, Picture,
 from streamaudit.report.render._grid import grid
 
 _WAIT = ("ttft_p50_ms", "ttft_p95_ms")
-_TAX = "tax_tokens"
+_TAX, _TAX_LOW = "tax_tokens", "tax_low_tokens"
 
 
 def groups(report: Report, table: Table) -> Iterator[Picture]:
@@ -76,13 +76,14 @@ def _taxes(table: Table) -> Iterator[Picture]:
     if not any(number(row[place]) for row in table.rows[:GROUPS]):
         return
     cells = grid(table, None, escape.terminal, wide=True).rows
+    low = table.position(_TAX_LOW) if any(column.name == _TAX_LOW for column in table.columns) else place
 
     def draw(width: int) -> Spec:
         import altair as alt
 
         names = names_of(table, GROUPS, 26 if width > 500 else 14)
         rows: list[dict[str, Any]] = [
-            {"name": name, "end": number(row[place]), "zero": 0, "text": cell[place].text}
+            {"name": name, "end": max(number(row[place]), number(row[low])), "zero": 0, "text": cell[place].text}
             for name, row, cell in zip(names, table.rows, cells, strict=False) if row[place] is not None
         ]  # fmt: skip
         most = max(row["end"] for row in rows)

@@ -7,7 +7,7 @@ from streamaudit.report import escape
 from streamaudit.report.model import Report, Table
 from streamaudit.report.numbers import NUMBERS, header
 from streamaudit.report.render._charts._drawing import COLOURS, GROUPS, Picture, Spec, chart, names_of, plain
-from streamaudit.report.render._grid import grid
+from streamaudit.report.render._grid import grid, sums_of_parts
 
 PARTS = ("a", "b", "c", "d")
 
@@ -25,7 +25,7 @@ def stacked_bars(report: Report, table: Table) -> Iterator[Picture]:
         import altair as alt
 
         names = names_of(table, GROUPS, 26 if width > 500 else 14)
-        sums = _sums(report, table)
+        sums = sums_of_parts(report, table, escape.terminal)
         rows: list[dict[str, Any]] = []
         ends: list[dict[str, Any]] = []
         for name, row, each in zip(names, table.rows, amounts, strict=False):
@@ -137,12 +137,3 @@ def waterfall(report: Report, table: Table) -> Iterator[Picture]:
     yield Picture(
         table.name, "From billed to rendered", f"Output tokens of cancelled calls whose tax has a value: {steps}", draw
     )
-
-
-def _sums(report: Report, table: Table) -> list[str]:
-    """Return the tax of each row with its mark, from the table that the parts come from; empty without one."""
-    for other in report.tables:
-        names = [column.name for column in other.columns]
-        if other is not table and other.by == table.by and "tax_tokens" in names and len(other.rows) == len(table.rows):
-            return [row[names.index("tax_tokens")].text for row in grid(other, None, escape.terminal, wide=True).rows]
-    return [""] * len(table.rows)
