@@ -67,8 +67,8 @@ _REST = """
 
 # ``group_N`` is the name of the group of the N-th dimension's value; NULL where it belongs to none.
 _UNTAXED = (
-    "CREATE OR REPLACE TEMP VIEW calls_without_tax AS SELECT * EXCLUDE (call_row), NULL::BIGINT AS tax_best, NULL AS tax_class "
-    "FROM refreshed_calls"
+    "CREATE OR REPLACE TEMP VIEW calls_without_tax AS "
+    "SELECT * EXCLUDE (call_row), NULL::BIGINT AS tax_best, NULL AS tax_class FROM refreshed_calls"
 )
 # What notes count has no tax in it, and joining one to every call takes as long as counting. The low ends, which a tax
 # raises, are left out.
