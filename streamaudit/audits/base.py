@@ -180,6 +180,15 @@ def mark_high_end(high: Value, open_calls: Value, *, differs: bool) -> Mark | No
     return Mark(prefix="≤ ") if differs and high is not None else None
 
 
+def _mark_range(record: dict[str, Value], *, is_open: bool) -> Mark | None:
+    """Return the mark that shows a tax in dollars as its two ends; None where they are the same, or none is known."""
+    value, low, high = (record[f"tax_{end}usd"] for end in ("", "low_", "high_"))
+    if low is None:
+        return None
+    exact = value is not None and value == low == high
+    return None if exact and not is_open else Mark(between=("tax_low_usd", "tax_high_usd"), open=is_open)
+
+
 def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
     """Return the marks of the cancellation tax of a group.
 
@@ -189,10 +198,9 @@ def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
     unpriced, left_out = record["tax_unpriced_calls"], isinstance(unknown, int) and unknown > 0
     low, value, high = (record[f"tax_{end}tokens"] for end in ("low_", "", "high_"))
     open_calls = sum(count for count in (record["tax_open_calls"], unknown) if isinstance(count, int))
+    is_open = left_out or bool(unpriced)
     usd = mark_value(record["tax_usd"], record["tax_low_usd"], record["tax_high_usd"], "tax_low_usd",
-        leaves_out=left_out or bool(unpriced))  # fmt: skip
-    if usd and usd.prefix == "~ " and unpriced:
-        usd = replace(usd, suffix=f" + {unpriced:,} unpriced")
+        leaves_out=is_open)  # fmt: skip
     # No column has the low end of these, so they are not shown where their value is below it.
     derived = replace(usd, suffix="", shows=None if usd.shows is None else "") if usd else None
     found = {
@@ -200,7 +208,7 @@ def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
         "tax_tokens": mark_value(value, low, high, "tax_low_tokens", leaves_out=left_out),
         "tax_high_tokens": mark_high_end(high, open_calls, differs=low != high),
         "tax_high_known_tokens": mark_high_end(record.get("tax_high_known_tokens"), open_calls, differs=low != high),
-        "tax_usd": usd,
+        "tax_usd": _mark_range(record, is_open=is_open),
         "tax_low_usd": mark_bound(record["tax_low_usd"], record["tax_low_usd"], record["tax_high_usd"],
             leaves_out=left_out or bool(unpriced)),
         "tax_high_usd": mark_high_end(record["tax_high_usd"], open_calls,

@@ -7,7 +7,7 @@ that leaves calls out is "at least", an estimate "about", and what cannot be kno
 from collections.abc import Callable, Iterable, Mapping
 
 from streamaudit.report.model import Value
-from streamaudit.report.numbers import count, ms, ratio
+from streamaudit.report.numbers import count, ms, ratio, usd
 
 Row = Mapping[str, Value]
 
@@ -17,11 +17,6 @@ SLOW_MS = 2_000.0
 """Where no target is given: MLPerf's limit for the TTFT of a conversation (inference rules, Llama-2-70B)."""
 _SAME = 1e-9
 """Dollars whose relative difference is smaller are equal: sums of floats."""
-
-
-def dollars(amount: float) -> str:
-    """Return dollars with cents; a positive amount below a cent is ``<$0.01``."""
-    return "<$0.01" if 0 < amount < 0.005 else f"${amount:,.2f}"
 
 
 def noun_of(by: tuple[str, ...]) -> str:
@@ -44,7 +39,7 @@ def describe_tax(total: Row) -> str:
         return f"No call is known to be cancelled{doubt}." if doubt else "No call was cancelled."
     unsized = _whole(total["tax_unknown_calls"])
     rest = f"; {count(unsized, 'cancelled call')} cannot be sized." if unsized else "."
-    paid = _describe_amount(total, dollars, "usd")
+    paid = _describe_amount(total, usd, "usd")
     if paid:
         return f"{paid}{_describe_spend(total)} was paid for answers that no user saw{rest}"
     tokens = _describe_amount(total, lambda amount: f"{amount:,.0f} tokens", "tokens")
@@ -75,7 +70,7 @@ def _describe_spend(total: Row) -> str:
         return ""
     share = _number(total["tax_cost_share"])
     least = "at least " if known < 1 else ""
-    return f" of {least}{dollars(cost)}" + (f" ({ratio(share)})" if share is not None else "")
+    return f" of {least}{usd(cost)}" + (f" ({ratio(share)})" if share is not None else "")
 
 
 def describe_waits(total: Row, groups: Iterable[Row] = (), noun: str = "group", limit_ms: float | None = None) -> str:

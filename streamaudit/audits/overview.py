@@ -13,14 +13,22 @@ from streamaudit.store.store import Store
 NAME = "report"
 TITLE = "streamaudit report"
 
+# What a screen of 80 columns has room for comes first, then what one of 120 adds.
 COLUMNS = (
     column("calls", kept=True, help="LLM calls counted; embeddings only with --by operation"),
+    column("ttft_p50_ms", kept=True),
+    column("ttft_p95_ms", kept=True),
+    column("cancel_rate", kept=True),
+    column("cost_usd", kept=True),
+    column("tax_usd", kept=True, help="cancellation tax in dollars: exact and estimated calls"),
+    column("tax_cost_share"),
+    column("usage_known_rate"),
+    column("cancelled_usage_known_rate", help="the same of cancelled calls"),
+    column("output_tokens", help="billed output tokens where known, reasoning included"),
     column("outcome_unknown_calls", wide=True),
     column("streamed_calls", wide=True),
     column("ttft_calls", wide=True),
-    column("ttft_p50_ms"),
     column("ttft_p90_ms", wide=True),
-    column("ttft_p95_ms"),
     column("ttft_p99_ms", wide=True),
     column("duration_p50_ms", wide=True),
     column("duration_p95_ms", wide=True),
@@ -34,24 +42,17 @@ COLUMNS = (
     column("timeouts", wide=True),
     column("cancelled_calls", wide=True),
     column("cancelled_before_first_token", wide=True),
-    column("cancel_rate"),
     column("input_tokens", wide=True),
-    column("output_tokens", help="billed output tokens where known, reasoning included"),
     column("hidden_tokens", wide=True),
-    column("tax_low_tokens", kept=True, help="cancellation tax: sum of the low ends, unknown calls adding 0"),
+    column("tax_low_tokens", wide=True, help="cancellation tax: sum of the low ends, unknown calls adding 0"),
     column("tax_tokens", wide=True, help="exact and estimated calls"),
-    column("tax_high_tokens", kept=True),
+    column("tax_high_tokens", wide=True),
     column("tax_open_calls", wide=True),
-    column("tax_usd", kept=True),
     column("tax_low_usd", wide=True),
     column("tax_high_usd", wide=True),
     column("tax_unpriced_calls", wide=True),
     column("tax_unknown_calls", wide=True),
-    column("tax_cost_share", wide=True),
-    column("cost_usd"),
     column("cost_known_rate", wide=True),
-    column("usage_known_rate"),
-    column("cancelled_usage_known_rate", help="the same of cancelled calls"),
 )
 
 

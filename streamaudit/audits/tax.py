@@ -31,6 +31,7 @@ COLUMNS = (
     column("tax_high_known_tokens", wide=True),
     column("tax_open_calls", wide=True),
     column("tax_usd", kept=True),
+    column("tax_cost_share"),
     column("cost_usd"),
     column("cost_known_rate", wide=True),
     column("tax_exact_tokens", wide=True),
@@ -54,7 +55,6 @@ COLUMNS = (
     column("tax_orphaned_tokens", wide=True),
     column("tax_per_1000_calls_usd", wide=True),
     column("tax_per_tenant_usd", wide=True),
-    column("tax_cost_share", wide=True),
     column("unseen_input_tokens", wide=True),
     column("unseen_input_usd"),
     column("usage_known_rate", wide=True),
@@ -117,9 +117,9 @@ CALL_COLUMNS = (
     Column("tax_low_tokens", "tokens", "low end"),
     Column("tax_tokens", "tokens", "the value, NULL unknown"),
     Column("tax_high_tokens", "tokens", "high end, NULL unknown"),
-    Column("tax_usd", "usd", "the value in dollars"),
-    Column("tax_low_usd", "usd", "low end in dollars", wide=True),
-    Column("tax_high_usd", "usd", "high end in dollars", wide=True),
+    Column("tax_usd", "usd", "the value in dollars", of_call=True),
+    Column("tax_low_usd", "usd", "low end in dollars", wide=True, of_call=True),
+    Column("tax_high_usd", "usd", "high end in dollars", wide=True, of_call=True),
 )
 
 # As groups are ranked: by the low end, in dollars and then in tokens; an unknown amount adds nothing to a rank.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _COUNTS = ("calls", "tokens", "bytes")
-_AMOUNTS = ("ms", "usd", "ratio", "tokens_per_s", "usd_per_mtok")
+_AMOUNTS = ("ms", "usd", "ratio", "tokens_per_s", "usd_per_mtok", "usd_per_token")
 
 
 class ArrowRows(Sequence[Row]):

@@ -21,7 +21,7 @@ class Json(str):
     __slots__ = ()
 
 
-Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes", "usd_per_mtok"]
+Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes", "usd_per_mtok", "usd_per_token"]
 """``ratio`` is a share (0.05 = 5 %); ``usd`` dollars; ``calls`` a count of calls or records."""
 
 Shape = Literal["rows", "histogram", "timeline", "facts", "stacked", "trend", "waterfall", "intervals"]
@@ -58,6 +58,8 @@ class Column:
     """Always visible if possible: a screen without room leaves out other columns first."""
     bound: Literal["", "gt", "le"] = ""
     """The way an edge of a bucket bounds its values: ``gt`` above it, ``le`` up to and including it."""
+    of_call: bool = False
+    """Dollars of single calls, which are often below a cent: a screen then shows two significant digits."""
     dimension_from: str = ""
     """The column that names the dimension of each row's value, where rows have different ones."""
 
@@ -74,6 +76,10 @@ class Mark:
     suffix: str = ""
     instead: str = ""
     shows: str | None = None
+    between: tuple[str, str] | None = None
+    """The columns of a low and a high end that a screen shows in place of the cell's own value, as ``$0.90–1.40``; a
+    high end that is NULL, or ``open`` for other reasons, is ``?``."""
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

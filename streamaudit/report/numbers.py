@@ -55,15 +55,29 @@ def size(value: float) -> str:
 
 
 def usd(value: float) -> str:
-    """Return dollars: cents from 1 up, else up to four significant digits, so that no amount rounds to ``0.00``."""
-    if value == 0:
-        return "0"
-    if abs(value) < 0.000001:
-        return _below("0.000001", value)
-    if abs(_round(value, 4)) >= 1:
-        return f"{value:,.2f}"
-    whole, _, decimals = significant(value, 4).partition(".")
+    """Return dollars with cents; an amount below a cent is ``<$0.01``, never ``$0.00``."""
+    if value and abs(value) < 0.005:
+        return "<$0.01" if value > 0 else ">-$0.01"
+    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+
+
+def usd_of_call(value: float) -> str:
+    """Return the dollars of a single call: with cents, below a cent with two significant digits."""
+    return usd(value) if not value or abs(value) >= 0.0095 else _small_usd(value, 2)
+
+
+def usd_unit_price(value: float) -> str:
+    """Return a price of a token, or of a million: at least cents, at most four significant digits."""
+    if not value or abs(_round(value, 4)) >= 1:
+        return usd(value)
+    whole, _, decimals = _small_usd(value, 4).partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def _small_usd(value: float, digits: int) -> str:
+    if abs(value) < 0.00000001:
+        return "<$0.00000001" if value > 0 else ">-$0.00000001"
+    return f"{'-' if value < 0 else ''}${significant(abs(value), digits)}"
 
 
 def ratio(value: float) -> str:
@@ -115,7 +129,7 @@ def _below(limit: str, value: float, unit: str = "") -> str:
 
 NUMBERS: dict[Unit | None, Callable[[float], str]] = {
     "ms": ms, "tokens": tokens, "usd": usd, "ratio": ratio, "calls": calls, "tokens_per_s": tokens_per_s,
-    "bytes": size, "usd_per_mtok": usd, None: plain,
+    "bytes": size, "usd_per_mtok": usd_unit_price, "usd_per_token": usd_unit_price, None: plain,
 }  # fmt: skip
 
 
@@ -141,6 +155,11 @@ def moments(values: Iterable[Value]) -> Callable[[datetime], str]:
     return lambda moment: f"{utc(moment):%Y-%m-%d}"
 
 
+def number_writer(column: Column) -> Callable[[float], str]:
+    """Return the function that writes the figures of a column."""
+    return usd_of_call if column.unit == "usd" and column.of_call else NUMBERS[column.unit]
+
+
 def is_known(value: Value) -> bool:
     """Return False for NULL, NaN and infinity."""
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
@@ -151,5 +170,5 @@ def header(column: Column) -> str:
     name = column.name
     if column.unit in ("ms", "ratio", "bytes"):
         name = name.removesuffix(f"_{column.unit}")
-    name = name.replace("usd_per_mtok", "USD/Mtok").replace("tokens_per_s", "tokens/s").replace("_usd", "_USD")
+    name = name.replace("usd_per_mtok", "USD/Mtok").replace("tokens_per_s", "tokens/s").replace("_usd", "")
     return name.replace("_", " ")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from streamaudit.audits.headline import describe_tax, describe_waits, dollars
+from streamaudit.audits.headline import describe_tax, describe_waits
 from streamaudit.report.model import NO_WINDOW, Column, Report, Table, Value
 from streamaudit.report.redact import redact_report
 from streamaudit.report.render import json as as_json
@@ -72,14 +72,6 @@ def test_the_wait_in_a_sentence() -> None:
     assert describe_waits(waits(5, 12.0, None)) == "TTFT p50 12.0 ms."
     assert describe_waits({**waits(5, None, None), "ttft_calls": 0}) == "No call has a TTFT."
     assert describe_waits(waits(0, None, None)) == "No calls in this window."
-
-
-@pytest.mark.parametrize(("amount", "shown"), [
-    (0.0, "$0.00"), (0.004, "<$0.01"), (0.005, "$0.01"), (1234.5, "$1,234.50"), (0.9, "$0.90"),
-])  # fmt: skip
-def test_money_has_a_sign_and_cents(amount: float, shown: str) -> None:
-    """Below a cent it is said to be below a cent, not nothing."""
-    assert dollars(amount) == shown
 
 
 NAMED = Report(

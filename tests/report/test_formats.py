@@ -142,7 +142,8 @@ def test_json_has_the_one_shape(awkward_report: Report) -> None:
     """The keys of the schema in their order, raw values, NULL for NaN and infinity, moments in UTC."""
     document = json.loads(render("json", awkward_report), parse_constant=pytest.fail)
     assert list(document) == [
-        "schema", "title", "generated_at", "version", "interval", "filters", "by", "tables", "notes", "verdict",
+        "schema", "title", "generated_at", "version", "interval", "filters", "by", "tables", "notes",
+        "headline", "verdict",
     ]  # fmt: skip
     assert document["interval"] == {"since": "2026-11-16T00:00:00Z", "until": "2026-11-23T00:00:00Z", "tz": "UTC"}
     table = document["tables"][0]

@@ -53,12 +53,12 @@ def test_figures_and_movers_are_sentences() -> None:
     assert made.sections[0] == "worse: ttft p95"
     assert made.sections[1].splitlines() == [
         "ttft p95 2.19 s (was 1.19 s, +83.3 %, no clear change)",
-        "tax low USD ≥ 41.20, ≤ 60.00 (was 19.00, +116.8 %, known of 86.0 %)",
-        "cost USD 310.00",
+        "tax low ≥ $41.20, ≤ $60.00 (was $19.00, +116.8 %, known of 86.0 %)",
+        "cost $310.00",
     ]
     assert made.sections[2].splitlines() == [
         "What moved most",
-        "▲ tenant acme: tax low USD 41.20 (was 19.00, +116.8 %), mostly route /chat",
+        "▲ tenant acme: tax low $41.20 (was $19.00, +116.8 %), mostly route /chat",
         "▼ route /search: ttft p50 300 ms (was 400 ms, -25.0 %, improvement)",
     ]
     assert made.footer == "all of it: https://reports.example/47"

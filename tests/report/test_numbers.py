@@ -17,9 +17,11 @@ CASES: list[tuple[Unit | None, float, str]] = [
     ("tokens", 7120, "7,120"), ("tokens", 999_999, "999,999"), ("tokens", 1_000_000, "1.00 M"),
     ("tokens", 7_120_331, "7.12 M"), ("tokens", 999_999_999, "1.00 B"), ("tokens", 999_999.7, "1.00 M"),
     ("tokens", 84_100_000, "84.1 M"), ("tokens", 0, "0"), ("tokens", 12.5, "12.5"), ("tokens", 0.02, "0.0200"),
-    ("usd", 41.2, "41.20"), ("usd", 1234.5, "1,234.50"), ("usd", 0.12345, "0.1234"), ("usd", 0.5, "0.50"),
-    ("usd", 0.001234, "0.001234"), ("usd", 0.99999, "1.00"), ("usd", 1e-9, "<0.000001"), ("usd", 0, "0"),
-    ("usd_per_mtok", 0.15, "0.15"),
+    ("usd", 41.2, "$41.20"), ("usd", 1234.5, "$1,234.50"), ("usd", 0.12345, "$0.12"), ("usd", 0.5, "$0.50"),
+    ("usd", 0.001234, "<$0.01"), ("usd", 0.005, "$0.01"), ("usd", 0.99999, "$1.00"), ("usd", 0, "$0.00"),
+    ("usd", -2.5, "-$2.50"), ("usd", -0.001, ">-$0.01"),
+    ("usd_per_mtok", 0.15, "$0.15"), ("usd_per_mtok", 0.075, "$0.075"), ("usd_per_mtok", 15.0, "$15.00"),
+    ("usd_per_token", 0.000015, "$0.000015"), ("usd_per_token", 1e-9, "<$0.00000001"),
     ("ratio", 0.0912, "9.1 %"), ("ratio", 1.0, "100.0 %"), ("ratio", 0.99999, ">99.9 %"), ("ratio", 0.0001, "<0.1 %"),
     ("ratio", 0, "0 %"), ("ratio", -0.159, "-15.9 %"), ("ratio", -0.0001, ">-0.1 %"), ("ratio", 12.5, "1,250.0 %"),
     ("calls", 31_204, "31,204"), ("calls", 0, "0"), ("tokens_per_s", 52.34, "52.3"), ("tokens_per_s", 1234.5, "1,234"),
@@ -32,6 +34,15 @@ CASES: list[tuple[Unit | None, float, str]] = [
 def test_by_hand(unit: Unit | None, value: float, shown: str) -> None:
     """Each unit has one way to be read."""
     assert numbers.NUMBERS[unit](value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [
+    (0.0, "$0.00"), (0.00404, "$0.0040"), (0.000123, "$0.00012"), (0.0096, "$0.01"), (1.5, "$1.50"),
+    (-0.00404, "-$0.0040"),
+])  # fmt: skip
+def test_dollars_of_a_single_call_keep_two_digits_below_a_cent(value: float, shown: str) -> None:
+    """A call costs tenths of a cent, and a list of the worst ones must tell them apart."""
+    assert numbers.usd_of_call(value) == shown
 
 
 @given(st.sampled_from([case[0] for case in CASES]), st.floats(1e-30, 1e15) | st.integers(1, 10**18))
@@ -50,7 +61,7 @@ def test_durations_are_true_to_three_digits(value: float) -> None:
 @pytest.mark.parametrize(
     ("name", "unit", "shown"),
     [
-        ("ttft_p95_ms", "ms", "ttft p95"), ("cost_usd", "usd", "cost USD"), ("cancel_rate", "ratio", "cancel rate"),
+        ("ttft_p95_ms", "ms", "ttft p95"), ("cost_usd", "usd", "cost"), ("cancel_rate", "ratio", "cancel rate"),
         ("tax_tokens", "tokens", "tax tokens"), ("output_tokens_per_s_p50", "tokens_per_s", "output tokens/s p50"),
         ("change_ratio", "ratio", "change"), ("price_usd_per_mtok", "usd_per_mtok", "price USD/Mtok"),
         ("tenant", None, "tenant"),

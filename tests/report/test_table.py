@@ -151,8 +151,8 @@ def test_marks_decorate_single_cells(report_of: Make) -> None:
         (3, "tax_usd"): Mark(prefix="≥ "),
     }
     lines = show(replace(report, tables=(replace(report.tables[0], marks=marks),)), Screen(80)).splitlines()
-    assert [line.split(maxsplit=1)[1] for line in lines[4:8]] == ["≥ 41.20", "≤ 84.10 + 3 calls open", "too few", "-"]
-    assert ">= 41.20" in show(
+    assert [line.split(maxsplit=1)[1] for line in lines[4:8]] == ["≥ $41.20", "≤ $84.10 + 3 calls open", "too few", "-"]
+    assert ">= $41.20" in show(
         replace(report, tables=(replace(report.tables[0], marks=marks),)), Screen(80, unicode=False)
     )
 
@@ -222,3 +222,18 @@ def test_what_was_asked_stands_first() -> None:
         "report", Interval(None, None), (), filters={"only": "tenant=acme"}, headline="All is well.", verdict="pass"
     )
     assert show(report, Screen(80)) == "report   all time UTC\nfilters: only=tenant=acme\nAll is well.\nverdict: pass\n"
+
+
+def test_two_ends_are_one_cell(report_of: Make) -> None:
+    """A tax in dollars shows its low and its high end; a missing high end is a question, not a number."""
+    columns = (Column("tenant"), Column("tax_usd", "usd"), Column("low_usd", "usd", wide=True),
+               Column("high_usd", "usd", wide=True))  # fmt: skip
+    rows = [("a", 1.26, 0.9, 1.4), ("b", None, 0.9, None), ("c", 0.001, 0.0004, 0.0019), ("d", 2.0, 2.0, 2.0),
+            ("e", 0.002, 0.001, 0.02)]  # fmt: skip
+    report = report_of(columns, rows, ("tenant",))
+    ends = Mark(between=("low_usd", "high_usd"))
+    marks = {(row, "tax_usd"): replace(ends, open=row == 3) for row in range(len(rows))}
+    lines = show(replace(report, tables=(replace(report.tables[0], marks=marks),)), Screen(80)).splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines[4:9]] == [
+        "$0.90–1.40", "$0.90–?", "<$0.01", "$2.00–?", "<$0.01–0.02"
+    ]  # fmt: skip

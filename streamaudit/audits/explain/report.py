@@ -88,7 +88,7 @@ TIMELINE_COLUMNS = (
 FIGURE_COLUMNS = (
     Column("group"),
     Column("figure", None, "column of the store, or figure derived from it"),
-    Column("value", None, "NULL unknown; lists as their number of entries"),
+    Column("value", None, "NULL unknown; lists as their number of entries", of_call=True),
     Column("unit", None, "unit of the value"),
     Column("rule", None, "how the value was decided, or why there is none", prose=True),
     Column("from", None, "field or key it was read from", prose=True),

@@ -19,6 +19,7 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError, nearest
 from streamaudit.report.finding import MAX_EXAMPLES, SEVERITIES, Finding, Severity
 from streamaudit.report.model import Value
+from streamaudit.report.numbers import usd
 from streamaudit.store.store import Store
 
 Status = Literal["findings", "clean", "cannot_answer"]
@@ -292,12 +293,8 @@ def _time(ms: float) -> str:
     return f"{ms / 1000:,.1f} s" if ms < 120_000 else f"{ms / 60_000:,.0f} min"
 
 
-def _usd(value: float) -> str:
-    return f"${value:,.2f}" if abs(value) >= 0.01 or not value else "<$0.01"
-
-
 _WRITERS: dict[str, Callable[[float], str]] = {
-    "n": lambda value: f"{value:,.0f}", "ms": _time, "s": lambda value: _time(value * 1000), "usd": _usd,
+    "n": lambda value: f"{value:,.0f}", "ms": _time, "s": lambda value: _time(value * 1000), "usd": usd,
     "pct": lambda value: f"{value * 100:.1f} %", "x": lambda value: f"{value:.1f}",
     "ratio": lambda value: f"{value:.2f}",
 }  # fmt: skip

@@ -19,6 +19,7 @@ from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import SEVERITIES, Finding, Severity
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
+from streamaudit.report.numbers import usd
 from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.store import Store
 
@@ -95,7 +96,7 @@ def report_costliest(store: Store, scope: Scope, most: int = 3) -> Report:
     interval, notes = interval_and_notes(store, scope)
     by_cost = sorted((min(one.findings, key=_rank_by_cost) for one in done if one.findings), key=_rank_by_cost)[:most]
     count = sum(len(one.findings) for one in done)
-    amounts = [f"${one.usd_at_stake:,.2f}" for one in by_cost if one.usd_at_stake is not None]
+    amounts = [usd(one.usd_at_stake) for one in by_cost if one.usd_at_stake is not None]
     headline = f"{count:,} finding{'' if count == 1 else 's'}" + (
         f"; the costliest of different audits have {', '.join(amounts)} at stake." if amounts else "."
     )
@@ -198,7 +199,7 @@ def _headline(found: Sequence[Finding], done: Sequence[Examination]) -> str:
     held = sum(one.status == "accepted" for one in found)
     known = [one.usd_at_stake for one in found if one.usd_at_stake is not None and one.status == "open"]
     # Findings may be about the same calls, so that their sum would count money twice.
-    money = f", the costliest with ${max(known):,.2f} at stake" if known else ""
+    money = f", the costliest with {usd(max(known))} at stake" if known else ""
     findings = f"{len(found):,} finding{'' if len(found) == 1 else 's'}{money}" if found else "No findings"
     findings += f", {held:,} held" if held else ""
     return f"{findings}; of {len(done):,} audits {clean:,} clean, {unanswered:,} cannot answer."

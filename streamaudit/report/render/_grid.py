@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from streamaudit.report.model import ROWS, Column, Mark, Report, Row, Table, Value
-from streamaudit.report.numbers import NUMBERS, UNKNOWN, header, is_known, moments
+from streamaudit.report.numbers import NUMBERS, UNKNOWN, header, is_known, moments, number_writer
 from streamaudit.report.render import _text
 
 
@@ -119,6 +119,10 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
     for (row, name), mark in table.marks.items():
         if name == column.name:
             value = table.rows[row][index]
+            if mark.between:
+                low, high = (table.rows[row][table.position(end)] for end in mark.between)
+                cells[row] = _range(column, low, None if mark.open else high)
+                continue
             if mark.shows is not None:
                 value = table.rows[row][table.position(mark.shows)] if mark.shows else None
                 unit = table.rows[row][table.position(column.unit_from)] if column.unit_from else None
@@ -127,6 +131,15 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
     if table.rest_row is not None and column.name in table.by:
         cells[table.rest_row] = Cell(_text.rest_name(table) if column.name == table.by[0] else "")
     return cells
+
+
+def _range(column: Column, low: Value, high: Value) -> Cell:
+    """Return a low and a high end as one cell; the sign of dollars is not repeated."""
+    write = number_writer(column)
+    ends = [write(end) if isinstance(end, int | float) else "?" for end in (low, high)]
+    if ends[0] == ends[1]:
+        return Cell(ends[0])
+    return Cell(f"{ends[0]}–{ends[1].removeprefix('$')}")
 
 
 def sums_of_parts(report: Report, table: Table, escape: Escape) -> list[str]:
@@ -160,7 +173,7 @@ def of_unit(column: Column, unit: Value, value: Value, escape: Escape) -> Cell:
 
 def writer(column: Column, values: Sequence[Value], escape: Escape) -> Callable[[Value], Cell]:
     """Return a function that formats the cells of one column; ``values`` are all of its values."""
-    number, moment = NUMBERS[column.unit], moments(values)
+    number, moment = number_writer(column), moments(values)
 
     def write(value: Value) -> Cell:
         if isinstance(value, str):
@@ -193,4 +206,6 @@ def apply_mark(cell: Cell, mark: Mark, value: Value, escape: Escape) -> Cell:
     """Return a cell with the text that its mark adds, or that replaces an unknown value."""
     if not is_known(value):
         return Cell(escape(mark.instead) or cell.head, escape(mark.suffix))
+    if mark.prefix == "≥ " and cell.head.startswith("<"):  # of an amount that rounds to nothing
+        return Cell(escape(">$0.00"), escape(mark.suffix))
     return Cell(escape(mark.prefix) + cell.head, cell.tail + escape(mark.suffix))

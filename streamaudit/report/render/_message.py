@@ -95,7 +95,7 @@ def _describe_change(record: dict[str, Value], shown: dict[str, Cell], finding: 
     change = record["change_ratio"]
     sign = "" if "name" not in record else "▲ " if (_number(record.get("change")) or 0) > 0 else "▼ "
     subject = f"{shown['dimension'].text} {shown['name'].text}: " if "name" in record else ""
-    figure = shown["figure"].text.removesuffix("_ms").replace("_usd", "_USD").replace("_", " ")
+    figure = shown["figure"].text.removesuffix("_ms").replace("_usd", "").replace("_", " ")
     value = shown["value"].text
     if "high" in shown and shown["high"].text not in (" ", UNKNOWN):
         value += f", {shown['high'].text}"
