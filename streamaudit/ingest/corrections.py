@@ -1,9 +1,9 @@
-"""Find visible self-corrections in an answer: where each is and by which marker, and no word of the text.
+"""Find visible self-corrections in an answer: where each is and by which marker, without any of its text.
 
 ``corrections.csv`` lists the markers, each a regular expression (RE2, any case) for how a sentence begins that takes
-back what was said before it. A marker counts where a sentence begins after other text: not in the first one, which
-answers an earlier message, nor inside code, quotations, block quotes and reasoning in tags. Words such as *actually* or
-*however* alone are none.
+back an earlier one. A marker counts where a sentence begins after other text: not in the first one, which answers an
+earlier message, nor inside code, quotations, block quotes and reasoning in tags. Words such as *actually* or *however*
+alone are none.
 
 A text is read twice by DuckDB: once for any marker, and only where there is one, split into pieces of which those that
 are a marker count. The first costs a scan, the second is rare.
@@ -22,7 +22,7 @@ _APART = "|".join((
     r'"[^"\n]*"', r"“[^”]*”", r"„[^“”]*[“”]", r"«[^»]*»", r"»[^«]*«", r"「[^」]*」", r"『[^』]*』",
     r"\n[ \t]*>[^\n]*",
 ))  # fmt: skip
-"""What is set apart from the answer's own sentences, as alternatives of an expression."""
+"""Alternatives of an expression for text that is set apart from the answer's own sentences."""
 _PLAIN = r"""[^.!?…。！？；\n`~<"“„«»「『]+|."""
 _MACROS = """
 CREATE OR REPLACE TEMP MACRO corrections_in(pieces) AS

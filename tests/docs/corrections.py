@@ -11,7 +11,7 @@ from tests.audits.failures.cases import Record, read_corrections
 LANGUAGES = {"en": "English", "de": "German", "es": "Spanish", "zh": "Chinese"}
 _HEAD = """# Visible corrections
 
-What [`audit retractions`](audits.md#retractions) counts as an answer that corrects itself in front of the user, and how
+What [`audit retractions`](audits.md) counts as an answer that corrects itself in front of the user, and how
 well. While an answer is ingested, its text is searched for a sentence that begins with one of the markers below, after
 other text of the same answer. Where it begins (`offset_chars`), when that was shown (`offset_ms`) and which marker it
 was (`marker`) are kept in `calls.retractions`; the text is not.

@@ -244,6 +244,15 @@ PLANTED = [
 ]  # fmt: skip
 
 CLEAN = {
+    # Several tokens a step, as speculative decoding makes them: the clumps are small and vary.
+    "speculative decoding": streams("guess", 20, chunk_offsets_ms=[
+        400 + 60 * step + 0.2 * token for step, size in enumerate((3, 5, 2, 4, 1) * 6) for token in range(size)]),
+    # A provider of large chunks behind an SDK that hands them on word by word: clumps of no common size.
+    "large chunks taken apart": streams("apart", 20, output_tokens=150, chunk_offsets_ms=[
+        at for at, size in ((900, 31), (1700, 18), (2300, 44), (3400, 26), (3900, 12)) for _ in range(size)]),
+    # Sixteen tokens a chunk, half a second apart: equal, and none of them waited for another.
+    "large chunks at a steady pace": streams("large", 20, output_tokens=320, duration_ms=10_000,
+        chunk_offsets_ms=offsets(20, 480), chunk_tokens=[16] * 20),
     "adverbs, code, quotations, stories and translations": [
         stream(f"like{place}", place, output_text=one["text"]) for place, one in enumerate(read_corrections())
         if not one["correction"] and one["kind"] != "correction"
