@@ -317,13 +317,14 @@ CREATE OR REPLACE TEMP MACRO hex_id(x) AS
             THEN coalesce(lower(hex(try(from_base64(x)))), x)
         WHEN starts_with(x, '0x') THEN lower(x[3:])
         WHEN ltrim(x, '0') <> '' THEN lower(x) END;
--- The length of an answer among the attributes; NULL where it was not recorded.
-CREATE OR REPLACE TEMP MACRO answer_chars(keys, vals) AS
-    nullif(coalesce(
-        length(attribute(keys, vals, 'ai.response.text')), length(attribute(keys, vals, 'gen_ai.completion.0.content')),
-        length(attribute(keys, vals, 'llm.output_messages.0.message.content')),
-        list_sum(list_transform(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
-            '$[*].parts[*].content'), lambda t: length(t)))::BIGINT), 0);
+-- An answer among the attributes; NULL where it was not recorded.
+CREATE OR REPLACE TEMP MACRO answer_text(keys, vals) AS
+    coalesce(
+        attribute(keys, vals, 'ai.response.text'), attribute(keys, vals, 'gen_ai.completion.0.content'),
+        attribute(keys, vals, 'llm.output_messages.0.message.content'),
+        nullif(array_to_string(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
+            '$[*].parts[*].content'), ''), ''),
+        attribute(keys, vals, 'output'));
 -- Keys as an application wrote them, without their library's prefix.
 CREATE OR REPLACE TEMP MACRO own_attributes(keys) AS
     list_transform(keys, lambda k: CASE

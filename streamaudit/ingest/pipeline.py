@@ -13,6 +13,7 @@ from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError
+from streamaudit.ingest import corrections
 from streamaudit.ingest.incremental import (
     Part,
     copy_part,
@@ -66,6 +67,7 @@ class Ingest:
         self._sources = discover()
         self._salt = store.secret()
         store.script(package_text("ingest", "macros.sql"))
+        store.script(corrections.macros())
 
     def file(self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False) -> FileResult:
         """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``

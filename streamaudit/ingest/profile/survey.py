@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from streamaudit.errors import InputError, UsageError
+from streamaudit.ingest import corrections
 from streamaudit.ingest.mapping import Mapping, parse_mapping
 from streamaudit.ingest.privacy import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 from streamaudit.ingest.profile.guess import Facts, guess
@@ -173,6 +174,7 @@ def survey(
     The store is one in memory that this may fill with tables of its own. Raises InputError when a file cannot be read.
     """
     store.script(package_text("ingest", "macros.sql"))
+    store.script(corrections.macros())
     store.run("SET preserve_insertion_order = true")  # so that the first records are the first
     complete = _sample(store, files, most)
     judge(store, source, mapping)

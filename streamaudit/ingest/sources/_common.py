@@ -39,6 +39,7 @@ SELECT
     NULL::BOOLEAN AS error_timeout, NULL::DOUBLE AS cancelled_at_ms, NULL::VARCHAR AS finish_reason,
     NULL::INTEGER AS http_status, NULL::VARCHAR AS error_type, NULL::VARCHAR AS input_hash,
     NULL::BIGINT AS output_chars,
+    NULL::STRUCT(offset_chars BIGINT, offset_ms DOUBLE, marker VARCHAR)[] AS retractions,
     NULL::BIGINT AS cache_write_1h_tokens, NULL::BIGINT AS audio_input_tokens, NULL::BIGINT AS image_tokens,
     NULL::BIGINT AS audio_output_tokens, NULL::VARCHAR AS service_tier, NULL::BIGINT AS total_tokens,
     NULL::TIMESTAMP AS source_updated_at
@@ -140,6 +141,7 @@ SELECT
     coalesce(http_status, try_cast(first_filled(app[http_status]) AS INTEGER))
         AS http_status,
     code_word(error_type) AS error_type, input_hash, output_chars, output_chars AS visible_output_chars,
+    retractions,
     -- A tier that was only requested is not the one that served.
     CASE WHEN lower(service_tier) <> 'auto' THEN service_tier END AS service_tier, total_tokens, source_updated_at
 FROM keyed

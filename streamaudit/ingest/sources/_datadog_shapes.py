@@ -266,6 +266,10 @@ opened AS (
                 AND NOT starts_with(coalesce(answer.value, ''), '[This value has been dropped')
                 THEN coalesce(length(answer.value), list_sum(list_transform(answer.messages,
                     lambda m: CASE WHEN m.role IS DISTINCT FROM 'reasoning' THEN length(m.content) END))) END,
+            retractions := CASE WHEN NOT is_dropped
+                AND NOT starts_with(coalesce(answer.value, ''), '[This value has been dropped')
+                THEN corrections_of(coalesce(answer.value, array_to_string(list_transform(answer.messages,
+                    lambda m: CASE WHEN m.role IS DISTINCT FROM 'reasoning' THEN m.content END), chr(10)))) END,
             user_id := s.custom->>'$.usr.id', version := coalesce(s.custom->>'version', s.meta.version),
             error_type := coalesce(s.meta.error."type", s.meta."error.type", s.custom->>'$.error.type'),
             -- Kept by Datadog's retention because they are rare, and no sample of the traffic.

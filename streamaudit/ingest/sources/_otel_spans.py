@@ -209,7 +209,8 @@ WITH spans AS ({spans}), typed AS (
             WHEN ends_with(ai_step, '.doStream') OR (scope IN ('gen_ai', '@ai-sdk/otel') AND operation_word = 'chat')
                 THEN 'aborted'
             WHEN stream_flag OR written_ttft_ms > 0 OR event_ttft_ms > 0 THEN 'unterminated'
-        END AS cut_evidence
+        END AS cut_evidence,
+        CASE WHEN sort = 'llm' THEN answer_text(keys, vals) END AS answer
     FROM sorted
 )
 SELECT
@@ -327,8 +328,8 @@ SELECT
             starts_with(a[1], 'gen_ai.prompt.') OR starts_with(a[1], 'llm.prompts.')
             OR starts_with(a[1], 'llm.input_messages.'))), [])::VARCHAR))
         END AS input_hash,
-    CASE WHEN sort = 'llm' THEN answer_chars(keys, vals) END AS output_chars,
-    CASE WHEN sort = 'llm' THEN answer_chars(keys, vals) END AS visible_output_chars,
+    nullif(length(answer), 0) AS output_chars, nullif(length(answer), 0) AS visible_output_chars,
+    corrections_of(answer) AS retractions,
     stages, interrupted
 FROM judged
 """

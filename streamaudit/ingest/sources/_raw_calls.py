@@ -63,6 +63,7 @@ WITH {before}found AS (
         coalesce({started}) AS started,
         instant_utc({end_time}) AS ended,
         {deep} AS deep,
+        {answered}
         -- A line about a stage of a voice turn instead of a call.
         CASE WHEN kind IS NOT NULL AND lower(kind) IN ('stt', 'tts', 'endpointing') THEN lower(kind) END AS voice_stage
     FROM {relation}
@@ -214,8 +215,7 @@ SELECT
     coalesce(http, try_cast(error_object->>'$.status' AS INTEGER)) AS http_status,
     coalesce(error_class(error_word), code_word(error_word), error_class(error_message_text)) AS error_type,
     CASE WHEN input_hash <> '' THEN md5($salt || input_hash) END AS input_hash,
-    try_cast(output_chars AS BIGINT) AS output_chars,
-    try_cast(visible_output_chars AS BIGINT) AS visible_output_chars,
+    {lengths}
     instant_utc(updated_at) AS source_updated_at
 FROM known
 """
@@ -240,6 +240,14 @@ _WIDE_KIND = """CASE
 _ALL_INPUT = "CASE WHEN {anthropic} THEN tokens_with(counted_in, counted_read, counted_write) ELSE counted_in END"
 LINE_DIGEST = "'line-' || md5(record::VARCHAR)"
 LINE_ORDINAL = f"{LINE_DIGEST} || '-' || row_number() OVER (PARTITION BY md5(record::VARCHAR))"
+
+
+# Only a log that may have answers pays for looking at them.
+_LENGTHS = """try_cast(output_chars AS BIGINT) AS output_chars,
+    try_cast(visible_output_chars AS BIGINT) AS visible_output_chars,"""
+_LENGTHS_OF_ANSWERS = """coalesce(try_cast(output_chars AS BIGINT), nullif(length(answered), 0)) AS output_chars,
+    coalesce(try_cast(visible_output_chars AS BIGINT), nullif(length(answered), 0)) AS visible_output_chars,
+    corrections_of(answered) AS retractions,"""
 
 
 def _build_fragments(names: Names, *, wide: bool) -> dict[str, str]:
@@ -296,6 +304,12 @@ def _build_fragments(names: Names, *, wide: bool) -> dict[str, str]:
         else "counted_in",
         "tenant_name": " REPLACE (a_name(tenant) AS tenant)",
     }  # fmt: skip
+    texts["lengths"] = _LENGTHS_OF_ANSWERS if wide else _LENGTHS
+    # An object in the place of an answer is what a provider sent, and its text is none of the answer's own.
+    texts["answered"] = (
+        f"CASE WHEN left(coalesce({filled('answer')}), 1) NOT IN ('{{', '[') THEN coalesce({filled('answer')}) END "
+        "AS answered," if wide else ""
+    )
     if len(names["duration_ms"]) > 1:
         texts["duration_ms"] = f"coalesce({texts['duration_ms']})"
     if wide:
@@ -331,68 +345,3 @@ def call_fields(*, wide: bool) -> dict[str, str]:
     """Return the fields that ``calls_sql`` reads, with their types."""
     names = [name for names in list_names(wide=wide).values() for name in names]
     return {**dict.fromkeys((*names, *_OTHERS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
-
-
-def _list_own(column: str) -> str:
-    return ", ".join(list_names(wide=False)[column])
-
-
-READS = {
-    "call_id": "request_id, call_id, id, span_id", "parent_id": "parent_span_id, parent_id",
-    "model": "request_model, model, else response_model without its date", "session_id": "conversation_id, session_id",
-    "transport": "transport, else protocol, scheme, url, api_base where they tell it; a realtime model",
-    "service": "service_name, service", "operation": "operation_name, operation",
-    "start_time": "start_time, start_time_unix_ns, _ms or _s, timestamp",
-    "duration_ms": "duration_ms, else end_time - start_time",
-    "end_time": "end_time, else start_time + duration_ms",
-    "streamed": "stream, streamed; a usable TTFT proves it",
-    "ttft_ms": "time_to_first_chunk_ms, ttft_ms, else the first of chunk_offsets_ms",
-    "ttvt_ms": "time_to_first_output_token_ms, ttvt_ms",
-    "server_ttft_ms": "server_time_to_first_token_ms, server_ttft_ms",
-    "chunk_count": "chunk_count, else the number of chunk_offsets_ms",
-    "cached_input_tokens": "cache_read_input_tokens, cached_input_tokens",
-    "cache_write_tokens": "cache_write_input_tokens, cache_write_tokens",
-    "reasoning_tokens": "reasoning_output_tokens, reasoning_tokens", "usage_basis": "usage_source, usage_basis",
-    "finish_reason": "finish_reason, stop_reason", "http_status": "http_status_code, http_status",
-    "source_updated_at": "updated_at",
-}  # fmt: skip
-
-REMEDIES = {
-    "duration": "write duration_ms, or end_time",
-    "streamed": "write stream: true or false",
-    "ttft": "write time_to_first_chunk_ms",
-    "ttvt": "write time_to_first_output_token_ms",
-    "chunk_times": "write chunk_offsets_ms, a list of milliseconds after start_time",
-    "client_chunk_times": "write client_chunk_offsets_ms, the same as the client saw it",
-    "usage": "write output_tokens from the provider's usage; OpenAI sends it only with stream_options.include_usage",
-    "input_tokens": "write input_tokens",
-    "reasoning": "write reasoning_output_tokens",
-    "billed_at_cut": "write output_tokens of cut calls too: drain the stream, or fetch the provider's count later",
-    "rendered": "write rendered_output_tokens, as the client reports it",
-    "delivered": "write streamed_output_tokens, counted where you write to the client",
-    "cancel_time": "write cancelled_at_ms",
-    "provider_stop": "write upstream_end_ms, or upstream_cancelled",
-    "outcome": "write outcome: completed, cancelled, timeout or error",
-    "finish_reason": "write finish_reason",
-    "http_status": "write http_status_code",
-    "cost": "write cost_usd, or provider, response_model and both token counts, which price it",
-    "tenant": "write tenant_id; --map tenant=PATH takes another key",
-    "user": "write user_id",
-    "session": "write conversation_id",
-    "route": "write route",
-    "deploy": "write service_version",
-    "environment": "write environment",
-    "region": "write region",
-    "transport": "write transport: sse, websocket, grpc or http",
-    "model": "write request_model",
-    "provider": "write provider",
-    "trace": "write trace_id and parent_span_id",
-    "response_id": "write response_id",
-    "logical_request": "write logical_request_id, the same for all attempts",
-    "input_hash": "write input_hash",
-}
-
-TOP_KEYS = {
-    column: list_names(wide=True)[column]
-    for column in ("tenant", "route", "deploy", "rendered_tokens", "delivered_tokens")
-}

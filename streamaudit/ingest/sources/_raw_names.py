@@ -119,11 +119,14 @@ USUAL: Names = {
     "error": ("error_msg", "errorMessage", "err", "exception", "failure_reason", "error_code"),
     "http_status": ("status_code", "response_status", "response_code"),
     "finish_reason": ("finishReason", "stopReason"),
+    "answer": (
+        "output_text", "response_text", "completion_text", "answer_text", "answer", "response", "completion", "output",
+    ),
 }  # fmt: skip
 
 ONLY_USUAL = frozenset(name for names in USUAL.values() for name in names) - {
     name for names in OWN.values() for name in names
-}
+} - {"answer", "response", "completion", "output"}
 """Names that distinguish a home-made log from lines in streamaudit's own names."""
 
 NESTED: Names = {

@@ -196,6 +196,7 @@ SELECT
     CASE WHEN a.span_kind = 'llm' AND a.input IS NOT NULL THEN md5($salt || a.input::VARCHAR) END AS input_hash,
     CASE WHEN a.span_kind = 'llm' THEN nullif(a.answer_chars, 0) END AS output_chars,
     CASE WHEN a.span_kind = 'llm' THEN nullif(a.answer_chars, 0) END AS visible_output_chars,
+    CASE WHEN a.span_kind = 'llm' THEN a.retractions END AS retractions,
     -- dd-trace for Python estimates the usage of an unfinished OpenAI stream from the text it received; the detail
     -- keys that a finished one carries are then missing.
     coalesce(usage_word(first_filled(app[usage_source])),
@@ -273,7 +274,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=6,
+    version=7,
     recognise=recognise,
     fields=FIELDS,
     sql=expand_app_keys(_SQL.replace("{caps}", str(list(CAPS)))),

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from streamaudit.ingest.sources._raw_calls import READS, REMEDIES, TOP_KEYS, call_fields, calls_sql, recognise_own
+from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
+from streamaudit.ingest.sources._raw_calls import call_fields, calls_sql, recognise_own
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
 _ARCHIVED_HOUR = re.compile(r"(?:^|/)dt=(20\d\d[01]\d[0-3]\d)/hour=([01]\d|2[0-3])/")
@@ -100,7 +101,7 @@ def _window_end(path: str) -> datetime | None:
 
 SOURCE = Source(
     name="datadog_logs",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields={
         **dict.fromkeys(("id", "_id", "type", "date", "service", "message"), "VARCHAR"),

@@ -106,7 +106,8 @@ _PREPARED = """
         fault AS error_type,
         answer->>'$.choices[0].finish_reason' AS finish_reason,
         CASE WHEN (asked->'messages') IS NOT NULL THEN md5($salt || (asked->'messages')::VARCHAR) END AS input_hash,
-        nullif(length(answer->>'$.choices[0].message.content'), 0) AS output_chars
+        nullif(length(answer->>'$.choices[0].message.content'), 0) AS output_chars,
+        corrections_of(answer->>'$.choices[0].message.content') AS retractions
     FROM weighed
 """.replace("{no_cache}", _NO_CACHE).replace("{cap_paths}", str(list(CAP_PATHS)))
 
@@ -149,7 +150,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="helicone",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

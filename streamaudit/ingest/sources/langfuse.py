@@ -243,6 +243,7 @@ _PREPARED = """
         CASE WHEN has_failed THEN error_class(fault) END AS error_type,
         CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
         CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
+        CASE WHEN type = 'GENERATION' THEN corrections_of(text) END AS retractions,
         updated AS source_updated_at
     FROM counted
 """
@@ -320,7 +321,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=6,
+    version=7,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),

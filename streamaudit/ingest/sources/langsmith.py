@@ -88,7 +88,9 @@ _PREPARED = """
                 tokens_of(usage->>'$.input_token_details.cache_read'),
                 tokens_of(usage->>'$.prompt_tokens_details.cached_tokens')]) AS cached,
             first_count([tokens_of(prompt_token_details->>'cache_creation'),
-                tokens_of(usage->>'$.input_token_details.cache_creation')]) AS written
+                tokens_of(usage->>'$.input_token_details.cache_creation')]) AS written,
+            CASE WHEN run_type = 'llm' THEN coalesce(outputs->>'$.generations[0][0].text',
+                outputs->>'$.choices[0].message.content') END AS answer
         FROM typed
     )
     SELECT
@@ -146,8 +148,7 @@ _PREPARED = """
             outputs->>'$.incomplete_details.reason',
             CASE WHEN outputs->>'status' = 'incomplete' THEN 'incomplete' END) AS finish_reason,
         CASE WHEN run_type = 'llm' AND inputs IS NOT NULL THEN md5($salt || inputs::VARCHAR) END AS input_hash,
-        CASE WHEN run_type = 'llm' THEN nullif(length(coalesce(outputs->>'$.generations[0][0].text',
-            outputs->>'$.choices[0].message.content')), 0) END AS output_chars
+        nullif(length(answer), 0) AS output_chars, corrections_of(answer) AS retractions
     FROM counted
 """
 
@@ -195,7 +196,7 @@ _FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 
 SOURCE = Source(
     name="langsmith",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields=_FIELDS,
     sql=normalise(_RUNS),

@@ -177,7 +177,8 @@ _PREPARED = """
             AS finish_reason,
         CASE WHEN messages IS NOT NULL AND json_type(messages) = 'ARRAY' THEN md5($salt || messages::VARCHAR) END
             AS input_hash,
-        nullif(length(answer->>'$.choices[0].message.content'), 0) AS output_chars
+        nullif(length(answer->>'$.choices[0].message.content'), 0) AS output_chars,
+        corrections_of(answer->>'$.choices[0].message.content') AS retractions
     FROM weighed
 """
 # What the proxy logs besides calls of a model: other kinds of models, and reading, listing or deleting what it stores.
@@ -227,7 +228,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="litellm",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

@@ -190,7 +190,7 @@ _SPANS = _SPANS.replace("{owners}", OWNERS.strip())
 
 SOURCE = Source(
     name="otel",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields=dict.fromkeys(_BATCH, _TYPE),
     sql=normalise(_SPANS),

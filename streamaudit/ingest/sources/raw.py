@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from streamaudit.ingest.mapping import Mapping
+from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
 from streamaudit.ingest.sources._raw_calls import (
     LINE_DIGEST,
     LINE_ORDINAL,
-    READS,
-    REMEDIES,
     TELLING,
-    TOP_KEYS,
     call_fields,
     calls_sql,
     recognise_own,
@@ -100,7 +98,7 @@ def build_wide_source(head: Sequence[Record], implied: dict[str, str]) -> Source
 
 SOURCE = Source(
     name="raw",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields=call_fields(wide=False),
     sql=calls_sql(wide=False, call_id="own_id"),

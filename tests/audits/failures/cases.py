@@ -3,12 +3,15 @@
 Amounts are small and worked out by hand; ``PLANTED`` says of each what must be found and in how many calls.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 Record = dict[str, Any]
+LABELLED = Path(__file__).parents[2] / "data" / "corrections.jsonl"
 START = datetime(2026, 11, 16, 8, tzinfo=UTC)
 
 
@@ -20,6 +23,11 @@ class Planted:
     finding: str
     affected: int
     records: list[Record]
+
+
+def read_corrections() -> list[Record]:
+    """The labelled answers: language, whether it corrects itself, what kind of case it is, and its text."""
+    return [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
 
 
 def at(minutes: float = 0, seconds: float = 0) -> str:
@@ -215,15 +223,40 @@ def silence() -> Iterator[Planted]:
     yield Planted("silence", "gave_up", 6, [*gone, stream("last", 120, session_id="stays")])
 
 
+def retractions() -> Iterator[Planted]:
+    """Answers that take back a number; two of five of their users leave, and none of the others."""
+    fine = streams("fine", 40, output_text="The total is 12 euros. It includes the tax, as the second line shows.")
+    text = "The total is 12 euros, which includes the tax. Wait, that's not right. The total is 14 euros with the tax."
+    taken_back = [
+        stream(f"back{n}", n, output_text=text, **({"outcome": "cancelled", "finish_reason": None} if n < 2 else {}))
+        for n in range(5)
+    ]
+    yield Planted("retractions", "visible_correction", 5, [*fine, *taken_back])
+
+
 PLANTED = [
     one
     for make in (
         buffering, false_ok, retries, stalls, orphans, cache, growth, billing_drift, pace, transport, silence,
+        retractions,
     )
     for one in make()
 ]  # fmt: skip
 
 CLEAN = {
+    # Several tokens a step, as speculative decoding makes them: the clumps are small and vary.
+    "speculative decoding": streams("guess", 20, chunk_offsets_ms=[
+        400 + 60 * step + 0.2 * token for step, size in enumerate((3, 5, 2, 4, 1) * 6) for token in range(size)]),
+    # A provider of large chunks behind an SDK that hands them on word by word: clumps of no common size.
+    "large chunks taken apart": streams("apart", 20, output_tokens=150, chunk_offsets_ms=[
+        at for at, size in ((900, 31), (1700, 18), (2300, 44), (3400, 26), (3900, 12)) for _ in range(size)]),
+    # Sixteen tokens a chunk, half a second apart: equal, and none of them waited for another.
+    "large chunks at a steady pace": streams("large", 20, output_tokens=320, duration_ms=10_000,
+        chunk_offsets_ms=offsets(20, 480), chunk_tokens=[16] * 20),
+    "adverbs, code, quotations, stories and translations": [
+        stream(f"like{place}", place, output_text=one["text"]) for place, one in enumerate(read_corrections())
+        if not one["correction"] and one["kind"] != "correction"
+    ],
     # Fast decoders stream a thousand tokens in half a second; a long queue before a steady stream is no burst.
     "a fast decoder": [
         *streams("fast", 20, ttft_ms=200, duration_ms=600, output_tokens=500),
