@@ -149,6 +149,26 @@ def report(settings: Settings) -> Findings:
     )  # fmt: skip
 
 
+def audits(settings: Settings) -> Findings:
+    """All audits of streaming failures over twice the lean file's calls, of which 5 % have chunk times."""
+    file, _ = settings.input("lean")
+    store = settings.folder / "audits.duckdb"
+    once(settings.ingest(file, store))
+    once(settings.script("multiply.py", str(store)))
+    once(settings.script("equip.py", str(store)))
+    own = interleaved(
+        {"audit": settings.tool("audit", "--format", "json", "--db", str(store))}, settings.runs
+    )["audit"]  # fmt: skip
+    what = f"all audits of {2 * lines(file):,} calls, chunk times of 5 %"
+    return Findings(
+        (
+            Goal(what, "< 60 s", f"{own.wall_s:.1f} s", own.wall_s < 60),
+            Goal("the same, peak memory", "< 1,500 MB", f"{own.rss_mb:,.0f} MB", own.rss_mb < 1500),
+        ),
+        (Row("audits", f"audit, {2 * lines(file):,} calls", own),),
+    )
+
+
 def startup(settings: Settings) -> Findings:
     """What every command pays: --help, and a report on a store of the size of the demo."""
     store = settings.folder / "demo.duckdb"
@@ -188,6 +208,7 @@ CASES: dict[str, Callable[[Settings], Findings]] = {
     "reingest": reingest,
     "memory": memory,
     "report": report,
+    "audits": audits,
     "startup": startup,
     "peers": compare_peers,
 }

@@ -20,7 +20,7 @@ from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import TAX_STEPS
-from tests.docs import audits, pages, schema
+from tests.docs import pages, schema
 from tests.shapes import assert_valid_report, validator
 from tests.support import AUDITS, raw_call, store_of, write_lines
 
@@ -78,11 +78,6 @@ def test_every_rule_and_class_of_the_tax_is_defined() -> None:
     assert {"exact", "even_pace", "zero_on_abort", "infrastructure_limit"} <= words
     defined = " ".join((DOCS / name).read_text() for name in ("definitions.md", "schema.md"))
     assert sorted(word for word in words if word not in defined) == []
-
-
-def test_the_page_of_audits_is_what_the_audits_say() -> None:
-    """Regenerating it changes nothing: ``python -m tests.docs.audits > docs/audits.md``."""
-    assert (DOCS / "audits.md").read_text() == audits.page()
 
 
 def test_the_schema_page_is_what_the_store_says() -> None:

@@ -17,16 +17,20 @@ NEEDS = (
 )
 BY = ("route", "model")
 THRESHOLDS = (
-    Threshold("burst_ratio", 0.95, "wait / total from which a stream is a burst"),
-    Threshold("burst_tokens_per_s", 1000, "speed after the first token that no decoder reaches"),
+    Threshold("burst_ratio", 0.95, "wait / total from which a stream is a burst",
+        "183 public streams: 0.9 also flags Groq and streams of a few large chunks"),
+    Threshold("burst_tokens_per_s", 1000, "speed after the first token that no decoder reaches",
+        "183 public streams: in each above it, all after the first token took under 0.5 ms"),
     Threshold("burst_times_usual", 3, "the same, as a multiple of the model's own median speed"),
     Threshold("least_tokens", 10, "output tokens below which a stream says nothing"),
     Threshold("least_share", 0.2, "share of a group's streams from which it is a finding"),
     Threshold("least_streams", 5, "streams of a group below which it is none"),
-    Threshold("clump_ms", 100, "shortest beat between clumps that counts"),
+    Threshold("clump_ms", 100, "shortest beat between clumps that counts",
+        "HAProxy holds for about 200 ms, delayed acknowledgements for 40"),
     Threshold("clump_gap_ms", 2, "gap below which two chunks arrived together"),
-    Threshold("timer_ms", 400, "beat up to which a timer holds clumps of equal size, above it a buffer"),
-    Threshold("least_block", 8, "chunks of a clump from which it is a block"),
+    Threshold("timer_ms", 400, "beat up to which a timer holds clumps of equal size, above it a buffer",
+        "no timer of a proxy measured was longer than 280 ms"),
+    Threshold("least_block", 8, "chunks of a clump from which it is a block", "4 KiB are some 20 to 40 events"),
 )
 _PROXY = (
     "Turn response buffering off between the application and the client: nginx `proxy_buffering off` or the header "
@@ -80,14 +84,15 @@ WHERE tokens >= $least_tokens AND ttft_ms IS NOT NULL
 """, """
 CREATE OR REPLACE TEMP TABLE buffering_clumps AS
 WITH gaps AS (
-    SELECT source, call_id, len(arrivals) AS chunks,
+    SELECT * EXCLUDE (arrivals), len(arrivals) AS chunks,
         list_transform(arrivals[2:], lambda moment, i: moment - arrivals[i]) AS gaps
     FROM buffering_streams WHERE arrivals IS NOT NULL
 ), borders AS (
     SELECT *, list_filter(generate_series(1, len(gaps)), lambda i: gaps[i] >= $clump_gap_ms) AS borders FROM gaps
 ), clumps AS (
     SELECT
-        source, call_id, chunks / (len(borders) + 1) AS clump_chunks, chunks - borders[-1] AS last_clump,
+        * EXCLUDE (chunks, gaps, borders), chunks / (len(borders) + 1) AS clump_chunks,
+        chunks - borders[-1] AS last_clump,
         list_transform(borders, lambda i: gaps[i]) AS beats,
         -- The sizes of the clumps in chunks, but for the last one, which is what the stream had left.
         list_transform(borders, lambda border, i: border - CASE WHEN i = 1 THEN 0 ELSE borders[i - 1] END) AS sizes
@@ -96,7 +101,7 @@ WITH gaps AS (
     SELECT *, list_median(beats) AS beat_ms, list_median(sizes) AS clump FROM clumps
 )
 SELECT
-    source, call_id, beat_ms, clump, clump_chunks, len(beats) AS borders,
+    * EXCLUDE (beats, sizes, last_clump), len(beats) AS borders,
     -- A steady beat: most clumps come within a third of the median beat. The last one comes with the end.
     len(list_filter(beats[:greatest(len(beats) - 1, 1)], lambda gap: abs(gap - beat_ms) <= beat_ms / 3))
         >= 0.8 * greatest(len(beats) - 1, 1) AS has_beat,
@@ -110,8 +115,7 @@ WITH usual AS (
     SELECT model, median(tokens_per_s) AS tokens_per_s FROM buffering_streams WHERE wait_share < 0.5 GROUP BY model
 )
 SELECT
-    streams.* EXCLUDE (arrivals), clumps.* EXCLUDE (source, call_id), borders IS NOT NULL AS is_timed,
-    sent_ms IS NOT NULL AND received_ms IS NOT NULL AS is_timed_twice,
+    streams.*,
     sent_ms >= 1000 AND received_ms < sent_ms * (1 - $burst_ratio) AS is_buffered,
     wait_share >= $burst_ratio AND streams.tokens_per_s
         >= greatest($burst_tokens_per_s, $burst_times_usual * coalesce(usual.tokens_per_s, 0)) AS is_burst,
@@ -119,18 +123,21 @@ SELECT
     beat_ms >= $clump_ms AND clump_chunks >= 3 AND has_beat AND borders >= 3 AS is_coalesced,
     CASE WHEN is_buffered THEN 'buffered' WHEN is_burst THEN 'burst' WHEN is_block THEN 'block'
         WHEN is_coalesced THEN 'coalesced' END AS finding
-FROM buffering_streams AS streams
+FROM (
+    -- Without chunk times a stream can only be a burst.
+    FROM buffering_clumps UNION ALL BY NAME
+    SELECT * EXCLUDE (arrivals) FROM buffering_streams WHERE arrivals IS NULL AND wait_share >= $burst_ratio
+) AS streams
 LEFT JOIN usual ON usual.model IS NOT DISTINCT FROM streams.model
-LEFT JOIN buffering_clumps AS clumps USING (source, call_id)
 """)
 EXAMINED = """
-SELECT (SELECT count(*) FROM buffering_judged), count(*) FILTER (streamed) FROM scope
+SELECT (SELECT count(*) FROM buffering_streams), count(*) FILTER (streamed) FROM scope
 """
 QUERY = """
 , examined AS (
-    SELECT by_1, by_2, by_3, by_4, count(*) AS streams, count(*) FILTER (is_timed) AS timed,
-        count(*) FILTER (is_timed_twice) AS timed_twice
-    FROM buffering_judged GROUP BY ALL
+    SELECT by_1, by_2, by_3, by_4, count(*) AS streams, count(arrivals) AS timed,
+        count(*) FILTER (sent_ms IS NOT NULL AND received_ms IS NOT NULL) AS timed_twice
+    FROM buffering_streams GROUP BY ALL
 )
 SELECT
     examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding,

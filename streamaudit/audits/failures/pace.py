@@ -13,12 +13,15 @@ NEEDS = "time to first token, duration and output tokens of streamed calls; chun
 BY = ("route", "model")
 THRESHOLDS = (
     Threshold("wait_share", 0.8, "wait / total from which a stream is as good as a batch"),
-    Threshold("least_wait_ms", 3000, "wait below which nobody minds"),
+    Threshold("least_wait_ms", 3000, "wait below which it is none", "a chat that waits over 3 s feels slow"),
     Threshold("reading_tokens_per_s", 5.3, "reading pace", "238 words a minute at 1.33 tokens a word: Brysbaert 2019"),
     Threshold("least_stock_tokens", 100, "median unread tokens at the cancel from which it is a finding"),
-    Threshold("deadline_first_ms", 1000, "deadline of the first token"),
-    Threshold("deadline_next_ms", 100, "deadline of each later token"),
-    Threshold("least_fluidity", 0.9, "fluidity index below which a stream is uneven"),
+    Threshold("deadline_first_ms", 1000, "deadline of the first token",
+        "a second keeps the flow of thought: Miller 1968"),
+    Threshold("deadline_next_ms", 100, "deadline of each later token",
+        "a tenth of a second feels instant: Miller 1968"),
+    Threshold("least_fluidity", 0.9, "fluidity index below which a stream is uneven",
+        "fluid token rate of Etalon: arXiv 2407.07000"),
     Threshold("least_share", 0.2, "share of a group's streams from which it is a finding"),
     Threshold("least_affected", 5, "affected streams of a group below which it is none"),
 )

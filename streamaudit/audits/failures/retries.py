@@ -16,7 +16,8 @@ NEEDS = (
 )
 BY = ("route", "provider")
 THRESHOLDS = (
-    Threshold("within_s", 120, "seconds after the end of a failed attempt within which the same input is a retry"),
+    Threshold("within_s", 120, "seconds after the end of a failed attempt within which the same input is a retry",
+        "retries came 1, 2 and 4 s after failures of 60 s: Comfy-Org/ComfyUI#16204; the rest is for queues"),
     Threshold("repeat_within_s", 600, "seconds within which the same input after a normal end is a repeat"),
     Threshold("least_affected", 2, "retries of a group below which it is none"),
 )
@@ -41,32 +42,44 @@ KINDS = {
         "Cache answers to equal inputs where a repeat should not cost."),
 }  # fmt: skip
 PREPARE = ("""
-CREATE OR REPLACE TEMP TABLE retries_attempts AS
+CREATE OR REPLACE TEMP TABLE retries_keys AS
 -- over scope
-SELECT
-    by_1, by_2, by_3, by_4, source, call_id, tenant, model, input_hash, logical_request_id, attempt_number, response_id,
-    start_time, outcome, finish_reason, cost_usd, billed_tokens, output_tokens, upstream_end_ms, upstream_cancelled,
-    duration_ms, start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT) AS ended
+-- Most calls are the only one of their request or input. A collision of hashes only looks at one more of them.
+SELECT key
+FROM (
+    SELECT
+        CASE WHEN logical_request_id IS NOT NULL THEN hash(source, logical_request_id) ELSE hash(input_hash) END AS key
+    FROM scope
+    WHERE start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
+        AND (logical_request_id IS NOT NULL OR input_hash IS NOT NULL)
+)
+GROUP BY key HAVING count(*) > 1
+""", """
+CREATE OR REPLACE TEMP TABLE retries_examined AS
+-- over scope
+SELECT by_1, by_2, by_3, by_4, count(*) AS calls
 FROM scope
 WHERE start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
     AND (logical_request_id IS NOT NULL OR input_hash IS NOT NULL)
+GROUP BY ALL
 """, """
 CREATE OR REPLACE TEMP TABLE retries_pairs AS
--- Most calls are the only one of their request and need no order.
-WITH requests AS (
-    SELECT source, logical_request_id FROM retries_attempts WHERE logical_request_id IS NOT NULL
-    GROUP BY ALL HAVING count(*) > 1
-), inputs AS (
-    SELECT input_hash FROM retries_attempts WHERE logical_request_id IS NULL GROUP BY ALL HAVING count(*) > 1
-), numbered AS (
-    SELECT *, 'certain' AS proof FROM retries_attempts SEMI JOIN requests USING (source, logical_request_id)
-), hashed AS (
-    SELECT *, 'probable' AS proof FROM retries_attempts SEMI JOIN inputs USING (input_hash)
-    WHERE logical_request_id IS NULL
+-- over scope
+, candidates AS (
+    SELECT
+        by_1, by_2, by_3, by_4, source, call_id, tenant, model, input_hash, logical_request_id, attempt_number,
+        response_id, start_time, outcome, finish_reason, cost_usd, billed_tokens, output_tokens, upstream_end_ms,
+        upstream_cancelled, duration_ms,
+        start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT) AS ended,
+        CASE WHEN logical_request_id IS NOT NULL THEN 'certain' ELSE 'probable' END AS proof,
+        CASE WHEN logical_request_id IS NOT NULL THEN hash(source, logical_request_id) ELSE hash(input_hash) END AS key
+    FROM scope
+    WHERE start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
+        AND (logical_request_id IS NOT NULL OR input_hash IS NOT NULL)
 ), attempts AS (
     SELECT *, {'call_id': call_id, 'start_time': start_time, 'response_id': response_id,
         'was_free': outcome = 'completed' AND coalesce(billed_tokens = 0, cost_usd = 0, false)} AS attempt
-    FROM (FROM numbered UNION ALL BY NAME FROM hashed)
+    FROM candidates SEMI JOIN retries_keys USING (key)
 ), followed AS (
     SELECT *,
         lead(attempt) OVER (PARTITION BY source, logical_request_id ORDER BY start_time, attempt_number, call_id)
@@ -78,7 +91,7 @@ WITH requests AS (
     FROM attempts WHERE proof = 'probable'
 )
 SELECT
-    * EXCLUDE (next, attempt),
+    * EXCLUDE (next, attempt, key),
     next.call_id AS next_id,
     epoch_us(next.start_time) / 1000.0 - epoch_us(start_time) / 1000.0 AS after_start_ms,
     epoch_us(next.start_time) / 1000.0 - epoch_us(ended) / 1000.0 AS after_end_ms,
@@ -114,12 +127,12 @@ JOIN (
 WHERE tools.kind = 'tool' AND tools.name IS NOT NULL
 """)
 EXAMINED = """
-SELECT (SELECT count(*) FROM retries_attempts) + (SELECT count(*) FROM retries_tools), count(*) FROM scope
+SELECT
+    (SELECT coalesce(sum(calls), 0)::BIGINT FROM retries_examined) + (SELECT count(*) FROM retries_tools), count(*)
+FROM scope
 """
 QUERY = """
-, examined AS (
-    SELECT by_1, by_2, by_3, by_4, count(*) AS calls FROM retries_attempts GROUP BY ALL
-), pairs AS (
+, pairs AS (
     -- What was not billed cost nothing twice; a repeat is counted whatever it cost.
     SELECT * FROM retries_pairs WHERE finding = 'repeat' OR (finding IS NOT NULL AND billed)
 )
@@ -133,7 +146,7 @@ SELECT
     count(*) FILTER (finished_upstream IS NULL) AS unclear,
     median(CASE WHEN finding = 'double_send' THEN after_start_ms ELSE after_end_ms END) AS gap_p50_ms,
     median(duration_ms) AS limit_p50_ms
-FROM pairs JOIN examined ON pairs.by_1 IS NOT DISTINCT FROM examined.by_1
+FROM pairs JOIN retries_examined AS examined ON pairs.by_1 IS NOT DISTINCT FROM examined.by_1
     AND pairs.by_2 IS NOT DISTINCT FROM examined.by_2 AND pairs.by_3 IS NOT DISTINCT FROM examined.by_3
     AND pairs.by_4 IS NOT DISTINCT FROM examined.by_4
 GROUP BY ALL

@@ -12,7 +12,8 @@ NEEDS = "traces with the steps around each call, time to first visible token, an
 BY = ("route",)
 THRESHOLDS = (
     Threshold("silent_ms", 10_000, "silence inside a task that counts", "attention lasts about 10 s: Miller 1968"),
-    Threshold("long_ms", 30_000, "silence inside a task after which a chat seems broken"),
+    Threshold("long_ms", 30_000, "silence inside a task after which a chat seems broken",
+        "tianpan.co 2026-03-15: control is felt to be lost after 30 s"),
     Threshold("gone_minutes", 30, "minutes without a further call after which a session has ended"),
     Threshold("least_share", 0.05, "share of a group's tasks or sessions from which it is a finding"),
     Threshold("least_affected", 5, "affected tasks or sessions of a group below which it is none"),
@@ -46,21 +47,21 @@ FROM scope
 WHERE start_time IS NOT NULL
 """, """
 CREATE OR REPLACE TEMP TABLE silence_traces AS
--- Traces of several steps. A trace that is one call is silent for as long as its user waited, which needs no order.
-SELECT source, trace_id
+-- Traces of several steps. A trace that is one call is silent for as long as its user waited, which needs no order; one
+-- that is here by a collision of hashes is put in order for nothing, and comes to the same.
+SELECT several
 FROM (
-    SELECT source, trace_id, count(*) AS steps FROM silence_calls WHERE trace_id IS NOT NULL GROUP BY ALL
+    SELECT hash(source, trace_id) AS several FROM silence_calls WHERE trace_id IS NOT NULL
     UNION ALL
-    SELECT source, trace_id, count(*) FROM store.spans WHERE start_time IS NOT NULL AND end_time IS NOT NULL
-    GROUP BY ALL
+    SELECT hash(source, trace_id) FROM store.spans WHERE start_time IS NOT NULL AND end_time IS NOT NULL
 )
-GROUP BY ALL HAVING sum(steps) > 1
+GROUP BY several HAVING count(*) > 1
 """, """
 CREATE OR REPLACE TEMP TABLE silence_tasks AS
 -- A call shows something from its first visible token to its end.
 WITH own AS (
-    SELECT calls.* FROM silence_calls AS calls SEMI JOIN silence_traces AS several
-        ON several.source = calls.source AND several.trace_id = calls.trace_id
+    SELECT calls.* FROM silence_calls AS calls SEMI JOIN silence_traces ON several = hash(source, trace_id)
+    WHERE trace_id IS NOT NULL
 ), steps AS (
     SELECT source, trace_id, start_time AS moment, 0 AS shows FROM own
     UNION ALL
@@ -88,17 +89,16 @@ WITH own AS (
     SELECT source, trace_id, max(silence_ms) FILTER (showing <= 0) AS silence_ms FROM silences GROUP BY ALL
 )
 SELECT
-    by_1, by_2, by_3, by_4, calls.source, calls.trace_id, any_value(longest.silence_ms) AS silence_ms,
+    by_1, by_2, by_3, by_4, any_value(longest.silence_ms) AS silence_ms,
     bool_or(outcome = 'cancelled') AS cancelled, arg_max(call_id, wait_ms) AS call_id
 FROM own AS calls JOIN longest ON longest.source = calls.source AND longest.trace_id = calls.trace_id
 WHERE visible_from IS NOT NULL OR outcome <> 'completed'
-GROUP BY ALL
+GROUP BY by_1, by_2, by_3, by_4, calls.source, calls.trace_id
 UNION ALL
 SELECT
-    by_1, by_2, by_3, by_4, calls.source, calls.trace_id, epoch_us(visible_from - start_time) / 1000.0 AS silence_ms,
+    by_1, by_2, by_3, by_4, epoch_us(visible_from - start_time) / 1000.0 AS silence_ms,
     outcome = 'cancelled' AS cancelled, call_id
-FROM silence_calls AS calls ANTI JOIN silence_traces AS several
-    ON several.source = calls.source AND several.trace_id = calls.trace_id
+FROM silence_calls AS calls ANTI JOIN silence_traces ON several = hash(source, trace_id)
 WHERE calls.trace_id IS NOT NULL AND (visible_from IS NOT NULL OR outcome <> 'completed')
 """, """
 CREATE OR REPLACE TEMP TABLE silence_tools AS
@@ -142,8 +142,8 @@ QUERY = """
         SELECT *, outcome = 'cancelled'
             AND data_ends >= start_time + to_minutes($gone_minutes::BIGINT) AS gave_up
         FROM (
-            SELECT *, lead(start_time) OVER (PARTITION BY source, session_id ORDER BY start_time, call_id)
-                AS next_in_session
+            SELECT by_1, by_2, by_3, by_4, source, call_id, outcome, wait_ms, start_time,
+                lead(start_time) OVER (PARTITION BY source, session_id ORDER BY start_time, call_id) AS next_in_session
             FROM silence_calls WHERE session_id IS NOT NULL
         )
         JOIN (SELECT source, max(start_time) AS data_ends FROM silence_calls GROUP BY source) USING (source)

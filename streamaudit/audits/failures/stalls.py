@@ -14,9 +14,9 @@ FINDS = "gaps inside streams, and streams cut by idle limits and deadlines"
 NEEDS = "when each chunk arrived (chunk_offsets_ms) for stalls and idle cuts; duration and outcome for deadlines"
 BY = ("route", "model")
 THRESHOLDS = (
-    Threshold("hiccup_ms", 1000, "gap that is a hiccup"),
-    Threshold("stall_ms", 3000, "gap that is a stall"),
-    Threshold("hang_ms", 10_000, "gap that is a hang"),
+    Threshold("hiccup_ms", 1000, "gap that is a hiccup", "a second keeps the flow of thought: Miller 1968"),
+    Threshold("stall_ms", 3000, "gap that is a stall", "a chat that waits over 3 s feels slow"),
+    Threshold("hang_ms", 10_000, "gap that is a hang", "attention lasts about 10 s: Miller 1968"),
     Threshold("least_share", 0.02, "share of a group's streams with a stall from which it is a finding"),
     Threshold("least_affected", 3, "affected streams of a group below which it is none"),
     Threshold("least_cut", 5, "cut streams that make a cluster"),
@@ -24,7 +24,7 @@ THRESHOLDS = (
     Threshold("cluster_width", 0.02, "how far from a common limit, as a share of it, a cut may lie"),
     Threshold("unlisted_share", 0.8, "share of a group's cut streams that make a cluster at any other whole second"),
     Threshold("early_ms", 350, "how long before it a cut may lie", "nginx moves its timers in steps of 300 ms"),
-    Threshold("late_ms", 250, "how long after it a cut may lie"),
+    Threshold("late_ms", 250, "how long after it a cut may lie", "what a loaded client took to notice on loopback"),
 )
 _KEEP_ALIVE = (
     "Send a comment or ping event at least every 15 s while nothing else is sent, and raise the idle time-out of the "
