@@ -295,7 +295,8 @@ class Session(Connection):
                 windowed = replace(scope, by=(), since=asked.since, until=asked.until)
                 found = evaluate.run(store, windowed, checks, before=(asked.before, asked.since))
                 checked = report.Checked(found, aliases(hide, store.secret()) if hide else None)
-            return report.run(store, scope, asked, movers=movers, checked=checked)
+            accepted = self._settings.suppressions
+            return report.run(store, scope, asked, movers=movers, checked=checked, suppressions=accepted)
 
         scope = replace(self._scope(None, None, filters), by=dimensions, since=None, until=None)
         return self._answer(summarise, scope, filters)

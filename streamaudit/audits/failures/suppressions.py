@@ -51,27 +51,27 @@ def suppress(
 
     An accepted finding stays in the list. One whose suppression has expired is open again and mentions it.
     """
-    used: set[Suppression] = set()
     marked = [
-        replace(one, findings=tuple(_apply(finding, suppressions, today, used) for finding in one.findings))
-        for one in done
+        replace(one, findings=tuple(accept(finding, suppressions, today) for finding in one.findings)) for one in done
     ]
-    return marked, tuple(_unused(done, suppressions, used))
+    return marked, tuple(_unused(done, suppressions, today))
 
 
-def _apply(finding: Finding, suppressions: Sequence[Suppression], today: date, used: set[Suppression]) -> Finding:
-    mine = [one for one in suppressions if finding.code in one.findings]
-    held = find_hold([one.hold for one in mine], finding.group, today)
-    if held is None:
-        return finding
-    used |= {one for one in mine if find_hold([one.hold], finding.group, today)}
-    return replace(finding, status="accepted" if held.valid else "open", hold=held.words)
+def accept(finding: Finding, suppressions: Sequence[Suppression], today: date | None) -> Finding:
+    """Return the finding, accepted where a suppression holds it, with the words of one that has expired otherwise."""
+    mine = [one.hold for one in suppressions if finding.code in one.findings]
+    held = find_hold(mine, finding.group, today or date.today()) if mine else None
+    return replace(finding, status="accepted" if held.valid else "open", hold=held.words) if held else finding
 
 
-def _unused(done: Sequence[Examination], suppressions: Sequence[Suppression], used: set[Suppression]) -> Iterator[Note]:
+def _unused(done: Sequence[Examination], suppressions: Sequence[Suppression], today: date) -> Iterator[Note]:
     """Yield a note for each entry that fits no finding, although an audit that could find it had an answer."""
     answered = {code for one in done if one.status != "cannot_answer" for code in one.audit.KINDS}
     for one in suppressions:
-        if one not in used and answered & {*one.findings}:
+        fitting = (
+            finding for audit in done for finding in audit.findings
+            if finding.code in one.findings and find_hold([one.hold], finding.group, today)
+        )  # fmt: skip
+        if answered & {*one.findings} and next(fitting, None) is None:
             listed = ", ".join(one.findings)
             yield Note("suppression_unused", f"{one.origin}: the suppression of {listed} fits no finding")

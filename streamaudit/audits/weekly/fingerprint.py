@@ -8,6 +8,7 @@ from streamaudit.report.model import Report, Value
 _TELLING = {
     "figures": ("figure", "verdict"),
     "movers": ("dimension", "name", "figure", "verdict"),
+    "failures": ("change", "finding", "severity", "route", "model", "provider", "transport"),
     "gates": ("metric", "expect", "where", "verdict"),
 }
 

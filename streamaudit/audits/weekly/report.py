@@ -3,9 +3,11 @@
 Only those caveats are included that change how the figures are read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from streamaudit.audits import history
 from streamaudit.audits import overview as overview
@@ -13,7 +15,10 @@ from streamaudit.audits.diff import report as diffs
 from streamaudit.audits.diff.compare import Compared, compare
 from streamaudit.audits.diff.question import Ask, Side, parse_names
 from streamaudit.audits.diff.scan import Scan, scan
+from streamaudit.audits.failures.changes import Change
+from streamaudit.audits.failures.suppressions import Suppression
 from streamaudit.audits.scope.scope import MAX_BY, Scope
+from streamaudit.audits.weekly import failures
 from streamaudit.audits.weekly.changes import money
 from streamaudit.audits.weekly.completeness import reach_notes
 from streamaudit.audits.weekly.headline import figures
@@ -63,8 +68,14 @@ def parse_dimensions(text: str | None) -> tuple[str, ...]:
     return found
 
 
-def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, checked: Checked | None = None) -> Report:
-    """Return the summary of a period; ``scope.by`` names the dimensions to look for movers in."""
+def run(
+    store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, checked: Checked | None = None,
+    suppressions: Sequence[Suppression] = (), today: date | None = None,
+) -> Report:  # fmt: skip
+    """Return the summary of a period; ``scope.by`` names the dimensions to look for movers in.
+
+    ``suppressions`` are findings of audits that are accepted; ``today`` is the day in the scope's zone unless given.
+    """
     dimensions = scope.by or DIMENSIONS
     now = replace(scope, by=(), since=period.since, until=period.until, top=None)
     then = replace(now, since=period.before, until=period.since)
@@ -89,18 +100,26 @@ def run(store: Store, scope: Scope, period: Period, *, movers: int = MOVERS, che
     live = new_deploys(found, period)
     groups["deploy"] = compare_deploys(store, both, ask, found, live)
     decide([row.found for row in (*totals, *(row for listed_rows in groups.values() for row in listed_rows))])
+    # Compared with no data, everything would be a mover.
+    moved = movers_table(store, asked, ask, found, groups, movers) if _any(head) and _any(base) else None
+    trend, reach = list(_trend(store, scope, period)), list(reach_notes(store, now))
+    # Audits come last: they prepare the calls without their tax.
+    today = today or datetime.now(ZoneInfo(scope.tz)).date()
+    failed = failures.find_changes(store, both, period, suppressions, today) if _any(head) else []
+    changed = failed if _any(base) else []
     tables = [
         figures(head.tables[0], base.tables[0], totals, head.notes),
-        # Compared with no data, everything would be a mover.
-        *([movers_table(store, asked, ask, found, groups, movers)] if all(_any(one) for one in (head, base)) else []),
-        *([deploys_table(live)] if live and _any(base) else []), *_gates(checked), *_trend(store, scope, period),
+        *([moved] if moved else []), *([deploys_table(live)] if live and _any(base) else []),
+        *failures.changes_table(changed), *_gates(checked), *trend,
     ]  # fmt: skip
     notes = (
-        *reach_notes(store, now), *_caveats(head), *comparison_notes, *_no_base(base, head), *_tally(checked),
+        *reach, *_caveats(head), *comparison_notes, *_no_base(base, head), *_tally(checked),
+        *failures.tally(failed, period, compared=_any(base)),
     )  # fmt: skip
     return Report(
         _title(period), Interval(period.since, period.until, scope.tz), tuple(tables), dimensions, head.filters, notes,
-        checked.findings.verdict if checked else None, headline=_headline(totals, groups["deploy"], head, checked),
+        checked.findings.verdict if checked else None,
+        headline=_headline(totals, groups["deploy"], head, checked, changed),
     )  # fmt: skip
 
 
@@ -164,14 +183,15 @@ def _no_base(base: Report, head: Report) -> Iterator[Note]:
 
 
 def _headline(
-    totals: list[Compared], deployed: list[Compared], head: Report, checked: Checked | None
+    totals: list[Compared], deployed: list[Compared], head: Report, checked: Checked | None, changed: Sequence[Change]
 ) -> str:  # fmt: skip
-    """Summarise in one sentence regressions, improvements and thresholds."""
+    """Summarise in one sentence regressions, improvements, streaming failures and thresholds."""
     if not _any(head):
         return "no calls in this period"
     parts = [
         *_describe_changes("", totals), *_describe_changes(" with a new deploy", deployed)
     ] or ["nothing clearly better or worse"]  # fmt: skip
+    parts += failures.describe(changed)
     if checked is not None:
         broken = [
             f"{count:,} {word}" for word, count in (

@@ -86,6 +86,8 @@ def _lines(table: Table) -> Iterator[str]:
             yield _describe_change(record, shown, table.findings.get(index))
         elif {"metric", "expect", "value"} <= set(columns):
             yield _threshold(shown)
+        elif {"change", "finding", "affected_calls"} <= set(columns):
+            yield _failure(table, record, shown)
         else:
             yield _plain(table, columns, shown)
 
@@ -123,6 +125,18 @@ def _threshold(shown: dict[str, Cell]) -> str:
     subject = " ".join(shown[name].text.strip() for name in names if name in shown)
     reason = shown["reason"].text.strip() if "reason" in shown else ""
     return f"{subject}: {shown['value'].text}" + (f", {reason}" if reason not in ("", UNKNOWN) else "")
+
+
+def _failure(table: Table, record: dict[str, Value], shown: dict[str, Cell]) -> str:
+    """Return a streaming failure that is new, worse or gone: its group, its calls and its money."""
+    known = ("change", "finding", "severity", "affected_calls", "affected_before", "usd_at_stake", "usd_before")
+    group = [shown[one.name].text for one in table.columns
+             if one.name not in known and not one.wide and record[one.name] is not None]  # fmt: skip
+    figures = [f"{shown[name].text}{words}" for name, words in (
+        ("affected_calls", " calls"), ("usd_at_stake", " USD"), ("affected_before", " calls before"),
+        ("usd_before", " USD before"),
+    ) if record[name] is not None]  # fmt: skip
+    return f"{shown['change'].text}: {' '.join([shown['finding'].text, *group])}, {', '.join(figures)}"
 
 
 def _plain(table: Table, columns: dict[str, Column], shown: dict[str, Cell]) -> str:

@@ -1,0 +1,102 @@
+"""Findings of two neighbouring weeks: new, worse, gone, or not judged, and what a summary and a post make of them."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from streamaudit.audits.failures.changes import Change, compare_windows
+from streamaudit.audits.failures.suppressions import parse_suppression
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.weekly.period import choose_period
+from streamaudit.audits.weekly.report import run
+from streamaudit.report.render._message import post
+from tests.audits.failures.cases import Record, streams
+from tests.support import store_of, write_lines
+
+MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
+"""The border: the earlier records lie in the week before."""
+BEFORE = Scope(since=MONDAY - timedelta(days=7), until=MONDAY + timedelta(days=7))
+
+
+def held_back(name: str, count: int, route: str) -> list[Record]:
+    return streams(name, count, route=route, ttft_ms=4350)
+
+
+def a_week_before(records: list[Record]) -> list[Record]:
+    """The same records a week earlier, under other ids."""
+    return [
+        {
+            **one, "request_id": f"past-{one['request_id']}",
+            "start_time": (datetime.fromisoformat(one["start_time"]) - timedelta(days=7)).isoformat(),
+        }
+        for one in records
+    ]  # fmt: skip
+
+
+NOW = [
+    *held_back("fresh", 10, "/new"), *streams("steady", 20, route="/new"),
+    *held_back("more", 30, "/worse"), *streams("some", 10, route="/worse"),
+    *held_back("same", 10, "/same"),
+    *streams("mended", 20, route="/gone"),
+]  # fmt: skip
+PAST = a_week_before([
+    *streams("fine", 20, route="/new"),
+    *held_back("few", 10, "/worse"), *streams("many", 30, route="/worse"),
+    *held_back("same", 10, "/same"),
+    *held_back("broken", 10, "/gone"),
+    *held_back("closed", 10, "/closed"),
+])  # fmt: skip
+
+
+def compare(folder: Path, records: list[Record], **options: Any) -> list[Change]:
+    with store_of(write_lines(folder / "calls.jsonl", records)) as store:
+        found = compare_windows(store, BEFORE, MONDAY, **options)
+    return [one for one in found if one.finding.code == "burst"]
+
+
+def kinds(changes: list[Change]) -> dict[str | None, str]:
+    return {one.finding.group["route"]: one.kind for one in changes}
+
+
+def test_findings_are_compared_with_the_week_before(tmp_path: Path) -> None:
+    """A route without calls this week is not mended; one that is as bad as before is open and no news."""
+    found = kinds(compare(tmp_path, [*NOW, *PAST]))
+    assert found == {"/new": "new", "/worse": "worse", "/same": "open", "/gone": "gone", "/closed": "not judged"}
+
+
+def test_too_little_data_is_no_recovery(tmp_path: Path) -> None:
+    """Where the audit has nothing to judge this week, nothing is gone."""
+    found = kinds(compare(tmp_path, [*streams("few", 5, route="/gone"), *PAST]))
+    assert set(found.values()) == {"not judged"}
+
+
+def test_a_suppressed_finding_is_no_news(tmp_path: Path) -> None:
+    """It is held, through its day."""
+    held = parse_suppression(
+        {"finding": "burst", "reason": "ticket", "until": date(2026, 12, 1), "where": "route=/new"}
+    )
+    found = kinds(compare(tmp_path, [*NOW, *PAST], suppressions=[held], today=date(2026, 12, 1)))
+    assert found["/new"] == "held"
+    found = kinds(compare(tmp_path, [*NOW, *PAST], suppressions=[held], today=date(2026, 12, 2)))
+    assert found["/new"] == "new"
+
+
+def test_a_summary_and_its_post_say_what_changed(tmp_path: Path) -> None:
+    """A few rows, a number in the headline, a line each in the post; without a week before there is no news."""
+    with store_of(write_lines(tmp_path / "calls.jsonl", [*NOW, *PAST])) as store:
+        report = run(store, Scope(), choose_period("week", week="2026-W47"))
+        first = run(store, Scope(), choose_period("week", week="2026-W46"))
+    # A stream that is held back is also nearly all wait.
+    assert "streaming failures: 2 new, 2 worse, 2 gone" in report.headline
+    (table,) = (table for table in report.tables if table.name == "failures")
+    rows = {row["change"]: row for row in table.records() if row["finding"] == "burst"}
+    assert len(table.rows) == 6
+    assert rows["worse"]["affected_calls"] == 30 and rows["worse"]["affected_before"] == 10
+    assert rows["gone"]["affected_calls"] is None
+    sent = "\n".join(post(report).sections)
+    assert "new: burst gpt-4o-mini /new, 10 calls" in sent
+    assert "worse: burst gpt-4o-mini /worse, 30 calls, 10 calls before" in sent
+    assert "failures" not in [table.name for table in first.tables]
+    assert [note.message for note in first.notes if note.code == "failures"] == [
+        "streaming failures: 8 open; streamaudit audit --week 2026-W46 lists them"
+    ]
