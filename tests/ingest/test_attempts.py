@@ -114,10 +114,29 @@ records = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(requests=st.lists(st.lists(records, min_size=1, max_size=5), min_size=8, max_size=20), random=st.randoms())
+def _examples(number: int) -> Any:
+    return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+REQUESTS = st.lists(st.lists(records, min_size=1, max_size=5), min_size=8, max_size=20)
+
+
+@_examples(2)
+@given(requests=REQUESTS, random=st.randoms())
 def test_order_splitting_and_repetition_change_nothing(tmp_path: Path, requests: Any, random: Any) -> None:
     """Everything at once, record by record in another order, and all of it again: the same store."""
+    _assert_order_changes_nothing(tmp_path, requests, random)
+
+
+@pytest.mark.proof
+@_examples(40)
+@given(requests=REQUESTS, random=st.randoms())
+def test_order_splitting_and_repetition_change_nothing_often(tmp_path: Path, requests: Any, random: Any) -> None:
+    """The same of many more requests."""
+    _assert_order_changes_nothing(tmp_path, requests, random)
+
+
+def _assert_order_changes_nothing(tmp_path: Path, requests: Any, random: Any) -> None:
     named = [{**one, "request_id": f"q{n}"} for n, found in enumerate(requests) for one in found]
     whole = write_lines(tmp_path / "whole.jsonl", named)
     with store_of(whole) as store:

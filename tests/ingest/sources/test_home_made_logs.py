@@ -118,21 +118,26 @@ ENDS: dict[str, tuple[Record, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ENDS)
+OWN_NAMES = {
+    "id": "request_id", "ts": "start_time_unix_s", "latency_ms": "duration_ms", "tokens_in": "input_tokens",
+    "tokens_out": "output_tokens",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("own", [False, True], ids=["usual names", "own names"])
-def test_ordinary_words_decide_how_a_call_ended(name: str, own: bool, tmp_path: Path) -> None:
+def test_ordinary_words_decide_how_a_call_ended(own: bool, tmp_path: Path) -> None:
     """Usage alone makes no failure a success, under the usual names and under streamaudit's own."""
-    record, outcome = ENDS[name]
-    if own:
-        own_names = {"ts": "start_time_unix_s", "latency_ms": "duration_ms", "tokens_in": "input_tokens",
-                     "tokens_out": "output_tokens"}  # fmt: skip
-        record = {"request_id": "r", **{own_names.get(key, key): value for key, value in record.items()}}
-        if "is_error" in record:
-            pytest.skip("a usual name alone")
-    with store_of(write_lines(tmp_path / "calls.jsonl", [record])) as store:
-        (call,) = calls(store).values()
-        assert call["outcome"] == outcome
-        assert "CONFIDENTIAL" not in str(call)
+    records = [{"id": name, **record} for name, (record, _) in ENDS.items()]
+    if own:  # is_error is a usual name alone
+        records = [
+            {OWN_NAMES.get(key, key): value for key, value in record.items()}
+            for record in records if "is_error" not in record
+        ]  # fmt: skip
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        found = calls(store)
+    assert len(found) == len(records)
+    assert {name: call["outcome"] for name, call in found.items()} == {name: ENDS[name][1] for name in found}
+    assert "CONFIDENTIAL" not in str(found)
 
 
 def test_a_failed_call_with_zeros_has_no_usage(tmp_path: Path) -> None:
