@@ -6,13 +6,14 @@ which is short. A file that fails leaves the store unchanged; the other files st
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import streamaudit
-from streamaudit.errors import InputError
+from streamaudit.errors import InputError, StoreError
 from streamaudit.ingest import corrections
 from streamaudit.ingest.incremental import (
     Part,
@@ -47,11 +48,16 @@ from streamaudit.ingest.warnings import (
     find_unfilled,
 )
 from streamaudit.store.connection import ReadFailure
+from streamaudit.store.duckdb_errors import NO_MEMORY
 from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 _KEPT_REJECTS = 10_000
+_MEMORY = "300MB"
+"""For a load into a store file: more makes it no faster, and grows with the file up to whatever is allowed."""
+# Staged, a file takes less than half of its size.
+_IN_MEMORY_BYTES = 160 << 20
 _LIST_OF_LISTS = re.compile(rb'\s*\[\s*\[\s*[{"\d]')
 
 
@@ -169,8 +175,22 @@ class Ingest:
         )  # fmt: skip
 
     def _load(self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None) -> FileResult:
+        """Load a part of a file with little memory, and with all that the database may use where that is not enough."""
+        if self._store.path is None:
+            return self._load_part(reader, part, source, match, progress)
+        try:
+            with self._store.less_memory(_MEMORY):
+                return self._load_part(reader, part, source, match, progress)
+        except StoreError as error:
+            if error.message != NO_MEMORY:
+                raise
+        return self._load_part(reader, part, source, match, progress)
+
+    def _load_part(
+        self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None
+    ) -> FileResult:
         store, file = self._store, part.file
-        with scratch(store, reader.folder):
+        with scratch(store, reader.folder, file):
             with store.release():
                 part, rejects = self._parse(reader, part, source, progress)
                 partial = count_partial_parts(store, part.file)
@@ -223,7 +243,7 @@ class Ingest:
         with store.progress(progress(file) if progress else None):
             try:
                 with check_gzip(file) as intact:
-                    stage(store, file, source, mapping, salt)
+                    stage(store, file, source, mapping, salt, folder)
                     intact()
                 copy = mend_surrogates(file, folder) if has_unreadable(store) else None
             except ReadFailure as failure:
@@ -232,7 +252,7 @@ class Ingest:
                     raise
             if copy is not None:
                 file = copy
-                stage(store, file, source, mapping, salt)
+                stage(store, file, source, mapping, salt, folder)
         return file, find_rejects(store, file, source, mapping, salt)
 
     def _about(self, file: InputFile, source: Source) -> dict[str, str]:
@@ -333,14 +353,16 @@ FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, by
 
 
 @contextmanager
-def scratch(store: Store, folder: Path) -> Iterator[None]:
-    """Attach a scratch database, on disk so that memory stays flat, and remove it at the end of the block."""
-    path = folder / "scratch.duckdb"
-    path.unlink(missing_ok=True)
-    store.run("SET temp_directory = $folder", {"folder": str(folder / "spill")})
-    store.run("ATTACH $path AS scratch", {"path": str(path)})
+def scratch(store: Store, folder: Path, file: InputFile | None = None) -> Iterator[None]:
+    """Attach a scratch database and remove it at the end of the block: in memory for a small file, on disk for a large
+    one, so that memory stays flat."""
+    place = folder / "scratch"
+    place.mkdir(exist_ok=True)
+    store.run("SET temp_directory = $folder", {"folder": str(place / "spill")})
+    in_memory = file is not None and file.plain_size <= _IN_MEMORY_BYTES
+    store.run("ATTACH $path AS scratch", {"path": ":memory:" if in_memory else str(place / "scratch.duckdb")})
     try:
         yield
     finally:
         store.run("DETACH scratch")
-        path.unlink(missing_ok=True)
+        shutil.rmtree(place, ignore_errors=True)

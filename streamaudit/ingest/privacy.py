@@ -51,7 +51,7 @@ _SHARE = 0.01
 
 # A keyed column was filled from the user's path where its rank is 0; any other mapped column always was.
 _TEXTS = "SELECT count(*) FILTER ({mine}), count(*) FILTER ({mine} AND is_prose({value})) FROM scratch.staged"
-_LEAVE_OUT = "UPDATE scratch.staged SET {column} = NULL WHERE {mine} AND is_prose({value})"
+_LEAVE_OUT = "UPDATE scratch.records SET {column} = NULL WHERE {mine} AND is_prose({value})"
 _GUARDED = tuple(column for column, kind in KINDS.items() if kind == "text")
 
 

@@ -5,11 +5,16 @@ The statements are static: a way to read the file's container, around a source's
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import Mapping
+from streamaudit.ingest.narrow import SURPLUS, create_narrow_tables, take_sample
 from streamaudit.ingest.readers.container import InputFile
+from streamaudit.ingest.readers.jsonl import LINES
 from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, Reject
 from streamaudit.ingest.sources.registry import Source, parameters
 from streamaudit.store.connection import ReadFailure, translate_read_failures
@@ -19,6 +24,8 @@ from streamaudit.store.store import Store
 _USUAL_OBJECT_BYTES = 16 << 20
 # A plain file up to this size is read by one thread anyway, so that its records can be numbered at once.
 _NUMBERED_BYTES = 16 << 20
+# From this size on, a sample of a file tells which fields and columns it has.
+_SAMPLED_BYTES = 1 << 20
 
 # Fields of records, for a container that yields whole records.
 _TAKEN_APART = """
@@ -54,12 +61,12 @@ SELECT call_id, start_time, duration_ms, input_tokens, cached_input_tokens, cach
 FROM scratch.staged WHERE false
 """
 _STAGE = """
-INSERT INTO scratch.staged BY NAME
+INSERT INTO scratch.records BY NAME
 WITH records AS ({read})
 SELECT *, hash(*COLUMNS(* EXCLUDE (line, input_hash, misfits))) AS record_hash, {reason} AS reason
 FROM ({judged})
 """
-_STAGE_MISSED = "INSERT INTO scratch.staged (line, reason) SELECT no, reason FROM ({missed})"
+_STAGE_MISSED = "INSERT INTO scratch.records (line, reason) SELECT no, reason FROM ({missed})"
 _STAGED_REJECTS = "SELECT line, reason FROM scratch.staged WHERE reason IS NOT NULL ORDER BY line"
 _NUMBER_REJECTS = """
 WITH records AS ({read})
@@ -78,14 +85,18 @@ _READ_FAILURES = {
 _DAMAGE = {"gzip": "gzip_damaged", "zstd": "zstd_damaged", "none": "missing"}
 
 
-def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> None:
+def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str, folder: Path) -> None:
     """Parse the file into ``scratch.staged``; a record longer than usual is read again with a larger buffer.
 
-    Raises ReadFailure when DuckDB cannot read the file as a whole.
+    Only the columns that a sample of a large file has are written; a record with another one has the file read again in
+    full. ``folder`` is where the sample goes. Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
     read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judge_records(source, mapping)
-    statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
     bound = _bind_parameters(file, source, mapping, salt)
+    store.script(package_text("ingest", "staging.sql"))
+    if _is_worth_sampling(file, mapping) and _stage_narrow(store, file, source, read, judged, bound, folder):
+        return
+    statement = _STAGE.format(read=read, reason=_REASON, judged=judged)
     try:
         _stage(store, file, statement, bound)
     except ReadFailure as failure:
@@ -94,13 +105,49 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
         _stage(store, file, statement, {**bound, "object_bytes": longest_object(file)})
 
 
+def _is_worth_sampling(file: InputFile, mapping: Mapping) -> bool:
+    """Whether a file is so large that a sample saves more than it costs. A user's path may be in no record, which is
+    told from the staged columns."""
+    return file.container is LINES and not _is_numbered(file) and file.size >= _SAMPLED_BYTES and not mapping.paths
+
+
+def _stage_narrow(
+    store: Store, file: InputFile, source: Source, read: str, judged: str, bound: dict[str, Any], folder: Path
+) -> bool:
+    """Parse the file into the columns that its sample has. Return False where that is not enough."""
+    try:
+        with translate_read_failures():
+            narrow = take_sample(store, file, source, read, judged, bound, folder)
+            if narrow is None:
+                return False
+            create_narrow_tables(store, narrow)
+            with _uncompressed(store):
+                store.run(narrow.statement(judged, _REASON), bound)
+    except ReadFailure as failure:
+        if failure.kind not in (SURPLUS, "object_too_large"):
+            raise
+        store.script(package_text("ingest", "staging.sql"))
+        return False
+    return True
+
+
 def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
-    store.script(package_text("ingest", "staging.sql"))
+    store.run("TRUNCATE scratch.records")
     store.script(file.container.forget)
-    with translate_read_failures():
+    with translate_read_failures(), _uncompressed(store):
         store.run(statement, bound)
     if file.container.missed:
         store.run(_STAGE_MISSED.format(missed=file.container.missed))
+
+
+@contextmanager
+def _uncompressed(store: Store) -> Iterator[None]:
+    """Write what is staged as it is: it is read a few times and then deleted."""
+    store.run("SET force_compression = 'uncompressed'")
+    try:
+        yield
+    finally:
+        store.run("RESET force_compression")
 
 
 def has_unreadable(store: Store) -> bool:
@@ -147,8 +194,7 @@ def _list_rejects(store: Store, file: InputFile, source: Source, mapping: Mappin
 
 def _is_numbered(file: InputFile) -> bool:
     """Whether records are numbered when they are first read."""
-    size = file.size if file.compression == "none" else 16 * file.size
-    return not file.container.numbered or size <= _NUMBERED_BYTES
+    return not file.container.numbered or file.plain_size <= _NUMBERED_BYTES
 
 
 def select_records(file: InputFile) -> tuple[str, dict[str, Any]]:

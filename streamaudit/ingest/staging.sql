@@ -1,8 +1,8 @@
--- One file's records on their way into the store. A source's SQL fills ``staged`` by name, with the reason of every
--- record that is rejected; ``decided_records`` adds the columns that all sources share: the outcome, and whether a call
+-- One file's records on their way into the store. A source's SQL fills ``records`` by name, with the reason of every
+-- record that is rejected; ``staged`` shows them; ``decided_records`` adds the columns that all sources share: the outcome, and whether a call
 -- streamed.
 
-CREATE OR REPLACE TABLE scratch.staged (
+CREATE OR REPLACE TABLE scratch.records (
     line BIGINT, kind VARCHAR, reason VARCHAR,
     call_id VARCHAR, trace_id VARCHAR, parent_id VARCHAR, logical_request_id VARCHAR, attempt_number INTEGER,
     response_id VARCHAR, name VARCHAR, span_kind VARCHAR,
@@ -33,6 +33,9 @@ CREATE OR REPLACE TABLE scratch.staged (
     misfits VARCHAR[], record_hash UBIGINT
 );
 
+-- A large file fills only some of the columns (narrow.py), and this view has the others as constants.
+CREATE OR REPLACE VIEW scratch.staged AS SELECT *, rowid AS staged_row FROM scratch.records;
+
 CREATE OR REPLACE TEMP VIEW decided_records AS
 WITH timed AS (
     -- Two clocks: an end before its start gives no duration; the rest of the record is used.
@@ -45,7 +48,7 @@ WITH timed AS (
                 AS finish_reason
         )
     FROM (
-        SELECT *, rowid AS staged_row, coalesce(duration_ms < 0 OR end_time < start_time, false) AS ends_before_start
+        SELECT *, coalesce(duration_ms < 0 OR end_time < start_time, false) AS ends_before_start
         FROM scratch.staged
     )
 ), decided AS (

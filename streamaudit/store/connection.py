@@ -62,6 +62,7 @@ class Database:
 
     def __init__(self, path: Path | None, memory_limit: str | None = None) -> None:
         self._connection = _connect(memory_limit)
+        self._memory = memory_limit or DEFAULT_MEMORY
         self._running = False
         self._interrupter: threading.Thread | None = None
         self._spill = _spill_folder(self._connection)
@@ -224,6 +225,18 @@ class Database:
             self._connection.execute("ROLLBACK")
             raise
         self.run("COMMIT")
+
+    @contextmanager
+    def less_memory(self, limit: str) -> Iterator[None]:
+        """Run the block with another limit than the default one. A limit that was asked for stays as it is."""
+        if self._memory != DEFAULT_MEMORY:
+            yield
+            return
+        self.query("SET memory_limit = $limit", {"limit": limit})
+        try:
+            yield
+        finally:
+            self.query("SET memory_limit = $limit", {"limit": self._memory})
 
     @contextmanager
     def progress(self, show: Callable[[float], None] | None) -> Iterator[None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from streamaudit.errors import StoreError, StreamauditError
 
 NO_SPACE = "no space left on the device"
+NO_MEMORY = "not enough memory for this query"
 _LOCK_PID = re.compile(r"\(PID (\d+)\)")
 
 
@@ -33,7 +34,7 @@ def store_error(error: Exception, path: Path | None) -> StreamauditError:
         ("not a valid DuckDB database", f"{path} is not a streamaudit store", "--db names another file"),
         ("Could not read enough bytes", f"store {path} is damaged", "restore it, or ingest the exports again"),
         ("Corrupt database", f"store {path} is damaged", "restore it, or ingest the exports again"),
-        ("Out of Memory", "not enough memory for this query", "--memory-limit 4GB, or --since and --where"),
+        ("Out of Memory", NO_MEMORY, "--memory-limit 4GB, or --since and --where"),
     )
     for sign, message, hint in reasons:
         if sign.lower() in text.lower():
@@ -42,6 +43,7 @@ def store_error(error: Exception, path: Path | None) -> StreamauditError:
 
 
 READ_SIGNS = (
+    ("streamaudit: a record has more than the sample", "surplus"),
     ("maximum_object_size", "object_too_large"),
     ("GZIP", "gzip_truncated"),
     ("Failed to decode gzip", "gzip_damaged"),

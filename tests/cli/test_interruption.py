@@ -47,7 +47,7 @@ def report(cli: Cli) -> dict[str, Any]:
 
 def parsing(cli: Cli) -> bool:
     """Whether the file is being parsed into the scratch database."""
-    return any(cli.spool.glob("streamaudit-*/scratch.duckdb.wal"))
+    return any(cli.spool.glob("streamaudit-*/scratch"))
 
 
 def committing(cli: Cli) -> bool:

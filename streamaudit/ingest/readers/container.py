@@ -16,6 +16,9 @@ from streamaudit.ingest.readers.files import Compression
 from streamaudit.ingest.readers.sniff import Values
 
 Record = dict[str, Any]
+_MOST_COMPRESSED = 16
+"""How many times larger than its compressed form a file is taken to be."""
+
 Bad = dict[int, list[str]]
 """The ordinal of each bad record, and its reasons (``unreadable``: find out); one that holds many calls may have
 several."""
@@ -112,6 +115,11 @@ class InputFile:
     fingerprint: str
     settings: dict[str, Any] = field(default_factory=dict)
     """Parameters of the container's SELECT for this file."""
+
+    @property
+    def plain_size(self) -> int:
+        """The bytes that the file has once it is decompressed, at most about so many."""
+        return self.size if self.compression == "none" else _MOST_COMPRESSED * self.size
 
     @property
     def stored_name(self) -> str:

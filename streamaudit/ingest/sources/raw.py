@@ -102,6 +102,7 @@ SOURCE = Source(
     recognise=_recognise,
     fields=call_fields(wide=False),
     sql=calls_sql(wide=False, call_id="own_id"),
+    is_record_a_row=True,
     fallback=True,
     read_mapped=_read_mapped,
     top_keys=TOP_KEYS,

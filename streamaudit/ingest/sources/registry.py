@@ -106,6 +106,8 @@ class Source:
     attempt, they are versions."""
     whole: bool = False
     """The SQL reads the ``record`` itself in addition to its fields."""
+    is_record_a_row: bool = False
+    """Each record comes out as one row, whatever its fields hold: a field that no record has may be left out."""
     fallback: bool = False
     """The source claims a file only where no other does."""
     read_mapped: "Callable[[Sequence[Record]], Match] | None" = None

@@ -85,7 +85,7 @@ def test_a_source_unnests_columns_and_no_expressions(source: Source) -> None:
 
 def staging_columns() -> set[str]:
     """The columns of the staging table, as its definition names them."""
-    table = re.search(r"scratch\.staged \((.*?)\n\);", package_text("ingest", "staging.sql"), re.DOTALL)
+    table = re.search(r"scratch\.records \((.*?)\n\);", package_text("ingest", "staging.sql"), re.DOTALL)
     assert table is not None
     return set(re.findall(r"(\w+) [A-Z]+", table[1]))
 
