@@ -96,6 +96,7 @@ _OF_CANCELLED = {
     "estimated_calls": "count(*) FILTER (tax_class = 'estimated')",
     "bounded_calls": "count(*) FILTER (tax_class = 'bounded')",
     "unknown_calls": "count(*) FILTER (tax_class = 'unknown')",
+    "interval_calls": "count(*) FILTER (tax_class IN ('estimated', 'bounded') AND tax_high IS NOT NULL)",
     "exceeds": "count(*) FILTER (tax_rule = 'rendered_exceeds_billed')",
     # Numerator and denominator cover the same calls: cost known, and tax known in dollars.
     "shared_tax_usd": "round(fsum(tax_best_usd) FILTER (cost_usd IS NOT NULL), 12)",
@@ -233,6 +234,9 @@ METRICS = {one.name: one for one in (
         "coalesce(estimated_calls, 0)"),
     Metric("tax_bounded_calls", "calls", "an interval only", "coalesce(bounded_calls, 0)"),
     Metric("tax_unknown_calls", "calls", "neither a value nor an interval", "coalesce(unknown_calls, 0)"),
+    Metric("tax_unknown_rate", "ratio", "calls of unknown tax / cancelled calls", "unknown_calls / cancelled"),
+    Metric("tax_interval_rate", "ratio", "calls that have an interval with both ends / cancelled calls",
+        "interval_calls / cancelled"),
     Metric("rendered_exceeds_billed", "calls", "more rendered than billed (another tokenizer): tax 0",
         "coalesce(exceeds, 0)"),
     Metric("tax_hidden_tokens", "tokens", "part of the tax: billed reasoning", _of_those_that_left("hidden_part"),

@@ -40,6 +40,8 @@ COLUMNS = (
     column("tax_estimated_calls"),
     column("tax_bounded_calls"),
     column("tax_unknown_calls"),
+    column("tax_unknown_rate", wide=True),
+    column("tax_interval_rate", wide=True),
     column("rendered_exceeds_billed", wide=True),
     column("tax_low_usd", wide=True),
     column("tax_high_usd", wide=True),
@@ -260,15 +262,21 @@ def _stopped_marks(table: Table) -> Table:
     return replace(table, marks=marks)
 
 
+def _percent(rate: Value) -> str:
+    return f"{rate * 100:.1f} %" if isinstance(rate, float) else "-"
+
+
 def _class_notes(tables: tuple[Table, ...]) -> tuple[Note, ...]:
     total = next(table for table in tables if table.name == "total")
     record = next(iter(total.records()))
+    intervals = record["tax_interval_rate"]
     stated = (
         (
             "tax_unknown",
             record["tax_unknown_calls"],
-            "cancelled calls have no known tax: usage, or what was rendered, was never recorded; "
-            "they add 0 to the low end and leave the high end open",
+            f"cancelled calls ({_percent(record['tax_unknown_rate'])}) have no known tax: usage, or what was rendered, "
+            "was never recorded; they add 0 to the low end and leave the high end open"
+            + (f"; {_percent(intervals)} have an interval" if isinstance(intervals, float) else ""),
         ),
         (
             "tax_estimated",

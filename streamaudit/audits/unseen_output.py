@@ -26,6 +26,7 @@ _UNSEEN = (
     Column("estimated_calls", "calls", "by a stated rule"),
     Column("bounded_calls", "calls", "an interval only"),
     Column("unknown_calls", "calls", "neither"),
+    Column("interval_calls", "calls", "of the estimated and bounded, calls of which both ends are known", wide=True),
 )
 OUTCOME_COLUMNS = (
     Column("ended_early", None, "how the call ended: cancelled, timeout, interrupted, error, or all of them"), *_UNSEEN,
@@ -43,6 +44,7 @@ _UNSEEN_SUMS = """
     coalesce(sum(input_tokens) FILTER (unseen)::BIGINT, CASE WHEN NOT bool_or(no_input) THEN 0 END),
     count(*) FILTER (tax_class = 'exact'), count(*) FILTER (tax_class = 'estimated'),
     count(*) FILTER (tax_class = 'bounded'), count(*) FILTER (tax_class = 'unknown'),
+    count(*) FILTER (tax_class IN ('estimated', 'bounded') AND tax_high IS NOT NULL),
     [
         CASE WHEN bool_or(no_input) THEN 'unseen_input_tokens' END,
         CASE WHEN bool_or(tax_best > 0 AND tax_best_usd IS NULL) THEN 'unseen_output_usd' END,
@@ -65,7 +67,7 @@ _ORDER = ("cancelled", "timeout", "interrupted", "error")
 def by_outcome(store: Store, scope: Scope) -> Table:
     """Return a row for each way to end early, and one for all, with unseen output in tokens and dollars."""
     found = {row[0]: row for row in store.query(scope.total().sql(_BY_OUTCOME), scope.total().params())}
-    empty: tuple[Any, ...] = (0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, [])
+    empty: tuple[Any, ...] = (0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, 0, [])
     rows = [tuple(found.get(name, (name, *empty))) for name in _ORDER]
     end = len(OUTCOME_COLUMNS)
     summed = [_sum([row[index] for row in rows]) for index in range(1, end)]

@@ -122,8 +122,11 @@ def log_absent_paths(results: list[FileResult], mapping: Mapping) -> None:
         )
 
 
-def log_equation(results: list[FileResult]) -> None:
-    """Log ``read = new + repeated + replaced + rejected + not calls`` over all files of the run."""
+def log_equation(results: list[FileResult], *, dry_run: bool = False) -> None:
+    """Log ``read = new + repeated + replaced + rejected + not calls`` over all files of the run.
+
+    After a ``dry_run`` nothing has been replaced: the counts are those that a run would have.
+    """
     total = add([outcome.counts for outcome in results if outcome.counts])
     if not console.plain():
         console.note("ingested", **asdict(total))
@@ -132,13 +135,15 @@ def log_equation(results: list[FileResult]) -> None:
         ("read", total.read, ""),
         ("= new", total.new, ""),
         ("+ repeated", total.repeated, "already there in an equal or better version"),
-        ("+ replaced", total.replaced, "already there, now better or under a new mapping"),
+        ("+ would replace" if dry_run else "+ replaced", total.replaced,
+            "already there, now better or under a new mapping"),
         ("+ rejected", total.rejected, "could not be used"),
         ("+ not calls", total.not_calls, "spans, scores and other steps"),
-    )
+    )  # fmt: skip
+    named = max(12, *(len(label) for label, _, _ in rows))
     width = max(len(f"{count:,}") for _, count, _ in rows)
     for label, count, meaning in rows:
-        console.note(f"  {label:<12} {count:>{width},}" + (f"  {meaning}" if meaning and count else ""))
+        console.note(f"  {label:<{named}} {count:>{width},}" + (f"  {meaning}" if meaning and count else ""))
 
 
 def add(counts: list[Counts]) -> Counts:

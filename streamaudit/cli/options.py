@@ -19,6 +19,7 @@ from streamaudit.config.settings import Settings
 from streamaudit.errors import UsageError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from dataclasses import Field
 
     from streamaudit.api import Session
@@ -244,6 +245,22 @@ class Access:
         return Store.open(
             self.path(), write=write, create=create, wait_s=max(parse_seconds("--wait", self.wait), least_wait_s),
             on_wait=console.note, memory_limit=parse_memory("--memory-limit", self.memory_limit),
+            providers=self.settings.provider_overrides(),
+        )  # fmt: skip
+
+    def open_scratch(self) -> "AbstractContextManager[Store]":
+        """Return a store to try changes on: a private copy of the store, or an empty one where there is none."""
+        from streamaudit.cli import console
+        from streamaudit.config.units import parse_memory, parse_seconds
+        from streamaudit.store.copies import open_copy
+
+        path = self.path()
+        if not path.exists():
+            return self.in_memory()
+        console.detail(f"store {path}")
+        return open_copy(
+            path, wait_s=parse_seconds("--wait", self.wait), on_wait=console.note,
+            memory_limit=parse_memory("--memory-limit", self.memory_limit),
             providers=self.settings.provider_overrides(),
         )  # fmt: skip
 

@@ -95,6 +95,23 @@ def test_the_worst_calls_come_by_low_end_then_value_then_high_end(tmp_path: Path
     assert (unknown["tax_low_tokens"], unknown["tax_tokens"], unknown["tax_high_tokens"]) == ("≥ 0", "-", "-")
 
 
+def test_beside_what_is_unknown_stands_how_much_an_interval_sizes(tmp_path: Path, store: Store) -> None:
+    """Of five cancelled calls one is exact, two have an interval, one is open and one is unknown."""
+    records = [
+        EXACT, BOUNDED, left("estimated", delivered_tokens=50, reasoning_tokens=0),
+        left("open", output_tokens=None, rendered_tokens=30, delivered_tokens=60), left("unknown", output_tokens=None),
+    ]  # fmt: skip
+    ingest(store, write_lines(tmp_path / "calls.jsonl", records))
+    report = tax.run(store, Scope())
+    row = next(named(report, "total").records())
+    assert (row["tax_unknown_rate"], row["tax_interval_rate"]) == (0.2, 0.4)
+    ended = next(named(report, "by_outcome").records())
+    assert (ended["interval_calls"], ended["unknown_calls"], ended["calls"]) == (2, 1, 5)
+    said = next(note.message for note in report.notes if note.code == "tax_unknown")
+    assert said.startswith("1 cancelled calls (20.0 %) have no known tax")
+    assert said.endswith("; 40.0 % have an interval")
+
+
 def by_day(day: int, *, unknown: bool) -> list[Record]:
     """Four calls of a day under a deploy: two completed, one left, and one that may not say how it ended."""
     start = f"2026-11-{day:02d}T10:00:0"

@@ -92,6 +92,33 @@ def test_a_dry_run_stores_nothing(cli: Cli, path: Path) -> None:
     assert not (cli.folder / "s.duckdb").exists()
 
 
+def test_a_dry_run_compares_with_the_store(cli: Cli, path: Path) -> None:
+    """Of four calls one is there in a worse version, two in an equal one, one is new; the store stays as it is."""
+    assert cli.run("ingest", path, "--db", "s.duckdb").code == 0
+    before = (cli.folder / "s.duckdb").read_bytes()
+    assert "unchanged since it was read, skipped" in cli.run("ingest", path, "--db", "s.duckdb", "--dry-run").err
+    records = [json.loads(line) for line in path.read_text().splitlines()[:3]]
+    records[0]["output_tokens"] += 1
+    other = write_lines(cli.folder / "other.jsonl", [*records, call(99)])
+    done = cli.run("ingest", other, "--db", "s.duckdb", "--dry-run")
+    counts = {" ".join(words[:-1]): words[-1] for words in map(str.split, _tally(done.err))}
+    assert counts == {
+        "read": "4", "= new": "1", "+ repeated": "2", "+ would replace": "1", "+ rejected": "0", "+ not calls": "0"
+    }  # fmt: skip
+    assert "nothing was stored; compared with s.duckdb" in done.err
+    assert (cli.folder / "s.duckdb").read_bytes() == before
+    really = cli.run("ingest", other, "--db", "s.duckdb")
+    assert [line.split()[-1] for line in _tally(really.err)] == list(counts.values())
+
+
+def _tally(text: str) -> list[str]:
+    """The lines of the equation, without what they mean."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [
+        line.split("  already")[0] for line in lines if line.startswith(("read ", "= ", "+ "))
+    ]  # fmt: skip
+
+
 def test_progress_can_be_asked_for_and_silenced(cli: Cli, path: Path) -> None:
     """Off a terminal it never draws a bar; a wrong choice is named."""
     for when in ("auto", "on", "off"):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streamaudit.audits.explain.figures import DECIDED, FIGURES, LISTS, TAX, Figure, Origin, Record
-from streamaudit.store.pricing.prices import BENCHMARK, STANDARD_TIERS
+from streamaudit.audits.explain.missing_price import explain_missing_price
 
 _EVIDENCE = {
     "outcome": "the record says how the call ended",
@@ -231,47 +231,13 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
     if name in ("on_disconnect", "ran_on") and not record["ended_early"]:
         return "the call was not cut"
     if name.endswith("cost_usd") or name in ("cost_low_usd", "output_usd_per_token", "usd_per_output_token"):
-        return _no_price(name, record)
+        return explain_missing_price(name, record, _STATUS)
     if name == "service_tier":
         return "the export does not say which tier served it; the standard price is taken"
     if name == "billed_tokens" and record["output_tokens"] is not None:
         return _USAGE.get(record["usage_basis"], "billed is unknown")
     key = origin.keys.get(name)
     return f"the export has no {figure.lacks}" + (f" at {key}, which fills the source" if key else "")
-
-
-def _no_price(name: str, record: Record) -> str:
-    """Return why a call has no cost or price of its own."""
-    side = {"input_cost_usd": ("input_tokens",), "output_cost_usd": ("output_tokens",),
-            "cost_low_usd": ("output_tokens",),
-            "cost_usd": ("input_tokens", "output_tokens")}.get(name, ())  # fmt: skip
-    tier = record["service_tier"]
-    kinds = [words for column, words in _KINDS.items() if record[column]]
-    if record["model"] is None and record["response_model"] is None:
-        return "no cost was recorded, and the model is unknown"
-    if tier == BENCHMARK:
-        return "a load generator's server has no price; a price file of your own can give its model one"
-    if tier is not None and tier not in STANDARD_TIERS:
-        return f"the price table has no price for this model in the service tier {tier}"
-    for column in side:
-        if record[column] is None:
-            return f"no cost was recorded, and its {column.replace('_', ' ')} are unknown"
-    if side and record["usage_status"] != "final" and name != "input_cost_usd":
-        why = _STATUS.get(record["usage_status"], record["usage_status"])
-        return f"no cost was recorded, and its usage gives none ({why})"
-    if kinds and name in ("cost_usd", "input_cost_usd" if record["audio_output_tokens"] in (None, 0) else name):
-        return f"no cost was recorded, and the price table has no price for its {' and '.join(kinds)}"
-    if record["output_usd_per_token"] is not None and name in ("cost_usd", "input_cost_usd"):
-        return "no cost was recorded, and its cached tokens exceed its input, or it is not known what of it was cached"
-    if record["input_tokens"] is None:
-        return "the price table does not have the model, or its price depends on the input, which is unknown"
-    return "no price table has the model, or one price for all of its tokens"
-
-
-_KINDS = {
-    "cache_write_1h_tokens": "one-hour cache writes", "audio_input_tokens": "audio", "image_tokens": "images",
-    "audio_output_tokens": "audio in the answer",
-}  # fmt: skip
 
 
 def _no_tax(name: str, record: Record) -> str:

@@ -104,7 +104,8 @@ def command(
     path = access.path()
     if rejects is not None:
         _write_rejects(rejects, [])  # fail before anything is read
-    with access.in_memory() if dry_run else access.open(write=True) as store:
+    there = path.exists()
+    with access.open_scratch() if dry_run else access.open(write=True) as store:
         results = []
         with Reader() as reader:
             job = Ingest(store, options)
@@ -120,11 +121,12 @@ def command(
     if rejects is not None:
         _write_rejects(rejects, results)
     if any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results):
-        ingest_summary.log_equation(results)
+        ingest_summary.log_equation(results, dry_run=dry_run)
     ingest_summary.log_absent_paths(results, options.mapping)
     ingest_summary.log_coverage(found)
     if dry_run:
-        console.note("  dry run      nothing was stored")
+        compared = f"compared with {path}" if there else f"there is no store at {path} yet"
+        console.note(f"  dry run      nothing was stored; {compared}")
     else:
         console.note(f"  store        {path}")
         console.note("  private      nothing left this machine; no prompt or answer text is stored")

@@ -129,6 +129,11 @@ def price_table(
     return rows
 
 
+def is_listed(provider: str | None, model: str) -> bool:
+    """Return whether the data has the model at all, with prices that a call record determines or without."""
+    return _find(provider, model) is not None
+
+
 def _find(provider: str | None, model: str) -> ModelInfo | None:
     """Return the model's entry in the data; None when it is unknown or has no seller."""
     for seller, name in lookup_names(provider, model):
