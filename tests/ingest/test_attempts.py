@@ -114,7 +114,7 @@ records = st.builds(
 )  # fmt: skip
 
 
-def _examples(number: int) -> Any:
+def _examples(number: int) -> settings:
     return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
