@@ -67,11 +67,11 @@ def test_a_post_says_one_line_and_the_next_run_posts_nothing(place: Cli, hook: H
     assert (done.code, done.out, done.err.count("\n")) == (0, "", 1)
     assert f"posted 2026-W47 to json 127.0.0.1:{hook.port} #" in done.err
     (request,) = hook.requests
-    assert request.json["report"]["title"] == "summary of week 2026-W47 beside 2026-W46"
+    assert request.json["report"]["title"] == "Week 2026-W47 vs 2026-W46"
     again = place.run(*WEEK, "--post", "--json", env=to(hook))
     assert (again.code, len(hook.requests)) == (0, 1)
     assert "has had it since 20" in again.err
-    assert json.loads(again.out)["title"].startswith("summary of week")
+    assert json.loads(again.out)["title"].startswith("Week 2026-W")
     other = place.run(*WEEK, "--post", "--only", "tenant=acme", env=to(hook))
     assert (other.code, len(hook.requests)) == (0, 2)  # another question is another post
 
@@ -82,7 +82,7 @@ def test_what_is_not_delivered_is_printed_and_kept(place: Cli, hook: Hook) -> No
     dead = {"STREAMAUDIT_POST": f"{to(hook)['STREAMAUDIT_POST']} json://127.0.0.1:{hook.port}/two"}
     done = place.run(*WEEK, "--post", env=dead)
     assert done.code == 5
-    assert done.out.startswith("summary of week 2026-W47 beside 2026-W46")
+    assert done.out.startswith("Week 2026-W47 vs 2026-W46")
     assert "not delivered: json 127.0.0.1" in done.err and "500 Internal Server Error (3 attempts)" in done.err
     assert "posted 2026-W47 to json" in done.err
     assert [one.path for one in hook.requests] == ["/in", "/in", "/in", "/two"]
@@ -96,7 +96,7 @@ def test_a_week_without_calls_is_posted_too(place: Cli, hook: Hook) -> None:
     (place.folder / "streamaudit.toml").write_text(f'{QUICK}[thresholds]\ncalls = "<1"\n')
     done = place.run("weekly", "--week", "2026-W50", "--db", "store.duckdb", "--post", env=to(hook))
     assert done.code == 0, done.err
-    assert "no calls in this period" in hook.requests[0].json["text"]
+    assert "No calls in this period." in hook.requests[0].json["text"]
     assert place.run(*WEEK, "--post", env=to(hook)).code == 0
     assert hook.requests[1].json["failed"] is True
     empty = place.run("weekly", "--week", "2026-W49", "--db", "store.duckdb", "--post", "--fail-on-empty", env=to(hook))
@@ -108,7 +108,7 @@ def test_only_on_change_is_quiet_about_the_same(place: Cli, hook: Hook) -> None:
     for week in ("2026-W44", "2026-W43", "2026-W47"):
         done = place.run("weekly", "--week", week, "--db", "store.duckdb", "--post", "--only-on-change", env=to(hook))
         assert done.code == 0
-    assert [one.json["title"].split()[3] for one in hook.requests] == ["2026-W44", "2026-W47"]
+    assert [one.json["title"].split()[1] for one in hook.requests] == ["2026-W44", "2026-W47"]
 
 
 def test_a_dry_run_sends_nothing_and_shows_everything_but_secrets(place: Cli, hook: Hook) -> None:
@@ -132,7 +132,7 @@ def test_a_test_needs_no_store_and_leaves_no_trace(cli: Cli, hook: Hook) -> None
     assert (done.code, done.out, done.err.count("\n")) == (0, "", 1), done.err
     assert "posted a test to json" in done.err
     assert [one.json["test"] for one in hook.requests] == [True]
-    assert hook.requests[0].json["title"].startswith("TEST, made-up data: summary of week 2026-W47")
+    assert hook.requests[0].json["title"].startswith("TEST, made-up data: Week 2026-W47")
     assert not list(cli.folder.rglob("*.duckdb"))
 
 
@@ -156,7 +156,7 @@ def test_a_run_killed_after_the_message_arrived_is_maybe_sent(place: Cli, hook: 
     done = place.run(*WEEK, "--post", env=to(hook))
     assert done.code == 5
     assert "maybe sent: a run that began at" in done.err and "--resend" in done.err
-    assert done.out.startswith("summary of week")
+    assert done.out.startswith("Week 2026-W")
     assert len(hook.requests) == 1
     assert place.run(*WEEK, "--post", "--resend", env=to(hook)).code == 0
     assert place.run(*WEEK, "--post", env=to(hook)).code == 0
@@ -182,7 +182,7 @@ def test_a_busy_store_is_4_and_nothing_is_posted(place: Cli, hook: Hook) -> None
     with held(place.folder / "store.duckdb", "read"):
         done = place.run(*WEEK, "--post", env=to(hook))
     assert (done.code, hook.requests) == (4, [])
-    assert "in use by" in done.err and done.out.startswith("summary of week")
+    assert "in use by" in done.err and done.out.startswith("Week 2026-W")
     assert place.run(*WEEK, "--post", env=to(hook)).code == 0
 
 
@@ -230,7 +230,7 @@ def test_a_message_reaches_slack_as_blocks(place: Cli, hook: Hook) -> None:
     assert "(2 attempts)" in done.stderr
     sent: list[dict[str, Any]] = [one.json for one in hook.requests]
     assert sent[0] == sent[1] and hook.requests[0].path == "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
-    assert 3 <= len(sent[0]["blocks"]) <= 12 and sent[0]["text"].startswith("summary of week 2026-W47")
+    assert 3 <= len(sent[0]["blocks"]) <= 12 and sent[0]["text"].startswith("Week 2026-W47")
 
 
 def test_hostile_tenants_reach_every_service_as_text(cli: Cli, hook: Hook) -> None:
@@ -238,7 +238,7 @@ def test_hostile_tenants_reach_every_service_as_text(cli: Cli, hook: Hook) -> No
     names = ("<!channel>", "@everyone", "<at>x</at>", "[x](https://evil.example)", "\x1b[31mred", "R&D <b>")
     records = [
         {**call, "tenant_id": names[n % len(names)], "outcome": "cancelled", "output_tokens": 500 + n,
-         "rendered_output_tokens": 3}
+         "rendered_output_tokens": 3, "output_cost_usd": 0.5, "cost_usd": 0.6}
         for n, call in enumerate(calls(60))
     ]  # fmt: skip
     before = [{**one, "request_id": f"b{n}", "start_time": "2026-11-10T08:00:00Z", "output_tokens": 5,

@@ -1,6 +1,7 @@
 """``streamaudit weekly`` as a command: exit codes, gates, aliases, and how much of it there is."""
 
 import json
+import re
 from pathlib import Path
 
 from tests.cli.running import Cli
@@ -35,9 +36,19 @@ def test_a_failed_threshold_is_told_and_fails_nothing(cli: Cli, sample_store: Pa
 def test_it_fits_a_screen(cli: Cli, sample_store: Path) -> None:
     """What nobody reads to its end helps nobody: fewer than 40 lines of under 160 signs, caveats apart."""
     lines = cli.run("weekly", *WEEK, "--db", sample_store).out.splitlines()
-    body = [line for line in lines if not line.startswith("note: ")]
+    body = [line for line in lines[2:] if not line.startswith("note: ")]  # below the answer, which is a paragraph
     assert len(body) < 40 and max(map(len, body)) < 160
     assert not any("trend" in line for line in lines)
+
+
+def test_the_answer_names_the_deploy_and_where_it_hurts(cli: Cli, sample_store: Path) -> None:
+    """Money first, then the change with its interval; a redacted name is an alias in the sentence too."""
+    answer = json.loads(cli.run("weekly", *WEEK, "--db", sample_store, "--json").out)["headline"]
+    paid = r"At least \$[\d.]+ of at least \$[\d.]+ \([\d.]+ %\) was paid for answers that no user saw, "
+    assert re.match(paid, answer)
+    assert re.search(r" since 2026\.11\.18-3, on /v1/chat \+[\d.]+ % \(95 % interval \+.+ to \+.+, p .+\)", answer)
+    hidden = json.loads(cli.run("weekly", *WEEK, "--db", sample_store, "--json", "--redact", "route").out)["headline"]
+    assert "/v1/chat" not in hidden and re.search(r" since 2026\.11\.18-3, on route-\w{8} ", hidden)
 
 
 def test_aliases_stand_everywhere_in_place_of_names(cli: Cli, sample_store: Path) -> None:
@@ -64,7 +75,7 @@ def test_no_calls_at_all_is_no_failure_unless_it_is_to_be(cli: Cli, sample_store
     """Cron gets its report; who wants to know by the exit code says so."""
     quiet = cli.run("weekly", "--week", "2026-W10", "--db", sample_store)
     assert quiet.code == 0
-    assert "no calls in this period" in quiet.out
+    assert "No calls in this period." in quiet.out
     assert "the data goes from 2026-11-09" in quiet.out
     assert cli.run("weekly", "--week", "2026-W10", "--db", sample_store, "--fail-on-empty").code == 3
 

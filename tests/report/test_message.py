@@ -52,7 +52,7 @@ def test_figures_and_movers_are_sentences() -> None:
     assert made.title == "summary of week 2026-W47 · 2026-11-16 .. 2026-11-22 UTC"
     assert made.sections[0] == "worse: ttft p95"
     assert made.sections[1].splitlines() == [
-        "ttft p95 2.19 s (was 1.19 s, +83.3 %, no clear change)",
+        "ttft p95 2.19 s (was 1.19 s, +83.3 %, inconclusive)",
         "tax low ≥ $41.20, ≤ $60.00 (was $19.00, +116.8 %, known of 86.0 %)",
         "cost $310.00",
     ]

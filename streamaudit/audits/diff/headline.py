@@ -34,7 +34,7 @@ def describe(rows: Sequence[Compared], ask: Ask, by: Sequence[str]) -> tuple[str
     text = f"{found[0]} and {found[1]}{_describe_sides(ask, names)}"
     moved = worse or better
     if moved:
-        text += f"; the largest{_describe_place(moved, by, names)}: {_describe_change(_largest(moved))}"
+        text += f"; the largest{_describe_place(moved, by, names)}: {describe_change(largest(moved))}"
     return f"{text}. {count(unclear, 'comparison')} of {len(groups):,} inconclusive." if unclear else f"{text}.", \
         tuple(names)  # fmt: skip
 
@@ -52,7 +52,7 @@ def _describe_sides(ask: Ask, names: list[tuple[str, Value]]) -> str:
 def _describe_place(moved: Sequence[Compared], by: Sequence[str], names: list[tuple[str, Value]]) -> str:
     """Return where the largest change is, or where all of them are; empty for the total."""
     groups = dict.fromkeys(row.group for row in moved)
-    group = _largest(moved).group
+    group = largest(moved).group
     if group is None:
         return ""
     places = []
@@ -63,11 +63,13 @@ def _describe_place(moved: Sequence[Compared], by: Sequence[str], names: list[tu
     return f" (all on {where})" if len(groups) == _MOST_PLACES and len(moved) > 1 else f" on {where}"
 
 
-def _largest(rows: Sequence[Compared]) -> Compared:
+def largest(rows: Sequence[Compared]) -> Compared:
+    """Return the row with the largest relative change, up or down."""
     return max(rows, key=lambda row: abs(row.found.change_ratio or 0.0))
 
 
-def _describe_change(row: Compared) -> str:
+def describe_change(row: Compared) -> str:
+    """Return a figure with its change and both values: ``TTFT p50 +54 % (412 ms → 634 ms)``."""
     one = row.found
     figure = f"{_NAMES.get(row.metric, row.metric.replace('_', ' '))}{f' {one.stat}' if one.relative else ''}"
     change = "" if one.change_ratio is None else f" {'+' if one.change_ratio > 0 else ''}{ratio(one.change_ratio)}"

@@ -70,7 +70,7 @@ def describe(changes: Sequence[Change]) -> Iterator[str]:
     counts = count_kinds(changes)
     changed = [f"{counts[kind]:,} {kind}" for kind in ("new", "worse", "gone") if counts[kind]]
     if changed:
-        yield f"streaming failures: {', '.join(changed)}"
+        yield f"Streaming failures: {', '.join(changed)}."
 
 
 def _row(one: Change, dimensions: Sequence[str]) -> Row:

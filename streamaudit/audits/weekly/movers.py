@@ -4,8 +4,8 @@ These are the taxes of tenants, routes and models, the groups whose latency or r
 the change with each new deploy compared with the one before it.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC
 
 from streamaudit.audits.diff.compare import Compared, compare
@@ -34,6 +34,10 @@ MOVES = (
 )
 MIN_MONEY, PRICED = 0.1, 0.8
 """A change below the first share of the whole tax is not a mover; dollars rank where they cover the second share."""
+MIN_MOVED_USD = 1.0
+"""Nor is a smaller change in dollars news, whatever its share."""
+CAUSES = ("route", "model", "tenant")
+"""Where a change of a deploy is looked for, first where its remedy is."""
 MOST_DEPLOYS = 2
 """The number of latest new deploys that are compared with the one before."""
 _FROM = "the {} that made more than half of it"
@@ -50,21 +54,41 @@ def new_deploys(found: list[Money], period: Period) -> list[Money]:
     return live[-MOST_DEPLOYS:]
 
 
-def compare_deploys(store: Store, both: Scope, ask: Ask, found: list[Money], live: list[Money]) -> list[Compared]:
-    """Return every new deploy compared with the one before it, over both periods; not yet decided.
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A new deploy compared with the one before it: the total, and the values of each of ``CAUSES`` by its name.
 
-    The group is the new deploy.
+    The parts say where a change is; there are none where the total has no regression.
+    """
+
+    name: str
+    rows: list[Compared]
+    parts: list[tuple[str, Compared]]
+
+
+def compare_deploys(store: Store, both: Scope, ask: Ask, found: list[Money], live: list[Money]) -> list[Deployed]:
+    """Return every new deploy compared with the one before it, over both periods; the rows are not yet decided.
+
+    The group of a row of the total is the new deploy.
     """
     order = [one.value for one in _deploys(found)]
-    rows: list[Compared] = []
+    deployed: list[Deployed] = []
     for one in live:
         at = order.index(one.value)
-        if at:
+        if at and one.value is not None:
             sides = replace(ask, on="deploy", base=Side(order[at - 1]), head=Side(one.value))
-            rows += [
+            rows = [
                 replace(row, group=(one.value,)) for row in compare(scan(store, both, sides, taxed=True), sides, 0)
             ]
-    return rows
+            worse = any(row.found.verdict == "regression" for row in rows)
+            deployed.append(Deployed(one.value, rows, list(_parts(store, both, sides)) if worse else []))
+    return deployed
+
+
+def _parts(store: Store, both: Scope, sides: Ask) -> Iterator[tuple[str, Compared]]:
+    for name in CAUSES:
+        counts = scan(store, replace(both, by=(name,)), sides, taxed=True)
+        yield from ((name, row) for row in compare(counts, sides, 1) if row.group is not None)
 
 
 def _deploys(found: list[Money]) -> list[Money]:
@@ -122,8 +146,8 @@ def _is_mostly_priced(found: list[Money]) -> bool:
 def _most_expensive(found: list[Money], dimension: str, most: int, *, priced: bool) -> list[Money]:
     of_dimension = [one for one in found if one.dimension == dimension]
     sides = [sum((one.usd if priced else one.tokens)[side] or 0 for one in of_dimension) for side in (0, 1)]
-    least = MIN_MONEY * max(sides)
-    moved = [one for one in of_dimension if abs(one.change(priced=priced)) > max(least, 0.0)]
+    least = max(MIN_MONEY * max(sides), MIN_MOVED_USD if priced else 0.0)
+    moved = [one for one in of_dimension if abs(one.change(priced=priced)) > least]
     moved.sort(key=lambda one: (-abs(one.change(priced=priced)), one.value is None, one.value or ""))
     return moved[:most]
 

@@ -15,10 +15,10 @@ from streamaudit.audits.diff import report as diffs
 from streamaudit.audits.diff.compare import Compared, compare
 from streamaudit.audits.diff.question import Ask, Side, parse_names
 from streamaudit.audits.diff.scan import Scan, scan
-from streamaudit.audits.failures.changes import Change
 from streamaudit.audits.failures.suppressions import Suppression
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.audits.weekly import failures
+from streamaudit.audits.weekly.answer import describe
 from streamaudit.audits.weekly.changes import money
 from streamaudit.audits.weekly.completeness import reach_notes
 from streamaudit.audits.weekly.headline import figures
@@ -98,7 +98,8 @@ def run(
     asked = replace(both, by=(*dimensions, "deploy"))
     found = money(store, asked, ask)
     live = new_deploys(found, period)
-    groups["deploy"] = compare_deploys(store, both, ask, found, live)
+    deployed = compare_deploys(store, both, ask, found, live)
+    groups["deploy"] = [row for one in deployed for row in one.rows]
     decide([row.found for row in (*totals, *(row for listed_rows in groups.values() for row in listed_rows))])
     # Compared with no data, everything would be a mover.
     moved = movers_table(store, asked, ask, found, groups, movers) if _any(head) and _any(base) else None
@@ -116,11 +117,21 @@ def run(
         *reach, *_caveats(head), *comparison_notes, *_no_base(base, head), *_tally(checked),
         *failures.tally(failed, period, compared=_any(base)),
     )  # fmt: skip
+    answer, names = describe(head, base, totals, deployed, [*failures.describe(changed), *_broken(checked)])
     return Report(
         _title(period), Interval(period.since, period.until, scope.tz), tuple(tables), dimensions, head.filters, notes,
-        checked.findings.verdict if checked else None,
-        headline=_headline(totals, groups["deploy"], head, checked, changed),
+        checked.findings.verdict if checked else None, headline=answer, headline_names=names,
     )  # fmt: skip
+
+
+def _broken(checked: Checked | None) -> Iterator[str]:
+    if checked is not None:
+        broken = [
+            f"{count:,} {word}" for word, count in (
+                ("failed", checked.findings.count("fail")), ("warned", checked.findings.count("warn")),
+            ) if count
+        ]  # fmt: skip
+        yield f"Thresholds: {', '.join(broken) or 'none broken'}."
 
 
 def _any(report: Report) -> bool:
@@ -129,8 +140,8 @@ def _any(report: Report) -> bool:
 
 def _title(period: Period) -> str:
     if period.kind == "window":
-        return "summary beside the window before"
-    return f"summary of {period.kind} {period.name} beside {period.before_name}"
+        return "This window vs the one before"
+    return f"{period.kind.capitalize()} {period.name} vs {period.before_name}"
 
 
 def _gates(checked: Checked | None) -> Iterator[Table]:
@@ -180,33 +191,3 @@ def _of_the_comparison(counts: Scan, rows: list[Compared], scope: Scope) -> Iter
 def _no_base(base: Report, head: Report) -> Iterator[Note]:
     if _any(head) and not _any(base):
         yield Note("no_base", "no call is in the period before: there is nothing to compare with")
-
-
-def _headline(
-    totals: list[Compared], deployed: list[Compared], head: Report, checked: Checked | None, changed: Sequence[Change]
-) -> str:  # fmt: skip
-    """Summarise in one sentence regressions, improvements, streaming failures and thresholds."""
-    if not _any(head):
-        return "no calls in this period"
-    parts = [
-        *_describe_changes("", totals), *_describe_changes(" with a new deploy", deployed)
-    ] or ["nothing clearly better or worse"]  # fmt: skip
-    parts += failures.describe(changed)
-    if checked is not None:
-        broken = [
-            f"{count:,} {word}" for word, count in (
-                ("failed", checked.findings.count("fail")), ("warned", checked.findings.count("warn")),
-            ) if count
-        ]  # fmt: skip
-        parts.append(f"thresholds: {', '.join(broken) or 'none broken'}")
-    return "; ".join(parts)
-
-
-def _describe_changes(when: str, rows: list[Compared]) -> Iterator[str]:
-    for verdict, word in (("regression", "worse"), ("improvement", "better")):
-        names = dict.fromkeys(
-            (f"{row.metric} {row.found.stat}" if row.found.relative else row.metric).replace("_", " ")
-            for row in rows if row.found.verdict == verdict
-        )  # fmt: skip
-        if names:
-            yield f"{word}{when}: {', '.join(names)}"

@@ -21,7 +21,7 @@ MOST_NOTES = 4
 FULL = 0.95
 """A figure based on a smaller share of the calls is labelled with the share."""
 
-_UNDECIDED = "no clear change"
+_UNDECIDED = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)
