@@ -10,6 +10,7 @@ from streamaudit.audits.metrics import column
 from streamaudit.audits.parts import GOODPUT, GOODPUT_REASONS
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.targets import Targets
+from streamaudit.audits.waits import list_recorders
 from streamaudit.report.model import Column, Note, Table
 from streamaudit.store.store import Store
 
@@ -40,11 +41,20 @@ def streaming_columns(targets: Targets | None, *, gaps: bool) -> tuple[Column, .
     return (*(_GOODPUT if targets else ()), *(_GAPS if gaps else ()))
 
 
+def goodput_params(store: Store, scope: Scope, targets: Targets | None) -> dict[str, object]:
+    """Return the parameters of goodput.sql, none without targets; the scope must be prepared."""
+    if targets is None:
+        return {}
+    recorded = list_recorders(store, scope) if "ttvt" in targets.limits_ms else []
+    return {**targets.params(), "ttvt_recorded": recorded}
+
+
 def goodput_tables(store: Store, scope: Scope, targets: Targets | None) -> tuple[Table, ...]:
     """Return the table of how the calls of the scope count in goodput, and why; none without targets."""
     if targets is None:
         return ()
-    found = dict(store.query(scope.total().sql(_COUNTED), {**scope.total().params(), **targets.params()}))
+    bound = {**scope.total().params(), **goodput_params(store, scope, targets)}
+    found = dict(store.query(scope.total().sql(_COUNTED), bound))
     rows = tuple(
         (verdict, reason, targets.limits_ms.get(_LATE.get(reason, "")), found.get(reason, 0), meaning)
         for reason, (verdict, meaning) in GOODPUT_REASONS.items()

@@ -34,8 +34,9 @@
                 WHEN ttft_status = 'usable' AND ttvt_ms > 0 THEN ttvt_ms > $ttvt_limit_ms
                 -- The first visible token does not come before the first one.
                 WHEN ttft_status = 'usable' AND ttft_ms > $ttvt_limit_ms THEN true
-                WHEN outcome = 'cancelled' AND cut_ms > $ttvt_limit_ms
-                    AND (ttft_status = 'censored' OR delivered_tokens = 0 OR visible_output_chars = 0) THEN true
+                WHEN cut_ms > $ttvt_limit_ms
+                    AND (ttft_status = 'censored' OR cut_before_visible(outcome, ttft_status, ttvt_ms, delivered_tokens,
+                        rendered_tokens, visible_output_chars, recorder_key(source, model), $ttvt_recorded)) THEN true
             END AS late_ttvt,
             CASE
                 WHEN $tpot_limit_ms::DOUBLE IS NULL THEN false

@@ -32,7 +32,7 @@ class Latency:
 LATENCIES = {
     "ttft": Latency("ttft_ms", "ttft_status = 'usable'", "time to first token"),
     "ttvt": Latency("ttvt_ms", "ttft_status = 'usable' AND ttvt_ms > 0", "time to the first visible token"),
-    "duration": Latency("duration_ms", "", "duration of all calls"),
+    "duration": Latency("duration_ms", "", "duration (E2E latency) of all calls"),
     "tpot": Latency("tpot_ms", "", "time per output token"),
 }
 RATES = ("cancel_rate", "error_rate", "tax_rate")

@@ -1,7 +1,7 @@
 """The overview: waits, cancels, and the cost of tokens that no user saw, per group."""
 
 from streamaudit.audits.base import group_tables
-from streamaudit.audits.goodput import goodput_notes, goodput_tables, streaming_columns
+from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_tax, describe_waits, noun_of
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes
@@ -64,7 +64,7 @@ def run(store: Store, scope: Scope, *, targets: Targets | None = None, gaps: boo
     scope.prepare(store)
     columns = (*COLUMNS, *streaming_columns(targets, gaps=gaps))
     query = select(tuple(one.name for one in columns), with_left_out=True)
-    bound = targets.params() if targets else None
+    bound = goodput_params(store, scope, targets)
     tables = group_tables(store, scope, query, columns, lambda row: (row["calls"],), bound)
     interval, notes = interval_and_notes(store, scope)
     (total,) = tables[-1].records()

@@ -4,12 +4,13 @@ import math
 from typing import Any
 
 from streamaudit.audits.base import group_tables
-from streamaudit.audits.goodput import goodput_notes, goodput_tables, streaming_columns
+from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_waits, noun_of
 from streamaudit.audits.metrics import ROWS, column, relation
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.audits.targets import Targets, parse_duration_ms
+from streamaudit.audits.waits import list_recorders, with_survival
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Column, Report, Table
 from streamaudit.store.store import Store
@@ -48,50 +49,12 @@ _CENSORED = (
         "ttft_km_p95_ms", "ms", f"from {MIN_CALLS['p95']} waits; NULL when the curve does not fall that far", kept=True
     ),
     Column("ttft_km_p99_ms", "ms", f"from {MIN_CALLS['p99']} waits", wide=True),
+    Column("ttvt_km_p50_ms", "ms", "the same of the first visible token", wide=True),
+    Column("ttvt_km_p90_ms", "ms", f"from {MIN_CALLS['p90']} waits", wide=True),
+    Column("ttvt_km_p95_ms", "ms", f"from {MIN_CALLS['p95']} waits", wide=True),
+    Column("ttvt_km_p99_ms", "ms", f"from {MIN_CALLS['p99']} waits", wide=True),
+    Column("ttvt_censored_calls", "calls", "cut before the first visible token: they waited longer still", wide=True),
 )
-
-_WITH_CURVE = """
-SELECT
-    figures.*, km[1], from_enough(km[2], 'p90', waits), from_enough(km[3], 'p95', waits),
-    from_enough(km[4], 'p99', waits)
-FROM figures
-LEFT JOIN survival AS s
-    ON s.group_1 IS NOT DISTINCT FROM by_1 AND s.group_2 IS NOT DISTINCT FROM by_2
-    AND s.group_3 IS NOT DISTINCT FROM by_3 AND s.group_4 IS NOT DISTINCT FROM by_4
-"""
-
-# Kaplan and Meier 1958: S(t) is the product over first tokens up to t of 1 - d/n, where n still wait just before t. A
-# percentile is the first t at which S has fallen to 1 - p. A wait that a cut ended at t is at risk up to t.
-_SURVIVAL = """
-, waits AS (
-    SELECT
-        by_1, by_2, by_3, by_4,
-        CASE WHEN ttft_status = 'usable' THEN ttft_ms ELSE coalesce(cancelled_at_ms, duration_ms) END AS t,
-        ttft_status = 'usable' AS arrived
-    FROM scope
-    WHERE ttft_status = 'usable'
-        OR (ttft_status = 'censored' AND coalesce(cancelled_at_ms, duration_ms) IS NOT NULL)
-), steps AS (
-    SELECT by_1, by_2, by_3, by_4, t, count(*) FILTER (arrived) AS d, count(*) AS ended
-    FROM waits GROUP BY ALL
-), curve AS (
-    SELECT
-        by_1, by_2, by_3, by_4, t, ended,
-        exp(sum(CASE WHEN d = at_risk THEN '-inf'::DOUBLE ELSE ln(1 - d / at_risk) END) OVER (
-            PARTITION BY by_1, by_2, by_3, by_4 ORDER BY t)) AS survival
-    FROM (
-        SELECT *, sum(ended) OVER (PARTITION BY by_1, by_2, by_3, by_4 ORDER BY t DESC) AS at_risk FROM steps
-    )
-), survival AS (
-    SELECT
-        by_1 AS group_1, by_2 AS group_2, by_3 AS group_3, by_4 AS group_4, sum(ended) AS waits,
-        [
-            min(t) FILTER (survival <= 0.5 + 1e-12), min(t) FILTER (survival <= 0.1 + 1e-12),
-            min(t) FILTER (survival <= 0.05 + 1e-12), min(t) FILTER (survival <= 0.01 + 1e-12)
-        ] AS km
-    FROM curve GROUP BY by_1, by_2, by_3, by_4
-)
-"""
 
 _EXCLUDED = """
 SELECT ttft_status, count(*) FROM scope WHERE ttft_status <> 'usable' GROUP BY ttft_status
@@ -145,9 +108,11 @@ def run(
     more = streaming_columns(targets, gaps=gaps)
     figures = (*_BASE, *(_SLO if slo_ms is not None else ()), *more)
     query = relation(tuple(one.name for one in figures))
-    query = _SURVIVAL + query + _WITH_CURVE if censored else query + ROWS
+    query = with_survival(query) if censored else query + ROWS
     columns = (*figures, *(_CENSORED if censored else ()))
-    bound = {"slo_ms": slo_ms, **(targets.params() if targets else {})}
+    bound = {"slo_ms": slo_ms, **goodput_params(store, scope, targets)}
+    if censored:
+        bound["ttvt_recorded"] = list_recorders(store, scope)
     tables = group_tables(store, scope, query, columns, lambda row: (row["ttft_calls"],), bound)
     histogram = _histogram(store, scope, tables[0], buckets_ms)
     excluded = store.query(scope.total().sql(_EXCLUDED), scope.total().params())

@@ -6,6 +6,7 @@ import pytest
 
 from sample_traces import Fleet, write_raw
 from streamaudit.audits import overview
+from streamaudit.audits.goodput import goodput_params
 from streamaudit.audits.parts import GOODPUT, GOODPUT_REASONS
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.targets import PRESETS, Targets, parse_targets
@@ -57,7 +58,7 @@ def reasons(store: Store, targets: Targets) -> dict[str, str]:
     """How each call counts, by its id."""
     Scope().prepare(store)
     query = Scope().sql(GOODPUT.rows + "SELECT call_id, goodput FROM goodput_calls")
-    return dict(store.query(query, {**Scope().params(), **targets.params()}))
+    return dict(store.query(query, {**Scope().params(), **goodput_params(store, Scope(), targets)}))
 
 
 def test_each_call_counts_as_the_definition_says_and_the_share_is_of_those_judged(tmp_path: Path, store: Store) -> None:

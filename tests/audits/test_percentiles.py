@@ -11,6 +11,7 @@ import pytest
 from sample_traces import Fleet, write_raw
 from streamaudit.audits import ttft
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.targets import parse_targets
 from streamaudit.audits.ttft import OTEL_BOUNDS_MS
 from streamaudit.report.render.formats import Screen, load
 from streamaudit.store.store import Store
@@ -139,3 +140,17 @@ def test_a_bucket_includes_its_upper_edge(
         "bucket_low_ms": "gt", "bucket_high_ms": "le", "calls": None
     }  # fmt: skip
     assert next(report.tables[0].records())["slo_rate"] == 2 / 3
+
+
+def test_a_request_that_failed_after_its_first_token_did_wait_for_it(tmp_path: Path, store: Store) -> None:
+    """A benchmark's row with an error code and a real TTFT counts there, and nowhere that an answer is asked for."""
+    failed = {"stream": True, "outcome": "error", "status_code": 500, "duration_ms": 3000}
+    records = [
+        raw_call("after", time_to_first_chunk_ms=900, chunk_count=3, **failed),
+        raw_call("without a chunk", time_to_first_chunk_ms=800, chunk_count=0, **failed),
+        raw_call("good", stream=True, time_to_first_chunk_ms=100, duration_ms=1100, output_tokens=11),
+    ]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", records))
+    row = audit(store, "ttft", targets=parse_targets("ttft=1s"))["total"][0]
+    assert (row["ttft_calls"], row["ttft_p50_ms"], row["tpot_calls"], row["tpot_p50_ms"]) == (2, 500, 1, 100)
+    assert (row["goodput_met_calls"], row["goodput_missed_calls"]) == (1, 2)

@@ -22,6 +22,7 @@ from streamaudit.audits.diff.question import Ask
 from streamaudit.audits.diff.sessions import BINS, Sessions, add_up, count_sessions
 from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY, Scope
+from streamaudit.audits.waits import list_recorders
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
@@ -118,9 +119,9 @@ def scan(
     begins = [period.first + timedelta(seconds=ask.skip_first_s) if period else None for period in periods]
     placed = ask.sql(scope, package_text("audits.diff", "placed.sql"))
     bound = {**params, "block_s": width_s, "base_from": begins[0], "head_from": begins[1]}
-    sources = {"ttvt_sources": sorted({row[8] for row in found if row[13]})}
+    recorded = list_recorders(store, scope) if "ttvt" in ask.metrics and any(row[13] for row in found) else []
     latencies, sessions = _latencies(
-        store, placed, ask, [period for period in periods if period], {**bound, **sources}, len(keys)
+        store, placed, ask, [period for period in periods if period], {**bound, "ttvt_recorded": recorded}, len(keys)
     )
     rates = store.arrays(placed + package_text("audits.diff", "rates.sql"), {**bound, "taxed": taxed})
     return Scan(keys, periods, width_s, _ticks(store, scope, ask, found), latencies, rates, sessions)

@@ -80,7 +80,8 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
 
 def _refresh_outcomes(store: Store) -> None:
     store.run(FROM_ENOUGH)
-    store.script(package_text("store", "views/hours.sql"))
+    for name in ("hours", "waits"):
+        store.script(package_text("store", f"views/{name}.sql"))
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(package_text("store", "views/evidence.sql"))
     else:
