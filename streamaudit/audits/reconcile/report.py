@@ -8,9 +8,10 @@ side.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from streamaudit.audits.headline import dollars
 from streamaudit.audits.notes import empty_note, interval_and_notes
 from streamaudit.audits.reconcile.bill import Bill, Billed, Key
-from streamaudit.audits.reconcile.causes import CAUSES, OF_CALLS, Split, add_splits, split_gap
+from streamaudit.audits.reconcile.causes import CAUSES, OF_CALLS, UNKNOWN, Split, add_splits, split_gap
 from streamaudit.audits.reconcile.traced import ENOUGH_CALLS, Place, Traced, add_up, trace
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
@@ -84,7 +85,8 @@ def run(store: Store, scope: Scope, bill: Bill, prices: PriceFile | None = None)
         *_notes(store, places, pairs, scope), *_bill_notes(bill, pairs, scope),
         *(note for note in found if note.code in _LEFT_OUT),
     )  # fmt: skip
-    return Report(TITLE, interval, (*marked, _by_cause(pairs, in_all)), BY, scope.filters, notes)
+    answer = _describe(next(total.records()), in_all, is_bound=_is_bound(pairs))
+    return Report(TITLE, interval, (*marked, _by_cause(pairs, in_all)), BY, scope.filters, notes, headline=answer)
 
 
 def _find_bill(lines: Mapping[Key, Billed], place: Place) -> Billed | None:
@@ -138,6 +140,23 @@ def _figures(pairs: Sequence[_Pair], split: Split) -> Row:
         (invoice_tokens or 0) - ((matched.tokens or 0) if matched else 0) if tokens_known else None,
         sum(billed.lines for billed in bills),
     )  # fmt: skip
+
+
+def _describe(total: Mapping[str, Value], split: Split, *, is_bound: bool) -> str:
+    """Say how much of the invoice has no traced cost, and its largest known cause."""
+    invoice, gap = total["invoice_usd"], total["gap_usd"]
+    if not isinstance(invoice, float) or not isinstance(gap, float):
+        return "No cost of the billed calls is known, so the gap to the invoice is unknown."
+    if gap < 0:
+        answer = f"Traced cost exceeds the {dollars(invoice)} billed by {'at least ' * is_bound}{dollars(-gap)}"
+    else:
+        answer = f"{'At most ' * is_bound}{dollars(gap)} of the {dollars(invoice)} billed has no traced cost"
+    known = {name: effect.usd for name, effect in split.parts.items() if effect.usd and name != UNKNOWN}
+    if not known:
+        return f"{answer}; no cause is known."
+    name, usd = max(known.items(), key=lambda item: abs(item[1]))
+    amount = f"{'about ' * (name in split.estimated)}{'-' * (usd < 0)}{dollars(abs(usd))}"
+    return f"{answer}; the largest known cause is {name.replace('_', ' ')}, {amount}."
 
 
 def _by_cause(pairs: Sequence[_Pair], split: Split) -> Table:
