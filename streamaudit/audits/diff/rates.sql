@@ -10,7 +10,8 @@ SELECT
     coalesce(sum(tax::HUGEINT * tax) FILTER (taxed), 0)::DOUBLE AS tax_tax,
     coalesce(sum(tax::HUGEINT * output) FILTER (taxed), 0)::DOUBLE AS tax_output,
     coalesce(sum(output::HUGEINT * output) FILTER (taxed), 0)::DOUBLE AS output_output,
-    count(*) FILTER (taxed AND tax > 0)::DOUBLE AS tax_events, count(*) FILTER (taxed AND estimated)::DOUBLE AS estimated,
+    count(*) FILTER (taxed AND tax > 0)::DOUBLE AS tax_events,
+    count(*) FILTER (taxed AND estimated)::DOUBLE AS estimated,
     coalesce(sum(input_tokens), 0)::DOUBLE AS input_tokens, count(input_tokens)::DOUBLE AS input_calls
 FROM (
     SELECT *, tax IS NOT NULL AND output IS NOT NULL AS taxed
