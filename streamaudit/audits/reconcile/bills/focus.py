@@ -54,7 +54,7 @@ FROM (SELECT *, file_row_number + 1 AS "(line)" FROM read_parquet($file, binary_
 """
 _PARQUET_NAMES = "SELECT name FROM parquet_schema($file) WHERE num_children IS NULL OR num_children = 0"
 _LEGAL_FORM = re.compile(r"(?i)([\s,]+(inc|llc|ltd|limited|pbc|corp|corporation|opco|emea|ireland|sarl)\b\.?)+$")
-"""What follows the name of a seller in an invoice: ``Amazon Web Services, Inc.``, ``OpenAI OpCo, LLC``."""
+"""The legal form after the name of a seller: ``Amazon Web Services, Inc.``, ``OpenAI OpCo, LLC``."""
 _HINT = "a FOCUS file has the columns BilledCost, BillingCurrency, ChargePeriodStart and ProviderName"
 
 
