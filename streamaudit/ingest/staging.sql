@@ -1,6 +1,6 @@
 -- One file's records on their way into the store. A source's SQL fills ``records`` by name, with the reason of every
--- record that is rejected; ``staged`` shows them; ``decided_records`` adds the columns that all sources share: the outcome, and whether a call
--- streamed.
+-- record that is rejected; ``staged`` shows them; ``decided_records`` adds the columns that all sources share: the
+-- outcome, and whether a call streamed.
 
 CREATE OR REPLACE TABLE scratch.records (
     line BIGINT, kind VARCHAR, reason VARCHAR,

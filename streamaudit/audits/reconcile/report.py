@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from streamaudit.audits.notes import empty_note, interval_and_notes
 from streamaudit.audits.reconcile.bill import Bill, Billed, Key
-from streamaudit.audits.reconcile.causes import CAUSES, OF_CALLS, Split, add_splits, split_gap
+from streamaudit.audits.reconcile.causes import CAUSES, OF_CALLS, UNKNOWN, Split, add_splits, split_gap
 from streamaudit.audits.reconcile.traced import ENOUGH_CALLS, Place, Traced, add_up, trace
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
+from streamaudit.report.numbers import count, usd
 from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 
@@ -84,7 +85,8 @@ def run(store: Store, scope: Scope, bill: Bill, prices: PriceFile | None = None)
         *_notes(store, places, pairs, scope), *_bill_notes(bill, pairs, scope),
         *(note for note in found if note.code in _LEFT_OUT),
     )  # fmt: skip
-    return Report(TITLE, interval, (*marked, _by_cause(pairs, in_all)), BY, scope.filters, notes)
+    answer = _describe(next(total.records()), in_all, is_bound=_is_bound(pairs))
+    return Report(TITLE, interval, (*marked, _by_cause(pairs, in_all)), BY, scope.filters, notes, headline=answer)
 
 
 def _find_bill(lines: Mapping[Key, Billed], place: Place) -> Billed | None:
@@ -140,6 +142,23 @@ def _figures(pairs: Sequence[_Pair], split: Split) -> Row:
     )  # fmt: skip
 
 
+def _describe(total: Mapping[str, Value], split: Split, *, is_bound: bool) -> str:
+    """Say how much of the invoice has no traced cost, and its largest known cause."""
+    invoice, gap = total["invoice_usd"], total["gap_usd"]
+    if not isinstance(invoice, float) or not isinstance(gap, float):
+        return "No cost of the billed calls is known, so the gap to the invoice is unknown."
+    if gap < 0:
+        answer = f"Traced cost exceeds the {usd(invoice)} billed by {'at least ' * is_bound}{usd(-gap)}"
+    else:
+        answer = f"{'At most ' * is_bound}{usd(gap)} of the {usd(invoice)} billed has no traced cost"
+    known = {name: effect.usd for name, effect in split.parts.items() if effect.usd and name != UNKNOWN}
+    if not known:
+        return f"{answer}; no cause is known."
+    name, part = max(known.items(), key=lambda item: abs(item[1]))
+    amount = f"{'about ' * (name in split.estimated)}{usd(part)}"
+    return f"{answer}; the largest known cause is {name.replace('_', ' ')}, {amount}."
+
+
 def _by_cause(pairs: Sequence[_Pair], split: Split) -> Table:
     """Return the gap of all rows together, one row a cause."""
     invoice_usd = float(sum(pair.billed.usd for pair in pairs if pair.billed))
@@ -187,23 +206,23 @@ def _notes(store: Store, places: Sequence[Place], pairs: Sequence[_Pair], scope:
         no_provider = sum(calls for _, provider, calls in found if provider is None)
         no_month = sum(calls for month, _, calls in found if month is None)
         stated = (
-            ("cost_unknown", ours.cost_unknown, "have no known cost: the traced cost is a lower bound"),
+            ("cost_unknown", ours.cost_unknown, "without a known cost: the traced cost is a lower bound"),
             ("cost_reported", ours.reported,
-                "have the cost that their source reports: its estimate, not what was billed"),
-            ("cost_priced", ours.priced, "are at list price, since their source reports no cost"),
+                "with the cost that their source reports: its estimate, not what was billed"),
+            ("cost_priced", ours.priced, "at list price, since their source reports no cost"),
             ("no_provider", no_provider,
-                "name no provider, and no gap counts them: streamaudit coverage says what to record"),
-            ("no_start_time", no_month, "have no start time and so no month"),
+                "without a provider, part of no gap: streamaudit coverage says what to record"),
+            ("no_start_time", no_month, "without a start time and so without a month"),
         )  # fmt: skip
-        yield from (Note(code, f"{_plural(count, 'call')} {text}", count) for code, count, text in stated if count)
+        yield from (Note(code, f"{count(calls, 'call')} {text}", calls) for code, calls, text in stated if calls)
     untraced = [pair.billed for pair in pairs if pair.billed and not pair.traced]
     if untraced:
-        usd = sum(billed.usd for billed in untraced)
-        message = f"{_plural(len(untraced), 'row')} of the invoice, {usd:,.2f} USD: no traced call at all"
+        amount = usd(float(sum(billed.usd for billed in untraced)))
+        message = f"{count(len(untraced), 'row')} of the invoice, {amount}: no traced call at all"
         yield Note("invoice_only", message, len(untraced))
     stray = [pair.traced for pair in pairs if pair.traced and not pair.billed]
     if stray:
-        message = f"{_plural(len(stray), 'row')} with calls but without an invoice line: not part of any gap"
+        message = f"{count(len(stray), 'row')} with calls but without an invoice line: not part of any gap"
         yield Note("calls_only", message, len(stray))
     if scope.filters or scope.since or scope.until:
         yield Note("invoice_whole", "the window and the filters narrow the calls and not the invoice")
@@ -211,15 +230,12 @@ def _notes(store: Store, places: Sequence[Place], pairs: Sequence[_Pair], scope:
 
 def _bill_notes(bill: Bill, pairs: Sequence[_Pair], scope: Scope) -> Iterator[Note]:
     if bill.left_out_lines:
-        message = f"{_plural(bill.left_out_lines, 'line')} of the invoice, {bill.left_out_usd:,.2f}, of other services"
+        message = f"{count(bill.left_out_lines, 'line')} of the invoice, {bill.left_out_usd:,.2f}, of other services"
         yield Note("other_services", f"{message} left out", bill.left_out_lines)
     if bill.is_utc and scope.tz != "UTC":
         yield Note("invoice_utc", f"the months of the invoice are those of UTC, the months of the calls of {scope.tz}")
     few = sum(pair.traced.no_usage.unknown for pair in pairs if pair.traced and pair.billed)
     if few:
         message = f"without usage, of models with fewer than {ENOUGH_CALLS} calls of known cost, in the unknown gap"
-        yield Note("no_usage_unknown", f"{_plural(few, 'call')} {message}", few)
+        yield Note("no_usage_unknown", f"{count(few, 'call')} {message}", few)
 
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,5 +1,5 @@
 -- Calls by month, provider and model: their cost by kind, their tokens, and what their cost leaves out. Over the
--- relation scope, which a WITH before it defines; prices come from the temporary table price_steps.
+-- relation scope, which a WITH before it defines; prices come from the temporary table compared_prices.
 --
 -- A cost that a source reports is an estimate, and estimates leave things out. It is compared with sixteen list prices
 -- of the same call: each of the service tier, the step for long inputs, the prices of cached tokens and reasoning may
@@ -16,46 +16,68 @@
         CASE WHEN operation = 'embedding' THEN coalesce(output_tokens, 0)
             WHEN usage_status = 'final' THEN output_tokens END AS known_output,
         CASE WHEN known_output IS NOT NULL THEN input_tokens END AS known_input,
-        served.steps AS served, standard.steps AS standard,
+        prices.* EXCLUDE (provider, model, requested, day, service_tier, above, upto),
         coalesce(cached_input_tokens, 0) AS cached, coalesce(cache_write_tokens, 0) AS written,
-        coalesce(cache_write_1h_tokens, 0) AS written_1h
+        coalesce(cache_write_1h_tokens, 0) AS written_1h,
+        input_tokens - cached - written AS uncached,
+        output_tokens - coalesce(reasoning_tokens, 0) AS visible
     FROM scope AS calls
-    LEFT JOIN price_steps AS served
-        ON served.provider IS NOT DISTINCT FROM CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN calls.provider END
-        AND served.model = coalesce(calls.response_model, calls.model)
-        AND served.requested IS NOT DISTINCT FROM calls.model
-        AND served.day IS NOT DISTINCT FROM calls.start_time::DATE
-        AND served.service_tier IS NOT DISTINCT FROM calls.service_tier
-    LEFT JOIN price_steps AS standard
-        ON standard.provider IS NOT DISTINCT FROM CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN calls.provider END
-        AND standard.model = coalesce(calls.response_model, calls.model)
-        AND standard.requested IS NOT DISTINCT FROM calls.model
-        AND standard.day IS NOT DISTINCT FROM calls.start_time::DATE
-        AND standard.service_tier IS NULL
+    LEFT JOIN compared_prices AS prices
+        ON prices.provider IS NOT DISTINCT FROM
+            CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN calls.provider END
+        AND prices.model = coalesce(calls.response_model, calls.model)
+        AND prices.requested IS NOT DISTINCT FROM calls.model
+        AND prices.day IS NOT DISTINCT FROM calls.start_time::DATE
+        AND prices.service_tier IS NOT DISTINCT FROM calls.service_tier
+        AND coalesce(calls.input_tokens, 9223372036854775807) > prices.above
+        AND coalesce(calls.input_tokens, 9223372036854775807) <= prices.upto
 ), listed AS (
     SELECT
         *,
         -- Only a cost of the whole call, by kinds of tokens that are parts of it, can be compared with a price.
         costed AND cost_basis = 'reported' AND usage_status = 'final' AND cost_usd > 0
-            AND input_tokens >= cached + written AND written >= written_1h
-            AND output_tokens >= coalesce(reasoning_tokens, 0)
+            AND uncached >= 0 AND written >= written_1h AND visible >= 0
             AND coalesce(audio_input_tokens, 0) + coalesce(audio_output_tokens, 0) + coalesce(image_tokens, 0) = 0
             AS comparable,
-        -- By the upper two bits of the mask: the tier or the step left out.
-        [price_step(served, input_tokens), served[1], price_step(standard, input_tokens), standard[1]] AS steps
+        uncached * ss_input + cached * ss_cached + (written - written_1h) * ss_write
+            + CASE WHEN written_1h = 0 THEN 0 ELSE written_1h * ss_write_1h END AS ss_in,
+        uncached * sf_input + cached * sf_cached + (written - written_1h) * sf_write
+            + CASE WHEN written_1h = 0 THEN 0 ELSE written_1h * sf_write_1h END AS sf_in,
+        uncached * ts_input + cached * ts_cached + (written - written_1h) * ts_write
+            + CASE WHEN written_1h = 0 THEN 0 ELSE written_1h * ts_write_1h END AS ts_in,
+        uncached * tf_input + cached * tf_cached + (written - written_1h) * tf_write
+            + CASE WHEN written_1h = 0 THEN 0 ELSE written_1h * tf_write_1h END AS tf_in
     FROM placed
+), priced AS (
+    SELECT
+        *,
+        -- The price without what a mask leaves out, at the mask plus 1.
+        CASE WHEN comparable THEN [
+            ss_in + output_tokens * ss_output, ss_in + visible * ss_output,
+            input_tokens * ss_input + output_tokens * ss_output, input_tokens * ss_input + visible * ss_output,
+            sf_in + output_tokens * sf_output, sf_in + visible * sf_output,
+            input_tokens * sf_input + output_tokens * sf_output, input_tokens * sf_input + visible * sf_output,
+            ts_in + output_tokens * ts_output, ts_in + visible * ts_output,
+            input_tokens * ts_input + output_tokens * ts_output, input_tokens * ts_input + visible * ts_output,
+            tf_in + output_tokens * tf_output, tf_in + visible * tf_output,
+            input_tokens * tf_input + output_tokens * tf_output, input_tokens * tf_input + visible * tf_output
+        ] END AS prices
+    FROM listed
 ), compared AS (
     SELECT
         *,
-        CASE WHEN comparable THEN list_transform(range(16), lambda s:
-            CASE WHEN s & 2 = 2 THEN input_tokens * steps[(s >> 2) + 1].input
-                ELSE input_price(steps[(s >> 2) + 1], input_tokens, cached, written, written_1h) END
-            + (output_tokens - CASE WHEN s & 1 = 1 THEN coalesce(reasoning_tokens, 0) ELSE 0 END)
-            * steps[(s >> 2) + 1].output) END AS prices,
         -- The fewest things left out come first, so that a call without such tokens leaves nothing out.
-        list_filter([0, 1, 2, 4, 8, 3, 5, 6, 9, 10, 12, 7, 11, 13, 14, 15],
-            lambda s: abs(prices[s + 1] - cost_usd) <= greatest(0.005 * prices[s + 1], 5e-7))[1] AS left_out
-    FROM listed
+        CASE
+            WHEN is_near(prices[1], cost_usd) THEN 0 WHEN is_near(prices[2], cost_usd) THEN 1
+            WHEN is_near(prices[3], cost_usd) THEN 2 WHEN is_near(prices[5], cost_usd) THEN 4
+            WHEN is_near(prices[9], cost_usd) THEN 8 WHEN is_near(prices[4], cost_usd) THEN 3
+            WHEN is_near(prices[6], cost_usd) THEN 5 WHEN is_near(prices[7], cost_usd) THEN 6
+            WHEN is_near(prices[10], cost_usd) THEN 9 WHEN is_near(prices[11], cost_usd) THEN 10
+            WHEN is_near(prices[13], cost_usd) THEN 12 WHEN is_near(prices[8], cost_usd) THEN 7
+            WHEN is_near(prices[12], cost_usd) THEN 11 WHEN is_near(prices[14], cost_usd) THEN 13
+            WHEN is_near(prices[15], cost_usd) THEN 14 WHEN is_near(prices[16], cost_usd) THEN 15
+        END AS left_out
+    FROM priced
 ), attributed AS (
     SELECT
         *,

@@ -142,6 +142,25 @@ def test_a_bill_without_calls_is_all_of_calls_without_traces(store: Store) -> No
     assert {row[f"gap_{cause}_usd"] for cause in (*LEFT_OUT, "calls_without_usage", "unknown")} == {0.0}
 
 
+def test_the_answer_names_the_gap_and_its_largest_cause(tmp_path: Path) -> None:
+    """With its sign; at most where calls lack a cost, and none where nothing is known."""
+    calls = [call("1", 10.0, cached_input_tokens=None)]
+
+    def answer(bill: Billed, *more: Record) -> str:
+        with store_of(write_lines(tmp_path / "calls.jsonl", [*calls, *more])) as store:
+            return run(store, Scope(), Bill({NOVEMBER: bill}, "plain")).headline
+
+    assert answer(billed(12)) == "$2.00 of the $12.00 billed has no traced cost; no cause is known."
+    taxed = billed(12, tax_usd=Decimal(3), discount_usd=Decimal(-4))
+    assert answer(taxed) == (
+        "$2.00 of the $12.00 billed has no traced cost; the largest known cause is discounts, -$4.00."
+    )
+    assert answer(billed(7)).startswith("Traced cost exceeds the $7.00 billed by $3.00;")
+    lost = call("2", None, input_tokens=None, output_tokens=None)
+    assert answer(billed(12), lost).startswith("At most $2.00 of the $12.00 billed has no traced cost;")
+    assert answer(billed(7), lost).startswith("Traced cost exceeds the $7.00 billed by at least $3.00;")
+
+
 def test_a_row_without_a_gap_has_no_causes(tmp_path: Path) -> None:
     """Calls that no invoice line has, and calls of which none knows its cost."""
     calls = [call("1", 1.0), call("2", None, provider="anthropic", model="a-model-without-a-price")]

@@ -61,6 +61,21 @@ def test_a_focus_file_of_several_providers_is_summed_by_month_and_provider(tmp_p
     assert bill.format == "focus"
 
 
+@pytest.mark.parametrize(
+    ("seller", "service", "provider"),
+    [
+        ("OpenAI OpCo, LLC", "API", "openai"),
+        ("Anthropic, PBC", "Claude", "anthropic"),
+        ("Anthropic Ireland, Limited", "Claude", "anthropic"),
+        ("Microsoft Corporation", "Azure OpenAI", "azure"),
+        ("Amazon Web Services, Inc.", "Claude Opus 4.6 (Amazon Bedrock Edition)", "bedrock"),
+        ("Our Gateway", "Router", "our_gateway"),
+    ],
+)
+def test_a_seller_is_known_by_its_legal_name(tmp_path: Path, seller: str, service: str, provider: str) -> None:
+    assert list(read(tmp_path, line(ProviderName=seller, ServiceName=service)).lines) == [("2026-11", provider)]
+
+
 def test_a_charge_period_is_one_of_utc(tmp_path: Path) -> None:
     """An offset is applied, an instant without one is UTC; without a charge period the billing period serves."""
     starts = ("2026-11-01T01:00:00+02:00", "2026-10-31 22:00:00", "2026-10-01", "")
@@ -146,10 +161,11 @@ def test_other_services_of_a_cloud_are_left_out_and_counted(tmp_path: Path) -> N
         line("100.00", ProviderName="AWS", ServiceName="Amazon EC2", ServiceCategory="Compute", BillingCurrency="EUR"),
         line("200.00", ProviderName="AWS", ServiceName="Amazon SageMaker"),
         line("30.00", ProviderName="AWS", ServiceName="", ChargeCategory="Tax"),
+        line("1.00", ProviderName="AWS", ServiceName="Amazon Cognito", ServiceCategory="Identity", SkuMeter="Tokens"),
         line("7.00", ProviderName="Some Host", ServiceName="Disks", ServiceCategory="Storage"),
     )
     assert list(bill.lines) == [("2026-11", "bedrock")]
-    assert (bill.left_out_lines, bill.left_out_usd) == (4, Decimal(337))
+    assert (bill.left_out_lines, bill.left_out_usd) == (5, Decimal(338))
 
 
 def test_the_same_file_in_every_shape(tmp_path: Path) -> None:

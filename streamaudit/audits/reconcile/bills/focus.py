@@ -6,6 +6,7 @@ services than LLM calls, which a cloud's file is full of, are left out and count
 
 import csv
 import gzip
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,6 +53,8 @@ FROM (SELECT *, file_row_number + 1 AS "(line)" FROM read_parquet($file, binary_
     file_row_number = true))
 """
 _PARQUET_NAMES = "SELECT name FROM parquet_schema($file) WHERE num_children IS NULL OR num_children = 0"
+_LEGAL_FORM = re.compile(r"(?i)([\s,]+(inc|llc|ltd|limited|pbc|corp|corporation|opco|emea|ireland|sarl)\b\.?)+$")
+"""The legal form after the name of a seller: ``Amazon Web Services, Inc.``, ``OpenAI OpCo, LLC``."""
 _HINT = "a FOCUS file has the columns BilledCost, BillingCurrency, ChargePeriodStart and ProviderName"
 
 
@@ -172,7 +175,7 @@ def _provider(group: _Group) -> str | None:
     service = group.service
     if "bedrock" in service:
         return "bedrock"
-    name = provider_name(group.seller or "")
+    name = provider_name(_LEGAL_FORM.sub("", group.seller or ""))
     if name == "azure" and ("openai" in service or "foundry" in service or group.is_llm):
         return name
     if name in CLOUDS:

@@ -45,7 +45,8 @@ SELECT
     seller,
     trim(regexp_replace(lower(coalesce(servicename, '')), '[^a-z0-9]+', ' ', 'g')) AS service,
     lower(coalesce(servicecategory, '')) = 'ai and machine learning' AS is_ai,
-    tokens_a_unit IS NOT NULL OR regexp_matches(words, 'gemini|claude|\bgpt\b|\btokens?\b') AS is_llm,
+    (tokens_a_unit IS NOT NULL AND (servicecategory IS NULL OR is_ai))
+        OR regexp_matches(words, 'gemini|claude|openai|\bgpt\b') AS is_llm,
     category,
     upper(trim(billingcurrency)) AS currency,
     CASE WHEN is_output THEN 'output' WHEN is_input THEN 'input' END AS direction,

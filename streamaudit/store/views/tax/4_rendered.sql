@@ -13,14 +13,19 @@ WITH judged AS (
 SELECT
     * EXCLUDE (nothing_shown, has_pace),
     CASE
+        -- The client logged what it showed: tokens, or chunks whose sizes are known.
         WHEN rendered_tokens IS NOT NULL THEN 'rendered'
         WHEN painted_tokens IS NOT NULL THEN 'rendered_chunks'
+        -- Nothing can have been shown.
         WHEN delivered_tokens = 0 THEN 'nothing_delivered'
         WHEN nothing_shown THEN 'stopped_before_first_token'
+        -- The client logged characters.
         WHEN rendered_chars IS NOT NULL THEN 'rendered_text'
+        -- What was delivered is the most that was shown, and the value.
         WHEN delivered_rule = 'delivered' THEN 'delivered_counts_as_rendered'
         WHEN delivered_rule = 'chunks' AND delivered_best IS NOT NULL THEN 'chunks_until_cancel'
         WHEN delivered_rule = 'text' AND delivered_best IS NOT NULL THEN 'received_text'
+        -- Only billed tokens and times are known.
         WHEN has_pace THEN 'even_pace'
     END AS rendered_rule,
     CASE

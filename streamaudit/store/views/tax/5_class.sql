@@ -10,6 +10,7 @@ WITH classed AS (
                 AS rendered_best
         ),
         CASE
+            -- Measured on both sides: no rule of these four estimates.
             WHEN billed_tokens IS NOT NULL AND rendered_rule IN ('rendered', 'rendered_chunks', 'nothing_delivered',
                 'stopped_before_first_token') THEN 'exact'
             WHEN billed_tokens IS NOT NULL AND rendered_best IS NOT NULL THEN 'estimated'
