@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sample_traces.model import EPOCH, TENANTS, Call, Fleet, Model
+from sample_traces.model import EPOCH, TENANTS, Call, Fleet, Model, instant
 from sample_traces.scenarios import World
 
 MINUTE_US = 60_000_000
@@ -42,6 +42,8 @@ class Planter:
         self.world = World(random.Random(seed), False, start, self.start_us, days)
         self.rng = self.world.rng
         self.calls: list[Call] = []
+        self.lines: list[dict[str, object]] = []
+        """Raw lines about steps that are no calls."""
 
     def id(self, bits: int = 64) -> str:
         """Return a new id."""
@@ -86,6 +88,13 @@ class Planter:
         call.extra.update(extra)
         self.calls.append(call)
         return call
+
+    def stage(self, kind: str, start_us: int, ms: float, trace_id: str) -> None:
+        """Add a line about a stage of a voice turn."""
+        self.lines.append({
+            "schema": "streamaudit.attempt/1", "request_id": self.id(), "kind": kind, "trace_id": trace_id,
+            "start_time": f"{instant(start_us):%Y-%m-%dT%H:%M:%S.%f}Z", "duration_ms": round(ms, 3),
+        })  # fmt: skip
 
     def tokens(self, median: int) -> int:
         """Draw a number of tokens around a median."""
@@ -187,10 +196,10 @@ def cache_lost(plant: Planter) -> Planted:
     """With the last deploy a time of day stands before the instructions, and the cache no longer knows the prompt."""
     route = "/v1/support"
     lost = 0
-    for _ in range(33):
+    for _ in range(40):
         start, who = plant.moment(), plant.session()
-        for turn in range(3):
-            prompt = 62_000 + turn * plant.rng.randrange(500, 900)
+        for turn in range(5):
+            prompt = 46_000 + turn * plant.rng.randrange(500, 900)
             at = start + turn * int(plant.rng.uniform(1.2, 2.5) * MINUTE_US)
             slowed = plant.world.slowed(at)
             lost += slowed
@@ -261,15 +270,30 @@ def transport_failures(plant: Planter) -> Planted:
     return Planted("transport", "transport_failures", route, 11)
 
 
+def turn_over_budget(plant: Planter) -> Planted:
+    """A voice assistant answers after more than a second: it waits long to be sure that its user has finished."""
+    route = "/v1/voice"
+    for _ in range(24):
+        start, who = plant.moment(), {**plant.session(), "trace_id": plant.id(128)}
+        waits = {"endpointing": plant.rng.uniform(380, 760), "stt": plant.rng.uniform(120, 260)}
+        for kind, ms in waits.items():
+            plant.stage(kind, start, ms, who["trace_id"])
+            start += plant.world.us(ms)
+        call = plant.add(route, MINI, start, tokens=plant.tokens(60), prompt=700, of=who)
+        plant.stage("tts", start + (call.ttft_us or 0), plant.rng.uniform(160, 340), who["trace_id"])
+    return Planted("voice", "turn_over_budget", route, 24)
+
+
 PLANTS: Sequence[Plant] = (
     buffered, idle_cut, orphan, retry_billed, reasoning_starved, cache_lost, runaway_session, drift, silent_task,
-    batch_like, transport_failures,
+    batch_like, transport_failures, turn_over_budget,
 )  # fmt: skip
 
 
-def plant_failures(seed: int, start: datetime, days: int) -> tuple[Fleet, list[Planted]]:
-    """Return a fleet of planted failures over ``days`` days from ``start``, and what must be found in it."""
+def plant_failures(seed: int, start: datetime, days: int) -> tuple[Fleet, list[Planted], list[dict[str, object]]]:
+    """Return a fleet of planted failures over ``days`` days from ``start``, what must be found in it, and raw lines of
+    its steps."""
     planter = Planter(seed, start, days)
     planted = [plant(planter) for plant in PLANTS]
     planter.calls.sort(key=lambda call: (call.start_us, call.call_id))
-    return Fleet(seed, start, days, False, planter.calls, []), planted
+    return Fleet(seed, start, days, False, planter.calls, []), planted, planter.lines

@@ -80,12 +80,13 @@ def write_datadog_sample(fleet: Fleet) -> dict[str, int]:
     return tally(fleet, len(items), rejected=1, repeated=1)
 
 
-def write_failures_sample(fleet: Fleet, planted: Sequence[Planted]) -> dict[str, object]:
+def write_failures_sample(fleet: Fleet, planted: Sequence[Planted], steps: Sequence[Record]) -> dict[str, object]:
     """Write the planted failures as raw lines, and return what reading them must report and audits must find."""
     records = [without(record, "prompt") for record in raw_records(fleet)]
-    write_text(HERE / "failures.jsonl.gz", (dump(without(record, "completion")) + "\n" for record in records))
+    lines = [*(without(record, "completion") for record in records), *steps]
+    write_text(HERE / "failures.jsonl.gz", (dump(line) + "\n" for line in lines))
     findings = [asdict(one) for one in planted]
-    return {"ingest": tally(fleet, len(records), rejected=0, repeated=0), "findings": findings, **expect(fleet)}
+    return {"ingest": tally(fleet, len(lines), rejected=0, repeated=0), "findings": findings, **expect(fleet)}
 
 
 def expect(*fleets: Fleet) -> dict[str, object]:
@@ -98,12 +99,12 @@ def main() -> None:
     raw = simulate(1500, 20261109, START, DAYS)
     langfuse = simulate(1200, 20261110, START, DAYS)
     datadog = simulate(900, 20261111, START, DAYS)
-    failures, planted = plant_failures(20261112, START, DAYS)
+    failures, planted, steps = plant_failures(20261112, START, DAYS)
     expected = {
         "raw.jsonl.gz": {"ingest": write_raw_sample(raw), **expect(raw)},
         "langfuse_observations.jsonl.gz": {"ingest": write_langfuse_sample(langfuse), **expect(langfuse)},
         "datadog_spans.json.gz": {"ingest": write_datadog_sample(datadog), **expect(datadog)},
-        "failures.jsonl.gz": write_failures_sample(failures, planted),
+        "failures.jsonl.gz": write_failures_sample(failures, planted, steps),
         "all": expect(raw, langfuse, datadog, failures),
     }
     write_text(HERE / "expected.json", [_pretty(expected), "\n"])

@@ -38,6 +38,8 @@ class Finding:
     affected_calls: int | None = None
     tokens_at_stake: int | None = None
     usd_at_stake: float | None = None
+    usd_estimated: bool = False
+    """Whether the dollars rest on an assumption about prices; a screen marks them with ``~``."""
     evidence: str = ""
     examples: tuple[str, ...] = ()
     remedy: str = ""

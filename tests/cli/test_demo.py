@@ -50,17 +50,17 @@ def test_the_demo_ends_with_the_three_costliest_failures(demo: Result) -> None:
 
 
 def test_audits_find_in_the_samples_what_was_planted_and_nothing_else(cli: Cli, sample_store: Any) -> None:
-    """One failure on a route of its own for each audit that the samples have data for; the other routes have none that
-    is more than a remark."""
+    """One failure on a route of its own for each audit; the other routes have none that is more than a remark."""
     done = cli.run("audit", "--by", "route", "--db", sample_store, "--json")
     findings, audits = json.loads(done.out)["tables"]
     planted = EXPECTED["failures.jsonl.gz"]["findings"]
     found = {(row["finding"], row["route"]): row["affected_calls"] for row in findings["rows"]}
     assert {(one["finding"], one["route"]): one["affected_calls"] for one in planted}.items() <= found.items()
-    assert {row["audit"] for row in audits["rows"]} - {one["audit"] for one in planted} == {"voice"}
+    assert {row["audit"] for row in audits["rows"]} == {one["audit"] for one in planted}
     alarms = {(row["finding"], row["route"]) for row in findings["rows"] if row["severity"] != "info"}
-    # A socket that breaks never sends its terminal event.
-    assert alarms == {(one["finding"], one["route"]) for one in planted} | {("no_terminal_event", "/v1/live")}
+    # A socket that breaks never sends its terminal event; each session after the deploy misses the cache.
+    others = {("no_terminal_event", "/v1/live"), ("cache_miss", "/v1/support")}
+    assert alarms == {(one["finding"], one["route"]) for one in planted} | others
 
 
 FIGURES = (

@@ -43,12 +43,16 @@ class Kind:
     """A finding code: its severity, its remedy in one sentence, and its evidence in one sentence.
 
     ``evidence`` is a format string over the columns of the audit's ``QUERY`` and its thresholds, with the presentation
-    types of ``Figure``: ``{affected_calls:n}``, ``{wait_p50_ms:ms}``, ``{affected_share:pct}``, ``{usd_at_stake:usd}``.
+    types of ``Figure``: ``{affected_calls:n}``, ``{sessions:n session}`` (with an s for any other number than one),
+    ``{wait_p50_ms:ms}``, ``{affected_share:pct}``, ``{usd_at_stake:usd}``, ``{usd_at_stake:?, for about @ more}`` (the
+    dollars in place of ``@``, nothing where they are unknown).
     """
 
     severity: Severity
     evidence: str
     remedy: str
+    estimated: bool = False
+    """Whether its dollars rest on an assumption about prices."""
 
 
 class Audit(Protocol):
@@ -267,7 +271,7 @@ def to_finding(audit: Audit, scope: Scope, params: Mapping[str, Any], row: dict[
         group={name: row[f"by_{place}"] for place, name in enumerate(scope.by, start=1)},
         calls=calls, affected_calls=affected, tokens_at_stake=row["tokens_at_stake"], usd_at_stake=row["usd_at_stake"],
         evidence=kind.evidence.format_map({name: Figure(value) for name, value in figures.items()}),
-        examples=tuple((row["examples"] or [])[:MAX_EXAMPLES]), remedy=kind.remedy,
+        examples=tuple((row["examples"] or [])[:MAX_EXAMPLES]), remedy=kind.remedy, usd_estimated=kind.estimated,
     )  # fmt: skip
 
 
@@ -280,6 +284,11 @@ class Figure:
 
     def __format__(self, unit: str) -> str:
         value = self._value
+        if unit.startswith("?"):
+            return "" if value is None else unit[1:].replace("@", format(self, "usd"))
+        unit, _, noun = unit.partition(" ")
+        if noun:
+            return f"{format(self, unit)} {noun}{'' if value == 1 else 's'}"
         if value is None:
             return "-"
         if not unit or not isinstance(value, int | float):

@@ -13,7 +13,8 @@ NAME = "buffering"
 FINDS = "streams that arrive in one burst or in clumps"
 NEEDS = (
     "time to first token, duration and output tokens of streamed calls; for certainty the arrival of each chunk at "
-    "the server and at the client (chunk_offsets_ms, client_chunk_offsets_ms)"
+    "the server and at the client (chunk_offsets_ms, client_chunk_offsets_ms); to get them, note the time of each "
+    "chunk where the stream is read and log the list with the call"
 )
 BY = ("route", "model")
 THRESHOLDS = (
@@ -33,18 +34,18 @@ THRESHOLDS = (
     Threshold("least_block", 8, "chunks of a clump from which it is a block", "4 KiB are some 20 to 40 events"),
 )
 _PROXY = (
-    "Turn response buffering off between the application and the client: nginx `proxy_buffering off` or the header "
+    "turn response buffering off between the application and the client: nginx `proxy_buffering off` or the header "
     "`X-Accel-Buffering: no`; flush after each chunk; compress no event stream."
 )
 KINDS = {
     "burst": Kind("warning",
         "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) arrived in one burst after a wait of "
         "{wait_p50_ms:ms} (median); everything after the first token took {rest_p50_ms:ms}.",
-        "Find out who holds the stream: record chunk times at the gateway and at the client. " + _PROXY),
+        "Find out who holds the stream by recording chunk times at the gateway and at the client, then " + _PROXY),
     "buffered": Kind("critical",
         "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) left the server over {wait_p50_ms:ms} "
         "(median) and reached the client within {rest_p50_ms:ms}.",
-        _PROXY),
+        _PROXY[0].upper() + _PROXY[1:]),
     "coalesced": Kind("warning",
         "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) arrived in clumps {wait_p50_ms:ms} apart "
         "(median), {rest_p50_ms:x} chunks each{sent_words}.",
@@ -52,7 +53,7 @@ KINDS = {
     "block": Kind("warning",
         "{affected_calls:n} of {calls:n} streams ({affected_share:pct}) arrived in blocks of {rest_p50_ms:n} chunks "
         "(median), {wait_p50_ms:ms} apart{sent_words}.",
-        "A buffer of a fixed size (4, 8 or 16 KiB) passes a stream on when it is full. " + _PROXY),
+        "Look for a buffer of a fixed size (4, 8 or 16 KiB) that passes a stream on when it is full, then " + _PROXY),
 }  # fmt: skip
 PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE buffering_streams AS

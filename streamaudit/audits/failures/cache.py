@@ -5,7 +5,8 @@ live of the one before it reads next to nothing from the cache. ``cache_expired`
 ``cache_rewrite``: the cache is written again and again and hardly read. ``cache_lost_on_deploy``: the hit rate fell
 with a deploy. The hit rate is cached input over input of the calls that report it: "0 %" is not "not reported".
 
-Dollars are an estimate: they assume that a cache read costs a tenth of plain input.
+Dollars are an estimate: they take the price of the call's own input at its date, and assume that a cache read costs a
+tenth and a write a quarter more than plain input.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -13,7 +14,8 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "cache"
 FINDS = "input paid in full that the prompt cache held or could have held"
 NEEDS = (
-    "cached_input_tokens, session_id and start of each call; a source that reports no cached tokens leaves them unknown"
+    "cached_input_tokens, session_id and start of each call; a source that reports no cached tokens leaves them "
+    "unknown; to get them, log the usage's cached_tokens or cache_read_input_tokens and the id of the conversation"
 )
 BY = ("route", "model")
 THRESHOLDS = (
@@ -33,23 +35,27 @@ KINDS = {
     "cache_miss": Kind("warning",
         "{affected_calls:n} of {calls:n} follow-up calls ({affected_share:pct}) read less than {miss_share:pct} of "
         "their input from the cache within {ttl_s:s} of the call before; {tokens_at_stake:n} input tokens had been "
-        "sent before. Hit rate of the group: {hit_rate:pct}.",
-        _STABLE),
+        "sent before{usd_at_stake:?, and a cache would have read them for about @ less}; the hit rate of the group is "
+        "{hit_rate:pct}.",
+        _STABLE, estimated=True),
     "cache_expired": Kind("info",
         "{affected_calls:n} of {calls:n} follow-up calls ({affected_share:pct}) came after the cache had expired, "
-        "{pause_p50_ms:ms} after the call before (median); {tokens_at_stake:n} input tokens were read again in full.",
-        "Use the longer time to live (Anthropic: 1 hour) where pauses are usual and the prefix is long."),
+        "{pause_p50_ms:ms} after the call before (median); {tokens_at_stake:n} input tokens were read again in "
+        "full{usd_at_stake:?, for about @ more than from a cache}.",
+        "Use the longer time to live (Anthropic: 1 hour) where pauses are usual and the prefix is long.",
+        estimated=True),
     "cache_rewrite": Kind("warning",
         "{affected_calls:n} of {calls:n} follow-up calls ({affected_share:pct}) wrote {tokens_at_stake:n} tokens to "
-        "the cache and read less than {miss_share:pct} of their input from it.",
+        "the cache and read less than {miss_share:pct} of their input from it{usd_at_stake:?, for about @ more "
+        "than if it had held what was sent before}.",
         "Place `cache_control` before the part that changes: writing costs more than plain input and pays off only "
-        "when "
-        "it is read again. " + _STABLE),
+        "when it is read again.", estimated=True),
     "cache_lost_on_deploy": Kind("critical",
         "The hit rate fell from {before_rate:pct} to {after_rate:pct} with a new deploy; {affected_calls:n} of "
-        "{calls:n} calls came after it and read {tokens_at_stake:n} tokens less from the cache than at the old rate.",
-        "Compare the prompts of both deploys from their first token on: one early change empties the whole cache. "
-        + _STABLE),
+        "{calls:n} calls came after it and read {tokens_at_stake:n} tokens less from the cache than at the old "
+        "rate{usd_at_stake:?, for about @ more}.",
+        "Compare the prompts of both deploys from their first token on, and move what changes from call to call behind "
+        "what stays: one early change empties the whole cache.", estimated=True),
 }  # fmt: skip
 PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE cache_calls AS
@@ -58,8 +64,9 @@ CREATE OR REPLACE TEMP TABLE cache_calls AS
     SELECT
         by_1, by_2, by_3, by_4, call_id, deploy, start_time, input_tokens, cached_input_tokens, cache_write_tokens,
         source, model, route, coalesce(session_id, trace_id, call_id) AS session,
-        -- The price of the input that no cache gave, as this call paid it.
-        input_cost_usd / nullif(input_tokens - cached_input_tokens, 0) AS usd_per_token,
+        -- The price of plain input, as this call paid it: reads at a tenth of it, writes at a quarter more.
+        input_cost_usd / nullif(input_tokens - 0.9 * cached_input_tokens + 0.25 * coalesce(cache_write_tokens, 0), 0)
+            AS usd_per_token,
         lag(input_tokens) OVER calls AS input_before,
         epoch_us(start_time - lag(start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT)) OVER calls)
             / 1000.0 AS pause_ms
@@ -111,7 +118,7 @@ SELECT
     rates.by_1, rates.by_2, rates.by_3, rates.by_4, finding, calls, count(*) AS affected_calls,
     sum(CASE finding WHEN 'cache_rewrite' THEN cache_write_tokens ELSE again END)::BIGINT AS tokens_at_stake,
     -- What the cache would have cost is not known for every provider: a tenth of the input's price is the usual.
-    sum(CASE finding WHEN 'cache_rewrite' THEN NULL ELSE again * usd_per_token * 0.9 END) AS usd_at_stake,
+    sum(again * usd_per_token * CASE finding WHEN 'cache_rewrite' THEN 1.15 ELSE 0.9 END) AS usd_at_stake,
     list(call_id ORDER BY again DESC, call_id)[1:3] AS examples, any_value(hit_rate) AS hit_rate,
     median(pause_ms) AS pause_p50_ms
 FROM follow_ups JOIN rates ON follow_ups.by_1 IS NOT DISTINCT FROM rates.by_1
@@ -127,4 +134,12 @@ SELECT
     (before_rate - after_rate) * input * usd_per_token * 0.9 AS usd_at_stake, examples, before_rate, after_rate
 FROM successive
 WHERE before_rate - after_rate >= $lost_points AND deployed_calls >= 20 AND before_calls >= 20
+"""
+MISSED = """
+-- Dollars paid for input that had been sent before and that the cache did not give, whether or not it had expired.
+SELECT by_1, by_2, by_3, by_4, sum((sent_before - cached_input_tokens) * usd_per_token * 0.9) AS usd, count(*) AS calls
+FROM cache_calls
+WHERE sent_before >= $least_input_tokens AND sent_before >= 0.5 * input_tokens AND sent_before > cached_input_tokens
+    AND cached_input_tokens < $miss_share * input_tokens
+GROUP BY ALL
 """

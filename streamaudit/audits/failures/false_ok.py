@@ -8,7 +8,10 @@ from streamaudit.audits.failures.base import Kind, Threshold
 
 NAME = "false-ok"
 FINDS = "answers that began with 200 and failed: errors in the stream, no end, nothing visible, cut off"
-NEEDS = "finish reason, HTTP status or outcome, and usage of each call; for empty answers the visible text's length"
+NEEDS = (
+    "finish reason, HTTP status or outcome, and usage of each call; for empty answers the visible text's length; to "
+    "get them, log finish_reason, http_status and outcome when the stream ends, and visible_output_chars"
+)
 BY = ("route", "model")
 THRESHOLDS = (
     Threshold("usual_share", 0.9, "share of a route's completed calls with a finish reason from which none is odd"),

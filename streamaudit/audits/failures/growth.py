@@ -8,7 +8,10 @@ from streamaudit.audits.failures.base import Kind, Threshold
 
 NAME = "growth"
 FINDS = "sessions whose input grows from call to call, and sessions that run away"
-NEEDS = "session_id (or a trace with several calls), input_tokens and start of each call"
+NEEDS = (
+    "session_id (or a trace with several calls), input_tokens and start of each call; to get it, log the id of the "
+    "conversation with each call, or map your own field: --map session_id=PATH"
+)
 BY = ("route", "model")
 THRESHOLDS = (
     Threshold("least_turns", 4, "calls of a session below which it says nothing"),
@@ -25,8 +28,8 @@ KINDS = {
         "Summarise or drop old turns, send tool results once, and keep the prefix stable so that the cache can hold "
         "it."),
     "runaway_session": Kind("warning",
-        "{sessions:n} sessions read {times:x} times the input of a usual session (median) in {affected_calls:n} "
-        "calls; together {tokens_at_stake:n} input tokens.",
+        "{sessions:n session} read {times:x} times the input of a usual session (median) in {affected_calls:n call}, "
+        "together {tokens_at_stake:n} input tokens.",
         "Set a limit of turns, tokens or dollars for each session, and stop loops that call the same tool again."),
 }  # fmt: skip
 PREPARE = ("""
@@ -89,4 +92,10 @@ SELECT
     count(*) AS sessions, median(input / median_input) AS times
 FROM placed WHERE input >= $runaway_times * median_input AND input >= $runaway_least_tokens
 GROUP BY by_1, by_2, by_3, by_4
+"""
+REREAD = """
+-- Dollars paid for input that the call before it in its session had sent already.
+SELECT by_1, by_2, by_3, by_4, sum(sent_before * input_cost_usd / input_tokens) AS usd, count(*) AS calls
+FROM growth_calls WHERE turns >= $least_turns AND sent_before IS NOT NULL
+GROUP BY ALL
 """

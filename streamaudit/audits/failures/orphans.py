@@ -11,8 +11,9 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "orphans"
 FINDS = "work that runs on after the user left"
 NEEDS = (
-    "when the client left (cancelled_at_ms) with when the provider stopped (upstream_end_ms) or with the steps of the "
-    "trace; for lost tasks the session and the hash of the input"
+    "when the client left (cancelled_at_ms) with when the provider stopped (upstream_end_ms) or with the steps of the"
+    " trace; for lost tasks the session and the hash of the input; to get them, log when the client's connection "
+    "closed and when the provider's stream ended, or join an edge log with ingest --evidence"
 )
 BY = ("route", "provider")
 THRESHOLDS = (
@@ -34,8 +35,8 @@ KINDS = {
         "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) were read to their end by the gateway "
         "after their client had left: the usage is right, and {tokens_at_stake:n} output tokens were generated for "
         "it.",
-        "Decide per route whether exact usage is worth the tokens; otherwise abort upstream and take the lower bound. "
-        + _ABORT),
+        "Decide per route whether exact usage is worth the tokens; where it is not, abort the provider's stream when "
+        "the client's connection closes, and take the lower bound."),
     "lost_task": Kind("warning",
         "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) were sent again with the same input within "
         "a minute by the same session: the task was gone with its connection.",

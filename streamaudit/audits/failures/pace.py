@@ -9,7 +9,10 @@ from streamaudit.audits.failures.base import Kind, Threshold
 
 NAME = "pace"
 FINDS = "streams that are all wait, run ahead of their readers, or come in fits"
-NEEDS = "time to first token, duration and output tokens of streamed calls; chunk times for evenness"
+NEEDS = (
+    "time to first token, duration and output tokens of streamed calls; chunk times for evenness; to get them, log "
+    "the first token's and each chunk's time (time_to_first_chunk_ms, chunk_offsets_ms)"
+)
 BY = ("route", "model")
 THRESHOLDS = (
     Threshold("wait_share", 0.8, "wait / total from which a stream is as good as a batch"),

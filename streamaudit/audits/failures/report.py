@@ -90,12 +90,13 @@ def run(
 def report_costliest(store: Store, scope: Scope, most: int = 3) -> Report:
     """Report the findings with the most money at stake, one of each audit, since findings of one audit overlap.
 
-    A finding whose money is unknown comes after those that have a price.
+    A finding whose money is unknown comes after those that have a price; remarks (severity info) are left out.
     """
     done = examinations(store, scope)
     interval, notes = interval_and_notes(store, scope)
-    by_cost = sorted((min(one.findings, key=_rank_by_cost) for one in done if one.findings), key=_rank_by_cost)[:most]
-    count = sum(len(one.findings) for one in done)
+    grave = [[finding for finding in one.findings if finding.severity != "info"] for one in done]
+    by_cost = sorted((min(found, key=_rank_by_cost) for found in grave if found), key=_rank_by_cost)[:most]
+    count = sum(map(len, grave))
     amounts = [usd(one.usd_at_stake) for one in by_cost if one.usd_at_stake is not None]
     headline = f"{count:,} finding{'' if count == 1 else 's'}" + (
         f"; the costliest of different audits have {', '.join(amounts)} at stake." if amounts else "."
@@ -147,7 +148,9 @@ def _findings(found: Sequence[Finding], scope: Scope) -> Table:
         for index, one in enumerate(found)
         for name in dimensions
         if name not in one.group
-    } | {(index, "severity"): Mark(suffix=", held") for index, one in enumerate(found) if one.status == "accepted"}
+    }
+    marks |= {(index, "severity"): Mark(suffix=", held") for index, one in enumerate(found) if one.status == "accepted"}
+    marks |= {(index, "usd_at_stake"): Mark(prefix="~ ") for index, one in enumerate(found) if one.usd_estimated}
     rows = tuple(_row(one, dimensions) for one in found)
     return Table("findings", columns, rows, marks=marks, shape="facts", findings=dict(enumerate(found)))
 

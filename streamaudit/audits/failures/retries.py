@@ -11,8 +11,9 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "retries"
 FINDS = "one request billed several times"
 NEEDS = (
-    "a request id shared by the attempts (logical_request_id) or the hash of the input, with tenant, start and end of "
-    "each call, and its usage"
+    "a request id shared by the attempts (logical_request_id) or the hash of the input, with tenant, start and end of"
+    " each call, and its usage; to get them, log the request's id once for all of its attempts, or a hash of the "
+    "prompt"
 )
 BY = ("route", "provider")
 THRESHOLDS = (

@@ -8,7 +8,10 @@ from streamaudit.audits.failures.base import Kind, Threshold
 
 NAME = "silence"
 FINDS = "tasks that show nothing for long, and sessions that end with a user leaving"
-NEEDS = "traces with the steps around each call, time to first visible token, and session_id with the outcome of calls"
+NEEDS = (
+    "traces with the steps around each call, time to first visible token, and session_id with the outcome of calls; "
+    "to get them, export the whole trace with its tool steps, not the model calls alone"
+)
 BY = ("route",)
 THRESHOLDS = (
     Threshold("silent_ms", 10_000, "silence inside a task that counts", "attention lasts about 10 s: Miller 1968"),

@@ -11,7 +11,10 @@ from streamaudit.audits.failures.base import Kind, Threshold
 
 NAME = "stalls"
 FINDS = "gaps inside streams, and streams cut by idle limits and deadlines"
-NEEDS = "when each chunk arrived (chunk_offsets_ms) for stalls and idle cuts; duration and outcome for deadlines"
+NEEDS = (
+    "when each chunk arrived (chunk_offsets_ms) for stalls and idle cuts; duration and outcome for deadlines; to get "
+    "them, note the time of each chunk where the stream is read and log the list with the call"
+)
 BY = ("route", "model")
 THRESHOLDS = (
     Threshold("hiccup_ms", 1000, "gap that is a hiccup", "a second keeps the flow of thought: Miller 1968"),

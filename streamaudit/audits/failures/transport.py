@@ -4,7 +4,10 @@ from streamaudit.audits.failures.base import Kind, Threshold
 
 NAME = "transport"
 FINDS = "transports on which streams fail or stall more than on another"
-NEEDS = "transport of each call (sse, websocket, grpc): recorded, or derived from a URL's scheme or rpc.system"
+NEEDS = (
+    "transport of each call (sse, websocket, grpc): recorded, or derived from a URL's scheme or rpc.system; to get "
+    "it, log transport with each call, or map your own field: --map transport=PATH"
+)
 BY = ("route", "transport")
 THRESHOLDS = (
     Threshold("least_calls", 30, "calls of a transport below which it says nothing"),

@@ -17,8 +17,9 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "voice"
 FINDS = "voice turns that take longer than a conversation bears, and their slowest stage"
 NEEDS = (
-    "traces of LiveKit Agents or Pipecat (OpenTelemetry), or raw lines of kind stt, tts and endpointing with trace_id "
-    "and ttft_ms or duration_ms, next to the calls of the same trace_id"
+    "traces of LiveKit Agents or Pipecat (OpenTelemetry), or raw lines of kind stt, tts and endpointing with trace_id"
+    " and ttft_ms or duration_ms, next to the calls of the same trace_id; to get them, switch on the framework's "
+    "OpenTelemetry traces, or log a line for each stage"
 )
 BY = ("route",)
 _USED = "targets in use for voice agents: good up to 300, natural 800, strained 1500 ms"
@@ -31,7 +32,7 @@ THRESHOLDS = (
 KINDS = {
     "turn_over_budget": Kind("warning",
         "{affected_calls:n} of {calls:n} turns ({affected_share:pct}) took longer than {budget:ms}: p50 "
-        "{turn_p50_ms:ms}, p95 {least_words}{turn_p95_ms:ms}, {verdict}. The slowest stage is {worst} with "
+        "{turn_p50_ms:ms}, p95 {least_words}{turn_p95_ms:ms}, {verdict}; the slowest stage is {worst} with "
         "{worst_p50_ms:ms} (median){interrupted_words}.",
         "Shorten the slowest stage first: a faster endpointing model, a smaller language model for the first "
         "sentence, speech that starts with the first clause."),

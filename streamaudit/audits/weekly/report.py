@@ -22,6 +22,7 @@ from streamaudit.audits.weekly.answer import describe
 from streamaudit.audits.weekly.changes import money
 from streamaudit.audits.weekly.completeness import reach_notes
 from streamaudit.audits.weekly.headline import figures
+from streamaudit.audits.weekly.input_money import add_input_money
 from streamaudit.audits.weekly.movers import compare_deploys, deploys_table, movers_table, new_deploys
 from streamaudit.audits.weekly.period import Period, find_earlier_start
 from streamaudit.errors import UsageError
@@ -108,6 +109,8 @@ def run(
     today = today or datetime.now(ZoneInfo(scope.tz)).date()
     failed = failures.find_changes(store, both, period, suppressions, today) if _any(head) else []
     changed = failed if _any(base) else []
+    if moved is not None:
+        moved = add_input_money(store, both, moved, dimensions, (movers + 1) // 2)
     tables = [
         figures(head.tables[0], base.tables[0], totals, head.notes),
         *([moved] if moved else []), *([deploys_table(live)] if live and _any(base) else []),

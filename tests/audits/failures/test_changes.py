@@ -4,13 +4,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from streamaudit.audits.failures.changes import Change, compare_windows
 from streamaudit.audits.failures.suppressions import parse_suppression
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.weekly.period import choose_period
 from streamaudit.audits.weekly.report import run
 from streamaudit.report.render._message import post
-from tests.audits.failures.cases import Record, streams
+from tests.audits.failures.cases import Record, stream, streams
 from tests.support import store_of, write_lines
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -26,7 +28,7 @@ def a_week_before(records: list[Record]) -> list[Record]:
     """The same records a week earlier, under other ids."""
     return [
         {
-            **one, "request_id": f"past-{one['request_id']}",
+            **one, "request_id": f"past-{one['request_id']}", "session_id": f"past-{one.get('session_id')}",
             "start_time": (datetime.fromisoformat(one["start_time"]) - timedelta(days=7)).isoformat(),
         }
         for one in records
@@ -100,3 +102,22 @@ def test_a_summary_and_its_post_say_what_changed(tmp_path: Path) -> None:
     assert [note.message for note in first.notes if note.code == "failures"] == [
         "streaming failures: 8 open; streamaudit audit --week 2026-W46 lists them"
     ]
+
+
+def test_money_for_input_sent_twice_is_a_mover(tmp_path: Path) -> None:
+    """Sessions that carry 400,000 tokens from call to call, three as many as the week before, without a cache."""
+    def sessions(count: int) -> list[Record]:
+        return [
+            stream(f"s{number}-{turn}", turn, session_id=f"s{number}", tenant=f"t{number % 2}", cached_input_tokens=0,
+                input_tokens=400_000 + turn, input_cost_usd=0.4, output_cost_usd=0.0) for number in range(count)
+            for turn in range(4)
+        ]  # fmt: skip
+
+    records = [*sessions(6), *a_week_before(sessions(2))]
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        report = run(store, Scope(), choose_period("week", week="2026-W47"))
+    (table,) = (table for table in report.tables if table.name == "movers")
+    rows = {(row["figure"], row["dimension"]): row for row in table.records()}
+    assert rows["reread_usd", "route"]["value"] == pytest.approx(6 * 3 * 0.4, rel=1e-3)
+    assert rows["reread_usd", "route"]["before"] == pytest.approx(2 * 3 * 0.4, rel=1e-3)
+    assert rows["cache_missed_usd", "tenant"]["value"] == pytest.approx(3 * 3 * 0.36, rel=1e-3)

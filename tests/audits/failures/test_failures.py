@@ -1,5 +1,6 @@
 """Every audit finds what is planted, leaves its twins alone, and says when it cannot answer."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def test_what_is_planted_is_found(case: Planted, tmp_path: Path) -> None:
     ids = {record["request_id"] for record in case.records}
     assert 1 <= len(row["examples"].split()) <= 3 and set(row["examples"].split()) <= ids
     assert any(sign.isdigit() for sign in row["evidence"]) and row["remedy"].endswith(".")
+    assert not re.search(r"(^|\s)-(\s|[,.;])|\bNone\b|(?<![\d.,])1 (calls|sessions|streams)\b", row["evidence"])
     assert [one["status"] for one in tables["audits"]] == ["findings"]
 
 
@@ -99,6 +101,42 @@ def test_what_came_after_is_priced_by_the_calls_own_cost(tmp_path: Path) -> None
     assert row["usd_at_stake"] == pytest.approx(5 * 0.02 / 2)
 
 
+def test_evidence_is_a_sentence_without_a_price_too(tmp_path: Path) -> None:
+    """Of a model without a price the sentence leaves the money out."""
+    case = next(one for one in PLANTED if one.finding == "cache_miss")
+    for model, priced in (("gpt-4o-mini", True), ("our-own-model", False)):
+        records = [{**record, "model": model} for record in case.records]
+        (row,) = (one for one in audited(records, tmp_path, "cache")["findings"] if one["finding"] == "cache_miss")
+        assert (row["usd_at_stake"] is not None, "$" in row["evidence"]) == (priced, priced)
+        assert " - " not in row["evidence"]
+
+
+def test_growth_and_cache_can_be_grouped_by_session_and_tenant(tmp_path: Path) -> None:
+    """A session is compared with the usual one of all, as each is the only one of its group."""
+    case = next(one for one in PLANTED if one.finding == "runaway_session")
+    with store_of(write_lines(tmp_path / "calls.jsonl", case.records)) as store:
+        report = run(store, Scope(by=("session_id",)), ("growth",))
+    rows = {row["finding"]: row for row in report.tables[0].records()}
+    assert rows["runaway_session"]["session_id"] == "run"
+    missed = [record for one in PLANTED if one.finding == "cache_miss" for record in one.records]
+    records = [{**record, "tenant": "acme"} for record in missed]
+    for by in ("tenant", "session_id", "route"):
+        with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+            (row,) = run(store, Scope(by=(by,)), ("cache",)).tables[0].records()
+        assert row[by] in ("acme", "miss", "/chat") and isinstance(row["usd_at_stake"], float)
+
+
+def test_cached_input_is_priced_by_what_the_call_paid(tmp_path: Path) -> None:
+    """Of 10,000 tokens at $10 a million 900 were read at a tenth; nine tenths of the price of the others were lost."""
+    records = [
+        stream(f"t{turn}", turn, session_id="s", input_tokens=10_000 + turn, cached_input_tokens=900, model="own",
+            input_cost_usd=(10_000 + turn - 0.9 * 900) / 100_000, output_cost_usd=0.0) for turn in range(6)
+    ]  # fmt: skip
+    (row,) = audited(records, tmp_path, "cache")["findings"]
+    again = sum(10_000 + turn - 900 for turn in range(5))
+    assert row["usd_at_stake"] == pytest.approx(again * 0.9 / 100_000)
+
+
 def test_a_stream_that_a_gateway_refused_was_never_ok(tmp_path: Path) -> None:
     """Cut with status 504: it has no finish reason, and no status of 200 either."""
     cut = streams("cut", 6, outcome="interrupted", finish_reason=None, http_status=504)
@@ -123,7 +161,11 @@ def test_an_audit_says_what_it_is(name: str) -> None:
     assert audit.FINDS and audit.NEEDS and audit.BY and audit.KINDS
     names = [one.name for one in limits_of(audit)]
     assert len(names) == len(set(names)) and all(one.help for one in limits_of(audit))
-    assert all(kind.evidence.endswith(".") and kind.remedy.endswith(".") for kind in audit.KINDS.values())
+    for kind in audit.KINDS.values():
+        for text in (kind.evidence, kind.remedy):
+            assert text[0] != text[0].lower() or text[0] == "{"
+            assert text.endswith(".") and not re.search(r"[.!?] [A-Z`{]", text), text
+    assert re.search(r"; to get (it|them), [a-z]", audit.NEEDS) and not audit.NEEDS.endswith(".")
 
 
 def test_the_fluidity_index_is_that_of_its_definition(tmp_path: Path) -> None:
