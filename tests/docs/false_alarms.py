@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ KEPT = Path(__file__).with_suffix(".json")
 FLEETS = [ROOT / "sample_traces" / f"{name}.gz" for name in
     ("raw.jsonl", "langfuse_observations.jsonl", "datadog_spans.json")]  # fmt: skip
 """The files of the demo that hold no planted failure."""
-PUBLIC = ROOT.parent / "shared" / "real"
+PUBLIC = Path(os.environ.get("STREAMAUDIT_PUBLIC_FILES", ROOT.parent / "shared" / "real"))
 ALARMS = ("critical", "warning")
 
 
