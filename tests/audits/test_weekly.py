@@ -102,7 +102,7 @@ def test_what_was_made_to_move_is_named_with_what_made_it(filled: Store) -> None
     live = rows(report, "new_deploys")
     assert [(row["deploy"], row["first_call"]) for row in live] == [("v2", FIRST + timedelta(days=10))]
     assert re.search(r"Tax rate \+.+ % \(.+ → .+\) since v2, on /chat \+.+ % \(95 % interval", report.answer)
-    assert "Worse: cancel rate +" in report.answer
+    assert "; also worse: TTFT, cancel rate." in report.answer
 
 
 def test_the_order_of_the_records_changes_nothing(filled: Store, tmp_path: Path) -> None:

@@ -68,10 +68,15 @@ def largest(rows: Sequence[Compared]) -> Compared:
     return max(rows, key=lambda row: abs(row.found.change_ratio or 0.0))
 
 
+def name_metric(metric: str) -> str:
+    """Return a metric as people write it: ``TTFT``, ``cancel rate``."""
+    return _NAMES.get(metric, metric.replace("_", " "))
+
+
 def describe_change(row: Compared) -> str:
     """Return a figure with its change and both values: ``TTFT p50 +54 % (412 ms → 634 ms)``."""
     one = row.found
-    figure = f"{_NAMES.get(row.metric, row.metric.replace('_', ' '))}{f' {one.stat}' if one.relative else ''}"
+    figure = f"{name_metric(row.metric)}{f' {one.stat}' if one.relative else ''}"
     change = "" if one.change_ratio is None else f" {'+' if one.change_ratio > 0 else ''}{ratio(one.change_ratio)}"
     if one.base_value is None or one.head_value is None:
         return figure + change

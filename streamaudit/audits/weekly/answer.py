@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from streamaudit.audits.diff.compare import Compared
-from streamaudit.audits.diff.headline import describe_change, largest
+from streamaudit.audits.diff.headline import describe_change, largest, name_metric
 from streamaudit.audits.headline import describe_tax
 from streamaudit.audits.weekly.headline import relative
 from streamaudit.audits.weekly.movers import CAUSES, Deployed
@@ -45,8 +45,8 @@ def _describe_deploy(deployed: Deployed, names: Names) -> str:
         part = largest(parts)
         names.append((name, part.group[0] if part.group else None))
         text += f", {'on' if len(parts) == 1 else 'most on'} {{{place + 1}}} {_describe_certainty(part)}"
-    more = len(worse) - 1
-    return f"{text}{f'; {more:,} more figures are worse' if more > 1 else '; 1 more figure is worse' if more else ''}."
+    others = sorted({name_metric(one.metric) for one in worse if one.metric != row.metric})
+    return f"{text}; also worse: {', '.join(others)}." if others else f"{text}."
 
 
 def _capitalise(text: str) -> str:
