@@ -9,19 +9,17 @@ from typing import Annotated, Optional
 import typer
 
 import streamaudit
+from streamaudit.cli.help_pages import TASKS
 from streamaudit.cli.options import expand_groups
-from streamaudit.cli.plain_values import Command, Group
+from streamaudit.cli.plain_values import Command, Program
 
-COMMANDS = (
-    "ingest", "report", "ttft", "tax", "audit", "weekly", "diff", "check", "history", "explain", "coverage", "fields", "export", "sql",
-    "providers", "reprice", "unload", "prune", "forget", "config", "demo", "spec",
-)  # fmt: skip
+COMMANDS = tuple(name for names in TASKS.values() for name in names)
 """Every file of the folder ``commands``, in the order of the help."""
 
 _EXAMPLES = """Audits streamed LLM traffic: time to first token, the cancellation tax, by tenant.
 
 \b
-  streamaudit demo                                  see it on made-up traces
+  streamaudit demo                                  see it on synthetic traces
   streamaudit report traces.jsonl --by tenant       straight from a file, nothing is stored
   streamaudit ingest traces.jsonl                   keep the calls in a store, then:
   streamaudit tax --by tenant --last 7d
@@ -37,7 +35,7 @@ def program(arguments: Sequence[str] = ()) -> typer.Typer:
     """Return the program with all its commands or, to start faster, only the one that the arguments begin with."""
     app = typer.Typer(
         name="streamaudit",
-        cls=Group,
+        cls=Program,
         help=_EXAMPLES,
         invoke_without_command=True,
         rich_markup_mode=None,

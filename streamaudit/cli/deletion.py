@@ -13,7 +13,6 @@ from streamaudit.report.numbers import count
 if TYPE_CHECKING:
     from streamaudit.ingest.retention import Removed, Selection
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show how many would be deleted, and delete nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")]
 
 

@@ -11,6 +11,8 @@ from typing import Any, get_args, get_origin
 
 from typer.core import TyperCommand, TyperGroup
 
+from streamaudit.cli.help_pages import CommandsByTask, TopicalOptions
+
 _NOT_PLAIN = object()
 
 
@@ -27,12 +29,16 @@ class _PlainParameters:
         return params
 
 
-class Command(_PlainParameters, TyperCommand):
+class Command(_PlainParameters, TopicalOptions, TyperCommand):
     """A single command."""
 
 
 class Group(_PlainParameters, TyperGroup):
-    """The program, or a command of commands."""
+    """A command of commands."""
+
+
+class Program(CommandsByTask, Group):
+    """The program."""
 
 
 class _PlainFirst:

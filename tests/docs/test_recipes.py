@@ -18,7 +18,8 @@ RECIPES = pages.ROOT / "docs" / "recipes"
 if not RECIPES.is_dir():
     pytest.skip("there is no documentation beside these tests", allow_module_level=True)
 
-COMMANDS = "COMMANDS = (\n"
+LOOK = '    "Look": {
+'
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ def test_a_recipe_gives_what_it_says(recipe: Recipe, tmp_path: Path) -> None:
     if recipe.sample:
         (tmp_path / recipe.sample).write_text("".join(pages.blocks(page, "json")))
     if recipe.command:
-        app = package / "cli" / "app.py"
-        assert app.read_text().count(COMMANDS) == 1
-        app.write_text(app.read_text().replace(COMMANDS, f'{COMMANDS}    "{recipe.command}",\n'))
+        tasks = package / "cli" / "help_pages.py"
+        assert tasks.read_text().count(LOOK) == 1
+        tasks.write_text(tasks.read_text().replace(LOOK, f'{LOOK}        "{recipe.command}": "Show something",\n'))
     shutil.copy(pages.ROOT / "pyproject.toml", tmp_path)
     linted = _run([sys.executable, "-m", "ruff", "check", "--no-cache", *map(str, files)], tmp_path)
     assert linted.returncode == 0, linted.stdout

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from streamaudit.cli.deletion import Deletion, DryRun, Yes, describe
-from streamaudit.cli.options import Access
+from streamaudit.cli.deletion import Deletion, Yes, describe
+from streamaudit.cli.options import Access, DryRun
 
 
 def command(
