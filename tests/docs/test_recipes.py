@@ -18,8 +18,7 @@ RECIPES = pages.ROOT / "docs" / "recipes"
 if not RECIPES.is_dir():
     pytest.skip("there is no documentation beside these tests", allow_module_level=True)
 
-LOOK = '    "Look": {
-'
+LOOK = '    "Look": {\n'
 
 
 @dataclass(frozen=True)
