@@ -5,6 +5,7 @@ and its last bytes proves it. Every other file is read whole, which brings no re
 """
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from streamaudit.store.store import Store
 
 _EDGE = 1 << 16
 _CHUNK = 1 << 20
+_LINE_END = re.compile(rb"[\r\n]")
 # The part of a name that rotation changes: numbers and dates, with their separators.
 _TURN = re.compile(rb"[-._]?\d[\d\-_T:]*")
 
@@ -117,6 +119,23 @@ def take_whole(file: InputFile) -> Part:
     with _open_plain(file) as stream:
         end = _last_end(stream, file.size)
         return Part(file, 0, Mark(end, _hash_before(stream, end)), unfinished=end < file.size)
+
+
+def take_mark(data: bytes) -> Mark:
+    """Return the point up to which a file of that content is read."""
+    stream = io.BytesIO(data)
+    end = _last_end(stream, len(data))
+    return Mark(end, _hash_before(stream, end))
+
+
+def find_ends(data: bytes, ends: dict[int, set[str]]) -> bool:
+    """Whether another file of complete lines may be the beginning of a file of that content: ``ends`` holds the hashes
+    of such files by their length."""
+    if not ends:
+        return False
+    places = {len(data), *(found.start() + more for found in _LINE_END.finditer(data) for more in (0, 1))}
+    stream = io.BytesIO(data)
+    return any(_hash_before(stream, end) in ends[end] for end in places & ends.keys() if end)
 
 
 def find_rest(store: Store, file: InputFile, source: str, digest: str) -> Part | None:

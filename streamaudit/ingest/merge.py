@@ -47,7 +47,7 @@ WITH uncosted AS (
 {costed}
 SELECT
     * EXCLUDE (
-        kind, reason, span_kind, tenant_rank, route_rank, deploy_rank,
+        line, kind, reason, span_kind, tenant_rank, route_rank, deploy_rank,
         delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate, for_diversity,
         total_tokens, misfits, cancel_flag, cut_evidence, failed, error_cancelled, error_timeout, stages, interrupted
     ) REPLACE (
@@ -69,7 +69,7 @@ SELECT
             AS delivered_tokens
     ),
     getvariable('source') AS source,
-    getvariable('load_id')::BIGINT AS load_id,
+    getvariable('load_id')::BIGINT + coalesce(getvariable('file_of')[line], 0) AS load_id,
     true AS counted,
     CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL
         THEN getvariable('key_rendered_tokens') END AS rendered_basis
@@ -263,6 +263,7 @@ _SET = {
         "source", "load_id", "key_rendered_tokens", *(f"rank_{column}" for column in KEYED)
     )
 }  # fmt: skip
+_SET["file_of"] = "SET VARIABLE file_of = $value::INTEGER[]"
 
 
 def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:

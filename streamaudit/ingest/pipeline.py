@@ -6,15 +6,15 @@ which is short. A file that fails leaves the store unchanged; the other files st
 
 import re
 import shlex
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, StoreError
 from streamaudit.ingest import corrections
+from streamaudit.ingest.batch import MOST_FILES, Small, Together, count_unknown, fits, take_small
 from streamaudit.ingest.incremental import (
     Part,
     copy_part,
@@ -37,6 +37,7 @@ from streamaudit.ingest.readers.reader import NotRecords, Reader, Refused, Rejec
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import FileResult, Options
+from streamaudit.ingest.scratch import scratch
 from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
 from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, has_unreadable, stage
 from streamaudit.ingest.traces import recompute
@@ -56,8 +57,6 @@ from streamaudit.store.store import FOR_DIVERSITY, Store
 _KEPT_REJECTS = 10_000
 _MEMORY = "300MB"
 """For a load into a store file: more makes it no faster, and grows with the file up to whatever is allowed."""
-# Staged, a file takes less than half of its size.
-_IN_MEMORY_BYTES = 160 << 20
 _LIST_OF_LISTS = re.compile(rb'\s*\[\s*\[\s*[{"\d]')
 
 
@@ -74,6 +73,74 @@ class Ingest:
         self._salt = store.secret()
         store.script(package_text("ingest", "macros.sql"))
         store.script(corrections.macros())
+        store.run("SET VARIABLE file_of = NULL::INTEGER[]")
+
+    def files(self, reader: Reader, names: dict[str, bool], progress: Progress | None = None) -> Iterator[FileResult]:
+        """Ingest files in the order given, small ones of one format together, and yield their results in that order.
+        The value of each name is whether it was only found; see ``file``."""
+        batch: list[Small] = []
+        for name, sought in names.items():
+            if is_remote(name) or name == "-":
+                yield from self._load_batch(reader, batch, progress)
+                yield self.file(reader, name, progress, sought=sought)
+                continue
+            opened = self._open(reader, name, sought)
+            small = opened if isinstance(opened, Small) else None
+            if small is None or not fits(batch, small):
+                yield from self._load_batch(reader, batch, progress)
+            if small is not None:
+                batch.append(small)
+            elif isinstance(opened, InputFile):
+                yield self._ingest_opened(reader, opened, progress, sought)
+            else:
+                assert isinstance(opened, FileResult)
+                yield opened
+        yield from self._load_batch(reader, batch, progress)
+
+    def _open(self, reader: Reader, name: str, sought: bool) -> FileResult | InputFile | Small:
+        """Open a file: the reason why it cannot be, a file that may be loaded with others, or any other."""
+        try:
+            file = reader.open(name)
+        except Refused as refused:
+            passed_over = sought and isinstance(refused, NotRecords)
+            return FileResult(name, problem=str(refused), hint=refused.hint, passed_over=passed_over)
+        except InputError as error:
+            return FileResult(name, problem=error.message, hint=error.hint)
+        if self._options.force:
+            return file
+        try:
+            source, match = self._claim(file)
+        except InputError as error:
+            return FileResult(name, problem=error.message, hint=error.hint, passed_over=sought)
+        return take_small(file, source, match, self._mapping(source)) or file
+
+    def _load_batch(self, reader: Reader, batch: list[Small], progress: Progress | None) -> Iterator[FileResult]:
+        """Load the files of a batch, and empty it. Each file that cannot be loaded with others ends what is loaded
+        together, and is loaded alone; where that happens often, fewer are tried at a time."""
+        most = len(batch)
+        while batch:
+            several = batch[:most]
+            done = self._load_together(reader, several) if len(several) > 1 else []
+            yield from done
+            del batch[: len(done)]
+            if len(done) < len(several):
+                yield self._ingest_opened(reader, batch.pop(0).file, progress, sought=False)
+            most = max(1, 2 * len(done)) if len(done) < len(several) else MOST_FILES
+
+    def _load_together(self, reader: Reader, batch: list[Small]) -> list[FileResult]:
+        """Load the first files of a batch together, as many as can be."""
+        source = batch[0].source
+        together = Together(self._store, self._name(source), self._digest(source), self._salt, self._options)
+        batch = batch[: count_unknown(self._store, batch, together.name, together.digest)]
+        if len(batch) < 2:
+            return []
+        try:
+            with scratch(self._store, reader.folder, batch[0].file), self._lean():
+                return together.load(batch, reader.folder)
+        except ReadFailure:
+            return []
+        finally:
+            set_variables(self._store, {"file_of": None})
 
     def file(self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False) -> FileResult:
         """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``
@@ -176,15 +243,17 @@ class Ingest:
 
     def _load(self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None) -> FileResult:
         """Load a part of a file with little memory, and with all that the database may use where that is not enough."""
-        if self._store.path is None:
-            return self._load_part(reader, part, source, match, progress)
         try:
-            with self._store.less_memory(_MEMORY):
+            with self._lean():
                 return self._load_part(reader, part, source, match, progress)
         except StoreError as error:
             if error.message != NO_MEMORY:
                 raise
         return self._load_part(reader, part, source, match, progress)
+
+    def _lean(self) -> AbstractContextManager[None]:
+        """Return a context with little memory; a store in memory keeps all, since it holds the calls as well."""
+        return nullcontext() if self._store.path is None else self._store.less_memory(_MEMORY)
 
     def _load_part(
         self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None
@@ -350,19 +419,3 @@ INSERT INTO store.rejects
 SELECT $load_id, $path, r.line, r.record, r.reason, r.bytes
 FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, bytes BIGINT)[]) AS r)
 """
-
-
-@contextmanager
-def scratch(store: Store, folder: Path, file: InputFile | None = None) -> Iterator[None]:
-    """Attach a scratch database and remove it at the end of the block: in memory for a small file, on disk for a large
-    one, so that memory stays flat."""
-    place = folder / "scratch"
-    place.mkdir(exist_ok=True)
-    store.run("SET temp_directory = $folder", {"folder": str(place / "spill")})
-    in_memory = file is not None and file.plain_size <= _IN_MEMORY_BYTES
-    store.run("ATTACH $path AS scratch", {"path": ":memory:" if in_memory else str(place / "scratch.duckdb")})
-    try:
-        yield
-    finally:
-        store.run("DETACH scratch")
-        shutil.rmtree(place, ignore_errors=True)

@@ -13,8 +13,7 @@ def read_files(
     store: Store, reader: Reader, names: Sequence[str], options: Options, progress: Progress | None = None
 ) -> list[FileResult]:
     """Read files, globs and folders into a store, and return what became of each file."""
-    job = Ingest(store, options)
-    return [job.file(reader, name, progress, sought=sought) for name, sought in expand(list(names)).items()]
+    return list(Ingest(store, options).files(reader, expand(list(names)), progress))
 
 
 def refuse_failures(results: Sequence[FileResult], *, with_reasons: bool) -> None:

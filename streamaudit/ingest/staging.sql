@@ -33,6 +33,8 @@ CREATE OR REPLACE TABLE scratch.records (
     misfits VARCHAR[], record_hash UBIGINT
 );
 
+-- Where several files are staged together, the variable file_of has the number of the file of each line, from 0.
+
 -- A large file fills only some of the columns (narrow.py), and this view has the others as constants.
 CREATE OR REPLACE VIEW scratch.staged AS SELECT *, rowid AS staged_row FROM scratch.records;
 
@@ -40,7 +42,7 @@ CREATE OR REPLACE TEMP VIEW decided_records AS
 WITH timed AS (
     -- Two clocks: an end before its start gives no duration; the rest of the record is used.
     SELECT
-        * EXCLUDE (line) REPLACE (
+        * REPLACE (
             CASE WHEN NOT ends_before_start THEN end_time END AS end_time,
             CASE WHEN NOT ends_before_start THEN duration_ms END AS duration_ms,
             -- The Responses API calls an answer incomplete that reached its cap.

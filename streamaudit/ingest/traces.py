@@ -292,7 +292,7 @@ def recompute(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
     else:
         store.run(_NO_NODES)
         if route_by_ancestor:
-            store.run("UPDATE store.calls SET route = name WHERE load_id = getvariable('load_id')")
+            store.run("UPDATE store.calls SET route = name WHERE load_id >= getvariable('load_id')")
     store.run(_TOUCHED_RESPONSES)
     recompute_responses(store)
 

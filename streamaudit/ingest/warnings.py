@@ -104,20 +104,22 @@ SELECT misfit, count(*) FROM (
 )
 GROUP BY misfit ORDER BY misfit
 """
-# Whether a latency has a gap of a factor five, from a few hundred narrow buckets. Nearly no file has one, and the
-# others are spared the sort of all their values that the next statement takes.
+# Whether a latency of a file has a gap of a factor five, from a few hundred narrow buckets. Nearly no file has one, and
+# the others are spared the sort of all their values that the next statement takes.
 _HAS_GAP = """
 WITH calls AS (
     FROM scratch.staged
     WHERE reason IS NULL AND kind = 'llm' AND NOT coalesce(failed, false) AND NOT coalesce(cache_hit, false)
 ), measured AS (
-    SELECT 'duration_ms' AS name, duration_ms AS value FROM calls WHERE duration_ms > 0
+    SELECT getvariable('file_of')[line] AS file, 'duration_ms' AS name, duration_ms AS value FROM calls
+    WHERE duration_ms > 0
     UNION ALL
-    SELECT 'ttft_ms' AS name, ttft_ms AS value FROM calls WHERE ttft_ms > 0
+    SELECT getvariable('file_of')[line] AS file, 'ttft_ms' AS name, ttft_ms AS value FROM calls WHERE ttft_ms > 0
 ), buckets AS (
-    SELECT name, floor(ln(value) * 4) AS bucket, min(value) AS least, max(value) AS most FROM measured GROUP BY ALL
+    SELECT file, name, floor(ln(value) * 4) AS bucket, min(value) AS least, max(value) AS most FROM measured
+    GROUP BY ALL
 ), steps AS (
-    SELECT least / lag(most) OVER (PARTITION BY name ORDER BY bucket) AS step FROM buckets
+    SELECT least / lag(most) OVER (PARTITION BY file, name ORDER BY bucket) AS step FROM buckets
 )
 SELECT coalesce(max(step) >= 5, false) FROM steps
 """
@@ -125,24 +127,26 @@ SELECT coalesce(max(step) >= 5, false) FROM steps
 # cache, may well take a thousandth of the time.
 _MIXED = """
 WITH timed AS (
-    SELECT unnest([struct_pack(name := 'duration_ms', value := duration_ms),
+    SELECT getvariable('file_of')[line] AS file, unnest([struct_pack(name := 'duration_ms', value := duration_ms),
         struct_pack(name := 'ttft_ms', value := ttft_ms)]) AS one
     FROM scratch.staged
     WHERE reason IS NULL AND kind = 'llm' AND NOT coalesce(failed, false) AND NOT coalesce(cache_hit, false)
 ), measured AS (
-    SELECT one.name AS name, one.value AS value FROM timed WHERE one.value > 0
+    SELECT file, one.name AS name, one.value AS value FROM timed WHERE one.value > 0
 ), ordered AS (
-    SELECT name, value, value / lag(value) OVER (PARTITION BY name ORDER BY value) AS step FROM measured
+    SELECT file, name, value, value / lag(value) OVER (PARTITION BY file, name ORDER BY value) AS step FROM measured
 ), cut AS (
-    SELECT name, arg_max(value, step) AS above, max(step) AS widest FROM ordered GROUP BY name
+    SELECT file, name, arg_max(value, step) AS above, max(step) AS widest FROM ordered GROUP BY file, name
 ), sides AS (
-    SELECT name, widest, count(*) FILTER (value < above) AS low, count(*) FILTER (value >= above) AS high,
+    SELECT measured.file, measured.name, widest,
+        count(*) FILTER (value < above) AS low, count(*) FILTER (value >= above) AS high,
         median(value) FILTER (value >= above) / median(value) FILTER (value < above) AS apart
-    FROM measured JOIN cut USING (name) GROUP BY ALL
+    FROM measured JOIN cut ON cut.name = measured.name AND cut.file IS NOT DISTINCT FROM measured.file
+    GROUP BY ALL
 )
-SELECT name, low, high FROM sides
+SELECT name, low, high, file FROM sides
 WHERE widest >= 5 AND apart BETWEEN 200 AND 5000 AND least(low, high) >= greatest(2, 0.01 * (low + high))
-ORDER BY name
+ORDER BY file, name
 """
 
 
@@ -151,5 +155,13 @@ def find_doubts(store: Store) -> Doubts:
     totals, tokens, misfits = store.one(_DOUBTS)
     found = dict(store.query(_MISFITS)) if misfits else {}
     has_gap = store.one(_HAS_GAP)[0]
-    mixed = {name: (low, high) for name, low, high in store.query(_MIXED)} if has_gap else {}
+    mixed = {name: (low, high) for name, low, high, _ in store.query(_MIXED)} if has_gap else {}
     return Doubts(totals, tokens, found, mixed)
+
+
+def find_mixed_file(store: Store) -> int | None:
+    """Return the first of several files that are staged together in which a latency is in two units; None when it is so
+    in none."""
+    if not store.one(_HAS_GAP)[0]:
+        return None
+    return min((file for _, _, _, file in store.query(_MIXED)), default=None)

@@ -109,8 +109,8 @@ def command(
         results = []
         with Reader() as reader:
             job = Ingest(store, options)
-            for name, sought in files.items():
-                outcome = suggest_evidence(job.file(reader, name, show, sought=sought))
+            for loaded in job.files(reader, files, show):
+                outcome = suggest_evidence(loaded)
                 results.append(outcome)
                 ingest_summary.log_result(outcome)
         keep_lookups(store, lookups)
@@ -190,7 +190,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
             try:
                 with access.open(write=True, least_wait_s=_PATIENCE_S) as store, Reader() as reader:
                     job = Ingest(store, options)
-                    results = [job.file(reader, name, sought=sought) for name, sought in files.items()]
+                    results = list(job.files(reader, files))
                     keep_lookups(store, lookups)
                     apply_lookups(store, lookups)
             except StoreError as error:

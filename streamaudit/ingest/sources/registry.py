@@ -12,6 +12,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -238,6 +239,7 @@ def find(name: str) -> Source | None:
     return _load(name) if name in _names() else None
 
 
+@cache
 def _names() -> list[str]:
     modules = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
     return [name for name in modules if not name.startswith("_") and name != "registry"]

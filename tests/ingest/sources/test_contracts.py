@@ -12,9 +12,10 @@ from sample_traces.benchmarks import aiperf, genai_perf, guidellm, inference_per
 from sample_traces.records import log, openrouter, spend_row
 from sample_traces.sessions import claude_code, claude_code_user, codex_count, codex_session
 from streamaudit.ingest.mapping import Mapping
-from streamaudit.ingest.pipeline import Ingest, scratch
+from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import Options
+from streamaudit.ingest.scratch import scratch
 from streamaudit.ingest.sources.registry import APP_KEYS, Match, Source, claims, discover, parameters
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store

@@ -1,0 +1,131 @@
+"""Small files that are loaded together: the store and each file's result are those of loading them one by one."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamaudit.ingest import batch as batch_module
+from streamaudit.ingest.pipeline import Ingest
+from streamaudit.ingest.readers.reader import Reader
+from streamaudit.ingest.results import FileResult, Options
+from streamaudit.store.store import Store
+from tests.support import write_lines
+
+TABLES = ("calls", "spans", "loads", "rejects", "load_keys")
+Content = dict[str, list[tuple[Any, ...]]]
+
+
+def call(number: int, **more: object) -> dict[str, object]:
+    """A lean call."""
+    return {
+        "request_id": f"c{number}", "trace_id": f"t{number}", "start_time": f"2026-10-01T10:00:{number % 60:02d}Z",
+        "duration_ms": 1000 + number, "ttft_ms": 100 + number, "provider": "openai", "model": "gpt-4o",
+        "input_tokens": 100, "output_tokens": 50, "outcome": "completed", "tenant_id": "acme", **more,
+    }  # fmt: skip
+
+
+def write_files(folder: Path, special: dict[int, object]) -> list[Path]:
+    """Four files of three calls; those at the numbers given are other records."""
+    return [
+        write_lines(folder / f"{name}.jsonl", [special.get(3 * place + at, call(3 * place + at)) for at in range(3)])
+        for place, name in enumerate("abcd")
+    ]
+
+
+def content(store: Store) -> Content:
+    """Every row of every table, but for when and by which version it was written."""
+    left_out = {"loads": "EXCLUDE (loaded_at, tool_version)"}
+    return {name: store.query(f"SELECT * {left_out.get(name, '')} FROM store.{name} ORDER BY ALL") for name in TABLES}
+
+
+def load(*runs: list[Path], together: bool, options: Options | None = None) -> tuple[list[FileResult], Content]:
+    """Results and content of a store after some runs over files."""
+    with Store.in_memory() as store, Reader() as reader:
+        store.run("UPDATE store.meta SET value = 'salt' WHERE key = 'hash_salt'")
+        results: list[FileResult] = []
+        for paths in runs:
+            job, names = Ingest(store, options or Options()), [str(path) for path in paths]
+            if together:
+                results += job.files(reader, dict.fromkeys(names, False))
+            else:
+                results += [job.file(reader, name) for name in names]
+        # A source that is built for a file is equal to no other; what it read is.
+        return [replace(one, source=None, match=None) for one in results], content(store)
+
+
+SPECIAL: dict[str, dict[int, object]] = {
+    "rejects, blank lines, an id twice": {
+        1: "", 4: '{"request_id": broken', 5: "   ", 8: {**call(8), "request_id": ""}, 10: call(9),
+    },
+    "one id in two files, a trace over files, a parent": {
+        3: call(3, trace_id="t1", user_id="u"), 4: call(2, output_tokens=70), 7: call(7, parent_span_id="c1"),
+        10: call(10, trace_id="t1"),
+    },
+    "worse and better keys, keys that come later, what is to be reported": {
+        4: {**call(4), "tenant_id": None, "metadata": {"organization_id": "o"}},
+        6: call(6, rendered_tokens=4, route="/r"), 7: call(7, sample_rate=0.5),
+        9: call(9, end_time="2020-01-01T00:00:00Z"), 10: call(10, total_tokens=9000),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_files_loaded_together_are_as_if_loaded_one_by_one(name: str, tmp_path: Path) -> None:
+    """Identity, winners, tallies, true lines, keys and what is reported of each file."""
+    paths = write_files(tmp_path, SPECIAL[name])
+    assert load(paths, together=True) == load(paths, together=False)
+
+
+def test_a_second_run_finds_what_is_known_what_grew_and_what_is_new(tmp_path: Path) -> None:
+    """A file that is unchanged, one with more lines, a rotated one with the start of another, a copy, and a new one."""
+    paths = write_files(tmp_path, {})
+    results = []
+    for together in (True, False):
+        folder = tmp_path / str(together)
+        folder.mkdir()
+        first = [write_lines(folder / path.name, path.read_text().splitlines()) for path in paths]
+        with Store.in_memory() as store, Reader() as reader:
+            job = Ingest(store, Options())
+            names = dict.fromkeys(map(str, first), False)
+            found = list(job.files(reader, names)) if together else [job.file(reader, one) for one in names]
+            write_lines(first[1], [call(3 + at) for at in range(3)] + [call(80)])
+            write_lines(folder / "a.1.jsonl", [call(at) for at in range(3)] + [call(90)])
+            write_lines(folder / "copy.jsonl", [call(6 + at) for at in range(3)])
+            write_lines(folder / "new.jsonl", [call(100)])
+            write_lines(folder / "newer.jsonl", [call(101)])
+            names = dict.fromkeys(map(str, sorted(folder.iterdir())), False)
+            found += list(job.files(reader, names)) if together else [job.file(reader, one) for one in names]
+            results.append((
+                [(Path(one.shown).name, one.counts, one.load_id, one.unchanged, one.begin) for one in found],
+                store.query("SELECT * EXCLUDE (trace_id) FROM store.calls ORDER BY ALL"),
+            ))  # fmt: skip
+    assert results[0] == results[1]
+
+
+def test_options_apply_to_each_file(tmp_path: Path) -> None:
+    """A limit of rejects fails its own file alone, and each load has the rate and the name that were given."""
+    paths = write_files(tmp_path, {7: "broken", 8: "broken"})
+    options = Options(max_bad_count=1, source_name="other", sample_rate=0.2)
+    together, alone = (load(paths, together=each, options=options) for each in (True, False))
+    assert together == alone
+    assert [one.problem is not None for one in together[0]] == [False, False, True, False]
+
+
+def test_a_batch_is_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of one format are staged together: their number is no number of statements."""
+    staged: list[int] = []
+    load_together = batch_module.Together.load
+
+    def count(self: Any, batch: Any, folder: Path) -> list[FileResult]:
+        results = load_together(self, batch, folder)
+        staged.append(len(results))
+        return results
+
+    monkeypatch.setattr(batch_module.Together, "load", count)
+    monkeypatch.setattr(batch_module, "MOST_FILES", 20)
+    paths = [write_lines(tmp_path / f"{number}.jsonl", [call(number)]) for number in range(30)]
+    results, stored = load(paths, together=True)
+    assert staged == [20, 10]
+    assert [one.load_id for one in results] == list(range(1, 31)) and len(stored["calls"]) == 30
