@@ -207,7 +207,7 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
     if name == "versions":
         return "all its records have the same start, attempt number and response id"
     if name == "retractions":
-        return "texts are not searched for corrections"
+        return "the export holds no text of the answer"
     if name.startswith("tax_"):
         return _no_tax(name, record)
     if figure.group == TAX and not record["ended_early"]:

@@ -88,6 +88,9 @@ def _moment(code: str, record: Mapping[str, Any]) -> float | None:
         return first
     if code in _AT_CUT:
         return ended if cut is None else cut
+    if code == "visible_correction":
+        shown: float | None = record["retractions"][0]["offset_ms"]
+        return shown
     if code in _IN_GAP and arrivals:
         gaps = [(later - earlier, earlier) for earlier, later in pairwise(arrivals)]
         return max(gaps)[1] if code == "stall" and gaps else arrivals[-1]

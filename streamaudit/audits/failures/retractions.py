@@ -27,8 +27,7 @@ THRESHOLDS = (
 KINDS = {
     "visible_correction": Kind("warning",
         "{affected_calls:n} of {calls:n} answers ({affected_share:pct}) corrected themselves after {chars_p50:n} "
-        "characters{tokens_words}{shown_words} (median) had been shown, most often by {marker}; {left:pct} of these "
-        "users left, {left_others:pct} of the others.",
+        "characters{tokens_words}{shown_words} (median) had been shown, most often by {marker}{left_words}.",
         "Let the model think before it speaks: give it reasoning that is not shown, check figures with a tool first, "
         "or hold back the first sentences of answers that are often corrected."),
 }  # fmt: skip
@@ -60,7 +59,9 @@ QUERY = """
 )
 SELECT
     by_1, by_2, by_3, by_4, 'visible_correction' AS finding, calls, affected_calls, NULL::BIGINT AS tokens_at_stake,
-    NULL::DOUBLE AS usd_at_stake, examples, chars_p50, marker, "left", left_others,
+    NULL::DOUBLE AS usd_at_stake, examples, chars_p50, marker,
+    coalesce('; ' || round("left" * 100, 1) || ' % of these users left, ' || round(left_others * 100, 1)
+        || ' % of the others', '') AS left_words,
     coalesce(', ' || round(tokens_p50)::BIGINT || ' tokens', '') AS tokens_words,
     coalesce(' and ' || round(shown_p50_ms / 1000, 1) || ' s', '') AS shown_words
 FROM groups

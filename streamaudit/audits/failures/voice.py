@@ -107,8 +107,10 @@ WITH waits AS (
     SELECT placed.*,
         CASE WHEN kind IS NULL THEN 'trace' WHEN kind = 'agent_turn' THEN user_id ELSE head_id END AS turn_id
     FROM placed
-    LEFT JOIN (SELECT source, trace_id, span_id AS head_id, kind FROM store.spans) AS heads
-        USING (source, trace_id, head_id)
+    LEFT JOIN (
+        SELECT source, trace_id, span_id AS head_id, kind FROM store.spans
+        WHERE kind IN ('turn', 'user_turn', 'agent_turn')
+    ) AS heads USING (source, trace_id, head_id)
     LEFT JOIN (SELECT source, trace_id, span_id AS head_id, user_id FROM answers WHERE place = 1) AS firsts
         USING (source, trace_id, head_id)
     WHERE head_id IS NOT NULL OR NOT has_turns

@@ -77,6 +77,8 @@ _PREPARED = """
             WHEN g.api_type ILIKE '%embedding%' THEN 'embedding'
             WHEN g.api_type IN ('rerank', 'tts', 'stt', 'image', 'video') THEN 'other' ELSE 'llm' END AS kind,
         [nullif(api_key_name, '')] AS own_tenants, [nullif(g.api_type, ''), nullif(app_name, '')] AS own_routes,
+        -- OpenRouter streams over server-sent events alone.
+        CASE WHEN bool_of(g.streamed) THEN ['sse'] END AS own_transports,
         coalesce(nullif(g.id, ''), nullif(generation_id, '')) AS call_id,
         nullif(g.request_id, '') AS logical_request_id, nullif(g.upstream_id, '') AS response_id,
         coalesce(nullif(g.model, ''), nullif(model_permaslug, '')) AS response_model,
@@ -139,7 +141,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="openrouter",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields={**dict.fromkeys((*_SPELT, *_ROW), "VARCHAR"), "data": "JSON"},
     sql=normalise(_PREPARED),
