@@ -114,7 +114,7 @@ def _columns(path: Path, names: list[str]) -> _Columns:
         if place is None:
             raise InputError(
                 f"{path}: no column " + " or ".join(wanted),
-                "an invoice has the columns month, provider and cost_usd; tokens is optional",
+                "an invoice has the columns month, provider and cost_usd (tokens is optional), or those of FOCUS",
             )
         return place
 
