@@ -35,18 +35,30 @@ KINDS = {
 PREPARE = ("""
 CREATE OR REPLACE TEMP TABLE growth_calls AS
 -- over scope
+, calls AS (
+    SELECT
+        by_1, by_2, by_3, by_4, source, call_id, coalesce(session_id, trace_id) AS session, start_time, input_tokens,
+        input_cost_usd, hash(source, session, by_1, by_2, by_3, by_4) AS key
+    FROM scope
+    WHERE coalesce(session_id, trace_id) IS NOT NULL AND input_tokens > 0 AND start_time IS NOT NULL
+        AND cache_hit IS DISTINCT FROM true
+), several AS (
+    -- A collision of hashes only puts one more session in order.
+    SELECT key FROM calls GROUP BY key HAVING count(*) > 1
+)
 SELECT
-    by_1, by_2, by_3, by_4, source, call_id, coalesce(session_id, trace_id) AS session, start_time, input_tokens,
-    input_cost_usd,
+    * EXCLUDE (key),
     -- What a growing conversation sends again is at most its input of the call before.
     CASE WHEN input_tokens >= lag(input_tokens) OVER turns THEN lag(input_tokens) OVER turns END AS sent_before,
     input_tokens - lag(input_tokens) OVER turns AS grew,
-    count(*) OVER (PARTITION BY source, coalesce(session_id, trace_id), by_1, by_2, by_3, by_4) AS turns
-FROM scope
-WHERE coalesce(session_id, trace_id) IS NOT NULL AND input_tokens > 0 AND start_time IS NOT NULL
-    AND cache_hit IS DISTINCT FROM true
-WINDOW turns AS (
-    PARTITION BY source, coalesce(session_id, trace_id), by_1, by_2, by_3, by_4 ORDER BY start_time, call_id)
+    count(*) OVER (PARTITION BY source, session, by_1, by_2, by_3, by_4) AS turns
+FROM calls SEMI JOIN several USING (key)
+WINDOW turns AS (PARTITION BY source, session, by_1, by_2, by_3, by_4 ORDER BY start_time, call_id)
+UNION ALL BY NAME
+-- A single call matters where it is large enough for a session that ran away.
+SELECT * EXCLUDE (key), NULL AS sent_before, NULL AS grew, 1 AS turns
+FROM calls ANTI JOIN several USING (key)
+WHERE input_tokens >= $runaway_least_tokens
 """,)
 EXAMINED = """
 SELECT (SELECT count(*) FROM growth_calls WHERE turns >= 2), count(*) FROM scope
