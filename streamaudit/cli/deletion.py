@@ -18,7 +18,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What is asked to be deleted; ``which`` completes the sentence ``1,306 calls and 40 other steps …``."""
+    """A selection to delete; ``which`` completes the sentence ``1,306 calls and 40 other steps …``."""
 
     selection: "Selection"
     which: str

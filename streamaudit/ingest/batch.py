@@ -155,7 +155,7 @@ FROM (SELECT unnest($rows::STRUCT(load_id BIGINT, source VARCHAR, digest VARCHAR
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """How files are loaded together: the store, the name and digest of their source, and the settings of the run."""
+    """Files that are loaded together: the store, the name and digest of their source, and the settings of the run."""
 
     store: Store
     name: str

@@ -106,8 +106,8 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
 
 
 def _is_worth_sampling(file: InputFile, mapping: Mapping) -> bool:
-    """Whether a file is so large that a sample saves more than it costs. A user's path may be in no record, which is
-    told from the staged columns."""
+    """Whether a file is so large that a sample saves more than it costs. A user's path may be in no record, which the
+    staged columns show."""
     return file.container is LINES and not _is_numbered(file) and file.size >= _SAMPLED_BYTES and not mapping.paths
 
 

@@ -21,7 +21,7 @@ MAX_BY = 4
 _GROUP = "group:"
 
 _OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
-# ``call_id`` and ``side`` (of a moment, in the variable ``side_from``) are for audits alone; nobody can ask for them.
+# ``call_id`` and ``side`` (of a moment, in the variable ``side_from``) are for audits alone: no user can ask for them.
 _SIDE = "CASE WHEN start_time >= getvariable('side_from')::TIMESTAMP THEN 'now' ELSE 'before' END"
 _VALUES = {name: name for name in (*PLAIN, "call_id")} | {"side": _SIDE} | {
     name: f"strftime(timezone($tz, timezone('UTC', start_time)), '{form}')" for name, form in CALENDAR.items()

@@ -17,7 +17,7 @@ from streamaudit.ingest.readers.sniff import Values
 
 Record = dict[str, Any]
 _MOST_COMPRESSED = 16
-"""How many times larger than its compressed form a file is taken to be."""
+"""A file is assumed to be this many times larger than its compressed form."""
 
 Bad = dict[int, list[str]]
 """The ordinal of each bad record, and its reasons (``unreadable``: find out); one that holds many calls may have
@@ -118,7 +118,7 @@ class InputFile:
 
     @property
     def plain_size(self) -> int:
-        """The bytes that the file has once it is decompressed, at most about so many."""
+        """An upper estimate of the size of the decompressed file in bytes."""
         return self.size if self.compression == "none" else _MOST_COMPRESSED * self.size
 
     @property

@@ -31,7 +31,7 @@ _EVENTS = {
 _CHUNKS = ("chunk", "client_chunk")
 _CUTS = ("cancelled", "timeout", "interrupted")
 _FINDING = "finding_"
-"""How the event of a finding of an audit begins; the rest is its code."""
+"""Prefix of the event of an audit's finding; the rest is its code."""
 
 
 @dataclass(frozen=True, slots=True)
