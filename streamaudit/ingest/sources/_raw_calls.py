@@ -82,6 +82,7 @@ WITH {before}found AS (
         -- An error may be an object, whose type and code are words and whose message is not.
         CASE WHEN starts_with(error_text, '{{') THEN try_cast(error_text AS JSON) END AS error_object,
         CASE WHEN NOT regexp_full_match(status_word, '[1-5]\\d\\d') THEN outcome_word(status_word) END AS ended_as,
+        outcome_word(outcome) AS own_word, outcome_word(stream_status) AS stream_word,
         CASE
             WHEN error_type <> '' OR is_error_text(error_text) OR outcome_word(status_word) = 'error'
                 OR bool_of(coalesce({success})) = false OR bool_of({failed}) THEN true
@@ -191,9 +192,8 @@ SELECT
     number_of(input_cost_usd) AS input_cost_usd,
     number_of(output_cost_usd) AS output_cost_usd,
     -- A known word takes precedence over an unknown one.
-    list_reduce(list_transform([outcome, stream_status], lambda word: outcome_word(word)), lambda found, other:
-        CASE WHEN coalesce(found, 'unrecognised') = 'unrecognised' THEN coalesce(other, found) ELSE found END)
-        AS said_outcome,
+    CASE WHEN coalesce(own_word, 'unrecognised') = 'unrecognised' THEN coalesce(stream_word, own_word)
+        ELSE own_word END AS said_outcome,
     -- A status of error is one of the failures below, whose class may say more.
     coalesce(outcome_word(first_filled(app[outcome])), CASE WHEN ended_as <> 'error' THEN ended_as END,
         CASE WHEN bool_of(coalesce({success})) THEN 'completed' END) AS app_outcome,
