@@ -275,7 +275,7 @@ def column(name: str, *, wide: bool = False, kept: bool = False, help: str = "")
 
 _EVERYONE = """
 , everyone AS (
-    SELECT by_1, by_2, by_3, by_4, {sums} FROM scope GROUP BY by_1, by_2, by_3, by_4
+    SELECT by_1, by_2, by_3, by_4, {sums} FROM scope_outcomes GROUP BY by_1, by_2, by_3, by_4
 )"""
 _PART = """{rows}
 , {name} AS (

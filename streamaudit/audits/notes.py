@@ -12,7 +12,7 @@ from streamaudit.store.store import FOR_DIVERSITY, Store
 # One pass over every call for all notes: planning a query over ``scope`` takes longer than running it on a small store.
 _SOURCES = """
 , placed AS (
-    SELECT *, counted AND ($with_embeddings OR operation <> 'embedding') AS included FROM scope
+    SELECT *, counted AND ($with_embeddings OR operation <> 'embedding') AS included FROM scope_outcomes
 )
 SELECT
     source, count(*) FILTER (included),
@@ -51,11 +51,11 @@ SELECT DISTINCT source FROM store.calls WHERE outcome = 'cancelled' AND list_con
 _ANY_SAMPLED = "SELECT count(*) FROM store.loads WHERE sample_rate < 1"
 _SAMPLED = """
 SELECT count(*), min(sample_rate), max(sample_rate)
-FROM scope JOIN (SELECT load_id, sample_rate FROM store.loads WHERE sample_rate < 1) USING (load_id)
+FROM scope_outcomes JOIN (SELECT load_id, sample_rate FROM store.loads WHERE sample_rate < 1) USING (load_id)
 """
 _ANY_DIVERSE = "SELECT count(*) FROM store.loads WHERE ends_with(variant, $mark)"
 _DIVERSE = """
-SELECT count(*) FROM scope
+SELECT count(*) FROM scope_outcomes
 JOIN (SELECT load_id FROM store.loads WHERE ends_with(variant, $mark)) USING (load_id)
 """
 
@@ -108,7 +108,7 @@ def interval_and_notes(store: Store, scope: Scope, about: Sequence[str] = ()) ->
     """
     params = scope.total().params()
     everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
-    found = [_Counts(*row) for row in store.query(scope.outcomes_sql(_SOURCES), everything)]
+    found = [_Counts(*row) for row in store.query(scope.total().sql(_SOURCES), everything)]
     return _interval(scope, found), _notes(store, scope, found, about)
 
 
@@ -254,7 +254,7 @@ def _sampling_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Return the note that totals of sampled calls are under-counts; no figure is scaled up for it."""
     if not store.one(_ANY_SAMPLED)[0]:
         return ()
-    calls, lowest, highest = store.one(scope.outcomes_sql(_SAMPLED), scope.total().params())
+    calls, lowest, highest = store.one(scope.total().sql(_SAMPLED), scope.total().params())
     if not calls:
         return ()
     rate = f"{lowest:.4g}" if lowest == highest else f"{lowest:.4g} to {highest:.4g}"
@@ -270,7 +270,7 @@ def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     mark = {"mark": FOR_DIVERSITY}
     if not store.one(_ANY_DIVERSE, mark)[0]:
         return ()
-    calls = store.one(scope.outcomes_sql(_DIVERSE), {**scope.total().params(), **mark})[0]
+    calls = store.one(scope.total().sql(_DIVERSE), {**scope.total().params(), **mark})[0]
     if not calls:
         return ()
     message = (

@@ -45,9 +45,11 @@ SELECT {columns} FROM (
 
 @dataclass(frozen=True, slots=True)
 class Narrow:
-    """The fields that the sample of a file has: ``read`` is the SELECT of its records with every other field as a constant NULL;
-    a value in its ``line`` marks a record that has another one. ``filled`` and ``empty`` are the columns that come of
-    it."""
+    """The fields that the sample of a file has.
+
+    ``read`` is the SELECT of its records with every other field as a constant NULL; a value in its ``line`` marks a
+    record that has another one. ``filled`` and ``empty`` are the columns that come of it.
+    """
 
     read: str
     filled: tuple[str, ...]

@@ -21,7 +21,7 @@ MAX_BY = 4
 _GROUP = "group:"
 
 _OF_CALL = " ".join(f"WHEN '{name}' THEN {name}" for name in PLAIN)
-# ``call_id`` and ``side`` (of a moment, in the variable ``side_from``) are for audits alone: no user can ask for them.
+# ``call_id`` and ``side`` (of a moment, in the variable ``side_from``) are for audits alone; no option names them.
 _SIDE = "CASE WHEN start_time >= getvariable('side_from')::TIMESTAMP THEN 'now' ELSE 'before' END"
 _VALUES = {name: name for name in (*PLAIN, "call_id")} | {"side": _SIDE} | {
     name: f"strftime(timezone($tz, timezone('UTC', start_time)), '{form}')" for name, form in CALENDAR.items()
@@ -29,11 +29,11 @@ _VALUES = {name: name for name in (*PLAIN, "call_id")} | {"side": _SIDE} | {
 _ONLY = {name: f"AND coalesce(regexp_full_match({name}, $only_{name}), $none_{name})" for name in PLAIN}
 # Binding twenty dimensions and filters takes longer than most queries run, so a query has only those in use.
 _SCOPE = """
-WITH scope AS NOT MATERIALIZED (
+{name} AS NOT MATERIALIZED (
     SELECT
         *,
         {values}
-    FROM matching_calls
+    FROM {calls}
     WHERE ($embeddings OR operation <> 'embedding')
         AND (counted OR $uncounted)
         AND ($since::TIMESTAMP IS NULL OR start_time >= $since)
@@ -59,28 +59,23 @@ _SIDED = """
 """
 _MAX_STRATA = 3
 _REST = """
-, scope AS NOT MATERIALIZED (
+, {name} AS NOT MATERIALIZED (
     SELECT everything.* REPLACE (NULL AS by_1, NULL AS by_2, NULL AS by_3, NULL AS by_4)
-    FROM everything ANTI JOIN shown_groups AS shown
+    FROM every_{name} AS everything ANTI JOIN shown_groups AS shown
         ON shown.by_1 IS NOT DISTINCT FROM everything.by_1 AND shown.by_2 IS NOT DISTINCT FROM everything.by_2
         AND shown.by_3 IS NOT DISTINCT FROM everything.by_3 AND shown.by_4 IS NOT DISTINCT FROM everything.by_4
 )
 """
+
+# Sums over all calls join no tax to each of them: these have its low ends, and nothing else of it.
+_OF_OUTCOMES = "scope_outcomes"
+_RELATIONS = {"scope": "matching_calls", _OF_OUTCOMES: "matching_outcomes"}
 
 # ``group_N`` is the name of the group of the N-th dimension's value; NULL where it belongs to none.
 _UNTAXED = (
     "CREATE OR REPLACE TEMP VIEW calls_without_tax AS "
     "SELECT * EXCLUDE (call_row), NULL::BIGINT AS tax_best, NULL AS tax_class FROM refreshed_calls"
 )
-# What notes count has no tax in it, and joining one to every call takes as long as counting. The low ends, which a tax
-# raises, are left out.
-_OUTCOMES = """
-CREATE OR REPLACE TEMP VIEW matching_outcomes AS
-SELECT * EXCLUDE (call_row, output_low, cost_low_usd) FROM refreshed_calls
-"""
-_MATCHING_OUTCOMES = """
-CREATE OR REPLACE TEMP VIEW matching_outcomes AS SELECT * EXCLUDE (output_low, cost_low_usd) FROM matching_calls
-"""
 _NO_GROUPS = "SELECT *, NULL AS group_1, NULL AS group_2, NULL AS group_3, NULL AS group_4 FROM call_tax"
 _GROUP_JOINS = "\n".join(  # from the fixed list above
     f"LEFT JOIN (SELECT value AS value_{slot}, name AS group_{slot} FROM group_members WHERE slot = {slot})\n"  # noqa: S608
@@ -88,6 +83,10 @@ _GROUP_JOINS = "\n".join(  # from the fixed list above
     for slot in range(1, MAX_BY + 1)
 )
 _GROUPED = f"SELECT call_tax.*, group_1, group_2, group_3, group_4 FROM call_tax {_GROUP_JOINS}"  # noqa: S608 - likewise
+_MATCHING_OUTCOMES = [
+    "CREATE OR REPLACE TEMP VIEW matching_outcomes AS " + calls.replace("call_tax", "call_low_ends")
+    for calls in (_NO_GROUPS, _GROUPED)
+]
 _ADD_MEMBERS = f"""
 INSERT INTO group_members
 SELECT $slot, value, $name FROM (SELECT DISTINCT CASE $dimension {_OF_CALL} END AS value FROM refreshed_calls)
@@ -139,12 +138,13 @@ class Scope:
             f"group_{slot}" if name.startswith(_GROUP) else _VALUES[name] for slot, name in enumerate(self.by, start=1)
         ]
         only = "\n        ".join(_ONLY[name] for name, _ in self.only)
-        calls = _SCOPE.format(values=_slots("by", values, MAX_BY), only=only)
-        return (calls.replace("WITH scope AS NOT", "WITH everything AS NOT") + _REST if rest else calls) + query
-
-    def outcomes_sql(self, query: str) -> str:
-        """Return a query over ``scope`` as one group, without the columns of a tax and of low ends."""
-        return self.total().sql(query).replace("FROM matching_calls", "FROM matching_outcomes")
+        parts = []
+        for name, calls in _RELATIONS.items():
+            if name != _OF_OUTCOMES or _OF_OUTCOMES in query:
+                whole = f"every_{name}" if rest else name
+                parts.append(_SCOPE.format(name=whole, values=_slots("by", values, MAX_BY), calls=calls, only=only))
+                parts[-1] += _REST.format(name=name) if rest else ""
+        return "WITH " + ", ".join(parts) + query
 
     def sides_sql(self, query: str, on: str | None, strata: Sequence[str]) -> str:
         """Return a query over ``sided``: the calls of ``scope`` with a side and strata.
@@ -160,8 +160,9 @@ class Scope:
         return self.sql(sides + query)
 
     def prepare(self, store: Store, *, taxed: bool = True) -> None:
-        """Define ``matching_calls``, the one place where the user's own condition is part of a query, and
-        ``matching_outcomes``, the same calls without a tax.
+        """Define ``matching_calls``, the one place where the user's own condition is part of a query.
+
+        ``matching_outcomes`` are the same calls, without the columns of a tax where no condition can ask for them.
 
         Valuing the tax of millions of calls takes seconds: without ``taxed``, ``tax_best`` is NULL and other columns of
         it are absent.
@@ -178,7 +179,10 @@ class Scope:
         calls = calls if taxed else calls.replace("call_tax", "calls_without_tax")
         statement = f"CREATE OR REPLACE TEMP VIEW matching_calls AS SELECT * FROM ({calls}){condition}"  # noqa: S608 - checked
         store.run(statement)
-        store.run(_OUTCOMES if self.where is None else _MATCHING_OUTCOMES)
+        if taxed and self.where is None:
+            store.run(_MATCHING_OUTCOMES[grouped])
+        else:
+            store.run("CREATE OR REPLACE TEMP VIEW matching_outcomes AS FROM matching_calls")
 
     def _list_members(self, store: Store) -> None:
         """List which values belong to which group, for every grouped dimension; the first match counts."""

@@ -62,5 +62,7 @@ SELECT
         AS tax_best_usd,
     CASE WHEN tax_low = 0 THEN 0.0 ELSE tax_low * usd_per_output_token END AS tax_low_usd,
     CASE WHEN tax_high = 0 THEN 0.0 ELSE tax_high * usd_per_output_token END AS tax_high_usd,
-    stopped_before_first_token AS unseen_prompt
+    stopped_before_first_token AS unseen_prompt,
+    -- What was delivered says more of what was billed than a count that is none.
+    CASE WHEN usage_status <> 'final' AND output_tokens IS NOT NULL THEN billed_low END AS raised_low
 FROM split
