@@ -109,11 +109,18 @@ class Session(Connection):
             self._scope(by, top, filters), filters,
         )  # fmt: skip
 
-    def history(self, *, by: Names = "deploy", top: int | None = None, **filters: Unpack[Filters]) -> Result:
-        """Report the figures by deploy, day, week or month, and the points where they changed for good."""
+    def history(
+        self, *, by: Names = "deploy", top: int | None = None, findings: bool = False, **filters: Unpack[Filters]
+    ) -> Result:  # fmt: skip
+        """Report the figures by deploy, day, week or month, and the points where they changed for good.
+
+        ``findings`` counts the findings of the audits by period, and lists them.
+        """
         from streamaudit.audits import history
 
-        return self._answer(history.run, self._scope(by, top, filters), filters)
+        return self._answer(
+            lambda store, scope: history.run(store, scope, findings=findings), self._scope(by, top, filters), filters
+        )
 
     def coverage(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
         """Report which fields the calls carry, which they lack, and what to record to fill the gaps."""
