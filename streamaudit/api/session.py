@@ -109,11 +109,18 @@ class Session(Connection):
             self._scope(by, top, filters), filters,
         )  # fmt: skip
 
-    def history(self, *, by: Names = "deploy", top: int | None = None, **filters: Unpack[Filters]) -> Result:
-        """Report the figures by deploy, day, week or month, and the points where they changed for good."""
+    def history(
+        self, *, by: Names = "deploy", top: int | None = None, findings: bool = False, **filters: Unpack[Filters]
+    ) -> Result:  # fmt: skip
+        """Report the figures by deploy, day, week or month, and the points where they changed for good.
+
+        ``findings`` counts the findings of the audits by period, and lists them.
+        """
         from streamaudit.audits import history
 
-        return self._answer(history.run, self._scope(by, top, filters), filters)
+        return self._answer(
+            lambda store, scope: history.run(store, scope, findings=findings), self._scope(by, top, filters), filters
+        )
 
     def coverage(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
         """Report which fields the calls carry, which they lack, and what to record to fill the gaps."""
@@ -143,19 +150,23 @@ class Session(Connection):
         by: Names | None = None,
         thresholds: Sequence[str] = (),
         fail_on: Sequence[str] = (),
+        timelines: bool = False,
         **filters: Unpack[Filters],
     ) -> Result:
         """Look for streaming failures by the named audits, or by all.
 
         ``thresholds`` are texts such as ``buffering.burst_ratio=0.9``. ``fail_on`` makes a gate of it: findings such as
-        ``burst`` or ``any:critical``, after which the result has a verdict.
+        ``burst`` or ``any:critical``, after which the result has a verdict. ``timelines`` adds a table ``examples``
+        with the moments of an example call of each finding, which a page draws.
         """
         from streamaudit.audits.failures import base, report
 
         asked, limits, gates = base.parse_names(names), base.parse_thresholds(thresholds), base.parse_gates(fail_on)
         accepted = self._settings.suppressions
         return self._answer(
-            lambda store, scope: report.run(store, scope, asked, limits=limits, gates=gates, suppressions=accepted),
+            lambda store, scope: report.run(
+                store, scope, asked, limits=limits, gates=gates, suppressions=accepted, timelines=timelines
+            ),
             self._scope(by, None, filters), filters,
         )  # fmt: skip
 

@@ -13,6 +13,8 @@ from datetime import datetime
 from math import exp, log
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.failures.base import LEAST_EXAMINED
+from streamaudit.audits.failures.periods import find_by_period
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
@@ -58,14 +60,33 @@ CHANGES = (
 )
 
 
-def run(store: Store, scope: Scope) -> Report:
-    """Return one row per period of ``scope.by`` (one of ``BY``), first to last, and the changes of every figure."""
+FOUND = (
+    Column("critical_findings", None, "findings of audits that are critical, by group; NULL for too few calls"),
+    Column("warning_findings", None, "findings of audits that are warnings, by group; NULL for too few calls"),
+)
+_FINDINGS = (
+    Column("finding", None, "what an audit found"),
+    Column("severity", None, "critical or warning"),
+    Column("groups", None, "groups that have it, such as routes"),
+    Column("affected_calls", "calls", "calls that show it"),
+    Column("usd_at_stake", "usd", "what was paid for it; NULL when unknown or unpriced"),
+    Column("audit", None, "the audit that found it", wide=True),
+)
+
+
+def run(store: Store, scope: Scope, *, findings: bool = False) -> Report:
+    """Return one row per period of ``scope.by`` (one of ``BY``), first to last, and the changes of every figure.
+
+    With ``findings`` the findings of all audits are counted by period, and listed in a table of their own.
+    """
     if len(scope.by) != 1 or scope.by[0] not in BY:
         raise UsageError("history --by takes one of " + ", ".join(BY))
     scope.prepare(store)
     columns = (*COLUMNS, Column("first_call"))
     whole = replace(scope, top=None)
-    tables = group_tables(store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),))
+    tables: tuple[Table, ...] = group_tables(
+        store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),)
+    )  # fmt: skip
     periods, total = (_drop_last_column(table) for table in (tables[0], tables[-1]))
     shown = [index for index, row in enumerate(periods.rows) if row[0] is not None]
     unnamed = len(periods.rows) - len(shown)
@@ -82,10 +103,40 @@ def run(store: Store, scope: Scope) -> Report:
         replace(periods, breaks=breaks, shape="trend"), total,
         Table("changes", CHANGES, tuple(row for *_, row in changes), title="changes"),
     )  # fmt: skip
+    if findings:
+        tables = _add_findings(store, scope, tables)
     answer, names = _describe(scope.by[0], len(shown), [row for *_, row in changes])
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)), headline=answer,
         headline_names=names,
+    )  # fmt: skip
+
+
+def _add_findings(store: Store, scope: Scope, tables: tuple[Table, ...]) -> tuple[Table, ...]:
+    """Return the tables with the number of findings of each period, and their list before the changes."""
+    periods, total, changes = tables
+    (by,) = scope.by
+    found = find_by_period(store, scope, by)
+    calls = periods.position("calls")
+
+    def counts(row: Row) -> Row:
+        mine = found.get(row[0] if row[0] is None else str(row[0]), [])
+        if not mine and _number(row[calls]) < LEAST_EXAMINED.default:
+            return (None, None)
+        return tuple(sum(one.groups for one in mine if one.severity == name) for name in ("critical", "warning"))
+
+    wider = replace(
+        periods, columns=(*periods.columns, *FOUND), rows=tuple((*row, *counts(row)) for row in periods.rows)
+    )
+    sums = [sum(one.groups for mine in found.values() for one in mine if one.severity == name)
+            for name in ("critical", "warning")]  # fmt: skip
+    listed = tuple(
+        (row[0], one.code, one.severity, one.groups, one.affected_calls, one.usd, one.audit)
+        for row in periods.rows for one in found.get(str(row[0]), [])
+    )  # fmt: skip
+    return (
+        wider, replace(total, columns=(*total.columns, *FOUND), rows=tuple((*row, *sums) for row in total.rows)),
+        Table("findings", (Column(by), *_FINDINGS), listed, (by,), title=f"findings by {by}"), changes,
     )  # fmt: skip
 
 

@@ -39,6 +39,11 @@ class Output:
         return {_top(self, name) for name, _ in _targets(self)}
 
     @property
+    def has_page(self) -> bool:
+        """Whether a page is written, which draws more than a screen shows."""
+        return any(name == "html" for name, _ in _targets(self))
+
+    @property
     def is_columnar(self) -> bool:
         """Whether every format reads Arrow tables directly."""
         return all(name in COLUMNAR for name, _ in _targets(self))

@@ -35,7 +35,7 @@ def test_the_demo_prints_the_equation_and_its_reports(demo: Result) -> None:
     assert row[:2] == ["acme", f"{acme['calls']:,}"]
     assert row[2:4] == [f"{acme['ttft_p50_ms']:.0f}", "ms"]
     assert f"{acme['output_tokens']:,}" in row
-    assert f"{acme['tax_low_tokens']:,}" in row
+    assert f"${acme['cost_usd']:,.2f}" in row
 
 
 def test_the_demo_ends_with_the_three_costliest_failures(demo: Result) -> None:
@@ -56,7 +56,8 @@ def test_audits_find_in_the_samples_what_was_planted_and_nothing_else(cli: Cli, 
     planted = EXPECTED["failures.jsonl.gz"]["findings"]
     found = {(row["finding"], row["route"]): row["affected_calls"] for row in findings["rows"]}
     assert {(one["finding"], one["route"]): one["affected_calls"] for one in planted}.items() <= found.items()
-    assert {row["audit"] for row in audits["rows"]} == {one["audit"] for one in planted}
+    # Corrections are found in the text of answers, which these raw lines do not have.
+    assert {row["audit"] for row in audits["rows"]} - {one["audit"] for one in planted} == {"retractions"}
     alarms = {(row["finding"], row["route"]) for row in findings["rows"] if row["severity"] != "info"}
     # A socket that breaks never sends its terminal event; each session after the deploy misses the cache.
     others = {("no_terminal_event", "/v1/live"), ("cache_miss", "/v1/support")}

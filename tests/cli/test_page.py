@@ -24,6 +24,7 @@ REPORTS = {
     "tax": ["tax", "--by", "tenant", "--split"],
     "diff": ["diff", "--base-since", "2026-11-16", "--since", "2026-11-19", "--by", "tenant"],
     "history": ["history", "--by", "day"],
+    "audit": ["audit", "--by", "tenant"],
     "weekly": ["weekly", "--since", "2026-11-19", "--until", "2026-11-22"],
 }
 QUIET = (
@@ -91,7 +92,7 @@ def test_every_page_renders_and_asks_for_nothing(
             page, said = visit(context, (pages / f"{name}.html").as_uri())
             assert said == [(pages / f"{name}.html").as_uri()], name
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
-            place = page.locator(".cards dd").first.bounding_box()
+            place = page.locator(".cards dd, .work h3").first.bounding_box()
             assert place and place["y"] < 700
             assert page.locator("img").count() == 0
             lightness = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")

@@ -118,7 +118,7 @@ class Examination:
     findings: tuple[Finding, ...] = ()
 
 
-_NO_AUDITS = ("base", "changes", "marks", "report", "suppressions")
+_NO_AUDITS = ("base", "changes", "examples", "marks", "periods", "report", "suppressions")
 """The modules of this folder that are no audit."""
 
 

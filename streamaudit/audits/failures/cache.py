@@ -131,7 +131,7 @@ UNION ALL BY NAME
 SELECT
     by_1, by_2, by_3, by_4, 'cache_lost_on_deploy' AS finding, deployed_calls + before_calls AS calls,
     deployed_calls AS affected_calls, ((before_rate - after_rate) * input)::BIGINT AS tokens_at_stake,
-    (before_rate - after_rate) * input * usd_per_token * 0.9 AS usd_at_stake, examples, before_rate, after_rate
+    (before_rate - after_rate) * input * usd_per_token * 0.9 AS usd_at_stake, examples, before_rate, after_rate, deploy
 FROM successive
 WHERE before_rate - after_rate >= $lost_points AND deployed_calls >= 20 AND before_calls >= 20
 """

@@ -27,7 +27,10 @@ _OF_GROUPS = dict.fromkeys(("least_affected", "least_streams", "least_cut", "lea
     "least_share": 0.0
 }
 """Thresholds of a group, as they are for a group of one call."""
-_AT_START = ("cache_miss", "cache_expired", "cache_rewrite", "context_growth", "runaway_session", "silent_task")
+_AT_START = (
+    "cache_miss", "cache_expired", "cache_rewrite", "cache_lost_on_deploy", "context_growth", "runaway_session",
+    "silent_task",
+)  # fmt: skip
 _AT_FIRST = ("burst", "buffered", "coalesced", "block", "batch_like", "uneven")
 _AT_CUT = ("orphan", "drained", "lost_task", "unread_stock", "gave_up")
 _IN_GAP = ("stall", "idle_cut")
@@ -53,7 +56,7 @@ def findings_of_call(store: Store, record: Mapping[str, Any]) -> list[Marked]:
     near = Scope(since=start - window, until=start + window)
     near.prepare(store, taxed=False)
     return [
-        Marked(finding, _moment(finding.code, record))
+        Marked(finding, moment_of(finding.code, record))
         for audit in discover().values() for finding in _findings(store, near, audit, record)
     ]  # fmt: skip
 
@@ -76,7 +79,7 @@ def _findings(store: Store, near: Scope, audit: Audit, record: Mapping[str, Any]
     return [to_finding(audit, scope, params, row) for row in rows if row["by_1"] == record[own]]
 
 
-def _moment(code: str, record: Mapping[str, Any]) -> float | None:
+def moment_of(code: str, record: Mapping[str, Any]) -> float | None:
     """Return where on the timeline of a call a finding shows, in milliseconds after the request."""
     arrivals: Sequence[float] = record["client_chunk_offsets_ms"] or record["chunk_offsets_ms"] or []
     ended: float | None = record["duration_ms"]

@@ -14,6 +14,7 @@ from streamaudit.audits.failures.base import (
     limits_of,
     parse_names,
 )
+from streamaudit.audits.failures.examples import example_timelines
 from streamaudit.audits.failures.suppressions import Suppression, suppress
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
@@ -67,19 +68,21 @@ def run(
     gates: Mapping[str, Severity] | None = None,
     suppressions: Sequence[Suppression] = (),
     today: date | None = None,
+    timelines: bool = False,
 ) -> Report:
     """Run the audits named, or all.
 
     ``limits`` holds thresholds other than the defaults, by audit and name. With ``gates`` (the least severity that
     fails, by finding) the report has a verdict. ``suppressions`` are accepted through their day; ``today`` is the day
-    in the scope's zone unless given.
+    in the scope's zone unless given. ``timelines`` adds the moments of an example call of each finding.
     """
     today = today or datetime.now(ZoneInfo(scope.tz)).date()
     done, unused = suppress(examinations(store, scope, names, limits=limits), suppressions, today)
     done = apply_gates(done, gates) if gates else done
     interval, notes = interval_and_notes(store, scope)
     found = sorted((one for audit in done for one in audit.findings), key=_rank)
-    tables = (_findings(found, scope), _statuses(done))
+    examples = (example_timelines(store, found),) if timelines else ()
+    tables = (_findings(found, scope), _statuses(done), *examples)
     verdict = judge(done, gates) if gates else None
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_unanswered(done), *unused), verdict=verdict,
@@ -200,7 +203,8 @@ def _headline(found: Sequence[Finding], done: Sequence[Examination]) -> str:
     clean = sum(one.status == "clean" for one in done)
     unanswered = sum(one.status == "cannot_answer" for one in done)
     held = sum(one.status == "accepted" for one in found)
-    known = [one.usd_at_stake for one in found if one.usd_at_stake is not None and one.status == "open"]
+    known = [one.usd_at_stake for one in found if one.usd_at_stake is not None
+        and one.status == "open" and one.severity != "info"]  # fmt: skip
     # Findings may be about the same calls, so that their sum would count money twice.
     money = f", the costliest with {usd(max(known))} at stake" if known else ""
     findings = f"{len(found):,} finding{'' if len(found) == 1 else 's'}{money}" if found else "No findings"

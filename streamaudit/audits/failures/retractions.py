@@ -16,8 +16,8 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "retractions"
 FINDS = "answers that take back what they have just shown"
 NEEDS = (
-    "the text of answers, which is read during ingest and not kept: export observations with their output, record "
-    "message content (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT), or write output_text in raw lines"
+    "the text of answers, which is read during ingest and not kept; to get it, export observations with their output, "
+    "record message content (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT), or write output_text in raw lines"
 )
 BY = ("model", "route")
 THRESHOLDS = (

@@ -62,6 +62,8 @@ def command(
         if list_:
             result = session.list_audits(*names, **filters)
         else:
-            result = session.audit(*names, by=by, thresholds=threshold or (), fail_on=fail_on or (), **filters)
+            result = session.audit(
+                *names, by=by, thresholds=threshold or (), fail_on=fail_on or (), timelines=output.has_page, **filters
+            )
     done = output.write(dict.fromkeys(output.tops, result))
     return EXIT_GATE_FAILED if result.verdict == "fail" else done

@@ -1,11 +1,18 @@
 """``streamaudit history``."""
 
+from typing import Annotated
+
+import typer
+
 from streamaudit.cli.options import By, Inputs, Window, Writing
 
 
 def command(
     *,
     by: By = "deploy",
+    findings: Annotated[
+        bool, typer.Option("--findings", help="Count the findings of the audits by period, and list them.")
+    ] = False,
     window: Window,
     writing: Writing,
     inputs: Inputs,
@@ -18,5 +25,7 @@ def command(
     """
     output, filters = writing.parse(), window.filters(writing.redact)
     with inputs.session() as session:
-        results = {top: session.history(by=by or "deploy", top=top, **filters) for top in output.tops}
+        results = {
+            top: session.history(by=by or "deploy", top=top, findings=findings, **filters) for top in output.tops
+        }
     return output.write(results)

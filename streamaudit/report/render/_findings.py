@@ -26,9 +26,14 @@ class Line(NamedTuple):
     """The figures that a screen shows, in one line."""
 
 
+def listed(report: Report) -> list[Table]:
+    """Return the tables whose rows are lines: moments of examples are for a page to draw."""
+    return [table for table in report.tables if not (table.aside and table.shape == "timeline")]
+
+
 def lines(report: Report) -> Iterator[Line]:
     """Yield every row of the report's tables; texts are one line without control characters."""
-    for table in report.tables:
+    for table in listed(report):
         for index, record in enumerate(table.records()):
             about = [*table.by, *(name for name in _ABOUT if name in record)]
             named = [

@@ -20,6 +20,7 @@ from streamaudit.report.model import NO_WINDOW, Column, Report, Table, Value
 from streamaudit.report.numbers import header, is_known, iso
 from streamaudit.report.render import _charts, _text
 from streamaudit.report.render._grid import Grid, grid, sections
+from streamaudit.report.render._work import WIDTH, work
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".html", ".htm")
@@ -69,7 +70,7 @@ def render(report: Report, screen: Screen) -> str:
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
         filters=_safe(_text.filters(report)), headline=_safe(report.answer), cards=_cards(report),
         coverage=_coverage(report), charts=_draw(report, aside=False), later=_draw(report, aside=True),
-        notes=[_safe(_text.note(note)) for note in report.notes],
+        work=work(report), drawing_width=WIDTH, notes=[_safe(_text.note(note)) for note in report.notes],
         tables=[_table(table, total, place) for place, (table, total) in enumerate(shown)],
         made=f"{report.generated_at:%Y-%m-%d %H:%M} UTC",
     )  # fmt: skip

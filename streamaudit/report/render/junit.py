@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from streamaudit.report.escape import terminal
 from streamaudit.report.model import Report
 from streamaudit.report.render import _text
-from streamaudit.report.render._findings import Line, lines
+from streamaudit.report.render._findings import Line, lines, listed
 from streamaudit.report.render.formats import Screen
 
 SUFFIXES = (".xml",)
@@ -17,7 +17,7 @@ def render(report: Report, screen: Screen) -> str:
     title = terminal(report.title)
     root = ElementTree.Element("testsuites", name=title)
     suites: dict[str, ElementTree.Element] = {}
-    for table in report.tables:
+    for table in listed(report):
         about = {"name": terminal(table.name), "tests": str(len(table.rows))}
         suites[table.name] = ElementTree.SubElement(root, "testsuite", about)
     for row in lines(report):
