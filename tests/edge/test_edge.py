@@ -12,6 +12,7 @@ import pytest
 
 from tests.edge.client import Visit
 from tests.edge.lab import Urls, happen, judge, streams
+from tests.edge.servers import find
 from tests.edge.upstream import Answer
 from tests.support import Record, write_lines
 
@@ -44,6 +45,16 @@ def test_a_proxy_that_buffers_is_found_and_its_twin_is_not(tmp_path: Path) -> No
     both = judge(tmp_path, logged.with_server_offsets())
     assert both.findings["held", "buffered"]["affected_calls"] >= MOST
     assert both.alarms("passed") == []
+
+
+def test_a_server_that_is_not_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped with the command that installs it; a failure in the public workflow, which installs it."""
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no absent-proxy: apt-get install absent-proxy"):
+        find("absent-proxy")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no absent-proxy"):
+        find("absent-proxy")
 
 
 @pytest.mark.proof

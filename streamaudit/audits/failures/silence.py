@@ -75,15 +75,14 @@ WITH own AS (
     SELECT source, trace_id, unnest([start_time, end_time]), 0
     FROM store.spans SEMI JOIN own USING (source, trace_id)
     WHERE start_time IS NOT NULL AND end_time IS NOT NULL
-), lit AS (
-    SELECT *, sum(shows) OVER (PARTITION BY source, trace_id ORDER BY moment, shows DESC) AS showing
-    FROM steps
 ), borders AS (
     -- Where the screen goes dark or lights up; steps that show nothing do not break a silence.
-    SELECT source, trace_id, moment, showing, min(moment) OVER whole AS begins, max(moment) OVER whole AS ends
-    FROM lit
-    WINDOW whole AS (PARTITION BY source, trace_id)
-    QUALIFY moment = begins OR moment = ends OR shows <> 0
+    SELECT source, trace_id, moment, sum(shows) OVER steps AS showing
+    FROM steps
+    WINDOW steps AS (PARTITION BY source, trace_id ORDER BY moment, shows DESC),
+        whole AS (PARTITION BY source, trace_id ORDER BY moment, shows DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+    QUALIFY moment = first(moment) OVER whole OR moment = last(moment) OVER whole OR shows <> 0
 ), silences AS (
     SELECT source, trace_id, epoch_us(lead(moment) OVER following - moment) / 1000.0 AS silence_ms, showing
     FROM borders
