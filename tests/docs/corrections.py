@@ -27,9 +27,9 @@ was (`marker`) are kept in `calls.retractions`; the text is not.
 
 ## Precision and recall
 
-Of {answers:,} answers written for this purpose, {others} of them cases that must not be found: stories in which
-someone says *wait*, translations, code, quotations, apologies for an earlier answer, and plain uses of the same words.
-`corrected` are those that take something back, {unmarked} of them without any marker, as people also do.
+{answers:,} answers were written for this purpose. {others} of them must not be found: stories in which someone says
+*wait*, translations, code, quotations, apologies for an earlier answer, and plain uses of the same words. The others
+(`corrected`) take something back, {unmarked} of them in unusual words.
 
 | language | answers | corrected | found | wrongly found | precision | recall |
 |---|---|---|---|---|---|---|
