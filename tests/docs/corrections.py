@@ -38,7 +38,7 @@ was (`marker`) are kept in `calls.retractions`; the text is not.
 In 24,145 passages of English documentation and licences (33 MB), which correct nothing, none was found.
 
 The labelled answers and the patterns have the same author, so that precision in the field is not known and will be
-lower where stories and dialogue are told without quotation marks. Look at the examples of a finding before you act on
+lower where stories and dialogue have no quotation marks. Look at the examples of a finding before you act on
 its share.
 
 Looking costs 0.03 s a file and about 3 ns for each byte of an answer: 9 % of the CPU time of ingesting the text-heavy
