@@ -101,12 +101,12 @@ SELECT * EXCLUDE (staged_row) FROM arriving_calls ANTI JOIN repeated_calls USING
 _RIVALS = """
 CREATE OR REPLACE TEMP TABLE rivals AS
 SELECT call_id AS given_id, staged_row, NULL::VARCHAR AS stored_id, start_time, attempt_number, response_id, outcome,
-    usage_basis, output_tokens, source_updated_at, record_hash, input_hash,
+    usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
     NULL::STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[] AS versions
 FROM arriving_calls SEMI JOIN repeated_calls USING (call_id)
 UNION ALL
 SELECT coalesce(request_id, call_id), NULL, call_id, start_time, attempt_number, response_id, outcome,
-    usage_basis, output_tokens, source_updated_at, record_hash, input_hash, versions
+    usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash, versions
 FROM store.calls
 WHERE source = getvariable('source') AND coalesce(request_id, call_id) IN (SELECT call_id FROM repeated_calls)
 """
@@ -131,6 +131,8 @@ WITH ranked AS (
             CASE WHEN usage_basis <> 'partial' THEN source_updated_at END DESC NULLS LAST,
             output_tokens DESC NULLS LAST,
             source_updated_at DESC NULLS LAST,
+            -- A step that was printed while it was open, and once more when it had ended.
+            has_end DESC,
             record_hash DESC,
             input_hash DESC NULLS LAST,
             staged_row NULLS FIRST
@@ -210,11 +212,12 @@ WITH arriving AS (
         environment, service, transport, stages, interrupted, record_hash
     FROM decided_records
     WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY record_hash DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY end_time IS NOT NULL DESC, record_hash DESC) = 1
 )
 SELECT arriving.* FROM arriving
-ANTI JOIN (SELECT span_id, record_hash FROM store.spans WHERE source = getvariable('source')) AS stored
-    ON stored.span_id = arriving.span_id AND stored.record_hash >= arriving.record_hash
+ANTI JOIN (SELECT span_id, end_time, record_hash FROM store.spans WHERE source = getvariable('source')) AS stored
+    ON stored.span_id = arriving.span_id
+    AND (stored.end_time IS NOT NULL, stored.record_hash) >= (arriving.end_time IS NOT NULL, arriving.record_hash)
 """
 
 _DELETE_OLD_SPANS = """

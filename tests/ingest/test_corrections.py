@@ -84,6 +84,7 @@ def answers(text: str) -> dict[str, list[Record]]:
         "otel": [otel_batch(otel_span("a", {"gen_ai.completion.0.content": text}), otel_span("b", {
             "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [{"content": text}]}])}))],
         "raw": [raw_call("a", output_text=text), raw_call("b", response_text=text)],
+        "attempts": [raw_call("a", schema="streamaudit.attempt/1", output_text=text)],
         "helicone": [{"request_id": "a", "request_created_at": "2026-11-16T08:00:00Z", "delay_ms": 4000,
             "request_model": "gpt-4o-mini", "completion_tokens": 9, "prompt_tokens": 9, "response_body": body}],
         "litellm": [{"id": "a", "litellm_call_id": "a", "call_type": "acompletion", "startTime": 1_794_816_000.0,

@@ -7,7 +7,19 @@ from random import Random
 import pytest
 
 from streamaudit.store.store import Store
-from tests.support import Record, calls, content, equation, ingest, langfuse_row, raw_call, store_of, write_lines
+from tests.support import (
+    Record,
+    calls,
+    content,
+    equation,
+    ingest,
+    langfuse_row,
+    otel_batch,
+    otel_span,
+    raw_call,
+    store_of,
+    write_lines,
+)
 
 # Best first: each is better by one rule and worse by all later ones.
 CHAIN: list[Record] = [
@@ -105,3 +117,24 @@ def test_a_correction_wins_over_a_larger_count_and_a_partial_record_does_not(tmp
         assert {name: call["output_tokens"] for name, call in found.items()} == {
             "corrected": 318, "partial": 90, "final": 90,
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_span_that_has_ended_wins_over_the_same_one_while_it_was_open(together: bool, tmp_path: Path) -> None:
+    """Calls and steps alike, in either order, whatever the hashes of their records are."""
+    names = [f"{number:02}" for number in range(8)]
+    steps = dict.fromkeys(("gen_ai.operation.name", "gen_ai.request.model", "gen_ai.usage.output_tokens"), ...)
+
+    def spans(name: str, **fields: object) -> list[Record]:
+        return [otel_span(name, **fields), otel_span(f"step{name}", steps, **fields)]
+
+    ended = [span for name in names for span in spans(name)]
+    still_open = [span for name in names for span in spans(name, endTimeUnixNano="0")]
+    for first, second in ((ended, still_open), (still_open, ended)):
+        batches = [[otel_batch(*first), otel_batch(*second)]] if together else [[otel_batch(*first)],
+            [otel_batch(*second)]]  # fmt: skip
+        with Store.in_memory() as store:
+            for place, batch in enumerate(batches):
+                ingest(store, write_lines(tmp_path / f"{place}.jsonl", batch))
+            assert {call["duration_ms"] for call in calls(store).values()} == {5000.0}
+            assert store.query("SELECT count(*), count(end_time) FROM store.spans") == [(8, 8)]

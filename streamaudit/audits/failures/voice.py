@@ -67,7 +67,7 @@ WITH RECURSIVE steps AS (
 SELECT source, trace_id, node_id, max(head_id) AS head_id FROM up GROUP BY ALL
 """, """
 CREATE OR REPLACE TEMP TABLE voice_stages AS
--- Each wait with its turn. What no turn is around belongs to the trace, unless the trace has turns.
+-- Each wait with its turn. What no turn is around belongs to the trace, where the trace has no turns.
 WITH waits AS (
     SELECT source, trace_id, call_id AS node_id, start_time, 'call' AS stage, ttft_ms AS ms,
         NULL::BOOLEAN AS interrupted
@@ -103,17 +103,24 @@ WITH waits AS (
     ) AS agents
     ASOF JOIN users ON users.source = agents.source AND users.trace_id = agents.trace_id
         AND users.start_time <= agents.start_time
+), strays AS (
+    -- Where an exporter left out the answer's own step, its parts belong to the user's turn in the same way.
+    SELECT placed.source, placed.trace_id, placed.node_id, users.span_id AS stray_of
+    FROM (SELECT DISTINCT source, trace_id, node_id, start_time FROM placed WHERE head_id IS NULL) AS placed
+    ASOF JOIN users ON users.source = placed.source AND users.trace_id = placed.trace_id
+        AND users.start_time <= placed.start_time
 ), turns AS (
     SELECT placed.*,
-        CASE WHEN kind IS NULL THEN 'trace' WHEN kind = 'agent_turn' THEN user_id ELSE head_id END AS turn_id
+        CASE WHEN kind = 'agent_turn' THEN user_id WHEN kind IS NOT NULL THEN head_id
+            WHEN has_turns THEN stray_of ELSE 'trace' END AS turn_id
     FROM placed
+    LEFT JOIN strays USING (source, trace_id, node_id)
     LEFT JOIN (
         SELECT source, trace_id, span_id AS head_id, kind FROM store.spans
         WHERE kind IN ('turn', 'user_turn', 'agent_turn')
     ) AS heads USING (source, trace_id, head_id)
     LEFT JOIN (SELECT source, trace_id, span_id AS head_id, user_id FROM answers WHERE place = 1) AS firsts
         USING (source, trace_id, head_id)
-    WHERE head_id IS NOT NULL OR NOT has_turns
 )
 SELECT * EXCLUDE (ms),
     -- A delay that is a setting: the shortest or the longest one of its source, and always the very same.

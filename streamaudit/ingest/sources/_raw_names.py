@@ -72,6 +72,9 @@ def _name_times(*bases: str) -> tuple[str, ...]:
     return tuple(f"{base}_{unit}" for base in bases for unit in _UNITS)
 
 
+ANSWERS = ("output_text", "response_text", "completion_text", "answer_text")
+"""Names for the text of an answer; those that are a text or an object are read only next to usual names."""
+
 USUAL: Names = {
     "call_id": ("generation_id", "event_id", "log_id", "record_id", "invocation_id", "uuid"),
     "session_id": ("session", "thread_id", "chat_id"),
@@ -119,9 +122,7 @@ USUAL: Names = {
     "error": ("error_msg", "errorMessage", "err", "exception", "failure_reason", "error_code"),
     "http_status": ("status_code", "response_status", "response_code"),
     "finish_reason": ("finishReason", "stopReason"),
-    "answer": (
-        "output_text", "response_text", "completion_text", "answer_text", "answer", "response", "completion", "output",
-    ),
+    "answer": (*ANSWERS, "answer", "response", "completion", "output"),
 }  # fmt: skip
 
 ONLY_USUAL = frozenset(name for names in USUAL.values() for name in names) - {

@@ -20,6 +20,7 @@ from streamaudit.ingest.sources._raw_calls import (
     recognise_own,
 )
 from streamaudit.ingest.sources._raw_names import (
+    ANSWERS,
     HOLDERS,
     ID,
     NESTED,
@@ -37,7 +38,9 @@ _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "
 def _recognise(head: Sequence[Record]) -> Match | None:
     own = recognise_own(head)
     implied = find_other_spellings(head)
-    if own and (own.variant == "attempt/1" or not (_has_usual(head) or implied)):
+    # The lines' own schema has no answer, but an application may add it.
+    is_plain = own and own.variant == "attempt/1" and not _has_value(head, ANSWERS)
+    if own and (is_plain or not (_has_usual(head) or implied)):
         return own
     found = {column for column, names in list_names(wide=True).items() if _has_value(head, names)} | implied.keys()
     found |= {

@@ -7,3 +7,4 @@ COMMENT ON COLUMN spans.kind IS 'tool, agent, workflow, retrieval, event, stt, t
 COMMENT ON COLUMN spans.transport IS 'As in calls; a call without a transport takes that of the request that it sent.';
 COMMENT ON COLUMN spans.stages IS 'Waits of a voice turn that the step recorded, in milliseconds: endpointing, stt, end_of_turn (both), llm, tts, turn (all of it); NULL when it recorded none.';
 COMMENT ON COLUMN spans.interrupted IS 'True where the user spoke over the agent''s turn; NULL when not recorded.';
+COMMENT ON COLUMN spans.record_hash IS 'Hash of the normalised record; of two records of one span one that has ended is kept, else the larger hash.';

@@ -67,6 +67,15 @@ def test_the_measured_wait_takes_precedence(tmp_path: Path) -> None:
     assert "users spoke over 100 % of the answers" in row["evidence"]
 
 
+def test_an_answer_without_a_step_around_it_belongs_to_the_turn_before(tmp_path: Path) -> None:
+    """Filters of an exporter may leave out the agent's turns."""
+    (batch,) = livekit(turns(24, llm=480.0))
+    (scope,) = batch["resourceSpans"][0]["scopeSpans"]
+    scope["spans"] = [span for span in scope["spans"] if span["name"] not in ("agent_turn", "llm_node", "tts_node")]
+    _, row = judged([batch], tmp_path)
+    assert row and (row["calls"], row["affected_calls"]) == (24, 24) and "480 ms" in row["evidence"]
+
+
 def test_speech_is_a_step_and_no_call_of_a_language_model(tmp_path: Path) -> None:
     """LiveKit names model and provider of the recogniser and of the voice on their spans."""
     lines = write_lines(tmp_path / "spans.jsonl", [*livekit(turns(2)), *pipecat(turns(2))])
