@@ -7,11 +7,12 @@ import pytest
 
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.config import loader
+from streamaudit.ingest.retention import unload
 from streamaudit.report.render.formats import Screen, load
 from streamaudit.store.providers import read_providers, resolve_behaviours
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
-from tests.support import AUDITS, Record, audit, calls, ingest, raw_call, total, write_lines
+from tests.support import AUDITS, Record, audit, calls, grouped, ingest, raw_call, total, write_lines
 
 
 def cancelled(name: str, **fields: object) -> Record:
@@ -170,3 +171,20 @@ def test_generation_that_is_known_to_have_run_on_is_an_orphan(store: Store, tmp_
     assert (total(store, "tax")["orphaned_calls"], total(store, "tax")["tax_orphaned_tokens"]) == (0, None)
     ingest(store, write_lines(tmp_path / "b.jsonl", [cancelled("b", upstream_end_ms=9000, **fields)]))
     assert (total(store, "tax")["orphaned_calls"], total(store, "tax")["tax_orphaned_tokens"]) == (1, 80)
+
+
+def test_a_tax_stays_with_its_call_when_another_process_rewrites_the_store(tmp_path: Path) -> None:
+    """A tax is joined by the number of its call's row, which changes when calls before it are deleted."""
+    path = tmp_path / "store.duckdb"
+    first = [cancelled(f"x{n}", tenant="x", rendered_tokens=0) for n in range(9)]
+    second = [cancelled("a", tenant="a", rendered_tokens=10), cancelled("b", tenant="b", rendered_tokens=40)]
+    with Store.open(path, write=True) as store:
+        for number, records in enumerate((first, second)):
+            ingest(store, write_lines(tmp_path / f"{number}.jsonl", records))
+        taxes = {name: row["tax_tokens"] for name, row in grouped(store, "tax", "tenant").items()}
+        assert taxes == {"x": 900, "a": 90, "b": 60}
+        with store.release(), Store.open(path, write=True) as other:
+            unload(other, 1)
+            other.rewrite()
+        taxes = {name: row["tax_tokens"] for name, row in grouped(store, "tax", "tenant").items()}
+    assert taxes == {"a": 90, "b": 60}
