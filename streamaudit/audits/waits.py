@@ -63,6 +63,8 @@ LEFT JOIN {name}_survival
     ON {name}_1 IS NOT DISTINCT FROM by_1 AND {name}_2 IS NOT DISTINCT FROM by_2
     AND {name}_3 IS NOT DISTINCT FROM by_3 AND {name}_4 IS NOT DISTINCT FROM by_4
 """
+_ROWS = """
+SELECT figures.*, {percentiles}, coalesce(ttvt_cut, 0) FROM figures{joins}"""
 
 
 def list_recorders(store: Store, scope: Scope) -> list[str]:
@@ -83,4 +85,4 @@ def with_survival(figures: str) -> str:
         for name in WAITS
         for place, percentile in enumerate(("p50", "p90", "p95", "p99"), start=1)
     )
-    return f"{curves}{figures}\nSELECT figures.*, {percentiles}, coalesce(ttvt_cut, 0) FROM figures{joins}"
+    return curves + figures + _ROWS.format(percentiles=percentiles, joins=joins)
