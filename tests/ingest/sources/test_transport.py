@@ -112,5 +112,5 @@ def test_the_audit_answers_where_a_transport_is_derived(tmp_path: Path) -> None:
         found, audits = run(store, Scope(), ("transport",)).tables
     (row,), (status,) = found.records(), audits.records()
     assert (row["transport"], row["affected_calls"], row["calls"]) == ("websocket", 10, 40)
-    assert row["evidence"].endswith("; 1 stood still for 3.0 s or longer; 1 were tried again.")
+    assert str(row["evidence"]).endswith("; 1 stood still for 3.0 s or longer; 1 were tried again.")
     assert (status["status"], status["calls_examined"]) == ("findings", 40)
