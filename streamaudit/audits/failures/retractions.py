@@ -6,9 +6,6 @@ and which marker it was; no text. A correction is a sentence that begins with on
 other text of the same answer and outside code, quotations and block quotes. *Actually* as an adverb, *however* and
 *but* are none, and neither is an answer that begins with an apology for an earlier one. Exposure is what the user had
 read before it: characters, tokens in proportion, and the time since the first token.
-
-It cannot see a correction that no marker introduces, other languages, text in tool calls, or answers whose text the
-export leaves out; an answer it has read and found nothing in is no proof that it was right.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold

@@ -7,9 +7,6 @@ taken: the 95th percentile of a sum is not the sum of 95th percentiles. LiveKit'
 transcript's delay and the endpointing, so that the two are never added to it. A stage of 0, and an endpointing delay
 that is always the very same, are settings or gaps in the record and no measurements: they are unknown, and a sum
 without them is a lower bound, which may exceed the budget and never proves that a turn kept it.
-
-It cannot see the way from the user's microphone to the agent and back (``network_ms`` adds a constant), and it does not
-see a second silence, such as that of a tool between two sentences: ``silence`` looks for it.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold

@@ -6,7 +6,19 @@ import pytest
 
 from streamaudit.audits.failures.report import run
 from streamaudit.audits.scope.scope import Scope
-from tests.support import Record, calls, ingest, langfuse_row, otel_batch, otel_span, raw_call, store_of, write_lines
+from tests.ingest.sources.otel import event
+from tests.support import (
+    Record,
+    calls,
+    ingest,
+    langfuse_row,
+    otel_attributes,
+    otel_batch,
+    otel_span,
+    raw_call,
+    store_of,
+    write_lines,
+)
 
 WORDS = {
     "SSE": "sse", "text/event-stream; charset=utf-8": "sse", "ws": "websocket", "WSS": "websocket",
@@ -94,8 +106,11 @@ def test_the_audit_answers_where_a_transport_is_derived(tmp_path: Path) -> None:
             status={"code": 2} if place < 10 else {})
         for place in range(40)
     ]  # fmt: skip
+    spans[20]["events"] = [event("gen_ai.content.completion.chunk", ms) for ms in (400, 700, 3800)]
+    spans[21]["attributes"] += otel_attributes({"attempt_number": 2})
     with store_of(write_lines(tmp_path / "spans.jsonl", [otel_batch(*spans)])) as store:
         found, audits = run(store, Scope(), ("transport",)).tables
     (row,), (status,) = found.records(), audits.records()
     assert (row["transport"], row["affected_calls"], row["calls"]) == ("websocket", 10, 40)
+    assert str(row["evidence"]).endswith("; 1 stood still for 3.0 s or longer; 1 were tried again.")
     assert (status["status"], status["calls_examined"]) == ("findings", 40)
