@@ -77,7 +77,7 @@ Color = Annotated[
         "--color", metavar="WHEN", envvar="STREAMAUDIT_COLOR", show_envvar=False, help="auto, always or never."
     ),
 ]
-Since = Annotated[Optional[str], typer.Option("--since", metavar="TIME", help="From this date or time on.")]
+Since = Annotated[Optional[str], typer.Option("--since", metavar="TIME", help="From this date or time on, or yesterday.")]
 Until = Annotated[
     Optional[str], typer.Option("--until", metavar="TIME", help="Up to, not including, this date or time.")
 ]

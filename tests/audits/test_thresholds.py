@@ -326,6 +326,14 @@ def test_a_baseline_that_the_data_does_not_reach_back_into_is_noted(store: Store
     assert "the data starts 2026-11-06 08:00" in noted["baseline_data_starts"]
 
 
+def test_yesterday_is_a_day_of_the_zone() -> None:
+    """At 00:30 in Paris it is still the day before in UTC."""
+    now = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
+    start, end = parse_window("yesterday", "today", None, None, "Europe/Paris", now)
+    assert (start, end) == (datetime(2026, 11, 28, 23, tzinfo=UTC), datetime(2026, 11, 29, 23, tzinfo=UTC))
+    assert parse_window("yesterday", None, None, None, "UTC", now) == (datetime(2026, 11, 28, tzinfo=UTC), None)
+
+
 @pytest.mark.parametrize(
     ("since", "until", "tz", "wanted"),
     [

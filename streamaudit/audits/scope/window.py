@@ -31,7 +31,8 @@ def parse_window(
     if week is not None:
         monday = _monday(week, (now or datetime.now(UTC)).astimezone(zone).date())
         return midnight(monday, zone), midnight(monday + timedelta(days=7), zone)
-    start, end = _instant(flag, since, zone), _instant("--until", until, zone)
+    today = (now or datetime.now(UTC)).astimezone(zone).date()
+    start, end = _instant(flag, since, zone, today), _instant("--until", until, zone, today)
     if start and end and start >= end:
         raise UsageError("--since must be before --until")
     return start, end
@@ -80,14 +81,18 @@ def _monday(week: str, today: date) -> date:
     return monday
 
 
-def _instant(flag: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+def _instant(flag: str, text: str | None, zone: ZoneInfo, today: date) -> datetime | None:
     if text is None:
         return None
+    if text in ("today", "yesterday"):
+        return midnight(today - timedelta(days=text == "yesterday"), zone)
     try:
         value = datetime.fromisoformat(text)
         return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"{flag} {text}: expected a date or time such as 2026-11-16 or 2026-11-16T08:00") from None
+        raise UsageError(
+            f"{flag} {text}: expected a date or time such as 2026-11-16, 2026-11-16T08:00 or yesterday"
+        ) from None
 
 
 def _length(text: str) -> timedelta:
