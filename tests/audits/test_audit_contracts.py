@@ -89,7 +89,8 @@ def test_what_is_unknown_is_null_and_never_0(name: str, store: Store, tmp_path: 
     ingest(store, write_lines(tmp_path / "calls.jsonl", [bare]))
     measured = {
         "tax_low_tokens", "tax_low_usd", "tax_high_known_tokens", "tax_exact_tokens", "tax_estimated_tokens",
-        "cancel_rate", "usage_known_rate", "cancelled_usage_known_rate",
+        "cancel_rate", "usage_known_rate", "cancelled_usage_known_rate", "cost_known_rate", "tax_unknown_rate",
+        "tax_interval_rate",
     }  # fmt: skip
     report = AUDITS[name].run(store, Scope())
     table = next(table for table in report.tables if table.name == "total")
