@@ -26,6 +26,7 @@ THRESHOLDS = (
     Threshold("cluster_share", 0.5, "share of a group's cut streams that make a cluster"),
     Threshold("cluster_width", 0.02, "how far from a common limit, as a share of it, a cut may lie"),
     Threshold("unlisted_share", 0.8, "share of a group's cut streams that make a cluster at any other whole second"),
+    Threshold("least_unlisted", 5, "cut streams that make a cluster there; of fewer a whole second is chance"),
     Threshold("early_ms", 350, "how long before it a cut may lie", "nginx moves its timers in steps of 300 ms"),
     Threshold("late_ms", 250, "how long after it a cut may lie", "what a loaded client took to notice on loopback"),
 )
@@ -123,7 +124,7 @@ QUERY = """
         CASE WHEN bool_or(listed) THEN '' ELSE 'about ' END AS about
     FROM deaths WHERE limit_s IS NOT NULL
     GROUP BY by_1, by_2, by_3, by_4, measure, limit_s
-    HAVING count(*) >= $least_cut
+    HAVING count(*) >= CASE WHEN bool_or(listed) THEN $least_cut ELSE greatest($least_cut, $least_unlisted) END
         AND count(*) >= CASE WHEN bool_or(listed) THEN $cluster_share ELSE $unlisted_share END * any_value(deaths)
     QUALIFY row_number() OVER (PARTITION BY by_1, by_2, by_3, by_4, measure ORDER BY count(*) DESC, limit_s) = 1
 )

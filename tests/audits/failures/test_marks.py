@@ -7,7 +7,7 @@ import pytest
 from streamaudit.audits.explain.report import run as explain
 from streamaudit.audits.failures.report import run
 from streamaudit.audits.scope.scope import Scope
-from tests.audits.failures.cases import PLANTED, Planted, stream, streams
+from tests.audits.failures.cases import PLANTED, STEADY, Planted, stream, streams
 from tests.support import store_of, write_lines
 
 OF_GROUPS = ("cache_lost_on_deploy", "drift")
@@ -40,3 +40,12 @@ def test_a_call_without_a_failure_has_no_mark(tmp_path: Path) -> None:
         names = [[table.name for table in explain(store, call).tables] for call in ("steady3", "held3", "cut3")]
     assert ["findings" in tables for tables in names] == [False, True, True]
 
+
+
+def test_one_cut_at_a_whole_second_is_no_limit(tmp_path: Path) -> None:
+    """A limit that is on no list takes several cuts; one stream that broke off after 7 s of silence is chance."""
+    odd = stream("odd", outcome="interrupted", chunk_offsets_ms=STEADY[:12], duration_ms=STEADY[11] + 7000,
+        finish_reason=None)  # fmt: skip
+    with store_of(write_lines(tmp_path / "calls.jsonl", [odd, *streams("steady", 30)])) as store:
+        tables = {table.name: list(table.records()) for table in explain(store, "odd").tables}
+    assert not {"idle_cut", "deadline_cut"} & {row["finding"] for row in tables.get("findings", ())}
