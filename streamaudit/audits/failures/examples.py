@@ -12,7 +12,7 @@ _COLUMNS = (
     Column("finding_row", None, "row of the table findings, from 0"),
     Column("call_id", None, "the first example of the finding"),
     Column("event", None, "what happened"),
-    Column("at_ms", "ms", "after the request was issued; NULL when nobody recorded it"),
+    Column("at_ms", "ms", "after the request was issued; NULL when not recorded"),
 )
 _MOST_CHUNKS = 60
 """Chunks of a call that are kept; more of them are thinned out evenly."""

@@ -89,7 +89,7 @@ def test_a_summary_and_its_post_say_what_changed(tmp_path: Path) -> None:
         report = run(store, Scope(), choose_period("week", week="2026-W47"))
         first = run(store, Scope(), choose_period("week", week="2026-W46"))
     # A stream that is held back is also nearly all wait.
-    assert "streaming failures: 2 new, 2 worse, 2 gone" in report.headline
+    assert "Streaming failures: 2 new, 2 worse, 2 gone" in report.headline
     (table,) = (table for table in report.tables if table.name == "failures")
     rows = {row["change"]: row for row in table.records() if row["finding"] == "burst"}
     assert len(table.rows) == 6
