@@ -14,7 +14,7 @@ from pathlib import Path
 import streamaudit
 from streamaudit.errors import InputError, StoreError
 from streamaudit.ingest import corrections
-from streamaudit.ingest.batch import MOST_FILES, Small, Together, count_unknown, fits, take_small
+from streamaudit.ingest.batch import Small, Together, count_unknown, fits, take_small
 from streamaudit.ingest.incremental import (
     Part,
     copy_part,
@@ -115,17 +115,17 @@ class Ingest:
         return take_small(file, source, match, self._mapping(source)) or file
 
     def _load_batch(self, reader: Reader, batch: list[Small], progress: Progress | None) -> Iterator[FileResult]:
-        """Load the files of a batch, and empty it. Each file that cannot be loaded with others ends what is loaded
-        together, and is loaded alone; where that happens often, fewer are tried at a time."""
-        most = len(batch)
+        """Load the files of a batch, and empty it. A file that cannot be loaded with others ends what is loaded
+        together, and is loaded alone; as long as it is so for every file, ever more are loaded alone before the next
+        try."""
+        alone = 1
         while batch:
-            several = batch[:most]
-            done = self._load_together(reader, several) if len(several) > 1 else []
+            done = self._load_together(reader, batch) if len(batch) > 1 else []
             yield from done
             del batch[: len(done)]
-            if len(done) < len(several):
+            for _ in range(min(len(batch), 1 if done else alone)):
                 yield self._ingest_opened(reader, batch.pop(0).file, progress, sought=False)
-            most = max(1, 2 * len(done)) if len(done) < len(several) else MOST_FILES
+            alone = 1 if done else 2 * alone
 
     def _load_together(self, reader: Reader, batch: list[Small]) -> list[FileResult]:
         """Load the first files of a batch together, as many as can be."""
