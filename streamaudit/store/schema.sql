@@ -1,10 +1,10 @@
 -- The store: one row per attempt at an LLM provider, the steps around it, and where every row came from.
 -- Unknown is NULL, never zero. Times are UTC; durations float milliseconds; money US dollars. No text of prompts or
 -- answers.
--- A COMMENT ON statement is one line: a store in memory is made without them. Ids are compressed in the way named, which
--- is read as fast as what DuckDB would choose and written faster; an older store is as good with its own.
+-- A COMMENT ON statement is one line: a store in memory is made without them. Ids are compressed in the way named,
+-- which is read as fast as what DuckDB would choose and written faster; an older store is as good with its own.
 
-CREATE TABLE calls (
+CREATE TABLE calls ( -- noqa: PRS
     source                  VARCHAR NOT NULL,
     call_id                 VARCHAR NOT NULL USING COMPRESSION zstd,
     trace_id                VARCHAR USING COMPRESSION zstd,
