@@ -41,8 +41,8 @@ The labelled answers and the patterns have the same author, so that precision in
 lower where stories and dialogue have no quotation marks. Look at the examples of a finding before you act on
 its share.
 
-Looking costs 0.03 s a file and about 3 ns for each byte of an answer: 8 to 9 % of the CPU time of ingesting the text-heavy
-Langfuse lines of the benchmark, and nothing measurable where records have no texts (0.7 %, within the noise).
+Looking costs 0.03 s a file and about 3 ns for each byte of an answer: 8 to 9 % of the CPU time of ingesting the
+text-heavy Langfuse lines of the benchmark, and nothing measurable where records have no texts (0.7 %, noise).
 
 ## Markers
 
