@@ -22,8 +22,8 @@ LEAST_USD, LEAST_SHARE = 1.0, 0.1
 _Sides = list[float]
 
 
-def add_input_money(store: Store, both: Scope, table: Table, dimensions: Sequence[str], most: int) -> Table:
-    """Return the table of movers with the values whose twice paid input moved most, ``most`` of each figure.
+def add_input_money(store: Store, both: Scope, table: Table, dimensions: Sequence[str]) -> Table:
+    """Return the table of movers with the value whose twice paid input moved most, one of each figure.
 
     ``both`` is the scope of both periods; its calls are prepared without tax, and the border is set
     (``compare_windows``).
@@ -32,7 +32,9 @@ def add_input_money(store: Store, both: Scope, table: Table, dimensions: Sequenc
     marks = dict(table.marks)
     names = [column.name for column in table.columns]
     for figure, audit, statement in _FIGURES:
-        for dimension, value, sides, calls in _movers(store, both, audit, statement, dimensions, most):
+        # One row says it: the route, its model and its tenant move by the same calls.
+        found = _movers(store, both, audit, statement, dimensions)
+        for dimension, value, sides, calls in sorted(found, key=lambda one: -abs(one[2][1] - one[2][0]))[:1]:
             before, now = sides
             change = now - before
             cells = (dimension, value, figure, now, before, change, relative(now, before), None, calls, "usd")
@@ -47,9 +49,9 @@ def add_input_money(store: Store, both: Scope, table: Table, dimensions: Sequenc
 
 
 def _movers(
-    store: Store, both: Scope, audit: Audit, statement: str, dimensions: Sequence[str], most: int
+    store: Store, both: Scope, audit: Audit, statement: str, dimensions: Sequence[str]
 ) -> Iterator[tuple[str, str | None, _Sides, int]]:
-    """Yield dimension, value, dollars before and now, and calls now, the largest changes of each dimension first."""
+    """Yield dimension, value, dollars before and now, and calls now, of the largest change in each dimension."""
     scope, params = prepare_audit(store, both, audit, {}, by=(*dimensions, "side"))
     rows: list[Row] = store.query(scope.sql(statement), params)
     place = len(dimensions)
@@ -66,7 +68,7 @@ def _movers(
         least = max(LEAST_USD, LEAST_SHARE * whole)
         moved = [(name, sides) for name, sides in money.items() if abs(sides[1] - sides[0]) >= least]
         moved.sort(key=lambda one: (-abs(one[1][1] - one[1][0]), one[0] is None, one[0] or ""))
-        for name, sides in moved[:most]:
+        for name, sides in moved[:1]:
             yield dimension, name, [_digits(one) for one in sides], calls[name]
 
 

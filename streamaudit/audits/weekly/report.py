@@ -109,8 +109,8 @@ def run(
     today = today or datetime.now(ZoneInfo(scope.tz)).date()
     failed = failures.find_changes(store, both, period, suppressions, today) if _any(head) else []
     changed = failed if _any(base) else []
-    if moved is not None:
-        moved = add_input_money(store, both, moved, dimensions, (movers + 1) // 2)
+    if moved is not None and movers:
+        moved = add_input_money(store, both, moved, dimensions)
     tables = [
         figures(head.tables[0], base.tables[0], totals, head.notes),
         *([moved] if moved else []), *([deploys_table(live)] if live and _any(base) else []),

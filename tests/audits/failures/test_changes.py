@@ -117,7 +117,8 @@ def test_money_for_input_sent_twice_is_a_mover(tmp_path: Path) -> None:
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
         report = run(store, Scope(), choose_period("week", week="2026-W47"))
     (table,) = (table for table in report.tables if table.name == "movers")
-    rows = {(row["figure"], row["dimension"]): row for row in table.records()}
-    assert rows["reread_usd", "route"]["value"] == pytest.approx(6 * 3 * 0.4, rel=1e-3)
-    assert rows["reread_usd", "route"]["before"] == pytest.approx(2 * 3 * 0.4, rel=1e-3)
-    assert rows["cache_missed_usd", "tenant"]["value"] == pytest.approx(3 * 3 * 0.36, rel=1e-3)
+    rows = {row["figure"]: row for row in table.records()}
+    assert rows["reread_usd"]["value"] == pytest.approx(6 * 3 * 0.4, rel=1e-3)
+    assert rows["reread_usd"]["before"] == pytest.approx(2 * 3 * 0.4, rel=1e-3)
+    assert rows["cache_missed_usd"]["value"] == pytest.approx(6 * 3 * 0.36, rel=1e-3)
+    assert rows["cache_missed_usd"]["dimension"] == "route"
