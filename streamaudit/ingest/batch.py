@@ -20,6 +20,7 @@ from streamaudit.ingest.mapping import KEYED, Mapping
 from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set_variables
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.jsonl import LINES
+from streamaudit.ingest.readers.temporary import write_temporary
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Source
 from streamaudit.ingest.staging import stage
@@ -236,7 +237,7 @@ class Together:
 def _join(batch: Sequence[Small], folder: Path) -> InputFile:
     """Write the files one after the other into one."""
     path = folder / "batch.json"
-    with path.open("wb") as out:
+    with write_temporary(path) as out:
         for one in batch:
             out.write(one.data)
             if not one.data.endswith(b"\n"):

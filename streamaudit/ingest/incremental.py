@@ -16,6 +16,7 @@ from typing import BinaryIO
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.reader import MAX_OBJECT_BYTES, Reject
 from streamaudit.ingest.readers.sniff import is_object
+from streamaudit.ingest.readers.temporary import write_temporary
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.store import Store
 
@@ -167,7 +168,7 @@ def copy_part(part: Part, folder: Path) -> Part:
     mark = part.mark
     assert mark is not None, "only a file that grows is copied"
     target = folder / "part.json"
-    with _open_plain(part.file) as stream, target.open("wb") as out:
+    with _open_plain(part.file) as stream, write_temporary(target) as out:
         stream.seek(part.begin)
         left = part.file.size - part.begin
         while left:

@@ -14,6 +14,7 @@ from typing import Any
 
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.files import read_start
+from streamaudit.ingest.readers.temporary import write_temporary
 from streamaudit.ingest.sources.registry import Source
 from streamaudit.store.store import Store
 
@@ -101,7 +102,7 @@ def _write_sample(file: InputFile, folder: Path) -> Iterator[Path]:
     """Write the first records of a file, and of a plain one some from further on, to a file of their own."""
     path = folder / "sample.json"
     try:
-        with path.open("wb") as out:
+        with write_temporary(path) as out:
             out.write(_whole_lines(read_start(file.path, file.compression, _HEAD_BYTES), begins=True))
             if file.compression == "none":
                 with file.path.open("rb") as stream:

@@ -34,6 +34,7 @@ from streamaudit.ingest.readers.json_values import ARRAY, OBJECTS
 from streamaudit.ingest.readers.jsonl import LINES
 from streamaudit.ingest.readers.parquet import PARQUET
 from streamaudit.ingest.readers.paths import expand
+from streamaudit.ingest.readers.temporary import write_temporary
 
 __all__ = [
     "CONTAINERS", "DAMAGED", "MAX_OBJECT_BYTES", "Compression", "Container", "NotRecords", "Reader",
@@ -121,13 +122,13 @@ class Reader:
 
     def _spool(self, source: BinaryIO) -> Path:
         target = self._new_name()
-        with target.open("wb") as out:
+        with write_temporary(target) as out:
             shutil.copyfileobj(source, out, 1 << 20)
         return target
 
     def _strip_bom(self, path: Path, compression: Compression) -> Path:
         target = self._new_name()
-        with open_binary(path, compression) as source, target.open("wb") as out:
+        with open_binary(path, compression) as source, write_temporary(target) as out:
             source.read(len(_BOM))
             shutil.copyfileobj(source, out, 1 << 20)
         return target
