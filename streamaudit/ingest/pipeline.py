@@ -4,8 +4,6 @@ A file is first parsed into a scratch database, which takes long and locks nothi
 which is short. A file that fails leaves the store unchanged; the other files stay.
 """
 
-import re
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -15,6 +13,7 @@ import streamaudit
 from streamaudit.errors import InputError, StoreError
 from streamaudit.ingest import corrections
 from streamaudit.ingest.batch import Small, Together, count_unknown, fits, take_small
+from streamaudit.ingest.claim import claim
 from streamaudit.ingest.incremental import (
     Part,
     copy_part,
@@ -31,14 +30,13 @@ from streamaudit.ingest.mapping import KEYED, Mapping, near_path
 from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set_variables
 from streamaudit.ingest.privacy import refuse_texts
 from streamaudit.ingest.readers.container import InputFile
-from streamaudit.ingest.readers.files import read_start
 from streamaudit.ingest.readers.gzip_check import check_gzip
 from streamaudit.ingest.readers.reader import NotRecords, Reader, Refused, Reject
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.scratch import scratch
-from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims, discover
+from streamaudit.ingest.sources.registry import Match, Source, discover
 from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, has_unreadable, stage
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import (
@@ -57,7 +55,6 @@ from streamaudit.store.store import FOR_DIVERSITY, Store
 _KEPT_REJECTS = 10_000
 _MEMORY = "300MB"
 """For a load into a store file: more makes it no faster, and grows with the file up to whatever is allowed."""
-_LIST_OF_LISTS = re.compile(rb'\s*\[\s*\[\s*[{"\d]')
 
 
 Progress = Callable[[InputFile], Callable[[float], None] | None]
@@ -101,11 +98,8 @@ class Ingest:
         """Open a file: the reason why it cannot be, a file that may be loaded with others, or any other."""
         try:
             file = reader.open(name)
-        except Refused as refused:
-            passed_over = sought and isinstance(refused, NotRecords)
-            return FileResult(name, problem=str(refused), hint=refused.hint, passed_over=passed_over)
-        except InputError as error:
-            return FileResult(name, problem=error.message, hint=error.hint)
+        except (Refused, InputError) as error:
+            return _refuse(name, error, sought)
         if self._options.force:
             return file
         try:
@@ -152,11 +146,8 @@ class Ingest:
             # A pipe or a network may take its time; meanwhile the store is free for others.
             with self._store.release() if shown == "-" or is_remote(shown) else nullcontext():
                 file = reader.open(address)
-        except Refused as refused:
-            passed_over = sought and isinstance(refused, NotRecords)
-            return FileResult(shown, problem=str(refused), hint=refused.hint, passed_over=passed_over)
-        except InputError as error:
-            return FileResult(shown, problem=error.message, hint=error.hint)
+        except (Refused, InputError) as error:
+            return _refuse(shown, error, sought)
         try:
             return self._ingest_opened(reader, file, progress, sought)
         finally:
@@ -187,25 +178,7 @@ class Ingest:
         return find_rest(self._store, file, self._name(source), self._digest(source)) or take_whole(file)
 
     def _claim(self, file: InputFile) -> tuple[Source, Match]:
-        found = claims(file.head, self._options.mapping)
-        if len(found) == 1:
-            source, verdict = found[0]
-            if isinstance(verdict, Refusal):
-                raise InputError(verdict.what, verdict.instead)
-            return source, verdict
-        if not found:
-            if not file.head and _LIST_OF_LISTS.match(read_start(file.path, file.compression, 4096)):
-                raise InputError("a list of lists, not of records", "jq -c '.[][]' FILE > FILE.jsonl, and read that")
-            # A key of an unknown file may itself be content; only those that look like names of fields are repeated.
-            keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
-            seen = sorted(keys)[:8]
-            raise InputError(
-                f"{file.container.words}, but of no known format"
-                + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
-                f"streamaudit fields {shlex.quote(file.shown)} looks for the figures of calls in it and prints the "
-                "command that reads them",
-            )
-        raise InputError("claimed by several formats: " + ", ".join(source.name for source, _ in found))
+        return claim(file, self._options.mapping)
 
     def _name(self, source: Source) -> str:
         return self._options.source_name or source.name
@@ -419,3 +392,8 @@ INSERT INTO store.rejects
 SELECT $load_id, $path, r.line, r.record, r.reason, r.bytes
 FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, bytes BIGINT)[]) AS r)
 """
+
+
+def _refuse(shown: str, error: Refused | InputError, sought: bool) -> FileResult:
+    """Return the result of a file that cannot be opened; of one that was found and holds no records, passed over."""
+    return FileResult(shown, problem=str(error), hint=error.hint, passed_over=sought and isinstance(error, NotRecords))

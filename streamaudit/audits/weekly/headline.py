@@ -1,109 +1,84 @@
-"""The headline figures of both periods, side by side, with the verdict of the comparison at the same mix."""
+"""The answer of a summary: the tax and its change, what became worse since which deploy and where, and what broke."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from streamaudit.audits.diff.compare import Compared
-from streamaudit.audits.diff.finding import finding_of
-from streamaudit.audits.metrics import METRICS
-from streamaudit.report.finding import Finding
-from streamaudit.report.model import Column, Mark, Note, Row, Table, Value
+from streamaudit.audits.diff.headline import describe_change, largest, name_metric
+from streamaudit.audits.headline import describe_tax
+from streamaudit.audits.weekly.headline import relative
+from streamaudit.audits.weekly.movers import CAUSES, Deployed
+from streamaudit.report.model import Report, Value
+from streamaudit.report.numbers import ratio
 
-FIGURES = (
-    Column("figure", None, "which figure", kept=True, whole=True),
-    Column("value", None, "of this period; of a tax its low end", unit_from="unit", kept=True),
-    Column("high", None, "high end of a tax; NULL when some calls have none", unit_from="unit"),
-    Column("before", None, "of the period before; of a tax its low end", unit_from="unit", kept=True),
-    Column("change_ratio", "ratio", "value / before - 1", kept=True),
-    Column("verdict", None, "regression, improvement, no change or too little data, at the mix before", kept=True),
-    Column("coverage", "ratio", "share of the calls it could be of that it is of"),
-    Column("change_at_base_mix_ratio", "ratio", "change at the mix of models, routes and tenants before", wide=True),
-    Column("ci_low_ratio", "ratio", "95 % interval of it, low end", wide=True),
-    Column("ci_high_ratio", "ratio", "95 % interval, high end; NULL has no bound", wide=True),
-    Column("p_adjusted", None, "p value, corrected for all comparisons of the summary", wide=True),
-    Column("unit", None, "unit of the values", wide=True),
-    Column("reason", None, "why there is too little data", wide=True),
-)  # fmt: skip
+Names = list[tuple[str, Value]]
 
 
-def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[Note]) -> Table:
-    """Return one row per figure, from the totals of both periods' reports and the comparisons of all calls."""
-    now, then = next(head.records()), next(base.records())
-    compared = {(row.metric, row.found.stat): row.found for row in totals}
-    estimated = {(row.metric, row.found.stat): row.estimated for row in totals}
-    unpriced = next((note.count for note in notes if note.code == "cost_unknown"), 0) or 0
-    with_outcome = _share(now["calls"], now["outcome_unknown_calls"])
-    with_ttft = _part(now["ttft_calls"], now["streamed_calls"])
-    with_usage = _number(now["cancelled_usage_known_rate"])
-    listed_rows: list[tuple[str, str, tuple[str, str] | None, float | None]] = [
-        ("calls", "", None, None),
-        ("ttft_p50_ms", "", ("ttft", "p50"), with_ttft),
-        ("ttft_p95_ms", "", ("ttft", "p95"), with_ttft),
-        ("cancel_rate", "", ("cancel_rate", "rate"), with_outcome),
-        ("error_rate", "", ("error_rate", "rate"), with_outcome),
-        ("tax_low_tokens", "tax_high_tokens", None, with_usage),
-        ("tax_low_usd", "tax_high_usd", None, with_usage),
-        ("tax_rate", "", ("tax_rate", "rate"), with_usage),
-        ("cost_usd", "", None, _share(now["calls"], unpriced)),
-    ]
-    rows: list[Row] = []
-    marks: dict[tuple[int, str], Mark] = {}
-    findings: dict[int, Finding] = {}
-    for index, (name, high, key, coverage) in enumerate(listed_rows):
-        found = compared.get(key) if key else None
-        value, before = _figure(name, now), _figure(name, then)
-        if name == "tax_rate" and found:
-            value, before = found.head_value, found.base_value_all
-        judged = found is not None and not found.gate
-        rows.append((
-            name, value, now[high] if high else None, before, relative(value, before),
-            found.verdict if found else None, coverage,
-            *(map(ten_digits, (found.change_ratio, found.ci_low_ratio, found.ci_high_ratio, found.p_adjusted))
-              if found and judged else (None,) * 4),
-            METRICS[name].unit, found.reason or None if found else None,
-        ))  # fmt: skip
-        for column, given in (("high", high), ("verdict", found), ("reason", found and found.reason)):
-            if not given:
-                marks[(index, column)] = Mark(instead=" ")
-        if found:
-            findings[index] = finding_of(found, {})
-        if coverage is None:
-            marks[(index, "coverage")] = Mark(instead=" ")
-        if name == "tax_rate" and key and key in estimated:
-            for column, rests in zip(("before", "value"), estimated[key], strict=True):
-                if rests:
-                    marks[(index, column)] = Mark(prefix="~ ")
-        for column, table, of in (("value", head, name), ("before", base, name), ("high", head, high)):
-            if (0, of) in table.marks:
-                marks[(index, column)] = table.marks[(0, of)]
-        if (ratio := rows[index][4]) is not None and isinstance(ratio, float) and ratio > 0:
-            marks[(index, "change_ratio")] = Mark(prefix="+")
-    return Table("figures", FIGURES, tuple(rows), marks=marks, findings=findings)
+def describe(
+    head: Report, base: Report, totals: Sequence[Compared], deployed: Sequence[Deployed], rest: Iterable[str]
+) -> tuple[str, tuple[tuple[str, Value], ...]]:
+    """Return the headline with places for names, and the dimension and value of each place."""
+    if any(note.code == "empty" for note in head.notes):
+        return "No calls in this period.", ()
+    (now,), (then,) = head.tables[-1].records(), base.tables[-1].records()
+    low, before = now["tax_low_usd"], then["tax_low_usd"]
+    change = relative(low, before) if isinstance(low, float) and isinstance(before, float) else None
+    tax = describe_tax(now)
+    if change is not None and now["cancelled_calls"] and abs(change) >= 0.005:
+        tax = f"{tax.removesuffix('.')}, {'+' if change > 0 else ''}{ratio(change)} on the period before."
+    names: Names = []
+    moved = [_describe_deploy(one, names) for one in deployed] + [_describe_totals(totals, deployed)]
+    sentences = [tax, *(filter(None, moved) if any(moved) else ["Nothing is clearly better or worse."]), *rest]
+    return " ".join(sentences), tuple(names)
 
 
-def _figure(name: str, record: dict[str, Value]) -> float | None:
-    if name == "error_rate":
-        known = record["outcome_unknown_calls"] != record["calls"]
-        return _part(record["errors"], record["calls"]) if known else None
-    return None if name == "tax_rate" else _number(record[name])
+def _describe_deploy(deployed: Deployed, names: Names) -> str:
+    """Return the largest regression since a deploy, and where it is; first one that can be placed."""
+    worse = [row for row in deployed.rows if row.found.verdict == "regression"]
+    if not worse:
+        return ""
+    placed = [(row, cause) for row in worse if (cause := _find_cause(row, deployed))]
+    row = largest([row for row, _ in placed] or worse)
+    place = len(names)
+    names.append(("deploy", deployed.name))
+    text = f"{_capitalise(describe_change(row))} since {{{place}}}"
+    for name, parts in (cause for one, cause in placed if one is row):
+        part = largest(parts)
+        names.append((name, part.group[0] if part.group else None))
+        text += f", {'on' if len(parts) == 1 else 'most on'} {{{place + 1}}} {_describe_certainty(part)}"
+    others = sorted({name_metric(one.metric) for one in worse if one.metric != row.metric})
+    return f"{text}; also worse: {', '.join(others)}." if others else f"{text}."
 
 
-def _number(value: Value) -> float | int | None:
-    return value if isinstance(value, int | float) else None
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def _part(part: Value, whole: Value) -> float | None:
-    return part / whole if isinstance(part, int) and isinstance(whole, int) and whole else None
+def _find_cause(row: Compared, deployed: Deployed) -> tuple[str, list[Compared]] | None:
+    """Return the first dimension in which the same figure is clearly worse for some of several values, and these."""
+    for name in CAUSES:
+        same = [part for of, part in deployed.parts
+                if of == name and (part.metric, part.found.stat) == (row.metric, row.found.stat)]  # fmt: skip
+        parts = [part for part in same if part.found.verdict == "regression"]
+        if parts and len(same) > 1:
+            return name, parts
+    return None
 
 
-def _share(calls: Value, without: Value) -> float | None:
-    return 1 - without / calls if isinstance(calls, int) and isinstance(without, int) and calls else None
+def _describe_certainty(row: Compared) -> str:
+    one = row.found
+    signs = [f"{'+' if (value or 0) > 0 else ''}{ratio(value)}" if value is not None else "?" for value in
+             (one.change_ratio, one.ci_low_ratio, one.ci_high_ratio)]  # fmt: skip
+    p = "" if one.p_adjusted is None else ", p < 0.0001" if one.p_adjusted < 0.0001 else f", p = {one.p_adjusted:.2g}"
+    return f"{signs[0]} (95 % interval {signs[1]} to {signs[2]}{p})"
 
 
-def relative(value: float | None, before: float | None) -> float | None:
-    """Return the relative change; NULL when either is unknown or there was nothing."""
-    return ten_digits(value / before - 1) if value is not None and before else None
-
-
-def ten_digits(value: float | None) -> float | None:
-    """Return a figure without the digits that differ between machines."""
-    return None if value is None else float(f"{value:.10g}")
+def _describe_totals(totals: Sequence[Compared], deployed: Sequence[Deployed]) -> str:
+    """Return what changed from period to period, without what a deploy already accounts for."""
+    known = {row.metric for one in deployed for row in one.rows if row.found.verdict == "regression"}
+    sentences = []
+    for verdict, word in (("regression", "worse"), ("improvement", "better")):
+        rows = [row for row in totals if row.found.verdict == verdict and row.metric not in known]
+        figures = {row.metric: row for row in sorted(rows, key=lambda row: abs(row.found.change_ratio or 0.0))}
+        if figures:
+            sentences.append(f"{word.capitalize()}: {', '.join(map(describe_change, figures.values()))}.")
+    return " ".join(sentences)
