@@ -1,3 +1,9 @@
+-- The low ends of a call in which the tax raises that of its output; its own where the tax raises none.
+CREATE OR REPLACE TEMP MACRO raised_output(own, raised) AS
+    CASE WHEN raised IS NULL THEN own ELSE nullif(raised, 0) END;
+CREATE OR REPLACE TEMP MACRO raised_cost(own, raised, cost, said_output, input_cost, unit_cost) AS
+    CASE WHEN raised IS NULL THEN own ELSE low_cost_usd(cost, said_output, input_cost, raised, unit_cost) END;
+
 -- The calls whose low end the tax raises: few, so that joining them to all calls costs little.
 CREATE OR REPLACE TEMP TABLE raised_low_ends AS
 SELECT call_row, raised_low FROM early_tax WHERE raised_low IS NOT NULL;
@@ -6,9 +12,8 @@ SELECT call_row, raised_low FROM early_tax WHERE raised_low IS NOT NULL;
 CREATE OR REPLACE TEMP VIEW call_low_ends AS
 SELECT
     calls.* EXCLUDE (call_row) REPLACE (
-        CASE WHEN raised_low IS NULL THEN calls.output_low ELSE nullif(raised_low, 0) END AS output_low,
-        CASE WHEN raised_low IS NULL THEN calls.cost_low_usd
-            ELSE low_cost_usd(cost_usd, output_tokens, input_cost_usd, raised_low, output_usd_per_token) END
+        raised_output(calls.output_low, raised_low) AS output_low,
+        raised_cost(calls.cost_low_usd, raised_low, cost_usd, output_tokens, input_cost_usd, output_usd_per_token)
             AS cost_low_usd
     )
 FROM refreshed_calls AS calls LEFT JOIN raised_low_ends AS raised ON raised.call_row = calls.call_row;
@@ -17,9 +22,8 @@ FROM refreshed_calls AS calls LEFT JOIN raised_low_ends AS raised ON raised.call
 CREATE OR REPLACE TEMP VIEW call_tax AS
 SELECT
     calls.* EXCLUDE (call_row) REPLACE (
-        CASE WHEN raised_low IS NULL THEN calls.output_low ELSE nullif(raised_low, 0) END AS output_low,
-        CASE WHEN raised_low IS NULL THEN calls.cost_low_usd
-            ELSE low_cost_usd(cost_usd, output_tokens, input_cost_usd, raised_low, output_usd_per_token) END
+        raised_output(calls.output_low, raised_low) AS output_low,
+        raised_cost(calls.cost_low_usd, raised_low, cost_usd, output_tokens, input_cost_usd, output_usd_per_token)
             AS cost_low_usd
     ),
     early_tax.call_row IS NOT NULL AS ended_early, early_tax.* EXCLUDE (call_row, raised_low)
