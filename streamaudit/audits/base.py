@@ -202,7 +202,7 @@ def tax_marks(record: dict[str, Value]) -> dict[str, Mark]:
     usd = mark_value(record["tax_usd"], record["tax_low_usd"], record["tax_high_usd"], "tax_low_usd",
         leaves_out=is_open)  # fmt: skip
     # No column has the low end of these, so they are not shown where their value is below it.
-    derived = replace(usd, suffix="", shows=None if usd.shows is None else "") if usd else None
+    derived = replace(usd, shows=None if usd.shows is None else "") if usd else None
     found = {
         "tax_low_tokens": mark_bound(low, low, high, leaves_out=left_out),
         "tax_tokens": mark_value(value, low, high, "tax_low_tokens", leaves_out=left_out),

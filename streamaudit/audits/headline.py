@@ -4,22 +4,22 @@ Each function takes rows of a report's tables by column name. A sentence is neve
 that leaves calls out is "at least", an estimate "about", and what cannot be known is named with its number of calls.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from streamaudit.report.model import Value
+from streamaudit.report.model import Table, Value
 from streamaudit.report.numbers import count, ms, ratio, usd
 
 Row = Mapping[str, Value]
 
-LEAST_COST_COVERAGE = 0.8
-"""The share of spend is stated only where at least this share of the calls has a known cost."""
+LEAST_COVERAGE = 0.8
+"""Below it a share of spend is left out, and a wait says how many calls it rests on."""
 SLOW_MS = 2_000.0
 """Where no target is given: MLPerf's limit for the TTFT of a conversation (inference rules, Llama-2-70B)."""
 _SAME = 1e-9
 """Dollars whose relative difference is smaller are equal: sums of floats."""
 
 
-def noun_of(by: tuple[str, ...]) -> str:
+def _noun(by: tuple[str, ...]) -> str:
     """Return what one row of a table by these dimensions is called."""
     return by[0].removeprefix("group:").replace("_", " ") if len(by) == 1 else "group"
 
@@ -66,31 +66,36 @@ def _describe_amount(total: Row, show: Callable[[float], str], unit: str) -> str
 
 def _describe_spend(total: Row) -> str:
     cost, known = _number(total["cost_usd"]), _number(total["cost_known_rate"])
-    if not cost or known is None or known < LEAST_COST_COVERAGE:
+    if not cost or known is None or known < LEAST_COVERAGE:
         return ""
     share = _number(total["tax_cost_share"])
     least = "at least " if known < 1 else ""
     return f" of {least}{usd(cost)}" + (f" ({ratio(share)})" if share is not None else "")
 
 
-def describe_waits(total: Row, groups: Iterable[Row] = (), noun: str = "group", limit_ms: float | None = None) -> str:
-    """Say how long users wait for the first token, and in how many of the groups longer than the limit at p95.
+def describe_waits(total: Row, table: Table | None = None, limit_ms: float | None = None) -> str:
+    """Say how long users wait for the first token, and in how many groups of a table longer than the limit at p95.
 
-    ``noun`` names a group; ``limit_ms`` of None is ``SLOW_MS``.
+    ``limit_ms`` of None is ``SLOW_MS``. Groups without a p95 are not counted, and those beyond ``--top`` are not shown.
     """
     if not _whole(total["calls"]):
         return "No calls in this window."
     figures = [
         f"{name} {ms(value)}" for name in ("p50", "p95") if (value := _number(total[f"ttft_{name}_ms"])) is not None
     ]
+    measured, streamed = _whole(total["ttft_calls"]), _whole(total["streamed_calls"])
     if not figures:
-        measured = _whole(total["ttft_calls"])
         return f"Too few calls have a TTFT for a percentile ({measured:,})." if measured else "No call has a TTFT."
+    rests_on = f" ({measured:,} of {streamed:,} streamed calls)" if measured < LEAST_COVERAGE * streamed else ""
     limit = SLOW_MS if limit_ms is None else limit_ms
-    known = [value for row in groups if (value := _number(row["ttft_p95_ms"])) is not None]
+    known = [value for row in table.groups() if (value := _number(row["ttft_p95_ms"])) is not None] if table else []
     slow = sum(value > limit for value in known)
-    above = f"; {slow:,} of {count(len(known), noun)} {'is' if slow == 1 else 'are'} above {ms(limit)}" if slow else ""
-    return f"TTFT {', '.join(figures)}{above}."
+    above = ""
+    if table and slow:
+        shown = " shown" if table.rest_row is not None else ""
+        groups = count(len(known), _noun(table.by))
+        above = f"; {slow:,} of {groups}{shown} {'is' if slow == 1 else 'are'} above {ms(limit)}"
+    return f"TTFT {', '.join(figures)}{rests_on}{above}."
 
 
 def _number(value: Value) -> float | None:

@@ -2,7 +2,7 @@
 
 from streamaudit.audits.base import group_tables
 from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
-from streamaudit.audits.headline import describe_tax, describe_waits, noun_of
+from streamaudit.audits.headline import describe_tax, describe_waits
 from streamaudit.audits.metrics import column, select
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
@@ -70,6 +70,6 @@ def run(store: Store, scope: Scope, *, targets: Targets | None = None, gaps: boo
     (total,) = tables[-1].records()
     answer = describe_tax(total)
     if total["calls"]:
-        answer += " " + describe_waits(total, tables[0].groups(), noun_of(scope.by))
+        answer += " " + describe_waits(total, tables[0])
     tables, notes = (*tables, *goodput_tables(store, scope, targets)), (*goodput_notes(targets), *notes)
     return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=answer)

@@ -5,7 +5,7 @@ from typing import Any
 
 from streamaudit.audits.base import group_tables
 from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
-from streamaudit.audits.headline import describe_waits, noun_of
+from streamaudit.audits.headline import describe_waits
 from streamaudit.audits.metrics import ROWS, column, relation
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import MAX_BY, Scope
@@ -124,7 +124,7 @@ def run(
     )
     interval, notes = interval_and_notes(store, scope)
     (total,) = tables[-1].records()
-    answer = describe_waits(total, tables[0].groups(), noun_of(scope.by), slo_ms)
+    answer = describe_waits(total, tables[0], slo_ms)
     shown = (*tables, *goodput_tables(store, scope, targets), histogram, reasons)
     notes = (*goodput_notes(targets), *notes)
     return Report(TITLE, interval, shown, scope.by, scope.filters, notes, headline=answer)

@@ -83,14 +83,8 @@ class CommandsByTask:
     """The program, whose commands are listed by task."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands; those without a task, which a plug-in may bring, come last."""
-        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}  # type: ignore[attr-defined]
-        listed = {name for names in TASKS.values() for name in names}
-        tasks = {title: [(name, text) for name, text in names.items() if name in commands]
-                 for title, names in TASKS.items()}  # fmt: skip
-        tasks["Other"] = [(name, one.get_short_help_str()) for name, one in commands.items() if name not in listed]
-        width = max((len(name) for name in commands), default=0)
-        for title, rows in tasks.items():
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl([(name.ljust(width), text) for name, text in rows])
+        """Write the commands."""
+        width = max(len(name) for names in TASKS.values() for name in names)
+        for title, names in TASKS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in names.items()])

@@ -121,8 +121,11 @@ class Table:
             yield record
 
     def groups(self) -> Iterator[dict[str, Value]]:
-        """Yield the rows that are groups of their own: none of a table without dimensions, and not the rest row."""
-        return (record for record in self.records() if self.by and "rest" not in record)
+        """Yield the rows of groups that have a name: not the rest row, nor the calls without a value."""
+        return (
+            record for record in self.records()
+            if "rest" not in record and any(record[name] is not None for name in self.by)
+        )  # fmt: skip
 
     def position(self, name: str) -> int:
         """Return the index of a column; KeyError when the table has no such column."""

@@ -59,19 +59,40 @@ def test_a_tax_of_which_nothing_is_known_is_not_zero() -> None:
 
 def waits(calls: int, p50: float | None, p95: float | None) -> dict[str, Value]:
     """A row of waits."""
-    return {"calls": calls, "ttft_calls": calls, "ttft_p50_ms": p50, "ttft_p95_ms": p95}
+    return {"calls": calls, "streamed_calls": calls, "ttft_calls": calls, "ttft_p50_ms": p50, "ttft_p95_ms": p95}
+
+
+def by_tenant(*p95: float | None, rest_row: int | None = None) -> Table:
+    """A table whose last row is of the calls without a tenant, or of all tenants beyond ``--top``."""
+    names = [*(f"t{number}" for number in range(len(p95) - 1)), None]
+    columns = (Column("tenant"), Column("ttft_p95_ms", "ms"))
+    return Table("by_tenant", columns, tuple(zip(names, p95, strict=True)), ("tenant",), rest_row, 9)
 
 
 def test_the_wait_in_a_sentence() -> None:
-    """Groups above the limit are counted among those that have a p95."""
+    """Groups above the limit are counted among those that have a name and a p95."""
     total = waits(100, 419.0, 1250.0)
-    groups = [waits(40, 400.0, 2001.0), waits(40, 300.0, 2000.0), waits(20, 100.0, None)]
-    assert describe_waits(total, groups, "tenant") == "TTFT p50 419 ms, p95 1.25 s; 1 of 2 tenants is above 2.00 s."
-    assert describe_waits(total, groups, "tenant", 800.0).endswith("; 2 of 2 tenants are above 800 ms.")
+    table = by_tenant(2001.0, 2000.0, None, 9000.0)
+    assert describe_waits(total, table) == "TTFT p50 419 ms, p95 1.25 s; 1 of 2 tenants is above 2.00 s."
+    assert describe_waits(total, table, 800.0).endswith("; 2 of 2 tenants are above 800 ms.")
     assert describe_waits(total) == "TTFT p50 419 ms, p95 1.25 s."
     assert describe_waits(waits(5, 12.0, None)) == "TTFT p50 12.0 ms."
     assert describe_waits({**waits(5, None, None), "ttft_calls": 0}) == "No call has a TTFT."
     assert describe_waits(waits(0, None, None)) == "No calls in this window."
+
+
+def test_a_wait_of_few_calls_says_how_many() -> None:
+    """Below 80 % of the streams a percentile may be of another kind of calls."""
+    assert describe_waits({**waits(100, 419.0, 1250.0), "ttft_calls": 79}) == (
+        "TTFT p50 419 ms, p95 1.25 s (79 of 100 streamed calls)."
+    )
+    assert "streamed" not in describe_waits({**waits(100, 419.0, 1250.0), "ttft_calls": 80})
+
+
+def test_groups_beyond_the_top_are_not_counted_as_fast() -> None:
+    """The sentence is of the groups that are shown."""
+    table = by_tenant(2001.0, 100.0, 9000.0, rest_row=2)
+    assert describe_waits(waits(9, 419.0, 1250.0), table).endswith("; 1 of 2 tenants shown is above 2.00 s.")
 
 
 NAMED = Report(

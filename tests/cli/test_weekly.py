@@ -44,8 +44,8 @@ def test_it_fits_a_screen(cli: Cli, sample_store: Path) -> None:
 def test_the_answer_names_the_deploy_and_where_it_hurts(cli: Cli, sample_store: Path) -> None:
     """Money first, then the change with its interval; a redacted name is an alias in the sentence too."""
     answer = json.loads(cli.run("weekly", *WEEK, "--db", sample_store, "--json").out)["headline"]
-    paid = r"At least \$[\d.]+ of at least \$[\d.]+ \([\d.]+ %\) was paid for answers that no user saw, "
-    assert re.match(paid, answer)
+    paid = r"At least \$[\d.]+ of at least \$[\d.]+ \([\d.]+ %\) was paid for answers that no user saw"
+    assert re.match(paid + r"; the lower bound is up [\d.]+ % from the period before\. ", answer)
     assert re.search(r" since 2026\.11\.18-3, on /v1/chat \+[\d.]+ % \(95 % interval \+.+ to \+.+, p .+\)", answer)
     hidden = json.loads(cli.run("weekly", *WEEK, "--db", sample_store, "--json", "--redact", "route").out)["headline"]
     assert "/v1/chat" not in hidden and re.search(r" since 2026\.11\.18-3, on route-\w{8} ", hidden)

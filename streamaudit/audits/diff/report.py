@@ -17,6 +17,7 @@ from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import VERDICTS
 from streamaudit.report.model import NO_WINDOW, Column, Interval, Mark, Note, Report, Row, Table
+from streamaudit.report.numbers import count
 from streamaudit.stats import Comparison
 from streamaudit.store.store import Store
 
@@ -232,7 +233,7 @@ def _interval(counts: Scan, scope: Scope) -> Interval:
 def _tested_note(rows: list[Compared]) -> Iterator[Note]:
     tests = sum(row.found.p_adjusted is not None for row in rows)
     if tests:
-        yield Note("tested", "comparisons have enough data for a test; p is adjusted over all of them", tests)
+        yield Note("tested", f"{count(tests, 'comparison')} had enough data for a test; p is adjusted over them", tests)
 
 
 def _hidden_note(hidden: list[Compared]) -> Iterator[Note]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from streamaudit.audits.diff.compare import Compared
 from streamaudit.audits.diff.headline import describe_change, largest, name_metric
 from streamaudit.audits.headline import describe_tax
-from streamaudit.audits.weekly.headline import relative
+from streamaudit.audits.weekly.figures import relative
 from streamaudit.audits.weekly.movers import CAUSES, Deployed
 from streamaudit.report.model import Report, Value
 from streamaudit.report.numbers import ratio
@@ -24,7 +24,10 @@ def describe(
     change = relative(low, before) if isinstance(low, float) and isinstance(before, float) else None
     tax = describe_tax(now)
     if change is not None and now["cancelled_calls"] and abs(change) >= 0.005:
-        tax = f"{tax.removesuffix('.')}, {'+' if change > 0 else ''}{ratio(change)} on the period before."
+        is_whole = all(one["tax_low_usd"] == one["tax_usd"] == one["tax_high_usd"] for one in (now, then))
+        what = ", " if is_whole else "; the lower bound is "
+        direction = "up" if change > 0 else "down"
+        tax = f"{tax.removesuffix('.')}{what}{direction} {ratio(abs(change))} from the period before."
     names: Names = []
     moved = [_describe_deploy(one, names) for one in deployed] + [_describe_totals(totals, deployed)]
     sentences = [tax, *(filter(None, moved) if any(moved) else ["Nothing is clearly better or worse."]), *rest]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from streamaudit.audits.failures import cache, growth
 from streamaudit.audits.failures.base import Audit, prepare_audit
 from streamaudit.audits.scope.scope import Scope
-from streamaudit.audits.weekly.headline import relative
+from streamaudit.audits.weekly.figures import relative
 from streamaudit.report.model import Mark, Row, Table
 from streamaudit.store.store import Store
 

@@ -14,7 +14,7 @@ from streamaudit.audits.diff.question import Ask, Side
 from streamaudit.audits.diff.scan import scan
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.weekly.changes import Money, drivers
-from streamaudit.audits.weekly.headline import relative
+from streamaudit.audits.weekly.figures import relative
 from streamaudit.audits.weekly.period import Period
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import Column, Mark, Row, Table, Value

@@ -18,10 +18,10 @@ from streamaudit.audits.diff.scan import Scan, scan
 from streamaudit.audits.failures.suppressions import Suppression
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.audits.weekly import failures
-from streamaudit.audits.weekly.answer import describe
 from streamaudit.audits.weekly.changes import money
 from streamaudit.audits.weekly.completeness import reach_notes
-from streamaudit.audits.weekly.headline import figures
+from streamaudit.audits.weekly.figures import figures
+from streamaudit.audits.weekly.headline import describe
 from streamaudit.audits.weekly.input_money import add_input_money
 from streamaudit.audits.weekly.movers import compare_deploys, deploys_table, movers_table, new_deploys
 from streamaudit.audits.weekly.period import Period, find_earlier_start
