@@ -58,31 +58,45 @@ KINDS = {
         "what stays: one early change empties the whole cache.", estimated=True),
 }  # fmt: skip
 PREPARE = ("""
-CREATE OR REPLACE TEMP TABLE cache_calls AS
+CREATE OR REPLACE TEMP TABLE cache_groups AS
 -- over scope
-, turns AS (
+SELECT DISTINCT by_1, by_2, by_3, by_4, deploy, hash(by_1, by_2, by_3, by_4, deploy) AS group_key FROM scope
+""", """
+CREATE OR REPLACE TEMP TABLE cache_turns AS
+-- over scope
+-- Hashes stand for dimensions and session: numbers are put in order in a quarter of the time that their texts take.
+, calls AS (
     SELECT
-        by_1, by_2, by_3, by_4, call_id, deploy, start_time, input_tokens, cached_input_tokens, cache_write_tokens,
-        source, model, route, coalesce(session_id, trace_id, call_id) AS session,
+        hash(by_1, by_2, by_3, by_4, deploy) AS group_key, hash(source, model, route) AS model_key,
+        hash(coalesce(session_id, trace_id, call_id)) AS session_key, call_id, start_time, input_tokens,
+        cached_input_tokens, cache_write_tokens,
+        start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT) AS end_time,
         -- The price of plain input, as this call paid it: reads at a tenth of it, writes at a quarter more.
         input_cost_usd / nullif(input_tokens - 0.9 * cached_input_tokens + 0.25 * coalesce(cache_write_tokens, 0), 0)
-            AS usd_per_token,
-        lag(input_tokens) OVER calls AS input_before,
-        epoch_us(start_time - lag(start_time + to_microseconds((coalesce(duration_ms, 0) * 1000)::BIGINT)) OVER calls)
-            / 1000.0 AS pause_ms
+            AS usd_per_token
     FROM scope
     WHERE cached_input_tokens IS NOT NULL AND input_tokens >= $least_input_tokens
         AND cached_input_tokens <= input_tokens AND start_time IS NOT NULL AND cache_hit IS DISTINCT FROM true
-    WINDOW calls AS (
-        PARTITION BY source, model, route, coalesce(session_id, trace_id, call_id) ORDER BY start_time, call_id)
 )
+SELECT
+    * EXCLUDE (end_time), lag(input_tokens) OVER turns AS input_before,
+    epoch_us(start_time - lag(end_time) OVER turns) / 1000.0 AS pause_ms
+FROM calls
+WINDOW turns AS (PARTITION BY model_key, session_key ORDER BY start_time, call_id)
+""", """
+CREATE OR REPLACE TEMP TABLE cache_calls AS
 -- A session that grows from call to call sends again what it sent before; of any other nothing can be said.
-SELECT * EXCLUDE (input_before, source, model, route, session),
-    CASE WHEN count(input_before) OVER whole >= $least_turns - 1
-        AND count(*) FILTER (input_tokens < input_before) OVER whole = 0 THEN input_before END AS sent_before
-FROM turns
-WINDOW whole AS (PARTITION BY source, model, route, session)
-""",)
+WITH growing AS (
+    SELECT model_key, session_key
+    FROM cache_turns
+    GROUP BY ALL
+    HAVING count(input_before) >= $least_turns - 1 AND count(*) FILTER (input_tokens < input_before) = 0
+)
+SELECT
+    turns.* EXCLUDE (model_key, session_key, input_before),
+    CASE WHEN growing.session_key IS NOT NULL THEN input_before END AS sent_before
+FROM cache_turns AS turns LEFT JOIN growing USING (model_key, session_key)
+""")
 EXAMINED = """
 SELECT (SELECT count(*) FROM cache_calls), count(*) FILTER (input_tokens >= $least_input_tokens) FROM scope
 """
@@ -94,7 +108,7 @@ QUERY = """
             WHEN pause_ms > $ttl_s * 1000 THEN 'cache_expired'
             WHEN cache_write_tokens > 0.5 * input_tokens THEN 'cache_rewrite'
             ELSE 'cache_miss' END AS finding
-    FROM cache_calls
+    FROM cache_calls JOIN cache_groups USING (group_key)
     WHERE sent_before >= $least_input_tokens AND sent_before >= 0.5 * input_tokens
 ), rates AS (
     SELECT by_1, by_2, by_3, by_4, count(*) AS calls,
@@ -105,7 +119,7 @@ QUERY = """
         sum(cached_input_tokens) AS cached, sum(input_tokens) AS input,
         sum(usd_per_token * input_tokens) / sum(input_tokens) FILTER (usd_per_token IS NOT NULL) AS usd_per_token,
         list(call_id ORDER BY input_tokens - cached_input_tokens DESC, call_id)[1:3] AS examples
-    FROM cache_calls WHERE deploy IS NOT NULL GROUP BY ALL
+    FROM cache_calls JOIN cache_groups USING (group_key) WHERE deploy IS NOT NULL GROUP BY ALL
 ), successive AS (
     SELECT *,
         lag(cached / input) OVER releases AS before_rate, cached / input AS after_rate,
@@ -138,7 +152,7 @@ WHERE before_rate - after_rate >= $lost_points AND deployed_calls >= 20 AND befo
 MISSED = """
 -- Dollars paid for input that had been sent before and that the cache did not give, whether or not it had expired.
 SELECT by_1, by_2, by_3, by_4, sum((sent_before - cached_input_tokens) * usd_per_token * 0.9) AS usd, count(*) AS calls
-FROM cache_calls
+FROM cache_calls JOIN cache_groups USING (group_key)
 WHERE sent_before >= $least_input_tokens AND sent_before >= 0.5 * input_tokens AND sent_before > cached_input_tokens
     AND cached_input_tokens < $miss_share * input_tokens
 GROUP BY ALL
