@@ -38,124 +38,136 @@ KINDS = {
         "Read the last calls of these sessions first: explain shows how long they waited and for what."),
 }  # fmt: skip
 PREPARE = ("""
+CREATE OR REPLACE TEMP TABLE silence_groups AS
+-- over scope
+SELECT DISTINCT by_1, by_2, by_3, by_4, hash(by_1, by_2, by_3, by_4) AS group_key FROM scope
+""", """
 CREATE OR REPLACE TEMP TABLE silence_calls AS
 -- over scope
+-- Hashes stand for group, trace and session: numbers are joined and put in order in a fraction of the time that their
+-- texts take.
 SELECT
-    by_1, by_2, by_3, by_4, source, call_id, trace_id, session_id, start_time, outcome,
+    hash(by_1, by_2, by_3, by_4) AS group_key, source, call_id, start_time, outcome = 'cancelled' AS cancelled,
+    CASE WHEN trace_id IS NOT NULL THEN hash(source, trace_id) END AS trace_key,
+    CASE WHEN session_id IS NOT NULL THEN hash(source, session_id) END AS session_key,
     -- From the first visible token to the end something is on the screen.
     start_time + to_microseconds((coalesce(ttvt_ms, ttft_ms) * 1000)::BIGINT) AS visible_from,
     start_time + to_microseconds((duration_ms * 1000)::BIGINT) AS ended,
-    coalesce(ttvt_ms, ttft_ms, cancelled_at_ms, duration_ms) AS wait_ms
+    coalesce(ttvt_ms, ttft_ms, cancelled_at_ms, duration_ms) AS wait_ms,
+    coalesce(ttvt_ms, ttft_ms) IS NOT NULL OR outcome <> 'completed' AS is_measured
 FROM scope
 WHERE start_time IS NOT NULL
 """, """
+CREATE OR REPLACE TEMP TABLE silence_steps AS
+SELECT hash(source, trace_id) AS trace_key, span_id, start_time, end_time, kind = 'tool' AND status = 'error' AS failed
+FROM store.spans
+WHERE trace_id IS NOT NULL
+""", """
 CREATE OR REPLACE TEMP TABLE silence_traces AS
--- Traces of several steps. A trace that is one call is silent for as long as its user waited, which needs no order; one
--- that is here by a collision of hashes is put in order for nothing, and comes to the same.
-SELECT several
+-- Traces of several steps. A trace that is one call is silent for as long as its user waited, which needs no order.
+SELECT trace_key
 FROM (
-    SELECT hash(source, trace_id) AS several FROM silence_calls WHERE trace_id IS NOT NULL
+    SELECT trace_key FROM silence_calls WHERE trace_key IS NOT NULL
     UNION ALL
-    SELECT hash(source, trace_id) FROM store.spans WHERE start_time IS NOT NULL AND end_time IS NOT NULL
+    SELECT trace_key FROM silence_steps WHERE start_time IS NOT NULL AND end_time IS NOT NULL
 )
-GROUP BY several HAVING count(*) > 1
+GROUP BY trace_key HAVING count(*) > 1
 """, """
 CREATE OR REPLACE TEMP TABLE silence_tasks AS
 -- A call shows something from its first visible token to its end.
 WITH own AS (
-    SELECT calls.* FROM silence_calls AS calls SEMI JOIN silence_traces ON several = hash(source, trace_id)
-    WHERE trace_id IS NOT NULL
+    SELECT * FROM silence_calls SEMI JOIN silence_traces USING (trace_key)
 ), steps AS (
-    SELECT source, trace_id, start_time AS moment, 0 AS shows FROM own
+    SELECT trace_key, start_time AS moment, 0 AS shows FROM own
     UNION ALL
-    SELECT source, trace_id, visible_from, 1 FROM own WHERE visible_from IS NOT NULL
+    SELECT trace_key, visible_from, 1 FROM own WHERE visible_from IS NOT NULL
     UNION ALL
-    SELECT source, trace_id, ended, -1 FROM own WHERE visible_from IS NOT NULL AND ended IS NOT NULL
+    SELECT trace_key, ended, -1 FROM own WHERE visible_from IS NOT NULL AND ended IS NOT NULL
     UNION ALL
-    SELECT source, trace_id, unnest([start_time, end_time]), 0
-    FROM store.spans SEMI JOIN own USING (source, trace_id)
+    SELECT trace_key, unnest([start_time, end_time]), 0
+    FROM silence_steps SEMI JOIN own USING (trace_key)
     WHERE start_time IS NOT NULL AND end_time IS NOT NULL
 ), borders AS (
     -- Where the screen goes dark or lights up; steps that show nothing do not break a silence.
-    SELECT source, trace_id, moment, sum(shows) OVER steps AS showing
+    SELECT trace_key, moment, sum(shows) OVER steps AS showing
     FROM steps
-    WINDOW steps AS (PARTITION BY source, trace_id ORDER BY moment, shows DESC),
-        whole AS (PARTITION BY source, trace_id ORDER BY moment, shows DESC
+    WINDOW steps AS (PARTITION BY trace_key ORDER BY moment, shows DESC),
+        whole AS (PARTITION BY trace_key ORDER BY moment, shows DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
     QUALIFY moment = first(moment) OVER whole OR moment = last(moment) OVER whole OR shows <> 0
 ), silences AS (
-    SELECT source, trace_id, epoch_us(lead(moment) OVER following - moment) / 1000.0 AS silence_ms, showing
+    SELECT trace_key, epoch_us(lead(moment) OVER following - moment) / 1000.0 AS silence_ms, showing
     FROM borders
-    WINDOW following AS (PARTITION BY source, trace_id ORDER BY moment, showing)
+    WINDOW following AS (PARTITION BY trace_key ORDER BY moment, showing)
 ), longest AS (
-    SELECT source, trace_id, max(silence_ms) FILTER (showing <= 0) AS silence_ms FROM silences GROUP BY ALL
+    SELECT trace_key, max(silence_ms) FILTER (showing <= 0) AS silence_ms FROM silences GROUP BY ALL
 )
 SELECT
-    by_1, by_2, by_3, by_4, any_value(longest.silence_ms) AS silence_ms,
-    bool_or(outcome = 'cancelled') AS cancelled, arg_max(call_id, wait_ms) AS call_id
-FROM own AS calls JOIN longest ON longest.source = calls.source AND longest.trace_id = calls.trace_id
-WHERE visible_from IS NOT NULL OR outcome <> 'completed'
-GROUP BY by_1, by_2, by_3, by_4, calls.source, calls.trace_id
+    group_key, any_value(silence_ms) AS silence_ms, bool_or(cancelled) AS cancelled,
+    arg_max(call_id, wait_ms) AS call_id
+FROM own JOIN longest USING (trace_key)
+WHERE is_measured
+GROUP BY group_key, trace_key
 UNION ALL
 SELECT
-    by_1, by_2, by_3, by_4, epoch_us(visible_from - start_time) / 1000.0 AS silence_ms,
-    outcome = 'cancelled' AS cancelled, call_id
-FROM silence_calls AS calls ANTI JOIN silence_traces ON several = hash(source, trace_id)
-WHERE calls.trace_id IS NOT NULL AND (visible_from IS NOT NULL OR outcome <> 'completed')
+    group_key, epoch_us(visible_from - start_time) / 1000.0 AS silence_ms, cancelled,
+    -- Its id is needed only where it is an example.
+    CASE WHEN visible_from > start_time + to_milliseconds($silent_ms::BIGINT) THEN call_id END AS call_id
+FROM silence_calls ANTI JOIN silence_traces USING (trace_key)
+WHERE trace_key IS NOT NULL AND is_measured
 """, """
 CREATE OR REPLACE TEMP TABLE silence_tools AS
-SELECT calls.by_1, calls.by_2, calls.by_3, calls.by_4, tools.span_id, any_value(calls.call_id) AS call_id,
+SELECT calls.group_key, tools.span_id, any_value(calls.call_id) AS call_id,
     -- Something visible after the failed step, before patience ends.
     bool_or(calls.visible_from > tools.end_time
         AND calls.visible_from <= tools.end_time + to_milliseconds($silent_ms::BIGINT)) AS followed
-FROM store.spans AS tools
-JOIN silence_calls AS calls ON calls.source = tools.source AND calls.trace_id = tools.trace_id
-WHERE tools.kind = 'tool' AND tools.status = 'error' AND tools.end_time IS NOT NULL
+FROM silence_steps AS tools JOIN silence_calls AS calls USING (trace_key)
+WHERE tools.failed AND tools.end_time IS NOT NULL
 GROUP BY ALL
 """)
 EXAMINED = """
 SELECT
     (SELECT count(*) FROM silence_tasks)
-        + (SELECT count(*) FROM (SELECT DISTINCT source, session_id FROM silence_calls WHERE session_id IS NOT NULL)),
+        + (SELECT count(DISTINCT session_key) FROM silence_calls),
     count(*)
 FROM scope
 """
 QUERY = """
 , tasks AS (
     SELECT
-        by_1, by_2, by_3, by_4, 'silent_task' AS finding, count(*) AS calls,
+        group_key, 'silent_task' AS finding, count(*) AS calls,
         count(*) FILTER (silence_ms > $silent_ms) AS affected_calls,
         list(call_id ORDER BY silence_ms DESC, call_id) FILTER (silence_ms > $silent_ms)[1:3] AS examples,
         count(*) FILTER (silence_ms > $long_ms) AS long,
         count(*) FILTER (silence_ms > $silent_ms AND cancelled) / nullif(affected_calls, 0) AS left_share,
         count(*) FILTER (silence_ms <= $silent_ms AND cancelled) / nullif(count(*) - affected_calls, 0) AS usual_share
-    FROM silence_tasks GROUP BY ALL
+    FROM silence_tasks GROUP BY group_key
 ), tools AS (
-    SELECT by_1, by_2, by_3, by_4, 'tool_silence' AS finding, count(*) AS calls,
+    SELECT group_key, 'tool_silence' AS finding, count(*) AS calls,
         count(*) FILTER (followed IS DISTINCT FROM true) AS affected_calls,
         list(DISTINCT call_id ORDER BY call_id) FILTER (followed IS DISTINCT FROM true)[1:3] AS examples
-    FROM silence_tools GROUP BY ALL
+    FROM silence_tools GROUP BY group_key
 ), sessions AS (
-    SELECT by_1, by_2, by_3, by_4, 'gave_up' AS finding, count(*) AS calls,
+    SELECT group_key, 'gave_up' AS finding, count(*) AS calls,
         count(*) FILTER (gave_up) AS affected_calls,
         list(call_id ORDER BY wait_ms DESC, call_id) FILTER (gave_up)[1:3] AS examples,
         median(wait_ms) FILTER (gave_up) AS wait_p50_ms
     FROM (
-        SELECT *, outcome = 'cancelled'
-            AND data_ends >= start_time + to_minutes($gone_minutes::BIGINT) AS gave_up
+        SELECT *, cancelled AND data_ends >= start_time + to_minutes($gone_minutes::BIGINT) AS gave_up
         FROM (
-            SELECT by_1, by_2, by_3, by_4, source, call_id, outcome, wait_ms, start_time,
-                lead(start_time) OVER (PARTITION BY source, session_id ORDER BY start_time, call_id) AS next_in_session
-            FROM silence_calls WHERE session_id IS NOT NULL
+            SELECT group_key, source, call_id, cancelled, wait_ms, start_time,
+                lead(start_time) OVER (PARTITION BY session_key ORDER BY start_time, call_id) AS next_in_session
+            FROM silence_calls WHERE session_key IS NOT NULL
         )
         JOIN (SELECT source, max(start_time) AS data_ends FROM silence_calls GROUP BY source) USING (source)
         WHERE next_in_session IS NULL OR next_in_session > start_time + to_minutes($gone_minutes::BIGINT)
     )
-    GROUP BY ALL
+    GROUP BY group_key
 )
 SELECT
-    *, NULL::BIGINT AS tokens_at_stake, NULL::DOUBLE AS usd_at_stake,
-    $silent_ms AS limit_ms, $long_ms AS long_ms, $gone_minutes AS gone
-FROM (FROM tasks UNION ALL BY NAME FROM tools UNION ALL BY NAME FROM sessions)
+    by_1, by_2, by_3, by_4, found.* EXCLUDE (group_key), NULL::BIGINT AS tokens_at_stake,
+    NULL::DOUBLE AS usd_at_stake, $silent_ms AS limit_ms, $long_ms AS long_ms, $gone_minutes AS gone
+FROM (FROM tasks UNION ALL BY NAME FROM tools UNION ALL BY NAME FROM sessions) AS found
+JOIN silence_groups USING (group_key)
 WHERE affected_calls >= $least_affected AND affected_calls >= $least_share * calls
 """
