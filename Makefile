@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
 
-.PHONY: demo test proof lint sql types layers tests wheel wheel-built bench samples pictures clean
+.PHONY: demo test proof lint sql types layers tests wheel wheel-built bench samples pictures lock release clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
@@ -52,6 +53,25 @@ samples: $(VENV)/.dev
 pictures: $(VENV)/.dev
 	$(BIN)/streamaudit ttft sample_traces/raw*.gz sample_traces/langfuse*.gz sample_traces/datadog*.gz --by model -q -o docs/ttft.svg
 
+# Every package that the checks and a release use is pinned with its hashes; this renews the pins.
+LOCK := $(VENV)/release/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
+lock: $(VENV)/release/.made
+	$(LOCK) --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(LOCK) -c requirements/dev.txt pyproject.toml requirements/build.in -o requirements/run.txt
+	$(LOCK) requirements/release.in -o requirements/release.txt
+
+# The files of a release: a wheel and a source archive whose bytes depend on the sources alone (built twice to see it),
+# known vulnerabilities of what they bring in, and a bill of materials (CycloneDX) of an environment with the wheel.
+release: wheel-built $(VENV)/release/.made
+	rm -rf dist $(VENV)/again
+	$(VENV)/release/bin/python -m build --no-isolation --outdir dist .
+	$(VENV)/release/bin/python -m build --no-isolation --outdir $(VENV)/again .
+	diff -r dist $(VENV)/again
+	$(VENV)/release/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/run.txt
+	$(VENV)/release/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		-o dist/streamaudit.cdx.json $(VENV)/wheel/venv/bin/python
+
 clean:
 	rm -rf $(VENV) dist build
 
@@ -60,16 +80,22 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.runtime: $(VENV)/.made pyproject.toml
-	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e .
+$(VENV)/.runtime: $(VENV)/.made pyproject.toml requirements/run.txt
+	$(PIP) --require-hashes -r requirements/run.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/release/.made: requirements/release.txt
+	$(PYTHON) -m venv $(VENV)/release
+	$(VENV)/release/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/release.txt
 	touch $@
 
 # Tests of the HTML page need a browser, those of offered commands jq, those of the audits real proxies; all are fetched
 # meanwhile, and the proxies' own services are not started. Without them these tests are skipped, and say so.
-$(VENV)/.dev: $(VENV)/.made pyproject.toml
+$(VENV)/.dev: $(VENV)/.made pyproject.toml requirements/dev.txt
 	@{ { command -v chromium && command -v jq && command -v nginx && command -v haproxy; } >/dev/null || \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
 		RUNLEVEL=1 apt-get install -q -y --no-install-recommends chromium jq nginx-light haproxy; } || true; } \
 		>$(VENV)/packages.log 2>&1 & \
-	$(BIN)/pip install -q --disable-pip-version-check --no-compile -e '.[dev]' && wait
+	$(PIP) --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e . && wait
 	touch $(VENV)/.runtime $@

@@ -14,6 +14,9 @@ rm -rf "$work"
 mkdir "$work"
 quietly "$python" -m pip wheel --disable-pip-version-check --no-deps --wheel-dir "$work/dist" .
 wheel=$(echo "$work"/dist/*.whl)
+# The same sources give the same bytes, so that anybody can check a published wheel against them.
+quietly "$python" -m pip wheel --disable-pip-version-check --no-deps --wheel-dir "$work/again" .
+cmp "$wheel" "$work"/again/*.whl
 
 "$python" - "$wheel" <<'CHECK'
 import sys
@@ -37,6 +40,10 @@ CHECK
 "$python" -m venv "$work/venv"
 quietly "$work/venv/bin/pip" install --disable-pip-version-check --no-compile "$wheel"
 mkdir "$work/empty"
+# What lies in the folder of the user is data: modules there are never imported by the installed command.
+for name in duckdb numpy typer streamaudit sitecustomize; do
+    echo "raise SystemExit('imported $name from the current folder')" >"$work/empty/$name.py"
+done
 (cd "$work/empty" && env -i PATH=/usr/bin:/bin "$work/venv/bin/streamaudit" demo >"$work/demo" 2>"$work/narration")
 grep -q '^cancellation tax ' "$work/demo"
 grep -q '^  = new ' "$work/narration"
