@@ -68,9 +68,9 @@ release: wheel-built $(VENV)/release/.made
 	$(VENV)/release/bin/python -m build --no-isolation --outdir dist .
 	$(VENV)/release/bin/python -m build --no-isolation --outdir $(VENV)/again .
 	diff -r dist $(VENV)/again
-	$(VENV)/release/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/run.txt
 	$(VENV)/release/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		-o dist/streamaudit.cdx.json $(VENV)/wheel/venv/bin/python
+	$(VENV)/release/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/run.txt
 
 clean:
 	rm -rf $(VENV) dist build
