@@ -11,6 +11,7 @@ from streamaudit.cli import console
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.report.frames import Result
 from streamaudit.report.render.formats import BINARY, COLUMNAR, Screen, format_for, formats, load, render_bytes
+from streamaudit.store.files import clear_left_over, fresh_beside
 
 SCREEN_GROUPS = 20
 
@@ -112,18 +113,16 @@ def _targets(output: Output) -> list[tuple[str, Path | None]]:
 def _write_file(path: Path, content: bytes) -> None:
     """Write a file atomically."""
     target = path.resolve()
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if target.exists() and not target.is_file():  # a pipe or a device
             target.write_bytes(content)
         else:
-            try:
+            clear_left_over(target)
+            with fresh_beside(target) as fresh:
                 fresh.write_bytes(content)
                 if target.exists():
                     fresh.chmod(target.stat().st_mode)
                 fresh.replace(target)
-            finally:
-                fresh.unlink(missing_ok=True)
     except OSError as error:
         raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
     console.note(f"wrote {path}")

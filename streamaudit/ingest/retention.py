@@ -117,6 +117,7 @@ def unload(store: Store, load_id: int) -> Removed:
             "DELETE FROM store.loads WHERE load_id = $load_id",
         ):
             store.run(statement, {"load_id": load_id})
+        store.mark_rewrite()
     store.rewrite()
     return Removed(removed.calls, removed.spans, beaten, evidence)
 
@@ -135,6 +136,7 @@ def prune(store: Store, before: datetime) -> Removed:
     with store.transaction():
         removed = _remove(store, started_before(before))
         store.run(_DELETE_EVIDENCE)
+        store.mark_rewrite()
     store.rewrite()
     return removed
 
@@ -145,6 +147,7 @@ def forget(store: Store, user_id: str) -> Removed:
         removed = _remove(store, of_user(user_id))
         store.run(_DELETE_EVIDENCE)
         store.run("DELETE FROM store.lookups WHERE key_column = 'user_id' AND key = $user", {"user": user_id})
+        store.mark_rewrite()
     store.rewrite()
     return removed
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from streamaudit.errors import InputError, StoreError, StreamauditError
 from streamaudit.store.connection import Database
 from streamaudit.store.duckdb_errors import NO_SPACE
+from streamaudit.store.files import clear_left_over, fresh_beside, private_files
 from streamaudit.store.package_files import package_text
 from streamaudit.store.providers import ProviderOverrides
 
@@ -94,6 +95,9 @@ class Store(Database):
                 store._create_schema()
             if store._version() < SCHEMA_VERSION:
                 store._upgrade()
+            if write:
+                clear_left_over(path.resolve())
+                store._finish_deletion()
             store._define_vocabulary()
         except BaseException:
             store.close()
@@ -102,11 +106,10 @@ class Store(Database):
 
     @classmethod
     def _create_file(cls, path: Path) -> None:
-        """Create an empty store under another name that takes its own once it is complete, unless another process was
-        first."""
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with cls(fresh, writable=True) as store:
+        """Create an empty store, readable by this user only, under another name; it takes its own once it is complete,
+        unless another process was first."""
+        with fresh_beside(path) as fresh:
+            with private_files(), cls(fresh, writable=True) as store:
                 store._attach(0.0)
                 store._create_schema()
                 store.run("DETACH store")
@@ -117,14 +120,12 @@ class Store(Database):
             except OSError:  # a file system without links
                 if not path.exists():
                     fresh.rename(path)
-        finally:
-            fresh.unlink(missing_ok=True)
-            fresh.with_name(f"{fresh.name}.wal").unlink(missing_ok=True)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block in one transaction; tables derived from the calls are out of date afterwards."""
-        with super().transaction():
+        # The first write creates a log beside the store, as private as the store itself.
+        with private_files(), super().transaction():
             yield
         self.stale = True
 
@@ -221,37 +222,52 @@ class Store(Database):
         """Return the store's own random secret, which keys hashes and aliases; it is never printed."""
         return str(self.one("SELECT value FROM store.meta WHERE key = 'hash_salt'")[0])
 
+    def mark_rewrite(self) -> None:
+        """Note, in the transaction of a deletion, that its bytes are still in the file until it is rewritten."""
+        if self.path is not None:
+            self.run("DELETE FROM store.meta WHERE key = 'rewrite'")
+            self.run("INSERT INTO store.meta VALUES ('rewrite', 'pending')")
+
     def rewrite(self) -> None:
         """Write a copy of the store without deleted data and put it in the old one's place: deleting alone leaves the
-        bytes in the file. The old file stays locked until the new one has its name."""
+        bytes in the file. The old file stays locked until the new one has its name. A run that ends before leaves the
+        mark of ``mark_rewrite``, and the next writer does it."""
         if self.path is None:
             return
         path = self.path.resolve()
-        fresh = path.with_name(f".{path.name}.new")
-        left_over = (fresh, fresh.with_name(f"{fresh.name}.wal"))
-        for one in left_over:
-            one.unlink(missing_ok=True)
+        clear_left_over(path)
         try:
             self.run("CHECKPOINT store")
-            mask = os.umask(0o077)  # no other user may read the copy, not even while it is made
-            try:
-                self.run("ATTACH $path AS fresh", {"path": str(fresh)})
-            finally:
-                os.umask(mask)
-            self.run("COPY FROM DATABASE store TO fresh")
-            self.run("DETACH fresh")
-            fresh.chmod(path.stat().st_mode)
-            fresh.replace(path)
-        except BaseException as error:
-            with suppress(StreamauditError):  # an open file would still take up its space
-                self.run("DETACH fresh")
-            for one in left_over:
-                one.unlink(missing_ok=True)
-            if isinstance(error, StreamauditError) and error.message == NO_SPACE:
+            with fresh_beside(path) as fresh:
+                try:
+                    with private_files():
+                        self.run("ATTACH $path AS fresh", {"path": str(fresh)})
+                        self.run("COPY FROM DATABASE store TO fresh")
+                        self.run("DELETE FROM fresh.meta WHERE key = 'rewrite'")
+                        self.run("CHECKPOINT fresh")
+                finally:
+                    with suppress(StreamauditError):  # an open file would still take up its space
+                        self.run("DETACH fresh")
+                fresh.chmod(path.stat().st_mode)
+                fresh.replace(path)
+        except StreamauditError as error:
+            if error.message == NO_SPACE:
                 raise _disk_full(path) from None
             raise
+        except OSError as error:
+            raise StoreError(f"cannot write {path} again: {error.strerror}") from None
         self.run("DETACH store")
         self._attach(max(self._wait_s, _PATIENCE_S))
+
+    def _finish_deletion(self) -> None:
+        """Rewrite the file if a deletion was interrupted before that; where it cannot be done now, the mark stays."""
+        if not self.query("SELECT 1 FROM store.meta WHERE key = 'rewrite'"):
+            return
+        try:
+            self.rewrite()
+        except StoreError as error:
+            if self._on_wait:
+                self._on_wait(f"deleted calls are in no report, but their bytes are still in the file: {error.message}")
 
     def _define_vocabulary(self) -> None:
         self.script(package_text("store", "views/calls.sql"))

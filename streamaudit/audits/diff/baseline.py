@@ -17,6 +17,7 @@ from streamaudit.audits.diff.sessions import Sessions, add_up
 from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY
 from streamaudit.errors import DeliveryError, InputError, UsageError
+from streamaudit.store.files import clear_left_over, fresh_beside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,13 +69,13 @@ def save(baseline: Baseline, path: Path) -> None:
     arrays |= {f"latency_{name}": values for name, values in _columns(baseline.latencies).items()}
     arrays |= {f"rate_{name}": values for name, values in baseline.rates.items()}
     arrays |= {f"session_{name}": values for name, values in baseline.sessions.items()}
-    fresh = path.with_name(f".{path.name}.new")
     try:
-        with fresh.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(fresh, path)
+        clear_left_over(path)
+        with fresh_beside(path) as fresh:
+            with fresh.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+            os.replace(fresh, path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
 
 
