@@ -25,7 +25,7 @@ from streamaudit.stats import decide
 
 HERE = Path(__file__).parent
 KEPT = HERE / "simulated.json"
-PAGE = HERE.parent / "docs" / "diff.md"
+PAGE = HERE.parent / "docs" / "diff-errors.md"
 STATS = {name: PERCENTILES[name] for name in ("p50", "p95", "p99")}
 SIZES = {200: 1000, 1000: 1000, 10_000: 400, 100_000: 60}
 """Calls a side, and how often each trial is repeated."""
@@ -62,7 +62,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a twentieth of the repetitions, without the largest size")
     parser.add_argument("--share", type=float, default=1.0, help="of the repetitions; below 1 without the largest size")
     parser.add_argument("--only", default=",".join(PARTS), metavar="PART[,PART]", help=", ".join(PARTS))
-    parser.add_argument("--page", action="store_true", help="keep these tables and show them on docs/diff.md")
+    parser.add_argument("--page", action="store_true", help="keep these tables and show them on docs/diff-errors.md")
     options = parser.parse_args()
     found = []
     for name in options.only.split(","):

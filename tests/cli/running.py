@@ -100,13 +100,17 @@ class Cli:
         os.close(master)
         return Result(code, shown.decode().replace("\r\n", "\n"), err)
 
+    def words(self, command: str) -> list[str]:
+        """Return the arguments of a plain ``streamaudit`` line, with its globs as the files they match."""
+        words = shlex.split(command)[1:]
+        named = [sorted(glob(word, root_dir=self.folder)) if "*" in word else [] for word in words]
+        return [name for word, names in zip(words, named, strict=True) for name in names or [word]]
+
     def shell(self, command: str) -> Result:
         """Run a line of bash in which ``streamaudit`` is the installed program; a plain call of it needs no bash."""
         unquoted = re.sub(r"'[^']*'|\"[^\"$`\\]*\"", "", command)
         if command.startswith("streamaudit ") and not re.search(r"[|&;<>()$`\\?~\[\]{}#]|=~", unquoted):
-            words = shlex.split(command)[1:]
-            named = [sorted(glob(word, root_dir=self.folder)) if "*" in word else [] for word in words]
-            return self.run(*(name for word, names in zip(words, named, strict=True) for name in names or [word]))
+            return self.run(*self.words(command))
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command], cwd=self.folder, env=self.environment(PATH=path),

@@ -54,7 +54,7 @@ class Hook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
                 answer = hook.script.pop(0) if hook.script else Answer()
                 hook.requests.append(Request(self.path, dict(self.headers), body))
                 time.sleep(answer.late_s)

@@ -2,22 +2,43 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(
-    r"(?P<mark><!--\s*not run:[^>]*-->\s*\n+)?^```(?P<kind>\w*)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL
+BLOCK = re.compile(
+    r"(?P<mark><!--\s*not run:[^>]*-->\s*\n+)?^```(?P<kind>\w*)(?: (?P<columns>\d+) columns)?\n(?P<body>.*?)^```",
+    re.MULTILINE | re.DOTALL,
 )
+CUT = "…"
+"""The last line of an output that is longer than what a page shows."""
 _RUNNABLE = ("console", "sh")
 
 
 @dataclass
 class Command:
-    """One command of a page and the output that the page shows under it."""
+    """One command of a page and the lines of output that the page shows under it, without the empty ones.
+
+    A block that opens with ```` ```console 80 columns ```` shows the whole standard output of a terminal of that width,
+    up to a line ``…`` if there is one. Other blocks show lines of a pipe in order, and may leave out any of them.
+    """
 
     line: str
     shown: list[str] = field(default_factory=list)
+    columns: int | None = None
+
+    def missing(self, out: str, err: str) -> list[str]:
+        """Return the lines that the page shows and the command did not print."""
+        if self.columns is None:
+            printed = [line.rstrip() for line in (out + err).splitlines()]
+            meant = [line for line in self.shown if not set(line) <= set("-─ .…")]
+            return [line for line in meant if not any(real.startswith(line) for real in printed)]
+        printed = [line.rstrip() for line in out.splitlines() if line.strip()]
+        is_cut = self.shown[-1:] == [CUT]
+        expected = [*printed[: len(self.shown) - 1], CUT] if is_cut else printed
+        if self.shown == expected:
+            return []
+        return [line for line in self.shown if line not in expected] or ["these lines in this order, and no others"]
 
 
 def pages() -> list[Path]:
@@ -33,15 +54,17 @@ def name(page: Path) -> str:
 def commands(page: Path, marked: bool = False) -> Iterator[Command]:
     """Every streamaudit command in a console or sh block that is not marked ``<!-- not run: reason -->``; with
     ``marked`` those in the blocks that are."""
-    for block in _BLOCK.finditer(page.read_text()):
+    for block in BLOCK.finditer(page.read_text()):
         if block["kind"] in _RUNNABLE and bool(block["mark"]) == marked:
             body = re.sub(r"\\\n\s*", "", block["body"])
-            yield from (one for one in _in_block(body.splitlines()) if re.match(r"(\w+=\S+ )*streamaudit\b", one.line))
+            for one in _in_block(body.splitlines()):
+                if re.match(r"(\w+=\S+ )*streamaudit\b", one.line):
+                    yield replace(one, columns=int(block["columns"]) if block["columns"] else None)
 
 
 def blocks(page: Path, kind: str) -> Iterator[str]:
     """What stands in the blocks of one kind, such as ``toml``."""
-    yield from (block["body"] for block in _BLOCK.finditer(page.read_text()) if block["kind"] == kind)
+    yield from (block["body"] for block in BLOCK.finditer(page.read_text()) if block["kind"] == kind)
 
 
 def _in_block(lines: list[str]) -> Iterator[Command]:
@@ -63,7 +86,7 @@ def _in_block(lines: list[str]) -> Iterator[Command]:
 
 def prose(page: Path) -> str:
     """A page without its blocks."""
-    return _BLOCK.sub("", page.read_text())
+    return BLOCK.sub("", page.read_text())
 
 
 def links(page: Path) -> list[str]:

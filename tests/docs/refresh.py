@@ -1,7 +1,8 @@
 """Bring the output that the pages show up to date: ``python -m tests.docs.refresh [PAGE …]``.
 
 A line under a command that the command no longer prints is replaced by the printed line most like it, in the same
-order; lines that are like none are listed and left, for a person to look at. Read the diff before it is committed.
+order; lines that are like none are listed and left, for a person to look at. The blocks of a terminal are replaced
+whole. Read the diff before it is committed.
 """
 
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from tests.cli.running import Cli
 from tests.docs import pages
-from tests.docs.test_docs import furnish
+from tests.docs.test_docs import furnish, run
 
 _LEAST_ALIKE = 0.55
 
@@ -24,9 +25,14 @@ def refresh(page: Path, cli: Cli) -> None:
         store.unlink()
     position = 0
     for command in pages.commands(page):
-        done = cli.shell(command.line)
+        done = run(cli, command)
         if done.code:
             print(f"{pages.name(page)}: {command.line}: exit {done.code}\n{done.err}", file=sys.stderr)
+        if command.columns:
+            begin, end = _find_output(text, command.line, max(position - 1, 0))
+            output = _cut_alike(text[begin:end], done.out)
+            text, position = text[:begin] + output + text[end:], begin + len(output)
+            continue
         printed = [line.rstrip() for line in (done.out + done.err).splitlines()]
         begin = 0
         for line in command.shown:
@@ -44,6 +50,21 @@ def refresh(page: Path, cli: Cli) -> None:
             begin = found + 1
             text = f"{text[:position]}{best}{text[position + len(line):]}"
     page.write_text(text, "utf-8")
+
+
+def _find_output(text: str, line: str, position: int) -> tuple[int, int]:
+    """Return where the output of a command begins and ends on a page."""
+    begin = text.index("\n", text.index(f"\n$ {line}", position) + 1) + 1
+    return begin, min(at for at in (text.find("\n```", begin - 1), text.find("\n$ ", begin - 1)) if at >= 0) + 1
+
+
+def _cut_alike(shown: str, out: str) -> str:
+    """Return an output, cut after as many lines as the page shows if it shows a part."""
+    printed = [line.rstrip() for line in out.strip("\n").splitlines()]
+    lines = shown.rstrip().splitlines()
+    if lines[-1:] == [pages.CUT]:
+        printed = [*printed[: len(lines) - 1], pages.CUT]
+    return "\n".join([*printed, ""])
 
 
 def _most_alike(line: str, printed: list[str], begin: int) -> tuple[str, int | None]:
