@@ -11,6 +11,7 @@ from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, UsageError
+from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.csv import DELIMITED
 from streamaudit.ingest.readers.gzip_check import check_gzip
@@ -20,7 +21,6 @@ from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import FileResult
 from streamaudit.ingest.staging import explain_failure, select_records
 from streamaudit.store.connection import ReadFailure, translate_read_failures
-from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 # Accepted names of each key and figure in a file; the first that is present is used.
@@ -204,9 +204,9 @@ def _stage(store: Store, file: InputFile, kind: str, folder: Path) -> str | None
     problem = container.check(file)
     if problem:
         return problem
-    store.script(package_text("ingest", "macros.sql"))
     store.script(container.forget)
     records, bound = select_records(file)
+    define_macros(store, records, _STAGE)
     enveloped = container.words == "JSON"
     try:
         with check_gzip(file) as intact:

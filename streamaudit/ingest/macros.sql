@@ -204,6 +204,9 @@ CREATE OR REPLACE TEMP MACRO usage_word(x) AS
         WHEN lower(x) IN ('estimated', 'tokenizer', 'none') THEN 'tokenizer'
     END;
 
+-- A service tier in one spelling.
+CREATE OR REPLACE TEMP MACRO tier_of(x) AS lower(nullif(trim(x), ''));
+
 -- Which of two records of a call knows its usage better: the higher one.
 CREATE OR REPLACE TEMP MACRO usage_rank(usage_basis) AS
     CASE usage_basis WHEN 'provider' THEN 4 WHEN 'partial' THEN 3 WHEN 'unclear' THEN 2 WHEN 'tokenizer' THEN 1

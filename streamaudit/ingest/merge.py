@@ -5,8 +5,10 @@ Everything is set-based SQL; no step depends on the order in which files or reco
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
+from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import KEYED
 from streamaudit.ingest.one_call import return_figures
 from streamaudit.store.package_files import package_text
@@ -27,39 +29,42 @@ class Counts:
 
 _TALLY = """
 SELECT count(*), count(reason), count(*) FILTER (reason IS NULL AND kind NOT IN ('llm', 'embedding'))
-FROM decided_records
+FROM scratch.staged
 """
 
 
 UNPRICED = """
-SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE, service_tier
-FROM decided_records
+SELECT DISTINCT provider, coalesce(response_model, model), model, start_time::DATE, tier_of(service_tier)
+FROM scratch.staged
 WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND coalesce(response_model, model) IS NOT NULL
     AND (cost_usd IS NULL OR input_cost_usd IS NULL OR output_cost_usd IS NULL OR coalesce(output_tokens, 0) = 0)
 """
 
 # The file's calls as they will be stored: chosen keys only, priced where the source gave no cost.
-_ARRIVALS = """
-CREATE OR REPLACE TEMP VIEW arriving_calls AS
+# A query within the statements that use it, since a view would be planned once more for its definition.
+_ARRIVING = """(
 WITH uncosted AS (
-    SELECT * FROM decided_records WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+    SELECT
+        *,
+        -- Who most likely served a call that does not say; a benchmark's server is called by any name.
+        CASE WHEN provider IS NULL AND service_tier IS DISTINCT FROM 'benchmark'
+            THEN seller_of(model, response_model) END AS seller
+    FROM ({decided}) WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 )
 {costed}
 SELECT
     * EXCLUDE (
         line, kind, reason, span_kind, tenant_rank, route_rank, deploy_rank,
         delivered_tokens_rank, rendered_tokens_rank, said_outcome, app_outcome, sample_rate, for_diversity,
-        total_tokens, misfits, cancel_flag, cut_evidence, failed, error_cancelled, error_timeout, stages, interrupted
+        total_tokens, misfits, cancel_flag, cut_evidence, failed, error_cancelled, error_timeout, stages, interrupted,
+        seller
     ) REPLACE (
         -- A name is a label; long text in its place is cut.
         name[:256] AS name,
-        -- After prices were looked up: the seller that a name suggests has no say in what a call cost. A benchmark's
-        -- server is called by any name.
-        CASE WHEN provider IS NULL AND service_tier IS DISTINCT FROM 'benchmark' THEN seller_of(model, response_model)
-            ELSE provider END AS provider,
-        CASE WHEN provider IS NOT NULL THEN provider_basis
-            WHEN service_tier IS DISTINCT FROM 'benchmark' AND seller_of(model, response_model) IS NOT NULL
-            THEN 'inferred' END AS provider_basis,
+        -- After prices were looked up: the seller that a name suggests has no say in what a call cost.
+        coalesce(provider, seller) AS provider,
+        CASE WHEN provider IS NOT NULL THEN provider_basis WHEN seller IS NOT NULL THEN 'inferred' END
+            AS provider_basis,
         CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
         CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
         CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
@@ -74,7 +79,7 @@ SELECT
     CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL
         THEN getvariable('key_rendered_tokens') END AS rendered_basis
 FROM costed
-"""
+) AS arriving_calls"""
 
 # By the id that the export gives, which may name a request of several attempts.
 _FIND_REPEATED = """
@@ -90,11 +95,11 @@ SEMI JOIN (
 WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 """
 
-_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM arriving_calls"
+_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM {arriving}"
 
 _INSERT_FIRST_SEEN = """
 INSERT INTO store.calls BY NAME
-SELECT * EXCLUDE (staged_row) FROM arriving_calls ANTI JOIN repeated_calls USING (call_id)
+SELECT * EXCLUDE (staged_row) FROM {arriving} ANTI JOIN repeated_calls USING (call_id)
 """
 
 # Every record, stored or arriving, of an id that has more than one.
@@ -103,7 +108,7 @@ CREATE OR REPLACE TEMP TABLE rivals AS
 SELECT call_id AS given_id, staged_row, NULL::VARCHAR AS stored_id, start_time, attempt_number, response_id, outcome,
     usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
     NULL::STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[] AS versions
-FROM arriving_calls SEMI JOIN repeated_calls USING (call_id)
+FROM {arriving} SEMI JOIN repeated_calls USING (call_id)
 UNION ALL
 SELECT coalesce(request_id, call_id), NULL, call_id, start_time, attempt_number, response_id, outcome,
     usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash, versions
@@ -186,7 +191,7 @@ SELECT
         coalesce(arriving_calls.logical_request_id, contest.request_id) AS logical_request_id
     ),
     contest.request_id, contest.versions
-FROM arriving_calls
+FROM {arriving}
 JOIN contest ON contest.given_id = arriving_calls.call_id AND contest.winner_row = arriving_calls.staged_row
 """
 
@@ -210,7 +215,7 @@ WITH arriving AS (
         user_id, session_id,
         CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
         environment, service, transport, stages, interrupted, record_hash
-    FROM decided_records
+    FROM ({decided})
     WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY end_time IS NOT NULL DESC, record_hash DESC) = 1
 )
@@ -291,28 +296,40 @@ def merge(store: Store, id_names: Literal["attempt", "request"] = "attempt") -> 
 
     Where the ids of the source name requests, records of one id may be attempts of their own (``attempts.sql``).
     """
-    store.run(_ARRIVALS.format(costed=package_text("store.pricing", "apply.sql")))
     read, rejected, not_calls = store.one(_TALLY)
     calls = read - rejected - not_calls
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
         return_figures(store, "repeated_calls")
-        store.run(_RIVALS)
+        store.run(_fill(_RIVALS))
         store.run(_NO_ATTEMPTS if id_names == "attempt" else package_text("ingest", "attempts.sql"))
         store.run(_CONTEST)
         arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
         store.run(_KEEP_BEATEN)
         store.run(_DELETE_LOSERS)
         store.run(_RENAME_WINNERS)
-        store.run(_INSERT_WINNERS)
-        store.run(_INSERT_FIRST_SEEN)
+        store.run(_fill(_INSERT_WINNERS))
+        store.run(_fill(_INSERT_FIRST_SEEN))
         new = calls - arrived + first_seen
         repeated = arrived - first_seen - replaced
     else:
-        store.run(_INSERT_ALL)
+        store.run(_fill(_INSERT_ALL))
         new, repeated, replaced = calls, 0, 0
     if not_calls:
-        store.run(_INSERT_SPANS)
+        store.run(_fill(_INSERT_SPANS))
         store.run(_DELETE_OLD_SPANS)
     reread = store.one(_REREAD)[0]
     return Counts(read, new - reread, repeated, replaced + reread, rejected, not_calls)
+
+
+def define_merge_macros(store: Store) -> None:
+    """Define the macros that merging and what follows it use."""
+    define_macros(store, _fill(_INSERT_ALL), UNPRICED, _CONTEST)
+
+
+@cache
+def _fill(statement: str) -> str:
+    """Return a statement with the staged records as decided, or as they will be stored, in it."""
+    decided = package_text("ingest", "decided.sql")
+    arriving = _ARRIVING.format(decided=decided, costed=package_text("store.pricing", "apply.sql"))
+    return statement.replace("{arriving}", arriving).replace("{decided}", decided)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, StoreError
-from streamaudit.ingest import corrections
 from streamaudit.ingest.batch import Small, Together, count_unknown, fits, take_small
 from streamaudit.ingest.claim import claim
 from streamaudit.ingest.incremental import (
@@ -27,7 +26,7 @@ from streamaudit.ingest.incremental import (
 )
 from streamaudit.ingest.keys import Forgotten, choose_keys, count_left_empty, find_best_ranks
 from streamaudit.ingest.mapping import KEYED, Mapping, near_path
-from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set_variables
+from streamaudit.ingest.merge import UNPRICED, Counts, define_merge_macros, merge, replace_loads, set_variables
 from streamaudit.ingest.privacy import refuse_texts
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.gzip_check import check_gzip
@@ -48,7 +47,6 @@ from streamaudit.ingest.warnings import (
 )
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.duckdb_errors import NO_MEMORY
-from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.apply import look_up_prices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
@@ -68,8 +66,7 @@ class Ingest:
         self._options = options
         self._sources = discover()
         self._salt = store.secret()
-        store.script(package_text("ingest", "macros.sql"))
-        store.script(corrections.macros())
+        define_merge_macros(store)
         store.run("SET VARIABLE file_of = NULL::INTEGER[]")
 
     def files(self, reader: Reader, names: dict[str, bool], progress: Progress | None = None) -> Iterator[FileResult]:

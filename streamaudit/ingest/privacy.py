@@ -7,6 +7,7 @@ texts among names are dropped. The check runs on the staged file, before anythin
 
 import re
 
+from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import KEYED, KINDS, Mapping
 from streamaudit.ingest.names import words
 from streamaudit.store.store import Store
@@ -79,7 +80,9 @@ def refuse_texts(store: Store, mapping: Mapping, implied: Mapping) -> tuple[str,
             "column": column, "mine": f"{column}_rank = 0" if column in KEYED else f"{column} IS NOT NULL",
             "value": f"path_only({column})" if column == "route" else column,
         }  # fmt: skip
-        filled, texts = store.one(_TEXTS.format(**about))
+        statement = _TEXTS.format(**about)
+        define_macros(store, statement)
+        filled, texts = store.one(statement)
         if not texts:
             continue
         if column in mapping.paths and texts > _SHARE * filled:

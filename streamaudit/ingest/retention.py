@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from streamaudit.errors import InputError
+from streamaudit.ingest.merge import define_merge_macros
 from streamaudit.ingest.sources.registry import discover
 from streamaudit.ingest.traces import recompute_remaining, recompute_responses
 from streamaudit.store.connection import Params
-from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 
@@ -153,7 +153,7 @@ def forget(store: Store, user_id: str) -> Removed:
 
 
 def _remove(store: Store, selection: Selection) -> Removed:
-    store.script(package_text("ingest", "macros.sql"))
+    define_merge_macros(store)
     selection.choose(store)
     for statement in (_REMOVED_TRACES, _REMOVED_RESPONSES, _NOTE_RESPONSES, _NOTE_CALLS, _NOTE_SPANS):
         store.run(statement)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.narrow import SURPLUS, create_narrow_tables, take_sample
@@ -93,6 +94,7 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
     """
     read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judge_records(source, mapping)
     bound = _bind_parameters(file, source, mapping, salt)
+    define_macros(store, read, judged)
     store.script(package_text("ingest", "staging.sql"))
     if _is_worth_sampling(file, mapping) and _stage_narrow(store, file, source, read, judged, bound, folder):
         return
@@ -183,6 +185,7 @@ def _list_rejects(store: Store, file: InputFile, source: Source, mapping: Mappin
     read = _read(file, source, mapping, numbered=True)
     statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_judge_records(source, mapping))
     bound = {**_bind_parameters(file, source, mapping, salt), "object_bytes": longest_object(file)}
+    define_macros(store, statement)
     container = file.container
     store.script(container.forget)
     with translate_read_failures():

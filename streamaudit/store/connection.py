@@ -67,6 +67,8 @@ class Database:
         self._interrupter: threading.Thread | None = None
         self._spill = _spill_folder(self._connection)
         self.path = path
+        self.macros = set[str]()
+        """Names of the temporary macros that were defined on this connection when a statement first used them."""
         Database._open.add(self)
 
     @classmethod
@@ -223,6 +225,7 @@ class Database:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK")
+            self.macros.clear()  # some may have been defined in it
             raise
         self.run("COMMIT")
 

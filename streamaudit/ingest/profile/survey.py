@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from streamaudit.errors import InputError, UsageError
-from streamaudit.ingest import corrections
+from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import Mapping, parse_mapping
 from streamaudit.ingest.privacy import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 from streamaudit.ingest.profile.guess import Facts, guess
@@ -22,7 +22,6 @@ from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.sources.registry import Source
 from streamaudit.ingest.staging import explain_failure, longest_object, select_records
 from streamaudit.store.connection import ReadFailure
-from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
 KEPT = 20_000
@@ -173,8 +172,6 @@ def survey(
 
     The store is one in memory that this may fill with tables of its own. Raises InputError when a file cannot be read.
     """
-    store.script(package_text("ingest", "macros.sql"))
-    store.script(corrections.macros())
     store.run("SET preserve_insertion_order = true")  # so that the first records are the first
     complete = _sample(store, files, most)
     judge(store, source, mapping)
@@ -231,6 +228,7 @@ def _read_mended(store: Store, file: InputFile, bound: dict[str, Any]) -> bool:
 def _read(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
     from streamaudit.store.connection import translate_read_failures
 
+    define_macros(store, statement)
     try:
         with translate_read_failures():
             store.run(statement, bound)

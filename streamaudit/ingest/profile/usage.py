@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
 from streamaudit.ingest.names import words
@@ -82,6 +83,7 @@ def judge(store: Store, source: Source | None, mapping: Mapping) -> None:
         return
     records = _RECORDS.format(number="no", relation="sampled_records WHERE bare IS NOT NULL")
     statement = _JUDGE.format(records=records, normalised=apply_mapping(source, mapping))
+    define_macros(store, statement)
     store.run(statement, _bind_parameters(source, mapping))
 
 
@@ -127,6 +129,7 @@ def _run_trials(
         **_bind_parameters(source, mapping), "lines": list(range(len(records))),
         "records": [json.dumps(record) for record in records],
     }  # fmt: skip
+    define_macros(store, statement)
     read = {line: json.loads(text) for line, text in store.query(statement, bound)}
     found: dict[str, set[str]] = {}
     for path, base, trial in trials:

@@ -11,6 +11,7 @@ from sample_traces import Fleet
 from sample_traces.benchmarks import aiperf, genai_perf, guidellm, inference_perf, llmperf, sglang, vllm
 from sample_traces.records import log, openrouter, spend_row
 from sample_traces.sessions import claude_code, claude_code_user, codex_count, codex_session
+from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
@@ -96,7 +97,7 @@ def test_a_source_names_only_columns_that_staging_has(source: Source, store: Sto
     """Its SQL runs over no records at all, and every column that comes out has a place."""
     fields = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in source.fields.items())
     records = f"WITH records AS (SELECT NULL::BIGINT AS line, NULL::JSON AS record, {fields} WHERE false) "
-    Ingest(store, Options())
+    define_macros(store, source.sql)
     with scratch(store, tmp_path):
         store.script(package_text("ingest", "staging.sql"))
         bound = {**parameters(Mapping()), "salt": "x"}
