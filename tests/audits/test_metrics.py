@@ -8,7 +8,8 @@ import streamaudit
 from sample_traces import Fleet, write_raw
 from streamaudit.audits import history
 from streamaudit.audits.check.thresholds import METRICS as CHECKED
-from streamaudit.audits.metrics import LATENCIES, METRICS, PERCENTILES, column, select
+from streamaudit.audits.figures import select
+from streamaudit.audits.metrics import LATENCIES, METRICS, PERCENTILES, column
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.targets import parse_targets
 from streamaudit.store.store import Store
