@@ -15,7 +15,8 @@ from math import exp, log
 from streamaudit.audits.base import group_tables
 from streamaudit.audits.failures.base import LEAST_EXAMINED
 from streamaudit.audits.failures.periods import find_by_period
-from streamaudit.audits.metrics import column, select
+from streamaudit.audits.figures import select
+from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError

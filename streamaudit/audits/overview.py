@@ -1,9 +1,10 @@
 """The overview: waits, cancels, and the cost of tokens that no user saw, per group."""
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.figures import select
 from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_tax, describe_waits
-from streamaudit.audits.metrics import column, select
+from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.targets import Targets

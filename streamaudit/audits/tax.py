@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables, keep_if_any, mark_bound, mark_high_end, mark_value
+from streamaudit.audits.figures import select
 from streamaudit.audits.headline import describe_tax
-from streamaudit.audits.metrics import column, select
+from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes, price_note
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.unseen_output import by_cause, by_outcome

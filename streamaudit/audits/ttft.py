@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.figures import ROWS, relation
 from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_waits
-from streamaudit.audits.metrics import ROWS, column, relation
+from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.audits.targets import Targets, parse_duration_ms

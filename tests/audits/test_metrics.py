@@ -8,7 +8,8 @@ import streamaudit
 from sample_traces import Fleet, write_raw
 from streamaudit.audits import history
 from streamaudit.audits.check.thresholds import METRICS as CHECKED
-from streamaudit.audits.metrics import LATENCIES, METRICS, PERCENTILES, column, select
+from streamaudit.audits.figures import select
+from streamaudit.audits.metrics import LATENCIES, METRICS, PERCENTILES, column
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.targets import parse_targets
 from streamaudit.store.store import Store
@@ -100,4 +101,4 @@ def test_a_column_takes_unit_and_meaning_from_the_catalogue() -> None:
 def test_percentiles_are_computed_in_the_catalogue_alone() -> None:
     """No audit has a percentile, or a fewest number of calls, of its own."""
     texts = [*AUDITS.rglob("*.py"), *AUDITS.rglob("*.sql")]
-    assert [path.name for path in texts if "quantile_cont" in path.read_text(encoding="utf-8")] == ["metrics.py"]
+    assert [path.name for path in texts if "quantile_cont" in path.read_text(encoding="utf-8")] == ["figures.py"]

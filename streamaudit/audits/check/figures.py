@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from streamaudit.audits.check.thresholds import TIMES, Check, Figure
+from streamaudit.audits.figures import select
 from streamaudit.audits.holds import Selectors
-from streamaudit.audits.metrics import LATENCIES, PERCENTILES, select
+from streamaudit.audits.metrics import LATENCIES, PERCENTILES
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.errors import UsageError
 from streamaudit.store.store import Store
