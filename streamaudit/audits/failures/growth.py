@@ -67,11 +67,12 @@ QUERY = """
 , sessions AS (
     SELECT
         by_1, by_2, by_3, by_4, source, session, count(*) AS turns, sum(input_tokens) AS input,
-        sum(input_cost_usd) AS usd, sum(sent_before) AS sent_before,
+        exact_sum(input_cost_usd) AS usd, sum(sent_before) AS sent_before,
         median(grew) FILTER (turns >= $least_turns) AS grew,
-        sum(sent_before * input_cost_usd / input_tokens) AS usd_before,
+        exact_sum(sent_before * input_cost_usd / input_tokens) AS usd_before,
         count(*) FILTER (grew >= 0) >= $growing_share * (count(*) - 1) AND count(*) >= $least_turns AS grows,
-        arg_max(call_id, input_tokens) AS largest
+        arg_max(call_id, (input_tokens, call_id)) AS largest,
+        list(DISTINCT call_id) FILTER (list_contains($explained::VARCHAR[], call_id)) AS shows
     FROM growth_calls GROUP BY ALL
 ), usual AS (
     -- Where every session is a group of its own, the usual one is that of all.
@@ -91,23 +92,25 @@ QUERY = """
 SELECT
     by_1, by_2, by_3, by_4, 'context_growth' AS finding, any_value(calls) AS calls,
     sum(turns)::BIGINT AS affected_calls, sum(sent_before)::BIGINT AS tokens_at_stake,
-    sum(usd_before) AS usd_at_stake, list(largest ORDER BY input DESC, largest)[1:3] AS examples,
-    median(grew) AS per_call, sum(sent_before) / sum(input) AS reread, NULL::BIGINT AS sessions, NULL::DOUBLE AS times
+    exact_sum(usd_before) AS usd_at_stake, list(largest ORDER BY input DESC, largest)[1:3] AS examples,
+    flatten(list(shows) FILTER (shows IS NOT NULL)) AS shows, median(grew) AS per_call,
+    sum(sent_before) / sum(input) AS reread, NULL::BIGINT AS sessions, NULL::DOUBLE AS times
 FROM placed WHERE grows
 GROUP BY by_1, by_2, by_3, by_4
 HAVING sum(sent_before) >= $reread_share * sum(input) AND (count(*) >= $least_sessions OR $by_session)
 UNION ALL BY NAME
 SELECT
     by_1, by_2, by_3, by_4, 'runaway_session' AS finding, any_value(calls) AS calls,
-    sum(turns)::BIGINT AS affected_calls, sum(input)::BIGINT AS tokens_at_stake, sum(usd) AS usd_at_stake,
-    list(largest ORDER BY input DESC, largest)[1:3] AS examples, NULL AS per_call, NULL AS reread,
+    sum(turns)::BIGINT AS affected_calls, sum(input)::BIGINT AS tokens_at_stake, exact_sum(usd) AS usd_at_stake,
+    list(largest ORDER BY input DESC, largest)[1:3] AS examples,
+    flatten(list(shows) FILTER (shows IS NOT NULL)) AS shows, NULL AS per_call, NULL AS reread,
     count(*) AS sessions, median(input / median_input) AS times
 FROM placed WHERE input >= $runaway_times * median_input AND input >= $runaway_least_tokens
 GROUP BY by_1, by_2, by_3, by_4
 """
 REREAD = """
 -- Dollars paid for input that the call before it in its session had sent already.
-SELECT by_1, by_2, by_3, by_4, sum(sent_before * input_cost_usd / input_tokens) AS usd, count(*) AS calls
+SELECT by_1, by_2, by_3, by_4, exact_sum(sent_before * input_cost_usd / input_tokens) AS usd, count(*) AS calls
 FROM growth_calls WHERE turns >= $least_turns AND sent_before IS NOT NULL
 GROUP BY ALL
 """

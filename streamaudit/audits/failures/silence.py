@@ -92,7 +92,7 @@ WITH own AS (
 )
 SELECT
     by_1, by_2, by_3, by_4, any_value(longest.silence_ms) AS silence_ms,
-    bool_or(outcome = 'cancelled') AS cancelled, arg_max(call_id, wait_ms) AS call_id
+    bool_or(outcome = 'cancelled') AS cancelled, arg_max(call_id, (wait_ms, call_id)) AS call_id
 FROM own AS calls JOIN longest ON longest.source = calls.source AND longest.trace_id = calls.trace_id
 WHERE visible_from IS NOT NULL OR outcome <> 'completed'
 GROUP BY by_1, by_2, by_3, by_4, calls.source, calls.trace_id
@@ -104,7 +104,7 @@ FROM silence_calls AS calls ANTI JOIN silence_traces ON several = hash(source, t
 WHERE calls.trace_id IS NOT NULL AND (visible_from IS NOT NULL OR outcome <> 'completed')
 """, """
 CREATE OR REPLACE TEMP TABLE silence_tools AS
-SELECT calls.by_1, calls.by_2, calls.by_3, calls.by_4, tools.span_id, any_value(calls.call_id) AS call_id,
+SELECT calls.by_1, calls.by_2, calls.by_3, calls.by_4, tools.span_id, min(calls.call_id) AS call_id,
     -- Something visible after the failed step, before patience ends.
     bool_or(calls.visible_from > tools.end_time
         AND calls.visible_from <= tools.end_time + to_milliseconds($silent_ms::BIGINT)) AS followed
