@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from sample_traces import Fleet, simulate
 from streamaudit.store.store import Store
+from tests.cli.running import SAMPLES, Cli
+from tests.once import once
 
 # Several tests run at once: a database with a thread for every core would only get in the way of the others.
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
@@ -29,6 +32,18 @@ def store() -> Iterator[Store]:
     """An empty store in memory."""
     with Store.in_memory() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with all sample traces, for tests that only read it."""
+    return once(tmp_path_factory, "samples", _ingested)
+
+
+def _ingested(folder: Path) -> Path:
+    done = Cli(folder).run("ingest", *sorted(SAMPLES.glob("*.gz")), "--db", "samples.duckdb")
+    assert done.code == 0, done.err
+    return folder / "samples.duckdb"
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
-"""Fixtures: the command in a fresh folder, and a store that holds the sample traces."""
+"""Fixtures: the command in a fresh folder, and a store of a few calls."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import SAMPLES, Cli
+from tests.cli.running import Cli
 from tests.cli.traffic import calls, write_lines
 from tests.once import once
 
@@ -14,12 +14,6 @@ from tests.once import once
 def cli(tmp_path: Path) -> Cli:
     """The command, in a folder and with a home of its own."""
     return Cli(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with all sample traces, for tests that only read it."""
-    return once(tmp_path_factory, "samples", _ingested)
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +32,3 @@ def _thirty(folder: Path) -> Path:
     for name in ("calls.jsonl", "store.duckdb"):
         shutil.copy(cli.folder / name, kept)
     return kept
-
-
-def _ingested(folder: Path) -> Path:
-    done = Cli(folder).run("ingest", *sorted(SAMPLES.glob("*.gz")), "--db", "samples.duckdb")
-    assert done.code == 0, done.err
-    return folder / "samples.duckdb"

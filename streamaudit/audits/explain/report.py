@@ -98,7 +98,7 @@ FINDING_COLUMNS = (
     Column("severity", None, "critical, warning or info"),
     Column("audit", None, "the audit that found it", wide=True),
     Column("at_ms", "ms", "after the request: where on the timeline it shows", wide=True),
-    Column("evidence", None, "the numbers it rests on, of this call alone", prose=True),
+    Column("evidence", None, "the numbers it rests on, of this call alone or of its group", prose=True),
     Column("remedy", None, "what to do about it", prose=True),
 )
 STEP_COLUMNS = (

@@ -60,8 +60,9 @@ class Audit(Protocol):
 
     ``QUERY`` selects, in this order and then grouped by ``by_1`` … ``by_4``: ``by_1`` … ``by_4``, ``finding`` (a key of
     ``KINDS``), ``calls`` (examined in the group), ``affected_calls``, ``tokens_at_stake``, ``usd_at_stake`` (NULL where
-    unknown), ``examples`` (call ids), and after these whatever its evidence names. ``EXAMINED`` selects one row: the
-    calls that the audit can judge, and the calls it is about.
+    unknown), ``examples`` (call ids), and after these whatever its evidence names. Of a finding that only a group can
+    show, ``shows`` lists those among the calls ``$explained`` (empty in a report) that it affects.
+    ``EXAMINED`` selects one row: the calls that the audit can judge, and the calls it is about.
     """
 
     @property
@@ -243,13 +244,17 @@ def examine(store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float
 
 
 def prepare_audit(
-    store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float], by: tuple[str, ...]
-) -> tuple[Scope, dict[str, Any]]:
-    """Create the temporary tables of an audit, and return the scope and the parameters of its two statements."""
+    store: Store, scope: Scope, audit: Audit, limits: Mapping[str, float], by: tuple[str, ...],
+    explained: Sequence[str] = (),
+) -> tuple[Scope, dict[str, Any]]:  # fmt: skip
+    """Create the temporary tables of an audit, and return the scope and the parameters of its two statements.
+
+    ``explained`` are the ids of the calls that are being explained.
+    """
     mine = replace(scope, by=by)
     params = {
         **mine.params(), **{one.name: one.default for one in limits_of(audit)}, **limits,
-        "by_session": "session_id" in by,
+        "by_session": "session_id" in by, "explained": list(explained),
     }  # fmt: skip
     for statement in audit.PREPARE:
         store.run(_over(mine, statement), params)

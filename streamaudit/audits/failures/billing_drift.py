@@ -42,10 +42,11 @@ CREATE OR REPLACE TEMP TABLE billing_drift_days AS
 )
 SELECT
     by_1, by_2, by_3, by_4, measure, day, count(*) AS calls, sum(billed_tokens) AS billed, sum(delivered) AS delivered,
-    avg(billed_tokens / delivered) AS ratio, var_samp(billed_tokens / delivered) AS spread,
-    sum(usd_per_token * billed_tokens) / sum(billed_tokens) FILTER (usd_per_token IS NOT NULL) AS usd_per_token,
+    exact_sum(billed_tokens / delivered) / count(*) AS ratio, var_samp(billed_tokens / delivered) AS spread,
+    exact_sum(usd_per_token * billed_tokens) / sum(billed_tokens) FILTER (usd_per_token IS NOT NULL) AS usd_per_token,
     list(call_id ORDER BY billed_tokens / delivered DESC, call_id)[1:3] AS examples,
-    list(DISTINCT loads.variant || ' ' || loads.format) AS exporters
+    list(DISTINCT loads.variant || ' ' || loads.format) AS exporters,
+    list(DISTINCT call_id) FILTER (list_contains($explained::VARCHAR[], call_id)) AS shows
 FROM calls LEFT JOIN store.loads AS loads USING (load_id)
 GROUP BY ALL
 HAVING count(*) >= $least_calls_a_day
@@ -64,14 +65,18 @@ QUERY = """
         d.by_1, d.by_2, d.by_3, d.by_4, d.measure, d.day AS step_day,
         sum(b.calls) FILTER (b.day < d.day) AS before_calls, sum(b.calls) FILTER (b.day >= d.day) AS after_calls,
         count(*) FILTER (b.day < d.day) AS before_days, count(*) FILTER (b.day >= d.day) AS after_days,
-        avg(b.ratio) FILTER (b.day < d.day) AS before_ratio, avg(b.ratio) FILTER (b.day >= d.day) AS after_ratio,
+        exact_sum(CASE WHEN b.day < d.day THEN b.ratio END) / before_days AS before_ratio,
+        exact_sum(CASE WHEN b.day >= d.day THEN b.ratio END) / after_days AS after_ratio,
         -- Days are the units: calls of one day are not independent. A day's own spread is the floor.
         sqrt(coalesce(var_samp(b.ratio) FILTER (b.day < d.day), 0) / count(*) FILTER (b.day < d.day)
             + coalesce(var_samp(b.ratio) FILTER (b.day >= d.day), 0) / count(*) FILTER (b.day >= d.day)
             + avg(b.spread / b.calls) / count(*)) AS error,
         sum(b.delivered) FILTER (b.day >= d.day) AS after_delivered,
-        avg(b.usd_per_token) FILTER (b.day >= d.day) AS usd_per_token,
-        flatten(list(b.exporters) FILTER (b.day < d.day)) AS exporters_before, d.exporters, d.examples
+        -- Per million, as the price of one token has few of the decimals that are kept.
+        exact_sum(CASE WHEN b.day >= d.day THEN b.usd_per_token * 1e6 END) / 1e6
+            / count(b.usd_per_token) FILTER (b.day >= d.day) AS usd_per_token,
+        flatten(list(b.exporters) FILTER (b.day < d.day)) AS exporters_before, d.exporters, d.examples,
+        flatten(list(b.shows) FILTER (b.day >= d.day)) AS shows
     FROM billing_drift_days AS d JOIN billing_drift_days AS b
         ON b.by_1 IS NOT DISTINCT FROM d.by_1 AND b.by_2 IS NOT DISTINCT FROM d.by_2
         AND b.by_3 IS NOT DISTINCT FROM d.by_3 AND b.by_4 IS NOT DISTINCT FROM d.by_4 AND b.measure = d.measure
@@ -82,7 +87,7 @@ QUERY = """
     WHERE before_days >= $least_days AND after_days >= $least_days
         AND after_ratio >= before_ratio * (1 + $least_step) AND after_ratio - before_ratio >= $least_z * error
     QUALIFY row_number() OVER (PARTITION BY by_1, by_2, by_3, by_4
-        ORDER BY (after_ratio - before_ratio) / nullif(error, 0) DESC, step_day) = 1
+        ORDER BY round((after_ratio - before_ratio) / nullif(error, 0), 6) DESC, step_day) = 1
 )
 SELECT
     by_1, by_2, by_3, by_4, 'drift' AS finding, (before_calls + after_calls)::BIGINT AS calls,
@@ -91,7 +96,7 @@ SELECT
         AS tokens_at_stake,
     CASE WHEN by_exporter THEN NULL ELSE (after_ratio - before_ratio) * after_delivered * usd_per_token END
         AS usd_at_stake,
-    examples, strftime(step_day, '%Y-%m-%d') AS step_day, before_ratio, after_ratio,
+    examples, shows, strftime(step_day, '%Y-%m-%d') AS step_day, before_ratio, after_ratio,
     CASE WHEN by_exporter THEN '; the export changed its form on the same day, so the step is the exporter''s' ELSE ''
         END AS exporter_words
 FROM largest

@@ -117,8 +117,9 @@ QUERY = """
 ), deploys AS (
     SELECT by_1, by_2, by_3, by_4, deploy, min(start_time) AS first_seen, count(*) AS deployed_calls,
         sum(cached_input_tokens) AS cached, sum(input_tokens) AS input,
-        sum(usd_per_token * input_tokens) / sum(input_tokens) FILTER (usd_per_token IS NOT NULL) AS usd_per_token,
-        list(call_id ORDER BY input_tokens - cached_input_tokens DESC, call_id)[1:3] AS examples
+        exact_sum(usd_per_token * input_tokens) / sum(input_tokens) FILTER (usd_per_token IS NOT NULL) AS usd_per_token,
+        list(call_id ORDER BY input_tokens - cached_input_tokens DESC, call_id)[1:3] AS examples,
+        list(DISTINCT call_id) FILTER (list_contains($explained::VARCHAR[], call_id)) AS shows
     FROM cache_calls JOIN cache_groups USING (group_key) WHERE deploy IS NOT NULL GROUP BY ALL
 ), successive AS (
     SELECT *,
@@ -132,7 +133,7 @@ SELECT
     rates.by_1, rates.by_2, rates.by_3, rates.by_4, finding, calls, count(*) AS affected_calls,
     sum(CASE finding WHEN 'cache_rewrite' THEN cache_write_tokens ELSE again END)::BIGINT AS tokens_at_stake,
     -- What the cache would have cost is not known for every provider: a tenth of the input's price is the usual.
-    sum(again * usd_per_token * CASE finding WHEN 'cache_rewrite' THEN 1.15 ELSE 0.9 END) AS usd_at_stake,
+    exact_sum(again * usd_per_token * CASE finding WHEN 'cache_rewrite' THEN 1.15 ELSE 0.9 END) AS usd_at_stake,
     list(call_id ORDER BY again DESC, call_id)[1:3] AS examples, any_value(hit_rate) AS hit_rate,
     median(pause_ms) AS pause_p50_ms
 FROM follow_ups JOIN rates ON follow_ups.by_1 IS NOT DISTINCT FROM rates.by_1
@@ -145,13 +146,15 @@ UNION ALL BY NAME
 SELECT
     by_1, by_2, by_3, by_4, 'cache_lost_on_deploy' AS finding, deployed_calls + before_calls AS calls,
     deployed_calls AS affected_calls, ((before_rate - after_rate) * input)::BIGINT AS tokens_at_stake,
-    (before_rate - after_rate) * input * usd_per_token * 0.9 AS usd_at_stake, examples, before_rate, after_rate, deploy
+    (before_rate - after_rate) * input * usd_per_token * 0.9 AS usd_at_stake, examples, shows, before_rate, after_rate,
+    deploy
 FROM successive
 WHERE before_rate - after_rate >= $lost_points AND deployed_calls >= 20 AND before_calls >= 20
 """
 MISSED = """
 -- Dollars paid for input that had been sent before and that the cache did not give, whether or not it had expired.
-SELECT by_1, by_2, by_3, by_4, sum((sent_before - cached_input_tokens) * usd_per_token * 0.9) AS usd, count(*) AS calls
+SELECT by_1, by_2, by_3, by_4, exact_sum((sent_before - cached_input_tokens) * usd_per_token * 0.9) AS usd,
+    count(*) AS calls
 FROM cache_calls JOIN cache_groups USING (group_key)
 WHERE sent_before >= $least_input_tokens AND sent_before >= 0.5 * input_tokens AND sent_before > cached_input_tokens
     AND cached_input_tokens < $miss_share * input_tokens

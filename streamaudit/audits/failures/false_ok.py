@@ -98,7 +98,7 @@ QUERY = """
 )
 SELECT
     examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding, calls, count(*) AS affected_calls,
-    sum(billed_tokens)::BIGINT AS tokens_at_stake, sum(cost_usd) AS usd_at_stake,
+    sum(billed_tokens)::BIGINT AS tokens_at_stake, exact_sum(cost_usd) AS usd_at_stake,
     list(call_id ORDER BY billed_tokens DESC NULLS LAST, call_id)[1:3] AS examples,
     min(share) AS usual_share_seen
 FROM false_ok_calls AS found JOIN examined ON found.by_1 IS NOT DISTINCT FROM examined.by_1

@@ -62,11 +62,12 @@ WITH calls AS (
     FROM growth_calls
 )
 SELECT
-    group_key, count(*) AS turns, sum(input_tokens) AS input, sum(input_cost_usd) AS usd,
+    group_key, count(*) AS turns, sum(input_tokens) AS input, exact_sum(input_cost_usd) AS usd,
     sum(sent_before) AS sent_before, count(sent_before) AS growing_calls, median(grew) AS grew,
-    sum(sent_before * input_cost_usd / input_tokens) AS usd_before,
+    exact_sum(sent_before * input_cost_usd / input_tokens) AS usd_before,
     count(*) FILTER (grew >= 0) >= $growing_share * (count(*) - 1) AND count(*) >= $least_turns AS grows,
-    arg_max(call_id, input_tokens) AS largest
+    arg_max(call_id, (input_tokens, call_id)) AS largest,
+    list(DISTINCT call_id) FILTER (list_contains($explained::VARCHAR[], call_id)) AS shows
 FROM calls GROUP BY group_key, session_key
 """)
 EXAMINED = """
@@ -95,23 +96,25 @@ QUERY = """
 SELECT
     by_1, by_2, by_3, by_4, 'context_growth' AS finding, any_value(calls) AS calls,
     sum(turns)::BIGINT AS affected_calls, sum(sent_before)::BIGINT AS tokens_at_stake,
-    sum(usd_before) AS usd_at_stake, list(largest ORDER BY input DESC, largest)[1:3] AS examples,
-    median(grew) AS per_call, sum(sent_before) / sum(input) AS reread, NULL::BIGINT AS sessions, NULL::DOUBLE AS times
+    exact_sum(usd_before) AS usd_at_stake, list(largest ORDER BY input DESC, largest)[1:3] AS examples,
+    flatten(list(shows) FILTER (shows IS NOT NULL)) AS shows, median(grew) AS per_call,
+    sum(sent_before) / sum(input) AS reread, NULL::BIGINT AS sessions, NULL::DOUBLE AS times
 FROM placed WHERE grows
 GROUP BY by_1, by_2, by_3, by_4
 HAVING sum(sent_before) >= $reread_share * sum(input) AND (count(*) >= $least_sessions OR $by_session)
 UNION ALL BY NAME
 SELECT
     by_1, by_2, by_3, by_4, 'runaway_session' AS finding, any_value(calls) AS calls,
-    sum(turns)::BIGINT AS affected_calls, sum(input)::BIGINT AS tokens_at_stake, sum(usd) AS usd_at_stake,
-    list(largest ORDER BY input DESC, largest)[1:3] AS examples, NULL AS per_call, NULL AS reread,
+    sum(turns)::BIGINT AS affected_calls, sum(input)::BIGINT AS tokens_at_stake, exact_sum(usd) AS usd_at_stake,
+    list(largest ORDER BY input DESC, largest)[1:3] AS examples,
+    flatten(list(shows) FILTER (shows IS NOT NULL)) AS shows, NULL AS per_call, NULL AS reread,
     count(*) AS sessions, median(input / median_input) AS times
 FROM placed WHERE input >= $runaway_times * median_input AND input >= $runaway_least_tokens
 GROUP BY by_1, by_2, by_3, by_4
 """
 REREAD = """
 -- Dollars paid for input that the call before it in its session had sent already.
-SELECT by_1, by_2, by_3, by_4, sum(usd_before) AS usd, sum(growing_calls)::BIGINT AS calls
+SELECT by_1, by_2, by_3, by_4, exact_sum(usd_before) AS usd, sum(growing_calls)::BIGINT AS calls
 FROM growth_sessions JOIN growth_groups USING (group_key)
 WHERE turns >= $least_turns AND growing_calls > 0
 GROUP BY ALL

@@ -115,7 +115,7 @@ QUERY = """
 SELECT
     examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding, calls, count(*) AS affected_calls,
     sum(CASE finding WHEN 'lost_task' THEN billed_tokens ELSE tokens_after END)::BIGINT AS tokens_at_stake,
-    sum(CASE finding WHEN 'lost_task' THEN cost_usd ELSE tokens_after * usd_per_token END) AS usd_at_stake,
+    exact_sum(CASE finding WHEN 'lost_task' THEN cost_usd ELSE tokens_after * usd_per_token END) AS usd_at_stake,
     list(call_id ORDER BY ran_on_ms DESC NULLS LAST, call_id)[1:3] AS examples, median(ran_on_ms) AS after_p50_ms,
     CASE WHEN sum(steps) > 0 THEN ' through ' || sum(steps)::BIGINT || ' later steps, of them '
         || coalesce(sum(tools), 0)::BIGINT || ' tool calls' ELSE '' END AS step_words

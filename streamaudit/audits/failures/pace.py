@@ -103,7 +103,7 @@ HAVING affected_calls >= $least_affected AND affected_calls >= $least_share * ca
 UNION ALL BY NAME
 SELECT
     by_1, by_2, by_3, by_4, 'unread_stock' AS finding, count(stock) AS calls,
-    count(*) FILTER (stock > 0) AS affected_calls, sum(greatest(stock, 0))::BIGINT AS tokens_at_stake,
+    count(*) FILTER (stock > 0) AS affected_calls, exact_sum(greatest(stock, 0))::BIGINT AS tokens_at_stake,
     NULL::DOUBLE AS usd_at_stake, list(call_id ORDER BY stock DESC, call_id) FILTER (stock > 0)[1:3] AS examples,
     median(greatest(stock, 0)) AS stock_p50, $reading_tokens_per_s AS reading
 FROM pace_streams

@@ -1,7 +1,8 @@
 """The findings of each deploy, day, week or month: every audit with the period as one more dimension of its groups."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import fsum
 
 from streamaudit.audits.failures.base import discover, prepare_audit, to_finding
 from streamaudit.audits.scope.scope import Scope
@@ -18,7 +19,13 @@ class Tally:
     severity: Severity
     groups: int = 0
     affected_calls: int = 0
-    usd: float | None = None
+    amounts: list[float] = field(default_factory=list)
+    """The dollars of each group that has some."""
+
+    @property
+    def usd(self) -> float | None:
+        """Return the dollars of all groups, the same in any order of them."""
+        return fsum(self.amounts) if self.amounts else None
 
 
 def find_by_period(store: Store, scope: Scope, period: str) -> Mapping[str | None, list[Tally]]:
@@ -48,7 +55,7 @@ def find_by_period(store: Store, scope: Scope, period: str) -> Mapping[str | Non
                 tally.groups += 1
                 tally.affected_calls += one.affected_calls or 0
                 if one.usd_at_stake is not None:
-                    tally.usd = (tally.usd or 0.0) + one.usd_at_stake
+                    tally.amounts.append(one.usd_at_stake)
     by_period: dict[str | None, list[Tally]] = {}
     for (value, _), tally in found.items():
         by_period.setdefault(value, []).append(tally)

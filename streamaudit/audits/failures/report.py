@@ -132,14 +132,22 @@ def list_audits(store: Store, scope: Scope, names: Sequence[str] = ()) -> Report
     return Report(TITLE, interval, (Table("audits", _LISTED, rows, shape="facts"),), (), scope.filters, notes)
 
 
-def _rank(one: Finding) -> tuple[bool, int, float, int, str]:
+def _rank(one: Finding) -> tuple[bool, int, float, int, str, str]:
     severity = SEVERITIES.index(one.severity)
-    return one.status == "accepted", severity, -(one.usd_at_stake or 0.0), -(one.affected_calls or 0), one.audit
+    return (
+        one.status == "accepted", severity, -(one.usd_at_stake or 0.0), -(one.affected_calls or 0), one.audit,
+        _name(one),
+    )  # fmt: skip
 
 
-def _rank_by_cost(one: Finding) -> tuple[float, int, int, str]:
+def _rank_by_cost(one: Finding) -> tuple[float, int, int, str, str]:
     cost = -1.0 if one.usd_at_stake is None else one.usd_at_stake
-    return -cost, SEVERITIES.index(one.severity), -(one.affected_calls or 0), one.audit
+    return -cost, SEVERITIES.index(one.severity), -(one.affected_calls or 0), one.audit, _name(one)
+
+
+def _name(one: Finding) -> str:
+    """Return what tells a finding from the others of its audit, so that equal ones have an order."""
+    return f"{one.code} {tuple(one.group.values())!r}"
 
 
 def _findings(found: Sequence[Finding], scope: Scope) -> Table:

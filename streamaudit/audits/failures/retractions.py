@@ -48,7 +48,7 @@ QUERY = """
         list(call_id ORDER BY shown_chars DESC, call_id) FILTER (is_corrected)[1:3] AS examples,
         median(shown_chars) FILTER (is_corrected) AS chars_p50,
         median(shown_tokens) FILTER (is_corrected) AS tokens_p50,
-        median(shown_ms) FILTER (is_corrected) AS shown_p50_ms, mode(marker) AS marker,
+        median(shown_ms) FILTER (is_corrected) AS shown_p50_ms, commonest(marker) AS marker,
         count(*) FILTER (is_corrected AND has_left) / nullif(count(*) FILTER (is_corrected), 0) AS left,
         count(*) FILTER (NOT is_corrected AND has_left) / nullif(count(*) FILTER (NOT is_corrected), 0) AS left_others
     FROM answers

@@ -140,7 +140,7 @@ QUERY = """
 SELECT
     examined.by_1, examined.by_2, examined.by_3, examined.by_4, finding, calls, count(*) AS affected_calls,
     sum(billed_tokens) FILTER (finding <> 'repeat')::BIGINT AS tokens_at_stake,
-    sum(cost_usd) FILTER (finding <> 'repeat') AS usd_at_stake,
+    exact_sum(CASE WHEN finding <> 'repeat' THEN cost_usd END) AS usd_at_stake,
     list(call_id ORDER BY cost_usd DESC NULLS LAST, call_id)[1:3] AS examples,
     count(*) FILTER (proof = 'certain') AS certain, count(*) FILTER (proof = 'probable') AS probable,
     count(*) FILTER (finished_upstream) AS finished, count(*) FILTER (NOT finished_upstream) AS unfinished,

@@ -104,7 +104,7 @@ WITH own AS (
 )
 SELECT
     group_key, any_value(silence_ms) AS silence_ms, bool_or(cancelled) AS cancelled,
-    arg_max(call_id, wait_ms) AS call_id
+    arg_max(call_id, (wait_ms, call_id)) AS call_id
 FROM own JOIN longest USING (trace_key)
 WHERE is_measured
 GROUP BY group_key, trace_key
@@ -117,7 +117,7 @@ FROM silence_calls ANTI JOIN silence_traces USING (trace_key)
 WHERE trace_key IS NOT NULL AND is_measured
 """, """
 CREATE OR REPLACE TEMP TABLE silence_tools AS
-SELECT calls.group_key, tools.span_id, any_value(calls.call_id) AS call_id,
+SELECT calls.group_key, tools.span_id, min(calls.call_id) AS call_id,
     -- Something visible after the failed step, before patience ends.
     bool_or(calls.visible_from > tools.end_time
         AND calls.visible_from <= tools.end_time + to_milliseconds($silent_ms::BIGINT)) AS followed

@@ -91,7 +91,7 @@ SELECT (SELECT count(*) FROM stalls_streams WHERE has_offsets OR (cut AND durati
 """
 QUERY = """
 , own_gaps AS (
-    SELECT gap.source, gap.call_id, max(lasts_ms) AS longest_ms, sum(lasts_ms) AS gaps_ms
+    SELECT gap.source, gap.call_id, max(lasts_ms) AS longest_ms, exact_sum(lasts_ms) AS gaps_ms
     FROM (SELECT source, call_id, unnest(long_gaps, recursive := true) FROM stalls_streams WHERE len(long_gaps) > 0)
         AS gap
     ANTI JOIN stalls_tool_gaps USING (source, call_id, begins_ms)
@@ -119,8 +119,10 @@ QUERY = """
 ), clusters AS (
     SELECT
         by_1, by_2, by_3, by_4, measure AS finding, limit_s, any_value(deaths) AS deaths, count(*) AS affected_calls,
-        sum(billed_tokens)::BIGINT AS tokens_at_stake, sum(cost_usd) AS usd_at_stake,
-        list(call_id ORDER BY call_id)[1:3] AS examples, median(took_ms) AS limit_ms, mode(http_status) AS status,
+        sum(billed_tokens)::BIGINT AS tokens_at_stake, exact_sum(cost_usd) AS usd_at_stake,
+        list(call_id ORDER BY call_id)[1:3] AS examples,
+        list(DISTINCT call_id) FILTER (list_contains($explained::VARCHAR[], call_id)) AS shows,
+        median(took_ms) AS limit_ms, commonest(http_status) AS status,
         CASE WHEN bool_or(listed) THEN '' ELSE 'about ' END AS about
     FROM deaths WHERE limit_s IS NOT NULL
     GROUP BY by_1, by_2, by_3, by_4, measure, limit_s
@@ -134,8 +136,8 @@ SELECT
     NULL::DOUBLE AS usd_at_stake,
     list(call_id ORDER BY longest_ms DESC, call_id) FILTER (longest_ms >= $stall_ms)[1:3] AS examples,
     count(*) FILTER (longest_ms >= $hang_ms) AS hangs, max(longest_ms) AS longest_ms,
-    sum(gaps_ms) FILTER (longest_ms >= $stall_ms)
-        / nullif(sum(streaming_ms) FILTER (longest_ms >= $stall_ms), 0) AS stall_share
+    exact_sum(CASE WHEN longest_ms >= $stall_ms THEN gaps_ms END)
+        / nullif(exact_sum(CASE WHEN longest_ms >= $stall_ms THEN streaming_ms END), 0) AS stall_share
 FROM stalls_streams LEFT JOIN own_gaps USING (source, call_id)
 WHERE has_offsets
 GROUP BY ALL

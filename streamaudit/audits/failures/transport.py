@@ -51,7 +51,7 @@ QUERY = """
 SELECT
     by_1, by_2, by_3, by_4, 'transport_failures' AS finding, count(*) AS calls,
     count(*) FILTER (failed) AS affected_calls, sum(billed_tokens) FILTER (failed)::BIGINT AS tokens_at_stake,
-    sum(cost_usd) FILTER (failed) AS usd_at_stake,
+    exact_sum(CASE WHEN failed THEN cost_usd END) AS usd_at_stake,
     list(call_id ORDER BY cost_usd DESC NULLS LAST, call_id) FILTER (failed)[1:3] AS examples,
     count(*) FILTER (outcome = 'timeout') AS timeouts, count(*) FILTER (outcome = 'interrupted') AS cut,
     count(*) FILTER (outcome = 'error') AS errors,

@@ -165,7 +165,10 @@ QUERY = """
 , groups AS (
     SELECT
         by_1, by_2, by_3, by_4, count(*) AS calls, count(*) FILTER (turn_ms > $budget_ms) AS affected_calls,
-        list(call_id ORDER BY turn_ms DESC, call_id)[1:3] AS examples, median(turn_ms) AS turn_p50_ms,
+        list(call_id ORDER BY turn_ms DESC, call_id)[1:3] AS examples,
+        list(DISTINCT call_id) FILTER (turn_ms > $budget_ms AND list_contains($explained::VARCHAR[], call_id))
+            AS shows,
+        median(turn_ms) AS turn_p50_ms,
         from_enough(percentile_cont(0.95) WITHIN GROUP (ORDER BY turn_ms), 'p95', count(*)) AS turn_p95_ms,
         bool_and(is_whole) AS all_whole, count(*) FILTER (interrupted) / nullif(count(interrupted), 0) AS spoken_over,
         list_sort(list_filter([
@@ -178,7 +181,7 @@ QUERY = """
 )
 SELECT
     by_1, by_2, by_3, by_4, 'turn_over_budget' AS finding, calls, affected_calls, NULL::BIGINT AS tokens_at_stake,
-    NULL::DOUBLE AS usd_at_stake, examples, turn_p50_ms, turn_p95_ms, $budget_ms AS budget,
+    NULL::DOUBLE AS usd_at_stake, examples, shows, turn_p50_ms, turn_p95_ms, $budget_ms AS budget,
     groups.slowest.stage AS worst, groups.slowest.took AS worst_p50_ms,
     CASE WHEN all_whole THEN '' ELSE 'at least ' END AS least_words,
     CASE WHEN turn_p95_ms <= 300 THEN 'good' WHEN turn_p95_ms <= 800 THEN 'natural up to 800 ms'

@@ -80,7 +80,7 @@ def refresh(store: Store, *, taxed: bool = True) -> None:
 
 def _refresh_outcomes(store: Store) -> None:
     store.run(FROM_ENOUGH)
-    for name in ("hours", "waits"):
+    for name in ("hours", "waits", "sums"):
         store.script(package_text("store", f"views/{name}.sql"))
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(package_text("store", "views/evidence.sql"))

@@ -10,9 +10,7 @@ from streamaudit.audits.scope.scope import Scope
 from tests.audits.failures.cases import PLANTED, STEADY, Planted, stream, streams
 from tests.support import store_of, write_lines
 
-OF_GROUPS = ("cache_lost_on_deploy", "drift")
-"""Findings that no call shows by itself."""
-CASES = list({case.audit: case for case in reversed(PLANTED) if case.finding not in OF_GROUPS}.values())
+CASES = list({case.audit: case for case in reversed(PLANTED)}.values())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.finding)
