@@ -202,12 +202,14 @@ class Session(Connection):
         """Compare two deploys, windows or values of the dimension ``on``; by default the last two deploys.
 
         ``base_store`` is a file written by ``save_baseline``, compared with ``head``. ``fail_on`` turns the comparison
-        into a gate: ``regression`` or metrics, after which the result has a verdict.
+        into a gate: ``regression`` or metrics, after which the result has a verdict. ``top`` limits the rows of groups
+        that did not move; 0 leaves out all of them, and of the total all but one for each metric.
         """
         from streamaudit.audits.diff.baseline import load
         from streamaudit.audits.diff.question import METRICS, parse_names
         from streamaudit.audits.diff.report import apply_gate
         from streamaudit.audits.diff.request import parse_question, request
+        from streamaudit.audits.diff.shown_rows import list_moved
         from streamaudit.audits.notes import diverse_note
 
         gate = parse_names("--fail-on", text_of(fail_on), ("regression", *METRICS))
@@ -216,7 +218,7 @@ class Session(Connection):
             on, text_of(metric), text_of(stat), text_of(strata), min_effect,
             parse_seconds("--skip-first", skip_first) if skip_first else 0.0,
         )  # fmt: skip
-        scope = self._scope(by, top, filters)
+        scope = self._scope(by, top or None, filters)
         base_window = parse_window(
             moment_text(base_since), moment_text(base_until), None, None, scope.tz, flag="--base-since"
         )  # fmt: skip
@@ -225,7 +227,7 @@ class Session(Connection):
 
         def compare(store: Store, scope: Scope) -> Report:
             found = asked.run(store, scope)
-            found = apply_gate(found, gate, on_insufficient) if gate else found
+            found = list_moved(apply_gate(found, gate, on_insufficient) if gate else found, top)
             return replace(found, notes=(*found.notes, *diverse_note(store, scope)))
 
         return self._answer(compare, asked.common_scope(scope), filters)

@@ -56,7 +56,7 @@ CHANGES = (
     Column("at", None, "the first period after the change"),
     Column("before", None, "geometric mean of the periods since the change before", unit_from="unit"),
     Column("after", None, "geometric mean of the periods up to the next change", unit_from="unit"),
-    Column("change_ratio", "ratio", "from before to after"),
+    Column("change_ratio", "ratio", "from before to after", signed=True),
     Column("unit", None, "ms or ratio", wide=True),
 )
 

@@ -372,7 +372,7 @@ class Writing:
         False
     )
 
-    def parse(self, top: int | None = None) -> "Output":
+    def parse(self, top: int | None = None, screen_groups: int = 20) -> "Output":
         """Return the output of these options; UsageError for an unknown format, suffix or colour choice."""
         from streamaudit.cli.output import Output
 
@@ -381,7 +381,7 @@ class Writing:
         if self.json and self.format not in (None, "json"):
             raise UsageError(f"--json and --format {self.format} ask for two formats")
         chosen = "json" if self.json else self.format
-        output = Output(chosen, tuple(self.output or ()), top, self.wide, self.color, self.fail_on_empty)
+        output = Output(chosen, tuple(self.output or ()), top, self.wide, self.color, self.fail_on_empty, screen_groups)
         output.check()
         return output
 

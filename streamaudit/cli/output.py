@@ -29,6 +29,8 @@ class Output:
     wide: bool = False
     color: str = "auto"
     fail_on_empty: bool = False
+    screen_groups: int = SCREEN_GROUPS
+    """The number of groups on a terminal unless the user gives one."""
 
     def check(self) -> None:
         """Refuse an unknown format or suffix before anything is read."""
@@ -83,7 +85,9 @@ class Output:
 def _top(output: Output, name: str) -> int | None:
     if output.top is not None:
         return output.top
-    return None if load(name).ALL_GROUPS else SCREEN_GROUPS
+    if load(name).ALL_GROUPS:
+        return None
+    return output.screen_groups if name == "table" else SCREEN_GROUPS
 
 
 def _targets(output: Output) -> list[tuple[str, Path | None]]:

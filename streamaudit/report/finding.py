@@ -14,6 +14,9 @@ suppresses it with a reason; ``passed``: checked and not found."""
 VERDICTS = ("regression", "improvement", "no change", "too little data")
 """The codes of a comparison of two sides, in the order in which they are listed."""
 
+INCONCLUSIVE = "inconclusive"
+"""The word for a person, on screens, pages and in messages, whatever the code is."""
+
 MAX_EXAMPLES = 3
 
 
@@ -68,9 +71,19 @@ class Finding:
         return self.status == "open" and not self.is_failure and self.severity != "info"
 
     @property
+    def is_better(self) -> bool:
+        """Whether a comparison found that the figure improved."""
+        return self.code == "improvement"
+
+    @property
     def is_undecided(self) -> bool:
         """Whether there is too little data to decide."""
         return self.status == "undecided"
+
+    @property
+    def word(self) -> str:
+        """The code as a person reads it."""
+        return INCONCLUSIVE if self.is_undecided else self.code
 
     @property
     def is_skipped(self) -> bool:

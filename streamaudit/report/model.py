@@ -5,7 +5,7 @@ never shown as zero. Text values come from trace data and are hostile until a re
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -56,6 +56,12 @@ class Column:
     """The column that holds the unit of each row's value, where rows have different ones."""
     kept: bool = False
     """Always visible if possible: a screen without room leaves out other columns first."""
+    essential: bool = False
+    """Visible at any width: a screen without room for it gives each figure a line of its own."""
+    together: str = ""
+    """Columns with the same word here are visible together or not at all."""
+    signed: bool = False
+    """A change: shown with its sign, and as 0.0 % where it rounds to nothing."""
     bound: Literal["", "gt", "le"] = ""
     """The way an edge of a bucket bounds its values: ``gt`` above it, ``le`` up to and including it."""
     of_call: bool = False
@@ -110,6 +116,8 @@ class Table:
     """Findings by row index: renderers take severity and status from here, never from the words of a cell."""
     aside: bool = False
     """Left out on a screen for its length; in data formats, and drawn on a page."""
+    leads: bool = False
+    """Shown before all other tables, whose order data formats keep."""
 
     def records(self) -> Iterator[dict[str, Value]]:
         """Yield the rows as dictionaries in column order; the rest row carries ``"rest": True``."""
@@ -125,6 +133,17 @@ class Table:
         return (
             record for record in self.records()
             if "rest" not in record and any(record[name] is not None for name in self.by)
+        )  # fmt: skip
+
+    def select(self, places: Sequence[int]) -> "Table":
+        """Return the table with the rows at these places only, in this order, their marks and findings with them."""
+        new = {old: at for at, old in enumerate(places)}
+        return replace(
+            self, rows=tuple(self.rows[old] for old in places),
+            marks={(new[row], name): mark for (row, name), mark in self.marks.items() if row in new},
+            findings={new[row]: finding for row, finding in self.findings.items() if row in new},
+            rest_row=new.get(self.rest_row) if self.rest_row is not None else None,
+            breaks={new[row]: one for row, one in self.breaks.items() if row in new},
         )  # fmt: skip
 
     def position(self, name: str) -> int:

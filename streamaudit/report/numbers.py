@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from streamaudit.report.model import Column, Unit, Value
@@ -92,6 +92,11 @@ def ratio(value: float) -> str:
     return f"{percent:,.1f} %"
 
 
+def change(value: float) -> str:
+    """Return a relative change as percent with its sign: ``+4.2 %``; ``0.0 %`` where it rounds to nothing."""
+    return "0.0 %" if abs(value) < 0.0005 else f"{value * 100:+,.1f} %"
+
+
 def calls(value: float) -> str:
     """Return a count, in full; a mean of counts with three significant digits."""
     return f"{value:,}" if isinstance(value, int) else tokens_per_s(value)
@@ -144,8 +149,13 @@ def iso(moment: datetime) -> str:
 
 
 def moments(values: Iterable[Value]) -> Callable[[datetime], str]:
-    """Return a formatter for one column of times: dates if all are midnights, else the shortest time that fits all."""
+    """Return a formatter for one column of times: dates if all are midnights, else the shortest time that fits all.
+
+    Microseconds of moments that are days apart are left out.
+    """
     found = [utc(value) for value in values if isinstance(value, datetime)]
+    if found and max(found) - min(found) >= timedelta(days=1) and any(moment.microsecond for moment in found):
+        return lambda moment: f"{utc(moment):%Y-%m-%d %H:%M}"
     if any(moment.microsecond for moment in found):
         return iso
     if any(moment.second for moment in found):
@@ -157,6 +167,8 @@ def moments(values: Iterable[Value]) -> Callable[[datetime], str]:
 
 def number_writer(column: Column) -> Callable[[float], str]:
     """Return the function that writes the figures of a column."""
+    if column.signed and column.unit == "ratio":
+        return change
     return usd_of_call if column.unit == "usd" and column.of_call else NUMBERS[column.unit]
 
 

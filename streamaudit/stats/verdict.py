@@ -42,12 +42,10 @@ def _verdict(one: Comparison, tests: int, alpha: float) -> tuple[str, str]:
     if one.p is not None and one.p <= alpha < one.p_adjusted:
         reason = f"not clear after correcting for {tests} comparisons"
     elif abs(size) >= one.rise:
-        reason = "large enough to matter, too uncertain to tell"
+        reason = "may be chance: needs more calls"
     else:
         half = (one.tost[1] - one.tost[0]) / 2
         room = one.rise - abs(size)
         times = (half / room) ** 2 if isfinite(half) and room > 0 else inf
-        reason = "the interval reaches past what matters"
-        if 1 < times < 1000:
-            reason += f"; about {max(times, 2):,.0f} times the calls would tell"
+        reason = f"needs about {max(times, 2):,.0f} times the calls" if 1 < times < 100 else "needs far more calls"
     return "too little data", reason

@@ -83,15 +83,15 @@ def test_the_screen_lists_what_presses_and_data_formats_list_everything(cli: Cli
     assert {one.code for one in (screen, verbose, data, sheet)} == {1}
     lines = screen.out.splitlines()
     assert lines[1:3] == [
-        "Of 6 thresholds 1 failed, 1 warned, 1 skipped, 1 held, 2 passed; -v lists 2 more.", "verdict: fail",
+        "Of 6 thresholds 1 failed, 1 warned, 1 inconclusive, 1 held, 2 passed; -v lists 2 more.", "verdict: fail",
     ]  # fmt: skip
     assert [line.split()[:4] for line in lines[6:10]] == [
         ["fail", "error_rate", "<0.3", "tenant=acme"], ["warn", "ttft_ms", "p(50)<1", "(all)"],
-        ["skip", "ttft_ms", "p(99)<5000", "(all)"], ["held", "calls", "<1", "tenant=acme"],
+        ["inconclusive", "ttft_ms", "p(99)<5000", "(all)"], ["held", "calls", "<1", "tenant=acme"],
     ]  # fmt: skip
     assert lines[6].split()[4:] == ["0.5000", "2"]
     assert lines[8].endswith("n=3 < 100") and lines[9].endswith("until 9999-12-31: ticket 812")
-    assert lines[-1] == "note: 1 failed, 1 warned, 1 skipped, 1 held, 2 passed"
+    assert lines[-1] == "note: 1 failed, 1 warned, 1 inconclusive, 1 held, 2 passed"
     assert "\npass  " in verbose.out and "\npass  " not in screen.out
     listed = rows(data)
     assert [row["verdict"] for row in listed] == ["fail", "warn", "skip", "held", "pass", "pass"]
@@ -106,8 +106,8 @@ def test_the_long_tail_of_groups_without_enough_data_is_not_on_the_screen(cli: C
     path = str(write_lines(cli.folder / "calls.jsonl", records))
     configure(cli, '[[check]]\nmetric = "error_rate"\nexpect = "<0.5"\nby = "tenant"\nmin_n = 1000\n')
     screen, data = cli.run_each([["check", path], ["check", path, "--json"]])
-    assert screen.out.count("skip  ") == 20 and "tenant=t29" in screen.out and "tenant=t09" not in screen.out
-    assert "Of 30 thresholds 30 skipped; -v lists 10 more." in screen.out
+    assert screen.out.count("inconclusive  ") == 20 and "tenant=t29" in screen.out and "tenant=t09" not in screen.out
+    assert "Of 30 thresholds 30 inconclusive; -v lists 10 more." in screen.out
     assert len(rows(data)) == 30
 
 

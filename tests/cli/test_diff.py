@@ -1,6 +1,7 @@
 """``diff`` from the command line: what is compared with what, gates, baselines, and what it never shows."""
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -177,3 +178,56 @@ def test_aliases_hide_names_wherever_they_stand(tmp_path: Path) -> None:
     assert rows(plain.out, "total")["total"]["from_tenant"] == "acme"
     assert "acme" not in hidden.out and "tenant-" in hidden.out
     assert "acme" not in sides.out and "globex" not in sides.out
+
+
+def test_a_screen_shows_what_moved_and_counts_the_rest(deploys: Cli) -> None:
+    """The sides with their calls first, then what moved; every other row is counted by verdict and can be had."""
+    moved, every, gate = deploys.run_each([
+        ["diff", "--by", "tenant", "--db", "store.duckdb"],
+        ["diff", "--by", "tenant", "--db", "store.duckdb", "--top", "1000"],
+        ["diff", "--by", "tenant", "--db", "store.duckdb", "--fail-on", "tax_rate"],
+    ])  # fmt: skip
+    blocks = moved.out.split("\n\n")
+    assert [line.split()[:2] for line in blocks[1].splitlines()[2:]] == [["base", "v2"], ["head", "v3"]]
+    assert [line.split()[-1] for line in blocks[1].splitlines()[2:]] == ["245", "245"]
+    assert {tuple(line.split()[:2]) for line in blocks[2].splitlines()[3:]} == {("acme", "regression")}
+    metrics = [line.split()[1 if line.startswith(("reg", "inc")) else 2] for line in blocks[3].splitlines()[3:]]
+    assert set(metrics) == {"ttft", "duration", "tpot", "cancel_rate", "error_rate", "tax_rate"}
+    said = r"note: (\d+) rows hidden \((\d+) no change, (\d+) inconclusive\); --top 1000 shows all"
+    note = re.search(said, moved.out)
+    assert note and int(note[1]) == int(note[2]) + int(note[3]) > 0
+    assert "rows hidden" not in every.out and "initech" in every.out and "globex" in every.out
+    assert "too little data" not in moved.out + every.out and "inconclusive" in every.out
+    assert "verdict: inconclusive" in gate.out, "the gate is of all rows, not of those that are shown"
+
+
+@pytest.mark.parametrize("columns", [24, 46, 60, 80, 120])
+def test_the_change_is_shown_at_any_width_in_the_colour_of_its_verdict(deploys: Cli, columns: int) -> None:
+    """Other columns go first; below all of them each figure has its own line. Colour never comes without the word."""
+    command = ("diff", "--by", "tenant", "--db", "store.duckdb", "--metric", "ttft", "--stat", "p50")
+    seen = deploys.terminal(*command, columns=columns).out
+    assert re.search(r"\x1b\[31m *\+\d+\.\d %", seen)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", seen)
+    assert max(map(len, plain.splitlines())) <= columns
+    table = plain.split("by tenant\n")[1].split("\n\n")[0]
+    assert "regression" in table and "change" in table and re.search(r"\+\d+\.\d %", table)
+    assert "\x1b" not in deploys.terminal(*command, columns=columns, env={"NO_COLOR": "1"}).out
+
+
+def test_a_wait_for_a_visible_token_is_shown_where_it_differs(tmp_path: Path) -> None:
+    """Without reasoning it is the wait for the first token: one row on a screen, both in data."""
+    cli = Cli(tmp_path)
+    records = calls_of("v1", 16, 400) + calls_of("v2", 17, 900)
+    for record in records:
+        record["time_to_first_visible_token_ms"] = record["time_to_first_chunk_ms"]
+    write_lines(tmp_path / "same.jsonl", records)
+    for record in records:
+        record["time_to_first_visible_token_ms"] += 3000
+    write_lines(tmp_path / "later.jsonl", records)
+    maps = ("--map", "ttvt_ms=time_to_first_visible_token_ms", "-q", "--stat", "p50", "--metric", "ttft,ttvt")
+    same, later, data = cli.run_each([
+        ["diff", "same.jsonl", *maps], ["diff", "later.jsonl", *maps], ["diff", "same.jsonl", *maps, "--json"],
+    ])  # fmt: skip
+    assert "ttvt" not in same.out and "1 regression and no improvements" in same.out
+    assert "ttvt" in later.out
+    assert {row["metric"] for row in json.loads(data.out)["tables"][0]["rows"]} == {"ttft", "ttvt"}

@@ -19,7 +19,7 @@ import pytest
 
 from streamaudit import __version__
 from streamaudit.report.model import Unit
-from streamaudit.report.numbers import NUMBERS, usd_of_call
+from streamaudit.report.numbers import NUMBERS, change, usd_of_call
 from tests.cli.awkward import HOSTILE, awkward
 from tests.cli.running import Cli
 from tests.cli.traffic import write_lines
@@ -29,6 +29,7 @@ from tests.shapes import assert_valid_junit, assert_valid_report
 GOLDEN = Path(__file__).parent / "golden"
 JUDGED_OTHERWISE = ("regression", "fail", "too little data", "skip", "held")
 """Verdicts that JUnit reports as failed or skipped."""
+SIGNED = ("change_ratio", "ci_low_ratio", "ci_high_ratio", "mix_change_ratio", "change_at_base_mix_ratio")
 COMMANDS = {
     "report": ["report", "--by", "tenant"],
     "ttft": ["ttft", "--by", "model", "--slo", "1s"],
@@ -190,6 +191,7 @@ def test_junit_has_a_case_for_each_row_with_the_figures_that_are_known(
             for name, unit in units.items():
                 value = row[name]
                 write = usd_of_call if unit == "usd" and table["name"] == "top_calls" else NUMBERS[unit]
+                write = change if name in SIGNED else write
                 assert found.get(name) == (None if value is None else write(value)), (table["name"], name)
                 compared += 1
             verdict = row.get("verdict")

@@ -268,7 +268,7 @@ def test_markdown_opens_with_what_was_found_and_folds_the_rest() -> None:
     opened, _, rest = text.partition("<details>")
     assert opened.index("Verdict: **fail**") < opened.index("1 worse") < opened.index("| acme | **regression** | 3 |")
     assert "| globex | no change | 1 |" in opened and "&lt;b&gt;" not in opened
-    assert "<summary>1 row that could not be judged</summary>\n\n| tenant |" in rest and "| &lt;b&gt; | too" in rest
+    assert "<summary>1 row inconclusive</summary>\n\n| tenant |" in rest and "| &lt;b&gt; | inconclusive |" in rest
     assert "<summary>others: 13 rows</summary>\n\n| name |" in rest
     assert "<summary>5 notes</summary>\n\n- caveat 0" in rest
     assert text.count("<details>") == text.count("\n\n</details>") == 3

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from streamaudit.audits.check.evaluate import VERDICTS, Evaluation, Evaluations, Verdict
 from streamaudit.audits.check.thresholds import number
-from streamaudit.report.finding import Finding, Severity, Status
+from streamaudit.report.finding import INCONCLUSIVE, Finding, Severity, Status
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
 from streamaudit.report.numbers import count
 from streamaudit.store.dimensions import DIMENSIONS
 
 TITLE = "thresholds"
 SCREEN_SKIPS = 20
-"""Groups with too little data that a screen lists per threshold; there may be thousands."""
+"""Inconclusive groups that a screen lists per threshold; there may be thousands."""
 
 _SEVERITY: dict[str, Severity] = {"fail": "critical", "warn": "warning"}
 _STATUS: dict[Verdict, Status] = {
@@ -22,7 +22,7 @@ _STATUS: dict[Verdict, Status] = {
 Alias = Callable[[str, str], str]
 
 _LEADING = (
-    Column("verdict", None, "fail, warn, skip (not decided), held (a breach that is accepted), or pass", kept=True),
+    Column("verdict", None, "fail, warn, skip (inconclusive), held (a breach that is accepted), or pass", kept=True),
     Column("metric", None, "the figure that is compared", kept=True),
     Column("expect", None, "what it is compared with", whole=True, kept=True),
     Column("where", None, "the calls it is of; NULL for all", kept=True),
@@ -86,7 +86,7 @@ def _pressing(rows: Sequence[Evaluation]) -> Iterator[Evaluation]:
 
 def tally(found: Evaluations, *, all_verdicts: bool = True) -> str:
     """Return the number of thresholds per verdict as text, or only of the verdicts that occur."""
-    words = ("failed", "warned", "skipped", "held", "passed")
+    words = ("failed", "warned", INCONCLUSIVE, "held", "passed")
     counted = [(found.count(verdict), word) for verdict, word in zip(VERDICTS, words, strict=True)]
     return ", ".join(f"{number:,} {word}" for number, word in counted if number or all_verdicts)
 

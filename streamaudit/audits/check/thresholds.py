@@ -134,7 +134,7 @@ def judge(expectation: Expectation, figure: Figure, baseline: Figure | None, min
         met = surely_less if below else surely_more
         return Judgement("pass" if met else "breach", "" if figure.certain else _explain_doubt(figure))
     doubt = _explain_doubt(figure) if not figure.certain else f"baseline {_explain_doubt(reference)}"
-    return Judgement("insufficient", f"insufficient: {doubt}")
+    return Judgement("insufficient", doubt)
 
 
 def number(value: float) -> str:

@@ -1,6 +1,5 @@
 """The report of a diff: verdicts first, uncertainty visible, and the caveats of the two sides."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -13,6 +12,7 @@ from streamaudit.audits.diff.finding import finding_of
 from streamaudit.audits.diff.headline import describe
 from streamaudit.audits.diff.question import METRICS, Ask
 from streamaudit.audits.diff.scan import Period, Scan, scan
+from streamaudit.audits.diff.shown_rows import drop_same_waits
 from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import VERDICTS
@@ -24,27 +24,28 @@ from streamaudit.store.store import Store
 TITLE = "streamaudit diff"
 
 COLUMNS = (
-    Column("verdict", None, "regression, improvement, no change or too little data", whole=True, kept=True),
-    Column("metric", None, "what is compared", whole=True, kept=True),
-    Column("stat", None, "percentile, or rate", whole=True, kept=True),
+    Column("verdict", None, "regression, improvement, no change or inconclusive", whole=True, essential=True),
+    Column("metric", None, "what is compared", whole=True, essential=True),
+    Column("stat", None, "percentile, or rate", whole=True, essential=True),
     Column("unit", None, "unit of the values: ms or ratio", wide=True),
-    Column("base_n", "calls", "calls of the base"),
-    Column("head_n", "calls", "calls of the head"),
+    Column("base_n", "calls", "calls of the base", together="n"),
+    Column("head_n", "calls", "calls of the head", together="n"),
     Column("base_n_eff", "calls", "independent calls that the base's are worth", wide=True),
     Column("head_n_eff", "calls", "independent calls that the head's are worth", wide=True),
     Column("base_value", None, "value of the base", unit_from="unit", kept=True),
     Column("head_value", None, "value of the head", unit_from="unit", kept=True),
     Column("head_value_at_base_mix", None, "the head's at the base's mix of strata", wide=True, unit_from="unit"),
-    Column("change_ratio", "ratio", "change at the base's mix, relative to the base", kept=True),
-    Column("ci_low_ratio", "ratio", "95 % interval of the change, low end", kept=True),
-    Column("ci_high_ratio", "ratio", "95 % interval, high end; NULL has no bound", kept=True),
+    Column("change_ratio", "ratio", "change at the base's mix, relative to the base", essential=True, signed=True),
+    Column("ci_low_ratio", "ratio", "95 % interval of the change, low end", signed=True, together="interval"),
+    Column("ci_high_ratio", "ratio", "95 % interval, high end; NULL has no bound", signed=True,
+        together="interval"),
     Column("change_abs", None, "change at the base's mix", wide=True, unit_from="unit"),
     Column("ci_low_abs", None, "95 % interval of it, low end", wide=True, unit_from="unit"),
     Column("ci_high_abs", None, "95 % interval of it, high end", wide=True, unit_from="unit"),
-    Column("mix_change_ratio", "ratio", "what another mix of strata adds to the plain change", wide=True),
+    Column("mix_change_ratio", "ratio", "what another mix of strata adds to the plain change", wide=True, signed=True),
     Column("p_adjusted", None, "p value, corrected for the number of comparisons"),
     Column("from_share", "ratio", "share of the change made by one stratum, if more than half", wide=True),
-    Column("reason", None, "why there is too little data, and what would help"),
+    Column("reason", None, "why it is inconclusive, and what would help"),
 )
 
 _MOVED_TOGETHER, _AT_LEAST = 0.5, 6
@@ -80,15 +81,14 @@ def build_report(counts: Scan, scope: Scope, ask: Ask) -> Report:
     strata = tuple(name for name in ask.strata if name != ask.on)
     groups = sorted((row for row in rows if row.group is not None), key=_order)
     totals = sorted((row for row in rows if row.group is None), key=_order)
-    shown, hidden = _cut(groups, scope.top)
     tables = []
     if scope.by:
-        tables.append(_table("by_" + "_".join(scope.by), shown, scope.by, strata))
+        tables.append(_table("by_" + "_".join(scope.by), groups, scope.by, strata))
     tables.append(_table("total", totals, (), strata))
     tables.append(_sides(counts, ask))
     tables += _one_sided_tables(counts, strata)
-    notes = (*_hidden_note(hidden), *_tested_note(rows), *caveats(rows, counts, scope))
-    answer, names = describe(rows, ask, scope.by)
+    notes = (*_tested_note(rows), *caveats(rows, counts, scope))
+    answer, names = describe(drop_same_waits(rows), ask, scope.by)
     return Report(
         TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=answer,
         headline_names=names,
@@ -129,29 +129,19 @@ def _order(row: Compared) -> tuple[object, ...]:
     return VERDICTS.index(one.verdict), bool(one.gate), -round(size, 12), place
 
 
-def _cut(rows: list[Compared], top: int | None) -> tuple[list[Compared], list[Compared]]:
-    """Return all rows that changed, and as many others as fit."""
-    moved = sum(row.found.verdict in VERDICTS[:2] for row in rows)
-    kept = len(rows) if top is None else max(moved, top)
-    return rows[:kept], rows[kept:]
-
-
 def _table(name: str, rows: list[Compared], by: tuple[str, ...], strata: tuple[str, ...]) -> Table:
     made_by = tuple(Column(f"from_{one}", None, "the stratum that makes most of it", wide=True) for one in strata)
     columns = (*map(Column, by), *COLUMNS[:-2], *made_by, *COLUMNS[-2:])
     cells = tuple(_cells(row, len(strata)) for row in rows)
     marks = {}
     for index, row in enumerate(rows):
+        if not row.found.reason:
+            marks[(index, "reason")] = Mark(instead=" ")
         for one, estimated in zip(("base_value", "head_value"), row.estimated, strict=True):
             if estimated and getattr(row.found, one) is not None:
                 marks[(index, one)] = Mark(prefix="~ ")
         if any(row.estimated) and row.found.head_value_at_base_mix is not None:
             marks[(index, "head_value_at_base_mix")] = Mark(prefix="~ ")
-        if row.found.verdict == "no change":
-            marks[(index, "change_ratio")] = Mark(prefix="~ ")
-        for one in ("change_ratio", "ci_low_ratio", "ci_high_ratio"):
-            if (getattr(row.found, one) or 0) > 0 and not row.found.gate:
-                marks[(index, one)] = Mark(prefix="~ +" if (index, one) in marks else "+")
     findings = {
         index: finding_of(row.found, dict(zip(by, row.group or (), strict=False))) for index, row in enumerate(rows)
     }
@@ -197,13 +187,13 @@ def _figure(value: float | None) -> float | None:
 def _sides(counts: Scan, ask: Ask) -> Table:
     columns = (
         Column("side"), *((Column(ask.on),) if ask.on else ()), Column("first_call"), Column("last_call"),
-        Column("calls", "calls"),
+        Column("calls", "calls", essential=True),
     )  # fmt: skip
     rows = tuple(
         (name, *((side.value,) if ask.on else ()), *_span(period))
         for name, side, period in zip(("base", "head"), (ask.base, ask.head), counts.periods, strict=True)
     )
-    return Table("sides", columns, rows)
+    return Table("sides", columns, rows, leads=True)
 
 
 def _one_sided_tables(counts: Scan, strata: tuple[str, ...]) -> list[Table]:
@@ -234,13 +224,6 @@ def _tested_note(rows: list[Compared]) -> Iterator[Note]:
     tests = sum(row.found.p_adjusted is not None for row in rows)
     if tests:
         yield Note("tested", f"{count(tests, 'comparison')} had enough data for a test; p is adjusted over them", tests)
-
-
-def _hidden_note(hidden: list[Compared]) -> Iterator[Note]:
-    if hidden:
-        found = Counter(row.found.verdict for row in hidden)
-        listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(found.items()))
-        yield Note("rows_hidden", f"rows are not shown: {listed}; --top 1000 or a data format shows them", len(hidden))
 
 
 def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:

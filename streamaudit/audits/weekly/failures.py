@@ -16,7 +16,7 @@ MOST = 6
 """The number of changes that a summary lists."""
 _CHANGED = ("new", "worse", "gone", "not judged")
 _COLUMNS = (
-    Column("change", None, "new, worse, gone, or not judged: too little data, or no calls, in this period", kept=True),
+    Column("change", None, "new, worse, gone, or not judged: inconclusive, or no calls, in this period", kept=True),
     Column("finding", None, "what the audit found", kept=True, whole=True),
     Column("severity", None, "critical or warning"),
 )

@@ -13,15 +13,16 @@ FIGURES = (
     Column("value", None, "of this period; of a tax its low end", unit_from="unit", kept=True),
     Column("high", None, "high end of a tax; NULL when some calls have none", unit_from="unit"),
     Column("before", None, "of the period before; of a tax its low end", unit_from="unit", kept=True),
-    Column("change_ratio", "ratio", "value / before - 1", kept=True),
-    Column("verdict", None, "regression, improvement, no change or too little data, at the mix before", kept=True),
+    Column("change_ratio", "ratio", "value / before - 1", kept=True, signed=True),
+    Column("verdict", None, "regression, improvement, no change or inconclusive, at the mix before", kept=True),
     Column("coverage", "ratio", "share of the calls it could be of that it is of"),
-    Column("change_at_base_mix_ratio", "ratio", "change at the mix of models, routes and tenants before", wide=True),
-    Column("ci_low_ratio", "ratio", "95 % interval of it, low end", wide=True),
-    Column("ci_high_ratio", "ratio", "95 % interval, high end; NULL has no bound", wide=True),
+    Column("change_at_base_mix_ratio", "ratio", "change at the mix of models, routes and tenants before", wide=True,
+        signed=True),
+    Column("ci_low_ratio", "ratio", "95 % interval of it, low end", wide=True, signed=True),
+    Column("ci_high_ratio", "ratio", "95 % interval, high end; NULL has no bound", wide=True, signed=True),
     Column("p_adjusted", None, "p value, corrected for all comparisons of the summary", wide=True),
     Column("unit", None, "unit of the values", wide=True),
-    Column("reason", None, "why there is too little data", wide=True),
+    Column("reason", None, "why it is inconclusive", wide=True),
 )  # fmt: skip
 
 
@@ -75,8 +76,6 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
         for column, table, of in (("value", head, name), ("before", base, name), ("high", head, high)):
             if (0, of) in table.marks:
                 marks[(index, column)] = table.marks[(0, of)]
-        if (ratio := rows[index][4]) is not None and isinstance(ratio, float) and ratio > 0:
-            marks[(index, "change_ratio")] = Mark(prefix="+")
     return Table("figures", FIGURES, tuple(rows), marks=marks, findings=findings)
 
 

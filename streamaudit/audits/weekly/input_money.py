@@ -40,8 +40,8 @@ def add_input_money(store: Store, both: Scope, table: Table, dimensions: Sequenc
             cells = (dimension, value, figure, now, before, change, relative(now, before), None, calls, "usd")
             marks |= {(len(rows), name): Mark(instead=" ") for name in ("verdict", *names[len(cells) :])}
             marks |= {(len(rows), name): Mark(prefix="~ ") for name in ("value", "before") if audit is cache}
-            if change > 0:
-                marks |= {(len(rows), name): Mark(prefix="+") for name in ("change", "change_ratio") if before}
+            if change > 0 and before:
+                marks[(len(rows), "change")] = Mark(prefix="+")
             if not before:
                 marks[(len(rows), "change_ratio")] = Mark(instead="new")
             rows.append((*cells, *[None] * (len(names) - len(cells))))

@@ -27,7 +27,7 @@ MOVES = (
     Column("value", None, "of this period", unit_from="unit", kept=True),
     Column("before", None, "of the period before", unit_from="unit", kept=True),
     Column("change", None, "value - before", unit_from="unit", wide=True),
-    Column("change_ratio", "ratio", "at the mix before; of a tax plain; NULL from nothing", kept=True),
+    Column("change_ratio", "ratio", "at the mix before; of a tax plain; NULL from nothing", kept=True, signed=True),
     Column("verdict", None, "of the comparison; NULL for a tax, which is counted and not compared", kept=True),
     Column("calls", "calls", "its calls in this period", wide=True),
     Column("unit", None, "unit of the values", wide=True),
@@ -209,10 +209,8 @@ def _mover_marks(
     marks: dict[tuple[int, str], Mark] = {}
     for index, row in enumerate(rows):
         record = dict(zip((column.name for column in columns), row, strict=True))
-        for name in ("change", "change_ratio"):
-            value = record[name]
-            if isinstance(value, int | float) and value > 0:
-                marks[(index, name)] = Mark(prefix="+")
+        if isinstance(record["change"], int | float) and record["change"] > 0:
+            marks[(index, "change")] = Mark(prefix="+")
         for name, value in record.items():
             if value is None and (name == "verdict" or name.startswith("from_")):
                 marks[(index, name)] = Mark(instead=" ")

@@ -97,7 +97,7 @@ def command(
     """
     from streamaudit.cli import console
 
-    output, filters = writing.parse(grouping.top), window.filters(writing.redact)
+    output, filters = writing.parse(grouping.top, screen_groups=0), window.filters(writing.redact)
     if save_baseline is not None and (base_store is not None or base_since or base_until):
         raise UsageError("a saved baseline is a side of its own: no base window, and not read and written at once")
     alone = base_store is not None or save_baseline is not None

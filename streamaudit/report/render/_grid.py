@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from streamaudit.report.finding import Finding
 from streamaudit.report.model import ROWS, Column, Mark, Report, Row, Table, Value
 from streamaudit.report.numbers import NUMBERS, UNKNOWN, header, is_known, moments, number_writer
 from streamaudit.report.render import _text
@@ -15,6 +16,8 @@ class Cell(NamedTuple):
 
     head: str
     tail: str = ""
+    style: str = ""
+    """The rich style that repeats what the words say, where there is colour."""
 
     @property
     def text(self) -> str:
@@ -34,6 +37,8 @@ class Heading:
     figure: bool
     whole: bool = False
     kept: bool = False
+    essential: bool = False
+    together: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +55,17 @@ class Grid:
 
 Escape = Callable[[str], str]
 
+_JUDGED = ("verdict", "finding", "severity", "change_ratio")
+"""Columns whose cells have the colour of the row's finding; the first two may hold its code."""
+
 
 def sections(report: Report) -> list[tuple[Table, Table | None]]:
     """Return the report's tables in order, without those marked ``aside``.
 
-    A total with the columns of the table before it is shown as that table's last row.
+    A table that leads comes first. A total with the columns of the table before it is shown as that table's last row.
     """
     found: list[tuple[Table, Table | None]] = []
-    for table in (one for one in report.tables if not one.aside):
+    for table in sorted((one for one in report.tables if not one.aside), key=lambda one: not one.leads):
         if found and found[-1][1] is None and _is_total_of(table, found[-1][0]):
             found[-1] = (found[-1][0], table)
         else:
@@ -105,7 +113,8 @@ def _heading(table: Table, index: int, escape: Escape) -> Heading:
     dimension = column.name in table.by
     text = any(isinstance(row[index], str | bool | datetime) for row in table.rows)
     figure = not dimension and (column.unit is not None or not text)
-    return Heading(escape(header(column)), dimension, figure, column.whole, column.kept)
+    name = escape(header(column))
+    return Heading(name, dimension, figure, column.whole, column.kept, column.essential, column.together)
 
 
 def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
@@ -116,6 +125,10 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
     else:
         write = writer(column, [row[index] for row in table.rows], escape)
         cells = [write(row[index]) for row in table.rows]
+    if column.name in _JUDGED:
+        for row, finding in table.findings.items():
+            text = finding.word if table.rows[row][index] == finding.code else cells[row].head
+            cells[row] = cells[row]._replace(head=text, style=_style(finding))
     for (row, name), mark in table.marks.items():
         if name == column.name:
             value = table.rows[row][index]
@@ -131,6 +144,12 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
     if table.rest_row is not None and column.name in table.by:
         cells[table.rest_row] = Cell(_text.rest_name(table) if column.name == table.by[0] else "")
     return cells
+
+
+def _style(finding: Finding) -> str:
+    if finding.is_failure:
+        return "red"
+    return "yellow" if finding.is_warning else "green" if finding.is_better else ""
 
 
 def _range(column: Column, low: Value, high: Value) -> Cell:
@@ -205,7 +224,7 @@ def _name(value: str, escape: Escape) -> str:
 def apply_mark(cell: Cell, mark: Mark, value: Value, escape: Escape) -> Cell:
     """Return a cell with the text that its mark adds, or that replaces an unknown value."""
     if not is_known(value):
-        return Cell(escape(mark.instead) or cell.head, escape(mark.suffix))
+        return Cell(escape(mark.instead) or cell.head, escape(mark.suffix), cell.style)
     if mark.prefix == "≥ " and cell.head.startswith("<"):  # of an amount that rounds to nothing
-        return Cell(escape(">$0.00"), escape(mark.suffix))
-    return Cell(escape(mark.prefix) + cell.head, cell.tail + escape(mark.suffix))
+        return Cell(escape(">$0.00"), escape(mark.suffix), cell.style)
+    return Cell(escape(mark.prefix) + cell.head, cell.tail + escape(mark.suffix), cell.style)

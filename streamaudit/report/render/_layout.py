@@ -4,6 +4,7 @@ First headings take two lines, then names are shortened, then columns are left o
 of its own. A figure is never cut.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from streamaudit.report.render.formats import Screen
 _GAP = "  "
 _NAME_MIN, _NAME_GOOD = 6, 24
 _PROTECTED_FIGURES = 2
+_UNIT = re.compile(r"(?<=\d) (?=(%|ms|s|[kMBT])(?!\w))")
 _PAGE = 100
 """Off a terminal a single row longer than this many cells becomes a list."""
 
@@ -25,6 +27,8 @@ class Line(NamedTuple):
 
     text: str
     style: str = ""
+    spans: tuple[tuple[int, int, str], ...] = ()
+    """Parts with a style of their own: first character, the one after the last, style."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +96,13 @@ def pad(text: str, width: int) -> str:
 
 
 def fold(text: str, width: int) -> Iterator[str]:
-    """Yield the text as lines of at most ``width`` cells, broken between words where possible."""
+    """Yield the text as lines of at most ``width`` cells, broken between words where possible, not before a unit."""
     if cell_len(text) <= width:
         yield text
         return
     line = ""
-    for word in text.split(" "):
+    for word in _UNIT.sub("\0", text).split(" "):
+        word = word.replace("\0", " ")
         if line and cell_len(line) + 1 + cell_len(word) > width:
             yield line
             line = ""
@@ -140,16 +145,26 @@ def _plan(headings: Sequence[Heading], sizes: Sequence[_Size], screen: Screen) -
     if screen.wide:
         return _in_blocks(dimensions, figures, sizes, screen.width)
     # Kept columns stay longest; otherwise the columns on the right go first.
-    by_worth = sorted(figures, key=lambda i: not headings[i].kept)
-    for count in range(len(figures), min(_PROTECTED_FIGURES, len(figures)) - 1, -1):
-        kept, hidden = dimensions + sorted(by_worth[:count]), tuple(sorted(by_worth[count:]))
+    by_worth = sorted(figures, key=lambda i: (not headings[i].essential, not headings[i].kept))
+    least = max(min(_PROTECTED_FIGURES, len(figures)), sum(heading.essential for heading in headings))
+    for count in range(len(figures), least - 1, -1):
+        kept, hidden = _split(headings, dimensions, by_worth, count)
         for stacked in (False, True):
             if _width(sizes, kept, stacked, _NAME_GOOD) <= screen.width:
                 return _Plan([kept], stacked, _widest_cap(sizes, kept, stacked, screen.width), hidden)
-    kept, hidden = dimensions + sorted(by_worth[:_PROTECTED_FIGURES]), tuple(sorted(by_worth[_PROTECTED_FIGURES:]))
+    kept, hidden = _split(headings, dimensions, by_worth, least)
     if _width(sizes, kept, True, _NAME_MIN) <= screen.width:
         return _Plan([kept], True, _widest_cap(sizes, kept, True, screen.width), hidden)
     return None
+
+
+def _split(
+    headings: Sequence[Heading], dimensions: list[int], by_worth: list[int], count: int
+) -> tuple[list[int], tuple[int, ...]]:
+    """Return the first ``count`` columns and the others; of columns that go together none is kept alone."""
+    apart = {headings[i].together for i in by_worth[count:]} - {""}
+    kept = [i for i in by_worth[:count] if headings[i].together not in apart]
+    return dimensions + sorted(kept), tuple(sorted(set(by_worth) - set(kept)))
 
 
 def _widest_cap(sizes: Sequence[_Size], columns: Sequence[int], stacked: bool, width: int) -> int:
@@ -181,8 +196,16 @@ def _block(grid: Grid, sizes: Sequence[_Size], columns: list[int], plan: _Plan, 
             lines.append(rule)
         texts = [_cell(row[i], sizes[i], width, screen.unicode) for i, width in zip(columns, widths, strict=True)]
         style = "bold" if index == grid.total else "dim" if index == grid.rest else ""
-        lines.append(Line(_GAP.join(texts).rstrip(), style))
+        lines.append(Line(_GAP.join(texts).rstrip(), style, tuple(_spans([row[i].style for i in columns], texts))))
     return lines
+
+
+def _spans(styles: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    start = 0
+    for style, text in zip(styles, texts, strict=True):
+        if style:
+            yield start, start + len(text), style
+        start += len(text) + len(_GAP)
 
 
 def _headings(headings: Sequence[Heading], widths: Sequence[int], stacked: bool, unicode: bool) -> list[Line]:
@@ -218,5 +241,7 @@ def _as_lists(grid: Grid) -> list[Line]:
         lines += [Line("")] if lines else []
         for heading, cell in zip(grid.headings, row, strict=True):
             indent = " " * (head - cell_len(cell.head)) if heading.figure else ""
-            lines.append(Line(f"{pad(heading.text, labels)}{_GAP}{indent}{cell.text}"))
+            start = f"{pad(heading.text, labels)}{_GAP}{indent}"
+            spans = ((len(start), len(start) + len(cell.text), cell.style),) if cell.style else ()
+            lines.append(Line(start + cell.text, spans=spans))
     return lines

@@ -21,8 +21,6 @@ MOST_NOTES = 4
 FULL = 0.95
 """A figure based on a smaller share of the calls is labelled with the share."""
 
-_UNDECIDED = "inconclusive"
-
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -54,7 +52,7 @@ def _has_failed(report: Report) -> bool:
 
 
 def _opening(report: Report) -> Iterator[str]:
-    lines = [report.answer, f"verdict: {report.verdict}" if report.verdict else ""]
+    lines = [report.answer, f"verdict: {_text.verdict(report)}" if report.verdict else ""]
     lines += [f"only {_text.filters(report)}"] if report.filters else []
     if any(lines):
         yield "\n".join(terminal(line) for line in lines if line)
@@ -104,7 +102,7 @@ def _describe_change(record: dict[str, Value], shown: dict[str, Cell], finding: 
     details = [f"was {shown['before'].text}"] if record["before"] is not None else []
     details += [shown["change_ratio"].text] if change is not None or shown["change_ratio"].text == "new" else []
     if finding:
-        details.append(_UNDECIDED if finding.is_undecided else finding.code)
+        details.append(finding.word)
     coverage = record.get("coverage")
     if isinstance(coverage, float) and coverage < FULL:
         details.append(f"known of {shown['coverage'].text}")

@@ -4,8 +4,12 @@ import re
 from datetime import datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from streamaudit.report.finding import INCONCLUSIVE
 from streamaudit.report.model import Interval, Note, Report, Table
 from streamaudit.report.numbers import utc
+
+_WORDS = {"insufficient": INCONCLUSIVE}
+"""Verdicts of a report that people read as another word."""
 
 LEGEND = "-  unknown, not zero"
 NO_ROWS = "no rows"
@@ -34,6 +38,11 @@ def interval(window: Interval) -> str:
 def filters(report: Report) -> str:
     """Return the filters as ``tenant=acme, model=gpt*``; empty when there are none."""
     return ", ".join(f"{name}={value}" for name, value in report.filters.items())
+
+
+def verdict(report: Report) -> str:
+    """Return the verdict of a report as a person reads it; empty when it has none."""
+    return _WORDS.get(report.verdict or "", report.verdict or "")
 
 
 def note(item: Note) -> str:

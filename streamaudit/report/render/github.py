@@ -35,7 +35,7 @@ def _lines(report: Report) -> Iterator[str]:
             level = "error" if found.is_failure else "warning"
             yield _command(level, f"{report.title} {found.code}", _message(row))
     if report.answer:
-        verdict = f"{report.verdict}: " if report.verdict else ""
+        verdict = f"{_text.verdict(report)}: " if report.verdict else ""
         yield _command("notice", report.title, verdict + terminal(report.answer))
     for note in report.notes:
         yield _command("notice", report.title, terminal(_text.note(note)))

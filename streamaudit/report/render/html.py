@@ -64,7 +64,8 @@ def render(report: Report, screen: Screen) -> str:
     )
     shown = sections(report)
     text = template.render(
-        title=_safe(report.title), report=report, version=__version__, style=_trust(style), script=_trust(script),
+        verdict=_text.verdict(report), title=_safe(report.title), report=report,
+        version=__version__, style=_trust(style), script=_trust(script),
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
@@ -129,8 +130,10 @@ def _cards(report: Report) -> list[dict[str, str]]:
         return []
     if table.shape == "intervals":
         compared = [one for one in report.tables if one.shape == "intervals"]
-        codes = [finding.code for one in compared for finding in one.findings.values()]
-        return [{"name": code, "value": f"{codes.count(code):,}", "help": ""} for code in VERDICTS]
+        judged = [finding for one in compared for finding in one.findings.values()]
+        words = {code: next((one.word for one in judged if one.code == code), code) for code in VERDICTS}
+        codes = [one.code for one in judged]
+        return [{"name": words[code], "value": f"{codes.count(code):,}", "help": ""} for code in VERDICTS]
     cells = grid(table, None, _safe)
     columns = [column for column in table.columns if not column.wide]
     found = [
@@ -151,7 +154,7 @@ def _summary_cards(table: Table) -> Iterator[dict[str, str]]:
         figure = Column(str(record["figure"]), "ms" if record.get("unit") == "ms" else None)
         was = f"was {shown['before']}, {shown['change_ratio']}" if record["before"] is not None else ""
         finding = table.findings.get(index)
-        details = [was, finding.code if was and finding else ""]
+        details = [was, finding.word if was and finding else ""]
         coverage = record.get("coverage")
         if isinstance(coverage, float) and coverage < 1:
             details.append(f"known of {shown['coverage']}")

@@ -42,4 +42,4 @@ def _add(suite: ElementTree.Element, row: Line, title: str) -> None:
     if found and found.is_failure:
         ElementTree.SubElement(case, "failure", message=f"{found.code}: {row.summary}", type=found.code)
     elif found and found.is_skipped:
-        ElementTree.SubElement(case, "skipped", message=found.hold or row.evidence or found.code)
+        ElementTree.SubElement(case, "skipped", message=found.hold or row.evidence or found.word)

@@ -1,6 +1,6 @@
 """GitHub Markdown: for pull requests, step summaries and chat.
 
-Findings are visible; rows that could not be judged, long tables after the first, and many notes are folded.
+Findings are visible; inconclusive rows, long tables after the first, and many notes are folded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def render(report: Report, screen: Screen) -> str:
 def _heading(report: Report) -> Iterator[str]:
     yield f"## {escape.markdown(report.title)}"
     if report.verdict:
-        yield f"Verdict: **{report.verdict}**"
+        yield f"Verdict: **{_text.verdict(report)}**"
     if report.answer:
         yield escape.markdown_line(report.answer)
     if report.interval is not NO_WINDOW:
@@ -81,7 +81,7 @@ def _grid(cells: Grid, table: Table, title: str, heading: str) -> Iterator[str]:
     if open_.rows:
         yield "\n".join(_rows(open_))
     if folded.rows:
-        yield _fold(f"{_count_rows(len(folded.rows))} that could not be judged", "\n".join(_rows(folded)))
+        yield _fold(f"{_count_rows(len(folded.rows))} inconclusive", "\n".join(_rows(folded)))
 
 
 def _split_undecided(cells: Grid, table: Table) -> tuple[Grid, Grid]:

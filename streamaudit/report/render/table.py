@@ -24,7 +24,7 @@ def render(report: Report, screen: Screen) -> str:
     """Return the report as text; styled only when the screen has colour."""
     lines = [*_heading(report, screen), *_tables(report, screen), *_notes(report, screen)]
     if screen.width is not None:
-        lines = [Line(part.rstrip(), line.style) for line in lines for part in fold(line.text, screen.width)]
+        lines = [folded for line in lines for folded in _fold(line, screen.width)]
     return _style(lines) if screen.color else "".join(f"{line.text}\n" for line in lines)
 
 
@@ -36,7 +36,7 @@ def _heading(report: Report, screen: Screen) -> Iterator[Line]:
     if report.answer:
         yield Line(_safe(report.answer, screen))
     if report.verdict:
-        yield Line(f"verdict: {report.verdict}", _VERDICTS[report.verdict])
+        yield Line(f"verdict: {_text.verdict(report)}", _VERDICTS[report.verdict])
 
 
 def _tables(report: Report, screen: Screen) -> Iterator[Line]:
@@ -77,6 +77,11 @@ def _notes(report: Report, screen: Screen) -> Iterator[Line]:
         yield Line(_safe(f"note: {_text.note(note)}", screen))
 
 
+def _fold(line: Line, width: int) -> list[Line]:
+    parts = list(fold(line.text, width))
+    return [line] if parts == [line.text] else [Line(part.rstrip(), line.style) for part in parts]
+
+
 def _safe(text: str, screen: Screen) -> str:
     return escape.terminal(text, unicode=screen.unicode)
 
@@ -88,5 +93,8 @@ def _style(lines: list[Line]) -> str:
     )  # fmt: skip
     with console.capture() as captured:
         for line in lines:
-            console.print(Text(line.text, style=line.style), soft_wrap=True)
+            text = Text(line.text, style=line.style)
+            for start, end, style in line.spans:
+                text.stylize(style, start, end)
+            console.print(text, soft_wrap=True)
     return captured.get()

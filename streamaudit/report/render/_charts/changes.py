@@ -127,7 +127,7 @@ def intervals(report: Report, table: Table) -> Iterator[Picture]:
     )
     reach = max(ends[int(len(ends) * 0.95) - 1] if len(ends) > 20 else ends[-1], 0.05) * 1.1
     left = len(table.rows) - len(records)
-    more = f"; {left} with too little data are in the table only" if left else ""
+    more = f"; {left} inconclusive are in the table only" if left else ""
     more += f"; the first {INTERVALS} of {len(records)}" if len(records) > INTERVALS else ""
 
     def draw(width: int) -> Spec:
