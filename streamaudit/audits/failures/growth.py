@@ -62,12 +62,10 @@ WITH calls AS (
     FROM growth_calls
 )
 SELECT
-    group_key, count(*) AS turns, sum(input_tokens) AS input, exact_sum(input_cost_usd) AS usd,
+    group_key, session_key, count(*) AS turns, sum(input_tokens) AS input, exact_sum(input_cost_usd) AS usd,
     sum(sent_before) AS sent_before, count(sent_before) AS growing_calls, median(grew) AS grew,
     exact_sum(sent_before * input_cost_usd / input_tokens) AS usd_before,
-    count(*) FILTER (grew >= 0) >= $growing_share * (count(*) - 1) AND count(*) >= $least_turns AS grows,
-    arg_max(call_id, (input_tokens, call_id)) AS largest,
-    list(DISTINCT call_id) FILTER (list_contains($explained::VARCHAR[], call_id)) AS shows
+    count(*) FILTER (grew >= 0) >= $growing_share * (count(*) - 1) AND count(*) >= $least_turns AS grows
 FROM calls GROUP BY group_key, session_key
 """)
 EXAMINED = """
@@ -75,7 +73,7 @@ SELECT (SELECT coalesce(sum(turns), 0)::BIGINT FROM growth_sessions WHERE turns 
 """
 QUERY = """
 , sessions AS (
-    SELECT by_1, by_2, by_3, by_4, growth_sessions.* EXCLUDE (group_key)
+    SELECT by_1, by_2, by_3, by_4, growth_sessions.*
     FROM growth_sessions JOIN growth_groups USING (group_key)
     WHERE turns >= 2 OR input >= $runaway_least_tokens
 ), usual AS (
@@ -92,25 +90,43 @@ QUERY = """
         AND sessions.by_2 IS NOT DISTINCT FROM usual.by_2 AND sessions.by_3 IS NOT DISTINCT FROM usual.by_3
         AND sessions.by_4 IS NOT DISTINCT FROM usual.by_4)
     WHERE usual.sessions >= $least_sessions
+), found AS (
+    SELECT 'context_growth' AS finding, * FROM placed WHERE grows
+    UNION ALL
+    SELECT 'runaway_session', * FROM placed
+    WHERE input >= $runaway_times * median_input AND input >= $runaway_least_tokens
+), largest_sessions AS (
+    -- The largest sessions of a finding, by their largest call.
+    SELECT finding, group_key, session_key, input
+    FROM found
+    QUALIFY row_number() OVER (PARTITION BY finding, group_key ORDER BY input DESC, session_key) <= 3
+), examples AS (
+    SELECT finding, group_key, list(largest ORDER BY input DESC, largest) AS examples
+    FROM (
+        SELECT finding, group_key, session_key, input, arg_max(call_id, (input_tokens, call_id)) AS largest
+        FROM largest_sessions JOIN growth_calls USING (group_key, session_key)
+        GROUP BY finding, group_key, session_key, input
+    )
+    GROUP BY finding, group_key
+), explained AS (
+    SELECT group_key, session_key, list(call_id) AS shows
+    FROM growth_calls WHERE list_contains($explained::VARCHAR[], call_id)
+    GROUP BY group_key, session_key
+), shown AS (
+    SELECT finding, group_key, flatten(list(shows)) AS shows
+    FROM found JOIN explained USING (group_key, session_key)
+    GROUP BY finding, group_key
 )
 SELECT
-    by_1, by_2, by_3, by_4, 'context_growth' AS finding, any_value(calls) AS calls,
-    sum(turns)::BIGINT AS affected_calls, sum(sent_before)::BIGINT AS tokens_at_stake,
-    exact_sum(usd_before) AS usd_at_stake, list(largest ORDER BY input DESC, largest)[1:3] AS examples,
-    flatten(list(shows) FILTER (shows IS NOT NULL)) AS shows, median(grew) AS per_call,
-    sum(sent_before) / sum(input) AS reread, NULL::BIGINT AS sessions, NULL::DOUBLE AS times
-FROM placed WHERE grows
-GROUP BY by_1, by_2, by_3, by_4
-HAVING sum(sent_before) >= $reread_share * sum(input) AND (count(*) >= $least_sessions OR $by_session)
-UNION ALL BY NAME
-SELECT
-    by_1, by_2, by_3, by_4, 'runaway_session' AS finding, any_value(calls) AS calls,
-    sum(turns)::BIGINT AS affected_calls, sum(input)::BIGINT AS tokens_at_stake, exact_sum(usd) AS usd_at_stake,
-    list(largest ORDER BY input DESC, largest)[1:3] AS examples,
-    flatten(list(shows) FILTER (shows IS NOT NULL)) AS shows, NULL AS per_call, NULL AS reread,
-    count(*) AS sessions, median(input / median_input) AS times
-FROM placed WHERE input >= $runaway_times * median_input AND input >= $runaway_least_tokens
-GROUP BY by_1, by_2, by_3, by_4
+    by_1, by_2, by_3, by_4, finding, any_value(calls) AS calls, sum(turns)::BIGINT AS affected_calls,
+    CASE finding WHEN 'context_growth' THEN sum(sent_before) ELSE sum(input) END::BIGINT AS tokens_at_stake,
+    CASE finding WHEN 'context_growth' THEN exact_sum(usd_before) ELSE exact_sum(usd) END AS usd_at_stake,
+    any_value(examples) AS examples, any_value(shows) AS shows, median(grew) AS per_call,
+    sum(sent_before) / sum(input) AS reread, count(*) AS sessions, median(input / median_input) AS times
+FROM found JOIN examples USING (finding, group_key) LEFT JOIN shown USING (finding, group_key)
+GROUP BY by_1, by_2, by_3, by_4, finding
+HAVING finding = 'runaway_session'
+    OR (sum(sent_before) >= $reread_share * sum(input) AND (count(*) >= $least_sessions OR $by_session))
 """
 REREAD = """
 -- Dollars paid for input that the call before it in its session had sent already.
