@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
 
-.PHONY: demo test proof lint sql types layers tests wheel wheel-built bench samples pictures lock release clean
+.PHONY: demo test proof lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
@@ -33,6 +33,10 @@ tests: $(VENV)/.dev
 # of every cloud. A small case of each is among the tests. docs/proof.md has the last result.
 proof: $(VENV)/.dev
 	$(BIN)/pytest -m proof -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
+
+# Follow a folder of logs for an hour, with kills, rotations and readers, and compare the store with one clean reading.
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.soak --minutes $${MINUTES:-60}
 
 # Build the wheel and install it alone into its own environment; then run tests against it from a folder where the
 # checkout's package cannot be imported.
