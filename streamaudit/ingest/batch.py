@@ -15,7 +15,7 @@ from typing import Any
 
 import streamaudit
 from streamaudit.ingest.incremental import Mark, can_grow, find_ends, take_mark
-from streamaudit.ingest.keys import choose_keys
+from streamaudit.ingest.keys import choose_keys, record_keys
 from streamaudit.ingest.mapping import KEYED, Mapping
 from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set_variables
 from streamaudit.ingest.readers.container import InputFile
@@ -24,6 +24,7 @@ from streamaudit.ingest.readers.temporary import write_temporary
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.sources.registry import Match, Source
 from streamaudit.ingest.staging import stage
+from streamaudit.ingest.stock import take_stock
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import find_mixed_file
 from streamaudit.store.pricing.apply import look_up_prices
@@ -146,12 +147,6 @@ FROM (SELECT unnest($rows::STRUCT(load_id BIGINT, source VARCHAR, path VARCHAR, 
     variant VARCHAR, digest VARCHAR, records BIGINT, sample_rate DOUBLE, end_byte BIGINT,
     content_before VARCHAR)[]) AS l)
 """
-_RECORD_KEYS = """
-INSERT INTO store.load_keys
-SELECT k.load_id, k.source, k.digest, k.field, k.rank, k.key
-FROM (SELECT unnest($rows::STRUCT(load_id BIGINT, source VARCHAR, digest VARCHAR, field VARCHAR, rank INTEGER,
-    key VARCHAR)[]) AS k)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,17 +194,18 @@ class Together:
         set_variables(store, {"source": self.name, "load_id": load_id})
         before = choose_keys(store, self.name, self.digest)[0]
         files = store.query(_FILES)
-        store.run(_RECORD_KEYS, {"rows": [
+        record_keys(store, [
             {"load_id": load_id + row[0], "source": self.name, "digest": self.digest, "field": column, "rank": rank,
              "key": source.key_name(column, rank, mapping)}
             for row in files for column, rank in zip(KEYED, row[3:], strict=True) if rank is not None
-        ]})  # fmt: skip
+        ])  # fmt: skip
         chosen, _ = choose_keys(store, self.name, self.digest)
         names = {column: source.key_name(column, rank, mapping) for column, rank in chosen.items() if rank is not None}
         set_variables(store, {f"rank_{column}": chosen[column] for column in KEYED})
         set_variables(store, {"key_rendered_tokens": names.get("rendered_tokens")})
-        merge(store, source.id_names)
-        recompute(store, source.nested_rule, names.get("route") == "ancestor")
+        stock = take_stock(store)
+        merge(store, stock, source.id_names, is_reread=False)
+        recompute(store, stock, source.nested_rule, route_by_ancestor=names.get("route") == "ancestor")
         rows = [self._describe(batch[row[0]], load_id + row[0], row[1], row[2]) for row in files]
         store.run(_RECORD_LOADS, {"rows": rows, "tool": streamaudit.__version__})
         results = []

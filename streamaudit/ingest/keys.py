@@ -3,26 +3,27 @@
 Runs inside a load's transaction, while the staged file is still there.
 """
 
+from typing import Any
+
 from streamaudit.ingest.mapping import KEYED
 from streamaudit.store.store import Store
 
-# Ranks are in the order of KEYED.
-_BEST_RANKS = """
-SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
-FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
-"""
-
-_CHOSEN_RANK = """
-SELECT min(rank) FROM store.load_keys WHERE source = $source AND digest = $digest AND field = $field
+# The best rank that occurs in the source, and the best one before this load.
+_RANKS = """
+SELECT field, min(rank), min(rank) FILTER (load_id <> getvariable('load_id'))
+FROM store.load_keys WHERE source = $source AND digest = $digest GROUP BY field
 """
 
 _WORSE_LOADS = """
 SELECT list(load_id) FROM store.load_keys
 WHERE source = $source AND digest = $digest AND field = $field AND rank > $rank
-    AND $rank < (
-        SELECT min(rank) FROM store.load_keys
-        WHERE source = $source AND digest = $digest AND field = $field AND load_id <> getvariable('load_id')
-    )
+"""
+
+_RECORD_KEYS = """
+INSERT INTO store.load_keys
+SELECT k.load_id, k.source, k.digest, k.field, k.rank, k.key
+FROM (SELECT unnest($rows::STRUCT(load_id BIGINT, source VARCHAR, digest VARCHAR, field VARCHAR, rank INTEGER,
+    key VARCHAR)[]) AS k)
 """
 
 # A better key has appeared in the source: calls filled from a worse one are unknown under it.
@@ -51,17 +52,6 @@ SELECT DISTINCT trace_id FROM (
 WHERE trace_id IS NOT NULL AND list_contains($loads, load_id)
 """
 
-_NO_FORGOTTEN_TRACES = "CREATE OR REPLACE TEMP TABLE forgotten_traces (trace_id VARCHAR)"
-
-_PASSED_OVER = """
-SELECT
-    count(*) FILTER (tenant_rank > getvariable('rank_tenant')),
-    count(*) FILTER (route_rank > getvariable('rank_route')),
-    count(*) FILTER (deploy_rank > getvariable('rank_deploy')),
-    count(*) FILTER (rendered_tokens_rank > getvariable('rank_rendered_tokens')),
-    count(*) FILTER (delivered_tokens_rank > getvariable('rank_delivered_tokens'))
-FROM scratch.staged WHERE reason IS NULL AND kind IN ('llm', 'embedding')
-"""
 # A call that got its value from an enclosing step after all has lost nothing.
 _LEFT_EMPTY = """
 SELECT count(*) FROM store.calls
@@ -77,22 +67,24 @@ Forgotten = dict[str, tuple[list[int], int]]
 """By column the loads whose values were forgotten, and how many calls had one."""
 
 
-def find_best_ranks(store: Store) -> dict[str, int | None]:
-    """Return, per keyed column, the rank of the best candidate key that occurs in the staged file; None when none
-    does."""
-    return dict(zip(KEYED, store.one(_BEST_RANKS), strict=True))
+def record_keys(store: Store, rows: list[dict[str, Any]]) -> None:
+    """Record which candidate keys loads have: load, source, digest, column, rank and the key's name of each."""
+    if rows:
+        store.run(_RECORD_KEYS, {"rows": rows})
 
 
 def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int | None], Forgotten]:
     """Return the key that fills each column of the source, this load included. Forgets the values that a worse key had
     filled, and returns them as well."""
-    chosen: dict[str, int | None] = {}
+    about = {"source": source, "digest": digest}
+    ranks = {field: (best, before) for field, best, before in store.query(_RANKS, about)}
+    chosen: dict[str, int | None] = {column: ranks.get(column, (None, None))[0] for column in KEYED}
     lost: Forgotten = {}
     forgotten: set[int] = set()
     for column in KEYED:
-        about = {"source": source, "digest": digest, "field": column}
-        chosen[column] = store.one(_CHOSEN_RANK, about)[0]
-        worse = store.one(_WORSE_LOADS, {**about, "rank": chosen[column]})[0]
+        best, before = ranks.get(column, (None, None))
+        is_better = best is not None and before is not None and best < before
+        worse = store.one(_WORSE_LOADS, {**about, "field": column, "rank": best})[0] if is_better else None
         if worse:
             forgotten.update(worse)
             lost[column] = (worse, store.run(_FORGET[column], {"loads": worse}))
@@ -100,18 +92,20 @@ def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int |
                 store.run(_FORGET_SPANS[column], {"loads": worse})
     if forgotten:
         store.run(_FORGOTTEN_TRACES, {"loads": sorted(forgotten)})
-    else:
-        store.run(_NO_FORGOTTEN_TRACES)
     return chosen, lost
 
 
-def count_left_empty(store: Store, forgotten: Forgotten) -> dict[str, int]:
+def count_left_empty(
+    store: Store, worst: dict[str, int | None], chosen: dict[str, int | None], forgotten: Forgotten
+) -> dict[str, int]:
     """Count, by keyed column, the calls that have a value only under a key that is not the source's chosen one: those
-    of the staged file, and those of earlier loads that were forgotten in favour of a better key in this one."""
-    passed_over = dict(zip(KEYED, store.one(_PASSED_OVER), strict=True))
+    of the staged file, of whose keys ``worst`` has the worst ranks, and those of earlier loads that were forgotten in
+    favour of a better key in this one."""
     counts: dict[str, int] = {}
     for column in KEYED:
-        here = store.one(_LEFT_EMPTY.replace("COLUMN", column))[0] if passed_over[column] else 0
+        best, last = chosen[column], worst[column]
+        is_passed_over = best is not None and last is not None and last > best
+        here = store.one(_LEFT_EMPTY.replace("COLUMN", column))[0] if is_passed_over else 0
         loads, lost = forgotten.get(column, ([], 0))
         again = store.one(_VALUED.replace("COLUMN", column), {"loads": loads})[0] if lost else 0
         counts[column] = here + max(lost - again, 0)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import KEYED
 from streamaudit.ingest.one_call import return_figures
+from streamaudit.ingest.stock import Stock
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
@@ -25,12 +26,6 @@ class Counts:
     replaced: int
     rejected: int
     not_calls: int
-
-
-_TALLY = """
-SELECT count(*), count(reason), count(*) FILTER (reason IS NULL AND kind NOT IN ('llm', 'embedding'))
-FROM scratch.staged
-"""
 
 
 UNPRICED = """
@@ -274,13 +269,14 @@ _SET = {
 _SET["file_of"] = "SET VARIABLE file_of = $value::INTEGER[]"
 
 
-def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:
+def replace_loads(store: Store, loads: list[int], same: list[int]) -> bool:
     """Delete the calls and steps that earlier loads of the same path hold under another mapping and that this file
     brings again, and remember those calls. Of loads in ``same``, which read the very same content, everything is
-    deleted. Of a file that has been overwritten since, the calls that are no longer in it are kept."""
+    deleted. Of a file that has been overwritten since, the calls that are no longer in it are kept. Return whether
+    anything was deleted."""
     store.run(_NO_REMOVED)
     if not loads:
-        return
+        return False
     about = {"loads": loads, "same": same}
     gone_calls = store.query(_DELETE_REREAD_CALLS, about)
     store.run(_KEEP_REMOVED, {"ids": [row[0] for row in gone_calls], "responses": [row[1] for row in gone_calls]})
@@ -289,15 +285,16 @@ def replace_loads(store: Store, loads: list[int], same: list[int]) -> None:
     store.run("DELETE FROM store.rejects WHERE list_contains($gone, load_id)", gone)
     store.run("DELETE FROM store.load_keys WHERE list_contains($gone, load_id)", gone)
     store.run("DELETE FROM store.loads WHERE list_contains($gone, load_id)", gone)
+    return bool(gone_calls)
 
 
-def merge(store: Store, id_names: Literal["attempt", "request"] = "attempt") -> Counts:
+def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *, is_reread: bool) -> Counts:
     """Move the staged file into calls and spans; the variables of ``set_variables`` must be set.
 
     Where the ids of the source name requests, records of one id may be attempts of their own (``attempts.sql``).
+    ``is_reread`` is whether ``replace_loads`` deleted calls, which may come again.
     """
-    read, rejected, not_calls = store.one(_TALLY)
-    calls = read - rejected - not_calls
+    calls = stock.read - stock.rejected - stock.not_calls
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
         return_figures(store, "repeated_calls")
@@ -315,11 +312,11 @@ def merge(store: Store, id_names: Literal["attempt", "request"] = "attempt") -> 
     else:
         store.run(_fill(_INSERT_ALL))
         new, repeated, replaced = calls, 0, 0
-    if not_calls:
+    if stock.not_calls:
         store.run(_fill(_INSERT_SPANS))
         store.run(_DELETE_OLD_SPANS)
-    reread = store.one(_REREAD)[0]
-    return Counts(read, new - reread, repeated, replaced + reread, rejected, not_calls)
+    reread = store.one(_REREAD)[0] if is_reread else 0
+    return Counts(stock.read, new - reread, repeated, replaced + reread, stock.rejected, stock.not_calls)
 
 
 def define_merge_macros(store: Store) -> None:

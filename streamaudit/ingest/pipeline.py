@@ -24,7 +24,7 @@ from streamaudit.ingest.incremental import (
     place_rejects,
     take_whole,
 )
-from streamaudit.ingest.keys import Forgotten, choose_keys, count_left_empty, find_best_ranks
+from streamaudit.ingest.keys import Forgotten, choose_keys, count_left_empty, record_keys
 from streamaudit.ingest.mapping import KEYED, Mapping, near_path
 from streamaudit.ingest.merge import UNPRICED, Counts, define_merge_macros, merge, replace_loads, set_variables
 from streamaudit.ingest.privacy import refuse_texts
@@ -36,21 +36,18 @@ from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.ingest.scratch import scratch
 from streamaudit.ingest.sources.registry import Match, Source, discover
-from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, has_unreadable, stage
+from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, stage
+from streamaudit.ingest.stock import Stock, take_stock
 from streamaudit.ingest.traces import recompute
-from streamaudit.ingest.warnings import (
-    count_ends_before_start,
-    count_kept_for_diversity,
-    count_shared_ends,
-    find_doubts,
-    find_unfilled,
-)
+from streamaudit.ingest.warnings import count_shared_ends, find_doubts, find_unfilled
 from streamaudit.store.connection import ReadFailure
 from streamaudit.store.duckdb_errors import NO_MEMORY
 from streamaudit.store.pricing.apply import look_up_prices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 _KEPT_REJECTS = 10_000
+_FEW_BYTES = 1 << 20
+"""Up to this size a file takes longer to plan for than to read."""
 _MEMORY = "300MB"
 """For a load into a store file: more makes it no faster, and grows with the file up to whatever is allowed."""
 
@@ -126,7 +123,7 @@ class Ingest:
         if len(batch) < 2:
             return []
         try:
-            with scratch(self._store, reader.folder, batch[0].file), self._lean():
+            with scratch(self._store, reader.folder, batch[0].file), self._lean(), self._planning(batch[0].file):
                 return together.load(batch, reader.folder)
         except ReadFailure:
             return []
@@ -214,7 +211,7 @@ class Ingest:
     def _load(self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None) -> FileResult:
         """Load a part of a file with little memory, and with all that the database may use where that is not enough."""
         try:
-            with self._lean():
+            with self._lean(), self._planning(part.file):
                 return self._load_part(reader, part, source, match, progress)
         except StoreError as error:
             if error.message != NO_MEMORY:
@@ -225,31 +222,31 @@ class Ingest:
         """Return a context with little memory; a store in memory keeps all, since it holds the calls as well."""
         return nullcontext() if self._store.path is None else self._store.less_memory(_MEMORY)
 
+    def _planning(self, file: InputFile) -> AbstractContextManager[None]:
+        """Return a context in which a small file is loaded into a small store, where planning is what takes time."""
+        is_small = file.plain_size <= _FEW_BYTES and self._store.is_small()
+        return self._store.brief_planning() if is_small else nullcontext()
+
     def _load_part(
         self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None
     ) -> FileResult:
         store, file = self._store, part.file
         with scratch(store, reader.folder, file):
             with store.release():
-                part, rejects = self._parse(reader, part, source, progress)
+                part, stock, rejects = self._parse(reader, part, source, progress)
                 partial = count_partial_parts(store, part.file)
                 texts = refuse_texts(store, self._options.mapping, source.implied)
                 if texts:
                     return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
-                too_many = self._too_many(len(rejects) - part.unfinished)
+                too_many = self._too_many(stock.read, len(rejects) - part.unfinished)
                 if too_many:
                     return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
-                doubtful = find_doubts(store)
-                diverse, same_end, skewed = (
-                    count_kept_for_diversity(store),
-                    count_shared_ends(store),
-                    count_ends_before_start(store),
-                )
+                doubtful, same_end = find_doubts(store, stock), count_shared_ends(store, stock)
                 look_up_prices(store, UNPRICED, self._options.prices)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
-                variant = match.variant + FOR_DIVERSITY if diverse else match.variant
-                counts, load_id, keys, emptied = self._merge(part, source, variant, rejects)
+                variant = match.variant + FOR_DIVERSITY if stock.for_diversity else match.variant
+                counts, load_id, keys, emptied = self._merge(part, stock, source, variant, rejects)
             paths = self._options.mapping.paths
             absent = {
                 column: near_path(paths[column][0], file.head) for column in find_unfilled(store, self._options.mapping)
@@ -257,34 +254,37 @@ class Ingest:
         return FileResult(
             file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
             remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
-            for_diversity=diverse, shared_ends=same_end, ends_before_start=skewed, doubts=doubtful,
+            for_diversity=stock.for_diversity, shared_ends=same_end, ends_before_start=stock.ends_before_start,
+            doubts=doubtful,
         )  # fmt: skip
 
     def _parse(
         self, reader: Reader, part: Part, source: Source, progress: Progress | None
-    ) -> tuple[Part, tuple[Reject, ...]]:
+    ) -> tuple[Part, Stock, tuple[Reject, ...]]:
         """Parse a part into the scratch database; from a copy if the file is being written to."""
         original = part.file
         if not is_in_place(part):
             part = copy_part(part, reader.folder)
-        file, rejects = self._stage(part.file, source, reader.folder, progress)
+        file, stock, rejects = self._stage(part.file, source, reader.folder, progress)
         if part.mark and is_in_place(part) and has_changed(original):
             part = copy_part(part, reader.folder)
-            file, rejects = self._stage(part.file, source, reader.folder, progress)
-        return place_rejects(replace(part, file=file), original.path, rejects)
+            file, stock, rejects = self._stage(part.file, source, reader.folder, progress)
+        part, rejects = place_rejects(replace(part, file=file), original.path, rejects)
+        return part, stock, rejects
 
     def _stage(
         self, file: InputFile, source: Source, folder: Path, progress: Progress | None
-    ) -> tuple[InputFile, tuple[Reject, ...]]:
+    ) -> tuple[InputFile, Stock, tuple[Reject, ...]]:
         """Stage a file, from a mended copy if the database refuses half of a surrogate pair in it. Return the file that
-        was read, and its rejects."""
+        was read, what is in it, and its rejects."""
         store, mapping, salt = self._store, self._mapping(source), self._salt
         with store.progress(progress(file) if progress else None):
             try:
                 with check_gzip(file) as intact:
                     stage(store, file, source, mapping, salt, folder)
                     intact()
-                copy = mend_surrogates(file, folder) if has_unreadable(store) else None
+                stock = take_stock(store)
+                copy = mend_surrogates(file, folder) if stock.unreadable else None
             except ReadFailure as failure:
                 copy = mend_surrogates(file, folder) if failure.kind == "malformed" else None
                 if copy is None:
@@ -292,7 +292,8 @@ class Ingest:
             if copy is not None:
                 file = copy
                 stage(store, file, source, mapping, salt, folder)
-        return file, find_rejects(store, file, source, mapping, salt)
+                stock = take_stock(store)
+        return file, stock, find_rejects(store, file, source, mapping, salt) if stock.rejected else ()
 
     def _about(self, file: InputFile, source: Source) -> dict[str, str]:
         return {
@@ -300,8 +301,7 @@ class Ingest:
             "fingerprint": file.fingerprint,
         }  # fmt: skip
 
-    def _too_many(self, rejected: int) -> str | None:
-        read = self._store.one("SELECT count(*) FROM scratch.staged")[0]
+    def _too_many(self, read: int, rejected: int) -> str | None:
         limit_count, limit_share = self._options.max_bad_count, self._options.max_bad_share
         if limit_count is not None and rejected > limit_count:
             return f"{rejected:,} of {read:,} records are bad, more than --max-bad {limit_count}"
@@ -310,7 +310,7 @@ class Ingest:
         return None
 
     def _merge(
-        self, part: Part, source: Source, variant: str, rejects: Sequence[Reject]
+        self, part: Part, stock: Stock, source: Source, variant: str, rejects: Sequence[Reject]
     ) -> tuple[Counts, int, dict[str, str], dict[str, int]]:
         """Make every change to the store for one file, inside the caller's transaction."""
         store, file, mark = self._store, part.file, part.mark
@@ -323,15 +323,16 @@ class Ingest:
             "WHERE source = $source AND path = $path AND digest <> $digest AND path <> '-'",
             about,
         )
-        replace_loads(store, [row[0] for row in outdated], [row[0] for row in outdated if row[1]])
+        is_reread = replace_loads(store, [row[0] for row in outdated], [row[0] for row in outdated if row[1]])
         set_variables(store, {"source": name, "load_id": load_id})
-        keys, forgotten = self._settle_keys(source, load_id)
-        counts = merge(store, source.id_names)
-        recompute(store, source.nested_rule, keys.get("route") == "ancestor")
-        emptied = count_left_empty(store, forgotten)
-        rate = self._options.sample_rate
-        if rate is None:
-            rate = store.one("SELECT min(sample_rate) FROM scratch.staged WHERE sample_rate > 0")[0]
+        keys, chosen, forgotten = self._settle_keys(source, stock, load_id)
+        counts = merge(store, stock, source.id_names, is_reread=is_reread)
+        by_ancestor = keys.get("route") == "ancestor"
+        recompute(
+            store, stock, source.nested_rule, route_by_ancestor=by_ancestor, is_forgotten=bool(forgotten)
+        )
+        emptied = count_left_empty(store, stock.worst, chosen, forgotten)
+        rate = stock.sample_rate if self._options.sample_rate is None else self._options.sample_rate
         store.run(_RECORD_LOAD, {
             **about, "load_id": load_id, "format": source.name, "variant": variant,
             "tool": streamaudit.__version__,
@@ -350,21 +351,18 @@ class Ingest:
             })  # fmt: skip
         return counts, load_id, keys, emptied
 
-    def _settle_keys(self, source: Source, load_id: int) -> tuple[dict[str, str], Forgotten]:
-        """Record which candidate keys this file has, and fill each column from the source's best one. Also return what
-        calls of earlier loads had from another key."""
+    def _settle_keys(
+        self, source: Source, stock: Stock, load_id: int
+    ) -> tuple[dict[str, str], dict[str, int | None], Forgotten]:
+        """Record which candidate keys this file has, and fill each column from the source's best one: its name and its
+        rank. Also return what calls of earlier loads had from another key."""
         store = self._store
         name, digest = self._name(source), self._digest(source)
-        for column, rank in find_best_ranks(store).items():
-            if rank is not None:
-                key = source.key_name(column, rank, self._mapping(source))
-                store.run(
-                    "INSERT INTO store.load_keys VALUES ($load_id, $source, $digest, $field, $rank, $key)",
-                    {
-                        "load_id": load_id, "source": name, "digest": digest, "field": column, "rank": rank,
-                        "key": key,
-                    },
-                )  # fmt: skip
+        record_keys(store, [
+            {"load_id": load_id, "source": name, "digest": digest, "field": column, "rank": rank,
+             "key": source.key_name(column, rank, self._mapping(source))}
+            for column, rank in stock.best.items() if rank is not None
+        ])  # fmt: skip
         chosen, forgotten = choose_keys(store, name, digest)
         keys = {
             column: source.key_name(column, rank, self._mapping(source))
@@ -373,7 +371,7 @@ class Ingest:
         }
         set_variables(store, {f"rank_{column}": chosen[column] for column in KEYED})
         set_variables(store, {"key_rendered_tokens": keys.get("rendered_tokens")})
-        return keys, forgotten
+        return keys, chosen, forgotten
 
 
 _READ_OTHERWISE = """

@@ -152,11 +152,6 @@ def _uncompressed(store: Store) -> Iterator[None]:
         store.run("RESET force_compression")
 
 
-def has_unreadable(store: Store) -> bool:
-    """Whether the database could not read some of the staged records."""
-    return bool(store.one("SELECT count(*) FROM scratch.staged WHERE reason = 'unreadable'")[0])
-
-
 def count_partial_parts(store: Store, file: InputFile) -> int:
     """Count the parts of the file that are marked as incomplete."""
     if not file.container.partial:
@@ -166,9 +161,7 @@ def count_partial_parts(store: Store, file: InputFile) -> int:
 
 
 def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> tuple[Reject, ...]:
-    """Return the rejects with their true lines, from a second pass that only a large file with rejects needs."""
-    if not store.one("SELECT count(reason) FROM scratch.staged")[0]:
-        return ()
+    """Return the rejects of a file that has some, with their true lines, from a second pass where it is large."""
     try:
         found = dict[int, list[str]]()
         for record, reason in _list_rejects(store, file, source, mapping, salt):

@@ -6,24 +6,20 @@ and in any order.
 """
 
 from streamaudit.ingest import one_call
+from streamaudit.ingest.stock import Stock
 from streamaudit.store.store import Store
 
-# The traces of the file, and those of loads whose keys were forgotten since a better one has appeared.
 _TOUCHED = """
 CREATE OR REPLACE TEMP TABLE touched_traces AS
 SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reason IS NULL
-UNION
-FROM forgotten_traces
 """
-
-_HAS_STEPS = """
-SELECT EXISTS (FROM scratch.staged WHERE parent_id IS NOT NULL OR kind = 'span') OR EXISTS (FROM forgotten_traces)
-"""
+# The same with those of loads whose keys were forgotten since a better one has appeared.
+_TOUCHED_AND_FORGOTTEN = f"{_TOUCHED} UNION FROM forgotten_traces"
 
 # The first file of a source, with a trace a call: nothing can be shared, so skip the expensive query.
 _STANDS_ALONE = """
 SELECT NOT EXISTS (FROM store.loads WHERE source = getvariable('source'))
-    AND (SELECT count(*) FROM touched_traces) = (SELECT count(trace_id) FROM scratch.staged WHERE reason IS NULL)
+    AND (SELECT count(*) FROM touched_traces) = $traces
 """
 
 _SHARES_TRACES = """
@@ -284,10 +280,14 @@ SELECT response_id FROM removed_calls WHERE response_id IS NOT NULL
 """
 
 
-def recompute(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
-    """Bring the traces and responses of the staged file up to date; a no-op for sources without steps."""
-    store.run(_TOUCHED)
-    if store.one(_HAS_STEPS)[0] or (not store.one(_STANDS_ALONE)[0] and store.one(_SHARES_TRACES)[0]):
+def recompute(
+    store: Store, stock: Stock, nested_rule: str, *, route_by_ancestor: bool, is_forgotten: bool = False
+) -> None:
+    """Bring the traces and responses of the staged file up to date; a no-op for sources without steps.
+
+    ``is_forgotten`` is whether the traces of calls whose keys were forgotten are concerned too.
+    """
+    if _shares_traces(store, stock, is_forgotten=is_forgotten):
         _recompute_traces(store, nested_rule, route_by_ancestor)
     else:
         store.run(_NO_NODES)
@@ -295,6 +295,16 @@ def recompute(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
             store.run("UPDATE store.calls SET route = name WHERE load_id >= getvariable('load_id')")
     store.run(_TOUCHED_RESPONSES)
     recompute_responses(store)
+
+
+def _shares_traces(store: Store, stock: Stock, *, is_forgotten: bool) -> bool:
+    """Find the touched traces; return whether one of them may have several steps."""
+    store.run(_TOUCHED_AND_FORGOTTEN if is_forgotten else _TOUCHED)
+    if stock.steps or is_forgotten:
+        return True
+    if not stock.with_trace or store.one(_STANDS_ALONE, {"traces": stock.with_trace})[0]:
+        return False
+    return bool(store.one(_SHARES_TRACES)[0])
 
 
 def recompute_remaining(store: Store, source: str, nested_rule: str, route_by_ancestor: bool) -> None:

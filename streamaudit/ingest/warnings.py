@@ -4,6 +4,7 @@ come before the start, seconds among milliseconds, totals above their parts, map
 from dataclasses import dataclass, field
 
 from streamaudit.ingest.mapping import KEYED, Mapping
+from streamaudit.ingest.stock import Stock
 from streamaudit.store.store import Store
 
 # Values from the user's paths: in a keyed column their rank is 0. A value of another kind counts as present.
@@ -12,8 +13,6 @@ SELECT count(*), count({filled}), coalesce(count(*) FILTER (list_contains(misfit
 FROM scratch.staged WHERE reason IS NULL AND kind <> 'other'
 """
 _HELD_AS = {"cancelled": "cancel_flag", "outcome": "said_outcome"}
-
-_DIVERSE = "SELECT count(*) FROM scratch.staged WHERE for_diversity AND kind IN ('llm', 'embedding') AND reason IS NULL"
 
 _SHARED = """
 WITH traces AS (
@@ -40,23 +39,12 @@ WITH traces AS (
 SELECT CASE WHEN (SELECT count(*) FROM branching) * 2 > (SELECT count(*) FROM traces)
     THEN (SELECT count(*) FROM branching) ELSE 0 END
 """
-_ENDS_BEFORE_START = """
-SELECT count(*) FROM scratch.staged
-WHERE reason IS NULL AND kind IN ('llm', 'embedding') AND (duration_ms < 0 OR end_time < start_time)
-"""
-_HAS_PARENTS = "SELECT count(parent_id) FROM scratch.staged"
 
-
-def count_kept_for_diversity(store: Store) -> int:
-    """Count the staged calls that were kept because they are rare, and are no sample of the traffic."""
-    return int(store.one(_DIVERSE)[0])
-
-
-def count_shared_ends(store: Store) -> int:
+def count_shared_ends(store: Store, stock: Stock) -> int:
     """Count the traces with parallel steps that began at different times and all ended within one microsecond, as
     written by an exporter that stamps whole batches (Mastra, mastra-ai/mastra#14474); 0 unless this holds for most
     traces of three spans and more."""
-    return int(store.one(_SHARED)[0]) if store.one(_HAS_PARENTS)[0] else 0
+    return int(store.one(_SHARED)[0]) if stock.with_parent else 0
 
 
 def find_unfilled(store: Store, mapping: Mapping) -> frozenset[str]:
@@ -68,12 +56,6 @@ def _is_there(store: Store, column: str) -> bool:
     filled = f"CASE WHEN {column}_rank = 0 THEN 1 END" if column in KEYED else _HELD_AS.get(column, column)
     records, values, misfits = store.one(_FILLED.format(filled=filled), {"column": column})
     return bool(values or misfits or not records)
-
-
-def count_ends_before_start(store: Store) -> int:
-    """Count the staged calls that end before they start, as two clocks make them: their end and duration are unknown,
-    their other figures are used."""
-    return int(store.one(_ENDS_BEFORE_START)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +71,6 @@ class Doubts:
     """By column, calls whose values look like seconds, and calls whose values look like milliseconds."""
 
 
-# A record's own total that is larger than what it names, beyond rounding: tokens of a kind that has no key of its own.
-_DOUBTS = """
-SELECT count(*) FILTER (over > greatest(1, total_tokens / 100)),
-    coalesce(sum(over) FILTER (over > greatest(1, total_tokens / 100)), 0)::BIGINT, count(misfits)
-FROM (
-    SELECT *, CASE WHEN total_tokens <= 1e10 THEN total_tokens::HUGEINT - input_tokens - output_tokens END AS over
-    FROM scratch.staged
-) WHERE reason IS NULL AND kind IN ('llm', 'embedding')
-"""
 _MISFITS = """
 SELECT misfit, count(*) FROM (
     SELECT unnest(misfits) AS misfit FROM scratch.staged WHERE reason IS NULL AND kind IN ('llm', 'embedding')
@@ -123,6 +96,7 @@ WITH calls AS (
 )
 SELECT coalesce(max(step) >= 5, false) FROM steps
 """
+_LEAST_GROUP = 2
 # Two groups of values a thousand times apart with nothing between them. Calls that failed, or were answered from a
 # cache, may well take a thousandth of the time.
 _MIXED = """
@@ -145,23 +119,26 @@ WITH timed AS (
     GROUP BY ALL
 )
 SELECT name, low, high, file FROM sides
-WHERE widest >= 5 AND apart BETWEEN 200 AND 5000 AND least(low, high) >= greatest(2, 0.01 * (low + high))
+WHERE widest >= 5 AND apart BETWEEN 200 AND 5000 AND least(low, high) >= greatest($least, 0.01 * (low + high))
 ORDER BY file, name
 """
 
 
-def find_doubts(store: Store) -> Doubts:
+def find_doubts(store: Store, stock: Stock) -> Doubts:
     """Look for values that were dropped or look wrong in the staged file."""
-    totals, tokens, misfits = store.one(_DOUBTS)
-    found = dict(store.query(_MISFITS)) if misfits else {}
-    has_gap = store.one(_HAS_GAP)[0]
-    mixed = {name: (low, high) for name, low, high, _ in store.query(_MIXED)} if has_gap else {}
-    return Doubts(totals, tokens, found, mixed)
+    found = dict(store.query(_MISFITS)) if stock.misfits else {}
+    calls = stock.read - stock.rejected - stock.not_calls
+    rows = _find_mixed(store) if calls >= 2 * _LEAST_GROUP else []
+    mixed = {name: (low, high) for name, low, high, _ in rows}
+    return Doubts(stock.with_unexplained, stock.unexplained_tokens, found, mixed)
 
 
 def find_mixed_file(store: Store) -> int | None:
     """Return the first of several files that are staged together in which a latency is in two units; None when it is so
     in none."""
-    if not store.one(_HAS_GAP)[0]:
-        return None
-    return min((file for _, _, _, file in store.query(_MIXED)), default=None)
+    return min((file for _, _, _, file in _find_mixed(store)), default=None)
+
+
+def _find_mixed(store: Store) -> list[tuple[str, int, int, int]]:
+    """Return column, low and high values, and file, of each latency that is in two units."""
+    return store.query(_MIXED, {"least": _LEAST_GROUP}) if store.one(_HAS_GAP)[0] else []

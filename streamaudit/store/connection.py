@@ -64,6 +64,7 @@ class Database:
         self._connection = _connect(memory_limit)
         self._memory = memory_limit or DEFAULT_MEMORY
         self._running = False
+        self._plans_briefly = False
         self._interrupter: threading.Thread | None = None
         self._spill = _spill_folder(self._connection)
         self.path = path
@@ -209,6 +210,20 @@ class Database:
         """
         skipped = self.one(_SKIPPED, {"kept": list(_OPTIMISERS_OF_FEW_ROWS)})[0]
         self.run("SET disabled_optimizers = $skipped", {"skipped": skipped})
+        self._plans_briefly = True
+
+    @contextmanager
+    def brief_planning(self) -> Iterator[None]:
+        """Plan briefly inside the block."""
+        if self._plans_briefly:
+            yield
+            return
+        self.plan_briefly()
+        try:
+            yield
+        finally:
+            self.run("RESET disabled_optimizers")
+            self._plans_briefly = False
 
     def lock_down(self, writable: Path | None = None) -> None:
         """Refuse all network and file access, except to one folder, and all changes of settings, for the rest of this
