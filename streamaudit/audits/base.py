@@ -37,24 +37,26 @@ def group_tables(
     columns: tuple[Column, ...],
     rank: Rank,
     params: dict[str, Any] | None = None,
+    with_total: str | None = None,
 ) -> tuple[Table, ...]:
     """Return the table by dimension (when any is requested) and the total.
 
     ``query`` selects ``by_1`` … ``by_4`` and then ``columns`` in order, grouped; after them it may give a list of the
     columns whose sum leaves calls out, which a screen then shows as a lower bound, and of those that rest on estimates,
-    with a ``~`` before their name. Groups are sorted by descending
+    with a ``~`` before their name. ``with_total`` is the same query with a row for all calls, and a last column that
+    is true in it. Groups are sorted by descending
     ``rank``, and in time order where a dimension is one of time. Those beyond ``scope.top`` (the earlier ones where
     time comes first) are one rest row computed from their calls, not from their rows.
     """
     bound = {**scope.params(), **(params or {})}
-    total_rows = store.query(scope.total().sql(query), bound)
+    group_rows, total_rows = _query_groups(store, scope, query, with_total, bound)
     end = MAX_BY + len(columns)
     figures = tuple(tuple(row[MAX_BY:end]) for row in total_rows) or (_empty(columns),)
     total = _add_marks(Table("total", columns, figures), [_partial(row, end) for row in total_rows])
     if not scope.by:
         return (total,)
     depth = len(scope.by)
-    rows = [(*row[:depth], *row[MAX_BY:]) for row in store.query(scope.sql(query), bound)]
+    rows = [(*row[:depth], *row[MAX_BY:]) for row in group_rows]
     end = depth + len(columns)
     dimensions = tuple(Column(name) for name in scope.by)
     names = [*scope.by, *(column.name for column in columns)]
@@ -76,6 +78,17 @@ def group_tables(
         rest_is="earlier" if earlier else "other",
     )  # fmt: skip
     return (_add_marks(table, [_partial(row, end) for row in rows]), total)
+
+
+def _query_groups(
+    store: Store, scope: Scope, query: str, with_total: str | None, bound: dict[str, Any]
+) -> tuple[list[Row], list[Row]]:
+    """Return the rows of the groups, none without dimensions, and of the total."""
+    if scope.by and with_total:
+        rows = store.query(scope.sql(with_total), bound)
+        return [row[:-1] for row in rows if not row[-1]], [row[:-1] for row in rows if row[-1]]
+    total = store.query(scope.total().sql(query), bound)
+    return store.query(scope.sql(query), bound) if scope.by else [], total
 
 
 def _order_in_time(rows: Sequence[Row], place: int) -> list[Row]:

@@ -9,15 +9,33 @@ _EVERYONE = """
 , everyone AS (
     SELECT by_1, by_2, by_3, by_4, {sums} FROM scope_outcomes GROUP BY by_1, by_2, by_3, by_4
 )"""
+# What adds up is added up from the groups; a percentile of all calls is not one of the groups' percentiles.
+_EVERYONE_AND_TOTAL = """
+, each_group AS MATERIALIZED (
+    SELECT by_1, by_2, by_3, by_4, false AS is_total, {sums} FROM scope_outcomes GROUP BY by_1, by_2, by_3, by_4
+), everyone AS (
+    FROM each_group
+    UNION ALL BY NAME
+    SELECT added.*, whole.*
+    FROM (SELECT true AS is_total, {added} FROM each_group HAVING count(*) > 0) AS added
+    CROSS JOIN (SELECT {whole} FROM scope_outcomes) AS whole
+)"""
 _PART = """{rows}
 , {name} AS (
     SELECT by_1 AS {name}_1, by_2 AS {name}_2, by_3 AS {name}_3, by_4 AS {name}_4, {sums}
     FROM {relation} GROUP BY by_1, by_2, by_3, by_4
 )"""
+_PART_AND_TOTAL = """{rows}
+, {name} AS (
+    SELECT by_1 AS {name}_1, by_2 AS {name}_2, by_3 AS {name}_3, by_4 AS {name}_4,
+        grouping(by_1) = 1 AS {name}_is_total, {sums}
+    FROM {relation} GROUP BY GROUPING SETS ((by_1, by_2, by_3, by_4), ()) HAVING count(*) > 0
+)"""
 _JOIN = """
     LEFT JOIN (SELECT {sums} FROM {name})
         ON {name}_1 IS NOT DISTINCT FROM by_1 AND {name}_2 IS NOT DISTINCT FROM by_2
         AND {name}_3 IS NOT DISTINCT FROM by_3 AND {name}_4 IS NOT DISTINCT FROM by_4"""
+_JOIN_TOTAL = " AND {name}_is_total = is_total"
 _FIGURES = """
 , figures AS (
     SELECT {figures}
@@ -26,15 +44,25 @@ _FIGURES = """
 """
 ROWS = "SELECT * FROM figures"
 
+_ADDED = {
+    "count(DISTINCT": "", "count(": "sum({name})::BIGINT", "sum(": "sum({name})::BIGINT",
+    "coalesce(sum(": "sum({name})::BIGINT", "fsum(": "fsum({name})", "bool_or(": "bool_or({name})",
+    "epoch(min(": "min({name})",
+}  # fmt: skip
+"""How the sums of all groups make that of the total, by the beginning of their SQL; others are computed over all calls.
+"""
+_ROUNDED = re.compile(r"round\((fsum\(.*\)), 12\)")
+
 
 @cache
-def relation(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
+def relation(names: tuple[str, ...], *, with_left_out: bool = False, with_total: bool = False) -> str:
     """Return the relation ``figures`` over ``scope``, as the next of a WITH clause.
 
     Its columns are ``by_1`` to ``by_4``, then one for each of ``names``. The name of a sum is the sum itself.
-    ``with_left_out`` adds a last column ``left_out``: the list of the figures that are a lower bound in the group, and
-    those that rest on estimates with a ``~`` before them, NULL in place of each that is neither. Binds ``$slo_ms``, or
-    the limits of ``Targets``, where a figure of them is picked.
+    ``with_left_out`` adds a column ``left_out``: the list of the figures that are a lower bound in the group, and
+    those that rest on estimates with a ``~`` before them, NULL in place of each that is neither. ``with_total`` adds a
+    row for all calls, if there are any, and a last column ``is_total``. Binds ``$slo_ms``, or the limits of
+    ``Targets``, where a figure of them is picked.
     """
     picked = [METRICS.get(name) or Metric(name, None, "", name) for name in names]
     conditions = {one.name: one.leaves_out for one in picked if one.leaves_out} if with_left_out else {}
@@ -43,25 +71,50 @@ def relation(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
     used = set(_WORD.findall(" ".join([*(one.sql for one in picked), *conditions.values()])))
     latencies = {name: (one.column, f" FILTER ({one.counts})" if one.counts else "") for name, one in LATENCIES.items()}
     sums, places = _used(OF_ALL, latencies, used)
+    rounded = {name: found[1] for name, sql in sums.items() if (found := _ROUNDED.fullmatch(sql))}
     parts, joins = "", ""
     for part in PARTS:
         own, spread = _used(part.sums, {name: (column, "") for name, column in part.latencies.items()}, used)
         if own:
-            parts += _PART.format(rows=part.rows, name=part.name, relation=part.relation, sums=_columns(own))
-            joins += _JOIN.format(name=part.name, sums=", ".join(["*", *spread]))
+            text = _PART_AND_TOTAL if with_total else _PART
+            parts += text.format(rows=part.rows, name=part.name, relation=part.relation, sums=_columns(own))
+            joins += (_JOIN + _JOIN_TOTAL * with_total).format(name=part.name, sums=", ".join(["*", *spread]))
     figures = ["by_1", "by_2", "by_3", "by_4", *(f"{one.sql} AS {one.name}" for one in picked)]
     if with_left_out:
         marks = (f"CASE WHEN {condition} THEN '{name}' END" for name, condition in conditions.items())
         figures.append(f"[{', '.join(marks)}] AS left_out")
-    everyone = _EVERYONE.format(sums=_columns(sums))
+    if with_total:
+        figures.append("is_total")
+    # Rounded once they are added up.
+    replaced = ", ".join(f"round({name}, 12) AS {name}" for name in rounded)
+    everyone = (_write_total if with_total else _write_groups)(sums | rounded)
     return everyone + parts + _FIGURES.format(
-        figures=", ".join(figures), everyone=", ".join(["*", *places]), joins=joins
+        figures=", ".join(figures), joins=joins,
+        everyone=", ".join([f"* REPLACE ({replaced})" if replaced else "*", *places]),
+    )  # fmt: skip
+
+
+def select(names: tuple[str, ...], *, with_left_out: bool = False, with_total: bool = False) -> str:
+    """Return the query for these figures: the relation of the same names, and its rows."""
+    return relation(names, with_left_out=with_left_out, with_total=with_total) + ROWS
+
+
+def _write_groups(sums: dict[str, str]) -> str:
+    return _EVERYONE.format(sums=_columns(sums))
+
+
+def _write_total(sums: dict[str, str]) -> str:
+    added = {name: _add_up(name, sql) for name, sql in sums.items()}
+    return _EVERYONE_AND_TOTAL.format(
+        sums=_columns(sums),
+        added=_columns({name: sql for name, sql in added.items() if sql}),
+        whole=_columns({name: sums[name] for name, sql in added.items() if not sql} or {"_": "1"}),
     )
 
 
-def select(names: tuple[str, ...], *, with_left_out: bool = False) -> str:
-    """Return the query for these figures: the relation of the same names, and its rows."""
-    return relation(names, with_left_out=with_left_out) + ROWS
+def _add_up(name: str, sql: str) -> str:
+    """Return the SQL that makes the total of a sum from the groups; empty where they do not say it."""
+    return next((added.format(name=name) for start, added in _ADDED.items() if sql.startswith(start)), "")
 
 
 _WORD = re.compile(r"\w+")

@@ -44,7 +44,9 @@ COLUMNS = (
     column("tax_rate"),
     column("cost_usd", wide=True),
 )
-_QUERY = select((*(one.name for one in COLUMNS), "first_call"), with_left_out=True)
+_NAMES = (*(one.name for one in COLUMNS), "first_call")
+_QUERY = select(_NAMES, with_left_out=True)
+_WITH_TOTAL = select(_NAMES, with_left_out=True, with_total=True)
 DEPLOY = Column("deploy", None, "what was first deployed in the period; of the first period not known", wide=True)
 _DEPLOYED = """
 SELECT deploy, arg_min(by_1, start_time) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
@@ -86,7 +88,7 @@ def run(store: Store, scope: Scope, *, findings: bool = False) -> Report:
     columns = (*COLUMNS, Column("first_call"))
     whole = replace(scope, top=None)
     tables: tuple[Table, ...] = group_tables(
-        store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),)
+        store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),), with_total=_WITH_TOTAL
     )  # fmt: skip
     periods, total = (_drop_last_column(table) for table in (tables[0], tables[-1]))
     shown = [index for index, row in enumerate(periods.rows) if row[0] is not None]

@@ -64,9 +64,10 @@ def run(store: Store, scope: Scope, *, targets: Targets | None = None, gaps: boo
     """
     scope.prepare(store)
     columns = (*COLUMNS, *streaming_columns(targets, gaps=gaps))
-    query = select(tuple(one.name for one in columns), with_left_out=True)
+    names = tuple(one.name for one in columns)
+    query, with_total = (select(names, with_left_out=True, with_total=total) for total in (False, True))
     bound = goodput_params(store, scope, targets)
-    tables = group_tables(store, scope, query, columns, lambda row: (row["calls"],), bound)
+    tables = group_tables(store, scope, query, columns, lambda row: (row["calls"],), bound, with_total)
     interval, notes = interval_and_notes(store, scope)
     (total,) = tables[-1].records()
     answer = describe_tax(total)

@@ -63,7 +63,9 @@ COLUMNS = (
     column("usage_known_rate", wide=True),
     column("cancelled_usage_known_rate", wide=True),
 )
-_QUERY = select(tuple(one.name for one in COLUMNS), with_left_out=True)
+_NAMES = tuple(one.name for one in COLUMNS)
+_QUERY = select(_NAMES, with_left_out=True)
+_WITH_TOTAL = select(_NAMES, with_left_out=True, with_total=True)
 
 STOPPED_COLUMNS = (
     Column("provider"),
@@ -171,7 +173,7 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     the saving if every provider were stopped at the cancel.
     """
     scope.prepare(store)
-    tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank)
+    tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank, with_total=_WITH_TOTAL)
     tables = tuple(keep_if_any(_show_parts(table) if split else table, "tax_bounded_calls") for table in tables)
     params = scope.total().params()
     if split:

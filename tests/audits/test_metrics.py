@@ -42,6 +42,33 @@ def test_a_figure_is_the_same_alone_and_with_all_others(filled: Store) -> None:
     assert "quantile_cont(ttft_ms, [0.5, 0.95])" in select(("ttft_p95_ms", "ttft_p50_ms"))
 
 
+@pytest.mark.parametrize("by", [("outcome",), ("model", "tenant"), ("region",)])
+def test_the_total_of_a_query_with_groups_is_that_of_a_query_of_its_own(filled: Store, by: tuple[str, ...]) -> None:
+    """Figures that add up are added up from the groups, also of groups without a value; all others are not."""
+    scope = Scope(by=by)
+    params = {**scope.params(), "slo_ms": 800.0, "ttvt_recorded": [],
+        **parse_targets("ttft=1s,tpot=20ms").params()}  # fmt: skip
+    names = tuple(METRICS)
+    rows = filled.query(scope.sql(select(names, with_left_out=True, with_total=True)), params)
+    apart = select(names, with_left_out=True)
+    for is_total, query in ((False, scope.sql(apart)), (True, scope.total().sql(apart))):
+        wanted = {row[:4]: row[4:] for row in filled.query(query, params)}
+        found = {row[:4]: row[4:-1] for row in rows if row[-1] == is_total}
+        assert found.keys() == wanted.keys()
+        for group, row in wanted.items():
+            figures = dict(zip((*names, "left_out"), row, strict=True))
+            for name, value in zip(figures, found[group], strict=True):
+                assert value == (pytest.approx(figures[name]) if isinstance(value, float) else figures[name]), name
+
+
+def test_no_calls_have_no_total(filled: Store) -> None:
+    """An empty window has no row at all."""
+    scope = Scope(by=("model",), only=(("model", "none-such"),))
+    query = select(tuple(METRICS), with_total=True)
+    params = {**scope.params(), "slo_ms": 800.0, "ttvt_recorded": [], **parse_targets("ttft=1s").params()}
+    assert filled.query(scope.sql(query), params) == []
+
+
 def test_a_lower_bound_is_named_where_it_is_one(filled: Store) -> None:
     """The last column lists the figures whose sum leaves calls out, of those that were picked."""
     picked = ("calls", "cost_usd", "cancel_rate")

@@ -19,6 +19,9 @@ WITH judged AS (
     SELECT
         calls.*,
         CASE
+            -- Most calls: nothing that the other branches do not say, in fewer comparisons.
+            WHEN ttft_ms > 0 AND (ttft_ms < duration_ms OR duration_ms IS NULL) AND outcome <> 'error'
+                AND streamed IS NOT false AND cache_hit IS NOT true THEN 'usable'
             WHEN cache_hit THEN 'cache_hit'
             WHEN NOT streamed THEN 'not_streamed'
             WHEN ttft_ms IS NULL THEN CASE
@@ -45,6 +48,8 @@ WITH judged AS (
         -- exporter wrote where it knew none is not a measurement: a tokenizer's count of what arrived, the placeholder
         -- that opens an Anthropic stream, zeros on an abort although tokens flowed.
         CASE
+            -- Likewise, most calls.
+            WHEN usage_basis = 'provider' AND outcome = 'completed' AND output_tokens IS NOT NULL THEN 'final'
             WHEN cache_hit OR usage_basis = 'evidence' THEN 'final'
             WHEN output_tokens IS NULL THEN 'none'
             WHEN usage_basis IN ('tokenizer', 'partial') THEN usage_basis
