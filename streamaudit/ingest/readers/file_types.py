@@ -7,8 +7,9 @@ from pathlib import Path, PurePath
 ZIP = b"PK\x03\x04"
 """The first bytes of a zip archive."""
 
-_FEW_ZEROS = 0.01
-"""Share of zero bytes up to which a text is a text: a cell may hold some."""
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r")
+_FEW_CONTROLS = 0.03
+"""Share of control characters up to which a text is a text: a cell may hold some, zero bytes too."""
 
 
 def suggest_unzip(path: Path, shown: str) -> str | None:
@@ -49,7 +50,8 @@ def describe_file(head: bytes) -> str | None:
 def is_binary(head: bytes) -> bool:
     """Whether the first bytes of a file are no text; a zero byte or two in a cell do not make it binary."""
     start = head[:4096]
-    return start.count(b"\x00") > _FEW_ZEROS * len(start)
+    controls = len(start) - len(start.translate(None, _CONTROLS))
+    return b"\x00" in start and controls > _FEW_CONTROLS * len(start)
 
 
 NOTHING_KNOWN = "not JSON, CSV or Parquet: the first character is neither { nor [, and no header names columns"
