@@ -24,7 +24,9 @@ def log_result(outcome: FileResult, *, keys: bool = True) -> None:
             level="warning" if outcome.passed_over else "error", file=outcome.shown, hint=outcome.hint,
         )  # fmt: skip
         if outcome.hint and console.plain() and not outcome.passed_over:
-            console.say(f"  try: {outcome.hint}")
+            console.say(f"  {'hint' if outcome.bug else 'try'}: {outcome.hint}")
+        for line in outcome.bug.splitlines() if outcome.bug else ():
+            console.detail(f"  {line}")
         return
     if outcome.source is None or outcome.match is None:
         if outcome.unchanged:

@@ -1,4 +1,4 @@
-"""Find the one source that a file's records belong to, or say why there is none."""
+"""Find the source that a file's records belong to, or say why there is none."""
 
 import re
 import shlex
@@ -7,32 +7,46 @@ from streamaudit.errors import InputError
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.files import read_start
-from streamaudit.ingest.sources.registry import Match, Refusal, Source, claims
+from streamaudit.ingest.sources.registry import Match, Refusal, Source
+from streamaudit.ingest.voting import elect
 
 _LIST_OF_LISTS = re.compile(rb'\s*\[\s*\[\s*[{"\d]')
 
 
 def claim(file: InputFile, mapping: Mapping) -> tuple[Source, Match]:
-    """Return the source that claims the head of a file, and what it recognised.
+    """Return the source that reads a file, and what it recognised.
 
-    Raises InputError when no source claims it, one refuses it, or several claim it.
+    Raises InputError when no record is a call: of no known format, or of one that is known and not read.
     """
-    found = claims(file.head, mapping)
-    if len(found) == 1:
-        source, verdict = found[0]
-        if isinstance(verdict, Refusal):
-            raise InputError(verdict.what, verdict.instead)
-        return source, verdict
-    if not found:
-        if not file.head and _LIST_OF_LISTS.match(read_start(file.path, file.compression, 4096)):
-            raise InputError("a list of lists, not of records", "jq -c '.[][]' FILE > FILE.jsonl, and read that")
-        # A key of an unknown file may itself be content; only those that look like names of fields are repeated.
-        keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
-        seen = sorted(keys)[:8]
-        raise InputError(
-            f"{file.container.words}, but of no known format"
-            + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
-            f"streamaudit fields {shlex.quote(file.shown)} looks for the figures of calls in it and prints the "
-            "command that reads them",
-        )
-    raise InputError("claimed by several formats: " + ", ".join(source.name for source, _ in found))
+    found = recognise(file, mapping)
+    if found is None:
+        raise _explain_unknown(file)
+    source, verdict = found
+    if isinstance(verdict, Refusal):
+        raise InputError(verdict.what, verdict.instead)
+    return source, verdict
+
+
+def recognise(file: InputFile, mapping: Mapping) -> tuple[Source, Match | Refusal] | None:
+    """Return the source that reads a file and what it recognised, as ``voting.elect``; where the head holds no call,
+    many more records are looked at."""
+    found = elect(file.head, mapping)
+    if found is None or isinstance(found[1], Refusal):
+        more = file.container.read_head(file)
+        if len(more) > len(file.head):
+            return elect(more, mapping)
+    return found
+
+
+def _explain_unknown(file: InputFile) -> InputError:
+    if not file.head and _LIST_OF_LISTS.match(read_start(file.path, file.compression, 4096)):
+        return InputError("a list of lists, not of records", "jq -c '.[][]' FILE > FILE.jsonl, and read that")
+    # A key of an unknown file may itself be content; only those that look like names of fields are repeated.
+    keys = {key for record in file.head for key in record if re.fullmatch(r"[A-Za-z_][\w.]{0,40}", key)}
+    seen = sorted(keys)[:8]
+    return InputError(
+        f"{file.container.words}, but of no known format"
+        + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
+        f"streamaudit fields {shlex.quote(file.shown)} looks for the figures of calls in it and prints the "
+        "command that reads them",
+    )

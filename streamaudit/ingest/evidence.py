@@ -7,10 +7,12 @@ Evidence is joined by an id when calls are read, whichever came first, and never
 import os
 import shlex
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, UsageError
+from streamaudit.ingest.faults import contain
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.csv import DELIMITED
@@ -136,12 +138,13 @@ def suggest_evidence(outcome: FileResult) -> FileResult:
     """Return the result of a file of calls, with a hint at ``--evidence`` if the file gave no call and is a CSV file
     with ids and figures of calls."""
     useless = outcome.problem or (outcome.counts and outcome.counts.read == outcome.counts.rejected)
-    if not useless or outcome.hint or outcome.shown == "-" or is_remote(outcome.shown):
+    # A pipe can be read once.
+    if not useless or outcome.hint or is_remote(outcome.shown) or not Path(outcome.shown).is_file():
         return outcome
     try:
         with Reader() as reader:
             file = reader.open(outcome.shown)
-    except (Refused, InputError):
+    except (Refused, InputError, OSError):
         return outcome
     header = file.settings["names"].keys() if file.container is DELIMITED else set[str]()
     kind = next((kind for kind, names in KEYS.items() if header & set(names)), None)
@@ -165,10 +168,12 @@ def parse_on(text: str | None) -> str:
 def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
     """Keep one file of evidence, in place of what the same file held before. A file that cannot be read is reported in
     ``problem``."""
-    try:
-        file = reader.open(shown)
-    except (Refused, InputError) as error:
-        return Joined(shown, problem=getattr(error, "message", str(error)))
+    found = contain(shown, False, partial(_join, store, reader, shown, kind))
+    return Joined(shown, problem=found.problem) if isinstance(found, FileResult) else found
+
+
+def _join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
+    file = reader.open(shown)
     try:
         problem = _stage(store, file, kind, reader.folder)
     finally:

@@ -15,17 +15,29 @@ CREATE OR REPLACE TEMP MACRO first_count(l) AS
 CREATE OR REPLACE TEMP MACRO bool_of(x) AS
     CASE WHEN lower(x) IN ('true', '1', 'yes') THEN true WHEN lower(x) IN ('false', '0', 'no') THEN false END;
 
+-- An instant outside of 2000 to 2100 is none: no clock of a call shows it, and arithmetic with it may overflow. As one
+-- of these ends it is none as well, so that the value is computed once.
+CREATE OR REPLACE TEMP MACRO in_range(t) AS
+    nullif(nullif(least(greatest(t, TIMESTAMP '2000-01-01'), TIMESTAMP '2100-01-01'), TIMESTAMP '2000-01-01'),
+        TIMESTAMP '2100-01-01');
+CREATE OR REPLACE TEMP MACRO micros_utc(us) AS make_timestamp(
+    nullif(nullif(least(greatest(us, 946684800000000), 4102444800000000), 946684800000000), 4102444800000000));
+
+-- An instant some milliseconds after another, before it where they are negative; NULL outside of the range.
+CREATE OR REPLACE TEMP MACRO later_by(t, ms) AS
+    in_range(CASE WHEN abs(ms) < 3.2e12 THEN t + to_microseconds(CAST(round((ms) * 1000) AS BIGINT)) END);
+
 -- An epoch number in seconds, milliseconds, microseconds or nanoseconds, recognised by its magnitude. 0 is a clock that
 -- was not read.
 CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
     CASE
         WHEN number_of(x) IS NULL OR number_of(x) = 0 THEN NULL
-        WHEN abs(number_of(x)) < 1e11 THEN make_timestamp(try_cast(round(number_of(x) * 1e6) AS BIGINT))
-        WHEN abs(number_of(x)) < 1e14 THEN make_timestamp(try_cast(round(number_of(x) * 1e3) AS BIGINT))
+        WHEN abs(number_of(x)) < 1e11 THEN micros_utc(try_cast(round(number_of(x) * 1e6) AS BIGINT))
+        WHEN abs(number_of(x)) < 1e14 THEN micros_utc(try_cast(round(number_of(x) * 1e3) AS BIGINT))
         WHEN abs(number_of(x)) < 1e17
-            THEN make_timestamp(coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)))
+            THEN micros_utc(coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)))
         WHEN abs(number_of(x)) < 9e18 THEN
-            make_timestamp((coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)) // 1000)::BIGINT)
+            micros_utc((coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)) // 1000)::BIGINT)
     END;
 
 -- JSON text as JSON; NULL when it is none. Half of an emoji (\ud83d alone, as JavaScript cuts a text) is replaced,
@@ -39,7 +51,7 @@ CREATE OR REPLACE TEMP MACRO json_of(x) AS
     coalesce(try_cast(x AS JSON), CASE WHEN contains(lower(x), '\ud') THEN try_cast(without_halves(x) AS JSON) END);
 
 -- A written instant. Text without a zone is UTC (the session's zone); a zone is honoured through TIMESTAMPTZ.
-CREATE OR REPLACE TEMP MACRO text_utc(x) AS try_cast(try_cast(x AS TIMESTAMPTZ) AS TIMESTAMP);
+CREATE OR REPLACE TEMP MACRO text_utc(x) AS in_range(try_cast(try_cast(x AS TIMESTAMPTZ) AS TIMESTAMP));
 CREATE OR REPLACE TEMP MACRO instant_utc(x) AS coalesce(text_utc(x), epoch_utc(x), text_utc(trim(x, '"')));
 
 CREATE OR REPLACE TEMP MACRO span_ms(a, b) AS (epoch_us(b) - epoch_us(a)) / 1000.0;
@@ -228,8 +240,8 @@ CREATE OR REPLACE TEMP MACRO first_scaled_list(texts, scales) AS
         lambda l: l IS NOT NULL)[1];
 CREATE OR REPLACE TEMP MACRO scaled_instant(v, us) AS
     CASE WHEN us IS NULL OR number_of(v) IS NULL OR number_of(v) = 0 THEN instant_utc(v)
-        WHEN us < 1 THEN make_timestamp(try_cast(try_cast(v AS HUGEINT) // 1000 AS BIGINT))
-        ELSE make_timestamp(try_cast(round(number_of(v) * us) AS BIGINT)) END;
+        WHEN us < 1 THEN micros_utc(try_cast(try_cast(v AS HUGEINT) // 1000 AS BIGINT))
+        ELSE micros_utc(try_cast(round(number_of(v) * us) AS BIGINT)) END;
 CREATE OR REPLACE TEMP MACRO first_instant(texts, scales) AS
     list_filter(list_transform(texts, lambda v, i: -- noqa: PRS
             scaled_instant(v, scales[i])), lambda t: t IS NOT NULL)[1];

@@ -55,7 +55,7 @@ FROM (
 # Derives a missing start from the end and the duration, where the user mapped at least one of the three.
 _TIMED = """
 SELECT * REPLACE (
-    coalesce(start_time, end_time - to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS start_time
+    coalesce(start_time, later_by(end_time, -duration_ms)) AS start_time
 ) FROM ({sql})
 """
 

@@ -215,6 +215,20 @@ def near_path(path: str, records: Sequence[Any]) -> str | None:
     return nearest(path, alike) or next(iter(alike), None)
 
 
+def has_path(value: Any, path: str) -> bool:
+    """Whether a record has a value at a mapped path, its literal key before the walk."""
+    return _has_parts(value, path_only(path).split("."))
+
+
+def _has_parts(value: Any, parts: Sequence[str]) -> bool:
+    if not parts:
+        return value is not None
+    return isinstance(value, dict) and any(
+        (key := ".".join(parts[:count])) in value and _has_parts(value[key], parts[count:])
+        for count in range(len(parts), 0, -1)
+    )
+
+
 def _paths(value: Any, names: tuple[str, ...]) -> Iterator[str]:
     if isinstance(value, dict) and len(names) < _MAX_DEPTH:
         for key, inner in value.items():

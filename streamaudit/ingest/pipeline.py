@@ -7,12 +7,14 @@ which is short. A file that fails leaves the store unchanged; the other files st
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, StoreError
 from streamaudit.ingest.batch import Small, Together, count_unknown, fits, take_small
 from streamaudit.ingest.claim import claim
+from streamaudit.ingest.faults import contain
 from streamaudit.ingest.incremental import (
     Part,
     copy_part,
@@ -30,7 +32,7 @@ from streamaudit.ingest.merge import UNPRICED, Counts, define_merge_macros, merg
 from streamaudit.ingest.privacy import refuse_texts
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.gzip_check import check_gzip
-from streamaudit.ingest.readers.reader import NotRecords, Reader, Refused, Reject
+from streamaudit.ingest.readers.reader import Reader, Reject
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import FileResult, Options
@@ -75,7 +77,7 @@ class Ingest:
                 yield from self._load_batch(reader, batch, progress)
                 yield self.file(reader, name, progress, sought=sought)
                 continue
-            opened = self._open(reader, name, sought)
+            opened = contain(name, sought, partial(self._open, reader, name, sought))
             small = opened if isinstance(opened, Small) else None
             if small is None or not fits(batch, small):
                 yield from self._load_batch(reader, batch, progress)
@@ -90,10 +92,7 @@ class Ingest:
 
     def _open(self, reader: Reader, name: str, sought: bool) -> FileResult | InputFile | Small:
         """Open a file: the reason why it cannot be, a file that may be loaded with others, or any other."""
-        try:
-            file = reader.open(name)
-        except (Refused, InputError) as error:
-            return _refuse(name, error, sought)
+        file = reader.open(name)
         if self._options.force:
             return file
         try:
@@ -125,8 +124,10 @@ class Ingest:
         try:
             with scratch(self._store, reader.folder, batch[0].file), self._lean(), self._planning(batch[0].file):
                 return together.load(batch, reader.folder)
-        except ReadFailure:
-            return []
+        except (StoreError, MemoryError):
+            raise
+        except Exception:
+            return []  # the file that causes it is found when each is loaded alone
         finally:
             set_variables(self._store, {"file_of": None})
 
@@ -134,20 +135,25 @@ class Ingest:
         """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``
         file was only found, so that one of no known format is passed over."""
         shown, address = mask_address(shown), shown
-        try:
-            if is_remote(address) and self._is_known(shown, address):
-                return FileResult(shown, unchanged=True)
-            # A pipe or a network may take its time; meanwhile the store is free for others.
-            with self._store.release() if shown == "-" or is_remote(shown) else nullcontext():
-                file = reader.open(address)
-        except (Refused, InputError) as error:
-            return _refuse(shown, error, sought)
+        file = contain(shown, sought, partial(self._open_alone, reader, shown, address))
+        if isinstance(file, FileResult):
+            return file
         try:
             return self._ingest_opened(reader, file, progress, sought)
         finally:
             reader.done(file)
 
+    def _open_alone(self, reader: Reader, shown: str, address: str) -> InputFile | FileResult:
+        if is_remote(address) and self._is_known(shown, address):
+            return FileResult(shown, unchanged=True)
+        # A pipe or a network may take its time; meanwhile the store is free for others.
+        with self._store.release() if shown == "-" or is_remote(shown) else nullcontext():
+            return reader.open(address)
+
     def _ingest_opened(self, reader: Reader, file: InputFile, progress: Progress | None, sought: bool) -> FileResult:
+        return contain(file.shown, sought, partial(self._read_opened, reader, file, progress, sought))
+
+    def _read_opened(self, reader: Reader, file: InputFile, progress: Progress | None, sought: bool) -> FileResult:
         shown = file.shown
         try:
             source, match = self._claim(file)
@@ -387,8 +393,3 @@ INSERT INTO store.rejects
 SELECT $load_id, $path, r.line, r.record, r.reason, r.bytes
 FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, bytes BIGINT)[]) AS r)
 """
-
-
-def _refuse(shown: str, error: Refused | InputError, sought: bool) -> FileResult:
-    """Return the result of a file that cannot be opened; of one that was found and holds no records, passed over."""
-    return FileResult(shown, problem=str(error), hint=error.hint, passed_over=sought and isinstance(error, NotRecords))

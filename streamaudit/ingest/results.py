@@ -67,6 +67,8 @@ class FileResult:
     """The last line has no end yet: it was cut off while it was written, or the file was truncated."""
     remapped: bool = False
     """The file was read before under another mapping, which no longer applies."""
+    bug: str | None = None
+    """Details of the bug that kept the file from being read, without any value of it; None without one."""
     passed_over: bool = False
     """The file was only found in a folder or by a glob, and nothing shows that it was meant."""
     absent: dict[str, str | None] = field(default_factory=dict)

@@ -41,7 +41,6 @@ CASE
     WHEN kind NOT IN ('llm', 'embedding') THEN NULL
     WHEN $needs_id AND (call_id IS NULL OR call_id = '') THEN 'no id'
     WHEN $needs_start AND start_time IS NULL THEN 'no start time'
-    WHEN start_time < TIMESTAMP '2000-01-01' OR start_time > TIMESTAMP '2100-01-01' THEN 'start time out of range'
     WHEN duration_ms > 3.2e10 THEN 'duration out of range'
     WHEN least(input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens,
         image_tokens, output_tokens, audio_output_tokens, reasoning_tokens, delivered_tokens,

@@ -22,7 +22,7 @@ WITH traces AS (
         min(ends) = max(ends) AND min(start_time) < max(start_time) AND microsecond(min(ends)) % 1000000 <> 0 AS same
     FROM (
         SELECT trace_id, start_time,
-            coalesce(end_time, start_time + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS ends
+            coalesce(end_time, later_by(start_time, duration_ms)) AS ends
         FROM scratch.staged WHERE reason IS NULL AND trace_id IS NOT NULL AND start_time IS NOT NULL
     )
     WHERE ends IS NOT NULL

@@ -13,7 +13,8 @@ from sample_traces.sessions import claude_code, codex_count
 from streamaudit.ingest.mapping import KINDS, MAPPABLE, Mapping, can_fill, near_path
 from streamaudit.ingest.profile.survey import Survey, survey
 from streamaudit.ingest.readers.reader import Reader
-from streamaudit.ingest.sources.registry import Match, claims, discover
+from streamaudit.ingest.sources.registry import Match, discover
+from streamaudit.ingest.voting import elect
 from streamaudit.store.store import Store
 from tests.support import (
     Record,
@@ -41,8 +42,8 @@ def surveyed(path: Path) -> Survey:
     """The fields of one file."""
     with Reader() as reader, Store.in_memory() as store:
         file = reader.open(str(path))
-        ((source, verdict),) = claims(file.head)
-        assert isinstance(verdict, Match)
+        source, verdict = elect(file.head) or (None, None)
+        assert source and isinstance(verdict, Match)
         return survey(store, [file], source, Mapping())
 
 

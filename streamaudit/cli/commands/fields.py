@@ -86,11 +86,12 @@ def _by_format(
 ) -> "tuple[dict[str | None, list[InputFile]], dict[str | None, Source]]":
     """Return the files by the format that claims them, and a reader of each format's first file.
 
-    Files claimed by no format or by several are under None.
+    Files claimed by no format are under None.
     """
     from streamaudit.cli import console
+    from streamaudit.ingest.claim import recognise
     from streamaudit.ingest.readers.reader import Refused, expand
-    from streamaudit.ingest.sources.registry import Match, claims
+    from streamaudit.ingest.sources.registry import Match
 
     groups: dict[str | None, list[InputFile]] = {}
     sources: dict[str | None, Source] = {}
@@ -103,8 +104,7 @@ def _by_format(
                 raise InputError(f"{name}: {refused}") from None
             console.say(f"{name}: {refused}, skipped", level="warning", file=name)
             continue
-        found = claims(file.head, mapped)
-        source, verdict = found[0] if len(found) == 1 else (None, None)
+        source, verdict = recognise(file, mapped) or (None, None)
         if source and isinstance(verdict, Match):
             console.note(f"{name}: {source.name}, {verdict.variant} (has {verdict.because})", file=name)
             groups.setdefault(source.name, []).append(file)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from streamaudit.ingest.claim import recognise
 from streamaudit.ingest.mapping import can_fill
 from streamaudit.ingest.profile.guess import ORDER, Guess, guess, rate_candidate
 from streamaudit.ingest.profile.survey import Field, Survey
 from streamaudit.ingest.readers.container import InputFile
-from streamaudit.ingest.sources.registry import Refusal, Source, claims, discover
+from streamaudit.ingest.sources.registry import NO_MAPPING, Refusal, Source, discover
 from streamaudit.report.model import NO_WINDOW, Column, Mark, Note, Report, Table, Value
 
 _FORMAT = Column("format", None, "format of the files that have the path")
@@ -115,12 +116,10 @@ def _notes(survey: Survey) -> Iterator[Note]:
 
 def explain_unrecognised(file: InputFile) -> Note:
     """Explain why no format claims a file, and what the nearest one misses in it; with names of our own fields only."""
-    verdicts = claims(file.head)
-    for _, verdict in verdicts:
-        if isinstance(verdict, Refusal):
-            return Note("unknown_format", f"not ingested: {verdict.what}; {verdict.instead}")
-    if len(verdicts) > 1:
-        return Note("unknown_format", "not ingested: claimed by " + ", ".join(source.name for source, _ in verdicts))
+    found = recognise(file, NO_MAPPING)
+    if found is not None and isinstance(found[1], Refusal):
+        verdict = found[1]
+        return Note("unknown_format", f"not ingested: {verdict.what}; {verdict.instead}")
     source, missing = find_nearest_format(file)
     if not missing:
         return Note("unknown_format", f"not ingested: it has the field names of {source.name}, not its values")

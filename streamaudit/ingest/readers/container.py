@@ -100,6 +100,9 @@ class Container:
     """Explain why no record may be used, where one misaligned record would do harm; None when every record may."""
     forget: str = ""
     """SQL to run before a file is read, so that ``missed`` covers that file only."""
+    read_head: Callable[["InputFile"], tuple[Record, ...]] = lambda file: file.head
+    """Return many more of the first records than ``look``, within a bound; where columns show what the records are,
+    those of ``look``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,14 @@
 """Explain what is wrong with one record, without quoting it. The database's verdict stands; this only explains it."""
 
-import json
+from streamaudit.ingest.json_text import decode
 
 
 def diagnose(text: bytes) -> str:
     """Return why a record that is alone in its container is unreadable."""
     try:
-        value = json.loads(text)
+        value = decode(text)
     except UnicodeDecodeError:
         return "invalid UTF-8"
-    except RecursionError:
-        return "nested too deeply"
     except ValueError:
         return "malformed JSON" if text.endswith(b"\n") else "malformed JSON (the last line is cut off)"
     if not isinstance(value, dict):

@@ -7,6 +7,10 @@ from pathlib import Path, PurePath
 ZIP = b"PK\x03\x04"
 """The first bytes of a zip archive."""
 
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r")
+_FEW_CONTROLS = 0.03
+"""Share of control characters up to which a text is a text: a cell may hold some, zero bytes too."""
+
 
 def suggest_unzip(path: Path, shown: str) -> str | None:
     """Return the command that reads what a zip archive holds: one member through a pipe, several from a folder; None
@@ -38,9 +42,16 @@ def describe_file(head: bytes) -> str | None:
         return "HTML or XML, not JSON: probably a login or error page saved in place of the export"
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head[:2] in (b"{\x00", b"[\x00", b"\x00{", b"\x00["):
         return "UTF-16 text: save it as UTF-8"
-    if b"\x00" in head[:4096]:
+    if is_binary(head):
         return "a binary file, not JSON"
     return None
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether the first bytes of a file are no text; a zero byte or two in a cell do not make it binary."""
+    start = head[:4096]
+    controls = len(start) - len(start.translate(None, _CONTROLS))
+    return b"\x00" in start and controls > _FEW_CONTROLS * len(start)
 
 
 NOTHING_KNOWN = "not JSON, CSV or Parquet: the first character is neither { nor [, and no header names columns"

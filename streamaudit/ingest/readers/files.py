@@ -5,6 +5,8 @@ import gzip
 import hashlib
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
@@ -43,9 +45,15 @@ def open_binary(path: Path, compression: Compression) -> BinaryIO:
 
 def read_start(path: Path, compression: Compression, size: int) -> bytes:
     """Return the first ``size`` decompressed bytes of a file."""
+    with refuse_damaged(path), open_binary(path, compression) as stream:
+        return stream.read(size)
+
+
+@contextmanager
+def refuse_damaged(path: Path) -> Iterator[None]:
+    """Raise Refused for a file whose bytes turn out to be damaged, InputError for one that may not be read."""
     try:
-        with open_binary(path, compression) as stream:
-            return stream.read(size)
+        yield
     except EOFError:
         raise Refused("the gzip stream ends early: the file is incomplete, copy or download it again") from None
     except DAMAGED as error:

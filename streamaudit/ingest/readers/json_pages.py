@@ -1,9 +1,9 @@
 """API pages: objects that hold a list of records, one after another, a line each, in an array, or a single download."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from streamaudit.ingest.json_text import decode_at
 from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Record, Reject
 from streamaudit.ingest.readers.diagnose import name_reason
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, skip
@@ -90,17 +90,16 @@ def _page(head: Head) -> tuple[str | None, tuple[Record, ...]]:
 
 def _page_start(text: str) -> tuple[str | None, int]:
     """Return where the list of records of a page begins, found without decoding the whole page."""
-    decoder = json.JSONDecoder()
     position = 1
     while True:
         position = skip(text, position, " \t\r\n,")
         try:
-            key, position = decoder.raw_decode(text, position)
+            key, position = decode_at(text, position)
             position = skip(text, position, " \t\r\n:")
             if key in PAGE_KEYS and text[position] == "[":
                 return str(key), position + 1
-            _, position = decoder.raw_decode(text, position)
-        except (ValueError, IndexError, RecursionError):
+            _, position = decode_at(text, position)
+        except (ValueError, IndexError):
             return None, 0
 
 

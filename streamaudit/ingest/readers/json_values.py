@@ -1,15 +1,15 @@
 """JSON values that are not one a line: the elements of one array, or objects one after another, pretty-printed or on
 one line."""
 
-import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
+from streamaudit.ingest.json_text import decode
+from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Record, Reject
 from streamaudit.ingest.readers.diagnose import diagnose
-from streamaudit.ingest.readers.files import open_binary
-from streamaudit.ingest.readers.sniff import skip
-
-_CHUNK = 1 << 20
+from streamaudit.ingest.readers.files import MAX_OBJECT_BYTES, open_binary
+from streamaudit.ingest.readers.scan import Value, scan_values
+from streamaudit.ingest.readers.sniff import skip, take_records
 
 _ARRAY = """
 SELECT ordinality AS line, json FROM read_json(
@@ -43,47 +43,46 @@ def _look_for_objects(head: Head) -> Found | None:
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
-    for record, line, text in _values(file):
-        for reason in bad.get(record, ()):
-            raw = text.encode("utf-8", "replace")
-            yield Reject(record, line, diagnose(raw) if reason == "unreadable" else reason, len(raw))
-
-
-def _values(file: InputFile) -> Iterator[tuple[int, int, str]]:
-    """Yield each value with its ordinal and the line it begins on, in memory flat in the file's size."""
-    decoder = json.JSONDecoder()
-    with open_binary(file.path, file.compression) as stream:
-        buffer, line, record = stream.read(_CHUNK).decode("utf-8", "replace").lstrip("\ufeff"), 1, 0
-        start = buffer.index("[") + 1 if file.container is ARRAY else 0
-        line += buffer.count("\n", 0, start)
-        buffer = buffer[start:]
-        while True:
-            stripped = buffer.lstrip(" \t\r\n,")
-            line += buffer.count("\n", 0, len(buffer) - len(stripped))
-            buffer = stripped
-            if buffer.startswith("]"):
+    last = max(bad)
+    with _scan(file) as values:
+        for record, value in enumerate(values, start=1):
+            for reason in bad.get(record, ()):
+                found = _diagnose(value) if reason == "unreadable" else reason
+                yield Reject(record, value.line, found, value.size)
+            if record >= last:
                 return
-            try:
-                _, end = decoder.raw_decode(buffer)
-            except (ValueError, RecursionError):
-                more = stream.read(max(_CHUNK, len(buffer)))
-                if not more:
-                    return
-                buffer += more.decode("utf-8", "replace")
-                continue
-            record += 1
-            yield record, line, buffer[:end]
-            line += buffer.count("\n", 0, end)
-            buffer = buffer[end:]
+
+
+def _diagnose(value: Value) -> str:
+    if value.is_whole:
+        return diagnose(value.text + b"\n")
+    return "no known field" if value.text[:1] == b"{" else "not a JSON object"
+
+
+@contextmanager
+def _scan(file: InputFile, **options: int) -> Iterator[Iterator[Value]]:
+    """Open a file and walk over its values."""
+    with open_binary(file.path, file.compression) as stream:
+        yield scan_values(stream, in_array=file.container is ARRAY, **options)
+
+
+def _read_head(file: InputFile) -> tuple[Record, ...]:
+    with _scan(file) as values:
+        return take_records(value.text for value in values)
 
 
 def _fault(file: InputFile) -> str:
     record, line = 0, 1
-    for record, line, _text in _values(file):  # noqa: B007 - the last values are needed
-        pass
+    with _scan(file, kept=MAX_OBJECT_BYTES) as values:
+        for value in values:
+            try:
+                decode(value.text)
+            except ValueError:
+                break
+            record, line = record + 1, value.line
     what = "the array" if file.container is ARRAY else "the JSON"
     return f"{what} is cut off or malformed after record {record:,} (line {line:,})"
 
 
-ARRAY = Container("array", _look_for_array, _ARRAY, _locate, _fault)
-OBJECTS = Container("objects", _look_for_objects, _OBJECTS, _locate, _fault)
+ARRAY = Container("array", _look_for_array, _ARRAY, _locate, _fault, read_head=_read_head)
+OBJECTS = Container("objects", _look_for_objects, _OBJECTS, _locate, _fault, read_head=_read_head)

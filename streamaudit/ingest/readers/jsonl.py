@@ -3,9 +3,10 @@ own."""
 
 from collections.abc import Iterator
 
-from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
+from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Record, Reject
 from streamaudit.ingest.readers.diagnose import diagnose
 from streamaudit.ingest.readers.files import open_binary
+from streamaudit.ingest.readers.sniff import MOST_HEAD_BYTES, take_records
 
 # Numbering the records keeps DuckDB from reading in parallel, so only the second pass over a file with rejects does.
 _FIELDS = """
@@ -34,6 +35,11 @@ def _look(head: Head) -> Found | None:
     return Found(head.lines) if head.lines else None
 
 
+def _read_head(file: InputFile) -> tuple[Record, ...]:
+    with open_binary(file.path, file.compression) as stream:
+        return take_records(iter(lambda: stream.readline(MOST_HEAD_BYTES), b""))
+
+
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     record, last = 0, max(bad)
     with open_binary(file.path, file.compression) as stream:
@@ -52,5 +58,6 @@ def _fault(file: InputFile) -> str:
 
 
 LINES = Container(
-    "lines", _look, _READ, _locate, _fault, numbered=_NUMBERED, fields=_FIELDS, numbered_fields=_NUMBERED_FIELDS
-)
+    "lines", _look, _READ, _locate, _fault, numbered=_NUMBERED, fields=_FIELDS, numbered_fields=_NUMBERED_FIELDS,
+    read_head=_read_head,
+)  # fmt: skip

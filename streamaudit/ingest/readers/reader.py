@@ -13,10 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from streamaudit.ingest.json_text import shorten
 from streamaudit.ingest.readers import remote
 from streamaudit.ingest.readers.container import Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.csv import DELIMITED
-from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, ZIP, describe_file, suggest_unzip
+from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, ZIP, describe_file, is_binary, suggest_unzip
 from streamaudit.ingest.readers.files import (
     DAMAGED,
     MAX_OBJECT_BYTES,
@@ -27,6 +28,7 @@ from streamaudit.ingest.readers.files import (
     is_zstd_complete,
     open_binary,
     read_start,
+    refuse_damaged,
     take_fingerprint,
 )
 from streamaudit.ingest.readers.json_pages import PAGES, is_empty
@@ -45,6 +47,7 @@ CONTAINERS = (PARQUET, PAGES, ARRAY, OBJECTS, LINES, DELIMITED)
 """Every container, in the order in which a file is tried: the first that recognises the head holds the records."""
 
 _HEAD_BYTES = 1 << 20
+_LONG_ROW_BYTES = 32 << 20
 _BOM = b"\xef\xbb\xbf"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ -]+")
 
@@ -135,16 +138,12 @@ class Reader:
 
 
 def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
-    """Return the container and its first records; reads further only when the first record is longer than the head."""
-    for size in (_HEAD_BYTES, MAX_OBJECT_BYTES + _HEAD_BYTES):
-        data = read_start(path, compression, size)
-        text = data.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
-        if not text:
-            raise Refused("empty file")
-        head = Head(path, compression, data, text, complete=len(data) < size)
+    """Return the container and its first records; looks further only when the first record is longer than the head."""
+    head = _read_head(path, compression)
+    container, found = _container(head)
+    if not found.records and not head.complete:
+        head = _read_long_head(head)
         container, found = _container(head)
-        if found.records or head.complete:
-            break
     if not found.records and head.complete and (container in (DELIMITED, PARQUET) or _is_empty(head)):
         raise Refused("empty file")
     if not found.records and container is LINES:
@@ -152,9 +151,31 @@ def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
     return container, found
 
 
+def _read_head(path: Path, compression: Compression) -> Head:
+    data = read_start(path, compression, _HEAD_BYTES)
+    text = _text(data)
+    if not text:
+        raise Refused("empty file")
+    return Head(path, compression, data, text, complete=len(data) < _HEAD_BYTES)
+
+
+def _read_long_head(head: Head) -> Head:
+    """Return the beginning of a file whose first record is long: of JSON with shorter values, otherwise as it is."""
+    if head.text[0] not in "{[":
+        data = read_start(head.path, head.compression, _LONG_ROW_BYTES)
+        return Head(head.path, head.compression, data, _text(data), complete=len(data) < _LONG_ROW_BYTES)
+    with open_binary(head.path, head.compression) as stream, refuse_damaged(head.path):
+        data, complete = shorten(iter(lambda: stream.read(_HEAD_BYTES), b""), MAX_OBJECT_BYTES)
+    return Head(head.path, head.compression, head.data, _text(data), complete)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+
+
 def _container(head: Head) -> tuple[Container, Found]:
     is_json = head.text[0] in "{["
-    if not is_json and not head.data.startswith(b"PAR1") and (b"\x00" in head.data[:4096] or not head.lines):
+    if not is_json and not head.data.startswith(b"PAR1") and (is_binary(head.data) or not head.lines):
         sign = describe_file(head.data)
         if sign:
             raise NotRecords(sign)

@@ -1,18 +1,21 @@
 """Find records in the first part of a text."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-HEAD_RECORDS = 50
-LONG_VALUE = 1 << 20
+from streamaudit.ingest.json_text import decode, decode_at
 
-_DECODER = json.JSONDecoder()
+HEAD_RECORDS = 50
+MOST_HEAD_RECORDS = 5_000
+"""Records looked at where the first ones show no call."""
+MOST_HEAD_BYTES = 64 << 20
+
+_LONG_VALUE = 1 << 20
 
 
 class Values:
-    """JSON values in a text, by the position where they begin; of long ones only what ``skim`` keeps. Each is decoded
-    once, however often it is requested: a file may be one long object."""
+    """JSON values in a text, by the position where they begin. Each is decoded once, however often it is requested: a
+    file may be one long object."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -22,27 +25,14 @@ class Values:
         """Return the value that begins at a position and the position after it; None where none begins, or it is
         incomplete."""
         if position not in self._known:
-            self._known[position] = self._read_long(position) or self._decode(position)
+            self._known[position] = self._decode(position)
         return self._known[position]
 
     def _decode(self, position: int) -> tuple[Any, int] | None:
         try:
-            return _DECODER.raw_decode(self._text, position)
-        except (ValueError, RecursionError):
+            return decode_at(self._text, position)
+        except ValueError:
             return None
-
-    def _read_long(self, position: int) -> tuple[Any, int] | None:
-        """Return a value that takes up a long line, or a long text from a line on; None for a short one."""
-        if self._text[position - 1 : position] not in ("", "\n"):
-            return None
-        line_end = self._text.find("\n", position)
-        for end in (line_end, len(self._text)):
-            if end - position > LONG_VALUE:
-                try:
-                    return skim(self._text[position:end].encode()), end
-                except (ValueError, RecursionError):
-                    continue
-        return None
 
     def line(self, start: int) -> dict[str, Any] | None:
         """Return the object that is alone on the line that begins at ``start``; None when there is none."""
@@ -55,11 +45,14 @@ class Values:
         return value if self._text[end : end + 1] in ("", "\n") and "\n" not in self._text[begin:end] else None
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Yield the objects that are alone on one of the first lines."""
-        start = 0
-        for _ in range(10 * HEAD_RECORDS):
+        """Yield the objects that are alone on one of the first lines; many more lines are looked at for the first."""
+        start, found = 0, False
+        for number in range(MOST_HEAD_RECORDS):
+            if found and number >= 10 * HEAD_RECORDS:
+                return
             value = self.line(start)
             if value is not None:
+                found = True
                 yield value
             start = self._text.find("\n", start) + 1
             if not start:
@@ -77,34 +70,33 @@ class Values:
                 yield value
 
 
-def skim(value: bytes) -> Any:
-    """Parse a JSON value; the lists of a long one have only their first elements. Raises ValueError when it is none."""
-    if len(value) <= LONG_VALUE or value.lstrip()[:1] not in (b"{", b"["):
-        return json.loads(value)
-    import msgspec
-
-    try:
-        if value.lstrip()[:1] == b"{":
-            return {
-                key: skim(bytes(raw)) for key, raw in msgspec.json.decode(value, type=dict[str, msgspec.Raw]).items()
-            }
-        return [skim(bytes(raw)) for raw in msgspec.json.decode(value, type=list[msgspec.Raw])[:HEAD_RECORDS]]
-    except msgspec.MsgspecError as error:
-        raise ValueError(str(error)) from None
+def take_records(texts: Iterable[bytes]) -> tuple[dict[str, Any], ...]:
+    """Return the objects among the first records, within MOST_HEAD_RECORDS and MOST_HEAD_BYTES."""
+    found, left = [], MOST_HEAD_BYTES
+    for number, text in enumerate(texts, start=1):
+        left -= len(text)
+        if text.lstrip()[:1] == b"{":
+            try:
+                found.append(decode(text))
+            except ValueError:
+                pass
+        if number >= MOST_HEAD_RECORDS or left <= 0:
+            break
+    return tuple(found)
 
 
 def is_object(line: bytes) -> bool:
     """Whether a line is a complete JSON object."""
-    if len(line) > LONG_VALUE:
+    if len(line) > _LONG_VALUE:
         import msgspec
 
         try:
             return bool(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             pass  # It accepts no NaN, which Python writes.
     try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
+        return isinstance(decode(line), dict)
+    except ValueError:
         return False
 
 
@@ -123,7 +115,7 @@ def open_cells(cells: dict[str, Any]) -> dict[str, Any]:
 def _open_cell(cell: Any) -> Any:
     if isinstance(cell, str) and cell[:1] in ("{", "["):
         try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
+            return decode(cell)
+        except ValueError:
             return cell
     return cell

@@ -79,7 +79,7 @@ _JAEGER = """
             AND coalesce(r.traceID = s.traceID, true))[1].spanID, nullif(s.parentSpanID, '')), 16, '0') AS parent,
         s.operationName AS name, attribute(keys, vals, 'span.kind') AS kind, NULL::VARCHAR AS kind_word,
         coalesce(attribute(keys, vals, 'otel.scope.name'), attribute(keys, vals, 'otel.library.name')) AS scope,
-        started, started + to_microseconds(tokens_of(s.duration)) AS ended,
+        started, later_by(started, number_of(s.duration) / 1000) AS ended,
         keys, vals, own_attributes(keys) AS own, r_keys, r_vals, {owners},
         list_transform(s.logs, lambda l: struct_pack(
             name := list_filter(l.fields, lambda f: f.key IN ('event', 'name'))[1].value,
@@ -140,7 +140,7 @@ _SPANS = """
                 epoch_utc(nullif(start_time_unix_nano, '0')), epoch_utc(nullif(startTimeUnixNano, '0'))) AS started,
             coalesce(instant_utc(nullif(end_time, '')), instant_utc(nullif(endTime, '')),
                 epoch_utc(nullif(end_time_unix_nano, '0')), epoch_utc(nullif(endTimeUnixNano, '0')),
-                started + to_microseconds(try_cast(round(number_of(duration_ms) * 1000) AS BIGINT))) AS ended
+                later_by(started, number_of(duration_ms))) AS ended
         FROM opened
     )
     SELECT

@@ -153,7 +153,7 @@ SELECT
     coalesce(transport_of([{transport}]), nullif(transport, ''), transport_of(app[transport]),
         transport_of(tagged[transport])) AS transport,
     lower(coalesce({operation})) AS operation,
-    coalesce(started, ended - to_microseconds(try_cast(round(({duration_ms}) * 1000) AS BIGINT))) AS start_time,
+    coalesce(started, later_by(ended, -({duration_ms}))) AS start_time,
     ended AS end_time,
     coalesce({duration_ms}, span_ms(started, ended)) AS duration_ms,
     coalesce({streamed}) AS streamed,

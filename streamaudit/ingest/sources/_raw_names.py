@@ -228,7 +228,7 @@ def _has_kind(column: str, value: Any) -> bool:
     if kind in ("count", "money", "duration"):
         try:
             return not isinstance(value, bool) and float(value) >= 0
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return False
     return not isinstance(value, dict | list)
 

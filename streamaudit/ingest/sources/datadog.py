@@ -127,7 +127,7 @@ SELECT
     coalesce(transport_of(app[transport]), transport_of(tagged[transport]), app[transport][1], tagged[transport][1])
         AS transport,
     started AS start_time,
-    started + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT)) AS end_time,
+    later_by(started, duration_ms) AS end_time,
     duration_ms,
     stream_flag AS streamed,
     CASE WHEN NOT coalesce(ttft_is_duration, false) THEN recorded_ttft_ms END AS ttft_ms,

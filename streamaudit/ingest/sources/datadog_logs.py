@@ -4,12 +4,12 @@
 Datadog Logs API v2 (``data[].attributes.attributes``) and log archives (``_id``, ``date``, ``attributes``).
 """
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from streamaudit.ingest.json_text import decode
 from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
 from streamaudit.ingest.sources._raw_calls import call_fields, calls_sql, recognise_own
 from streamaudit.ingest.sources.registry import Match, Record, Source
@@ -33,7 +33,7 @@ def _find_logged(record: Record) -> tuple[str, dict[str, Any]] | None:
 def _parse_message(message: Any) -> dict[str, Any]:
     """Parse a log line of JSON that no pipeline of Datadog has parsed."""
     try:
-        found = json.loads(message) if isinstance(message, str) and message.startswith("{") else {}
+        found = decode(message) if isinstance(message, str) and message.startswith("{") else {}
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -83,7 +83,7 @@ _PREPARED = """
         coalesce(props->>'environment', props->>'Environment') AS environment, props->>'service' AS service,
         began AS start_time,
         coalesce(instant_utc(nullif(response_created_at, '')),
-            began + to_microseconds(try_cast(round(took_ms * 1000) AS BIGINT))) AS end_time,
+            later_by(began, took_ms)) AS end_time,
         took_ms AS duration_ms, stream_flag AS streamed,
         CASE WHEN NOT coalesce(first_is_end AND stream_flag IS DISTINCT FROM true, false) THEN first_ms END AS ttft_ms,
         CASE WHEN first_is_end AND stream_flag IS DISTINCT FROM true THEN 'equals_duration' END AS ttft_basis,

@@ -23,7 +23,8 @@ _JSON = ("prompt_token_details", "completion_token_details", "tags", "events", "
 
 def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
-        runs = [run for key in ("post", "patch") for run in record.get(key) or () if isinstance(run, dict)]
+        listed = (record.get(key) for key in ("post", "patch"))
+        runs = [run for runs in listed if isinstance(runs, list) for run in runs if isinstance(run, dict)]
         if any("run_type" in run or "dotted_order" in run for run in runs):
             return Match("batches of an SDK", "post + patch", reading=BATCHES)
         if "run_type" in record and "dotted_order" in record:
@@ -64,8 +65,8 @@ _PREPARED = """
         SELECT *,
             extra->'metadata' AS meta,
             -- A patch that came without its post has the start among its order.
-            coalesce(instant_utc(nullif(start_time, '')), try_strptime(
-                regexp_extract(dotted_order, '(\\d{8}T\\d{12})Z[^.]*$', 1), '%Y%m%dT%H%M%S%f')) AS began,
+            coalesce(instant_utc(nullif(start_time, '')), in_range(try_strptime(
+                regexp_extract(dotted_order, '(\\d{8}T\\d{12})Z[^.]*$', 1), '%Y%m%dT%H%M%S%f'))) AS began,
             instant_utc(nullif(end_time, '')) AS ended,
             -- What an SDK sends has the usage in its outputs; LangSmith itself moves it to columns.
             coalesce(outputs->'usage_metadata', outputs->'$.generations[0][0].message.kwargs.usage_metadata',

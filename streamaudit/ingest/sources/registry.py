@@ -196,39 +196,6 @@ TELLING = ("model", "response_model", "input_tokens", "output_tokens", "ttft_ms"
 """Columns that imply, when a user maps one, that the records are calls."""
 
 
-def claims(head: Sequence[Record], mapping: Mapping = NO_MAPPING) -> list[tuple[Source, Match | Refusal]]:
-    """Return the claims of all sources on the first records of a file; a refusal is returned alone, as it decides.
-
-    A match comes with the source that reads the file. Records that no format claims are a home-made log, a format that
-    is known and not read, or whatever the user has mapped.
-    """
-    found: list[tuple[Source, Match | Refusal]] = []
-    for source in discover().values():
-        verdict = source.recognise(head)
-        if isinstance(verdict, Refusal):
-            return [(source, verdict)]
-        if verdict is not None:
-            found.append((verdict.reading or source, verdict))
-    certain = [one for one in found if not one[0].fallback]
-    return certain or _claim_unrecognised(head, mapping, found)
-
-
-def _claim_unrecognised(
-    head: Sequence[Record], mapping: Mapping, found: list[tuple[Source, Match | Refusal]]
-) -> list[tuple[Source, Match | Refusal]]:
-    from streamaudit.ingest.sources._look_alikes import look_alike
-
-    fallback = next(source for source in discover().values() if source.fallback)
-    is_mapped = not mapping.paths.keys().isdisjoint(TELLING)
-    refusal = None if is_mapped else look_alike(head)
-    if refusal:
-        return [(fallback, refusal)]
-    if not found and is_mapped and head and fallback.read_mapped:
-        match = fallback.read_mapped(head)
-        return [(match.reading or fallback, match)]
-    return found
-
-
 def discover() -> dict[str, Source]:
     """Return every source in this folder by name, in alphabetical order."""
     return {name: _load(name) for name in _names()}

@@ -30,8 +30,7 @@ _PREPARED = """
                 from_json(itls, '[["DOUBLE"]]'), try_cast(errors AS VARCHAR[]), try_cast(latencies AS DOUBLE[]), starts)
                 AS columns,
             -- The date is stamped when the run has ended.
-            try_strptime("date", '%Y%m%d-%H%M%S')
-                - to_microseconds(try_cast(round(coalesce(number_of(duration), 0) * 1e6) AS BIGINT)) AS began
+            later_by(try_strptime("date", '%Y%m%d-%H%M%S'), -1000 * coalesce(number_of(duration), 0)) AS began
         FROM records
     ), sized AS (
         SELECT * EXCLUDE (firsts, starts, columns), coalesce(len(firsts), 0) AS measured,
@@ -69,7 +68,7 @@ _PREPARED = """
         [nullif(endpoint_type, '')] AS own_routes, [nullif(label, '')] AS own_deploys,
         concat_ws('/', run, model_id, label, number) AS call_id,
         nullif(model_id, '') AS model, nullif(model_id, '') AS response_model, 'vllm' AS provider,
-        began + to_microseconds(try_cast(round(coalesce(after_s, 0) * 1e6) AS BIGINT)) AS start_time,
+        later_by(began, 1000 * coalesce(after_s, 0)) AS start_time,
         took_ms AS duration_ms, CASE WHEN first_s > 0 THEN true END AS streamed,
         CASE WHEN first_s > 0 THEN first_s * 1000 END AS ttft_ms,
         CASE WHEN first_s > 0 THEN len(gap_s) + 1 END AS chunk_count,

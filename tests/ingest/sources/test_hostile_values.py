@@ -36,7 +36,9 @@ HOSTILE: list[Any] = [
     None, "", " ", "NaN", "Infinity", "-infinity", "epoch", "null", 0, -1, 1.5, -0.0, 1e300, -1e300, 2**63 - 1,
     -(2**63), 2**63,
     10**30, 1e11, 1e14, 1e17, 8e18, "9" * 400, True, False, [], {}, [1, "a", None], {"a": {"b": 1}}, "1e400",
-    "0x10", "2026-13-45T99:99:99Z", "10000-01-01", "290000-01-01", "0001-01-01T00:00:00Z", "1969-12-31 23:59:59",
+    "0x10", "2026-13-45T99:99:99Z", "10000-01-01", "290000-01-01",
+    "290308-12-22 (BC)", -9_223_372_022_400_000_000, -8_999_999_999_999_999_999,
+    "0001-01-01T00:00:00Z", "1969-12-31 23:59:59",
     "2026-11-09T10:00:00+99:00",
     "a\0b",
     "\ud800",
@@ -46,7 +48,9 @@ HOSTILE: list[Any] = [
     ":a:b::",
     [None],
     [[1]],
-    [1e308, 1e308], ["NaN"], ["tenant:"], ["version"], {"": ""}, {"a.b": "c"}, "{}", '{"input":1}', 10**9 + 1, 3.3e10,
+    [1e308, 1e308], ["NaN"],
+    5_000 * "[" + 5_000 * "]", '{"a":' * 1_500 + "1" + "}" * 1_500,
+    ["tenant:"], ["version"], {"": ""}, {"a.b": "c"}, "{}", '{"input":1}', 10**9 + 1, 3.3e10,
 ]  # fmt: skip
 
 _METRICS = (
@@ -141,7 +145,8 @@ _NESTED: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-def _base(source: str, number: int) -> Record:
+def base(source: str, number: int) -> Record:
+    """A record of a source, with a name of its own by its number."""
     name = f"r{number}"
     made: dict[str, Callable[[str], Record]] = {
         "raw": raw_call, "langfuse": langfuse_row, "datadog": datadog_span, "aiperf": aiperf,
@@ -212,7 +217,7 @@ def test_no_value_in_any_field_breaks_a_file_or_a_report(
 ) -> None:
     """Many records with one impossible value each: none stops the others, and every sum agrees."""
     numbered = enumerate(_changes(source, step), start=2)
-    records = [_base(source, 1), *(_with(_base(source, number), *change) for number, change in numbered)]
+    records = [base(source, 1), *(_with(base(source, number), *change) for number, change in numbered)]
     (result,) = ingest(store, write_lines(tmp_path / "hostile.jsonl", records))
     read, *_, rejected, _ = equation(result)
     assert read == sum(_size(record) for record in records)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from streamaudit.ingest.results import FileResult
-from streamaudit.ingest.sources.registry import Match, claims
+from streamaudit.ingest.sources.registry import Match
+from streamaudit.ingest.voting import elect
 from streamaudit.store.store import Store
 from tests.ingest.sources.otel import BARE, ENDS, FIRST, GENERATIONS, KEYED, START, TOLD, event
 from tests.support import (
@@ -221,7 +222,7 @@ def test_the_resource_gives_deploy_service_environment_and_region(store: Store, 
 def test_the_library_is_told(store: Store, tmp_path: Path) -> None:
     """What wrote the spans is said, also of two at once."""
     for name, span in TOLD.items():
-        ((_, verdict),) = claims([otel_batch(span)])
+        _, verdict = elect([otel_batch(span)]) or (None, None)
         assert isinstance(verdict, Match) and verdict.variant == name
     both = [otel_batch(TOLD["OpenInference"]), otel_batch(TOLD["GenAI conventions"])]
     (result,) = ingest(store, write_lines(tmp_path / "both.jsonl", both))
