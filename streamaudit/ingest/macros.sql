@@ -184,8 +184,7 @@ CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - lengt
 CREATE OR REPLACE TEMP MACRO label_of(x) AS
     CASE WHEN length(x) <= 64 AND length(x) - length(replace(x, ' ', '')) <= 4 THEN nullif(x, '') END;
 
--- The transport that a word, an address, its scheme, an RPC system or an operation tells; NULL where it tells none: an
--- address of http may be an event stream as well as a plain answer.
+-- The transport that a word, an address, its scheme, an RPC system or an operation tells; NULL where it tells none.
 CREATE OR REPLACE TEMP MACRO transport_word(x) AS
     CASE
         WHEN x IS NULL THEN NULL
@@ -195,8 +194,10 @@ CREATE OR REPLACE TEMP MACRO transport_word(x) AS
             THEN 'sse'
         WHEN regexp_matches(x, '(?i)^grpc(s?(://.*)?|[ _-]?web)$') THEN 'grpc'
     END;
-CREATE OR REPLACE TEMP MACRO transport_of(l) AS
-    list_filter(list_transform(l, lambda x: transport_word(x)), lambda x: x IS NOT NULL)[1];
+-- An address of http tells least: its answer may be an event stream or none.
+CREATE OR REPLACE TEMP MACRO transport_of(l) AS coalesce(
+    list_filter(list_transform(l, lambda x: transport_word(x)), lambda x: x IS NOT NULL)[1],
+    CASE WHEN len(list_filter(l, lambda x: regexp_matches(x, '(?i)^https?(://.*)?$'))) > 0 THEN 'http' END);
 -- A transport as it was recorded under a name of its own: another word than ours is kept, an address is not.
 CREATE OR REPLACE TEMP MACRO transport_label(x) AS
     coalesce(transport_word(x), CASE

@@ -1,4 +1,4 @@
-"""Transport: whether calls over SSE, WebSocket or gRPC break off more than those over another.
+"""Transport: whether calls over SSE, WebSocket, gRPC or HTTP break off more than those over another.
 
 Failures decide: time-outs, cuts and errors. The evidence also counts streams that stood still after their first visible
 token, where chunk times are known, and attempts after the first one, where they are numbered; a tool or a user may be
@@ -10,8 +10,8 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "transport"
 FINDS = "transports on which streams break off more often than on another"
 NEEDS = (
-    "transport of each call (sse, websocket, grpc): recorded, or told by the scheme of an address (wss), rpc.system, a "
-    "realtime operation or model, or the request in a step inside the call; to get "
+    "transport of each call (sse, websocket, grpc, or http of a stream): recorded, or derived from the scheme of an "
+    "address (wss, https), rpc.system, a realtime operation or model, or the request in a step inside the call; to get "
     "it, log transport with each call, or map your own field: --map transport=PATH"
 )
 BY = ("route", "transport")
@@ -31,7 +31,9 @@ KINDS = {
 }  # fmt: skip
 PREPARE: tuple[str, ...] = ()
 EXAMINED = """
-SELECT count(*) FILTER (transport IN ('sse', 'websocket', 'grpc')), count(*) FILTER (streamed) FROM scope
+SELECT count(*) FILTER (transport IN ('sse', 'websocket', 'grpc') OR (transport = 'http' AND streamed)),
+    count(*) FILTER (streamed)
+FROM scope
 """
 QUERY = """
 , calls AS (
@@ -40,7 +42,8 @@ QUERY = """
         len(list_filter(coalesce(client_chunk_offsets_ms, chunk_offsets_ms)[2:], lambda moment, i:
             moment - coalesce(client_chunk_offsets_ms, chunk_offsets_ms)[i] >= $stall_ms
             AND coalesce(client_chunk_offsets_ms, chunk_offsets_ms)[i] >= coalesce(ttvt_ms, 0))) > 0 AS has_stalled
-    FROM scope WHERE transport IN ('sse', 'websocket', 'grpc') AND outcome <> 'unknown'
+    FROM scope
+    WHERE (transport IN ('sse', 'websocket', 'grpc') OR (transport = 'http' AND streamed)) AND outcome <> 'unknown'
 ), everywhere AS (
     SELECT transport, count(*) AS calls, count(*) FILTER (failed) AS failed FROM calls GROUP BY transport
 ), others AS (

@@ -14,9 +14,9 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "voice"
 FINDS = "voice turns that take longer than a conversation bears, and their slowest stage"
 NEEDS = (
-    "traces of LiveKit Agents or Pipecat (OpenTelemetry), or raw lines of kind stt, tts and endpointing with trace_id"
-    " and ttft_ms or duration_ms, next to the calls of the same trace_id; to get them, switch on the framework's "
-    "OpenTelemetry traces, or log a line for each stage"
+    "traces of LiveKit Agents or Pipecat (OpenTelemetry, or a Langfuse export with metadata.attributes), or raw lines "
+    "of kind stt, tts and endpointing with trace_id and ttft_ms or duration_ms, next to the calls of the same trace_id;"
+    " to get them, switch on the framework's OpenTelemetry traces, or log a line for each stage"
 )
 BY = ("route",)
 _USED = "targets in use for voice agents: good up to 300, natural 800, strained 1500 ms"

@@ -42,6 +42,7 @@ SELECT
     NULL::STRUCT(offset_chars BIGINT, offset_ms DOUBLE, marker VARCHAR)[] AS retractions,
     NULL::BIGINT AS cache_write_1h_tokens, NULL::BIGINT AS audio_input_tokens, NULL::BIGINT AS image_tokens,
     NULL::BIGINT AS audio_output_tokens, NULL::VARCHAR AS service_tier, NULL::BIGINT AS total_tokens,
+    NULL::STRUCT(stage VARCHAR, ms DOUBLE)[] AS stages, NULL::BOOLEAN AS interrupted,
     NULL::TIMESTAMP AS source_updated_at
 WHERE false
 """
@@ -90,7 +91,7 @@ SELECT
     ) AS deploy,
     user_id, session_id, environment, service,
     coalesce(region, first_filled(app[region]), first_filled(tagged[region])) AS region,
-    coalesce(transport_of(app[transport]), transport_of(tagged[transport]), transport_of(own_transports),
+    coalesce(transport_of(list_concat(app[transport], list_concat(tagged[transport], own_transports))),
         app[transport][1], tagged[transport][1]) AS transport,
     start_time, end_time, duration_ms,
     coalesce(streamed, bool_of(first_filled(app[stream]))) AS streamed,
@@ -141,7 +142,7 @@ SELECT
     coalesce(http_status, try_cast(first_filled(app[http_status]) AS INTEGER))
         AS http_status,
     code_word(error_type) AS error_type, input_hash, output_chars, output_chars AS visible_output_chars,
-    retractions,
+    retractions, stages, interrupted,
     -- A tier that was only requested is not the one that served.
     CASE WHEN lower(service_tier) <> 'auto' THEN service_tier END AS service_tier, total_tokens, source_updated_at
 FROM keyed

@@ -48,6 +48,9 @@ SORTED = """
         CASE
             WHEN NOT coalesce(is_voice, false) OR operation_word IN ('chat', 'text_completion') THEN NULL
             WHEN operation_word IN ('stt', 'tts') THEN operation_word
+            -- LiveKit 1.8 calls its answer an agent that is invoked.
+            WHEN operation_word = 'invoke_agent'
+                AND (name = 'agent_turn' OR attribute(keys, vals, 'lk.generation_id') IS NOT NULL) THEN 'agent_turn'
             WHEN operation_word IS NOT NULL THEN NULL
             WHEN attribute(keys, vals, 'turn.number') IS NOT NULL THEN 'turn'
             WHEN name IN ('user_turn', 'agent_turn') THEN name

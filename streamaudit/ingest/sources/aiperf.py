@@ -72,6 +72,8 @@ SELECT
     coalesce(epoch_utc(d[6]), epoch_utc(m[16])) AS end_time,
     took_ms AS duration_ms,
     CASE WHEN first_chunk_ms IS NOT NULL THEN true END AS streamed,
+    -- It reads the server-sent events of an HTTP endpoint.
+    [CASE WHEN first_chunk_ms IS NOT NULL THEN 'sse' END] AS own_transports,
     first_chunk_ms AS ttft_ms,
     number_of(m[13]) * unit_ms(m[14]) AS ttvt_ms,
     len(offsets_ms) AS chunk_count,
@@ -101,6 +103,7 @@ _READS = {
     "chunk_offsets_ms": "metrics.time_to_first_token and inter_chunk_latency",
     "chunk_count": "metrics.inter_chunk_latency", "input_tokens": "metrics.input_sequence_length",
     "output_tokens": "metrics.output_sequence_length", "reasoning_tokens": "metrics.reasoning_token_count",
+    "transport": "server-sent events, which AIPerf reads where a request streamed",
     "cancelled_at_ms": "metadata.cancellation_time_ns", "http_status": "error.code", "error_type": "error.type",
 }  # fmt: skip
 
@@ -116,7 +119,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="aiperf",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields={"metadata": "JSON", "metrics": "JSON", "error": "JSON"},
     sql=normalise(_PREPARED),

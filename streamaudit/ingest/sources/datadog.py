@@ -124,7 +124,7 @@ SELECT
     coalesce(own_tags[1], nullif(a.env, '')) AS environment,
     coalesce(own_tags[2], nullif(a.service, ''), nullif(a.ml_app, ''), own_tags[9]) AS service,
     coalesce(first_filled(app[region]), first_filled(tagged[region])) AS region,
-    coalesce(transport_of(app[transport]), transport_of(tagged[transport]), app[transport][1], tagged[transport][1])
+    coalesce(transport_of(list_concat(app[transport], tagged[transport])), app[transport][1], tagged[transport][1])
         AS transport,
     started AS start_time,
     later_by(started, duration_ms) AS end_time,
@@ -218,7 +218,7 @@ _READS = {
     "user_id": "tags.user_id, tags.usr.id", "session_id": "session_id, tags.session_id",
     "environment": "tags.env, env", "service": "tags.service, service, ml_app",
     "region": "metadata.region, tags.region",
-    "transport": "metadata.transport, url.full, rpc.system, tags.transport, a realtime model",
+    "transport": "metadata.transport, url.full, http.url, rpc.system, tags.transport, a realtime model",
     "operation": "span_kind", "start_time": "start_ns",
     "end_time": "start_ns + duration", "duration_ms": "duration",
     "streamed": "metadata.stream; a usable TTFT proves it",

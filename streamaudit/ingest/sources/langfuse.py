@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from streamaudit.ingest.sources._common import CAP_PATHS, normalise
 from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
 from streamaudit.ingest.sources._langfuse_usage import usage_sql
+from streamaudit.ingest.sources._langfuse_voice import voice_sql
 from streamaudit.ingest.sources.registry import APP_KEYS, Match, Record, Refusal, Source
 
 _TYPES = {
@@ -102,7 +103,9 @@ _PROVIDER_PATHS = (
     "/provider", "/ls_provider", "/attributes/gen_ai.provider.name", "/attributes/gen_ai.system",
     "/attributes/llm.provider", "/attributes/ai.model.provider",
 )  # fmt: skip
-_TRANSPORT_PATHS = tuple(f"/attributes/{key}" for key in APP_KEYS["transport"])
+_TRANSPORT_PATHS = (
+    *(f"/attributes/{key}" for key in APP_KEYS["transport"]), "/attributes/gen_ai.operation.name",
+)  # fmt: skip
 _TIER_PATHS = (
     "/service_tier", "/response_service_tier", "/attributes/openai.response.service_tier",
     "/attributes/gen_ai.openai.response.service_tier",
@@ -179,7 +182,7 @@ _PREPARED = """
                 WHEN level IS NOT NULL THEN false END AS has_failed,
             coalesce(message, nullif(meta->>'/attributes/error.type', '')) AS fault
         FROM renamed
-    ), {usage}
+    ), {usage}, {voice}
     SELECT
         line, record, meta AS given, try_cast(tag_list AS VARCHAR[]) AS labels,
         [trace_label, name] AS own_routes, ["release", "version"] AS top_deploys,
@@ -187,6 +190,7 @@ _PREPARED = """
         CASE
             WHEN call_id IS NULL AND started IS NULL AND type IS NULL THEN NULL
             WHEN environment LIKE 'langfuse-%' THEN 'other'
+            WHEN is_speech THEN 'span'
             -- The request around a call, which some exporters mark as a generation too: nothing of it was counted.
             WHEN type = 'GENERATION' AND coalesce(input_tokens, output_tokens, most_output) IS NULL
                 AND first_token IS NULL AND regexp_matches(name, '{request_names}') THEN 'span'
@@ -198,7 +202,7 @@ _PREPARED = """
             ELSE 'span'
         END AS kind,
         call_id, trace_id, parent_id, nullif(name, '') AS name,
-        CASE WHEN is_trace THEN 'trace' ELSE lower(type) END AS span_kind,
+        CASE WHEN is_trace THEN 'trace' ELSE coalesce(voice_kind, lower(type)) END AS span_kind,
         undated(model_name) AS model, model_name AS response_model,
         provider_of(json_extract_string(meta, {provider_paths})) AS provider,
         user_name AS user_id, session_name AS session_id, nullif(environment, '') AS environment,
@@ -213,11 +217,14 @@ _PREPARED = """
             -- The printed unit is seconds or milliseconds by export; the latency in the same record shows which.
             CASE WHEN abs(printed_latency * 1000 - measured_ms) <= abs(printed_latency - measured_ms)
                 THEN printed_ttft * 1000
-                WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END
+                WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END,
+            voice_ttft_ms
         ) AS ttft_ms,
         CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
-        input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
-        output_tokens, audio_output_tokens, reasoning_tokens, total_tokens,
+        coalesce(input_tokens, tokens_of(voice_counts->>'prompt_tokens')) AS input_tokens,
+        cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
+        coalesce(output_tokens, tokens_of(voice_counts->>'completion_tokens')) AS output_tokens,
+        audio_output_tokens, reasoning_tokens, total_tokens,
         first_filled(json_extract_string(meta, {tier_paths})) AS service_tier,
         -- A count of two readings is at most the larger one.
         least(tokens_of(first_filled(json_extract_string(settings, {cap_paths}))), most_output) AS max_tokens,
@@ -226,7 +233,7 @@ _PREPARED = """
         -- gives.
         CASE WHEN provided_usage::VARCHAR = '{}' AND len(usages) > 0 THEN 'tokenizer'
             WHEN most_output IS NOT NULL THEN 'partial'
-            WHEN provided_usage IS NULL AND coalesce(text <> '', true)
+            WHEN provided_usage IS NULL AND coalesce(text <> '', true) AND NOT is_voice_counted
                 AND len(list_filter(usages, lambda u: u.k NOT IN ('input', 'output', 'total'))) = 0 THEN 'unclear'
         END AS usage_basis,
         -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
@@ -237,6 +244,8 @@ _PREPARED = """
             WHEN total_cost > 0 THEN total_cost
         END AS cost_usd,
         input_cost_usd, output_cost_usd,
+        bool_of(voice_metrics->>'cancelled') AS cancel_flag,
+        CASE WHEN voice_metrics->>'cancelled' = 'false' THEN 'completed' END AS app_outcome,
         has_failed AS failed,
         has_failed AND message_says_cancelled(fault) AS error_cancelled,
         has_failed AND message_says_timeout(fault) AS error_timeout,
@@ -244,11 +253,12 @@ _PREPARED = """
         CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
         CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
         CASE WHEN type = 'GENERATION' THEN corrections_of(text) END AS retractions,
-        updated AS source_updated_at
-    FROM counted
+        stages, interrupted, updated AS source_updated_at
+    FROM sorted
 """
 for _mark, _text in {
-    "{usage}": usage_sql(), "{model_paths}": str(list(_MODEL_PATHS)), "{provider_paths}": str(list(_PROVIDER_PATHS)),
+    "{usage}": usage_sql(), "{voice}": voice_sql(), "{model_paths}": str(list(_MODEL_PATHS)),
+    "{provider_paths}": str(list(_PROVIDER_PATHS)),
     "{cap_paths}": str(list(CAP_PATHS)), "{transport_paths}": str(list(_TRANSPORT_PATHS)),
     "{tier_paths}": str(list(_TIER_PATHS)), "{request_names}": _REQUEST_NAMES,
     "{outer_names}": _OUTER_NAMES,
@@ -321,7 +331,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=7,
+    version=8,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),

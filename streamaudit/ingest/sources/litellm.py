@@ -118,7 +118,7 @@ _PREPARED = """
         [meta->>'user_api_key_team_alias', meta->>'user_api_key_team_id', team_id, meta->>'user_api_key_org_id']
             AS own_tenants,
         [path_only(meta->>'user_api_key_request_route')] AS own_routes,
-        [call_type, api_base, meta->>'user_api_key_request_route'] AS own_transports,
+        [call_type, api_base, hidden_params->>'api_base', meta->>'user_api_key_request_route'] AS own_transports,
         coalesce(nullif(litellm_call_id, ''), nullif(request_id, ''), nullif(id, '')) AS call_id,
         nullif(trace_id, '') AS trace_id, nullif(trace_id, '') AS logical_request_id,
         CASE WHEN litellm_call_id <> '' AND id IS DISTINCT FROM litellm_call_id THEN nullif(id, '') END AS response_id,
@@ -192,7 +192,8 @@ _PREPARED = _PREPARED.replace("{no_calls}", _NO_CALLS).replace("{cap_paths}", st
 _READS = {
     "call_id": "litellm_call_id, request_id, id", "logical_request_id": "trace_id", "response_id": "id",
     "model": "model_group, model", "response_model": "model", "provider": "custom_llm_provider",
-    "transport": "call_type, api_base, metadata.user_api_key_request_route: a realtime call, or the scheme",
+    "transport": "call_type, api_base (also among hidden_params), metadata.user_api_key_request_route: a realtime "
+    "call, or the scheme",
     "user_id": "end_user, metadata.user_api_key_end_user_id, user_api_key_user_id, user", "operation": "call_type",
     "start_time": "startTime", "end_time": "endTime", "duration_ms": "endTime - startTime",
     "streamed": "stream, model_parameters.stream; a usable TTFT proves it",
@@ -228,7 +229,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="litellm",
-    version=5,
+    version=6,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

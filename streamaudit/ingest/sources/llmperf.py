@@ -46,6 +46,8 @@ SELECT
     number_of(end_to_end_latency_s) * 1000 AS duration_ms,
     CASE WHEN NOT is_error AND number_of(ttft_s) > 0 THEN true END AS streamed,
     number_of(ttft_s) * 1000 AS ttft_ms,
+    -- All of its clients speak HTTP.
+    ['http://'] AS own_transports,
     tokens_of(number_input_tokens) AS input_tokens,
     CASE WHEN NOT is_error THEN tokens_of(number_output_tokens) END AS output_tokens,
     CASE WHEN NOT is_error THEN 'completed' END AS app_outcome,
@@ -59,7 +61,8 @@ FROM printed
 _READS = {
     "call_id": "fingerprint of the record and its ordinal", "start_time": "start_time", "end_time": "end_time",
     "duration_ms": "end_to_end_latency_s", "ttft_ms": "ttft_s", "streamed": "ttft_s above 0",
-    "input_tokens": "number_input_tokens", "output_tokens": "number_output_tokens", "http_status": "error_code",
+    "input_tokens": "number_input_tokens", "output_tokens": "number_output_tokens",
+    "transport": "HTTP, which its clients speak", "http_status": "error_code",
     "error_type": "error_code",
 }  # fmt: skip
 
@@ -73,7 +76,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="llmperf",
-    version=2,
+    version=3,
     recognise=_recognise,
     fields=dict.fromkeys(
         (

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from typing import Any
 
@@ -135,4 +135,58 @@ def raw(some: Sequence[Turn], session: str = "own") -> list[Record]:
     return lines
 
 
-SHAPES: dict[str, Callable[[Sequence[Turn]], list[Record]]] = {"livekit": livekit, "pipecat": pipecat, "raw": raw}
+def named(records: list[Record]) -> list[Record]:
+    """The same session as LiveKit Agents writes it from version 1.8 on, by the GenAI conventions."""
+    for span in _spans_of(records):
+        operation = {"agent_turn": "invoke_agent", "agent_session": "invoke_workflow"}.get(span["name"])
+        if operation:
+            span["attributes"].append({"key": "gen_ai.operation.name", "value": _value(operation)})
+    return records
+
+
+def _spans_of(records: Sequence[Record]) -> list[Record]:
+    return [span for one in records for scope in one["resourceSpans"][0]["scopeSpans"] for span in scope["spans"]]
+
+
+_TYPES = {"chat": "GENERATION", "invoke_agent": "AGENT"}
+
+
+def in_langfuse(records: Sequence[Record]) -> list[Record]:
+    """The same spans as Langfuse keeps them: what names a model is a generation, and attributes are texts."""
+    rows: list[Record] = []
+    scope = records[0]["resourceSpans"][0]["scopeSpans"][0]["scope"]["name"]
+    for span in _spans_of(records):
+        found = {one["key"]: next(iter(one["value"].values())) for one in span["attributes"]}
+        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
+        names = {"input": "gen_ai.usage.input_tokens", "output": "gen_ai.usage.output_tokens"}
+        model = texts.get("gen_ai.request.model")
+        kind = _TYPES.get(texts.get("gen_ai.operation.name", ""), "GENERATION" if model else "SPAN")
+        begin, end = (int(span[f"{side}TimeUnixNano"]) / 1e9 for side in ("start", "end"))
+        rows.append({
+            "id": span["spanId"], "traceId": span["traceId"], "parentObservationId": span["parentSpanId"] or None,
+            "type": kind, "name": span["name"], "startTime": datetime.fromtimestamp(begin, UTC).isoformat(),
+            "endTime": datetime.fromtimestamp(end, UTC).isoformat(), "model": model, "level": "DEFAULT",
+            "usageDetails": {name: int(texts[key]) for name, key in names.items() if key in texts},
+            "metadata": {"attributes": texts, "resourceAttributes": {"service.name": "bot"},
+                "scope": {"name": scope, "attributes": {}}},
+            "output": texts.get("output"),
+        })  # fmt: skip
+    return rows
+
+
+def _langfuse_livekit(some: Sequence[Turn]) -> list[Record]:
+    return in_langfuse(named(livekit(some)))
+
+
+def _langfuse_pipecat(some: Sequence[Turn]) -> list[Record]:
+    return in_langfuse(pipecat(some))
+
+
+def _livekit_named(some: Sequence[Turn]) -> list[Record]:
+    return named(livekit(some))
+
+
+SHAPES: dict[str, Callable[[Sequence[Turn]], list[Record]]] = {
+    "livekit": livekit, "livekit 1.8": _livekit_named, "pipecat": pipecat, "raw": raw,
+    "livekit in langfuse": _langfuse_livekit, "pipecat in langfuse": _langfuse_pipecat,
+}  # fmt: skip

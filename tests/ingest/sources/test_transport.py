@@ -23,17 +23,20 @@ from tests.support import (
 WORDS = {
     "SSE": "sse", "text/event-stream; charset=utf-8": "sse", "ws": "websocket", "WSS": "websocket",
     "web_socket": "websocket", "gRPC": "grpc", "HTTP/1.1": "http", "https": "http", "webrtc": "webrtc",
-    "https://api.example.com/v1/chat?key=zebra": None, "": None,
+    "https://api.example.com/v1/chat?key=zebra": "http", "": None,
 }  # fmt: skip
 ADDRESSES: dict[str, tuple[Record, str | None]] = {
     "an open WebSocket": ({"url.full": "wss://api.openai.com/v1/realtime?model=m"}, "websocket"),
     "a scheme": ({"url.scheme": "wss"}, "websocket"),
     "a realtime address": ({"http.url": "https://api.openai.com/v1/realtime?model=m"}, "websocket"),
-    "an address that only looks so": ({"http.url": "https://api.example.com/realtime/prices"}, None),
+    "an address that only looks so": ({"http.url": "https://api.example.com/realtime/prices"}, "http"),
+    "a realtime address behind a scheme": (
+        {"url.scheme": "https", "url.full": "https://api.openai.com/v1/realtime?model=m"}, "websocket"
+    ),
     "an RPC system": ({"rpc.system": "grpc"}, "grpc"),
     "another RPC system": ({"rpc.system": "aws-api"}, None),
-    # An address of http is that of an event stream as well as of a plain answer.
-    "an address of http": ({"url.full": "https://api.openai.com/v1/chat/completions", "url.scheme": "https"}, None),
+    # That of an event stream as well as of a plain answer.
+    "an address of http": ({"url.full": "https://api.openai.com/v1/chat/completions", "url.scheme": "https"}, "http"),
     "nothing": ({}, None),
     "a word of one's own before an address": ({"transport": "sse", "url.scheme": "wss"}, "sse"),
 }
@@ -62,7 +65,7 @@ def test_addresses_tell_the_transport_in_every_place_for_keys(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("record", "transport"), [
     ({"call_type": "_arealtime"}, "websocket"), ({"call_type": "acompletion", "api_base": "wss://x"}, "websocket"),
-    ({"call_type": "acompletion", "api_base": "https://x/v1"}, None),
+    ({"call_type": "acompletion", "api_base": "https://x/v1"}, "http"),
 ])  # fmt: skip
 def test_a_gateway_names_its_realtime_calls(record: Record, transport: str | None, tmp_path: Path) -> None:
     payload = {
@@ -92,7 +95,7 @@ def test_a_call_has_the_transport_of_the_request_inside_it(tmp_path: Path) -> No
         third, request("c1", third, **{"url.full": "https://api.example.com"}),
     ]  # fmt: skip
     for lines in ([otel_batch(*spans)], [otel_batch(span) for span in reversed(spans)]):
-        assert transports(lines, tmp_path) == ["grpc", None, None]
+        assert transports(lines, tmp_path) == ["grpc", None, "http"]
     with store_of(write_lines(tmp_path / "calls.jsonl", [otel_batch(first)])) as store:
         ingest(store, write_lines(tmp_path / "requests.jsonl", [otel_batch(spans[1])]))
         (call,) = calls(store).values()

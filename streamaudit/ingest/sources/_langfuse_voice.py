@@ -1,0 +1,65 @@
+"""SQL fragments that read voice turns from a Langfuse export: spans of LiveKit Agents and Pipecat that came in over its
+OpenTelemetry endpoint.
+
+Langfuse keeps the attributes of such a span under ``metadata.attributes``, each value as text, and the name of its
+library as ``metadata.scope.name``. It calls every span that names a model a generation, recognisers and voices too
+(langfuse/langfuse, ``OtelIngestionProcessor.ts``, ``ObservationTypeMapper.ts``, 2026). Its newer tables
+(``observations_v2``) keep no attributes of spans: there a step is known by its name alone, and its stages are not.
+"""
+
+from streamaudit.ingest.sources._otel_voice import SORTED, TYPED
+
+_TELLING = ('"lk.', "attributes.lk.", "metrics.ttfb", "turn.number", '"livekit', '"pipecat')
+"""Texts in the metadata of a step of a voice turn; looking for them is all that other records pay for."""
+_NAMES = (
+    "user_turn", "eou_detection", "tts_node", "tts_request", "tts_request_run", "tts_stream_adapter", "stt", "tts",
+)  # fmt: skip
+"""Steps around speech, where no attribute tells what they are."""
+
+_OPENED = """
+spoken AS (
+    SELECT
+        *,
+        CASE WHEN {telling} THEN map_entries(coalesce(try_cast(meta->'attributes' AS MAP(VARCHAR, VARCHAR)),
+            try_cast(meta AS MAP(VARCHAR, VARCHAR)))) END AS attributes,
+        list_transform(attributes, lambda e: regexp_replace(e.key, '^attributes[.]', '')) AS keys,
+        list_transform(attributes, lambda e: e.value) AS vals,
+        coalesce(meta->>'$.scope.name', meta->>'/scope.name') AS scope,
+        lower(attribute(keys, vals, 'gen_ai.operation.name')) AS operation_word
+    FROM counted
+), voiced AS (
+    SELECT
+        *,
+        {typed}
+    FROM spoken
+), sorted AS (
+    SELECT
+        *,
+        {sorted}
+        coalesce(voice_kind IS NOT NULL OR (type = 'GENERATION' AND name IN {names}
+            AND coalesce(input_tokens, output_tokens, most_output) IS NULL), false) AS is_speech,
+        -- What LiveKit counted of a request, where the export has no usage of the provider; zeros were not counted.
+        CASE WHEN is_voice AND len(usages) = 0 AND coalesce(tokens_of(voice_metrics->>'completion_tokens'), 0)
+            + coalesce(tokens_of(voice_metrics->>'prompt_tokens'), 0) > 0 THEN voice_metrics END AS voice_counts,
+        -- The framework wrote the usage on its span, so that Langfuse did not count it.
+        coalesce(voice_counts IS NOT NULL
+            OR (is_voice AND attribute(keys, vals, 'gen_ai.usage.output_tokens') IS NOT NULL), false)
+            AS is_voice_counted,
+        CASE WHEN is_voice THEN nullif(greatest(0, number_of(coalesce(voice_metrics->>'ttft',
+            attribute(keys, vals, 'metrics.ttfb'))) * 1000), 0) END AS voice_ttft_ms
+    FROM voiced
+)
+"""
+
+
+def voice_sql() -> str:
+    """Return the SQL steps from ``counted`` to ``sorted``, which adds ``is_speech`` (a step that is no call of a
+    language model), ``voice_kind``, ``voice_counts``, ``is_voice_counted``, ``voice_metrics``, ``voice_ttft_ms``,
+    ``stages`` and ``interrupted``."""
+    telling = " OR ".join(f"contains(meta::VARCHAR, '{text}')" for text in _TELLING)
+    filled = _OPENED
+    for mark, text in {
+        "{telling}": telling, "{typed}": TYPED.strip().rstrip(","), "{sorted}": SORTED.strip(), "{names}": str(_NAMES),
+    }.items():  # fmt: skip
+        filled = filled.replace(mark, text)
+    return filled
