@@ -1,5 +1,6 @@
 """What people read below the figures: one sentence for a cause, only where a figure that is shown rests on it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Report
 from streamaudit.report.render import json as as_json
 from streamaudit.report.render._text import notes as read
+from streamaudit.report.render.formats import Screen
 from tests.support import raw_call, store_of, write_lines
 
 AUDITS = discover()
@@ -29,7 +31,7 @@ def test_calls_without_usage_or_cost_are_one_sentence_where_it_matters(tmp_path:
     assert read(found["report"]) == ["2 calls (25.0 %) have no usage or cost; totals exclude them"]
     assert read(found["tax"]) == read(found["report"])
     assert read(found["ttft"]) == []
-    stored = as_json.json.loads(as_json.render(found["ttft"], as_json.Screen()))["notes"]
+    stored = json.loads(as_json.render(found["ttft"], Screen()))["notes"]
     assert {note["code"]: note["count"] for note in stored} == {"usage_unknown": 2, "cost_unknown": 2}
 
 
