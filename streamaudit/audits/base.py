@@ -188,8 +188,7 @@ def mark_bound(value: Value, low: Value, high: Value, *, leaves_out: bool = Fals
 def mark_high_end(high: Value, open_calls: Value, *, differs: bool) -> Mark | None:
     """Return the mark of a high end: an upper bound, or no upper bound because of a number of calls."""
     if isinstance(open_calls, int) and open_calls:
-        calls = f"{open_calls:,} call" + ("" if open_calls == 1 else "s")
-        return Mark(instead=f"open for {calls}") if high is None else Mark(suffix=f" + {open_calls:,} open")
+        return Mark(instead="no upper bound") if high is None else Mark(suffix=f" + {open_calls:,} open")
     return Mark(prefix="≤ ") if differs and high is not None else None
 
 

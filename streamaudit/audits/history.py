@@ -229,8 +229,8 @@ def _drop_last_column(table: Table) -> Table:
 def _notes(periods: Table, unnamed: int) -> list[Note]:
     found: list[Note] = []
     if len(periods.rows) < MIN_PERIODS:
-        few = f"{len(periods.rows)} periods: changes are looked for from {MIN_PERIODS} on"
-        found.append(Note("few_periods", f"{few}; compare two with streamaudit diff"))
+        few = f"lasting changes need {MIN_PERIODS} {periods.by[0]}s, and there are {len(periods.rows)}"
+        found.append(Note("few_periods", f"{few}; streamaudit diff compares two"))
     if unnamed:
         found.append(Note("unnamed", f"calls without a {periods.by[0]} are in the total only"))
     return found

@@ -1,12 +1,13 @@
 """Notes of every report: calls not counted, unknown values, gaps in the data, and the source of prices."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Interval, Note
+from streamaudit.report.numbers import count, ratio
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 # One pass over every call for all notes: planning a query over ``scope`` takes longer than running it on a small store.
@@ -19,6 +20,8 @@ SELECT
     count(*) FILTER (included AND (output_tokens IS NULL OR usage_status <> 'final')),
     count(*) FILTER (included AND outcome IN ('unknown', 'interrupted')),
     count(*) FILTER (included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
+    count(*) FILTER (included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true
+        AND (output_tokens IS NULL OR usage_status <> 'final')),
     count(*) FILTER (included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL),
     count(*) FILTER (included AND streamed), count(*) FILTER (included AND outcome = 'cancelled'),
     count(*) FILTER (uncounted_reason = 'nested'),
@@ -67,6 +70,13 @@ GROUP BY source ORDER BY source
 """
 _NAMED = 3
 
+_TOKENS = ("output_tokens", "input_tokens", "hidden_tokens", "tax_", "unseen_", "tokens_at_stake", "usage_known_rate")
+_DOLLARS = ("cost_", "tax_", "unseen_", "usd_", "saved_")
+_OUTCOMES = ("cancel", "error", "timeout", "tax_", "outcome_", "unseen_", "goodput")
+"""Beginnings of the columns that a missing value makes incomplete."""
+_ABOUT = {"cost_priced": _DOLLARS, "outcome_unknown": _OUTCOMES, "outcome_word": _OUTCOMES}
+_KNOWN_WORDS = "known are completed, cancelled, timeout, error and interrupted"
+
 _UNTIMED = "SELECT count(*) FROM matching_outcomes WHERE counted AND start_time IS NULL"
 
 _PRICED = "SELECT count(*) FROM scope WHERE outcome = 'cancelled' AND tax_best > 0 AND output_cost_basis = 'priced'"
@@ -81,6 +91,7 @@ class _Counts:
     no_usage: int
     no_outcome: int
     no_cost: int
+    no_usage_nor_cost: int
     priced: int
     streamed: int
     cancelled: int
@@ -120,39 +131,79 @@ def _interval(scope: Scope, sources: list[_Counts]) -> Interval:
     return Interval(since, until, scope.tz)
 
 
-def _notes(store: Store, scope: Scope, found: list[_Counts], about: Sequence[str]) -> tuple[Note, ...]:
+def _notes(
+    store: Store, scope: Scope, found: list[_Counts], about_dimensions: Sequence[str]
+) -> tuple[Note, ...]:  # fmt: skip
     sources = [one for one in found if one.calls]
     untimed = store.one(_UNTIMED)[0] if scope.since or scope.until else 0
+    calls = sum(one.calls for one in sources)
+    words = sum(one.unknown_words for one in sources)
+    odd = f" ({count(words, 'call')} by an unknown word)" if words else ""
     stated = (
-        ("usage_unknown", sum(one.no_usage for one in sources),
-            "calls have no known output tokens; sums of tokens leave them out"),
-        ("cost_unknown", sum(one.no_cost for one in sources),
-            "calls have no known cost; sums of dollars leave them out"),
-        ("cost_priced", sum(one.priced for one in sources),
-            "calls are valued at list price: their source reports no cost"),
-        ("outcome_unknown", sum(one.no_outcome for one in sources), "calls do not say how they ended"),
-        ("outcome_word", sum(one.unknown_words for one in sources),
-            "calls carry an outcome word that is not known; completed, cancelled, timeout, error and interrupted are"),
-        ("provider_inferred", sum(one.inferred for one in sources),
-            "calls name no provider; the one shown is inferred from the model's name"),
-        ("nested", sum(one.nested for one in found),
-            "LLM steps around or inside a counted call record it once more: not counted"),
-        ("same_response", sum(one.same_response for one in found),
-            "calls are in two sources under one response id and are counted once"),
-        ("embeddings", sum(one.embeddings for one in found), "embedding calls are left out; --by operation shows them"),
-        ("no_start_time", untimed, "calls have no start time and are in no window"),
+        ("cost_priced", sum(one.priced for one in sources), "call",
+            "is priced at list price; its source reports no cost",
+            "are priced at list price; their source reports no cost"),
+        ("outcome_unknown", sum(one.no_outcome for one in sources), "call",
+            f"does not record how it ended{odd}; rates and tax are lower bounds",
+            f"do not record how they ended{odd}; rates and tax are lower bounds"),
+        ("outcome_word", words, "call",
+            f"has an outcome that counts as unknown: {_KNOWN_WORDS}",
+            f"have an outcome that counts as unknown: {_KNOWN_WORDS}"),
+        ("provider_inferred", sum(one.inferred for one in sources), "call",
+            "names no provider; the one shown follows from the model's name",
+            "name no provider; the one shown follows from the model's name"),
+        ("nested", sum(one.nested for one in found), "LLM span",
+            "repeats a counted call and is not counted", "repeat a counted call and are not counted"),
+        ("same_response", sum(one.same_response for one in found), "call",
+            "is in two sources under one response id and counts once",
+            "are in two sources under one response id and count once"),
+        ("embeddings", sum(one.embeddings for one in found), "embedding call",
+            "is left out; --by operation shows it", "are left out; --by operation shows them"),
+        ("no_start_time", untimed, "call", "has no start time and is in no window",
+            "have no start time and are in no window"),
     )  # fmt: skip
-    counted = tuple(
-        Note(code, f"{count:,} {message}", count)
-        for code, count, message in stated
-        if count
+    of_calls = ("cost_priced", "outcome_unknown", "outcome_word", "provider_inferred")
+    counted = [
+        Note(code, f"{count(number, noun)}{_share(number, calls) if code in of_calls else ''} "
+             f"{one if number == 1 else several}", number, _ABOUT.get(code, ()), data_only=code == "outcome_word")
+        for code, number, noun, one, several in stated
+        if number
         and not (code == "embeddings" and "operation" in scope.by)
-        and not (code == "provider_inferred" and "provider" not in (*scope.by, *about))
-    )
+        and not (code == "provider_inferred" and "provider" not in (*scope.by, *about_dimensions))
+    ]  # fmt: skip
     tenants = tenant_notes(sum(one.with_user for one in sources)) if _lacks_tenants(scope, sources) else ()
     return (*_empty_notes(store, sources), *_window_notes(store, scope, sources), *_sampling_notes(store, scope),
-        *diverse_note(store, scope), *counted, *rejected_notes(store), *tenants,
+        *diverse_note(store, scope), *_incomplete_notes(sources), *counted, *rejected_notes(store), *tenants,
         *_never_cancelled_notes(store, sources))  # fmt: skip
+
+
+def _share(part: int, whole: int) -> str:
+    """Return the share in brackets, unless it is of all or of none."""
+    return f" ({ratio(part / whole)})" if 0 < part < whole else ""
+
+
+def _incomplete_notes(sources: list[_Counts]) -> Iterator[Note]:
+    """Yield what totals exclude: calls without usage and without cost, in one sentence where both are lacking."""
+    calls = sum(one.calls for one in sources)
+    usage, cost, both = (sum(getattr(one, name) for one in sources)
+                         for name in ("no_usage", "no_cost", "no_usage_nor_cost"))  # fmt: skip
+    excluded = "totals exclude " + ("it" if max(usage, cost) == 1 else "them")
+    if usage and usage == both:
+        text = _without("usage or cost", usage, calls) if usage == cost else (
+            f"{_without('cost', cost, calls)}, {usage:,} of them no usage"
+        )  # fmt: skip
+        text = f"{text}; {excluded}"
+        yield Note("usage_unknown", text, usage, (*_TOKENS, *_DOLLARS))
+        yield Note("cost_unknown", f"{_without('cost', cost, calls)}; {excluded}", cost, _DOLLARS, data_only=True)
+        return
+    if usage:
+        yield Note("usage_unknown", f"{_without('usage', usage, calls)}; {excluded}", usage, _TOKENS)
+    if cost:
+        yield Note("cost_unknown", f"{_without('cost', cost, calls)}; {excluded}", cost, _DOLLARS)
+
+
+def _without(what: str, number: int, calls: int) -> str:
+    return f"{count(number, 'call')}{_share(number, calls)} {'has' if number == 1 else 'have'} no {what}"
 
 
 def _empty_notes(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
@@ -176,8 +227,8 @@ def rejected_notes(store: Store) -> tuple[Note, ...]:
     records = "1 record" if rejected == 1 else f"{rejected:,} records"
     of = "1 file" if files == 1 else f"{files:,} files"
     message = (
-        f"{records} of {of} could not be used and {'is' if rejected == 1 else 'are'} in no figure: "
-        "streamaudit coverage counts them by file, streamaudit ingest --rejects OUT.csv lists them with the reason"
+        f"{records} of {of} could not be read and {'is' if rejected == 1 else 'are'} in no figure: streamaudit "
+        "coverage counts them by file, streamaudit ingest --rejects OUT.csv lists them with the reason"
     )
     return (Note("rejected", message, rejected),)
 
@@ -222,8 +273,8 @@ def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[N
     starts = _reach("starts", early, min, len(ends), scope.tz)
     stops = _reach("ends", late, max, len(ends), scope.tz)
     return (
-        *((Note("data_starts", f"{starts}: nothing is known of the window before that"),) if early else ()),
-        *((Note("data_ends", f"{stops}: nothing is known of the window after that"),) if late else ()),
+        *((Note("data_starts", f"{starts}, later than the window"),) if early else ()),
+        *((Note("data_ends", f"{stops}, before the end of the window"),) if late else ()),
     )
 
 
@@ -260,7 +311,7 @@ def _sampling_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     rate = f"{lowest:.4g}" if lowest == highest else f"{lowest:.4g} to {highest:.4g}"
     return (
         Note(
-            "sampled", f"{calls:,} calls are a sample (rate {rate}): totals are under-counts, and are not scaled", calls
+            "sampled", f"{calls:,} calls are a sample (rate {rate}): totals count only these, and are not scaled", calls
         ),
     )
 
@@ -274,8 +325,8 @@ def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     if not calls:
         return ()
     message = (
-        f"{calls:,} calls are of files with spans that were kept by diversity sampling, for being rare: "
-        "their latencies are not those of the traffic, and no base for a comparison"
+        f"{calls:,} calls come from files sampled for diversity, which keeps rare spans: their latencies are not those "
+        "of the traffic and do not compare with others"
     )
     return (Note("diversity_sampled", message, calls),)
 
@@ -292,8 +343,12 @@ def _never_cancelled_notes(store: Store, sources: list[_Counts]) -> tuple[Note, 
         return ()
     streamed = sum(left.values())
     named = ", ".join(list(left)[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
-    doubt = "nobody left, or the exporter never exports abandoned streams"
-    return (Note("no_cancels", f"{streamed:,} streamed calls of {named} and not one cancelled: {doubt}", streamed),)
+    doubt = "either every user stayed, or the exporter leaves abandoned streams out"
+    return (
+        Note(
+            "no_cancels", f"none of {streamed:,} streamed calls of {named} was cancelled: {doubt}", streamed, _OUTCOMES
+        ),
+    )
 
 
 def price_note(store: Store, scope: Scope) -> tuple[Note, ...]:

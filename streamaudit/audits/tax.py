@@ -15,6 +15,7 @@ from streamaudit.audits.notes import interval_and_notes, price_note
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.unseen_output import by_cause, by_outcome
 from streamaudit.report.model import Column, Mark, Note, Report, Table, Value
+from streamaudit.report.numbers import count
 from streamaudit.store.store import Store
 
 NAME = "tax"
@@ -273,35 +274,18 @@ def _class_notes(tables: tuple[Table, ...]) -> tuple[Note, ...]:
     total = next(table for table in tables if table.name == "total")
     record = next(iter(total.records()))
     intervals = record["tax_interval_rate"]
+    known = f"; {_percent(intervals)} of all have a range" if isinstance(intervals, float) else ""
     stated = (
-        (
-            "tax_unknown",
-            record["tax_unknown_calls"],
-            f"cancelled calls ({_percent(record['tax_unknown_rate'])}) have no known tax: usage, or what was rendered, "
-            "was never recorded; they add 0 to the low end and leave the high end open"
-            + (f"; {_percent(intervals)} have an interval" if isinstance(intervals, float) else ""),
-        ),
-        (
-            "tax_estimated",
-            record["tax_estimated_calls"],
-            "cancelled calls are estimated by a stated rule; streamaudit explain names it",
-        ),
-        (
-            "tax_bounded",
-            record["tax_bounded_calls"],
-            "cancelled calls have an interval and no value: only the low and high ends count them",
-        ),
-        (
-            "rendered_exceeds_billed",
-            record["rendered_exceeds_billed"],
-            "cancelled calls show more rendered than billed tokens (counted by another tokenizer?): their tax is 0",
-        ),
-        (
-            "tax_unpriced",
-            record["tax_unpriced_calls"],
-            "cancelled calls have a tax and no price; dollars leave them out",
-        ),
-    )
+        ("tax_unknown", record["tax_unknown_calls"],
+            f"({_percent(record['tax_unknown_rate'])}) cannot be sized, for lack of usage or rendered tokens: they add "
+            f"0 to the lower bound and leave no upper bound{known}"),
+        ("tax_estimated", record["tax_estimated_calls"], "estimated; streamaudit explain shows the rule of each"),
+        ("tax_bounded", record["tax_bounded_calls"], "with a range and no estimate: only the bounds include them"),
+        ("rendered_exceeds_billed", record["rendered_exceeds_billed"],
+            "with more rendered than billed tokens (of another tokenizer?): their tax is 0"),
+        ("tax_unpriced", record["tax_unpriced_calls"], "with a tax and no price: dollars exclude them"),
+    )  # fmt: skip
     return tuple(
-        Note(code, f"{count:,} {message}", count) for code, count, message in stated if isinstance(count, int) and count
-    )
+        Note(code, f"{count(calls, 'cancelled call')} {message}", calls)
+        for code, calls, message in stated if isinstance(calls, int) and calls
+    )  # fmt: skip

@@ -47,6 +47,11 @@ class Output:
         return any(name == "html" for name, _ in _targets(self))
 
     @property
+    def is_screen(self) -> bool:
+        """Whether people read it: a table on a terminal."""
+        return _targets(self) == [("table", None)] and sys.stdout.isatty()
+
+    @property
     def is_columnar(self) -> bool:
         """Whether every format reads Arrow tables directly."""
         return all(name in COLUMNAR for name, _ in _targets(self))

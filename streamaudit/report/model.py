@@ -161,6 +161,14 @@ class Note:
     code: str
     message: str
     count: int | None = None
+    about: tuple[str, ...] = ()
+    """Beginnings of the names of columns that it qualifies: people see it only with one of them; empty for always."""
+    data_only: bool = False
+    """People read the same in another note, or in the headline."""
+
+    def qualifies(self, name: str) -> bool:
+        """Return whether it qualifies a figure of this name."""
+        return not self.about or name.startswith(self.about)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def test_a_sample_is_said_to_be_one_and_no_figure_is_scaled(store: Store, tmp_pa
         assert notes(store, name)["sampled"] == 10
         assert audit(store, name)["total"][0]["calls"] == 12
     messages = [note.message for note in AUDITS["report"].run(store, Scope()).notes if note.code == "sampled"]
-    assert "rate 0.1" in messages[0] and "under-counts" in messages[0]
+    assert "rate 0.1" in messages[0] and "not scaled" in messages[0]
     assert "sampled" not in notes(store, "report", where="call_id = 'c'")
 
 
@@ -214,7 +214,7 @@ def test_a_window_wider_than_the_data_says_how_far_the_data_goes(store: Store, t
     )  # fmt: skip
     found = window(store, "2026-11-16", "2026-11-23", tz="Europe/Paris")
     assert found == {
-        "data_ends": "the data ends 2026-11-20 11:00 Europe/Paris: nothing is known of the window after that"
+        "data_ends": "the data ends 2026-11-20 11:00 Europe/Paris, before the end of the window"
     }
     assert list(window(store, "2026-11-01", "2026-11-20T11:00:00")) == ["data_starts"]
     assert window(store, "2026-11-16", "2026-11-20T12:00:00") == {}

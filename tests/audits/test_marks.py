@@ -108,8 +108,8 @@ def test_beside_what_is_unknown_stands_how_much_an_interval_sizes(tmp_path: Path
     ended = next(named(report, "by_outcome").records())
     assert (ended["interval_calls"], ended["unknown_calls"], ended["calls"]) == (2, 1, 5)
     said = next(note.message for note in report.notes if note.code == "tax_unknown")
-    assert said.startswith("1 cancelled calls (20.0 %) have no known tax")
-    assert said.endswith("; 40.0 % have an interval")
+    assert said.startswith("1 cancelled call (20.0 %) cannot be sized")
+    assert said.endswith("; 40.0 % of all have a range")
 
 
 def by_day(day: int, *, unknown: bool) -> list[Record]:

@@ -299,7 +299,7 @@ def test_what_leaves_calls_out_is_shown_as_a_lower_bound(store: Store, tmp_path:
         (row,) = table.records()
         assert (row["tax_low_tokens"], row["tax_high_tokens"]) == (70 + 470 + 100, None)
         assert table.marks[0, "tax_low_tokens"].prefix == "≥ "
-        assert table.marks[0, "tax_high_tokens"].instead == "open for 1 call"
+        assert table.marks[0, "tax_high_tokens"].instead == "no upper bound"
         assert table.marks[0, "cost_usd"].prefix == "≥ "
         assert table.marks[0, "tax_usd"].between == ("tax_low_usd", "tax_high_usd"), name
     (row,) = shown["tax"].records()

@@ -91,7 +91,7 @@ def test_the_screen_lists_what_presses_and_data_formats_list_everything(cli: Cli
     ]  # fmt: skip
     assert lines[6].split()[4:] == ["0.5000", "2"]
     assert lines[8].endswith("n=3 < 100") and lines[9].endswith("until 9999-12-31: ticket 812")
-    assert lines[-1] == "note: 1 failed, 1 warned, 1 inconclusive, 1 held, 2 passed"
+    assert not any(line.startswith("note: ") for line in lines), "the headline has the counts"
     assert "\npass  " in verbose.out and "\npass  " not in screen.out
     listed = rows(data)
     assert [row["verdict"] for row in listed] == ["fail", "warn", "skip", "held", "pass", "pass"]
@@ -176,7 +176,7 @@ def test_a_baseline_of_a_week_is_the_week_before(cli: Cli) -> None:
     (row,) = rows(done)
     assert (done.code, row["value"], row["baseline"], row["limit"], row["n"]) == (1, 2, 4, 3.0, 2)
     notes = {note["code"]: note["message"] for note in json.loads(done.out)["notes"]}
-    assert "from 2026-11-09 00:00 to 2026-11-16 00:00 UTC" in notes["baseline"]
+    assert "of 2026-11-09 00:00 to 2026-11-16 00:00 UTC" in notes["baseline"]
 
 
 def test_checks_are_among_the_settings(cli: Cli) -> None:

@@ -103,6 +103,8 @@ def run(
             found += _evaluations(number, check, expectation, now, then, on_insufficient, today)
     found.sort(key=lambda one: (VERDICTS.index(one.verdict), one.threshold, -one.figure.n))
     interval, notes = interval_and_notes(store, scope)
+    metrics = [check.metric for check in checks]
+    notes = tuple(replace(note, about=()) for note in notes if any(map(note.qualifies, metrics)))
     if before:
         notes = (*notes, *_before_notes(store, scope, before))
     return Evaluations(tuple(found), interval, scope.filters, notes, _verdict(found, on_insufficient))
@@ -173,8 +175,8 @@ def _verdict(found: Iterable[Evaluation], on_insufficient: str) -> Literal["pass
 def _before_notes(store: Store, scope: Scope, before: tuple[datetime, datetime]) -> Iterator[Note]:
     """Yield the window of the baselines, and a note where the data does not cover all of it."""
     first, end = (moment.astimezone(ZoneInfo(scope.tz)) for moment in before)
-    window = f"from {first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {scope.tz}"
-    yield Note("baseline", f"a baseline is of the window before: {window}")
+    window = f"of {first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {scope.tz}, the window before"
+    yield Note("baseline", f"baselines are {window}")
     _, notes = interval_and_notes(store, replace(scope, since=before[0], until=before[1]))
     reach = [note for note in notes if note.code in ("data_starts", "data_ends")]
     yield from (Note(f"baseline_{note.code}", f"before: {note.message}") for note in reach)

@@ -9,7 +9,7 @@ from statistics import median
 from streamaudit.audits.diff.baseline import Baseline, join_baseline, save, take_base
 from streamaudit.audits.diff.compare import Compared, compare, only_on_one_side
 from streamaudit.audits.diff.finding import finding_of
-from streamaudit.audits.diff.headline import describe
+from streamaudit.audits.diff.headline import describe, name_metric
 from streamaudit.audits.diff.question import METRICS, Ask
 from streamaudit.audits.diff.scan import Period, Scan, scan
 from streamaudit.audits.diff.shown_rows import drop_same_waits
@@ -17,7 +17,7 @@ from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import VERDICTS
 from streamaudit.report.model import NO_WINDOW, Column, Interval, Mark, Note, Report, Row, Table
-from streamaudit.report.numbers import count
+from streamaudit.report.numbers import change, count, ratio
 from streamaudit.stats import Comparison
 from streamaudit.store.store import Store
 
@@ -223,51 +223,57 @@ def _interval(counts: Scan, scope: Scope) -> Interval:
 def _tested_note(rows: list[Compared]) -> Iterator[Note]:
     tests = sum(row.found.p_adjusted is not None for row in rows)
     if tests:
-        yield Note("tested", f"{count(tests, 'comparison')} had enough data for a test; p is adjusted over them", tests)
+        yield Note("tested", f"p is adjusted for {count(tests, 'comparison')}", tests, about=("p_adjusted",))
 
 
 def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
     """Yield the caveats of the two sides."""
     base, head = counts.periods
     if base is None or head is None:
-        yield Note("empty", f"no call is on the {'base' if base is None else 'head'} side in this window")
+        yield Note("empty", f"the {'base' if base is None else 'head'} side has no calls in this window")
         return
     paired = any(row.found.paired for row in rows)
     if paired:
-        yield Note("canary", "both sides ran at the same time: what moved them alike is not counted as a difference")
+        yield Note("canary", "both sides ran at the same time: changes common to both are not counted")
     shared = (base.hours & head.hours).bit_count() / base.hours.bit_count()
     if shared < _SAME_HOURS:
         yield Note(
             "other_hours",
-            f"not the same hours: the head covers {shared:.0%} of the hours of weekdays and weekends that the base "
-            "has; a load that follows the clock looks like a change",
+            f"the head covers {ratio(shared)} of the base's hours of weekdays and weekends; a load that follows the "
+            "clock can look like a change",
         )
     if not paired:
         yield from _common_change_notes(rows)
     coverage = [row.found.coverage for row in rows if row.group is None]
-    for index, side in enumerate(("base", "head")):
-        least = min((one[index] for one in coverage), default=1.0)
-        if least < 1:
-            yield Note(
-                f"no_counterpart_{side}",
-                f"{1 - least:.1%} of the {side}'s calls are of a kind that the other side has not: not compared",
-            )
+    least = [min((one[index] for one in coverage), default=1.0) for index in (0, 1)]
+    alone = {side: 1 - share for side, share in zip(("base", "head"), least, strict=True) if share < 1}
+    said = " and ".join(f"{ratio(share)} of the {side}'s calls" for side, share in alone.items())
+    for place, side in enumerate(alone):
+        text = f"{said} have no counterpart on the other side and are not compared"
+        yield Note(f"no_counterpart_{side}", text, data_only=place > 0)
     lengths = _input_lengths(counts, 1), _input_lengths(counts, 0)
     if lengths[0] and lengths[1] and abs(lengths[0] / lengths[1] - 1) > _LONGER:
         yield Note(
             "inputs_changed",
-            f"inputs are {lengths[0] / lengths[1] - 1:+.0%} long on average: a longer wait may mean longer prompts",
+            _describe_inputs(lengths[0] / lengths[1] - 1),
         )
-    if any(row.found.verdict == "too little data" and row.found.gate for row in rows):
-        yield Note(
-            "too_little",
-            "comparisons cannot be judged: --by fewer dimensions, longer windows, or both deploys side by side",
-            sum(bool(row.found.gate) for row in rows),
-        )
+    few = sum(bool(row.found.gate) for row in rows if row.found.verdict == "too little data")
+    if few:
+        text = f"{count(few, 'comparison')} {'lacks' if few == 1 else 'lack'} data for a test"
+        yield Note("too_little", f"{text}: use fewer dimensions, longer windows, or run both sides at once", few)
+
+
+def _describe_inputs(change: float) -> str:
+    direction = "longer" if change > 0 else "shorter"
+    return f"prompts are {ratio(abs(change))} {direction} on average, which changes waits too"
 
 
 def _common_change_notes(rows: list[Compared]) -> Iterator[Note]:
-    """Yield a note when most groups change the same way: the cause is then likely common to all."""
+    """Yield a note when most groups change the same way: the cause is then likely common to all.
+
+    People read the first of them.
+    """
+    is_first = True
     for metric in dict.fromkeys(row.metric for row in rows):
         for stat in PERCENTILES:
             tested = [
@@ -279,11 +285,14 @@ def _common_change_notes(rows: list[Compared]) -> Iterator[Note]:
                 alike = sum(change * sign > 0 for change in moved)
                 if len(tested) >= _AT_LEAST and alike > _MOVED_TOGETHER * len(tested):
                     middle = median(one.change_ratio or 0.0 for one in tested)
+                    figure = f"{name_metric(metric)} {stat}"
                     yield Note(
                         f"moved_together_{metric}_{stat}",
-                        f"{alike} of {len(tested)} groups moved the same way in {metric} {stat} (median "
-                        f"{middle:+.1%}): the window or a change for all, rather than each group by itself",
+                        f"{alike} of {len(tested)} groups changed alike in {figure} (median {change(middle)}): the "
+                        "cause is probably common to all",
+                        data_only=not is_first,
                     )
+                    is_first = False
 
 
 def _input_lengths(counts: Scan, side: int) -> float | None:

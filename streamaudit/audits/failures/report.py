@@ -104,7 +104,7 @@ def report_costliest(store: Store, scope: Scope, most: int = 3) -> Report:
     headline = f"{count:,} finding{'' if count == 1 else 's'}" + (
         f"; the costliest of different audits have {', '.join(amounts)} at stake." if amounts else "."
     )
-    notes = tuple(note for note in notes if note.code == "cost_unknown")
+    notes = tuple(note for note in notes if note.code in ("usage_unknown", "cost_unknown"))
     return Report(TITLE, interval, (_findings(by_cost, scope),), scope.by, scope.filters, notes, headline=headline)
 
 

@@ -33,13 +33,13 @@ def reach_notes(store: Store, scope: Scope) -> Iterator[Note]:
     if late >= LATE_H:
         quiet = _longest({hour for row in found for hour in row[1]})
         where = _describe_end(last, late, scope.tz) + _describe_gap(quiet, late)
-        yield Note("incomplete", f"looks incomplete: the last call is {where}")
+        yield Note("incomplete", f"the data looks incomplete: the last call is {where}")
         return
     for source, hours, at in found:
         late = _hours(at, end)
         if late >= LATE_H and late > _longest(set(hours)):
             where = _describe_end(at, late, scope.tz)
-            yield Note(f"incomplete_{source}", f"{source} looks incomplete: its last call is {where}")
+            yield Note(f"incomplete_{source}", f"the data of {source} looks incomplete: its last call is {where}")
 
 
 def _hours(last: datetime, end: datetime) -> float:

@@ -179,7 +179,7 @@ def _caveats(head: Report) -> Iterator[Note]:
     whole = calls if isinstance(calls, int) else 0
     for note in head.notes:
         if note.code in _CAVEATS or (note.code in _CAVEATS_OF_SHARE and (note.count or 0) >= MIN_NOTED * whole):
-            yield note
+            yield replace(note, about=())
 
 
 def _of_the_comparison(counts: Scan, rows: list[Compared], scope: Scope) -> Iterator[Note]:
@@ -193,4 +193,4 @@ def _of_the_comparison(counts: Scan, rows: list[Compared], scope: Scope) -> Iter
 
 def _no_base(base: Report, head: Report) -> Iterator[Note]:
     if _any(head) and not _any(base):
-        yield Note("no_base", "no call is in the period before: there is nothing to compare with")
+        yield Note("no_base", "the period before has no calls, so nothing is compared")

@@ -50,6 +50,7 @@ def command(
     Example: streamaudit audit buffering retries --last 7d
     """
     from streamaudit.audits.failures.base import discover
+    from streamaudit.cli.follow_up import after_audit, say_follow_up
 
     given = inputs.files or []
     names = [one for one in given if one in discover()]
@@ -66,4 +67,6 @@ def command(
                 *names, by=by, thresholds=threshold or (), fail_on=fail_on or (), timelines=output.has_page, **filters
             )
     done = output.write(dict.fromkeys(output.tops, result))
+    if not list_:
+        say_follow_up(after_audit, {None: result}, output, inputs.split(names), window)
     return EXIT_GATE_FAILED if result.verdict == "fail" else done

@@ -9,6 +9,8 @@ def command(*, on_insufficient: OnInsufficient = "warn", window: Window, writing
 
     Example: streamaudit check --week last
     """
+    from streamaudit.cli.follow_up import after_check, say_follow_up
+
     output, filters = writing.parse(), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
@@ -18,4 +20,5 @@ def command(*, on_insufficient: OnInsufficient = "warn", window: Window, writing
             for top in output.tops
         }  # fmt: skip
     done = output.write(results)
+    say_follow_up(after_check, results, output, inputs, window)
     return EXIT_GATE_FAILED if any(result.verdict == "fail" for result in results.values()) else done

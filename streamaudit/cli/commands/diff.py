@@ -96,6 +96,7 @@ def command(
     Example: streamaudit diff --by route
     """
     from streamaudit.cli import console
+    from streamaudit.cli.follow_up import after_diff, say_follow_up
 
     output, filters = writing.parse(grouping.top, screen_groups=0), window.filters(writing.redact)
     if save_baseline is not None and (base_store is not None or base_since or base_until):
@@ -122,6 +123,11 @@ def command(
             for top in output.tops
         }  # fmt: skip
     done = output.write(results)
+    if base_store is None:
+        pairs = (("--on", on), ("--base-since", base_since), ("--base-until", base_until))
+        sides = [*names, *(word for name, value in pairs if value is not None for word in (name, value))]
+        compared = None if on is None and (base_since or base_until) else on or "deploy"
+        say_follow_up(after_diff(sides, compared), results, output, inputs, window)
     failing = ("fail", "insufficient") if on_insufficient == "fail" else ("fail",)
     return EXIT_GATE_FAILED if any(result.verdict in failing for result in results.values()) else done
 

@@ -23,9 +23,13 @@ def command(
 
     Example: streamaudit history --by day
     """
+    from streamaudit.cli.follow_up import after_history, say_follow_up
+
     output, filters = writing.parse(), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
             top: session.history(by=by or "deploy", top=top, findings=findings, **filters) for top in output.tops
         }
-    return output.write(results)
+    done = output.write(results)
+    say_follow_up(after_history, results, output, inputs, window)
+    return done

@@ -25,6 +25,8 @@ def command(
 
     Example: streamaudit report --by tenant --last 7d
     """
+    from streamaudit.cli.follow_up import after_report, say_follow_up
+
     if reconcile is not None and (grouping.by is not None or grouping.top is not None):
         raise UsageError("--reconcile is by month and provider; --by and --top do not go with it")
     if reconcile is not None and (goodput is not None or itl):
@@ -37,4 +39,7 @@ def command(
             else session.reconcile(reconcile, **filters)
             for top in output.tops
         }
-    return output.write(results)
+    done = output.write(results)
+    if reconcile is None:
+        say_follow_up(after_report, results, output, inputs, window)
+    return done

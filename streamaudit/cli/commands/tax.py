@@ -26,6 +26,8 @@ def command(
 
     Example: streamaudit tax --by tenant --split
     """
+    from streamaudit.cli.follow_up import after_tax, say_follow_up
+
     output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
@@ -34,4 +36,6 @@ def command(
             )
             for top in output.tops
         }  # fmt: skip
-    return output.write(results)
+    done = output.write(results)
+    say_follow_up(after_tax, results, output, inputs, window)
+    return done

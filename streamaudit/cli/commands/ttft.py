@@ -32,6 +32,8 @@ def command(
 
     Example: streamaudit ttft --by model --slo 800ms
     """
+    from streamaudit.cli.follow_up import after_ttft, say_follow_up
+
     output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
@@ -47,4 +49,6 @@ def command(
             )
             for top in output.tops
         }
-    return output.write(results)
+    done = output.write(results)
+    say_follow_up(after_ttft, results, output, inputs, window)
+    return done

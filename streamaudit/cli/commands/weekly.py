@@ -28,6 +28,8 @@ def command(
 
     Example: streamaudit weekly --tz Europe/Paris
     """
+    from streamaudit.cli.follow_up import after_weekly, say_follow_up
+
     if posting.test:
         return post_sample(posting, inputs, writing)
     from streamaudit.audits.weekly.period import choose_period
@@ -37,7 +39,9 @@ def command(
     if not (posting.post or posting.dry_run):
         with inputs.session() as session:
             results = {top: session.weekly(period=period, by=by, movers=movers, **filters) for top in output.tops}
-        return output.write(results)
+        done = output.write(results)
+        say_follow_up(after_weekly, results, output, inputs, window)
+        return done
     asked = choose_period(
         period, since=window.since, until=window.until, last=window.last, week=window.week, tz=window.tz,
         now=window.now,

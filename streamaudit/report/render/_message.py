@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from streamaudit.report.escape import terminal
 from streamaudit.report.finding import Finding
-from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table, Value
+from streamaudit.report.model import NO_WINDOW, Column, Report, Table, Value
 from streamaudit.report.numbers import UNKNOWN
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import Cell, grid
@@ -40,7 +40,7 @@ class Post:
 def post(report: Report, report_url: str = "") -> Post:
     """Return the report as a message; ``report_url`` is the address of the whole report."""
     title = report.title if report.interval is NO_WINDOW else f"{report.title} · {_text.interval(report.interval)}"
-    sections = [*_opening(report), *_tables(report), *_notes(report.notes)]
+    sections = [*_opening(report), *_tables(report), *_notes(_text.notes(report))]
     footer = f"all of it: {report_url}" if report_url else "streamaudit"
     return Post(terminal(title), tuple(sections[:MOST_SECTIONS]), terminal(footer), _has_failed(report))
 
@@ -68,10 +68,10 @@ def _tables(report: Report) -> Iterator[str]:
             yield "\n".join([terminal(f"{title[:1].upper()}{title[1:]}"), *lines] if title else lines)
 
 
-def _notes(notes: tuple[Note, ...]) -> Iterator[str]:
+def _notes(notes: list[str]) -> Iterator[str]:
     if notes:
         more = len(notes) - MOST_NOTES
-        lines = [terminal(f"· {_text.note(note)}") for note in notes[:MOST_NOTES]]
+        lines = [terminal(f"· {note}") for note in notes[:MOST_NOTES]]
         yield "\n".join(lines + ([f"· and {more:,} more notes"] if more > 0 else []))
 
 

@@ -45,6 +45,14 @@ def verdict(report: Report) -> str:
     return _WORDS.get(report.verdict or "", report.verdict or "")
 
 
+def notes(report: Report, *, wide: bool = False) -> list[str]:
+    """Return the notes for people: those that qualify a figure which is shown."""
+    names = [column.name for table in report.tables for column in table.columns if wide or not column.wide]
+    return [
+        note(one) for one in report.notes if not one.data_only and (not one.about or any(map(one.qualifies, names)))
+    ]  # fmt: skip
+
+
 def note(item: Note) -> str:
     """Return a note's message with its count, unless the message already states it."""
     if item.count is None or re.search(rf"(?<![\w.-]){item.count}(?![\w-]|\.\d)", item.message.replace(",", "")):

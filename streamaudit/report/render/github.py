@@ -37,8 +37,8 @@ def _lines(report: Report) -> Iterator[str]:
     if report.answer:
         verdict = f"{_text.verdict(report)}: " if report.verdict else ""
         yield _command("notice", report.title, verdict + terminal(report.answer))
-    for note in report.notes:
-        yield _command("notice", report.title, terminal(_text.note(note)))
+    for note in _text.notes(report):
+        yield _command("notice", report.title, terminal(note))
 
 
 def _message(row: Line) -> str:

@@ -71,7 +71,7 @@ def render(report: Report, screen: Screen) -> str:
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
         filters=_safe(_text.filters(report)), headline=_safe(report.answer), cards=_cards(report),
         coverage=_coverage(report), charts=_draw(report, aside=False), later=_draw(report, aside=True),
-        work=work(report), drawing_width=WIDTH, notes=[_safe(_text.note(note)) for note in report.notes],
+        work=work(report), drawing_width=WIDTH, notes=list(map(_safe, _text.notes(report, wide=True))),
         tables=[_table(table, total, place) for place, (table, total) in enumerate(shown)],
         made=f"{report.generated_at:%Y-%m-%d %H:%M} UTC",
     )  # fmt: skip

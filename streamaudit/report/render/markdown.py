@@ -25,9 +25,9 @@ OPEN_ROWS, OPEN_NOTES = 12, 4
 def render(report: Report, screen: Screen) -> str:
     """Return the report under a second-level heading, with the columns a screen shows."""
     blocks = [*_heading(report), *_tables(report, screen)]
-    if report.notes:
-        notes = "\n".join(f"- {escape.markdown_line(_text.note(note))}" for note in report.notes)
-        blocks.append(_fold(f"{len(report.notes)} notes", notes) if len(report.notes) > OPEN_NOTES else notes)
+    if found := _text.notes(report, wide=screen.wide):
+        notes = "\n".join(f"- {escape.markdown_line(note)}" for note in found)
+        blocks.append(_fold(f"{len(found)} notes", notes) if len(found) > OPEN_NOTES else notes)
     return "\n\n".join(blocks) + "\n"
 
 

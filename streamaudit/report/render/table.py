@@ -71,10 +71,11 @@ def _tables(report: Report, screen: Screen) -> Iterator[Line]:
 
 
 def _notes(report: Report, screen: Screen) -> Iterator[Line]:
-    if report.notes:
+    notes = _text.notes(report, wide=screen.wide)
+    if notes:
         yield Line("")
-    for note in report.notes:
-        yield Line(_safe(f"note: {_text.note(note)}", screen))
+    for note in notes:
+        yield Line(_safe(f"note: {note}", screen))
 
 
 def _fold(line: Line, width: int) -> list[Line]:
