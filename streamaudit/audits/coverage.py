@@ -17,6 +17,7 @@ from streamaudit.store.store import Store
 
 NAME = "coverage"
 TITLE = "streamaudit coverage"
+SUBJECT = "what the calls record"
 THIN = 0.9
 """Below this share of the calls a remedy is named."""
 
@@ -175,7 +176,8 @@ def run(store: Store, scope: Scope, remedies: Remedies | None = None) -> Report:
     hint = () if "tenant" in scope.by else _tenant_note(sources)
     (total,) = by_source[-1].records()
     answer = _describe(total)
-    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint), headline=answer)
+    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint), headline=answer,
+        subject=SUBJECT)  # fmt: skip
 
 
 def _describe(total: dict[str, Value]) -> str:

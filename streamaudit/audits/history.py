@@ -25,6 +25,7 @@ from streamaudit.report.numbers import NUMBERS, count, ratio
 from streamaudit.store.store import Store
 
 TITLE = "streamaudit history"
+SUBJECT = "history"
 BY = ("deploy", "day", "week", "month")
 MIN_PERIODS = 8
 PENALTY = 6.0
@@ -111,7 +112,7 @@ def run(store: Store, scope: Scope, *, findings: bool = False) -> Report:
     answer, names = _describe(scope.by[0], len(shown), [row for *_, row in changes])
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)), headline=answer,
-        headline_names=names,
+        headline_names=names, subject=SUBJECT,
     )  # fmt: skip
 
 

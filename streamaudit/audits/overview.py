@@ -13,6 +13,7 @@ from streamaudit.store.store import Store
 
 NAME = "report"
 TITLE = "streamaudit report"
+SUBJECT = "waits, cancels and cost"
 
 # What a screen of 80 columns has room for comes first, then what one of 120 adds.
 COLUMNS = (
@@ -74,4 +75,5 @@ def run(store: Store, scope: Scope, *, targets: Targets | None = None, gaps: boo
     if total["calls"]:
         answer += " " + describe_waits(total, tables[0])
     tables, notes = (*tables, *goodput_tables(store, scope, targets)), (*goodput_notes(targets), *notes)
-    return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=answer)
+    return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=answer,
+        subject=SUBJECT)  # fmt: skip

@@ -22,7 +22,8 @@ TITLE = "time to first token"
 
 # OpenTelemetry GenAI semantic conventions, gen_ai.client.operation.time_to_first_chunk: advised bucket boundaries.
 OTEL_BOUNDS_MS = (10.0, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920)
-_PER_DECADE = 4
+PER_DECADE = 12
+"""Logarithmic buckets of a decade; a multiple of 4 and of 6, so that a screen can merge them into fewer."""
 
 _BASE = (
     column("calls"),
@@ -71,11 +72,11 @@ REASONS = {
     "error_without_chunk": "failed without a chunk",
 }
 
-# A bucket holds low < ttft <= high, as OpenTelemetry's and Prometheus' do. Logarithmic ones are 10^(1/4) wide and
-# anchored at 1 ms.
+# A bucket holds low < ttft <= high, as OpenTelemetry's and Prometheus' do. Logarithmic ones are 10^(1/12) wide and
+# anchored at 1 ms, so every power of ten is an edge.
 _HISTOGRAM_LOG = """
-SELECT by_1, by_2, by_3, by_4, power(10, b / 4), power(10, (b + 1) / 4), count(*)
-FROM (SELECT *, ceil(4 * log10(ttft_ms))::INTEGER - 1 AS b FROM scope WHERE ttft_status = 'usable')
+SELECT by_1, by_2, by_3, by_4, power(10, b / 12), power(10, (b + 1) / 12), count(*)
+FROM (SELECT *, ceil(12 * log10(ttft_ms))::INTEGER - 1 AS b FROM scope WHERE ttft_status = 'usable')
 GROUP BY by_1, by_2, by_3, by_4, b
 ORDER BY ALL
 """
@@ -158,9 +159,9 @@ def _add_empty_buckets(
         return []
     edges: list[tuple[float, float | None]]
     if bounds is None:
-        first = min(round(_PER_DECADE * math.log10(row[depth])) for row in rows)
-        last = max(round(_PER_DECADE * math.log10(row[depth])) for row in rows)
-        edges = [(10 ** (b / _PER_DECADE), 10 ** ((b + 1) / _PER_DECADE)) for b in range(first, last + 1)]
+        first = min(round(PER_DECADE * math.log10(row[depth])) for row in rows)
+        last = max(round(PER_DECADE * math.log10(row[depth])) for row in rows)
+        edges = [(10 ** (b / PER_DECADE), 10 ** ((b + 1) / PER_DECADE)) for b in range(first, last + 1)]
     else:
         every = (0.0, *bounds)
         edges = list(zip(every, (*every[1:], None), strict=True))

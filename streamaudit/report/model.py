@@ -4,6 +4,7 @@ A renderer gets nothing else: no SQL and no vendor, and it computes no figure. N
 never shown as zero. Text values come from trace data and are hostile until a renderer escapes them.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ class Json(str):
 
     __slots__ = ()
 
+
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z0-9{])")
+"""Between two sentences of a headline, whose names are still places."""
 
 Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes", "usd_per_mtok", "usd_per_token"]
 """``ratio`` is a share (0.05 = 5 %); ``usd`` dollars; ``calls`` a count of calls or records."""
@@ -198,6 +202,8 @@ class Report:
     notes: tuple[Note, ...] = ()
     verdict: Literal["pass", "fail", "insufficient"] | None = None
     generated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    subject: str = ""
+    """What the report is about, for the title of a page, where ``title`` is the name of a command."""
     headline: str = ""
     """The answer in one or two plain sentences, from figures only. Where it has to name groups, each is a place
     ``{0}``, ``{1}`` … that ``headline_names`` fills, so that a name can be replaced by an alias."""
@@ -207,6 +213,14 @@ class Report:
     @property
     def answer(self) -> str:
         """The headline with its names. It then holds trace text, which a renderer must escape."""
+        return self._fill(self.headline)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The headline's sentences, each with its names; a name never ends one."""
+        return tuple(self._fill(one) for one in _SENTENCE_END.split(self.headline) if one)
+
+    def _fill(self, text: str) -> str:
         if not self.headline_names:
-            return self.headline
-        return self.headline.format(*("-" if value is None else value for _, value in self.headline_names))
+            return text
+        return text.format(*("-" if value is None else value for _, value in self.headline_names))

@@ -151,6 +151,39 @@ def test_a_narrow_bucket_is_not_lost() -> None:
     assert draw(table, None, Screen())[1].count(".") == 1
 
 
+def fine(first: int, counts: list[int]) -> Table:
+    """Twelve buckets a decade from 10^(first/12) on."""
+    edges = [10 ** ((first + place) / 12) for place in range(len(counts) + 1)]
+    rows = tuple((low, high, calls) for low, high, calls in zip(edges[:-1], edges[1:], counts, strict=True))
+    return Table("histogram", BUCKETS, rows, shape="histogram")
+
+
+def test_more_buckets_than_lines_are_added_up_with_decades_as_edges() -> None:
+    """Nothing is lost or smeared: each line is the sum of its buckets, and 10 ms, 100 ms and 1 s begin a line."""
+    counts = [place + 1 for place in range(41)]
+    lines = draw(fine(7, counts), None, Screen())
+    assert len(lines) == 21
+    assert sum(int(line.split()[-1]) for line in lines) == sum(counts)
+    assert {"10 ms", "100 ms", "1.0 s"} <= {line.partition("|")[0].strip() for line in lines}
+    assert [int(line.split()[-1]) for line in lines[:3]] == [1, 2 + 3, 4 + 5]
+
+
+def test_a_ruler_has_a_character_for_each_bucket() -> None:
+    """No bucket is drawn as several of one height, which would look like a plateau."""
+    heights = [1, 2, 3, 4, 5, 6, 7, 8, 7, 6, 5, 4, 3, 2, 1] * 2
+    both = [(name, [(10 ** (n / 12), 10 ** ((n + 1) / 12), calls * 10) for n, calls in enumerate(heights, 24)])
+            for name in ("a", "b")]  # fmt: skip
+    lines = draw(groups(*both), None, Screen(100))
+    assert lines[1].split()[1] == "▁▂▃▄▅▆▇█▇▆▅▄▃▂▁" * 2
+
+
+def test_names_have_the_room_that_a_short_ruler_leaves() -> None:
+    """A name is not cut where there is space for it."""
+    name = "a-model-with-quite-a-long-name"
+    both = [(name, [(10 ** (n / 12), 10 ** ((n + 1) / 12), 50) for n in range(24, 40)]), ("b", [(100.0, 1e3, 50)])]
+    assert draw(groups(*both), None, Screen(80))[1].startswith(name)
+
+
 def test_no_rows() -> None:
     """An empty window has no histogram, and says so."""
     assert draw(groups(), None, Screen(80)) == ["no rows"]

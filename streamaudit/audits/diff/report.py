@@ -22,6 +22,7 @@ from streamaudit.stats import Comparison
 from streamaudit.store.store import Store
 
 TITLE = "streamaudit diff"
+SUBJECT = "what changed"
 
 COLUMNS = (
     Column("verdict", None, "regression, improvement, no change or inconclusive", whole=True, essential=True),
@@ -91,7 +92,7 @@ def build_report(counts: Scan, scope: Scope, ask: Ask) -> Report:
     answer, names = describe(drop_same_waits(rows), ask, scope.by)
     return Report(
         TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=answer,
-        headline_names=names,
+        headline_names=names, subject=SUBJECT,
     )  # fmt: skip
 
 

@@ -148,7 +148,8 @@ def run(
         if hidden:
             more = "more than " if len(steps) == _STEPS_READ else ""
             notes = (Note("steps_left_out", f"the trace has {more}{hidden:,} more steps", hidden),)
-    return Report(TITLE, _interval(record), tables, notes=notes, headline=_headline(record))
+    return Report(TITLE, _interval(record), tables, notes=notes, headline=_headline(record),
+        subject=f"call {record['call_id']}")  # fmt: skip
 
 
 def find(store: Store, text: str, source: str | None) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.store import Store
 
 TITLE = "streamaudit audit"
+SUBJECT = "streaming failures"
 
 _LEADING = (
     Column("audit", None, "the audit that found it", wide=True),
@@ -86,7 +87,7 @@ def run(
     verdict = judge(done, gates) if gates else None
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_unanswered(done), *unused), verdict=verdict,
-        headline=_headline(found, done),
+        headline=_headline(found, done), subject=SUBJECT,
     )  # fmt: skip
 
 
@@ -105,7 +106,8 @@ def report_costliest(store: Store, scope: Scope, most: int = 3) -> Report:
         f"; the costliest of different audits have {', '.join(amounts)} at stake." if amounts else "."
     )
     notes = tuple(note for note in notes if note.code in ("usage_unknown", "cost_unknown"))
-    return Report(TITLE, interval, (_findings(by_cost, scope),), scope.by, scope.filters, notes, headline=headline)
+    return Report(TITLE, interval, (_findings(by_cost, scope),), scope.by, scope.filters, notes, headline=headline,
+        subject=SUBJECT)  # fmt: skip
 
 
 def examinations(

@@ -7,7 +7,7 @@ side is an open end. Percentiles come from another table; a NULL percentile has 
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 
@@ -22,8 +22,13 @@ from streamaudit.report.render.formats import Screen
 TOO_FEW = 20
 _BARS, _RULER = 40, 60
 _BARS_MIN, _RULER_MIN = 8, 12
+_LINES_MAX = 30
+"""Lines of a histogram of one group; where it has more buckets, neighbours share a line."""
+_FINE = 10
+"""From so many buckets on a ruler has a character for each of them."""
 _NATURAL_STEP = 10**0.25
-_EMPTY_BUCKETS_MAX = 40
+_EMPTY_BUCKETS_MAX = 100
+_ON_EDGE = 1e-6
 _PERCENTILES = ("p50", "p90", "p95", "p99")
 _DENSITY, _DENSITY_BLOCKS = " .:-=#@", " ▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -141,6 +146,7 @@ def _percentiles(markers: Table | None, by: Sequence[str], key: tuple[Value, ...
 
 
 def _bars(one: _Group, screen: Screen) -> list[str]:
+    one = replace(one, buckets=_merge(one.buckets, math.ceil(len(one.buckets) / _LINES_MAX)))
     labels, counts, notes = _labels(one.buckets), [_count(bucket.calls) for bucket in one.buckets], _notes(one)
     below = ""
     room = _BARS
@@ -157,6 +163,22 @@ def _bars(one: _Group, screen: Screen) -> list[str]:
         axis = "│" if screen.drawing else "|"
         lines.append(f"{label:>{max(map(len, labels))}} {axis}{bar}  {count:>{max(map(len, counts))}}{note}")
     return [*lines, below] if below else lines
+
+
+def _merge(buckets: list[_Bucket], size: int) -> list[_Bucket]:
+    """Return every ``size`` neighbours as one bucket, with an edge at a power of ten if any bucket has one there."""
+    if size == 1:
+        return buckets
+    decade = next((i for i, one in enumerate(buckets) if abs(math.remainder(math.log10(one.low), 1)) < _ON_EDGE), 0)
+    first = decade % size
+    starts = sorted({0, *range(first, len(buckets), size)})
+    parts = [buckets[start:end] for start, end in itertools.pairwise([*starts, len(buckets)])]
+    return [_Bucket(part[0].low, part[-1].high, _sum_calls(part)) for part in parts]
+
+
+def _sum_calls(buckets: Sequence[_Bucket]) -> int | None:
+    known = [bucket.calls for bucket in buckets if bucket.calls is not None]
+    return sum(known) if known else None
 
 
 def _notes(one: _Group) -> list[str]:
@@ -219,13 +241,18 @@ def _multiples(table: Table, groups: Sequence[_Group], screen: Screen) -> list[s
     counts = [f"{one.calls:,}" if one.calls >= TOO_FEW else "" for one in groups]
     header = escape.terminal(", ".join(table.by).replace("_", " "), unicode=screen.unicode)
     side = max(map(len, [*counts, "n"]))
-    name_width = max(cell_len(name) for name in (header, *(one.name for one in groups)))
-    cells = _RULER
+    longest = max(cell_len(name) for name in (header, *(one.name for one in groups)))
+    name_width, cells = longest, _RULER
     if screen.width is not None:
-        name_width = min(name_width, max(screen.width // 4, 6))
+        name_width = min(longest, max(screen.width // 4, 6))
         cells = min(max(screen.width - name_width - side - 4, _RULER_MIN), _RULER)
     ruler = _ruler(groups, cells)
     ticks = _ticks(ruler) if ruler else ""
+    if ruler:
+        few = (len(f"n = {one.calls}  too few") for one, count in zip(groups, counts, strict=True) if not count)
+        cells = max(ruler.cells, len(ticks), *few)
+        if screen.width is not None:
+            name_width = max(min(longest, screen.width - cells - side - 4), name_width)
     lines = [f"{pad(shorten(header, name_width, screen.unicode), name_width)}  {ticks:<{cells}}  {'n':>{side}}"]
     for one, count in zip(groups, counts, strict=True):
         drawn = _density(one, ruler, screen.drawing) if ruler and count else f"n = {one.calls}  too few"
@@ -239,7 +266,10 @@ def _ruler(groups: Iterable[_Group], cells: int) -> _Ruler | None:
     drawn = [bucket for one in groups if one.calls >= TOO_FEW for bucket in one.buckets if bucket.calls]
     if not drawn:
         return None
-    return _Ruler(min(bucket.low for bucket in drawn), max(bucket.high for bucket in drawn), cells)
+    low, high = min(bucket.low for bucket in drawn), max(bucket.high for bucket in drawn)
+    # A bucket over two characters would look like two of the same height.
+    count = round(math.log(high / low) / min(math.log(bucket.high / bucket.low) for bucket in drawn))
+    return _Ruler(low, high, min(count, cells) if count >= _FINE else cells)
 
 
 def _ticks(ruler: _Ruler) -> str:

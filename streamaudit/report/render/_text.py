@@ -1,18 +1,21 @@
 """Texts around the tables: the interval, the filters, the notes. Not yet escaped."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from streamaudit.report.finding import INCONCLUSIVE
-from streamaudit.report.model import Interval, Note, Report, Table
-from streamaudit.report.numbers import utc
+from streamaudit.report.model import NO_WINDOW, Column, Interval, Note, Report, Table
+from streamaudit.report.numbers import header, utc
 
 _WORDS = {"insufficient": INCONCLUSIVE}
 """Verdicts of a report that people read as another word."""
 
 LEGEND = "-  unknown, not zero"
 NO_ROWS = "no rows"
+_ACRONYMS = {"ttft": "TTFT", "ttvt": "TTVT", "tpot": "TPOT", "itl": "ITL", "usd": "USD", "slo": "SLO"}
+_SHORT = timedelta(days=2)
 
 
 def interval(window: Interval) -> str:
@@ -33,6 +36,55 @@ def interval(window: Interval) -> str:
     if first and last:
         return f"{first} {window.tz}" if first == last else f"{first} .. {last} {window.tz}"
     return f"since {first} {window.tz}" if first else f"until {last} {window.tz}"
+
+
+def period(window: Interval) -> str:
+    """Return a window as a title says it: ``2–28 Nov 2026``; with times only if it is short and not of whole days.
+
+    Empty for a window without either end.
+    """
+    zone = ZoneInfo(window.tz)
+    since, until = _local(window.since, zone), _local(window.until, zone)
+    if since and until:
+        whole = _midnight(since) and (_midnight(until) or until.time() >= time(23, 59, 59))
+        last = until - timedelta(microseconds=1)
+        if since.date() == last.date():
+            return _day(since) if whole else f"{_day(since)}, {since:%H:%M}–{until:%H:%M}"
+        if not whole and until - since < _SHORT:
+            return f"{_day(since)} {since:%H:%M} – {_day(until)} {until:%H:%M}"
+        if since.year != last.year:
+            return f"{_day(since)} – {_day(last)}"
+        if since.month != last.month:
+            return f"{since.day} {since:%b} – {_day(last)}"
+        return f"{since.day}–{_day(last)}"
+    return f"since {_day(since)}" if since else f"until {_day(until - timedelta(microseconds=1))}" if until else ""
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def title(report: Report) -> str:
+    """Return what a report is about, its groups and when: ``Cancellation tax by tenant, 2–28 Nov 2026``."""
+    about = report.subject or report.title
+    grouped = by_words(report.by) if report.tables and report.tables[0].by == report.by else ""
+    grouped = "" if about.endswith(grouped) else grouped
+    when = "" if report.interval is NO_WINDOW else period(report.interval)
+    return f"{about[:1].upper()}{about[1:]}{grouped}{f', {when}' if when else ''}"
+
+
+def by_words(by: Sequence[str]) -> str:
+    """Return dimensions as words for a title, with a space before them: `` by tenant and model``."""
+    named = [name.removeprefix("group:").replace("_", " ") for name in by]
+    return f" by {', '.join(named[:-1])}{' and ' if named[1:] else ''}{named[-1]}" if named else ""
+
+
+def figure_name(column: Column) -> str:
+    """Return a column's name as people write it: ``TTFT p50``, ``cancellation tax``."""
+    words = header(column).split(" ")
+    if words == ["tax"]:
+        return "cancellation tax"
+    return " ".join(_ACRONYMS.get(word, word) for word in words)
 
 
 def filters(report: Report) -> str:

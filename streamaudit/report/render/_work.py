@@ -46,7 +46,7 @@ class Drawing:
     @property
     def description(self) -> str:
         """The drawing in a sentence."""
-        return f"Call {self.call_id}: {', '.join(self.moments)}."
+        return f"Call {self.call_id}: {', '.join(self.moments)}." if self.call_id else ", ".join(self.moments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,17 @@ def work(report: Report) -> list[Work]:
             tuple(map(escape.terminal, one.examples[1 if index in drawings else 0 :])))
         for index, one in sorted(table.findings.items()) if one.remedy
     ]  # fmt: skip
+
+
+def call_drawing(report: Report) -> Drawing | None:
+    """Return the moments of the one call that a report explains, as a drawing; None for other reports."""
+    table = next((one for one in report.tables if one.shape == "timeline" and not one.aside), None)
+    if table is None:
+        return None
+    event, at = table.position("event"), table.position("at_ms")
+    moments = [("", str(row[event]), float(found) if isinstance(found := row[at], int | float) else None)
+               for row in table.rows]  # fmt: skip
+    return _drawing(moments)
 
 
 def _place(one: Finding) -> str:

@@ -4,8 +4,8 @@ All texts are data to Vega, never expressions or addresses, and the drawing has 
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from streamaudit.errors import UsageError
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 GROUPS, INTERVALS = 12, 30
 """Groups, or comparisons, in a picture; its table has all of them."""
+PERIODS = 31
+"""Groups of time in a picture."""
+_TIME = ("hour", "day", "week", "month")
+_NAME = 140
+_PADDING = {"left": 1, "right": 1, "top": 3, "bottom": 3}
 COLOURS = {
     "ink": "#1f2933", "quiet": "#5b6770", "line": "#d9dee2", "paper": "#fffffe",
-    "a": "#0b6fa4", "b": "#d98300", "c": "#5a4fa2", "d": "#8a949c", "bad": "#b5421a", "good": "#0c7c66",
+    "a": "#0b6fa4", "b": "#c87600", "c": "#5a4fa2", "d": "#8a949c", "bad": "#b5421a", "good": "#0c7c66",
 }  # fmt: skip
 """Colours by role. Blue, orange, violet and grey differ in lightness too, for every kind of colour vision."""
 _FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
@@ -75,7 +80,8 @@ def _apply_theme(spec: Spec) -> Spec:
         "legend": {"labelColor": ink, "labelFontSize": 12, "labelLimit": 220, "symbolStrokeWidth": 0},
         "text": {"color": ink, "fontSize": 12, "font": _FONT},
     }  # fmt: skip
-    return {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "background": None, "config": config, **spec}
+    return {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "background": None, "padding": _PADDING,
+            "config": config, **spec}  # fmt: skip
 
 
 def heading(text: str, size: int = 13) -> Spec:
@@ -100,18 +106,45 @@ def plain(chart: Any) -> Spec:
     return spec
 
 
-def names_of(table: Table, count: int, width: int) -> list[str]:
-    """Return a distinct name for each of the first rows, short enough for an axis."""
+def in_time(table: Table) -> bool:
+    """Return whether the groups of a table are times."""
+    return bool(table.by) and table.by[0] in _TIME
+
+
+def choose_rows(table: Table, known: list[int], sizes: Sequence[float]) -> list[int]:
+    """Return the rows to draw, largest first and the rest last; groups of time in their order, the newest ones."""
+    if in_time(table):
+        return known[-PERIODS:]
+    named = sorted((i for i in known if i != table.rest_row), key=lambda i: -sizes[i])
+    rest = [i for i in known if i == table.rest_row]
+    return named[: GROUPS - len(rest)] + rest if rest else named[:GROUPS]
+
+
+def count_shown(table: Table, shown: list[int]) -> str:
+    """Return how many of the groups are drawn, where not all are."""
+    whole, drawn = (len(table.rows) - (table.rest_row is not None), len([i for i in shown if i != table.rest_row]))
+    return f"; {drawn} of {whole} groups" if drawn < whole else ""
+
+
+def names_of(table: Table, rows: Sequence[int] | None = None) -> list[str]:
+    """Return a distinct name for each of these rows, or of all; a longer one is cut in its middle."""
+    chosen = range(len(table.rows)) if rows is None else rows
     if not table.by:
-        return ["total"] * min(len(table.rows), count)
-    cells = grid(table, None, escape.terminal).rows
-    names = [" · ".join(cell.text for cell in row[: len(table.by)] if cell.text) for row in cells[:count]]
-    short = [shorten(name, width) for name in names]
+        return ["total"] * len(chosen)
+    cells = grid(replace(table, breaks={}), None, escape.terminal).rows
+    names = [" · ".join(cell.text for cell in cells[i][: len(table.by)] if cell.text) for i in chosen]
+    short = [shorten(name, _NAME) for name in names]
     return [f"{name} ({index + 1})" if short.count(name) > 1 else name for index, name in enumerate(short)]
 
 
+def tick_ms() -> str:
+    """Return the expression of Vega that labels a tick in milliseconds."""
+    return "datum.value < 1000 ? datum.value + ' ms' : datum.value / 1000 + ' s'"
+
+
 def change_text(ratio: float) -> str:
-    return f"{'+' if ratio > 0 else ''}{NUMBERS['ratio'](ratio)}"
+    text = NUMBERS["ratio"](ratio)
+    return f"+{text}" if text[0].isdigit() and ratio > 0 else text
 
 
 def number(value: Value) -> float:

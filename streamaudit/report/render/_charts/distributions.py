@@ -5,7 +5,7 @@ from typing import Any
 
 from streamaudit.report.model import Report, Table
 from streamaudit.report.numbers import ms
-from streamaudit.report.render._charts._drawing import COLOURS, GROUPS, Picture, Spec, chart, plain
+from streamaudit.report.render._charts._drawing import COLOURS, GROUPS, Picture, Spec, chart, plain, tick_ms
 from streamaudit.report.render._grid import markers
 from streamaudit.report.render._histogram import distributions
 from streamaudit.report.render._layout import shorten
@@ -46,7 +46,7 @@ def histogram(report: Report, table: Table) -> Iterator[Picture]:
         scale = alt.Scale(type="log", domain=[low, high], nice=False)
         axis = alt.Axis(
             values=ticks,
-            labelExpr="datum.value < 1000 ? datum.value + ' ms' : datum.value / 1000 + ' s'",
+            labelExpr=tick_ms(),
             title="time to first token, log scale" if last else None,
             labels=last,
             ticks=last,
@@ -78,7 +78,9 @@ def histogram(report: Report, table: Table) -> Iterator[Picture]:
             "subtitleFontSize": 12,
             "offset": 4,
         }
-        return {**plain(alt.layer(*layers)), "width": width - 24, "height": 64, "title": heading}
+        # The first and the last tick have half of their label outside.
+        height = 160 if len(shown) == 1 else 64
+        return {**plain(alt.layer(*layers)), "width": width - 24, "height": height, "title": heading}
 
     yield Picture(
         table.name,

@@ -28,12 +28,13 @@ for (const section of all("#tables section")) {
   const table = section.querySelector("table");
   if (!table) continue;
   const body = table.tBodies[0];
-  const heads = all("th", table);
+  const heads = all("thead th", table);
   const status = section.querySelector("[role=status]");
-  const rows = () => all("tr", body).filter((row) => !row.className);
+  const rows = () => all("tbody tr", table).filter((row) => !row.className);
   section.querySelector(".tools").hidden = false;
+  const sorts = !table.matches(".single,.facts");
   heads.forEach((head, index) => {
-    for (const row of body.rows) row.cells[index].className = head.className;
+    if (!sorts) return;
     const button = head.querySelector("button") ?? head.appendChild(Object.assign(document.createElement("button"), { type: "button", className: "def", textContent: head.firstChild.data }));
     if (button.previousSibling) button.previousSibling.remove();
     button.addEventListener("click", () => {
