@@ -41,8 +41,8 @@ def render(report: Report, screen: Screen) -> str:
     )
     shown, found = _shown_already(report), work(report)
     text = template.render(
-        title=_safe(_text.title(report)), verdict=_text.verdict(report), report=report, version=__version__, style=_trust(style),
-        script=_trust(script),
+        title=_safe(_text.title(report)), verdict=_text.verdict(report), report=report, version=__version__,
+        style=_trust(style), script=_trust(script),
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
