@@ -184,7 +184,7 @@ def _describe(total: dict[str, Value]) -> str:
     """Say of how many calls the figures are known that everything rests on."""
     calls = total["calls"]
     if not isinstance(calls, int) or not calls:
-        return "No calls in this window."
+        return "No calls match."
     shares = []
     for name, words in (("usage", "usage"), ("ttft", "TTFT"), ("rendered", "rendered tokens of cut calls")):
         known, of = total[f"{name}_known_calls"], total[f"{name}_of_calls"]

@@ -31,7 +31,7 @@ def describe_tax(total: Row) -> str:
     """
     calls, left, unclear = (_whole(total[name]) for name in ("calls", "cancelled_calls", "outcome_unknown_calls"))
     if not calls:
-        return "No calls in this window."
+        return "No calls match."
     if unclear == calls:
         return "No call records how it ended, so the cancellation tax is unknown."
     if not left:
@@ -79,7 +79,7 @@ def describe_waits(total: Row, table: Table | None = None, limit_ms: float | Non
     ``limit_ms`` of None is ``SLOW_MS``. Groups without a p95 are not counted, and those beyond ``--top`` are not shown.
     """
     if not _whole(total["calls"]):
-        return "No calls in this window."
+        return "No calls match."
     figures = [
         f"{name} {ms(value)}" for name in ("p50", "p95") if (value := _number(total[f"ttft_{name}_ms"])) is not None
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from streamaudit.audits.empty import explain_empty
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Interval, Note
 from streamaudit.report.numbers import count, ratio
@@ -43,7 +44,6 @@ FROM (
     GROUP BY source, CASE WHEN path = '-' THEN load_id::VARCHAR ELSE path END
 )
 """
-_ANY_CALLS = "SELECT EXISTS (FROM store.calls)"
 
 MANY_STREAMS = 200
 """A source with this many streamed calls and none cancelled may not export cancelled ones."""
@@ -172,7 +172,8 @@ def _notes(
         and not (code == "provider_inferred" and "provider" not in (*scope.by, *about_dimensions))
     ]  # fmt: skip
     tenants = tenant_notes(sum(one.with_user for one in sources)) if _lacks_tenants(scope, sources) else ()
-    return (*_empty_notes(store, sources), *_window_notes(store, scope, sources), *_sampling_notes(store, scope),
+    why = () if sources else (explain_empty(store, scope),)
+    return (*why, *_window_notes(store, scope, sources), *_sampling_notes(store, scope),
         *diverse_note(store, scope), *_incomplete_notes(sources), *counted, *rejected_notes(store), *tenants,
         *_never_cancelled_notes(store, sources))  # fmt: skip
 
@@ -204,19 +205,6 @@ def _incomplete_notes(sources: list[_Counts]) -> Iterator[Note]:
 
 def _without(what: str, number: int, calls: int) -> str:
     return f"{count(number, 'call')}{_share(number, calls)} {'has' if number == 1 else 'have'} no {what}"
-
-
-def _empty_notes(store: Store, sources: list[_Counts]) -> tuple[Note, ...]:
-    return () if sources else (empty_note(store),)
-
-
-def empty_note(store: Store) -> Note:
-    """Return the note that there is nothing to report: in the window, or at all, with what to do then."""
-    if store.one(_ANY_CALLS)[0]:
-        return Note("empty", "no calls in this window")
-    if store.path is None:
-        return Note("empty", "no record read is an LLM call: streamaudit fields FILE shows what there is")
-    return Note("empty", "the store is empty: streamaudit ingest FILE reads calls into it")
 
 
 def rejected_notes(store: Store) -> tuple[Note, ...]:
@@ -265,7 +253,8 @@ def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[N
         first, last = min(end[1] for end in ends), max(end[2] for end in ends)
         return (
             Note(
-                "data_range", f"the data goes from {_minute(first, scope.tz)} to {_minute(last, scope.tz)} {scope.tz}"
+                "data_range", f"the data goes from {_minute(first, scope.tz)} to {_minute(last, scope.tz)} {scope.tz}",
+                data_only=True,
             ),
         )
     early = {source: first for source, first, last in ends if _falls_short(first, scope.since, scope.until or last)}

@@ -167,6 +167,8 @@ class Note:
     count: int | None = None
     about: tuple[str, ...] = ()
     """Beginnings of the names of columns that it qualifies: people see it only with one of them; empty for always."""
+    redacted: str = ""
+    """The message where it must name no value of a dimension; empty where it names none."""
     data_only: bool = False
     """People read the same in another note, or in the headline."""
 

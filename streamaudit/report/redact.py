@@ -53,7 +53,8 @@ def redact_report(report: Report, dimensions: tuple[str, ...], key: str) -> Repo
     names = tuple((name, alias(name, value, key) if name in dimensions or name.startswith("group:") else value)
                   for name, value in report.headline_names)  # fmt: skip
     tables = tuple(hide(table) for table in report.tables)
-    return replace(report, tables=tables, filters=filters, headline_names=names)
+    notes = tuple(replace(note, message=note.redacted or note.message) for note in report.notes)
+    return replace(report, tables=tables, filters=filters, headline_names=names, notes=notes)
 
 
 def _redact_group(finding: Finding, dimensions: tuple[str, ...], key: str) -> Finding:

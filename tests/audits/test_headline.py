@@ -39,7 +39,7 @@ PAID = "was paid for answers that no user saw"
     ({"cancelled_calls": 0, "outcome_unknown_calls": 1},
      "No call is known to be cancelled; how 1 call ended is not recorded."),
     ({"outcome_unknown_calls": 1000}, "No call records how it ended, so the cancellation tax is unknown."),
-    ({"calls": 0}, "No calls in this window."),
+    ({"calls": 0}, "No calls match."),
 ])  # fmt: skip
 def test_the_tax_in_a_sentence(changes: dict[str, Value], sentence: str) -> None:
     """Exact, bounded, estimated, unpriced, partly covered, none."""
@@ -78,7 +78,7 @@ def test_the_wait_in_a_sentence() -> None:
     assert describe_waits(total) == "TTFT p50 419 ms, p95 1.25 s."
     assert describe_waits(waits(5, 12.0, None)) == "TTFT p50 12.0 ms."
     assert describe_waits({**waits(5, None, None), "ttft_calls": 0}) == "No call has a TTFT."
-    assert describe_waits(waits(0, None, None)) == "No calls in this window."
+    assert describe_waits(waits(0, None, None)) == "No calls match."
 
 
 def test_a_wait_of_few_calls_says_how_many() -> None:

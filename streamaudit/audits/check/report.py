@@ -67,7 +67,8 @@ def report(found: Evaluations, *, everything: bool, alias: Alias | None = None) 
     headline = f"Of {count(len(found.rows), 'threshold')} {tally(found, all_verdicts=False)}"
     headline += f"; -v lists {unlisted:,} more." if unlisted else "."
     filters = dict.fromkeys(found.filters, "(redacted)") if alias else found.filters
-    notes = (*found.notes, Note("tally", tally(found), data_only=True))
+    known = (replace(note, message=note.redacted or note.message) if alias else note for note in found.notes)
+    notes = (*known, Note("tally", tally(found), data_only=True))
     return Report(
         TITLE, found.interval, (table,), filters=filters, notes=notes, verdict=found.verdict, headline=headline
     )

@@ -13,6 +13,7 @@ from streamaudit.audits.diff.headline import describe, name_metric
 from streamaudit.audits.diff.question import METRICS, Ask
 from streamaudit.audits.diff.scan import Period, Scan, scan
 from streamaudit.audits.diff.shown_rows import drop_same_waits
+from streamaudit.audits.empty import explain_empty
 from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import VERDICTS
@@ -58,7 +59,24 @@ def run(store: Store, scope: Scope, ask: Ask) -> Report:
     """Compare both sides by ``scope.by``: one row per group, metric and statistic, then those of the total."""
     taxed = "tax_rate" in ask.metrics
     scope.prepare(store, taxed=taxed)
-    return build_report(scan(store, scope, ask, taxed=taxed), scope, ask)
+    counts = scan(store, scope, ask, taxed=taxed)
+    report = build_report(counts, scope, ask)
+    if all(counts.periods):
+        return report
+    return replace(report, notes=tuple(_explain_side(store, scope, ask, counts, note) for note in report.notes))
+
+
+def _explain_side(store: Store, scope: Scope, ask: Ask, counts: Scan, note: Note) -> Note:
+    """Return the note that a side has no calls with the reason, such as a mistyped name."""
+    if note.code != "empty":
+        return note
+    side = ask.base if counts.periods[0] is None else ask.head
+    only = (*scope.only, (ask.on, side.value)) if ask.on and side.value is not None else scope.only
+    why = explain_empty(
+        store, replace(scope, only=only, since=side.since or scope.since, until=side.until or scope.until)
+    )
+    words, hidden = (f"{note.message}: {one}" if one else "" for one in (why.message, why.redacted))
+    return replace(note, message=words, redacted=hidden)
 
 
 def run_against(store: Store, scope: Scope, ask: Ask, baseline: Baseline) -> Report:
@@ -231,7 +249,7 @@ def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
     """Yield the caveats of the two sides."""
     base, head = counts.periods
     if base is None or head is None:
-        yield Note("empty", f"the {'base' if base is None else 'head'} side has no calls in this window")
+        yield Note("empty", f"the {'base' if base is None else 'head'} side is empty")
         return
     paired = any(row.found.paired for row in rows)
     if paired:

@@ -8,7 +8,8 @@ side.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from streamaudit.audits.notes import empty_note, interval_and_notes
+from streamaudit.audits.empty import explain_empty
+from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.reconcile.bill import Bill, Billed, Key
 from streamaudit.audits.reconcile.causes import CAUSES, OF_CALLS, UNKNOWN, Split, add_splits, split_gap
 from streamaudit.audits.reconcile.traced import ENOUGH_CALLS, Place, Traced, add_up, trace
@@ -200,7 +201,7 @@ def _add_marks(table: Table, bounds: Sequence[bool], splits: Sequence[Split]) ->
 def _notes(store: Store, places: Sequence[Place], pairs: Sequence[_Pair], scope: Scope) -> Iterator[Note]:
     found = [(*place, pair.traced.calls) for place, pair in zip(places, pairs, strict=True) if pair.traced]
     if not found:
-        yield empty_note(store)
+        yield explain_empty(store, scope)
     else:
         ours = add_up([pair.traced for pair in pairs if pair.traced])
         no_provider = sum(calls for _, provider, calls in found if provider is None)
