@@ -56,7 +56,7 @@ def read(
     InputError when a file cannot be read or none holds a valid record, UsageError for an invalid path.
     """
     if not files:
-        raise UsageError("read takes at least one file")
+        raise UsageError("give at least one file")
     from streamaudit.ingest.mapping import parse_mapping
 
     settings = loader.load_config(config)

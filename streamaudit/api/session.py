@@ -357,5 +357,5 @@ class Session(Connection):
 def parse_on_insufficient(text: str) -> str:
     """Return how too little data counts. Raises UsageError unless ``pass``, ``warn`` or ``fail``."""
     if text not in ("pass", "warn", "fail"):
-        raise UsageError(f"--on-insufficient {text}: pass, warn or fail")
+        raise UsageError(f"--on-insufficient {text}: expected pass, warn or fail")
     return text

@@ -141,7 +141,7 @@ def _allow_source(kind: str, tree: dict[str, Any], named: frozenset[str]) -> Non
         if len(path) != 1 or tree["catalog_name"] or tree["schema_name"] or name.lower() not in {*TABLES, *named}:
             close = nearest(name.lower(), [*TABLES])
             raise UsageError(
-                f"sql: there is no table {name}" + (f", did you mean {close}?" if close else ""), _tables()
+                f"sql: unknown table {name}", f"did you mean {close}?" if close else _tables()
             )
 
 

@@ -69,7 +69,7 @@ def _is_wanted(record: logging.LogRecord) -> bool:
 def configure(*, quiet: bool = False, verbose: int = 0, form: str = "text") -> None:
     """Set the logging of this process. Raises UsageError for an unknown form."""
     if form not in FORMS:
-        raise UsageError(f"--log-format {form}: text or json")
+        raise UsageError(f"--log-format {form}: expected text or json")
     _manner.quiet, _manner.verbose, _manner.form = quiet, verbose, form
     handler = TextHandler() if form == "text" else JsonHandler()
     handler.addFilter(_is_wanted)
@@ -100,7 +100,7 @@ def problem(message: str, hint: str | None = None) -> None:
     """Log an error and its hint."""
     say(f"error: {message}" if plain() else message, **({"hint": hint} if hint else {}))
     if hint and plain():
-        say(f"  try: {hint}")
+        say(f"hint: {hint}")
 
 
 def note(text: str = "", **facts: Any) -> None:

@@ -11,6 +11,7 @@ from streamaudit.ingest.mapping import KINDS, Mapping
 from streamaudit.ingest.merge import Counts
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.results import Coverage, FileResult
+from streamaudit.report.numbers import count
 
 _LONG_BYTES = 32 << 20
 _LINE_EVERY_S = 30.0
@@ -24,7 +25,7 @@ def log_result(outcome: FileResult, *, keys: bool = True) -> None:
             level="warning" if outcome.passed_over else "error", file=outcome.shown, hint=outcome.hint,
         )  # fmt: skip
         if outcome.hint and console.plain() and not outcome.passed_over:
-            console.say(f"  {'hint' if outcome.bug else 'try'}: {outcome.hint}")
+            console.say(f"hint: {outcome.hint}")
         for line in outcome.bug.splitlines() if outcome.bug else ():
             console.detail(f"  {line}")
         return
@@ -35,33 +36,33 @@ def log_result(outcome: FileResult, *, keys: bool = True) -> None:
     about = f"{outcome.shown}: {outcome.source.name}, {outcome.match.variant} (has {outcome.match.because})"
     console.note(about + (": unchanged since it was read, skipped" if outcome.unchanged else ""), file=outcome.shown)
     if outcome.begin:
-        console.note(f"  it grew: read on from byte {outcome.begin:,}", file=outcome.shown)
+        console.note(f"  resumed at byte {outcome.begin:,}", file=outcome.shown)
     if outcome.unfinished:
-        console.note("  its last line has no end: it is read again once its rest is there", file=outcome.shown)
+        console.note("  the last line is incomplete: it is read once the rest has arrived", file=outcome.shown)
     if outcome.remapped:
-        console.note("  read before under another mapping: its calls follow this one now ([fields] in a file keeps it)")
+        console.note("  read again because the mapping changed; one under [fields] in streamaudit.toml always applies")
     if outcome.partial_pages:
         pages = "1 page says" if outcome.partial_pages == 1 else f"{outcome.partial_pages:,} pages say"
         console.say(
-            f"  {pages} that the search ran out of time: calls are missing, export shorter windows",
+            f"  {pages} that the search timed out: calls are missing, so export shorter windows",
             level="warning", file=outcome.shown,
         )  # fmt: skip
     if outcome.for_diversity:
         console.say(
-            f"  {outcome.for_diversity:,} calls were kept by diversity sampling, for being rare: latencies are not "
-            "those of the traffic",
+            f"  {count(outcome.for_diversity, 'call')} kept by diversity sampling for being rare: "
+            "latencies are not those of the traffic",
             level="warning", file=outcome.shown,
         )  # fmt: skip
     if outcome.shared_ends:
         console.say(
-            f"  all spans of a trace end at one moment in {outcome.shared_ends:,} traces: durations are doubtful, the "
-            "exporter may have stamped whole batches",
+            f"  all spans end at the same moment in {count(outcome.shared_ends, 'trace')}: durations are doubtful, "
+            "because the exporter may have stamped whole batches",
             level="warning", file=outcome.shown,
         )  # fmt: skip
     if outcome.ends_before_start:
         them = "1 call ends" if outcome.ends_before_start == 1 else f"{outcome.ends_before_start:,} calls end"
         console.say(
-            f"  {them} before the start, by two clocks: end and duration are left out, tokens and cost are kept",
+            f"  {them} before the start (two clocks?): end and duration are dropped, tokens and cost are kept",
             level="warning", file=outcome.shown,
         )  # fmt: skip
     for text in _doubts(outcome):
@@ -75,11 +76,11 @@ def log_result(outcome: FileResult, *, keys: bool = True) -> None:
         console.note(f"  ... and {len(outcome.rejects) - 3:,} more (--rejects FILE lists them)")
     for column, key in sorted(outcome.keys.items()) if keys else ():
         console.note(f"  {column.replace('_', ' ')} from {key}")
-    for column, count in sorted(outcome.emptied.items()):
-        calls = "1 call has its" if count == 1 else f"{count:,} calls have their"
+    for column, number in sorted(outcome.emptied.items()):
+        calls = "1 call has its" if number == 1 else f"{number:,} calls have their"
         console.note(
-            f"  {calls} {column.replace('_', ' ')} only under another key than {outcome.keys[column]}, and none is "
-            f"taken from there: --map {column}=PATH decides which key counts"
+            f"  {calls} {column.replace('_', ' ')} only under a key other than {outcome.keys[column]}, which "
+            f"is not used: --map {column}=PATH chooses the key"
         )
 
 
@@ -94,15 +95,15 @@ def _doubts(outcome: FileResult) -> Iterator[str]:
     if found.with_unexplained:
         yield (
             f"{_calls(found.with_unexplained)} a total above input plus output: {found.unexplained_tokens:,} tokens "
-            "are neither (reasoning kept apart?), and no figure counts them"
+            "are neither (reasoning counted separately?), and no figure counts them"
         )
-    for column, count in found.misfits.items():
+    for column, number in found.misfits.items():
         kind = {"count": "a count", "flag": "true or false", "instant": "an instant"}.get(KINDS[column], "a number")
-        yield f"{_calls(count)} no {column}: what is at the mapped path is not {kind}"
+        yield f"{_calls(number)} no {column}: what is at the mapped path is not {kind}"
 
 
-def _calls(count: int) -> str:
-    return "1 call has" if count == 1 else f"{count:,} calls have"
+def _calls(number: int) -> str:
+    return f"{count(number, 'call')} {'has' if number == 1 else 'have'}"
 
 
 def log_problems(results: list[FileResult], mapping: Mapping) -> None:
@@ -136,16 +137,16 @@ def log_equation(results: list[FileResult], *, dry_run: bool = False) -> None:
     rows = (
         ("read", total.read, ""),
         ("= new", total.new, ""),
-        ("+ repeated", total.repeated, "already there in an equal or better version"),
+        ("+ repeated", total.repeated, "already stored in an equal or better version"),
         ("+ would replace" if dry_run else "+ replaced", total.replaced,
-            "already there, now better or under a new mapping"),
+            "already stored, now better or under a new mapping"),
         ("+ rejected", total.rejected, "could not be used"),
         ("+ not calls", total.not_calls, "spans, scores and other steps"),
     )  # fmt: skip
     named = max(12, *(len(label) for label, _, _ in rows))
-    width = max(len(f"{count:,}") for _, count, _ in rows)
-    for label, count, meaning in rows:
-        console.note(f"  {label:<{named}} {count:>{width},}" + (f"  {meaning}" if meaning and count else ""))
+    width = max(len(f"{number:,}") for _, number, _ in rows)
+    for label, number, meaning in rows:
+        console.note(f"  {label:<{named}} {number:>{width},}" + (f"  {meaning}" if meaning and number else ""))
 
 
 def add(counts: list[Counts]) -> Counts:
@@ -170,15 +171,15 @@ def log_coverage(found: Coverage) -> None:
     if found.cancelled:
         _share("  usage", found.cancelled_with_usage, found.cancelled, "cancelled")
         _share("  rendered", found.cancelled_with_rendered, found.cancelled, "cancelled")
-    for count, text in (
-        (found.nested, "LLM steps around or inside a counted call record it once more: not counted"),
-        (found.same_response, "calls are in another source under the same response id: counted once"),
-        (found.embeddings, "embedding calls are kept apart"),
-        (found.without_start, "calls have no start time: they are in no time window"),
-        (found.outcome_words, "calls carry an outcome word that is not known: their outcome counts as unknown"),
+    for number, noun, text in (
+        (found.nested, "LLM step", "around or inside a counted call, recorded once more: not counted"),
+        (found.same_response, "call", "also in another source under the same response id: counted once"),
+        (found.embeddings, "embedding call", "in reports by operation only"),
+        (found.without_start, "call", "without a start time: in no time window"),
+        (found.outcome_words, "call", "with an unrecognised outcome word: the outcome is unknown"),
     ):
-        if count:
-            console.note(f"  {count:,} {text}")
+        if number:
+            console.note(f"  {count(number, noun)} {text}")
     if not found.with_tenant:
         console.note(
             "  no call has a tenant: streamaudit fields FILE --for tenant finds the key, --map tenant=PATH names it"
@@ -203,7 +204,7 @@ class Progress:
 
     def __post_init__(self) -> None:
         if self.when not in ("auto", "on", "off"):
-            raise UsageError(f"--progress {self.when}: auto, on or off")
+            raise UsageError(f"--progress {self.when}: expected auto, on or off")
 
     def __call__(self, file: InputFile) -> Callable[[float], None] | None:
         """Return a function that shows the progress of a file in percent; None to show nothing."""

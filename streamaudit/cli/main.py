@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, Terminated):
         code = EXIT_INTERRUPTED
     if state["signal"] and code in (EXIT_INTERRUPTED, EXIT_BUG):
-        print("\ninterrupted; of the current file the store has all or nothing", file=sys.stderr)
+        print("\ninterrupted; the current file is stored completely or not at all", file=sys.stderr)
         return EXIT_TERMINATED if state["signal"] == signal.SIGTERM else EXIT_INTERRUPTED
     return code
 

@@ -36,7 +36,7 @@ def say_next(
     """Log the command that uses the candidates found, one for each format."""
     has_suggestion = False
     if role and any(role in survey.filled for survey in surveys):
-        console.note(f"{role} is filled already; --map {role}=PATH puts another field in its place")
+        console.note(f"{role} is already filled; --map {role}=PATH uses another field")
     for survey in surveys:
         name = survey.source.name if survey.source else None
         files = paths if len(surveys) == 1 else [file.shown for file in groups[name]]
@@ -44,7 +44,7 @@ def say_next(
         if line:
             console.note(f"next: {line}")
         elif name is None and not role:
-            console.note("no field of it looks like a model, token counts or times of calls: there is nothing to map")
+            console.note("no field looks like a model, a token count or a time of a call, so there is nothing to map")
         has_suggestion = has_suggestion or line is not None
     if role and not has_suggestion:
         console.note(

@@ -39,7 +39,7 @@ MapField = Annotated[
         "--map", metavar="FIELD=PATH", help="Where your exports keep a field, such as tenant=metadata.organizationId."
     ),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No narration on standard error; errors stay.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors on standard error.")]
 Wait = Annotated[
     str,
     typer.Option(
@@ -60,15 +60,15 @@ MemoryLimit = Annotated[
         help="Memory the database may use, such as 2GB.",
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; keep nothing and send nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store and send nothing.")]
 Verbose = Annotated[
-    int, typer.Option("-v", "--verbose", count=True, help="Say which configuration and store are used.")
+    int, typer.Option("-v", "--verbose", count=True, help="Print which configuration and store are used.")
 ]
 LogFormat = Annotated[
-    str, typer.Option("--log-format", metavar="FORM", help="text, or json: one object a line on standard error.")
+    str, typer.Option("--log-format", metavar="FORM", help="text, or json: one object per line on standard error.")
 ]
 ProgressWhen = Annotated[
-    str, typer.Option("--progress", metavar="WHEN", help="auto, on or off. Off a terminal a line every 30 s.")
+    str, typer.Option("--progress", metavar="WHEN", help="auto, on or off. Without a terminal, a line every 30 s.")
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="All columns on a screen.")]
 Color = Annotated[
@@ -77,14 +77,14 @@ Color = Annotated[
         "--color", metavar="WHEN", envvar="STREAMAUDIT_COLOR", show_envvar=False, help="auto, always or never."
     ),
 ]
-Since = Annotated[Optional[str], typer.Option("--since", metavar="TIME", help="From this date or time on, or yesterday.")]
+Since = Annotated[Optional[str], typer.Option("--since", metavar="TIME", help="From this date or time; yesterday and today work too.")]
 Until = Annotated[
     Optional[str], typer.Option("--until", metavar="TIME", help="Up to, not including, this date or time.")
 ]
 Last = Annotated[Optional[str], typer.Option("--last", metavar="SPAN", help="The last 7d, 24h, 2w, ... up to now.")]
 Week = Annotated[
     Optional[str],
-    typer.Option("--week", metavar="WEEK", help="One ISO week, such as 2026-W47; last is the last whole one."),
+    typer.Option("--week", metavar="WEEK", help="One ISO week, such as 2026-W47; last is the last complete one."),
 ]
 Tz = Annotated[
     str,
@@ -105,7 +105,7 @@ Only = Annotated[
     typer.Option(
         "--only",
         metavar="DIM=VALUES",
-        help="Only these values, such as tenant=acme,glob*; - is no value.",
+        help="Only these values, such as tenant=acme,glob*; - means no value.",
         autocompletion=completion.values,
     ),
 ]
@@ -121,7 +121,7 @@ By = Annotated[
 OnInsufficient = Annotated[
     str,
     typer.Option(
-        "--on-insufficient", metavar="WHAT", help="When data is too little for a verdict: pass, warn or fail."
+        "--on-insufficient", metavar="WHAT", help="Without enough data for a verdict: pass, warn or fail."
     ),
 ]
 Top = Annotated[
@@ -129,7 +129,7 @@ Top = Annotated[
     typer.Option(
         "--top",
         metavar="N",
-        help="Groups with a row of their own; the rest is one row. Default: 20 on a screen, all in data formats.",
+        help="Groups with a row of their own; the others share one. Default: 20 on a screen, all in data formats.",
     ),
 ]
 
@@ -138,7 +138,7 @@ Goodput = Annotated[
     typer.Option(
         "--goodput",
         metavar="TARGETS",
-        help="Share of streamed calls within all of these: ttft=2s,tpot=200ms,ttvt=3s,e2e=30s, or mlperf-llama2-70b, ...",
+        help="Share of streamed calls within all these targets: ttft=2s,tpot=200ms,ttvt=3s,e2e=30s, or mlperf-llama2-70b, ...",
     ),
 ]
 Itl = Annotated[
@@ -377,7 +377,7 @@ class Writing:
         from streamaudit.cli.output import Output
 
         if self.color not in ("auto", "always", "never"):
-            raise UsageError(f"--color {self.color}: auto, always or never")
+            raise UsageError(f"--color {self.color}: expected auto, always or never")
         if self.json and self.format not in (None, "json"):
             raise UsageError(f"--json and --format {self.format} ask for two formats")
         chosen = "json" if self.json else self.format

@@ -98,9 +98,9 @@ def _top(output: Output, name: str) -> int | None:
 def _targets(output: Output) -> list[tuple[str, Path | None]]:
     known = formats()
     if output.format is not None and output.format not in known:
-        raise UsageError(f"--format {output.format}: there is no such format", "formats: " + ", ".join(known))
+        raise UsageError(f"--format {output.format}: unknown format", "formats: " + ", ".join(known))
     if output.top is not None and output.top < 1:
-        raise UsageError("--top takes a number from 1")
+        raise UsageError("--top: expected a number from 1")
     if not output.files:
         if output.format in BINARY and sys.stdout.isatty():
             what, file = ("a picture", "picture") if output.format == "png" else ("binary data", "report")
@@ -114,7 +114,7 @@ def _targets(output: Output) -> list[tuple[str, Path | None]]:
             raise UsageError(f"-o {path}: -o names a file; --format {path.name} chooses the format")
         name = output.format or format_for(str(path))
         if name is None:
-            raise UsageError(f"-o {path}: no format is known by that suffix", "add --format " + "|".join(known))
+            raise UsageError(f"-o {path}: unknown suffix", "add --format " + "|".join(known))
         targets.append((name, path))
     return targets
 

@@ -33,7 +33,7 @@ class Posting:
     ] = False
     dry_run: DryRun = False
     test: Annotated[
-        bool, typer.Option("--test", help="Send a sample of made-up data, labelled as a test, to every address.")
+        bool, typer.Option("--test", help="Send a sample of synthetic data, labelled as a test, to every address.")
     ] = False
     resend: Annotated[
         bool, typer.Option("--resend", help="With --post: send it even if it was sent, or may have been.")
@@ -41,7 +41,7 @@ class Posting:
     only_on_change: Annotated[
         bool,
         typer.Option(
-            "--only-on-change", help="With --post: only if verdicts, movers or broken thresholds are not the last ones."
+            "--only-on-change", help="With --post: only if verdicts, movers or broken thresholds have changed."
         ),
     ] = False
     report_url: Annotated[
@@ -76,7 +76,7 @@ def find_targets(posting: Posting, inputs: Inputs) -> "list[Target]":
     from streamaudit.delivery.targets import targets
 
     if inputs.files and not posting.dry_run and not posting.test:
-        raise UsageError("--post is for a store: files have no ledger of what was sent", "ingest them first")
+        raise UsageError("--post needs a store: files have no record of what was sent", "ingest the files first")
     inputs.speak()
     return targets(inputs.settings.post)
 

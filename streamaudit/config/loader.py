@@ -109,8 +109,8 @@ class _Reader:
             if key not in names:
                 close = nearest(key, list(names))
                 raise self._fail(
-                    f"{inside}{key}", "there is no such setting" + (f", did you mean {close}?" if close else ""),
-                    "settings here: " + ", ".join(names),
+                    f"{inside}{key}", "unknown setting",
+                    f"did you mean {close}?" if close else "settings here: " + ", ".join(names),
                 )  # fmt: skip
 
     def _text(self, name: str, value: object) -> str:
@@ -232,7 +232,7 @@ class _Reader:
         if any("://" in place for place in places):
             # Not quoted: it is a secret.
             raise self._fail(
-                "post.targets", "an address is a secret and does not belong into the configuration",
+                "post.targets", "an address is a secret and does not belong in the configuration",
                 "put it into a file or an environment variable, and name that: \"$SLACK_WEBHOOK\", \"slack.url\"",
             )  # fmt: skip
         return PostSettings(
@@ -294,7 +294,7 @@ GROUPED = ("tenant", "model", "provider", "route", "user_id", "deploy", "environ
 
 def _color(where: str, text: str) -> None:
     if text not in ("auto", "always", "never"):
-        raise UsageError(f"{where} {text}: auto, always or never")
+        raise UsageError(f"{where} {text}: expected auto, always or never")
 
 
 def _zone(where: str, text: str) -> None:
@@ -303,7 +303,7 @@ def _zone(where: str, text: str) -> None:
     try:
         ZoneInfo(text)
     except (KeyError, ValueError, OSError):
-        raise UsageError(f"{where} {text}: there is no such time zone", "such as UTC or Europe/Paris") from None
+        raise UsageError(f"{where} {text}: unknown time zone", "such as UTC or Europe/Paris") from None
 
 
 _CHECKS: dict[str, Any] = {"tz": _zone, "wait": parse_seconds, "color": _color, "memory_limit": parse_memory}

@@ -109,4 +109,4 @@ class Settings:
         try:
             return Path.home() / ".local" / "share" / "streamaudit" / "audit.duckdb", "default"
         except RuntimeError:
-            raise UsageError("there is no home folder to keep a store in", "name a store with --db FILE") from None
+            raise UsageError("there is no home folder for the default store", "name a store with --db FILE") from None

@@ -46,7 +46,7 @@ def send(plugin: Any, request: Request, payload: Mapping[str, Any], timeout_s: f
             ) as answer:  # fmt: skip
                 _judge(answer)
     except requests.exceptions.SSLError:
-        raise NotDelivered("its certificate is not trusted, or it speaks no TLS") from None
+        raise NotDelivered("its certificate is not trusted, or it does not use TLS") from None
     except requests.exceptions.Timeout:
         raise NotDelivered(f"no answer within {timeout_s:.3g} s", again=True) from None
     except requests.exceptions.ConnectionError as error:
@@ -62,7 +62,7 @@ def _judge(answer: requests.Response) -> None:
         return
     reason = f"{status} {responses.get(status, '')}".strip()
     if 300 <= status < 400:
-        raise NotDelivered(f"{reason}: it leads to another address, which is not followed")
+        raise NotDelivered(f"{reason}: it redirects to another address, which is not followed")
     # Slack answers with one word, such as no_service; anything longer may quote the message.
     first = answer.raw.read(41, decode_content=True) if status < _SERVER else b""
     word = f", {first.strip().decode()}" if _WORD.fullmatch(first.strip()) else ""

@@ -70,11 +70,11 @@ def deliver(
 def _pass_over(target: Target, standing: Standing, tally: _Tally) -> None:
     at = f"{standing.at:%Y-%m-%d %H:%M:%S} UTC" if standing.at else ""
     if standing.state == "sent":
-        tally.passed_over.append(f"{target.name} has had it since {at}")
+        tally.passed_over.append(f"{target.name} received it at {at}")
     elif standing.state == "pending":
-        tally.failed.append(f"{target.name}: maybe sent: a run that began at {at} did not come to its end")
+        tally.failed.append(f"{target.name}: delivery unknown: the run of {at} did not finish")
     else:
-        tally.passed_over.append(f"{target.name} has the same of {standing.last_period}")
+        tally.passed_over.append(f"{target.name} has the same message for {standing.last_period}")
 
 
 def _post(
@@ -88,7 +88,7 @@ def _post(
         ledger.end(target.digest, started, sent=failure is None, attempts=attempts, patience_s=_PATIENCE_S)
     except StoreError as error:
         if failure is None:
-            tally.failed.append(f"{target.name}: sent, but that could not be noted: {error.message}")
+            tally.failed.append(f"{target.name}: sent, but this could not be recorded: {error.message}")
             return
     if failure is None:
         tally.sent.append(f"{target.name} ({_tries(attempts)})")
@@ -146,8 +146,8 @@ def _conclude(period: str, tally: _Tally) -> None:
         facts = {"posted": tally.sent, "passed_over": tally.passed_over}
         _log.info("; ".join(done), extra={"facts": facts, "stamped": True})
     if tally.failed:
-        maybe = any("maybe sent" in one for one in tally.failed)
+        is_unknown = any("delivery unknown" in one for one in tally.failed)
         raise DeliveryError(
             f"not delivered: {'; '.join(tally.failed)}",
-            "look whether it is there, then --resend" if maybe else "run it again: what was sent is not sent twice",
+            "check whether it arrived; if not, give --resend" if is_unknown else "run it again: nothing is sent twice",
         )

@@ -29,7 +29,7 @@ class Letter:
     @property
     def title(self) -> str:
         """The title, one line."""
-        return message(f"TEST, made-up data: {self.post.title}" if self.test else self.post.title)
+        return message(f"TEST, synthetic data: {self.post.title}" if self.test else self.post.title)
 
     @property
     def sections(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def targets(settings: PostSettings) -> list[Target]:
         one = parse(address, origin)
         found.setdefault(one.digest, one)
     if not found:
-        raise UsageError("there is nowhere to post to", f"put an address into ${VARIABLE}, {HELP}")
+        raise UsageError("there is no address to post to", f"put an address into ${VARIABLE}, {HELP}")
     return list(found.values())
 
 
@@ -106,7 +106,7 @@ def parse(address: str, origin: str) -> Target:
     )  # fmt: skip
     plugin = Apprise.instantiate(address, asset=asset)
     if plugin is None:
-        raise UsageError(f"an address in {origin} is not understood", HELP)
+        raise UsageError(f"cannot understand an address in {origin}", HELP)
     kind = kind_of(plugin)
     name = kind.NAME if kind.NAME != "other" else str(plugin.service_name).lower()
     digest = hashlib.sha256(_PASSWORD.sub(r"\1", address).encode()).hexdigest()[:16]

@@ -46,7 +46,7 @@ def _explain_unknown(file: InputFile) -> InputError:
     seen = sorted(keys)[:8]
     return InputError(
         f"{file.container.words}, but of no known format"
-        + (f" (its fields begin {', '.join(seen)})" if seen else ": no records"),
-        f"streamaudit fields {shlex.quote(file.shown)} looks for the figures of calls in it and prints the "
-        "command that reads them",
+        + (f" (first fields: {', '.join(seen)})" if seen else ": no records"),
+        f"streamaudit fields {shlex.quote(file.shown)} finds the fields that describe calls and prints the "
+        "command to read them",
     )

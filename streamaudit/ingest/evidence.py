@@ -151,8 +151,8 @@ def suggest_evidence(outcome: FileResult) -> FileResult:
     if kind is None or not any(header & set(names) for names in FIGURES.values()):
         return outcome
     command = f"streamaudit ingest {shlex.quote(outcome.shown)} --evidence --on {kind}"
-    problem = outcome.problem or "holds no calls, only what is known of them"
-    hint = f"{command} adds what it knows to the calls of other files"
+    problem = outcome.problem or "holds evidence about calls, but no calls"
+    hint = f"{command} joins it to the calls of other files"
     return replace(outcome, counts=None, problem=problem, hint=hint)
 
 
@@ -160,7 +160,7 @@ def parse_on(text: str | None) -> str:
     """Return the id to join by. Raises UsageError for an unknown one."""
     if text not in KEYS:
         raise UsageError(
-            f"--on {text}: there is no such id" if text else "--evidence needs --on ID", "ids: " + ", ".join(KEYS)
+            f"--on {text}: unknown id" if text else "--evidence needs --on ID", "ids: " + ", ".join(KEYS)
         )
     return text
 

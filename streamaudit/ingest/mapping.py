@@ -158,19 +158,21 @@ def parse_mapping(assignments: list[str]) -> Mapping:
         if column not in KINDS:
             close = nearest(name, [*MAPPABLE, *ALIASES])
             raise UsageError(
-                f"--map {text}: there is no field {name}" + (f", did you mean {close}?" if close else ""),
-                "fields: " + ", ".join(MAPPABLE),
+                f"--map {text}: unknown field {name}",
+                f"did you mean {close}?" if close else "fields: " + ", ".join(MAPPABLE),
             )
         if KINDS[column] in TIMES:
             path = path_only(spelled)
         elif _SUFFIX.search(spelled):
-            raise UsageError(f"--map {text}: {column} has no unit of time", f"--map {name}={_SUFFIX.sub('', spelled)}")
+            raise UsageError(
+                f"--map {text}: {column} is not a time and takes no unit", f"--map {name}={_SUFFIX.sub('', spelled)}"
+            )
         path = path_only(path)
         if any(not part for part in path.split(".")) or path.count(".") >= _MAX_DEPTH:
-            raise UsageError(f"--map {text}: a path is up to {_MAX_DEPTH} names joined by dots")
+            raise UsageError(f"--map {text}: a path has at most {_MAX_DEPTH} names, separated by dots")
         if not can_fill(column, path):
             raise UsageError(
-                f"--map {text}: {path} is named like the text of a prompt or an answer, which is never stored",
+                f"--map {text}: {path} looks like the text of a prompt or an answer, which is never stored",
                 "map a field that holds a name or an id",
             )
         paths[column] = (spelled,)

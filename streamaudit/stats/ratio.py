@@ -37,7 +37,7 @@ def compare_ratio(
         return one
     totals = [_Totals.of(side, mix) for side in (base, head)]
     if any((side.z[mix.weights > 0] <= 0).any() for side in totals):
-        one.gate = "nothing to divide by on one side"
+        one.gate = "the denominator is 0 on one side"
         return one
     base_rate, head_rate = (float((mix.weights * side.rate).sum()) for side in totals)
     one.base_value, one.head_value_at_base_mix = base_rate, head_rate

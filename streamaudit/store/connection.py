@@ -289,7 +289,7 @@ class Database:
             if holder is None:
                 problem = store_error(error, path)
                 if not isinstance(problem, StoreError):
-                    problem = StoreError(f"cannot open store {path}", "--db names another file")
+                    problem = StoreError(f"cannot open store {path}", "use --db to name another file")
                 raise problem from None
             return holder
         return None

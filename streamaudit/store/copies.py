@@ -37,7 +37,7 @@ def open_copy(
             except OSError as error:
                 raise StoreError(
                     f"cannot copy store {path} to {folder}: {error.strerror}",
-                    f"it takes {path.stat().st_size / 1e6:,.0f} MB; TMPDIR names another folder",
+                    f"the copy needs {path.stat().st_size / 1e6:,.0f} MB; set TMPDIR to another folder",
                 ) from None
         with Store.open(copy, write=True, memory_limit=memory_limit, providers=providers) as store:
             yield store

@@ -90,7 +90,7 @@ def log_unmatched(store: Store, lookups: list[Lookup]) -> None:
         return
     for lookup in lookups:
         if not store.one(_ANY_MATCH, {"field": lookup.field, "column": lookup.key_column})[0]:
-            _log.info(f"lookup.{lookup.field}: no call has a {lookup.key_column} of the file, so it fills nothing")
+            _log.info(f"lookup.{lookup.field}: no call has a {lookup.key_column} from the file, so nothing was filled")
 
 
 def keep_lookups(store: Store, lookups: list[Lookup]) -> None:
@@ -136,5 +136,5 @@ def _read(file: LookupFile) -> Lookup:
         if len(cells) != 2 or not all(cells):
             raise UsageError(f"{path}:{number}: expected two values, the {header[0]} and its {field}")
         if values.setdefault(cells[0], cells[1]) != cells[1]:
-            raise UsageError(f"{path}:{number}: this {header[0]} was given another {field} further up")
+            raise UsageError(f"{path}:{number}: this {header[0]} has another {field} on an earlier line")
     return Lookup(field, header[0], values)

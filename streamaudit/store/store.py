@@ -83,9 +83,9 @@ class Store(Database):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 cls._create_file(path)
         except OSError as error:
-            raise StoreError(f"cannot open store {path}: {error.strerror}", "--db names another file") from None
+            raise StoreError(f"cannot open store {path}: {error.strerror}", "use --db to name another file") from None
         if new and not (write and create):
-            raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; --db names another one")
+            raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; use --db to name another one")
         _refuse_other_files(path)
         store = cls(path, writable=write, memory_limit=memory_limit, providers=providers)
         store._wait_s, store._on_wait = wait_s, on_wait
@@ -161,7 +161,7 @@ class Store(Database):
         reported = False
         while holder := self.attach(self.path, writable=self.writable):
             if time.monotonic() >= deadline:
-                raise StoreError(f"store {self.path} is in use by {holder}", "wait for it to end, or give --wait 60s")
+                raise StoreError(f"store {self.path} is in use by {holder}", "wait until it ends, or add --wait 60s")
             if self._on_wait and not reported:
                 self._on_wait(f"store {self.path} is in use by {holder}; waiting up to {wait_s:g} s")
                 reported = True
@@ -187,7 +187,9 @@ class Store(Database):
 
     def _version(self) -> int:
         if not self._has_schema():
-            raise StoreError(f"{self.path} is a DuckDB file but not a streamaudit store", "--db names another file")
+            raise StoreError(
+                f"{self.path} is a DuckDB file but not a streamaudit store", "use --db to name another file"
+            )
         found = int(self.one("SELECT value FROM store.meta WHERE key = 'schema_version'")[0])
         if found > SCHEMA_VERSION:
             raise StoreError(
@@ -285,8 +287,8 @@ def _read_schema(*, comments: bool) -> str:
 def _disk_full(path: Path) -> StoreError:
     needed, free = -(-path.stat().st_size >> 20), shutil.disk_usage(path.parent).free >> 20
     return StoreError(
-        f"the disk is full: writing {path} again takes up to {needed:,} MB more, and {free:,} MB are free",
-        "deleted calls are in no report any more, but their bytes stay in the file: free some space and run it again",
+        f"the disk is full: rewriting {path} needs up to {needed:,} MB, and {free:,} MB are free",
+        "deleted calls are in no report, but their bytes are still in the file: free some space and run it again",
     )
 
 
@@ -298,6 +300,6 @@ def _refuse_other_files(path: Path) -> None:
             with path.open("rb") as file:
                 start = file.read(12)
             if start and start[8:12] != b"DUCK":
-                raise StoreError(f"{path} is not a streamaudit store", "--db names another file")
+                raise StoreError(f"{path} is not a streamaudit store", "use --db to name another file")
     except OSError:
         return  # opening it says what is wrong

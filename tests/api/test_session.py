@@ -168,7 +168,7 @@ def test_errors_are_the_command_lines_and_nothing_is_printed(
     with pytest.raises(UsageError, match="no configuration file"):
         streamaudit.open(store, config="nowhere.toml")
     with streamaudit.open(store, config=None) as session:
-        with pytest.raises(UsageError, match="did you mean tenant"):
+        with pytest.raises(UsageError, match="tenent: unknown dimension"):
             session.report(by="tenent")
         with pytest.raises(UsageError, match="--where"):
             session.report(where="nonsense = 1")

@@ -39,7 +39,7 @@ def test_a_bucket_is_read(scheme: str, tmp_path: Path) -> None:
             ],
             cloud.env,
         )  # fmt: skip
-    assert equation(new.err)["new"] == 3 and "2 of 3 files end before --since" in new.err
+    assert equation(new.err)["new"] == 3 and "2 of 3 files, which end before --since" in new.err
     assert equation(whole.err)["new"] == 6 + 1 + 200 and f"{scheme}://traces/{DAYS[0]}: raw" in whole.err
     assert again.code == 0 and again.err.count("unchanged since it was read") == 4
     assert [cloud.read.count(key) for key in sorted(cloud.objects)] == [0, 1, 1, 1, 1, 1, 1]

@@ -49,8 +49,8 @@ def test_a_file_that_is_named_and_missing_is_said(cli: Cli) -> None:
     (cli.folder / "streamaudit.toml").write_text('prices = "p.csv"\nstop_delay = "0s"\n[lookup]\ntenant = "t.csv"\n')
     done = cli.run("config", "show")
     assert done.code == 0
-    assert f"prices: there is no file {cli.folder}/p.csv" in done.err + done.out
-    assert f"lookup.tenant: there is no file {cli.folder}/t.csv" in done.err + done.out
+    assert f"prices: no file {cli.folder}/p.csv" in done.err + done.out
+    assert f"lookup.tenant: no file {cli.folder}/t.csv" in done.err + done.out
     assert settings(cli)["stop_delay"] == ("0s", f"{cli.folder}/streamaudit.toml:2")
 
 
@@ -118,7 +118,7 @@ def test_a_named_file_beats_the_nearest_and_none_can_be_asked_for(cli: Cli) -> N
         ("[links]\nraw = 'https://x'\n", 2, "settings here: datadog, langfuse"),
         ("top = 0\n", 1, "from 1"),
         ("top = true\n", 1, "from 1"),
-        ("tz = 'Mars/Olympus'\n", 1, "no such time zone"),
+        ("tz = 'Mars/Olympus'\n", 1, "unknown time zone"),
         ("wait = 'long'\n", 1, "duration"),
         ("memory_limit = '3MB'\n", 1, "from 256MB"),
         ("color = 'red'\n", 1, "never"),
@@ -193,7 +193,7 @@ def test_a_lookup_gives_the_tenant_of_a_user(cli: Cli) -> None:
     customers.write_text("user_id,tenant\nu1,Initech\nu2,Initech\n")
     assert by(cli, "tenant", "--db", "store.duckdb") == {"Initech": 2, "own": 1}
     customers.write_text("user_id,tenant\nuser-1,Acme\n")
-    said = "lookup.tenant: no call has a user_id of the file, so it fills nothing\n"
+    said = "lookup.tenant: no call has a user_id from the file, so nothing was filled\n"
     assert cli.run("report", "--db", "store.duckdb").err == said
     (cli.folder / "streamaudit.toml").unlink()
     assert by(cli, "tenant", "--db", "store.duckdb") == wanted

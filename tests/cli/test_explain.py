@@ -268,14 +268,14 @@ def test_a_stray_record_with_a_better_key_does_not_take_a_column_over_in_silence
     """How many calls have their value under another key, stored ones and those of the file, and how to decide."""
     write_lines(cli.folder / "a.jsonl", [raw_call("a", org_id="zeta"), raw_call("b", org_id="eta"), raw_call("c")])
     write_lines(cli.folder / "b.jsonl", [raw_call("stray", tenant_id="x"), raw_call("d", org_id="theta")])
-    assert "another key" not in cli.run("ingest", "a.jsonl", "--db", "s.duckdb").err
+    assert "a key other than" not in cli.run("ingest", "a.jsonl", "--db", "s.duckdb").err
     done = cli.run("ingest", "b.jsonl", "--db", "s.duckdb")
     assert (
-        "  3 calls have their tenant only under another key than tenant_id, and none is taken from there: "
-        "--map tenant=PATH decides which key counts" in done.err.splitlines()
+        "  3 calls have their tenant only under a key other than tenant_id, which is not used: "
+        "--map tenant=PATH chooses the key" in done.err.splitlines()
     )
     done = cli.run("ingest", "a.jsonl", "b.jsonl", "--db", "s.duckdb", "--map", "tenant=org_id")
-    assert "another key than org_id" in done.err
+    assert "a key other than org_id" in done.err
     assert "1 call has its tenant only" in done.err
 
 

@@ -308,7 +308,7 @@ def test_a_file_of_no_known_format(cli: Cli, shape: str) -> None:
     looks = {row["path"]: row["looks_like"] for row in answer["tables"][0]["rows"]}
     assert (looks["meta.orgSlug"], looks["run.engine"], looks["uid"]) == ("tenant", "model", "user_id")
     (note,) = (note for note in answer["notes"] if note["code"] == "unknown_format")
-    assert "without the usual names" in note["message"]
+    assert "no field has a usual name" in note["message"]
     line = next_line(done.err)
     assert "--map tenant=meta.orgSlug" in line and "--map model=run.engine" in line
     assert cli.shell(line).code == 0
@@ -406,7 +406,7 @@ def test_a_configured_mapping_counts(cli: Cli) -> None:
         (["t.jsonl", "--records", "0"], 2, "expected a number from 1, or all"),
         (["t.jsonl", "--records", "many"], 2, "expected a number from 1, or all"),
         (["t.jsonl", "--map", "tenant=input.x"], 2, "never stored"),
-        (["t.jsonl", "--format", "yaml"], 2, "no such format"),
+        (["t.jsonl", "--format", "yaml"], 2, "unknown format"),
         (["missing.jsonl"], 3, "no such file"),
         (["empty.jsonl"], 3, "empty file"),
         (["page.html"], 3, "HTML"),

@@ -48,9 +48,9 @@ UNUSABLE: dict[str, tuple[bytes, str]] = {
     "utf16.jsonl": (as_lines(calls(2)).encode("utf-16"), "UTF-16 text: save it as UTF-8"),
     "login.json": (b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "HTML or XML, not JSON"),
     "denied.json": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "HTML or XML, not JSON"),
-    "orders.csv": (b"id,name,price\n1,tea,3\n", "CSV, but of no known format (its fields begin id, name, price)"),
+    "orders.csv": (b"id,name,price\n1,tea,3\n", "CSV, but of no known format (first fields: id, name, price)"),
     "notes.jsonl": (b"call me\nlater\n", "not JSON"),
-    "traces.zip": (_zip(), "a zip archive: unpack it first\n  try: unzip -p traces.zip | streamaudit ingest -"),
+    "traces.zip": (_zip(), "a zip archive: unpack it first\nhint: unzip -p traces.zip | streamaudit ingest -"),
     "traces.jsonl.xz": (b"\xfd7zXZ\x00\x00\x04", "repack as .gz or .zst"),
     "traces.parquet": (b"PAR1" + bytes(64) + b"PAR1", "a damaged or incomplete Parquet file"),
     "cut.jsonl.gz": (_GZ[: len(_GZ) // 2], "the gzip stream ends early"),
@@ -64,9 +64,9 @@ UNUSABLE: dict[str, tuple[bytes, str]] = {
     "cut-second.jsonl.zst": (_TWO_FRAMES[:-50], "the zst stream ends early"),
     "changed.jsonl.zst": (_changed(_ZST, len(_ZST) // 3), "download it again"),
     "scores.json": (json.dumps([_SCORE]).encode(), "export the observations table"),
-    "unknown.json": (b'{"city": "Oslo", "degrees": 4}', "of no known format (its fields begin city, degrees)"),
+    "unknown.json": (b'{"city": "Oslo", "degrees": 4}', "of no known format (first fields: city, degrees)"),
     "numbers.json": (b"[1, 2, 3]", "of no known format"),
-    "broken.jsonl": (b'{"request_id": \n{"request_id" "a"}\n', "no line of it is a JSON object"),
+    "broken.jsonl": (b'{"request_id": \n{"request_id" "a"}\n', "no line is a JSON object"),
     "deep.json": (b"[" * 50_000, "of no known format"),
 }  # fmt: skip
 

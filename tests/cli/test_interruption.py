@@ -68,7 +68,7 @@ def test_an_interrupted_ingest_leaves_the_store_whole(
     assert process.returncode == code, err
     assert b"Traceback" not in err
     assert b"leaked" not in err
-    assert b"interrupted; of the current file the store has all or nothing" in err
+    assert b"interrupted; the current file is stored completely or not at all" in err
     assert not list(cli.spool.iterdir()), "temporary files are left behind"
     assert stored_calls(cli.folder / "store.duckdb") == FIRST
     assert cli.run("ingest", many, "--db", "store.duckdb", "-q").code == 0
@@ -95,7 +95,7 @@ def test_a_kill_while_a_log_is_read_on_leaves_the_store_whole(
     assert stored_calls(cli.folder / "store.duckdb") == FIRST + whole_lines
     done = cli.run("ingest", log, "--db", "store.duckdb")
     assert done.code == 0
-    assert "it grew: read on from byte" in done.err and f"= new        {MANY - whole_lines:,}" in done.err
+    assert "resumed at byte" in done.err and f"= new        {MANY - whole_lines:,}" in done.err
     assert report(cli) == undisturbed
     total = "SELECT sum(read_records), sum(rejected_records) FROM loads"
     counted = cli.run("sql", total, "--db", "store.duckdb", "--format", "csv")

@@ -70,7 +70,7 @@ def test_a_post_says_one_line_and_the_next_run_posts_nothing(place: Cli, hook: H
     assert request.json["report"]["title"] == "Week 2026-W47 vs 2026-W46"
     again = place.run(*WEEK, "--post", "--json", env=to(hook))
     assert (again.code, len(hook.requests)) == (0, 1)
-    assert "has had it since 20" in again.err
+    assert "received it at 20" in again.err
     assert json.loads(again.out)["title"].startswith("Week 2026-W")
     other = place.run(*WEEK, "--post", "--only", "tenant=acme", env=to(hook))
     assert (other.code, len(hook.requests)) == (0, 2)  # another question is another post
@@ -132,12 +132,12 @@ def test_a_test_needs_no_store_and_leaves_no_trace(cli: Cli, hook: Hook) -> None
     assert (done.code, done.out, done.err.count("\n")) == (0, "", 1), done.err
     assert "posted a test to json" in done.err
     assert [one.json["test"] for one in hook.requests] == [True]
-    assert hook.requests[0].json["title"].startswith("TEST, made-up data: Week 2026-W47")
+    assert hook.requests[0].json["title"].startswith("TEST, synthetic data: Week 2026-W47")
     assert not list(cli.folder.rglob("*.duckdb"))
 
 
 @pytest.mark.parametrize(("arguments", "says"), [
-    (["--post"], "nowhere to post to"), (["--resend"], "--resend goes with --post"),
+    (["--post"], "no address to post to"), (["--resend"], "--resend goes with --post"),
     (["--only-on-change"], "--only-on-change goes with --post"), (["--report-url", "https://x"], "goes with --post"),
     (["--dry-run", "--report-url", "javascript:alert(1)"], "begins with https://"),
 ])  # fmt: skip
@@ -155,7 +155,7 @@ def test_a_run_killed_after_the_message_arrived_is_maybe_sent(place: Cli, hook: 
     assert ended(process).code == -signal.SIGKILL
     done = place.run(*WEEK, "--post", env=to(hook))
     assert done.code == 5
-    assert "maybe sent: a run that began at" in done.err and "--resend" in done.err
+    assert "delivery unknown: the run of" in done.err and "--resend" in done.err
     assert done.out.startswith("Week 2026-W")
     assert len(hook.requests) == 1
     assert place.run(*WEEK, "--post", "--resend", env=to(hook)).code == 0
@@ -173,7 +173,7 @@ def test_of_overlapping_runs_one_posts(place: Cli, hook: Hook) -> None:
     second = start(place, *WEEK, "--post", "--wait", "1m", **to(hook))
     outcomes = [ended(first), ended(second)]
     assert [one.code for one in outcomes] == [0, 0], outcomes
-    assert "posted 2026-W47" in outcomes[0].err and "has had it since" in outcomes[1].err
+    assert "posted 2026-W47" in outcomes[0].err and "received it at" in outcomes[1].err
     assert len(hook.requests) == 1
 
 

@@ -80,7 +80,7 @@ def test_since_leaves_out_what_ends_before(
     bucket.put("lf/observations_v2/2026-11-17T00-00-00.jsonl.gz", as_lines(calls(3, start=20)))
     done = cli.run("ingest", f"s3://traces/{prefix}", "--since", since, "--db", STORE, env=bucket.env)
     if left_out is None:
-        assert done.code == 3 and "no file reaches --since" in done.err
+        assert done.code == 3 and "every file ends before --since" in done.err
         return
     assert f"{left_out} of " in done.err and equation(done.err)["new"] == new
 
@@ -130,7 +130,7 @@ def test_a_signed_address_is_read_and_its_signature_nowhere(cli: Cli, web: str) 
     assert done.code == 0, done.err
     assert stored_calls(cli.folder / STORE) == 3
     missing = cli.run("ingest", f"{web}/no.jsonl?sig={SECRET}", "--db", STORE)
-    assert missing.code == 3 and f"nothing is at {web}/no.jsonl?" in missing.err
+    assert missing.code == 3 and f"no file at {web}/no.jsonl?" in missing.err
     seen = done.err + missing.err + cli.run("sql", "SELECT path FROM loads", "--db", STORE).out
     assert SECRET not in seen and f"{web}/calls.jsonl?" in seen
     assert SECRET.encode() not in (cli.folder / STORE).read_bytes()

@@ -130,7 +130,7 @@ def test_what_is_wrong_with_the_message_is_not_tried_again(
 def test_another_address_is_not_followed(redirected: Hook, letter: Letter) -> None:
     """Where a redirect leads is not where the user said to post, and a POST could arrive as a GET."""
     redirected.script = [Answer(302, {"Location": "/elsewhere"})]
-    assert "leads to another address" in failure(letter, SLACK).reason
+    assert "redirects to another address" in failure(letter, SLACK).reason
     assert len(redirected.requests) == 1
 
 

@@ -40,7 +40,7 @@ def test_a_second_run_posts_nothing(
     capsys.readouterr()
     deliver(letter, [target], ledger(), QUICK)
     said = capsys.readouterr().err
-    assert f"{target.name} has had it since 20" in said and said.count("\n") == 1
+    assert f"{target.name} received it at 20" in said and said.count("\n") == 1
     assert len(hook.requests) == 1
     deliver(letter, [target], ledger("2026-W48"), QUICK)
     deliver(letter, [parse(f"json://127.0.0.1:{hook.port}/two", "here")], ledger(), QUICK)
@@ -88,7 +88,7 @@ def test_what_was_begun_and_not_ended_is_maybe_sent(
     """As a crash leaves it: nothing is posted until someone has looked and says --resend; then it is sent."""
     ledger().begin(target.digest, target.kind, lambda _: True)
     for _ in range(2):
-        with pytest.raises(DeliveryError, match="maybe sent: a run that began at 20") as caught:
+        with pytest.raises(DeliveryError, match="delivery unknown: the run of 20") as caught:
             deliver(letter, [target], ledger(), QUICK)
         assert "--resend" in str(caught.value.hint)
     assert hook.requests == []
@@ -105,7 +105,7 @@ def test_only_on_change_posts_what_is_news(
     for period, content in (("W1", "a"), ("W2", "a"), ("W3", "b"), ("W4", "b"), ("W5", "a")):
         deliver(letter, [target], ledger(period, content), QUICK, only_on_change=True)
     assert len(hook.requests) == 3
-    assert f"W4: {target.name} has the same of W3, nothing posted" in capsys.readouterr().err
+    assert f"W4: {target.name} has the same message for W3, nothing posted" in capsys.readouterr().err
     hook.script = [Answer(400)]
     with pytest.raises(DeliveryError):
         deliver(letter, [target], ledger("W6", "c"), QUICK, only_on_change=True)

@@ -108,7 +108,7 @@ def test_a_test_is_labelled_as_one(letter: Letter) -> None:
     for kind, address in ADDRESSES.items():
         plugin = parse(address, "here").plugin
         payload = kind_of(plugin).payload(plugin, replace(letter, test=True))
-        assert any(text.startswith("TEST, made-up data: streamaudit") for text in texts(payload)), kind
+        assert any(text.startswith("TEST, synthetic data: streamaudit") for text in texts(payload)), kind
 
 
 def test_a_preview_shows_every_payload_and_no_secret(letter: Letter) -> None:

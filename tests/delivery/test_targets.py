@@ -53,8 +53,9 @@ def test_an_address_in_the_configuration_is_refused_and_not_repeated(tmp_path: P
 ])  # fmt: skip
 def test_settings_that_cannot_be_meant_name_their_line(tmp_path: Path, line: str, says: str) -> None:
     (tmp_path / "streamaudit.toml").write_text(f"[post]\n{line}\n")
-    with pytest.raises(UsageError, match=f"streamaudit.toml:2: .*{says}"):
+    with pytest.raises(UsageError, match=r"streamaudit\.toml:2: ") as caught:
         loader.load(tmp_path / "streamaudit.toml")
+    assert says in f"{caught.value.message}; {caught.value.hint}"
 
 
 @pytest.mark.parametrize(
@@ -66,14 +67,14 @@ def test_settings_that_cannot_be_meant_name_their_line(tmp_path: Path, line: str
 def test_what_is_not_understood_is_said_without_saying_it(address: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Nor does the library behind it log the address."""
     logging.getLogger().setLevel(logging.DEBUG)
-    with pytest.raises(UsageError, match="an address in the place is not understood") as caught:
+    with pytest.raises(UsageError, match="cannot understand an address in the place") as caught:
         parse(address, "the place")
     out, err = capfd.readouterr()
     assert "s3cr3t" not in f"{caught.value.message}{caught.value.hint}{out}{err}"
 
 
 def test_nowhere_to_post_to_says_where_to_put_it() -> None:
-    with pytest.raises(UsageError, match="nowhere to post to") as caught:
+    with pytest.raises(UsageError, match="no address to post to") as caught:
         targets(PostSettings())
     assert "$STREAMAUDIT_POST" in str(caught.value.hint)
 

@@ -38,4 +38,4 @@ def test_the_crontab_ingests_and_posts_in_crons_environment(tmp_path: Path) -> N
     posted, again = log.splitlines()
     stamp, week = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", r"\d{4}-W\d\d"
     assert re.fullmatch(rf"{stamp} posted {week} to json 127\.0\.0\.1:\d+ #[0-9a-f]{{6}} \(1 attempt\)", posted)
-    assert re.fullmatch(rf"{stamp} {week}: json .* has had it since .*, nothing posted", again)
+    assert re.fullmatch(rf"{stamp} {week}: json .* received it at .*, nothing posted", again)

@@ -198,7 +198,7 @@ def test_every_bad_row_of_a_table_is_told_with_its_line(
         (repeats + 7, "no start time"),
         (repeats + 8, "invalid UTF-8"),
         (repeats + 9, "no known field"),
-        (repeats + 11, "a quote that is not closed, or text behind one"),
+        (repeats + 11, "a quote that is never closed, or text after a closing quote"),
     ]
 
 
@@ -207,7 +207,7 @@ def test_every_bad_row_of_a_table_is_told_with_its_line(
     [
         (("x", '"x', "x", "x"), ["0"], 3, "lines 3 to 5 are lost"),
         (("x", '"x', 'x"y', "x"), ["0", "3"], 3, "lines 3 to 4 are lost"),
-        (("x", '"x"y', "x", "x"), ["0", "2", "3"], 3, "a quote that is not closed, or text behind one"),
+        (("x", '"x"y', "x", "x"), ["0", "2", "3"], 3, "a quote that is never closed, or text after a closing quote"),
     ],
     ids=["to the end", "to the next quote", "on its own line"],
 )

@@ -133,7 +133,6 @@ def parse_names(flag: str, text: str | None, known: tuple[str, ...]) -> tuple[st
         if name not in known:
             close = nearest(name, list(known))
             raise UsageError(
-                f"{flag} {name}: there is none of that name" + (f", did you mean {close}?" if close else ""),
-                "known: " + ", ".join(known),
+                f"{flag} {name}: unknown", f"did you mean {close}?" if close else "known: " + ", ".join(known)
             )
     return tuple(dict.fromkeys(names))

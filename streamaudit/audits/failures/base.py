@@ -189,8 +189,8 @@ def parse_gates(texts: Sequence[str]) -> dict[str, Severity]:
         if code not in known:
             close = nearest(code, known)
             raise UsageError(
-                f"--fail-on {code}: there is no such finding" + (f", did you mean {close}?" if close else ""),
-                "findings: " + ", ".join(known),
+                f"--fail-on {code}: unknown finding",
+                f"did you mean {close}?" if close else "findings: " + ", ".join(known),
             )
         if sign and severity not in SEVERITIES:
             raise UsageError(f"--fail-on {text}: {severity} is no severity", "severities: " + ", ".join(SEVERITIES))

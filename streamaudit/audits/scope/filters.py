@@ -37,7 +37,7 @@ class Filters(TypedDict, total=False):
 def scope_of(by: Names | None, top: int | None, filters: Filters, groups: Groups) -> Scope:
     """Return the scope of a query's keywords; UsageError for invalid ones."""
     if top is not None and top < 1:
-        raise UsageError("--top takes a number from 1")
+        raise UsageError("--top: expected a number from 1")
     names = text_of(by)
     if names is not None and not names.replace(",", "").strip():
         raise UsageError("--by is empty", "dimensions: " + ", ".join(DIMENSIONS))

@@ -251,8 +251,8 @@ def parse_by(
         elif name not in DIMENSIONS:
             close = nearest(name, list(DIMENSIONS))
             raise UsageError(
-                f"{flag} {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
-                "dimensions: " + ", ".join(DIMENSIONS),
+                f"{flag} {name}: unknown dimension",
+                f"did you mean {close}?" if close else "dimensions: " + ", ".join(DIMENSIONS),
             )
     if len(set(names)) != len(names):
         raise UsageError(f"{flag} {text}: a dimension is named twice")
@@ -271,8 +271,8 @@ def parse_only(texts: list[str]) -> tuple[tuple[str, str], ...]:
         if name not in PLAIN:
             close = nearest(name, list(PLAIN))
             raise UsageError(
-                f"--only {name}: there is no such dimension" + (f", did you mean {close}?" if close else ""),
-                "dimensions: " + ", ".join(PLAIN),
+                f"--only {name}: unknown dimension",
+                f"did you mean {close}?" if close else "dimensions: " + ", ".join(PLAIN),
             )
         found[name] = f"{found[name]},{values}" if name in found else values
     return tuple(found.items())

@@ -20,7 +20,7 @@ def parse_window(
     try:
         zone = ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
-        raise UsageError(f"--tz {tz}: there is no such time zone", "such as UTC or Europe/Paris") from None
+        raise UsageError(f"--tz {tz}: unknown time zone", "such as UTC or Europe/Paris") from None
     if sum((last is not None, week is not None, since is not None or until is not None)) > 1:
         raise UsageError("give --since/--until, --last or --week, not several of them")
     if last is not None:

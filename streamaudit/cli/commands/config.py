@@ -105,7 +105,7 @@ def _missing(settings: Settings) -> "Iterator[Note]":
     named = {"prices": settings.prices, **{f"lookup.{name}": path for name, path in settings.lookup.items()}}
     for name, path in named.items():
         if path is not None and not path.is_file():
-            yield Note("missing_file", f"{name}: there is no file {path} ({settings.origin(name)})")
+            yield Note("missing_file", f"{name}: no file {path} ({settings.origin(name)})")
 
 
 app.command("show")(expand_groups(show))

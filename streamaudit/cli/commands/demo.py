@@ -34,7 +34,8 @@ def command(color: Color = "auto", wide: Wide = False) -> int:
         ingest_summary.log_equation(results)
         loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
         ingest_summary.log_coverage(measure_coverage(store, loads))
-        console.note("these traces are made up; now try: streamaudit report YOUR-EXPORT.jsonl --by tenant")
+        console.note("these traces are synthetic")
+        console.note("next: streamaudit report YOUR-EXPORT.jsonl --by tenant")
         console.note()
         by_tenant = Scope(by=("tenant",))
         reports = (

@@ -51,8 +51,8 @@ def command(
     if role is not None and role not in MAPPABLE:
         close = nearest(role, list(MAPPABLE))
         raise UsageError(
-            f"--for {role}: there is no such field" + (f", did you mean {close}?" if close else ""),
-            "fields: " + ", ".join(MAPPABLE),
+            f"--for {role}: unknown field",
+            f"did you mean {close}?" if close else "fields: " + ", ".join(MAPPABLE),
         )
     most, mapped, output, hidden = _number(records), mapping(map_, settings), writing.parse(), writing.redacted_names()
     console.configure(quiet=quiet, verbose=verbose, form=log_format)
@@ -67,7 +67,7 @@ def command(
     output.render(dict.fromkeys(output.tops, Result(answer)))
     next_steps.say_next(surveys, groups, role, paths, map_ or [])
     if writing.fail_on_empty and not answer.tables[0].rows:
-        raise InputError("there is no such field")
+        raise InputError("no field looks like that column" if role else "the files have no fields")
     return EXIT_OK
 
 

@@ -28,11 +28,11 @@ def command(
     with access.open(write=True, create=False) as store:
         removed = forget(store, user)
     if not removed.calls and not removed.spans:
-        raise InputError("the store has no call of that user", "the id as the exports spell it, letter for letter")
+        raise InputError("the store has no call of that user", "give the id exactly as the exports spell it")
     console.note(
         f"deleted {describe(removed)}, and rewrote the file without them"
     )
     console.note(
-        "  exports that still hold the user bring the calls back when they are ingested: delete them there too"
+        "  exports that still contain the user bring the calls back at the next ingest: delete them there too"
     )
     return EXIT_OK

@@ -7,6 +7,7 @@ import typer
 
 from streamaudit.cli.options import Access, DryRun, MapField, ProgressWhen, Since, mapping
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
+from streamaudit.report.numbers import count
 
 if TYPE_CHECKING:
     from streamaudit.ingest.merge import Counts
@@ -27,7 +28,7 @@ def command(
         typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format."),
     ] = None,
     max_bad: Annotated[
-        Optional[str], typer.Option("--max-bad", metavar="N|P%", help="Give up a file with more bad records than this.")
+        Optional[str], typer.Option("--max-bad", metavar="N|P%", help="Refuse a file with more bad records than this.")
     ] = None,
     rejects: Annotated[
         Optional[Path],
@@ -39,7 +40,7 @@ def command(
     ] = None,
     evidence: Annotated[
         bool,
-        typer.Option("--evidence", help="The files are other logs of calls: join what they know, by the id of --on."),
+        typer.Option("--evidence", help="The files are other logs of the calls: join them by the id of --on."),
     ] = False,
     on: Annotated[
         Optional[str],
@@ -53,7 +54,7 @@ def command(
     progress: ProgressWhen = "auto",
     since: Since = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on reading what is new in these paths until stopped with Ctrl-C.")
+        bool, typer.Option("--watch", help="Keep reading new data in these paths until Ctrl-C.")
     ] = False,
     every: Annotated[
         str, typer.Option("--every", metavar="SPAN", help="With --watch: how often to look. Default: 5s.")
@@ -77,26 +78,26 @@ def command(
     from streamaudit.store.lookups import apply_lookups, keep_lookups, log_unmatched, read_lookups
 
     if on and not evidence:
-        raise UsageError("--on is for --evidence", "streamaudit ingest rendered.csv --evidence --on request_id")
+        raise UsageError("--on needs --evidence", "streamaudit ingest rendered.csv --evidence --on request_id")
     if evidence:
         calls_only = {"--map": map_, "--source": source, "--max-bad": max_bad, "--rejects": rejects,
                       "--sample-rate": sample_rate, "--dry-run": dry_run}  # fmt: skip
         for flag, value in calls_only.items():
             if value:
-                raise UsageError(f"{flag} is for files of calls, not for --evidence")
+                raise UsageError(f"{flag} cannot be combined with --evidence")
         return _join(paths, on, access)
-    count, share = _max_bad(max_bad)
+    most, share = _max_bad(max_bad)
     if source is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", source):
-        raise UsageError(f"--source {source}: letters, digits, . _ : and -, up to 64 of them")
+        raise UsageError(f"--source {source}: expected up to 64 letters, digits and . _ : -")
     if sample_rate is not None and not 0 < sample_rate <= 1:
         raise UsageError(f"--sample-rate {sample_rate}: expected a share above 0 and up to 1, such as 0.1")
     options = Options(
-        mapping(map_, access.settings), source, force, share, count, sample_rate, access.settings.price_file()
+        mapping(map_, access.settings), source, force, share, most, sample_rate, access.settings.price_file()
     )
     access.speak()
     if watch:
         if dry_run or rejects is not None or since or any(path == "-" or is_remote(path) for path in paths):
-            raise UsageError("--watch is for files and folders, without --dry-run, --since and --rejects")
+            raise UsageError("--watch takes files and folders, and no --dry-run, --since or --rejects")
         return _watch(paths, every, options, access)
     show = ingest_summary.Progress(progress)
     lookups = read_lookups(access.settings.lookup_files())
@@ -149,7 +150,7 @@ def _select_files(files: dict[str, bool], since: str | None) -> dict[str, bool]:
     if left_out:
         folder, better = (PurePath(path).name for path in next(iter(left_out.items())))
         dropped = len(files) - len(kept)
-        console.note(f"{dropped:,} files of {folder}/ are left out: {better}/ beside it has the same calls")
+        console.note(f"skipped {count(dropped, 'file')} of {folder}/: {better}/ has the same calls")
     files = kept
     if since is None:
         return files
@@ -160,9 +161,9 @@ def _select_files(files: dict[str, bool], since: str | None) -> dict[str, bool]:
         if (end := window_end(name)) is None or start is None or end > start
     }
     if len(kept) < len(files):
-        console.note(f"{len(files) - len(kept):,} of {len(files):,} files end before --since {since}: not read")
+        console.note(f"skipped {len(files) - len(kept):,} of {len(files):,} files, which end before --since {since}")
     if not kept:
-        raise InputError(f"no file reaches --since {since}")
+        raise InputError(f"every file ends before --since {since}")
     return kept
 
 
@@ -182,7 +183,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
     every_s = max(parse_seconds("--every", every), 0.1)
     lookups = read_lookups(access.settings.lookup_files())
     counts: list[Counts] = []
-    console.note(f"watching {', '.join(paths)}, every {every_s:g} s; Ctrl-C ends it")
+    console.note(f"watching {', '.join(paths)} every {every_s:g} s; stop with Ctrl-C")
     console.note(f"  store        {access.path()}")
     try:
         watch = Watch(paths, every_s)
@@ -196,7 +197,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
             except StoreError as error:
                 if not counts:
                     raise
-                console.say(f"{error.message}; tried again at the next look", level="warning")
+                console.say(f"{error.message}; trying again in {every_s:g} s", level="warning")
                 watch.retry(files)
                 continue
             for outcome in results:
@@ -209,9 +210,8 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
                 console.note(f"  new {total.new:,}, repeated {total.repeated:,}, rejected {total.rejected:,}")
     except (KeyboardInterrupt, Terminated):
         total = ingest_summary.add(counts)
-        console.note(
-            f"stopped: {total.new:,} new calls of {len(counts):,} files; what was being read is read next time"
-        )
+        read_so_far = f"{count(total.new, 'new call')} from {count(len(counts), 'file')}"
+        console.note(f"stopped: {read_so_far}; unfinished files are read next time")
     return EXIT_OK
 
 
@@ -233,11 +233,11 @@ def _join(paths: list[str], on: str | None, access: Access) -> int:
             console.note(f"{found.shown}: evidence by {kind}", file=found.shown)
             console.note(f"  read         {found.read:,}")
             console.note(f"  rejected     {found.rejected:,}")
-        for reason, count in found.reasons:
-            console.note(f"    {count:,} {reason}")
+        for reason, number in found.reasons:
+            console.note(f"    {number:,} {reason}")
         if not found.problem:
-            console.note(f"  matched      {found.matched:,}  ids of a call in the store")
-            console.note(f"  no call      {found.unmatched:,}  kept until their calls come")
+            console.note(f"  matched      {found.matched:,}  ids of stored calls")
+            console.note(f"  no call      {found.unmatched:,}  kept until their calls arrive")
             if found.ambiguous:
                 console.note(
                     f"  ambiguous    {found.ambiguous:,}  ids that several calls share: joined to none of them"

@@ -20,7 +20,7 @@ def command(writing: Writing, settings: Settings) -> int:
         Column("on_disconnect", None, "stops, runs_on or contested"),
         Column("evidence", None, "who says so"),
         Column("as_of", None, "month it was looked up"),
-        Column("source", None, "where it is said", wide=True),
+        Column("source", None, "address of the statement", wide=True),
         Column("note", None, "what else is known"),
     )
     rows: list[tuple[str | None, ...]] = [
@@ -30,7 +30,7 @@ def command(writing: Writing, settings: Settings) -> int:
     ]
     rows += [(name, behaviour, "your configuration", None, None, None) for name, behaviour in own.items()]
     notes = (
-        Note("prior", "a prior that only moves the bounds of a tax, never an exact figure; [providers] goes before it"),
+        Note("prior", "it only moves the bounds of a tax, never an exact figure; [providers] takes precedence"),
         Note("unlisted", "a provider that is not listed bounds nothing"),
     )
     report = Report(

@@ -25,6 +25,7 @@ def command(
     from streamaudit.cli import console
     from streamaudit.errors import EXIT_OK
     from streamaudit.ingest.retention import prune, started_before
+    from streamaudit.report.numbers import count
 
     instant = parse_instant("--before", before, tz)
     access.speak()
@@ -36,5 +37,5 @@ def command(
         untimed = store.one("SELECT count(*) FROM store.calls WHERE start_time IS NULL")[0]
     console.note(f"deleted {describe(removed)} {which}")
     if untimed:
-        console.note(f"  {untimed:,} calls have no start time and stay")
+        console.note(f"  {count(untimed, 'call')} without a start time stay")
     return EXIT_OK

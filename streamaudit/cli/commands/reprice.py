@@ -10,10 +10,11 @@ def command(access: Access) -> int:
     """
     from streamaudit.cli import console
     from streamaudit.errors import EXIT_OK
+    from streamaudit.report.numbers import count
     from streamaudit.store.pricing.reprice import reprice
 
     access.speak()
     with access.open(write=True, create=False) as store:
         changed = reprice(store, access.settings.price_file())
-    console.note(f"{changed:,} calls have another price now; costs that their source reported stay as they are")
+    console.note(f"repriced {count(changed, 'call')}; costs reported by the source are never changed")
     return EXIT_OK

@@ -24,7 +24,7 @@ def command(
     Example: streamaudit sql "SELECT tenant, sum(cost_usd) AS cost_usd FROM calls WHERE counted GROUP BY ALL"
     """
     if writing.redact:
-        raise UsageError("sql cannot tell which of its columns --redact means", "leave out what must not be shown")
+        raise UsageError("--redact does not work with sql", "leave out the columns that must not be shown")
     output = writing.parse(limit)
     with inputs.session() as session:
         results = {

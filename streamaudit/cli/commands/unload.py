@@ -23,6 +23,7 @@ def command(
     from streamaudit.cli import console
     from streamaudit.errors import EXIT_OK
     from streamaudit.ingest.retention import of_load, unload
+    from streamaudit.report.numbers import count
 
     access.speak()
     if not Deletion(of_load(load_id), f"of load {load_id}", dry_run, yes).is_wanted(access):
@@ -34,7 +35,7 @@ def command(
         console.note(f"  {removed.evidence:,} records of evidence are no longer joined to calls")
     if removed.beaten:
         console.note(
-            f"  {removed.beaten:,} of the calls it had read were better versions of calls stored before: ingest the "
-            "earlier files again with --force to get those back"
+            f"  {count(removed.beaten, 'call')} had replaced an earlier version: ingest the earlier files again with "
+            "--force to get it back"
         )
     return EXIT_OK

@@ -60,14 +60,14 @@ def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[st
         listed = ", ".join(map(str, codes))
         raise NotDelivered(f"the mail server refuses a recipient: {listed}", again=passing) from None
     except (ssl.SSLError, smtplib.SMTPNotSupportedError):
-        raise NotDelivered("its certificate is not trusted, or it speaks no TLS") from None
+        raise NotDelivered("its certificate is not trusted, or it does not use TLS") from None
     except OSError as error:  # also raised by smtplib when a server hangs up without a reply
         late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
         refused = isinstance(error, ConnectionRefusedError)
         reason = f"no answer within {timeout_s:.3g} s" if late else "connection refused" if refused else "no connection"
         raise NotDelivered(reason, again=True) from None
     except Exception as error:  # apprise's errors about a key or a security mode quote the address
-        raise NotDelivered(f"the mail cannot be made ({type(error).__name__})") from None
+        raise NotDelivered(f"the mail cannot be built ({type(error).__name__})") from None
 
 
 class _Server(AppriseSMTPController):

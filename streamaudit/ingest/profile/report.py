@@ -105,11 +105,11 @@ def _headline(survey: Survey) -> str:
 def _notes(survey: Survey) -> Iterator[Note]:
     stated = (
         ("sampled", 0 if survey.complete else survey.records,
-         "only the first records are looked at; --records all looks at every one"),
+         "only the first records were examined; --records all examines every one"),
         ("content", survey.content, "fields that hold prompts or answers are not listed"),
         ("unnamed", survey.unnamed, "keys that do not look like names of fields are not listed: they may be content"),
         ("rare", survey.rare, "keys of objects with very many keys are not listed: each is in few records"),
-        ("out_of_reach", survey.out_of_reach, "paths are not listed: --map does not read them"),
+        ("out_of_reach", survey.out_of_reach, "paths that --map cannot read are not listed"),
     )  # fmt: skip
     yield from (Note(code, message, count) for code, count, message in stated if count)
 
@@ -122,11 +122,11 @@ def explain_unrecognised(file: InputFile) -> Note:
         return Note("unknown_format", f"not ingested: {verdict.what}; {verdict.instead}")
     source, missing = find_nearest_format(file)
     if not missing:
-        return Note("unknown_format", f"not ingested: it has the field names of {source.name}, not its values")
+        return Note("unknown_format", f"not ingested: it has the field names of {source.name}, but not its values")
     if source.fallback:
-        return Note("unknown_format", "not ingested: of no known format, without the usual names of a call's figures")
+        return Note("unknown_format", "not ingested: unknown format, and no field has a usual name of a call's figure")
     lacks = "; ".join(" or ".join(group[:4]) for group in missing)
-    return Note("unknown_format", f"not ingested: of no known format; to be read as {source.name} it lacks {lacks}")
+    return Note("unknown_format", f"not ingested: unknown format; to be read as {source.name}, it lacks {lacks}")
 
 
 def find_nearest_format(file: InputFile) -> tuple[Source, list[tuple[str, ...]]]:

@@ -60,7 +60,7 @@ FROM (
 """
 _TAKEN = {"ordinality", "(no)", "(text)", "(json)"}
 # The database counts the header as a row, and rows without anything in them.
-_OPEN_QUOTE = "a quote that is not closed, or text behind one"
+_OPEN_QUOTE = "a quote that is never closed, or text after a closing quote"
 _MISSED = """
 SELECT -any_value(line)::BIGINT AS no, any_value(CASE error_type
     WHEN 'MISSING COLUMNS' THEN 'fewer cells than the header'

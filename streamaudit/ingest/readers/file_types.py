@@ -39,7 +39,7 @@ def describe_file(head: bytes) -> str | None:
     if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"BZh":
         return "xz and bzip2 are not read: repack as .gz or .zst"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "HTML or XML, not JSON: probably a login or error page saved in place of the export"
+        return "HTML or XML, not JSON: probably a login or error page saved instead of the export"
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head[:2] in (b"{\x00", b"[\x00", b"\x00{", b"\x00["):
         return "UTF-16 text: save it as UTF-8"
     if is_binary(head):

@@ -147,7 +147,7 @@ def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
     if not found.records and head.complete and (container in (DELIMITED, PARQUET) or _is_empty(head)):
         raise Refused("empty file")
     if not found.records and container is LINES:
-        raise NotRecords("no line of it is a JSON object; a single object larger than 256 MB must be split first")
+        raise NotRecords("no line is a JSON object; an object larger than 256 MB must be split first")
     return container, found
 
 

@@ -31,7 +31,7 @@ _SIGN_IN = (
     (("s3",), "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     (_GOOGLE, "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"),
     (_AZURE, "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and either AZURE_STORAGE_KEY or az login"),
-    (_WEB, "take an address that lets everyone in, such as a signed one"),
+    (_WEB, "use an address that needs no login, such as a signed one"),
 )
 # Otherwise gcsfs first asks by gRPC for the kind of a bucket, for which a proxy or an emulator lets it wait a minute.
 _SETTINGS = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
@@ -84,7 +84,7 @@ def list_objects(address: str) -> list[str]:
         }
         _listed_stamps.update((name, _stamp_of(facts)) for name, facts in found.items())
     if not found:
-        raise InputError(f"nothing is at {mask_address(address)}")
+        raise InputError(f"no file at {mask_address(address)}")
     return list(found)
 
 
@@ -104,7 +104,7 @@ def fetch(address: str, target: Path) -> str | None:
     packed = facts.get("contentEncoding") or (facts.get("content_settings") or {}).get("content_encoding")
     if packed and (facts.get("size") or 0) > _MAX_UNPACKED_BYTES:
         raise InputError(
-            f"{mask_address(address)} is stored with a Content-Encoding and larger than 32 MB: it would come damaged",
+            f"{mask_address(address)} is stored with a Content-Encoding and larger than 32 MB: it would arrive damaged",
             "copy it with the service's own tool, and read the copy",
         )
     with _translate_failures(address):
@@ -199,11 +199,11 @@ def _failure(error: Exception, address: str, shown: str) -> InputError:
     if re.search("Credential|Authentication", type(cause).__name__) or (
         isinstance(cause, ValueError) and _scheme(address) in _AZURE
     ):
-        return InputError(f"no credentials to read {shown} with", hint)
+        return InputError(f"no credentials to read {shown}", hint)
     # fsspec reports a web server that cannot be reached as a missing file.
     if isinstance(error, FileNotFoundError) and (cause is error or not isinstance(cause, OSError)):
-        return InputError(f"nothing is at {shown}")
-    return InputError(f"cannot read {shown} ({type(cause).__name__})", "look whether it can be reached from here")
+        return InputError(f"no file at {shown}")
+    return InputError(f"cannot read {shown} ({type(cause).__name__})", "check that this machine can reach it")
 
 
 def _status(error: BaseException) -> int | None:

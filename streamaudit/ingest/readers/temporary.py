@@ -19,5 +19,5 @@ def write_temporary(path: Path) -> Iterator[BinaryIO]:
             raise  # of the file that is being read
         raise StoreError(
             f"cannot write temporary data to {path.parent}: {error.strerror}",
-            "free some space there, or let TMPDIR name another folder",
+            "free some space there, or set TMPDIR to another folder",
         ) from None

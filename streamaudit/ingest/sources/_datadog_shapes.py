@@ -80,8 +80,8 @@ def recognise(head: Sequence[Record]) -> Match | Refusal | None:
             )
         if set(record) == {"errors"} and isinstance(record["errors"], list):
             return Refusal(
-                "an error message of an API, and no export",
-                "ask again; an organisation without LLM Observability data gets such an answer too",
+                "an error message of an API, not an export",
+                "try again; an organisation without LLM Observability data gets this answer too",
             )
         if "Duration" in record and set(record) & _TITLES:
             return Refusal(
@@ -124,7 +124,7 @@ def _shape(record: Record) -> Match | Refusal | None:
     own = sorted(_OWN & set().union(*(part for part in (record, attributes, data, inner) if isinstance(part, dict))))
     if own and record.get("type") != "log" and "_id" not in record:
         return Refusal(
-            f"something of Datadog's (it has {' and '.join(own)}), but no spans in a known shape",
+            f"Datadog data (it has {' and '.join(own)}), but no spans in a known shape",
             "export the spans through the LLM Observability export API (api/v2/llm-obs/v1/spans/events)",
         )
     return None

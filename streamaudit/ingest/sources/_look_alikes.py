@@ -101,7 +101,7 @@ KNOWN = (
     ),
     LookAlike(
         "traces of MLflow, a format that is not read",
-        "jq -c '.data.spans[]' FILE writes their spans a line each; streamaudit fields on that lists the paths to map",
+        "jq -c '.data.spans[]' FILE writes one span per line; streamaudit fields then lists the paths to map",
         _has("info", "data.spans"),
     ),
     LookAlike(
@@ -117,7 +117,7 @@ KNOWN = (
         _has("req_units", "res_units"),
     ),
     LookAlike(
-        "traces whose calls stand in a list of each",
+        "traces that hold their calls in a list",
         "jq -c '(.spans // .calls // .llm_calls // .steps // .requests)[]' FILE | streamaudit ingest -",
         _holds_spans,
     ),

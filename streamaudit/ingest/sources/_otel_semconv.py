@@ -106,7 +106,7 @@ REMEDIES = {
     "streamed": "set the attribute gen_ai.request.stream",
     "ttft": "set gen_ai.response.time_to_first_chunk in seconds: instrumentations before conventions 1.41 do not",
     "ttvt": "set the attribute time_to_first_output_token_ms",
-    "chunk_times": "add a span event gen_ai.content.completion.chunk a chunk, and raise OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "chunk_times": "add a span event gen_ai.content.completion.chunk per chunk, and raise OTEL_SPAN_EVENT_COUNT_LIMIT",
     "client_chunk_times": "spans hold none: log client_chunk_offsets_ms in JSON lines of your own",
     "usage": "ask for stream_options.include_usage; with it gen_ai.usage.output_tokens is set",
     "input_tokens": "set gen_ai.usage.input_tokens",

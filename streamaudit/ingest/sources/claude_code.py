@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from streamaudit.ingest.sources._common import LEARNT, normalise
 from streamaudit.ingest.sources.registry import Match, Record, Source
 
-_NOTE = "a line's timestamp is when it was written: it stands for the start of a call, and durations are unknown"
+_NOTE = "a line's timestamp is when it was written: it is used as the start of a call, and durations are unknown"
 
 
 def _recognise(head: Sequence[Record]) -> Match | None:

@@ -12,7 +12,7 @@ from streamaudit.ingest.sources.registry import Match, Record, Source
 
 _EVENTS = ("session_meta", "turn_context", "event_msg", "response_item", "compacted")
 _NOTE = (
-    "a token count is written when its call has ended: its time stands for the start of the call, and durations are "
+    "a token count is written when its call has ended: its time is used as the start of the call, and durations are "
     "unknown"
 )
 

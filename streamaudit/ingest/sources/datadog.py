@@ -260,7 +260,7 @@ _REMEDIES = {
     "tenant": "annotate the tag tenant_id; --map tenant=PATH takes another key of metadata",
     "user": "annotate the tag user_id",
     "session": "pass session_id to the root span",
-    "route": "annotate the tag route; until then the root span's name stands for it",
+    "route": "annotate the tag route; until then the root span's name is used",
     "deploy": "set DD_VERSION",
     "environment": "set DD_ENV",
     "region": "annotate the tag region",

@@ -74,7 +74,7 @@ _READS = {
 }  # fmt: skip
 
 _REMEDIES = {
-    "usage": "run with --extra-inputs stream_options:{include_usage:true}: else no response says its tokens",
+    "usage": "run with --extra-inputs stream_options:{include_usage:true}: otherwise no response has token counts",
     "input_tokens": "run with --extra-inputs stream_options:{include_usage:true}",
     "tenant": "a benchmark has none",
     "cost": "a benchmark reports no cost; a price file of your own (prices in the configuration) prices its model",

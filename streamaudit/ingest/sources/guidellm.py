@@ -109,8 +109,8 @@ _REMEDIES = {
     "chunk_times": "GuideLLM keeps the first and the last only",
     "tenant": "a benchmark has none",
     "model": "the report names no model: --map model=PATH, or one --source NAME for each run",
-    "cost": "a benchmark reports no cost, and a server of one's own has no provider's price; "
-    "--map provider=PATH names a seller, a price file of your own (prices in the configuration) prices its model",
+    "cost": "a benchmark reports no cost, and your own server has no provider's price; "
+    "--map provider=PATH names a provider, a price file of your own (prices in the configuration) prices its model",
     "outcome": "requests cut when the time was up are interrupted: no user left",
 }
 

@@ -132,7 +132,7 @@ _READS = {
 _REMEDIES = {
     **LEARNT,
     "tenant": "send the header Helicone-Property-tenant_id; --map tenant=PATH takes another property",
-    "route": "send the header Helicone-Property-route; until then the request's path stands for it",
+    "route": "send the header Helicone-Property-route; until then the request's path is used",
     "deploy": "send the header Helicone-Property-release",
     "rendered": "send the property rendered_tokens once the client has shown its answer, or join evidence by id",
     "streamed": "export request_body too: it says whether a call streamed",

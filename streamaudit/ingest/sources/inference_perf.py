@@ -83,7 +83,7 @@ _REMEDIES = {
     "start_time": "inference-perf writes times of a monotonic clock: its calls are in no time window",
     "tenant": "set info.labels.tenant; a benchmark has none of its own",
     "route": "info.lora_adapter is taken; --map route=PATH takes another",
-    "cost": "a benchmark reports no cost, and a server of one's own has no provider's price",
+    "cost": "a benchmark reports no cost, and your own server has no provider's price",
     "usage": "server_usage is the server's own count; without it the tool tokenizes what it received",
 }
 

@@ -317,7 +317,7 @@ _REMEDIES = {
     "tenant": "set metadata.tenant_id or the tag tenant_id:NAME; --map tenant=PATH takes another key",
     "user": "set user_id on the trace",
     "session": "set session_id on the trace",
-    "route": "set metadata.route; until then the trace's name stands for it",
+    "route": "set metadata.route; until then the trace's name is used",
     "deploy": "set LANGFUSE_RELEASE, or release on the trace",
     "environment": "set LANGFUSE_TRACING_ENVIRONMENT",
     "region": "set metadata.region",

@@ -222,7 +222,7 @@ _REMEDIES = {
     "tenant": "give the key a team; --map tenant=PATH takes another key",
     "user": "send user, or give the key a user",
     "session": "send litellm_session_id",
-    "route": "set route in the metadata you send; until then the proxy's own route stands for it",
+    "route": "set route in the metadata you send; until then the proxy's own route is used",
     "deploy": "send a tag such as release:2026.11.3, or set release in the metadata",
     "environment": "it has none: --map environment=PATH",
 }

@@ -112,7 +112,7 @@ _TAUGHT = {
     "tenant": "set metadata tenant_id with using_metadata; --map tenant=PATH takes another key",
     "user": "set user.id with using_user",
     "session": "set session.id with using_session",
-    "route": "set metadata route; until then the root span's name stands for it",
+    "route": "set metadata route; until then the root span's name is used",
     "deploy": "set metadata release",
     "environment": "set metadata environment and map it: --map environment=attributes.metadata.environment",
     "region": "set metadata region and map it: --map region=attributes.metadata.region",

@@ -90,7 +90,7 @@ _REMEDIES = {
     "tenant": "a benchmark has none; --map tenant=PATH if yours does",
     "route": "give each run a --tag",
     "deploy": "server_info.version is taken; --map deploy=tag takes the run's tag",
-    "cost": "a benchmark reports no cost, and a server of one's own has no provider's price",
+    "cost": "a benchmark reports no cost, and your own server has no provider's price",
     "outcome": "a failed request is known by its error; SGLang cancels none",
 }
 

@@ -82,8 +82,9 @@ def test_every_finding_can_be_a_gate_and_a_misspelt_one_is_refused() -> None:
     """With and without a severity; the nearest name is offered."""
     for code in codes():
         assert parse_gates([code]) == {code: "info"} and parse_gates([f"{code}:critical"]) == {code: "critical"}
-        with pytest.raises(UsageError, match=f"did you mean {code}"):
+        with pytest.raises(UsageError, match="unknown finding") as caught:
             parse_gates([f"{code}x"])
+        assert caught.value.hint == f"did you mean {code}?"
     with pytest.raises(UsageError, match="no severity"):
         parse_gates(["burst:grave"])
 
