@@ -94,3 +94,24 @@ def test_markdown_makes_a_table_of_them_without_the_unit() -> None:
     assert "| time | ttft\\_ms | 505 ms | measured |  |" in text
     assert "| time | ttvt\\_ms | - | none |  |" in text
     assert "unknown, not zero" in text
+
+
+def test_findings_name_their_columns_or_their_figures() -> None:
+    """Columns have names where they fit; in a narrow terminal each figure has its name, and nothing is one per line."""
+    columns = (
+        Column("finding"), Column("severity"), Column("route"), Column("affected_calls", "calls"),
+        Column("affected_share", "ratio"), Column("usd_at_stake", "usd"), Column("evidence", prose=True),
+    )  # fmt: skip
+    row: Row = ("cache_lost_on_deploy", "critical", "/v1/support/tickets", 45, 0.375, 25.73, "The hit rate fell.")
+    table = Table("findings", columns, (row,), shape="facts")
+    wide = [line.text for line in draw(table, Screen(width=120))]
+    assert [text.split() for text in wide[:2]] == [
+        ["affected", "affected", "usd", "at"], ["finding", "severity", "route", "calls", "share", "stake"],
+    ]  # fmt: skip
+    narrow = [line.text.strip() for line in draw(table, Screen(width=60))]
+    assert narrow == [
+        "cache_lost_on_deploy", "critical, /v1/support/tickets, affected calls 45,",
+        "affected share 37.5 %, usd at stake $25.73", "The hit rate fell.",
+    ]  # fmt: skip
+    beside = [line.text for line in draw(table, Screen())]
+    assert beside[-1] == "    The hit rate fell."

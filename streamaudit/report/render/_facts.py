@@ -10,13 +10,15 @@ from streamaudit.report.model import Column, Row, Table, Unit, Value
 from streamaudit.report.numbers import NUMBERS, UNKNOWN, header, is_known
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import Cell, Escape, Grid, Heading, apply_mark, writer
-from streamaudit.report.render._layout import Line, fold, pad
+from streamaudit.report.render._layout import Line, fold, pad, stack
 from streamaudit.report.render.formats import Screen
 
 _VALUE_CAP, _VALUE_MIN = 26, 14
 _PROSE_MIN, _PROSE_GOOD = 24, 28
 _INDENT = 2
 _BAR, _SHARE = 10, 7
+_MOST_BESIDE = 60
+"""Off a terminal, sentences stand next to figures that end before this cell, otherwise below them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class _Fact:
     label: str
     figures: list[str]
     prose: list[str]
+    summary: str
+    """The figures in one text, each with its name, where there is no room for columns."""
 
 
 def draw(table: Table, screen: Screen) -> list[Line]:
@@ -45,7 +49,13 @@ def draw(table: Table, screen: Screen) -> list[Line]:
     widths = [min(max(cell_len(fact.figures[i]) for fact in facts), cap) for i in range(len(columns.figures))]
     right = [_is_numeric(table, column) for column in columns.figures]
     lines: list[Line] = []
-    group = None
+    if not table.by and len(columns.figures) > 1:
+        names = [stack(safe(header(column))) for column in columns.figures]
+        wider = [max(width, *map(cell_len, name)) for width, name in zip(widths, names, strict=True)]
+        if screen.width is None or _INDENT + label + sum(width + 2 for width in wider) <= screen.width:
+            widths = wider
+            lines += _headings([safe(header(columns.label))], names, label, widths, right)
+    group = None if table.by else ""
     for fact in facts:
         if fact.group != group:
             lines += [Line("")] if lines else []
@@ -104,7 +114,11 @@ def _fact(table: Table, index: int, row: Row, columns: _Columns, escape: Escape,
         for place, column in enumerate(columns.prose)
         if row[table.position(column.name)] is not None
     ]
-    return _Fact(group, text(columns.label), figures, prose)
+    named = [
+        f"{header(column)} {text(column)}" if column.unit else text(column) for column in columns.figures
+        if text(column).strip() not in ("", UNKNOWN)
+    ]  # fmt: skip
+    return _Fact(group, text(columns.label), figures, prose, escape(", ".join(named)))
 
 
 def _cell(table: Table, index: int, row: Row, column: Column, escape: Escape) -> Cell:
@@ -141,6 +155,20 @@ def _figure(value: Value, text: str, column: Column, screen: Screen) -> str:
     return f"{full * filled}{empty * (_BAR - filled)} {text:>{_SHARE}}"
 
 
+def _headings(
+    label: list[str], names: Sequence[list[str]], room: int, widths: Sequence[int], right: Sequence[bool]
+) -> Iterator[Line]:
+    """Yield the names of the columns, on as many lines as the longest needs."""
+    height = max(map(len, names))
+    for level in range(height):
+        line = " " * _INDENT + pad(([""] * (height - 1) + label)[level], room)
+        for name, width, numeric in zip(names, widths, right, strict=True):
+            part = ([""] * (height - len(name)) + name)[level]
+            space = " " * (width - cell_len(part))
+            line += "  " + (space + part if numeric else part + space)
+        yield Line(line.rstrip(), "dim")
+
+
 def _lines(
     fact: _Fact, label: int, widths: Sequence[int], right: Sequence[bool], width: int | None
 ) -> Iterator[str]:  # fmt: skip
@@ -151,13 +179,12 @@ def _lines(
         line += "  " + (space + text if numeric and text != UNKNOWN else text + space)
     line = line.rstrip()
     start = _INDENT + label + sum(room + 2 for room in widths) + 2
-    fits = width is None or width - start >= _PROSE_MIN
+    fits = start <= _MOST_BESIDE if width is None else width - start >= _PROSE_MIN
     below = " " * 2 * _INDENT
     if width is not None and cell_len(line) > width:
         # Too long to fit next to its label.
         yield " " * _INDENT + fact.label
-        for text in fact.figures:
-            yield from (below + part for part in fold(text, width - len(below)))
+        yield from (below + part for part in fold(fact.summary, width - len(below)))
         line = ""
     indent = " " * start if fits else below
     parts = [part for text in fact.prose for part in _break_lines(text, width, len(indent))]

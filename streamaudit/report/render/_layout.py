@@ -118,13 +118,13 @@ def _size(heading: Heading, cells: Sequence[Cell]) -> _Size:
         head=max((cell_len(cell.head) for cell in cells), default=0),
         tail=max((cell_len(cell.tail) for cell in cells), default=0),
         flat=cell_len(heading.text),
-        stacked=max(map(cell_len, _stack(heading.text))),
+        stacked=max(map(cell_len, stack(heading.text))),
         is_name=not heading.figure,
         whole=heading.whole,
     )
 
 
-def _stack(text: str) -> list[str]:
+def stack(text: str) -> list[str]:
     """Return a heading on two lines, as evenly as its words allow."""
     words = text.split(" ")
     ways = [[" ".join(words[:i]), " ".join(words[i:])] for i in range(1, len(words))]
@@ -212,7 +212,7 @@ def _headings(headings: Sequence[Heading], widths: Sequence[int], stacked: bool,
     texts = []
     for heading, width in zip(headings, widths, strict=True):
         short = shorten(heading.text, width, unicode) if not heading.figure else heading.text
-        texts.append(_stack(short) if stacked and cell_len(short) > width else [short])
+        texts.append(stack(short) if stacked and cell_len(short) > width else [short])
     height = max(map(len, texts), default=0)
     lines = []
     for level in range(height):
