@@ -31,13 +31,13 @@ CREATE OR REPLACE TEMP MACRO later_by(t, ms) AS
 -- was not read.
 CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
     -- A list of one binds the number to a name: a macro's argument is planned and computed once for each use.
-    micros_utc(list_transform([number_of(x)], lambda n: CASE
+    make_timestamp(list_filter(list_transform([number_of(x)], lambda n: CASE
         WHEN n IS NULL OR n = 0 THEN NULL
         WHEN abs(n) < 1e11 THEN try_cast(round(n * 1e6) AS BIGINT)
         WHEN abs(n) < 1e14 THEN try_cast(round(n * 1e3) AS BIGINT)
         WHEN abs(n) < 1e17 THEN tokens_of(x)
         WHEN abs(n) < 9e18 THEN (tokens_of(x) // 1000)::BIGINT
-    END)[1]);
+    END), lambda us: us > 946684800000000 AND us < 4102444800000000)[1]);
 
 -- JSON text as JSON; NULL when it is none. Half of an emoji (\ud83d alone, as JavaScript cuts a text) is replaced,
 -- since the parser refuses the whole text for it. Only refused text is scanned again: escaped backslashes and whole

@@ -42,7 +42,8 @@ def test_macros_that_were_defined_in_a_transaction_that_failed_are_defined_again
     assert store.one("SELECT number_of('1.5')")[0] == 1.5
 
 
-def test_small_files_are_planned_briefly_and_later_queries_are_not(store: Store, tmp_path: Path) -> None:
-    ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call("a")]))
-    assert calls(store).keys() == {"a"}
-    assert store.one("SELECT current_setting('disabled_optimizers')")[0] == ""
+def test_small_files_are_planned_briefly_and_later_queries_are_not(tmp_path: Path) -> None:
+    with Store.in_memory() as store:
+        ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call("a")]))
+        assert calls(store).keys() == {"a"}
+        assert store.one("SELECT current_setting('disabled_optimizers')")[0] == ""
