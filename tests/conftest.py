@@ -29,8 +29,9 @@ settings.load_profile("streamaudit")
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    """An empty store in memory."""
+    """An empty store in memory, whose queries are planned as those of a small store are."""
     with Store.in_memory() as opened:
+        opened.plan_briefly()
         yield opened
 
 

@@ -48,8 +48,10 @@ def ingest(
 def store_of(
     *paths: Path, mapping: Sequence[str] = (), source: str | None = None, force: bool = False
 ) -> Iterator[Store]:
-    """A store in memory that holds these files, each of which must be readable."""
+    """A store in memory that holds these files, each of which must be readable; its queries are planned as those of a
+    small store are."""
     with Store.in_memory() as store:
+        store.plan_briefly()
         for result in ingest(store, *paths, mapping=mapping, source=source, force=force):
             assert result.problem is None, result.problem
         yield store

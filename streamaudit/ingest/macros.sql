@@ -5,7 +5,7 @@ CREATE OR REPLACE TEMP MACRO number_of(x) AS
     CASE WHEN isfinite(try_cast(x AS DOUBLE)) THEN try_cast(x AS DOUBLE) END;
 
 CREATE OR REPLACE TEMP MACRO tokens_of(x) AS
-    coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT));
+    coalesce(try_cast(x AS BIGINT), try_cast(try_cast(x AS DOUBLE) AS BIGINT));
 
 -- The first count that is more than 0, else a 0: an exporter writes 0 under one name where it knows the count by
 -- another.
@@ -30,15 +30,14 @@ CREATE OR REPLACE TEMP MACRO later_by(t, ms) AS
 -- An epoch number in seconds, milliseconds, microseconds or nanoseconds, recognised by its magnitude. 0 is a clock that
 -- was not read.
 CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
-    CASE
-        WHEN number_of(x) IS NULL OR number_of(x) = 0 THEN NULL
-        WHEN abs(number_of(x)) < 1e11 THEN micros_utc(try_cast(round(number_of(x) * 1e6) AS BIGINT))
-        WHEN abs(number_of(x)) < 1e14 THEN micros_utc(try_cast(round(number_of(x) * 1e3) AS BIGINT))
-        WHEN abs(number_of(x)) < 1e17
-            THEN micros_utc(coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)))
-        WHEN abs(number_of(x)) < 9e18 THEN
-            micros_utc((coalesce(try_cast(x AS BIGINT), try_cast(number_of(x) AS BIGINT)) // 1000)::BIGINT)
-    END;
+    -- A list of one binds the number to a name: a macro's argument is planned and computed once for each use.
+    make_timestamp(list_filter(list_transform([number_of(x)], lambda n: CASE
+        WHEN n IS NULL OR n = 0 THEN NULL
+        WHEN abs(n) < 1e11 THEN try_cast(round(n * 1e6) AS BIGINT)
+        WHEN abs(n) < 1e14 THEN try_cast(round(n * 1e3) AS BIGINT)
+        WHEN abs(n) < 1e17 THEN tokens_of(x)
+        WHEN abs(n) < 9e18 THEN (tokens_of(x) // 1000)::BIGINT
+    END), lambda us: us > 946684800000000 AND us < 4102444800000000)[1]);
 
 -- JSON text as JSON; NULL when it is none. Half of an emoji (\ud83d alone, as JavaScript cuts a text) is replaced,
 -- since the parser refuses the whole text for it. Only refused text is scanned again: escaped backslashes and whole

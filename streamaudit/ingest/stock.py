@@ -36,7 +36,7 @@ FROM (
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Numbers of staged records, all of them where nothing else is said."""
+    """Numbers of staged records: of all of them, where a field does not name which."""
 
     read: int
     rejected: int

@@ -7,7 +7,7 @@ library as ``metadata.scope.name``. It calls every span that names a model a gen
 (``observations_v2``) keep no attributes of spans: there a step is known by its name alone, and its stages are not.
 """
 
-from streamaudit.ingest.sources._otel_voice import SORTED, TYPED
+from streamaudit.ingest.sources._otel_voice import NAMED, OPENED, SORTED, TYPED
 
 _TELLING = ('"lk.', "attributes.lk.", "metrics.ttfb", "turn.number", '"livekit', '"pipecat')
 """Texts in the metadata of a step of a voice turn; looking for them is all that other records pay for."""
@@ -22,16 +22,26 @@ spoken AS (
         *,
         CASE WHEN {telling} THEN map_entries(coalesce(try_cast(meta->'attributes' AS MAP(VARCHAR, VARCHAR)),
             try_cast(meta AS MAP(VARCHAR, VARCHAR)))) END AS attributes,
-        list_transform(attributes, lambda e: regexp_replace(e.key, '^attributes[.]', '')) AS keys,
-        list_transform(attributes, lambda e: e.value) AS vals,
-        coalesce(meta->>'$.scope.name', meta->>'/scope.name') AS scope,
-        lower(attribute(keys, vals, 'gen_ai.operation.name')) AS operation_word
+        coalesce(meta->>'$.scope.name', meta->>'/scope.name') AS scope
     FROM counted
+), named AS (
+    SELECT
+        *,
+        list_transform(attributes, lambda e: regexp_replace(e.key, '^attributes[.]', '')) AS keys,
+        list_transform(attributes, lambda e: e.value) AS vals
+    FROM spoken
+), opened AS (
+    SELECT
+        *,
+        {named}
+        {opened}
+        lower(attribute(keys, vals, 'gen_ai.operation.name')) AS operation_word
+    FROM named
 ), voiced AS (
     SELECT
         *,
         {typed}
-    FROM spoken
+    FROM opened
 ), sorted AS (
     SELECT
         *,
@@ -59,7 +69,8 @@ def voice_sql() -> str:
     telling = " OR ".join(f"contains(meta::VARCHAR, '{text}')" for text in _TELLING)
     filled = _OPENED
     for mark, text in {
-        "{telling}": telling, "{typed}": TYPED.strip().rstrip(","), "{sorted}": SORTED.strip(), "{names}": str(_NAMES),
+        "{telling}": telling, "{named}": NAMED.strip(), "{opened}": OPENED.strip(),
+        "{typed}": TYPED.strip().rstrip(","), "{sorted}": SORTED.strip(), "{names}": str(_NAMES),
     }.items():  # fmt: skip
         filled = filled.replace(mark, text)
     return filled

@@ -17,7 +17,7 @@ import re
 
 from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._otel_semconv import CAPS, COUNTS
-from streamaudit.ingest.sources._otel_voice import SORTED, TYPED
+from streamaudit.ingest.sources._otel_voice import NAMED, OPENED, SORTED, TYPED
 from streamaudit.ingest.sources.registry import APP_KEYS, OWN
 
 EXTRA_TENANTS = ("org.id", "customer.id", "tenantId")
@@ -44,23 +44,34 @@ assert OWN == 300, "the ranks in the SQL begin there"
 
 
 _SQL = """
-WITH spans AS ({spans}), typed AS (
+WITH spans AS ({spans}), named AS (
     SELECT
         *,
+        {voice_named}
         list_transform($tag_keys, lambda k: nullif(vals[list_position(own, k)], '')) AS stated,
+        upper(coalesce(kind_word, attribute(keys, vals, 'openinference.span.kind'))) AS inference_kind
+    FROM spans
+), opened AS (
+    -- What is used several times below has a relation of its own: an expression is planned once for each use.
+    SELECT
+        *,
+        {voice_opened}
         json_of(attribute(keys, vals, 'metadata')) AS packed,
+        json_of(attribute(keys, vals, 'llm.invocation_parameters')) AS settings,
+        json_of(attribute(keys, vals, 'mlflow.chat.tokenUsage')) AS packed_usage,
+        json_of(attribute(keys, vals, 'mlflow.llm.cost')) AS packed_cost
+    FROM named
+), typed AS (
+    SELECT
+        *,
         filled(json_extract_string(packed, $app_paths)) AS meta,
         CASE WHEN packed IS NULL THEN stated
             ELSE list_transform(list_zip(stated, json_extract_string(packed, $tag_pointers)),
                 lambda pair: coalesce(pair[1], nullif(pair[2], ''))) END AS either,
-        json_of(attribute(keys, vals, 'llm.invocation_parameters')) AS settings,
-        json_of(attribute(keys, vals, 'mlflow.chat.tokenUsage')) AS packed_usage,
-        json_of(attribute(keys, vals, 'mlflow.llm.cost')) AS packed_cost,
         hex_id(trace) AS trace_hex,
         lower(coalesce(attribute(keys, vals, 'gen_ai.operation.name'), attribute(keys, vals, 'llm.request.type')))
             AS operation_word,
         {voice_typed}
-        upper(coalesce(kind_word, attribute(keys, vals, 'openinference.span.kind'))) AS inference_kind,
         coalesce(attribute(keys, vals, 'ai.operationId'), CASE WHEN starts_with(name, 'ai.') THEN name END) AS ai_step,
         attribute(keys, vals, 'traceloop.span.kind') AS loop_kind,
         upper(trim(attribute(keys, vals, 'mlflow.spanType'), '"')) AS mlflow_kind,
@@ -75,15 +86,17 @@ WITH spans AS ({spans}), typed AS (
             attribute(keys, vals, 'llm.system'), trim(attribute(keys, vals, 'mlflow.llm.provider'), '"'),
             attribute(own, vals, 'ls_provider'), packed->>'ls_provider',
             voice_metrics->>'$.metadata.model_provider']) AS provider_word,
-        first_count([{output_tokens}, tokens_of(packed_usage->>'output_tokens'),
+        first_count(list_concat({output_tokens}, [tokens_of(packed_usage->>'output_tokens'),
             tokens_of(voice_metrics->>'completion_tokens'),
             tokens_with(tokens_of(attribute(keys, vals, 'gen_ai.usage.candidates_token_count')),
-                tokens_of(attribute(keys, vals, 'gen_ai.usage.thoughts_token_count')), 0)]) AS out_tokens,
-        first_count([{input_tokens}, tokens_of(packed_usage->>'input_tokens'),
-            tokens_of(voice_metrics->>'prompt_tokens')]) AS in_tokens,
-        first_count([{cached_input_tokens}, tokens_of(packed_usage->>'cache_read_input_tokens')]) AS cached_tokens,
-        first_count([{cache_write_tokens}, tokens_of(packed_usage->>'cache_creation_input_tokens')]) AS written_tokens,
-        first_count([{total_tokens}]) AS all_tokens,
+                tokens_of(attribute(keys, vals, 'gen_ai.usage.thoughts_token_count')), 0)])) AS out_tokens,
+        first_count(list_concat({input_tokens}, [tokens_of(packed_usage->>'input_tokens'),
+            tokens_of(voice_metrics->>'prompt_tokens')])) AS in_tokens,
+        first_count(list_append({cached_input_tokens}, tokens_of(packed_usage->>'cache_read_input_tokens')))
+            AS cached_tokens,
+        first_count(list_append({cache_write_tokens}, tokens_of(packed_usage->>'cache_creation_input_tokens')))
+            AS written_tokens,
+        first_count({total_tokens}) AS all_tokens,
         list_filter(listed(coalesce(attribute(keys, vals, 'gen_ai.response.finish_reasons'),
             attribute(keys, vals, 'gen_ai.response.finish_reason'), attribute(keys, vals, 'llm.response.finish_reason'),
             attribute(keys, vals, 'ai.response.finishReason'), attribute(keys, vals, 'llm.finish_reason'),
@@ -104,19 +117,19 @@ WITH spans AS ({spans}), typed AS (
                 e.name IN ('gen_ai.content.completion.chunk', 'llm.content.completion.chunk')
                 OR starts_with(e.name, 'mlflow.chunk.item.')),
             lambda e: (e.at - epoch_us(started)) / 1000.0), lambda ms: ms IS NOT NULL)) AS arrivals,
-        -- OpenInference says OK once a stream was read to its end, and never ends the span of one that was not.
-        coalesce(inference_kind = 'LLM' AND lower(status) IN ('1', 'ok', 'status_code_ok') AND ended IS NOT NULL
-            AND out_tokens IS NULL AND coalesce(len(reasons), 0) + coalesce(len(arrivals), 0) = 0, false) AS is_whole,
         -- The Vercel AI SDK may add its event only when the call ends, with the intended time in it.
         list_filter(events, lambda e: e.name = 'ai.stream.firstChunk')[1] AS first_chunk,
         list_filter(events, lambda e: e.name IN ('First Token Stream Event', 'mlflow.chunk.item.0'))[1].at
             AS first_token_at
-    FROM spans
+    FROM opened
 ), sorted AS (
     SELECT
         *,
         coalesce(trace_hex || '-', '') || hex_id(span) AS call_id,
         {voice_sorted}
+        -- OpenInference says OK once a stream was read to its end, and never ends the span of one that was not.
+        coalesce(inference_kind = 'LLM' AND lower(status) IN ('1', 'ok', 'status_code_ok') AND ended IS NOT NULL
+            AND out_tokens IS NULL AND coalesce(len(reasons), 0) + coalesce(len(arrivals), 0) = 0, false) AS is_whole,
         CASE
             WHEN is_other THEN 'other'
             WHEN trace IS NULL AND span IS NULL AND name IS NULL AND started IS NULL THEN NULL
@@ -272,20 +285,21 @@ SELECT
         AS input_tokens,
     cached_tokens AS cached_input_tokens,
     written_tokens AS cache_write_tokens,
-    first_count([{cache_write_1h_tokens}]) AS cache_write_1h_tokens,
-    first_count([{audio_input_tokens}]) AS audio_input_tokens,
-    first_count([{image_tokens}]) AS image_tokens,
+    first_count({cache_write_1h_tokens}) AS cache_write_1h_tokens,
+    first_count({audio_input_tokens}) AS audio_input_tokens,
+    first_count({image_tokens}) AS image_tokens,
     CASE WHEN sort = 'embedding' THEN coalesce(out_tokens, CASE WHEN in_tokens IS NOT NULL THEN 0 END)
         WHEN NOT is_blank THEN out_tokens END AS output_tokens,
-    first_count([{audio_output_tokens}]) AS audio_output_tokens,
-    first_count([{reasoning_tokens}]) AS reasoning_tokens,
+    first_count({audio_output_tokens}) AS audio_output_tokens,
+    first_count({reasoning_tokens}) AS reasoning_tokens,
     coalesce(filled_rank(meta[delivered_tokens], 99), filled_rank(stated[delivered_tokens], 299))
         AS delivered_tokens_rank,
     tokens_of(coalesce(first_filled(meta[delivered_tokens]), first_filled(stated[delivered_tokens])))
         AS delivered_tokens,
     coalesce(filled_rank(meta[rendered_tokens], 99), filled_rank(stated[rendered_tokens], 299)) AS rendered_tokens_rank,
     tokens_of(coalesce(first_filled(meta[rendered_tokens]), first_filled(stated[rendered_tokens]))) AS rendered_tokens,
-    coalesce({max_tokens}, tokens_of(first_filled(json_extract_string(settings, {caps}))),
+    coalesce(list_filter({max_tokens}, lambda n: n IS NOT NULL)[1],
+        tokens_of(first_filled(json_extract_string(settings, {caps}))),
         tokens_of(first_filled(either[max_tokens]))) AS max_tokens,
     -- OpenLLMetry can be configured to count an unfinished stream's tokens itself, from the text that came.
     coalesce(usage_word(first_filled(either[usage_source])),
@@ -334,10 +348,11 @@ SELECT
 FROM judged
 """
 
-_SQL = _SQL.replace("{voice_typed}", TYPED.strip()).replace("{voice_sorted}", SORTED.strip())
+for _mark, _columns in (("named", NAMED), ("opened", OPENED), ("typed", TYPED), ("sorted", SORTED)):
+    _SQL = _SQL.replace(f"{{voice_{_mark}}}", _columns.strip())
 for _column, _names in COUNTS.items():
     _SQL = _SQL.replace(
-        f"{{{_column}}}", ", ".join(f"tokens_of(attribute(keys, vals, '{name}'))" for name in _names)
+        f"{{{_column}}}", f"list_transform({list(_names)}, lambda k: tokens_of(vals[list_position(keys, k)]))"
     )
 _SQL = _SQL.replace("{caps}", str(list(CAPS)))
 

@@ -15,33 +15,40 @@ _KEYS = (
     "turn.number", "turn.user_bot_latency_seconds",
 )  # fmt: skip
 
-TYPED = f"""
+NAMED = f"""
         (name IN ('user_turn', 'tts_node') AND starts_with(scope, 'livekit'))
             OR list_has_any(keys, {list(_KEYS)}) AS is_voice,
+"""
+"""Column of ``named``."""
+
+OPENED = """
         CASE WHEN is_voice THEN json_of(coalesce(attribute(keys, vals, 'lk.llm_metrics'),
             attribute(keys, vals, 'lk.realtime_model_metrics'))) END AS voice_metrics,
+"""
+"""Column of ``opened``: what LiveKit measured of a call."""
+
+TYPED = """
         CASE WHEN is_voice THEN nullif(list_filter([
-            {{'stage': 'endpointing', 'ms': number_of(attribute(keys, vals, 'lk.eou.endpointing_delay')) * 1000}},
-            {{'stage': 'stt', 'ms': number_of(attribute(keys, vals, 'lk.transcription_delay')) * 1000}},
-            {{'stage': 'end_of_turn', 'ms': number_of(coalesce(attribute(keys, vals, 'lk.end_of_turn_delay'),
-                attribute(keys, vals, 'lk.end_of_utterance_delay'))) * 1000}},
-            {{'stage': 'llm', 'ms': number_of(coalesce(attribute(keys, vals, 'lk.response.ttft'),
-                voice_metrics->>'ttft')) * 1000}},
-            {{'stage': 'tts', 'ms': number_of(coalesce(attribute(keys, vals, 'lk.response.ttfb'),
-                json_of(attribute(keys, vals, 'lk.tts_metrics'))->>'ttfb')) * 1000}},
-            {{'stage': lower(attribute(keys, vals, 'gen_ai.operation.name')),
+            {'stage': 'endpointing', 'ms': number_of(attribute(keys, vals, 'lk.eou.endpointing_delay')) * 1000},
+            {'stage': 'stt', 'ms': number_of(attribute(keys, vals, 'lk.transcription_delay')) * 1000},
+            {'stage': 'end_of_turn', 'ms': number_of(coalesce(attribute(keys, vals, 'lk.end_of_turn_delay'),
+                attribute(keys, vals, 'lk.end_of_utterance_delay'))) * 1000},
+            {'stage': 'llm', 'ms': number_of(coalesce(attribute(keys, vals, 'lk.response.ttft'),
+                voice_metrics->>'ttft')) * 1000},
+            {'stage': 'tts', 'ms': number_of(coalesce(attribute(keys, vals, 'lk.response.ttfb'),
+                json_of(attribute(keys, vals, 'lk.tts_metrics'))->>'ttfb')) * 1000},
+            {'stage': lower(attribute(keys, vals, 'gen_ai.operation.name')),
                 'ms': CASE WHEN lower(attribute(keys, vals, 'gen_ai.operation.name')) IN ('stt', 'tts')
-                    THEN number_of(attribute(keys, vals, 'metrics.ttfb')) * 1000 END}},
-            {{'stage': 'turn', 'ms': number_of(coalesce(attribute(keys, vals, 'lk.e2e_latency'),
-                attribute(keys, vals, 'turn.user_bot_latency_seconds'))) * 1000}}
+                    THEN number_of(attribute(keys, vals, 'metrics.ttfb')) * 1000 END},
+            {'stage': 'turn', 'ms': number_of(coalesce(attribute(keys, vals, 'lk.e2e_latency'),
+                attribute(keys, vals, 'turn.user_bot_latency_seconds'))) * 1000}
         ], lambda s: s.ms > 0), []) END AS stages,
         -- Pipecat calls the last turn interrupted because the conversation ended.
         CASE WHEN is_voice AND bool_of(attribute(keys, vals, 'turn.ended_by_conversation_end')) IS DISTINCT FROM true
             THEN bool_of(coalesce(attribute(keys, vals, 'lk.interrupted'),
                 attribute(keys, vals, 'turn.was_interrupted'))) END AS interrupted,
 """
-"""Columns of ``typed``: ``is_voice``, ``voice_metrics`` (what LiveKit measured of a call), ``stages``,
-``interrupted``."""
+"""Columns of ``typed``."""
 
 SORTED = """
         -- What a step of a voice turn is; model and provider next to it are those of speech, not of a language model.

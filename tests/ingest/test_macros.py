@@ -1,0 +1,49 @@
+"""Macros are defined when a statement first uses them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import streamaudit.ingest
+from streamaudit.errors import StreamauditError
+from streamaudit.ingest.macros import define_macros
+from streamaudit.ingest.merge import define_merge_macros
+from streamaudit.store.package_files import package_text
+from streamaudit.store.store import Store
+from tests.support import calls, ingest, raw_call, write_lines
+
+
+def test_a_statement_gets_its_macros_and_those_that_they_use(store: Store) -> None:
+    statement = "SELECT instant_utc(v), tokens_of('7'), upper(v) FROM (VALUES ('2026-11-16'), ('1794816000')) AS t (v)"
+    define_macros(store, statement)
+    assert {"instant_utc", "text_utc", "epoch_utc", "number_of", "tokens_of"} <= store.macros
+    assert "seller_of" not in store.macros
+    assert [(when.day, tokens) for when, tokens, _ in store.query(statement)] == [(16, 7), (16, 7)]
+
+
+def test_every_module_has_the_macros_of_its_statements(store: Store) -> None:
+    """Those that merging defines, or those that the module itself asks for."""
+    define_merge_macros(store)
+    names = re.findall(r"TEMP MACRO (\w+)\(", package_text("ingest", "macros.sql"))
+    for module in Path(streamaudit.ingest.__path__[0]).glob("*.py"):
+        text = module.read_text()
+        used = {name for name in names if re.search(rf"(?<![\w.]){name}\((?!self)", text)}
+        assert used <= store.macros or "define_macros(" in text or module.name in ("mapped.py", "mapping.py"), (
+            module.name, used - store.macros,
+        )  # fmt: skip
+
+
+def test_macros_that_were_defined_in_a_transaction_that_failed_are_defined_again(store: Store) -> None:
+    with pytest.raises(StreamauditError), store.transaction():
+        define_macros(store, "number_of(1)")
+        store.run("SELECT error('no')")
+    define_macros(store, "number_of(1)")
+    assert store.one("SELECT number_of('1.5')")[0] == 1.5
+
+
+def test_small_files_are_planned_briefly_and_later_queries_are_not(tmp_path: Path) -> None:
+    with Store.in_memory() as store:
+        ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call("a")]))
+        assert calls(store).keys() == {"a"}
+        assert store.one("SELECT current_setting('disabled_optimizers')")[0] == ""
