@@ -27,7 +27,7 @@ _ENTRY = "SELECT value FROM store.meta WHERE key = 'taxes'"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What taxes rest on: a digest of the rules, the version of DuckDB, records of evidence, the last load, calls."""
+    """State that taxes rest on: a digest of the rules, the version of DuckDB, records of evidence, last load, calls."""
 
     rules: str
     duckdb: str
