@@ -82,7 +82,7 @@ class Ledger:
         self, target: str, kind: str, allowed: Callable[[Standing], bool], patience_s: float = 0.0
     ) -> tuple[Standing, datetime | None]:
         """Return the state of a target and, where ``allowed`` accepts it, the instant of a new row."""
-        with self._open(patience_s) as store, store.transaction():
+        with self._open(patience_s) as store, store.transaction(changes_calls=False):
             standing = self.standing(store, target)
             if not allowed(standing):
                 return standing, None
@@ -93,7 +93,7 @@ class Ledger:
     def end(self, target: str, started: datetime, *, sent: bool, attempts: int, patience_s: float) -> None:
         """Record the outcome of an attempt in its row."""
         outcome = {"state": "sent" if sent else "failed", "attempts": attempts, "now": _now(), "started": started}
-        with self._open(patience_s) as store, store.transaction():
+        with self._open(patience_s) as store, store.transaction(changes_calls=False):
             store.run(_END, {**self._key(target), **outcome})
 
     def _key(self, target: str) -> dict[str, str]:

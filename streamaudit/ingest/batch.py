@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import streamaudit
+from streamaudit.ingest.additions import note_additions
 from streamaudit.ingest.incremental import Mark, can_grow, find_ends, take_mark
 from streamaudit.ingest.keys import choose_keys, record_keys
 from streamaudit.ingest.mapping import KEYED, Mapping
@@ -204,8 +205,9 @@ class Together:
         set_variables(store, {f"rank_{column}": chosen[column] for column in KEYED})
         set_variables(store, {"key_rendered_tokens": names.get("rendered_tokens")})
         stock = take_stock(store)
-        merge(store, stock, source.id_names, is_reread=False)
+        counts = merge(store, stock, source.id_names, is_reread=False)
         recompute(store, stock, source.nested_rule, route_by_ancestor=names.get("route") == "ancestor")
+        note_additions(store, counts)
         rows = [self._describe(batch[row[0]], load_id + row[0], row[1], row[2]) for row in files]
         store.run(_RECORD_LOADS, {"rows": rows, "tool": streamaudit.__version__})
         results = []

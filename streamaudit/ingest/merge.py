@@ -18,7 +18,10 @@ from streamaudit.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The tally of one file's records; ``read = new + repeated + replaced + rejected + not_calls``."""
+    """The tally of one file's records; ``read = new + repeated + replaced + rejected + not_calls``.
+
+    ``displaced`` counts stored records that gave way to others.
+    """
 
     read: int
     new: int
@@ -26,6 +29,7 @@ class Counts:
     replaced: int
     rejected: int
     not_calls: int
+    displaced: int = 0
 
 
 UNPRICED = """
@@ -303,7 +307,7 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
         store.run(_CONTEST)
         arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
         store.run(_KEEP_BEATEN)
-        store.run(_DELETE_LOSERS)
+        displaced = store.run(_DELETE_LOSERS)
         store.run(_RENAME_WINNERS)
         store.run(_fill(_INSERT_WINNERS))
         store.run(_fill(_INSERT_FIRST_SEEN))
@@ -311,12 +315,14 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
         repeated = arrived - first_seen - replaced
     else:
         store.run(_fill(_INSERT_ALL))
-        new, repeated, replaced = calls, 0, 0
+        new, repeated, replaced, displaced = calls, 0, 0, 0
     if stock.not_calls:
         store.run(_fill(_INSERT_SPANS))
         store.run(_DELETE_OLD_SPANS)
     reread = store.one(_REREAD)[0] if is_reread else 0
-    return Counts(stock.read, new - reread, repeated, replaced + reread, stock.rejected, stock.not_calls)
+    return Counts(
+        stock.read, new - reread, repeated, replaced + reread, stock.rejected, stock.not_calls, displaced
+    )
 
 
 def define_merge_macros(store: Store) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import streamaudit
 from streamaudit.errors import InputError, StoreError
+from streamaudit.ingest.additions import note_additions
 from streamaudit.ingest.batch import Small, Together, count_unknown, fits, take_small
 from streamaudit.ingest.claim import claim
 from streamaudit.ingest.faults import contain
@@ -337,6 +338,7 @@ class Ingest:
         recompute(
             store, stock, source.nested_rule, route_by_ancestor=by_ancestor, is_forgotten=bool(forgotten)
         )
+        note_additions(store, counts, replaced=is_reread or bool(forgotten))
         emptied = count_left_empty(store, stock.worst, chosen, forgotten)
         rate = stock.sample_rate if self._options.sample_rate is None else self._options.sample_rate
         store.run(_RECORD_LOAD, {

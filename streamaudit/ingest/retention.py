@@ -14,6 +14,7 @@ from streamaudit.ingest.sources.registry import discover
 from streamaudit.ingest.traces import recompute_remaining, recompute_responses
 from streamaudit.store.connection import Params
 from streamaudit.store.store import Store
+from streamaudit.store.views.keep import keep_taxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ def unload(store: Store, load_id: int) -> Removed:
             store.run(statement, {"load_id": load_id})
         store.mark_rewrite()
     store.rewrite()
+    keep_taxes(store)
     return Removed(removed.calls, removed.spans, beaten, evidence)
 
 
@@ -138,6 +140,7 @@ def prune(store: Store, before: datetime) -> Removed:
         store.run(_DELETE_EVIDENCE)
         store.mark_rewrite()
     store.rewrite()
+    keep_taxes(store)
     return removed
 
 
@@ -149,6 +152,7 @@ def forget(store: Store, user_id: str) -> Removed:
         store.run("DELETE FROM store.lookups WHERE key_column = 'user_id' AND key = $user", {"user": user_id})
         store.mark_rewrite()
     store.rewrite()
+    keep_taxes(store)
     return removed
 
 

@@ -97,7 +97,7 @@ def keep_lookups(store: Store, lookups: list[Lookup]) -> None:
     """Copy the lookups of the configuration into the store; without any, its present copy stays."""
     if not lookups:
         return
-    with store.transaction():
+    with store.transaction(changes_calls=False):
         store.run("DELETE FROM store.lookups")
         for lookup in lookups:
             _insert(store, "INSERT INTO store.lookups", lookup)

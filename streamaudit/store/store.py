@@ -20,7 +20,7 @@ from streamaudit.store.files import clear_left_over, fresh_beside, private_files
 from streamaudit.store.package_files import package_text
 from streamaudit.store.providers import ProviderOverrides
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 FOR_DIVERSITY = ", kept for diversity"
 """Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 
@@ -45,6 +45,7 @@ class Store(Database):
         """Whether what is derived from the calls (``views.refresh``) has yet to be brought up to date."""
         self.taxed = False
         """Whether that includes the tax of each call."""
+        self._only_added = False
         self._wait_s: float = 0.0
         self._on_wait: Callable[[str], None] | None = None
         self.writable = writable
@@ -122,12 +123,29 @@ class Store(Database):
                     fresh.rename(path)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Run the block in one transaction; tables derived from the calls are out of date afterwards."""
+    def transaction(self, *, changes_calls: bool = True) -> Iterator[None]:
+        """Run the block in one transaction; what is derived from the calls is out of date afterwards.
+
+        The taxes kept in the store are dropped, unless the block calls ``note_only_added`` or does not change calls,
+        nor evidence of them.
+        """
         # The first write creates a log beside the store, as private as the store itself.
         with private_files(), super().transaction():
+            self._only_added = False
             yield
+            if changes_calls and not self._only_added:
+                self.drop_taxes()
         self.stale = True
+
+    def note_only_added(self) -> None:
+        """State that the transaction so far has changed and deleted no figure of a stored call, and no evidence."""
+        self._only_added = True
+
+    def drop_taxes(self) -> None:
+        """Delete the taxes kept in the store: reports value the calls themselves until they are kept again."""
+        if self.run("DELETE FROM store.meta WHERE key = 'taxes'"):
+            self.run("DELETE FROM store.taxes")
+            self.run("DELETE FROM store.texts")
 
     def is_small(self) -> bool:
         """Return whether the store has so few calls that planning a query takes longer than running it."""
@@ -177,7 +195,7 @@ class Store(Database):
 
     def _create_schema(self) -> None:
         self.run("USE store")
-        with self.transaction():
+        with self.transaction(changes_calls=False):
             self.script(_read_schema(comments=self.path is not None))
             self.run(
                 "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt)",
@@ -280,7 +298,7 @@ def _read_schema(*, comments: bool) -> str:
 
     Comments take ten times as long to run as the tables, and a store in memory is never opened by hand.
     """
-    lines = package_text("store", "schema.sql").splitlines(keepends=True)
+    lines = "".join(package_text("store", name) for name in ("schema.sql", "derived.sql")).splitlines(keepends=True)
     return "".join(line for line in lines if comments or not line.startswith("COMMENT ON "))
 
 

@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 
-TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookups", "deliveries", "meta")
+TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookups", "deliveries", "taxes", "texts",
+    "meta")
 
 DERIVED = {
     "ttft_status": "`usable`, or why the call has no TTFT: `censored`, `not_streamed`, `not_recorded`, `cache_hit`, "

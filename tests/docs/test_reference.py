@@ -19,7 +19,7 @@ from streamaudit.store.buckets import define_buckets
 from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
-from streamaudit.store.views.refresh import TAX_STEPS
+from streamaudit.store.views.valuation import TAX_STEPS
 from tests.docs import pages, schema
 from tests.shapes import assert_valid_report, validator
 from tests.support import AUDITS, raw_call, store_of, write_lines

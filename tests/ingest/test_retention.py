@@ -10,7 +10,10 @@ import pytest
 
 from streamaudit.errors import InputError, StoreError, StreamauditError
 from streamaudit.ingest.retention import forget, prune, unload
+from streamaudit.store.package_files import package_text
 from streamaudit.store.store import SCHEMA_VERSION, Store
+from streamaudit.store.views.keep import keep_taxes
+from streamaudit.store.views.kept import are_taxes_kept
 from tests.support import calls, content, datadog_span, ingest, langfuse_row, raw_call, rows_of, store_of, write_lines
 
 OLD = Path(__file__).parents[1] / "fixtures" / "store_v1.duckdb.gz"
@@ -137,6 +140,21 @@ def test_an_older_store_is_upgraded_in_place_even_by_a_reader(tmp_path: Path) ->
         more = write_lines(tmp_path / "more.jsonl", [raw_call("r-4", tenant_id="acme")])
         assert ingest(store, more)[0].problem is None
         assert len(calls(store)) == 4
+
+
+@pytest.mark.parametrize("version", range(2, SCHEMA_VERSION))
+def test_a_store_of_every_older_version_is_upgraded(version: int, tmp_path: Path) -> None:
+    """One step at a time, from wherever it is, to what a new store has; it keeps its calls."""
+    path = old_store(tmp_path)
+    with duckdb.connect(str(path)) as connection:
+        for number in range(2, version + 1):
+            connection.execute(package_text("store", f"migrations/{number}.sql"))
+        connection.execute(f"UPDATE meta SET value = '{version}' WHERE key = 'schema_version'")
+    with Store.open(path, write=True) as store, Store.open(tmp_path / "new.duckdb", write=True) as new:
+        assert _shape(store) == _shape(new)
+        assert len(calls(store)) == 3
+        keep_taxes(store, small=True)
+        assert are_taxes_kept(store)
 
 
 def test_an_upgrade_that_fails_leaves_the_older_store_as_it_was(tmp_path: Path) -> None:

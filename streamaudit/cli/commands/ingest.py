@@ -76,6 +76,7 @@ def command(
     from streamaudit.ingest.readers.remote import is_remote
     from streamaudit.ingest.results import Options, measure_coverage
     from streamaudit.store.lookups import apply_lookups, keep_lookups, log_unmatched, read_lookups
+    from streamaudit.store.views.keep import keep_taxes
 
     if on and not evidence:
         raise UsageError("--on needs --evidence", "streamaudit ingest rendered.csv --evidence --on request_id")
@@ -119,6 +120,8 @@ def command(
         log_unmatched(store, lookups)
         loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
         found = measure_coverage(store, loads)
+        if not dry_run:
+            keep_taxes(store)
     if rejects is not None:
         _write_rejects(rejects, results)
     if any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results):
@@ -179,6 +182,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
     from streamaudit.ingest.readers.reader import Reader
     from streamaudit.ingest.watch import Watch
     from streamaudit.store.lookups import apply_lookups, keep_lookups, read_lookups
+    from streamaudit.store.views.keep import keep_taxes
 
     every_s = max(parse_seconds("--every", every), 0.1)
     lookups = read_lookups(access.settings.lookup_files())
@@ -194,6 +198,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
                     results = list(job.files(reader, files))
                     keep_lookups(store, lookups)
                     apply_lookups(store, lookups)
+                    keep_taxes(store, whole=False)
             except StoreError as error:
                 if not counts:
                     raise
@@ -220,12 +225,14 @@ def _join(paths: list[str], on: str | None, access: Access) -> int:
     from streamaudit.cli import console
     from streamaudit.ingest.evidence import join, parse_on
     from streamaudit.ingest.readers.reader import Reader, expand
+    from streamaudit.store.views.keep import keep_taxes
 
     kind = parse_on(on)
     access.speak()
     files = expand(paths)
     with access.open(write=True) as store, Reader() as reader:
         results = [join(store, reader, name, kind) for name in files]
+        keep_taxes(store)
     for found in results:
         if found.problem:
             console.say(f"{found.shown}: {found.problem}", file=found.shown)

@@ -16,7 +16,7 @@ SELECT
         raised_cost(calls.cost_low_usd, raised_low, cost_usd, output_tokens, input_cost_usd, output_usd_per_token)
             AS cost_low_usd
     )
-FROM refreshed_calls AS calls LEFT JOIN raised_low_ends AS raised ON raised.call_row = calls.call_row;
+FROM keyed_calls AS calls LEFT JOIN raised_low_ends AS raised ON raised.call_row = calls.call_row;
 
 -- Every call with its tax; completed calls have none.
 CREATE OR REPLACE TEMP VIEW call_tax AS
@@ -27,4 +27,4 @@ SELECT
             AS cost_low_usd
     ),
     early_tax.call_row IS NOT NULL AS ended_early, early_tax.* EXCLUDE (call_row, raised_low)
-FROM refreshed_calls AS calls LEFT JOIN early_tax ON early_tax.call_row = calls.call_row;
+FROM keyed_calls AS calls LEFT JOIN early_tax ON early_tax.call_row = calls.call_row;

@@ -2,12 +2,13 @@
 --
 -- The steps work out three intervals, in tokens: what was delivered (arrived at the client), what of it was rendered
 -- (shown to the user), what was billed. The tax is billed minus rendered. Each step is a query over the step before it,
--- to which it adds columns; refresh.py puts them together.
--- Session variables, set by refresh.py: model_text (by model, characters per token and whether it reasons),
+-- to which it adds columns; valuation.py puts them together.
+-- Session variables, set by valuation.py: model_text (by model, characters per token and whether it reasons),
 -- on_disconnect (by provider: stops, runs_on or contested), stop_delay_ms (how long a provider that stops may run on).
 WITH early AS (
     SELECT
-        call_row, model, provider, outcome, output_tokens, reasoning_tokens, billed_tokens, usage_status,
+        call_row, hash(source, record_hash) AS call_key,
+        model, provider, outcome, output_tokens, reasoning_tokens, billed_tokens, usage_status,
         delivered_tokens, rendered_tokens, rendered_chars, rendered_chunks, chunk_offsets_ms,
         -- A list with an unknown size in it counts nothing.
         CASE WHEN NOT list_contains(list_transform(chunk_tokens, lambda t: t IS NULL), true) THEN chunk_tokens END
@@ -28,7 +29,7 @@ WITH early AS (
             WHEN provider_basis = 'inferred' THEN NULL
             ELSE getvariable('on_disconnect')[provider]
         END AS on_disconnect
-    FROM refreshed_calls
+    FROM calls_to_value
     -- The first two conditions say nothing more, but a scan of the table can apply them before it reads other columns.
     WHERE outcome <> 'completed' AND outcome <> 'unknown'
         AND outcome IN ('cancelled', 'timeout', 'interrupted', 'error')

@@ -21,7 +21,8 @@ WITH hidden_known AS (
     FROM hidden_known
 )
 SELECT
-    call_row, ran_on, on_disconnect, delivered_rule, delivered_low, delivered_best, delivered_high, billed_low,
+    call_row, call_key,
+    ran_on, on_disconnect, delivered_rule, delivered_low, delivered_best, delivered_high, billed_low,
     billed_high, rendered_rule, rendered_low, rendered_best, rendered_high, tax_class, tax_rule, tax_low, tax_best,
     tax_high, usd_per_output_token, tax_hidden, tax_unread,
     -- The parts add up to the tax of a call that both others are known of; reports count the rest as unsplit.

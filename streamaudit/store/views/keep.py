@@ -1,0 +1,116 @@
+"""Value calls once, when they are written: called by every command that writes, after its last change."""
+
+from streamaudit.store.store import Store
+from streamaudit.store.views.kept import State, current_state, kept_state
+from streamaudit.store.views.refresh import refresh_outcomes
+from streamaudit.store.views.valuation import ENDED_EARLY, LEARNED, MODEL_TEXT, use_texts, value_calls
+
+_ADDED = "load_id > getvariable('valued_load')"
+
+# Of all calls.
+_VALUE_ALL = "CREATE OR REPLACE TEMP VIEW calls_to_value AS FROM refreshed_calls"
+_LEARN_ALL = "INSERT INTO store.texts BY NAME " + LEARNED.format(condition="true")
+
+# Of calls added since.
+_COUNT_VALUED = "SELECT count(*) FROM store.calls WHERE load_id <= $load_id"
+_LEARN_ADDED = f"""
+CREATE OR REPLACE TEMP TABLE new_texts AS
+SELECT
+    model, sum(answers)::BIGINT AS answers, sum(chars) AS chars, sum(tokens) AS tokens, min(fewest) AS fewest,
+    max(most) AS most, bool_or(reasons) AS reasons
+FROM (FROM store.texts UNION ALL BY NAME ({LEARNED.format(condition=_ADDED)}))
+GROUP BY model
+"""  # noqa: S608 - constants of the package
+# Models of which more is known now, with calls whose tax rests on that: whether the model reasons, and whether anything
+# is known of its texts, matter to calls without a text too.
+_CHANGED_MODELS = f"""
+CREATE OR REPLACE TEMP TABLE changed_models AS
+WITH changed AS (
+    SELECT
+        model, row(before.text.reasons, before.text.most IS NULL)
+            IS DISTINCT FROM row(after.text.reasons, after.text.most IS NULL) AS for_all
+    FROM ({MODEL_TEXT.format(texts="store.texts")}) AS before
+    FULL JOIN ({MODEL_TEXT.format(texts="new_texts")}) AS after USING (model)
+    WHERE before.text IS DISTINCT FROM after.text
+)
+SELECT DISTINCT model FROM refreshed_calls JOIN changed USING (model)
+WHERE {ENDED_EARLY} AND NOT {_ADDED}
+    AND (changed.for_all OR coalesce(visible_output_chars, output_chars, rendered_chars) IS NOT NULL)
+"""  # noqa: S608 - likewise
+_ANY_CHANGED = "SELECT EXISTS (FROM changed_models)"
+_VALUE_ADDED = f"CREATE OR REPLACE TEMP VIEW calls_to_value AS FROM refreshed_calls WHERE {_ADDED}"
+_VALUE_CHANGED = _VALUE_ADDED + " OR model IN (SELECT model FROM changed_models)"  # noqa: S608 - likewise
+_DROP_CHANGED = "DELETE FROM store.taxes WHERE call_key IN (SELECT call_key FROM valued_taxes)"
+
+# Two calls with one key would each get the taxes of both.
+_IS_AMBIGUOUS = """
+SELECT EXISTS (SELECT call_key FROM valued_taxes GROUP BY call_key HAVING count(*) > 1)
+    OR EXISTS (FROM store.taxes SEMI JOIN valued_taxes USING (call_key))
+"""
+_INSERT = "INSERT INTO store.taxes BY NAME SELECT * EXCLUDE (call_row) FROM valued_taxes"
+
+
+def keep_taxes(store: Store, *, small: bool = False, whole: bool = True) -> None:
+    """Bring the taxes in the store up to date with its calls, in a transaction of its own.
+
+    Calls that were only added are valued alone, unless they change what is known of a model's texts or evidence may
+    join them with others. Without ``whole``, nothing is done where all calls would have to be valued. A store in memory
+    keeps none, nor does a small one unless ``small`` is set: there every report values them as fast as it would read
+    them.
+    """
+    now, kept = current_state(store), kept_state(store)
+    if now.fits(kept):
+        return
+    if store.path is None or (store.is_small() and not small):
+        if kept is not None:
+            with store.transaction(changes_calls=False):
+                store.drop_taxes()
+        return
+    added = kept is not None and _is_only_added_to(store, kept, now)
+    if not (added or whole):
+        return
+    refresh_outcomes(store)
+    with store.transaction(changes_calls=False):
+        if kept is not None and added:
+            _value_added(store, kept)
+        else:
+            _value_all(store)
+        if store.one(_IS_AMBIGUOUS)[0]:
+            store.drop_taxes()
+            store.run("DELETE FROM store.texts")
+        else:
+            store.run(_INSERT)
+            store.run("DELETE FROM store.meta WHERE key = 'taxes'")
+            store.run("INSERT INTO store.meta VALUES ('taxes', $entry)", {"entry": now.entry()})
+    store.run("DROP TABLE temp.valued_taxes")
+
+
+def _is_only_added_to(store: Store, kept: State, now: State) -> bool:
+    """Return whether the calls valued under ``kept`` are as they were: evidence may join a call otherwise as soon as
+    another has the same id."""
+    if (kept.rules, kept.duckdb, kept.evidence, now.evidence) != (now.rules, now.duckdb, 0, 0):
+        return False
+    return bool(store.one(_COUNT_VALUED, {"load_id": kept.load_id})[0] == kept.calls)
+
+
+def _value_all(store: Store) -> None:
+    store.drop_taxes()
+    store.run(_LEARN_ALL)
+    store.run(_VALUE_ALL)
+    use_texts(store, "store.texts")
+    value_calls(store)
+
+
+def _value_added(store: Store, kept: State) -> None:
+    """Value the calls that were added, and again those of models of which more is known now."""
+    store.run("SET VARIABLE valued_load = $load_id", {"load_id": kept.load_id})
+    store.run(_LEARN_ADDED)
+    store.run(_CHANGED_MODELS)
+    changed = store.one(_ANY_CHANGED)[0]
+    store.run("DELETE FROM store.texts")
+    store.run("INSERT INTO store.texts BY NAME FROM new_texts")
+    store.run(_VALUE_CHANGED if changed else _VALUE_ADDED)
+    use_texts(store, "store.texts")
+    value_calls(store)
+    if changed:
+        store.run(_DROP_CHANGED)
