@@ -23,7 +23,7 @@ from streamaudit.ingest.incremental import (
     has_changed,
     is_in_place,
     note_rename,
-    place_rejects,
+    place_part,
     take_whole,
 )
 from streamaudit.ingest.keys import Forgotten, choose_keys, count_left_empty, find_best_ranks
@@ -35,10 +35,17 @@ from streamaudit.ingest.readers.gzip_check import check_gzip
 from streamaudit.ingest.readers.reader import Reader, Reject
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mend_surrogates
-from streamaudit.ingest.results import FileResult, Options
+from streamaudit.ingest.results import FileResult, Options, keep_rejects
 from streamaudit.ingest.scratch import scratch
 from streamaudit.ingest.sources.registry import Match, Source, discover
-from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, has_unreadable, stage
+from streamaudit.ingest.staging import (
+    count_partial_parts,
+    count_rejects,
+    explain_failure,
+    find_rejects,
+    has_unreadable,
+    stage,
+)
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import (
     count_ends_before_start,
@@ -52,7 +59,6 @@ from streamaudit.store.duckdb_errors import NO_MEMORY
 from streamaudit.store.pricing.apply import look_up_prices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
-_KEPT_REJECTS = 10_000
 _MEMORY = "300MB"
 """For a load into a store file: more makes it no faster, and grows with the file up to whatever is allowed."""
 
@@ -242,9 +248,10 @@ class Ingest:
                 texts = refuse_texts(store, self._options.mapping, source.implied)
                 if texts:
                     return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
-                too_many = self._too_many(len(rejects) - part.unfinished)
+                rejected = count_rejects(store)
+                too_many = self._too_many(rejected - part.unfinished)
                 if too_many:
-                    return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
+                    return FileResult(file.shown, source, match, None, rejects, rejected=rejected, problem=too_many)
                 doubtful = find_doubts(store)
                 diverse, same_end, skewed = (
                     count_kept_for_diversity(store),
@@ -261,8 +268,8 @@ class Ingest:
                 column: near_path(paths[column][0], file.head) for column in find_unfilled(store, self._options.mapping)
             }
         return FileResult(
-            file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
-            remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
+            file.shown, source, match, counts, rejects, keys, load_id, rejected=rejected, absent=absent,
+            emptied=emptied, remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
             for_diversity=diverse, shared_ends=same_end, ends_before_start=skewed, doubts=doubtful,
         )  # fmt: skip
 
@@ -273,17 +280,17 @@ class Ingest:
         original = part.file
         if not is_in_place(part):
             part = copy_part(part, reader.folder)
-        file, rejects = self._stage(part.file, source, reader.folder, progress)
+        file = self._stage(part.file, source, reader.folder, progress)
         if part.mark and is_in_place(part) and has_changed(original):
             part = copy_part(part, reader.folder)
-            file, rejects = self._stage(part.file, source, reader.folder, progress)
-        return place_rejects(replace(part, file=file), original.path, rejects)
+            file = self._stage(part.file, source, reader.folder, progress)
+        part, place = place_part(replace(part, file=file), original.path, count_rejects(self._store))
+        found = find_rejects(self._store, file, source, self._mapping(source), self._salt)
+        return part, keep_rejects(map(place, found), original.shown, self._options.list_reject)
 
-    def _stage(
-        self, file: InputFile, source: Source, folder: Path, progress: Progress | None
-    ) -> tuple[InputFile, tuple[Reject, ...]]:
+    def _stage(self, file: InputFile, source: Source, folder: Path, progress: Progress | None) -> InputFile:
         """Stage a file, from a mended copy if the database refuses half of a surrogate pair in it. Return the file that
-        was read, and its rejects."""
+        was read."""
         store, mapping, salt = self._store, self._mapping(source), self._salt
         with store.progress(progress(file) if progress else None):
             try:
@@ -298,7 +305,7 @@ class Ingest:
             if copy is not None:
                 file = copy
                 stage(store, file, source, mapping, salt, folder)
-        return file, find_rejects(store, file, source, mapping, salt)
+        return file
 
     def _about(self, file: InputFile, source: Source) -> dict[str, str]:
         return {
@@ -351,7 +358,7 @@ class Ingest:
                 "load_id": load_id, "path": file.stored_name,
                 "rows": [
                     {"line": reject.line, "record": reject.record, "reason": reject.reason, "bytes": reject.bytes}
-                    for reject in rejects[:_KEPT_REJECTS]
+                    for reject in rejects
                 ],
             })  # fmt: skip
         return counts, load_id, keys, emptied
