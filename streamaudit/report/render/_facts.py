@@ -154,10 +154,10 @@ def _lines(
     fits = width is None or width - start >= _PROSE_MIN
     below = " " * 2 * _INDENT
     if width is not None and cell_len(line) > width:
-        # Too long to fit next to its label.
-        yield " " * _INDENT + fact.label
-        for text in fact.figures:
-            yield from (below + part for part in fold(text, width - len(below)))
+        # Too long for columns: one after the other, as many on a line as fit.
+        first, *more = _join([fact.label, *filter(str.strip, fact.figures)], width - len(below))
+        yield " " * _INDENT + first
+        yield from (below + part for part in more)
         line = ""
     indent = " " * start if fits else below
     parts = [part for text in fact.prose for part in _break_lines(text, width, len(indent))]
@@ -166,6 +166,20 @@ def _lines(
     if line:
         yield line
     yield from (indent + part for part in parts)
+
+
+def _join(texts: Sequence[str], width: int) -> Iterator[str]:
+    """Yield the texts on lines of at most this width; one that is longer has lines of its own."""
+    line = ""
+    for text in texts:
+        if line and cell_len(line) + 2 + cell_len(text) <= width:
+            line = f"{line}  {text}"
+            continue
+        if line:
+            yield line
+        *full, line = fold(text, width)
+        yield from full
+    yield line
 
 
 def _break_lines(text: str, width: int | None, indent: int) -> Iterator[str]:
