@@ -9,6 +9,11 @@ from streamaudit.store.dimensions import DIMENSIONS, PLAIN
 
 _PATIENCE_S = 1.0
 _MAX_VALUES = 200
+# Of calls as they were ingested: the views that apply lookups take longer to define than to ask.
+_VALUES = {
+    name: f"SELECT DISTINCT {name} FROM store.calls WHERE starts_with({name}, $start) ORDER BY 1 LIMIT $most"  # noqa: S608
+    for name in PLAIN
+}
 
 
 def dimensions(incomplete: str) -> list[str]:
@@ -25,12 +30,22 @@ def values(context: typer.Context, incomplete: str) -> list[str]:
         return [f"{one}=" for one in PLAIN if one.startswith(name)]
     if name not in PLAIN:
         return []
-    found: list[str] = []
     before, comma, last = start.rpartition(",")
+    return [f"{name}={before}{comma}{value}" for value in _ask_store(context, name, last)]
+
+
+def deploys(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the deploys in the store that begin so; a shell offers files where there are none."""
+    return _ask_store(context, "deploy", incomplete)
+
+
+def _ask_store(context: typer.Context, name: str, start: str) -> list[str]:
+    """Return the values of a dimension that begin so, or nothing if the store does not answer in time."""
+    found: list[str] = []
 
     def ask() -> None:
         with suppress(KeyboardInterrupt):
-            found.extend(f"{name}={before}{comma}{value}" for value in _stored_values(context, name, last))
+            found.extend(_stored_values(context, name, start))
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
@@ -49,19 +64,13 @@ def _give_up() -> None:
 
 
 def _stored_values(context: typer.Context, name: str, start: str) -> list[str]:
-    from streamaudit.audits.scope.scope import Scope
     from streamaudit.config import loader
     from streamaudit.store.store import Store
 
     try:
-        path, _ = loader.load(loader.find()).store_path(context.params.get("db"))
-        with Store.open(path, write=False) as store:
-            scope = Scope(by=(name,))
-            scope.prepare(store)
-            rows = store.query(
-                scope.sql("SELECT DISTINCT by_1 FROM scope WHERE starts_with(by_1, $start) ORDER BY by_1 LIMIT $most"),
-                {**scope.params(), "start": start, "most": _MAX_VALUES},
-            )
+        settings = loader.load(loader.find())
+        with Store.open(settings.store_path(context.params.get("db"))[0], write=False) as store:
+            rows = store.query(_VALUES[name], {"start": start, "most": _MAX_VALUES})
             # Values are untrusted text: skip those with characters special to a shell.
             return [
                 value for (value,) in rows if value.isprintable() and not set(value) & set(" \t\"'`$\\;&|<>()*?[]{}!#")

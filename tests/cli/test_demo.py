@@ -21,15 +21,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return done
 
 
-def test_the_demo_prints_the_equation_and_its_reports(demo: Result) -> None:
+def test_the_demo_prints_three_reports_and_what_to_do_next(demo: Result) -> None:
     """Narration goes to standard error, reports with the true figures to standard output."""
-    counts = equation(demo.err)
-    files = [name for name in EXPECTED if name != "all"]
-    assert counts == {name: sum(EXPECTED[file]["ingest"][name] for file in files) for name in counts}
-    assert counts["read"] == sum(counts.values()) - counts["read"]
-    known = "streamaudit report", "time to first token", "cancellation tax", "streamaudit audit"
+    known = "streamaudit report", "streamaudit diff", "streamaudit audit"
     assert re.findall(rf"^({'|'.join(known)}) {{3}}", demo.out, re.MULTILINE) == [*known]
-    assert "histogram" in demo.out
+    assert re.search(r"(?m)^/v1/chat +regression +ttft +p50 ", demo.out)
+    assert demo.err.splitlines()[-1] == "next: streamaudit report YOUR-EXPORT.jsonl --by tenant"
     (row,) = [line.split() for line in demo.out.splitlines() if line.startswith("acme ")][:1]
     (acme,) = (one for one in EXPECTED["all"]["by_tenant"] if one["tenant"] == "acme")
     assert row[:2] == ["acme", f"{acme['calls']:,}"]
@@ -47,6 +44,20 @@ def test_the_demo_ends_with_the_three_costliest_failures(demo: Result) -> None:
     assert all(planted[row[0]]["route"] in row for row in rows)
     amounts = [float(one) for one in re.findall(r"\$([\d.]+)", last.splitlines()[1])]
     assert amounts == sorted(amounts, reverse=True) and min(amounts) > 10
+
+
+def test_the_demo_fits_a_screen(cli: Cli) -> None:
+    """Forty lines of eighty columns, those of the narration too."""
+    done = cli.terminal("demo", columns=80)
+    assert len((done.out + done.err).splitlines()) <= 40
+
+
+def test_samples_are_ingested_whole(cli: Cli) -> None:
+    """What was read is new, repeated, replaced, rejected or no call, as the generator states."""
+    counts = equation(cli.run("ingest", SAMPLES, "--db", "s.duckdb").err)
+    files = [name for name in EXPECTED if name != "all"]
+    assert counts == {name: sum(EXPECTED[file]["ingest"][name] for file in files) for name in counts}
+    assert counts["read"] == sum(counts.values()) - counts["read"]
 
 
 def test_audits_find_in_the_samples_what_was_planted_and_nothing_else(cli: Cli, sample_store: Any) -> None:

@@ -137,7 +137,7 @@ def completed(cli: Cli, line: str) -> list[str]:
 
 def test_a_shell_completes_commands_options_dimensions_and_values(cli: Cli, path: Path) -> None:
     """Names that are fixed come at once; tenants come from the store; a stranger's text never reaches the shell."""
-    evil = [call(90, tenant_id="acme$(reboot)"), call(91, tenant_id="acme `x`")]
+    evil = [call(90, tenant_id="acme$(reboot)", service_version="v1"), call(91, tenant_id="acme `x`")]
     write_lines(cli.folder / "evil.jsonl", evil)
     assert cli.run("ingest", path, cli.folder / "evil.jsonl", "--db", "s.duckdb").code == 0
     assert "report" in completed(cli, "streamaudit re")
@@ -145,6 +145,7 @@ def test_a_shell_completes_commands_options_dimensions_and_values(cli: Cli, path
     assert completed(cli, "streamaudit report --by tenant,mod") == ["tenant,model"]
     assert completed(cli, "streamaudit report --only ten") == ["tenant="]
     assert completed(cli, "streamaudit report --db s.duckdb --only tenant=ac") in (["tenant=acme"], [])
+    assert completed(cli, "streamaudit diff --db s.duckdb v") in (["v1"], [])
     assert completed(cli, "streamaudit report --db nix.duckdb --only tenant=ac") == []
     assert not (cli.folder / "nix.duckdb").exists()
 

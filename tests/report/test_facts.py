@@ -110,8 +110,8 @@ def test_findings_name_their_columns_or_their_figures() -> None:
     ]  # fmt: skip
     narrow = [line.text.strip() for line in draw(table, Screen(width=60))]
     assert narrow == [
-        "cache_lost_on_deploy", "critical, /v1/support/tickets, affected calls 45,",
-        "affected share 37.5 %, usd at stake $25.73", "The hit rate fell.",
+        "cache_lost_on_deploy  critical  /v1/support/tickets", "affected calls 45  affected share 37.5 %",
+        "usd at stake $25.73", "The hit rate fell.",
     ]  # fmt: skip
     beside = [line.text for line in draw(table, Screen())]
     assert beside[-1] == "    The hit rate fell."

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from streamaudit.cli import completion
 from streamaudit.cli.options import Access, Grouping, Inputs, MapField, OnInsufficient, Window, Writing
 from streamaudit.errors import EXIT_GATE_FAILED, EXIT_OK, UsageError
 
@@ -15,7 +16,10 @@ def command(
     *,
     words: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="[BASE HEAD] [FILE]...", help="The two sides, then files in place of the store."),
+        typer.Argument(
+            metavar="[BASE HEAD] [FILE]...", help="The two sides, then files in place of the store.",
+            autocompletion=completion.deploys,
+        ),
     ] = None,
     on: Annotated[
         Optional[str],

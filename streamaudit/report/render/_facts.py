@@ -29,8 +29,8 @@ class _Fact:
     label: str
     figures: list[str]
     prose: list[str]
-    summary: str
-    """The figures in one text, each with its name, where there is no room for columns."""
+    named: list[str]
+    """The figures again, each with its name, where there is no room for columns."""
 
 
 def draw(table: Table, screen: Screen) -> list[Line]:
@@ -115,10 +115,10 @@ def _fact(table: Table, index: int, row: Row, columns: _Columns, escape: Escape,
         if row[table.position(column.name)] is not None
     ]
     named = [
-        f"{header(column)} {text(column)}" if column.unit else text(column) for column in columns.figures
+        f"{escape(header(column))} {text(column)}" if column.unit else text(column) for column in columns.figures
         if text(column).strip() not in ("", UNKNOWN)
     ]  # fmt: skip
-    return _Fact(group, text(columns.label), figures, prose, escape(", ".join(named)))
+    return _Fact(group, text(columns.label), figures, prose, named)
 
 
 def _cell(table: Table, index: int, row: Row, column: Column, escape: Escape) -> Cell:
@@ -182,9 +182,10 @@ def _lines(
     fits = start <= _MOST_BESIDE if width is None else width - start >= _PROSE_MIN
     below = " " * 2 * _INDENT
     if width is not None and cell_len(line) > width:
-        # Too long to fit next to its label.
-        yield " " * _INDENT + fact.label
-        yield from (below + part for part in fold(fact.summary, width - len(below)))
+        # Too long for columns: one after the other with their names, as many on a line as fit.
+        first, *more = _join([fact.label, *fact.named], width - len(below))
+        yield " " * _INDENT + first
+        yield from (below + part for part in more)
         line = ""
     indent = " " * start if fits else below
     parts = [part for text in fact.prose for part in _break_lines(text, width, len(indent))]
@@ -193,6 +194,20 @@ def _lines(
     if line:
         yield line
     yield from (indent + part for part in parts)
+
+
+def _join(texts: Sequence[str], width: int) -> Iterator[str]:
+    """Yield the texts on lines of at most this width; one that is longer has lines of its own."""
+    line = ""
+    for text in texts:
+        if line and cell_len(line) + 2 + cell_len(text) <= width:
+            line = f"{line}  {text}"
+            continue
+        if line:
+            yield line
+        *full, line = fold(text, width)
+        yield from full
+    yield line
 
 
 def _break_lines(text: str, width: int | None, indent: int) -> Iterator[str]:
