@@ -90,7 +90,7 @@ def post_result(
     """
     output, letter = writing.parse(), _letter(result.report, posting)
     results = dict.fromkeys(output.tops, result)
-    asked_for = bool(writing.format or writing.json or writing.output)
+    asked_for = bool(writing.format or writing.json or writing.output or writing.open_)
     if asked_for:
         output.render(results)
     if posting.dry_run:
