@@ -45,8 +45,8 @@ TASKS: dict[str, dict[str, str]] = {
 _TOPICS = {
     "Which calls": ("--since", "--until", "--last", "--week", "--tz", "--where", "--only"),
     "Groups": ("--by", "--top"),
-    "Output": ("--format", "--json", "--output", "--wide", "--color", "--redact", "--fail-on-empty", "--quiet",
-               "--verbose", "--log-format"),
+    "Output": ("--format", "--json", "--output", "--open", "--wide", "--color", "--redact", "--fail-on-empty",
+               "--quiet", "--verbose", "--log-format"),
     "Store and files": ("--db", "--map", "--wait", "--memory-limit"),
 }  # fmt: skip
 _TYPE = re.compile(r" <[^<>]*>$")

@@ -70,6 +70,7 @@ LogFormat = Annotated[
 ProgressWhen = Annotated[
     str, typer.Option("--progress", metavar="WHEN", help="auto, on or off. Without a terminal, a line every 30 s.")
 ]
+Open = Annotated[bool, typer.Option("--open", help="Show the page in the browser; without -o it is a temporary file.")]
 Wide = Annotated[bool, typer.Option("--wide", help="All columns on a screen.")]
 Color = Annotated[
     str,
@@ -362,6 +363,7 @@ class Writing:
         Optional[list[Path]],
         typer.Option("-o", "--output", metavar="FILE", help="Write here; the suffix chooses the format. Repeatable."),
     ] = None
+    open_: Open = False
     wide: Wide = False
     color: Color = "auto"
     redact: Annotated[
@@ -381,7 +383,9 @@ class Writing:
         if self.json and self.format not in (None, "json"):
             raise UsageError(f"--json and --format {self.format} ask for two formats")
         chosen = "json" if self.json else self.format
-        output = Output(chosen, tuple(self.output or ()), top, self.wide, self.color, self.fail_on_empty, screen_groups)
+        output = Output(
+            chosen, tuple(self.output or ()), top, self.wide, self.color, self.fail_on_empty, screen_groups, self.open_
+        )  # fmt: skip
         output.check()
         return output
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamaudit.cli import console
+from streamaudit.cli.browser import make_private_file, show
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.report.frames import Result
 from streamaudit.report.render.formats import BINARY, COLUMNAR, Screen, format_for, formats, load, render_bytes
@@ -31,6 +32,8 @@ class Output:
     fail_on_empty: bool = False
     screen_groups: int = SCREEN_GROUPS
     """The number of groups on a terminal unless the user gives one."""
+    opens: bool = False
+    """Whether the page is shown in the browser; without a file of its own it is a temporary one."""
 
     def check(self) -> None:
         """Refuse an unknown format or suffix before anything is read."""
@@ -70,7 +73,10 @@ class Output:
 
         DeliveryError when a file cannot be written.
         """
-        for name, path in _targets(self):
+        pages = []
+        for name, given in _targets(self):
+            path = make_private_file() if self.opens and name == "html" and given is None else given
+            pages += [path] if name == "html" and path is not None else []
             report, screen = results[_top(self, name)].report, _screen(self, to_file=path is not None)
             if path is not None:
                 _write_file(path, render_bytes(name, report, screen))
@@ -78,6 +84,8 @@ class Output:
                 sys.stdout.write(load(name).render(report, screen))
             else:
                 sys.stdout.buffer.write(render_bytes(name, report, screen))  # UTF-8, as in a file
+        if self.opens:
+            show(pages[0])
 
     def exit_code(self, results: Mapping[int | None, Result]) -> int:
         """Return 0; InputError when results are empty and that is a failure."""
@@ -96,6 +104,16 @@ def _top(output: Output, name: str) -> int | None:
 
 
 def _targets(output: Output) -> list[tuple[str, Path | None]]:
+    """Return the formats and their files; UsageError for one that is unknown or cannot be written there."""
+    targets = _find_targets(output)
+    if not output.opens or any(name == "html" for name, _ in targets):
+        return targets
+    if output.format is None and not output.files:
+        return [("html", None)]
+    raise UsageError("--open shows a page, and none is written", "add -o FILE.html, or leave out --format and -o")
+
+
+def _find_targets(output: Output) -> list[tuple[str, Path | None]]:
     known = formats()
     if output.format is not None and output.format not in known:
         raise UsageError(f"--format {output.format}: unknown format", "formats: " + ", ".join(known))

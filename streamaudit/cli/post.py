@@ -72,12 +72,17 @@ class PostSubject:
 
 
 def find_targets(posting: Posting, inputs: Inputs) -> "list[Target]":
-    """Return the targets, before any figure is computed. Raises UsageError for files, which have no ledger."""
-    from streamaudit.delivery.targets import targets
+    """Return the targets, before any figure is computed. Raises UsageError for files, which have no ledger.
+
+    A preview needs none.
+    """
+    from streamaudit.delivery.targets import addresses, targets
 
     if inputs.files and not posting.dry_run and not posting.test:
         raise UsageError("--post needs a store: files have no record of what was sent", "ingest the files first")
     inputs.speak()
+    if posting.dry_run and not list(addresses(inputs.settings.post)):
+        return []
     return targets(inputs.settings.post)
 
 
@@ -90,7 +95,7 @@ def post_result(
     """
     output, letter = writing.parse(), _letter(result.report, posting)
     results = dict.fromkeys(output.tops, result)
-    asked_for = bool(writing.format or writing.json or writing.output)
+    asked_for = bool(writing.format or writing.json or writing.output or writing.open_)
     if asked_for:
         output.render(results)
     if posting.dry_run:
@@ -134,9 +139,15 @@ def _letter(report: "Report", posting: Posting) -> "Letter":
 
 
 def _print_preview(letter: "Letter", found: "list[Target]") -> None:
+    from streamaudit.cli import console
     from streamaudit.delivery.deliver import preview
+    from streamaudit.delivery.targets import VARIABLE
 
-    print(preview(letter, found), end="")
+    if found:
+        print(preview(letter, found), end="")
+        return
+    print(letter.preview, end="")
+    console.note(f"no address is configured, so this is the text alone; with one in ${VARIABLE} you see what it gets")
 
 
 def _deliver(

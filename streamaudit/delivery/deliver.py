@@ -134,7 +134,12 @@ def preview(letter: Letter, targets: Sequence[Target]) -> str:
     shown: list[dict[str, Any]] = [
         {"target": target.name, "payload": kind_of(target.plugin).payload(target.plugin, letter)} for target in targets
     ]
-    return json.dumps(shown, indent=1, ensure_ascii=True) + "\n"
+    return json.dumps(shown, indent=1, ensure_ascii=True, default=_describe_picture) + "\n"
+
+
+def _describe_picture(content: bytes) -> str:
+    """Return the size of a picture, which a preview shows in its place."""
+    return f"PNG, {len(content):,} bytes"
 
 
 def _conclude(period: str, tally: _Tally) -> None:

@@ -13,6 +13,7 @@ from streamaudit.report.model import Report
 from streamaudit.report.render._message import Post
 from streamaudit.report.render.formats import Screen, load
 
+TEST = "TEST, synthetic data: "
 _CUT = "…"
 
 
@@ -29,7 +30,20 @@ class Letter:
     @property
     def title(self) -> str:
         """The title, one line."""
-        return message(f"TEST, synthetic data: {self.post.title}" if self.test else self.post.title)
+        return message(f"{TEST}{self.post.title}" if self.test else self.post.title)
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """The sentences of the answer, one line each; they come first, so the label of a test is before them too."""
+        label = TEST if self.test else ""
+        return tuple(message(f"{label if at == 0 else ''}{one}") for at, one in enumerate(self.post.headline))
+
+    @property
+    def subject(self) -> str:
+        """The name of the report and the first sentence of its answer, one line."""
+        if not self.post.headline:
+            return self.title
+        return message(f"{TEST if self.test else ''}{self.report.title}: {self.post.headline[0]}")
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -44,7 +58,12 @@ class Letter:
     @property
     def text(self) -> str:
         """The whole message as plain text."""
-        return "\n\n".join(filter(None, (self.title, *self.sections, self.footer))) + "\n"
+        return "\n\n".join(filter(None, ("\n".join(self.headline), self.title, *self.sections, self.footer))) + "\n"
+
+    @property
+    def preview(self) -> str:
+        """The whole message as a terminal may show it, before it is made harmless for a service."""
+        return f"{TEST}{self.post.text}" if self.test else self.post.text
 
     @property
     def link(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,10 @@ from tests.delivery import servers
 from tests.delivery.servers import Answer, Hook
 
 WEEK = ("weekly", "--week", "2026-W47", "--by", "model", "--db", "store.duckdb")
+TAGS = frozenset((
+    "!doctype", "html", "head", "meta", "title", "body", "table", "tr", "td", "div", "p", "h1", "h2", "img", "a",
+))  # fmt: skip
+"""The elements of a mail's page; any other would be of somebody's name."""
 QUICK = '[post]\nattempts = 3\nfirst_wait = "0.01s"\ntimeout = "5s"\n'
 SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 
@@ -122,8 +127,19 @@ def test_a_dry_run_sends_nothing_and_shows_everything_but_secrets(place: Cli, ho
     files = place.run("weekly", "--week", "2026-W47", "calls.jsonl", "--dry-run", env=env)
     assert [one["target"] for one in json.loads(files.out)] == [slack["target"], webhook["target"]]
     refused = place.run("weekly", "--week", "2026-W47", "calls.jsonl", "--post", env=env)
-    assert (refused.code, refused.out) == (2, "") and "no ledger" in refused.err
+    assert (refused.code, refused.out) == (2, "") and "no record of what was sent" in refused.err
     assert hook.requests == []
+
+
+def test_a_dry_run_needs_no_address(place: Cli) -> None:
+    """The message as text, with its answer on the first line; where to see a service's own form is said."""
+    done = place.run(*WEEK, "--dry-run", "--report-url", "https://reports.example/47")
+    assert done.code == 0, done.err
+    first, *_, last = done.out.splitlines()
+    assert (first, last) == ("No call was cancelled.", "all of it: https://reports.example/47")
+    assert "Week 2026-W47 vs 2026-W46" in done.out and "$STREAMAUDIT_POST" in done.err
+    sample = place.run("weekly", "--test", "--dry-run")
+    assert sample.out.startswith("TEST, synthetic data: At least $")
 
 
 def test_a_test_needs_no_store_and_leaves_no_trace(cli: Cli, hook: Hook) -> None:
@@ -230,7 +246,7 @@ def test_a_message_reaches_slack_as_blocks(place: Cli, hook: Hook) -> None:
     assert "(2 attempts)" in done.stderr
     sent: list[dict[str, Any]] = [one.json for one in hook.requests]
     assert sent[0] == sent[1] and hook.requests[0].path == "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
-    assert 3 <= len(sent[0]["blocks"]) <= 12 and sent[0]["text"].startswith("Week 2026-W47")
+    assert 3 <= len(sent[0]["blocks"]) <= 12 and sent[0]["text"].startswith("No call was cancelled.\n")
 
 
 def test_hostile_tenants_reach_every_service_as_text(cli: Cli, hook: Hook) -> None:
@@ -253,6 +269,8 @@ def test_hostile_tenants_reach_every_service_as_text(cli: Cli, hook: Hook) -> No
     shown = json.loads(done.out)
     assert len(shown) == 4
     for one in shown:
-        text = json.dumps(one["payload"], ensure_ascii=False)
+        page = one["payload"].pop("html", "")
+        assert set(re.findall(r"</?([^\s>]+)", page)) <= TAGS, page
+        text = json.dumps(one["payload"], ensure_ascii=False) + re.sub(r"<[^>]*>", "", page)
         assert "&lt;!channel&gt;" in text.replace("\\\\", ""), one["target"]
         assert not [bad for bad in ("<!", "<at", "@everyone", "://evil", "\x1b", "<b>") if bad in text], one["target"]

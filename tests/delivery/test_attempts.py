@@ -14,6 +14,7 @@ from streamaudit.delivery.message import Letter
 from streamaudit.delivery.retry import NotDelivered, attempt_until, parse_retry_after
 from streamaudit.delivery.settings import PostSettings
 from streamaudit.delivery.targets import parse
+from streamaudit.report.model import Column, Table
 from tests.delivery import servers
 from tests.delivery.conftest import QUICK, TOKENS
 from tests.delivery.servers import Answer, Hook, Mailbox
@@ -56,7 +57,7 @@ def test_a_workflow_of_teams_gets_a_card_over_tls(letter: Letter) -> None:
 
 
 def test_mail_goes_to_every_recipient(mailbox: Mailbox, letter: Letter) -> None:
-    """A message each, plain text, the title as its subject; no name adds a header."""
+    """A message each, with a page and a text, the title as its subject; no name adds a header."""
     address = f"mailto://127.0.0.1:{mailbox.port}?from=bot@example.org&to=a@example.org,b@example.org&cc=c@example.org"
     assert send(letter, parse(address, "here"), QUICK) == 1
     assert [rcpt for rcpt, _ in mailbox.messages] == [
@@ -65,8 +66,28 @@ def test_mail_goes_to_every_recipient(mailbox: Mailbox, letter: Letter) -> None:
     message = mailbox.messages[0][1]
     assert message["Subject"] == "streamaudit · week 47 &lt;!here&gt;"
     assert message["Bcc"] is None
-    assert message.get_content_type() == "text/plain"
-    assert "Cancellation tax 12.2 M tokens, ≥ $74 (+38 %)" in message.get_content()
+    assert message.get_content_type() == "multipart/alternative"
+    text, page = message.iter_parts()
+    assert (text.get_content_type(), page.get_content_type()) == ("text/plain", "text/html")
+    for part in (text, page):
+        assert "Cancellation tax 12.2 M tokens, ≥ $74 (+38 %)" in part.get_content()
+    assert text.get_content().startswith("streamaudit · week 47 &lt;!here&gt;\r\n")
+
+
+def test_a_chart_is_inside_the_mail(mailbox: Mailbox, letter: Letter) -> None:
+    """As a part that the page refers to, and not as a file beside it; the text is the message's own."""
+    columns = (Column("week"), Column("ttft_p50_ms", "ms"))
+    trend = Table("trend", columns, (("2026-W46", 400.0), ("2026-W47", 500.0)), ("week",), shape="trend", aside=True)
+    charted = replace(letter, report=replace(letter.report, tables=(*letter.report.tables, trend)))
+    address = f"mailto://127.0.0.1:{mailbox.port}?from=bot@example.org&to=a@example.org"
+    assert send(charted, parse(address, "here"), QUICK) == 1
+    ((_, message),) = mailbox.messages
+    assert message.get_content_type() == "multipart/related"
+    both, chart = message.iter_parts()
+    text, page = both.iter_parts()
+    assert chart.get_content().startswith(b"\x89PNG") and chart["Content-ID"] == "<chart.png>"
+    assert chart.get_content_disposition() == "inline" and 'src="cid:chart.png"' in page.get_content()
+    assert text.get_content().splitlines() == letter.text.splitlines()
 
 
 def test_a_passing_refusal_of_mail_is_tried_again_and_nobody_gets_it_twice(mailbox: Mailbox, letter: Letter) -> None:

@@ -1,17 +1,23 @@
 """What each service is sent: nothing a trace holds is markup, a mention or a link there, and no limit is broken."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from streamaudit.api import Session
+from streamaudit.audits.weekly.report import SAMPLE_WEEK
+from streamaudit.cli.samples import sample_traces
+from streamaudit.config.settings import Settings
 from streamaudit.delivery.deliver import preview
 from streamaudit.delivery.message import Letter, cut, shorten
 from streamaudit.delivery.services import slack
 from streamaudit.delivery.services.registry import KINDS, kind_of
 from streamaudit.delivery.targets import parse
+from streamaudit.report.render._message import Post, post
 from tests.delivery.conftest import HOSTILE, TOKENS
 
 ADDRESSES = {
@@ -46,6 +52,7 @@ def test_no_name_is_anything_but_text(letter: Letter, kind: str) -> None:
     payload = kind_of(plugin).payload(plugin, letter)
     # Of a card everything but its frame, in which there is the address of its schema.
     found = "\n".join(texts(payload["attachments"][0]["content"]["body"] if kind == "teams" else payload))
+    found = re.sub(r"<(?:!doctype html|/?(?:html|head|meta|title|body|table|tr|td|div|p|h1|h2)\b[^<>]*)>", "", found)
     assert "$41" in found
     for character in "<>":
         assert character not in found
@@ -69,6 +76,83 @@ def test_the_limits_of_slack_hold_for_any_message(letter: Letter) -> None:
         assert len(header["text"]["text"]) <= 150
         assert all(0 < len(text) <= 3000 for block in others for text in texts(block.get("text", {}).get("text", "t")))
         assert len(json.dumps(payload, ensure_ascii=False)) < 13_000
+
+
+@pytest.fixture(scope="module")
+def sample() -> Letter:
+    """The summary of the sample traces, with the address of a whole report."""
+    url = "https://reports.example/47"
+    with sample_traces() as files, Session(Settings(), files=files) as session:
+        report = session.weekly(week=SAMPLE_WEEK).report
+    return Letter(post(report, url), report, url)
+
+
+def test_every_message_begins_with_the_dollars_and_the_cause(sample: Letter) -> None:
+    """What a notification, an inbox and a channel show first: the amount, then what became worse since which deploy."""
+    money, cause, *_ = sample.headline
+    assert re.match(r"At least \$\d+\.\d\d of ", money) and re.search(r" since \S+, .*interval.* p = ", cause)
+    made = {kind: _payload(kind, sample) for kind in ADDRESSES}
+    slack, card = made["slack"], made["teams"]["attachments"][0]["content"]["body"]
+    assert slack["blocks"][0]["text"]["text"] == money and slack["blocks"][1]["text"]["text"].startswith(cause)
+    assert [line["inlines"][0]["text"] for line in card[:2]] == [money, cause]
+    plain = (slack["text"], made["mail"]["text"], made["json"]["text"], made["ntfy"]["text"])
+    assert all(text.startswith(f"{money}\n{cause}") for text in plain)
+    assert made["discord"]["content"].replace("\\", "").startswith(f"{money}\n{cause}")
+    assert made["mail"]["subject"].startswith("Week 2026-W47 vs 2026-W46: At least $")
+    shown = re.sub(r"<title>.*?</title>|<[^>]*>", " ", made["mail"]["html"])
+    assert shown.split()[: len(money.split())] == money.split()
+
+
+def _payload(kind: str, letter: Letter) -> Any:
+    plugin = parse(ADDRESSES[kind], "here").plugin
+    return kind_of(plugin).payload(plugin, letter)
+
+
+def _worst(letter: Letter) -> Iterator[Letter]:
+    """Messages with more, longer and wider texts than any report makes."""
+    for name in ("&" * 700, "\u6771" * 700, "*" * 700, "a b " * 200):
+        sections = tuple("\n".join([name] * 40) for _ in range(40))
+        yield replace(letter, post=Post(name, sections, name, True, (name, name * 9, *["short."] * 30)))
+        yield replace(letter, post=Post(name, ("\n".join("x" * 4000),), "", True))
+    yield replace(letter, post=Post("t", (), "", False))
+
+
+def test_the_limits_of_teams_hold_for_any_message(letter: Letter) -> None:
+    """A message has at most 28 KB as it is sent, whatever alphabet its names are in."""
+    for worst in _worst(letter):
+        assert len(json.dumps(_payload("teams", worst)).encode()) < 28_000
+
+
+def test_the_limits_of_discord_hold_for_any_message(letter: Letter) -> None:
+    """2,000 characters in the message; 256, 4,096 and 2,048 in title, description and footer, 6,000 in all."""
+    for worst in _worst(letter):
+        made = _payload("discord", worst)
+        (embed,) = made["embeds"]
+        footer = embed.get("footer", {}).get("text", "")
+        assert len(made.get("content", "")) <= 2000 and made["allowed_mentions"] == {"parse": []}
+        assert 0 < len(embed["title"]) <= 256 and len(embed["description"]) <= 4096 and len(footer) <= 2048
+        assert len(embed["title"]) + len(embed["description"]) + len(footer) <= 6000
+
+
+def test_the_limits_of_slack_hold_for_any_answer(letter: Letter) -> None:
+    """However long the sentences are."""
+    for worst in _worst(letter):
+        made = _payload("slack", worst)
+        assert len(made["blocks"]) <= 12 and len(json.dumps(made, ensure_ascii=False)) < 13_000
+        for block in made["blocks"]:
+            most = 150 if block["type"] == "header" else 3000
+            assert all(0 < len(one["text"]) <= most for one in block.get("elements", [block.get("text")]))
+
+
+def test_a_mail_is_a_page_with_its_chart_and_a_text(sample: Letter) -> None:
+    """The page refers to the picture in the mail and loads nothing; its figures are tiles and not repeated as lines."""
+    made = _payload("mail", sample)
+    assert made["chart"].startswith(b"\x89PNG") and 5_000 < len(made["chart"]) < 400_000
+    assert re.findall(r'(?:src|href)="([^"]*)"', made["html"]) == ["cid:chart.png", "https://reports.example/47"]
+    assert made["html"].count("Cancellation tax<") == 1 and "Cancellation tax $" not in made["html"]
+    assert "Cancellation tax $" in made["text"] and "<" not in made["text"]
+    shown = json.loads(preview(sample, [parse(ADDRESSES["mail"], "here")]))
+    assert shown[0]["payload"]["chart"] == f"PNG, {len(made['chart']):,} bytes"
 
 
 def test_slack_gets_blocks_of_plain_text_and_a_fallback(letter: Letter, with_link: Letter) -> None:

@@ -43,23 +43,25 @@ MOVERS = Table(
 
 def report(*tables: Table, notes: tuple[Note, ...] = ()) -> Report:
     """A report of a week."""
-    return Report("summary of week 2026-W47", WEEK, tables, notes=notes, headline="worse: ttft p95")
+    headline = "Worse: TTFT p95. Nothing else moved."
+    return Report("summary of week 2026-W47", WEEK, tables, notes=notes, headline=headline)
 
 
 def test_figures_and_movers_are_sentences() -> None:
-    """Value, bound, what it was, how sure that is, and of how much it is known; why it moved."""
+    """Money first: both ends, what it was, how sure that is, and of how much it is known; why it moved."""
     made = post(report(FIGURES, MOVERS), "https://reports.example/47")
     assert made.title == "summary of week 2026-W47 · 2026-11-16 .. 2026-11-22 UTC"
-    assert made.sections[0] == "worse: ttft p95"
-    assert made.sections[1].splitlines() == [
-        "ttft p95 2.19 s (was 1.19 s, +83.3 %, inconclusive)",
-        "tax low ≥ $41.20, ≤ $60.00 (was $19.00, +116.8 %, known of 86.0 %)",
-        "cost $310.00",
+    assert made.headline == ("Worse: TTFT p95.", "Nothing else moved.")
+    assert made.text.startswith("Worse: TTFT p95.\nNothing else moved.\n\nsummary of week 2026-W47")
+    assert made.sections[0].splitlines() == [
+        "Cancellation tax $41.20–60.00 (was $19.00, +116.8 %, known for 86.0 %)",
+        "Cost $310.00",
+        "TTFT p95 2.19 s (was 1.19 s, +83.3 %, inconclusive, known for 99.0 %)",
     ]
-    assert made.sections[2].splitlines() == [
-        "What moved most",
-        "▲ tenant acme: tax low $41.20 (was $19.00, +116.8 %), mostly route /chat",
-        "▼ route /search: ttft p50 300 ms (was 400 ms, -25.0 %, improvement)",
+    assert made.sections[1].splitlines() == [
+        "What moved most:",
+        "▲ tenant acme: cancellation tax $41.20 (was $19.00, +116.8 %), mostly route /chat",
+        "▼ route /search: TTFT p50 300 ms (was 400 ms, -25.0 %, improvement)",
     ]
     assert made.footer == "all of it: https://reports.example/47"
     assert made.text.endswith("\n\nall of it: https://reports.example/47\n")
@@ -71,7 +73,7 @@ def test_a_long_report_is_cut_and_says_so() -> None:
     notes = tuple(Note(f"n{number}", f"caveat {number}") for number in range(9))
     made = post(report(*[replace(many, name=f"t{number}") for number in range(20)], notes=notes))
     assert len(made.sections) == MOST_SECTIONS
-    assert made.sections[1].splitlines()[-1] == f"and {100 - MOST_LINES} more"
+    assert made.sections[0].splitlines()[-1] == f"and {100 - MOST_LINES} more"
     assert post(report(MOVERS, notes=notes)).sections[-1].splitlines()[-1] == "· and 5 more notes"
 
 

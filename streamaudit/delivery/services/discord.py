@@ -1,7 +1,8 @@
-"""Discord's webhooks: one embed, in which nothing is a mention.
+"""Discord's webhooks: the answer as the message, the rest as one embed; nothing in them is a mention.
 
-Limits of an embed: 256 characters in a title, 4,096 in a description, 2,048 in a footer, 6,000 in all
-(discord.com/developers, message resource). Descriptions are Markdown, so what it would take for markup has a backslash.
+Limits: 2,000 characters in a message; of an embed 256 in its title, 4,096 in its description, 2,048 in its footer,
+6,000 in all (discord.com/developers, message resource). Texts are Markdown, so what it would take for markup has a
+backslash.
 """
 
 import re
@@ -16,7 +17,7 @@ from streamaudit.delivery._http import send as _send
 from streamaudit.delivery.message import Letter, cut, shorten
 
 NAME = "discord"
-MOST_TITLE, MOST_TEXT, MOST_FOOTER = 256, 4096, 1000
+MOST_MESSAGE, MOST_TITLE, MOST_TEXT, MOST_FOOTER = 2000, 256, 4096, 1000
 _MARKUP = re.compile(r"([\\*_~`|\[\]()]|(?m:^[#>-])|(?m:^\d+(?=\.)))")
 _RED, _GREY = 0xB3261E, 0x607D8B
 
@@ -32,7 +33,7 @@ def host(plugin: Any) -> str:
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """Return a message with one embed."""
+    """Return the answer with one embed below it."""
     sections = shorten(letter, MOST_TEXT // 2)  # at most every character gets a backslash
     embed: dict[str, Any] = {
         "title": cut(_escape(letter.title), MOST_TITLE), "color": _RED if letter.post.failed else _GREY,
@@ -42,7 +43,10 @@ def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
         embed["footer"] = {"text": cut(letter.footer, MOST_FOOTER)}
     if letter.report_url:
         embed["url"] = letter.report_url
-    whole: dict[str, Any] = {"embeds": [embed], "allowed_mentions": {"parse": []}}
+    answer = cut(_escape("\n".join(letter.headline)), MOST_MESSAGE)
+    whole: dict[str, Any] = {
+        **({"content": answer} if answer else {}), "embeds": [embed], "allowed_mentions": {"parse": []}
+    }  # fmt: skip
     return whole | ({"username": plugin.user} if plugin.user else {})
 
 

@@ -1,14 +1,20 @@
-"""Mail over SMTP: a text, sent to every recipient as a separate message, as apprise writes it."""
+"""Mail over SMTP: HTML with its chart inside and a text for readers without it, a message for each recipient.
 
+Addresses, headers and PGP are apprise's. A mail that is signed or encrypted is text alone.
+"""
+
+import email
 import smtplib
 import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from apprise.attachment.memory import AttachMemory
 from apprise.common import NotifyFormat
-from apprise.plugins.email.base import NotifyEmail
+from apprise.plugins.email.base import NotifyEmail, PGPMode
 from apprise.plugins.email.smtp import AppriseSMTPController
 
+from streamaudit.delivery.mail_page import CHART, draw_chart, make_page
 from streamaudit.delivery.message import Letter, cut
 from streamaudit.delivery.retry import NotDelivered
 
@@ -27,9 +33,10 @@ def host(plugin: Any) -> str:
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """Return subject and text."""
-    body = "\n\n".join(filter(None, (*letter.sections, letter.footer))) + "\n"
-    return {"subject": cut(letter.title, MOST_SUBJECT), "text": body}
+    """Return subject, text, HTML and, where the packages for pictures are installed, the chart as PNG."""
+    chart = draw_chart(letter)
+    page = {"html": make_page(letter, chart)} | ({"chart": chart.png} if chart else {})
+    return {"subject": cut(letter.subject, MOST_SUBJECT), "text": letter.text, **page}
 
 
 def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:
@@ -39,17 +46,22 @@ def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[st
         password=plugin.password, verify_certificate=plugin.verify_certificate,
         socket_connect_timeout=timeout_s,  # type: ignore[arg-type]  # a float goes on to the socket
     )  # fmt: skip
+    is_plain = plugin.pgp_mode == PGPMode.NONE
+    make: Any = AttachMemory
+    chart = [make(payload["chart"], name=CHART, mimetype="image/png")] if "chart" in payload else None
     messages = NotifyEmail.prepare_emails(
-        subject=payload["subject"], body=payload["text"], notify_format=NotifyFormat.TEXT, from_addr=plugin.from_addr,
+        subject=payload["subject"], body=payload["html" if is_plain else "text"],
+        notify_format=NotifyFormat.HTML if is_plain else NotifyFormat.TEXT, from_addr=plugin.from_addr,
         to=plugin.targets, cc=plugin.cc, bcc=plugin.bcc, reply_to=plugin.reply_to, smtp_host=plugin.smtp_host,
         headers={"X-Application": plugin.app_id, **plugin.headers}, names=plugin.names, pgp=plugin.pgp,
-        pgp_mode=plugin.pgp_mode, tzinfo=plugin.tzinfo,
+        pgp_mode=plugin.pgp_mode, tzinfo=plugin.tzinfo, attach=chart if is_plain else None, inline=True,
     )  # fmt: skip
     try:
         with server:
             for message in messages:
                 if message.recipient not in done:
-                    server.sendmail(plugin.from_addr[1], message.to_addrs, message.body)
+                    body = _with_text(message.body, payload["text"]) if is_plain else message.body
+                    server.sendmail(plugin.from_addr[1], message.to_addrs, body)
                     done.add(message.recipient)
     except smtplib.SMTPResponseException as error:
         # RFC 5321, 4.2.1: 4yz is a temporary failure, 5yz a permanent one.
@@ -68,6 +80,15 @@ def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[st
         raise NotDelivered(reason, again=True) from None
     except Exception as error:  # apprise's errors about a key or a security mode quote the address
         raise NotDelivered(f"the mail cannot be built ({type(error).__name__})") from None
+
+
+def _with_text(message: str, text: str) -> str:
+    """Return the message with this text in place of the one that apprise derives from the HTML."""
+    parsed = email.message_from_string(message)
+    part = next(one for one in parsed.walk() if one.get_content_type() == "text/plain")
+    del part["Content-Transfer-Encoding"]
+    part.set_payload(text, "utf-8")
+    return parsed.as_string()
 
 
 class _Server(AppriseSMTPController):

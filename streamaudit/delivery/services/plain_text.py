@@ -7,7 +7,7 @@ apprise returns only whether a message was accepted. Whether to retry is up to t
 from collections.abc import Mapping
 from typing import Any
 
-from streamaudit.delivery.message import Letter, shorten
+from streamaudit.delivery.message import Letter, cut, shorten
 from streamaudit.delivery.retry import NotDelivered
 
 NAME = "other"
@@ -24,9 +24,11 @@ def host(plugin: Any) -> str:
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """Return title and text, no longer than the service accepts."""
-    room = max(int(plugin.body_maxlen) - len(letter.title) - len(letter.footer) - 40, 0)
-    return {"title": letter.title, "text": "\n\n".join((*shorten(letter, room), letter.footer))}
+    """Return title and text, which begins with the answer and is no longer than the service accepts."""
+    most = max(int(plugin.body_maxlen) - len(letter.title) - len(letter.footer) - 40, 0)
+    answer = cut("\n".join(letter.headline), most)
+    sections = shorten(letter, max(most - len(answer) - 2, 0))
+    return {"title": letter.title, "text": "\n\n".join(filter(None, (answer, *sections, letter.footer)))}
 
 
 def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[str]) -> None:

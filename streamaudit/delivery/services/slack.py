@@ -16,8 +16,9 @@ from streamaudit.delivery._http import send as _send
 from streamaudit.delivery.message import Letter, cut, shorten
 
 NAME = "slack"
-MOST_BLOCKS, MOST_HEADER, MOST_TEXT, MOST_IN_ALL = 12, 150, 3000, 9000
-_MOST_FALLBACK = 2000
+MOST_BLOCKS, MOST_HEADER, MOST_TEXT, MOST_IN_ALL = 12, 150, 3000, 7000
+MOST_SENTENCE, MOST_ANSWER = 700, 1500
+_MOST_FALLBACK = 1500
 
 
 def accepts(plugin: Any) -> bool:
@@ -39,15 +40,23 @@ def _base(plugin: Any) -> str:
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """Return header, sections and footer."""
-    sections = shorten(letter, MOST_IN_ALL)
-    sections = sections[: MOST_BLOCKS - 2]
-    blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(cut(letter.title, MOST_HEADER))}]
+    """Return the answer, title, sections and footer; the first sentence is the header where it fits one."""
+    sections = shorten(letter, MOST_IN_ALL)[: MOST_BLOCKS - 4]
+    answer = [cut(one, MOST_SENTENCE) for one in letter.headline]
+    blocks: list[dict[str, Any]] = []
+    if answer and len(answer[0]) <= MOST_HEADER:
+        blocks.append({"type": "header", "text": _plain(answer.pop(0))})
+    if answer:
+        blocks.append({"type": "section", "text": _plain(cut("\n".join(answer), MOST_ANSWER))})
+    if blocks:
+        blocks.append({"type": "context", "elements": [_plain(cut(letter.title, MOST_HEADER))]})
+    else:
+        blocks.append({"type": "header", "text": _plain(cut(letter.title, MOST_HEADER))})
     blocks += [{"type": "section", "text": _plain(cut(section, MOST_TEXT))} for section in sections]
     if footer := letter.footer:
         blocks.append({"type": "context", "elements": [_footer(footer, letter.link)]})
     whole: dict[str, Any] = {
-        "text": cut("\n".join((letter.title, *sections[:1])), _MOST_FALLBACK), "blocks": blocks,
+        "text": cut("\n".join((*letter.headline, letter.title, *sections[:1])), _MOST_FALLBACK), "blocks": blocks,
         "unfurl_links": False, "unfurl_media": False,
     }  # fmt: skip
     named = {"channel": plugin.channels[0], "username": plugin.user}

@@ -4,6 +4,7 @@ The text is in text runs, which interpret neither Markdown nor mentions (adaptiv
 interpret both. A message may have 28 KB (learn.microsoft.com, Teams webhooks).
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,9 @@ from streamaudit.delivery._http import send as _send
 from streamaudit.delivery.message import Letter, cut, shorten
 
 NAME = "teams"
-MOST_IN_ALL = 6000
-_MOST_LINE = 300
+MOST_IN_ALL, MOST_BYTES = 6000, 27_000
+_MOST_LINE, _MOST_LINES, _MOST_SENTENCES = 300, 20, 6
+_LEAST = 100
 
 
 def accepts(plugin: Any) -> bool:
@@ -29,10 +31,28 @@ def host(plugin: Any) -> str:
 
 
 def payload(plugin: Any, letter: Letter) -> dict[str, Any]:
-    """Return a card with the title, a container per section, and a button for the report's address."""
-    body: list[dict[str, Any]] = [_line(cut(letter.title, _MOST_LINE), weight="Bolder", size="Large")]
-    for section in shorten(letter, MOST_IN_ALL):
-        lines = [_line(line) for line in section.split("\n")]
+    """Return a card with the answer, the title, a container per section, and a button for the report's address.
+
+    Its texts are shortened until the message has a size that Teams takes.
+    """
+    most = MOST_IN_ALL
+    while True:
+        whole = _message(letter, most)
+        if len(json.dumps(whole).encode()) <= MOST_BYTES or most < _LEAST:
+            return whole
+        most = most * 3 // 4
+
+
+def _message(letter: Letter, most: int) -> dict[str, Any]:
+    answer = [cut(one, most // 4) for one in letter.headline[:_MOST_SENTENCES]]
+    body: list[dict[str, Any]] = [
+        _line(one, weight="Bolder", size="Large") if at == 0 else _line(one) for at, one in enumerate(answer)
+    ]
+    title = cut(letter.title, _MOST_LINE)
+    body.append(_line(title, isSubtle=True) if body else _line(title, weight="Bolder", size="Large"))
+    for section in shorten(letter, most):
+        first, *rest = section.split("\n")[:_MOST_LINES]
+        lines = [_line(first, weight="Bolder") if first.endswith(":") else _line(first), *map(_line, rest)]
         body.append({"type": "Container", "separator": True, "items": lines})
     if letter.footer:
         body.append(_line(cut(letter.footer, _MOST_LINE), isSubtle=True, size="Small"))

@@ -1,4 +1,6 @@
-"""Turn a report into a short message: a title, a few sections of plain lines, a footer.
+"""Turn a report into a short message: the answer, a title, a few sections of plain lines, a footer.
+
+The first line of a section may be its title, which then ends in a colon.
 
 Delivery escapes the texts again for its service; here they become one line each, with every character visible and no
 control characters.
@@ -12,29 +14,32 @@ from streamaudit.report.finding import Finding
 from streamaudit.report.model import NO_WINDOW, Column, Report, Table, Value
 from streamaudit.report.numbers import UNKNOWN
 from streamaudit.report.render import _text
+from streamaudit.report.render._cards import cards, summary
 from streamaudit.report.render._grid import Cell, grid
 
 MOST_SECTIONS = 8
 MOST_LINES = 12
 """Lines per section; further ones are only counted, to keep a message short."""
 MOST_NOTES = 4
-FULL = 0.95
-"""A figure based on a smaller share of the calls is labelled with the share."""
-
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A message, not yet escaped for its target; ``failed``: a threshold failed or a regression was found."""
+    """A message, not yet escaped for its target; ``failed``: a threshold failed or a regression was found.
+
+    ``headline`` has the sentences of the answer, which come before everything else.
+    """
 
     title: str
     sections: tuple[str, ...]
     footer: str
     failed: bool
+    headline: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The whole message as plain text."""
-        return "\n\n".join((self.title, *self.sections, self.footer)) + "\n"
+        parts = ("\n".join(self.headline), self.title, *self.sections, self.footer)
+        return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def post(report: Report, report_url: str = "") -> Post:
@@ -42,7 +47,8 @@ def post(report: Report, report_url: str = "") -> Post:
     title = report.title if report.interval is NO_WINDOW else f"{report.title} · {_text.interval(report.interval)}"
     sections = [*_opening(report), *_tables(report), *_notes(_text.notes(report))]
     footer = f"all of it: {report_url}" if report_url else "streamaudit"
-    return Post(terminal(title), tuple(sections[:MOST_SECTIONS]), terminal(footer), _has_failed(report))
+    headline = tuple(map(terminal, report.sentences))
+    return Post(terminal(title), tuple(sections[:MOST_SECTIONS]), terminal(footer), _has_failed(report), headline)
 
 
 def _has_failed(report: Report) -> bool:
@@ -52,27 +58,35 @@ def _has_failed(report: Report) -> bool:
 
 
 def _opening(report: Report) -> Iterator[str]:
-    lines = [report.answer, f"verdict: {_text.verdict(report)}" if report.verdict else ""]
+    lines = [f"verdict: {_text.verdict(report)}"] if report.verdict else []
     lines += [f"only {_text.filters(report)}"] if report.filters else []
-    if any(lines):
-        yield "\n".join(terminal(line) for line in lines if line)
+    if lines:
+        yield "\n".join(map(terminal, lines))
 
 
 def _tables(report: Report) -> Iterator[str]:
+    periods = summary(report)
     for position, table in enumerate(one for one in report.tables if not one.aside):
         if table.rows:
-            lines = [line for line in _lines(table) if line]
+            lines = list(_figures(report)) if table is periods else [line for line in _lines(table) if line]
             more = len(lines) - MOST_LINES
             lines = lines[:MOST_LINES] + ([f"and {more:,} more"] if more > 0 else [])
             title = _text.table_title(table, position)
-            yield "\n".join([terminal(f"{title[:1].upper()}{title[1:]}"), *lines] if title else lines)
+            yield "\n".join([terminal(f"{title[:1].upper()}{title[1:]}:"), *lines] if title else lines)
+
+
+def _figures(report: Report) -> Iterator[str]:
+    """Yield the figures of both periods, as the tiles of a page say them."""
+    for card in cards(report):
+        beside = f" ({card['beside'].replace(' · ', ', ')})" if card["beside"] else ""
+        yield f"{card['name'][:1].upper()}{card['name'][1:]} {card['value']}{beside}"
 
 
 def _notes(notes: list[str]) -> Iterator[str]:
     if notes:
         more = len(notes) - MOST_NOTES
         lines = [terminal(f"· {note}") for note in notes[:MOST_NOTES]]
-        yield "\n".join(lines + ([f"· and {more:,} more notes"] if more > 0 else []))
+        yield "\n".join(lines + ([f"· and {more:,} more {'note' if more == 1 else 'notes'}"] if more > 0 else []))
 
 
 def _lines(table: Table) -> Iterator[str]:
@@ -95,17 +109,13 @@ def _describe_change(record: dict[str, Value], shown: dict[str, Cell], finding: 
     change = record["change_ratio"]
     sign = "" if "name" not in record else "▲ " if (_number(record.get("change")) or 0) > 0 else "▼ "
     subject = f"{shown['dimension'].text} {shown['name'].text}: " if "name" in record else ""
-    figure = shown["figure"].text.removesuffix("_ms").replace("_usd", "").replace("_", " ")
+    named = Column(str(record["figure"]).replace("tax_low", "tax"), "ms" if record.get("unit") == "ms" else None)
+    figure = _text.figure_name(named)
     value = shown["value"].text
-    if "high" in shown and shown["high"].text not in (" ", UNKNOWN):
-        value += f", {shown['high'].text}"
     details = [f"was {shown['before'].text}"] if record["before"] is not None else []
     details += [shown["change_ratio"].text] if change is not None or shown["change_ratio"].text == "new" else []
     if finding:
         details.append(finding.word)
-    coverage = record.get("coverage")
-    if isinstance(coverage, float) and coverage < FULL:
-        details.append(f"known of {shown['coverage'].text}")
     made_by = [
         f"{name.removeprefix('from_')} {shown[name].text}" for name, of in record.items()
         if name.startswith("from_") and of is not None
@@ -131,8 +141,8 @@ def _failure(table: Table, record: dict[str, Value], shown: dict[str, Cell]) -> 
     group = [shown[one.name].text for one in table.columns
              if one.name not in known and not one.wide and record[one.name] is not None]  # fmt: skip
     figures = [f"{shown[name].text}{words}" for name, words in (
-        ("affected_calls", " calls"), ("usd_at_stake", " USD"), ("affected_before", " calls before"),
-        ("usd_before", " USD before"),
+        ("affected_calls", " calls"), ("usd_at_stake", " at stake"), ("affected_before", " calls before"),
+        ("usd_before", " before"),
     ) if record[name] is not None]  # fmt: skip
     return f"{shown['change'].text}: {' '.join([shown['finding'].text, *group])}, {', '.join(figures)}"
 
