@@ -36,7 +36,7 @@ FROM (
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Numbers of staged records, all of them where nothing else is said."""
+    """Numbers of staged records; all of them unless a field says otherwise."""
 
     read: int
     rejected: int

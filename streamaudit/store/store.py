@@ -16,7 +16,7 @@ from pathlib import Path
 from streamaudit.errors import InputError, StoreError, StreamauditError
 from streamaudit.store.connection import Database
 from streamaudit.store.duckdb_errors import NO_SPACE
-from streamaudit.store.files import clear_left_over, fresh_beside, private_files
+from streamaudit.store.files import clear_left_over, fresh_file, private_files
 from streamaudit.store.package_files import package_text
 from streamaudit.store.providers import ProviderOverrides
 
@@ -108,7 +108,7 @@ class Store(Database):
     def _create_file(cls, path: Path) -> None:
         """Create an empty store, readable by this user only, under another name; it takes its own once it is complete,
         unless another process was first."""
-        with fresh_beside(path) as fresh:
+        with fresh_file(path) as fresh:
             with private_files(), cls(fresh, writable=True) as store:
                 store._attach(0.0)
                 store._create_schema()
@@ -124,7 +124,7 @@ class Store(Database):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block in one transaction; tables derived from the calls are out of date afterwards."""
-        # The first write creates a log beside the store, as private as the store itself.
+        # The first write creates a log next to the store, as private as the store itself.
         with private_files(), super().transaction():
             yield
         self.stale = True
@@ -240,7 +240,7 @@ class Store(Database):
         clear_left_over(path)
         try:
             self.run("CHECKPOINT store")
-            with fresh_beside(path) as fresh:
+            with fresh_file(path) as fresh:
                 try:
                     with private_files():
                         self.run("ATTACH $path AS fresh", {"path": str(fresh)})

@@ -15,7 +15,7 @@ def command(
     *,
     words: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="[BASE HEAD] [FILE]...", help="The two sides, then files in place of the store."),
+        typer.Argument(metavar="[BASE HEAD] [FILE]...", help="The two sides, then files instead of the store."),
     ] = None,
     on: Annotated[
         Optional[str],
