@@ -137,8 +137,9 @@ $ streamaudit sql "SELECT model, count(*) AS calls FROM calls WHERE counted GROU
 _VIEW_HEAD = """\
 ## calls, as `sql` and `--where` see it
 
-All columns of the table [calls](#calls), with evidence from other logs and lookups already applied, plus these. A report
-counts the rows where `counted` holds, and leaves out embeddings (`operation = 'embedding'`) unless you ask for them.
+All columns of the table [calls](#calls), with evidence from other logs and lookups already applied, plus these. A
+report counts the rows where `counted` holds, and leaves out embeddings (`operation = 'embedding'`) unless you ask for
+them.
 
 The columns from `ran_on` on are NULL for calls that did not end early.
 """
