@@ -3,6 +3,7 @@ come before the start, seconds among milliseconds, totals above their parts, map
 
 from dataclasses import dataclass, field
 
+from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import KEYED, Mapping
 from streamaudit.ingest.stock import Stock
 from streamaudit.store.store import Store
@@ -44,7 +45,10 @@ def count_shared_ends(store: Store, stock: Stock) -> int:
     """Count the traces with parallel steps that began at different times and all ended within one microsecond, as
     written by an exporter that stamps whole batches (Mastra, mastra-ai/mastra#14474); 0 unless this holds for most
     traces of three spans and more."""
-    return int(store.one(_SHARED)[0]) if stock.with_parent else 0
+    if not stock.with_parent:
+        return 0
+    define_macros(store, _SHARED)
+    return int(store.one(_SHARED)[0])
 
 
 def find_unfilled(store: Store, mapping: Mapping) -> frozenset[str]:
