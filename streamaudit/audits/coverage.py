@@ -62,7 +62,7 @@ CAPABILITIES = (
         "record when each chunk reached the client", "streamed calls"),
     Capability("usage", "output_tokens IS NOT NULL AND usage_status = 'final'", "output tokens, cost, tax",
         "ask the provider for usage in the stream and record it", "calls with a provider"),
-    Capability("input_tokens", "input_tokens IS NOT NULL", "cost, prompts nobody saw answered",
+    Capability("input_tokens", "input_tokens IS NOT NULL", "cost, prompts without a seen answer",
         "record the input tokens", "calls with a provider"),
     Capability("reasoning", "reasoning_tokens IS NOT NULL", "hidden tokens",
         "record the reasoning tokens apart", "calls with usage"),

@@ -49,8 +49,8 @@ _ADDED = {
     "coalesce(sum(": "sum({name})::BIGINT", "fsum(": "fsum({name})", "bool_or(": "bool_or({name})",
     "epoch(min(": "min({name})",
 }  # fmt: skip
-"""SQL that adds up a sum from those of the groups, by the beginning of the sum's own; others are computed over all
-calls."""
+"""Aggregates that add up the groups to the total, by the beginning of their SQL; others are computed over all calls.
+"""
 _ROUNDED = re.compile(r"round\((fsum\(.*\)), 12\)")
 
 
@@ -60,7 +60,7 @@ def relation(names: tuple[str, ...], *, with_left_out: bool = False, with_total:
 
     Its columns are ``by_1`` to ``by_4``, then one for each of ``names``. The name of a sum is the sum itself.
     ``with_left_out`` adds a column ``left_out``: the list of the figures that are a lower bound in the group, and
-    those that rest on estimates with a ``~`` before them, NULL in place of each that is neither. ``with_total`` adds a
+    those that rest on estimates with a ``~`` before them, NULL instead of each that is neither. ``with_total`` adds a
     row for all calls, if there are any, and a last column ``is_total``. Binds ``$slo_ms``, or the limits of
     ``Targets``, where a figure of them is picked.
     """

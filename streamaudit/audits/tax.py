@@ -141,7 +141,7 @@ LIMIT $top_calls
 """
 
 STEP_COLUMNS = (
-    Column("step", None, "billed, its parts that nobody saw, and what is left", kept=True),
+    Column("step", None, "billed, its parts that no user saw, and what is left", kept=True),
     Column("calls", "calls", "cancelled calls whose amount is known"),
     Column("tokens", "tokens", "sum over these calls; NULL when no call knows it", kept=True),
 )
@@ -243,7 +243,7 @@ def _rank(row: dict[str, Value]) -> tuple[Any, ...]:
 
 
 def _show_parts(table: Table) -> Table:
-    """Return the same table with the parts of the tax on screen in place of the classes."""
+    """Return the same table with the parts of the tax on screen instead of the classes."""
     classes = {"tax_exact_calls", "tax_estimated_calls", "tax_bounded_calls", "tax_unknown_calls"}
     columns = tuple(
         replace(column, wide=False, kept=True) if column.name in PARTS

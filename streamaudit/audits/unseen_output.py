@@ -17,7 +17,7 @@ from streamaudit.store.store import Store
 _UNSEEN = (
     Column("calls", "calls", "calls that ended so", kept=True),
     Column("unseen_output_low_tokens", "tokens", "sum of the low ends; unknown calls add 0", kept=True),
-    Column("unseen_output_tokens", "tokens", "billed output nobody saw, exact and estimated calls"),
+    Column("unseen_output_tokens", "tokens", "billed output no user saw, exact and estimated calls"),
     Column("unseen_output_high_tokens", "tokens", "sum of the high ends; NULL as soon as one is unknown", wide=True),
     Column("unseen_output_usd", "usd", "exact and estimated calls in dollars", kept=True),
     Column("unseen_output_low_usd", "usd", "the low ends in dollars", wide=True),

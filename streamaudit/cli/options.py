@@ -277,7 +277,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Inputs(Access):
-    """Options for a store, or for files in place of one."""
+    """Options for a store, or for files instead of one."""
 
     files: Annotated[
         Optional[list[str]], typer.Argument(metavar="[FILE]...", help="Files to report on instead of the store.")

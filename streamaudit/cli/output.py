@@ -12,7 +12,7 @@ from streamaudit.cli.browser import make_private_file, show
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.report.frames import Result
 from streamaudit.report.render.formats import BINARY, COLUMNAR, Screen, format_for, formats, load, render_bytes
-from streamaudit.store.files import clear_left_over, fresh_beside
+from streamaudit.store.files import clear_left_over, fresh_file
 
 SCREEN_GROUPS = 20
 
@@ -145,7 +145,7 @@ def _write_file(path: Path, content: bytes) -> None:
             target.write_bytes(content)
         else:
             clear_left_over(target)
-            with fresh_beside(target) as fresh:
+            with fresh_file(target) as fresh:
                 fresh.write_bytes(content)
                 if target.exists():
                     fresh.chmod(target.stat().st_mode)

@@ -167,7 +167,7 @@ def parse_on(text: str | None) -> str:
 
 
 def join(store: Store, reader: Reader, shown: str, kind: str) -> Joined:
-    """Keep one file of evidence, in place of what the same file held before. A file that cannot be read is reported in
+    """Keep one file of evidence, instead of what the same file held before. A file that cannot be read is reported in
     ``problem``."""
     found = contain(shown, False, partial(_join, store, reader, shown, kind))
     return Joined(shown, problem=found.problem) if isinstance(found, FileResult) else found

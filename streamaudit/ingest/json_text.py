@@ -116,7 +116,7 @@ class _Shortener:
         self._skipped = 0
         """Depth of brackets open inside what is left out; 0 when nothing is."""
         self._leaves_rest = False
-        """What is left out is the rest of a list or object, up to its own end."""
+        """The rest of a list or object is left out, up to its own end."""
         self._string: bytearray | None = None
         self._held = b""
 

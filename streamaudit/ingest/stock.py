@@ -36,7 +36,7 @@ FROM (
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Numbers of staged records: of all of them, where a field does not name which."""
+    """Numbers of staged records; all of them unless a field says otherwise."""
 
     read: int
     rejected: int

@@ -31,8 +31,8 @@ Unit = Literal["ms", "tokens", "usd", "ratio", "calls", "tokens_per_s", "bytes",
 Shape = Literal["rows", "histogram", "timeline", "facts", "stacked", "trend", "waterfall", "intervals"]
 """The way a screen may draw a table: ``rows``; ``histogram`` (columns ``bucket_low_ms``, ``bucket_high_ms``, ``calls``
 after the dimensions; the markers come from the table named in ``markers_from``); ``timeline`` (columns ``event`` and
-``at_ms``: the moments of one call on a ruler); ``facts`` (a heading for each value of the dimensions, under it a line
-a row: label, figures, and sentences in the remaining width. A column ``unit`` gives the unit of the row's ``value``);
+``at_ms``: the moments of one call on a ruler); ``facts`` (a heading for each value of the dimensions, under it one line
+per row: label, figures, and sentences in the remaining width. A column ``unit`` gives the unit of the row's ``value``);
 ``stacked`` (the columns after the dimensions are parts of a whole: one bar a row); ``trend`` (one dimension, the
 period, rows in its order, then figures; a text column ``deploy`` names what was first deployed in a period);
 ``waterfall`` (columns ``step`` and one or more amounts: the first row is the whole, the last what is left, those
@@ -78,7 +78,7 @@ class Column:
 class Mark:
     """Text that a screen adds to a cell: ``prefix`` (``≥ ``), ``suffix`` (`` + 3 open``), or ``instead`` of ``-``.
 
-    ``shows`` is the column whose value a screen shows in place of the cell's own, which says less: a sum below its own
+    ``shows`` is the column whose value a screen shows instead of the cell's own, which says less: a sum below its own
     low end. Empty, it shows the cell as unknown.
     """
 
@@ -87,7 +87,7 @@ class Mark:
     instead: str = ""
     shows: str | None = None
     between: tuple[str, str] | None = None
-    """The columns of a low and a high end that a screen shows in place of the cell's own value, as ``$0.90–1.40``; a
+    """The columns of a low and a high end that a screen shows instead of the cell's own value, as ``$0.90–1.40``; a
     high end that is NULL, or ``open`` for other reasons, is ``?``."""
     open: bool = False
 
@@ -205,7 +205,7 @@ class Report:
     verdict: Literal["pass", "fail", "insufficient"] | None = None
     generated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     subject: str = ""
-    """What the report is about, for the title of a page, where ``title`` is the name of a command."""
+    """Subject of the report, for the title of a page, where ``title`` is the name of a command."""
     headline: str = ""
     """The answer in one or two plain sentences, from figures only. Where it has to name groups, each is a place
     ``{0}``, ``{1}`` … that ``headline_names`` fills, so that a name can be replaced by an alias."""

@@ -1,4 +1,4 @@
-"""Write a file beside the one it replaces, and clear what interrupted runs left there."""
+"""Write a file next to the one it replaces, and clear what interrupted runs left there."""
 
 import os
 import re
@@ -12,7 +12,7 @@ _LEFT_OVER = r"\.{name}\.(?:new|(?P<process>\d+)(?:-\w+)?)(?:\.wal)?"
 
 
 @contextmanager
-def fresh_beside(path: Path) -> Iterator[Path]:
+def fresh_file(path: Path) -> Iterator[Path]:
     """Yield a path on the same file system, for a file that may then take the name of ``path``.
 
     It lies in a new folder that only this user can enter, so that no other user can put a link in its place, and that
@@ -26,7 +26,7 @@ def fresh_beside(path: Path) -> Iterator[Path]:
 
 
 def clear_left_over(path: Path) -> None:
-    """Delete what killed runs left beside a file, and nothing of a run that is alive. What cannot be deleted stays."""
+    """Delete what killed runs left next to a file, and nothing of a run that is alive. What cannot be deleted stays."""
     pattern = re.compile(_LEFT_OVER.format(name=re.escape(path.name)))
     try:
         found = [(one, pattern.fullmatch(one.name)) for one in path.parent.iterdir() if one.name.startswith(".")]

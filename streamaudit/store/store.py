@@ -16,7 +16,7 @@ from pathlib import Path
 from streamaudit.errors import InputError, StoreError, StreamauditError
 from streamaudit.store.connection import Database
 from streamaudit.store.duckdb_errors import NO_SPACE
-from streamaudit.store.files import clear_left_over, fresh_beside, private_files
+from streamaudit.store.files import clear_left_over, fresh_file, private_files
 from streamaudit.store.package_files import package_text
 from streamaudit.store.providers import ProviderOverrides
 
@@ -109,7 +109,7 @@ class Store(Database):
     def _create_file(cls, path: Path) -> None:
         """Create an empty store, readable by this user only, under another name; it takes its own once it is complete,
         unless another process was first."""
-        with fresh_beside(path) as fresh:
+        with fresh_file(path) as fresh:
             with private_files(), cls(fresh, writable=True) as store:
                 store._attach(0.0)
                 store._create_schema()
@@ -129,7 +129,7 @@ class Store(Database):
         The taxes kept in the store are dropped, unless the block calls ``note_only_added`` or does not change calls,
         nor evidence of them.
         """
-        # The first write creates a log beside the store, as private as the store itself.
+        # The first write creates a log next to the store, as private as the store itself.
         with private_files(), super().transaction():
             self._only_added = False
             yield
@@ -258,7 +258,7 @@ class Store(Database):
         clear_left_over(path)
         try:
             self.run("CHECKPOINT store")
-            with fresh_beside(path) as fresh:
+            with fresh_file(path) as fresh:
                 try:
                     with private_files():
                         self.run("ATTACH $path AS fresh", {"path": str(fresh)})

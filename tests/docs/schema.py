@@ -118,20 +118,29 @@ _HEAD = """\
 
 <!-- Generated: python -m tests.docs.schema > docs/schema.md -->
 
-The store is one DuckDB file. `NULL` means unknown and never zero. Times are UTC, durations are float milliseconds
-(`_ms`), money is US dollars (`_usd`). No table holds text of prompts or answers; see [what stays private](private.md).
+Look up the columns for `streamaudit sql`, for `--where`, and for queries of your own.
 
-[`streamaudit sql`](commands/sql.md) reads `calls` (as the [view](#calls-as-sql-and---where-see-it) below), `spans`,
-`loads` and `rejects`; `--where` reads the columns of the same view. The remaining tables are there for whoever opens
-the file with DuckDB itself (read-only, while no `ingest` runs). What [definitions](definitions.md)
-calls a figure is summed from the columns here.
+```console
+$ streamaudit sql "SELECT model, count(*) AS calls FROM calls WHERE counted GROUP BY model"
+```
+
+> **In short**
+>
+> - The store is one DuckDB file. `streamaudit sql` reads four tables: `calls` (as the
+>   [view](#calls-as-sql-and---where-see-it) below), `spans`, `loads` and `rejects`; `--where` reads the columns of
+>   `calls`.
+> - `NULL` means unknown and never zero. Times are UTC, durations are milliseconds (`_ms`), money is US dollars
+>   (`_usd`).
+> - No table holds text of prompts or answers ([what stays private](private.md)).
+> - Every figure in [Definitions](definitions.md) is summed from these columns.
+> - To read the other tables, open the file with DuckDB itself: read-only, while no `ingest` runs.
 """
 _VIEW_HEAD = """\
 ## calls, as `sql` and `--where` see it
 
-All columns of the table [calls](#calls), with evidence from other logs and looked-up dimensions already in their
-place, and these. A report counts the rows where `counted` holds, and leaves embeddings (`operation = 'embedding'`) out
-unless they are asked for.
+All columns of the table [calls](#calls), with evidence from other logs and lookups already applied, plus these. A
+report counts the rows where `counted` holds, and leaves out embeddings (`operation = 'embedding'`) unless you ask for
+them.
 
 The columns from `ran_on` on are NULL for calls that did not end early.
 """

@@ -1,4 +1,4 @@
-"""Docstrings, comments and names of the package are plain engineering English.
+"""Documentation, messages, docstrings, comments and names of the package are plain engineering English.
 
 ``words.csv`` lists words that a reader stumbles over, with replacements.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import pages
 from tests.structure import CHECKOUT, PACKAGE
 
 WORDS = Path(__file__).parent / "words.csv"
@@ -22,6 +23,8 @@ OPENING = re.compile(r"(?:What|One|How)\b")
 SOURCES = sorted((CHECKOUT / PACKAGE).rglob("*.py"))
 QUERIES = sorted((CHECKOUT / PACKAGE).rglob("*.sql"))
 HELP_TEXTS = CHECKOUT / PACKAGE / "cli" / "commands"
+PROSE = [*pages.pages(), *(pages.ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]
+QUERY = re.compile(r"\b(?:SELECT|CASE|WHEN|AND|FROM|AS|NULL|coalesce)\b|^[a-z_ ]+$|^\(")
 
 Text = tuple[int, str]
 
@@ -58,6 +61,25 @@ def comments(path: Path) -> Iterator[Text]:
         for token in tokenize.tokenize(file.readline):
             if token.type == tokenize.COMMENT:
                 yield token.start[0], token.string
+
+
+def messages(tree: ast.Module) -> Iterator[Text]:
+    """Yield line and text of every string that people may read: neither a docstring nor SQL nor a list of words."""
+    documented = {text for _, text in docstrings(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in documented:
+            if " " in node.value.strip() and not QUERY.search(node.value):
+                yield node.lineno, node.value
+
+
+def prose(page: Path) -> Iterator[Text]:
+    """Yield line and text of every line of a page, outside of code and of released versions."""
+    text = re.split(r"^## \[?\d", page.read_text(encoding="utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        inside ^= line.startswith("```")
+        if not inside:
+            yield number, re.sub(r"`[^`]*`|\]\([^)]*\)", "", line)
 
 
 def names(tree: ast.Module) -> Iterator[Text]:
@@ -105,6 +127,19 @@ def test_docstrings_use_plain_words() -> None:
 def test_comments_use_plain_words() -> None:
     """Comments in Python and SQL use none of the banned words."""
     found = [line for path in (*SOURCES, *QUERIES) for line in problems(comments(path), path)]
+    assert not found, "\n".join(found)
+
+
+def test_messages_use_plain_words() -> None:
+    """Errors, notes, headings and help use none of the banned words."""
+    found = [line for path in SOURCES for line in problems(messages(_parse(path)), path)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.skipif(not PROSE[0].is_file(), reason="there is no documentation beside these tests")
+def test_the_documentation_uses_plain_words() -> None:
+    """No page, nor what is new in the changelog, uses one of the banned words."""
+    found = [line for page in PROSE if page.is_file() for line in problems(prose(page), page)]
     assert not found, "\n".join(found)
 
 

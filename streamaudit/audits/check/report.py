@@ -46,7 +46,7 @@ def report(found: Evaluations, *, everything: bool, alias: Alias | None = None) 
     """Return the evaluated thresholds as a report.
 
     Without ``everything`` those that pass are only counted, and so are, for each threshold, the groups with the least
-    data. ``alias`` gives the text to show in place of a dimension's value.
+    data. ``alias`` gives the text to show instead of a dimension's value.
     """
     rows = list(found.rows) if everything else list(_pressing(found.rows))
     named = {name for one in found.rows for name in (*one.check.by, *dict(one.check.where))}

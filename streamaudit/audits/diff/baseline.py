@@ -17,7 +17,7 @@ from streamaudit.audits.diff.sessions import Sessions, add_up
 from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY
 from streamaudit.errors import DeliveryError, InputError, UsageError
-from streamaudit.store.files import clear_left_over, fresh_beside
+from streamaudit.store.files import clear_left_over, fresh_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def save(baseline: Baseline, path: Path) -> None:
     arrays |= {f"session_{name}": values for name, values in baseline.sessions.items()}
     try:
         clear_left_over(path)
-        with fresh_beside(path) as fresh:
+        with fresh_file(path) as fresh:
             with fresh.open("wb") as file:
                 np.savez_compressed(file, **arrays)
             os.replace(fresh, path)

@@ -1,4 +1,4 @@
--- The calls of some blocks of a diff, a row each: the cell, which packs side, place and block and leaves 12 bits for a
+-- The calls of some blocks of a diff, one per row: the cell, which packs side, place and block and leaves 12 bits for a
 -- bucket (see histogram.py), the bin of the session's hash (-1 without a session), and the code (``bucket_code``) of
 -- each latency that is asked for. Over the relation ``placed``.
 , measured AS ( -- noqa: PRS

@@ -266,9 +266,9 @@ def caveats(rows: list[Compared], counts: Scan, scope: Scope) -> Iterator[Note]:
     coverage = [row.found.coverage for row in rows if row.group is None]
     least = [min((one[index] for one in coverage), default=1.0) for index in (0, 1)]
     alone = {side: 1 - share for side, share in zip(("base", "head"), least, strict=True) if share < 1}
-    said = " and ".join(f"{ratio(share)} of the {side}'s calls" for side, share in alone.items())
+    shares = " and ".join(f"{ratio(share)} of the {side}'s calls" for side, share in alone.items())
     for place, side in enumerate(alone):
-        text = f"{said} have no counterpart on the other side and are not compared"
+        text = f"{shares} have no counterpart on the other side and are not compared"
         yield Note(f"no_counterpart_{side}", text, data_only=place > 0)
     lengths = _input_lengths(counts, 1), _input_lengths(counts, 0)
     if lengths[0] and lengths[1] and abs(lengths[0] / lengths[1] - 1) > _LONGER:

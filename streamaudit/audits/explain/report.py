@@ -77,11 +77,11 @@ CALL_COLUMNS = (
     Column("model"),
     Column("route"),
     Column("tax_class", None, "exact, estimated or unknown; NULL when the call was not cut"),
-    Column("tax_tokens", "tokens", "billed output nobody saw"),
+    Column("tax_tokens", "tokens", "billed output no user saw"),
 )
 TIMELINE_COLUMNS = (
     Column("event", None, "what happened"),
-    Column("at_ms", "ms", "after the request was issued; NULL when nobody recorded it"),
+    Column("at_ms", "ms", "after the request was issued; NULL if not recorded"),
     Column("tokens", "tokens", "tokens of a chunk"),
     Column("evidence", None, "where the moment comes from"),
 )
@@ -389,7 +389,7 @@ def _headline(record: Record) -> str:
         return f"This call {became}: {between} billed output tokens were never shown."
     if record["tax_best"] is None:
         least = f" (at least {record['tax_low']:,} tokens)" if record["tax_low"] else ""
-        return f"This call {became}; how much of its output nobody saw is unknown{least}."
+        return f"This call {became}; how much of its output no user saw is unknown{least}."
     about = "about " if record["tax_class"] == "estimated" else ""
     billed = f"{about}{record['tax_best']:,} of {record['billed_tokens']:,} billed output tokens"
     return f"This call {became}: {billed} were never shown."

@@ -45,7 +45,7 @@ class Kind:
     ``evidence`` is a format string over the columns of the audit's ``QUERY`` and its thresholds, with the presentation
     types of ``Figure``: ``{affected_calls:n}``, ``{sessions:n session}`` (with an s for any other number than one),
     ``{wait_p50_ms:ms}``, ``{affected_share:pct}``, ``{usd_at_stake:usd}``, ``{usd_at_stake:?, for about @ more}`` (the
-    dollars in place of ``@``, nothing where they are unknown).
+    dollars instead of ``@``, nothing where they are unknown).
     """
 
     severity: Severity

@@ -9,7 +9,7 @@ from streamaudit.audits.failures.base import Kind, Threshold
 NAME = "billing-drift"
 FINDS = "days from which a provider bills more tokens than it delivers"
 NEEDS = (
-    "billed output tokens beside delivered or visible ones (delivered_tokens, or output_tokens and "
+    "billed output tokens, and delivered or visible ones (delivered_tokens, or output_tokens and "
     "visible_output_chars) over at least a week; to get them, log what the stream delivered next to the provider's "
     "usage, or join an edge log with ingest --evidence"
 )

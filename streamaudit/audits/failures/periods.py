@@ -43,7 +43,7 @@ def find_by_period(store: Store, scope: Scope, period: str) -> Mapping[str | Non
         examined, _ = store.one(of_period.sql(audit.EXAMINED), params)
         rows = store.records(of_period.sql(audit.QUERY), params) if examined else []
         if period == "deploy" and "cache_lost_on_deploy" in audit.KINDS:
-            # It compares a deploy with the one before, which the groups above keep apart.
+            # It compares a deploy with the one before, which the groups above separate.
             plain, values = prepare_audit(store, whole, audit, {}, by=audit.BY)
             later = store.records(plain.sql(audit.QUERY), values) if examined else []
             rows += [{**row, f"by_{len(dimensions) + 1}": row["deploy"]} for row in later if row["deploy"]]

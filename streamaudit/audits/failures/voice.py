@@ -21,7 +21,7 @@ NEEDS = (
 BY = ("route",)
 _USED = "targets in use for voice agents: good up to 300, natural 800, strained 1500 ms"
 THRESHOLDS = (
-    Threshold("budget_ms", 300, "turn that nobody notices, at the 95th percentile", _USED),
+    Threshold("budget_ms", 300, "turn that no user notices, at the 95th percentile", _USED),
     Threshold("network_ms", 0, "network time of a turn that no step records"),
     Threshold("least_turns", 20, "turns of a group below which there is no 95th percentile"),
     Threshold("fixed_turns", 5, "turns with the very same shortest or longest endpointing from which it is a setting"),

@@ -17,7 +17,7 @@ def command(
     words: Annotated[
         Optional[list[str]],
         typer.Argument(
-            metavar="[BASE HEAD] [FILE]...", help="The two sides, then files in place of the store.",
+            metavar="[BASE HEAD] [FILE]...", help="The two sides, then files instead of the store.",
             autocompletion=completion.deploys,
         ),
     ] = None,

@@ -1,5 +1,5 @@
-"""CSV and other delimited text: a header that names the fields, and a row a record. A cell with JSON text is read as
-that JSON.
+"""CSV and other delimited text: a header that names the fields, and one row per record. A cell with JSON text is read
+as that JSON.
 
 The separator and the names of the columns come from the header, so that the database guesses nothing from the rows.
 """

@@ -1,4 +1,4 @@
-"""API pages: objects that hold a list of records, one after another, a line each, in an array, or a single download."""
+"""API pages: objects that hold a list of records, in sequence, one per line, in an array, or a single download."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Codex CLI rollouts (``~/.codex/sessions/**/rollout-*.jsonl``): events of a session, a line each.
+"""Codex CLI rollouts (``~/.codex/sessions/**/rollout-*.jsonl``): events of a session, one per line.
 
 A ``token_count`` with a usage of its own is a call; the model is that of the turn it lies in. Resumed and forked
 sessions and archived copies repeat lines, so that a call is known by its time and its counts. Its time is when the

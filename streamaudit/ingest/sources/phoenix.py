@@ -1,4 +1,4 @@
-"""Arize Phoenix spans: pages of its REST API, their items a line each, or a dataframe of spans written out.
+"""Arize Phoenix spans: pages of its REST API, their items one per line, or a dataframe of spans written out.
 
 Attributes are OpenInference's under flat dotted keys, or nested as some dumps have them; a dataframe has a column for
 each (Phoenix REST API, ``GET /v1/projects/{id}/spans``; OpenInference semantic conventions).

@@ -10,7 +10,7 @@ from streamaudit.report.render._grid import Cell, grid
 from streamaudit.report.render._text import figure_name
 
 Card = dict[str, str]
-"""``name``, ``value`` and ``help``; ``beside`` is the comparison, ``kind`` ``bad`` or ``good`` for a verdict."""
+"""``name``, ``value`` and ``help``, the comparison with it, and ``kind``: ``bad`` or ``good`` for a verdict."""
 
 _CARDS = 6
 _FIRST = ("tax_low_usd", "tax_usd", "cost_usd")

@@ -25,7 +25,7 @@ _BARS_MIN, _RULER_MIN = 8, 12
 _LINES_MAX = 30
 """Lines of a histogram of one group; where it has more buckets, neighbours share a line."""
 _FINE = 10
-"""From so many buckets on a ruler has a character for each of them."""
+"""From this many buckets on, a ruler has a character for each of them."""
 _NATURAL_STEP = 10**0.25
 _EMPTY_BUCKETS_MAX = 100
 _ON_EDGE = 1e-6
@@ -217,7 +217,7 @@ def _bound(value: float) -> str:
     return f"{value / 1000:.1f} s" if value < 9950 else f"{value / 1000:,.0f} s"
 
 
-# Several groups: a line each, all on one ruler.
+# Several groups: one line per group, all on one ruler.
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _LONG = 24
 _SHORT = 20
 """A shorter name is never broken."""
 _SENTENCE = 5
-"""A text with so many spaces is a sentence."""
+"""A text with this many spaces is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ WITH judged AS (
             ELSE 'none'
         END AS usage_status,
         CASE WHEN cache_hit THEN 0 WHEN usage_status = 'final' THEN output_tokens END AS billed_tokens,
-        -- Who or what ended a call early, kept apart from how: a limit of the infrastructure cuts at a round time.
+        -- Who or what ended a call early, separate from how: a limit of the infrastructure cuts at a round time.
         CASE
             WHEN outcome = 'completed' AND finish_reason IN ('length', 'max_tokens', 'MAX_TOKENS') THEN 'length'
             WHEN outcome = 'completed' OR outcome = 'unknown' THEN NULL

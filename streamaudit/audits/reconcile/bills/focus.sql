@@ -28,7 +28,7 @@ WITH parsed AS (
         regexp_extract(words, '\b(batch|flex|priority|fast|latency optimized)\b', 1) AS tier,
         regexp_matches(words, 'long ?context|200k|272k|1m context|\b(lctx|long)\b') AS is_long,
         -- How many tokens one of its unit is; NULL where the unit is none of tokens. Azure writes the number alone and
-        -- Google "count", and what is counted stands in the name of the meter.
+        -- Google "count", and the name of the meter says what is counted.
         CASE
             WHEN unit LIKE '%token%' OR (words LIKE '%token%' AND regexp_full_match(unit, '(1 ?)?(k|m|1000|1000000)')
                     AND words NOT LIKE '%storage%')

@@ -1,7 +1,7 @@
-"""Labelled rows of a chart: a name beside or above each mark, the marks in between, a text after them.
+"""Labelled rows of a chart: a name next to or above each mark, the marks in between, a text after them.
 
 Positions are in points from the left and top edge of the drawing. A name is broken into lines at ``/``, ``-`` and
-spaces, and beside its mark takes at most two fifths of the width; on a phone it is above its mark.
+spaces, and next to its mark takes at most two fifths of the width; on a phone it is above its mark.
 """
 
 import re
@@ -22,13 +22,13 @@ _CHARACTER, _LINE = 7.0, 15.0
 """Width of an average character of the wider fonts and height of a line, at 12 points."""
 _MOST_LINES = 8
 _SHARE = 0.4
-"""Share of the width that names beside their marks may take."""
+"""Share of the width that names next to their marks may take."""
 _BREAKS = re.compile(r"(?<=[/\- ])(?=[^/\- ])")
 _INSIDE = re.compile(r"(?<=[_.:])")
 
 
 def break_name(name: str, characters: int) -> list[str]:
-    """Return a name as lines of at most so many characters, broken at separators; only a longer word is shortened."""
+    """Return a name as lines of at most that length, broken at separators; only a longer word is shortened."""
     parts = [
         piece for part in _BREAKS.split(name)
         for piece in ([part] if len(part.rstrip()) <= characters else _INSIDE.split(part))
