@@ -49,7 +49,7 @@ _ADDED = {
     "coalesce(sum(": "sum({name})::BIGINT", "fsum(": "fsum({name})", "bool_or(": "bool_or({name})",
     "epoch(min(": "min({name})",
 }  # fmt: skip
-"""SQL that makes the total of a sum from those of the groups, by the beginning of the sum's own; the others are computed
+"""SQL that makes the total of a sum from those of the groups, by the beginning of the sum's own; others are computed
 over all calls."""
 _ROUNDED = re.compile(r"round\((fsum\(.*\)), 12\)")
 
