@@ -72,8 +72,8 @@ def log_result(outcome: FileResult, *, keys: bool = True) -> None:
     for reject in outcome.rejects[:3]:
         place = f"line {reject.line:,}" if reject.line else f"record {reject.record:,}"
         console.note(f"  rejected {place}: {reject.reason}", file=outcome.shown)
-    if len(outcome.rejects) > 3:
-        console.note(f"  ... and {len(outcome.rejects) - 3:,} more (--rejects FILE lists them)")
+    if outcome.rejected > 3:
+        console.note(f"  ... and {outcome.rejected - 3:,} more (--rejects FILE lists them)")
     for column, key in sorted(outcome.keys.items()) if keys else ():
         console.note(f"  {column.replace('_', ' ')} from {key}")
     for column, number in sorted(outcome.emptied.items()):

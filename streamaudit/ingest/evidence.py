@@ -6,6 +6,7 @@ Evidence is joined by an id when calls are read, whichever came first, and never
 
 import os
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -226,15 +227,28 @@ def _stage(store: Store, file: InputFile, kind: str, folder: Path) -> str | None
             return explain_failure(file, failure)
     if copy is not None:
         return _stage(store, copy, kind, folder)
-    missed = dict[int, list[str]]()
-    for number, reason in store.query(container.missed) if container.missed else ():
-        missed.setdefault(number, []).append(reason)
+    missed = store.query(container.missed) if container.missed else []
     store.script(container.forget)
     if missed:
-        reject = next(iter(container.locate(file, missed)))
+        reject = next(iter(container.locate(file, _Missed(missed))))
         return f"line {reject.line:,}: {reject.reason}"
     store.run(_STAGE, _pointers(kind))
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """Records that the database left out: the negative ordinal of each, and the reason."""
+
+    found: list[tuple[int, str]]
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield nothing: these are the only rejects."""
+        return iter(())
+
+    def missed(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield each ordinal with its reason."""
+        return ((number, [reason]) for number, reason in sorted(self.found, reverse=True))
 
 
 def _pointers(kind: str) -> dict[str, list[str]]:

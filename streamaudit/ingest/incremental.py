@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -195,25 +195,23 @@ def has_changed(file: InputFile) -> bool:
         return True
 
 
-def place_rejects(part: Part, original: Path, rejects: tuple[Reject, ...]) -> tuple[Part, tuple[Reject, ...]]:
-    """Give the rejects of a part their line and record numbers in the whole file; lines before the part are counted
-    only when they are needed."""
+def place_part(part: Part, original: Path, rejects: int) -> tuple[Part, Callable[[Reject], Reject]]:
+    """Return the part with its lines counted, where it has rejects or what came before it was counted, and the function
+    that gives a reject its line and record numbers in the whole file."""
     mark = part.mark
-    if mark is None or (part.begin and part.lines is None and not rejects):
-        return part, rejects
-    if part.begin == 0 and not rejects:
-        return part, rejects
+    if mark is None or (not rejects and (part.begin == 0 or part.lines is None)):
+        return part, lambda reject: reject
     lines, records = part.lines, part.records
     if lines is None or records is None:
         lines, records = _count_lines(original, part.begin)
-    if part.begin:
-        rejects = tuple(
-            replace(reject, record=reject.record + records, line=None if reject.line is None else reject.line + lines)
-            for reject in rejects
-        )
+
+    def place(reject: Reject) -> Reject:
+        line = None if reject.line is None else reject.line + lines
+        return replace(reject, record=reject.record + records, line=line)
+
     more_lines, more_records = _count_lines(part.file.path, mark.end - part.begin)
     mark = replace(mark, lines=lines + more_lines, records=records + more_records)
-    return replace(part, mark=mark), rejects
+    return replace(part, mark=mark), place if part.begin else lambda reject: reject
 
 
 def fold_continued_load(store: Store, part: Part, path: str) -> int | None:

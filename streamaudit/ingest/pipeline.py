@@ -24,7 +24,7 @@ from streamaudit.ingest.incremental import (
     has_changed,
     is_in_place,
     note_rename,
-    place_rejects,
+    place_part,
     take_whole,
 )
 from streamaudit.ingest.keys import Forgotten, choose_keys, count_left_empty, record_keys
@@ -36,7 +36,7 @@ from streamaudit.ingest.readers.gzip_check import check_gzip
 from streamaudit.ingest.readers.reader import Reader, Reject
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mend_surrogates
-from streamaudit.ingest.results import FileResult, Options
+from streamaudit.ingest.results import FileResult, Options, keep_rejects
 from streamaudit.ingest.scratch import scratch
 from streamaudit.ingest.sources.registry import Match, Source, discover
 from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, stage
@@ -48,7 +48,6 @@ from streamaudit.store.duckdb_errors import NO_MEMORY
 from streamaudit.store.pricing.apply import look_up_prices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
-_KEPT_REJECTS = 10_000
 _FEW_BYTES = 1 << 20
 """Up to this size a file takes longer to plan for than to read."""
 _MEMORY = "300MB"
@@ -245,9 +244,11 @@ class Ingest:
                 texts = refuse_texts(store, self._options.mapping, source.implied)
                 if texts:
                     return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
-                too_many = self._too_many(stock.read, len(rejects) - part.unfinished)
+                too_many = self._too_many(stock.read, stock.rejected - part.unfinished)
                 if too_many:
-                    return FileResult(file.shown, source, match, rejects=rejects, problem=too_many)
+                    return FileResult(
+                        file.shown, source, match, None, rejects, rejected=stock.rejected, problem=too_many
+                    )  # fmt: skip
                 doubtful, same_end = find_doubts(store, stock), count_shared_ends(store, stock)
                 look_up_prices(store, UNPRICED, self._options.prices)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
@@ -259,8 +260,8 @@ class Ingest:
                 column: near_path(paths[column][0], file.head) for column in find_unfilled(store, self._options.mapping)
             }
         return FileResult(
-            file.shown, source, match, counts, rejects, keys, load_id, absent=absent, emptied=emptied,
-            remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
+            file.shown, source, match, counts, rejects, keys, load_id, rejected=stock.rejected, absent=absent,
+            emptied=emptied, remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
             for_diversity=stock.for_diversity, shared_ends=same_end, ends_before_start=stock.ends_before_start,
             doubts=doubtful,
         )  # fmt: skip
@@ -272,18 +273,21 @@ class Ingest:
         original = part.file
         if not is_in_place(part):
             part = copy_part(part, reader.folder)
-        file, stock, rejects = self._stage(part.file, source, reader.folder, progress)
+        file, stock = self._stage(part.file, source, reader.folder, progress)
         if part.mark and is_in_place(part) and has_changed(original):
             part = copy_part(part, reader.folder)
-            file, stock, rejects = self._stage(part.file, source, reader.folder, progress)
-        part, rejects = place_rejects(replace(part, file=file), original.path, rejects)
-        return part, stock, rejects
+            file, stock = self._stage(part.file, source, reader.folder, progress)
+        part, place = place_part(replace(part, file=file), original.path, stock.rejected)
+        if not stock.rejected:
+            return part, stock, ()
+        found = find_rejects(self._store, file, source, self._mapping(source), self._salt)
+        return part, stock, keep_rejects(map(place, found), original.shown, self._options.list_reject)
 
     def _stage(
         self, file: InputFile, source: Source, folder: Path, progress: Progress | None
-    ) -> tuple[InputFile, Stock, tuple[Reject, ...]]:
+    ) -> tuple[InputFile, Stock]:
         """Stage a file, from a mended copy if the database refuses half of a surrogate pair in it. Return the file that
-        was read, what is in it, and its rejects."""
+        was read, and what is in it."""
         store, mapping, salt = self._store, self._mapping(source), self._salt
         with store.progress(progress(file) if progress else None):
             try:
@@ -300,7 +304,7 @@ class Ingest:
                 file = copy
                 stage(store, file, source, mapping, salt, folder)
                 stock = take_stock(store)
-        return file, stock, find_rejects(store, file, source, mapping, salt) if stock.rejected else ()
+        return file, stock
 
     def _about(self, file: InputFile, source: Source) -> dict[str, str]:
         return {
@@ -354,7 +358,7 @@ class Ingest:
                 "load_id": load_id, "path": file.stored_name,
                 "rows": [
                     {"line": reject.line, "record": reject.record, "reason": reject.reason, "bytes": reject.bytes}
-                    for reject in rejects[:_KEPT_REJECTS]
+                    for reject in rejects
                 ],
             })  # fmt: skip
         return counts, load_id, keys, emptied

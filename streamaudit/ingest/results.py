@@ -1,6 +1,8 @@
 """Options of an ingest run, the result of each file, and the coverage of the loads."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.merge import Counts
@@ -9,6 +11,11 @@ from streamaudit.ingest.sources.registry import Match, Source
 from streamaudit.ingest.warnings import Doubts
 from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
+
+KEPT_REJECTS = 10_000
+"""Rejects of a file that are kept in the store."""
+ListReject = Callable[[str, Reject], None]
+"""Receives the name of a file, and one of its rejects."""
 
 _COVERAGE = """
 SELECT
@@ -45,6 +52,8 @@ class Options:
     """Share of the calls that the exporter kept, from 0 to 1; None unknown."""
     prices: PriceFile | None = None
     """The user's own prices; None without a price file."""
+    list_reject: ListReject | None = None
+    """Called for every reject, in the order of the file; None where the first KEPT_REJECTS are enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +65,11 @@ class FileResult:
     match: Match | None = None
     counts: Counts | None = None
     rejects: tuple[Reject, ...] = ()
+    """The first KEPT_REJECTS of them."""
     keys: dict[str, str] = field(default_factory=dict)
     load_id: int | None = None
+    rejected: int = 0
+    """Number of all rejects."""
     unchanged: bool = False
     problem: str | None = None
     hint: str | None = None
@@ -115,6 +127,19 @@ class Coverage:
     same_response: int = 0
     embeddings: int = 0
     outcome_words: int = 0
+
+
+def keep_rejects(rejects: Iterable[Reject], shown: str, list_reject: ListReject | None) -> tuple[Reject, ...]:
+    """Return the first KEPT_REJECTS of a file, and list all of them where somebody wants that."""
+    found = iter(rejects)
+    if list_reject is None:
+        return tuple(islice(found, KEPT_REJECTS))
+    kept = list[Reject]()
+    for reject in found:
+        list_reject(shown, reject)
+        if len(kept) < KEPT_REJECTS:
+            kept.append(reject)
+    return tuple(kept)
 
 
 def measure_coverage(store: Store, loads: list[int]) -> Coverage:

@@ -5,8 +5,11 @@ The statements are static: a way to read the file's container, around a source's
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +70,26 @@ SELECT *, hash(*COLUMNS(* EXCLUDE (line, input_hash, misfits))) AS record_hash, 
 FROM ({judged})
 """
 _STAGE_MISSED = "INSERT INTO scratch.records (line, reason) SELECT no, reason FROM ({missed})"
-_STAGED_REJECTS = "SELECT line, reason FROM scratch.staged WHERE reason IS NOT NULL ORDER BY line"
+_STAGED_REJECTS = "SELECT line, reason FROM scratch.staged WHERE reason IS NOT NULL"
 _NUMBER_REJECTS = """
 WITH records AS ({read})
-SELECT line, reason FROM (SELECT *, {reason} AS reason FROM ({judged})) WHERE reason IS NOT NULL ORDER BY line
+SELECT line, reason FROM (SELECT *, {reason} AS reason FROM ({judged})) WHERE reason IS NOT NULL
 """
+# Numbered, to be fetched some at a time: a file may hold nothing else.
+_KEEP_REJECTS = """
+CREATE OR REPLACE TABLE scratch.rejected AS
+SELECT row_number() OVER (ORDER BY line < 0, abs(line)) AS place, line, reason FROM ({rejects})
+"""
+_ADD_MISSED = """
+INSERT INTO scratch.rejected
+SELECT (SELECT count(*) FROM scratch.rejected) + row_number() OVER (ORDER BY abs(no)), no, reason FROM ({missed})
+"""
+_FETCH_REJECTS = """
+SELECT line, reason FROM scratch.rejected
+WHERE place > $after AND place <= $after + $most AND (line < 0) = $missed ORDER BY place
+"""
+_FIRST_REJECT = "SELECT coalesce(min(place), 1) - 1, count(*) FROM scratch.rejected WHERE (line < 0) = $missed"
+_FETCHED_AT_ONCE = 10_000
 
 _READ_FAILURES = {
     "object_too_large": "a single object larger than 256 MB: split it first, for example with "
@@ -159,32 +177,59 @@ def count_partial_parts(store: Store, file: InputFile) -> int:
         return int(store.one(file.container.partial, {**_bind_file(file), "object_bytes": longest_object(file)})[0])
 
 
-def find_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> tuple[Reject, ...]:
-    """Return the rejects of a file that has some, with their true lines, from a second pass where it is large."""
+def find_rejects(
+    store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str
+) -> Generator[Reject, None, None]:
+    """Yield the rejects of a file that has some in its order, with their true lines, from a second pass where it is
+    large; in memory flat in their number."""
     try:
-        found = dict[int, list[str]]()
-        for record, reason in _list_rejects(store, file, source, mapping, salt):
-            found.setdefault(record, []).append(reason)
-        return tuple(file.container.locate(file, found))
+        _keep_rejects(store, file, source, mapping, salt)
+        yield from file.container.locate(file, _Rejected(store))
     except DAMAGED:
         raise ReadFailure(_DAMAGE[file.compression]) from None
 
 
-def _list_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> list[tuple[int, str]]:
-    """Return the ordinal and the reason of each reject."""
+def _keep_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> None:
+    """Keep the ordinal and the reason of each reject in ``scratch.rejected``."""
     if _is_numbered(file):
-        return store.query(_STAGED_REJECTS)
+        store.run(_KEEP_REJECTS.format(rejects=_STAGED_REJECTS))
+        return
     read = _read(file, source, mapping, numbered=True)
     statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_judge_records(source, mapping))
     bound = {**_bind_parameters(file, source, mapping, salt), "object_bytes": longest_object(file)}
-    define_macros(store, statement)
     container = file.container
     store.script(container.forget)
     with translate_read_failures():
-        rejected = store.query(statement, bound)
-    missed = store.query(container.missed) if container.missed else []
+        store.run(_KEEP_REJECTS.format(rejects=statement), bound)
+    if container.missed:
+        store.run(_ADD_MISSED.format(missed=container.missed))
     store.script(container.forget)
-    return [*rejected, *missed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejected:
+    """The rejects in ``scratch.rejected``, fetched some at a time."""
+
+    store: Store
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the ordinals of records, with the reasons of each."""
+        return self._grouped(missed=False)
+
+    def missed(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the negative ordinals of records that the database left out."""
+        return self._grouped(missed=True)
+
+    def _grouped(self, *, missed: bool) -> Iterator[tuple[int, list[str]]]:
+        for line, rows in groupby(self._rows(missed), key=itemgetter(0)):
+            yield line, [reason for _, reason in rows]
+
+    def _rows(self, missed: bool) -> Iterator[tuple[int, str]]:
+        place, left = self.store.one(_FIRST_REJECT, {"missed": missed})
+        while left > 0:
+            rows = self.store.query(_FETCH_REJECTS, {"after": place, "most": _FETCHED_AT_ONCE, "missed": missed})
+            yield from rows
+            place, left = place + _FETCHED_AT_ONCE, left - len(rows)
 
 
 def _is_numbered(file: InputFile) -> bool:

@@ -1,5 +1,7 @@
 """``streamaudit ingest``."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -11,6 +13,7 @@ from streamaudit.report.numbers import count
 
 if TYPE_CHECKING:
     from streamaudit.ingest.merge import Counts
+    from streamaudit.ingest.readers.container import Reject
     from streamaudit.ingest.results import FileResult, Options
 
 _PATIENCE_S = 60.0
@@ -68,6 +71,7 @@ def command(
     """
     import re
     import shlex
+    from dataclasses import replace
 
     from streamaudit.cli import console, ingest_summary
     from streamaudit.ingest.evidence import suggest_evidence
@@ -104,17 +108,18 @@ def command(
     lookups = read_lookups(access.settings.lookup_files())
     files = _select_files(expand(paths), since)
     path = access.path()
-    if rejects is not None:
-        _write_rejects(rejects, [])  # fail before anything is read
     there = path.exists()
-    with access.open_scratch() if dry_run else access.open(write=True) as store:
+    with (
+        _reject_list(rejects) as list_reject,  # fails before anything is read
+        access.open_scratch() if dry_run else access.open(write=True) as store,
+    ):
         results = []
         with Reader() as reader:
-            job = Ingest(store, options)
+            job = Ingest(store, replace(options, list_reject=list_reject))
             for loaded in job.files(reader, files, show):
                 outcome = suggest_evidence(loaded)
-                results.append(outcome)
                 ingest_summary.log_result(outcome)
+                results.append(replace(outcome, rejects=()))
         keep_lookups(store, lookups)
         apply_lookups(store, lookups)
         log_unmatched(store, lookups)
@@ -122,8 +127,6 @@ def command(
         found = measure_coverage(store, loads)
         if not dry_run:
             keep_taxes(store)
-    if rejects is not None:
-        _write_rejects(rejects, results)
     if any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results):
         ingest_summary.log_equation(results, dry_run=dry_run)
     ingest_summary.log_absent_paths(results, options.mapping)
@@ -277,16 +280,31 @@ def _max_bad(text: str | None) -> tuple[int | None, float | None]:
     return (None, float(match[1]) / 100) if match[2] else (int(match[1]), None)
 
 
-def _write_rejects(path: Path, results: "list[FileResult]") -> None:
+@contextmanager
+def _reject_list(path: Path | None) -> "Iterator[Callable[[str, Reject], None] | None]":
+    """Open the file that lists every reject, and yield the function that writes one; None without a file."""
+    if path is None:
+        yield None
+        return
     import csv
 
     try:
-        stream = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
         raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
-    with stream as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("file", "line", "record", "reason", "bytes"))
-        for outcome in results:
-            for reject in outcome.rejects:
-                table.writerow((outcome.shown, reject.line, reject.record, reject.reason, reject.bytes))
+    table = csv.writer(file, lineterminator="\n")
+
+    def write(*cells: object) -> None:
+        try:
+            table.writerow(cells)
+        except OSError as error:
+            raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
+
+    write("file", "line", "record", "reason", "bytes")
+    try:
+        yield lambda shown, one: write(shown, one.line, one.record, one.reason, one.bytes)
+    finally:
+        try:
+            file.close()
+        except OSError as error:
+            raise DeliveryError(f"cannot write {path}: {error.strerror}") from None

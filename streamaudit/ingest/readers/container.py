@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from streamaudit.ingest.readers import remote
 from streamaudit.ingest.readers.files import Compression
@@ -19,9 +19,15 @@ Record = dict[str, Any]
 _MOST_COMPRESSED = 16
 """A file is assumed to be this many times larger than its compressed form."""
 
-Bad = dict[int, list[str]]
-"""The ordinal of each bad record, and its reasons (``unreadable``: find out); one that holds many calls may have
-several."""
+class Bad(Protocol):
+    """The bad records of a file, in ascending order, however many there are: the ordinal of each and its reasons
+    (``unreadable``: find out); one that holds many calls may have several."""
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield those among the records that were read."""
+
+    def missed(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield those that the database left out while it read, by ``Container.missed``."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ class Container:
     fields. Binds ``$columns``, or their ``$texts``, ``$jsons`` and ``$structure``. Empty where there is none."""
     numbered_fields: str = ""
     missed: str = ""
-    """The ordinals of records that the database left out while it read, ``no``, each with its ``reason``."""
+    """The ordinals of records that the database left out while it read, negative, as ``no``, each with its
+    ``reason``."""
     partial: str = ""
     """Number of parts of the file that are marked as incomplete; binds ``$files``, ``$compression`` and
     ``$object_bytes``. Empty where the container has no such mark."""

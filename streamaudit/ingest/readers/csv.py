@@ -111,16 +111,24 @@ def _names(cells: list[str]) -> list[str]:
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
     """Yield the rejects; rows left out while reading come by the negative of the database's own row number."""
+    wanted, missed = bad.records(), bad.missed()
+    next_record, reasons = next(wanted, (0, []))
+    next_missed, missed_reasons = next(missed, (0, []))
     record = through = 0
     for row, (line, last, size) in enumerate(_rows(file, file.settings["delimiter"]), start=1):
         if row == 1 or not size:
             continue
         record += 1
-        number = -row
-        if number not in bad:
+        if -row == next_missed:
+            found = missed_reasons
+            next_missed, missed_reasons = next(missed, (0, []))
+        else:
             through += 1
-            number = through
-        for reason in bad.get(number, ()):
+            if through != next_record:
+                continue
+            found = reasons
+            next_record, reasons = next(wanted, (0, []))
+        for reason in found:
             if reason == "unreadable":
                 reason = "no known field"
             elif reason == _OPEN_QUOTE and last > line:

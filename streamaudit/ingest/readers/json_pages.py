@@ -109,7 +109,7 @@ def is_empty(value: object) -> bool:
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
-    for record, reasons in sorted(bad.items()):
+    for record, reasons in bad.records():
         for reason in reasons:
             yield Reject(record, None, name_reason(reason), None)
 

@@ -43,13 +43,17 @@ def _look_for_objects(head: Head) -> Found | None:
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
-    last = max(bad)
+    wanted = bad.records()
+    wanted_record, reasons = next(wanted, (0, []))
     with _scan(file) as values:
         for record, value in enumerate(values, start=1):
-            for reason in bad.get(record, ()):
+            if record != wanted_record:
+                continue
+            for reason in reasons:
                 found = _diagnose(value) if reason == "unreadable" else reason
                 yield Reject(record, value.line, found, value.size)
-            if record >= last:
+            wanted_record, reasons = next(wanted, (0, []))
+            if not wanted_record:
                 return
 
 

@@ -41,15 +41,18 @@ def _read_head(file: InputFile) -> tuple[Record, ...]:
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
-    record, last = 0, max(bad)
+    wanted = bad.records()
+    wanted_record, reasons = next(wanted, (0, []))
+    record = 0
     with open_binary(file.path, file.compression) as stream:
         for number, line in enumerate(stream, start=1):
-            if not line.strip():
+            record += bool(line.strip())
+            if record != wanted_record or not line.strip():
                 continue
-            record += 1
-            for reason in bad.get(record, ()):
+            for reason in reasons:
                 yield Reject(record, number, diagnose(line) if reason == "unreadable" else reason, len(line))
-            if record >= last:
+            wanted_record, reasons = next(wanted, (0, []))
+            if not wanted_record:
                 return
 
 

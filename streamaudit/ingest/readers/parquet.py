@@ -37,7 +37,7 @@ def _look(head: Head) -> Found | None:
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:
-    for record, reasons in sorted(bad.items()):
+    for record, reasons in bad.records():
         for reason in reasons:
             yield Reject(record, None, "no known field" if reason == "unreadable" else reason, None)
 
