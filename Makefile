@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
 
-.PHONY: demo test proof lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
+.PHONY: demo test proof fuzz lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
@@ -37,6 +37,10 @@ proof: $(VENV)/.dev
 # Follow a folder of logs for an hour, with kills, rotations and readers, and compare the store with one clean reading.
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.soak --minutes $${MINUTES:-60}
+
+# Odd files of every format, read and checked for an hour; those that break a promise are kept in fuzz-failures.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz --seconds 3600
 
 # Build the wheel and install it alone into its own environment; then run tests against it from a folder where the
 # checkout's package cannot be imported.

@@ -77,7 +77,13 @@ def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = Fal
 
 def check(store: Store, sql: str) -> None:
     """Raise UsageError unless the text is one statement that only reads the documented tables."""
-    tree = json.loads(store.statement_tree(sql))
+    try:
+        _check_tree(json.loads(store.statement_tree(sql)))
+    except RecursionError:
+        raise UsageError("sql: the statement is nested too deeply") from None
+
+
+def _check_tree(tree: dict[str, Any]) -> None:
     if tree.get("error"):
         if tree.get("error_type") == "parser":
             raise UsageError(f"sql: {tree['error_message']}, at character {int(tree.get('position', 0)) + 1}")

@@ -8,10 +8,11 @@ here.
 
 import json
 import logging
+import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from streamaudit.errors import UsageError
 from streamaudit.report.escape import terminal
@@ -38,7 +39,7 @@ class TextHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         # Looked up for each record, because a process that runs several commands replaces it.
-        print(terminal(_stamp(record) + record.getMessage()), file=sys.stderr)
+        write(terminal(_stamp(record) + record.getMessage()))
 
 
 class JsonHandler(logging.Handler):
@@ -50,10 +51,23 @@ class JsonHandler(logging.Handler):
         if text or facts:
             moment = datetime.now(UTC).isoformat(timespec="milliseconds")
             message = {"message": text.strip()} if text else {}
-            print(
-                json.dumps({"time": moment, "level": record.levelname.lower(), **message, **facts}, default=str),
-                file=sys.stderr,
-            )
+            write(json.dumps({"time": moment, "level": record.levelname.lower(), **message, **facts}, default=str))
+
+
+def write(line: str, *, end: str = "\n") -> None:
+    """Write a line to standard error. Where that fails, on a full disk or in a closed pipe, it is left out: the
+    exit code alone says how the command ended."""
+    try:
+        print(line, end=end, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Send what is written to a standard stream nowhere, so that flushing it cannot fail at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _stamp(record: logging.LogRecord) -> str:

@@ -217,7 +217,7 @@ def _bar(percent: float) -> None:
     filled = int(min(percent, 100) / 2.5)
     end = "\r" if percent < 100 else "\r\x1b[K"
     bar = "#" * filled + "." * (40 - filled)
-    print(f"\r  {bar} {min(percent, 100):3.0f} %", end=end, file=sys.stderr, flush=True)
+    console.write(f"\r  {bar} {min(percent, 100):3.0f} %", end=end)
 
 
 def _lines(shown: str) -> Callable[[float], None]:

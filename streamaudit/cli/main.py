@@ -6,6 +6,7 @@ import signal
 import sys
 from types import FrameType
 
+from streamaudit.cli import console
 from streamaudit.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
@@ -14,12 +15,13 @@ from streamaudit.errors import (
     EXIT_TERMINATED,
     DeliveryError,
     InputError,
+    StoreError,
     StreamauditError,
     Terminated,
     UsageError,
 )
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,23 +35,23 @@ def main(arguments: list[str] | None = None) -> int:
             return
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
+    _open_closed_streams()
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            _say(f"cannot write to standard output: {error.strerror}")
-            return DeliveryError.exit_code
-        # The reader is gone; flushing the rest of the buffer must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_PIPE_CLOSED
+        # Flushing the rest of the buffer must not fail again at exit.
+        console.silence(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            return EXIT_PIPE_CLOSED
+        _say(f"cannot write to standard output: {error.strerror}")
+        return DeliveryError.exit_code
     except (KeyboardInterrupt, Terminated):
         code = EXIT_INTERRUPTED
     if state["signal"] and code in (EXIT_INTERRUPTED, EXIT_BUG):
-        print("\ninterrupted; the current file is stored completely or not at all", file=sys.stderr)
+        console.write("\ninterrupted; the current file is stored completely or not at all")
         return EXIT_TERMINATED if state["signal"] == signal.SIGTERM else EXIT_INTERRUPTED
     return code
 
@@ -63,6 +65,8 @@ def _run(arguments: list[str]) -> int:
         result = program(arguments)(arguments, prog_name="streamaudit", standalone_mode=False)
         return result if isinstance(result, int) else EXIT_OK
     except StreamauditError as error:
+        if error.exit_code == EXIT_BUG and _is_undecodable(arguments):
+            return _refuse_undecodable()
         _say(error.message, error.hint)
         return error.exit_code
     except Exit as error:
@@ -89,11 +93,38 @@ def _run(arguments: list[str]) -> int:
         full = isinstance(error, OSError) and error.filename is None and error.errno in _FULL
         if full or os.environ.get("STREAMAUDIT_TRACEBACK"):
             raise
+        if isinstance(error, MemoryError):
+            _say("not enough memory", "give the process more memory, or use --since and --where to read less")
+            return StoreError.exit_code
+        if _is_undecodable(arguments):
+            return _refuse_undecodable()
         _say(f"a bug in streamaudit ({type(error).__name__}); STREAMAUDIT_TRACEBACK=1 shows where")
         return EXIT_BUG
 
 
-def _say(message: str, hint: str | None = None) -> None:
-    from streamaudit.cli import console
+def _open_closed_streams() -> None:
+    """Give standard streams that are closed a file of their own: the store would be opened in their place, and be
+    written to by messages. Writing to a closed output fails as it would for any program."""
+    for descriptor, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, flags)  # takes the lowest number that is free
+    # Python has no object for a stream that was closed when it started.
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)
 
+
+def _is_undecodable(arguments: list[str]) -> bool:
+    """Whether an argument holds bytes that are no text in the encoding of this process; a path may."""
+    return any("\udc80" <= sign <= "\udcff" for argument in arguments for sign in argument)
+
+
+def _refuse_undecodable() -> int:
+    _say("an argument is not UTF-8 text", "only the names of files may hold other bytes")
+    return UsageError.exit_code
+
+
+def _say(message: str, hint: str | None = None) -> None:
     console.problem(message, hint)

@@ -13,6 +13,7 @@ from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.report.frames import Result
 from streamaudit.report.render.formats import BINARY, COLUMNAR, Screen, format_for, formats, load, render_bytes
 from streamaudit.store.files import clear_left_over, fresh_file
+from streamaudit.store.plain_files import open_to_write
 
 SCREEN_GROUPS = 20
 
@@ -142,7 +143,8 @@ def _write_file(path: Path, content: bytes) -> None:
     target = path.resolve()
     try:
         if target.exists() and not target.is_file():  # a pipe or a device
-            target.write_bytes(content)
+            with open(target, "wb", opener=open_to_write) as out:
+                out.write(content)
         else:
             clear_left_over(target)
             with fresh_file(target) as fresh:

@@ -16,6 +16,7 @@ from streamaudit.config.settings import OPTIONS, Patterns, Settings
 from streamaudit.config.units import parse_memory, parse_seconds
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import LOOKED_UP
+from streamaudit.store.plain_files import is_lonely_pipe
 
 if TYPE_CHECKING:
     from streamaudit.audits.check.thresholds import Check
@@ -310,6 +311,8 @@ _CHECKS: dict[str, Any] = {"tz": _zone, "wait": parse_seconds, "color": _color, 
 
 
 def _text(path: Path) -> str:
+    if is_lonely_pipe(path):
+        raise UsageError(f"{path} is a pipe, not a file")
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -16,6 +16,7 @@ from typing import Any
 
 from streamaudit.delivery.settings import PostSettings
 from streamaudit.errors import UsageError
+from streamaudit.store.plain_files import is_lonely_pipe
 
 VARIABLE = "STREAMAUDIT_POST"
 HELP = "such as https://hooks.slack.com/services/... or jsons://host/path; docs/commands/weekly.md lists more"
@@ -78,6 +79,8 @@ def _split(text: str, origin: str) -> Iterator[tuple[str, str]]:
 
 
 def _read(path: Path) -> str:
+    if is_lonely_pipe(path):
+        raise UsageError(f"{path} is a pipe, not a file")
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

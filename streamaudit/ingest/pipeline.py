@@ -244,9 +244,9 @@ class Ingest:
                 texts = refuse_texts(store, self._options.mapping, source.implied)
                 if texts:
                     return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
-                rejected = stock.rejected
-                too_many = self._too_many(stock.read, rejected - part.unfinished)
+                too_many = self._too_many(stock.read, stock.rejected - part.unfinished)
                 if too_many:
+                    rejected = stock.rejected
                     return FileResult(file.shown, source, match, None, rejects, rejected=rejected, problem=too_many)
                 doubtful, same_end = find_doubts(store, stock), count_shared_ends(store, stock)
                 look_up_prices(store, UNPRICED, self._options.prices)
@@ -259,7 +259,7 @@ class Ingest:
                 column: near_path(paths[column][0], file.head) for column in find_unfilled(store, self._options.mapping)
             }
         return FileResult(
-            file.shown, source, match, counts, rejects, keys, load_id, rejected=rejected, absent=absent,
+            file.shown, source, match, counts, rejects, keys, load_id, rejected=stock.rejected, absent=absent,
             emptied=emptied, remapped=remapped, partial_pages=partial, begin=part.begin, unfinished=part.unfinished,
             for_diversity=stock.for_diversity, shared_ends=same_end, ends_before_start=stock.ends_before_start,
             doubts=doubtful,
@@ -277,7 +277,9 @@ class Ingest:
             part = copy_part(part, reader.folder)
             file, stock = self._stage(part.file, source, reader.folder, progress)
         part, place = place_part(replace(part, file=file), original.path, stock.rejected)
-        found = find_rejects(self._store, file, source, self._mapping(source), self._salt) if stock.rejected else ()
+        if not stock.rejected:
+            return part, stock, ()
+        found = find_rejects(self._store, file, source, self._mapping(source), self._salt)
         return part, stock, keep_rejects(map(place, found), original.shown, self._options.list_reject)
 
     def _stage(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import LOOKED_UP
+from streamaudit.store.plain_files import is_lonely_pipe
 from streamaudit.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -116,6 +117,8 @@ def _insert(store: Store, into: str, lookup: Lookup) -> None:
 def _read(file: LookupFile) -> Lookup:
     field, path, where = file.field, file.path, file.origin
     try:
+        if is_lonely_pipe(path):
+            raise UsageError(f"{path} is a pipe, not a file")
         with path.open(encoding="utf-8-sig", newline="") as text:
             rows = [(number, row) for number, row in enumerate(csv.reader(text), start=1) if any(row)]
     except OSError as error:

@@ -6,6 +6,7 @@ DuckDB file has one writer or many readers, across processes.
 """
 
 import os
+import re
 import secrets
 import shutil
 import time
@@ -13,11 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from streamaudit.errors import InputError, StoreError, StreamauditError
+from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.store.connection import Database
 from streamaudit.store.duckdb_errors import NO_SPACE
 from streamaudit.store.files import clear_left_over, fresh_file, private_files
 from streamaudit.store.package_files import package_text
+from streamaudit.store.plain_files import is_lonely_pipe
 from streamaudit.store.providers import ProviderOverrides
 
 SCHEMA_VERSION = 7
@@ -27,6 +29,8 @@ FOR_DIVERSITY = ", kept for diversity"
 FEW_CALLS = 5_000
 """A store with at most this many calls is small: its queries are planned briefly, and its outcomes are kept as rows."""
 
+# Names that the database would not take for files; a path has only one of two slashes left.
+_ELSEWHERE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:/|(md|motherduck|postgres|mysql|sqlite|ducklake|quack):")
 _POLL_S = 0.2
 _PATIENCE_S = 60.0
 
@@ -78,6 +82,7 @@ class Store(Database):
         the default; ``providers`` is what the configuration states about them. Raises StoreError when the file stays
         busy, is not a store, or was written by a newer streamaudit.
         """
+        _refuse_other_files(path)
         try:
             new = not path.exists()
             if new and write and create:
@@ -87,7 +92,6 @@ class Store(Database):
             raise StoreError(f"cannot open store {path}: {error.strerror}", "use --db to name another file") from None
         if new and not (write and create):
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; use --db to name another one")
-        _refuse_other_files(path)
         store = cls(path, writable=write, memory_limit=memory_limit, providers=providers)
         store._wait_s, store._on_wait = wait_s, on_wait
         try:
@@ -312,7 +316,11 @@ def _disk_full(path: Path) -> StoreError:
 
 def _refuse_other_files(path: Path) -> None:
     """Raise StoreError for a file that is no database at all, such as an export named by mistake, recognised by its
-    first bytes."""
+    first bytes; UsageError for what is no file."""
+    if _ELSEWHERE.match(str(path)):
+        raise UsageError(f"--db {path}: a store is a file on this machine", "to report without one, name the files")
+    if is_lonely_pipe(path):
+        raise StoreError(f"{path} is a pipe, not a streamaudit store", "use --db to name another file")
     try:
         if path.is_file():
             with path.open("rb") as file:

@@ -18,6 +18,7 @@ from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY
 from streamaudit.errors import DeliveryError, InputError, UsageError
 from streamaudit.store.files import clear_left_over, fresh_file
+from streamaudit.store.plain_files import is_lonely_pipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,6 +82,8 @@ def save(baseline: Baseline, path: Path) -> None:
 
 def load(path: Path) -> Baseline:
     """Read a baseline file. Raises InputError when it is not one, or was written with other buckets."""
+    if is_lonely_pipe(path):
+        raise InputError(f"{path} is a pipe, not a file")
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(bytes(file["about"]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from streamaudit.errors import InputError
+from streamaudit.store.plain_files import is_lonely_pipe
 
 Key = tuple[str, str]
 """Month (``2026-11``) and provider."""
@@ -70,6 +71,8 @@ def read_bill(path: Path) -> Bill:
 
     Raises InputError with file, line and fault when it is not usable.
     """
+    if is_lonely_pipe(path):
+        raise InputError(f"{path} is a pipe, not a file")
     try:
         module = next(module for module in formats() if module.claims(path))
     except OSError as error:

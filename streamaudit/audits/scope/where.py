@@ -28,7 +28,14 @@ def check_condition(store: Store, where: str) -> str:
     if not where.strip():
         raise UsageError("--where is empty", "such as --where \"tenant = 'acme'\"")
     statement = f"SELECT 1 FROM matching_calls WHERE ({where}\n)"  # noqa: S608 - parsed, not run
-    tree = json.loads(store.statement_tree(statement))
+    try:
+        tree = json.loads(store.statement_tree(statement))
+        return _check_tree(store, where, tree)
+    except RecursionError:
+        raise UsageError("--where: the condition is nested too deeply") from None
+
+
+def _check_tree(store: Store, where: str, tree: dict[str, Any]) -> str:
     if tree.get("error") or len(tree["statements"]) != 1:
         raise UsageError(f"--where: not a SQL condition: {where!r}")
     node = tree["statements"][0]["node"]

@@ -288,8 +288,10 @@ def _reject_list(path: Path | None) -> "Iterator[Callable[[str, Reject], None] |
         return
     import csv
 
+    from streamaudit.store.plain_files import open_to_write
+
     try:
-        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        file = open(path, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=open_to_write)
     except OSError as error:
         raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
     table = csv.writer(file, lineterminator="\n")

@@ -56,11 +56,14 @@ def read_own_prices(file: PriceFile | None) -> list[OwnPrice]:
     import csv
 
     from streamaudit.errors import UsageError
+    from streamaudit.store.plain_files import is_lonely_pipe
 
     if file is None:
         return []
     path, where = file.path, file.origin
     try:
+        if is_lonely_pipe(path):
+            raise UsageError(f"{path} is a pipe, not a file")
         with path.open(encoding="utf-8-sig", newline="") as text:
             header = text.readline()
             text.seek(0)

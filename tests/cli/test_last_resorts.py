@@ -1,0 +1,68 @@
+"""Whatever surrounds a command, it ends with a documented exit code, a message if one can be written, and no hang."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Cli, stored_calls
+
+SURROUNDINGS: dict[str, tuple[str, int, str]] = {
+    "input closed": ("streamaudit ingest - --db new.duckdb <&-", 3, "empty file"),
+    "output closed": ("streamaudit report --db store.duckdb >&-", 5, "cannot write to standard output"),
+    "output closed, and not needed": ("streamaudit ingest calls.jsonl --db new.duckdb >&-", 0, ""),
+    "all closed": ("streamaudit report --db store.duckdb <&- >&- 2>&-", 5, ""),
+    "help without an output": ("streamaudit --help >&-", 5, "cannot write to standard output"),
+    "messages to a full disk": ("streamaudit ingest calls.jsonl --db new.duckdb 2>/dev/full", 0, ""),
+    "an error to a full disk": ("streamaudit report --db none.duckdb 2>/dev/full", 3, ""),
+    "output to a full disk": ("streamaudit report --db store.duckdb --format csv >/dev/full", 5, "No space left"),
+    "no file may be written": ("ulimit -f 0; streamaudit report --db store.duckdb -o r.json 2>/dev/null", 5, ""),
+    "little memory": ("ulimit -v 400000; streamaudit report --db store.duckdb", 4, "not enough memory"),
+    "a pipe as the store": ("mkfifo pipe; streamaudit report --db pipe", 4, "pipe is a pipe"),
+    "a pipe as the output": ("mkfifo pipe; streamaudit report --db store.duckdb -o pipe --format json", 5, "pipe"),
+    "a pipe as the list": ("mkfifo pipe; streamaudit ingest calls.jsonl --rejects pipe --db new.duckdb", 5, "pipe"),
+    "a pipe as a bill": ("mkfifo pipe; streamaudit report --db store.duckdb --reconcile pipe", 3, "pipe is a pipe"),
+    "temporary files nowhere": ("TMPDIR=/none streamaudit ingest - --db new.duckdb <calls.jsonl", 0, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_no_surroundings_end_in_a_gate_a_bug_or_a_hang(name: str, cli: Cli, thirty: Path) -> None:
+    """A gate is 1 and a bug is 70: neither is what a closed stream or a full disk is."""
+    command, code, says = SURROUNDINGS[name]
+    for file in ("calls.jsonl", "store.duckdb"):
+        shutil.copy(thirty / file, cli.folder)
+    done = cli.shell(command)
+    assert done.code == code, done.err
+    assert says in done.err and "Traceback" not in done.err
+    if code == 0:
+        assert stored_calls(cli.folder / "new.duckdb") == 30
+
+
+ODD: list[tuple[list[str], str]] = [
+    (["report", "--only", os.fsdecode(b"tenant=\xe9")], "not UTF-8"),
+    (["sql", os.fsdecode(b"SELECT '\xe9'")], "not UTF-8"),
+    (["report", "--where", "NOT " * 900 + "true"], "nested too deeply"),
+    (["sql", "SELECT " + "NOT " * 900 + "true"], "nested too deeply"),
+    (["report", "--db", ":memory:"], "a store is a file on this machine"),
+    (["report", "--db", "https://example.org/store.duckdb"], "a store is a file on this machine"),
+    (["prune", "--before", "2026-01-01", "--db", "s3://bucket/store.duckdb"], "a store is a file on this machine"),
+]
+
+
+def test_odd_arguments_are_mistakes_of_the_command_line(cli: Cli, thirty: Path) -> None:
+    """Exit code 2, in words."""
+    shutil.copy(thirty / "store.duckdb", cli.folder)
+    commands = [[*words, *(() if "--db" in words else ("--db", "store.duckdb"))] for words, _ in ODD]
+    for (words, says), done in zip(ODD, cli.run_each(commands), strict=True):
+        assert (done.code, says in done.err) == (2, True), (words[:2], done.err)
+
+
+def test_a_file_may_have_a_name_in_any_encoding(cli: Cli, thirty: Path) -> None:
+    """Only the names of files may hold other bytes than UTF-8."""
+    name = os.fsdecode(b"caf\xe9.jsonl")
+    shutil.copy(thirty / "calls.jsonl", cli.folder / name)
+    done = cli.run("ingest", name, "--db", "new.duckdb", "-q")
+    assert done.code == 0, done.err
+    assert stored_calls(cli.folder / "new.duckdb") == 30
