@@ -122,6 +122,10 @@ class Table:
     """Left out on a screen for its length; in data formats, and drawn on a page."""
     leads: bool = False
     """Shown before all other tables, whose order data formats keep."""
+    detail: bool = False
+    """Shown on a screen with ``--wide`` alone; a page and data formats have it."""
+    detail_rows: frozenset[int] = frozenset()
+    """Indexes of the rows of which the same holds."""
 
     def records(self) -> Iterator[dict[str, Value]]:
         """Yield the rows as dictionaries in column order; the rest row carries ``"rest": True``."""
@@ -148,6 +152,7 @@ class Table:
             findings={new[row]: finding for row, finding in self.findings.items() if row in new},
             rest_row=new.get(self.rest_row) if self.rest_row is not None else None,
             breaks={new[row]: one for row, one in self.breaks.items() if row in new},
+            detail_rows=frozenset(new[row] for row in self.detail_rows if row in new),
         )  # fmt: skip
 
     def position(self, name: str) -> int:

@@ -54,9 +54,24 @@ def test_a_call_is_told_from_its_request_to_its_end(cli: Cli, calls: str) -> Non
     places = [drawing.index(f"  {name}\n") for name in order]
     assert places == sorted(places)
     assert re.search(r"^ +tax_best +431 +511 billed - 80 rendered$", done.out, re.MULTILINE)
-    assert re.search(r"^ +tenant +acme +from: tenant_id$", done.out, re.MULTILINE)
-    assert re.search(r"^ +session_id +- +the export has no session$", done.out, re.MULTILINE)
     assert done.out.isascii()
+
+
+def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(cli: Cli, calls: str) -> None:
+    """In full with ``--wide``; in Markdown likewise. The ends of an exact value and what is unknown are left out."""
+    done = cli.run("explain", "r-1002", calls)
+    assert re.findall(r"^  (\w+_\w+) ", done.out.partition("figures\n")[2], re.MULTILINE) == [
+        "cost_usd", "input_cost_usd", "output_cost_usd", "usd_per_output_token", "tax_class", "tax_best", "tax_unread",
+        "tax_best_usd",
+    ]  # fmt: skip
+    (hidden,) = re.findall(r"^hidden: (\d+) figures \(--wide\)$", done.out, re.MULTILINE)
+    wide = cli.run("explain", "r-1002", calls, "--wide").out
+    assert "\nhidden: " not in wide and int(hidden) > 90
+    assert re.search(r"^ +tenant +acme +from: tenant_id$", wide, re.MULTILINE)
+    assert re.search(r"^ +session_id +- +the export has no session$", wide, re.MULTILINE)
+    markdown = [cli.run("explain", "r-1002", calls, "--format", "markdown", *more).out for more in ([], ["--wide"])]
+    assert ["session\\_id" in text for text in markdown] == [False, True]
+    assert len(facts(cli, "r-1002", calls)) > 100
 
 
 def test_every_figure_says_where_it_comes_from_or_why_there_is_none(cli: Cli, calls: str) -> None:

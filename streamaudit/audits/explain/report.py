@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from streamaudit.audits.explain.figures import FIGURES, LISTS, ORIGIN, TAX, Figure, Origin, Record
+from streamaudit.audits.explain.figures import FIGURES, FIRST, LISTS, ORIGIN, TAX, Figure, Origin, Record
 from streamaudit.audits.explain.rules import field_of, lack_of, rule_of
 from streamaudit.audits.failures.marks import Marked, findings_of_call
 from streamaudit.audits.scope.scope import Scope
@@ -131,6 +131,7 @@ def run(
     steps = _steps(store, record)
     origin = _origin(store, record, steps, reads or {}, link)
     marked = findings_of_call(store, record)
+    figures = tuple(_figure_rows(record, origin))
     tables: tuple[Table, ...] = (
         Table("call", CALL_COLUMNS, (_call_row(record),)),
         Table(
@@ -138,13 +139,16 @@ def run(
         ),
         *_findings(marked),
         Table(
-            "figures", FIGURE_COLUMNS, tuple(_figure_rows(record, origin)), ("group",), shape="facts", title="figures"
+            "figures", FIGURE_COLUMNS, figures, ("group",), shape="facts", title="figures",
+            detail_rows=_find_details(record, figures),
         ),
     )
     notes: tuple[Note, ...] = ()
     if len(steps) > 1:
         shown, hidden = _select_nearest(steps, found_id)
-        tables = (*tables, Table("steps", STEP_COLUMNS, tuple(_step_rows(shown, record)), title="steps of its trace"))
+        tables = (*tables, Table(
+            "steps", STEP_COLUMNS, tuple(_step_rows(shown, record)), title="steps of its trace", detail=True
+        ))  # fmt: skip
         if hidden:
             more = "more than " if len(steps) == _STEPS_READ else ""
             notes = (Note("steps_left_out", f"the trace has {more}{hidden:,} more steps", hidden),)
@@ -241,6 +245,18 @@ def _figure_rows(record: Record, origin: Origin) -> list[Row]:
         rule = rule_of(name, record, origin) if known else lack_of(name, record, origin, figure)
         rows.append((figure.group, name, value, figure.unit, rule, field_of(name, record, origin) if known else None))
     return rows
+
+
+def _find_details(record: Record, rows: Sequence[Row]) -> frozenset[int]:
+    """Return the places of the figures that a screen leaves out: all but money and tax, and of these what is unknown
+    or repeats the value."""
+    shown = {"cost_usd", "tax_class"} | {name for name in FIRST if record.get(name) is not None}
+    for ends, value in (
+        ({"tax_low", "tax_high"}, record["tax_best"]), ({"tax_low_usd", "tax_high_usd"}, record["tax_best_usd"])
+    ):
+        if {record[end] for end in ends} == {value}:
+            shown -= ends
+    return frozenset(place for place, row in enumerate(rows) if row[1] not in shown)
 
 
 def _origin_rows(origin: Origin) -> list[Row]:

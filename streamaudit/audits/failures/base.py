@@ -19,7 +19,7 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError, nearest
 from streamaudit.report.finding import MAX_EXAMPLES, SEVERITIES, Finding, Severity
 from streamaudit.report.model import Value
-from streamaudit.report.numbers import usd
+from streamaudit.report.numbers import usd, usd_of_call
 from streamaudit.store.store import Store
 
 Status = Literal["findings", "clean", "cannot_answer"]
@@ -267,15 +267,17 @@ def _over(scope: Scope, statement: str) -> str:
     return head + scope.sql(select) if mark else statement
 
 
-def to_finding(audit: Audit, scope: Scope, params: Mapping[str, Any], row: dict[str, Any]) -> Finding:
-    """Return a row of an audit's ``QUERY`` as a finding."""
+def to_finding(
+    audit: Audit, scope: Scope, params: Mapping[str, Any], row: dict[str, Any], *, of_call: bool = False
+) -> Finding:  # fmt: skip
+    """Return a row of an audit's ``QUERY`` as a finding; ``of_call`` writes the dollars of a single call."""
     kind, calls, affected = audit.KINDS[row["finding"]], row["calls"], row["affected_calls"]
     figures = {**params, **row, "affected_share": affected / calls if calls else None}
     return Finding(
         audit=audit.NAME, code=row["finding"], severity=kind.severity,
         group={name: row[f"by_{place}"] for place, name in enumerate(scope.by, start=1)},
         calls=calls, affected_calls=affected, tokens_at_stake=row["tokens_at_stake"], usd_at_stake=row["usd_at_stake"],
-        evidence=kind.evidence.format_map({name: Figure(value) for name, value in figures.items()}),
+        evidence=kind.evidence.format_map({name: Figure(value, of_call) for name, value in figures.items()}),
         examples=tuple((row["examples"] or [])[:MAX_EXAMPLES]), remedy=kind.remedy, usd_estimated=kind.estimated,
     )  # fmt: skip
 
@@ -284,8 +286,8 @@ class Figure:
     """A value that a format string writes by its unit: ``n`` a count, ``ms`` a time, ``pct`` a share, ``usd`` money,
     ``s`` seconds. Unknown is written ``-``."""
 
-    def __init__(self, value: Value) -> None:
-        self._value = value
+    def __init__(self, value: Value, of_call: bool = False) -> None:
+        self._value, self._of_call = value, of_call
 
     def __format__(self, unit: str) -> str:
         value = self._value
@@ -298,7 +300,7 @@ class Figure:
             return "-"
         if not unit or not isinstance(value, int | float):
             return str(value)
-        return _WRITERS[unit](value)
+        return usd_of_call(value) if unit == "usd" and self._of_call else _WRITERS[unit](value)
 
 
 def _time(ms: float) -> str:

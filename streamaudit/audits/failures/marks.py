@@ -97,7 +97,7 @@ def _own_findings(
     ids = {record["call_id"] for record in records}
     for row in _rows(store, scope, audit, params):
         if row["by_1"] in ids:
-            yield row["by_1"], to_finding(audit, scope, params, row)
+            yield row["by_1"], to_finding(audit, scope, params, row, of_call=True)
 
 
 def _group_findings(

@@ -59,18 +59,36 @@ _JUDGED = ("verdict", "finding", "severity", "change_ratio")
 """Columns whose cells have the colour of the row's finding; the first two may hold its code."""
 
 
-def sections(report: Report) -> list[tuple[Table, Table | None]]:
-    """Return the report's tables in order, without those marked ``aside``.
+def sections(report: Report, *, details: bool = True) -> list[tuple[Table, Table | None]]:
+    """Return the report's tables in order, without those marked ``aside`` and, unless wanted, without details.
 
     A table that leads comes first. A total with the columns of the table before it is shown as that table's last row.
     """
+    tables = [one for one in report.tables if not one.aside]
+    if not details:
+        tables = [_without_details(one) for one in tables if not one.detail]
     found: list[tuple[Table, Table | None]] = []
-    for table in sorted((one for one in report.tables if not one.aside), key=lambda one: not one.leads):
+    for table in sorted(tables, key=lambda one: not one.leads):
         if found and found[-1][1] is None and _is_total_of(table, found[-1][0]):
             found[-1] = (found[-1][0], table)
         else:
             found.append((table, None))
     return found
+
+
+def _without_details(table: Table) -> Table:
+    if not table.detail_rows:
+        return table
+    return table.select([place for place in range(len(table.rows)) if place not in table.detail_rows])
+
+
+def name_details(report: Report) -> str:
+    """Return the names of what only ``--wide`` shows, such as ``98 figures, steps``; empty for nothing."""
+    names = [
+        (f"{len(one.detail_rows):,} " if not one.detail else "") + (one.title or one.name)
+        for one in report.tables if not one.aside and (one.detail or one.detail_rows)
+    ]  # fmt: skip
+    return ", ".join(names)
 
 
 def markers(report: Report, table: Table) -> Table | None:

@@ -45,7 +45,7 @@ def _heading(report: Report) -> Iterator[str]:
 
 def _tables(report: Report, screen: Screen) -> Iterator[str]:
     unknown = False
-    for position, (table, total) in enumerate(sections(report)):
+    for position, (table, total) in enumerate(sections(report, details=screen.wide)):
         title = _text.table_title(table, position)
         heading = f"### {escape.markdown(title)}" if title else ""
         if table.shape == "histogram":

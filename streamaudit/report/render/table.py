@@ -9,7 +9,7 @@ from rich.text import Text
 from streamaudit.report import escape
 from streamaudit.report.model import NO_WINDOW, Report
 from streamaudit.report.render import _facts, _stacked, _text, _timeline
-from streamaudit.report.render._grid import grid, markers, sections, sums_of_parts
+from streamaudit.report.render._grid import grid, markers, name_details, sections, sums_of_parts
 from streamaudit.report.render._histogram import draw, subject
 from streamaudit.report.render._layout import Line, fold, lay_out
 from streamaudit.report.render.formats import Screen
@@ -40,7 +40,7 @@ def _heading(report: Report, screen: Screen) -> Iterator[Line]:
 
 
 def _tables(report: Report, screen: Screen) -> Iterator[Line]:
-    shown = sections(report)
+    shown = sections(report, details=screen.wide)
     unknown = False
     for position, (table, total) in enumerate(shown):
         yield Line("")
@@ -65,9 +65,13 @@ def _tables(report: Report, screen: Screen) -> Iterator[Line]:
             cells = grid(table, total, lambda text: _safe(text, screen), screen.wide)
             unknown |= cells.shows_unknown
             yield from lay_out(cells, screen, alone=len(shown) == 1 and table.name == "total")
-    if unknown:
+    left_out = "" if screen.wide else name_details(report)
+    if unknown or left_out:
         yield Line("")
+    if unknown:
         yield Line(_text.LEGEND, "dim")
+    if left_out:
+        yield Line(f"hidden: {left_out} (--wide)", "dim")
 
 
 def _notes(report: Report, screen: Screen) -> Iterator[Line]:
