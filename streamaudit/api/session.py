@@ -42,19 +42,21 @@ class Session(Connection):
         top: int | None = None,
         goodput: str | None = None,
         itl: bool = False,
+        trend: bool = False,
         **filters: Unpack[Filters],
     ) -> Result:
         """Report waits, cancels, the cancellation tax and cost per group and in total.
 
         ``goodput`` is a set of targets such as ``ttft=2s,tpot=200ms``, or a preset such as ``mlperf-llama2-70b``, and
-        adds the share of streamed calls within all of them; ``itl`` adds the latencies between chunks.
+        adds the share of streamed calls within all of them; ``itl`` adds the latencies between chunks,
+        ``trend`` the median TTFT by day (by week or month over a long window).
         """
         from streamaudit.audits import overview
         from streamaudit.audits.targets import parse_targets
 
         targets = parse_targets(goodput) if goodput is not None else None
         return self._answer(
-            lambda store, scope: overview.run(store, scope, targets=targets, gaps=itl),
+            lambda store, scope: overview.run(store, scope, targets=targets, gaps=itl, trend=trend),
             self._scope(by, top, filters), filters,
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from streamaudit.audits.figures import select
 from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.trend import series
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table, Value
 from streamaudit.report.numbers import NUMBERS, count, ratio
@@ -64,6 +65,14 @@ CHANGES = (
 )
 
 
+TRENDS = (
+    Column("figure", None, "which figure"),
+    Column("latest", None, "of the last period", unit_from="unit"),
+    Column("lowest", None, "of any period", unit_from="unit"),
+    Column("highest", None, "of any period", unit_from="unit"),
+    Column("trend", None, "of every period, oldest first; NULL where it is not known", trend=True),
+    Column("unit", None, "unit of the values", wide=True),
+)
 FOUND = (
     Column("critical_findings", None, "findings of audits that are critical, by group; NULL for too few calls"),
     Column("warning_findings", None, "findings of audits that are warnings, by group; NULL for too few calls"),
@@ -109,6 +118,8 @@ def run(store: Store, scope: Scope, *, findings: bool = False) -> Report:
     )  # fmt: skip
     if findings:
         tables = _add_findings(store, scope, tables)
+    if len(periods.rows) > 1:
+        tables = (*tables, _trends(periods))
     answer, names = _describe(scope.by[0], len(shown), [row for *_, row in changes])
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)), headline=answer,
@@ -213,6 +224,18 @@ def _changes(periods: Table, name: str) -> list[tuple[int, str, float, Row]]:
             row: Row = (name, periods.rows[index][0], old, new, float(f"{new / old - 1:.10g}"), unit)
             rows.append((index, name, new / old - 1, row))
     return rows
+
+
+def _trends(periods: Table) -> Table:
+    """Return each figure over all periods, for a screen to draw as a line."""
+    rows: list[Row] = []
+    for one in COLUMNS:
+        place = periods.position(one.name)
+        values = [value if isinstance(value, int | float) else None for value in (row[place] for row in periods.rows)]
+        known = [value for value in values if value is not None]
+        if known:
+            rows.append((one.name, values[-1], min(known), max(known), series(values), one.unit))
+    return Table("trends", TRENDS, tuple(rows), title="over time")
 
 
 def _mean(values: list[float]) -> float:

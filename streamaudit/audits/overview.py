@@ -8,6 +8,7 @@ from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.targets import Targets
+from streamaudit.audits.trend import add_trend
 from streamaudit.report.model import Report
 from streamaudit.store.store import Store
 
@@ -58,10 +59,12 @@ COLUMNS = (
 )
 
 
-def run(store: Store, scope: Scope, *, targets: Targets | None = None, gaps: bool = False) -> Report:
+def run(
+    store: Store, scope: Scope, *, targets: Targets | None = None, gaps: bool = False, trend: bool = False
+) -> Report:  # fmt: skip
     """Return one row per group, largest first, and the total.
 
-    ``targets`` adds goodput, ``gaps`` the latencies between chunks.
+    ``targets`` adds goodput, ``gaps`` the latencies between chunks, ``trend`` the median TTFT by day, week or month.
     """
     scope.prepare(store)
     columns = (*COLUMNS, *streaming_columns(targets, gaps=gaps))
@@ -71,6 +74,8 @@ def run(store: Store, scope: Scope, *, targets: Targets | None = None, gaps: boo
     tables = group_tables(store, scope, query, columns, lambda row: (row["calls"],), bound, with_total)
     interval, notes = interval_and_notes(store, scope)
     (total,) = tables[-1].records()
+    if trend:
+        tables = add_trend(store, scope, tables, interval, "ttft_p50_ms", after="ttft_p95_ms")
     answer = describe_tax(total)
     if total["calls"]:
         answer += " " + describe_waits(total, tables[0])

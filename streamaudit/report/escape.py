@@ -23,7 +23,10 @@ _IN_CSV = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_REORDERING}{_LINE_B
 _IN_JSON = re.compile(f"[\x7f-\x9f{_REORDERING}{_LINE_BREAKS}{_SURROGATES}]")
 
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_STAND_INS = str.maketrans({"≥": ">=", "≤": "<=", "…": "...", "−": "-", "×": "x", "±": "+/-", "→": "->"})
+_STAND_INS = str.maketrans(
+    {"≥": ">=", "≤": "<=", "…": "...", "−": "-", "×": "x", "±": "+/-", "→": "->", "–": "-", "\N{FIGURE SPACE}": " "}
+    | dict(zip("▁▂▃▄▅▆█", "_.,-=+#", strict=True))  # a sparkline
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 # GitHub looks for mentions and issue numbers after entities are resolved: only an empty comment separates them.

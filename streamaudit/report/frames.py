@@ -72,7 +72,12 @@ class Frame:
 
         The row that combines all groups beyond ``top`` has ``"rest": True`` in addition.
         """
-        return [{name: _to_utc(value) for name, value in record.items()} for record in self.table.records()]
+        trends = {column.name for column in self.table.columns if column.trend}
+        return [
+            {name: json.loads(value) if name in trends and isinstance(value, str) else _to_utc(value)
+             for name, value in record.items()}
+            for record in self.table.records()
+        ]  # fmt: skip
 
     def to_arrow(self) -> "pyarrow.Table":
         """Return a ``pyarrow.Table``; a boolean column ``rest`` comes last if a row combines other groups."""
@@ -153,6 +158,9 @@ def sql_types(data: "pyarrow.Table") -> "pyarrow.Table":
 def _array(column: Column, values: Sequence[Value], *, is_dimension: bool) -> "pyarrow.Array[Any]":
     import pyarrow as pa
 
+    if column.trend:
+        lists = [json.loads(value) if isinstance(value, str) else None for value in values]
+        return pa.array(lists, pa.list_(pa.float64()))
     kind = pa.string() if is_dimension else _kind(column, values)
     if pa.types.is_timestamp(kind):
         return pa.array([_to_utc(value) for value in values], kind)

@@ -62,6 +62,8 @@ class Column:
     """Always visible if possible: a screen without room leaves out other columns first."""
     essential: bool = False
     """Visible at any width: a screen without room for it gives each figure a line of its own."""
+    trend: bool = False
+    """Holds lists of numbers, one a period (``Json``; None without a value), which a screen draws as a line."""
     together: str = ""
     """Columns with the same word here are visible together or not at all."""
     signed: bool = False

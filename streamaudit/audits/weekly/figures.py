@@ -1,6 +1,7 @@
 """The headline figures of both periods, side by side, with the verdict of the comparison at the same mix."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from streamaudit.audits.diff.compare import Compared
 from streamaudit.audits.diff.finding import finding_of
@@ -16,6 +17,8 @@ FIGURES = (
     Column("change_ratio", "ratio", "value / before - 1", kept=True, signed=True),
     Column("verdict", None, "regression, improvement, no change or inconclusive, at the mix before", kept=True),
     Column("coverage", "ratio", "share of the calls it could be of that it is of"),
+    Column("trend", None, "of the last eight periods, oldest first; NULL where it is not known", trend=True,
+        kept=True),
     Column("change_at_base_mix_ratio", "ratio", "change at the mix of models, routes and tenants before", wide=True,
         signed=True),
     Column("ci_low_ratio", "ratio", "95 % interval of it, low end", wide=True, signed=True),
@@ -26,8 +29,13 @@ FIGURES = (
 )  # fmt: skip
 
 
-def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[Note]) -> Table:
-    """Return one row per figure, from the totals of both periods' reports and the comparisons of all calls."""
+def figures(
+    head: Table, base: Table, totals: list[Compared], notes: Sequence[Note], lines: Mapping[str, Value]
+) -> Table:  # fmt: skip
+    """Return one row per figure, from the totals of both periods' reports and the comparisons of all calls.
+
+    ``lines`` has figures over the last periods by name; a screen has no column for them where there are none.
+    """
     now, then = next(head.records()), next(base.records())
     compared = {(row.metric, row.found.stat): row.found for row in totals}
     estimated = {(row.metric, row.found.stat): row.estimated for row in totals}
@@ -57,12 +65,13 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
         judged = found is not None and not found.gate
         rows.append((
             name, value, now[high] if high else None, before, relative(value, before),
-            found.verdict if found else None, coverage,
+            found.verdict if found else None, coverage, lines.get(name),
             *(map(ten_digits, (found.change_ratio, found.ci_low_ratio, found.ci_high_ratio, found.p_adjusted))
               if found and judged else (None,) * 4),
             METRICS[name].unit, found.reason or None if found else None,
         ))  # fmt: skip
-        for column, given in (("high", high), ("verdict", found), ("reason", found and found.reason)):
+        blank = (("high", high), ("verdict", found), ("reason", found and found.reason), ("trend", lines.get(name)))
+        for column, given in blank:
             if not given:
                 marks[(index, column)] = Mark(instead=" ")
         if found:
@@ -76,7 +85,8 @@ def figures(head: Table, base: Table, totals: list[Compared], notes: Sequence[No
         for column, table, of in (("value", head, name), ("before", base, name), ("high", head, high)):
             if (0, of) in table.marks:
                 marks[(index, column)] = table.marks[(0, of)]
-    return Table("figures", FIGURES, tuple(rows), marks=marks, findings=findings)
+    columns = tuple(replace(column, wide=column.wide or (column.trend and not lines)) for column in FIGURES)
+    return Table("figures", columns, tuple(rows), marks=marks, findings=findings)
 
 
 def _figure(name: str, record: dict[str, Value]) -> float | None:

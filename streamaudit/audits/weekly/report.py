@@ -26,7 +26,7 @@ from streamaudit.audits.weekly.input_money import add_input_money
 from streamaudit.audits.weekly.movers import compare_deploys, deploys_table, movers_table, new_deploys
 from streamaudit.audits.weekly.period import Period, find_earlier_start
 from streamaudit.errors import UsageError
-from streamaudit.report.model import Interval, Note, Report, Table
+from streamaudit.report.model import Interval, Note, Report, Table, Value
 from streamaudit.stats import decide
 from streamaudit.store.dimensions import PLAIN
 from streamaudit.store.store import Store
@@ -112,9 +112,9 @@ def run(
     if moved is not None and movers:
         moved = add_input_money(store, both, moved, dimensions)
     tables = [
-        figures(head.tables[0], base.tables[0], totals, head.notes),
+        figures(head.tables[0], base.tables[0], totals, head.notes, _lines(trend)),
         *([moved] if moved else []), *([deploys_table(live)] if live and _any(base) else []),
-        *failures.changes_table(changed), *_gates(checked), *trend,
+        *failures.changes_table(changed), *_gates(checked), *trend[:1],
     ]  # fmt: skip
     notes = (
         *reach, *_caveats(head), *comparison_notes, *_no_base(base, head), *_tally(checked),
@@ -171,7 +171,14 @@ def _trend(store: Store, scope: Scope, period: Period) -> Iterator[Table]:
         return
     since = find_earlier_start(period, TREND_PERIODS - 1, scope.tz)
     whole = replace(scope, by=(period.kind,), since=since, until=period.until, top=None)
-    yield replace(history.run(store, whole).tables[0], name="trend", title="the last periods", aside=True)
+    found = history.run(store, whole).tables
+    yield replace(found[0], name="trend", title="the last periods", aside=True)
+    yield from (replace(table, aside=True) for table in found if table.name == "trends")
+
+
+def _lines(trend: Sequence[Table]) -> dict[str, Value]:
+    """Return each figure over the last periods, by its name."""
+    return {str(row["figure"]): row["trend"] for table in trend if table.name == "trends" for row in table.records()}
 
 
 def _caveats(head: Report) -> Iterator[Note]:

@@ -20,6 +20,9 @@ def command(
     ] = None,
     goodput: Goodput = None,
     itl: Itl = False,
+    trend: Annotated[
+        bool, typer.Option("--trend", help="Median TTFT of each group by day, drawn as a line; by week over months.")
+    ] = False,
 ) -> int:
     """How long users wait, how often they leave, and what was paid for tokens that no user saw.
 
@@ -29,12 +32,12 @@ def command(
 
     if reconcile is not None and (grouping.by is not None or grouping.top is not None):
         raise UsageError("--reconcile is by month and provider; --by and --top do not go with it")
-    if reconcile is not None and (goodput is not None or itl):
-        raise UsageError("--reconcile compares costs; --goodput and --itl do not go with it")
+    if reconcile is not None and (goodput is not None or itl or trend):
+        raise UsageError("--reconcile compares costs; --goodput, --itl and --trend do not go with it")
     output, filters = writing.parse(grouping.top), window.filters(writing.redact)
     with inputs.session() as session:
         results = {
-            top: session.report(by=grouping.by, top=top, goodput=goodput, itl=itl, **filters)
+            top: session.report(by=grouping.by, top=top, goodput=goodput, itl=itl, trend=trend, **filters)
             if reconcile is None
             else session.reconcile(reconcile, **filters)
             for top in output.tops

@@ -1,5 +1,6 @@
 """Convert a table of raw values to a grid of texts: the visible columns, and the text of each cell."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import ROWS, Column, Mark, Report, Row, Table, Value
 from streamaudit.report.numbers import NUMBERS, UNKNOWN, header, is_known, moments, number_writer
-from streamaudit.report.render import _text
+from streamaudit.report.render import _sparkline, _text
 
 
 class Cell(NamedTuple):
@@ -130,9 +131,10 @@ def _heading(table: Table, index: int, escape: Escape) -> Heading:
     column = table.columns[index]
     dimension = column.name in table.by
     text = any(isinstance(row[index], str | bool | datetime) for row in table.rows)
-    figure = not dimension and (column.unit is not None or not text)
+    figure = not dimension and not column.trend and (column.unit is not None or not text)
     name = escape(header(column))
-    return Heading(name, dimension, figure, column.whole, column.kept, column.essential, column.together)
+    whole = column.whole or column.trend
+    return Heading(name, dimension, figure, whole, column.kept, column.essential, column.together)
 
 
 def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
@@ -152,7 +154,7 @@ def _cells(table: Table, index: int, escape: Escape) -> list[Cell]:
             value = table.rows[row][index]
             if mark.between:
                 low, high = (table.rows[row][table.position(end)] for end in mark.between)
-                cells[row] = _range(column, low, None if mark.open else high)
+                cells[row] = Cell(_range(column, low, None if mark.open else high, escape))
                 continue
             if mark.shows is not None:
                 value = table.rows[row][table.position(mark.shows)] if mark.shows else None
@@ -170,13 +172,13 @@ def _style(finding: Finding) -> str:
     return "yellow" if finding.is_warning else "green" if finding.is_better else ""
 
 
-def _range(column: Column, low: Value, high: Value) -> Cell:
-    """Return a low and a high end as one cell; the sign of dollars is not repeated."""
+def _range(column: Column, low: Value, high: Value, escape: Escape) -> str:
+    """Return a low and a high end as one text; the sign of dollars is not repeated."""
     write = number_writer(column)
     ends = [write(end) if isinstance(end, int | float) else "?" for end in (low, high)]
     if ends[0] == ends[1]:
-        return Cell(ends[0])
-    return Cell(f"{ends[0]}–{ends[1].removeprefix('$')}")
+        return ends[0]
+    return f"{ends[0]}{escape('–')}{ends[1].removeprefix('$')}"
 
 
 def sums_of_parts(report: Report, table: Table, escape: Escape) -> list[str]:
@@ -213,6 +215,8 @@ def writer(column: Column, values: Sequence[Value], escape: Escape) -> Callable[
     number, moment = number_writer(column), moments(values)
 
     def write(value: Value) -> Cell:
+        if column.trend and isinstance(value, str):
+            return Cell(escape(_sparkline.draw(json.loads(value))) or UNKNOWN)
         if isinstance(value, str):
             return Cell(_name(value, escape))
         if isinstance(value, bool):

@@ -211,7 +211,8 @@ def _spans(styles: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[int, i
 def _headings(headings: Sequence[Heading], widths: Sequence[int], stacked: bool, unicode: bool) -> list[Line]:
     texts = []
     for heading, width in zip(headings, widths, strict=True):
-        short = shorten(heading.text, width, unicode) if not heading.figure else heading.text
+        is_cut = not heading.figure and not heading.whole
+        short = shorten(heading.text, width, unicode) if is_cut else heading.text
         texts.append(stack(short) if stacked and cell_len(short) > width else [short])
     height = max(map(len, texts), default=0)
     lines = []
