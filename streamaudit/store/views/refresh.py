@@ -51,7 +51,7 @@ def refresh(store: Store, *, taxed: bool = True, kept: bool = True) -> None:
 def refresh_outcomes(store: Store) -> None:
     """Bring ``refreshed_calls`` up to date with the store."""
     store.run(FROM_ENOUGH)
-    for name in ("hours", "waits"):
+    for name in ("hours", "waits", "sums"):
         store.script(package_text("store", f"views/{name}.sql"))
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(package_text("store", "views/evidence.sql"))
