@@ -20,13 +20,19 @@ BEGIN, END = "<!-- audit: begin -->", "<!-- audit: end -->"
 
 _HEAD = """# Audits of streaming failures
 
-`streamaudit audit` looks for failures that no dashboard shows and ranks them by severity, money and the users they
-hurt. [The command](commands/audit.md) has its options; each audit has a page with a picture of the stream, its
-thresholds with their sources, what it cannot see and the remedy.
+Start from what you or your users see, and find the audit that explains it. `streamaudit audit` runs all that your data
+allows and ranks the findings by severity, money and the users they hurt.
+
+```console
+$ streamaudit audit failures.jsonl
+```
+
+[The command](commands/audit.md) has its options. Each audit has a page with a picture of the stream, its thresholds
+with their sources, what it cannot see, and the remedy.
 
 ## From the symptom to the audit
 
-| you see | look at | what tells them apart |
+| you see | look at | how to distinguish them |
 |---|---|---|
 """
 _TAIL = """
@@ -36,14 +42,14 @@ _TAIL = """
 |---|---|---|---|
 {audits}
 
-False alarms are findings that are critical or a warning, over {demo_calls:,} calls of the demo's fleets without a
+False alarms are critical findings and warnings, over {demo_calls:,} calls of the demo's fleets without a
 planted failure and {public_calls:,} calls in {public_files} public files of other projects (AIPerf, LLMPerf, Langfuse,
 OpenTelemetry, LangSmith, LiteLLM, agents' sessions and others), as `python -m tests.docs.false_alarms` measures them; a
-test repeats it. `-` is where none of these files has what the audit needs.
+test repeats it. `-` means that none of these files has what the audit needs.
 
-An audit that finds nothing is `clean` only where it examined enough calls (`least_examined`, {least:g} by default), and
-the number is shown with it. Where the calls do not carry what it needs, its status is `cannot_answer`: a missing answer
-is not a clean bill. [Proofs](proof.md) runs the audits against real proxies and their twins with the remedy.
+An audit that finds nothing is `clean` only if it examined enough calls (`least_examined`, {least:g} by default); the
+number is shown. If the calls do not record what it needs, its status is `cannot_answer`, which is not a clean bill.
+[Proofs](proof.md) runs the audits against real proxies and their twins with the remedy.
 """
 SYMPTOMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("nothing for a while, then everything at once", ("buffering", "pace"),

@@ -11,19 +11,19 @@ from tests.audits.failures.cases import Record, read_corrections
 LANGUAGES = {"en": "English", "de": "German", "es": "Spanish", "zh": "Chinese"}
 _HEAD = """# Visible corrections
 
-What [`audit retractions`](audits.md) counts as an answer that corrects itself in front of the user, and how
-well. While an answer is ingested, its text is searched for a sentence that begins with one of the markers below, after
-other text of the same answer. Where it begins (`offset_chars`), when that was shown (`offset_ms`) and which marker it
-was (`marker`) are kept in `calls.retractions`; the text is not.
+See what [`audit retractions`](audits/retractions.md) counts as an answer that corrects itself in front of the user, and
+how often that is right. During ingest, the text of an answer is searched for a sentence that begins with one of the
+markers below, after other text of the same answer. Only the place (`offset_chars`), the time (`offset_ms`) and the
+`marker` are kept, in `calls.retractions`; the text is not.
 
 - Only strong markers count. *Actually* as an adverb, *however*, *but* and *hmm* are none.
 - A marker counts at the beginning of a sentence or line, and not in the first one: an answer that opens with *I made a
   mistake* is about an earlier message.
 - Code blocks, inline code, quotations, block quotes and reasoning in `<think>` tags are left out.
-- An empty list says that the answer was read and has none, NULL that it was not read. Other languages are read and
-  never found: an empty list of a Japanese answer proves nothing.
+- An empty list means that the answer was read and has none; NULL means that it was not read. Corrections in other
+  languages are not found: an empty list for a Japanese answer proves nothing.
 - `offset_ms` is the arrival of the chunk at the same share of the stream as the marker's place in the text; without
-  chunk times it lies between the first visible token and the end in proportion. It is NULL where nothing was streamed.
+  chunk times it lies between the first visible token and the end in proportion. It is NULL if nothing was streamed.
 
 ## Precision and recall
 
@@ -37,7 +37,7 @@ was (`marker`) are kept in `calls.retractions`; the text is not.
 
 In 24,145 passages of English documentation and licences (33 MB), which correct nothing, none was found.
 
-The labelled answers and the patterns have the same author, so that precision in the field is not known and will be
+The labelled answers and the patterns have the same author, so precision in the field is not known and will be
 lower where stories and dialogue have no quotation marks. Look at the examples of a finding before you act on
 its share.
 

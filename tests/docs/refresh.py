@@ -28,6 +28,7 @@ def refresh(page: Path, cli: Cli) -> None:
         done = run(cli, command)
         if done.code:
             print(f"{pages.name(page)}: {command.line}: exit {done.code}\n{done.err}", file=sys.stderr)
+            continue
         if command.columns:
             begin, end = _find_output(text, command.line, max(position - 1, 0))
             output = _cut_alike(text[begin:end], done.out)

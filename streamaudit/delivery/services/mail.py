@@ -83,7 +83,7 @@ def send(plugin: Any, payload: Mapping[str, Any], timeout_s: float, done: set[st
 
 
 def _with_text(message: str, text: str) -> str:
-    """Return the message with this text in place of the one that apprise derives from the HTML."""
+    """Return the message with this text instead of the one that apprise derives from the HTML."""
     parsed = email.message_from_string(message)
     part = next(one for one in parsed.walk() if one.get_content_type() == "text/plain")
     del part["Content-Transfer-Encoding"]

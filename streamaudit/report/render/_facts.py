@@ -17,7 +17,7 @@ _VALUE_CAP, _VALUE_MIN = 26, 14
 _PROSE_MIN, _PROSE_GOOD = 24, 28
 _INDENT = 2
 _BAR, _SHARE = 10, 7
-_MOST_BESIDE = 60
+_MOST_START = 60
 """Off a terminal, sentences stand next to figures that end before this cell, otherwise below them."""
 
 
@@ -179,7 +179,7 @@ def _lines(
         line += "  " + (space + text if numeric and text != UNKNOWN else text + space)
     line = line.rstrip()
     start = _INDENT + label + sum(room + 2 for room in widths) + 2
-    fits = start <= _MOST_BESIDE if width is None else width - start >= _PROSE_MIN
+    fits = start <= _MOST_START if width is None else width - start >= _PROSE_MIN
     below = " " * 2 * _INDENT
     if width is not None and cell_len(line) > width:
         # Too long for columns: one after the other with their names, as many on a line as fit.

@@ -78,8 +78,8 @@ def _tables(report: Report) -> Iterator[str]:
 def _figures(report: Report) -> Iterator[str]:
     """Yield the figures of both periods, as the tiles of a page say them."""
     for card in cards(report):
-        beside = f" ({card['beside'].replace(' · ', ', ')})" if card["beside"] else ""
-        yield f"{card['name'][:1].upper()}{card['name'][1:]} {card['value']}{beside}"
+        details = f" ({card['beside'].replace(' · ', ', ')})" if card["beside"] else ""
+        yield f"{card['name'][:1].upper()}{card['name'][1:]} {card['value']}{details}"
 
 
 def _notes(notes: list[str]) -> Iterator[str]:
