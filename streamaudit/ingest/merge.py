@@ -13,7 +13,7 @@ from streamaudit.ingest.mapping import KEYED
 from streamaudit.ingest.one_call import return_figures
 from streamaudit.ingest.stock import Stock
 from streamaudit.store.package_files import package_text
-from streamaudit.store.store import Store
+from streamaudit.store.store import FEW_CALLS, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,9 @@ SELECT
         THEN getvariable('key_rendered_tokens') END AS rendered_basis
 FROM costed
 ) AS arriving_calls"""
+
+# Few rows take longer to plan for than to keep for the three statements below.
+_KEEP_ARRIVING = "CREATE OR REPLACE TEMP TABLE arriving_calls AS FROM {arriving}"
 
 # By the id that the export gives, which may name a request of several attempts.
 _FIND_REPEATED = """
@@ -302,15 +305,19 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
         return_figures(store, "repeated_calls")
-        store.run(_fill(_RIVALS))
+        few = stock.read <= FEW_CALLS
+        if few:
+            store.run(_fill(_KEEP_ARRIVING))
+        store.run(_fill(_RIVALS, kept=few))
         store.run(_NO_ATTEMPTS if id_names == "attempt" else package_text("ingest", "attempts.sql"))
         store.run(_CONTEST)
         arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
         store.run(_KEEP_BEATEN)
         displaced = store.run(_DELETE_LOSERS)
         store.run(_RENAME_WINNERS)
-        store.run(_fill(_INSERT_WINNERS))
-        store.run(_fill(_INSERT_FIRST_SEEN))
+        store.run(_fill(_INSERT_WINNERS, kept=few))
+        if calls > arrived:
+            store.run(_fill(_INSERT_FIRST_SEEN, kept=few))
         new = calls - arrived + first_seen
         repeated = arrived - first_seen - replaced
     else:
@@ -331,8 +338,11 @@ def define_merge_macros(store: Store) -> None:
 
 
 @cache
-def _fill(statement: str) -> str:
-    """Return a statement with the staged records as decided, or as they will be stored, in it."""
+def _fill(statement: str, *, kept: bool = False) -> str:
+    """Return a statement with the staged records as decided, or as they will be stored, in it. The latter are ``kept``
+    in a table of their own, or computed."""
+    if kept:
+        return statement.replace("{arriving}", "arriving_calls")
     decided = package_text("ingest", "decided.sql")
     arriving = _ARRIVING.format(decided=decided, costed=package_text("store.pricing", "apply.sql"))
     return statement.replace("{arriving}", arriving).replace("{decided}", decided)
