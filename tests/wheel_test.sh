@@ -19,7 +19,7 @@ done
 find "$work/copy" -name __pycache__ -prune -exec rm -rf {} +
 
 cd "$work/copy"
-export PYTHONPATH=$work/copy PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=$work/copy
 "$work/venv/bin/python" -c '
 import pathlib, sys, streamaudit
 found = pathlib.Path(streamaudit.__file__)
