@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from streamaudit.errors import StoreError, StreamauditError, UsageError, nearest
 from streamaudit.report.frames import ArrowRows, sql_types
 from streamaudit.report.model import NO_WINDOW, Column, Json, Note, Report, Table, Unit, Value
-from streamaudit.store.connection import Answer, explain_misfit
+from streamaudit.store.connection import Answer, TimeOver, explain_misfit
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 TABLES = ("calls", "spans", "loads", "rejects")
 """Tables that a statement may read."""
+
+TIMEOUT_S = 60.0
+"""Seconds that a statement may take."""
 
 _SETUP = """
 CREATE OR REPLACE TEMP VIEW calls AS FROM call_tax;
@@ -51,8 +54,11 @@ _UNITS: dict[str, Unit] = {"ms": "ms", "usd": "usd", "tokens": "tokens", "bytes"
 _NUMERIC = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
 
 
-def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = False) -> Report:
-    """Run one statement as a report with one table; UsageError when it is not allowed or fails.
+def run(
+    store: Store, sql: str, most: int | None = None, *, columnar: bool = False, timeout_s: float = TIMEOUT_S
+) -> Report:
+    """Run one statement as a report with one table; UsageError when it is not allowed, fails, or takes longer than
+    ``timeout_s`` seconds.
 
     ``columnar`` fetches all rows by Arrow, which takes a tenth of the time, and converts them only when Python values
     are needed.
@@ -61,9 +67,14 @@ def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = Fal
     refresh(store)
     store.script(_SETUP)
     try:
-        if columnar:
-            return _columnar(sql_types(store.arrow(sql)), most)
-        found = store.answer(sql, most)
+        with store.time_limit(timeout_s):
+            if columnar:
+                return _columnar(sql_types(store.arrow(sql)), most)
+            found = store.answer(sql, most)
+    except TimeOver:
+        raise UsageError(
+            f"sql: the statement was stopped after {timeout_s:g} s", "--timeout 10m allows more time"
+        ) from None
     except StoreError:
         raise
     except StreamauditError as error:

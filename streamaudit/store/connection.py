@@ -44,6 +44,10 @@ class ReadFailure(Exception):
         self.kind = kind
 
 
+class TimeOver(Exception):
+    """A query ran longer than it was allowed to."""
+
+
 class Answer(NamedTuple):
     """The result of a SELECT: distinct column names, their DuckDB types, the rows fetched, and the number of rows in
     all."""
@@ -277,6 +281,30 @@ class Database:
         finally:
             stop.set()
             watcher.join()
+
+    @contextmanager
+    def time_limit(self, seconds: float) -> Iterator[None]:
+        """Run the block's queries for at most that long; the one that runs then is stopped, and TimeOver raised."""
+        over, ended = threading.Event(), threading.Event()
+
+        def stop() -> None:
+            over.set()
+            while not ended.wait(0.02):
+                if self._running:
+                    self._connection.interrupt()
+
+        timer = threading.Timer(seconds, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except KeyboardInterrupt:
+            if over.is_set():
+                raise TimeOver from None
+            raise
+        finally:
+            ended.set()
+            timer.cancel()
 
     def attach(self, path: Path, *, writable: bool) -> str | None:
         """Attach a file as ``store``. Return None when it is attached, else the process that holds it. Raises
