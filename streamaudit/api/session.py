@@ -1,6 +1,6 @@
 """The questions a session answers, one method each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -349,6 +349,12 @@ class Session(Connection):
         return Result(self._ask(
             lambda store, scope: sql.run(store, statement, limit, columnar=columnar, timeout_s=timeout_s), Scope()
         ))  # fmt: skip
+
+    def sql_in_pieces(self, statement: str, *, timeout_s: float = 60.0) -> Iterator[Result]:
+        """Run one SELECT as ``sql`` and yield its rows in results of some thousand each, however many there are."""
+        from streamaudit.audits import sql
+
+        return map(Result, self._ask(lambda store, scope: sql.run_in_pieces(store, statement, timeout_s), Scope()))
 
     def export(self, target: "Target", folder: Path, **filters: Unpack[Filters]) -> "Exported":
         """Write the calls into the staging folder of a target, which must be the session's ``writable`` folder."""

@@ -7,7 +7,11 @@ read-only.
 
 import json
 import math
-from datetime import date, datetime, time
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from datetime import time as time_of_day
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +30,7 @@ TABLES = ("calls", "spans", "loads", "rejects")
 
 TIMEOUT_S = 60.0
 """Seconds that a statement may take."""
+_ROWS_A_PIECE = 20_000
 
 _SETUP = """
 CREATE OR REPLACE TEMP VIEW calls AS FROM call_tax;
@@ -63,14 +68,40 @@ def run(
     ``columnar`` fetches all rows by Arrow, which takes a tenth of the time, and converts them only when Python values
     are needed.
     """
+    _prepare(store, sql)
+    with _explained(timeout_s), store.time_limit(timeout_s):
+        if columnar:
+            return _columnar(sql_types(store.arrow(sql)), most)
+        found = store.answer(sql, most)
+    return _report(found)
+
+
+def run_in_pieces(store: Store, sql: str, timeout_s: float = TIMEOUT_S) -> Iterator[Report]:
+    """Run one statement as ``run`` and yield its rows in reports of some thousand each, one at least. The time that
+    their reader takes does not count."""
+    _prepare(store, sql)
+    pieces, left_s = store.answer_in_pieces(sql, _ROWS_A_PIECE), timeout_s
+    while True:
+        begin = time.monotonic()
+        with _explained(timeout_s), store.time_limit(left_s):
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        left_s -= time.monotonic() - begin
+        yield _report(piece)
+
+
+def _prepare(store: Store, sql: str) -> None:
     check(store, sql)
     refresh(store)
     store.script(_SETUP)
+
+
+@contextmanager
+def _explained(timeout_s: float) -> Iterator[None]:
+    """Raise what goes wrong with a statement as UsageError, without a value that the database may quote."""
     try:
-        with store.time_limit(timeout_s):
-            if columnar:
-                return _columnar(sql_types(store.arrow(sql)), most)
-            found = store.answer(sql, most)
+        yield
     except TimeOver:
         raise UsageError(
             f"sql: the statement was stopped after {timeout_s:g} s", "--timeout 10m allows more time"
@@ -83,7 +114,6 @@ def run(
             raise UsageError(f"sql: {fault}", 'streamaudit sql "DESCRIBE calls" lists the columns') from None
         kind = type(error.__cause__).__name__
         raise UsageError(f"sql: the statement failed: {_FAILURES.get(kind, kind)}") from None
-    return _report(found)
 
 
 def check(store: Store, sql: str) -> None:
@@ -224,7 +254,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
-    if isinstance(value, datetime | date | time):
+    if isinstance(value, datetime | date | time_of_day):
         return value.isoformat() + ("Z" if isinstance(value, datetime) and value.tzinfo is None else "")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()

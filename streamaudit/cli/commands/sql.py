@@ -33,11 +33,13 @@ def command(
     timeout_s = parse_seconds("--timeout", timeout)
     output = writing.parse(limit)
     with inputs.session() as session:
+        if output.is_stream:
+            return output.stream(session.sql_in_pieces(statement, timeout_s=timeout_s))
         results = {
             top: session.sql(
                 statement, limit=limit or (SCREEN_ROWS if top is not None else None), columnar=output.is_columnar,
                 timeout_s=timeout_s,
-            )  # fmt: skip
+            )
             for top in output.tops
         }
     return output.write(results)
