@@ -1,6 +1,6 @@
 """The questions a session answers, one method each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -335,16 +335,26 @@ class Session(Connection):
             lambda store, scope: run(store, call_id, source, reads=reads, link=link), Scope(), {"redact": redact}
         )
 
-    def sql(self, statement: str, *, limit: int | None = None, columnar: bool = True) -> Result:
+    def sql(
+        self, statement: str, *, limit: int | None = None, columnar: bool = True, timeout_s: float = 60.0
+    ) -> Result:
         """Run one SELECT over the tables calls, spans, loads and rejects; the table is called ``result``.
 
         ``columnar`` fetches by Arrow, which is fast for any number of rows; without it rows come as Python values and
         pyarrow is not needed. ``limit`` keeps the first rows only. Raises UsageError for any statement that does not
-        only read.
+        only read, or that runs longer than ``timeout_s`` seconds.
         """
         from streamaudit.audits import sql
 
-        return Result(self._ask(lambda store, scope: sql.run(store, statement, limit, columnar=columnar), Scope()))
+        return Result(self._ask(
+            lambda store, scope: sql.run(store, statement, limit, columnar=columnar, timeout_s=timeout_s), Scope()
+        ))  # fmt: skip
+
+    def sql_in_pieces(self, statement: str, *, timeout_s: float = 60.0) -> Iterator[Result]:
+        """Run one SELECT as ``sql`` and yield its rows in results of some thousand each, however many there are."""
+        from streamaudit.audits import sql
+
+        return map(Result, self._ask(lambda store, scope: sql.run_in_pieces(store, statement, timeout_s), Scope()))
 
     def export(self, target: "Target", folder: Path, **filters: Unpack[Filters]) -> "Exported":
         """Write the calls into the staging folder of a target, which must be the session's ``writable`` folder."""

@@ -7,14 +7,18 @@ read-only.
 
 import json
 import math
-from datetime import date, datetime, time
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from datetime import time as time_of_day
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from streamaudit.errors import StoreError, StreamauditError, UsageError, nearest
 from streamaudit.report.frames import ArrowRows, sql_types
 from streamaudit.report.model import NO_WINDOW, Column, Json, Note, Report, Table, Unit, Value
-from streamaudit.store.connection import Answer, explain_misfit
+from streamaudit.store.connection import Answer, TimeOver, explain_misfit
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
 
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
 
 TABLES = ("calls", "spans", "loads", "rejects")
 """Tables that a statement may read."""
+
+TIMEOUT_S = 60.0
+"""Seconds that a statement may take."""
+_ROWS_A_PIECE = 20_000
 
 _SETUP = """
 CREATE OR REPLACE TEMP VIEW calls AS FROM call_tax;
@@ -51,19 +59,53 @@ _UNITS: dict[str, Unit] = {"ms": "ms", "usd": "usd", "tokens": "tokens", "bytes"
 _NUMERIC = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
 
 
-def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = False) -> Report:
-    """Run one statement as a report with one table; UsageError when it is not allowed or fails.
+def run(
+    store: Store, sql: str, most: int | None = None, *, columnar: bool = False, timeout_s: float = TIMEOUT_S
+) -> Report:
+    """Run one statement as a report with one table; UsageError when it is not allowed, fails, or takes longer than
+    ``timeout_s`` seconds.
 
     ``columnar`` fetches all rows by Arrow, which takes a tenth of the time, and converts them only when Python values
     are needed.
     """
-    check(store, sql)
-    refresh(store)
-    store.script(_SETUP)
-    try:
+    _prepare(store, sql)
+    with _explained(timeout_s), store.time_limit(timeout_s):
         if columnar:
             return _columnar(sql_types(store.arrow(sql)), most)
         found = store.answer(sql, most)
+    return _report(found)
+
+
+def run_in_pieces(store: Store, sql: str, timeout_s: float = TIMEOUT_S) -> Iterator[Report]:
+    """Run one statement as ``run`` and yield its rows in reports of some thousand each, one at least. The time that
+    their reader takes does not count."""
+    _prepare(store, sql)
+    pieces, left_s = store.answer_in_pieces(sql, _ROWS_A_PIECE), timeout_s
+    while True:
+        begin = time.monotonic()
+        with _explained(timeout_s), store.time_limit(left_s):
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        left_s -= time.monotonic() - begin
+        yield _report(piece)
+
+
+def _prepare(store: Store, sql: str) -> None:
+    check(store, sql)
+    refresh(store)
+    store.script(_SETUP)
+
+
+@contextmanager
+def _explained(timeout_s: float) -> Iterator[None]:
+    """Raise what goes wrong with a statement as UsageError, without a value that the database may quote."""
+    try:
+        yield
+    except TimeOver:
+        raise UsageError(
+            f"sql: the statement was stopped after {timeout_s:g} s", "--timeout 10m allows more time"
+        ) from None
     except StoreError:
         raise
     except StreamauditError as error:
@@ -72,7 +114,6 @@ def run(store: Store, sql: str, most: int | None = None, *, columnar: bool = Fal
             raise UsageError(f"sql: {fault}", 'streamaudit sql "DESCRIBE calls" lists the columns') from None
         kind = type(error.__cause__).__name__
         raise UsageError(f"sql: the statement failed: {_FAILURES.get(kind, kind)}") from None
-    return _report(found)
 
 
 def check(store: Store, sql: str) -> None:
@@ -213,7 +254,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
-    if isinstance(value, datetime | date | time):
+    if isinstance(value, datetime | date | time_of_day):
         return value.isoformat() + ("Z" if isinstance(value, datetime) and value.tzinfo is None else "")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()

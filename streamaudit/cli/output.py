@@ -3,8 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamaudit.cli import console
@@ -87,6 +87,25 @@ class Output:
                 sys.stdout.buffer.write(render_bytes(name, report, screen))  # UTF-8, as in a file
         if self.opens:
             show(pages[0])
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether rows are written to standard output one after another, so that they need not be held."""
+        return [(name, path) for name, path in _targets(self) if self.top is None] == [("csv", None)]
+
+    def stream(self, pieces: Iterable[Result]) -> int:
+        """Write the parts of a result to standard output as they come; return the exit code."""
+        screen, rows, header = _screen(self, to_file=False), 0, b""
+        for piece in pieces:
+            table = piece.report.tables[0]
+            if not header:
+                header = render_bytes("csv", replace(piece.report, tables=(replace(table, rows=()),)), screen)
+                sys.stdout.buffer.write(header)
+            sys.stdout.buffer.write(render_bytes("csv", piece.report, screen)[len(header) :])
+            rows += len(table.rows)
+        if self.fail_on_empty and not rows:
+            raise InputError("no calls in this window")
+        return EXIT_OK
 
     def exit_code(self, results: Mapping[int | None, Result]) -> int:
         """Return 0; InputError when results are empty and that is a failure."""

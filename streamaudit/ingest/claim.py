@@ -6,7 +6,7 @@ import shlex
 from streamaudit.errors import InputError
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.readers.container import InputFile
-from streamaudit.ingest.readers.files import read_start
+from streamaudit.ingest.readers.files import DAMAGED, read_start
 from streamaudit.ingest.sources.registry import Match, Refusal, Source
 from streamaudit.ingest.voting import elect
 
@@ -32,7 +32,10 @@ def recognise(file: InputFile, mapping: Mapping) -> tuple[Source, Match | Refusa
     many more records are looked at."""
     found = elect(file.head, mapping)
     if found is None or isinstance(found[1], Refusal):
-        more = file.container.read_head(file)
+        try:
+            more = file.container.read_head(file)
+        except DAMAGED:
+            return found
         if len(more) > len(file.head):
             return elect(more, mapping)
     return found

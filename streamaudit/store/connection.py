@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import duckdb
 
 from streamaudit.errors import StoreError, StreamauditError
 from streamaudit.store.duckdb_errors import READ_SIGNS, lock_holder, store_error
+from streamaudit.store.waiting import run_in_thread
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,7 +34,6 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
 
 Params = dict[str, Any]
-_Made = TypeVar("_Made")
 
 
 class ReadFailure(Exception):
@@ -42,6 +42,10 @@ class ReadFailure(Exception):
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
         self.kind = kind
+
+
+class TimeOver(Exception):
+    """A query ran longer than it was allowed to."""
 
 
 class Answer(NamedTuple):
@@ -172,19 +176,11 @@ class Database:
     def answer(self, sql: str, most: int | None = None) -> "Answer":
         """Return the result of one SELECT: at most ``most`` of its rows, and the number of rows in all."""
         with self._query_running():
-            return _run_in_thread(lambda: self._answer(sql, most))
+            return run_in_thread(lambda: self._answer(sql, most))
 
     def _answer(self, sql: str, most: int | None) -> "Answer":
-        found = self._connection.sql(sql)
-        if len(set(found.columns)) < len(found.columns):
-            found = found.project("*")  # renames the second of two equal columns
-        kinds = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
-        if any(_ZONED in kind for kind in kinds.values()):
-            # A time with a zone needs a package to become a Python value; the session's zone is UTC.
-            found = found.select(*(_drop_zone(name, kind) for name, kind in kinds.items()))
-        names, types = tuple(found.columns), tuple(str(kind) for kind in found.types)
-        # A relation that runs by itself holds all its rows and sometimes misses an interrupt.
-        result = self._connection.execute(found.sql_query())
+        result, found = self._begin_answer(sql)
+        names, types = _describe(found)
         if most is None:
             rows = result.fetchall()
             return Answer(names, types, rows, len(rows))
@@ -194,16 +190,46 @@ class Database:
         total = self._connection.execute(found.aggregate("count(*)").sql_query()).fetchall()[0][0]
         return Answer(names, types, rows[:most], total)
 
+    def _begin_answer(self, sql: str) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyRelation]:
+        """Begin to run one SELECT; return where its rows come from, and its relation with distinct names and
+        no zones."""
+        found = self._relation(sql)
+        kinds = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
+        if any(_ZONED in kind for kind in kinds.values()):
+            # A time with a zone needs a package to become a Python value; the session's zone is UTC.
+            found = found.select(*(_drop_zone(name, kind) for name, kind in kinds.items()))
+        # A relation that runs by itself holds all its rows and sometimes misses an interrupt.
+        return self._connection.execute(found.sql_query()), found
+
     def arrow(self, sql: str) -> "pyarrow.Table":
         """Return all rows of one SELECT as an Arrow table with distinct column names."""
         with self._query_running():
-            return _run_in_thread(lambda: self._arrow(sql))
+            return run_in_thread(lambda: self._arrow(sql))
 
     def _arrow(self, sql: str) -> "pyarrow.Table":
+        return self._relation(sql).to_arrow_table()
+
+    def _relation(self, sql: str) -> duckdb.DuckDBPyRelation:
         found = self._connection.sql(sql)
         if len(set(found.columns)) < len(found.columns):
             found = found.project("*")  # renames the second of two equal columns
-        return found.to_arrow_table()
+        return found
+
+    def answer_in_pieces(self, sql: str, rows: int) -> "Iterator[Answer]":
+        """Yield the result of one SELECT with at most ``rows`` of its rows at a time, the first also when there is
+        none. They are computed as they are taken; another query on this connection ends them."""
+        with self._query_running():
+            result, relation = run_in_thread(lambda: self._begin_answer(sql))
+        names, types = _describe(relation)
+        is_first = True
+        while True:
+            with self._query_running():
+                found = run_in_thread(lambda: result.fetchmany(rows))
+            if found or is_first:
+                yield Answer(names, types, found, len(found))
+            if not found:
+                return
+            is_first = False
 
     def plan_briefly(self) -> None:
         """Leave out the optimisers that only pay off on many rows, for the rest of this connection's life.
@@ -281,6 +307,30 @@ class Database:
             stop.set()
             watcher.join()
 
+    @contextmanager
+    def time_limit(self, seconds: float) -> Iterator[None]:
+        """Run the block's queries for at most that long; the one that runs then is stopped, and TimeOver raised."""
+        over, ended = threading.Event(), threading.Event()
+
+        def stop() -> None:
+            over.set()
+            while not ended.wait(0.02):
+                if self._running:
+                    self._connection.interrupt()
+
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except KeyboardInterrupt:
+            if over.is_set():
+                raise TimeOver from None
+            raise
+        finally:
+            ended.set()
+            timer.cancel()
+
     def attach(self, path: Path, *, writable: bool) -> str | None:
         """Attach a file as ``store``. Return None when it is attached, else the process that holds it. Raises
         StoreError for any other reason."""
@@ -320,26 +370,9 @@ def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str | None:
     return folder
 
 
-def _run_in_thread(work: Callable[[], _Made]) -> _Made:
-    """Run a function in a thread of its own while this one only waits: a signal is handled here at once, whereas during
-    one long step of a query it would have to wait for the end of that step."""
-    done = threading.Event()
-    made: list[_Made] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            made.append(work())
-        except BaseException as error:
-            failed.append(error)
-        done.set()
-
-    threading.Thread(target=run, daemon=True).start()
-    while not done.wait(_POLL_S):
-        pass
-    if failed:
-        raise failed[0]
-    return made[0]
+def _describe(found: duckdb.DuckDBPyRelation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names and the types of a relation's columns."""
+    return tuple(found.columns), tuple(str(kind) for kind in found.types)
 
 
 def _drop_zone(name: str, kind: str) -> duckdb.Expression:

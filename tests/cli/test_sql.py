@@ -213,7 +213,7 @@ def test_what_may_not_run_is_refused_in_one_line_that_quotes_no_value(asked: Cli
         results = asked.run_each([["sql", query, *where, "-q"] for query in tried])
         for query, done in zip(tried, results, strict=True):
             assert (done.code, done.out) == (2, ""), (query, done.out, done.err)
-            lines = [line for line in done.err.splitlines() if not line.startswith("  ")]
+            lines = [line for line in done.err.splitlines() if not line.startswith(("  ", "hint: "))]
             assert len(lines) == 1 and lines[0].startswith("error: "), (query, done.err)
             assert "SECRET" not in done.err and "Traceback" not in done.err
     assert (asked.folder / STORE).read_bytes() == before
@@ -343,3 +343,23 @@ def _busy(pid: int) -> bool:
     """Whether the process has used more processor time than starting takes."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") > 2
+
+
+def test_csv_on_standard_output_is_written_in_pieces(asked: Cli) -> None:
+    """Row by row the same as the statement's own, with one header, also where there is no row."""
+    rows = 2 * sql._ROWS_A_PIECE + 5
+    statement = f"SELECT range AS a, '=' || range AS b FROM range({rows})"
+    done = asked.run("sql", statement, "--db", STORE, "--format", "csv")
+    assert done.code == 0, done.err
+    assert list(csv.reader(io.StringIO(done.out))) == [["a", "b"], *([str(n), f"'={n}"] for n in range(rows))]
+    done = asked.run("sql", "SELECT tenant FROM calls WHERE false", "--db", STORE, "--format", "csv")
+    assert (done.code, done.out) == (0, "tenant\n")
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_statement_that_takes_too_long_is_stopped(asked: Cli, form: str) -> None:
+    """After --timeout, as a mistake of the statement."""
+    endless = "SELECT count(*) FROM range(1000000000) AS a, range(1000000000) AS b WHERE a.range + b.range = 1"
+    done = asked.run("sql", endless, "--db", STORE, "--timeout", "0.5s", "--format", form)
+    assert (done.code, done.out) == (2, "")
+    assert "stopped after 0.5 s" in done.err

@@ -18,6 +18,9 @@ def command(
         Optional[int],
         typer.Option("--limit", metavar="N", min=1, help="Rows shown. Default: 100 on a screen, all in data formats."),
     ] = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="SPAN", help="Stop a statement that runs longer, such as 10m.")
+    ] = "60s",
 ) -> int:
     """Ask the store in SQL: read-only, over the tables calls, spans, loads and rejects.
 
@@ -25,11 +28,17 @@ def command(
     """
     if writing.redact:
         raise UsageError("--redact does not work with sql", "leave out the columns that must not be shown")
+    from streamaudit.config.units import parse_seconds
+
+    timeout_s = parse_seconds("--timeout", timeout)
     output = writing.parse(limit)
     with inputs.session() as session:
+        if output.is_stream:
+            return output.stream(session.sql_in_pieces(statement, timeout_s=timeout_s))
         results = {
             top: session.sql(
-                statement, limit=limit or (SCREEN_ROWS if top is not None else None), columnar=output.is_columnar
+                statement, limit=limit or (SCREEN_ROWS if top is not None else None), columnar=output.is_columnar,
+                timeout_s=timeout_s,
             )
             for top in output.tops
         }

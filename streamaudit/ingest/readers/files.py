@@ -66,12 +66,29 @@ def detect_compression(path: Path) -> Compression:
     """Return the compression of a file by its first bytes. Raises InputError when it may not be read."""
     try:
         with path.open("rb") as file:
-            magic = file.read(4)
+            return _detect_compression(file.read(4))
     except PermissionError:
         raise InputError(f"no permission to read {path}") from None
+
+
+def unpack_start(data: bytes, size: int) -> tuple[Compression, bytes]:
+    """Return the compression of a stream by its first bytes, and up to ``size`` decompressed bytes of what is there;
+    nothing of damaged ones."""
+    compression = _detect_compression(data)
+    try:
+        if compression == "gzip":
+            return compression, zlib.decompressobj(31).decompress(data, size)
+        if compression == "zstd":
+            return compression, zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data)).read(size)
+    except DAMAGED:
+        return compression, b""
+    return compression, data[:size]
+
+
+def _detect_compression(magic: bytes) -> Compression:
     if magic[:2] == b"\x1f\x8b":
         return "gzip"
-    if magic == b"\x28\xb5\x2f\xfd":
+    if magic[:4] == b"\x28\xb5\x2f\xfd":
         return "zstd"
     return "none"
 

@@ -30,13 +30,14 @@ from streamaudit.ingest.readers.files import (
     read_start,
     refuse_damaged,
     take_fingerprint,
+    unpack_start,
 )
 from streamaudit.ingest.readers.json_pages import PAGES, is_empty
 from streamaudit.ingest.readers.json_values import ARRAY, OBJECTS
 from streamaudit.ingest.readers.jsonl import LINES
 from streamaudit.ingest.readers.parquet import PARQUET
 from streamaudit.ingest.readers.paths import expand
-from streamaudit.ingest.readers.temporary import write_temporary
+from streamaudit.ingest.readers.temporary import spool, write_temporary
 
 __all__ = [
     "CONTAINERS", "DAMAGED", "MAX_OBJECT_BYTES", "Compression", "Container", "NotRecords", "Reader",
@@ -78,7 +79,7 @@ class Reader:
         known = None
         if remote.is_remote(shown):
             path = self._new_name()
-            known = remote.fetch(shown, path)
+            known = remote.fetch(shown, path, refuse_start)
             shown = remote.mask_address(shown)
         else:
             path = self._make_reachable(shown)
@@ -125,13 +126,12 @@ class Reader:
 
     def _spool(self, source: BinaryIO) -> Path:
         target = self._new_name()
-        with write_temporary(target) as out:
-            shutil.copyfileobj(source, out, 1 << 20)
+        spool(source, target, refuse_start)
         return target
 
     def _strip_bom(self, path: Path, compression: Compression) -> Path:
         target = self._new_name()
-        with open_binary(path, compression) as source, write_temporary(target) as out:
+        with refuse_damaged(path), open_binary(path, compression) as source, write_temporary(target) as out:
             source.read(len(_BOM))
             shutil.copyfileobj(source, out, 1 << 20)
         return target
@@ -149,6 +149,15 @@ def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
     if not found.records and container is LINES:
         raise NotRecords("no line is a JSON object; an object larger than 256 MB must be split first")
     return container, found
+
+
+def refuse_start(data: bytes) -> None:
+    """Raise NotRecords when the first part of a stream shows that it holds no records."""
+    compression, text = unpack_start(data, _HEAD_BYTES)
+    shown = _text(text)
+    is_long_row = b"\n" not in text and len(data) >= _HEAD_BYTES
+    if shown and not is_long_row and not text.startswith((ZIP, b"PAR1")):
+        _container(Head(Path(), compression, text, shown, complete=len(data) < _HEAD_BYTES))
 
 
 def _read_head(path: Path, compression: Compression) -> Head:

@@ -9,14 +9,15 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from streamaudit.errors import InputError, UsageError
+from streamaudit.errors import InputError, StoreError, UsageError
+from streamaudit.ingest.readers.files import Refused
+from streamaudit.ingest.readers.temporary import MOST_BYTES, spool
 
 _WEB = ("http", "https")
 _GOOGLE = ("gs", "gcs")
@@ -40,6 +41,8 @@ _NAMED_BY_AZURE = {
     "AZURE_STORAGE_ACCOUNT_KEY": "AZURE_STORAGE_KEY",
 }
 """Variables that adlfs reads, and those of the service's own tools."""
+CONNECT_S, IDLE_S = 30.0, 60.0
+"""Seconds to wait for a server to be reached, and for its next bytes."""
 _MAX_UNPACKED_BYTES = 32 << 20
 """Above this Azure's library fetches in parts, and a part of a packed object cannot be unpacked."""
 
@@ -98,9 +101,12 @@ def read_stamp(address: str) -> str | None:
     return _listed_stamps[address] if address in _listed_stamps else _stamp_of(_facts(address))
 
 
-def fetch(address: str, target: Path) -> str | None:
-    """Copy an object into a file and return its stamp. Raises InputError when it was replaced meanwhile."""
+def fetch(address: str, target: Path, examine: Callable[[bytes], None]) -> str | None:
+    """Copy an object into a file and return its stamp; ``examine`` as for ``temporary.spool``. Raises InputError when
+    it was replaced meanwhile, is too long, or does not come."""
     facts = _facts(address)
+    if (facts.get("size") or 0) > MOST_BYTES:
+        raise InputError(f"{mask_address(address)} is larger than {MOST_BYTES >> 30} GB", "read it in parts")
     packed = facts.get("contentEncoding") or (facts.get("content_settings") or {}).get("content_encoding")
     if packed and (facts.get("size") or 0) > _MAX_UNPACKED_BYTES:
         raise InputError(
@@ -113,8 +119,8 @@ def fetch(address: str, target: Path) -> str | None:
             # An object with a Content-Encoding arrives decompressed, longer than its size: only this call reads it all.
             system.get_file(place, str(target))
         else:
-            with system.open(place, "rb") as source, target.open("wb") as out:
-                shutil.copyfileobj(source, out, 1 << 20)
+            with system.open(place, "rb") as source:
+                spool(source, target, examine)
     if _stamp_of(_facts(address)) != _stamp_of(facts):
         raise InputError(f"{mask_address(address)} was replaced while it was fetched", "run the same command again")
     return _stamp_of(facts)
@@ -163,8 +169,20 @@ def _system(address: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
     # Without a cache of listings: an object may be replaced between two requests.
-    system, place = url_to_fs(address, use_listings_cache=False)
+    system, place = url_to_fs(address, use_listings_cache=False, **_time_outs(_scheme(address)))
     return system, str(place)
+
+
+def _time_outs(scheme: str) -> dict[str, Any]:
+    """Return the options of a service's library that end a wait for a server that does not answer or falls silent."""
+    if scheme == "s3":
+        return {"config_kwargs": {"connect_timeout": CONNECT_S, "read_timeout": IDLE_S}}
+    if scheme in _AZURE:
+        return {"connection_timeout": CONNECT_S, "read_timeout": IDLE_S}
+    import aiohttp
+
+    waits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=IDLE_S)
+    return {"session_kwargs" if scheme in _GOOGLE else "client_kwargs": {"timeout": waits}}
 
 
 def _settings() -> Iterator[tuple[str, str]]:
@@ -183,7 +201,7 @@ def _translate_failures(address: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (InputError, UsageError):
+    except (InputError, UsageError, StoreError, Refused):
         raise
     except ImportError as error:
         raise UsageError(f"reading {shown.partition('://')[0]}:// needs the extra remote", _EXTRA) from error

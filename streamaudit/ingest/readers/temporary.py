@@ -1,11 +1,19 @@
 """Temporary files of one run, and the message where there is no room for them."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from streamaudit.errors import StoreError
+from streamaudit.errors import InputError, StoreError
+
+MOST_BYTES = 100 << 30
+"""Size up to which an input is copied; a longer one is taken for endless."""
+_PIECE = 1 << 20
+_ROOM_BYTES = 256 << 20
+"""Room left on the disk for everything else."""
+_LOOKED_EVERY = 64
 
 
 @contextmanager
@@ -21,3 +29,26 @@ def write_temporary(path: Path) -> Iterator[BinaryIO]:
             f"cannot write temporary data to {path.parent}: {error.strerror}",
             "free some space there, or set TMPDIR to another folder",
         ) from None
+
+
+def spool(source: BinaryIO, target: Path, examine: Callable[[bytes], None]) -> None:
+    """Copy a stream of unknown length into a temporary file. ``examine`` sees its first part before the rest is
+    fetched, and raises when it holds no records. Raises InputError when it has no end, StoreError when the disk is
+    full."""
+    data = b""
+    while len(data) < _PIECE and (more := source.read(_PIECE - len(data))):
+        data += more
+    examine(data)
+    with write_temporary(target) as out:
+        size, pieces = 0, 0
+        while data:
+            out.write(data)
+            size, pieces = size + len(data), pieces + 1
+            data = source.read(_PIECE)
+            if size > MOST_BYTES:
+                raise InputError(f"longer than {MOST_BYTES >> 30} GB: it may have no end", "read it in parts")
+            if pieces % _LOOKED_EVERY == 0 and shutil.disk_usage(target.parent).free < _ROOM_BYTES:
+                raise StoreError(
+                    f"{target.parent} is nearly full: the input was copied up to {size >> 20:,} MB",
+                    "free some space there, or let TMPDIR name another folder",
+                )

@@ -1,0 +1,126 @@
+"""Inputs of unknown length: standard input and servers that send no end, nothing, or something else."""
+
+import gzip
+import io
+import json
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pytest
+
+from streamaudit.errors import InputError, StoreError
+from streamaudit.ingest.readers import remote, temporary
+from streamaudit.ingest.readers.files import Refused
+from streamaudit.ingest.readers.reader import Reader, refuse_start
+from streamaudit.ingest.readers.temporary import spool
+from tests.support import raw_call
+
+LINE = json.dumps(raw_call("a")).encode() + b"\n"
+HEADER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+
+
+class Endless(io.RawIOBase):
+    """Lines without an end."""
+
+    def __init__(self, line: bytes) -> None:
+        self._piece = line * (1 << 12)
+        self.given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return some lines."""
+        self.given += len(self._piece)
+        return self._piece
+
+
+def test_an_endless_input_ends_at_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be records, but a disk is finite."""
+    monkeypatch.setattr(temporary, "MOST_BYTES", 8 << 20)
+    with pytest.raises(InputError, match="no end"):
+        spool(cast(BinaryIO, Endless(LINE)), tmp_path / "copy", refuse_start)
+
+
+def test_a_copy_leaves_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops before the disk is full, and says so."""
+    free = shutil.disk_usage(tmp_path).free
+    monkeypatch.setattr(temporary, "_ROOM_BYTES", 2 * free)
+    with pytest.raises(StoreError, match="nearly full"):
+        spool(cast(BinaryIO, Endless(LINE)), tmp_path / "copy", refuse_start)
+
+
+@pytest.mark.parametrize("data", [b"y\n", b"<!doctype html><p>sign in</p>\n", bytes(range(256))])
+def test_what_holds_no_records_is_not_copied(data: bytes, tmp_path: Path) -> None:
+    """The first megabyte shows it."""
+    source = Endless(data)
+    with pytest.raises(Refused):
+        spool(cast(BinaryIO, source), tmp_path / "copy", refuse_start)
+    assert not (tmp_path / "copy").exists() and source.given < 4 << 20
+
+
+@pytest.mark.parametrize("data", [LINE, LINE * 20_000, gzip.compress(LINE * 500_000), b"[" + LINE, b"a,b\n1,2\n", b"",
+                                  b'{"long":"' + b"x" * (3 << 20) + b'"}\n'])  # fmt: skip
+def test_what_may_hold_records_is_copied(data: bytes, tmp_path: Path) -> None:
+    """Whole, packed or not, however long its first record is."""
+    spool(io.BytesIO(data), tmp_path / "copy", refuse_start)
+    assert (tmp_path / "copy").read_bytes() == data
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A function that starts a web server with one way to answer, and returns its address."""
+    stop = threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve(answer: Any) -> str:
+        def run() -> None:
+            while not stop.is_set():
+                try:
+                    client, _ = listening.accept()
+                except OSError:
+                    return
+                threading.Thread(target=_answer, args=(client, answer, stop), daemon=True).start()
+
+        threading.Thread(target=run, daemon=True).start()
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/calls.jsonl"
+
+    yield serve
+    stop.set()
+    listening.close()
+
+
+def _answer(client: socket.socket, answer: Any, stop: threading.Event) -> None:
+    try:
+        client.recv(1 << 16)
+        answer(client, stop)
+        client.close()
+    except OSError:
+        pass  # the other side has left
+
+
+def _fall_silent(client: socket.socket, stop: threading.Event) -> None:
+    client.sendall(HEADER + LINE)
+    stop.wait(60)
+
+
+def _send_for_ever(client: socket.socket, stop: threading.Event) -> None:
+    client.sendall(HEADER)
+    while not stop.is_set():
+        client.sendall(b"y\n" * 10_000)
+
+
+def test_a_server_that_falls_silent_is_given_up(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the idle time, in words."""
+    monkeypatch.setattr(remote, "IDLE_S", 0.3)
+    with Reader() as reader, pytest.raises(InputError, match="cannot read http"):
+        reader.open(server(_fall_silent))
+
+
+def test_a_body_without_an_end_is_refused_by_its_beginning(server: Any) -> None:
+    """Nothing of it stays on the disk."""
+    with Reader() as reader:
+        with pytest.raises(Refused):
+            reader.open(server(_send_for_ever))
+        assert not list(reader.folder.iterdir())
