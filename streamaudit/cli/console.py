@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streamaudit.errors import UsageError
-from streamaudit.report.escape import terminal
+from streamaudit.report.escape import line, terminal
 
 FORMS = ("text", "json")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -38,7 +38,7 @@ class TextHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         # Looked up for each record, because a process that runs several commands replaces it.
-        print(terminal(_stamp(record) + record.getMessage()), file=sys.stderr)
+        print(line(terminal(_stamp(record) + record.getMessage())), file=sys.stderr)
 
 
 class JsonHandler(logging.Handler):
