@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from streamaudit.errors import UsageError
-from streamaudit.report.escape import terminal
+from streamaudit.report.escape import line, terminal
 
 FORMS = ("text", "json")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -39,7 +39,7 @@ class TextHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         # Looked up for each record, because a process that runs several commands replaces it.
-        write(terminal(_stamp(record) + record.getMessage()))
+        write(line(terminal(_stamp(record) + record.getMessage())))
 
 
 class JsonHandler(logging.Handler):
@@ -54,11 +54,11 @@ class JsonHandler(logging.Handler):
             write(json.dumps({"time": moment, "level": record.levelname.lower(), **message, **facts}, default=str))
 
 
-def write(line: str, *, end: str = "\n") -> None:
+def write(text: str, *, end: str = "\n") -> None:
     """Write a line to standard error. Where that fails, on a full disk or in a closed pipe, it is left out: the
     exit code alone says how the command ended."""
     try:
-        print(line, end=end, file=sys.stderr, flush=True)
+        print(text, end=end, file=sys.stderr, flush=True)
     except (OSError, ValueError):
         silence(sys.stderr)
 

@@ -90,9 +90,14 @@ SELECT
         END AS streamed,
         CASE WHEN ttft_ms IS NOT NULL THEN coalesce(ttft_basis, 'reported') ELSE ttft_basis END AS ttft_basis,
         coalesce(end_time, start_time + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS end_time,
+        without_login(provider) AS provider,
         CASE WHEN provider IS NOT NULL THEN coalesce(provider_basis, 'reported') END AS provider_basis,
         tier_of(service_tier) AS service_tier,
-        templated(path_only(route)) AS route,
+        templated(path_only(without_login(route))) AS route,
+        without_login(tenant) AS tenant, without_login(user_id) AS user_id, without_login(session_id) AS session_id,
+        without_login(deploy) AS deploy, without_login(environment) AS environment, without_login(service) AS service,
+        without_login(region) AS region, without_login(model) AS model,
+        without_login(response_model) AS response_model,
         -- When a correction was shown: with the chunk that holds its place in the answer, else as far between the first
         -- and the last token as its place is between the first and the last character.
         CASE WHEN len(retractions) > 0 THEN list_transform(retractions, lambda r: struct_pack(
@@ -107,7 +112,7 @@ SELECT
             END,
             marker := r.marker
         )) ELSE retractions END AS retractions,
-        templated(path_only(name)) AS name,
+        templated(path_only(without_login(name))) AS name,
         coalesce(transport_label(transport), CASE
             -- Models that are spoken with over a WebSocket alone.
             WHEN kind = 'llm' AND contains(coalesce(response_model, model), 'realtime') THEN 'websocket'

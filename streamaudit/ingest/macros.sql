@@ -161,6 +161,10 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
         WHEN x <> '' THEN 'unrecognised'
     END;
 
+-- A name without the login of an address in it: https://user:password@host.
+CREATE OR REPLACE TEMP MACRO without_login(x) AS
+    CASE WHEN contains(x, '@') AND contains(x, '://') THEN regexp_replace(x, '://[^\s/?#]*@', '://', 'g') ELSE x END;
+
 -- A route without what its caller appended: query strings hold names, tokens and searches.
 CREATE OR REPLACE TEMP MACRO path_only(x) AS
     CASE WHEN NOT contains(x, '?') AND NOT contains(x, '#') THEN x

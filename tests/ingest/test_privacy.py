@@ -33,6 +33,7 @@ from tests.support import (
     otel_span,
     phoenix_span,
     raw_call,
+    rows_of,
     write_lines,
 )
 
@@ -216,3 +217,39 @@ def test_equal_prompts_have_equal_hashes_in_one_store_and_others_in_another(tmp_
             seen.append([row[0] for row in store.query("SELECT input_hash FROM store.calls ORDER BY call_id")])
     assert seen[0][0] == seen[0][1] != seen[0][2]
     assert not set(seen[0]) & set(seen[1])
+
+
+LOGIN = "https://robot:zebra-{}x@y@gate.example:8443/v1/chat"
+"""A password that holds the sign that ends it, and one column's own."""
+
+
+def _with_logins() -> dict[str, list[object]]:
+    def login(column: str) -> str:
+        return LOGIN.format(column)
+
+    dimensions = (
+        "route", "tenant_id", "user_id", "conversation_id", "service_version", "environment", "service_name", "region",
+        "request_model", "response_model", "provider", "transport", "name",
+    )  # fmt: skip
+    return {
+        "raw": [raw_call("a", **{name: login(name) for name in dimensions})],
+        "langfuse": [langfuse_row("a", name=login("name"), trace_name=login("trace"), user_id=login("user"),
+            metadata={"tenant": login("tenant"), "route": login("route"), "attributes": {"url.full": login("url")}},
+            release=login("release"), provided_model_name=login("model")),
+            langfuse_row("b", type="SPAN", name=login("step"))],
+        "datadog": [datadog_span("a", name=login("name"), session_id=login("session"), model_provider=login("provider"),
+            tags=[f"tenant:{login('tag')}"], metadata={"http.url": login("url"), "route": login("route")})],
+        "otel": [otel_batch(otel_span("a", {"route": login("route"), "tenant": login("tenant"),
+            "user.id": login("user"), "url.full": login("url"), "gen_ai.request.model": login("model")},
+            name=login("name")))],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["raw", "langfuse", "datadog", "otel"])
+def test_a_login_in_an_address_is_not_stored(form: str, tmp_path: Path) -> None:
+    """Of every dimension and name the address stays, without its user and password."""
+    path = write_lines(tmp_path / "calls.jsonl", _with_logins()[form])
+    with Store.in_memory() as store:
+        ingest(store, path, mapping=["region=metadata.place"] if form == "raw" else [])
+        kept = str([rows_of(store, relation) for relation in ("store.calls", "store.spans", "store.load_keys")])
+    assert "zebra" not in kept and "robot" not in kept and "https://gate.example:8443/v1/chat" in kept

@@ -56,8 +56,10 @@ def test_csv_gives_the_text_back(text: str) -> None:
     table = Table("names", columns, ((text, "end"),))
     output = csv_format.render(Report("report", Interval(None, None), (table,)), Screen())
     _, [read, end] = csv.reader(io.StringIO(output, newline=""))
-    formula = text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
-    assert (read, end) == (f"'{text}" if formula else text, "end")
+    assert (read, end) == (escape.csv(text), "end")
+    if not re.search("(?:^|[;\t\r\n])[=+@＝＋－＠-]|^[\t\r\n]|::|##", text):
+        assert read == text
+    assert len(read) - len(text) == read.count("'") - text.count("'")
 
 
 @given(ANY)

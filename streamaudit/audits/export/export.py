@@ -45,7 +45,9 @@ CREATE OR REPLACE TEMP MACRO csv_visible(x) AS CASE WHEN regexp_matches(x, getva
     THEN array_to_string(list_transform(string_split(x, ''), lambda c: coalesce(getvariable('csv_names')[c], c)), '')
     ELSE x END;
 CREATE OR REPLACE TEMP MACRO csv_cell(x) AS
-    CASE WHEN list_contains(getvariable('csv_formula'), left(x, 1)) THEN '''' ELSE '' END || csv_visible(x);
+    regexp_replace(regexp_replace(regexp_replace(csv_visible(x),
+        getvariable('csv_formula'), '\\1''\\2', 'g'), getvariable('csv_leading'), '''\\1'),
+        getvariable('csv_command'), '\\1''\\2', 'gi');
 """
 
 
@@ -167,11 +169,13 @@ def _write_file(store: Store, scope: Scope, path: Path, kind: str) -> int:
 
 def _define_csv(store: Store) -> None:
     """Define the CSV renderer's own rules for texts as macros: control characters named, formulas quoted."""
-    hostile, formula = escape.csv_signs()
+    hostile = escape.csv_signs()
     names = {"signs": hostile, "names": [escape.csv(f"a{sign}")[1:] for sign in hostile]}
     store.query("SET VARIABLE csv_names = map($signs::VARCHAR[], $names::VARCHAR[])", names)
     store.query("SET VARIABLE csv_hostile = $pattern", {"pattern": "[" + "".join(_ranges(hostile)) + "]"})
-    store.query("SET VARIABLE csv_formula = $signs::VARCHAR[]", {"signs": formula})
+    store.query("SET VARIABLE csv_formula = $pattern", {"pattern": escape.CSV_FORMULA})
+    store.query("SET VARIABLE csv_leading = $pattern", {"pattern": escape.CSV_LEADING})
+    store.query("SET VARIABLE csv_command = $pattern", {"pattern": escape.COMMAND})
     store.script(_CSV_MACROS)
 
 

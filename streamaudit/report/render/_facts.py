@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from rich.cells import cell_len
 
 from streamaudit.report import escape
+from streamaudit.report.escape import shorten
 from streamaudit.report.model import Column, Row, Table, Unit, Value
 from streamaudit.report.numbers import NUMBERS, UNKNOWN, header, is_known
 from streamaudit.report.render import _text
@@ -15,6 +16,7 @@ from streamaudit.report.render.formats import Screen
 
 _VALUE_CAP, _VALUE_MIN = 26, 14
 _PROSE_MIN, _PROSE_GOOD = 24, 28
+_MOST_PROSE = 2000
 _INDENT = 2
 _BAR, _SHARE = 10, 7
 _MOST_START = 60
@@ -123,16 +125,17 @@ def _fact(table: Table, index: int, row: Row, columns: _Columns, escape: Escape,
 
 def _cell(table: Table, index: int, row: Row, column: Column, escape: Escape) -> Cell:
     value = row[table.position(column.name)]
-    cell = (
-        Cell(escape(value)) if column.prose and isinstance(value, str) else _write(table, row, column, value, escape)
-    )
+    if column.prose and isinstance(value, str):
+        cell = Cell(escape(shorten(value, _MOST_PROSE)))
+    else:
+        cell = _write(table, row, column, value, escape)
     mark = table.marks.get((index, column.name))
     return apply_mark(cell, mark, value, escape) if mark else cell
 
 
 def _write(table: Table, row: Row, column: Column, value: Value, escape: Escape) -> Cell:
     unit = _unit(table, row) if column.name == "value" else column.unit
-    return writer(replace(column, unit=unit), [value], escape)(value)
+    return writer(replace(column, unit=unit), [value], lambda text: escape(shorten(text)))(value)
 
 
 def _unit(table: Table, row: Row) -> Unit | None:

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from streamaudit.report.escape import terminal
+from streamaudit.report.escape import line, terminal
 from streamaudit.report.model import Report
 from streamaudit.report.render import _text
 from streamaudit.report.render._findings import Line, lines, listed
@@ -26,7 +26,7 @@ def render(report: Report, screen: Screen) -> str:
         suite.set("failures", str(len(suite.findall("testcase/failure"))))
         suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
     if report.notes and suites:
-        notes = "\n".join(terminal(_text.note(note)) for note in report.notes)
+        notes = line("\n".join(terminal(_text.note(note)) for note in report.notes))
         ElementTree.SubElement(next(iter(suites.values())), "system-out").text = notes
     ElementTree.indent(root)
     return ElementTree.tostring(root, "unicode", xml_declaration=False) + "\n"
@@ -40,6 +40,7 @@ def _add(suite: ElementTree.Element, row: Line, title: str) -> None:
             ElementTree.SubElement(properties, "property", name=name, value=value)
     found = row.finding
     if found and found.is_failure:
-        ElementTree.SubElement(case, "failure", message=f"{found.code}: {row.summary}", type=found.code)
+        code = terminal(found.code)
+        ElementTree.SubElement(case, "failure", message=f"{code}: {row.summary}", type=code)
     elif found and found.is_skipped:
-        ElementTree.SubElement(case, "skipped", message=found.hold or row.evidence or found.word)
+        ElementTree.SubElement(case, "skipped", message=terminal(found.hold or row.evidence or found.word))

@@ -1,6 +1,7 @@
 """The screen: tables for people, in the terminal's width or, off a terminal, in their natural width."""
 
 import io
+import re
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -17,6 +18,8 @@ from streamaudit.report.render.formats import Screen
 SUFFIXES = (".txt",)
 ALL_GROUPS = False
 
+_MOST_TEXT = 20_000
+_LONG_NAME = re.compile(r"\S{1001,}")
 _VERDICTS = {"pass": "bold green", "fail": "bold red", "insufficient": "bold yellow"}
 
 
@@ -25,6 +28,7 @@ def render(report: Report, screen: Screen) -> str:
     lines = [*_heading(report, screen), *_tables(report, screen), *_notes(report, screen)]
     if screen.width is not None:
         lines = [folded for line in lines for folded in _fold(line, screen.width)]
+    lines = [line._replace(text=escape.line(line.text)) for line in lines]
     return _style(lines) if screen.color else "".join(f"{line.text}\n" for line in lines)
 
 
@@ -54,15 +58,15 @@ def _tables(report: Report, screen: Screen) -> Iterator[Line]:
         elif table.shape == "timeline":
             yield from map(Line, _timeline.draw(table, screen))
         elif table.shape == "stacked":
-            sums = sums_of_parts(report, table, lambda text: _safe(text, screen))
-            yield from map(Line, _stacked.draw(table, sums, lambda text: _safe(text, screen), screen))
+            sums = sums_of_parts(report, table, lambda text: _safe_name(text, screen))
+            yield from map(Line, _stacked.draw(table, sums, lambda text: _safe_name(text, screen), screen))
         elif table.shape == "facts":
             unknown |= _facts.shows_unknown(table)
             yield from _facts.draw(table, screen)
         elif not table.rows and total is None:
             yield Line(_text.NO_ROWS, "dim")
         else:
-            cells = grid(table, total, lambda text: _safe(text, screen), screen.wide)
+            cells = grid(table, total, lambda text: _safe_name(text, screen), screen.wide)
             unknown |= cells.shows_unknown
             yield from lay_out(cells, screen, alone=len(shown) == 1 and table.name == "total")
     left_out = "" if screen.wide else name_details(report)
@@ -88,7 +92,12 @@ def _fold(line: Line, width: int) -> list[Line]:
 
 
 def _safe(text: str, screen: Screen) -> str:
+    text = _LONG_NAME.sub(lambda found: escape.shorten(found.group()), escape.shorten(text, _MOST_TEXT))
     return escape.terminal(text, unicode=screen.unicode)
+
+
+def _safe_name(text: str, screen: Screen) -> str:
+    return escape.terminal(escape.shorten(text), unicode=screen.unicode)
 
 
 def _style(lines: list[Line]) -> str:
