@@ -113,17 +113,17 @@ LIMIT 50
 """
 
 CALL_COLUMNS = (
-    Column("call_id", None, "the source's id of the call"),
+    Column("call_id", None, "the source's id of the call", whole=True, essential=True),
     Column("source", None, "source it came from"),
-    Column("tenant"),
+    Column("tenant", kept=True),
     Column("model"),
-    Column("route"),
+    Column("route", kept=True),
     Column("tax_class", None, "exact, estimated, bounded or unknown"),
     Column("tax_rule", None, "the rule that decided"),
     Column("tax_low_tokens", "tokens", "low end"),
-    Column("tax_tokens", "tokens", "the value, NULL unknown"),
+    Column("tax_tokens", "tokens", "the value, NULL unknown", kept=True),
     Column("tax_high_tokens", "tokens", "high end, NULL unknown"),
-    Column("tax_usd", "usd", "the value in dollars", of_call=True),
+    Column("tax_usd", "usd", "the value in dollars", of_call=True, essential=True),
     Column("tax_low_usd", "usd", "low end in dollars", wide=True, of_call=True),
     Column("tax_high_usd", "usd", "high end in dollars", wide=True, of_call=True),
 )

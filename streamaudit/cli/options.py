@@ -280,7 +280,7 @@ class Inputs(Access):
     """Options for a store, or for files instead of one."""
 
     files: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[FILE]...", help="Files to report on instead of the store.")
+        Optional[list[str]], typer.Argument(metavar="FILE", help="Files to report on instead of the store.")
     ] = None
     map_: MapField = None
 

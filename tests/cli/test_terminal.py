@@ -116,3 +116,12 @@ def test_a_picture_is_not_written_to_a_terminal(cli: Cli, thirty: Path) -> None:
     done = cli.terminal(*arguments, columns=80)
     assert (done.code, done.out) == (2, "")
     assert "a terminal cannot show a picture" in done.err and "-o picture.png" in done.err
+
+
+def test_the_most_expensive_calls_are_named_with_their_money(cli: Cli, sample_store: Path) -> None:
+    """At 80 columns their ids are whole, to be explained, and their tax has two significant digits."""
+    seen = plain(cli.terminal("tax", "--db", sample_store, "--top-calls", "2", columns=80).out)
+    table = seen.split("top calls\n")[1].split("\n\n")[0]
+    named = [line.split()[0] for line in table.splitlines() if re.search(r"\$\d", line)]
+    assert len(named) == 2 and "…" not in "".join(named)
+    assert cli.run("explain", named[0], "--db", sample_store).code == 0

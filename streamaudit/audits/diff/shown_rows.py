@@ -80,6 +80,7 @@ def _hidden_note(left: Counter[str], whole: int) -> tuple[Note, ...]:
     hidden = left.total()
     if not hidden:
         return ()
-    listed = ", ".join(f"{left[name]:,} {_WORDS.get(name, name)}" for name in VERDICTS if left[name])
+    found = [(left[name], _WORDS.get(name, name)) for name in VERDICTS if left[name]]
+    listed = ", ".join(f"{number:,} {word}" for number, word in found) if len(found) > 1 else f"all {found[0][1]}"
     every = max(_MANY, 10 ** len(str(whole)))
     return (Note("rows_hidden", f"{count(hidden, 'row')} hidden ({listed}); --top {every} shows all", hidden),)

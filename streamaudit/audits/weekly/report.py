@@ -41,6 +41,7 @@ MOST_DIMENSIONS = MAX_BY - 1
 MOVERS = 2
 """Default number of movers per dimension and kind."""
 TREND_PERIODS = 8
+_LEAST_TREND = 3
 SAMPLE_WEEK = "2026-W47"
 """The last week of the sample traces."""
 MIN_NOTED = 0.01
@@ -177,7 +178,9 @@ def _trend(store: Store, scope: Scope, period: Period) -> Iterator[Table]:
 
 
 def _lines(trend: Sequence[Table]) -> dict[str, Value]:
-    """Return each figure over the last periods, by its name."""
+    """Return each figure over the last periods, by its name; none where two or fewer periods are no trend."""
+    if not trend or len(trend[0].rows) < _LEAST_TREND:
+        return {}
     return {str(row["figure"]): row["trend"] for table in trend if table.name == "trends" for row in table.records()}
 
 

@@ -5,7 +5,7 @@ from streamaudit.errors import EXIT_GATE_FAILED
 
 
 def command(*, on_insufficient: OnInsufficient = "warn", window: Window, writing: Writing, inputs: Inputs) -> int:
-    """Hold the thresholds of the configuration against the figures: 1 when one fails.
+    """Check the thresholds in streamaudit.toml: exit code 1 when one fails.
 
     Example: streamaudit check --week last
     """
