@@ -46,13 +46,13 @@ def render(report: Report, screen: Screen) -> str:
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
-        filters=_safe(_text.filters(report)), sentences=[_safe(one) for one in report.sentences],
+        filters=_safe(_text.filters(report)), sentences=[_keep_units(_safe(one)) for one in report.sentences],
         cards=cards(report), coverage=coverage(report), charts=_draw(report, aside=False),
         later=_draw(report, aside=True), call=call_drawing(report),
         work=[one for one in found if one.finding.severity != "info"],
         remarks=[one for one in found if one.finding.severity == "info"], drawing_width=WIDTH,
         notes=list(map(_safe, _text.notes(report, wide=True))),
-        tables=[
+        code=_with_code, tables=[
             table(one, whole, place, is_shown=one.name in shown)
             for place, (one, whole) in enumerate(sections(report))
         ],
@@ -70,6 +70,19 @@ def _shown_already(report: Report) -> set[str]:
         one.name for one in report.tables
         if (one.name in drawn and one.shape not in ("rows", "intervals")) or (one is tiles and one.shape == "rows")
     }  # fmt: skip
+
+
+def _keep_units(text: str) -> str:
+    """Return a text in which no line ends between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=(?:%|ms|s|min|h|M|B|USD)(?!\w))", "\N{NO-BREAK SPACE}", text)
+
+
+def _with_code(text: str) -> Any:
+    """Return a text as HTML, what is between two backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = [Markup("<code>{}</code>").format(one) if at % 2 else escape(one) for at, one in enumerate(text.split("`"))]
+    return Markup("").join(parts) if len(parts) % 2 else text
 
 
 def _safe(text: str) -> str:
