@@ -1,12 +1,13 @@
 """What a page says above its tables: its title, the sentences of the answer, the tiles, and names that break."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from streamaudit.report.finding import Finding
-from streamaudit.report.model import NO_WINDOW, Column, Interval, Report, Table
+from streamaudit.report.model import NO_WINDOW, Column, Interval, Json, Report, Table
 from streamaudit.report.render._cards import cards, coverage
 from streamaudit.report.render._page_tables import break_names
 from streamaudit.report.render._text import period, title
@@ -89,6 +90,18 @@ def test_what_tiles_show_is_folded() -> None:
     page = load("html").render(report(TOTAL), Screen())
     assert page.count("<details>") == 1 and "cost known rate" in page
     assert "<details>" not in load("html").render(report(BY_TENANT), Screen())
+
+
+def test_a_trend_is_drawn_as_a_line() -> None:
+    """With a gap where a period has no value, its figures in words, and the series itself to download."""
+    column = Column("ttft_p50_by_day_ms", "ms", kept=True, trend=True)
+    rows = (("a", Json("[400.0, null, 500.0, 600.0]")), ("b", Json("[null]")), ("c", None))
+    table = Table("by_tenant", (Column("tenant"), column), rows, ("tenant",))
+    page = load("html").render(report(table), Screen())
+    (line,) = re.findall(r'<svg class="line"[^>]*aria-label="([^"]*)"[^>]*><path d="([^"]*)"', page)
+    assert line[0] == "ttft p50 by day: 400 ms to 600 ms, lowest 400 ms, highest 600 ms"
+    assert [step[0] for step in line[1].split(" ") if step[0].isalpha()] == ["M", "M", "L"]
+    assert 'data-v="[400.0, null, 500.0, 600.0]"' in page and ">-</td>" in page
 
 
 def test_names_break_after_separators_alone() -> None:

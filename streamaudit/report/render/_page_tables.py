@@ -1,5 +1,6 @@
 """Tables of a page: the texts of their cells, the raw values to sort and download, and how each table is laid out."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Any
 
 from streamaudit.report import escape
 from streamaudit.report.model import Column, Table, Value
-from streamaudit.report.numbers import is_known, iso
+from streamaudit.report.numbers import UNKNOWN, header, is_known, iso, number_writer
 from streamaudit.report.render import _text
 from streamaudit.report.render._grid import Grid, grid
+from streamaudit.report.render._sparkline import find_ends
 
 _TALL = 40
 """A table of more rows scrolls in a box of its own, under its headings."""
@@ -21,6 +23,8 @@ _LONG = 24
 """A longer part of a name may be broken after a dot as well."""
 _SHORT = 20
 """A shorter name is never broken."""
+_LINE = (96, 22)
+"""Width and height of a line in a cell, in points."""
 _SENTENCE = 5
 """A text with this many spaces is a sentence."""
 
@@ -32,7 +36,8 @@ class _Cell:
     shown: Any
     raw: str | None
     kind: str
-    """Its class: ``n`` for a figure, ``name`` or ``short`` for a text, ``prose`` for a sentence."""
+    """Its class: ``n`` for a figure, ``name`` or ``short`` for a text, ``prose`` for a sentence, ``line`` for a
+    series."""
     flag: str = ""
     """Class of its column, if that is not always visible."""
 
@@ -118,6 +123,8 @@ def _rows(
 
 def _cell(shown: str, value: Value, column: Column, is_figure: bool, flag: str) -> _Cell:
     raw = _raw(value)
+    if column.trend and isinstance(value, str):
+        return _Cell(_draw_line(json.loads(value), column), _on_one_line(raw), "line", flag)
     kind = "n" if is_figure else "prose" if column.prose else "name"
     if kind == "name":
         words = shown.count(" ") >= _SENTENCE
@@ -126,6 +133,32 @@ def _cell(shown: str, value: Value, column: Column, is_figure: bool, flag: str) 
         shown = ""  # a missing sentence is no unknown figure
     text = break_names(shown) if kind == "name" else shown
     return _Cell(text, None if raw == shown else _on_one_line(raw), kind, flag)
+
+
+def _draw_line(values: list[float | None], column: Column) -> Any:
+    """Return a series as a line, with a gap where a period has no value and a dot at the last one."""
+    from markupsafe import Markup
+
+    known = [value for value in values if value is not None]
+    if not known:
+        return UNKNOWN
+    low, high = find_ends(known)
+    wide, tall = _LINE
+    path, before = [], False
+    at = (0.0, 0.0)
+    for place, value in enumerate(values):
+        if value is not None:
+            share = place / max(len(values) - 1, 1), (value - low) / ((high - low) or 1)
+            at = round(share[0] * (wide - 6) + 3, 1), round(tall - 3 - share[1] * (tall - 6), 1)
+            path.append(f"{'L' if before else 'M'}{at[0]} {at[1]}{'' if before else 'h0'}")
+        before = value is not None
+    write = number_writer(column)
+    says = f"{header(column)}: {write(known[0])} to {write(known[-1])}, lowest {write(min(known))}, " \
+        f"highest {write(max(known))}"  # fmt: skip
+    drawn = '<path d="{}"/><circle cx="{}" cy="{}" r="2.2"/>'
+    return Markup(f'<svg class="line" role="img" aria-label="{{}}" viewBox="0 0 {wide} {tall}">{drawn}</svg>').format(
+        says, " ".join(path), *at
+    )
 
 
 def break_names(text: str) -> Any:
