@@ -72,6 +72,16 @@ def test_tiles_have_money_first_and_coverage_no_figure_of_theirs() -> None:
     assert [(one["name"], one["value"]) for one in coverage(report(TOTAL))] == [("cost known for", "90.0 %")]
 
 
+def test_what_a_row_is_stays_visible_on_a_phone() -> None:
+    """Columns that give way there are figures; a text in front of them is the name of the row."""
+    columns = (Column("outcome"), Column("calls", "calls"), Column("tax_usd", "usd", kept=True))
+    table = Table("by_outcome", columns, (("cancelled", 9, 1.0), ("error", 2, None)))
+    page = load("html").render(report(table), Screen())
+    assert re.findall(r'<th scope="col" data-n="(\w+)"(?: class="([^"]*)")?', page) == [
+        ("outcome", ""), ("calls", "n x"), ("tax_usd", "n"),
+    ]  # fmt: skip
+
+
 def test_tiles_of_a_diff_count_the_groups_once() -> None:
     """The total's own comparisons are no further regressions: the answer above says the same number."""
     worse = {0: Finding(audit="diff", code="regression", severity="critical")}

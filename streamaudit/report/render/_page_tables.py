@@ -12,7 +12,7 @@ from streamaudit.report import escape
 from streamaudit.report.model import Column, Table, Value
 from streamaudit.report.numbers import UNKNOWN, header, is_known, iso, number_writer
 from streamaudit.report.render import _text
-from streamaudit.report.render._grid import Grid, grid
+from streamaudit.report.render._grid import Grid, Heading, grid
 from streamaudit.report.render._sparkline import find_ends
 
 _TALL = 40
@@ -54,17 +54,19 @@ def table(one: Table, total: Table | None, place: int, *, is_shown: bool) -> dic
     """Return a table for the template; ``is_shown``: tiles or a chart say the same already, so it is folded."""
     cells = grid(one, total, escape.terminal, wide=True)
     is_facts = one.shape == "facts" and bool(one.rows)
-    flags = [
-        " ".join(filter(None, (
-            "n" if heading.figure else "", _when_shown(one, column, is_facts=is_facts),
-        )))
+    when = [
+        _when_shown(one, column, heading, is_facts=is_facts)
         for heading, column in zip(cells.headings, one.columns, strict=True)
-    ]  # fmt: skip
+    ]
+    flags = [
+        " ".join(filter(None, ("n" if heading.figure else "", flag)))
+        for heading, flag in zip(cells.headings, when, strict=True)
+    ]
     headings = [
         _Heading(heading.text, column.help, flag, column.name)
         for heading, column, flag in zip(cells.headings, one.columns, flags, strict=True)
     ]
-    hidden = [f" {when}" if (when := _when_shown(one, column, is_facts=is_facts)) else "" for column in one.columns]
+    hidden = [f" {flag}" if flag else "" for flag in when]
     rows = list(_rows(one, cells, total, hidden))
     single = not one.by and len(rows) == 1 and len(headings) > 1
     title = _text.table_title(one, 1)
@@ -77,14 +79,17 @@ def table(one: Table, total: Table | None, place: int, *, is_shown: bool) -> dic
     }  # fmt: skip
 
 
-def _when_shown(one: Table, column: Column, *, is_facts: bool) -> str:
-    """Return the class of a column that is not always visible: ``w`` never unless asked for, ``x`` only on a desk."""
+def _when_shown(one: Table, column: Column, heading: Heading, *, is_facts: bool) -> str:
+    """Return the class of a column that is not always visible: ``w`` never unless asked for, ``x`` only on a desk.
+
+    Texts are always visible: they say what a row is.
+    """
     if column.name in one.by:
         return "g" if is_facts else ""
     if column.wide:
         return "w"
     has_kept = any(other.kept for other in one.columns)
-    return "x" if has_kept and not column.kept and not is_facts else ""
+    return "x" if has_kept and not column.kept and heading.figure and not is_facts else ""
 
 
 def _bodies(one: Table, rows: list[tuple[str, list[_Cell]]]) -> list[tuple[str, list[tuple[str, list[_Cell]]]]]:

@@ -66,10 +66,13 @@ def _shown_already(report: Report) -> set[str]:
     drawn = {one.table for one in _charts.pictures(report)}
     tiles = summary(report) or total(report)
     listed = {"findings"} if work(report) else {"timeline"} if call_drawing(report) else set()
-    return listed | {
-        one.name for one in report.tables
-        if (one.name in drawn and one.shape not in ("rows", "intervals")) or (one is tiles and one.shape == "rows")
-    }  # fmt: skip
+    over_time = any(one.shape == "trend" and one.name in drawn for one in report.tables)
+    for one in report.tables:
+        is_chart = one.name in drawn and one.shape not in ("rows", "intervals")
+        is_lines = over_time and any(column.trend for column in one.columns)
+        if is_chart or is_lines or (one is tiles and one.shape == "rows"):
+            listed.add(one.name)
+    return listed
 
 
 def _keep_units(text: str) -> str:
