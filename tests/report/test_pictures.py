@@ -165,6 +165,16 @@ def test_a_change_and_a_deploy_on_one_day_do_not_cover_each_other() -> None:
     ]  # fmt: skip
 
 
+def test_a_change_is_named_before_a_deploy_next_to_it() -> None:
+    """Where both texts do not fit, the figure's own change has its place, and the deploy's line stays."""
+    columns = (Column("day"), Column("ttft_p50_ms", "ms"), Column("deploy"))
+    rows: tuple[Row, ...] = tuple((f"2026-11-{day:02d}", 5.0, {14: "2026.11.14-2"}.get(day)) for day in range(9, 23))
+    table = Table("t", columns, rows, ("day",), shape="trend", breaks={7: {"ttft_p50_ms": 0.4}})
+    (picture,) = pictures(replace(drawn(), tables=(table,)))
+    text = str(picture.spec(350))
+    assert "'period': '16 Nov', 'text': '+40.0 %'" in text and "'period': '14 Nov', 'text': ''" in text
+
+
 def test_two_hundred_groups_are_a_small_page() -> None:
     """All rows, twelve of them drawn, in less than 2 MB."""
     one = drawn().tables[1]

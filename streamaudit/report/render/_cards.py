@@ -42,13 +42,15 @@ def cards(report: Report) -> list[Card]:
             {"name": _VERDICTS[code][0], "value": f"{codes.count(code):,}", "help": "",
              "kind": _VERDICTS[code][1] if code in codes else ""} for code in VERDICTS
         ]  # fmt: skip
-    cells = grid(table, None, escape.terminal)
-    columns = [column for column in table.columns if not column.wide]
+    cells = grid(table, None, escape.terminal, wide=True)
     found = [
         (column, {"name": figure_name(column), "value": cell.text, "help": column.help, "column": column.name})
-        for column, cell, heading in zip(columns, cells.rows[0], cells.headings, strict=True) if heading.figure
+        for column, cell, heading in zip(table.columns, cells.rows[0], cells.headings, strict=True)
+        if heading.figure and (not column.wide or column.name in _FIRST[1:])
     ]  # fmt: skip
-    kept = sorted(range(len(found)), key=lambda at: (not found[at][0].kept, at))[:_CARDS]
+    kept = sorted(
+        range(len(found)), key=lambda at: (found[at][0].name not in _FIRST, not found[at][0].kept, at)
+    )[:_CARDS]  # fmt: skip
     chosen = sorted(kept, key=lambda at: (_rank(found[at][0].name), at))
     for column, card in found:
         if column.name.endswith("_ratio"):  # its amount may be a card too

@@ -1,5 +1,6 @@
 """Tables of a page: the texts of their cells, the raw values to sort and download, and how each table is laid out."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Any
 
 from streamaudit.report import escape
 from streamaudit.report.model import Column, Table, Value
-from streamaudit.report.numbers import is_known, iso
+from streamaudit.report.numbers import UNKNOWN, header, is_known, iso, number_writer
 from streamaudit.report.render import _text
-from streamaudit.report.render._grid import Grid, grid
+from streamaudit.report.render._grid import Grid, Heading, grid
+from streamaudit.report.render._sparkline import find_ends
 
 _TALL = 40
 """A table of more rows scrolls in a box of its own, under its headings."""
@@ -21,6 +23,8 @@ _LONG = 24
 """A longer part of a name may be broken after a dot as well."""
 _SHORT = 20
 """A shorter name is never broken."""
+_LINE = (96, 22)
+"""Width and height of a line in a cell, in points."""
 _SENTENCE = 5
 """A text with this many spaces is a sentence."""
 
@@ -32,7 +36,8 @@ class _Cell:
     shown: Any
     raw: str | None
     kind: str
-    """Its class: ``n`` for a figure, ``name`` or ``short`` for a text, ``prose`` for a sentence."""
+    """Its class: ``n`` for a figure, ``name`` or ``short`` for a text, ``prose`` for a sentence, ``line`` for a
+    series."""
     flag: str = ""
     """Class of its column, if that is not always visible."""
 
@@ -49,17 +54,19 @@ def table(one: Table, total: Table | None, place: int, *, is_shown: bool) -> dic
     """Return a table for the template; ``is_shown``: tiles or a chart say the same already, so it is folded."""
     cells = grid(one, total, escape.terminal, wide=True)
     is_facts = one.shape == "facts" and bool(one.rows)
-    flags = [
-        " ".join(filter(None, (
-            "n" if heading.figure else "", _when_shown(one, column, is_facts=is_facts),
-        )))
+    when = [
+        _when_shown(one, column, heading, is_facts=is_facts)
         for heading, column in zip(cells.headings, one.columns, strict=True)
-    ]  # fmt: skip
+    ]
+    flags = [
+        " ".join(filter(None, ("n" if heading.figure else "", flag)))
+        for heading, flag in zip(cells.headings, when, strict=True)
+    ]
     headings = [
         _Heading(heading.text, column.help, flag, column.name)
         for heading, column, flag in zip(cells.headings, one.columns, flags, strict=True)
     ]
-    hidden = [f" {when}" if (when := _when_shown(one, column, is_facts=is_facts)) else "" for column in one.columns]
+    hidden = [f" {flag}" if flag else "" for flag in when]
     rows = list(_rows(one, cells, total, hidden))
     single = not one.by and len(rows) == 1 and len(headings) > 1
     title = _text.table_title(one, 1)
@@ -72,14 +79,17 @@ def table(one: Table, total: Table | None, place: int, *, is_shown: bool) -> dic
     }  # fmt: skip
 
 
-def _when_shown(one: Table, column: Column, *, is_facts: bool) -> str:
-    """Return the class of a column that is not always visible: ``w`` never unless asked for, ``x`` only on a desk."""
+def _when_shown(one: Table, column: Column, heading: Heading, *, is_facts: bool) -> str:
+    """Return the class of a column that is not always visible: ``w`` never unless asked for, ``x`` only on a desk.
+
+    Texts are always visible: they say what a row is.
+    """
     if column.name in one.by:
         return "g" if is_facts else ""
     if column.wide:
         return "w"
     has_kept = any(other.kept for other in one.columns)
-    return "x" if has_kept and not column.kept and not is_facts else ""
+    return "x" if has_kept and not column.kept and heading.figure and not is_facts else ""
 
 
 def _bodies(one: Table, rows: list[tuple[str, list[_Cell]]]) -> list[tuple[str, list[tuple[str, list[_Cell]]]]]:
@@ -118,6 +128,8 @@ def _rows(
 
 def _cell(shown: str, value: Value, column: Column, is_figure: bool, flag: str) -> _Cell:
     raw = _raw(value)
+    if column.trend and isinstance(value, str):
+        return _Cell(_draw_line(json.loads(value), column), _on_one_line(raw), "line", flag)
     kind = "n" if is_figure else "prose" if column.prose else "name"
     if kind == "name":
         words = shown.count(" ") >= _SENTENCE
@@ -126,6 +138,32 @@ def _cell(shown: str, value: Value, column: Column, is_figure: bool, flag: str) 
         shown = ""  # a missing sentence is no unknown figure
     text = break_names(shown) if kind == "name" else shown
     return _Cell(text, None if raw == shown else _on_one_line(raw), kind, flag)
+
+
+def _draw_line(values: list[float | None], column: Column) -> Any:
+    """Return a series as a line, with a gap where a period has no value and a dot at the last one."""
+    from markupsafe import Markup
+
+    known = [value for value in values if value is not None]
+    if not known:
+        return UNKNOWN
+    low, high = find_ends(known)
+    wide, tall = _LINE
+    path, before = [], False
+    at = (0.0, 0.0)
+    for place, value in enumerate(values):
+        if value is not None:
+            share = place / max(len(values) - 1, 1), (value - low) / ((high - low) or 1)
+            at = round(share[0] * (wide - 6) + 3, 1), round(tall - 3 - share[1] * (tall - 6), 1)
+            path.append(f"{'L' if before else 'M'}{at[0]} {at[1]}{'' if before else 'h0'}")
+        before = value is not None
+    write = number_writer(column)
+    says = f"{header(column)}: {write(known[0])} to {write(known[-1])}, lowest {write(min(known))}, " \
+        f"highest {write(max(known))}"  # fmt: skip
+    drawn = '<path d="{}"/><circle cx="{}" cy="{}" r="2.2"/>'
+    return Markup(f'<svg class="line" role="img" aria-label="{{}}" viewBox="0 0 {wide} {tall}">{drawn}</svg>').format(
+        says, " ".join(path), *at
+    )
 
 
 def break_names(text: str) -> Any:

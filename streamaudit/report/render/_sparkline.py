@@ -13,13 +13,18 @@ _LEAST_SPAN = 0.25
 """A line spans at least the median, this share of it down and up, so that noise does not look like a change."""
 
 
+def find_ends(known: Sequence[float]) -> tuple[float, float]:
+    """Return the values at the bottom and at the top of a line."""
+    middle = median(known)
+    return min(*known, middle * (1 - _LEAST_SPAN)), max(*known, middle * (1 + _LEAST_SPAN))
+
+
 def draw(values: Sequence[float | None]) -> str:
     """Return the line: lowest to highest value, a gap for None; empty where no value is known."""
     shown = values[-MOST:]
     known = [value for value in shown if value is not None]
     if not known:
         return ""
-    middle = median(known)
-    low, high = min(*known, middle * (1 - _LEAST_SPAN)), max(*known, middle * (1 + _LEAST_SPAN))
+    low, high = find_ends(known)
     step = (high - low) / (len(_BLOCKS) - 1) or 1.0
     return "".join(_GAP if value is None else _BLOCKS[round((value - low) / step)] for value in shown)

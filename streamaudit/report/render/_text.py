@@ -15,7 +15,7 @@ _WORDS = {"insufficient": INCONCLUSIVE}
 LEGEND = "-  unknown, not zero"
 NO_ROWS = "no rows"
 _ACRONYMS = {"ttft": "TTFT", "ttvt": "TTVT", "tpot": "TPOT", "itl": "ITL", "usd": "USD", "slo": "SLO"}
-_SHORT = timedelta(days=2)
+_SHORT, _MOMENT = timedelta(days=2), timedelta(minutes=1)
 
 
 def interval(window: Interval) -> str:
@@ -49,7 +49,8 @@ def period(window: Interval) -> str:
         whole = _midnight(since) and (_midnight(until) or until.time() >= time(23, 59, 59))
         last = until - timedelta(microseconds=1)
         if since.date() == last.date():
-            return _day(since) if whole else f"{_day(since)}, {since:%H:%M}–{until:%H:%M}"
+            times = f"{since:%H:%M}" if until - since < _MOMENT else f"{since:%H:%M}–{until:%H:%M}"
+            return _day(since) if whole else f"{_day(since)}, {times}"
         if not whole and until - since < _SHORT:
             return f"{_day(since)} {since:%H:%M} – {_day(until)} {until:%H:%M}"
         if since.year != last.year:

@@ -46,13 +46,13 @@ def render(report: Report, screen: Screen) -> str:
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
-        filters=_safe(_text.filters(report)), sentences=[_safe(one) for one in report.sentences],
+        filters=_safe(_text.filters(report)), sentences=[_keep_units(_safe(one)) for one in report.sentences],
         cards=cards(report), coverage=coverage(report), charts=_draw(report, aside=False),
         later=_draw(report, aside=True), call=call_drawing(report),
         work=[one for one in found if one.finding.severity != "info"],
         remarks=[one for one in found if one.finding.severity == "info"], drawing_width=WIDTH,
         notes=list(map(_safe, _text.notes(report, wide=True))),
-        tables=[
+        code=_with_code, tables=[
             table(one, whole, place, is_shown=one.name in shown)
             for place, (one, whole) in enumerate(sections(report))
         ],
@@ -66,10 +66,26 @@ def _shown_already(report: Report) -> set[str]:
     drawn = {one.table for one in _charts.pictures(report)}
     tiles = summary(report) or total(report)
     listed = {"findings"} if work(report) else {"timeline"} if call_drawing(report) else set()
-    return listed | {
-        one.name for one in report.tables
-        if (one.name in drawn and one.shape not in ("rows", "intervals")) or (one is tiles and one.shape == "rows")
-    }  # fmt: skip
+    over_time = any(one.shape == "trend" and one.name in drawn for one in report.tables)
+    for one in report.tables:
+        is_chart = one.name in drawn and one.shape not in ("rows", "intervals")
+        is_lines = over_time and any(column.trend for column in one.columns)
+        if is_chart or is_lines or (one is tiles and one.shape == "rows"):
+            listed.add(one.name)
+    return listed
+
+
+def _keep_units(text: str) -> str:
+    """Return a text in which no line ends between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=(?:%|ms|s|min|h|M|B|USD)(?!\w))", "\N{NO-BREAK SPACE}", text)
+
+
+def _with_code(text: str) -> Any:
+    """Return a text as HTML, what is between two backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = [Markup("<code>{}</code>").format(one) if at % 2 else escape(one) for at, one in enumerate(text.split("`"))]
+    return Markup("").join(parts) if len(parts) % 2 else text
 
 
 def _safe(text: str) -> str:

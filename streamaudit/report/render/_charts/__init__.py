@@ -40,7 +40,8 @@ def combine(report: Report, width: int = WIDTH) -> str:
         )
     parts = [{"title": heading(one.title, 15), **one.spec(width)} for one in found]
     about = safe(_text.interval(report.interval)) if report.interval is not NO_WINDOW else ""
+    title = safe(_text.title(report), 90)
     return svg({
-        "title": {"text": safe(report.title), "subtitle": about, "anchor": "start", "fontSize": 18, "offset": 18},
+        "title": {"text": title, "subtitle": about, "anchor": "start", "fontSize": 18, "offset": 18},
         "vconcat": parts, "spacing": 36, "background": COLOURS["paper"], "padding": 20,
     })  # fmt: skip

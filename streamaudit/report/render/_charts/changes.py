@@ -113,24 +113,31 @@ def _axis_label(column: Column, suffix: str) -> str:
 
 def _labels(table: Table, periods: list[str], figure: str, width: int) -> list[dict[str, str]]:
     """Return the periods to mark, each with its text unless that would touch the one before."""
-    texts = _deploys(table, periods)
+    texts, changed = _deploys(table, periods), set()
     for index, changes in table.breaks.items():
         if figure in changes:
+            changed.add(periods[index])
             # Two labels at one place would overlap; where there is little room only the change fits.
             change, deploy = change_text(changes[figure]), texts.get(periods[index])
             texts[periods[index]] = f"{deploy} · {change}" if deploy and width > 500 else change
-    marks: list[dict[str, str]] = []
-    taken = 0.0
-    for index, period in enumerate(periods):
-        if period in texts:
-            at = (index + 0.5) / len(periods) * width
-            room = 7.0 * len(texts[period])
-            align = "left" if at < room / 2 else "right" if at > width - room / 2 else "center"
-            start = at - {"left": 0.0, "center": room / 2, "right": room}[align]
-            text = texts[period] if start >= taken else ""
-            taken = start + room + 8 if text else taken
-            marks.append({"period": period, "text": text, "align": align})
-    return marks
+    places = {period: (index + 0.5) / len(periods) * width for index, period in enumerate(periods)}
+    spans: dict[str, tuple[float, float]] = {}
+    # A change of the figure itself is named before a deploy that would lie on its text.
+    for period in sorted(texts, key=lambda one: (one not in changed, places[one])):
+        room = 7.0 * len(texts[period])
+        start = min(max(places[period] - room / 2, 0.0), max(width - room, 0.0))
+        if all(start > end + 8 or start + room + 8 < begin for begin, end in spans.values()):
+            spans[period] = start, start + room
+    return [
+        {"period": period, "text": text if period in spans else "", "align": _align(places[period], len(text), width)}
+        for period, text in texts.items()
+    ]
+
+
+def _align(at: float, characters: int, width: int) -> str:
+    """Return the alignment of a text at a place, so that it stays within the width."""
+    half = 7.0 * characters / 2
+    return "left" if at < half else "right" if at > width - half else "center"
 
 
 def _deploys(table: Table, periods: list[str]) -> dict[str, str]:
