@@ -5,8 +5,12 @@ upstream, chunk times of 5 % of the calls (a chunk every four tokens) and two st
 """
 
 import sys
+from pathlib import Path
 
 import duckdb
+
+from streamaudit.store.store import Store
+from streamaudit.store.views.keep import keep_taxes
 
 _EQUIP = """
 CREATE TABLE equipped AS
@@ -45,6 +49,10 @@ def main(store: str) -> None:
         connection.execute("DROP TABLE calls")
         connection.execute("ALTER TABLE equipped RENAME TO calls")
         connection.execute(_STEPS)
+    with Store.open(Path(store), write=True) as opened:
+        with opened.transaction():  # the taxes kept are those of the calls as they were
+            pass
+        keep_taxes(opened)
 
 
 if __name__ == "__main__":

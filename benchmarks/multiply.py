@@ -1,18 +1,25 @@
 """Double the calls of a store under new ids, so that a large store needs no larger file: ``multiply.py DB``."""
 
 import sys
+from pathlib import Path
 
 import duckdb
 
+from streamaudit.store.store import Store
+from streamaudit.store.views.keep import keep_taxes
+
 _DOUBLE = """
-INSERT INTO calls SELECT * REPLACE (call_id || '-2' AS call_id, trace_id || '-2' AS trace_id) FROM calls
+INSERT INTO calls
+SELECT * REPLACE (call_id || '-2' AS call_id, trace_id || '-2' AS trace_id, hash(record_hash) AS record_hash) FROM calls
 """
 
 
 def main(store: str) -> None:
-    """Copy every call once."""
+    """Copy every call once, and keep its tax as an ingest does."""
     with duckdb.connect(store) as connection:
         connection.execute(_DOUBLE)
+    with Store.open(Path(store), write=True) as opened:
+        keep_taxes(opened)
 
 
 if __name__ == "__main__":
