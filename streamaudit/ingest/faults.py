@@ -20,10 +20,15 @@ _HINT = "-v shows the details to report with it; all other files are read"
 
 def contain(shown: str, sought: bool, work: Callable[[], _Result]) -> _Result | FileResult:
     """Return what ``work`` returns, or the file with its problem where it raises an error of the file or has a bug.
-    Errors of the store, of the command line and of memory are raised, since they concern every file."""
+    Errors of the store and of the command line are raised, since they concern every file; so is a process without
+    memory, unlike a file that needs more of it than the database may use."""
     try:
         return work()
-    except (StoreError, UsageError, DeliveryError):
+    except StoreError as error:
+        if error.message != NO_MEMORY:
+            raise
+        return FileResult(shown, problem="reading it needs more memory than allowed", hint="--memory-limit 4GB")
+    except (UsageError, DeliveryError):
         raise
     except MemoryError:
         raise StoreError(NO_MEMORY, "give the process more memory, or read fewer files at once") from None

@@ -15,11 +15,15 @@ _LIST_LIMITS = (50, 20, 10, 5)
 """Elements kept of a list at the top, inside one list or object, inside two, and further down."""
 _KEYS, _TEXT_BYTES = 2_000, 1 << 14
 _FEW_KEYS, _FEW_TEXT_BYTES = 100, 1 << 8
+_MOST_STEPS = 3_000_000
+"""Brackets and commas looked at one by one: a few seconds' worth."""
 _LONG_OUTPUT = 1 << 20
 """From this length of the shortened text on, lists keep one element, objects and texts far less than before."""
 
-# Everything before a bracket, whole strings included; possessive, so that no string is looked at twice.
-SKIPPED = re.compile(rb'[^"{}\[\]]*+(?:"(?:[^"\\]++|\\.)*+"[^"{}\[\]]*+)*+', re.DOTALL)
+_INNER = rb'[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"'
+SKIPPED = re.compile(rb"(?:" + _INNER + rb"|[\[{](?:" + _INNER + rb")*+[\]}])*+", re.DOTALL)
+"""Everything before a bracket, whole strings included, and lists and objects that hold no others; possessive, so that
+nothing is looked at more than twice."""
 # The same before a bracket or a comma.
 _PLAIN = re.compile(rb'[^"{}\[\],]*+')
 TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
@@ -80,7 +84,7 @@ def match_end(pattern: re.Pattern[bytes], data: bytes, position: int) -> int:
 
 def find_end(data: bytes) -> int | None:
     """Return the position after the object or list that begins at the start; None when its end is missing."""
-    depth = position = 0
+    depth = position = 1
     while True:
         position = match_end(SKIPPED, data, position)
         if data[position : position + 1] in (b"", b'"'):
@@ -101,7 +105,7 @@ def shorten(pieces: Iterable[bytes], most: int = 1 << 60) -> tuple[bytes, bool]:
         most -= len(data)
         if most <= 0:
             return bytes(shortener.out), False
-        if len(shortener.out) > 4 * _LONG_OUTPUT:
+        if len(shortener.out) > 4 * _LONG_OUTPUT or shortener.steps > _MOST_STEPS:
             return bytes(shortener.out), False
     return bytes(shortener.out), True
 
@@ -119,11 +123,13 @@ class _Shortener:
         """The rest of a list or object is left out, up to its own end."""
         self._string: bytearray | None = None
         self._held = b""
+        self.steps = 0
 
     def feed(self, data: bytes) -> None:
         data, self._held = self._held + data, b""
         position = 0
         while position < len(data):
+            self.steps += 1
             if self._string is not None:
                 position = self._read_string(data, position)
             elif self._skipped:

@@ -11,6 +11,7 @@ from streamaudit.ingest.faults import contain
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import FileResult, Options
+from streamaudit.store.duckdb_errors import NO_MEMORY
 from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 from tests.support import raw_call, write_lines
@@ -54,6 +55,12 @@ def test_what_concerns_every_file_ends_the_run() -> None:
         contain("a", False, partial(_raise, StoreError("busy")))
     with pytest.raises(StoreError, match="memory"):
         contain("a", False, partial(_raise, MemoryError()))
+
+
+def test_a_file_that_needs_too_much_memory_is_left_out() -> None:
+    """The others may need less."""
+    found = contain("a", False, partial(_raise, StoreError(NO_MEMORY)))
+    assert isinstance(found, FileResult) and "memory" in (found.problem or "")
 
 
 def test_a_file_that_cannot_be_read_says_so() -> None:

@@ -88,9 +88,9 @@ class _Scanner:
     def _begin(self, data: bytes, position: int) -> int:
         self._begin_line, self._depth = self._line, 0
         if data[position] in b"{[":
-            self._state = "inside"
-            return position
-        self._state = "string" if data[position] == 0x22 else "scalar"
+            self._state, self._depth = "inside", 1
+        else:
+            self._state = "string" if data[position] == 0x22 else "scalar"
         return position + 1
 
     def _go_on(self, data: bytes, position: int, start: int) -> tuple[int, bool]:
