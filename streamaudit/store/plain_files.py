@@ -1,4 +1,4 @@
-"""Tell files from named pipes: opening one at whose other end nobody is would wait for ever."""
+"""Tell files from named pipes: opening one with no program at its other end would wait for ever."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ def is_lonely_pipe(path: Path) -> bool:
 
 
 def open_to_write(name: str, flags: int) -> int:
-    """Open a file as ``os.open``, for ``open(..., opener=)``; a named pipe that nobody reads raises OSError."""
+    """Open a file as ``os.open``, for ``open(..., opener=)``; a named pipe without a reader raises OSError."""
     descriptor = os.open(name, flags | os.O_NONBLOCK, 0o666)
     os.set_blocking(descriptor, True)
     return descriptor
