@@ -326,8 +326,9 @@ class Ingest:
         store, file, mark = self._store, part.file, part.mark
         name = self._name(source)
         about = self._about(file, source)
-        continues = fold_continued_load(store, part, file.stored_name)
+        # A number is not given twice: calls of a higher one have been added since (store.views.keep).
         load_id: int = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
+        continues = fold_continued_load(store, part, file.stored_name)
         outdated = store.query(
             "SELECT load_id, fingerprint = $fingerprint FROM store.loads "
             "WHERE source = $source AND path = $path AND digest <> $digest AND path <> '-'",
