@@ -326,8 +326,8 @@ class Ingest:
         store, file, mark = self._store, part.file, part.mark
         name = self._name(source)
         about = self._about(file, source)
+        load_id: int = store.one(_NEXT_LOAD)[0]
         continues = fold_continued_load(store, part, file.stored_name)
-        load_id: int = store.one("SELECT coalesce(max(load_id), 0) + 1 FROM store.loads")[0]
         outdated = store.query(
             "SELECT load_id, fingerprint = $fingerprint FROM store.loads "
             "WHERE source = $source AND path = $path AND digest <> $digest AND path <> '-'",
@@ -385,6 +385,7 @@ class Ingest:
         return keys, chosen, forgotten
 
 
+_NEXT_LOAD = "SELECT coalesce(max(load_id), 0) + 1 FROM store.loads"  # before loads are folded: no number comes twice
 _READ_OTHERWISE = """
 SELECT count(*) FROM store.loads WHERE source = $source AND path = $path AND digest <> $digest AND path <> '-'
 """

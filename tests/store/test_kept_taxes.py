@@ -124,6 +124,17 @@ def test_added_calls_are_valued_alone(tmp_path: Path, file_store: Store) -> None
         assert store.one(_COUNT_POISONED) == (0,)
 
 
+def test_calls_of_a_growing_file_are_valued_alone(tmp_path: Path, file_store: Store) -> None:
+    """Though its loads become one, each time it is read on from where it ended."""
+    with file_store as store:
+        for end in range(1, 5):
+            ingest(store, write_lines(tmp_path / "log.jsonl", [cancelled(f"a-{n}") for n in range(30 * end)]))
+            keep_taxes(store, small=True)
+            assert are_taxes_kept(store)
+            assert store.one(_COUNT_POISONED) == (30 * (end - 1),)
+            store.run(_POISON)
+
+
 def test_a_load_of_many_small_files_adds_to_them(tmp_path: Path, file_store: Store) -> None:
     """Files that are loaded together keep the taxes of others too."""
     with file_store as store, Reader() as reader:

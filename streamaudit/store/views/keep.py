@@ -1,9 +1,15 @@
 """Value calls once, when they are written: called by every command that writes, after its last change."""
 
+import logging
+
+from streamaudit.errors import StoreError
+from streamaudit.store.duckdb_errors import NO_MEMORY, NO_SPACE
 from streamaudit.store.store import Store
 from streamaudit.store.views.kept import State, current_state, kept_state
 from streamaudit.store.views.refresh import refresh_outcomes
 from streamaudit.store.views.valuation import ENDED_EARLY, LEARNED, MODEL_TEXT, use_texts, value_calls
+
+_log = logging.getLogger(__name__)
 
 _ADDED = "load_id > getvariable('valued_load')"
 
@@ -70,8 +76,20 @@ def keep_taxes(store: Store, *, small: bool = False, whole: bool = True) -> None
     if not (added or whole):
         return
     refresh_outcomes(store)
+    try:
+        _keep(store, kept if added else None, now)
+    except StoreError as error:
+        # What was to be written is written; reports value the calls as if nothing had been kept.
+        if error.message not in (NO_MEMORY, NO_SPACE):
+            raise
+        _log.info(f"the taxes of calls are not kept: {error.message}")
+    store.run("DROP TABLE IF EXISTS temp.valued_taxes")
+
+
+def _keep(store: Store, kept: State | None, now: State) -> None:
+    """Value calls and keep their taxes: those added since the state ``kept``, all where it is None."""
     with store.transaction(changes_calls=False):
-        if kept is not None and added:
+        if kept is not None:
             _value_added(store, kept)
         else:
             _value_all(store)
@@ -82,7 +100,6 @@ def keep_taxes(store: Store, *, small: bool = False, whole: bool = True) -> None
             store.run(_INSERT)
             store.run("DELETE FROM store.meta WHERE key = 'taxes'")
             store.run("INSERT INTO store.meta VALUES ('taxes', $entry)", {"entry": now.entry()})
-    store.run("DROP TABLE temp.valued_taxes")
 
 
 def _is_only_added_to(store: Store, kept: State, now: State) -> bool:
