@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ ODD = {
     '"text, with } and ] and \\" in it"': "not a JSON object", "null": "not a JSON object", "{}": "empty object",
     '{"long":"' + "x" * 2_000_000 + '"}': "no known field",
 }  # fmt: skip
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """An empty store whose queries are planned in full, as those of a file with megabytes in a value are."""
+    with Store.in_memory() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("numbered_bytes", [staging._NUMBERED_BYTES, 0], ids=["small", "read twice"])
