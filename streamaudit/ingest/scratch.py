@@ -18,7 +18,6 @@ def scratch(store: Store, folder: Path, file: InputFile | None = None) -> Iterat
     one, so that memory stays flat."""
     place = folder / "scratch"
     place.mkdir(exist_ok=True)
-    store.run("SET temp_directory = $folder", {"folder": str(place / "spill")})
     in_memory = file is not None and file.plain_size <= _IN_MEMORY_BYTES
     store.run("ATTACH $path AS scratch", {"path": ":memory:" if in_memory else str(place / "scratch.duckdb")})
     try:
