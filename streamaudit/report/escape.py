@@ -33,10 +33,10 @@ _STAND_INS = str.maketrans(
     | dict(zip("▁▂▃▄▅▆█", "_.,-=+#", strict=True))  # a sparkline
 )
 CSV_FORMULA = "(^|[;\t\r\n])([=+@＝＋－＠-]|[ \t]*::)"
-"""What begins a formula, or a command to a runner: in a cell, behind a separator that a spreadsheet may take for one,
-and in a further line of a cell. An apostrophe goes between the two groups."""
+"""The beginning of a formula, or of a command to a runner: in a cell, behind a separator that a spreadsheet may take
+for one, and in a further line of a cell. An apostrophe goes between the two groups."""
 CSV_LEADING = "^([\t\r\n])"
-"""What a spreadsheet drops before it looks for a formula."""
+"""A sign that a spreadsheet drops before it looks for a formula."""
 COMMAND = r"(#)(#(?:vso|teamcity)?\[)"
 """A command to a runner, anywhere in a line; case makes no difference."""
 _CSV_FORMULA, _CSV_LEADING = re.compile(CSV_FORMULA), re.compile(CSV_LEADING)
