@@ -45,8 +45,8 @@ for name in duckdb numpy typer streamaudit sitecustomize; do
     echo "raise SystemExit('imported $name from the current folder')" >"$work/empty/$name.py"
 done
 (cd "$work/empty" && env -i PATH=/usr/bin:/bin "$work/venv/bin/streamaudit" demo >"$work/demo" 2>"$work/narration")
-grep -q '^cancellation tax ' "$work/demo"
-grep -q '^  = new ' "$work/narration"
+grep -q '^streamaudit audit ' "$work/demo"
+grep -q '^next: streamaudit report' "$work/narration"
 code=0
 (cd "$work/empty" && env -i PATH=/usr/bin:/bin "$work/venv/bin/streamaudit" weekly "$top"/sample_traces/raw.jsonl.gz \
     -o week.html 2>"$work/refused") || code=$?

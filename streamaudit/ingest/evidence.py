@@ -23,7 +23,7 @@ from streamaudit.ingest.readers.remote import is_remote
 from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import FileResult
 from streamaudit.ingest.staging import explain_failure, select_records
-from streamaudit.store.connection import ReadFailure, translate_read_failures
+from streamaudit.store.duckdb_errors import ReadFailure, translate_read_failures
 from streamaudit.store.store import Store
 
 # Accepted names of each key and figure in a file; the first that is present is used.

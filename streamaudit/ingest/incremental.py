@@ -17,7 +17,7 @@ from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.reader import MAX_OBJECT_BYTES, Reject
 from streamaudit.ingest.readers.sniff import is_object
 from streamaudit.ingest.readers.temporary import write_temporary
-from streamaudit.store.connection import ReadFailure
+from streamaudit.store.duckdb_errors import ReadFailure
 from streamaudit.store.store import Store
 
 _EDGE = 1 << 16

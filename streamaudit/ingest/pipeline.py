@@ -43,8 +43,7 @@ from streamaudit.ingest.staging import count_partial_parts, explain_failure, fin
 from streamaudit.ingest.stock import Stock, take_stock
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import count_shared_ends, find_doubts, find_unfilled
-from streamaudit.store.connection import ReadFailure
-from streamaudit.store.duckdb_errors import NO_MEMORY
+from streamaudit.store.duckdb_errors import NO_MEMORY, ReadFailure
 from streamaudit.store.pricing.apply import look_up_prices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 

@@ -21,7 +21,7 @@ from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.jsonl import LINES
 from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, Reject
 from streamaudit.ingest.sources.registry import Source, parameters
-from streamaudit.store.connection import ReadFailure, translate_read_failures
+from streamaudit.store.duckdb_errors import ReadFailure, translate_read_failures
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import duckdb
 
 from streamaudit.errors import StoreError, StreamauditError
-from streamaudit.store.duckdb_errors import READ_SIGNS, lock_holder, store_error
+from streamaudit.store.duckdb_errors import lock_holder, store_error
 from streamaudit.store.waiting import run_in_thread
 
 if TYPE_CHECKING:
@@ -35,14 +35,6 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
 
 Params = dict[str, Any]
-
-
-class ReadFailure(Exception):
-    """A failure of DuckDB to read an input file; ``kind`` classifies it and never quotes content."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
 
 
 class TimeOver(Exception):
@@ -399,16 +391,3 @@ def _translate_errors(path: Path | None) -> Iterator[None]:
         raise KeyboardInterrupt from None
     except duckdb.Error as error:
         raise store_error(error, path) from error
-
-
-@contextmanager
-def translate_read_failures() -> Iterator[None]:
-    """Raise a failure to read an input file inside this block as ReadFailure."""
-    try:
-        yield
-    except StreamauditError as error:
-        text = str(error.__cause__ or "")
-        for sign, kind in READ_SIGNS:
-            if sign.lower() in text.lower() and not isinstance(error, StoreError):
-                raise ReadFailure(kind) from None
-        raise

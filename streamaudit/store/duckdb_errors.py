@@ -2,7 +2,8 @@
 never shown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from streamaudit.errors import StoreError, StreamauditError
@@ -10,6 +11,14 @@ from streamaudit.errors import StoreError, StreamauditError
 NO_SPACE = "no space left on the device"
 NO_MEMORY = "not enough memory for this query"
 _LOCK_PID = re.compile(r"\(PID (\d+)\)")
+
+
+class ReadFailure(Exception):
+    """A failure of DuckDB to read an input file; ``kind`` classifies it and never quotes content."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 def lock_holder(error: Exception) -> str | None:
@@ -54,3 +63,16 @@ READ_SIGNS = (
     ("Invalid Input Error", "malformed"),
 )
 """Signs in a failure to read an input file, and the kind of failure each stands for."""
+
+
+@contextmanager
+def translate_read_failures() -> Iterator[None]:
+    """Raise a failure to read an input file inside this block as ReadFailure."""
+    try:
+        yield
+    except StreamauditError as error:
+        text = str(error.__cause__ or "")
+        for sign, kind in READ_SIGNS:
+            if sign.lower() in text.lower() and not isinstance(error, StoreError):
+                raise ReadFailure(kind) from None
+        raise

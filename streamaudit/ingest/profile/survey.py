@@ -21,7 +21,7 @@ from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.sources.registry import Source
 from streamaudit.ingest.staging import explain_failure, longest_object, select_records
-from streamaudit.store.connection import ReadFailure
+from streamaudit.store.duckdb_errors import ReadFailure
 from streamaudit.store.store import Store
 
 KEPT = 20_000
@@ -226,7 +226,7 @@ def _read_mended(store: Store, file: InputFile, bound: dict[str, Any]) -> bool:
 
 
 def _read(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
-    from streamaudit.store.connection import translate_read_failures
+    from streamaudit.store.duckdb_errors import translate_read_failures
 
     define_macros(store, statement)
     try:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streamaudit.ingest.readers.container import InputFile
-from streamaudit.store.connection import ReadFailure
+from streamaudit.store.duckdb_errors import ReadFailure
 
 _IN, _OUT = 1 << 20, 1 << 22
 _WITH_HEADER = 31  # tells zlib to expect gzip and to compare its checksum and length

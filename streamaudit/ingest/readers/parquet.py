@@ -7,7 +7,8 @@ from streamaudit.errors import StreamauditError
 from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.files import Refused
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, open_cells
-from streamaudit.store.connection import Database, ReadFailure, translate_read_failures
+from streamaudit.store.connection import Database
+from streamaudit.store.duckdb_errors import ReadFailure, translate_read_failures
 
 # Some writers do not mark text as text.
 _READ = """

@@ -16,7 +16,8 @@ from typing import Any
 from streamaudit.audits.reconcile.bill import Bill, Billed, Key, Volume, refuse_lines
 from streamaudit.audits.reconcile.providers import ALIASES, CLOUDS, provider_name
 from streamaudit.errors import InputError
-from streamaudit.store.connection import Database, ReadFailure, translate_read_failures
+from streamaudit.store.connection import Database
+from streamaudit.store.duckdb_errors import ReadFailure, translate_read_failures
 from streamaudit.store.package_files import package_text
 
 NAME = "focus"
