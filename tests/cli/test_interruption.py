@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.running import PATIENCE_S, SAMPLES, Cli, stored_calls, wait_until
-from tests.cli.traffic import call, write_lines, write_many
+from tests.cli.traffic import call, long_line, write_lines, write_many
 
 MANY = 120_000
 FIRST = 50
@@ -109,11 +109,13 @@ def test_waiting_for_input_can_be_interrupted(cli: Cli, number: int, code: int) 
         [sys.executable, "-m", "streamaudit", "ingest", "-", "--db", "store.duckdb"], cwd=cli.folder,
         env=cli.environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(long_line(call(1)))
+    process.stdin.flush()
     wait_until(lambda: any(cli.spool.glob("streamaudit-*/1.json")), process)
     process.send_signal(number)
     assert process.wait(PATIENCE_S) == code
     assert process.stderr is not None
-    assert process.stdin is not None
     assert b"Traceback" not in process.stderr.read()
     process.stdin.close()
     process.stderr.close()

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.cli.running import PATIENCE_S, Cli, stored_calls
-from tests.cli.traffic import calls, write_lines
+from tests.cli.running import PATIENCE_S, Cli, stored_calls, wait_until
+from tests.cli.traffic import as_lines, call, calls, long_line, write_lines
 
 _HOLD = """
 import sys, duckdb
@@ -114,11 +114,12 @@ def test_standard_input_is_awaited_without_holding_the_store(cli: Cli, store: Pa
         cwd=cli.folder, env=cli.environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert slow.stdin is not None
-    while not list(cli.spool.glob("streamaudit-*/1.json")):
-        assert slow.poll() is None
+    first, *others = [call(number, request_id=f"s{number}") for number in range(30)]
+    slow.stdin.write(long_line(first))
+    slow.stdin.flush()
+    wait_until(lambda: any(cli.spool.glob("streamaudit-*/1.json")), slow)
     assert cli.run("report", "--db", store).code == 0
-    for line in (cli.folder / "calls.jsonl").read_bytes().splitlines(keepends=True):
-        slow.stdin.write(line.replace(b': "r', b': "s'))
+    slow.stdin.write(as_lines(others).encode())
     _, err = slow.communicate(timeout=PATIENCE_S)
     assert slow.returncode == 0, err
     assert stored_calls(store) == 60

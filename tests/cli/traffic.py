@@ -46,3 +46,8 @@ def write_many(path: Path, count: int) -> Path:
             values = (n, n // 3600 % 24, n // 60 % 60, n % 60, n % 7, 100 + n % 900, 2000 + n % 1000, 50 + n % 300)
             file.write(line % values)
     return path
+
+
+def long_line(record: Record) -> bytes:
+    """The record as a line of more than a megabyte, after which a copy of standard input is begun."""
+    return as_lines([{**record, "padding": "x" * (1 << 20)}]).encode()
