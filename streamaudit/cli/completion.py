@@ -9,11 +9,6 @@ from streamaudit.store.dimensions import DIMENSIONS, PLAIN
 
 _PATIENCE_S = 1.0
 _MAX_VALUES = 200
-# Of calls as they were ingested: the views that apply lookups take longer to define than to ask.
-_VALUES = {
-    name: f"SELECT DISTINCT {name} FROM store.calls WHERE starts_with({name}, $start) ORDER BY 1 LIMIT $most"  # noqa: S608
-    for name in PLAIN
-}
 
 
 def dimensions(incomplete: str) -> list[str]:
@@ -66,14 +61,13 @@ def _give_up() -> None:
 def _stored_values(context: typer.Context, name: str, start: str) -> list[str]:
     from streamaudit.config import loader
     from streamaudit.store.store import Store
+    from streamaudit.store.stored_values import values_beginning
 
     try:
         settings = loader.load(loader.find())
         with Store.open(settings.store_path(context.params.get("db"))[0], write=False) as store:
-            rows = store.query(_VALUES[name], {"start": start, "most": _MAX_VALUES})
+            found = values_beginning(store, name, start, _MAX_VALUES)
             # Values are untrusted text: skip those with characters special to a shell.
-            return [
-                value for (value,) in rows if value.isprintable() and not set(value) & set(" \t\"'`$\\;&|<>()*?[]{}!#")
-            ]
+            return [one for one in found if one.isprintable() and not set(one) & set(" \t\"'`$\\;&|<>()*?[]{}!#")]
     except Exception:
         return []  # a completion cannot report errors

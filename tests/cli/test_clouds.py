@@ -43,7 +43,7 @@ def test_a_bucket_is_read(scheme: str, tmp_path: Path) -> None:
     assert equation(whole.err)["new"] == 6 + 1 + 200 and f"{scheme}://traces/{DAYS[0]}: raw" in whole.err
     assert again.code == 0 and again.err.count("unchanged since it was read") == 4
     assert [cloud.read.count(key) for key in sorted(cloud.objects)] == [0, 1, 1, 1, 1, 1, 1]
-    for done, words in ((nothing, "nothing is at"), (bucket, "nothing is at"), (private, "no permission to read"),
+    for done, words in ((nothing, "no file at"), (bucket, "no file at"), (private, "no permission to read"),
                         (restless, "was replaced while it was fetched")):  # fmt: skip
         assert done.code == 3 and words in done.err and f"{scheme}://" in done.err
     assert ("gcloud auth" if scheme == "gs" else "AZURE_STORAGE_CONNECTION_STRING") in private.err

@@ -93,7 +93,7 @@ def test_no_room_to_write_the_store_anew_says_how_much_it_takes(cli: Cli, small:
     command = ("prune", "--before", "2020-01-01", "--db", small / STORE)
     done = cli.run(*command, before=as_a_user())
     assert done.code == 4
-    assert "the disk is full: writing" in done.err and "MB are free" in done.err
+    assert "the disk is full: rewriting" in done.err and "MB are free" in done.err
     assert sorted(one.name for one in small.iterdir()) == ["ballast", STORE]
     ballast.unlink()
     assert cli.run(*command).code == 0

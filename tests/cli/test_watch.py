@@ -66,4 +66,4 @@ def test_what_cannot_be_watched_is_refused(cli: Cli) -> None:
     """Standard input ends by itself; a dry run keeps nothing."""
     for words in (["-"], ["logs", "--dry-run"], ["logs", "--rejects", "r.csv"]):
         done = cli.run("ingest", *words, "--watch")
-        assert done.code == 2 and "--watch is for files and folders" in done.err
+        assert done.code == 2 and "--watch takes files and folders" in done.err

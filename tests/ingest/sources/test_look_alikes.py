@@ -35,7 +35,7 @@ REFUSED: dict[str, tuple[object, str, str]] = {
     "MLflow": ({"info": {"a": 1}, "data": {"spans": [1]}}, "MLflow", ".data.spans[]"),
     "Weave": ({"op_name": "o", "started_at": "2026-01-01", "inputs": {}}, "Weave", "--map"),
     "Portkey": ({"id": "a", "req_units": 1, "res_units": 2, "ai_model": "m"}, "Portkey", "cents"),
-    "traces of calls": ({"trace": "a", "calls": [SPAN, SPAN]}, "list of each", ".calls"),
+    "traces of calls": ({"trace": "a", "calls": [SPAN, SPAN]}, "in a list", ".calls"),
     "a list of lists": ([[{"a": 1}, {"a": 2}]], "list of lists", "jq -c '.[][]'"),
     "nothing known": ({"colour": "blue", "weight": 5}, "no known format", "streamaudit fields"),
 }  # fmt: skip
