@@ -1,5 +1,7 @@
 """Temporary files of one run, and the message where there is no room for them."""
 
+import io
+import select
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ _PIECE = 1 << 20
 _ROOM_BYTES = 256 << 20
 """Room left on the disk for everything else."""
 _LOOKED_EVERY = 64
+_TURN_S = 0.2
 
 
 @contextmanager
@@ -36,7 +39,7 @@ def spool(source: BinaryIO, target: Path, examine: Callable[[bytes], None]) -> N
     fetched, and raises when it holds no records. Raises InputError when it has no end, StoreError when the disk is
     full."""
     data = b""
-    while len(data) < _PIECE and (more := source.read(_PIECE - len(data))):
+    while len(data) < _PIECE and (more := _read_some(source, _PIECE - len(data))):
         data += more
     examine(data)
     with write_temporary(target) as out:
@@ -44,7 +47,7 @@ def spool(source: BinaryIO, target: Path, examine: Callable[[bytes], None]) -> N
         while data:
             out.write(data)
             size, pieces = size + len(data), pieces + 1
-            data = source.read(_PIECE)
+            data = _read_some(source, _PIECE)
             if size > MOST_BYTES:
                 raise InputError(f"longer than {MOST_BYTES >> 30} GB: it may have no end", "read it in parts")
             if pieces % _LOOKED_EVERY == 0 and shutil.disk_usage(target.parent).free < _ROOM_BYTES:
@@ -52,3 +55,16 @@ def spool(source: BinaryIO, target: Path, examine: Callable[[bytes], None]) -> N
                     f"{target.parent} is nearly full: the input was copied up to {size >> 20:,} MB",
                     "free some space there, or let TMPDIR name another folder",
                 )
+
+
+def _read_some(source: BinaryIO, most: int) -> bytes:
+    """Return at least a byte and at most ``most`` of them, or nothing at the end of a stream.
+
+    A signal that arrives just before a read waits for the end of that read, and a pipe may have nothing to read for
+    hours: so this waits for data in short turns.
+    """
+    if not isinstance(source, io.BufferedReader):
+        return source.read(most)
+    while not select.select([source], [], [], _TURN_S)[0]:
+        pass
+    return source.read1(most)
