@@ -9,6 +9,7 @@ from typing import Any
 
 from streamaudit.audits.explain.figures import FIGURES, FIRST, LISTS, ORIGIN, TAX, Figure, Origin, Record
 from streamaudit.audits.explain.rules import field_of, lack_of, rule_of
+from streamaudit.audits.explain.steps import STEPS_READ, name_giver, read_steps, select_nearest, step_rows
 from streamaudit.audits.failures.marks import Marked, findings_of_call
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import InputError
@@ -23,8 +24,6 @@ _BECAME = {
     "completed": "completed", "error": "failed", "timeout": "was cut by a deadline",
     "unknown": "ended in a way that nothing tells",
 }  # fmt: skip
-_STEPS_SHOWN = 40
-_STEPS_READ = 2000
 _NEAREST = 5
 _SIMILAR = 0.8
 
@@ -55,19 +54,6 @@ _LOAD_KEYS = (
 )
 _STORED = "SELECT * FROM store.calls WHERE source = $source AND call_id = $id"
 _DIMENSIONS = frozenset(("tenant", "route", "deploy", "environment", "service", "region"))
-_STEPS = """
-SELECT * FROM (
-    SELECT call_id AS id, parent_id, 'llm' AS kind, name, start_time, duration_ms, outcome AS status, inherited,
-        route, tenant, user_id, session_id, deploy, environment, service
-    FROM store.calls WHERE source = $source AND trace_id = $trace_id
-    UNION ALL
-    SELECT span_id, parent_id, kind, name, start_time, (epoch_us(end_time) - epoch_us(start_time)) / 1000.0, status,
-        NULL, route, tenant, user_id, session_id, deploy, environment, service
-    FROM store.spans
-    WHERE source = $source AND trace_id = $trace_id
-        AND span_id NOT IN (SELECT call_id FROM store.calls WHERE source = $source AND trace_id = $trace_id)
-) ORDER BY start_time NULLS LAST, duration_ms DESC NULLS LAST, id LIMIT $steps
-"""
 
 CALL_COLUMNS = (
     Column("call_id", None, "the source's id of the call"),
@@ -128,7 +114,7 @@ def run(
     Scope().prepare(store)
     found_source, found_id = find(store, call_id, source)
     record = _record(store, found_source, found_id)
-    steps = _steps(store, record)
+    steps = read_steps(store, record)
     origin = _origin(store, record, steps, reads or {}, link)
     marked = findings_of_call(store, record)
     figures = tuple(_figure_rows(record, origin))
@@ -145,12 +131,12 @@ def run(
     )
     notes: tuple[Note, ...] = ()
     if len(steps) > 1:
-        shown, hidden = _select_nearest(steps, found_id)
+        shown, hidden = select_nearest(steps, found_id)
         tables = (*tables, Table(
-            "steps", STEP_COLUMNS, tuple(_step_rows(shown, record)), title="steps of its trace", detail=True
+            "steps", STEP_COLUMNS, tuple(step_rows(shown, record)), title="steps of its trace", detail=True
         ))  # fmt: skip
         if hidden:
-            more = "more than " if len(steps) == _STEPS_READ else ""
+            more = "more than " if len(steps) == STEPS_READ else ""
             notes = (Note("steps_left_out", f"the trace has {more}{hidden:,} more steps", hidden),)
     return Report(TITLE, _interval(record), tables, notes=notes, headline=_headline(record),
         subject=f"call {record['call_id']}")  # fmt: skip
@@ -291,17 +277,6 @@ def _scalar(name: str, value: Any) -> Value:
     )
 
 
-def _steps(store: Store, record: Record) -> list[Record]:
-    if record["trace_id"] is None:
-        return []
-    names = (
-        "id", "parent_id", "kind", "name", "start_time", "duration_ms", "status", "inherited", "route", "tenant",
-        "user_id", "session_id", "deploy", "environment", "service",
-    )  # fmt: skip
-    about = {"source": record["source"], "trace_id": record["trace_id"], "steps": _STEPS_READ}
-    return [dict(zip(names, row, strict=True)) for row in store.query(_STEPS, about)]
-
-
 def _origin(
     store: Store, record: Record, steps: list[Record], reads: Mapping[str, Mapping[str, str]], link: Link | None
 ) -> Origin:
@@ -326,60 +301,11 @@ def _origin(
         reads=reads.get(form or "", {}),
         keys={field: key for field, (key, _) in chosen.items()},
         passed_over=passed_over,
-        given_by={name: _giver(name, record, steps) for name in record["inherited"] or []},
+        given_by={name: name_giver(name, record, steps) for name in record["inherited"] or []},
         looked_up=changed & _DIMENSIONS,
         joined=changed - _DIMENSIONS,
         url=link(form, trace, record["call_id"]) if link and form and trace else None,
     )  # fmt: skip
-
-
-_LENT = ("route", "tenant", "user_id", "session_id", "deploy", "environment", "service")
-
-
-def _giver(column: str, record: Record, steps: list[Record]) -> str:
-    """Return the step that a call has a value from.
-
-    It is the nearest enclosing step with the value, else the whole trace; a figure is that of the other record of the
-    same call.
-    """
-    if column == "transport":
-        return "the request that it sent, a step inside the call"
-    if column not in _LENT:
-        return "another step of the trace that records the same call"
-    by_id = {step["id"]: step for step in steps}
-    above, seen = by_id.get(record["parent_id"]), set()
-    while above is not None and above["id"] not in seen:
-        seen.add(above["id"])
-        if above.get(column) is not None and column not in (above["inherited"] or []):
-            return f"the enclosing step {above['id']}"
-        above = by_id.get(above["parent_id"])
-    return "the other steps of the trace, which agree"
-
-
-def _select_nearest(steps: list[Record], call_id: str) -> tuple[list[Record], int]:
-    """Return the steps next to the call when there are too many to show, and how many are left out."""
-    if len(steps) <= _STEPS_SHOWN:
-        return steps, 0
-    place = next((index for index, step in enumerate(steps) if step["id"] == call_id), 0)
-    first = max(min(place - _STEPS_SHOWN // 2, len(steps) - _STEPS_SHOWN), 0)
-    return steps[first : first + _STEPS_SHOWN], len(steps) - _STEPS_SHOWN
-
-
-def _step_rows(steps: list[Record], record: Record) -> list[Row]:
-    start = record["start_time"]
-
-    def offset(step: Record) -> float | None:
-        if start is None or step["start_time"] is None:
-            return None
-        return float((step["start_time"] - start).total_seconds() * 1000)
-
-    return [
-        (
-            step["kind"], step["name"], offset(step), step["duration_ms"], step["status"], step["id"],
-            step["parent_id"], step["id"] == record["call_id"],
-        )
-        for step in steps
-    ]  # fmt: skip
 
 
 def _call_row(record: Record) -> Row:

@@ -20,7 +20,7 @@ from streamaudit.audits.notes import interval_and_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.finding import SEVERITIES, Finding, Severity
 from streamaudit.report.model import Column, Mark, Note, Report, Row, Table
-from streamaudit.report.numbers import usd
+from streamaudit.report.numbers import count, usd
 from streamaudit.store.dimensions import DIMENSIONS
 from streamaudit.store.store import Store
 
@@ -100,9 +100,8 @@ def report_costliest(store: Store, scope: Scope, most: int = 3) -> Report:
     interval, notes = interval_and_notes(store, scope)
     grave = [[finding for finding in one.findings if finding.severity != "info"] for one in done]
     by_cost = sorted((min(found, key=_rank_by_cost) for found in grave if found), key=_rank_by_cost)[:most]
-    count = sum(map(len, grave))
     amounts = [usd(one.usd_at_stake) for one in by_cost if one.usd_at_stake is not None]
-    headline = f"{count:,} finding{'' if count == 1 else 's'}" + (
+    headline = count(sum(map(len, grave)), "finding") + (
         f"; the costliest of different audits have {', '.join(amounts)} at stake." if amounts else "."
     )
     notes = tuple(note for note in notes if note.code in ("usage_unknown", "cost_unknown"))
