@@ -177,7 +177,7 @@ def run(store: Store, scope: Scope, remedies: Remedies | None = None) -> Report:
     (total,) = by_source[-1].records()
     answer = _describe(total)
     return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint), headline=answer,
-        subject=SUBJECT)  # fmt: skip
+        subject=SUBJECT, command=NAME)  # fmt: skip
 
 
 def _describe(total: dict[str, Value]) -> str:

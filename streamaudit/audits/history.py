@@ -123,7 +123,7 @@ def run(store: Store, scope: Scope, *, findings: bool = False) -> Report:
     answer, names = _describe(scope.by[0], len(shown), [row for *_, row in changes])
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_notes(periods, unnamed)), headline=answer,
-        headline_names=names, subject=SUBJECT,
+        headline_names=names, subject=SUBJECT, command="history",
     )  # fmt: skip
 
 

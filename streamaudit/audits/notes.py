@@ -128,7 +128,7 @@ def _interval(scope: Scope, sources: list[_Counts]) -> Interval:
     last = max((one.last for one in sources if one.last), default=None)
     since = scope.since or (first.replace(tzinfo=UTC) if first else None)
     until = scope.until or (last.replace(tzinfo=UTC) + timedelta(microseconds=1) if last else None)
-    return Interval(since, until, scope.tz)
+    return Interval(since, until, scope.tz, last.replace(tzinfo=UTC) if last else None)
 
 
 def _notes(

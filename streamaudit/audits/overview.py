@@ -81,4 +81,4 @@ def run(
         answer += " " + describe_waits(total, tables[0])
     tables, notes = (*tables, *goodput_tables(store, scope, targets)), (*goodput_notes(targets), *notes)
     return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=answer,
-        subject=SUBJECT)  # fmt: skip
+        subject=SUBJECT, command=NAME)  # fmt: skip

@@ -200,7 +200,7 @@ def _columnar(data: "pyarrow.Table", most: int | None) -> Report:
     total = data.num_rows
     rows = ArrowRows(data if most is None else data.slice(0, most))
     columns = tuple(Column(field.name, _unit(field.name, str(field.type).upper())) for field in data.schema)
-    return Report("sql", NO_WINDOW, (Table("result", columns, rows),), notes=_notes(len(rows), total))
+    return Report("sql", NO_WINDOW, (Table("result", columns, rows),), notes=_notes(len(rows), total), command="sql")
 
 
 def _report(found: Answer) -> Report:
@@ -210,7 +210,8 @@ def _report(found: Answer) -> Report:
         tuple(value if index in ready else _value(value, found.types[index]) for index, value in enumerate(row))
         for row in found.rows
     )
-    return Report("sql", NO_WINDOW, (Table("result", columns, rows),), notes=_notes(len(rows), found.total))
+    result = Table("result", columns, rows)
+    return Report("sql", NO_WINDOW, (result,), notes=_notes(len(rows), found.total), command="sql")
 
 
 def _notes(shown: int, total: int) -> tuple[Note, ...]:

@@ -191,7 +191,8 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     interval, notes = interval_and_notes(store, scope)
     notes = (*notes, *_class_notes(tables), *price_note(store, scope))
     (total,) = next(table for table in tables if table.name == "total").records()
-    return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=describe_tax(total))
+    return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=describe_tax(total),
+        command=NAME)  # fmt: skip
 
 
 def _list_calls(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: str) -> Table:

@@ -42,6 +42,7 @@ _BASE = (
     column("tpot_p95_ms", wide=True),
     column("tpot_p99_ms", wide=True),
     column("censored_calls"),
+    column("ttft_sum_ms", wide=True),
 )
 _SLO = (column("slo_rate", kept=True), column("slo_unknown_calls", wide=True), column("apdex", kept=True))
 _CENSORED = (
@@ -129,7 +130,7 @@ def run(
     answer = describe_waits(total, tables[0], slo_ms)
     shown = (*tables, *goodput_tables(store, scope, targets), histogram, reasons)
     notes = (*goodput_notes(targets), *notes)
-    return Report(TITLE, interval, shown, scope.by, scope.filters, notes, headline=answer)
+    return Report(TITLE, interval, shown, scope.by, scope.filters, notes, headline=answer, command=NAME)
 
 
 def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, ...] | None) -> Table:
@@ -148,7 +149,8 @@ def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, .
         Column("bucket_high_ms", "ms", "up to and including; NULL without an end", bound="le"),
         Column("calls", "calls"),
     )  # fmt: skip
-    return Table("histogram", columns, tuple(filled), scope.by, shape="histogram", markers_from=groups.name)
+    return Table("histogram", columns, tuple(filled), scope.by, shape="histogram", markers_from=groups.name,
+        edges_ms=bounds or ())  # fmt: skip
 
 
 def _add_empty_buckets(

@@ -355,7 +355,7 @@ class Writing:
         Optional[str],
         typer.Option(
             "--format", metavar="FORMAT",
-            help="table, json, jsonl, csv, parquet, arrow, markdown, html, png, svg, junit or github.",
+            help="table, json, jsonl, csv, parquet, arrow, markdown, html, png, svg, junit, github or prometheus.",
         ),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False

@@ -51,6 +51,11 @@ class Output:
         return any(name == "html" for name, _ in _targets(self))
 
     @property
+    def needs_fixed_buckets(self) -> bool:
+        """Whether a histogram is for a program that adds it to others, whose buckets must be the same each time."""
+        return any(name == "prometheus" for name, _ in _targets(self))
+
+    @property
     def is_screen(self) -> bool:
         """Whether people read it: a table on a terminal."""
         return _targets(self) == [("table", None)] and sys.stdout.isatty()

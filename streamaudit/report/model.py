@@ -116,6 +116,8 @@ class Table:
     """For a histogram: the name of the table with the percentiles (same dimensions) to mark on the ruler."""
     title: str = ""
     marks: dict[tuple[int, str], Mark] = field(default_factory=dict)
+    edges_ms: tuple[float, ...] = ()
+    """For a histogram with fixed buckets: their upper ends, also of those without a call. Empty for others."""
     breaks: dict[int, dict[str, float]] = field(default_factory=dict)
     """For display only: the relative change by column where a series changes, by index of the row after it."""
     findings: Mapping[int, Finding] = field(default_factory=dict)
@@ -194,6 +196,8 @@ class Interval:
     since: datetime | None
     until: datetime | None
     tz: str = "UTC"
+    last_call: datetime | None = None
+    """The start of the last call in it; None without a call that has a start."""
 
 
 NO_WINDOW = Interval(None, None)
@@ -213,6 +217,8 @@ class Report:
     generated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     subject: str = ""
     """Subject of the report, for the title of a page, where ``title`` is the name of a command."""
+    command: str = ""
+    """The command that gives this report."""
     headline: str = ""
     """The answer in one or two plain sentences, from figures only. Where it has to name groups, each is a place
     ``{0}``, ``{1}`` … that ``headline_names`` fills, so that a name can be replaced by an alias."""

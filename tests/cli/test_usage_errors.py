@@ -20,7 +20,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["report", "--by", "tenant,modell"], "did you mean model?"),
     (["report", "--by", "tenant,tenant"], "named twice"),
     (["report", "--by", "model,route,tenant,deploy,service"], "at most 4"),
-    (["report", "--format", "yaml"], "formats: arrow, csv, github, html, json, jsonl, junit, markdown, parquet, png"),
+    (["report", "--format", "yaml"], "json, jsonl, junit, markdown, parquet, png, prometheus, svg"),
     (["report", "--top", "0"], "--top: expected a number from 1"),
     (["report", "--top", "many"], "--top"),
     (["report", "--color", "blue"], "auto, always or never"),

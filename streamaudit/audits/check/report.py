@@ -70,7 +70,8 @@ def report(found: Evaluations, *, everything: bool, alias: Alias | None = None) 
     known = (replace(note, message=note.redacted or note.message) if alias else note for note in found.notes)
     notes = (*known, Note("tally", tally(found), data_only=True))
     return Report(
-        TITLE, found.interval, (table,), filters=filters, notes=notes, verdict=found.verdict, headline=headline
+        TITLE, found.interval, (table,), filters=filters, notes=notes, verdict=found.verdict, headline=headline,
+        command="check",
     )
 
 

@@ -110,7 +110,7 @@ def build_report(counts: Scan, scope: Scope, ask: Ask) -> Report:
     answer, names = describe(drop_same_waits(rows), ask, scope.by)
     return Report(
         TITLE, _interval(counts, scope), tuple(tables), scope.by, scope.filters, notes, headline=answer,
-        headline_names=names, subject=SUBJECT,
+        headline_names=names, subject=SUBJECT, command="diff",
     )  # fmt: skip
 
 

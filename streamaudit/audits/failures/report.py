@@ -87,7 +87,7 @@ def run(
     verdict = judge(done, gates) if gates else None
     return Report(
         TITLE, interval, tables, scope.by, scope.filters, (*notes, *_unanswered(done), *unused), verdict=verdict,
-        headline=_headline(found, done), subject=SUBJECT,
+        headline=_headline(found, done), subject=SUBJECT, command="audit",
     )  # fmt: skip
 
 

@@ -87,7 +87,8 @@ def run(store: Store, scope: Scope, bill: Bill, prices: PriceFile | None = None)
         *(note for note in found if note.code in _LEFT_OUT),
     )  # fmt: skip
     answer = _describe(next(total.records()), in_all, is_bound=_is_bound(pairs))
-    return Report(TITLE, interval, (*marked, _by_cause(pairs, in_all)), BY, scope.filters, notes, headline=answer)
+    return Report(TITLE, interval, (*marked, _by_cause(pairs, in_all)), BY, scope.filters, notes, headline=answer,
+        command="reconcile")  # fmt: skip
 
 
 def _find_bill(lines: Mapping[Key, Billed], place: Place) -> Billed | None:

@@ -125,6 +125,7 @@ def run(
     return Report(
         _title(period), Interval(period.since, period.until, scope.tz), tuple(tables), dimensions, head.filters, notes,
         checked.findings.verdict if checked else None, headline=answer, headline_names=names,
+        command="weekly",
     )  # fmt: skip
 
 

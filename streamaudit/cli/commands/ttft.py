@@ -35,6 +35,7 @@ def command(
     from streamaudit.cli.follow_up import after_ttft, say_follow_up
 
     output, filters = writing.parse(grouping.top), window.filters(writing.redact)
+    buckets = buckets or ("otel" if output.needs_fixed_buckets else None)
     with inputs.session() as session:
         results = {
             top: session.ttft(
