@@ -1,8 +1,5 @@
 """Shell completion: dimensions at once, their values from the store if it answers quickly."""
 
-import threading
-from contextlib import suppress
-
 import typer
 
 from streamaudit.store.dimensions import DIMENSIONS, PLAIN
@@ -36,38 +33,15 @@ def deploys(context: typer.Context, incomplete: str) -> list[str]:
 
 def _ask_store(context: typer.Context, name: str, start: str) -> list[str]:
     """Return the values of a dimension that begin so, or nothing if the store does not answer in time."""
-    found: list[str] = []
-
-    def ask() -> None:
-        with suppress(KeyboardInterrupt):
-            found.extend(_stored_values(context, name, start))
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_PATIENCE_S)
-    if asking.is_alive():
-        _give_up()
-        asking.join()
-    return list(found)
-
-
-def _give_up() -> None:
-    """Stop the query, so that the process does not end with the database open."""
-    from streamaudit.store.store import Store
-
-    Store.interrupt_running()
-
-
-def _stored_values(context: typer.Context, name: str, start: str) -> list[str]:
+    # Loaded only here: names are completed without the database.
     from streamaudit.config import loader
-    from streamaudit.store.store import Store
+    from streamaudit.errors import StreamauditError
     from streamaudit.store.stored_values import values_beginning
 
     try:
-        settings = loader.load(loader.find())
-        with Store.open(settings.store_path(context.params.get("db"))[0], write=False) as store:
-            found = values_beginning(store, name, start, _MAX_VALUES)
-            # Values are untrusted text: skip those with characters special to a shell.
-            return [one for one in found if one.isprintable() and not set(one) & set(" \t\"'`$\\;&|<>()*?[]{}!#")]
-    except Exception:
+        path = loader.load(loader.find()).store_path(context.params.get("db"))[0]
+    except StreamauditError:
         return []  # a completion cannot report errors
+    found = values_beginning(path, name, start, most=_MAX_VALUES, seconds=_PATIENCE_S)
+    # Values are untrusted text: skip those with characters special to a shell.
+    return [one for one in found if one.isprintable() and not set(one) & set(" \t\"'`$\\;&|<>()*?[]{}!#")]
