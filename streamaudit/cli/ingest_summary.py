@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 
 from streamaudit.cli import console
 from streamaudit.errors import UsageError
+from streamaudit.ingest.edge.registry import Server
+from streamaudit.ingest.edge_log import Remarks
+from streamaudit.ingest.evidence import Joined
 from streamaudit.ingest.mapping import KINDS, Mapping
 from streamaudit.ingest.merge import Counts
 from streamaudit.ingest.readers.container import InputFile
@@ -230,3 +233,37 @@ def _lines(shown: str) -> Callable[[float], None]:
             console.note(f"  {shown}: {min(percent, 100):.0f} % read", file=shown)
 
     return show
+
+
+def log_evidence(found: Joined) -> None:
+    """Log one file of evidence: how its records were used, and what its server's lines tell."""
+    if found.problem:
+        console.say(f"{found.shown}: {found.problem}", file=found.shown)
+    else:
+        of = f" ({found.id_field})" if found.id_field not in ("", found.kind) else ""
+        origin = f"{found.server.words}, " if found.server else ""
+        console.note(f"{found.shown}: {origin}evidence by {found.kind}{of}", file=found.shown)
+        console.note(f"  read         {found.read:,}")
+        console.note(f"  rejected     {found.rejected:,}")
+    for reason, number in found.reasons:
+        console.note(f"    {number:,} {reason}")
+    if found.problem:
+        return
+    console.note(f"  matched      {found.matched:,}  ids of stored calls")
+    console.note(f"  no call      {found.unmatched:,}  kept until their calls arrive")
+    if found.ambiguous:
+        console.note(f"  ambiguous    {found.ambiguous:,}  ids that several calls share: joined to none of them")
+    if found.server:
+        _log_remarks(found.server, found.remarks)
+
+
+def _log_remarks(server: Server, remarks: Remarks) -> None:
+    by = f"  by {server.cut}" if server.cut else ""
+    console.note(f"  client left  {remarks.cut:,}{by}")
+    console.note(f"  complete     {remarks.complete:,}")
+    if remarks.silent:
+        console.note(f"  cannot tell  {remarks.silent:,}  whether the client left: the line does not say")
+    if remarks.compressed:
+        console.note(f"  compressed   {remarks.compressed:,}  whose bytes say nothing of tokens")
+    if remarks.retried:
+        console.note(f"  retried      {remarks.retried:,}  sent to several upstreams in turn")

@@ -358,3 +358,18 @@ CREATE OR REPLACE TEMP MACRO object_of(keys, vals) AS
 CREATE OR REPLACE TEMP MACRO attribute_object(keys, vals, r_keys, r_vals) AS
     list_transform([object_of(coalesce(keys, []), coalesce(vals, []))], lambda a: json_merge_patch(a,
         json_object('attributes', a, 'resource', object_of(coalesce(r_keys, []), coalesce(r_vals, [])))))[1];
+
+-- Fields of access logs: the first that a server filled (a dash or nothing stands for none).
+CREATE OR REPLACE TEMP MACRO logged(l) AS list_filter(l, lambda v: v NOT IN ('', '-', 'null', '<nil>'))[1];
+-- The trace id of a traceparent (its second field), of an X-Ray header, or alone; NULL where it is none.
+CREATE OR REPLACE TEMP MACRO trace_of(x) AS
+    nullif(nullif(replace(coalesce(
+        nullif(regexp_extract(lower(x), '^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-', 1), ''),
+        nullif(regexp_extract(lower(x), 'root=1-([0-9a-f]{8}-[0-9a-f]{24})', 1), ''),
+        nullif(regexp_extract(lower(x), '^([0-9a-f]{32})$', 1), '')), '-', ''), ''), repeat('0', 32));
+-- Seconds of each attempt at an upstream, in milliseconds: 0.1, 0.2 : 0.3; one that did not come so far is 0.
+CREATE OR REPLACE TEMP MACRO seconds_of(x) AS
+    list_transform(string_split_regex(x, ' *[,:] *'), lambda v: coalesce(number_of(v) * 1000, 0));
+-- Whether a response of this type is a stream; NULL where the type was not logged.
+CREATE OR REPLACE TEMP MACRO is_stream_type(x) AS
+    regexp_matches(lower(x), '^(text/event-stream|application/(x-ndjson|ndjson|jsonl|stream\+json|json-seq|vnd\.amazon\.eventstream|grpc))'); -- noqa: LT05

@@ -310,7 +310,15 @@ CREATE TABLE evidence (
     cost_usd         DOUBLE,
     cancelled        BOOLEAN,
     cancelled_at_ms  DOUBLE,
-    upstream_end_ms  DOUBLE
+    upstream_end_ms  DOUBLE,
+    server           VARCHAR,
+    delivered_chunks BIGINT,
+    delivered_chars  BIGINT,
+    delivered_bytes  BIGINT,
+    late_chunks      INTEGER,
+    ttfb_ms          DOUBLE,
+    client_ttft_ms   DOUBLE,
+    upstream_held_ms DOUBLE
 );
 
 COMMENT ON TABLE evidence IS 'What other logs know of calls (ingest --evidence); joined to them when they are read.';
@@ -327,6 +335,14 @@ COMMENT ON COLUMN evidence.cost_usd IS 'Cost of the call, from the provider.';
 COMMENT ON COLUMN evidence.cancelled IS 'Whether the client left early.';
 COMMENT ON COLUMN evidence.cancelled_at_ms IS 'When it left, milliseconds after the request.';
 COMMENT ON COLUMN evidence.upstream_end_ms IS 'When the provider really stopped.';
+COMMENT ON COLUMN evidence.server IS 'Server or recorder that logged it, such as nginx; NULL for any other file.';
+COMMENT ON COLUMN evidence.delivered_chunks IS 'Events handed to the client.';
+COMMENT ON COLUMN evidence.delivered_chars IS 'Characters of answer handed to the client.';
+COMMENT ON COLUMN evidence.delivered_bytes IS 'Bytes handed to the client, with the framing and headers that its server counts; NULL where they were compressed.';
+COMMENT ON COLUMN evidence.late_chunks IS 'Events that its server may have counted although the client had left; NULL where that was not measured.';
+COMMENT ON COLUMN evidence.ttfb_ms IS 'When the response began, milliseconds after the server began to read the request; it need not be the first token.';
+COMMENT ON COLUMN evidence.client_ttft_ms IS 'When the client showed the first text, milliseconds after it asked.';
+COMMENT ON COLUMN evidence.upstream_held_ms IS 'Of a stream whose client left, until when the server kept the connection to its upstream.';
 
 CREATE TABLE lookups (
     field      VARCHAR NOT NULL,

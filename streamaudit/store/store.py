@@ -22,7 +22,7 @@ from streamaudit.store.package_files import package_text
 from streamaudit.store.plain_files import is_lonely_pipe
 from streamaudit.store.providers import ProviderOverrides
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 FOR_DIVERSITY = ", kept for diversity"
 """Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 

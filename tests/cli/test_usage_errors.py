@@ -49,7 +49,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["report", "--only", "day=2026-11-16"], "unknown dimension"),
     (["report", "--wait", "soon"], "such as 60s or 5m"),
     (["report", "--map", "tenant=metadata.org"], "--map is for files"),
-    (["ingest", "x.csv", "--evidence"], "--evidence needs --on ID"),
+    (["ingest", "x.csv", "--evidence", "--on", "name"], "--on name: unknown id"),
     (["ingest", "x.csv", "--evidence", "--on", "request_id", "--dry-run"], "--dry-run cannot be combined"),
     (["ttft", "--slo", "fast"], "such as 800ms"),
     (["ttft", "--slo", "0ms"], "--slo"),

@@ -6,6 +6,7 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -93,8 +94,8 @@ def _write_own_tenants(export: Path, path: Path) -> None:
 
 def _write_own_logs(folder: Path) -> None:
     """An application's own calls in ``app.jsonl``, with a tenant key that nobody looks for, and in ``rendered.csv``
-    what its client showed of them."""
-    shown = ["request_id,rendered_tokens"]
+    what its client showed of them; in ``access.log`` what the nginx before it logged of the streams."""
+    shown, passed = ["request_id,rendered_tokens"], []
     with (folder / "app.jsonl").open("w") as app:
         for line in gzip.open(SAMPLES / "raw.jsonl.gz", "rt"):
             try:
@@ -104,8 +105,21 @@ def _write_own_logs(folder: Path) -> None:
             rendered, tenant = record.pop("rendered_output_tokens", None), record.pop("tenant_id", None)
             if rendered is not None:
                 shown.append(f"{record['request_id']},{rendered}")
+            if record.get("stream"):
+                passed.append(json.dumps(_access_line(record)))
             app.write(json.dumps(record | ({"labels": {"acct": tenant}} if tenant else {})) + "\n")
     (folder / "rendered.csv").write_text("\n".join(shown) + "\n")
+    (folder / "access.log").write_text("\n".join(passed) + "\n")
+
+
+def _access_line(record: dict[str, Any]) -> dict[str, str]:
+    left_ms = record.get("cancelled_at_ms")
+    whole_s = (left_ms if left_ms is not None else record.get("duration_ms", 0)) / 1000
+    return {
+        "request_id": record["request_id"], "status": "200", "completion": "" if left_ms is not None else "OK",
+        "body_bytes_sent": str(190 * (record.get("streamed_output_tokens") or 40)), "request_time": f"{whole_s:.3f}",
+        "upstream_header_time": "0.040", "upstream_response_time": f"{whole_s:.3f}", "ct": "text/event-stream",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)

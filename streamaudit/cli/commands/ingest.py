@@ -47,7 +47,9 @@ def command(
     ] = False,
     on: Annotated[
         Optional[str],
-        typer.Option("--on", metavar="ID", help="With --evidence: request_id, response_id or trace_id."),
+        typer.Option(
+            "--on", metavar="ID", help="With --evidence: request_id, response_id or trace_id. Default: what it has."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Read files again even if they are unchanged.")] = False,
     dry_run: DryRun = False,
@@ -225,33 +227,19 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
 
 def _join(paths: list[str], on: str | None, access: Access) -> int:
     """Store evidence from other logs and log how much of it belongs to stored calls."""
-    from streamaudit.cli import console
+    from streamaudit.cli import console, ingest_summary
     from streamaudit.ingest.evidence import join, parse_on
     from streamaudit.ingest.readers.reader import Reader, expand
     from streamaudit.store.views.keep import keep_taxes
 
     kind = parse_on(on)
     access.speak()
-    files = expand(paths)
+    files = expand(paths, logs=True)
     with access.open(write=True) as store, Reader() as reader:
         results = [join(store, reader, name, kind) for name in files]
         keep_taxes(store)
     for found in results:
-        if found.problem:
-            console.say(f"{found.shown}: {found.problem}", file=found.shown)
-        else:
-            console.note(f"{found.shown}: evidence by {kind}", file=found.shown)
-            console.note(f"  read         {found.read:,}")
-            console.note(f"  rejected     {found.rejected:,}")
-        for reason, number in found.reasons:
-            console.note(f"    {number:,} {reason}")
-        if not found.problem:
-            console.note(f"  matched      {found.matched:,}  ids of stored calls")
-            console.note(f"  no call      {found.unmatched:,}  kept until their calls arrive")
-            if found.ambiguous:
-                console.note(
-                    f"  ambiguous    {found.ambiguous:,}  ids that several calls share: joined to none of them"
-                )
+        ingest_summary.log_evidence(found)
     console.note(f"  store        {access.path()}")
     return InputError.exit_code if any(found.problem for found in results) else EXIT_OK
 

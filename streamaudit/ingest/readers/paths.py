@@ -1,6 +1,7 @@
 """Find the files that are named by paths, globs and folders."""
 
 import glob
+import re
 from pathlib import Path
 
 from streamaudit.errors import InputError
@@ -8,23 +9,24 @@ from streamaudit.ingest.readers import remote
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
+_LOG = re.compile(r"^[^.].*(\.log|_log|access)([-.]\d[\d-]*)?(\.gz|\.zst)?$")
 
 
-def expand(paths: list[str]) -> dict[str, bool]:
+def expand(paths: list[str], *, logs: bool = False) -> dict[str, bool]:
     """Return every file named by paths, globs and folders, in a stable order and each once; ``-`` is standard input.
     The value is whether the file was only found, in a folder or by a glob, and not named.
 
-    A folder stands for the files below it whose names end in SUFFIXES, compressed or not. Raises InputError for a path
-    that does not exist or matches nothing.
+    A folder stands for the files below it whose names end in SUFFIXES, compressed or not; with ``logs`` also for those
+    that are named as logs are, rotated or not. Raises InputError for a path that does not exist or matches nothing.
     """
     found: dict[str, bool] = {}
     for text in paths:
-        for name in _expand_one(text):
+        for name in _expand_one(text, logs):
             found[name] = found.get(name, True) and name != text
     return found
 
 
-def _expand_one(text: str) -> list[str]:
+def _expand_one(text: str, logs: bool) -> list[str]:
     if text == "-":
         return ["-"]
     if remote.is_remote(text):
@@ -36,7 +38,11 @@ def _expand_one(text: str) -> list[str]:
         return names
     path = Path(text)
     if path.is_dir():
-        names = sorted(str(file) for file in path.rglob("*") if file.is_file() and _is_record_name(file, path))
+        names = sorted(
+            str(file)
+            for file in path.rglob("*")
+            if file.is_file() and (_is_record_name(file, path) or (logs and _LOG.search(file.name.lower())))
+        )
         if not names:
             raise InputError(f"no file of records ({', '.join(SUFFIXES)}; plain, .gz or .zst) in folder {text}")
         return names

@@ -10,6 +10,8 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,6 +49,9 @@ __all__ = [
 CONTAINERS = (PARQUET, PAGES, ARRAY, OBJECTS, LINES, DELIMITED)
 """Every container, in the order in which a file is tried: the first that recognises the head holds the records."""
 
+Look = Callable[[Head], Container | None]
+"""Recognises a container by the head of a file; None for one that it does not know."""
+
 _HEAD_BYTES = 1 << 20
 _LONG_ROW_BYTES = 32 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -74,15 +79,18 @@ class Reader:
             self._folder = tempfile.TemporaryDirectory(prefix="streamaudit-")
         return Path(self._folder.name)
 
-    def open(self, shown: str) -> InputFile:
-        """Open and examine one file. Raises Refused when it holds no records, InputError when it cannot be read."""
+    def open(self, shown: str, look: Look | None = None) -> InputFile:
+        """Open and examine one file. Raises Refused when it holds no records, InputError when it cannot be read.
+
+        ``look`` recognises containers of its own, before all others.
+        """
         known = None
         if remote.is_remote(shown):
             path = self._new_name()
-            known = remote.fetch(shown, path, refuse_start)
+            known = remote.fetch(shown, path, partial(refuse_start, look=look))
             shown = remote.mask_address(shown)
         else:
-            path = self._make_reachable(shown)
+            path = self._make_reachable(shown, look)
         size, fingerprint = take_fingerprint(path)
         fingerprint = known or fingerprint
         if size == 0:
@@ -97,7 +105,7 @@ class Reader:
         if start.startswith(_BOM):
             # DuckDB would lose the first record of a file that begins with a byte order mark.
             path, compression = self._strip_bom(path, compression), "none"
-        container, found = _look(path, compression)
+        container, found = _look(path, compression, look)
         return InputFile(path, shown, compression, container, found.records, size, fingerprint, found.settings)
 
     def done(self, file: InputFile) -> None:
@@ -105,15 +113,15 @@ class Reader:
         if remote.is_remote(file.shown):
             file.path.unlink(missing_ok=True)
 
-    def _make_reachable(self, shown: str) -> Path:
+    def _make_reachable(self, shown: str, look: Look | None) -> Path:
         """Return a path that DuckDB can open unchanged: pipes are copied, and a name in which it would see a glob or a
         partition (``tenant=acme/``) gets a link with a plain one."""
         if shown == "-":
-            return self._spool(sys.stdin.buffer)
+            return self._spool(sys.stdin.buffer, look)
         path = Path(shown)
         if path.is_fifo():
             with path.open("rb") as pipe:
-                return self._spool(pipe)
+                return self._spool(pipe, look)
         if _PLAIN_PATH.fullmatch(shown):
             return path
         link = self._new_name()
@@ -124,9 +132,9 @@ class Reader:
         self._names += 1
         return self.folder / f"{self._names}.json"
 
-    def _spool(self, source: BinaryIO) -> Path:
+    def _spool(self, source: BinaryIO, look: Look | None) -> Path:
         target = self._new_name()
-        spool(source, target, refuse_start)
+        spool(source, target, partial(refuse_start, look=look))
         return target
 
     def _strip_bom(self, path: Path, compression: Compression) -> Path:
@@ -137,9 +145,12 @@ class Reader:
         return target
 
 
-def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
+def _look(path: Path, compression: Compression, look: Look | None = None) -> tuple[Container, Found]:
     """Return the container and its first records; looks further only when the first record is longer than the head."""
     head = _read_head(path, compression)
+    own = look(head) if look else None
+    if own is not None:
+        return own, Found(())
     container, found = _container(head)
     if not found.records and not head.complete:
         head = _read_long_head(head)
@@ -151,13 +162,15 @@ def _look(path: Path, compression: Compression) -> tuple[Container, Found]:
     return container, found
 
 
-def refuse_start(data: bytes) -> None:
+def refuse_start(data: bytes, look: Look | None = None) -> None:
     """Raise NotRecords when the first part of a stream shows that it holds no records."""
     compression, text = unpack_start(data, _HEAD_BYTES)
     shown = _text(text)
     is_long_row = b"\n" not in text and len(data) >= _HEAD_BYTES
     if shown and not is_long_row and not text.startswith((ZIP, b"PAR1")):
-        _container(Head(Path(), compression, text, shown, complete=len(data) < _HEAD_BYTES))
+        head = Head(Path(), compression, text, shown, complete=len(data) < _HEAD_BYTES)
+        if look is None or look(head) is None:
+            _container(head)
 
 
 def _read_head(path: Path, compression: Compression) -> Head:

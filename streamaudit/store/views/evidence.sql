@@ -1,6 +1,6 @@
--- Calls with what other logs know of them. Of several records of one call the furthest counts, so that a client may log
--- its progress as often as it likes and the order of files does not matter. An id that several calls share joins none.
-CREATE OR REPLACE TEMP TABLE joined_evidence AS
+-- What each other log knows of a call. Of several records of one call the furthest counts, so that a client may log its
+-- progress as often as it likes and the order of files does not matter. An id that several calls share joins none.
+CREATE OR REPLACE TEMP TABLE evidence_by_server AS
 WITH countable AS (
     SELECT source, call_id, request_id, response_id, trace_id FROM store.calls
     WHERE counted AND operation <> 'embedding'
@@ -16,14 +16,52 @@ WITH countable AS (
     GROUP BY key_kind, key HAVING count(*) = 1
 )
 SELECT
-    source, call_id,
+    source, call_id, server, any_value(key_kind ORDER BY key_kind) AS key_kind,
     max(rendered_tokens) AS rendered_tokens, max(rendered_chars) AS rendered_chars,
     max(rendered_chunks) AS rendered_chunks, max(delivered_tokens) AS delivered_tokens,
+    max(delivered_chars) AS delivered_chars, max(delivered_chunks) AS delivered_chunks,
+    max(delivered_bytes) AS delivered_bytes, max(late_chunks) AS late_chunks,
     max(output_tokens) AS output_tokens, max(reasoning_tokens) AS reasoning_tokens, max(cost_usd) AS cost_usd,
-    bool_or(cancelled) AS cancelled, max(cancelled_at_ms) AS cancelled_at_ms, max(upstream_end_ms) AS upstream_end_ms,
-    any_value(key_kind ORDER BY key_kind) AS key_kind
+    -- A page reports each time that it is hidden as if its reader had left; a later report knows better.
+    CASE WHEN server IS NULL OR max(coalesce(rendered_tokens, rendered_chars, rendered_chunks)) IS NULL
+            THEN bool_or(cancelled)
+        ELSE max_by(cancelled, (coalesce(rendered_tokens, rendered_chars, rendered_chunks, 0), NOT cancelled))
+    END AS cancelled,
+    max(cancelled_at_ms) AS cancelled_at_ms, max(upstream_end_ms) AS upstream_end_ms,
+    max(ttfb_ms) AS ttfb_ms, max(client_ttft_ms) AS client_ttft_ms, max(upstream_held_ms) AS upstream_held_ms
 FROM store.evidence JOIN alone USING (key_kind, key)
+GROUP BY source, call_id, server;
+
+-- Every server notices that a client left when it can, no earlier than it did: the earliest is the nearest.
+CREATE OR REPLACE TEMP TABLE joined_evidence AS
+SELECT
+    source, call_id,
+    max(rendered_tokens) AS rendered_tokens, max(rendered_chars) AS rendered_chars,
+    max(rendered_chunks) AS rendered_chunks,
+    coalesce(max(delivered_tokens) FILTER (server IS NULL), min(delivered_tokens)) AS delivered_tokens,
+    min(delivered_chars) AS delivered_chars, min(delivered_chunks) AS delivered_chunks,
+    min(delivered_bytes) AS delivered_bytes,
+    max(output_tokens) AS output_tokens, max(reasoning_tokens) AS reasoning_tokens, max(cost_usd) AS cost_usd,
+    bool_or(cancelled) AS cancelled, bool_or(cancelled) FILTER (server IS NULL) AS stated_cancelled,
+    min(cancelled_at_ms) AS cancelled_at_ms,
+    max(upstream_end_ms) FILTER (server IS NULL) AS upstream_end_ms,
+    max(upstream_end_ms) FILTER (server IS NOT NULL) AS edge_end_ms,
+    max(ttfb_ms) AS ttfb_ms, max(client_ttft_ms) AS client_ttft_ms, max(upstream_held_ms) AS upstream_held_ms,
+    string_agg(DISTINCT server, '+' ORDER BY server) AS edge_servers,
+    any_value(key_kind ORDER BY key_kind) AS key_kind
+FROM evidence_by_server
 GROUP BY source, call_id;
+
+-- Whether other logs know that the client of a call left before its end. A server in front of the application that saw
+-- it leave when the provider had finished, as clients do that close after the last event, saw a call that is complete.
+CREATE OR REPLACE TEMP MACRO left_early(e, outcome, finish_reason, upstream_end_ms, duration_ms) AS
+    outcome IN ('completed', 'interrupted', 'unknown')
+    AND (
+        (e.cancelled AND (e.stated_cancelled IS true OR outcome <> 'completed' OR finish_reason IS NULL
+            OR e.cancelled_at_ms IS NULL
+            OR coalesce(e.cancelled_at_ms < coalesce(upstream_end_ms, duration_ms), true)))
+        OR (e.cancelled IS NULL AND e.cancelled_at_ms < coalesce(upstream_end_ms, duration_ms))
+    );
 
 -- The provider's own record of what it billed takes precedence over the usage in the trace, and what the client or the
 -- gateway logged as shown over what the trace says of it. A call known to have been left early has not completed.
@@ -59,15 +97,13 @@ SELECT
                 THEN 'priced' ELSE 'none' END AS output_cost_basis,
         -- The gateway's clock started with the call; a client's starts when its user asks.
         coalesce(calls.cancelled_at_ms, e.cancelled_at_ms) AS cancelled_at_ms,
-        coalesce(e.upstream_end_ms, calls.upstream_end_ms) AS upstream_end_ms,
-        CASE WHEN (e.cancelled OR (e.cancelled IS NULL
-                    AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
-                AND calls.outcome IN ('completed', 'interrupted', 'unknown')
+        coalesce(e.upstream_end_ms, calls.upstream_end_ms, e.edge_end_ms) AS upstream_end_ms,
+        CASE WHEN left_early(e, calls.outcome, calls.finish_reason, calls.upstream_end_ms, calls.duration_ms)
             THEN 'cancelled' ELSE calls.outcome END AS outcome,
-        CASE WHEN (e.cancelled OR (e.cancelled IS NULL
-                    AND e.cancelled_at_ms < coalesce(calls.upstream_end_ms, calls.duration_ms)))
-                AND calls.outcome IN ('completed', 'interrupted', 'unknown')
+        CASE WHEN left_early(e, calls.outcome, calls.finish_reason, calls.upstream_end_ms, calls.duration_ms)
             THEN 'evidence' ELSE calls.cancel_evidence END AS cancel_evidence
-    )
+    ),
+    e.delivered_chars, e.delivered_chunks, e.delivered_bytes, e.ttfb_ms, e.client_ttft_ms, e.upstream_held_ms,
+    e.edge_servers
 FROM calls_with_lookups AS calls
 LEFT JOIN joined_evidence AS e ON e.source = calls.source AND e.call_id = calls.call_id;
