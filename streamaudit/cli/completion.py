@@ -20,7 +20,7 @@ def dimensions(incomplete: str) -> list[str]:
 
 def recipes(incomplete: str) -> list[str]:
     """Return the recipes of ``instrument`` that begin so."""
-    from streamaudit.cli.recipes import RECIPES
+    from streamaudit.cli.recipe_files import RECIPES
 
     return [name for name in RECIPES if name.startswith(incomplete)]
 

@@ -27,7 +27,7 @@ def command(name: Name = None, *, writing: Writing) -> int:
     import sys
 
     from streamaudit.cli import console
-    from streamaudit.cli.recipes import RECIPES, read_recipe
+    from streamaudit.cli.recipe_files import RECIPES, read_recipe
 
     output = writing.parse()
     if name is None:
@@ -44,7 +44,7 @@ def command(name: Name = None, *, writing: Writing) -> int:
 def _unknown(name: str) -> UsageError:
     from difflib import get_close_matches
 
-    from streamaudit.cli.recipes import RECIPES
+    from streamaudit.cli.recipe_files import RECIPES
 
     close = get_close_matches(name, RECIPES, 1)
     known = f"did you mean {close[0]}?" if close else "recipes: " + ", ".join(RECIPES)
@@ -52,7 +52,7 @@ def _unknown(name: str) -> UsageError:
 
 
 def _list_recipes() -> "Result":
-    from streamaudit.cli.recipes import RECIPES
+    from streamaudit.cli.recipe_files import RECIPES
     from streamaudit.report.frames import Result
     from streamaudit.report.model import NO_WINDOW, Column, Note, Report, Table
 

@@ -43,8 +43,9 @@ class StreamRecorder:
             return await self.app(scope, receive, send)
         if scope["path"] == self.pages:
             with suppress(Exception):
-                figures = parse_qsl(scope["query_string"][:2000].decode())
-                self.sink({name: value[:100] for name, value in figures if name in PAINTED})
+                given = {name: value[:100] for name, value in parse_qsl(scope["query_string"][:2000].decode())}
+                if given.get("request_id") or given.get("trace_id"):
+                    self.sink({name: given[name] for name in PAINTED if name in given})
             await send({"type": "http.response.start", "status": 204, "headers": []})
             return await send({"type": "http.response.body"})
         stream, self.open = _Stream(scope), self.open + 1
@@ -76,9 +77,12 @@ class _Stream:
         return message
 
     async def send(self, send: Any, message: Any) -> None:
+        # A server may say that the client is gone as soon as it has the last message.
+        self.ended = message["type"] == "http.response.body" and not message.get("more_body")
         try:
             await send(message)
         except OSError:
+            self.ended = False
             self.leave()
             raise
         with suppress(Exception):
@@ -93,7 +97,6 @@ class _Stream:
                 self.first_ms = self.first_ms or self.ms()
                 self.chunks, self.bytes = self.chunks + (self.tail + body).count(self.marker), self.bytes + len(body)
                 self.tail = (self.tail + body)[1 - len(self.marker) :] if len(self.marker) > 1 else b""
-            self.ended = not message.get("more_body")
 
     def leave(self) -> None:
         if self.left_ms is None and not self.ended:

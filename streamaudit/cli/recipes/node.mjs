@@ -47,8 +47,8 @@ export function record({ sink = append, pages = "/streamaudit/rendered" } = {}) 
   return (req, res, next) => {
     const figures = attempt(() => new URL(req.url, "http://localhost"));
     if (figures?.pathname === pages) {
-      attempt(() => sink(Object.fromEntries(PAINTED.filter((name) => figures.searchParams.has(name))
-        .map((name) => [name, figures.searchParams.get(name).slice(0, 100)]))));
+      const given = PAINTED.map((name) => [name, figures.searchParams.get(name)?.slice(0, 100)]);
+      if (given[0][1] || given[1][1]) attempt(() => sink(Object.fromEntries(given)));
       res.writeHead(204).end();
       return;
     }
@@ -65,7 +65,7 @@ function follow(req, res, sink, path) {
       (at % 2 ? [] : [[value, all[at + 1]]]))) : headers;
     const header = (name) => own[Object.keys(own).find((one) => one.toLowerCase() === name)] ?? res.getHeader(name);
     [type, encoding] = [header("content-type"), header("content-encoding")];
-    count = counter(type);
+    count ??= counter(type); // the first write comes before the head that it implies
   };
   const take = (chunk) => attempt(() => {
     if (type === undefined) look();
@@ -96,10 +96,13 @@ function follow(req, res, sink, path) {
 // The same for a web stream of server-sent events: bytes or texts, passed on unchanged.
 export function recordWeb(stream, requestId, { type = "text/event-stream", sink = append } = {}) {
   const start = performance.now(), counts = { chunks: 0, bytes: 0 }, count = counter(type), reader = stream.getReader();
-  let first = null;
-  const finish = (left, at = since(start)) => attempt(() => sink({ request_id: short(requestId),
-    delivered_chunks: counts.chunks, bytes: counts.bytes, cancelled: left, cancelled_at_ms: left ? at : undefined,
-    ttfb_ms: first, end_ms: at }));
+  let first = null, finished = false;
+  const finish = (left, at = since(start)) => attempt(() => {
+    if (finished) return;
+    finished = true;
+    sink({ request_id: short(requestId), delivered_chunks: counts.chunks, bytes: counts.bytes, cancelled: left,
+      cancelled_at_ms: left ? at : undefined, ttfb_ms: first, end_ms: at });
+  });
   return new ReadableStream({
     async pull(controller) {
       try {

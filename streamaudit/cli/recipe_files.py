@@ -1,6 +1,7 @@
-"""Files that ``instrument NAME`` prints and a team copies into its application or its server's configuration.
+"""The files in ``recipes``, which ``instrument NAME`` prints and a team copies into its application or its server's
+configuration.
 
-Each stands for itself: it needs nothing of this package and none of the others but where its head says so, holds counts
+Each is complete in itself: it needs nothing of this package and none of the others but where its head says so, holds counts
 and no text, is bounded in memory, and never breaks the stream that it records. Its head says where to paste it, what it
 costs, how to check it and how its log is read. They are printed, never imported.
 """
@@ -42,4 +43,4 @@ RECIPES = {
 
 def read_recipe(name: str) -> str:
     """Return the text of a recipe."""
-    return files(__package__).joinpath(RECIPES[name].file).read_text(encoding="utf-8")
+    return files(__package__).joinpath("recipes", RECIPES[name].file).read_text(encoding="utf-8")
