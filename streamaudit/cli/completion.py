@@ -15,6 +15,13 @@ def dimensions(incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in DIMENSIONS if name.startswith(last) and name not in named]
 
 
+def recipes(incomplete: str) -> list[str]:
+    """Return the recipes of ``instrument`` that begin so."""
+    from streamaudit.cli.recipe_files import RECIPES
+
+    return [name for name in RECIPES if name.startswith(incomplete)]
+
+
 def values(context: typer.Context, incomplete: str) -> list[str]:
     """Return ``tenant=`` and, once a dimension is named, its values in the store; never wait for a busy store."""
     name, sign, start = incomplete.partition("=")

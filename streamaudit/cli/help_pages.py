@@ -11,6 +11,7 @@ TASKS: dict[str, dict[str, str]] = {
         "demo": "See it on synthetic traces",
         "ingest": "Read exports into the store",
         "fields": "List the paths in an export, and what to give to --map",
+        "instrument": "Print a recipe that logs what users received",
     },
     "Look": {
         "report": "Show waits, cancels, cost and the cancellation tax by group",

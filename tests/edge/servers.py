@@ -98,7 +98,7 @@ def nginx(folder: Path, upstream: int, ways: dict[str, str]) -> Iterator[Proxy]:
         f"/{name}/chat"
         for name in ways
     }
-    with _running([program, "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"], folder, (plain, tls)):
+    with running([program, "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"], folder, (plain, tls)):
         yield Proxy(urls, folder / "access.jsonl")
 
 
@@ -113,7 +113,7 @@ def haproxy(folder: Path, upstream: int, ways: dict[str, tuple[str, str]]) -> It
         for name, (both, server) in ways.items()
     ]  # fmt: skip
     (folder / "haproxy.cfg").write_text(_HAPROXY + "".join(sections))
-    with _running([program, "-db", "-f", "haproxy.cfg"], folder, tuple(ports.values())):
+    with running([program, "-db", "-f", "haproxy.cfg"], folder, tuple(ports.values())):
         yield Proxy({name: f"http://{HOST}:{port}/chat" for name, port in ports.items()}, folder / "output.log")
 
 
@@ -125,13 +125,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(command: Sequence[str], folder: Path, ports: Sequence[int]) -> Iterator[None]:
+def running(
+    command: Sequence[str], folder: Path, ports: Sequence[int], env: dict[str, str] | None = None
+) -> Iterator[None]:  # fmt: skip
     """Run a server until it is no longer needed; it ends gently, so that its log is whole."""
     with (
         (folder / "output.log").open("wb") as output,
         (folder / "stderr.log").open("wb") as errors,
         subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
+            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
         ) as server,
     ):
         try:
