@@ -18,6 +18,13 @@ def dimensions(incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in DIMENSIONS if name.startswith(last) and name not in named]
 
 
+def vendors(incomplete: str) -> list[str]:
+    """Return the vendors that can be pulled."""
+    from streamaudit.ingest.pull import registry
+
+    return [name for name in registry.names() if name.startswith(incomplete)]
+
+
 def values(context: typer.Context, incomplete: str) -> list[str]:
     """Return ``tenant=`` and, once a dimension is named, its values in the store; never wait for a busy store."""
     name, sign, start = incomplete.partition("=")

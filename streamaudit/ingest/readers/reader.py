@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from streamaudit.ingest.json_text import shorten
 from streamaudit.ingest.readers import remote
@@ -60,7 +60,7 @@ class Reader:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._names = 0
 
-    def __enter__(self) -> "Reader":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
