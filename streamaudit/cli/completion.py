@@ -22,6 +22,13 @@ def recipes(incomplete: str) -> list[str]:
     return [name for name in RECIPES if name.startswith(incomplete)]
 
 
+def vendors(incomplete: str) -> list[str]:
+    """Return the vendors that can be pulled."""
+    from streamaudit.ingest.pull import registry
+
+    return [name for name in registry.names() if name.startswith(incomplete)]
+
+
 def values(context: typer.Context, incomplete: str) -> list[str]:
     """Return ``tenant=`` and, once a dimension is named, its values in the store; never wait for a busy store."""
     name, sign, start = incomplete.partition("=")

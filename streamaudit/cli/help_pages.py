@@ -10,6 +10,7 @@ TASKS: dict[str, dict[str, str]] = {
     "Start": {
         "demo": "See it on synthetic traces",
         "ingest": "Read exports into the store",
+        "pull": "Fetch what is new from Langfuse or Datadog into the store",
         "fields": "List the paths in an export, and what to give to --map",
         "instrument": "Print a recipe that logs what users received",
     },

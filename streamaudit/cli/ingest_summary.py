@@ -18,6 +18,8 @@ from streamaudit.report.numbers import count
 
 _LONG_BYTES = 32 << 20
 _LINE_EVERY_S = 30.0
+_SURE_S = 3.0
+"""Time after which the rest can be estimated."""
 
 
 def log_result(outcome: FileResult, *, keys: bool = True) -> None:
@@ -216,21 +218,44 @@ class Progress:
         return _bar if sys.stderr.isatty() and console.plain() else _lines(file.shown)
 
 
-def _bar(percent: float) -> None:
+    def of_pull(self, name: str) -> Callable[[float], None] | None:
+        """Return a function that shows the share, from 0 to 1, of the time that a pull has fetched; None to show
+        nothing."""
+        if self.when == "off" or console.quiet():
+            return None
+        begun, is_bar = time.monotonic(), sys.stderr.isatty() and console.plain()
+        show_line = _lines(name, "fetched")
+
+        def show(share: float) -> None:
+            passed = time.monotonic() - begun
+            left = f", about {_describe(passed / share - passed)} left" if 0 < share < 1 and passed >= _SURE_S else ""
+            if is_bar:
+                _bar(100 * share, left)
+            else:
+                show_line(100 * share, left)
+
+        return show
+
+
+def _describe(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
+
+
+def _bar(percent: float, more: str = "") -> None:
     filled = int(min(percent, 100) / 2.5)
     end = "\r" if percent < 100 else "\r\x1b[K"
     bar = "#" * filled + "." * (40 - filled)
-    console.write(f"\r  {bar} {min(percent, 100):3.0f} %", end=end)
+    console.write(f"\r  {bar} {min(percent, 100):3.0f} %{more}" + ("\x1b[K" if more else ""), end=end)
 
 
-def _lines(shown: str) -> Callable[[float], None]:
+def _lines(shown: str, done: str = "read") -> Callable[..., None]:
     last = time.monotonic()
 
-    def show(percent: float) -> None:
+    def show(percent: float, more: str = "") -> None:
         nonlocal last
         if time.monotonic() - last >= _LINE_EVERY_S:
             last = time.monotonic()
-            console.note(f"  {shown}: {min(percent, 100):.0f} % read", file=shown)
+            console.note(f"  {shown}: {min(percent, 100):.0f} % {done}{more}", file=shown)
 
     return show
 

@@ -67,6 +67,10 @@ Verbose = Annotated[
 LogFormat = Annotated[
     str, typer.Option("--log-format", metavar="FORM", help="text, or json: one object per line on standard error.")
 ]
+LoadedAs = Annotated[
+    Optional[str],
+    typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format."),
+]
 ProgressWhen = Annotated[
     str, typer.Option("--progress", metavar="WHEN", help="auto, on or off. Without a terminal, a line every 30 s.")
 ]
@@ -78,7 +82,7 @@ Color = Annotated[
         "--color", metavar="WHEN", envvar="STREAMAUDIT_COLOR", show_envvar=False, help="auto, always or never."
     ),
 ]
-Since = Annotated[Optional[str], typer.Option("--since", metavar="TIME", help="From this date or time; yesterday and today work too.")]
+Since = Annotated[Optional[str], typer.Option("--since", metavar="TIME", help="From this date or time, or 7d, 24h, ... ago; yesterday and today work too.")]
 Until = Annotated[
     Optional[str], typer.Option("--until", metavar="TIME", help="Up to, not including, this date or time.")
 ]
@@ -225,6 +229,12 @@ class Access:
     def origin(self) -> str:
         """Return the setting that named the store file."""
         return self.settings.store_path(self.db)[1]
+
+    def named_store(self) -> str:
+        """Return the option that names the store in a suggested command; empty where it was not named."""
+        import shlex
+
+        return f" --db {shlex.quote(str(self.db))}" if self.db is not None else ""
 
     def speak(self) -> None:
         """Configure logging, and log the paths in use."""
@@ -401,3 +411,11 @@ def mapping(assignments: list[str] | None, settings: Settings) -> "Mapping":
     from streamaudit.ingest.mapping import Mapping, parse_mapping
 
     return Mapping({**settings.fields, **parse_mapping(assignments or []).paths})
+
+
+def check_source_name(name: str | None) -> None:
+    """Raise UsageError for a ``--source`` that is no plain name."""
+    import re
+
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", name):
+        raise UsageError(f"--source {name}: expected up to 64 letters, digits and . _ : -")

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from streamaudit.audits.check.thresholds import Check
     from streamaudit.audits.failures.suppressions import Suppression
     from streamaudit.delivery.settings import PostSettings
+    from streamaudit.ingest.pull.settings import PullSettings
 
-TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "check", "thresholds", "suppress")
+TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "pull", "check", "thresholds", "suppress")
 KEYS = ("db", "prices", "stop_delay", *OPTIONS, *TABLES)
 BEHAVIOURS = ("stops", "runs_on", "contested")
 
@@ -99,6 +100,7 @@ class _Reader:
             checks=self._checks(),
             suppressions=self._suppressions(),
             post=self._post(),
+            pull=self._pull(),
             lines=self._lines,
         )
 
@@ -219,15 +221,7 @@ class _Reader:
         from streamaudit.delivery.settings import PostSettings
 
         table = self._table("post")
-        self._refuse_unknown("post.", table, ("targets", "attempts", *POST_TIMES))
-        found: dict[str, Any] = {}
-        for name in POST_TIMES:
-            if name in table:
-                found[f"{name}_s"] = self._span(f"post.{name}", table[name])
-        if "attempts" in table:
-            found["attempts"] = table["attempts"]
-            if not isinstance(found["attempts"], int) or isinstance(found["attempts"], bool) or found["attempts"] < 1:
-                raise self._fail("post.attempts", "expected a number from 1")
+        found = self._patience("post", "targets")
         targets = table.get("targets", [])
         places = [self._text("post.targets", one) for one in (targets if isinstance(targets, list) else [targets])]
         if any("://" in place for place in places):
@@ -241,6 +235,28 @@ class _Reader:
             **found,
             origin=f"{self._path}:{self._lines.get('post.targets', 1)}",
         )
+
+    def _pull(self) -> "PullSettings | None":
+        table = self._table("pull")
+        if not table:
+            return None
+        from streamaudit.ingest.pull.settings import PullSettings
+
+        found = self._patience("pull", "credentials")
+        if "credentials" in table:
+            file = Path(self._text("pull.credentials", table["credentials"])).expanduser()
+            found["credentials"] = self._path.parent / file
+        return PullSettings(**found)
+
+    def _patience(self, inside: str, *others: str) -> dict[str, Any]:
+        """Return the settings of how often and for how long something is tried; ``others`` are the table's own."""
+        table = self._table(inside)
+        self._refuse_unknown(f"{inside}.", table, (*others, "attempts", *TRY_TIMES))
+        found = {f"{name}_s": self._span(f"{inside}.{name}", table[name]) for name in TRY_TIMES if name in table}
+        attempts = table.get("attempts", 1)
+        if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
+            raise self._fail(f"{inside}.attempts", "expected a number from 1")
+        return {**found, **({"attempts": attempts} if "attempts" in table else {})}
 
     def _checks(self) -> tuple["Check", ...]:
         """Return the entries of ``[[check]]``, then those of the short form ``[thresholds]``."""
@@ -287,8 +303,8 @@ class _Reader:
             raise UsageError(f"{self._path}:{line}: {name}: {wrong.message}", wrong.hint) from None
 
 
-POST_TIMES = ("first_wait", "give_up_after", "timeout")
-"""The settings of ``[post]`` that are spans of time."""
+TRY_TIMES = ("first_wait", "give_up_after", "timeout")
+"""The settings of ``[post]`` and ``[pull]`` that are spans of time."""
 GROUPED = ("tenant", "model", "provider", "route", "user_id", "deploy", "environment", "service", "region", "source")
 """Dimensions whose values can be put into groups."""
 

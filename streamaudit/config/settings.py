@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streamaudit.audits.check.thresholds import Check
     from streamaudit.audits.failures.suppressions import Suppression
     from streamaudit.delivery.settings import PostSettings
+    from streamaudit.ingest.pull.settings import PullSettings
     from streamaudit.store.lookups import LookupFile
     from streamaudit.store.pricing.own_prices import PriceFile
     from streamaudit.store.providers import ProviderOverrides
@@ -61,6 +62,8 @@ class Settings:
     """Findings of ``streamaudit audit`` that are accepted."""
     post: "PostSettings" = field(default_factory=_default_post)
     """Where and how a summary is posted."""
+    pull: "PullSettings | None" = None
+    """Where the keys of ``pull`` are, and how patient it is; None for the defaults."""
     lines: dict[str, int] = field(default_factory=dict)
 
     def origin(self, name: str) -> str:

@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streamaudit.errors import UsageError
 
+_LENGTH = re.compile(r"(\d{1,6})\s*([mhdw])")
+
 
 def parse_window(
     since: str | None,
@@ -31,8 +33,8 @@ def parse_window(
     if week is not None:
         monday = _monday(week, (now or datetime.now(UTC)).astimezone(zone).date())
         return midnight(monday, zone), midnight(monday + timedelta(days=7), zone)
-    today = (now or datetime.now(UTC)).astimezone(zone).date()
-    start, end = _instant(flag, since, zone, today), _instant("--until", until, zone, today)
+    present = now or datetime.now(UTC)
+    start, end = _instant(flag, since, zone, present), _instant("--until", until, zone, present)
     if start and end and start >= end:
         raise UsageError("--since must be before --until")
     return start, end
@@ -81,22 +83,27 @@ def _monday(week: str, today: date) -> date:
     return monday
 
 
-def _instant(flag: str, text: str | None, zone: ZoneInfo, today: date) -> datetime | None:
+def _instant(flag: str, text: str | None, zone: ZoneInfo, now: datetime) -> datetime | None:
     if text is None:
         return None
     if text in ("today", "yesterday"):
-        return midnight(today - timedelta(days=text == "yesterday"), zone)
+        return midnight(now.astimezone(zone).date() - timedelta(days=text == "yesterday"), zone)
+    if _LENGTH.fullmatch(text):
+        try:
+            return now - _length(text)
+        except OverflowError:
+            raise UsageError(f"{flag} {text}: that is before the calendar begins") from None
     try:
         value = datetime.fromisoformat(text)
         return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{flag} {text}: expected a date or time such as 2026-11-16, 2026-11-16T08:00 or yesterday"
+            f"{flag} {text}: expected a date or time such as 2026-11-16, 2026-11-16T08:00, yesterday or 7d"
         ) from None
 
 
 def _length(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6})\s*([mhdw])", text)
+    match = _LENGTH.fullmatch(text)
     if not match:
         raise UsageError(f"--last {text}: expected a number and m, h, d or w, such as 7d")
     unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from streamaudit.cli.options import Access, Writing, expand_groups
-from streamaudit.config.loader import POST_TIMES, TABLES
+from streamaudit.config.loader import TABLES, TRY_TIMES
 from streamaudit.config.settings import OPTIONS, Settings
 from streamaudit.errors import UsageError
 
@@ -74,7 +74,7 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
         rows.append((f"providers.{name}", behaviour, settings.origin(f"providers.{name}")))
     for name, address in settings.links.items():
         rows.append((f"links.{name}", re.sub(r"//[^/@]*@", "//****@", address), settings.origin(f"links.{name}")))
-    rows += _post_rows(settings)
+    rows += [*_post_rows(settings), *_pull_rows(settings)]
     rows += [(f"check.{number}", check.describe(), check.origin) for number, check in enumerate(settings.checks, 1)]
     rows += [(f"suppress.{number}", one.describe(), one.origin) for number, one in enumerate(settings.suppressions, 1)]
     shown = {name.partition(".")[0] for name, *_ in rows}
@@ -92,10 +92,23 @@ def _post_rows(settings: Settings) -> "Iterator[tuple[str, str | None, str]]":
                 yield "post.targets", parse(address, origin).name, origin
         except UsageError as error:
             yield "post.targets", f"not usable: {error.message}", settings.origin("post.targets")
-    for name in ("attempts", *POST_TIMES):
-        if f"post.{name}" in settings.lines:
-            value = getattr(settings.post, name if name == "attempts" else f"{name}_s")
-            yield f"post.{name}", f"{value:g}" + ("" if name == "attempts" else "s"), settings.origin(f"post.{name}")
+    yield from _patience_rows(settings, "post", settings.post)
+
+
+def _pull_rows(settings: Settings) -> "Iterator[tuple[str, str | None, str]]":
+    """Yield where the keys of a pull are; never what they are."""
+    if settings.pull is not None:
+        if settings.pull.credentials is not None:
+            yield "pull.credentials", str(settings.pull.credentials), settings.origin("pull.credentials")
+        yield from _patience_rows(settings, "pull", settings.pull)
+
+
+def _patience_rows(settings: Settings, table: str, patience: object) -> "Iterator[tuple[str, str | None, str]]":
+    for name in ("attempts", *TRY_TIMES):
+        if f"{table}.{name}" in settings.lines:
+            value = getattr(patience, name if name == "attempts" else f"{name}_s")
+            shown = f"{value:g}" + ("" if name == "attempts" else "s")
+            yield f"{table}.{name}", shown, settings.origin(f"{table}.{name}")
 
 
 def _missing(settings: Settings) -> "Iterator[Note]":
@@ -103,6 +116,8 @@ def _missing(settings: Settings) -> "Iterator[Note]":
     from streamaudit.report.model import Note
 
     named = {"prices": settings.prices, **{f"lookup.{name}": path for name, path in settings.lookup.items()}}
+    if settings.pull is not None:
+        named["pull.credentials"] = settings.pull.credentials
     for name, path in named.items():
         if path is not None and not path.is_file():
             yield Note("missing_file", f"{name}: no file {path} ({settings.origin(name)})")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Access, DryRun, MapField, ProgressWhen, Since, mapping
+from streamaudit.cli.options import Access, DryRun, LoadedAs, MapField, ProgressWhen, Since, check_source_name, mapping
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.report.numbers import count
 
@@ -26,10 +26,7 @@ def command(
     ],
     access: Access,
     map_: MapField = None,
-    source: Annotated[
-        Optional[str],
-        typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format."),
-    ] = None,
+    source: LoadedAs = None,
     max_bad: Annotated[
         Optional[str], typer.Option("--max-bad", metavar="N|P%", help="Refuse a file with more bad records than this.")
     ] = None,
@@ -71,8 +68,6 @@ def command(
 
     Example: streamaudit ingest exports/*.jsonl.gz --map tenant=metadata.organizationId
     """
-    import re
-    import shlex
     from dataclasses import replace
 
     from streamaudit.cli import console, ingest_summary
@@ -94,8 +89,7 @@ def command(
                 raise UsageError(f"{flag} cannot be combined with --evidence")
         return _join(paths, on, access)
     most, share = _max_bad(max_bad)
-    if source is not None and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", source):
-        raise UsageError(f"--source {source}: expected up to 64 letters, digits and . _ : -")
+    check_source_name(source)
     if sample_rate is not None and not 0 < sample_rate <= 1:
         raise UsageError(f"--sample-rate {sample_rate}: expected a share above 0 and up to 1, such as 0.1")
     options = Options(
@@ -140,8 +134,7 @@ def command(
         console.note(f"  store        {path}")
         console.note("  private      nothing left this machine; no prompt or answer text is stored")
         if loads:
-            named = f" --db {shlex.quote(str(path))}" if access.db is not None else ""
-            console.note("next: streamaudit report --by tenant" + named)
+            console.note("next: streamaudit report --by tenant" + access.named_store())
     return _exit_code(results, allow_empty)
 
 

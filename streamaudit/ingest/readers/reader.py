@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from streamaudit.ingest.json_text import shorten
 from streamaudit.ingest.readers import remote
@@ -65,7 +65,7 @@ class Reader:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._names = 0
 
-    def __enter__(self) -> "Reader":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
