@@ -193,7 +193,7 @@ def test_a_check_in_xml_fails_for_the_tenant_above_the_limit(folder: Path) -> No
 
 
 def test_metrics_have_fixed_buckets_and_keep_the_old_file_on_failure(cli: Cli) -> None:
-    """The histogram's edges are OpenTelemetry's unless given; a run that fails leaves the file that it would replace."""
+    """The histogram's edges are OpenTelemetry's unless given; a run that fails leaves the old file."""
     assert cli.run("ttft", SAMPLES / "raw.jsonl.gz", "--by", "model", "-o", "ttft.prom", "-q").code == 0
     written = (cli.folder / "ttft.prom").read_text()
     assert 'le="0.01"' in written and 'le="81.92"' in written
