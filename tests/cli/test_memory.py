@@ -4,8 +4,11 @@ import gzip
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from sample_traces.benchmarks import vllm
@@ -54,25 +57,43 @@ def _bomb_of_one_value() -> Iterator[bytes]:
     yield from (b"[],[],[],[],[]," * (1 << 16) for _ in range(1_000))
 
 
+def _parquet() -> Iterator[bytes]:
+    """Rows with texts that do not compress, in groups as large as most writers make them."""
+    rows = "SELECT 'r' || i AS request_id, TIMESTAMPTZ '2026-11-16 08:00:00Z' + to_milliseconds(i) AS start_time, " \
+        "'gpt-4o-mini' AS model, 5000 AS duration_ms, 100 AS output_tokens, 'completed' AS outcome, " \
+        "repeat(sha256(i::VARCHAR), 8) AS output_text FROM range(400_000) t(i)"  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "calls.parquet")
+        with duckdb.connect() as database:
+            database.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet)")
+        yield path.read_bytes()
+
+
 FILES: dict[str, tuple[Callable[[], Iterator[bytes]], str]] = {
     "lines": (_lines, "calls.jsonl"), "an array with a long element": (_array, "calls.json"),
-    "a table": (_table, "calls.csv"), "rejects alone": (_rejects, "calls.jsonl"),
+    "a table": (_table, "calls.csv"), "a packed table": (_table, "calls.csv.gz"),
+    "columns": (_parquet, "calls.parquet"), "packed lines": (_lines, "calls.jsonl.gz"),
+    "rejects alone": (_rejects, "calls.jsonl"),
     "one object of 25 MB": (_one_object, "run.json"), "lines of a packed gigabyte": (_bomb, "calls.jsonl.gz"),
     "a value of a packed gigabyte": (_bomb_of_one_value, "run.json.gz"),
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("piped", [False, True], ids=["file", "standard input"])
 @pytest.mark.parametrize("name", FILES)
-def test_no_file_takes_more_memory_than_allowed(name: str, cli: Cli) -> None:
+def test_no_file_takes_more_memory_than_allowed(name: str, piped: bool, cli: Cli) -> None:
     """Read or refused: the largest resident size of the process is measured by the system."""
     write, file = FILES[name]
     path = cli.folder / file
     with gzip.open(path, "wb", compresslevel=1) if file.endswith(".gz") else path.open("wb") as out:
         for piece in write():
             out.write(piece)
-    words = [*PROGRAM, "ingest", file, "--db", "store.duckdb", "--memory-limit", f"{LIMIT_MB}MB", "-q"]
-    with (cli.folder / "messages").open("wb") as messages:
-        process = subprocess.Popen(words, cwd=cli.folder, env=cli.environment(), stderr=messages)
+    words = [*PROGRAM, "ingest", "-" if piped else file, "--db", "store.duckdb", "-q"]
+    words += ["--memory-limit", f"{LIMIT_MB}MB"]
+    with (cli.folder / "messages").open("wb") as messages, path.open("rb") as given:
+        process = subprocess.Popen(
+            words, cwd=cli.folder, env=cli.environment(), stdin=given if piped else subprocess.DEVNULL, stderr=messages
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     said = (cli.folder / "messages").read_text()
