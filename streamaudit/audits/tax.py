@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables, keep_if_any, mark_bound, mark_high_end, mark_value
+from streamaudit.audits.edge_notes import contradiction_notes
 from streamaudit.audits.figures import select
 from streamaudit.audits.headline import describe_tax
 from streamaudit.audits.metrics import column
@@ -189,7 +190,7 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
         rows = store.query(scope.sql(_TOP_CALLS), {**params, "top_calls": top_calls})
         tables = (*tables, _mark_calls(Table("top_calls", CALL_COLUMNS, tuple(tuple(row) for row in rows))))
     interval, notes = interval_and_notes(store, scope)
-    notes = (*notes, *_class_notes(tables), *price_note(store, scope))
+    notes = (*notes, *_class_notes(tables), *price_note(store, scope), *contradiction_notes(store, scope))
     (total,) = next(table for table in tables if table.name == "total").records()
     return Report(TITLE, interval, tables, scope.by, scope.filters, notes, headline=describe_tax(total),
         command=NAME)  # fmt: skip

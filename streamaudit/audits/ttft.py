@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.edge_notes import first_byte_notes
 from streamaudit.audits.figures import ROWS, relation
 from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_waits
@@ -129,7 +130,7 @@ def run(
     (total,) = tables[-1].records()
     answer = describe_waits(total, tables[0], slo_ms)
     shown = (*tables, *goodput_tables(store, scope, targets), histogram, reasons)
-    notes = (*goodput_notes(targets), *notes)
+    notes = (*goodput_notes(targets), *notes, *first_byte_notes(store, scope))
     return Report(TITLE, interval, shown, scope.by, scope.filters, notes, headline=answer, command=NAME)
 
 

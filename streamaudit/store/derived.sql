@@ -37,13 +37,13 @@ COMMENT ON TABLE taxes IS 'The cancellation tax of each call that ended early, a
 COMMENT ON COLUMN taxes.call_key IS 'Hash of the call''s source and record_hash.';
 COMMENT ON COLUMN taxes.ran_on IS 'The provider is known to have generated on after the client had left: upstream_cancelled is false, or the call ended more than 1,000 ms after the cut. False without such evidence.';
 COMMENT ON COLUMN taxes.on_disconnect IS 'What the provider does when its client disconnects: stops, runs_on, contested; from the call''s own upstream_cancelled, else from streamaudit providers. NULL when not known.';
-COMMENT ON COLUMN taxes.delivered_rule IS 'What the delivered interval rests on: delivered, chunks, text; NULL when on nothing.';
+COMMENT ON COLUMN taxes.delivered_rule IS 'What the delivered interval rests on: delivered, chunks, delivered_chunks, delivered_chars, delivered_bytes, text; NULL when on nothing.';
 COMMENT ON COLUMN taxes.delivered_low IS 'The fewest it can have been; 0 when nothing is known.';
 COMMENT ON COLUMN taxes.delivered_best IS 'Output tokens that arrived at the client; NULL unknown.';
 COMMENT ON COLUMN taxes.delivered_high IS 'The most it can have been; NULL when nothing is known.';
 COMMENT ON COLUMN taxes.billed_low IS 'The fewest output tokens that can have been billed.';
 COMMENT ON COLUMN taxes.billed_high IS 'The most that can have been billed; NULL when nothing bounds it, or when the bounds contradict each other.';
-COMMENT ON COLUMN taxes.rendered_rule IS 'What the rendered interval rests on: rendered, rendered_chunks, nothing_delivered, stopped_before_first_token, rendered_text, delivered_counts_as_rendered, chunks_until_cancel, received_text, even_pace; NULL when on nothing.';
+COMMENT ON COLUMN taxes.rendered_rule IS 'What the rendered interval rests on: rendered, rendered_chunks, nothing_delivered, stopped_before_first_token, rendered_text, delivered_counts_as_rendered, delivered_learned, chunks_until_cancel, received_text, even_pace; NULL when on nothing.';
 COMMENT ON COLUMN taxes.rendered_low IS 'The fewest it can have been; 0 when nothing is known.';
 COMMENT ON COLUMN taxes.rendered_best IS 'Output tokens shown to the user; NULL unknown.';
 COMMENT ON COLUMN taxes.rendered_high IS 'The most it can have been; NULL when nothing bounds it.';

@@ -16,6 +16,15 @@ TABLES = ("calls", "spans", "loads", "load_keys", "rejects", "evidence", "lookup
     "meta")
 
 DERIVED = {
+    "delivered_chunks": "Events that a server or recorder handed to the client, from its log; NULL without one, as "
+    "for the next six.",
+    "delivered_chars": "Characters of answer, likewise.",
+    "delivered_bytes": "Bytes, with the framing and headers that the server counts.",
+    "ttfb_ms": "When the response began at the edge, milliseconds after the server began to read the request. It need "
+    "not be the first token.",
+    "client_ttft_ms": "When the client showed the first text, milliseconds after it asked.",
+    "upstream_held_ms": "Of a stream whose client left, until when the server kept the connection to its upstream.",
+    "edge_servers": "The servers and recorders whose logs know the call, with + between them.",
     "ttft_status": "`usable`, or why the call has no TTFT: `censored`, `not_streamed`, `not_recorded`, `cache_hit`, "
     "`not_below_duration`, `not_positive`, `error_without_chunk`.",
     "streamed_tokens": "`output_tokens` without reasoning that came before the first chunk (where `ttvt_ms` is not "
@@ -39,7 +48,8 @@ DERIVED = {
     "the call ended more than 1,000 ms after the cut. False without such evidence.",
     "on_disconnect": "What the provider does when its client disconnects: `stops`, `runs_on`, `contested`; from the "
     "call's own `upstream_cancelled`, else from `streamaudit providers`. NULL when not known.",
-    "delivered_rule": "What the delivered interval rests on: `delivered`, `chunks`, `text`; NULL when on nothing.",
+    "delivered_rule": "What the delivered interval rests on: `delivered`, `chunks`, `delivered_chunks`, "
+    "`delivered_chars`, `delivered_bytes`, `text`; NULL when on nothing.",
     "delivered_best": "Output tokens that arrived at the client; NULL unknown.",
     "delivered_low": "The fewest it can have been; 0 when nothing is known.",
     "delivered_high": "The most it can have been; NULL when nothing is known.",
@@ -47,8 +57,8 @@ DERIVED = {
     "billed_high": "The most that can have been billed; NULL when nothing bounds it, or when the bounds contradict "
     "each other.",
     "rendered_rule": "What the rendered interval rests on: `rendered`, `rendered_chunks`, `nothing_delivered`, "
-    "`stopped_before_first_token`, `rendered_text`, `delivered_counts_as_rendered`, `chunks_until_cancel`, "
-    "`received_text`, `even_pace`; NULL when on nothing.",
+    "`stopped_before_first_token`, `rendered_text`, `delivered_counts_as_rendered`, `delivered_learned`, "
+    "`chunks_until_cancel`, `received_text`, `even_pace`; NULL when on nothing.",
     "rendered_best": "Output tokens shown to the user; NULL unknown.",
     "rendered_low": "The fewest it can have been; 0 when nothing is known.",
     "rendered_high": "The most it can have been; NULL when nothing bounds it.",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from streamaudit.audits.explain.edge import edge_moments
 from streamaudit.audits.explain.figures import FIGURES, FIRST, LISTS, ORIGIN, TAX, Figure, Origin, Record
 from streamaudit.audits.explain.rules import field_of, lack_of, rule_of
 from streamaudit.audits.explain.steps import STEPS_READ, name_giver, read_steps, select_nearest, step_rows
@@ -53,6 +54,11 @@ _LOAD_KEYS = (
     "SELECT field, min(rank), first(key ORDER BY rank) FROM store.load_keys WHERE load_id = $load_id GROUP BY field"
 )
 _STORED = "SELECT * FROM store.calls WHERE source = $source AND call_id = $id"
+_OF_LOGS = frozenset((
+    "delivered_chunks", "delivered_chars", "delivered_bytes", "ttfb_ms", "client_ttft_ms", "upstream_held_ms",
+    "edge_servers",
+))  # fmt: skip
+"""Columns that only other logs fill."""
 _DIMENSIONS = frozenset(("tenant", "route", "deploy", "environment", "service", "region"))
 
 CALL_COLUMNS = (
@@ -120,9 +126,8 @@ def run(
     figures = tuple(_figure_rows(record, origin))
     tables: tuple[Table, ...] = (
         Table("call", CALL_COLUMNS, (_call_row(record),)),
-        Table(
-            "timeline", TIMELINE_COLUMNS, (*timeline(record), *map(_mark, marked)), shape="timeline", title="timeline"
-        ),
+        Table("timeline", TIMELINE_COLUMNS, (*timeline(record), *edge_moments(store, record), *map(_mark, marked)),
+            shape="timeline", title="timeline"),
         *_findings(marked),
         Table(
             "figures", FIGURE_COLUMNS, figures, ("group",), shape="facts", title="figures",
@@ -303,7 +308,7 @@ def _origin(
         passed_over=passed_over,
         given_by={name: name_giver(name, record, steps) for name in record["inherited"] or []},
         looked_up=changed & _DIMENSIONS,
-        joined=changed - _DIMENSIONS,
+        joined=(changed - _DIMENSIONS) | {name for name in record if name in _OF_LOGS},
         url=link(form, trace, record["call_id"]) if link and form and trace else None,
     )  # fmt: skip
 

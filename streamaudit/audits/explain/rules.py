@@ -61,6 +61,8 @@ _RENDERED = {
     "stopped_before_first_token": "cut before the first token, so nothing was shown",
     "rendered_text": "characters shown, at the model's characters per token",
     "delivered_counts_as_rendered": "unknown, so delivered is used",
+    "delivered_learned": "unknown, so what a server at the edge counted is used, at the size that tokens of completed "
+    "calls have",
     "chunks_until_cancel": "unknown, so the tokens of the chunks before the cut are used",
     "received_text": "unknown, so the text received is used, at the model's characters per token",
     "even_pace": "unknown, so an even pace from the first token to the end is assumed",
@@ -92,6 +94,9 @@ _HABIT = {
 _DELIVERED = {
     "delivered": "as recorded", "chunks": "the tokens of the chunks that had arrived",
     "text": "the text received, at the model's characters per token",
+    "delivered_chunks": "events that a server at the edge counted, at those per token of completed calls",
+    "delivered_chars": "characters that a server at the edge counted, at those per token of completed calls",
+    "delivered_bytes": "bytes that a server at the edge counted, at those per token of completed calls",
 }  # fmt: skip
 _UNCOUNTED = {
     "nested": "another step of the trace records the same call, and is counted instead",
@@ -204,6 +209,8 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
         return "all values are the call's own"
     if name == "request_id":
         return "call_id is the id of its request"
+    if name in origin.joined and figure.group != TAX:
+        return f"no other log has the {figure.lacks} (ingest --evidence)"
     if name == "versions":
         return "all its records have the same start, attempt number and response id"
     if name == "retractions":

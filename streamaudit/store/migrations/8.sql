@@ -15,3 +15,5 @@ COMMENT ON COLUMN evidence.late_chunks IS 'Events that its server may have count
 COMMENT ON COLUMN evidence.ttfb_ms IS 'When the response began, milliseconds after the server began to read the request; it need not be the first token.';
 COMMENT ON COLUMN evidence.client_ttft_ms IS 'When the client showed the first text, milliseconds after it asked.';
 COMMENT ON COLUMN evidence.upstream_held_ms IS 'Of a stream whose client left, until when the server kept the connection to its upstream.';
+COMMENT ON COLUMN taxes.delivered_rule IS 'What the delivered interval rests on: delivered, chunks, delivered_chunks, delivered_chars, delivered_bytes, text; NULL when on nothing.';
+COMMENT ON COLUMN taxes.rendered_rule IS 'What the rendered interval rests on: rendered, rendered_chunks, nothing_delivered, stopped_before_first_token, rendered_text, delivered_counts_as_rendered, delivered_learned, chunks_until_cancel, received_text, even_pace; NULL when on nothing.';

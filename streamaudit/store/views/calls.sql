@@ -6,12 +6,13 @@
 CREATE OR REPLACE TEMP VIEW calls_with_lookups AS SELECT *, rowid AS call_row FROM store.calls;
 
 -- The same with what other logs know of a call; replaced when there is evidence to join (evidence.sql).
-CREATE OR REPLACE TEMP VIEW calls_with_evidence AS
+CREATE OR REPLACE TEMP VIEW calls_without_evidence AS
 SELECT
     *, NULL::BIGINT AS delivered_chars, NULL::BIGINT AS delivered_chunks, NULL::BIGINT AS delivered_bytes,
     NULL::DOUBLE AS ttfb_ms, NULL::DOUBLE AS client_ttft_ms, NULL::DOUBLE AS upstream_held_ms,
     NULL::VARCHAR AS edge_servers
 FROM calls_with_lookups;
+CREATE OR REPLACE TEMP VIEW calls_with_evidence AS FROM calls_without_evidence;
 
 -- The least that a call can have cost: its input, and the output that was billed at least; NULL where nothing is known.
 CREATE OR REPLACE TEMP MACRO low_cost_usd(cost, said_output, input_cost, output_low, unit_cost) AS

@@ -56,7 +56,7 @@ def refresh_outcomes(store: Store) -> None:
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
         store.script(package_text("store", "views/evidence.sql"))
     else:
-        store.run("CREATE OR REPLACE TEMP VIEW calls_with_evidence AS SELECT * FROM calls_with_lookups")
+        store.run("CREATE OR REPLACE TEMP VIEW calls_with_evidence AS FROM calls_without_evidence")
     store.script(_KEEP_OUTCOMES if store.is_small() else _VIEW_OUTCOMES)
 
 

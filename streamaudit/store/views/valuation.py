@@ -48,6 +48,12 @@ FROM {texts} WHERE answers >= 20 OR reasons IS NOT NULL
 """
 _SET_MODEL_TEXT = "SET VARIABLE model_text = (SELECT map_from_entries(list((model, text))) FROM ({model_text}))"
 
+DELIVERY = "views/delivery.sql"
+_NO_DELIVERY = """
+CREATE OR REPLACE TEMP TABLE learned_delivery (
+    source VARCHAR, call_id VARCHAR, unit VARCHAR, low HUGEINT, best HUGEINT, high HUGEINT)
+"""
+
 _EARLY_MODELS = f"""
 CREATE OR REPLACE TEMP TABLE early_models AS
 SELECT DISTINCT model FROM refreshed_calls WHERE {ENDED_EARLY} AND model IS NOT NULL
@@ -60,6 +66,14 @@ def learn_texts(store: Store) -> None:
     store.run(_EARLY_MODELS)
     learned = LEARNED.format(condition=_OF_EARLY_MODELS)
     use_texts(store, f"({learned})")
+
+
+def learn_delivery(store: Store) -> None:
+    """Learn how many events, characters and bytes a token has at each server, and estimate what was delivered of every
+    call that ended early; of none where no server logged any."""
+    is_logged = store.one("SELECT EXISTS (FROM store.evidence WHERE delivered_chunks + 1 > 0 OR delivered_chars + 1 > 0"
+        " OR delivered_bytes + 1 > 0)")[0]  # fmt: skip
+    store.script(package_text("store", DELIVERY) if is_logged else _NO_DELIVERY)
 
 
 def use_texts(store: Store, texts: str) -> None:
@@ -79,6 +93,7 @@ def value_calls(store: Store) -> None:
         "SET VARIABLE on_disconnect = map($names::VARCHAR[], $behaviours::VARCHAR[])",
         {"names": list(known), "behaviours": list(known.values())},
     )
+    learn_delivery(store)
     store.run(_tax_statement())
 
 

@@ -7,7 +7,8 @@
 -- on_disconnect (by provider: stops, runs_on or contested), stop_delay_ms (how long a provider that stops may run on).
 WITH early AS (
     SELECT
-        call_row, hash(source, record_hash) AS call_key,
+        call_row, hash(calls.source, record_hash) AS call_key, learned.unit AS learned_unit,
+        learned.low AS learned_low, learned.best AS learned_best, learned.high AS learned_high,
         model, provider, outcome, output_tokens, reasoning_tokens, billed_tokens, usage_status,
         delivered_tokens, rendered_tokens, rendered_chars, rendered_chunks, chunk_offsets_ms,
         -- A list with an unknown size in it counts nothing.
@@ -20,7 +21,9 @@ WITH early AS (
         coalesce(visible_output_chars, output_chars) AS received_chars,
         -- The provider generated on after the user had left: text and chunks of that time were not delivered.
         coalesce(upstream_cancelled = false, false)
-            OR coalesce(coalesce(upstream_end_ms, duration_ms) > cancelled_at_ms + 1000, false) AS ran_on,
+            OR coalesce(coalesce(upstream_end_ms, duration_ms) > cancelled_at_ms + 1000, false)
+            -- Until its server closed the connection, the upstream was not asked to stop.
+            OR coalesce(upstream_held_ms > cancelled_at_ms + 1000, false) AS ran_on,
         getvariable('model_text')[model] AS text_of_model,
         CASE
             -- Closing the connection upstream too makes a provider stop only if it is one that does.
@@ -29,7 +32,8 @@ WITH early AS (
             WHEN provider_basis = 'inferred' THEN NULL
             ELSE getvariable('on_disconnect')[provider]
         END AS on_disconnect
-    FROM calls_to_value
+    FROM calls_to_value AS calls
+    LEFT JOIN learned_delivery AS learned ON learned.source = calls.source AND learned.call_id = calls.call_id
     -- The first two conditions say nothing more, but a scan of the table can apply them before it reads other columns.
     WHERE outcome <> 'completed' AND outcome <> 'unknown'
         AND outcome IN ('cancelled', 'timeout', 'interrupted', 'error')

@@ -1,5 +1,6 @@
 -- The cancellation tax, step 2 of 6: tokens that arrived at the client before it left, by the first rule that has its
--- evidence: delivered (counted by a gateway), chunks (sizes and arrivals), text (the length of the text received).
+-- evidence: delivered (counted by a gateway), chunks (sizes and arrivals), learned (events, characters or bytes that a
+-- server counted), text (the length of the text received).
 WITH chunked AS (
     SELECT
         *,
@@ -26,6 +27,7 @@ SELECT
     CASE
         WHEN delivered_tokens IS NOT NULL THEN 'delivered'
         WHEN chunked_tokens IS NOT NULL THEN 'chunks'
+        WHEN learned_high IS NOT NULL THEN 'delivered_' || learned_unit
         WHEN received_chars IS NOT NULL THEN 'text'
     END AS delivered_rule,
     -- Of a call that ran on for an unknown time, chunks and text do not say what came in time.
@@ -33,12 +35,14 @@ SELECT
         WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
         WHEN chunked_tokens IS NOT NULL
             THEN CASE WHEN cancelled_at_ms IS NULL AND ran_on THEN NULL ELSE chunked_tokens END
+        WHEN learned_high IS NOT NULL THEN learned_best
         WHEN NOT ran_on THEN round(received_chars / usual_chars)::BIGINT
     END AS delivered_best,
     CASE
         WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
         WHEN chunked_tokens IS NOT NULL
             THEN CASE WHEN ran_on AND cancelled_at_ms IS NULL THEN 0 ELSE chunked_tokens END
+        WHEN learned_high IS NOT NULL THEN learned_low
         -- Only the model's own answers say how few tokens a text can be.
         WHEN NOT ran_on AND text_of_model.most IS NOT NULL
             THEN floor(received_chars / most_chars / received_slack)::BIGINT
@@ -47,6 +51,7 @@ SELECT
     CASE
         WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
         WHEN chunked_tokens IS NOT NULL THEN chunked_tokens
+        WHEN learned_high IS NOT NULL THEN learned_high
         ELSE ceil(received_chars / fewest_chars * received_slack)::BIGINT
     END AS delivered_high
 FROM chunked

@@ -23,6 +23,7 @@ SELECT
         WHEN rendered_chars IS NOT NULL THEN 'rendered_text'
         -- What was delivered is the most that was shown, and the value.
         WHEN delivered_rule = 'delivered' THEN 'delivered_counts_as_rendered'
+        WHEN starts_with(delivered_rule, 'delivered_') THEN 'delivered_learned'
         WHEN delivered_rule = 'chunks' AND delivered_best IS NOT NULL THEN 'chunks_until_cancel'
         WHEN delivered_rule = 'text' AND delivered_best IS NOT NULL THEN 'received_text'
         -- Only billed tokens and times are known.

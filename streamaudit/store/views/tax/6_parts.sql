@@ -15,7 +15,8 @@ WITH hidden_known AS (
             WHEN tax_best = 0 THEN 0
             WHEN delivered_best IS NOT NULL AND rendered_best IS NOT NULL AND tax_best IS NOT NULL
                 AND (tax_class = 'exact'
-                    OR rendered_rule IN ('delivered_counts_as_rendered', 'chunks_until_cancel', 'received_text'))
+                    OR rendered_rule IN ('delivered_counts_as_rendered', 'delivered_learned',
+                        'chunks_until_cancel', 'received_text'))
                 THEN least(greatest(delivered_best - rendered_best, 0), tax_best - coalesce(tax_hidden, 0))
         END AS tax_unread
     FROM hidden_known

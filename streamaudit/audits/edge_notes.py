@@ -1,0 +1,51 @@
+"""Notes on what other observers logged: figures that contradict each other, and how long an open response was empty."""
+
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.model import Note
+from streamaudit.report.numbers import count, ms
+from streamaudit.store.store import Store
+
+_CONTRADICTIONS = """
+SELECT
+    count(*) FILTER (rendered_tokens > coalesce(delivered_tokens, delivered_high)),
+    count(*) FILTER (coalesce(delivered_tokens, delivered_low) > billed_tokens)
+FROM scope
+"""
+_IS_LOGGED = "SELECT EXISTS (FROM store.evidence WHERE ttfb_ms >= 0)"
+_FIRST_BYTES = """
+SELECT count(*), median(ttft_ms), median(ttfb_ms), median(ttft_ms - ttfb_ms)
+FROM scope WHERE ttft_status = 'usable' AND ttfb_ms IS NOT NULL
+"""
+
+
+def contradiction_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """Return how many calls showed more than was delivered, and how many were delivered more than was billed."""
+    shown, delivered = store.one(scope.total().sql(_CONTRADICTIONS), scope.total().params())
+    notes = []
+    if shown:
+        notes.append(Note(
+            "rendered_exceeds_delivered",
+            f"{count(shown, 'call')} rendered more tokens than were delivered: one of the two logs counts another way",
+            shown, ("tax_",),
+        ))  # fmt: skip
+    if delivered:
+        notes.append(Note(
+            "delivered_exceeds_billed",
+            f"{count(delivered, 'call')} were delivered more tokens than billed: one of two logs counts another way",
+            delivered, ("tax_",),
+        ))  # fmt: skip
+    return tuple(notes)
+
+
+def first_byte_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """Return how long a response that had begun at the edge was without a token; nothing where no log has it."""
+    if not store.one(_IS_LOGGED)[0]:
+        return ()
+    calls, ttft, ttfb, between = store.one(scope.total().sql(_FIRST_BYTES), scope.total().params())
+    if not calls:
+        return ()
+    message = (
+        f"of {count(calls, 'call')} a server logged the first byte: TTFB {ms(ttfb)}, TTFT {ms(ttft)}, TTFT - TTFB "
+        f"{ms(between)} (medians); a response that has begun may be empty so far, so a TTFB is no TTFT"
+    )
+    return (Note("ttfb", message, calls, ("ttft_",)),)
