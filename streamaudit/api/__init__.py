@@ -18,7 +18,7 @@ from streamaudit.config.units import parse_memory, parse_seconds
 from streamaudit.errors import UsageError
 from streamaudit.report.frames import Frame, Result
 
-__all__ = ("Filters", "Frame", "Result", "Session", "open", "read")
+__all__ = ("Filters", "Frame", "Result", "Session", "check_log", "open", "read")
 
 logging.getLogger("streamaudit").addHandler(logging.NullHandler())
 
@@ -65,6 +65,17 @@ def read(
         settings, files=tuple(fspath(file) for file in files), mapping=type(given)({**settings.fields, **given.paths}),
         memory_limit=_memory(memory_limit, settings),
     ).connect()  # fmt: skip
+
+
+def check_log(log: str | PathLike[str], expected: str | None = None) -> Result:
+    """Read a sample of a server's or recorder's log and show which figures it would give as evidence.
+
+    Tables ``figures``, ``ids`` and ``lines``; the note ``next`` is the command that reads it. ``expected`` names the
+    server it should come from, such as ``nginx``. Raises InputError when it cannot be read, or no line gives evidence.
+    """
+    from streamaudit.ingest import edge_check
+
+    return Result(edge_check.check_log(fspath(log), expected))
 
 
 def _memory(limit: str | None, settings: Settings) -> str:

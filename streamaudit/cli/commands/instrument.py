@@ -6,7 +6,7 @@ import typer
 
 from streamaudit.cli import completion
 from streamaudit.cli.options import Writing
-from streamaudit.errors import EXIT_OK, UsageError
+from streamaudit.errors import EXIT_OK, UsageError, nearest
 
 if TYPE_CHECKING:
     from streamaudit.report.frames import Result
@@ -19,7 +19,13 @@ Name = Annotated[
 ]
 
 
-def command(name: Name = None, *, writing: Writing) -> int:
+Check = Annotated[
+    Optional[str],
+    typer.Option("--check", metavar="LOG", help="Read a sample of such a log, and show which figures it gives."),
+]
+
+
+def command(name: Name = None, *, check: Check = None, writing: Writing) -> int:
     """Print a recipe: a few lines for a server, or one file for an application or page, that log what users received.
 
     Example: streamaudit instrument nginx
@@ -30,10 +36,14 @@ def command(name: Name = None, *, writing: Writing) -> int:
     from streamaudit.cli.recipe_files import RECIPES, read_recipe
 
     output = writing.parse()
+    if name is not None and name not in RECIPES:
+        raise _unknown(name)
+    if check is not None:
+        from streamaudit.api import check_log
+
+        return output.write_one(check_log(check, RECIPES[name].log if name else None))
     if name is None:
         return output.write_one(_list_recipes())
-    if name not in RECIPES:
-        raise _unknown(name)
     sys.stdout.write(read_recipe(name))
     sys.stdout.flush()
     if sys.stdout.isatty():
@@ -42,13 +52,10 @@ def command(name: Name = None, *, writing: Writing) -> int:
 
 
 def _unknown(name: str) -> UsageError:
-    from difflib import get_close_matches
-
     from streamaudit.cli.recipe_files import RECIPES
 
-    close = get_close_matches(name, RECIPES, 1)
-    known = f"did you mean {close[0]}?" if close else "recipes: " + ", ".join(RECIPES)
-    return UsageError(f"no recipe for {name}", known)
+    close = nearest(name, list(RECIPES))
+    return UsageError(f"no recipe for {name}", f"did you mean {close}?" if close else "recipes: " + ", ".join(RECIPES))
 
 
 def _list_recipes() -> "Result":
