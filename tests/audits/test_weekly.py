@@ -132,7 +132,7 @@ def test_a_week_whose_data_ends_early_looks_incomplete(filled: Store, tmp_path: 
     short = [one for one in two_weeks() if one["start_time"] < "2026-11-22T19:00"]
     with store_of(write_lines(tmp_path / "short.jsonl", short)) as store:
         said = [note.message for note in weekly(store).notes if note.code == "incomplete"]
-    assert said == ["the data looks incomplete: the last call is of 2026-11-22 18:45 UTC, 5 hours before the end"]
+    assert said == ["data until Sunday 18:45 UTC, 5 hours before the end: it looks incomplete"]
 
 
 def test_of_two_sources_the_one_that_stopped_is_named(tmp_path: Path) -> None:
@@ -144,8 +144,8 @@ def test_of_two_sources_the_one_that_stopped_is_named(tmp_path: Path) -> None:
         ingest(store, write_lines(tmp_path / "b.jsonl", stopped), source="gateway")
         said = {note.code: note.message for note in weekly(store).notes if note.code.startswith("incomplete")}
     assert list(said) == ["incomplete_gateway"]
-    expected = "the data of gateway looks incomplete: its last call is of 2026-11-20 23:30 UTC, 48 hours"
-    assert expected in said["incomplete_gateway"]
+    expected = "data of gateway until Friday 23:30 UTC, 48 hours before the end: it looks incomplete"
+    assert said["incomplete_gateway"] == expected
 
 
 def test_a_week_without_calls_is_a_report(filled: Store) -> None:
