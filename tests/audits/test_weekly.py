@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.weekly.completeness import reach_notes
 from streamaudit.audits.weekly.period import choose_period, find_earlier_start
 from streamaudit.audits.weekly.report import parse_dimensions, run
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Report
+from streamaudit.store.pulls import Position, write_position
 from streamaudit.store.store import Store
 from tests.support import Record, audit, grouped, ingest, raw_call, store_of, write_lines
 
@@ -132,7 +135,36 @@ def test_a_week_whose_data_ends_early_looks_incomplete(filled: Store, tmp_path: 
     short = [one for one in two_weeks() if one["start_time"] < "2026-11-22T19:00"]
     with store_of(write_lines(tmp_path / "short.jsonl", short)) as store:
         said = [note.message for note in weekly(store).notes if note.code == "incomplete"]
-    assert said == ["the data looks incomplete: the last call is of 2026-11-22 18:45 UTC, 5 hours before the end"]
+    assert said == ["data until Sunday 18:45 UTC, 5 hours before the end: it looks incomplete"]
+
+
+def test_data_that_is_pulled_reaches_until_its_last_pull(tmp_path: Path) -> None:
+    """Where that was before the end, or failed, a note says so and why; one that is complete needs none."""
+    end = datetime(2026, 11, 23, tzinfo=UTC)
+    scope = Scope(since=end - timedelta(days=7), until=end, tz="Europe/Paris")
+
+    def said(*positions: Position) -> list[str]:
+        with Store.in_memory() as store:
+            for position in positions:
+                write_position(store, position)
+            scope.prepare(store)
+            return [note.message for note in reach_notes(store, scope)]
+
+    broken = Position("langfuse", "https://a", until=end - timedelta(hours=34), failed_at=end, reason="a answers 500")
+    why = "the last pull of langfuse failed (a answers 500)"
+    assert said(broken) == [f"data until Saturday 15:00 Europe/Paris, 34 hours before the end: {why}"]
+    late = replace(broken, until=end + timedelta(hours=8))
+    assert said(late) == [f"{why}; data until 2026-11-23 09:00 Europe/Paris"]
+    assert said(replace(late, failed_at=None)) == []
+    early = Position("datadog", "https://b", until=end - timedelta(minutes=20))
+    assert said(early) == [
+        "data until Monday 00:40 Europe/Paris, 20 minutes before the end: datadog was last pulled then"
+    ]
+    never = replace(broken, source="datadog", until=None)
+    assert said(replace(late, failed_at=None), never, replace(broken, until=end - timedelta(days=30))) == [
+        "no data of datadog yet: the last pull of datadog failed (a answers 500)",
+        f"data of langfuse until 2026-10-24 02:00 Europe/Paris, 720 hours before the end: {why}",
+    ]
 
 
 def test_of_two_sources_the_one_that_stopped_is_named(tmp_path: Path) -> None:
@@ -144,8 +176,8 @@ def test_of_two_sources_the_one_that_stopped_is_named(tmp_path: Path) -> None:
         ingest(store, write_lines(tmp_path / "b.jsonl", stopped), source="gateway")
         said = {note.code: note.message for note in weekly(store).notes if note.code.startswith("incomplete")}
     assert list(said) == ["incomplete_gateway"]
-    expected = "the data of gateway looks incomplete: its last call is of 2026-11-20 23:30 UTC, 48 hours"
-    assert expected in said["incomplete_gateway"]
+    expected = "data of gateway until Friday 23:30 UTC, 48 hours before the end: it looks incomplete"
+    assert said["incomplete_gateway"] == expected
 
 
 def test_a_week_without_calls_is_a_report(filled: Store) -> None:

@@ -1,64 +1,40 @@
-"""docs/monday-post.md does what it says: its script fetches, ingests and posts, in the environment that cron gives."""
+"""docs/monday-post.md does what it says: its crontab line pulls, ingests and posts in the environment of cron."""
 
-import base64
-import json
 import re
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
+import duckdb
 import pytest
 
 from tests.cli.running import PATIENCE_S, Cli
 from tests.delivery import servers
 from tests.docs import pages
 from tests.docs.pages import ROOT
-from tests.support import Record
+from tests.ingest.pull.vendors import CANARIES, PROMPT, PUBLIC, SECRET, Langfuse, Record, observation, serve
 
 PAGE = ROOT / "docs" / "monday-post.md"
-KEYS = "pk-lf-1:sk-lf-2"
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+MONDAY = TODAY - timedelta(days=TODAY.weekday())
+SATURDAY = MONDAY - timedelta(days=2) + timedelta(hours=14, minutes=2)
 
 
-def generation(number: int, start: datetime) -> Record:
-    """One call as Langfuse's API lists it without the field group ``io``."""
-    moments = {
-        name: (start + timedelta(seconds=after)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        for name, after in (("startTime", 0), ("completionStartTime", 0.4), ("endTime", 3))
-    }
-    return {
-        "id": f"o{number}", "traceId": f"t{number}", "type": "GENERATION", "name": "answer", "level": "DEFAULT",
-        **moments, "projectId": "p", "parentObservationId": None, "isRootObservation": True, "traceName": "/chat",
-        "model": "gpt-4o-mini", "internalModelId": "m", "latency": 3.0, "timeToFirstToken": 0.4,
-        "usageDetails": {"input": 100, "output": 50, "total": 150}, "costDetails": {"total": 0.01},
-        "metadata": {"orgSlug": "acme" if number % 2 else "globex"},
-    }  # fmt: skip
-
-
-def answer_pages(hook: servers.Hook, records: list[Record]) -> None:
-    """Answer the next two requests with one half of the records each."""
-    half = len(records) // 2
-    for data, meta in ((records[:half], {"cursor": "next page"}), (records[half:], {})):
-        body = json.dumps({"data": data, "meta": meta}).encode()
-        hook.script.append(servers.Answer(headers={"Content-Type": "application/json"}, body=body))
+def call(number: int, start: datetime) -> Record:
+    """One call of a project that keeps its tenants under a key of its own."""
+    return observation(number, start, metadata={"orgSlug": "acme" if number % 2 else "globex"})
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """A home folder as the page sets it up, but for the two addresses."""
-    if not (shutil.which("curl") and shutil.which("jq")):
-        pytest.skip("the script of the page needs curl and jq")
     cli = Cli(tmp_path)
-    for folder in (".local/bin", ".local/state", ".config/streamaudit", "exports"):
+    for folder in (".local/bin", ".local/state", ".config/streamaudit"):
         (cli.home / folder).mkdir(parents=True)
     (cli.home / ".local/bin/streamaudit").symlink_to(Path(sys.executable).parent / "streamaudit")
-    (script,) = pages.blocks(PAGE, "bash")
-    (cli.home / "monday.sh").write_text(script)
-    (cli.home / "monday.sh").chmod(0o755)
-    (settings,) = pages.blocks(PAGE, "toml")
-    (cli.home / ".config/streamaudit/config.toml").write_text(settings)
+    settings = "".join(pages.blocks(PAGE, "toml")).replace("[pull]", '[pull]\nattempts = 2\nfirst_wait = "0.01s"')
+    (cli.home / ".config/streamaudit/config.toml").write_text(settings.replace("Europe/Paris", "UTC"))
     return cli
 
 
@@ -70,46 +46,74 @@ def as_cron(cli: Cli, line: str) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
-def test_the_crontab_line_fetches_ingests_and_posts(cli: Cli) -> None:
-    """A preview posts nothing; the line of the crontab posts the last week, and the store knows the tenants."""
+def write_addresses(cli: Cli, langfuse: Langfuse, hook: servers.Hook) -> None:
+    """Write the two private files of the page."""
+    (keys,) = pages.blocks(PAGE, "ini")
+    keys = keys.replace("https://cloud.langfuse.com", langfuse.url)
+    keys = keys.replace("pk-lf-…", PUBLIC).replace("sk-lf-…", SECRET)
+    for name, text in (("langfuse.env", keys), ("post.url", f"json://127.0.0.1:{hook.port}/in\n")):
+        (cli.home / ".config/streamaudit" / name).write_text(text)
+        (cli.home / ".config/streamaudit" / name).chmod(0o600)
+
+
+def crontab_line() -> str:
     (table,) = pages.blocks(PAGE, "crontab")
     (line,) = re.findall(r"^(?:[\d*]+ ){5}(.*)$", table, re.MULTILINE)
-    (preview,) = re.findall(r"-c '(.*)'$", next(text for text in pages.blocks(PAGE, "sh") if "env -i" in text).strip())
-    today = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    monday = today - timedelta(days=today.weekday())
-    records = [generation(number, monday - timedelta(days=number % 14 + 1, seconds=number)) for number in range(60)]
-    with servers.hook() as langfuse, servers.hook() as slack:
-        address = f"http://127.0.0.1:{langfuse.port}/api/public/v2/observations"
-        (cli.home / ".config/streamaudit/langfuse.curl").write_text(f'url = "{address}"\nuser = "{KEYS}"\n')
-        (cli.home / ".config/streamaudit/post.url").write_text(f"json://127.0.0.1:{slack.port}/in\n")
-        answer_pages(langfuse, records)
-        shown = as_cron(cli, preview)
-        assert (shown.returncode, shown.stderr) == (0, ""), shown.stderr
-        assert slack.requests == []
-        assert json.loads(shown.stdout)[0]["payload"]["schema"] == "streamaudit.post/1"
-        answer_pages(langfuse, records)
-        done = as_cron(cli, line)
+    return str(line)
+
+
+def notes(post: servers.Request) -> list[str]:
+    """The notes of a posted report."""
+    return [note["message"] for note in post.json["report"]["notes"]]
+
+
+def test_the_crontab_line_pulls_and_posts_once(cli: Cli) -> None:
+    """The line posts the last week with its changes and knows the tenants; a second run posts nothing. Run with ``&&``
+    it does the same."""
+    records = [call(number, MONDAY - timedelta(days=number % 14, minutes=number + 1)) for number in range(60)]
+    with serve(Langfuse(records)) as langfuse, servers.hook() as slack:
+        assert isinstance(langfuse, Langfuse)
+        write_addresses(cli, langfuse, slack)
+        langfuse.clock = MONDAY + timedelta(hours=8, minutes=30) - datetime.now(UTC)
+        done = as_cron(cli, crontab_line())
         log = (cli.home / ".local/state/streamaudit.log").read_text()
         assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), log
+        log = "".join(line for line in log.splitlines(keepends=True) if "clock" not in line)
         (post,) = slack.requests
-    first, second = (parse_qs(urlsplit(request.path).query) for request in langfuse.requests[:2])
-    assert langfuse.requests[0].headers["Authorization"] == f"Basic {base64.b64encode(KEYS.encode()).decode()}"
-    assert "io" not in first["fields"][0].split(",") and "cursor" not in first and second["cursor"] == ["next page"]
-    assert datetime.fromisoformat(first["fromStartTime"][0]) < monday - timedelta(days=14)
-    figures = {row["figure"]: row for row in post.json["report"]["tables"][0]["rows"]}
-    assert figures["calls"]["value"] + figures["calls"]["before"] == len(records)
-    tenants = cli.run("report", "--by", "tenant", "--json")
-    assert {row["tenant"] for row in json.loads(tenants.out)["tables"][0]["rows"]} == {"acme", "globex"}
+        again = as_cron(cli, "cd && .local/bin/streamaudit pull langfuse -q && .local/bin/streamaudit weekly --post")
+        assert (again.returncode, len(slack.requests)) == (0, 1), again.stderr
+        assert "nothing posted" in again.stderr
+        assert all("io" not in one.query["fields"].split(",") for one in langfuse.pages())
     assert re.fullmatch(r"\S+ posted \d{4}-W\d\d to json 127\.0\.0\.1:\d+ #[0-9a-f]{6} \(1 attempt\)\n", log)
+    tables = {table["name"]: table["rows"] for table in post.json["report"]["tables"]}
+    figures = {row["figure"]: row for row in tables["figures"]}
+    assert (figures["calls"]["value"], figures["calls"]["before"]) == (32, 28)
+    assert "movers" in tables and not [note for note in notes(post) if "data until" in note]
+    with duckdb.connect(str(cli.home / "streamaudit.duckdb"), read_only=True) as connection:
+        tenants = connection.execute("SELECT tenant, count(*) FROM calls GROUP BY ALL ORDER BY ALL").fetchall()
+    assert tenants == [("acme", 30), ("globex", 30)]
+    kept = b"".join(path.read_bytes() for path in cli.home.rglob("*") if path.is_file() and path.suffix != ".env")
+    assert not [secret for secret in (*CANARIES, PROMPT) if secret.encode() in kept + post.body]
 
 
-def test_a_failed_fetch_posts_nothing_and_says_why(cli: Cli) -> None:
-    """Without an export there is no summary of old data; the log names the answer of the server."""
-    with servers.hook() as langfuse, servers.hook() as slack:
-        langfuse.script.append(servers.Answer(status=401))
-        address = f"http://127.0.0.1:{langfuse.port}/api/public/v2/observations"
-        (cli.home / ".config/streamaudit/langfuse.curl").write_text(f'url = "{address}"\nuser = "{KEYS}"\n')
-        (cli.home / ".config/streamaudit/post.url").write_text(f"json://127.0.0.1:{slack.port}/in\n")
-        done = as_cron(cli, "$HOME/monday.sh")
-        assert done.returncode != 0 and "401" in done.stderr
-        assert slack.requests == []
+def test_a_failed_pull_is_said_in_the_post(cli: Cli) -> None:
+    """With the instant up to which the data reaches: of the pull before, made on Saturday. Joined by ``&&`` nothing is
+    posted."""
+    records = [call(number, MONDAY - timedelta(days=3, minutes=9 * number)) for number in range(20)]
+    with serve(Langfuse(records)) as langfuse, servers.hook() as slack:
+        assert isinstance(langfuse, Langfuse)
+        write_addresses(cli, langfuse, slack)
+        langfuse.clock = SATURDAY + timedelta(minutes=30, seconds=1) - datetime.now(UTC)
+        assert as_cron(cli, "cd && .local/bin/streamaudit pull langfuse").returncode == 0
+        langfuse.denied = 401
+        done = as_cron(cli, crontab_line().replace(";", " &&", 1))
+        assert (done.returncode, slack.requests) == (3, [])
+        done = as_cron(cli, crontab_line())
+        (post,) = slack.requests
+    assert done.returncode == 0
+    log = (cli.home / ".local/state/streamaudit.log").read_text()
+    assert f"error: {langfuse.host} refused the keys (401)\n" in log
+    assert notes(post)[0] == (
+        "data until Saturday 14:02 UTC, 34 hours before the end: the last pull of langfuse failed "
+        f"({langfuse.host} refused the keys (401))"
+    )

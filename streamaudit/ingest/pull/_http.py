@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError, ReadTimeoutError
 from urllib3.util import Retry
 
 import streamaudit
@@ -161,7 +161,9 @@ class Client:
             ) from None
         except requests.exceptions.Timeout:
             raise _Failed(f"no answer within {self._settings.timeout_s:.3g} s") from None
-        except requests.exceptions.ChunkedEncodingError:
+        except ReadTimeoutError:
+            raise _Failed("the answer stopped arriving") from None
+        except ProtocolError:
             raise _Failed("the answer was cut off") from None
         except requests.exceptions.ConnectionError as error:
             text = str(error)
@@ -191,7 +193,8 @@ class Client:
     def _read(self, answer: requests.Response) -> bytes:
         deadline = time.monotonic() + _SLOWEST * self._settings.timeout_s
         data = bytearray()
-        for piece in answer.iter_content(_PIECE):
+        # Whatever has arrived, so that an answer that comes drop by drop is noticed.
+        while piece := answer.raw.read1(_PIECE, decode_content=True):
             data += piece
             if time.monotonic() > deadline:
                 raise _Failed(f"the answer was not complete within {_SLOWEST * self._settings.timeout_s:.3g} s")
@@ -216,12 +219,10 @@ class Client:
 
 
 _NO_CONNECTION = (
-    ("Read timed out", "the answer stopped arriving"),
     ("Connection refused", "connection refused"),
     ("NameResolution", "its name is not known"),
     ("Connection reset", "the connection was reset"),
     ("Remote end closed", "the connection was closed without an answer"),
-    ("IncompleteRead", "the answer was cut off"),
 )
 
 

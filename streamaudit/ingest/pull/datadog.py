@@ -28,7 +28,7 @@ _NO_DATA = "No valid indexes specified"
 
 
 class _Datadog:
-    step = timedelta(hours=6)
+    step = timedelta(days=1)
 
     def __init__(self, client: Client, base: str) -> None:
         self._client, self._size = client, _LARGEST

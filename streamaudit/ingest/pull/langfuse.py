@@ -27,7 +27,7 @@ _FIELDS = "core,basic,time,metadata,model,usage,metrics,trace_context"
 _TEXTS = ("input", "output", "toolDefinitions", "toolCalls", "tool_definitions", "tool_calls")
 _SIZES = {_V2: 1000, _V1: 100}
 _SMALLEST = 10
-_STEPS = {_V2: timedelta(days=1), _V1: timedelta(hours=1)}
+_STEPS = {_V2: timedelta(days=1), _V1: timedelta(hours=6)}
 _OFF = (404, 405, 410, 501)
 """How a server answers for a version of the API that it does not have or that is switched off."""
 _TOO_MUCH = {413: "an answer would be too large (413)", 422: "the search takes the server too long (422)"}

@@ -88,10 +88,15 @@ class Pull:
         self._job = Ingest(store, replace(options, force=True))
         self._done = Pulled()
 
+    @property
+    def done(self) -> Pulled:
+        """What the run has brought so far."""
+        return self._done
+
     def run(self, asked: Plan, progress: Progress | None = None) -> Pulled:
         """Fetch and ingest every window. A failure is in the result, and kept in the store for other reports."""
         position, done = asked.position, self._done
-        parts = self._spool.write(self._fetch(asked.windows, progress), *self._part)
+        parts = self._spool.write(self.fetch(asked.windows, progress), *self._part)
         while True:
             with self._store.release():
                 part = next(parts, None)
@@ -112,7 +117,7 @@ class Pull:
         done.until = position.until
         return done
 
-    def _fetch(self, windows: Sequence[Interval], progress: Progress | None) -> Iterator[Fetched]:
+    def fetch(self, windows: Sequence[Interval], progress: Progress | None = None) -> Iterator[Fetched]:
         """Fetch windows in order. One that cannot be fetched ends it, and is the failure of the run."""
         whole = sum(_seconds(window) for window in windows) or 1.0
         behind = 0.0
@@ -163,9 +168,10 @@ class Pull:
         rest = window[1]
         for page in self._server.pages((window[0] - OVERLAP, window[1])):
             covered = None
-            if page.reached is not None and window[0] < page.reached < rest:
-                # Others may have begun in the very same millisecond.
-                covered, rest = (page.reached + timedelta(milliseconds=1), rest), page.reached
+            # Others may have begun in the very same millisecond.
+            since = page.reached + timedelta(milliseconds=1) if page.reached is not None else rest
+            if window[0] < since < rest:
+                covered, rest = (since, rest), since
                 share((window[1] - rest) / (window[1] - window[0]))
             yield Fetched(page.records, covered)
         yield Fetched((), window, window[1])

@@ -55,7 +55,9 @@ class Seen:
 
 
 class Loopback:
-    """A web server on loopback; ``answer`` is the API."""
+    """A web server on loopback; ``answer`` is the API. Pages have at most ``most`` records."""
+
+    most: int
 
     def __init__(self, records: list[Record]) -> None:
         self.records = records
@@ -68,6 +70,7 @@ class Loopback:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 1 << 16  # a second small packet would wait for the first one's receipt
 
             def do_GET(self) -> None:
                 length = int(self.headers["Content-Length"] or 0)
@@ -78,8 +81,9 @@ class Loopback:
                 loopback.requests.append(seen)
                 status, page = loopback.answer(seen)
                 fault = None
-                if loopback.is_for_records(seen) and loopback.faults:
-                    fault = loopback.faults.pop(0)
+                if loopback.is_for_records(seen):
+                    loopback.on_page()
+                    fault = loopback.faults.pop(0) if loopback.faults else None
                 with suppress(BrokenPipeError, ConnectionResetError):
                     self._send(fault or Fault(), status, page)
 
@@ -100,6 +104,7 @@ class Loopback:
                 if fault.drip_s:
                     for byte in body:
                         self.wfile.write(bytes([byte]))
+                        self.wfile.flush()
                         time.sleep(fault.drip_s)
                 self.wfile.write(b"" if fault.drip_s else body[: fault.cut])
                 if fault.cut is not None or fault.headers:
@@ -148,19 +153,21 @@ class Langfuse(Loopback):
         self.version, self.off, self.traces = version, off or {}, traces or []
         self.most = 1000
         self.sends_texts = False
+        self.denied: int | None = None
+        """Status for keys that are refused."""
         self.most_rows: int | None = None
         """A window with more rows is too large for the server."""
         super().__init__(records)
 
     def is_for_records(self, seen: Seen) -> bool:
-        return "FromStartTime" in seen.query or "fromStartTime" in seen.query
+        return "fromStartTime" in seen.query
 
     def answer(self, seen: Seen) -> tuple[int, Record]:
         if seen.path.endswith("/health"):
             return 200, {"status": "OK", "version": self.version}
         sent = f"Basic {base64.b64encode(f'{PUBLIC}:{SECRET}'.encode()).decode()}"
-        if seen.headers.get("Authorization") != sent:
-            return 401, {"message": "Invalid credentials. Confirm that you've configured the correct host."}
+        if seen.headers.get("Authorization") != sent or self.denied:
+            return self.denied or 401, {"message": "Invalid credentials."}
         if seen.path.endswith("/projects"):
             return 200, {"data": [{"id": PROJECT, "name": "shop"}]}
         if seen.path.endswith("/traces"):
