@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from streamaudit.delivery.settings import PostSettings
     from streamaudit.ingest.pull.settings import PullSettings
 
-TABLES = ("fields", "lookup", "groups", "links", "providers", "post", "pull", "check", "thresholds", "suppress")
+TABLES = ("fields", "lookup", "groups", "links", "providers", "hops", "post", "pull", "check", "thresholds", "suppress")
 KEYS = ("db", "prices", "stop_delay", *OPTIONS, *TABLES)
 BEHAVIOURS = ("stops", "runs_on", "contested")
+HABITS = ("at_once", "next_write", "never")
 
 
 def find(explicit: Path | None = None) -> Path | None:
@@ -96,6 +97,7 @@ class _Reader:
             groups=self._groups(),
             links=self._links(),
             providers=self._providers(),
+            hops=self._hops(),
             stop_delay_ms=self._stop_delay(),
             checks=self._checks(),
             suppressions=self._suppressions(),
@@ -205,6 +207,13 @@ class _Reader:
         for name, value in table.items():
             if value not in BEHAVIOURS:
                 raise self._fail(f"providers.{name}", "expected " + ", ".join(BEHAVIOURS))
+        return dict(table)
+
+    def _hops(self) -> dict[str, str]:
+        table = self._table("hops")
+        for name, value in table.items():
+            if value not in HABITS:
+                raise self._fail(f"hops.{name}", "expected " + ", ".join(HABITS))
         return dict(table)
 
     def _stop_delay(self) -> float | None:

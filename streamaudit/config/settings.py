@@ -54,6 +54,8 @@ class Settings:
     """Vendor to the base address of its traces."""
     providers: dict[str, str] = field(default_factory=dict)
     """Provider to its behaviour when a client disconnects: stops, runs_on or contested."""
+    hops: dict[str, str] = field(default_factory=dict)
+    """Server to what it does with the abort of a client: at_once, next_write or never."""
     stop_delay_ms: float | None = None
     """Milliseconds that a provider which stops at a disconnect keeps generating; None is the default."""
     checks: tuple["Check", ...] = ()
@@ -92,7 +94,7 @@ class Settings:
         from streamaudit.store.providers import STOP_DELAY_MS, ProviderOverrides
 
         delay = STOP_DELAY_MS if self.stop_delay_ms is None else self.stop_delay_ms
-        return ProviderOverrides(self.providers, delay)
+        return ProviderOverrides(self.providers, delay, self.hops)
 
     def store_path(self, named: Path | None) -> tuple[Path, str]:
         """Return the store file and the setting that named it.

@@ -18,15 +18,16 @@ import trustme
 HOST = "127.0.0.1"
 _PATIENCE_S = 20.0
 
-# $upstream_response_time is in seconds with three decimals; without its point it is milliseconds.
 _NGINX = """
 daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log warn; {user}
 events {{ worker_connections 512; }}
 http {{
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
-  map $upstream_response_time $upstream_end_ms {{ ~^(?<whole>\\d+)\\.(?<part>\\d+)$ $whole$part; }}
-  log_format evidence escape=json '{{"request_id":"$http_x_request_id","upstream_end_ms":"$upstream_end_ms"}}';
+  log_format evidence escape=json '{{"request_id":"$http_x_request_id","status":"$status","completion":'
+    '"$request_completion","body_bytes_sent":"$body_bytes_sent","request_time":"$request_time","upstream_header_time":'
+    '"$upstream_header_time","upstream_response_time":"$upstream_response_time","content_type":'
+    '"$sent_http_content_type","content_encoding":"$sent_http_content_encoding"}}';
   access_log access.jsonl evidence;
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
   server {{ listen {host}:{plain}; {locations} }}
@@ -35,7 +36,6 @@ http {{
 """
 _LOCATION = "location /{name}/ {{ {settings} proxy_pass http://{host}:{upstream}; }}"
 
-# %Ta is the time from the request's first byte to its end, in milliseconds.
 _HAPROXY = """
 global
   log stdout format raw local0
@@ -45,7 +45,7 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout connect 5s
-  log-format '{"request_id":"%[capture.req.hdr(0)]","upstream_end_ms":"%Ta"}'
+  log-format '{"request_id":"%[capture.req.hdr(0)]","status":"%ST","term":"%ts","bytes_to_client":"%B","Tr":"%Tr","Ta":"%Ta"}'
 """
 _SECTION = """
 frontend {name}_in

@@ -28,8 +28,8 @@ _ABORT = (
 KINDS = {
     "orphan": Kind("critical",
         "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) worked on for {after_p50_ms:ms} (median) "
-        "after their client had left{step_words}; {tokens_at_stake:n} output tokens came after it, where that is "
-        "known.",
+        "after their client had left{step_words}{hop_words}; {tokens_at_stake:n} output tokens came after it, where "
+        "that is known.",
         _ABORT),
     "drained": Kind("warning",
         "{affected_calls:n} of {calls:n} cut calls ({affected_share:pct}) were read to their end by the gateway "
@@ -51,7 +51,7 @@ CREATE OR REPLACE TEMP TABLE orphans_cuts AS
         by_1, by_2, by_3, by_4, source, call_id, trace_id, start_time, duration_ms, outcome, session_id, input_hash,
         cancelled_at_ms, upstream_end_ms, upstream_cancelled, billed_tokens, delivered_tokens, tpot_ms,
         coalesce(output_cost_usd / nullif(output_tokens, 0), output_usd_per_token) AS usd_per_token, finish_reason,
-        model, cost_usd
+        model, cost_usd, edge_servers, upstream_held_ms
     FROM scope
     WHERE start_time IS NOT NULL AND outcome IN ('cancelled', 'interrupted')
 ), resent AS (
@@ -66,12 +66,19 @@ CREATE OR REPLACE TEMP TABLE orphans_cuts AS
 )
 SELECT
     *,
-    upstream_end_ms - cancelled_at_ms AS after_ms,
+    coalesce(upstream_end_ms, upstream_held_ms) - cancelled_at_ms AS after_ms,
+    -- The hop that may have kept the abort back: one that passes it on late, or kept its upstream open measurably.
+    CASE WHEN contains(edge_servers, '+')
+            THEN array_to_string(list_filter(string_split(edge_servers, '+'),
+                lambda s: coalesce(getvariable('hops')[s], 'at_once') <> 'at_once'), '+')
+        ELSE edge_servers END AS hop,
     start_time + to_microseconds((coalesce(cancelled_at_ms, duration_ms) * 1000)::BIGINT) AS left_at,
     -- What came after the client left: known where the client's share is, else even over the provider's time.
     CASE WHEN delivered_tokens IS NOT NULL THEN greatest(billed_tokens - delivered_tokens, 0)
-        WHEN upstream_end_ms > 0 AND cancelled_at_ms < upstream_end_ms
-            THEN (billed_tokens * (1 - cancelled_at_ms / upstream_end_ms))::BIGINT END AS tokens_after,
+        WHEN coalesce(upstream_end_ms, upstream_held_ms) > 0
+            AND cancelled_at_ms < coalesce(upstream_end_ms, upstream_held_ms)
+            THEN (billed_tokens * (1 - cancelled_at_ms / coalesce(upstream_end_ms, upstream_held_ms)))::BIGINT
+        END AS tokens_after,
     coalesce(session_id, trace_id) IS NOT NULL AND input_hash IS NOT NULL AS resendable
 FROM calls LEFT JOIN resent USING (source, call_id)
 """, """
@@ -90,7 +97,7 @@ GROUP BY ALL
 EXAMINED = """
 SELECT
     (SELECT count(*) FROM orphans_cuts WHERE (cancelled_at_ms IS NOT NULL
-        AND (upstream_end_ms IS NOT NULL OR upstream_cancelled IS NOT NULL OR trace_id IS NOT NULL)) OR resendable),
+        AND (after_ms IS NOT NULL OR upstream_cancelled IS NOT NULL OR trace_id IS NOT NULL)) OR resendable),
     count(*) FILTER (outcome IN ('cancelled', 'interrupted'))
 FROM scope
 """
@@ -118,7 +125,12 @@ SELECT
     exact_sum(CASE finding WHEN 'lost_task' THEN cost_usd ELSE tokens_after * usd_per_token END) AS usd_at_stake,
     list(call_id ORDER BY ran_on_ms DESC NULLS LAST, call_id)[1:3] AS examples, median(ran_on_ms) AS after_p50_ms,
     CASE WHEN sum(steps) > 0 THEN ' through ' || sum(steps)::BIGINT || ' later steps, of them '
-        || coalesce(sum(tools), 0)::BIGINT || ' tool calls' ELSE '' END AS step_words
+        || coalesce(sum(tools), 0)::BIGINT || ' tool calls' ELSE '' END AS step_words,
+    coalesce(max(CASE WHEN judged.hop <> '' THEN ', behind ' || judged.hop || CASE getvariable('hops')[judged.hop]
+        WHEN 'next_write' THEN ', which passes an abort on at its next write only'
+        WHEN 'never' THEN ', which never passes an abort on'
+        WHEN 'at_once' THEN ', which passes an abort on at once unless its settings forbid it'
+        ELSE '' END END), '') AS hop_words
 FROM judged JOIN examined ON judged.by_1 IS NOT DISTINCT FROM examined.by_1
     AND judged.by_2 IS NOT DISTINCT FROM examined.by_2 AND judged.by_3 IS NOT DISTINCT FROM examined.by_3
     AND judged.by_4 IS NOT DISTINCT FROM examined.by_4

@@ -72,6 +72,8 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
             rows.append((place, ", ".join(patterns), settings.origin(place)))
     for name, behaviour in settings.providers.items():
         rows.append((f"providers.{name}", behaviour, settings.origin(f"providers.{name}")))
+    for name, habit in settings.hops.items():
+        rows.append((f"hops.{name}", habit, settings.origin(f"hops.{name}")))
     for name, address in settings.links.items():
         rows.append((f"links.{name}", re.sub(r"//[^/@]*@", "//****@", address), settings.origin(f"links.{name}")))
     rows += [*_post_rows(settings), *_pull_rows(settings)]

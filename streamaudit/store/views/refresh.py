@@ -4,6 +4,7 @@
 ended early its tax: the one kept in the store (kept.py), or one that is valued now.
 """
 
+from streamaudit.store.hops import resolve_hops
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 from streamaudit.store.views.kept import are_taxes_kept
@@ -51,6 +52,9 @@ def refresh(store: Store, *, taxed: bool = True, kept: bool = True) -> None:
 def refresh_outcomes(store: Store) -> None:
     """Bring ``refreshed_calls`` up to date with the store."""
     store.run(FROM_ENOUGH)
+    hops = resolve_hops(store.providers.hops)
+    store.run("SET VARIABLE hops = map($names::VARCHAR[], $habits::VARCHAR[])",
+        {"names": list(hops), "habits": list(hops.values())})  # fmt: skip
     for name in ("hours", "waits", "sums"):
         store.script(package_text("store", f"views/{name}.sql"))
     if store.one("SELECT EXISTS (FROM store.evidence)")[0]:
