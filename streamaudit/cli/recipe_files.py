@@ -15,7 +15,7 @@ Bound = Literal["upper", "lower"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One file: what it records, and which end of what a user saw that gives."""
+    """A file: the figures that it records, and which end of what users saw they are."""
 
     file: str
     bound: Bound

@@ -42,7 +42,7 @@ SELECT
     coalesce(is_line, false) AS is_line, delivered_bytes > 0 AND lower(encoding) <> 'identity' AS is_compressed,
     -- A response that never began has no type. What failed is no stream either, unless its client left.
     CASE WHEN content_type IS NOT NULL THEN NOT is_stream_type(content_type)
-        ELSE status >= 400 AND cancelled IS DISTINCT FROM true END AS is_other
+        ELSE coalesce(status >= 400, false) AND cancelled IS DISTINCT FROM true END AS is_other
 FROM said
 """
 _CHOOSE = """

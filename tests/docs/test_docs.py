@@ -94,7 +94,8 @@ def _write_own_tenants(export: Path, path: Path) -> None:
 
 def _write_own_logs(folder: Path) -> None:
     """An application's own calls in ``app.jsonl``, with a tenant key that nobody looks for, and in ``rendered.csv``
-    what its client showed of them; in ``access.log`` what the nginx before it logged of the streams."""
+    what its client showed of them; in ``access.log`` what the nginx before it logged of the streams, and
+    in ``delivered.jsonl`` lines of a recorder."""
     shown, passed = ["request_id,rendered_tokens"], []
     with (folder / "app.jsonl").open("w") as app:
         for line in gzip.open(SAMPLES / "raw.jsonl.gz", "rt"):
@@ -110,6 +111,12 @@ def _write_own_logs(folder: Path) -> None:
             app.write(json.dumps(record | ({"labels": {"acct": tenant}} if tenant else {})) + "\n")
     (folder / "rendered.csv").write_text("\n".join(shown) + "\n")
     (folder / "access.log").write_text("\n".join(passed) + "\n")
+    recorded = [
+        {"request_id": f"r-{number}", "delivered_chunks": 40, "bytes": 2400, "ttfb_ms": 310.5, "end_ms": 2100.0,
+            "cancelled": number == 1, **({"cancelled_at_ms": 2100.0} if number == 1 else {})}
+        for number in range(3)
+    ]  # fmt: skip
+    (folder / "delivered.jsonl").write_text("".join(json.dumps(line) + "\n" for line in recorded))
 
 
 def _access_line(record: dict[str, Any]) -> dict[str, str]:

@@ -24,7 +24,9 @@ CUT = {
     "envoy": lambda line: "DC" in (line["flags"] or ""),
     "apache": lambda line: line["conn"] == "X",
 }
-BYTES = {"nginx": "body_bytes_sent", "haproxy": "bytes_to_client", "envoy": "bytes_sent", "apache": "body", "caddy": "size"}
+BYTES = {
+    "nginx": "body_bytes_sent", "haproxy": "bytes_to_client", "envoy": "bytes_sent", "apache": "body", "caddy": "size",
+}  # fmt: skip
 
 
 def visits(url: str) -> list[Visit]:
