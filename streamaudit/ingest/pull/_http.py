@@ -64,7 +64,7 @@ class GivenUp(InputError):
 
 
 class _Failed(Exception):
-    """One attempt failed in a way that may pass."""
+    """An attempt failed in a way that may pass."""
 
     def __init__(self, reason: str, status: int | None = None, after_s: float | None = None) -> None:
         super().__init__(reason)

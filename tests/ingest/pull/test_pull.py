@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from streamaudit.store.pulls import read_position, read_positions
 from streamaudit.store.store import Store
 from tests.ingest.pull.pulling import NOW, QUICK, ago, connect, fetch, ids, pull, tally
 from tests.ingest.pull.vendors import PROJECT, PROMPT, Datadog, Fault, Langfuse, Loopback, observation, serve, span
+from tests.support import ingest, write_lines
 
 LANGFUSE = [observation(number, ago(hours=number + 1)) for number in range(60)]
 DATADOG = [span(number, ago(hours=number + 1)) for number in range(60)]
@@ -85,10 +87,14 @@ def test_a_changed_mapping_takes_effect(store: Store) -> None:
     with serve(Langfuse(records)) as server:
         pull(store, server, since=ago(days=3))
         done = pull(store, server, mapping=["tenant=metadata.org"], since=ago(days=3), expanded=["org"])
+        tenants = store.query("SELECT DISTINCT tenant FROM store.calls")
         assert server.pages()[-1].query["expandMetadata"] == "org"
         assert "expandMetadata" not in server.pages()[0].query
+        assert tally(pull(store, server, since=ago(days=3)))["read"] == 3, "another mapping than the last one"
+        assert pull(store, server, since=ago(days=3)).records == 0
+        assert pull(store, server, since=ago(days=3), again=True).records == 3
     assert tally(done)["replaced"] == 3
-    assert store.query("SELECT DISTINCT tenant FROM store.calls") == [("b",)]
+    assert tenants == [("b",)]
 
 
 def test_texts_are_not_asked_for_and_removed_where_they_come(store: Store) -> None:
@@ -102,6 +108,16 @@ def test_texts_are_not_asked_for_and_removed_where_they_come(store: Store) -> No
     for table in ("calls", "spans", "loads", "rejects", "meta"):
         assert PROMPT not in str(store.query(f"FROM store.{table}"))
     assert store.query("SELECT count(output_chars), count(input_hash) FROM store.calls") == [(0, 0)]
+
+
+@pytest.mark.parametrize("is_pulled_first", [True, False])
+def test_what_an_export_knows_of_texts_stays_known(store: Store, tmp_path: Path, *, is_pulled_first: bool) -> None:
+    """A call of a file and of a pull is one, with the lengths of the file's record, whichever came first."""
+    file = write_lines(tmp_path / "export.jsonl", LANGFUSE[30:])
+    with serve(Langfuse(LANGFUSE[30:])) as server:
+        for is_pull in (is_pulled_first, not is_pulled_first):
+            pull(store, server, since=ago(days=3)) if is_pull else ingest(store, file)
+    assert store.query("SELECT count(*), count(output_chars), count(input_hash) FROM store.calls") == [(30, 30, 30)]
 
 
 @pytest.mark.parametrize(
