@@ -44,9 +44,10 @@ def keys(server: Loopback, **changes: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def langfuse(count: int = 30, **options: str) -> Langfuse:
+def langfuse(count: int = 30, version: str = "4.16.0") -> Langfuse:
     """One call an hour up to now."""
-    return Langfuse([observation(number, NOW - timedelta(hours=number + 1)) for number in range(count)], **options)
+    records = [observation(number, NOW - timedelta(hours=number + 1)) for number in range(count)]
+    return Langfuse(records, version=version)
 
 
 def assert_no_secret(cli: Cli, *results: Result) -> None:
@@ -129,10 +130,9 @@ def test_no_secret_is_in_any_output_log_or_store(cli: Cli) -> None:
         # What an answer quotes may be anything.
         echo = f"{API} {APP} {PROMPT}".encode()
         elsewhere = {"Location": f"http://127.0.0.1:9/?{APP}"}
-        for fault in (Fault(status=500, body=echo), Fault(status=302, headers=elsewhere, body=echo)):
-            server.faults = [fault] * 2
-            runs.append(cli.run("pull", "datadog", "--log-format", "json", "-v", env=env))
-            assert (runs[-1].code, runs[-1].out) == (3, "")
+        server.faults = [Fault(status=500, body=echo), Fault(status=302, headers=elsewhere, body=echo)]
+        runs.append(cli.run("pull", "datadog", "--log-format", "json", "-v", env=env))
+        assert (runs[-1].code, runs[-1].out, server.faults) == (3, "", [])
         runs.append(cli.run("pull", "datadog", env={**env, "DD_API_KEY": f"{API}\nX-Evil: 1"}))
     assert runs[-1].code == 2 and "DD_API_KEY holds spaces or signs that no key has" in runs[-1].err
     assert_no_secret(cli, *runs)
