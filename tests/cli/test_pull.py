@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streamaudit.cli import ingest_summary
 from tests.cli.running import PATIENCE_S, Cli, Result, equation, stored_calls
 from tests.ingest.pull.vendors import (
     API,
@@ -113,6 +114,26 @@ langfuse: http://HOST/project/cm3x7p1q2/observations
 rests on their lengths is unknown
   dry run      nothing was fetched or stored; at least 9 requests
 """
+
+
+def test_a_window_that_the_vendor_no_longer_keeps_is_asked_for_with_a_warning(cli: Cli) -> None:
+    """A contract may say otherwise."""
+    with serve(Datadog([])) as server:
+        done = cli.run("pull", "datadog", "--since", "20d", "--dry-run", "-q", env=keys(server))
+    warning = "  Datadog keeps spans for 15 days unless your contract says otherwise: older ones may be missing\n"
+    assert (done.code, done.err) == (0, warning)
+
+
+def test_progress_has_an_estimate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the time that is left, once it can be told; without a terminal as a line."""
+    monkeypatch.setattr(ingest_summary, "_LINE_EVERY_S", 0)
+    monkeypatch.setattr(ingest_summary, "_SURE_S", 0)
+    show = ingest_summary.Progress("on").of_pull("langfuse")
+    assert show is not None and ingest_summary.Progress("off").of_pull("langfuse") is None
+    for share in (0.0, 0.25, 1.0):
+        show(share)
+    said = capsys.readouterr().err
+    assert said == "  langfuse: 0 % fetched\n  langfuse: 25 % fetched, about 0 s left\n  langfuse: 100 % fetched\n"
 
 
 def test_no_secret_is_in_any_output_log_or_store(cli: Cli) -> None:
