@@ -219,7 +219,7 @@ class Progress:
 
 
     def clear(self) -> None:
-        """Remove a bar that has not come to its end."""
+        """Remove a bar that is not full."""
         if self.when != "off" and not console.quiet() and sys.stderr.isatty() and console.plain():
             console.write("\r\x1b[K", end="")
 

@@ -69,7 +69,8 @@ def plan(position: Position, server: Server, since: datetime | None, *, digest: 
     if position.digest != digest or again:
         position = replace(position, digest=digest, settled=())
     if since is None:
-        since = position.settled[-1][1] if position.settled else now - FIRST
+        # The first gap: one that a run left behind, if it was ended within a window, else the time since the last.
+        since = position.settled[0][1] if position.settled else now - FIRST
     missing = find_missing((since, now), position.settled) if since < now else []
     return Plan(position, tuple(window for one in missing for window in cut(one, server.step)), now)
 

@@ -175,7 +175,7 @@ def test_a_large_window_comes_in_parts_that_are_settled_one_by_one(store: Store)
         (position,) = read_positions(store)
         assert position.reason == broken.failure.message and position.failed_at is not None
         server.faults, before = [], len(server.pages())
-        done = pull(store, server, since=ago(days=5))
+        done = pull(store, server)
         assert (done.failure, len(ids(store))) == (None, 100)
         assert tally(done)["repeated"] <= 2 and len(server.pages()) - before < 20
     position = read_position(store, position.source, position.account)
