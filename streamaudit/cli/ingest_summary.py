@@ -218,6 +218,11 @@ class Progress:
         return _bar if sys.stderr.isatty() and console.plain() else _lines(file.shown)
 
 
+    def clear(self) -> None:
+        """Remove a bar that is not full."""
+        if self.when != "off" and not console.quiet() and sys.stderr.isatty() and console.plain():
+            console.write("\r\x1b[K", end="")
+
     def of_pull(self, name: str) -> Callable[[float], None] | None:
         """Return a function that shows the share, from 0 to 1, of the time that a pull has fetched; None to show
         nothing."""

@@ -109,11 +109,13 @@ _RIVALS = """
 CREATE OR REPLACE TEMP TABLE rivals AS
 SELECT call_id AS given_id, staged_row, NULL::VARCHAR AS stored_id, start_time, attempt_number, response_id, outcome,
     usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
+    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER AS texts,
     NULL::STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[] AS versions
 FROM {arriving} SEMI JOIN repeated_calls USING (call_id)
 UNION ALL
 SELECT coalesce(request_id, call_id), NULL, call_id, start_time, attempt_number, response_id, outcome,
-    usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash, versions
+    usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
+    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER, versions
 FROM store.calls
 WHERE source = getvariable('source') AND coalesce(request_id, call_id) IN (SELECT call_id FROM repeated_calls)
 """
@@ -140,6 +142,8 @@ WITH ranked AS (
             source_updated_at DESC NULLS LAST,
             -- A step that was printed while it was open, and once more when it had ended.
             has_end DESC,
+            -- The same record without its texts: what was found in them stays known.
+            texts DESC,
             record_hash DESC,
             input_hash DESC NULLS LAST,
             staged_row NULLS FIRST

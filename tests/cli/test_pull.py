@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streamaudit.cli import ingest_summary
 from tests.cli.running import PATIENCE_S, Cli, Result, equation, stored_calls
 from tests.ingest.pull.vendors import (
     API,
@@ -44,9 +45,10 @@ def keys(server: Loopback, **changes: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def langfuse(count: int = 30, **options: str) -> Langfuse:
+def langfuse(count: int = 30, version: str = "4.16.0") -> Langfuse:
     """One call an hour up to now."""
-    return Langfuse([observation(number, NOW - timedelta(hours=number + 1)) for number in range(count)], **options)
+    records = [observation(number, NOW - timedelta(hours=number + 1)) for number in range(count)]
+    return Langfuse(records, version=version)
 
 
 def assert_no_secret(cli: Cli, *results: Result) -> None:
@@ -114,6 +116,26 @@ rests on their lengths is unknown
 """
 
 
+def test_a_window_that_the_vendor_no_longer_keeps_is_asked_for_with_a_warning(cli: Cli) -> None:
+    """A contract may say otherwise."""
+    with serve(Datadog([])) as server:
+        done = cli.run("pull", "datadog", "--since", "20d", "--dry-run", "-q", env=keys(server))
+    warning = "  Datadog keeps spans for 15 days unless your contract says otherwise: older ones may be missing\n"
+    assert (done.code, done.err) == (0, warning)
+
+
+def test_progress_has_an_estimate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the time that is left, once it can be told; without a terminal as a line."""
+    monkeypatch.setattr(ingest_summary, "_LINE_EVERY_S", 0)
+    monkeypatch.setattr(ingest_summary, "_SURE_S", 0)
+    show = ingest_summary.Progress("on").of_pull("langfuse")
+    assert show is not None and ingest_summary.Progress("off").of_pull("langfuse") is None
+    for share in (0.0, 0.25, 1.0):
+        show(share)
+    said = capsys.readouterr().err
+    assert said == "  langfuse: 0 % fetched\n  langfuse: 25 % fetched, about 0 s left\n  langfuse: 100 % fetched\n"
+
+
 def test_no_secret_is_in_any_output_log_or_store(cli: Cli) -> None:
     """Neither after a pull with texts and odd answers, nor after those that failed, however much is logged."""
     (cli.home / ".netrc").write_text("machine 127.0.0.1 login netrc password netrc\n")
@@ -129,10 +151,9 @@ def test_no_secret_is_in_any_output_log_or_store(cli: Cli) -> None:
         # What an answer quotes may be anything.
         echo = f"{API} {APP} {PROMPT}".encode()
         elsewhere = {"Location": f"http://127.0.0.1:9/?{APP}"}
-        for fault in (Fault(status=500, body=echo), Fault(status=302, headers=elsewhere, body=echo)):
-            server.faults = [fault] * 2
-            runs.append(cli.run("pull", "datadog", "--log-format", "json", "-v", env=env))
-            assert (runs[-1].code, runs[-1].out) == (3, "")
+        server.faults = [Fault(status=500, body=echo), Fault(status=302, headers=elsewhere, body=echo)]
+        runs.append(cli.run("pull", "datadog", "--log-format", "json", "-v", env=env))
+        assert (runs[-1].code, runs[-1].out, server.faults) == (3, "", [])
         runs.append(cli.run("pull", "datadog", env={**env, "DD_API_KEY": f"{API}\nX-Evil: 1"}))
     assert runs[-1].code == 2 and "DD_API_KEY holds spaces or signs that no key has" in runs[-1].err
     assert_no_secret(cli, *runs)

@@ -1,5 +1,6 @@
 """``streamaudit pull``."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -8,7 +9,7 @@ import typer
 
 from streamaudit.cli import completion
 from streamaudit.cli.options import Access, DryRun, LoadedAs, MapField, ProgressWhen, Since, Tz, mapping
-from streamaudit.errors import EXIT_OK, InputError, StreamauditError, UsageError, nearest
+from streamaudit.errors import EXIT_OK, InputError, StoreError, StreamauditError, UsageError, nearest
 
 if TYPE_CHECKING:
     from streamaudit.cli.ingest_summary import Progress
@@ -84,7 +85,7 @@ def _connect(
         return vendor.connect(keys, settings, _needed_metadata(options))
     except StreamauditError as failure:
         if access.path().exists() and not dry_run:
-            with access.open(write=True, create=False) as store:
+            with suppress(StoreError), access.open(write=True, create=False) as store:
                 note_failure(store, options.source_name or vendor.name, failure.message)
         raise
 
@@ -170,6 +171,8 @@ def _pull(
         asked = _plan(vendor, server, options, position, since, again=again)
         _announce(vendor, server, asked)
         done = Pull(store, spool, server, options).run(asked, show.of_pull(vendor.name))
+        if done.failure is not None:
+            show.clear()
         keep_lookups(store, lookups)
         apply_lookups(store, lookups)
         log_unmatched(store, lookups)

@@ -64,7 +64,7 @@ class GivenUp(InputError):
 
 
 class _Failed(Exception):
-    """One attempt failed in a way that may pass."""
+    """An attempt failed in a way that may pass."""
 
     def __init__(self, reason: str, status: int | None = None, after_s: float | None = None) -> None:
         super().__init__(reason)
@@ -171,6 +171,10 @@ class Client:
             raise _Failed(reason) from None
         except (requests.RequestException, HTTPError):
             raise _Failed("the answer cannot be read") from None
+        except OSError as error:  # such as a file of certificates that does not exist
+            raise InputError(
+                f"{self.host} cannot be asked ({error.strerror or 'no certificates'})", "check REQUESTS_CA_BUNDLE"
+            ) from None
 
     def _judge(self, answer: requests.Response, is_final: Callable[[int, str], bool]) -> Answer:
         status = answer.status_code

@@ -6,6 +6,7 @@ A search that its own time limit ends is marked ``timeout`` and is partial: its 
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ _TEXTS = ("input", "output", "tool_definitions", "evaluation", "intent")
 _TOO_MUCH = {413: "an answer would be too large (413)", 422: "the search takes the server too long (422)"}
 _REPEATS = 3
 _NO_DATA = "No valid indexes specified"
-"""How an organisation without LLM Observability answers, with status 500."""
+"""Text of the answer for an organisation without LLM Observability; its status is 500."""
 
 
 class _Datadog:
@@ -36,7 +37,8 @@ class _Datadog:
         self._is_empty = False
         # Checks the keys before anything is stored, and takes the server's clock.
         now = client.now()
-        self._search((now - timedelta(minutes=1), now), None, 1)
+        with suppress(TooMuch):
+            self._search((now - timedelta(minutes=1), now), None, 1)
 
     def now(self) -> datetime:
         return self._client.now()

@@ -29,7 +29,7 @@ _SIZES = {_V2: 1000, _V1: 100}
 _SMALLEST = 10
 _STEPS = {_V2: timedelta(days=1), _V1: timedelta(hours=6)}
 _OFF = (404, 405, 410, 501)
-"""How a server answers for a version of the API that it does not have or that is switched off."""
+"""Statuses for a version of the API that a server does not have or that is switched off."""
 _TOO_MUCH = {413: "an answer would be too large (413)", 422: "the search takes the server too long (422)"}
 _REREADS = 2
 _REPEATS = 3
@@ -110,8 +110,11 @@ class _Langfuse:
 
     def _find_route(self) -> None:
         """Ask the version that the server's own version suggests, and the other where that is switched off."""
+        now = self.now()
+        last_minute = {"fromStartTime": instant_text(now - timedelta(minutes=1)), "toStartTime": instant_text(now)}
         for route in (self._route, self._other):
-            answer = self._get(_PATHS[route], limit=1, **({"page": 1} if route == _V1 else {"fields": "core"}))
+            more = {"page": "1"} if route == _V1 else {"fields": "core"}
+            answer = self._get(_PATHS[route], limit=1, **last_minute, **more)
             self._refuse(answer)
             if answer.status not in _OFF:
                 self._route, self._size = route, _SIZES[route]

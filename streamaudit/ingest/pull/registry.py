@@ -84,7 +84,7 @@ class Vendor:
     variables: tuple[str, ...]
     connect: Callable[[Credentials, PullSettings, Sequence[str]], Server]
     keeps: timedelta | None = None
-    """How long the vendor keeps records unless a contract says otherwise; None when it does not delete them."""
+    """Time for which the vendor keeps records unless a contract says otherwise; None when it does not delete them."""
 
 
 @cache

@@ -24,7 +24,7 @@ next pull fetches the time since then once more."""
 OPEN = timedelta(minutes=30)
 """Of this time before the present, records are certainly still missing."""
 FIRST = timedelta(days=15)
-"""What a first pull fetches by default: the two weeks that a weekly summary compares, and a day."""
+"""Length of the first pull by default: the two weeks that a weekly summary compares, and a day."""
 PART_BYTES, PART_S = 16 << 20, 30.0
 """Records that are ingested at once, and the time after which fewer are: what a run loses that is ended."""
 _MOST_SPLITS = 40
@@ -38,7 +38,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a pull is going to fetch: the windows in order, the position before, and the server's present time."""
+    """The next fetch: the windows in order, the position before, and the server's present time."""
 
     position: Position
     windows: tuple[Interval, ...]
@@ -47,7 +47,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Pulled:
-    """What a pull brought: a result for each part that was ingested, and the number of records that came.
+    """Result of a pull: that of each part that was ingested, and the number of records that came.
 
     ``splits`` counts windows that were too large for the server; ``failure`` ended the run early.
     """
@@ -69,7 +69,8 @@ def plan(position: Position, server: Server, since: datetime | None, *, digest: 
     if position.digest != digest or again:
         position = replace(position, digest=digest, settled=())
     if since is None:
-        since = position.settled[-1][1] if position.settled else now - FIRST
+        # The first gap: one that a run left behind, if it was ended within a window, else the time since the last.
+        since = position.settled[0][1] if position.settled else now - FIRST
     missing = find_missing((since, now), position.settled) if since < now else []
     return Plan(position, tuple(window for one in missing for window in cut(one, server.step)), now)
 
@@ -90,7 +91,7 @@ class Pull:
 
     @property
     def done(self) -> Pulled:
-        """What the run has brought so far."""
+        """Return the result so far."""
         return self._done
 
     def run(self, asked: Plan, progress: Progress | None = None) -> Pulled:
@@ -150,7 +151,7 @@ class Pull:
                 waiting += self._split(one, trouble, splits)
 
     def _split(self, window: Interval, trouble: TooMuch, splits: int) -> list[Interval]:
-        """Return what to ask for in place of a window, the last first. Raises InputError after too many splits."""
+        """Return what to ask for instead of a window, the last first. Raises InputError after too many splits."""
         if splits < _MOST_SPLITS:
             if trouble.by_size and self._server.shrink():
                 return [window]

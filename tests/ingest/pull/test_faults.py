@@ -12,6 +12,7 @@ from streamaudit.errors import InputError
 from streamaudit.ingest.pull.settings import PullSettings
 from streamaudit.store.pulls import read_positions
 from streamaudit.store.store import Store
+from tests.delivery import servers as hooks
 from tests.ingest.pull.pulling import NOW, QUICK, ago, connect, fetch, ids, pull, tally
 from tests.ingest.pull.vendors import (
     CANARIES,
@@ -224,6 +225,18 @@ def test_a_redirect_is_not_followed(store: Store, one: Langfuse) -> None:
         assert other.requests == []
     assert done.failure is not None
     assert done.failure.message == f"{one.host} redirects to another address (302 Found), which is not followed"
+
+
+def test_a_certificate_that_is_not_trusted_ends_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and so does a file of certificates that is missing."""
+    with hooks.hook(secure=True) as unknown, serve(langfuse()) as server:
+        server.url = unknown.url.replace("http://", "https://")
+        with pytest.raises(InputError, match="its certificate is not trusted"):
+            connect(server)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+        with pytest.raises(InputError, match=r"127\.0\.0\.1:\d+ cannot be asked \(no certificates\)"):
+            connect(server)
+        assert unknown.requests == []
 
 
 HOSTILE: list[Any] = [
