@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamaudit.audits.base import group_tables
+from streamaudit.audits.edge_notes import instrument_notes
 from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes, tenant_notes
 from streamaudit.audits.scope.scope import Scope
@@ -174,9 +175,10 @@ def run(store: Store, scope: Scope, remedies: Remedies | None = None) -> Report:
     interval, notes = interval_and_notes(store, scope, about=("provider",))
     tables = (*tables, _capabilities(sources, formats, remedies or {}), loads)
     hint = () if "tenant" in scope.by else _tenant_note(sources)
+    narrower = instrument_notes(store, scope)
     (total,) = by_source[-1].records()
     answer = _describe(total)
-    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint), headline=answer,
+    return Report(TITLE, interval, tables, scope.by, scope.filters, (*notes, *hint, *narrower), headline=answer,
         subject=SUBJECT, command=NAME)  # fmt: skip
 
 

@@ -16,6 +16,29 @@ _FIRST_BYTES = """
 SELECT count(*), median(ttft_ms), median(ttfb_ms), median(ttft_ms - ttfb_ms)
 FROM scope WHERE ttft_status = 'usable' AND ttfb_ms IS NOT NULL
 """
+# Calls whose tax is an interval that no count of what was delivered or shown narrows. A log of the edge leaves what was
+# delivered as its width: at best nothing, or what the call's own pace says.
+_UNLOGGED = """
+SELECT
+    count(*), sum(tax_high - tax_low)::BIGINT,
+    sum(least(coalesce(rendered_best, 0), tax_high - tax_low))::BIGINT
+FROM scope
+WHERE outcome = 'cancelled' AND tax_high > tax_low AND delivered_tokens IS NULL
+    AND NOT coalesce(starts_with(delivered_rule, 'delivered'), false)
+"""
+
+
+def instrument_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
+    """Return by how much a log of the edge, and one of the page, would narrow the tax of calls without either."""
+    calls, wide, logged = store.one(scope.total().sql(_UNLOGGED), scope.total().params())
+    if not calls:
+        return ()
+    message = (
+        f"the tax of {count(calls, 'cancelled call')} is an interval, {wide:,} tokens wide in all: the access log of "
+        f"your proxy would narrow it to {logged:,} at best (streamaudit instrument nginx), a page's count of what it "
+        "showed to 0 (streamaudit instrument browser)"
+    )
+    return (Note("edge_log", message, calls, ("tax_",)),)
 
 
 def contradiction_notes(store: Store, scope: Scope) -> tuple[Note, ...]:

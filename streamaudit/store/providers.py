@@ -25,7 +25,7 @@ class ProviderOverrides:
     on_disconnect: Mapping[str, str] = field(default_factory=dict)
     stop_delay_ms: float = STOP_DELAY_MS
     hops: Mapping[str, str] = field(default_factory=dict)
-    """What servers before the application do with an abort; see ``hops``."""
+    """Behaviour of servers before the application when a client aborts, by name; see ``hops``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from tests.docs.pages import ROOT
 from tests.once import once
 
 GROUP = typer.main.get_group(program())
+COUNTED = ("streamed_output_tokens", "chunk_tokens")
 PAGES = pages.pages()
 if not PAGES:
     pytest.skip("there is no documentation beside these tests", allow_module_level=True)
@@ -94,10 +95,10 @@ def _write_own_tenants(export: Path, path: Path) -> None:
 
 def _write_own_logs(folder: Path) -> None:
     """An application's own calls in ``app.jsonl``, with a tenant key that nobody looks for, and in ``rendered.csv``
-    what its client showed of them; in ``access.log`` what the nginx before it logged of the streams, and
-    in ``delivered.jsonl`` lines of a recorder."""
+    what its client showed of them; in ``chat.jsonl`` the same calls of a gateway that counts nothing; in ``access.log``
+    what the nginx before it logged of the streams, and in ``delivered.jsonl`` lines of a recorder."""
     shown, passed = ["request_id,rendered_tokens"], []
-    with (folder / "app.jsonl").open("w") as app:
+    with (folder / "app.jsonl").open("w") as app, (folder / "chat.jsonl").open("w") as chat:
         for line in gzip.open(SAMPLES / "raw.jsonl.gz", "rt"):
             try:
                 record = json.loads(line)
@@ -108,6 +109,7 @@ def _write_own_logs(folder: Path) -> None:
                 shown.append(f"{record['request_id']},{rendered}")
             if record.get("stream"):
                 passed.append(json.dumps(_access_line(record)))
+            chat.write(json.dumps({name: record[name] for name in record if name not in COUNTED}) + "\n")
             app.write(json.dumps(record | ({"labels": {"acct": tenant}} if tenant else {})) + "\n")
     (folder / "rendered.csv").write_text("\n".join(shown) + "\n")
     (folder / "access.log").write_text("\n".join(passed) + "\n")

@@ -45,7 +45,7 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout connect 5s
-  log-format '{"request_id":"%[capture.req.hdr(0)]","status":"%ST","term":"%ts","bytes_to_client":"%B","Tr":"%Tr","Ta":"%Ta"}'
+  log-format '{"request_id":"%[capture.req.hdr(0)]","term":"%ts","bytes_to_client":"%B","Tr":"%Tr","Ta":"%Ta"}'
 """
 _SECTION = """
 frontend {name}_in

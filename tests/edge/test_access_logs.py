@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from streamaudit.store.store import Store
-from tests.edge.lab import _join, happen, judge, streams
+from tests.edge.client import Visit
+from tests.edge.lab import Urls, _join, happen, judge, streams
 from tests.edge.upstream import Answer
 from tests.support import Record, calls, ingest, write_lines
 
@@ -14,14 +15,14 @@ QUIET = Answer(events=20, first_ms=50, gap_ms=20, quiet_after=8, quiet_ms=1500)
 def test_logs_name_those_who_left_and_the_hop_that_kept_the_abort_back(tmp_path: Path) -> None:
     """Clients leave while the upstream is silent: nginx closes its side at once, HAProxy when the silence has ended.
     Others read on to the end, which both call complete."""
-    def make(urls: dict[str, str]) -> list[list[object]]:
+    def make(urls: Urls) -> list[list[Visit]]:
         leaving = [streams(way, urls[way], COUNT, QUIET, leaves_after=8, stays_ms=50) for way in ("passed", "held")]
         staying = [streams(f"{way}-whole", urls[way], COUNT, QUIET) for way in ("passed", "held")]
         return [each for group in (*leaving, *staying) for each in group]
 
     logged = happen(
         tmp_path, make, through_nginx={"passed": ""}, through_haproxy={"held": ("option http-no-delay", "")},
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     found = judge(tmp_path, logged.lines, *logged.proxy_logs)
     evidence = str(found.findings["held", "orphan"]["evidence"])
     assert found.findings["held", "orphan"]["affected_calls"] == COUNT

@@ -210,7 +210,7 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
     if name == "request_id":
         return "call_id is the id of its request"
     if name in origin.joined and figure.group != TAX:
-        return f"no other log has the {figure.lacks} (ingest --evidence)"
+        return "no log that ingest --evidence joined has it"
     if name == "versions":
         return "all its records have the same start, attempt number and response id"
     if name == "retractions":
