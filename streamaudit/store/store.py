@@ -87,14 +87,18 @@ class Store(Database):
             new = not path.exists()
             if new and write and create:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                cls._create_file(path)
         except OSError as error:
-            raise StoreError(f"cannot open store {path}: {error.strerror}", "use --db to name another file") from None
+            raise _cannot_open(path, error) from None
         if new and not (write and create):
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; use --db to name another one")
         store = cls(path, writable=write, memory_limit=memory_limit, providers=providers)
         store._wait_s, store._on_wait = wait_s, on_wait
         try:
+            if new:
+                try:
+                    store._create_file(path)
+                except OSError as error:
+                    raise _cannot_open(path, error) from None
             store._attach(wait_s)
             if write and not store._has_tables():
                 store._create_schema()
@@ -109,15 +113,14 @@ class Store(Database):
             raise
         return store
 
-    @classmethod
-    def _create_file(cls, path: Path) -> None:
+    def _create_file(self, path: Path) -> None:
         """Create an empty store, readable by this user only, under another name; it takes its own once it is complete,
         unless another process was first."""
         with fresh_file(path) as fresh:
-            with private_files(), cls(fresh, writable=True) as store:
-                store._attach(0.0)
-                store._create_schema()
-                store.run("DETACH store")
+            with private_files():
+                self.attach(fresh, writable=True)
+                self._create_schema()
+                self.run("DETACH store")
             try:
                 os.link(fresh, path)
             except FileExistsError:
@@ -304,6 +307,10 @@ def _read_schema(*, comments: bool) -> str:
     """
     lines = "".join(package_text("store", name) for name in ("schema.sql", "derived.sql")).splitlines(keepends=True)
     return "".join(line for line in lines if comments or not line.startswith("COMMENT ON "))
+
+
+def _cannot_open(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot open store {path}: {error.strerror}", "use --db to name another file")
 
 
 def _disk_full(path: Path) -> StoreError:

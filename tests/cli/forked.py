@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -85,25 +86,37 @@ def can_have(environment: dict[str, str]) -> bool:
 
 
 _door: socket.socket | None = None
+_process: "subprocess.Popen[bytes] | None" = None
 
 
 def _server(environment: dict[str, str]) -> socket.socket:
-    global _door
+    global _door, _process
     if _door is None:
         _door, theirs = socket.socketpair()
         plain: dict[str, str] = {name: value for name, value in environment.items() if name in ("PATH", "LANG")}
         with theirs:
-            process = subprocess.Popen(
+            _process = subprocess.Popen(
                 [sys.executable, "-c", _SERVER, str(theirs.fileno())], env=plain, pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL, cwd=tempfile.gettempdir(),
+                stdin=subprocess.DEVNULL, cwd=tempfile.gettempdir(), start_new_session=True,
             )  # fmt: skip
-        atexit.register(_end, _door, process)
     return _door
 
 
-def _end(door: socket.socket, process: "subprocess.Popen[bytes]") -> None:
-    door.close()
-    process.wait(10)
+@atexit.register
+def _end() -> None:
+    if _door is not None and _process is not None:
+        _door.close()
+        _process.wait(10)
+
+
+def _give_up() -> None:
+    """End the server and the command it waits for, whose late reply would be taken for that of the next command."""
+    global _door, _process
+    assert _door is not None and _process is not None
+    os.killpg(_process.pid, signal.SIGKILL)
+    _process.wait(10)
+    _door.close()
+    _door = _process = None
 
 
 def run(
@@ -130,7 +143,11 @@ def run(
             os.close(stream)
         seen, said = threads.submit(_read, out), threads.submit(_read, err)
         door.settimeout(patience_s)
-        code = int(door.recv(8, socket.MSG_WAITALL))
+        try:
+            code = int(door.recv(8, socket.MSG_WAITALL))
+        except TimeoutError:
+            _give_up()
+            raise
         return code, seen.result().decode(), said.result().decode()
 
 

@@ -114,19 +114,27 @@ def test_it_matches_no_invoice_and_moves_no_bound_and_no_price(store: Store, tmp
 
 
 def test_a_reported_provider_of_the_other_step_wins_in_any_order(tmp_path: Path) -> None:
-    """The step around a call names the provider or the model that the call itself lacks; without it, as before."""
-    outer = raw_call("o", trace_id="t", provider="my-gateway", output_tokens=None)
-    inner = raw_call("i", trace_id="t", parent_id="o")
-    named = raw_call("p", trace_id="u", model="claude-sonnet-4-5")
-    nameless = raw_call("q", trace_id="u", parent_id="p", model=None)
-    files = [write_lines(tmp_path / f"{record['request_id']}.jsonl", [record])
-             for record in (outer, inner, named, nameless)]  # fmt: skip
-    found = set()
-    for order in permutations(files):
-        with store_of(*order) as store:
-            found.add(str(sorted(providers(store).items())))
-            assert providers(store)["i"] == ("my-gateway", "reported")
-            assert providers(store)["q"] == ("anthropic", "inferred")
-    assert len(found) == 1
-    with store_of(files[1]) as alone:
-        assert providers(alone) == {"i": ("openai", "inferred")}
+    """The step around a call names the provider or the model that the call itself lacks; without it, as before. The
+    orders have traces of their own and share four files: the n-th holds what comes n-th in each."""
+    orders = list(permutations("oipq"))
+    files = [
+        write_lines(tmp_path / f"{place}.jsonl", [_step(order[place], number) for number, order in enumerate(orders)])
+        for place in range(4)
+    ]
+    with store_of(*files) as store:
+        found = providers(store)
+    kept = {name: {found.get(f"{name}{number}") for number in range(len(orders))} for name in "oipq"}
+    assert kept["i"] == {("my-gateway", "reported")}
+    assert kept["q"] == {("anthropic", "inferred")}
+    assert [len(kept[name]) for name in "op"] == [1, 1]
+    with store_of(write_lines(tmp_path / "alone.jsonl", [_step("i", 0)])) as alone:
+        assert providers(alone) == {"i0": ("openai", "inferred")}
+
+
+def _step(name: str, number: int) -> Record:
+    """A step of the two traces of an order: ``o`` around ``i``, ``p`` around ``q``."""
+    fields: dict[str, Record] = {
+        "o": {"provider": "my-gateway", "output_tokens": None}, "i": {"parent_id": f"o{number}"},
+        "p": {"model": "claude-sonnet-4-5"}, "q": {"parent_id": f"p{number}", "model": None},
+    }  # fmt: skip
+    return raw_call(f"{name}{number}", trace_id=f"{'t' if name in 'oi' else 'u'}{number}", **fields[name])

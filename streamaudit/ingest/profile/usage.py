@@ -2,6 +2,7 @@
 with another value in it, by the same SQL that ingest uses. The columns that differ are those that the field fills."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
 from streamaudit.ingest.names import words
 from streamaudit.ingest.sources.registry import Source, parameters
 from streamaudit.ingest.staging import structure
-from streamaudit.store.store import Store
+from streamaudit.store.store import FEW_CALLS, Store
 
 Names = tuple[str, ...]
 
@@ -84,7 +85,9 @@ def judge(store: Store, source: Source | None, mapping: Mapping) -> None:
     records = _RECORDS.format(number="no", relation="sampled_records WHERE bare IS NOT NULL")
     statement = _JUDGE.format(records=records, normalised=apply_mapping(source, mapping))
     define_macros(store, statement)
-    store.run(statement, _bind_parameters(source, mapping))
+    is_small = int(store.one("SELECT count(*) FROM sampled_records")[0]) <= FEW_CALLS
+    with store.brief_planning() if is_small else nullcontext():
+        store.run(statement, _bind_parameters(source, mapping))
 
 
 def find_uses(store: Store, source: Source | None, mapping: Mapping, spots: dict[str, Spot]) -> Uses:
