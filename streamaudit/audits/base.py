@@ -152,15 +152,6 @@ def _mark_percentile(column: Column, record: dict[str, Value]) -> Mark | None:
     return None
 
 
-def keep_if_any(table: Table, name: str) -> Table:
-    """Return the same table; the column is always visible if any value in it is set."""
-    place = table.position(name)
-    if not any(row[place] for row in table.rows):
-        return table
-    shown = [replace(column, kept=True) if column.name == name else column for column in table.columns]
-    return replace(table, columns=tuple(shown))
-
-
 def mark_value(value: Value, low: Value, high: Value, shows: str, *, leaves_out: bool = False) -> Mark | None:
     """Return the mark of a value between two ends, as ``mark_bound`` does.
 

@@ -145,11 +145,11 @@ LOAD_COLUMNS = (
     Column("format"),
     Column("variant", None, "shape of the format", wide=True),
     Column("loaded_at"),
-    Column("read", "calls", "records read"),
-    Column("new", "calls", "calls seen for the first time"),
+    Column("read", "calls", "records read", kept=True),
+    Column("new", "calls", "calls seen for the first time", kept=True),
     Column("repeated", "calls", "calls already there", wide=True),
     Column("replaced", "calls", "calls improved", wide=True),
-    Column("rejected", "calls", "records that could not be used"),
+    Column("rejected", "calls", "records that could not be used", kept=True),
     Column("not_calls", "calls", "spans, scores and other steps", wide=True),
     Column("sample_rate", "ratio", "share of the calls that the exporter kept", wide=True),
 )
@@ -198,6 +198,7 @@ def _describe(total: dict[str, Value]) -> str:
 def _capabilities(sources: list[dict[str, Value]], formats: dict[str, list[str]], remedies: Remedies) -> Table:
     rows: list[Row] = []
     marks: dict[tuple[int, str], Mark] = {}
+    well_known: set[int] = set()
     for record in sources:
         source = str(record["source"])
         for one in CAPABILITIES:
@@ -206,10 +207,12 @@ def _capabilities(sources: list[dict[str, Value]], formats: dict[str, list[str]]
             thin = share is not None and share < THIN
             if share is None:
                 marks[(len(rows), "known_rate")] = Mark(instead=f"no {one.applies}")
+            if not thin:
+                well_known.add(len(rows))
             remedy = _remedy(one, formats.get(source, []), remedies) if thin else None
             rows.append((source, one.name, known, of, one.applies, share, one.rests_on, remedy))
     return Table("capabilities", CAPABILITY_COLUMNS, tuple(rows), ("source",), shape="facts", marks=marks,
-        title="what the calls say")  # fmt: skip
+        title="fields", detail=len(well_known) == len(rows), detail_rows=frozenset(well_known))  # fmt: skip
 
 
 def _remedy(one: Capability, formats: list[str], remedies: Remedies) -> str:

@@ -55,13 +55,24 @@ def _describe_amount(total: Row, show: Callable[[float], str], unit: str) -> str
         return ""
     least = low or 0.0
     if value is None or value < least * (1 - _SAME):
-        return f"At least {show(least)}" if least else ""
+        return _describe_least(show(least)) if least else ""
     if not value and high != 0:
         return ""
     if value > least * (1 + _SAME):
-        return f"At least {show(least)} and about {show(value)}" if least else f"About {show(value)}"
+        about = _describe_small(show(value), "About ")
+        is_apart = least and show(least) != show(value)
+        return f"{_describe_least(show(least))} and {about[0].lower()}{about[1:]}" if is_apart else about
     is_whole = high is not None and high <= value * (1 + _SAME) and not _whole(total["outcome_unknown_calls"])
-    return show(value) if is_whole else f"At least {show(value)}"
+    return _describe_small(show(value)) if is_whole else _describe_least(show(value))
+
+
+def _describe_least(amount: str) -> str:
+    # An amount that rounds to nothing is known to exist and no more.
+    return "More than $0.00" if amount.startswith("<") else f"At least {amount}"
+
+
+def _describe_small(amount: str, before: str = "") -> str:
+    return f"Less than {amount[1:]}" if amount.startswith("<") else f"{before}{amount}"
 
 
 def _describe_spend(total: Row) -> str:
@@ -70,7 +81,9 @@ def _describe_spend(total: Row) -> str:
         return ""
     share = _number(total["tax_cost_share"])
     least = "at least " if known < 1 else ""
-    return f" of {least}{usd(cost)}" + (f" ({ratio(share)})" if share is not None else "")
+    whole = usd(cost)
+    whole = f"less than {whole[1:]}" if whole.startswith("<") else f"{least}{whole}"
+    return f" of {whole}" + (f" ({ratio(share)})" if share is not None else "")
 
 
 def describe_waits(total: Row, table: Table | None = None, limit_ms: float | None = None) -> str:

@@ -269,7 +269,9 @@ METRICS = {one.name: one for one in (
 )}  # fmt: skip
 
 
-def column(name: str, *, wide: bool = False, kept: bool = False, help: str = "") -> Column:
+def column(
+    name: str, *, wide: bool = False, kept: bool = False, essential: bool = False, help: str = ""
+) -> Column:
     """Return the column of a figure; ``help`` replaces the catalogue's where a table's title repeats half of it."""
     metric = METRICS[name]
-    return Column(name, metric.unit, help or metric.help, wide=wide, kept=kept)
+    return Column(name, metric.unit, help or metric.help, wide=wide, kept=kept, essential=essential)

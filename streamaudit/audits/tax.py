@@ -7,7 +7,7 @@ adds 0 to the low end and makes the high end unknown.
 from dataclasses import replace
 from typing import Any
 
-from streamaudit.audits.base import group_tables, keep_if_any, mark_bound, mark_high_end, mark_value
+from streamaudit.audits.base import group_tables, mark_bound, mark_high_end, mark_value
 from streamaudit.audits.edge_notes import contradiction_notes
 from streamaudit.audits.figures import select
 from streamaudit.audits.headline import describe_tax
@@ -27,15 +27,15 @@ COLUMNS = (
     column("outcome_unknown_calls", wide=True),
     column("cancelled_calls"),
     column("cancelled_before_first_token", wide=True),
-    column("cancel_rate"),
-    column("tax_low_tokens", kept=True),
+    column("cancel_rate", kept=True),
+    column("tax_low_tokens"),
     column("tax_tokens", kept=True),
-    column("tax_high_tokens", kept=True),
+    column("tax_high_tokens"),
     column("tax_high_known_tokens", wide=True),
     column("tax_open_calls", wide=True),
-    column("tax_usd", kept=True),
-    column("tax_cost_share"),
-    column("cost_usd"),
+    column("tax_usd", essential=True),
+    column("tax_cost_share", essential=True),
+    column("cost_usd", kept=True),
     column("cost_known_rate", wide=True),
     column("tax_exact_tokens", wide=True),
     column("tax_estimated_tokens", wide=True),
@@ -176,7 +176,8 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     """
     scope.prepare(store)
     tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank, with_total=_WITH_TOTAL)
-    tables = tuple(keep_if_any(_show_parts(table) if split else table, "tax_bounded_calls") for table in tables)
+    if split:
+        tables = tuple(map(_show_parts, tables))
     params = scope.total().params()
     if split:
         tables = (*tables, _bars(tables[0]), _waterfall(store, scope))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from streamaudit.audits.base import keep_if_any, mark_bound, mark_value
+from streamaudit.audits.base import mark_bound, mark_value
 from streamaudit.audits.metrics import PROMPT_UNSEEN
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Mark, Table
@@ -115,7 +115,7 @@ def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Tabl
         # An answer cut off by its cap has no unseen output.
         if record["ended_early"] != "completed":
             marks |= {(index, name): mark for name, mark in found.items() if mark}
-    return keep_if_any(replace(table, marks=marks), "bounded_calls")
+    return replace(table, marks=marks)
 
 
 def _sum(values: list[Any]) -> Any:

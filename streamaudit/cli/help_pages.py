@@ -51,6 +51,7 @@ _TOPICS = {
                "--quiet", "--verbose", "--log-format"),
     "Store and files": ("--db", "--map", "--wait", "--memory-limit"),
 }  # fmt: skip
+_BRACKETED = re.compile(r"^\[(\[.*\]\.\.\.)\]\.\.\.$")
 _TYPE = re.compile(r" <[^<>]*>$")
 _DEFAULT = re.compile(r"  \[default: [^\]]*\]$")
 """Shown once: where the help says ``Default: …`` itself, and for counts that begin at 0, it is left out."""
@@ -58,6 +59,11 @@ _DEFAULT = re.compile(r"  \[default: [^\]]*\]$")
 
 class TopicalOptions:
     """A command whose options are listed by topic, its own ones first."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line; one with brackets of its own gets no second pair."""
+        pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]
+        return [_BRACKETED.sub(r"\1", piece) for piece in pieces]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options."""

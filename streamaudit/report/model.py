@@ -74,6 +74,8 @@ class Column:
     """Dollars of single calls, which are often below a cent: a screen then shows two significant digits."""
     dimension_from: str = ""
     """The column that names the dimension of each row's value, where rows have different ones."""
+    label: str = ""
+    """The heading, where the name without its unit would repeat another column's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,8 @@ def is_known(value: Value) -> bool:
 
 def header(column: Column) -> str:
     """Return the column's display name, without a unit that its cells already show."""
+    if column.label:
+        return column.label
     name = column.name
     if column.unit in ("ms", "ratio", "bytes"):
         name = name.removesuffix(f"_{column.unit}")

@@ -20,15 +20,15 @@ BEGIN, END = "<!-- audit: begin -->", "<!-- audit: end -->"
 
 _HEAD = """# Audits of streaming failures
 
-Start from what you or your users see, and find the audit that explains it. `streamaudit audit` runs all that your data
-allows and ranks the findings by severity, money and the users they hurt.
+Start from what you or your users see and find the audit that explains it. `streamaudit audit` runs every audit that
+your data allows and ranks the findings by severity, money and affected users.
 
 ```console
 $ streamaudit audit failures.jsonl
 ```
 
-[The command](commands/audit.md) has its options. Each audit has a page with a picture of the stream, its thresholds
-with their sources, what it cannot see, and the remedy.
+Each audit has a page with a picture of the stream, its thresholds and their sources, what it cannot see, and the
+remedy. The options are those of [the command](commands/audit.md).
 
 ## From the symptom to the audit
 
@@ -42,14 +42,14 @@ _TAIL = """
 |---|---|---|---|
 {audits}
 
-False alarms are critical findings and warnings, over {demo_calls:,} calls of the demo's fleets without a
-planted failure and {public_calls:,} calls in {public_files} public files of other projects (AIPerf, LLMPerf, Langfuse,
-OpenTelemetry, LangSmith, LiteLLM, agents' sessions and others), as `python -m tests.docs.false_alarms` measures them; a
-test repeats it. `-` means that none of these files has what the audit needs.
+False alarms are critical findings and warnings over {demo_calls:,} calls of the demo's fleets without a planted
+failure and {public_calls:,} calls in {public_files} public files of other projects (AIPerf, LLMPerf, Langfuse,
+OpenTelemetry, LangSmith, LiteLLM, agents' sessions and others). `python -m tests.docs.false_alarms` measures them, and
+a test repeats it. `-`: no file has what the audit needs.
 
-An audit that finds nothing is `clean` only if it examined enough calls (`least_examined`, {least:g} by default); the
-number is shown. If the calls do not record what it needs, its status is `cannot_answer`, which is not a clean bill.
-[Proofs](proof.md) runs the audits against real proxies and their twins with the remedy.
+An audit without findings is `clean` only if it examined enough calls (`least_examined`, {least:g} by default). If the
+calls do not record what it needs, its status is `cannot_answer`, which does not mean that all is well.
+[Proofs](proof.md) runs the audits against real proxies, with and without the remedy.
 """
 SYMPTOMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("nothing for a while, then everything at once", ("buffering", "pace"),
@@ -151,12 +151,12 @@ def _section(audit: Audit) -> str:
     about = inspect.cleandoc(cast(str, audit.__doc__)).partition(": ")
     lines = [
         _upper((about[2] or about[0]).replace("``", "`")), "", f"Needs {_cell(audit.NEEDS)}.", "",
-        f"Groups by {' and '.join(audit.BY)} unless `--by` says otherwise.", "",
+        f"Groups by {' and '.join(audit.BY)} by default (`--by`).", "",
         "| finding | severity | remedy |", "|---|---|---|",
         *(f"| `{code}` | {kind.severity} | {_cell(kind.remedy)} |" for code, kind in audit.KINDS.items()), "",
-        f"`--threshold {audit.NAME}.NAME=VALUE` decides by another number:", "",
+        f"`--threshold {audit.NAME}.NAME=VALUE` changes a limit:", "",
         "| threshold | default | meaning | source of the default |", "|---|---|---|---|", *_thresholds(audit), "",
-        "Where nothing is known to be wrong it found:", "",
+        "On data without a known failure it found:", "",
         "| data | calls | examined | critical or warning | info |", "|---|---:|---:|---|---|", *_measured(audit.NAME),
     ]  # fmt: skip
     return "\n".join(lines)

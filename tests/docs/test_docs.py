@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 import typer.main
 
-from sample_traces import simulate, write_otel, write_phoenix_frame
+from sample_traces import (
+    simulate,
+    write_helicone,
+    write_langsmith,
+    write_litellm,
+    write_otel,
+    write_phoenix_frame,
+)
+from sample_traces.benchmarks import llmperf
+from sample_traces.sessions import claude_code, claude_code_user
 from streamaudit.cli.app import program
 from streamaudit.report.render.formats import formats
 from tests.cli.running import SAMPLES, Cli, Result, copy_samples
@@ -84,8 +93,31 @@ def furnish(folder: Path) -> Path:
     fleet = simulate(60, 7, datetime(2026, 11, 9, tzinfo=UTC), 7)
     write_otel(fleet, cli.folder / "otel.jsonl")
     write_phoenix_frame(fleet, cli.folder / "phoenix.jsonl")
+    write_litellm(fleet, cli.folder / "litellm.jsonl")
+    write_helicone(fleet, cli.folder / "helicone.jsonl")
+    write_langsmith(fleet, cli.folder / "runs.jsonl")
+    _write_small_exports(cli.folder)
     assert cli.run("ingest", *files, "-q").code == 0
     return folder
+
+
+def _write_small_exports(folder: Path) -> None:
+    """Write a few OpenRouter generations, the results of a benchmark and a coding agent's session."""
+    generations = [
+        {
+            "id": f"gen-{number}", "created_at": f"2026-11-16T08:00:{number:02}Z", "model": f"openai/{model}",
+            "streamed": True, "cancelled": number == 1, "finish_reason": None if number == 1 else "stop",
+            "native_tokens_prompt": 50, "native_tokens_completion": 100, "native_tokens_reasoning": 0,
+            "total_cost": 0.003, "provider_name": "OpenAI",
+        }
+        for number, model in enumerate(("gpt-4o-mini", "gpt-4o-mini", "gpt-4o"))
+    ]  # fmt: skip
+    results = [llmperf(0.3 + number / 100, 1.2) for number in range(30)]
+    session = [claude_code_user(1), claude_code("msg-1", 2, 40), claude_code("msg-2", 5, 90)]
+    (folder / "sessions").mkdir()
+    for name, records in (("generations.jsonl", generations), ("sessions/session.jsonl", session)):
+        (folder / name).write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    (folder / "model_550_150_individual_responses.json").write_text(json.dumps(results))
 
 
 def _write_own_tenants(export: Path, path: Path) -> None:

@@ -182,8 +182,8 @@ FIGURES: dict[str, Figure] = {
     "retractions": Figure(_CONTENT, "text to look for corrections in"),
 }
 FIRST = (
-    "cost_usd", "input_cost_usd", "output_cost_usd", "usd_per_output_token", "tax_class", "tax_low", "tax_best",
-    "tax_high", "tax_hidden", "tax_undelivered", "tax_unread", "tax_low_usd", "tax_best_usd", "tax_high_usd",
+    "cost_usd", "usd_per_output_token", "tax_class", "tax_low", "tax_best", "tax_high", "tax_low_usd", "tax_best_usd",
+    "tax_high_usd",
 )  # fmt: skip
 """The figures of money and tax that a screen shows; all others are there with ``--wide``."""
 LISTS = ("chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens", "retractions", "versions")

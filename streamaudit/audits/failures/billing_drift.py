@@ -1,7 +1,7 @@
 """Drift between billed and delivered tokens: the same answers cost more tokens from one day on.
 
-The ratio of billed to delivered tokens of completed calls is followed by day. A step up that comes with a new version
-of the exporter's format is attributed to the exporter and priced at nothing.
+The audit follows the ratio of billed to delivered tokens of completed calls by day. A step up that comes with a new
+version of the exporter's format is attributed to the exporter and has no price.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -15,9 +15,9 @@ NEEDS = (
 )
 BY = ("provider", "model")
 THRESHOLDS = (
-    Threshold("least_step", 0.05, "rise of billed / delivered from which it is a finding"),
+    Threshold("least_step", 0.05, "least rise of billed / delivered for a finding"),
     Threshold("least_days", 3, "days before and after a step"),
-    Threshold("least_calls_a_day", 20, "calls of a day below which it says nothing"),
+    Threshold("least_calls_a_day", 20, "fewest calls of a day that can be judged"),
     Threshold("least_z", 4, "distance of the two means in standard errors"),
 )
 KINDS = {

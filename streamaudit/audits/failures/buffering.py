@@ -1,10 +1,10 @@
 """Buffering: a proxy, a framework or a provider holds a stream back and hands it over in one piece or in clumps.
 
-``burst``: one observer sees everything arrive at the end. A ratio of wait to total alone also flags fast decoders and
-long queues before a steady stream, so the rest must also arrive faster than any model decodes. ``buffered``: the
-server sent steadily and the client of the same request saw a burst, so what lies between holds the stream.
-``coalesced``: chunks arrive in clumps at a steady beat, whatever their number, as a timer makes them. ``block``: chunks
-arrive in clumps of equal size, whatever the beat, as a buffer of fixed size makes them.
+``burst``: one observer sees everything arrive at the end. The ratio of wait to total alone would also flag fast
+decoders and long queues before a steady stream, so the rest must arrive faster than any model decodes. ``buffered``:
+the server sent steadily and the client of the same request saw a burst, so something between them holds the stream.
+``coalesced``: clumps at a steady beat and of any size, as a timer makes them. ``block``: clumps of equal size at any
+beat, as a buffer of fixed size makes them.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -24,8 +24,8 @@ THRESHOLDS = (
         "183 public streams: in each above it, all after the first token took under 0.5 ms"),
     Threshold("burst_times_usual", 3, "the same, as a multiple of the model's own median speed"),
     Threshold("least_tokens", 10, "output tokens below which a stream says nothing"),
-    Threshold("least_share", 0.2, "share of a group's streams from which it is a finding"),
-    Threshold("least_streams", 5, "streams of a group below which it is none"),
+    Threshold("least_share", 0.2, "least share of a group's streams for a finding"),
+    Threshold("least_streams", 5, "fewest streams of a group for a finding"),
     Threshold("clump_ms", 100, "shortest beat between clumps that counts",
         "HAProxy holds for about 200 ms, delayed acknowledgements for 40"),
     Threshold("clump_gap_ms", 2, "gap below which two chunks arrived together"),

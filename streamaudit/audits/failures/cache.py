@@ -1,12 +1,12 @@
 """Prompt caching: input that was paid in full although the provider had it, or could have had it, in its cache.
 
-Within a session each call normally re-reads what the ones before it sent. ``cache_miss``: a call inside the time to
-live of the one before it reads next to nothing from the cache. ``cache_expired``: the same after a longer pause.
-``cache_rewrite``: the cache is written again and again and hardly read. ``cache_lost_on_deploy``: the hit rate fell
-with a deploy. The hit rate is cached input over input of the calls that report it: "0 %" is not "not reported".
+Within a session each call normally reads from the cache what earlier calls sent. ``cache_miss``: a call within the time
+to live of the previous one reads next to nothing from the cache. ``cache_expired``: the same after a longer pause.
+``cache_rewrite``: the cache is written repeatedly and hardly read. ``cache_lost_on_deploy``: the hit rate fell with a
+deploy. The hit rate is cached input / input over calls that report it: "0 %" is not "not reported".
 
-Dollars are an estimate: they take the price of the call's own input at its date, and assume that a cache read costs a
-tenth and a write a quarter more than plain input.
+Dollars are an estimate, at the price of the call's own input on its date; a cache read is assumed to cost a tenth of
+plain input, a cache write a quarter more.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -21,11 +21,11 @@ BY = ("route", "model")
 THRESHOLDS = (
     Threshold("ttl_s", 300, "seconds that a cached prefix lives after its last use", "Anthropic and OpenAI: 5 min"),
     Threshold("least_input_tokens", 1024, "input below which providers cache nothing", "OpenAI, Anthropic: 1,024"),
-    Threshold("least_turns", 4, "calls of a session below which it says nothing"),
+    Threshold("least_turns", 4, "fewest calls of a session that can be judged"),
     Threshold("miss_share", 0.1, "cached / input below which a call missed the cache"),
-    Threshold("least_share", 0.2, "share of a group's follow-up calls from which it is a finding"),
-    Threshold("least_affected", 3, "affected calls of a group below which it is none"),
-    Threshold("lost_points", 0.2, "fall of the hit rate with a deploy from which it is a finding"),
+    Threshold("least_share", 0.2, "least share of a group's follow-up calls for a finding"),
+    Threshold("least_affected", 3, "fewest affected calls of a group for a finding"),
+    Threshold("lost_points", 0.2, "least fall of the hit rate with a deploy for a finding"),
 )
 _STABLE = (
     "Keep the beginning of the prompt the same from call to call: system text, tools and examples first, times, ids "

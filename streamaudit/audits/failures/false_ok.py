@@ -1,7 +1,7 @@
-"""False success: requests that a dashboard counts as fine, because they began with 200, and that failed their user.
+"""False success: requests that a dashboard counts as fine, because they began with 200, but that failed their user.
 
-Each call has one finding, the gravest that holds. A missing finish reason is only a finding where the same route of
-the same source nearly always records one. Whether an answer is true is not in timing data and is not judged.
+Each call has at most one finding, the gravest. A missing finish reason is a finding only if the same route of the same
+source nearly always records one. Whether an answer is true is not in the data and is not judged.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -17,8 +17,8 @@ THRESHOLDS = (
     Threshold("usual_share", 0.9, "share of a route's completed calls with a finish reason from which none is odd"),
     Threshold("usual_calls", 20, "completed calls of a route from which it has a habit"),
     Threshold("starved_share", 0.95, "reasoning / cap from which reasoning left no room for an answer"),
-    Threshold("least_share", 0.005, "share of a group's calls from which it is a finding"),
-    Threshold("least_affected", 3, "affected calls of a group below which it is none"),
+    Threshold("least_share", 0.005, "least share of a group's calls for a finding"),
+    Threshold("least_affected", 3, "fewest affected calls of a group for a finding"),
 )
 KINDS = {
     "error_in_stream": Kind("critical",

@@ -1,7 +1,7 @@
-"""Context that grows: each call of a session sends all that came before it again.
+"""Context that grows: each call of a session resends everything before it.
 
-``context_growth`` says how fast the input grows and which share of it had been sent before. ``runaway_session`` names
-sessions whose input is many times that of a usual session of their group.
+``context_growth``: how fast the input grows, and which share of it had been sent before. ``runaway_session``: sessions
+whose input is many times that of a usual session of their group.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -14,12 +14,12 @@ NEEDS = (
 )
 BY = ("route", "model")
 THRESHOLDS = (
-    Threshold("least_turns", 4, "calls of a session below which it says nothing"),
+    Threshold("least_turns", 4, "fewest calls of a session that can be judged"),
     Threshold("least_sessions", 5, "sessions of a group below which there is no usual one"),
-    Threshold("reread_share", 0.6, "share of input sent before from which it is a finding"),
+    Threshold("reread_share", 0.6, "least share of input sent before for a finding"),
     Threshold("growing_share", 0.8, "share of a session's steps that must grow"),
     Threshold("runaway_times", 10, "a session's input as a multiple of the group's median session"),
-    Threshold("runaway_least_tokens", 200_000, "input of a session below which it is none"),
+    Threshold("runaway_least_tokens", 200_000, "least input of a session for a finding"),
 )
 KINDS = {
     "context_growth": Kind("info",

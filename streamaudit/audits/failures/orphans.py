@@ -1,9 +1,9 @@
 """Orphaned work: generation, tools and steps that run on after their user has left.
 
-``orphan``: the provider or the trace went on beyond a grace period. ``drained``: a gateway reads the stream to its end
-to learn the usage, so the books are right and the waste stays. ``lost_task``: the stream was cut and the same input
-came again from the same session within a minute, while nothing resumed the first. A detached or background run is none:
-its client leaves on purpose.
+``orphan``: the provider or the trace continued beyond a grace period. ``drained``: a gateway reads the stream to its
+end to learn the usage, so the books are right and the waste remains. ``lost_task``: the stream was cut, nothing
+resumed it, and the same session sent the same input within a minute. Detached and background runs do not count: their
+clients leave on purpose.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -19,7 +19,7 @@ BY = ("route", "provider")
 THRESHOLDS = (
     Threshold("grace_ms", 1000, "time after the client left in which a provider may still stop"),
     Threshold("lost_within_s", 60, "seconds within which the same input again is the same task"),
-    Threshold("least_affected", 2, "affected calls of a group below which it is none"),
+    Threshold("least_affected", 2, "fewest affected calls of a group for a finding"),
 )
 _ABORT = (
     "Pass the client's abort on: close the upstream request when the client's connection closes (AbortController, "

@@ -1,7 +1,7 @@
 """Pace: streams that make people wait and then outrun their reading.
 
-``batch_like``: nearly the whole time is wait, so streaming gains the user nothing. ``unread_stock``: when users
-cancelled, the text was far ahead of them; the stock is a floor for "not read" and never counts as not rendered.
+``batch_like``: nearly all of the time is wait, so streaming gains the user nothing. ``unread_stock``: the text was far
+ahead of users when they cancelled; this is a lower bound of what was not read, and never counts as not rendered.
 ``uneven``: tokens come in fits, by the fluidity index of Etalon (arXiv 2407.07000, as coded, not as documented).
 """
 
@@ -16,17 +16,17 @@ NEEDS = (
 BY = ("route", "model")
 THRESHOLDS = (
     Threshold("wait_share", 0.8, "wait / total from which a stream is as good as a batch"),
-    Threshold("least_wait_ms", 3000, "wait below which it is none", "a chat that waits over 3 s feels slow"),
+    Threshold("least_wait_ms", 3000, "least wait for a finding", "a chat that waits over 3 s feels slow"),
     Threshold("reading_tokens_per_s", 5.3, "reading pace", "238 words a minute at 1.33 tokens a word: Brysbaert 2019"),
-    Threshold("least_stock_tokens", 100, "median unread tokens at the cancel from which it is a finding"),
+    Threshold("least_stock_tokens", 100, "least median unread tokens at the cancel for a finding"),
     Threshold("deadline_first_ms", 1000, "deadline of the first token",
         "a second keeps the flow of thought: Miller 1968"),
     Threshold("deadline_next_ms", 100, "deadline of each later token",
         "a tenth of a second feels instant: Miller 1968"),
     Threshold("least_fluidity", 0.9, "fluidity index below which a stream is uneven",
         "fluid token rate of Etalon: arXiv 2407.07000"),
-    Threshold("least_share", 0.2, "share of a group's streams from which it is a finding"),
-    Threshold("least_affected", 5, "affected streams of a group below which it is none"),
+    Threshold("least_share", 0.2, "least share of a group's streams for a finding"),
+    Threshold("least_affected", 5, "fewest affected streams of a group for a finding"),
 )
 KINDS = {
     "batch_like": Kind("warning",

@@ -179,7 +179,11 @@ def _statuses(done: Sequence[Examination]) -> Table:
     """Return a row per audit; a test report skips those that cannot answer, so that they do not look passed."""
     rows = tuple((one.audit.NAME, one.status, one.examined, one.about, one.audit.NEEDS) for one in done)
     results = {index: _result(one) for index, one in enumerate(done) if one.status != "findings"}
-    return Table("audits", _AUDITS, rows, shape="facts", findings=results)
+    answered = frozenset(index for index, one in enumerate(done) if one.status == "findings")
+    return Table(
+        "audits", _AUDITS, rows, shape="facts", findings=results, title="audits", detail=len(answered) == len(rows),
+        detail_rows=answered,
+    )  # fmt: skip
 
 
 def _result(one: Examination) -> Finding:
@@ -218,4 +222,8 @@ def _headline(found: Sequence[Finding], done: Sequence[Examination]) -> str:
     money = f", the costliest with {usd(max(known))} at stake" if known else ""
     findings = f"{len(found):,} finding{'' if len(found) == 1 else 's'}{money}" if found else "No findings"
     findings += f", {held:,} held" if held else ""
-    return f"{findings}; of {len(done):,} audits {clean:,} clean, {unanswered:,} cannot answer."
+    if len(done) == 1:
+        return "The calls do not record what this audit needs." if unanswered else f"{findings}."
+    rest = [f"{clean:,} {'is' if clean == 1 else 'are'} clean"] * (clean > 0)
+    rest += [f"{unanswered:,} cannot answer"] * (unanswered > 0)
+    return f"{findings}; of {len(done):,} audits {' and '.join(rest)}." if rest else f"{findings}."

@@ -1,11 +1,11 @@
 """Retractions: answers that correct themselves in front of the user, after what was wrong had been shown.
 
-Answers are read while they are ingested, and what is kept is where in the answer a correction begins, when it was shown
-and which marker it was; no text. A correction is a sentence that begins with one of the strong markers of
-``corrections.csv`` (English, German, Spanish and Chinese: *wait, that's not right*, *Moment, das stimmt nicht*), after
-other text of the same answer and outside code, quotations and block quotes. *Actually* as an adverb, *however* and
-*but* are none, and neither is an answer that begins with an apology for an earlier one. Exposure is what the user had
-read before it: characters, tokens in proportion, and the time since the first token.
+Ingest reads the answers and keeps where a correction begins, when it was shown and its marker, but no text. A
+correction is a sentence that begins with one of the strong markers of ``corrections.csv`` (English, German, Spanish,
+Chinese: *wait, that's not right*, *Moment, das stimmt nicht*), after other text of the same answer and outside code,
+quotations and block quotes. *Actually* as an adverb, *however* and *but* do not count, nor does an answer that opens
+with an apology for an earlier one. Exposure is what the user had read before it: characters, tokens in proportion, and
+the time since the first token.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -18,8 +18,8 @@ NEEDS = (
 )
 BY = ("model", "route")
 THRESHOLDS = (
-    Threshold("least_share", 0.02, "share of a group's answers with a correction from which it is a finding"),
-    Threshold("least_affected", 3, "corrected answers of a group below which it is none"),
+    Threshold("least_share", 0.02, "least share of a group's answers with a correction for a finding"),
+    Threshold("least_affected", 3, "fewest corrected answers of a group for a finding"),
 )
 KINDS = {
     "visible_correction": Kind("warning",

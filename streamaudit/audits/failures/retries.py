@@ -1,9 +1,9 @@
 """Retries that are billed twice: the provider finished an attempt that its client had given up and sent again.
 
-Proof has levels. Certain: the attempts share a request id or carry attempt numbers. Probable: the same tenant, model
-and input again within two minutes of the END of an attempt that failed, since slow failures are what gets retried. An
-exact repeat after a normal end is a regenerate button, a fan-out or an evaluation: it is counted and never priced.
-Attempts that got the same response, as an idempotency key gives it, and a repeat that cost nothing are one bill.
+Certain: the attempts share a request id or carry attempt numbers. Probable: the same tenant, model and input return
+within two minutes of the END of a failed attempt, because slow failures are the ones that get retried. An exact repeat
+after a normal end (a regenerate button, a fan-out, an evaluation) is counted and never priced. Attempts with the same
+response, as an idempotency key gives, and repeats that cost nothing are one bill.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -20,7 +20,7 @@ THRESHOLDS = (
     Threshold("within_s", 120, "seconds after the end of a failed attempt within which the same input is a retry",
         "retries came 1, 2 and 4 s after failures of 60 s: Comfy-Org/ComfyUI#16204; the rest is for queues"),
     Threshold("repeat_within_s", 600, "seconds within which the same input after a normal end is a repeat"),
-    Threshold("least_affected", 2, "retries of a group below which it is none"),
+    Threshold("least_affected", 2, "fewest retries of a group for a finding"),
 )
 KINDS = {
     "retry_billed": Kind("critical",

@@ -1,4 +1,4 @@
-"""Silence: a task that works and shows nothing, and users who leave without coming back.
+"""Silence: tasks that work and show nothing, and users who leave and do not come back.
 
 ``silent_task``: inside a trace nothing visible happened for longer than people wait. ``tool_silence``: a tool failed
 and nothing visible followed. ``gave_up``: the last call of a session was cancelled and nothing came after it.
@@ -18,8 +18,8 @@ THRESHOLDS = (
     Threshold("long_ms", 30_000, "silence inside a task after which a chat seems broken",
         "tianpan.co 2026-03-15: control is felt to be lost after 30 s"),
     Threshold("gone_minutes", 30, "minutes without a further call after which a session has ended"),
-    Threshold("least_share", 0.05, "share of a group's tasks or sessions from which it is a finding"),
-    Threshold("least_affected", 5, "affected tasks or sessions of a group below which it is none"),
+    Threshold("least_share", 0.05, "least share of a group's tasks or sessions for a finding"),
+    Threshold("least_affected", 5, "fewest affected tasks or sessions of a group for a finding"),
 )
 KINDS = {
     "silent_task": Kind("warning",

@@ -1,10 +1,10 @@
-"""Stalls: gaps inside a stream that had begun, and streams cut by a limit that somebody set.
+"""Stalls: gaps inside a stream that had begun, and streams cut by a configured limit.
 
-``stall`` reads the gaps between chunks. A gap over which hidden reasoning or a tool may have run is not one: it is left
-out where a tool step of the trace overlaps it, and before the first visible token. ``idle_cut`` finds deaths whose
-silence before the end clusters at an idle limit; ``deadline_cut`` finds deaths whose total duration does, which needs
-no chunk times. A limit is one that is common on the way of a stream, or a whole second at which nearly all deaths of a
-group lie: servers fire their timers a little early (nginx by up to 300 ms), and clients hear of it a little late.
+``stall`` reads the gaps between chunks. Gaps in which hidden reasoning or a tool may have run do not count: those that
+a tool step of the trace overlaps, and those before the first visible token. ``idle_cut`` finds cuts whose silence
+before the end clusters at an idle limit; ``deadline_cut`` finds cuts whose total duration does, and needs no chunk
+times. The limit is a common one, or a whole second at which nearly all cuts of a group lie: servers fire their timers
+a little early (nginx by up to 300 ms), and clients notice a little late.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -20,8 +20,8 @@ THRESHOLDS = (
     Threshold("hiccup_ms", 1000, "gap that is a hiccup", "a second keeps the flow of thought: Miller 1968"),
     Threshold("stall_ms", 3000, "gap that is a stall", "a chat that waits over 3 s feels slow"),
     Threshold("hang_ms", 10_000, "gap that is a hang", "attention lasts about 10 s: Miller 1968"),
-    Threshold("least_share", 0.02, "share of a group's streams with a stall from which it is a finding"),
-    Threshold("least_affected", 3, "affected streams of a group below which it is none"),
+    Threshold("least_share", 0.02, "least share of a group's streams with a stall for a finding"),
+    Threshold("least_affected", 3, "fewest affected streams of a group for a finding"),
     Threshold("least_cut", 5, "cut streams that make a cluster"),
     Threshold("cluster_share", 0.5, "share of a group's cut streams that make a cluster"),
     Threshold("cluster_width", 0.02, "how far from a common limit, as a share of it, a cut may lie"),

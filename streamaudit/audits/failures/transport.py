@@ -1,8 +1,8 @@
 """Transport: whether calls over SSE, WebSocket, gRPC or HTTP break off more than those over another.
 
-Failures decide: time-outs, cuts and errors. The evidence also counts streams that stood still after their first visible
-token, where chunk times are known, and attempts after the first one, where they are numbered; a tool or a user may be
-behind either, so that they raise no alarm by themselves.
+Failures decide: timeouts, cuts and errors. The evidence also counts streams that stalled after their first visible
+token, if chunk times are known, and attempts after the first, if they are numbered. A tool or a user may cause either,
+so they raise no alarm by themselves.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
@@ -16,11 +16,11 @@ NEEDS = (
 )
 BY = ("route", "transport")
 THRESHOLDS = (
-    Threshold("least_calls", 30, "calls of a transport below which it says nothing"),
-    Threshold("least_failures", 5, "failed calls below which it is none"),
+    Threshold("least_calls", 30, "fewest calls of a transport that can be judged"),
+    Threshold("least_failures", 5, "fewest failed calls for a finding"),
     Threshold("stall_ms", 3000, "gap after the first visible token that is counted as a stall"),
     Threshold("least_times", 2, "failure share as a multiple of that of the group's other transports"),
-    Threshold("least_share", 0.02, "failure share from which it is a finding without another transport to compare"),
+    Threshold("least_share", 0.02, "least failure share for a finding without another transport to compare"),
 )
 KINDS = {
     "transport_failures": Kind("warning",

@@ -2,17 +2,17 @@
 
 A turn begins when the user stops speaking and ends when the answer is first heard. In Pipecat's traces it is the step
 ``turn``, in LiveKit's the ``user_turn`` and the first ``agent_turn`` after it that speaks; elsewhere it is the trace.
-The wait that the framework measured takes precedence; else the first of each stage is summed, before percentiles are
-taken: the 95th percentile of a sum is not the sum of 95th percentiles. LiveKit's end-of-turn delay holds both the
-transcript's delay and the endpointing, so that the two are never added to it. A stage of 0, and an endpointing delay
-that is always the very same, are settings or gaps in the record and no measurements: they are unknown, and a sum
-without them is a lower bound, which may exceed the budget and never proves that a turn kept it.
+A wait that the framework measured takes precedence. Otherwise the first of each stage is summed before percentiles are
+taken: the 95th percentile of a sum is not the sum of 95th percentiles. LiveKit's end-of-turn delay includes the
+transcript's delay and the endpointing, so these are not added to it. A stage of 0, or an endpointing delay that never
+varies, is a gap in the record or a setting, not a measurement: it is unknown, and a sum without it is a lower bound,
+which may exceed the budget and never proves that a turn kept it.
 """
 
 from streamaudit.audits.failures.base import Kind, Threshold
 
 NAME = "voice"
-FINDS = "voice turns that take longer than a conversation bears, and their slowest stage"
+FINDS = "voice turns that take longer than a conversation tolerates, and their slowest stage"
 NEEDS = (
     "traces of LiveKit Agents or Pipecat (OpenTelemetry, or a Langfuse export with metadata.attributes), or raw lines "
     "of kind stt, tts and endpointing with trace_id and ttft_ms or duration_ms, next to the calls of the same trace_id;"

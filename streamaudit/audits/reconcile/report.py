@@ -30,7 +30,7 @@ COLUMNS = (
     Column("list_cost_usd", "usd", "of cost_usd, tokens at list price, where the source reports no cost", wide=True),
     Column("invoice_usd", "usd", "what was billed"),
     Column("gap_usd", "usd", "invoice - cost: billed, and no traced cost accounts for it"),
-    Column("gap_ratio", "ratio", "gap / invoice"),
+    Column("gap_ratio", "ratio", "gap / invoice", label="gap / invoice"),
     Column("traced_ratio", "ratio", "share of the invoice that traced calls account for, at most all of a row"),
     Column("uninvoiced_usd", "usd", "cost of calls in a month and of a provider that no invoice line has", wide=True),
     *(Column(f"gap_{cause}_usd", "usd", f"of the gap: {about}", wide=True) for cause, about in CAUSES.items()),
@@ -43,9 +43,9 @@ COLUMNS = (
 _BY_CAUSE = (
     Column("cause"),
     Column("gap_usd", "usd", "this part of the gap; the parts add up to it"),
-    Column("invoice_ratio", "ratio", "this part / the invoice"),
-    Column("calls", "calls", "traced calls that tell this part"),
-    Column("unknown_calls", "calls", "traced calls that do not tell it; their share is in unknown"),
+    Column("invoice_ratio", "ratio", "this part / the invoice", label="gap / invoice"),
+    Column("calls", "calls", "traced calls that show this part"),
+    Column("unknown_calls", "calls", "traced calls that do not show it; their share is in unknown"),
 )
 
 _LEFT_OUT = ("nested", "same_response", "rejected")
@@ -208,36 +208,39 @@ def _notes(store: Store, places: Sequence[Place], pairs: Sequence[_Pair], scope:
         no_provider = sum(calls for _, provider, calls in found if provider is None)
         no_month = sum(calls for month, _, calls in found if month is None)
         stated = (
-            ("cost_unknown", ours.cost_unknown, "without a known cost: the traced cost is a lower bound"),
-            ("cost_reported", ours.reported,
-                "with the cost that their source reports: its estimate, not what was billed"),
-            ("cost_priced", ours.priced, "at list price, since their source reports no cost"),
-            ("no_provider", no_provider,
-                "without a provider, part of no gap: streamaudit coverage says what to record"),
-            ("no_start_time", no_month, "without a start time and so without a month"),
+            ("cost_unknown", ours.cost_unknown, "no known cost; traced cost is a lower bound"),
+            ("cost_reported", ours.reported, "a cost reported by the source: its estimate, not what was billed"),
+            ("cost_priced", ours.priced, "no reported cost; list prices are used"),
+            ("no_provider", no_provider, "no provider and are part of no gap; streamaudit coverage shows the fix"),
+            ("no_start_time", no_month, "no start time, so no month"),
         )  # fmt: skip
-        yield from (Note(code, f"{count(calls, 'call')} {text}", calls) for code, calls, text in stated if calls)
+        yield from (
+            Note(code, f"{count(calls, 'call')} {'has' if calls == 1 else 'have'} {text}", calls)
+            for code, calls, text in stated if calls
+        )  # fmt: skip
     untraced = [pair.billed for pair in pairs if pair.billed and not pair.traced]
     if untraced:
         amount = usd(float(sum(billed.usd for billed in untraced)))
-        message = f"{count(len(untraced), 'row')} of the invoice, {amount}: no traced call at all"
+        has = "has" if len(untraced) == 1 else "have"
+        message = f"{count(len(untraced), 'row')} ({amount}) {has} an invoice line but no calls"
         yield Note("invoice_only", message, len(untraced))
     stray = [pair.traced for pair in pairs if pair.traced and not pair.billed]
     if stray:
-        message = f"{count(len(stray), 'row')} with calls but without an invoice line: not part of any gap"
+        has, is_ = ("has", "it is") if len(stray) == 1 else ("have", "they are")
+        message = f"{count(len(stray), 'row')} {has} calls but no invoice line; {is_} not part of any gap"
         yield Note("calls_only", message, len(stray))
     if scope.filters or scope.since or scope.until:
-        yield Note("invoice_whole", "the window and the filters narrow the calls and not the invoice")
+        yield Note("invoice_whole", "the window and the filters apply to the calls, not to the invoice")
 
 
 def _bill_notes(bill: Bill, pairs: Sequence[_Pair], scope: Scope) -> Iterator[Note]:
     if bill.left_out_lines:
-        message = f"{count(bill.left_out_lines, 'line')} of the invoice, {bill.left_out_usd:,.2f}, of other services"
-        yield Note("other_services", f"{message} left out", bill.left_out_lines)
+        lines, amount = count(bill.left_out_lines, "invoice line"), usd(float(bill.left_out_usd))
+        yield Note("other_services", f"{lines} of other services left out ({amount})", bill.left_out_lines)
     if bill.is_utc and scope.tz != "UTC":
-        yield Note("invoice_utc", f"the months of the invoice are those of UTC, the months of the calls of {scope.tz}")
+        yield Note("invoice_utc", f"months of the invoice are in UTC, months of the calls in {scope.tz}")
     few = sum(pair.traced.no_usage.unknown for pair in pairs if pair.traced and pair.billed)
     if few:
-        message = f"without usage, of models with fewer than {ENOUGH_CALLS} calls of known cost, in the unknown gap"
-        yield Note("no_usage_unknown", f"{count(few, 'call')} {message}", few)
+        message = f"without usage cannot be estimated (their models have fewer than {ENOUGH_CALLS} calls of known cost)"
+        yield Note("no_usage_unknown", f"{count(few, 'call')} {message}; their share is in unknown", few)
 

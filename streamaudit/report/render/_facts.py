@@ -51,19 +51,22 @@ def draw(table: Table, screen: Screen) -> list[Line]:
     widths = [min(max(cell_len(fact.figures[i]) for fact in facts), cap) for i in range(len(columns.figures))]
     right = [_is_numeric(table, column) for column in columns.figures]
     lines: list[Line] = []
+    is_named = False
     if not table.by and len(columns.figures) > 1:
         names = [stack(safe(header(column))) for column in columns.figures]
         wider = [max(width, *map(cell_len, name)) for width, name in zip(widths, names, strict=True)]
         if screen.width is None or _INDENT + label + sum(width + 2 for width in wider) <= screen.width:
             widths = wider
             lines += _headings([safe(header(columns.label))], names, label, widths, right)
+        else:
+            is_named = any(column.unit for column in columns.figures)  # a figure says nothing without its name
     group = None if table.by else ""
     for fact in facts:
         if fact.group != group:
             lines += [Line("")] if lines else []
             lines += [Line(fact.group, "bold")] if table.by else []
             group = fact.group
-        lines += map(Line, _lines(fact, label, widths, right, screen.width))
+        lines += map(Line, _lines(fact, label, widths, right, screen.width, is_named))
     return lines
 
 
@@ -173,9 +176,12 @@ def _headings(
 
 
 def _lines(
-    fact: _Fact, label: int, widths: Sequence[int], right: Sequence[bool], width: int | None
+    fact: _Fact, label: int, widths: Sequence[int], right: Sequence[bool], width: int | None, is_named: bool
 ) -> Iterator[str]:  # fmt: skip
-    """Yield the lines of a fact: sentences next to the figures, or below them where too little width is left."""
+    """Yield the lines of a fact: sentences next to the figures, or below them where too little width is left.
+
+    With ``is_named`` figures follow each other with their names, also where they would fit into columns.
+    """
     line = " " * _INDENT + pad(fact.label, label)
     for text, room, numeric in zip(fact.figures, widths, right, strict=True):
         space = " " * max(room - cell_len(text), 0)
@@ -184,7 +190,7 @@ def _lines(
     start = _INDENT + label + sum(room + 2 for room in widths) + 2
     fits = start <= _MOST_START if width is None else width - start >= _PROSE_MIN
     below = " " * 2 * _INDENT
-    if width is not None and cell_len(line) > width:
+    if width is not None and (is_named or cell_len(line) > width):
         # Too long for columns: one after the other with their names, as many on a line as fit.
         first, *more = _join([fact.label, *fact.named], width - len(below))
         yield " " * _INDENT + first

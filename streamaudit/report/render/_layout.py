@@ -33,12 +33,14 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """Widths of one column in cells: its widest head, its widest tail, its heading on one line and on two."""
+    """Widths of one column in cells: its widest head, its widest tail, its heading on one line, on two, and the longest
+    word of its heading."""
 
     head: int
     tail: int
     flat: int
     stacked: int
+    word: int
     is_name: bool
     whole: bool = False
 
@@ -47,7 +49,8 @@ class _Size:
         if self.whole:
             return max(self.head, heading)
         if self.is_name:
-            return max(min(self.head, name_cap), min(heading, name_cap))
+            # Headings of names wrap, never inside a word that is no name itself.
+            return max(min(self.head, name_cap), min(heading, max(name_cap, min(self.word, _NAME_GOOD))))
         return max(self.head + self.tail, heading)
 
 
@@ -119,6 +122,7 @@ def _size(heading: Heading, cells: Sequence[Cell]) -> _Size:
         tail=max((cell_len(cell.tail) for cell in cells), default=0),
         flat=cell_len(heading.text),
         stacked=max(map(cell_len, stack(heading.text))),
+        word=max(map(cell_len, heading.text.split(" "))),
         is_name=not heading.figure,
         whole=heading.whole,
     )
@@ -211,9 +215,12 @@ def _spans(styles: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[int, i
 def _headings(headings: Sequence[Heading], widths: Sequence[int], stacked: bool, unicode: bool) -> list[Line]:
     texts = []
     for heading, width in zip(headings, widths, strict=True):
-        is_cut = not heading.figure and not heading.whole
-        short = shorten(heading.text, width, unicode) if is_cut else heading.text
-        texts.append(stack(short) if stacked and cell_len(short) > width else [short])
+        if heading.figure or heading.whole:
+            texts.append(stack(heading.text) if stacked and cell_len(heading.text) > width else [heading.text])
+        elif max(map(cell_len, heading.text.split(" "))) > width:
+            texts.append([shorten(heading.text, width, unicode)])
+        else:
+            texts.append(list(fold(heading.text, width)))
     height = max(map(len, texts), default=0)
     lines = []
     for level in range(height):

@@ -244,11 +244,11 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     write_csv(tmp_path / "focus.csv", line("5.00"), line("1.00", ChargeCategory="Tax"), other)
     shown = cli.run("report", "calls.jsonl", "--reconcile", "focus.csv").out
     assert "gap by cause" in shown and "calls_without_traces" in shown
-    assert "1 line of the invoice, 70.00, of other services left out" in shown
+    assert "1 invoice line of other services left out ($70.00)" in shown
     document = json.loads(cli.run("report", "calls.jsonl", "--reconcile", "focus.csv", "--json").out)
     row = document["tables"][0]["rows"][0]
     assert (row["invoice_usd"], row["gap_usd"], row["gap_taxes_usd"], row["gap_unknown_usd"]) == (6, 4.5, 1, 3.5)
     assert (row["gap_discounts_usd"], row["gap_calls_without_traces_usd"]) == (None, None)
     assert {cause["cause"]: cause["gap_usd"] for cause in document["tables"][2]["rows"]}["taxes"] == 1
     paris = cli.run("report", "calls.jsonl", "--reconcile", "focus.csv", "--tz", "Europe/Paris").out
-    assert "the months of the invoice are those of UTC" in paris
+    assert "months of the invoice are in UTC, months of the calls in Europe/Paris" in paris
