@@ -56,6 +56,7 @@ def check(seed: int, folder: Path) -> str:
         text = dice.choice(_STATEMENTS)
     if dice.random() < 0.3:
         text = "".join(dice.choice((letter.upper(), letter.lower())) for letter in text)
+    words: tuple[str, ...]
     filled = text.replace("{f}", str(folder / "secret.csv")).replace("{d}", str(folder))
     if dice.random() < 0.5:
         words = ("sql", dice.choice(_AROUND).format(filled))
