@@ -38,7 +38,8 @@ proof: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.soak --minutes $${MINUTES:-60}
 
-# Odd files of every format, read and checked for an hour; those that break a promise are kept in fuzz-failures.
+# Odd files of every format, kills, full disks, planted texts and ways out of SQL for an hour; files that break a promise
+# are kept in fuzz-failures.
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz --seconds 3600
 

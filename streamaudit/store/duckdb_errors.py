@@ -35,6 +35,9 @@ def store_error(error: Exception, path: Path | None) -> StreamauditError:
     text = str(error)
     reasons: Sequence[tuple[str, str, str | None]] = (
         ("No space left", NO_SPACE, "free some space and run the same command again"),
+        ("Disk quota exceeded", "the disk quota is used up", "free some space and run the same command again"),
+        ("File too large", "a file may not grow further: a limit of its size is reached", "ulimit -f shows the limit"),
+        ("Input/output error", "a disk reports an input/output error", "check it, or use --db to name another file"),
         ("failed to offload", "no space left for temporary data", "free some space in the temporary folder"),
         ("Permission denied", f"no permission to open store {path}", "use --db to name another file"),
         ("Read-only file system", f"no permission to write store {path}", "use --db to name another file"),

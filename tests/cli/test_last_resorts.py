@@ -18,6 +18,9 @@ SURROUNDINGS: dict[str, tuple[str, int, str]] = {
     "an error to a full disk": ("streamaudit report --db none.duckdb 2>/dev/full", 3, ""),
     "output to a full disk": ("streamaudit report --db store.duckdb --format csv >/dev/full", 5, "No space left"),
     "no file may be written": ("ulimit -f 0; streamaudit report --db store.duckdb -o r.json 2>/dev/null", 5, ""),
+    "no file may grow": (
+        "ulimit -f 16; streamaudit prune --before 2030-01-01 -y --db store.duckdb", 4, "a limit of its size is reached",
+    ),
     "little memory": ("ulimit -v 400000; streamaudit report --db store.duckdb", 4, "not enough memory"),
     "a pipe as the store": ("mkfifo pipe; streamaudit report --db pipe", 4, "pipe is a pipe"),
     "a pipe as the output": ("mkfifo pipe; streamaudit report --db store.duckdb -o pipe --format json", 5, "pipe"),

@@ -24,7 +24,7 @@ def check(file: OddFile, folder: Path) -> None:
     """Read a file twice and report on it, in an empty folder. Raises Broken when a promise does not hold."""
     path, store = folder / file.name, folder / "store.duckdb"
     path.write_bytes(file.data)
-    code, _, err = _command("ingest", path, "--db", store, "--rejects", folder / "rejects.csv")
+    code, _, err = run_command("ingest", path, "--db", store, "--rejects", folder / "rejects.csv")
     counts = equation(err)
     if code not in (0, 3):
         raise Broken(f"exit code {code}: {err}")
@@ -41,12 +41,12 @@ def check(file: OddFile, folder: Path) -> None:
     with Store.open(store, write=False) as opened:
         kept = opened.one(_KEPT)[0]
         seen += ["\n".join(str(row[0]) for row in opened.query(dump)) for dump in _DUMPS.values()]
-    code, out, err = _command("ingest", path, "--db", store, "--force")
+    code, out, err = run_command("ingest", path, "--db", store, "--force")
     again = equation(err)
     _hold(code in (0, 3) and again.get("new", 0) == 0, f"read again it has new calls: {code}, {again}")
     with Store.open(store, write=False) as opened:
         _hold(opened.one(_KEPT)[0] == kept, "reading again changed the number of calls or steps")
-    code, out, err = _command("report", "--db", store, "--format", "json")
+    code, out, err = run_command("report", "--db", store, "--format", "json")
     _hold(code == 0, f"no report: {code}, {err}")
     json.loads(out)
     for text in (*seen, out, err):
@@ -58,11 +58,11 @@ def _hold(promise: bool, otherwise: str) -> None:
         raise Broken(otherwise)
 
 
-def _command(*arguments: str | Path) -> tuple[int, str, str]:
-    """Run a command; what it logs about a bug breaks every promise."""
+def run_command(*arguments: str | Path) -> tuple[int, str, str]:
+    """Run a command in this process; what it logs about a bug breaks every promise."""
     written = io.BytesIO()
     out, err = io.TextIOWrapper(written, "utf-8", write_through=True), io.StringIO()
-    words = [*map(str, arguments), *(["-v"] if arguments[0] == "ingest" else [])]
+    words = [*map(str, arguments), *(["-v"] if arguments[0] == "ingest" and "-v" not in arguments else [])]
     with redirect_stdout(out), redirect_stderr(err):
         code = _run(words)
     if re.search("a bug in streamaudit|Traceback", err.getvalue()):

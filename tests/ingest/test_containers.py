@@ -275,3 +275,12 @@ def test_reports_fields_and_standard_input_take_every_container(tmp_path: Path, 
     assert shown["output_tokens"] == 300
     piped = cli.run("report", "-", "--format", "json", stdin=path.read_bytes())
     assert json.loads(piped.out)["tables"][0]["rows"] == [shown]
+
+
+def test_a_table_too_wide_is_called_one(store: Store, tmp_path: Path) -> None:
+    """The reason names the columns, not a lack of a header."""
+    names, cells = ",".join(f"c{n}" for n in range(5_000)), ",".join("1" * 5_000)
+    path = tmp_path / "wide.csv"
+    path.write_text(f"request_id,{names}\nr1,{cells}\n")
+    (result,) = ingest(store, path)
+    assert "more than 4,000 columns" in str(result.problem)

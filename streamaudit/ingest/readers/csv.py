@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
-from streamaudit.ingest.readers.files import MAX_OBJECT_BYTES, open_binary
+from streamaudit.ingest.readers.files import MAX_OBJECT_BYTES, NotRecords, open_binary
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, open_cells
 
 _CHUNK = 1 << 20
@@ -78,7 +78,11 @@ def _look(head: Head) -> Found | None:
     first = head.text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
     # One long line of JSON has as many commas as a table has in all its rows.
-    if head.lines or first.lstrip().startswith(("{", "[")) or first.count(delimiter) >= _MOST_COLUMNS:
+    if head.lines or first.lstrip().startswith(("{", "[")):
+        return None
+    if first.count(delimiter) >= _MOST_COLUMNS:
+        if head.text.partition("\n")[2].split("\n", 1)[0].count(delimiter) == first.count(delimiter):
+            raise NotRecords(f"a table of more than {_MOST_COLUMNS:,} columns: keep those that a call needs")
         return None
     rows = csv.reader(io.StringIO(head.text, newline=""), delimiter=delimiter)
     names: list[str] = []
