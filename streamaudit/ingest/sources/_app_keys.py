@@ -6,6 +6,7 @@ costs DuckDB twenty times as much as picking them.
 """
 
 import re
+from functools import cache
 
 from streamaudit.ingest.sources.registry import APP_KEYS, app_pointers
 
@@ -29,8 +30,14 @@ def expand_app_keys(sql: str) -> str:
 
 
 def _elements(name: str, column: str) -> list[str]:
-    owners = [owner for owner, keys in APP_KEYS.items() for _ in (keys if name in BY_TAG else app_pointers(owner))]
-    return [f"{name}[{place}]" for place, owner in enumerate(owners, start=1) if owner == column]
+    return [f"{name}[{place}]" for place in _places(column, by_tag=name in BY_TAG)]
+
+
+@cache
+def _places(column: str, *, by_tag: bool) -> tuple[int, ...]:
+    """Return the places of a column's keys in ``$tag_keys``, or of its pointers in ``$app_paths``, from 1."""
+    owners = (owner for owner, keys in APP_KEYS.items() for _ in (keys if by_tag else app_pointers(owner)))
+    return tuple(place for place, owner in enumerate(owners, start=1) if owner == column)
 
 
 def _rank(elements: list[str], base: int) -> str:

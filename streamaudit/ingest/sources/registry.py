@@ -171,6 +171,7 @@ class Source:
         return f"{self.name}/{self.version}/{mapping.digest()}{weak}"
 
 
+@cache
 def app_pointers(column: str) -> tuple[str, ...]:
     """Return the JSON pointers of an application key's candidates, literal before walk."""
     return tuple(pointer for key in APP_KEYS[column] for pointer in json_pointers(key))
