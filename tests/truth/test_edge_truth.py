@@ -278,7 +278,8 @@ def test_the_logs_narrow_the_intervals(behind: World) -> None:
     }
     medians = {log: median(found) for log, found in widths.items()}
     exact = {
-        log: sum(said[one.plan.request_id]["tax_class"] == "exact" for one in left) for log, said in behind.said.items()
+        log: sum(said[one.plan.request_id]["tax_class"] == "exact" for one in left)
+        for log, said in behind.said.items()
     }
     print(f"{len(left)} calls left; median widths {medians}; exact {exact}")
     assert medians["edge"] <= medians["billing"] / 2
