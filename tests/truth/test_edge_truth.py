@@ -269,8 +269,8 @@ def test_what_is_exact_is_the_truth_and_every_interval_contains_it(behind: World
 
 
 def test_the_logs_narrow_the_intervals(behind: World) -> None:
-    """The median width with the edge's log is at most half of that without (measured: 0.35 to 0.40), as events of one to
-    six tokens make bytes a rough measure; with the page's it is at most a tenth."""
+    """The median width with the edge's log is at most half of that without (measured: 0.35 to 0.40: events of one to
+    six tokens make bytes a rough measure); with the page's it is at most a tenth."""
     left = [truth for truth in behind.truths if truth.left_ms is not None]
     widths = {
         log: [said[one.plan.request_id]["tax_high"] - said[one.plan.request_id]["tax_low"] for one in left]
