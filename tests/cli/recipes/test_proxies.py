@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -18,11 +18,11 @@ SECRET = "CANARY"
 ANSWER = Answer(events=20, first_ms=250, gap_ms=20)
 EVENT_BYTES = 100
 """About so many bytes has an event of the upstream."""
-CUT = {
-    "nginx": lambda line: line["completion"] != "OK",
-    "haproxy": lambda line: line["term"].startswith("C"),
+CUT: dict[str, Callable[[Record], bool]] = {
+    "nginx": lambda line: bool(line["completion"] != "OK"),
+    "haproxy": lambda line: bool(line["term"].startswith("C")),
     "envoy": lambda line: "DC" in (line["flags"] or ""),
-    "apache": lambda line: line["conn"] == "X",
+    "apache": lambda line: bool(line["conn"] == "X"),
 }
 BYTES = {
     "nginx": "body_bytes_sent", "haproxy": "bytes_to_client", "envoy": "bytes_sent", "apache": "body", "caddy": "size",
