@@ -21,6 +21,7 @@ TASKS: dict[str, dict[str, str]] = {
         "explain": "Explain one call: timeline, figures, where each came from",
         "coverage": "Show what the calls record, and what to add",
         "sql": "Query the store in SQL, read-only",
+        "mcp": "Answer an assistant's questions (MCP)",
     },
     "Compare": {
         "diff": "Show what a deploy made worse",

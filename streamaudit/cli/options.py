@@ -114,6 +114,10 @@ Only = Annotated[
         autocompletion=completion.values,
     ),
 ]
+Redact = Annotated[
+    Optional[str],
+    typer.Option("--redact", metavar="DIM[,DIM]", help="Show stable aliases instead of these dimensions' values."),
+]
 By = Annotated[
     Optional[str],
     typer.Option(
@@ -376,10 +380,7 @@ class Writing:
     open_: Open = False
     wide: Wide = False
     color: Color = "auto"
-    redact: Annotated[
-        Optional[str],
-        typer.Option("--redact", metavar="DIM[,DIM]", help="Show stable aliases instead of these dimensions' values."),
-    ] = None
+    redact: Redact = None
     fail_on_empty: Annotated[bool, typer.Option("--fail-on-empty", help="Exit 3 when no call is in the window.")] = (
         False
     )
