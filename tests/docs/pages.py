@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -51,9 +52,14 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def commands(page: Path, marked: bool = False) -> Iterator[Command]:
+@cache
+def commands(page: Path, marked: bool = False) -> tuple[Command, ...]:
     """Every streamaudit command in a console or sh block that is not marked ``<!-- not run: reason -->``; with
     ``marked`` those in the blocks that are."""
+    return tuple(_commands(page, marked))
+
+
+def _commands(page: Path, marked: bool) -> Iterator[Command]:
     for block in BLOCK.finditer(page.read_text()):
         if block["kind"] in _RUNNABLE and bool(block["mark"]) == marked:
             body = re.sub(r"\\\n\s*", "", block["body"])
