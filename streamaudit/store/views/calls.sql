@@ -19,6 +19,10 @@ CREATE OR REPLACE TEMP MACRO low_cost_usd(cost, said_output, input_cost, output_
     coalesce(cost, CASE WHEN said_output IS NOT NULL
         THEN nullif(coalesce(input_cost, 0) + coalesce(output_low * unit_cost, 0), 0) END);
 
+-- Two clocks are compared where a server at the edge tells when the user left: its log has whole milliseconds, of a time
+-- that it reads once for all that happens at a moment (nginx), and its request begins before the application's.
+CREATE OR REPLACE TEMP MACRO clock_slack_ms(edge_servers) AS CASE WHEN edge_servers IS NULL THEN 0 ELSE 50 END;
+
 -- ttft_status: usable, or the reason a call has no TTFT. Censored = the user or a deadline ended the wait first.
 CREATE OR REPLACE TEMP VIEW call_outcome AS
 WITH judged AS (
@@ -47,7 +51,7 @@ WITH judged AS (
         CASE WHEN ttft_status = 'usable' AND outcome = 'completed'
             THEN (duration_ms - ttft_ms) / nullif(greatest(0, streamed_tokens - 1), 0) END AS tpot_ms,
         -- Only positive evidence counts: a missing TTFT may simply not have been recorded.
-        coalesce(cancelled_at_ms >= 0 AND cancelled_at_ms < ttft_ms, false)
+        coalesce(cancelled_at_ms >= 0 AND cancelled_at_ms < ttft_ms - clock_slack_ms(edge_servers), false)
             OR (coalesce(delivered_tokens = 0, chunk_count = 0, false) AND coalesce(ttft_ms, 0) <= 0)
             AS stopped_before_first_token,
         -- usage_status: final (the provider's own last word), or why the usage is not what was billed. A number that an

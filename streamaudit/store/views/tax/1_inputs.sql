@@ -15,6 +15,7 @@ WITH early AS (
         CASE WHEN NOT list_contains(list_transform(chunk_tokens, lambda t: t IS NULL), true) THEN chunk_tokens END
             AS chunk_tokens,
         client_chunk_offsets_ms, cancelled_at_ms, ttft_ms, duration_ms, upstream_end_ms, upstream_cancelled,
+        clock_slack_ms(edge_servers) AS slack_ms,
         -- -1 and 0 are ways to say that there is no cap.
         CASE WHEN max_tokens > 0 THEN max_tokens END AS max_tokens,
         cache_hit, stopped_before_first_token, output_cost_usd, output_usd_per_token,

@@ -15,15 +15,26 @@ WITH chunked AS (
                 THEN list_sum(chunk_tokens[1:len(list_filter(chunk_offsets_ms,
                     lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
         END AS chunked_tokens,
+        -- The most: those that came within the slack of the clock that the cancel is taken from.
+        CASE
+            WHEN chunk_tokens IS NULL THEN NULL
+            WHEN len(chunk_tokens) = 0 OR len(client_chunk_offsets_ms) = 0 THEN 0
+            WHEN len(client_chunk_offsets_ms) <= len(chunk_tokens)
+                THEN list_sum(chunk_tokens[1:len(list_filter(client_chunk_offsets_ms,
+                    lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms + slack_ms))])
+            WHEN len(chunk_offsets_ms) = len(chunk_tokens)
+                THEN list_sum(chunk_tokens[1:len(list_filter(chunk_offsets_ms,
+                    lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms + slack_ms))])
+        END AS most_chunked_tokens,
         coalesce(list_sum(chunk_tokens), 0) AS received_tokens,
-        coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms, chunk_offsets_ms[1] > cancelled_at_ms, false)
-            AS left_before_chunks,
+        coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms + slack_ms, chunk_offsets_ms[1] > cancelled_at_ms + slack_ms,
+            false) AS left_before_chunks,
         CASE WHEN rendered_chunks <= len(chunk_tokens) THEN coalesce(list_sum(chunk_tokens[:rendered_chunks]), 0) END
             AS painted_tokens
     FROM tax_inputs
 )
 SELECT
-    * EXCLUDE (chunk_tokens, chunk_offsets_ms, client_chunk_offsets_ms, text_of_model),
+    * EXCLUDE (chunk_tokens, chunk_offsets_ms, client_chunk_offsets_ms, text_of_model, slack_ms),
     CASE
         WHEN delivered_tokens IS NOT NULL THEN 'delivered'
         WHEN chunked_tokens IS NOT NULL THEN 'chunks'
@@ -50,7 +61,7 @@ SELECT
     END AS delivered_low,
     CASE
         WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
-        WHEN chunked_tokens IS NOT NULL THEN chunked_tokens
+        WHEN chunked_tokens IS NOT NULL THEN most_chunked_tokens
         WHEN learned_high IS NOT NULL THEN learned_high
         ELSE ceil(received_chars / fewest_chars * received_slack)::BIGINT
     END AS delivered_high
