@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -48,6 +48,8 @@ class Plan:
     stops: bool
     has_chunks: bool
     """Whether the gateway logs the tokens of each chunk that came from the provider."""
+    has_offsets: bool
+    """Whether it logs their times too: then the edge's clock says which of them came before the client left."""
 
 
 @dataclass(slots=True)
@@ -63,6 +65,8 @@ class Truth:
     painted_pieces: int = 0
     first_ms: float | None = None
     left_ms: float | None = None
+    generated_ms: list[float] = field(default_factory=list)
+    """When each piece was generated, by the application's clock."""
 
     @property
     def tax(self) -> int:
@@ -83,7 +87,8 @@ def plan(number: int, servers: Sequence[str]) -> Plan:
     share = {"early": rng.choice((0.0, 0.0, 0.04)), "middle": rng.uniform(0.05, 0.4)}.get(fate, rng.uniform(0.05, 0.4))
     leaves_after = int(share * len(pieces)) if fate == "early" else max(int(share * len(pieces)), 1)
     server = servers[number // len(fates) % len(servers)]
-    return Plan(f"call-{number:04}", server, tuple(pieces), fate, leaves_after, rng.random() < 0.2, rng.random() < 0.7)
+    return Plan(f"call-{number:04}", server, tuple(pieces), fate, leaves_after, rng.random() < 0.2,
+        (has_chunks := rng.random() < 0.7), has_chunks and rng.random() < 0.5)  # fmt: skip
 
 
 class Provider:
@@ -116,12 +121,14 @@ class Provider:
                 task.cancel()
 
     async def _generate(self, truth: Truth, queue: asyncio.Queue[str | None]) -> None:
+        started = time.monotonic()
         await asyncio.sleep(0.12)
         for number, piece in enumerate(truth.plan.pieces):
             if truth.plan.fate == "silence" and number == truth.plan.leaves_after:
                 await asyncio.sleep(0.4)
             truth.billed += len(tokenize(piece))
             truth.generated += 1
+            truth.generated_ms.append((time.monotonic() - started) * 1000)
             queue.put_nowait(piece)
             await asyncio.sleep(0.012)
         queue.put_nowait(None)
@@ -196,6 +203,8 @@ def gateway_line(truth: Truth) -> Record:
     }  # fmt: skip
     if truth.plan.has_chunks:
         line["chunk_tokens"] = [len(tokenize(piece)) for piece in truth.plan.pieces[: truth.generated]]
+    if truth.plan.has_offsets:
+        line["chunk_offsets_ms"] = truth.generated_ms
     if truth.left_ms is None:
         text = "".join(truth.plan.pieces)
         line |= {"output_tokens": truth.billed, "output_chars": len(text), "finish_reason": "stop"}

@@ -19,7 +19,7 @@ CREATE OR REPLACE TEMP MACRO low_cost_usd(cost, said_output, input_cost, output_
     coalesce(cost, CASE WHEN said_output IS NOT NULL
         THEN nullif(coalesce(input_cost, 0) + coalesce(output_low * unit_cost, 0), 0) END);
 
--- Two clocks are compared where a server at the edge tells when the user left: its log has whole milliseconds, of a time
+-- Two clocks are compared where a server at the edge tells when the user left: its log has whole milliseconds of a time
 -- that it reads once for all that happens at a moment (nginx), and its request begins before the application's.
 CREATE OR REPLACE TEMP MACRO clock_slack_ms(edge_servers) AS CASE WHEN edge_servers IS NULL THEN 0 ELSE 50 END;
 

@@ -27,8 +27,8 @@ WITH chunked AS (
                     lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms + slack_ms))])
         END AS most_chunked_tokens,
         coalesce(list_sum(chunk_tokens), 0) AS received_tokens,
-        coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms + slack_ms, chunk_offsets_ms[1] > cancelled_at_ms + slack_ms,
-            false) AS left_before_chunks,
+        coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms + slack_ms,
+            chunk_offsets_ms[1] > cancelled_at_ms + slack_ms, false) AS left_before_chunks,
         CASE WHEN rendered_chunks <= len(chunk_tokens) THEN coalesce(list_sum(chunk_tokens[:rendered_chunks]), 0) END
             AS painted_tokens
     FROM tax_inputs
