@@ -99,12 +99,13 @@ $(VENV)/release/.made: requirements/release.txt
 	$(VENV)/release/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/release.txt
 	touch $@
 
-# Tests of the HTML page need a browser, those of offered commands jq, those of the audits real proxies; all are fetched
-# meanwhile, and the proxies' own services are not started. Without them these tests are skipped, and say so.
+# Tests of the HTML page need a browser, those of offered commands jq, those of the audits real proxies, those of the
+# recipes Node too; all are fetched meanwhile, and the proxies' own services are not started. Without them these tests
+# are skipped, and say so.
 $(VENV)/.dev: $(VENV)/.made pyproject.toml requirements/dev.txt
-	@{ { command -v chromium && command -v jq && command -v nginx && command -v haproxy; } >/dev/null || \
+	@{ { command -v chromium && command -v jq && command -v nginx && command -v haproxy && command -v node; } >/dev/null || \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
-		RUNLEVEL=1 apt-get install -q -y --no-install-recommends chromium jq nginx-light haproxy; } || true; } \
+		RUNLEVEL=1 apt-get install -q -y --no-install-recommends chromium jq nginx-light haproxy nodejs; } || true; } \
 		>$(VENV)/packages.log 2>&1 & \
 	$(PIP) --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e . && wait
 	touch $(VENV)/.runtime $@

@@ -24,8 +24,8 @@ import zipfile
 from pathlib import Path
 
 held = set(zipfile.ZipFile(sys.argv[1]).namelist())
-kinds = (".py", ".sql", ".csv", ".css", ".js", ".j2")
-wanted = {path.as_posix() for path in Path("streamaudit").rglob("*") if path.suffix in kinds}
+kinds = (".py", ".sql", ".csv", ".css", ".js", ".mjs", ".j2", ".conf", ".cfg", ".yaml")
+wanted = {path.as_posix() for path in Path("streamaudit").rglob("*") if path.suffix in kinds or path.name == "Caddyfile"}
 wanted |= {f"streamaudit/sample_traces/{path.name}" for path in Path("sample_traces").glob("*.gz")}
 wanted.add("streamaudit/py.typed")
 missing = sorted(wanted - held)
