@@ -169,7 +169,7 @@ def suggest_evidence(outcome: FileResult) -> FileResult:
     with ids and figures of calls, or the log of a server."""
     useless = outcome.problem or (outcome.counts and outcome.counts.read == outcome.counts.rejected)
     # A pipe can be read once.
-    if not useless or outcome.hint or is_remote(outcome.shown) or not Path(outcome.shown).is_file():
+    if not useless or is_remote(outcome.shown) or not Path(outcome.shown).is_file():
         return outcome
     try:
         with Reader() as reader:
@@ -178,7 +178,9 @@ def suggest_evidence(outcome: FileResult) -> FileResult:
         return outcome
     server = server_of(file)
     if server is not None:
-        return _suggest(outcome)
+        return _suggest(replace(outcome, problem=f"{server.words}: evidence about calls, but no calls"))
+    if outcome.hint:
+        return outcome
     header = file.settings["names"].keys() if file.container is DELIMITED else set[str]()
     kind = next((kind for kind, names in KEYS.items() if header & set(names)), None)
     if kind is None or not any(header & set(names) for names in FIGURES.values()):

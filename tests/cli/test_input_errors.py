@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from streamaudit.ingest.edge.registry import discover
 from tests.cli.running import Cli, stored_calls
 from tests.cli.traffic import as_lines, call, calls, write_lines
+from tests.ingest.edge.lines import SAMPLES
 
 _GOOD = as_lines(calls(2000)).encode()
 
@@ -139,6 +141,18 @@ def test_a_file_of_only_bad_records_ends_with_3(cli: Cli) -> None:
     reported = cli.run("report", "bad.jsonl")
     assert (reported.code, reported.out) == (3, "")
     assert "no file held a good record" in reported.err
+
+
+def test_the_log_of_a_server_is_named_and_pointed_to_the_option_that_reads_it(cli: Cli) -> None:
+    """Of every server; no log is called damaged or of no known format."""
+    servers = discover()
+    for name in servers:
+        lines = [one.line for one in SAMPLES[name] if one.reason is None]
+        (cli.folder / f"{name}.log").write_text("\n".join(lines) + "\n")
+    for name, done in zip(servers, cli.run_each([["ingest", f"{name}.log"] for name in servers]), strict=True):
+        assert done.code == 3
+        assert f"{name}.log: {servers[name].words}: evidence about calls, but no calls" in done.err
+        assert f"streamaudit ingest {name}.log --evidence joins it" in done.err
 
 
 def test_a_csv_file_of_evidence_is_pointed_to_the_option_that_reads_it(cli: Cli) -> None:
