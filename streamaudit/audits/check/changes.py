@@ -93,8 +93,10 @@ def describe_quiet(changes: Changes, since: str) -> str:
 
 
 def _still(changes: Changes) -> str:
-    broken = f"{changes.still:,} still {'fails' if changes.still == 1 else 'fail'}"
-    return broken + (f", {changes.silent:,} of them without enough data now" if changes.silent else "")
+    judged = changes.still - changes.silent
+    parts = [f"{judged:,} still {'fails' if judged == 1 else 'fail'}"] if judged else []
+    parts += [f"{changes.silent:,} not resolved for lack of data"] if changes.silent else []
+    return ", ".join(parts)
 
 
 def _headline(table: Table, changes: Changes) -> tuple[str, tuple[tuple[str, Value], ...]]:
