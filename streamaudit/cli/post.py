@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from streamaudit.report.model import Report
 
 
+Resend = Annotated[
+    bool, typer.Option("--resend", help="With --post: send it even if it was sent, or may have been.")
+]
+ReportUrl = Annotated[
+    Optional[str],
+    typer.Option("--report-url", metavar="URL", help="Where the whole report can be read; messages link to it."),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
     """Options for posting a report."""
@@ -35,32 +44,57 @@ class Posting:
     test: Annotated[
         bool, typer.Option("--test", help="Send a sample of synthetic data, labelled as a test, to every address.")
     ] = False
-    resend: Annotated[
-        bool, typer.Option("--resend", help="With --post: send it even if it was sent, or may have been.")
-    ] = False
+    resend: Resend = False
     only_on_change: Annotated[
         bool,
         typer.Option(
             "--only-on-change", help="With --post: only if verdicts, movers or broken thresholds have changed."
         ),
     ] = False
-    report_url: Annotated[
-        Optional[str],
-        typer.Option("--report-url", metavar="URL", help="Where the whole report can be read; messages link to it."),
-    ] = None
+    report_url: ReportUrl = None
 
     def __post_init__(self) -> None:
         if (self.resend or self.only_on_change) and not self.post:
             raise UsageError(f"--{'resend' if self.resend else 'only-on-change'} goes with --post")
-        if self.report_url is not None and not self.wanted:
-            raise UsageError("--report-url goes with --post, --dry-run or --test")
-        if self.report_url is not None and not re.fullmatch(r"https?://[!-~]+", self.report_url):
-            raise UsageError("--report-url: expected an address that begins with https://")
+        _check_url(self.report_url, self.wanted, "--post, --dry-run or --test")
 
     @property
     def wanted(self) -> bool:
         """Whether any posting option is set."""
         return self.post or self.dry_run or self.test
+
+
+@dataclass(frozen=True, slots=True)
+class NewsPosting:
+    """Options for posting the changes since the last post."""
+
+    post: Annotated[
+        bool,
+        typer.Option(
+            "--post",
+            help="Send what is newly broken or resolved to the addresses in $STREAMAUDIT_POST or the configuration.",
+        ),
+    ] = False
+    dry_run: DryRun = False
+    resend: Resend = False
+    report_url: ReportUrl = None
+
+    def __post_init__(self) -> None:
+        if self.resend and not self.post:
+            raise UsageError("--resend goes with --post")
+        _check_url(self.report_url, self.wanted, "--post or --dry-run")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be sent or shown."""
+        return self.post or self.dry_run
+
+
+def _check_url(url: str | None, wanted: bool, options: str) -> None:
+    if url is not None and not wanted:
+        raise UsageError(f"--report-url goes with {options}")
+    if url is not None and not re.fullmatch(r"https?://[!-~]+", url):
+        raise UsageError("--report-url: expected an address that begins with https://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +105,14 @@ class PostSubject:
     what: tuple[Any, ...]
 
 
-def find_targets(posting: Posting, inputs: Inputs) -> "list[Target]":
+def find_targets(posting: Posting | NewsPosting, inputs: Inputs) -> "list[Target]":
     """Return the targets, before any figure is computed. Raises UsageError for files, which have no ledger.
 
     A preview needs none.
     """
     from streamaudit.delivery.targets import addresses, targets
 
-    if inputs.files and not posting.dry_run and not posting.test:
+    if inputs.files and not posting.dry_run and not (isinstance(posting, Posting) and posting.test):
         raise UsageError("--post needs a store: files have no record of what was sent", "ingest the files first")
     inputs.speak()
     if posting.dry_run and not list(addresses(inputs.settings.post)):
@@ -93,7 +127,7 @@ def post_result(
 
     Raises StoreError when the store stays busy, before anything is posted; DeliveryError when a delivery failed.
     """
-    output, letter = writing.parse(), _letter(result.report, posting)
+    output, letter = writing.parse(), make_letter(result.report, posting.report_url)
     results = dict.fromkeys(output.tops, result)
     asked_for = bool(writing.format or writing.json or writing.output or writing.open_)
     if asked_for:
@@ -122,7 +156,7 @@ def post_sample(posting: Posting, inputs: Inputs, writing: Writing) -> int:
     # Fields and lookups of the configuration do not fit the sample traces.
     with sample_traces() as files, Session(Settings(), files=files, memory_limit=limit) as session:
         result = session.weekly(week=SAMPLE_WEEK, redact=writing.redact)
-    letter = replace(_letter(result.report, posting), test=True)
+    letter = replace(make_letter(result.report, posting.report_url), test=True)
     if posting.dry_run:
         _print_preview(letter, found)
     else:
@@ -130,22 +164,29 @@ def post_sample(posting: Posting, inputs: Inputs, writing: Writing) -> int:
     return EXIT_OK
 
 
-def _letter(report: "Report", posting: Posting) -> "Letter":
+def make_letter(report: "Report", report_url: str | None) -> "Letter":
+    """Return a report as a message that links to the address."""
     from streamaudit.delivery.message import Letter
     from streamaudit.report.render._message import post
 
-    url = posting.report_url or ""
+    url = report_url or ""
     return Letter(post(report, url), report, url)
 
 
 def _print_preview(letter: "Letter", found: "list[Target]") -> None:
-    from streamaudit.cli import console
     from streamaudit.delivery.deliver import preview
-    from streamaudit.delivery.targets import VARIABLE
 
     if found:
         print(preview(letter, found), end="")
-        return
+    else:
+        print_text(letter)
+
+
+def print_text(letter: "Letter") -> None:
+    """Print a message as text, as there is no address whose form it could have."""
+    from streamaudit.cli import console
+    from streamaudit.delivery.targets import VARIABLE
+
     print(letter.preview, end="")
     console.note(f"no address is configured, so this is the text alone; with one in ${VARIABLE} you see what it gets")
 
@@ -158,7 +199,7 @@ def _deliver(
     from streamaudit.delivery.deliver import deliver
     from streamaudit.delivery.ledger import Ledger, Subject, lock_folder
 
-    subject = Subject(asked.period, _digest(asked.what), _digest(compared_rows(letter.report)))
+    subject = Subject(asked.period, make_digest(asked.what), make_digest(compared_rows(letter.report)))
     ledger = Ledger(lambda least_s: inputs.open(write=True, create=False, least_wait_s=least_s), subject)
     with lock_folder(inputs.path(), parse_seconds("--wait", inputs.wait)):
         deliver(
@@ -166,5 +207,6 @@ def _deliver(
         )
 
 
-def _digest(what: object) -> str:
+def make_digest(what: object) -> str:
+    """Return a hash of a value made of texts, numbers and lists."""
     return hashlib.sha256(json.dumps(what, default=str, sort_keys=True).encode()).hexdigest()[:16]

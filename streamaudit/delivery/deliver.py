@@ -7,7 +7,7 @@ apprise.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,25 @@ class _Tally:
     failed: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message for one target, and the content to record for it in the ledger."""
+
+    letter: Letter
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The reason, in words that follow a target's name, why it gets no message now."""
+
+    words: str
+    is_problem: bool = False
+
+
+Compose = Callable[[Standing], Draft | Silence]
+
+
 def deliver(
     letter: Letter, targets: Sequence[Target], ledger: Ledger, settings: PostSettings, *, resend: bool = False,
     only_on_change: bool = False,
@@ -44,37 +63,57 @@ def deliver(
     or broken thresholds. Raises StoreError before anything is posted when the store stays busy, and DeliveryError at
     the end when a delivery failed or the outcome of an interrupted run is unknown.
     """
-    subject, tally = ledger.subject, _Tally([], [], [])
+    content = ledger.subject.content
 
-    def allowed(standing: Standing) -> bool:
-        unchanged = only_on_change and standing.last_content == subject.content
-        return resend or (standing.state == "new" and not unchanged)
+    def compose(standing: Standing) -> Draft | Silence:
+        unchanged = only_on_change and standing.last_content == content
+        return Draft(letter, content) if resend or (standing.state == "new" and not unchanged) else _explain(standing)
 
-    begun = False
+    deliver_each(compose, targets, ledger, settings)
+
+
+def deliver_each(compose: Compose, targets: Sequence[Target], ledger: Ledger, settings: PostSettings) -> None:
+    """Post to every target the message that ``compose`` returns for what it has received, and log one line.
+
+    What is recorded in the ledger as received changes only where the message was delivered. Raises as ``deliver``.
+    """
+    tally, begun = _Tally([], [], []), False
     for target in targets:
+        made: list[Draft | Silence] = []
+
+        def record(standing: Standing, made: list[Draft | Silence] = made) -> str | None:
+            found = compose(standing)
+            made.append(found)
+            return found.content if isinstance(found, Draft) else None
+
         try:
-            standing, started = ledger.begin(target.digest, target.kind, allowed, _PATIENCE_S if begun else 0.0)
+            started = ledger.begin(target.digest, target.kind, record, _PATIENCE_S if begun else 0.0)
         except StoreError as error:
             if not begun:
                 raise
             tally.failed.append(f"{target.name}: {error.message}")
             continue
-        if started is None:
-            _pass_over(target, standing, tally)
-            continue
-        begun = True
-        _post(letter, target, ledger, settings, started, tally)
-    _conclude(subject.period, tally)
+        found = made[-1]
+        if isinstance(found, Silence):
+            (tally.failed if found.is_problem else tally.passed_over).append(f"{target.name}{found.words}")
+        elif started is not None:
+            begun = True
+            _post(found.letter, target, ledger, settings, started, tally)
+    _conclude(ledger.subject.period, tally)
 
 
-def _pass_over(target: Target, standing: Standing, tally: _Tally) -> None:
-    at = f"{standing.at:%Y-%m-%d %H:%M:%S} UTC" if standing.at else ""
+def _explain(standing: Standing) -> Silence:
     if standing.state == "sent":
-        tally.passed_over.append(f"{target.name} received it at {at}")
-    elif standing.state == "pending":
-        tally.failed.append(f"{target.name}: delivery unknown: the run of {at} did not finish")
-    else:
-        tally.passed_over.append(f"{target.name} has the same message for {standing.last_period}")
+        return Silence(f" received it at {standing.at:%Y-%m-%d %H:%M:%S} UTC")
+    if standing.state == "pending":
+        return doubt(standing)
+    return Silence(f" has the same message for {standing.last_period}")
+
+
+def doubt(standing: Standing) -> Silence:
+    """Return the reason why a message whose delivery was interrupted is not posted again."""
+    at = f"{standing.unfinished_at:%Y-%m-%d %H:%M:%S} UTC"
+    return Silence(f": delivery unknown: the run of {at} did not finish", is_problem=True)
 
 
 def _post(
@@ -129,10 +168,16 @@ def send_test(letter: Letter, targets: Sequence[Target], settings: PostSettings)
 
 def preview(letter: Letter, targets: Sequence[Target]) -> str:
     """Return the payload for each target as JSON; of an address only the host is shown."""
+    return preview_each([(target, letter) for target in targets])
+
+
+def preview_each(letters: Sequence[tuple[Target, Letter]]) -> str:
+    """Return the payloads as ``preview`` does, where each target gets a message of its own."""
     from streamaudit.delivery.services.registry import kind_of
 
     shown: list[dict[str, Any]] = [
-        {"target": target.name, "payload": kind_of(target.plugin).payload(target.plugin, letter)} for target in targets
+        {"target": target.name, "payload": kind_of(target.plugin).payload(target.plugin, letter)}
+        for target, letter in letters
     ]
     return json.dumps(shown, indent=1, ensure_ascii=True, default=_describe_picture) + "\n"
 

@@ -22,7 +22,7 @@ State = Literal["new", "sent", "pending"]
 _POLL_S = 0.2
 
 _STATE = """
-SELECT arg_max(state, started_at), max(ended_at) FILTER (state = 'sent'), max(started_at)
+SELECT arg_max(state, started_at), max(ended_at) FILTER (state = 'sent'), max(started_at), arg_max(content, started_at)
 FROM store.deliveries
 WHERE period = $period AND target = $target AND config = $config
 """
@@ -43,24 +43,30 @@ WHERE period = $period AND target = $target AND config = $config AND started_at 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Identity of a message: the name of the period, a hash of the question, and a hash of the content."""
+    """Identity of a message: the name of the period, a hash of the question, and a hash of the content.
+
+    The content is empty where it depends on what a target has received.
+    """
 
     period: str
     config: str
-    content: str
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """State of one subject at one target: ``new``, ``pending`` since a time, or ``sent`` at a time.
 
-    It also has the last message that this target received for any period: a hash of its content, and its period.
+    It also has the last message that this target received for any period: a hash of its content, and its period; and
+    the content and start of the last attempt of this subject where that did not finish, whatever was sent before.
     """
 
     state: State
     at: datetime | None
     last_content: str | None
     last_period: str | None
+    unfinished_content: str | None = None
+    unfinished_at: datetime | None = None
 
 
 class Ledger:
@@ -72,23 +78,27 @@ class Ledger:
     def standing(self, store: Store, target: str) -> Standing:
         """Return the state of a target. Once sent it stays sent, whatever a later attempt came to."""
         key = self._key(target)
-        state, sent, begun = store.one(_STATE, key)
+        state, sent, begun, begun_content = store.one(_STATE, key)
         content, period = store.one(_LAST, key)
+        unfinished = (begun_content, begun) if state == "pending" else (None, None)
         if sent is not None:
-            return Standing("sent", sent, content, period)
-        return Standing("pending" if state == "pending" else "new", begun, content, period)
+            return Standing("sent", sent, content, period, *unfinished)
+        return Standing("pending" if state == "pending" else "new", begun, content, period, *unfinished)
 
     def begin(
-        self, target: str, kind: str, allowed: Callable[[Standing], bool], patience_s: float = 0.0
-    ) -> tuple[Standing, datetime | None]:
-        """Return the state of a target and, where ``allowed`` accepts it, the instant of a new row."""
+        self, target: str, kind: str, content: Callable[[Standing], str | None], patience_s: float = 0.0
+    ) -> datetime | None:
+        """Begin a row with the content that ``content`` returns for the state of a target, and return its instant.
+
+        Return None where that is None: nothing is to be posted.
+        """
         with self._open(patience_s) as store, store.transaction(changes_calls=False):
-            standing = self.standing(store, target)
-            if not allowed(standing):
-                return standing, None
+            recorded = content(self.standing(store, target))
+            if recorded is None:
+                return None
             now = _now()
-            store.run(_BEGIN, {**self._key(target), "kind": kind, "content": self.subject.content, "now": now})
-            return standing, now
+            store.run(_BEGIN, {**self._key(target), "kind": kind, "content": recorded, "now": now})
+            return now
 
     def end(self, target: str, started: datetime, *, sent: bool, attempts: int, patience_s: float) -> None:
         """Record the outcome of an attempt in its row."""
