@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from streamaudit.errors import UsageError
-from streamaudit.report.escape import line, terminal
+from streamaudit.report.escape import line, terminal, without_credentials
 
 FORMS = ("text", "json")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -55,10 +55,10 @@ class JsonHandler(logging.Handler):
 
 
 def write(text: str, *, end: str = "\n") -> None:
-    """Write a line to standard error. Where that fails, on a full disk or in a closed pipe, it is left out: the
-    exit code alone says how the command ended."""
+    """Write a line to standard error, without credentials of addresses, which arguments and files may hold. Where that
+    fails, on a full disk or in a closed pipe, it is left out: the exit code alone says how the command ended."""
     try:
-        print(text, end=end, file=sys.stderr, flush=True)
+        print(without_credentials(text), end=end, file=sys.stderr, flush=True)
     except (OSError, ValueError):
         silence(sys.stderr)
 

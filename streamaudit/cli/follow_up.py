@@ -2,7 +2,8 @@
 
 The line goes to standard error, so that a pipe or a file gets the report alone. It repeats the store or the files, the
 window and the filters of the report, quoted for a shell. A value that a shell or an option would read in another way is
-never part of it: then there is no suggestion.
+never part of it: then there is no suggestion. With ``--redact`` there is none either: it would hold the names of the
+filters, or aliases, which no command takes.
 """
 
 import shlex
@@ -41,7 +42,7 @@ def say_follow_up(
     suggest: Suggest, results: Mapping[int | None, Result], output: Output, access: Access, window: Window | None = None
 ) -> None:  # fmt: skip
     """Log the command to run next, if the report was shown on a terminal and there is one."""
-    if not output.is_screen or not console.plain():
+    if not output.is_screen or not console.plain() or output.redacted:
         return
     report = next(iter(results.values())).report
     step = suggest(report) if not any(note.code == "empty" for note in report.notes) else None

@@ -395,7 +395,8 @@ class Writing:
             raise UsageError(f"--json and --format {self.format} ask for two formats")
         chosen = "json" if self.json else self.format
         output = Output(
-            chosen, tuple(self.output or ()), top, self.wide, self.color, self.fail_on_empty, screen_groups, self.open_
+            chosen, tuple(self.output or ()), top, self.wide, self.color, self.fail_on_empty, screen_groups, self.open_,
+            bool(self.redact),
         )  # fmt: skip
         output.check()
         return output

@@ -35,6 +35,8 @@ class Output:
     """The number of groups on a terminal unless the user gives one."""
     opens: bool = False
     """Whether the page is shown in the browser; without a file of its own it is a temporary one."""
+    redacted: bool = False
+    """Whether aliases stand for names, which no command takes."""
 
     def check(self) -> None:
         """Refuse an unknown format or suffix before anything is read."""

@@ -130,3 +130,13 @@ def json(document: str) -> str:
     if document.isascii() and "\x7f" not in document and "##" not in document:
         return document
     return _IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", document)
+
+
+_OWNER = re.compile(r"""\b([A-Za-z][A-Za-z0-9+.-]*:/{1,2})[^\s/@"']+@""")
+_QUERY = re.compile(r"""\b([A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^\s?"']+\?)(?![0-9a-f]{8}(?![\w%&=.-]))[^\s"']+""")
+"""What follows ``?``, unless it is the short hash that stands for it already."""
+
+
+def without_credentials(text: str) -> str:
+    """Return text in which addresses have neither a name with a password before their host nor a query."""
+    return _QUERY.sub(r"\1****", _OWNER.sub(r"\1****@", text)) if ":/" in text else text

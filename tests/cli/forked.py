@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _OURS = ("PATH", "HOME", "LANG", "TMPDIR")
-_STARTUP = ("PYTHON", "LC_", "LANG", "LD_")
+_STARTUP = ("PYTHON", "LC_", "LANGUAGE", "LD_")
 
 _SERVER = r"""
 import contextlib, duckdb, functools, gc, importlib, io, json, os, socket, sys, time

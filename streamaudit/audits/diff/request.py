@@ -90,7 +90,7 @@ def request(
         if not alone and (base is None or head is None):
             raise UsageError("a diff has two sides", "name both, or none for the last two deploys")
         if not alone and base == head:
-            raise UsageError(f"both sides are {base!r}")
+            raise UsageError("both sides are the same", "name two")
         dimension = dimension or "deploy"
         base_side, head_side = replace(base_side, value=base), replace(head_side, value=head)
     elif dimension not in (None, "deploy") and not alone:

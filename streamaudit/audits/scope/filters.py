@@ -53,7 +53,7 @@ def scope_of(by: Names | None, top: int | None, filters: Filters, groups: Groups
 def redacted_names(filters: Filters) -> tuple[str, ...]:
     """Return the dimensions whose values become aliases; UsageError for an unknown one."""
     names = text_of(filters.get("redact"))
-    return parse_by(names, flag="--redact") if names else ()
+    return parse_by(names, flag="--redact", most=len(DIMENSIONS)) if names else ()
 
 
 def text_of(names: Names | None) -> str | None:

@@ -238,9 +238,10 @@ def group_members(name: str, groups: dict[str, dict[str, tuple[str, ...]]]) -> t
 
 
 def parse_by(
-    text: str | None, groups: dict[str, dict[str, tuple[str, ...]]] | None = None, flag: str = "--by"
-) -> tuple[str, ...]:
-    """Parse ``"tenant,model"`` into dimensions.
+    text: str | None, groups: dict[str, dict[str, tuple[str, ...]]] | None = None, flag: str = "--by",
+    most: int = MAX_BY,
+) -> tuple[str, ...]:  # fmt: skip
+    """Parse ``"tenant,model"`` into at most ``most`` dimensions.
 
     Raises UsageError naming the option ``flag`` and the nearest known dimension.
     """
@@ -256,8 +257,8 @@ def parse_by(
             )
     if len(set(names)) != len(names):
         raise UsageError(f"{flag} {text}: a dimension is named twice")
-    if len(names) > MAX_BY:
-        raise UsageError(f"{flag} takes at most {MAX_BY} dimensions")
+    if len(names) > most:
+        raise UsageError(f"{flag} takes at most {most} dimensions")
     return names
 
 

@@ -1,7 +1,7 @@
 """``streamaudit config``."""
 
 import os
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -28,6 +28,7 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
 
     Example: streamaudit config show
     """
+    from streamaudit.report.escape import without_credentials
     from streamaudit.report.frames import Result
     from streamaudit.report.model import NO_WINDOW, Column, Report, Table
 
@@ -38,8 +39,12 @@ def show(context: typer.Context, access: Access, writing: Writing) -> int:
         Column("value"),
         Column("from", None, "option, environment, file and line, or default"),
     )
-    table = Table("settings", columns, tuple(_rows(context, access, writing)))
-    report = Report("configuration", NO_WINDOW, (table,), notes=tuple(_missing(access.settings)))
+    # An address may be where a file is expected.
+    rows = ((name, value and without_credentials(value), origin) for name, value, origin in
+            _rows(context, access, writing))  # fmt: skip
+    notes = (replace(one, message=without_credentials(one.message)) for one in _missing(access.settings))
+    table = Table("settings", columns, tuple(rows))
+    report = Report("configuration", NO_WINDOW, (table,), notes=tuple(notes))
     return output.write_one(Result(report))
 
 
@@ -75,7 +80,7 @@ def _rows(context: typer.Context, access: Access, writing: Writing) -> "list[tup
     for name, habit in settings.hops.items():
         rows.append((f"hops.{name}", habit, settings.origin(f"hops.{name}")))
     for name, address in settings.links.items():
-        rows.append((f"links.{name}", re.sub(r"//[^/@]*@", "//****@", address), settings.origin(f"links.{name}")))
+        rows.append((f"links.{name}", address, settings.origin(f"links.{name}")))
     rows += [*_post_rows(settings), *_pull_rows(settings)]
     rows += [(f"check.{number}", check.describe(), check.origin) for number, check in enumerate(settings.checks, 1)]
     rows += [(f"suppress.{number}", one.describe(), one.origin) for number, one in enumerate(settings.suppressions, 1)]
