@@ -67,8 +67,8 @@ def _describe_amount(total: Row, show: Callable[[float], str], unit: str) -> str
 
 
 def _describe_least(amount: str) -> str:
-    # An amount that rounds to nothing is known to exist and no more.
-    return "More than $0.00" if amount.startswith("<") else f"At least {amount}"
+    # An amount that rounds to nothing is known to exist, and "at least less than" says nothing.
+    return "At least a fraction of a cent" if amount.startswith("<") else f"At least {amount}"
 
 
 def _describe_small(amount: str, before: str = "") -> str:

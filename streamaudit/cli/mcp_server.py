@@ -122,7 +122,7 @@ def build(session: Callable[[], Session], redact: str | None = None) -> MCPServe
         return answer(lambda one: one.coverage(by=by or None, top=top, **filters))
 
     def sql(select: str, limit: Top = 50) -> str:
-        """One SELECT in DuckDB SQL over calls, spans, loads, rejects; read-only, 20 s. `DESCRIBE calls` lists columns.
+        """Run a DuckDB SELECT over calls, spans, loads, rejects; read-only, 20 s. `DESCRIBE calls` lists columns.
 
         To match reports: WHERE counted AND operation IS DISTINCT FROM 'embedding'.
         """

@@ -37,7 +37,7 @@ PAID = "was paid for answers that no user saw"
      f"Less than $0.01 of $174.91 {PAID}."),
     ({"tax_usd": 0.041, "tax_low_usd": 0.04, "tax_high_usd": 2.0}, f"About $0.04 of $174.91 (0.7 %) {PAID}."),
     ({"tax_usd": 1.0, "tax_low_usd": 0.002, "tax_high_usd": 2.0},
-     f"More than $0.00 and about $1.00 of $174.91 (0.7 %) {PAID}."),
+     f"At least a fraction of a cent and about $1.00 of $174.91 (0.7 %) {PAID}."),
     ({"cancelled_calls": 0}, "No call was cancelled."),
     ({"cancelled_calls": 0, "outcome_unknown_calls": 1},
      "No call is known to be cancelled; how 1 call ended is not recorded."),

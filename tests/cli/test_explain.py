@@ -85,6 +85,7 @@ def test_every_figure_says_where_it_comes_from_or_why_there_is_none(cli: Cli, ca
     assert found["output_tokens"]["value"] is None
     assert found["tax_best"]["rule"] == "billed is unknown"
     assert found["cancelled_at_ms"]["rule"] == "the export has no time of the cut"
+    assert found["cancelled_by"]["rule"] == "the export does not record who cut it"
 
 
 def test_every_column_of_a_call_has_a_place_in_the_explanation() -> None:

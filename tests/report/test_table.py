@@ -229,11 +229,11 @@ def test_two_ends_are_one_cell(report_of: Make) -> None:
     columns = (Column("tenant"), Column("tax_usd", "usd"), Column("low_usd", "usd", wide=True),
                Column("high_usd", "usd", wide=True))  # fmt: skip
     rows = [("a", 1.26, 0.9, 1.4), ("b", None, 0.9, None), ("c", 0.001, 0.0004, 0.0019), ("d", 2.0, 2.0, 2.0),
-            ("e", 0.002, 0.001, 0.02)]  # fmt: skip
+            ("e", 0.002, 0.001, 0.02), ("f", 0.001, 0.0, 0.002)]  # fmt: skip
     report = report_of(columns, rows, ("tenant",))
     ends = Mark(between=("low_usd", "high_usd"))
     marks = {(row, "tax_usd"): replace(ends, open=row == 3) for row in range(len(rows))}
     lines = show(replace(report, tables=(replace(report.tables[0], marks=marks),)), Screen(80)).splitlines()
-    assert [line.split(maxsplit=1)[1] for line in lines[4:9]] == [
-        "$0.90–1.40", "$0.90–?", "<$0.01", "$2.00–?", "<$0.01–0.02"
+    assert [line.split(maxsplit=1)[1] for line in lines[4:10]] == [
+        "$0.90–1.40", "$0.90–?", "<$0.01", "$2.00–?", "<$0.01–0.02", "<$0.01"
     ]  # fmt: skip

@@ -28,11 +28,17 @@ ORIGIN, _IDENTITY, _DIMENSION, _TIME, _CHUNK, _TOKEN, _MONEY, _OUTCOME, TAX, _CO
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A column: its group, its unit, and what an export without it lacks, in words."""
+    """A column: its group, its unit, and what an export without it lacks, a noun or ``who …``, ``whether …``."""
 
     group: str
     lacks: str
     unit: Unit | None = None
+
+    @property
+    def reason_missing(self) -> str:
+        """Why the column is NULL, as a sentence."""
+        is_clause = self.lacks.startswith(("whether ", "where ", "who "))
+        return f"the export {'does not record' if is_clause else 'has no'} {self.lacks}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ FIGURES: dict[str, Figure] = {
     "start_time": Figure(_TIME, "start"),
     "end_time": Figure(_TIME, "end"),
     "duration_ms": Figure(_TIME, "duration", "ms"),
-    "streamed": Figure(_TIME, "word on whether it streamed"),
+    "streamed": Figure(_TIME, "whether it streamed"),
     "ttft_ms": Figure(_TIME, "time to first token", "ms"),
     "ttft_status": Figure(_TIME, "status of the time to first token"),
     "ttft_basis": Figure(_TIME, "time to first token"),
@@ -120,11 +126,11 @@ FIGURES: dict[str, Figure] = {
     "rendered_chars": Figure(_TOKEN, "characters shown to the user", "calls"),
     "rendered_chunks": Figure(_TOKEN, "chunks shown to the user", "calls"),
     "max_tokens": Figure(_TOKEN, "output cap", "tokens"),
-    "usage_basis": Figure(_TOKEN, "word on where its usage comes from"),
-    "usage_status": Figure(_TOKEN, "word on where its usage comes from"),
+    "usage_basis": Figure(_TOKEN, "where its usage comes from"),
+    "usage_status": Figure(_TOKEN, "where its usage comes from"),
     "output_low": Figure(_TOKEN, "output tokens", "tokens"),
     "billed_tokens": Figure(_TOKEN, "billed output tokens", "tokens"),
-    "cache_hit": Figure(_TOKEN, "word on a response cache"),
+    "cache_hit": Figure(_TOKEN, "whether a response cache answered"),
     "service_tier": Figure(_MONEY, "tier that served it"),
     "cost_usd": Figure(_MONEY, "cost", "usd"),
     "cost_basis": Figure(_MONEY, "cost"),
@@ -137,10 +143,10 @@ FIGURES: dict[str, Figure] = {
     "usd_per_output_token": Figure(_MONEY, "price of an output token", "usd_per_token"),
     "outcome": Figure(_OUTCOME, "outcome"),
     "cancel_evidence": Figure(_OUTCOME, "evidence of how it ended"),
-    "cancelled_by": Figure(_OUTCOME, "word on who cut it"),
+    "cancelled_by": Figure(_OUTCOME, "who cut it"),
     "cancelled_at_ms": Figure(_OUTCOME, "time of the cut", "ms"),
     "stopped_before_first_token": Figure(_OUTCOME, "evidence"),
-    "upstream_cancelled": Figure(_OUTCOME, "word on whether the provider stopped too"),
+    "upstream_cancelled": Figure(_OUTCOME, "whether the provider stopped too"),
     "upstream_end_ms": Figure(_OUTCOME, "time the provider stopped", "ms"),
     "upstream_held_ms": Figure(_OUTCOME, "time a server at the edge closed its upstream", "ms"),
     "edge_servers": Figure(_OUTCOME, "log of a server at the edge"),
@@ -148,7 +154,7 @@ FIGURES: dict[str, Figure] = {
     "http_status": Figure(_OUTCOME, "HTTP status"),
     "error_type": Figure(_OUTCOME, "error"),
     "ended_early": Figure(_OUTCOME, "outcome"),
-    "ended_by": Figure(_OUTCOME, "word on who ended it"),
+    "ended_by": Figure(_OUTCOME, "who ended it"),
     "on_disconnect": Figure(_OUTCOME, "provider whose habit is known"),
     "ran_on": Figure(_OUTCOME, "evidence"),
     "tax_class": Figure(TAX, "class"),

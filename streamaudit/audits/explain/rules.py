@@ -244,7 +244,7 @@ def lack_of(name: str, record: Record, origin: Origin, figure: Figure) -> str:
     if name == "billed_tokens" and record["output_tokens"] is not None:
         return _USAGE.get(record["usage_basis"], "billed is unknown")
     key = origin.keys.get(name)
-    return f"the export has no {figure.lacks}" + (f" at {key}, which fills the source" if key else "")
+    return figure.reason_missing + (f" at {key}, which fills the source" if key else "")
 
 
 def _no_tax(name: str, record: Record) -> str:

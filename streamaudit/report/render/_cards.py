@@ -7,7 +7,7 @@ from streamaudit.report.finding import VERDICTS
 from streamaudit.report.model import Column, Report, Table, Value
 from streamaudit.report.numbers import UNKNOWN, header
 from streamaudit.report.render._grid import Cell, grid
-from streamaudit.report.render._text import figure_name
+from streamaudit.report.render._text import figure_name, join_range
 
 Card = dict[str, str]
 """``name``, ``value`` and ``help``, the comparison with it, and ``kind``: ``bad`` or ``good`` for a verdict."""
@@ -108,8 +108,7 @@ def join_ends(shown: dict[str, Cell], high: Value) -> str:
     low = shown["value"].text
     if high is None or "high" not in shown or shown["high"].text.strip() in ("", UNKNOWN):
         return low
-    ends = low.removeprefix("≥ "), shown["high"].text.removeprefix("≤ ")
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1].removeprefix('$')}"
+    return join_range(low.removeprefix("≥ "), shown["high"].text.removeprefix("≤ "))
 
 
 def coverage(report: Report) -> list[Card]:

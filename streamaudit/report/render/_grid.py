@@ -176,9 +176,7 @@ def _range(column: Column, low: Value, high: Value, escape: Escape) -> str:
     """Return a low and a high end as one text; the sign of dollars is not repeated."""
     write = number_writer(column)
     ends = [write(end) if isinstance(end, int | float) else "?" for end in (low, high)]
-    if ends[0] == ends[1]:
-        return ends[0]
-    return f"{ends[0]}{escape('–')}{ends[1].removeprefix('$')}"
+    return _text.join_range(ends[0], ends[1], escape("–"))
 
 
 def sums_of_parts(report: Report, table: Table, escape: Escape) -> list[str]:

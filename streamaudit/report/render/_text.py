@@ -18,6 +18,16 @@ _ACRONYMS = {"ttft": "TTFT", "ttvt": "TTVT", "tpot": "TPOT", "itl": "ITL", "usd"
 _SHORT, _MOMENT = timedelta(days=2), timedelta(minutes=1)
 
 
+def join_range(low: str, high: str, dash: str = "–") -> str:
+    """Return the two ends of a range as one text; ends that read alike are one, and the sign of dollars is given once.
+
+    A range from nothing to less than a cent is the high end alone: ``<$0.01``.
+    """
+    if low == high or (low == "$0.00" and high.startswith("<$")):
+        return high
+    return f"{low}{dash}{high.removeprefix('$')}"
+
+
 def interval(window: Interval) -> str:
     """Format a window as ``2026-11-16 .. 2026-11-22 UTC``, with both days included.
 
