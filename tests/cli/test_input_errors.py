@@ -147,7 +147,8 @@ def test_the_log_of_a_server_is_named_and_pointed_to_the_option_that_reads_it(cl
     """Of every server; no log is called damaged or of no known format."""
     servers = discover()
     for name in servers:
-        lines = [one.line for one in SAMPLES[name] if one.reason is None]
+        # A line with an id and a wait may be that of a call.
+        lines = [one.line for one in SAMPLES[name] if one.reason is None and "ttft_ms" not in one.line]
         (cli.folder / f"{name}.log").write_text("\n".join(lines) + "\n")
     for name, done in zip(servers, cli.run_each([["ingest", f"{name}.log"] for name in servers]), strict=True):
         assert done.code == 3
