@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from streamaudit.report.model import Report
 
 
+Post = Annotated[
+    bool, typer.Option("--post", help="Send it to the addresses in $STREAMAUDIT_POST or the configuration, once.")
+]
 Resend = Annotated[
     bool, typer.Option("--resend", help="With --post: send it even if it was sent, or may have been.")
 ]
@@ -37,9 +40,7 @@ ReportUrl = Annotated[
 class Posting:
     """Options for posting a report."""
 
-    post: Annotated[
-        bool, typer.Option("--post", help="Send it to the addresses in $STREAMAUDIT_POST or the configuration, once.")
-    ] = False
+    post: Post = False
     dry_run: DryRun = False
     test: Annotated[
         bool, typer.Option("--test", help="Send a sample of synthetic data, labelled as a test, to every address.")
@@ -68,13 +69,7 @@ class Posting:
 class NewsPosting:
     """Options for posting the changes since the last post."""
 
-    post: Annotated[
-        bool,
-        typer.Option(
-            "--post",
-            help="Send what is newly broken or resolved to the addresses in $STREAMAUDIT_POST or the configuration.",
-        ),
-    ] = False
+    post: Post = False
     dry_run: DryRun = False
     resend: Resend = False
     report_url: ReportUrl = None
