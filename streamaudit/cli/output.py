@@ -36,7 +36,7 @@ class Output:
     opens: bool = False
     """Whether the page is shown in the browser; without a file of its own it is a temporary one."""
     redacted: bool = False
-    """Whether aliases stand for names, which no command takes."""
+    """Whether aliases replace names; no command takes an alias."""
 
     def check(self) -> None:
         """Refuse an unknown format or suffix before anything is read."""

@@ -134,7 +134,7 @@ def json(document: str) -> str:
 
 _OWNER = re.compile(r"""\b([A-Za-z][A-Za-z0-9+.-]*:/{1,2})[^\s/@"']+@""")
 _QUERY = re.compile(r"""\b([A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^\s?"']+\?)(?![0-9a-f]{8}(?![\w%&=.-]))[^\s"']+""")
-"""What follows ``?``, unless it is the short hash that stands for it already."""
+"""The query of an address, unless the short hash of one has replaced it already."""
 
 
 def without_credentials(text: str) -> str:

@@ -18,7 +18,8 @@ ENVIRONMENT = {
     "LANGFUSE_PUBLIC_KEY": f"pk-{SECRET}", "LANGFUSE_SECRET_KEY": f"sk-{SECRET}", "DD_API_KEY": SECRET,
     "DD_APP_KEY": SECRET, "DD_APPLICATION_KEY": SECRET, "LANGFUSE_HOST": "http://127.0.0.1:9",
     "AWS_ACCESS_KEY_ID": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": SECRET,
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_MAX_ATTEMPTS": "1",
     "OPENAI_API_KEY": f"sk-{SECRET}", "STREAMAUDIT_POST": f"{SLACK} json://bob:{SECRET}@127.0.0.1:9/{SECRET}",
     "STREAMAUDIT_TRACEBACK": "",
 }  # fmt: skip
@@ -88,5 +89,5 @@ def test_no_broken_configuration_is_quoted(cli: Cli) -> None:
     commands = []
     for name, text in BROKEN.items():
         (cli.folder / f"{name}.toml").write_text(text)
-        commands += [["--config", f"{name}.toml", "config", "show"], ["--config", f"{name}.toml", "coverage", "x.jsonl"]]
+        commands += [["--config", f"{name}.toml", *words] for words in (["config", "show"], ["coverage", "x.jsonl"])]
     assert _leaks(commands, cli.run_each(commands)) == {}

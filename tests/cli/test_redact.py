@@ -170,7 +170,8 @@ def test_an_assistant_gets_no_name(planted: Path) -> None:
     """Every tool, also where it fails; ``sql`` is none of them."""
     asked: list[tuple[str, dict[str, Any]]] = [
         ("report", {"by": "tenant,route"}), ("ttft", {"by": "model", "only": f"tenant={PLANTED}none"}),
-        ("tax", {"by": "user_id", "top_calls": 3}), ("diff", {"by": "tenant"}), ("diff", {"base": _BASE, "head": _BASE}),
+        ("tax", {"by": "user_id", "top_calls": 3}), ("diff", {"by": "tenant"}),
+        ("diff", {"base": _BASE, "head": _BASE}),
         ("audit", {"by": "tenant"}), ("explain", {"call_id": "r1"}), ("coverage", {"by": "service"}),
     ]  # fmt: skip
     answers = ask(planted / STORE, *asked, redact=HIDDEN)
