@@ -11,25 +11,30 @@ from tests.audits.failures.cases import Record, read_corrections
 LANGUAGES = {"en": "English", "de": "German", "es": "Spanish", "zh": "Chinese"}
 _HEAD = """# Visible corrections
 
-See what [`audit retractions`](audits/retractions.md) counts as an answer that corrects itself in front of the user, and
-how often that is right. During ingest, the text of an answer is searched for a sentence that begins with one of the
-markers below, after other text of the same answer. Only the place (`offset_chars`), the time (`offset_ms`) and the
-`marker` are kept, in `calls.retractions`; the text is not.
+Find answers that correct themselves in front of the user, and judge how often [`audit
+retractions`](audits/retractions.md) is right about them:
 
-- Only strong markers count. *Actually* as an adverb, *however*, *but* and *hmm* are none.
-- A marker counts at the beginning of a sentence or line, and not in the first one: an answer that opens with *I made a
+```console
+$ streamaudit audit retractions sample_traces/raw.jsonl.gz
+```
+
+Ingest searches the text of an answer for a sentence, after other text, that begins with a marker below. It keeps the
+place (`offset_chars`), the time (`offset_ms`) and the `marker` in `calls.retractions`, never the text.
+
+- Only strong markers count: not *however*, *but*, *hmm* or *actually* as an adverb.
+- A marker counts at the beginning of a sentence or line other than the first: an answer that opens with *I made a
   mistake* is about an earlier message.
-- Code blocks, inline code, quotations, block quotes and reasoning in `<think>` tags are left out.
-- An empty list means that the answer was read and has none; NULL means that it was not read. Corrections in other
-  languages are not found: an empty list for a Japanese answer proves nothing.
+- Code, quotations, block quotes and reasoning in `<think>` tags are left out.
+- An empty list: the answer was read and has none. NULL: it was not read. Other languages are not searched, so an empty
+  list for a Japanese answer proves nothing.
 - `offset_ms` is the arrival of the chunk at the same share of the stream as the marker's place in the text; without
-  chunk times it lies between the first visible token and the end in proportion. It is NULL if nothing was streamed.
+  chunk times it is in proportion between the first visible token and the end. NULL if nothing was streamed.
 
 ## Precision and recall
 
-{answers:,} answers were written for this purpose. {others} of them must not be found: stories in which someone says
-*wait*, translations, code, quotations, apologies for an earlier answer, and plain uses of the same words. The others
-(`corrected`) take something back, {unmarked} of them in unusual words.
+Of {answers:,} answers written for this, {others} must not be found: stories in which someone says *wait*, translations,
+code, quotations, apologies for an earlier answer, plain uses of the same words. The others (`corrected`) take something
+back, {unmarked} of them in unusual words.
 
 | language | answers | corrected | found | wrongly found | precision | recall |
 |---|---|---|---|---|---|---|
@@ -37,12 +42,11 @@ markers below, after other text of the same answer. Only the place (`offset_char
 
 In 24,145 passages of English documentation and licences (33 MB), which correct nothing, none was found.
 
-The labelled answers and the patterns have the same author, so precision in the field is not known and will be
-lower where stories and dialogue have no quotation marks. Look at the examples of a finding before you act on
-its share.
+Answers and patterns have the same author: precision in the field is unknown, and lower where stories and dialogue have
+no quotation marks. Look at the examples of a finding before you act on its share.
 
-Looking costs 0.03 s a file and about 3 ns for each byte of an answer: 8 to 9 % of the CPU time of ingesting the
-text-heavy Langfuse lines of the benchmark, and nothing measurable where records have no texts (0.7 %, noise).
+The search costs 0.03 s a file and about 3 ns per byte of an answer: 8 to 9 % of the CPU time of ingesting the
+benchmark's text-heavy Langfuse lines, nothing measurable without texts (0.7 %, noise).
 
 ## Markers
 
