@@ -3,9 +3,11 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from streamaudit.cli import console
 from streamaudit.cli.browser import make_private_file, show
@@ -97,22 +99,34 @@ class Output:
 
     @property
     def is_stream(self) -> bool:
-        """Whether rows are written to standard output one after another, so that they need not be held."""
-        return [(name, path) for name, path in _targets(self) if self.top is None] == [("csv", None)]
+        """Whether rows are written one after another to a single place, so that they need not be held."""
+        return self.top is None and [name for name, _ in _targets(self)] == ["csv"]
 
     def stream(self, pieces: Iterable[Result]) -> int:
-        """Write the parts of a result to standard output as they come; return the exit code."""
+        """Write the parts of a result as they come, to standard output or a file, which takes its name once it is
+        whole; return the exit code. DeliveryError when the file cannot be written."""
+        path = _targets(self)[0][1]
+        if path is None:
+            rows = self._write_pieces(pieces, sys.stdout.buffer)
+        else:
+            with _replaced(path) as out:
+                rows = self._write_pieces(pieces, out)
+            console.note(f"wrote {path}")
+        if self.fail_on_empty and not rows:
+            raise InputError("no calls in this window")
+        return EXIT_OK
+
+    def _write_pieces(self, pieces: Iterable[Result], out: BinaryIO) -> int:
+        """Write the header once and every row; return the number of rows."""
         screen, rows, header = _screen(self, to_file=False), 0, b""
         for piece in pieces:
             table = piece.report.tables[0]
             if not header:
                 header = render_bytes("csv", replace(piece.report, tables=(replace(table, rows=()),)), screen)
-                sys.stdout.buffer.write(header)
-            sys.stdout.buffer.write(render_bytes("csv", piece.report, screen)[len(header) :])
+                out.write(header)
+            out.write(render_bytes("csv", piece.report, screen)[len(header) :])
             rows += len(table.rows)
-        if self.fail_on_empty and not rows:
-            raise InputError("no calls in this window")
-        return EXIT_OK
+        return rows
 
     def exit_code(self, results: Mapping[int | None, Result]) -> int:
         """Return 0; InputError when results are empty and that is a failure."""
@@ -166,21 +180,30 @@ def _find_targets(output: Output) -> list[tuple[str, Path | None]]:
 
 def _write_file(path: Path, content: bytes) -> None:
     """Write a file atomically."""
+    with _replaced(path) as out:
+        out.write(content)
+    console.note(f"wrote {path}")
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file that takes the name of ``path`` at the end of the block, unless that raises; a pipe or a device
+    is written to as it is. Raises DeliveryError when it cannot be written."""
     target = path.resolve()
     try:
-        if target.exists() and not target.is_file():  # a pipe or a device
+        if target.exists() and not target.is_file():
             with open(target, "wb", opener=open_to_write) as out:
-                out.write(content)
+                yield out
         else:
             clear_left_over(target)
             with fresh_file(target) as fresh:
-                fresh.write_bytes(content)
+                with fresh.open("wb") as out:
+                    yield out
                 if target.exists():
                     fresh.chmod(target.stat().st_mode)
                 fresh.replace(target)
     except OSError as error:
         raise DeliveryError(f"cannot write {path}: {error.strerror}") from None
-    console.note(f"wrote {path}")
 
 
 def _screen(output: Output, *, to_file: bool) -> Screen:

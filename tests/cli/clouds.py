@@ -27,6 +27,8 @@ class Cloud:
     packed: set[str] = field(default_factory=set)
     """The objects with a Content-Encoding."""
     read: list[str] = field(default_factory=list)
+    sent: dict[str, list[int]] = field(default_factory=dict)
+    """The bytes of each answer with content, of each object."""
     env: dict[str, str] = field(default_factory=dict)
     """What the environment says of this service."""
 
@@ -68,6 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send(status, body, **headers)
         if self.command == "GET":
             self.cloud.read.append(key)
+            self.cloud.sent.setdefault(key, []).append(len(body))
 
 
 class _Google(_Handler):

@@ -51,3 +51,18 @@ def test_a_bucket_is_read(scheme: str, tmp_path: Path) -> None:
     said = "".join(done.out + done.err for done in (new, whole, again, nothing, bucket, private, restless))
     assert not any(word in said for word in (SECRET, "Traceback", "Error", "bucket type"))
     assert SECRET.encode() not in (cli.folder / STORE).read_bytes()
+
+
+@pytest.mark.parametrize("scheme", ["gs", pytest.param("az", marks=pytest.mark.proof)])
+def test_an_object_that_holds_no_records_is_left_after_its_first_part(scheme: str, tmp_path: Path) -> None:
+    """The rest of a picture of 48 MB stays where it is; a long file of records comes whole, in parts."""
+    cli = Cli(tmp_path)
+    with serving(scheme) as cloud:
+        cloud.objects["picture.json"] = b"\x89PNG\r\n\x1a\n" + bytes(48 << 20)
+        cloud.objects["long.jsonl"] = as_lines(calls(200)).encode() + b"\n" * (12 << 20)
+        picture, long = cli.run_each(
+            [["ingest", f"{scheme}://traces/{key}", "--db", STORE] for key in cloud.objects], cloud.env
+        )
+    assert picture.code == 3 and "picture.json" in picture.err and sum(cloud.sent["picture.json"]) <= 16 << 20
+    assert long.code == 0 and equation(long.err)["new"] == 200
+    assert sum(cloud.sent["long.jsonl"]) == len(cloud.objects["long.jsonl"])

@@ -5,13 +5,17 @@ import io
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from streamaudit.audits import sql
+from streamaudit.cli.output import Output
 from streamaudit.errors import UsageError
+from streamaudit.report.frames import Result
+from streamaudit.report.model import NO_WINDOW, Column, Report, Table
 from streamaudit.store.store import Store
 from tests.cli.running import PATIENCE_S, Cli, wait_until
 from tests.cli.traffic import call, calls, write_lines
@@ -354,6 +358,39 @@ def test_csv_on_standard_output_is_written_in_pieces(asked: Cli) -> None:
     assert list(csv.reader(io.StringIO(done.out))) == [["a", "b"], *([str(n), f"'={n}"] for n in range(rows))]
     done = asked.run("sql", "SELECT tenant FROM calls WHERE false", "--db", STORE, "--format", "csv")
     assert (done.code, done.out) == (0, "tenant\n")
+
+
+def test_csv_in_a_file_is_written_in_pieces_and_takes_its_name_when_whole(asked: Cli) -> None:
+    """A statement that fails after 40,000 rows, or a reader that goes, leaves the file that was there before."""
+    rows, file = 45_000, asked.folder / "out.csv"
+    statement = f"SELECT range AS a, '=' || range AS b FROM range({rows})"
+    done = asked.run("sql", statement, "--db", STORE, "-o", "out.csv")
+    assert done.code == 0 and "wrote out.csv" in done.err and not done.out
+    assert file.read_text() == asked.run("sql", statement, "--db", STORE, "--format", "csv").out
+    file.chmod(0o640)
+    old = file.read_bytes()
+    late = f"SELECT CASE WHEN range < {rows - 2} THEN range ELSE ('x' || range)::INT END AS a FROM range({rows})"
+    done = asked.run("sql", late, "--db", STORE, "-o", "out.csv")
+    assert done.code == 2 and file.read_bytes() == old
+    assert not [path.name for path in asked.folder.iterdir() if path.name.startswith(".out.csv")]
+    assert asked.run("sql", "SELECT 1 AS a", "--db", STORE, "-o", "out.csv").code == 0
+    assert file.read_text() == "a\n1\n" and file.stat().st_mode & 0o777 == 0o640
+
+
+def test_csv_in_a_file_holds_no_more_than_a_piece(tmp_path: Path) -> None:
+    """Pieces are asked for one after the other: when the second comes, the first is written."""
+    written: list[int] = []
+    file = tmp_path / "out.csv"
+
+    def pieces() -> Iterator[Result]:
+        for number in range(3):
+            begun = list(tmp_path.glob(".out.csv.*/out.csv"))
+            written.append(sum(path.stat().st_size for path in begun))
+            table = Table("result", (Column("a"),), ((f"{number}" * 100_000,),))
+            yield Result(Report("sql", NO_WINDOW, (table,)))
+
+    Output(files=(file,)).stream(pieces())
+    assert written[1] > 90_000 and written[2] > 190_000 and file.stat().st_size > 300_000
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])

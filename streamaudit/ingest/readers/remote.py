@@ -17,7 +17,7 @@ from typing import Any
 
 from streamaudit.errors import InputError, StoreError, UsageError
 from streamaudit.ingest.readers.files import Refused
-from streamaudit.ingest.readers.temporary import MOST_BYTES, spool
+from streamaudit.ingest.readers.temporary import MOST_BYTES, PIECE, spool
 
 _WEB = ("http", "https")
 _GOOGLE = ("gs", "gcs")
@@ -43,6 +43,8 @@ _NAMED_BY_AZURE = {
 """Variables that adlfs reads, and those of the service's own tools."""
 CONNECT_S, IDLE_S = 30.0, 60.0
 """Seconds to wait for a server to be reached, and for its next bytes."""
+_PART_BYTES = 8 << 20
+"""Bytes asked for at once; by default some libraries begin with 50 MB."""
 _MAX_UNPACKED_BYTES = 32 << 20
 """Above this Azure's library fetches in parts, and a part of a packed object cannot be unpacked."""
 
@@ -115,11 +117,14 @@ def fetch(address: str, target: Path, examine: Callable[[bytes], None]) -> str |
         )
     with _translate_failures(address):
         system, place = _system(address)
-        if _scheme(address) in (*_GOOGLE, *_AZURE):
-            # An object with a Content-Encoding arrives decompressed, longer than its size: only this call reads it all.
+        if packed and _scheme(address) in (*_GOOGLE, *_AZURE):
+            # It arrives unpacked, longer than its size: only this call reads it all.
             system.get_file(place, str(target))
+            with target.open("rb") as unpacked:
+                examine(unpacked.read(PIECE))
         else:
-            with system.open(place, "rb") as source:
+            parts = {} if _scheme(address) in _WEB else {"block_size": _PART_BYTES}
+            with system.open(place, "rb", **parts) as source:
                 spool(source, target, examine)
     if _stamp_of(_facts(address)) != _stamp_of(facts):
         raise InputError(f"{mask_address(address)} was replaced while it was fetched", "run the same command again")

@@ -12,7 +12,8 @@ from streamaudit.errors import InputError, StoreError
 
 MOST_BYTES = 100 << 30
 """Size up to which an input is copied; a longer one is taken for endless."""
-_PIECE = 1 << 20
+PIECE = 1 << 20
+"""Bytes of the first part of an input, by which it is judged before the rest is fetched."""
 _ROOM_BYTES = 256 << 20
 """Room left on the disk for everything else."""
 _LOOKED_EVERY = 64
@@ -39,7 +40,7 @@ def spool(source: BinaryIO, target: Path, examine: Callable[[bytes], None]) -> N
     fetched, and raises when it holds no records. Raises InputError when it has no end, StoreError when the disk is
     full."""
     data = b""
-    while len(data) < _PIECE and (more := _read_some(source, _PIECE - len(data))):
+    while len(data) < PIECE and (more := _read_some(source, PIECE - len(data))):
         data += more
     examine(data)
     with write_temporary(target) as out:
@@ -47,7 +48,7 @@ def spool(source: BinaryIO, target: Path, examine: Callable[[bytes], None]) -> N
         while data:
             out.write(data)
             size, pieces = size + len(data), pieces + 1
-            data = _read_some(source, _PIECE)
+            data = _read_some(source, PIECE)
             if size > MOST_BYTES:
                 raise InputError(f"longer than {MOST_BYTES >> 30} GB: it may have no end", "read it in parts")
             if pieces % _LOOKED_EVERY == 0 and shutil.disk_usage(target.parent).free < _ROOM_BYTES:
