@@ -89,7 +89,7 @@
   }
 
   // A name is broken at a separator: the character before every new line of it is one.
-  for (const one of document.querySelectorAll("td:first-child,span.name")) {
+  for (const one of document.querySelectorAll("td:first-child,span.name,.answer p,.place,.single .v")) {
     if (!visible(one)) continue;
     const walker = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
     let before = "", bottom = null;
@@ -100,7 +100,7 @@
         range.setStart(node, at);
         range.setEnd(node, at + 1);
         const box = range.getBoundingClientRect();
-        if (bottom !== null && box.width && box.top > bottom - 2 && !/[\/\-:_.\s|!,=)>\]]$/.test(before) && !/^\S{20,}/.test(one.textContent.split(/[\/\-:_ ]/).sort((x, y) => y.length - x.length)[0])) {
+        if (bottom !== null && box.width && box.top > bottom - 2 && !/[\/\-–:_.\s|!,=)>\]]$/.test(before) && !/^\S{20,}/.test(one.textContent.split(/[\/\-:_ ]/).sort((x, y) => y.length - x.length)[0])) {
           found.broken.push(text(one));
           break;
         }

@@ -83,7 +83,7 @@ def test_hostile_names_stay_in_their_line(hostile: list[str], report_of: Callabl
     for name in hostile:
         made = post(report_of(columns, [(name, 3)], ("tenant",)))
         (line,) = [line for section in made.sections for line in section.splitlines()]
-        assert line.endswith(": calls 3")
+        assert line.endswith(": 3 calls")
         assert line.isprintable()
 
 
@@ -94,3 +94,13 @@ def test_it_fails_when_a_gate_or_a_comparison_did() -> None:
     assert post(report(worse)).failed
     assert post(replace(report(FIGURES), verdict="fail")).failed
     assert not post(replace(report(FIGURES), verdict="insufficient")).failed
+
+
+def test_a_recipient_reads_words_in_place_of_signs_and_times_without_letters() -> None:
+    """Chats show an escaped ``<`` as ``&lt;``; a name keeps its signs."""
+    columns = Column("deploy"), Column("first_call"), Column("calls", "calls"), Column("cost_usd", "usd")
+    rows = (("<v2>", datetime(2026, 11, 18, 12, 29, 27, tzinfo=UTC), 1475, 0.001),)
+    table = Table("new_deploys", columns, rows, ("deploy",), title="went live")
+    made = post(replace(report(table), headline="TTFT p95 +65.0 % (1.50 s → 2.45 s, p < 0.0001)."))
+    assert made.headline == ("TTFT p95 +65.0 % (1.50 s → 2.45 s, p under 0.0001).",)
+    assert made.sections[0].splitlines()[-1] == "<v2>: first call 2026-11-18 12:29 UTC, 1,475 calls, cost under $0.01"

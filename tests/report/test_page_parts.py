@@ -9,7 +9,7 @@ import pytest
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import NO_WINDOW, Column, Interval, Json, Report, Table
 from streamaudit.report.render._cards import cards, coverage
-from streamaudit.report.render._page_tables import break_names
+from streamaudit.report.render._page_tables import break_names, break_words
 from streamaudit.report.render._text import period, title
 from streamaudit.report.render.formats import Screen, load
 
@@ -118,3 +118,20 @@ def test_names_break_after_separators_alone() -> None:
     """Escaped, and with no break in a word, unless a long one has dots."""
     assert break_names("POST /v1/<b>-c") == "POST /<wbr>v1/<wbr>&lt;b&gt;-<wbr>c"
     assert "<wbr>" not in break_names("claude.sonnet") and break_names(f"{'a' * 20}.{'b' * 20}").count("<wbr>") == 1
+    assert break_names("/{session_id}/a_much_longer_name_than") == (
+        "/<wbr>{session_id}/<wbr>a_<wbr>much_<wbr>longer_<wbr>name_<wbr>than"
+    )
+
+
+def test_a_sentence_breaks_in_its_long_names_alone() -> None:
+    """A phone shows a route of an answer without cutting its words, and no number is parted from its sign."""
+    said = break_words("TTFT -5.0 % on /v1/<b>/a-long-route/of-2 since api-4.18.0")
+    assert said == "TTFT -5.0 % on /<wbr>v1/<wbr>&lt;b&gt;/<wbr>a-<wbr>long-<wbr>route/<wbr>of-<wbr>2 since api-4.18.0"
+
+
+def test_an_essential_figure_is_on_a_page_of_any_width() -> None:
+    """``change`` of a diff stays where figures that are not essential leave a tablet."""
+    shown = Column("head", "ms", kept=True), Column("change", "ratio", essential=True)
+    table = Table("total", (Column("verdict"), Column("n", "calls"), *shown), (("regression", 1, 2.0, 0.5),) * 2)
+    page = load("html").render(report(table), Screen())
+    assert re.findall(r'data-n="(\w+)" class="([^"]*)"', page) == [("n", "n x"), ("head", "n"), ("change", "n")]

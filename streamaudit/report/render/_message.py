@@ -6,13 +6,15 @@ Delivery escapes the texts again for its service; here they become one line each
 control characters.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from streamaudit.report.escape import terminal
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import NO_WINDOW, Column, Report, Table, Value
-from streamaudit.report.numbers import UNKNOWN
+from streamaudit.report.numbers import UNKNOWN, header, utc
 from streamaudit.report.render import _text
 from streamaudit.report.render._cards import cards, summary
 from streamaudit.report.render._grid import Cell, grid
@@ -21,6 +23,8 @@ MOST_SECTIONS = 8
 MOST_LINES = 12
 """Lines per section; further ones are only counted, to keep a message short."""
 MOST_NOTES = 4
+_BEYOND = re.compile(r"(?<!\S)([<>]) ?(?=-?\$\d|0\.\d|[\d.]+ %)")
+"""A sign before a figure."""
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -47,8 +51,14 @@ def post(report: Report, report_url: str = "") -> Post:
     title = report.title if report.interval is NO_WINDOW else f"{report.title} · {_text.interval(report.interval)}"
     sections = [*_opening(report), *_tables(report), *_notes(_text.notes(report))]
     footer = f"all of it: {report_url}" if report_url else "streamaudit"
-    headline = tuple(map(terminal, report.sentences))
-    return Post(terminal(title), tuple(sections[:MOST_SECTIONS]), terminal(footer), _has_failed(report), headline)
+    headline = tuple(_without_signs(terminal(one)) for one in report.sentences)
+    sections = list(map(_without_signs, sections[:MOST_SECTIONS]))
+    return Post(terminal(title), tuple(sections), terminal(footer), _has_failed(report), headline)
+
+
+def _without_signs(text: str) -> str:
+    """Return a text that says ``under`` and ``over``: a service that escapes shows a sign as ``&lt;``."""
+    return _BEYOND.sub(lambda found: "under " if found[1] == "<" else "over ", text)
 
 
 def _has_failed(report: Report) -> bool:
@@ -101,7 +111,7 @@ def _lines(table: Table) -> Iterator[str]:
         elif {"change", "finding", "affected_calls"} <= set(columns):
             yield _failure(table, record, shown)
         else:
-            yield _plain(table, columns, shown)
+            yield _plain(table, columns, record, shown)
 
 
 def _describe_change(record: dict[str, Value], shown: dict[str, Cell], finding: Finding | None) -> str:
@@ -147,13 +157,17 @@ def _failure(table: Table, record: dict[str, Value], shown: dict[str, Cell]) -> 
     return f"{shown['change'].text}: {' '.join([shown['finding'].text, *group])}, {', '.join(figures)}"
 
 
-def _plain(table: Table, columns: dict[str, Column], shown: dict[str, Cell]) -> str:
+def _plain(table: Table, columns: dict[str, Column], record: dict[str, Value], shown: dict[str, Cell]) -> str:
     """Return any other row: its group, then the figures a screen shows."""
-    from streamaudit.report.numbers import header
-
     group = ", ".join(shown[name].text for name in table.by)
     figures = [
-        f"{header(column)} {shown[name].text}" for name, column in columns.items()
+        _name_figure(column, record[name], shown[name].text) for name, column in columns.items()
         if name not in table.by and not column.wide and shown[name].text.strip()
     ]  # fmt: skip
     return f"{group}: {', '.join(figures)}" if group else ", ".join(figures)
+
+
+def _name_figure(column: Column, value: Value, shown: str) -> str:
+    if isinstance(value, datetime):
+        shown = f"{utc(value):%Y-%m-%d %H:%M} UTC"
+    return f"{shown} calls" if column.name == "calls" else f"{header(column)} {shown}"

@@ -18,7 +18,9 @@ from streamaudit.report.render._sparkline import find_ends
 _TALL = 40
 """A table of more rows scrolls in a box of its own, under its headings."""
 _FILTERED = 5
-_SEPARATOR = re.compile(r"(?<=[/\-:_])(?=[^/\-:_])")
+_SEPARATOR = re.compile(r"(?<=[/\-])(?=[^/\-])")
+_WITHIN = re.compile(r"(?<=[:_])(?=[^:_])")
+"""Where a part is broken that is longer than a narrow column."""
 _LONG = 24
 """A longer part of a name may be broken after a dot as well."""
 _SHORT = 20
@@ -89,7 +91,7 @@ def _when_shown(one: Table, column: Column, heading: Heading, *, is_facts: bool)
     if column.wide:
         return "w"
     has_kept = any(other.kept for other in one.columns)
-    return "x" if has_kept and not column.kept and heading.figure and not is_facts else ""
+    return "x" if has_kept and not (column.kept or column.essential) and heading.figure and not is_facts else ""
 
 
 def _bodies(one: Table, rows: list[tuple[str, list[_Cell]]]) -> list[tuple[str, list[tuple[str, list[_Cell]]]]]:
@@ -172,9 +174,17 @@ def break_names(text: str) -> Any:
 
     parts = [
         piece for part in _SEPARATOR.split(text)
-        for piece in ([part] if len(part) <= _LONG else re.split(r"(?<=\.)", part))
+        for word in ([part] if len(part) <= _SHORT else _WITHIN.split(part))
+        for piece in ([word] if len(word) <= _LONG else re.split(r"(?<=\.)", word))
     ]  # fmt: skip
     return Markup("<wbr>").join(escape(part) for part in parts)
+
+
+def break_words(text: str) -> Any:
+    """Return a sentence as HTML in which the names that are longer than a narrow line break at their separators."""
+    from markupsafe import Markup
+
+    return Markup(" ").join(break_names(word) if len(word) > _LONG else word for word in text.split(" "))
 
 
 def _trust(text: str) -> Any:

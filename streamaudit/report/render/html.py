@@ -16,7 +16,7 @@ from streamaudit.report.model import NO_WINDOW, Report
 from streamaudit.report.render import _charts, _text
 from streamaudit.report.render._cards import cards, coverage, summary, total
 from streamaudit.report.render._grid import sections
-from streamaudit.report.render._page_tables import table
+from streamaudit.report.render._page_tables import break_words, table
 from streamaudit.report.render._work import WIDTH, call_drawing, work
 from streamaudit.report.render.formats import Screen
 
@@ -46,13 +46,14 @@ def render(report: Report, screen: Screen) -> str:
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         window="" if report.interval is NO_WINDOW else _safe(_text.interval(report.interval)),
-        filters=_safe(_text.filters(report)), sentences=[_keep_units(_safe(one)) for one in report.sentences],
+        filters=_safe(_text.filters(report)),
+        sentences=[break_words(_keep_units(_safe(one))) for one in report.sentences],
         cards=cards(report), coverage=coverage(report), charts=_draw(report, aside=False),
         later=_draw(report, aside=True), call=call_drawing(report),
         work=[one for one in found if one.finding.severity != "info"],
         remarks=[one for one in found if one.finding.severity == "info"], drawing_width=WIDTH,
-        notes=list(map(_safe, _text.notes(report, wide=True))),
-        code=_with_code, tables=[
+        notes=[break_words(_safe(one)) for one in _text.notes(report, wide=True)],
+        code=_with_code, broken=break_words, tables=[
             table(one, whole, place, is_shown=one.name in shown)
             for place, (one, whole) in enumerate(sections(report))
         ],
