@@ -48,18 +48,21 @@ _IDS = {
 }  # fmt: skip
 """Ids of a line, and the kind of id of a call that each may be."""
 
+_COUNT_FIGURES = ", ".join(f"count({name})" for name in _FIGURES)
+_COUNT_IDS = ", ".join(f"count({name}) FILTER (is_line AND NOT is_other)" for name in _IDS)
+_COUNT_CALLS = ", ".join(sql for sql, _ in _OF_CALLS.values())
 _KNOWN = f"""
-SELECT {", ".join(f"count({name})" for name in _FIGURES)} FROM arriving_evidence WHERE reason IS NULL
+SELECT {_COUNT_FIGURES} FROM arriving_evidence WHERE reason IS NULL
 """  # noqa: S608 - constants
-_COUNT_IDS = f"""
-SELECT {", ".join(f"count({name}) FILTER (is_line AND NOT is_other)" for name in _IDS)} FROM edge_records
+_KNOWN_IDS = f"""
+SELECT {_COUNT_IDS} FROM edge_records
 """  # noqa: S608 - constants
 _LINES = """
 SELECT coalesce(reason, 'evidence') AS lines_are, count(*) FROM arriving_evidence
 GROUP BY reason ORDER BY reason IS NOT NULL, count(*) DESC, reason
 """
 _CALLS = f"""
-SELECT count(*), {", ".join(sql for sql, _ in _OF_CALLS.values())} FROM store.calls
+SELECT count(*), {_COUNT_CALLS} FROM store.calls
 """  # noqa: S608 - constants
 
 _FIGURE = (
@@ -109,7 +112,7 @@ def _report(store: Store, shown: str, server: Server, expected: str | None, stag
     used, remarks = lines[0][1], count_remarks(store)
     known = zip(_FIGURES, store.one(_KNOWN), strict=True)
     figures: list[tuple[str, int, str]] = [(name, count, _FIGURES[name]) for name, count in known if count]
-    ids = [(name, count, _IDS[name]) for name, count in zip(_IDS, store.one(_COUNT_IDS), strict=True) if count]
+    ids = [(name, count, _IDS[name]) for name, count in zip(_IDS, store.one(_KNOWN_IDS), strict=True) if count]
     ends = f"{remarks.cut:,} left by their client, {remarks.complete:,} complete"
     headline = f"{server.words}: {used:,} of {sum(count for _, count in lines):,} lines give evidence ({ends})"
     notes = []

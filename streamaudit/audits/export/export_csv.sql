@@ -39,6 +39,7 @@ SELECT * REPLACE (
     csv_cell(ttft_status) AS ttft_status,
     csv_cell(usage_status) AS usage_status,
     csv_cell(ended_by) AS ended_by,
+    csv_cell(edge_servers) AS edge_servers,
     csv_cell(on_disconnect) AS on_disconnect,
     csv_cell(delivered_rule) AS delivered_rule,
     csv_cell(rendered_rule) AS rendered_rule,
