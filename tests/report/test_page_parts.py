@@ -11,6 +11,7 @@ from streamaudit.report.model import NO_WINDOW, Column, Interval, Json, Report, 
 from streamaudit.report.render._cards import cards, coverage
 from streamaudit.report.render._page_tables import break_names, break_words
 from streamaudit.report.render._text import period, title
+from streamaudit.report.render._work import work
 from streamaudit.report.render.formats import Screen, load
 
 COLUMNS = (
@@ -135,3 +136,11 @@ def test_an_essential_figure_is_on_a_page_of_any_width() -> None:
     table = Table("total", (Column("verdict"), Column("n", "calls"), *shown), (("regression", 1, 2.0, 0.5),) * 2)
     page = load("html").render(report(table), Screen())
     assert re.findall(r'data-n="(\w+)" class="([^"]*)"', page) == [("n", "n x"), ("head", "n"), ("change", "n")]
+
+
+def test_the_share_of_a_finding_is_as_precise_as_its_evidence() -> None:
+    finding = Finding(
+        audit="false-ok", code="error_in_stream", severity="critical", affected_calls=29, calls=823, remedy="Look.",
+    )  # fmt: skip
+    table = Table("findings", (Column("finding"),), (("error_in_stream",),), findings={0: finding})
+    assert work(report(table))[0].figures == ("29 of 823 (3.5 %)",)

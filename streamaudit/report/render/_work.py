@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from streamaudit.report import escape
 from streamaudit.report.finding import Finding
 from streamaudit.report.model import Report, Table
-from streamaudit.report.numbers import ms, usd
+from streamaudit.report.numbers import ms, ratio, usd
 
 WIDTH = 1000
 """Units of a drawing from the request to the last moment."""
@@ -93,7 +93,7 @@ def _place(one: Finding) -> str:
 
 def _figures(one: Finding) -> Iterator[str]:
     if one.affected_calls is not None and one.calls:
-        yield f"{one.affected_calls:,} of {one.calls:,} ({one.affected_calls / one.calls:.0%})"
+        yield f"{one.affected_calls:,} of {one.calls:,} ({ratio(one.affected_calls / one.calls)})"
     if one.usd_at_stake is not None:
         yield f"{'about ' if one.usd_estimated else ''}{usd(one.usd_at_stake)} at stake"
 
