@@ -1,12 +1,17 @@
 """Whatever surrounds a command, it ends with a documented exit code, a message if one can be written, and no hang."""
 
+import errno
+import io
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Cli, stored_calls
+from streamaudit.errors import StoreError
+from streamaudit.ingest.readers.temporary import spool, write_temporary
+from tests.cli.running import PROGRAM, Cli, stored_calls
 
 SURROUNDINGS: dict[str, tuple[str, int, str]] = {
     "input closed": ("streamaudit ingest - --db new.duckdb <&-", 3, "empty file"),
@@ -69,3 +74,53 @@ def test_a_file_may_have_a_name_in_any_encoding(cli: Cli, thirty: Path) -> None:
     done = cli.run("ingest", name, "--db", "new.duckdb", "-q")
     assert done.code == 0, done.err
     assert stored_calls(cli.folder / "new.duckdb") == 30
+
+
+def test_an_input_that_the_disk_cannot_give_is_named(cli: Cli, thirty: Path) -> None:
+    """A read error of an input is exit code 3, not one of the store or of standard output; other files are read.
+
+    The memory of a process has nothing at its first address: reading it there gives the error of a broken disk.
+    """
+    if not Path("/proc/self/mem").exists():
+        pytest.skip("only Linux has a file that gives EIO")
+    shutil.copy(thirty / "calls.jsonl", cli.folder)
+    broken = ("broken.jsonl", "broken.csv", "broken.jsonl.gz", "broken.parquet")
+    for name in (*broken, "broken.duckdb"):
+        (cli.folder / name).symlink_to("/proc/self/mem")
+    store = ["--db", "new.duckdb"]
+    ingest, report, fields, sample, opened = cli.run_each([
+        ["ingest", *broken, "calls.jsonl", *store], ["report", "broken.jsonl"], ["fields", "broken.jsonl"],
+        ["instrument", "nginx", "--check", "broken.jsonl"], ["report", "--db", "broken.duckdb"],
+    ])  # fmt: skip
+    assert stored_calls(cli.folder / "new.duckdb") == 30
+    for name in broken:
+        assert f"{name}: cannot read {name}: Input/output error" in ingest.err
+    for done in (ingest, report, fields, sample):
+        assert done.code == 3 and "broken.jsonl: Input/output error" in done.err
+    assert opened.code == 4 and "broken.duckdb" in opened.err
+    for command in (["ingest", "-", *store], ["fields", "-"]):
+        words = [*PROGRAM, *command]
+        with open("/proc/self/mem", "rb", buffering=0) as memory:
+            piped = subprocess.run(
+                words, cwd=cli.folder, env=cli.environment(), stdin=memory, capture_output=True, check=False
+            )  # fmt: skip
+        assert piped.returncode == 3 and b"cannot read standard input: Input/output error" in piped.stderr
+
+
+class _Breaks(io.BytesIO):
+    """A stream that ends in a read error after two megabytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if not data:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return data
+
+
+def test_a_read_that_fails_amid_a_copy_is_no_fault_of_the_copy(tmp_path: Path) -> None:
+    """Only a failed write is a full disk."""
+    with pytest.raises(OSError, match="Input/output") as failed:
+        spool(_Breaks(bytes(2 << 20)), tmp_path / "copy", lambda start: None)
+    assert failed.value.errno == errno.EIO
+    with pytest.raises(StoreError, match="No space left"), write_temporary(Path("/dev/full")) as out:
+        out.write(b"x")

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from streamaudit.errors import InputError
 from streamaudit.ingest.json_text import shorten
 from streamaudit.ingest.readers import remote
 from streamaudit.ingest.readers.container import Container, Found, Head, InputFile, Reject
@@ -117,11 +118,11 @@ class Reader:
         """Return a path that DuckDB can open unchanged: pipes are copied, and a name in which it would see a glob or a
         partition (``tenant=acme/``) gets a link with a plain one."""
         if shown == "-":
-            return self._spool(sys.stdin.buffer, look)
+            return self._spool(sys.stdin.buffer, "standard input", look)
         path = Path(shown)
         if path.is_fifo():
             with path.open("rb") as pipe:
-                return self._spool(pipe, look)
+                return self._spool(pipe, shown, look)
         if _PLAIN_PATH.fullmatch(shown):
             return path
         link = self._new_name()
@@ -132,9 +133,12 @@ class Reader:
         self._names += 1
         return self.folder / f"{self._names}.json"
 
-    def _spool(self, source: BinaryIO, look: Look | None) -> Path:
+    def _spool(self, source: BinaryIO, name: str, look: Look | None) -> Path:
         target = self._new_name()
-        spool(source, target, partial(refuse_start, look=look))
+        try:
+            spool(source, target, partial(refuse_start, look=look))
+        except OSError as error:  # of the source: a fault of the copy is a StoreError
+            raise InputError(f"cannot read {name}: {error.strerror}") from None
         return target
 
     def _strip_bom(self, path: Path, compression: Compression) -> Path:

@@ -6,9 +6,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from streamaudit.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 MOST_BYTES = 100 << 30
 """Size up to which an input is copied; a longer one is taken for endless."""
@@ -20,19 +23,32 @@ _LOOKED_EVERY = 64
 _TURN_S = 0.2
 
 
+class _File(io.FileIO):
+    """A temporary file. Whatever else fails while one is written, such as a read of the input, is not a fault of it."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise _failure(Path(str(self.name)), error) from None
+
+
+def _failure(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot write temporary data to {path.parent}: {error.strerror}",
+        "free some space there, or set TMPDIR to another folder",
+    )
+
+
 @contextmanager
 def write_temporary(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file for writing. Raises StoreError when it cannot be written, such as on a full disk."""
     try:
-        with path.open("wb") as out:
-            yield out
+        file = _File(path, "w")
     except OSError as error:
-        if error.filename not in (None, str(path)):
-            raise  # of the file that is being read
-        raise StoreError(
-            f"cannot write temporary data to {path.parent}: {error.strerror}",
-            "free some space there, or set TMPDIR to another folder",
-        ) from None
+        raise _failure(path, error) from None
+    with io.BufferedWriter(file) as out:
+        yield out
 
 
 def spool(source: BinaryIO, target: Path, examine: Callable[[bytes], None]) -> None:
