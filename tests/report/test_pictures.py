@@ -153,6 +153,16 @@ def test_a_long_name_is_broken_and_never_cut() -> None:
     assert break_name("x" * 90, 20) == ["xxxxxxxxxx…xxxxxxxxx"]
 
 
+def test_the_title_of_a_distribution_has_the_whole_name() -> None:
+    """On a phone it takes several lines; its ends alone would not tell two routes apart."""
+    route = "POST /v1/organizations/{organization_id}/conversations/{conversation_id}/messages:stream"
+    report = drawn()
+    waits = replace(report.tables[0], rows=((route, 100.0, 178.0, 30),))
+    (picture,) = pictures(replace(report, tables=(waits,)))
+    (one,) = picture.spec(342)["vconcat"]
+    assert "".join(one["title"]["text"]).replace(" ", "") == route.replace(" ", "")
+
+
 def test_a_change_and_a_deploy_on_one_day_do_not_cover_each_other() -> None:
     """They are one text; on a phone, where there is room for one, the change."""
     columns = (Column("day"), Column("ttft_p50_ms", "ms"), Column("deploy"))

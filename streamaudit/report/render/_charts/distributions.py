@@ -6,9 +6,9 @@ from typing import Any
 from streamaudit.report.model import Report, Table
 from streamaudit.report.numbers import ms
 from streamaudit.report.render._charts._drawing import COLOURS, GROUPS, Picture, Spec, chart, plain, tick_ms
+from streamaudit.report.render._charts._rows import break_name
 from streamaudit.report.render._grid import markers
 from streamaudit.report.render._histogram import distributions
-from streamaudit.report.render._layout import shorten
 
 
 def histogram(report: Report, table: Table) -> Iterator[Picture]:
@@ -70,7 +70,7 @@ def histogram(report: Report, table: Table) -> Iterator[Picture]:
             ]
         says = "".join(f" · {mark['says']}" for mark in marks)
         heading = {
-            "text": shorten(one.name or "all calls", max(width // 9, 16)),
+            "text": break_name(one.name or "all calls", max(width // 9, 16)),
             "subtitle": f"n = {one.calls:,}{says}",
             "anchor": "start",
             "fontSize": 13,
