@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Cli
+from tests.cli.running import Cli, stored_calls
 from tests.cli.traffic import call, calls, write_lines, write_many
 
 STORE = "store.duckdb"
@@ -109,3 +109,15 @@ def test_no_room_for_temporary_data_is_said(cli: Cli, small: Path) -> None:
     assert done.code == 4
     assert "space" in done.err and "Traceback" not in done.err
     ballast.unlink()
+
+
+def test_standard_input_without_room_is_not_called_unreadable(cli: Cli, small: Path) -> None:
+    """Copying it fails for the disk's sake: the command, a report and fields say where, and leave nothing there."""
+    line = (json.dumps(call(0, note="x" * 1000)) + "\n").encode()
+    for words in (["ingest", "-", "--db", STORE], ["report", "-"], ["fields", "-"]):
+        done = cli.run(*words, stdin=line * 8000, env={"TMPDIR": str(small)})
+        assert (done.code, done.out) == (4, "")
+        assert str(small) in done.err and ("nearly full" in done.err or "cannot write temporary data" in done.err)
+        assert "TMPDIR" in done.err
+        assert "Traceback" not in done.err and list(small.iterdir()) == []
+    assert stored_calls(cli.folder / STORE) == 0
