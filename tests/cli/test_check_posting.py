@@ -70,10 +70,10 @@ def test_only_changes_are_posted_and_each_once(place: Cli, hook: Hook) -> None:
     assert [one.code for one in done] == [1, 1, 1, 0, 0, 0], done
     assert [(one.out, one.err.count("\n")) for one in done] == [("", 1)] * len(days)
     assert heads(hook) == [
-        "1 new breach: error_rate of tenant=acme is 1, expected <0.5.",
-        "1 new breach: error_rate of tenant=globex is 1, expected <0.5.",
-        "1 resolved: error_rate of tenant=acme is 0, expected <0.5.",
-        "1 resolved: error_rate of tenant=globex is 0, expected <0.5.",
+        "1 new breach: error_rate of tenant=acme is 1, expected under 0.5.",
+        "1 new breach: error_rate of tenant=globex is 1, expected under 0.5.",
+        "1 resolved: error_rate of tenant=acme is 0, expected under 0.5.",
+        "1 resolved: error_rate of tenant=globex is 0, expected under 0.5.",
     ]
     assert "nothing has changed since 20" in done[1].err and "1 still fails, nothing posted" in done[1].err
     assert "no threshold is broken, nothing posted" in done[5].err
@@ -94,7 +94,7 @@ def test_an_undelivered_change_is_posted_by_the_next_run(place: Cli, hook: Hook)
     assert [len(json.loads(one.out)) for one in (first, rest, last)] == [2, 1, 0]
     assert "404 Not Found" in failed.err and failed.out.startswith("thresholds")
     assert [one.path for one in hook.requests] == ["/in", "/two", "/in"]
-    assert set(heads(hook)) == {"2 new breaches: error_rate of tenant=acme is 1, expected <0.5; and 1 other."}
+    assert set(heads(hook)) == {"2 new breaches: error_rate of tenant=acme is 1, expected under 0.5; and 1 other."}
     assert "nothing has changed since 20" in last.err
 
 
@@ -111,8 +111,8 @@ def test_holds_resends_and_names(place: Cli, hook: Hook) -> None:
     assert [one.code for one in done] == [1, 1, 1, 1, 1, 2, 2]
     assert "no record of what was sent" in done[5].err and "--resend goes with --post" in done[6].err
     assert heads(hook)[1:3] == [
-        "1 held: error_rate of tenant=acme is 1, expected <0.5.",
-        "1 new breach: error_rate of tenant=globex is 1, expected <0.5.",
+        "1 held: error_rate of tenant=acme is 1, expected under 0.5.",
+        "1 new breach: error_rate of tenant=globex is 1, expected under 0.5.",
     ]
     assert "until 9999-12-31: ticket 812" in hook.requests[1].json["text"]
     plain, hidden = (json.dumps(one.json) for one in hook.requests[3:])
@@ -135,4 +135,4 @@ def test_of_two_runs_at_once_one_posts(place: Cli, hook: Hook) -> None:
     unknown, resolved = place.run_each([line(16, "--post"), line(18, "--post")], to(hook))
     assert (unknown.code, resolved.code) == (5, 0)
     assert "delivery unknown: the run of 20" in unknown.err and "--resend" in unknown.err
-    assert heads(hook)[1:] == ["1 resolved: error_rate of tenant=acme is 0, expected <0.5."]
+    assert heads(hook)[1:] == ["1 resolved: error_rate of tenant=acme is 0, expected under 0.5."]
