@@ -80,7 +80,7 @@ def test_only_changes_are_posted_and_each_once(place: Cli, hook: Hook) -> None:
     second, third = hook.requests[1].json, hook.requests[2].json
     assert "New:\nfail error_rate under 0.5 tenant=globex: 1.000\n\n· 1 still fails\n" in second["text"]
     assert [table["name"] for table in second["report"]["tables"]] == ["new"]
-    assert "Resolved:\npass error_rate &lt;0.5 tenant=acme: 0\n\n· 1 not resolved for lack of data\n" in third["text"]
+    assert "Resolved:\npass error_rate under 0.5 tenant=acme: 0\n\n· 1 not resolved for lack of data\n" in third["text"]
     assert [one.json["failed"] for one in hook.requests] == [True, True, False, False]
 
 
