@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -74,7 +75,7 @@ def _root(
     if context.invoked_subcommand is None:
         print(context.get_help())
         return
-    if {"-h", "--help"} & set(sys.argv[1:]):
+    if {"-h", "--help"} & set(takewhile(lambda word: word != "--", sys.argv[1:])):
         return  # help must work with a broken configuration too
     from streamaudit.config import loader
 

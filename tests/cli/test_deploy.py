@@ -116,8 +116,10 @@ def test_the_action_judges_and_annotates(steps: list[dict[str, Any]], tmp_path: 
     assert "::error" in done.stdout and "/v1/chat" in done.stdout
     done = run(compare, tmp_path, {**usual, "base": HOSTILE, "head": HOSTILE})
     assert done.returncode in (2, 3) and done.stderr.count("\n") <= 3
+    done = run(compare, tmp_path, {**usual, "base": "--help", "head": "--version"})
+    assert done.returncode == 3, done.stderr
     assert run(audit, tmp_path, {"findings": ""}).returncode == 0
-    done = run(audit, tmp_path, {"findings": "gave_up:info\n"})
+    done = run(audit, tmp_path, {"findings": "  gave_up:info \n\n"})
     assert done.returncode == 1 and "::" in done.stdout
     assert run(audit, tmp_path, {"findings": HOSTILE}).returncode == 2
     assert not [path for path in tmp_path.iterdir() if path.name in ("pwned", "elsewhere")]

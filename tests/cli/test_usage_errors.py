@@ -169,3 +169,11 @@ def test_what_draws_says_which_extra_it_needs(cli: Cli, thirty: Path, form: str)
     assert (done.returncode, done.stdout) == (2, "")
     assert "streamaudit[html]" in done.stderr and "Traceback" not in done.stderr
     assert not (cli.folder / f"page.{form}").exists()
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_behind_two_dashes_is_a_value(cli: Cli, sample_store: Path, word: str) -> None:
+    """A deploy or a file of that name is looked for, with the configuration read as for any other."""
+    done = cli.run("diff", "--db", sample_store, "--fail-on-empty", "--", word, "x")
+    assert done.code == 3 and "bug" not in done.err
+    assert cli.run("ingest", "--", word).code == 3
