@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import pages
 from tests.docs.pages import ROOT
 
 LOCKS = ROOT / "requirements"
@@ -57,3 +58,13 @@ def test_workflows_pin_actions_and_give_little_away(workflow: str) -> None:
     assert used and all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one) for one in used)
     assert "permissions:\n  contents: read\n" in text
     assert not re.search(r"\bsecrets\.", text)
+
+
+def test_a_source_archive_holds_what_its_pages_link_to() -> None:
+    """Its tests read the same folders as those of a checkout."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    kept = {*project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"], "pyproject.toml"}
+    links = [(page, target.partition("#")[0]) for page in pages.pages() for target in pages.links(page)]
+    files = [(page.parent / path).resolve() for page, path in links if path]
+    linked = {file.relative_to(ROOT.resolve()).parts[0] for file in files}
+    assert linked - kept == set()
