@@ -54,7 +54,7 @@ def contradiction_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     if delivered:
         notes.append(Note(
             "delivered_exceeds_billed",
-            f"{count(delivered, 'call')} were delivered more tokens than billed: one of two logs counts another way",
+            f"{count(delivered, 'call')} had more tokens delivered than billed: one of the two logs counts another way",
             delivered, ("tax_",),
         ))  # fmt: skip
     return tuple(notes)

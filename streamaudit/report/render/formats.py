@@ -26,8 +26,6 @@ COLUMNAR = ("arrow", "parquet")
 class Screen:
     """The destination of text. ``width`` in columns, None off a terminal: natural width, nothing cut or wrapped.
 
-    ``width`` in columns, None off a terminal: natural width, nothing cut or wrapped.
-
     ``wide`` asks for every column; ``unicode`` allows more than ASCII.
     """
 

@@ -23,6 +23,18 @@ CREATE OR REPLACE TEMP MACRO low_cost_usd(cost, said_output, input_cost, output_
 -- that it reads once for all that happens at a moment (nginx), and its request begins before the application's.
 CREATE OR REPLACE TEMP MACRO clock_slack_ms(edge_servers) AS CASE WHEN edge_servers IS NULL THEN 0 ELSE 50 END;
 
+-- The tokens of the chunks that had come by a moment, as the client's clock has it if there is one; of all chunks where
+-- the moment is NULL. NULL where the sizes or the times are unknown.
+CREATE OR REPLACE TEMP MACRO tokens_until(sizes, offsets_ms, client_offsets_ms, moment_ms) AS
+    CASE
+        WHEN sizes IS NULL THEN NULL
+        WHEN len(sizes) = 0 OR len(client_offsets_ms) = 0 THEN 0
+        WHEN len(client_offsets_ms) <= len(sizes)
+            THEN list_sum(sizes[1:len(list_filter(client_offsets_ms, lambda t: moment_ms IS NULL OR t <= moment_ms))])
+        WHEN len(offsets_ms) = len(sizes)
+            THEN list_sum(sizes[1:len(list_filter(offsets_ms, lambda t: moment_ms IS NULL OR t <= moment_ms))])
+    END;
+
 -- ttft_status: usable, or the reason a call has no TTFT. Censored = the user or a deadline ended the wait first.
 CREATE OR REPLACE TEMP VIEW call_outcome AS
 WITH judged AS (

@@ -4,28 +4,11 @@
 WITH chunked AS (
     SELECT
         *,
-        -- Chunks the client had by the time it left; all that ever came when that time is unknown.
-        CASE
-            WHEN chunk_tokens IS NULL THEN NULL
-            WHEN len(chunk_tokens) = 0 OR len(client_chunk_offsets_ms) = 0 THEN 0
-            WHEN len(client_chunk_offsets_ms) <= len(chunk_tokens)
-                THEN list_sum(chunk_tokens[1:len(list_filter(client_chunk_offsets_ms,
-                    lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
-            WHEN len(chunk_offsets_ms) = len(chunk_tokens)
-                THEN list_sum(chunk_tokens[1:len(list_filter(chunk_offsets_ms,
-                    lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms))])
-        END AS chunked_tokens,
-        -- The most: those that came within the slack of the clock that the cancel is taken from.
-        CASE
-            WHEN chunk_tokens IS NULL THEN NULL
-            WHEN len(chunk_tokens) = 0 OR len(client_chunk_offsets_ms) = 0 THEN 0
-            WHEN len(client_chunk_offsets_ms) <= len(chunk_tokens)
-                THEN list_sum(chunk_tokens[1:len(list_filter(client_chunk_offsets_ms,
-                    lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms + slack_ms))])
-            WHEN len(chunk_offsets_ms) = len(chunk_tokens)
-                THEN list_sum(chunk_tokens[1:len(list_filter(chunk_offsets_ms,
-                    lambda t: cancelled_at_ms IS NULL OR t <= cancelled_at_ms + slack_ms))])
-        END AS most_chunked_tokens,
+        -- Chunks the client had by the time it left; all that ever came when that time is unknown. The most are those
+        -- that came within the slack of the clock that the cancel is taken from.
+        tokens_until(chunk_tokens, chunk_offsets_ms, client_chunk_offsets_ms, cancelled_at_ms) AS chunked_tokens,
+        tokens_until(chunk_tokens, chunk_offsets_ms, client_chunk_offsets_ms, cancelled_at_ms + slack_ms)
+            AS most_chunked_tokens,
         coalesce(list_sum(chunk_tokens), 0) AS received_tokens,
         coalesce(client_chunk_offsets_ms[1] > cancelled_at_ms + slack_ms,
             chunk_offsets_ms[1] > cancelled_at_ms + slack_ms, false) AS left_before_chunks,
