@@ -11,7 +11,7 @@ import typer
 
 import streamaudit
 from streamaudit.cli.help_pages import TASKS
-from streamaudit.cli.options import expand_groups
+from streamaudit.cli.option_groups import expand_groups
 from streamaudit.cli.plain_values import Command, Program
 
 COMMANDS = tuple(name for names in TASKS.values() for name in names)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streamaudit.cli.options import Access, Writing, expand_groups
+from streamaudit.cli.option_groups import expand_groups
+from streamaudit.cli.options import Access, Writing
 from streamaudit.config.loader import TABLES, TRY_TIMES
 from streamaudit.config.settings import OPTIONS, Settings
 from streamaudit.errors import UsageError
