@@ -149,3 +149,56 @@ def test_of_two_servers_the_tighter_count_is_taken(tmp_path: Path) -> None:
         "delivered_chunks", "delivered_bytes",
     }  # fmt: skip
     assert {known[one["id"]]["edge_servers"] for one in made} == {"nginx+recorder"}
+
+
+def chunked(rng: random.Random, *, first: int = 0, cut: int | None = None) -> list[Record]:
+    """Streams in events of one to six tokens, the first of ``first`` more: 30 whole ones, 30 cut at this event."""
+    made = []
+    for number in range(60):
+        sizes = [rng.randint(1, 6) for _ in range(rng.randint(10, 60))]
+        sizes[0] += first
+        frames = [92 + sum(rng.randint(1, 7) for _ in range(size)) for size in sizes]
+        events = len(sizes) if number < 30 else cut or rng.randint(1, len(sizes))
+        made.append({"id": f"c{number}", "whole": number < 30, "sizes": sizes, "events": events,
+            "bytes": 160 + sum(frames[:events]) + (21 if number < 30 else 0)})  # fmt: skip
+    return made
+
+
+def bring_chunked(folder: Path, made: list[Record], *, times: bool) -> dict[str, Record]:
+    """Ingest them as an application traces them, with the tokens of each chunk, and the log of nginx."""
+    records = [
+        raw_call(
+            one["id"], stream=True, route="/chat", outcome="completed" if one["whole"] else "cancelled",
+            output_tokens=sum(one["sizes"]), reasoning_output_tokens=0, chunk_tokens=one["sizes"],
+            chunk_offsets_ms=[100.0 + number for number in range(len(one["sizes"]))] if times else None,
+        )
+        for one in made
+    ]  # fmt: skip
+    with Store.in_memory() as store, Reader() as reader:
+        ingest(store, write_lines(folder / "calls.jsonl", records))
+        log = write_lines(folder / "access.log", [nginx(one, one["bytes"]) for one in made])
+        assert join(store, reader, str(log), None).problem is None
+        return calls(store)
+
+
+@pytest.mark.parametrize(("seed", "first"), [(0, 0), (1, 0), (2, 40)])
+def test_bytes_say_how_many_of_the_chunks_went_on(tmp_path: Path, seed: int, first: int) -> None:
+    """Sizes of chunks without times: a cut stream has as many events as its bytes can be, a few more at most; also
+    where the first event of each stream holds many tokens."""
+    made = chunked(random.Random(seed), first=first)
+    known = bring_chunked(tmp_path, made, times=False)
+    for one in made[30:]:
+        call, events = known[one["id"]], one["events"]
+        assert call["tax_rule"] == "delivered_learned"
+        assert sum(one["sizes"][:events]) <= call["delivered_high"] <= sum(one["sizes"][: events + 6 + events // 10])
+
+
+def test_times_and_bytes_bound_what_was_delivered_together(tmp_path: Path) -> None:
+    """Chunks that had come by the cut need not have gone on: a server that held them sent fewer bytes."""
+    made = chunked(random.Random(5), cut=3)
+    known = bring_chunked(tmp_path, made, times=True)
+    for one in made[30:]:
+        call = known[one["id"]]
+        assert (call["delivered_rule"], call["tax_rule"]) == ("chunks", "chunks_until_cancel")
+        assert sum(one["sizes"][:3]) <= call["delivered_high"] <= sum(one["sizes"][:9])
+        assert call["delivered_low"] <= call["delivered_best"] <= call["delivered_high"]

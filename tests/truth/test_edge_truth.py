@@ -74,9 +74,9 @@ class Truth:
         return self.billed - self.painted
 
 
-def plan(number: int, servers: Sequence[str]) -> Plan:
+def plan(number: int, servers: Sequence[str], seed: str) -> Plan:
     """Of every eleven calls three are read whole; of the others' providers a fifth stops when it hears of it."""
-    rng = random.Random(f"edge-{number}")
+    rng = random.Random(f"{seed}-{number}")
     tokens, pieces = write(rng, rng.randint(40, 240)), []
     while tokens:
         count = rng.randint(1, 6)
@@ -168,8 +168,8 @@ async def watch(session: aiohttp.ClientSession, url: str, truth: Truth) -> None:
             response.close()
 
 
-async def _happen(folder: Path, recipes: dict[str, str], count: int) -> tuple[list[Truth], list[Path]]:
-    plans = [plan(number, tuple(recipes)) for number in range(count)]
+async def _happen(folder: Path, recipes: dict[str, str], count: int, seed: str) -> tuple[list[Truth], list[Path]]:
+    plans = [plan(number, tuple(recipes), seed) for number in range(count)]
     provider, app = Provider(plans), web.Application()
     app.router.add_post("/{where:.*}", provider.serve)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
@@ -230,13 +230,13 @@ class World:
     said: dict[str, dict[str, Record]]
 
 
-def _make(folder: Path, count: int) -> World:
+def _make(folder: Path, count: int, seed: str) -> World:
     cli = Cli(folder)
     servers = ["nginx", "haproxy", *(["envoy"] if count == WHOLE and shutil.which("envoy") else [])]
     if count < WHOLE:
         servers = servers[:1]
     recipes = {name: cli.run("instrument", name).out for name in servers}
-    truths, logs = asyncio.run(_happen(folder, recipes, count))
+    truths, logs = asyncio.run(_happen(folder, recipes, count, seed))
     files = [
         write_lines(folder / "billing.jsonl", [
             {"request_id": one.plan.request_id, "billed_tokens": one.billed, "reasoning_tokens": 0} for one in truths
@@ -254,11 +254,13 @@ def _make(folder: Path, count: int) -> World:
     return World(truths, said)
 
 
-@pytest.fixture(scope="session", params=[FEW, pytest.param(WHOLE, marks=pytest.mark.proof)])
+@pytest.fixture(scope="session", params=[
+    (FEW, "edge"), *(pytest.param((WHOLE, seed), marks=pytest.mark.proof) for seed in ("edge", "page")),
+])  # fmt: skip
 def behind(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> World:
     """The world behind proxies."""
-    count: int = request.param
-    return once(tmp_path_factory, f"behind-{count}", lambda folder: _make(folder, count))
+    count, seed = request.param
+    return once(tmp_path_factory, f"behind-{count}-{seed}", lambda folder: _make(folder, count, seed))
 
 
 @pytest.mark.parametrize("log", ["billing", "edge", "page"])
@@ -278,8 +280,8 @@ def test_what_is_exact_is_the_truth_and_every_interval_contains_it(behind: World
 
 
 def test_the_logs_narrow_the_intervals(behind: World) -> None:
-    """The median width with the edge's log is at most half of that without (measured: 0.35 to 0.40: events of one to
-    six tokens make bytes a rough measure); with the page's it is at most a tenth."""
+    """The median width with the edge's log is at most a third of that without (measured: 0.26 to 0.30), in a small
+    world, where few calls teach little, at most a half; with the page's it is at most a tenth."""
     left = [truth for truth in behind.truths if truth.left_ms is not None]
     widths = {
         log: [said[one.plan.request_id]["tax_high"] - said[one.plan.request_id]["tax_low"] for one in left]
@@ -291,5 +293,5 @@ def test_the_logs_narrow_the_intervals(behind: World) -> None:
         for log, said in behind.said.items()
     }
     print(f"{len(left)} calls left; median widths {medians}; exact {exact}")
-    assert medians["edge"] <= medians["billing"] / 2
+    assert medians["edge"] <= medians["billing"] / (3 if len(behind.truths) == WHOLE else 2)
     assert medians["page"] <= medians["billing"] / 10

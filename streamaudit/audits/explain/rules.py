@@ -61,8 +61,8 @@ _RENDERED = {
     "stopped_before_first_token": "cut before the first token, so nothing was shown",
     "rendered_text": "characters shown, at the model's characters per token",
     "delivered_counts_as_rendered": "unknown, so delivered is used",
-    "delivered_learned": "unknown, so what a server at the edge counted is used, at the size that tokens of completed "
-    "calls have",
+    "delivered_learned": "unknown, so what a server at the edge counted is used, at the size that tokens or chunks of "
+    "completed calls have",
     "chunks_until_cancel": "unknown, so the tokens of the chunks before the cut are used",
     "received_text": "unknown, so the text received is used, at the model's characters per token",
     "even_pace": "unknown, so an even pace from the first token to the end is assumed",
@@ -94,9 +94,9 @@ _HABIT = {
 _DELIVERED = {
     "delivered": "as recorded", "chunks": "the tokens of the chunks that had arrived",
     "text": "the text received, at the model's characters per token",
-    "delivered_chunks": "events that a server at the edge counted, at those per token of completed calls",
-    "delivered_chars": "characters that a server at the edge counted, at those per token of completed calls",
-    "delivered_bytes": "bytes that a server at the edge counted, at those per token of completed calls",
+    "delivered_chunks": "events that a server at the edge counted, at those per token or chunk of completed calls",
+    "delivered_chars": "characters that a server at the edge counted, at those per token or chunk of completed calls",
+    "delivered_bytes": "bytes that a server at the edge counted, at those per token or chunk of completed calls",
 }  # fmt: skip
 _UNCOUNTED = {
     "nested": "another step of the trace records the same call, and is counted instead",

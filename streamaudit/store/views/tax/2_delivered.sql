@@ -1,6 +1,7 @@
 -- The cancellation tax, step 2 of 6: tokens that arrived at the client before it left, by the first rule that has its
 -- evidence: delivered (counted by a gateway), chunks (sizes and arrivals), learned (events, characters or bytes that a
--- server counted), text (the length of the text received).
+-- server counted), text (the length of the text received). Chunks that had arrived need not have gone on: no more did
+-- than a server counted.
 WITH chunked AS (
     SELECT
         *,
@@ -28,14 +29,14 @@ SELECT
     CASE
         WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
         WHEN chunked_tokens IS NOT NULL
-            THEN CASE WHEN cancelled_at_ms IS NULL AND ran_on THEN NULL ELSE chunked_tokens END
+            THEN CASE WHEN cancelled_at_ms IS NOT NULL OR NOT ran_on THEN least(chunked_tokens, learned_high) END
         WHEN learned_high IS NOT NULL THEN learned_best
         WHEN NOT ran_on THEN round(received_chars / usual_chars)::BIGINT
     END AS delivered_best,
     CASE
         WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
         WHEN chunked_tokens IS NOT NULL
-            THEN CASE WHEN ran_on AND cancelled_at_ms IS NULL THEN 0 ELSE chunked_tokens END
+            THEN CASE WHEN ran_on AND cancelled_at_ms IS NULL THEN 0 ELSE least(chunked_tokens, learned_high) END
         WHEN learned_high IS NOT NULL THEN learned_low
         -- Only the model's own answers say how few tokens a text can be.
         WHEN NOT ran_on AND text_of_model.most IS NOT NULL
@@ -44,7 +45,7 @@ SELECT
     END AS delivered_low,
     CASE
         WHEN delivered_tokens IS NOT NULL THEN delivered_tokens
-        WHEN chunked_tokens IS NOT NULL THEN most_chunked_tokens
+        WHEN chunked_tokens IS NOT NULL THEN least(most_chunked_tokens, learned_high)
         WHEN learned_high IS NOT NULL THEN learned_high
         ELSE ceil(received_chars / fewest_chars * received_slack)::BIGINT
     END AS delivered_high
