@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamaudit.errors import StoreError
+from streamaudit.ingest.readers.reader import Beginning
 from streamaudit.ingest.readers.temporary import spool, write_temporary
 from tests.cli.running import PATIENCE_S, PROGRAM, Cli, stored_calls
 
@@ -173,7 +174,7 @@ class _Breaks(io.BytesIO):
 def test_a_read_that_fails_amid_a_copy_is_no_fault_of_the_copy(tmp_path: Path) -> None:
     """Only a failed write is a full disk."""
     with pytest.raises(OSError, match="Input/output") as failed:
-        spool(_Breaks(bytes(2 << 20)), tmp_path / "copy", lambda start: None)
+        spool(_Breaks(b'{"id":"x"}\n' * (1 << 18)), tmp_path / "copy", Beginning("-"))
     assert failed.value.errno == errno.EIO
     with pytest.raises(StoreError, match="No space left"), write_temporary(Path("/dev/full")) as out:
         out.write(b"x")
