@@ -147,7 +147,7 @@ class Ingest:
             return FileResult(shown, unchanged=True)
         # A pipe or a network may take its time; meanwhile the store is free for others.
         with self._store.release() if shown == "-" or is_remote(shown) else nullcontext():
-            return reader.open(address)
+            return reader.open(address, check=self._claim)
 
     def _ingest_opened(self, reader: Reader, file: InputFile, progress: Progress | None, sought: bool) -> FileResult:
         return contain(file.shown, sought, partial(self._read_opened, reader, file, progress, sought))

@@ -24,8 +24,8 @@ class Cloud:
     """What is stored in the bucket ``traces``, and which of it was read."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
-    packed: set[str] = field(default_factory=set)
-    """The objects with a Content-Encoding."""
+    packed: dict[str, str] = field(default_factory=dict)
+    """The Content-Encoding of objects that have one."""
     read: list[str] = field(default_factory=list)
     sent: dict[str, list[int]] = field(default_factory=dict)
     """The bytes of each answer with content, of each object."""
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
         body, asked = self.cloud.objects[key], self.headers.get("x-ms-range") or self.headers.get("Range")
         status = 200
         if key in self.cloud.packed:
-            headers["Content-Encoding"] = "gzip"
+            headers["Content-Encoding"] = self.cloud.packed[key]
         if asked and self.command == "GET":
             first, last = (int(text) for text in asked.removeprefix("bytes=").split("-"))
             status, whole, body = 206, len(body), body[first : last + 1]
@@ -96,7 +96,7 @@ class _Google(_Handler):
     def _about(self, key: str) -> dict[str, str]:
         size = str(len(self.cloud.objects[key]))
         about = {"kind": "storage#object", "bucket": "traces", "name": key, "size": size, "generation": "1"}
-        encoding = {"contentEncoding": "gzip"} if key in self.cloud.packed else {}
+        encoding = {"contentEncoding": self.cloud.packed[key]} if key in self.cloud.packed else {}
         return {**about, **encoding, "etag": self.cloud.version(key)}
 
     def _say(self, found: object, status: int = 200) -> None:

@@ -28,7 +28,7 @@ def test_a_bucket_is_read(scheme: str, tmp_path: Path) -> None:
         cloud.objects["lf/notice.txt"] = b"none"
         cloud.objects["one/a [1] ü.jsonl"] = as_lines(calls(1, start=100)).encode()
         cloud.objects["packed.jsonl.gz"] = gzip.compress(as_lines(calls(200, start=200)).encode())
-        cloud.packed.add("packed.jsonl.gz")
+        cloud.packed["packed.jsonl.gz"] = "gzip"
         cloud.objects["restless.jsonl"] = as_lines(calls(1)).encode()
         new, whole, again, nothing, bucket, private, restless = cli.run_each(
             [
@@ -55,14 +55,24 @@ def test_a_bucket_is_read(scheme: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["gs", pytest.param("az", marks=pytest.mark.proof)])
 def test_an_object_that_holds_no_records_is_left_after_its_first_part(scheme: str, tmp_path: Path) -> None:
-    """The rest of a picture of 48 MB stays where it is; a long file of records comes whole, in parts."""
+    """The rest of a picture of 48 MB stays where it is, also of one with a Content-Encoding, which comes as it is
+    stored; a long file of records comes whole, in parts."""
     cli = Cli(tmp_path)
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(48 << 20)
+    long = as_lines(calls(200)).encode() + b"\n" * (12 << 20)
     with serving(scheme) as cloud:
-        cloud.objects["picture.json"] = b"\x89PNG\r\n\x1a\n" + bytes(48 << 20)
-        cloud.objects["long.jsonl"] = as_lines(calls(200)).encode() + b"\n" * (12 << 20)
-        picture, long = cli.run_each(
-            [["ingest", f"{scheme}://traces/{key}", "--db", STORE] for key in cloud.objects], cloud.env
-        )
-    assert picture.code == 3 and "picture.json" in picture.err and sum(cloud.sent["picture.json"]) <= 16 << 20
-    assert long.code == 0 and equation(long.err)["new"] == 200
-    assert sum(cloud.sent["long.jsonl"]) == len(cloud.objects["long.jsonl"])
+        cloud.objects = {
+            "picture.json": picture, "long.jsonl": long, "packed picture.json": gzip.compress(picture, 0),
+            "packed long.jsonl": gzip.compress(long, 0), "brotli.jsonl": long,
+        }  # fmt: skip
+        cloud.packed = {"packed picture.json": "gzip", "packed long.jsonl": "gzip", "brotli.jsonl": "br"}
+        done = dict(zip(cloud.objects, cli.run_each(
+            [["ingest", f"{scheme}://traces/{key}", "--db", f"{key}.duckdb"] for key in cloud.objects], cloud.env
+        ), strict=True))  # fmt: skip
+        for key in ("picture.json", "packed picture.json"):
+            assert done[key].code == 3 and "a binary file" in done[key].err and sum(cloud.sent[key]) <= 16 << 20
+        for key in ("long.jsonl", "packed long.jsonl"):
+            assert done[key].code == 0 and equation(done[key].err)["new"] == 200
+            assert sum(cloud.sent[key]) == len(cloud.objects[key]) and len(cloud.sent[key]) > 1
+    assert done["brotli.jsonl"].code == 3 and "is stored with Content-Encoding br" in done["brotli.jsonl"].err
+    assert "brotli.jsonl" not in cloud.sent

@@ -3,15 +3,18 @@
 import errno
 import io
 import os
+import pty
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from streamaudit.errors import StoreError
+from streamaudit.ingest.readers.reader import Beginning
 from streamaudit.ingest.readers.temporary import spool, write_temporary
-from tests.cli.running import PROGRAM, Cli, stored_calls
+from tests.cli.running import PATIENCE_S, PROGRAM, Cli, stored_calls
 
 SURROUNDINGS: dict[str, tuple[str, int, str]] = {
     "input closed": ("streamaudit ingest - --db new.duckdb <&-", 3, "empty file"),
@@ -46,6 +49,57 @@ def test_no_surroundings_end_in_a_gate_a_bug_or_a_hang(name: str, cli: Cli, thir
     assert says in done.err and "Traceback" not in done.err
     if code == 0:
         assert stored_calls(cli.folder / "new.duckdb") == 30
+
+
+def _hung_up() -> int:
+    """A terminal whose other side is closed: reading and writing give EIO."""
+    master, slave = pty.openpty()
+    os.close(master)
+    return slave
+
+
+def _broken() -> int:
+    """A file that gives EIO, as a failing disk does: nothing is at the first address of a process."""
+    return os.open("/proc/self/mem", os.O_RDWR)
+
+
+def _unread() -> int:
+    """A pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+_REPORT, _INGEST, _MISSING = ["report"], ["ingest", "calls.jsonl"], ["report", "none.jsonl"]
+FAILING: dict[str, tuple[Callable[[], int], str, list[str], int]] = {
+    "a terminal that is gone": (_hung_up, "out", _REPORT, 5),
+    "messages to a terminal that is gone": (_hung_up, "err", _INGEST, 0),
+    "an error to a broken disk": (_broken, "err", _MISSING, 3),
+    "all that nobody reads": (_unread, "both", _REPORT, 141),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_an_output_that_fails_is_no_gate_and_no_bug(name: str, cli: Cli, thirty: Path) -> None:
+    """EIO and EPIPE on real descriptors; what was asked for is done all the same where nothing had to be shown."""
+    opened, which, command, code = FAILING[name]
+    for file in ("calls.jsonl", "store.duckdb"):
+        shutil.copy(thirty / file, cli.folder)
+    store = "new.duckdb" if command is _INGEST else "store.duckdb"
+    failing = opened()
+    try:
+        done = subprocess.run(
+            [*PROGRAM, *command, *([] if command is _MISSING else ["--db", store])], cwd=cli.folder,
+            env=cli.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if which == "err" else failing,
+            stderr=subprocess.PIPE if which == "out" else failing, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(failing)
+    assert done.returncode == code, done.stderr
+    if which == "out":
+        assert done.stderr == b"error: cannot write to standard output: Input/output error\n"
+    if command is _INGEST:
+        assert stored_calls(cli.folder / store) == 30
 
 
 ODD: list[tuple[list[str], str]] = [
@@ -120,7 +174,7 @@ class _Breaks(io.BytesIO):
 def test_a_read_that_fails_amid_a_copy_is_no_fault_of_the_copy(tmp_path: Path) -> None:
     """Only a failed write is a full disk."""
     with pytest.raises(OSError, match="Input/output") as failed:
-        spool(_Breaks(bytes(2 << 20)), tmp_path / "copy", lambda start: None)
+        spool(_Breaks(b'{"id":"x"}\n' * (1 << 18)), tmp_path / "copy", Beginning("-"))
     assert failed.value.errno == errno.EIO
     with pytest.raises(StoreError, match="No space left"), write_temporary(Path("/dev/full")) as out:
         out.write(b"x")

@@ -6,17 +6,21 @@ import json
 import shutil
 import socket
 import threading
+import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
 
 from streamaudit.errors import InputError, StoreError
+from streamaudit.ingest.claim import claim
 from streamaudit.ingest.readers import remote, temporary
 from streamaudit.ingest.readers.files import Refused
-from streamaudit.ingest.readers.reader import Reader, refuse_start
+from streamaudit.ingest.readers.reader import Beginning, Reader
 from streamaudit.ingest.readers.temporary import spool
+from streamaudit.ingest.sources.registry import NO_MAPPING
 from tests.support import raw_call
 
 LINE = json.dumps(raw_call("a")).encode() + b"\n"
@@ -40,7 +44,7 @@ def test_an_endless_input_ends_at_a_limit(tmp_path: Path, monkeypatch: pytest.Mo
     """It may be records, but a disk is finite."""
     monkeypatch.setattr(temporary, "MOST_BYTES", 8 << 20)
     with pytest.raises(InputError, match="no end"):
-        spool(cast(BinaryIO, Endless(LINE)), tmp_path / "copy", refuse_start)
+        spool(cast(BinaryIO, Endless(LINE)), tmp_path / "copy", Beginning("-"))
 
 
 def test_a_copy_leaves_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +52,7 @@ def test_a_copy_leaves_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monk
     free = shutil.disk_usage(tmp_path).free
     monkeypatch.setattr(temporary, "_ROOM_BYTES", 2 * free)
     with pytest.raises(StoreError, match="nearly full"):
-        spool(cast(BinaryIO, Endless(LINE)), tmp_path / "copy", refuse_start)
+        spool(cast(BinaryIO, Endless(LINE)), tmp_path / "copy", Beginning("-"))
 
 
 @pytest.mark.parametrize("data", [b"y\n", b"<!doctype html><p>sign in</p>\n", bytes(range(256))])
@@ -56,7 +60,7 @@ def test_what_holds_no_records_is_not_copied(data: bytes, tmp_path: Path) -> Non
     """The first megabyte shows it."""
     source = Endless(data)
     with pytest.raises(Refused):
-        spool(cast(BinaryIO, source), tmp_path / "copy", refuse_start)
+        spool(cast(BinaryIO, source), tmp_path / "copy", Beginning("-"))
     assert not (tmp_path / "copy").exists() and source.given < 4 << 20
 
 
@@ -64,8 +68,27 @@ def test_what_holds_no_records_is_not_copied(data: bytes, tmp_path: Path) -> Non
                                   b'{"long":"' + b"x" * (3 << 20) + b'"}\n'])  # fmt: skip
 def test_what_may_hold_records_is_copied(data: bytes, tmp_path: Path) -> None:
     """Whole, packed or not, however long its first record is."""
-    spool(io.BytesIO(data), tmp_path / "copy", refuse_start)
+    spool(io.BytesIO(data), tmp_path / "copy", Beginning("-"))
     assert (tmp_path / "copy").read_bytes() == data
+
+
+NO_CALLS = json.dumps({"level": "info", "message": "x" * 200}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("line", [NO_CALLS, b"level,message\n" + b"info,x\n" * 100, NO_CALLS[:-1] + b","])
+def test_records_that_are_no_calls_end_the_copy(line: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as as much was copied as is looked at of a file; a call among the first records lets it go on."""
+    monkeypatch.setattr(temporary, "LONG_BYTES", 4 << 20)
+    monkeypatch.setattr(temporary, "MOST_BYTES", 16 << 20)
+    check = partial(claim, mapping=NO_MAPPING)
+    begin = b"[" if line.endswith(b",") else b""
+    source = Endless(begin + line)
+    with pytest.raises(InputError, match="but of no known format"):
+        spool(cast(BinaryIO, source), tmp_path / "copy", Beginning("-", check=check))
+    assert source.given < 8 << 20 and not (tmp_path / "copy").exists()
+    if line is NO_CALLS:
+        with pytest.raises(InputError, match="no end"):
+            spool(cast(BinaryIO, Endless(line * 50 + LINE)), tmp_path / "copy", Beginning("-", check=check))
 
 
 @pytest.fixture
@@ -118,9 +141,17 @@ def test_a_server_that_falls_silent_is_given_up(server: Any, monkeypatch: pytest
         reader.open(server(_fall_silent))
 
 
-def test_a_body_without_an_end_is_refused_by_its_beginning(server: Any) -> None:
-    """Nothing of it stays on the disk."""
+def _send_packed_for_ever(client: socket.socket, stop: threading.Event) -> None:
+    client.sendall(HEADER.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n"))
+    packing = zlib.compressobj(wbits=31)
+    while not stop.is_set():
+        client.sendall(packing.compress(b"y\n" * 100_000) + packing.flush(zlib.Z_SYNC_FLUSH))
+
+
+@pytest.mark.parametrize("answer", [_send_for_ever, _send_packed_for_ever])
+def test_a_body_without_an_end_is_refused_by_its_beginning(answer: Any, server: Any) -> None:
+    """Also where it is unpacked as it arrives. Nothing of it stays on the disk."""
     with Reader() as reader:
         with pytest.raises(Refused):
-            reader.open(server(_send_for_ever))
+            reader.open(server(answer))
         assert not list(reader.folder.iterdir())

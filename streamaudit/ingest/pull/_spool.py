@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamaudit.ingest.readers.container import InputFile
-from streamaudit.ingest.readers.reader import Look, Reader
+from streamaudit.ingest.readers.reader import Check, Look, Reader
 from streamaudit.ingest.readers.temporary import write_temporary
 from streamaudit.store.pulls import Interval
 
@@ -39,9 +39,9 @@ class Spool(Reader):
         self._address = address
         self._path = Path()
 
-    def open(self, shown: str, look: Look | None = None) -> InputFile:
+    def open(self, shown: str, look: Look | None = None, check: Check | None = None) -> InputFile:
         """Open the file that was written last, whatever the name."""
-        return replace(super().open(str(self._path), look), shown=self._address)
+        return replace(super().open(str(self._path), look, check), shown=self._address)
 
     def write(self, fetched: Iterator[Fetched], most_bytes: int, most_s: float) -> Iterator[Part]:
         """Write what is fetched, and yield the file whenever it is long enough or late enough, and at the end. Each

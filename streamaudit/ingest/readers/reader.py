@@ -7,11 +7,10 @@ formats: which source claims a file is decided in ``sources``.
 """
 
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -40,7 +39,7 @@ from streamaudit.ingest.readers.json_values import ARRAY, OBJECTS
 from streamaudit.ingest.readers.jsonl import LINES
 from streamaudit.ingest.readers.parquet import PARQUET
 from streamaudit.ingest.readers.paths import expand
-from streamaudit.ingest.readers.temporary import spool, write_temporary
+from streamaudit.ingest.readers.temporary import spool, write_pieces
 
 __all__ = [
     "CONTAINERS", "DAMAGED", "MAX_OBJECT_BYTES", "Compression", "Container", "NotRecords", "Reader",
@@ -53,10 +52,44 @@ CONTAINERS = (PARQUET, PAGES, ARRAY, OBJECTS, LINES, DELIMITED)
 Look = Callable[[Head], Container | None]
 """Recognises a container by the head of a file; None for one that it does not know."""
 
+Check = Callable[[InputFile], object]
+"""Raises InputError for a file whose first records are no calls."""
+
 _HEAD_BYTES = 1 << 20
 _LONG_ROW_BYTES = 32 << 20
 _BOM = b"\xef\xbb\xbf"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ -]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The beginning of a stream that is copied to be read, which shows whether the rest is worth it."""
+
+    shown: str
+    look: Look | None = None
+    check: Check | None = None
+
+    def first(self, data: bytes) -> None:
+        """Raise NotRecords when the first part shows that the stream holds no records."""
+        compression, text = unpack_start(data, _HEAD_BYTES)
+        shown = _text(text)
+        is_long_row = b"\n" not in text and len(data) >= _HEAD_BYTES
+        if shown and not is_long_row and not text.startswith((ZIP, b"PAR1")):
+            head = Head(Path(), compression, text, shown, complete=len(data) < _HEAD_BYTES)
+            if self.look is None or self.look(head) is None:
+                _container(head)
+
+    def many(self, path: Path) -> None:
+        """Raise InputError when a long copy begins with records and none of them is a call."""
+        if self.check is None or self.look is not None:
+            return
+        try:
+            compression = detect_compression(path)
+            container, found = _look(path, compression)
+        except (Refused, InputError):
+            return  # there may be more of it to come
+        if found.records:
+            self.check(InputFile(path, self.shown, compression, container, found.records, 0, "", found.settings))
 
 
 class Reader:
@@ -80,18 +113,19 @@ class Reader:
             self._folder = tempfile.TemporaryDirectory(prefix="streamaudit-")
         return Path(self._folder.name)
 
-    def open(self, shown: str, look: Look | None = None) -> InputFile:
+    def open(self, shown: str, look: Look | None = None, check: Check | None = None) -> InputFile:
         """Open and examine one file. Raises Refused when it holds no records, InputError when it cannot be read.
 
-        ``look`` recognises containers of its own, before all others.
+        ``look`` recognises containers of its own, before all others; ``check`` raises for a file without calls, and is
+        asked about the beginning of one that is long and has to be copied.
         """
         known = None
         if remote.is_remote(shown):
             path = self._new_name()
-            known = remote.fetch(shown, path, partial(refuse_start, look=look))
+            known = remote.fetch(shown, path, Beginning(remote.mask_address(shown), look, check))
             shown = remote.mask_address(shown)
         else:
-            path = self._make_reachable(shown, look)
+            path = self._make_reachable(shown, look, check)
         size, fingerprint = take_fingerprint(path)
         fingerprint = known or fingerprint
         if size == 0:
@@ -114,15 +148,15 @@ class Reader:
         if remote.is_remote(file.shown):
             file.path.unlink(missing_ok=True)
 
-    def _make_reachable(self, shown: str, look: Look | None) -> Path:
+    def _make_reachable(self, shown: str, look: Look | None, check: Check | None) -> Path:
         """Return a path that DuckDB can open unchanged: pipes are copied, and a name in which it would see a glob or a
         partition (``tenant=acme/``) gets a link with a plain one."""
         if shown == "-":
-            return self._spool(sys.stdin.buffer, "standard input", look)
+            return self._spool(sys.stdin.buffer, "standard input", Beginning(shown, look, check))
         path = Path(shown)
         if path.is_fifo():
             with path.open("rb") as pipe:
-                return self._spool(pipe, shown, look)
+                return self._spool(pipe, shown, Beginning(shown, look, check))
         if _PLAIN_PATH.fullmatch(shown):
             return path
         link = self._new_name()
@@ -133,19 +167,19 @@ class Reader:
         self._names += 1
         return self.folder / f"{self._names}.json"
 
-    def _spool(self, source: BinaryIO, name: str, look: Look | None) -> Path:
+    def _spool(self, source: BinaryIO, name: str, examine: Beginning) -> Path:
         target = self._new_name()
         try:
-            spool(source, target, partial(refuse_start, look=look))
+            spool(source, target, examine)
         except OSError as error:  # of the source: a fault of the copy is a StoreError
             raise InputError(f"cannot read {name}: {error.strerror}") from None
         return target
 
     def _strip_bom(self, path: Path, compression: Compression) -> Path:
         target = self._new_name()
-        with refuse_damaged(path), open_binary(path, compression) as source, write_temporary(target) as out:
+        with refuse_damaged(path), open_binary(path, compression) as source:
             source.read(len(_BOM))
-            shutil.copyfileobj(source, out, 1 << 20)
+            write_pieces(target, iter(lambda: source.read(_HEAD_BYTES), b""))
         return target
 
 
@@ -164,17 +198,6 @@ def _look(path: Path, compression: Compression, look: Look | None = None) -> tup
     if not found.records and container is LINES:
         raise NotRecords("no line is a JSON object; an object larger than 256 MB must be split first")
     return container, found
-
-
-def refuse_start(data: bytes, look: Look | None = None) -> None:
-    """Raise NotRecords when the first part of a stream shows that it holds no records."""
-    compression, text = unpack_start(data, _HEAD_BYTES)
-    shown = _text(text)
-    is_long_row = b"\n" not in text and len(data) >= _HEAD_BYTES
-    if shown and not is_long_row and not text.startswith((ZIP, b"PAR1")):
-        head = Head(Path(), compression, text, shown, complete=len(data) < _HEAD_BYTES)
-        if look is None or look(head) is None:
-            _container(head)
 
 
 def _read_head(path: Path, compression: Compression) -> Head:

@@ -6,6 +6,7 @@ nowhere else; the part of an address before an ``@`` or after a ``?`` may be one
 """
 
 import hashlib
+import io
 import logging
 import os
 import re
@@ -17,7 +18,7 @@ from typing import Any
 
 from streamaudit.errors import InputError, StoreError, UsageError
 from streamaudit.ingest.readers.files import Refused
-from streamaudit.ingest.readers.temporary import MOST_BYTES, PIECE, spool
+from streamaudit.ingest.readers.temporary import MOST_BYTES, Examine, spool
 
 _WEB = ("http", "https")
 _GOOGLE = ("gs", "gcs")
@@ -45,8 +46,8 @@ CONNECT_S, IDLE_S = 30.0, 60.0
 """Seconds to wait for a server to be reached, and for its next bytes."""
 _PART_BYTES = 8 << 20
 """Bytes asked for at once; by default some libraries begin with 50 MB."""
-_MAX_UNPACKED_BYTES = 32 << 20
-"""Above this Azure's library fetches in parts, and a part of a packed object cannot be unpacked."""
+_READABLE, _UNREADABLE = ("gzip", "x-gzip", "zstd"), ("br", "deflate", "compress")
+"""Values of Content-Encoding: those whose bytes are read as those of a file, and those that no file has."""
 
 
 def is_remote(text: str) -> bool:
@@ -103,32 +104,87 @@ def read_stamp(address: str) -> str | None:
     return _listed_stamps[address] if address in _listed_stamps else _stamp_of(_facts(address))
 
 
-def fetch(address: str, target: Path, examine: Callable[[bytes], None]) -> str | None:
+def fetch(address: str, target: Path, examine: Examine) -> str | None:
     """Copy an object into a file and return its stamp; ``examine`` as for ``temporary.spool``. Raises InputError when
     it was replaced meanwhile, is too long, or does not come."""
     facts = _facts(address)
     if (facts.get("size") or 0) > MOST_BYTES:
         raise InputError(f"{mask_address(address)} is larger than {MOST_BYTES >> 30} GB", "read it in parts")
-    packed = facts.get("contentEncoding") or (facts.get("content_settings") or {}).get("content_encoding")
-    if packed and (facts.get("size") or 0) > _MAX_UNPACKED_BYTES:
-        raise InputError(
-            f"{mask_address(address)} is stored with a Content-Encoding and larger than 32 MB: it would arrive damaged",
-            "copy it with the service's own tool, and read the copy",
-        )
     with _translate_failures(address):
-        system, place = _system(address)
-        if packed and _scheme(address) in (*_GOOGLE, *_AZURE):
-            # It arrives unpacked, longer than its size: only this call reads it all.
-            system.get_file(place, str(target))
-            with target.open("rb") as unpacked:
-                examine(unpacked.read(PIECE))
-        else:
-            parts = {} if _scheme(address) in _WEB else {"block_size": _PART_BYTES}
-            with system.open(place, "rb", **parts) as source:
-                spool(source, target, examine)
+        with _open(address, facts) as source:
+            spool(source, target, examine)
     if _stamp_of(_facts(address)) != _stamp_of(facts):
         raise InputError(f"{mask_address(address)} was replaced while it was fetched", "run the same command again")
     return _stamp_of(facts)
+
+
+def _open(address: str, facts: dict[str, Any]) -> Any:
+    """Open an object as a stream of its bytes. One with a Content-Encoding comes as it is stored, compressed: unpacked
+    it would be of any length, and libraries hold much of that in memory or cannot unpack parts."""
+    scheme = _scheme(address)
+    named = facts.get("contentEncoding") or (facts.get("content_settings") or {}).get("content_encoding") or ""
+    encodings = [word.strip().lower() for word in str(named).split(",")]
+    system, place = _system(address)
+    if scheme in (*_GOOGLE, *_AZURE) and {*encodings} & {*_READABLE, *_UNREADABLE}:
+        if {*encodings} & {*_UNREADABLE}:
+            raise InputError(f"{mask_address(address)} is stored with Content-Encoding {encodings[0]}",
+                             "copy it with the service's own tool, and read the copy")  # fmt: skip
+        fetch_part = _google_parts(address) if scheme in _GOOGLE else _azure_parts(system, place)
+        return _Parts(fetch_part, int(facts["size"]), mask_address(address))
+    return system.open(place, "rb", **({} if scheme in _WEB else {"block_size": _PART_BYTES}))
+
+
+class _Parts(io.RawIOBase):
+    """An object of known size that comes part by part; ``fetch`` takes the first byte and the one after the last."""
+
+    def __init__(self, fetch_part: Callable[[int, int], bytes], size: int, shown: str) -> None:
+        super().__init__()
+        self._fetch, self._size, self._shown = fetch_part, size, shown
+        self._next = 0
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest and self._next < self._size:
+            end = min(self._next + _PART_BYTES, self._size)
+            self._rest = memoryview(self._fetch(self._next, end))
+            if len(self._rest) != end - self._next:
+                raise InputError(f"{self._shown} does not come as it is stored",
+                                 "copy it with the service's own tool, and read the copy")  # fmt: skip
+            self._next = end
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+def _google_parts(address: str) -> Callable[[int, int], bytes]:
+    """Return a reader of parts that are not unpacked on arrival; the answers about objects must be."""
+    system, place = _system(address, auto_decompress=False)
+
+    def fetch_part(start: int, end: int) -> bytes:
+        found: bytes = system.cat_file(place, start=start, end=end)
+        return found
+
+    return fetch_part
+
+
+def _azure_parts(system: Any, place: str) -> Callable[[int, int], bytes]:
+    """Return a reader of parts that are not unpacked on arrival, which adlfs has no word for."""
+    from fsspec.asyn import sync
+
+    container, name, _ = system.split_path(place)
+
+    async def fetch_part(start: int, end: int) -> bytes:
+        async with system.service_client.get_blob_client(container, name) as blob:
+            stream = await blob.download_blob(
+                offset=start, length=end - start, decompress=False, connection_timeout=CONNECT_S, read_timeout=IDLE_S
+            )
+            found: bytes = await stream.readall()
+            return found
+
+    return lambda start, end: sync(system.loop, fetch_part, start, end)
 
 
 def _facts(address: str) -> dict[str, Any]:
@@ -167,19 +223,21 @@ def _scheme(address: str) -> str:
     return address.partition("://")[0].lower()
 
 
-def _system(address: str) -> tuple[Any, str]:
+def _system(address: str, **session: bool) -> tuple[Any, str]:
+    """Return the file system of a service and the place in it; ``session`` holds options of aiohttp's."""
     for name, value in _settings():
         os.environ.setdefault(name, value)
     logging.lastResort = logging.NullHandler()
     from fsspec.core import url_to_fs
 
     # Without a cache of listings: an object may be replaced between two requests.
-    system, place = url_to_fs(address, use_listings_cache=False, **_time_outs(_scheme(address)))
+    system, place = url_to_fs(address, use_listings_cache=False, **_options(_scheme(address), session))
     return system, str(place)
 
 
-def _time_outs(scheme: str) -> dict[str, Any]:
-    """Return the options of a service's library that end a wait for a server that does not answer or falls silent."""
+def _options(scheme: str, session: dict[str, bool]) -> dict[str, Any]:
+    """Return the options of a service's library, those first that end a wait for a server that does not answer or falls
+    silent."""
     if scheme == "s3":
         return {"config_kwargs": {"connect_timeout": CONNECT_S, "read_timeout": IDLE_S}}
     if scheme in _AZURE:
@@ -187,7 +245,7 @@ def _time_outs(scheme: str) -> dict[str, Any]:
     import aiohttp
 
     waits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=IDLE_S)
-    return {"session_kwargs" if scheme in _GOOGLE else "client_kwargs": {"timeout": waits}}
+    return {"session_kwargs" if scheme in _GOOGLE else "client_kwargs": {"timeout": waits, **session}}
 
 
 def _settings() -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.files import open_binary
-from streamaudit.ingest.readers.temporary import write_temporary
+from streamaudit.ingest.readers.temporary import write_pieces
 
 _CHUNK = 1 << 20
 _HEX = rb"[0-9a-fA-F]"
@@ -36,9 +36,9 @@ def mend_surrogates(file: InputFile, folder: Path) -> InputFile | None:
         if not any(_has_half(piece) for piece in _pieces(stream)):
             return None
     target = folder / "mended.json"
-    with open_binary(file.path, file.compression) as stream, write_temporary(target) as out:
-        for piece in _pieces(stream):
-            out.write(_HALF.sub(_replace_half, piece) if _may_have(piece) else piece)
+    with open_binary(file.path, file.compression) as stream:
+        pieces = (_HALF.sub(_replace_half, piece) if _may_have(piece) else piece for piece in _pieces(stream))
+        write_pieces(target, pieces)
     return replace(file, path=target, compression="none", size=target.stat().st_size)
 
 
