@@ -10,7 +10,7 @@ WITH differing AS (
     HAVING min(start_time) <> max(start_time) OR count(start_time) NOT IN (0, count(*))
         OR min(attempt_number) <> max(attempt_number) OR count(attempt_number) NOT IN (0, count(*))
         OR min(response_id) <> max(response_id) OR count(response_id) NOT IN (0, count(*))
-        OR count(versions) > 0 OR count(stored_id) > 1
+        OR count(versions) > 0 OR count(stored_row) > 1
 ), seen AS (
     SELECT given_id, start_time, attempt_number, response_id FROM rivals SEMI JOIN differing USING (given_id)
     UNION

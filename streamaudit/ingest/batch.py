@@ -18,7 +18,7 @@ from streamaudit.ingest.additions import note_additions
 from streamaudit.ingest.incremental import Mark, can_grow, find_ends, take_mark
 from streamaudit.ingest.keys import choose_keys, record_keys
 from streamaudit.ingest.mapping import KEYED, Mapping
-from streamaudit.ingest.merge import UNPRICED, Counts, merge, replace_loads, set_variables
+from streamaudit.ingest.merge import UNPRICED, Counts, find_stored, merge, replace_loads, set_variables
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.jsonl import LINES
 from streamaudit.ingest.readers.temporary import write_temporary
@@ -127,9 +127,7 @@ SELECT least(
     (SELECT min(line) FROM scratch.staged CROSS JOIN chosen
     WHERE tenant_rank <> chosen.tenant OR route_rank <> chosen.route OR deploy_rank <> chosen.deploy
         OR rendered_tokens_rank <> chosen.rendered_tokens OR delivered_tokens_rank <> chosen.delivered_tokens),
-    (SELECT min(line) FROM scratch.staged SEMI JOIN (
-        SELECT coalesce(request_id, call_id) AS call_id FROM store.calls WHERE source = $source
-    ) AS stored USING (call_id))
+    (SELECT min(line) FROM scratch.staged SEMI JOIN stored_calls USING (call_id))
 )
 """
 _DROP = "DELETE FROM scratch.records WHERE line > $last"
@@ -182,6 +180,8 @@ class Together:
         if not kept:
             return []
         # Before the transaction, which may write to the store alone; no other process can write to it meanwhile.
+        set_variables(store, {"source": self.name})
+        find_stored(store)
         kept = _keep(store, ends, kept, store.one(_KNOWN, {"source": self.name, "digest": self.digest})[0])
         if not kept:
             return []

@@ -76,25 +76,34 @@ SELECT
     getvariable('load_id')::BIGINT + coalesce(getvariable('file_of')[line], 0) AS load_id,
     true AS counted,
     CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL
-        THEN getvariable('key_rendered_tokens') END AS rendered_basis
+        THEN getvariable('key_rendered_tokens') END AS rendered_basis,
+    bits_of(call_id) AS id_bits, bits_of(trace_id) AS trace_bits, bits_of(response_id) AS response_bits
 FROM costed
 ) AS arriving_calls"""
 
 # Few rows take longer to plan for than to keep for the three statements below.
 _KEEP_ARRIVING = "CREATE OR REPLACE TEMP TABLE arriving_calls AS FROM {arriving}"
 
-# By the id that the export gives, which may name a request of several attempts.
+# The stored calls that arrive again, each with its row: by the id that the export gives, which may name a request of
+# several attempts. Its hash is compared first, for reading all ids of a large store takes ten times as long.
+_FIND_STORED = """
+CREATE OR REPLACE TEMP TABLE stored_calls AS
+WITH arriving AS (
+    SELECT call_id FROM scratch.staged WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+), alike AS MATERIALIZED (
+    SELECT rowid AS call_row, coalesce(request_id, call_id) AS call_id FROM store.calls
+    WHERE source = getvariable('source')
+        AND rowid IN (SELECT rowid FROM store.calls WHERE id_bits IN (SELECT bits_of(call_id) FROM arriving))
+)
+SELECT call_row, call_id FROM alike WHERE call_id IN (FROM arriving)
+"""
 _FIND_REPEATED = """
 CREATE OR REPLACE TEMP TABLE repeated_calls AS
 SELECT call_id FROM scratch.staged
 WHERE reason IS NULL AND kind IN ('llm', 'embedding')
 GROUP BY call_id HAVING count(*) > 1
 UNION
-SELECT call_id FROM scratch.staged
-SEMI JOIN (
-    SELECT coalesce(request_id, call_id) AS call_id FROM store.calls WHERE source = getvariable('source')
-) AS stored USING (call_id)
-WHERE reason IS NULL AND kind IN ('llm', 'embedding')
+SELECT call_id FROM stored_calls
 """
 
 _INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM {arriving}"
@@ -107,17 +116,16 @@ SELECT * EXCLUDE (staged_row) FROM {arriving} ANTI JOIN repeated_calls USING (ca
 # Every record, stored or arriving, of an id that has more than one.
 _RIVALS = """
 CREATE OR REPLACE TEMP TABLE rivals AS
-SELECT call_id AS given_id, staged_row, NULL::VARCHAR AS stored_id, start_time, attempt_number, response_id, outcome,
+SELECT call_id AS given_id, staged_row, NULL::BIGINT AS stored_row, start_time, attempt_number, response_id, outcome,
     usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
     (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER AS texts,
     NULL::STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[] AS versions
 FROM {arriving} SEMI JOIN repeated_calls USING (call_id)
 UNION ALL
-SELECT coalesce(request_id, call_id), NULL, call_id, start_time, attempt_number, response_id, outcome,
+SELECT stored_calls.call_id, NULL, call_row, start_time, attempt_number, response_id, outcome,
     usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
     (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER, versions
-FROM store.calls
-WHERE source = getvariable('source') AND coalesce(request_id, call_id) IN (SELECT call_id FROM repeated_calls)
+FROM store.calls AS calls JOIN stored_calls ON stored_calls.call_row = calls.rowid
 """
 
 _NO_ATTEMPTS = """
@@ -133,7 +141,7 @@ CREATE OR REPLACE TEMP TABLE contest AS
 WITH ranked AS (
     SELECT
         given_id, attempt,
-        first(struct_pack(staged_row, stored_id) ORDER BY
+        first(struct_pack(staged_row, stored_row) ORDER BY
             outcome IN ('completed', 'cancelled', 'timeout', 'error') DESC,
             usage_rank(usage_basis) DESC,
             -- A correction may lower a count; progress only raises it, in whatever order it was written.
@@ -149,7 +157,7 @@ WITH ranked AS (
             staged_row NULLS FIRST
         ) AS winner,
         count(staged_row) AS arrived,
-        count(stored_id) AS stored,
+        count(stored_row) AS stored,
         any_value(seen) AS versions
     FROM (
         SELECT rivals.* EXCLUDE (versions), coalesce(attempts.attempt, 1) AS attempt, attempts.versions AS seen
@@ -162,7 +170,7 @@ WITH ranked AS (
     GROUP BY given_id, attempt
 )
 SELECT
-    given_id, winner.staged_row AS winner_row, winner.stored_id AS winner_id, arrived, stored, versions,
+    given_id, winner.staged_row AS winner_row, winner.stored_row AS winner_stored, arrived, stored, versions,
     CASE WHEN count(*) OVER one_id > 1 THEN given_id || '#' || attempt ELSE given_id END AS call_id,
     CASE WHEN count(*) OVER one_id > 1 THEN given_id END AS request_id
 FROM ranked
@@ -171,8 +179,9 @@ WINDOW one_id AS (PARTITION BY given_id)
 
 _DELETE_LOSERS = """
 DELETE FROM store.calls
-WHERE source = getvariable('source') AND call_id IN (
-    SELECT stored_id FROM rivals ANTI JOIN contest ON contest.winner_id = rivals.stored_id WHERE stored_id IS NOT NULL)
+WHERE rowid IN (
+    SELECT stored_row FROM rivals ANTI JOIN contest ON contest.winner_stored = rivals.stored_row
+    WHERE stored_row IS NOT NULL)
 """
 
 # A stored call may have become one of several attempts, or may have been one.
@@ -184,7 +193,7 @@ SET call_id = contest.call_id, request_id = contest.request_id, versions = conte
         WHEN calls.request_id IS NOT NULL THEN nullif(calls.logical_request_id, calls.request_id)
         ELSE calls.logical_request_id END
 FROM contest
-WHERE calls.source = getvariable('source') AND calls.call_id = contest.winner_id
+WHERE calls.rowid = contest.winner_stored
     AND (contest.call_id, contest.request_id, contest.versions)
         IS DISTINCT FROM (calls.call_id, calls.request_id, calls.versions)
 """
@@ -220,21 +229,33 @@ WITH arriving AS (
         CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
         user_id, session_id,
         CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
-        environment, service, transport, stages, interrupted, record_hash
+        environment, service, transport, stages, interrupted, record_hash,
+        bits_of(call_id) AS id_bits, bits_of(trace_id) AS trace_bits
     FROM ({decided})
     WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY end_time IS NOT NULL DESC, record_hash DESC) = 1
 )
 SELECT arriving.* FROM arriving
-ANTI JOIN (SELECT span_id, end_time, record_hash FROM store.spans WHERE source = getvariable('source')) AS stored
+ANTI JOIN (
+    SELECT span_id, end_time, record_hash FROM store.spans
+    WHERE source = getvariable('source') AND rowid IN (
+        SELECT rowid FROM store.spans WHERE id_bits IN (
+            SELECT bits_of(call_id) FROM scratch.staged WHERE kind = 'span' AND reason IS NULL))
+) AS stored
     ON stored.span_id = arriving.span_id
     AND (stored.end_time IS NOT NULL, stored.record_hash) >= (arriving.end_time IS NOT NULL, arriving.record_hash)
 """
 
 _DELETE_OLD_SPANS = """
-DELETE FROM store.spans
-WHERE source = getvariable('source') AND load_id <> getvariable('load_id')
-    AND span_id IN (SELECT span_id FROM store.spans WHERE load_id = getvariable('load_id'))
+DELETE FROM store.spans WHERE rowid IN (
+    WITH arrived AS (
+        SELECT span_id, id_bits FROM store.spans WHERE load_id = getvariable('load_id')
+    ), alike AS MATERIALIZED (
+        SELECT rowid AS span_row, span_id FROM store.spans
+        WHERE source = getvariable('source') AND load_id <> getvariable('load_id')
+            AND rowid IN (SELECT rowid FROM store.spans WHERE id_bits IN (SELECT id_bits FROM arrived))
+    )
+    SELECT span_row FROM alike SEMI JOIN arrived USING (span_id))
 """
 
 _DELETE_REREAD_CALLS = """
@@ -255,9 +276,9 @@ _NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed_calls (call_id VARCHAR, resp
 _KEEP_REMOVED = "INSERT INTO removed_calls SELECT unnest($ids::VARCHAR[]), unnest($responses::VARCHAR[]), true"
 _KEEP_BEATEN = """
 INSERT INTO removed_calls
-SELECT stored_id, response_id, false
-FROM rivals ANTI JOIN contest ON contest.winner_id = rivals.stored_id
-WHERE stored_id IS NOT NULL AND response_id IS NOT NULL
+SELECT NULL, response_id, false
+FROM rivals ANTI JOIN contest ON contest.winner_stored = rivals.stored_row
+WHERE stored_row IS NOT NULL AND response_id IS NOT NULL
 """
 _REREAD = """
 SELECT count(*) FROM store.calls SEMI JOIN (SELECT call_id FROM removed_calls WHERE reread) AS gone USING (call_id)
@@ -306,9 +327,11 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
     ``is_reread`` is whether ``replace_loads`` deleted calls, which may come again.
     """
     calls = stock.read - stock.rejected - stock.not_calls
+    find_stored(store)
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
-        return_figures(store, "repeated_calls")
+        if return_figures(store, "stored_calls"):
+            find_stored(store)  # a changed list moves its row
         few = stock.read <= FEW_CALLS
         if few:
             store.run(_fill(_KEEP_ARRIVING))
@@ -334,6 +357,11 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
     return Counts(
         stock.read, new - reread, repeated, replaced + reread, stock.rejected, stock.not_calls, displaced
     )
+
+
+def find_stored(store: Store) -> None:
+    """List the calls of the source that are stored and staged, with their rows, in the table ``stored_calls``."""
+    store.run(_FIND_STORED)
 
 
 def define_merge_macros(store: Store) -> None:

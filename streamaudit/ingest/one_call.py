@@ -7,6 +7,7 @@ can be given back before the trace is judged again: the store never depends on t
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from streamaudit.store.pricing.reprice import price
 from streamaudit.store.store import Store
@@ -50,18 +51,14 @@ SET {given_back},
     inherited = nullif(list_filter(inherited, lambda name: NOT list_contains($figures, name)
         AND NOT starts_with(name, '{rule}')), [])
 FROM (
-    SELECT calls.source AS of_source, calls.call_id AS of_call,
+    SELECT calls.rowid AS of_row,
         list_filter(inherited, lambda name: starts_with(name, '{rule}'))[1][{behind}:] AS own_rule
-    FROM store.calls AS calls SEMI JOIN {which}
-    WHERE source = getvariable('source') AND list_has_any(inherited, $figures)
+    FROM store.calls AS calls SEMI JOIN {which} AS touched ON touched.call_row = calls.rowid
+    WHERE list_has_any(inherited, $figures)
 ) AS held
-WHERE calls.source = of_source AND calls.call_id = of_call
+WHERE calls.rowid = of_row
 """
 _FIGURES = [*_TAKEN, "provider", "streamed", "outcome"]
-_WHICH = {
-    "touched_traces": "touched_traces USING (trace_id)",
-    "repeated_calls": "repeated_calls ON repeated_calls.call_id = coalesce(calls.request_id, calls.call_id)",
-}
 
 # The one other record of each call: its engine's, or that of the nearest step around it that holds no second call.
 _OTHERS = """
@@ -89,7 +86,7 @@ _FOUND = """
 CREATE OR REPLACE TEMP TABLE taken AS
 WITH pairs AS (
     SELECT
-        calls.call_id,
+        calls.call_row,
         {new_tokens},
         other.rendered_basis AS other_rendered_basis,
         other.usage_basis AS other_usage_basis,
@@ -127,11 +124,14 @@ WITH pairs AS (
         CASE WHEN ends_so AND calls.error_type IS NULL THEN other.error_type END AS error_type,
         calls.cancel_evidence AS own_rule
     FROM (
-        SELECT calls.*, others.other_id
-        FROM store.calls AS calls JOIN others USING (call_id)
-        WHERE calls.source = getvariable('source') AND others.turn = $turn
+        SELECT calls.*, trace_calls.call_row, others.other_id
+        FROM store.calls AS calls
+        JOIN trace_calls ON trace_calls.call_row = calls.rowid
+        JOIN others ON others.call_id = trace_calls.call_id AND others.turn = $turn
     ) AS calls
-    JOIN store.calls AS other ON other.source = calls.source AND other.call_id = calls.other_id
+    JOIN (
+        SELECT calls.* FROM store.calls AS calls JOIN trace_calls ON trace_calls.call_row = calls.rowid
+    ) AS other ON other.call_id = calls.other_id
     -- Times of each count from its own start.
     CROSS JOIN LATERAL (
         SELECT coalesce((epoch_us(calls.start_time) - epoch_us(other.start_time)) / 1000.0, 0) AS later
@@ -162,7 +162,7 @@ SET {filled},
         CASE WHEN taken.outcome IS NOT NULL AND NOT coalesce(list_contains(calls.inherited, 'outcome'), false)
             THEN ['{rule}' || own_rule] END)
 FROM taken
-WHERE calls.source = getvariable('source') AND calls.call_id = taken.call_id AND len(names) > 0
+WHERE calls.rowid = taken.call_row AND len(names) > 0
 """
 
 # A model that came from another step, or went back to it, suggests another provider.
@@ -170,19 +170,21 @@ _INFERRED = """
 UPDATE store.calls AS calls
 SET provider = seller, provider_basis = CASE WHEN seller IS NOT NULL THEN 'inferred' END
 FROM (
-    SELECT calls.source AS of_source, calls.call_id AS of_call, seller_of(model, response_model) AS seller
-    FROM store.calls AS calls SEMI JOIN touched_traces USING (trace_id)
-    WHERE source = getvariable('source') AND provider_basis IS DISTINCT FROM 'reported'
+    SELECT calls.rowid AS of_row, seller_of(model, response_model) AS seller
+    FROM store.calls AS calls SEMI JOIN trace_calls ON trace_calls.call_row = calls.rowid
+    WHERE provider_basis IS DISTINCT FROM 'reported'
         AND service_tier IS DISTINCT FROM 'benchmark'
 ) AS named
-WHERE calls.source = of_source AND calls.call_id = of_call AND calls.provider IS DISTINCT FROM seller
+WHERE calls.rowid = of_row AND calls.provider IS DISTINCT FROM seller
 """
 
 # Usage that came with the other step and no cost: priced as the call's own usage is.
 _UNPRICED = """
 CREATE OR REPLACE TEMP TABLE unpriced AS
-SELECT * FROM store.calls SEMI JOIN others USING (call_id)
-WHERE source = getvariable('source') AND cost_usd IS NULL AND list_contains(inherited, 'output_tokens')
+SELECT calls.*, trace_calls.call_row
+FROM store.calls AS calls JOIN trace_calls ON trace_calls.call_row = calls.rowid
+WHERE trace_calls.call_id IN (SELECT call_id FROM others)
+    AND cost_usd IS NULL AND list_contains(inherited, 'output_tokens')
 """
 _PRICED = """
 UPDATE store.calls AS calls
@@ -190,7 +192,7 @@ SET inherited = list_distinct(list_concat(calls.inherited, list_filter([
     'cost_usd', CASE WHEN unpriced.input_cost_usd IS NULL THEN 'input_cost_usd' END,
     CASE WHEN unpriced.output_cost_usd IS NULL THEN 'output_cost_usd' END], lambda name: name IS NOT NULL)))
 FROM unpriced
-WHERE calls.source = unpriced.source AND calls.call_id = unpriced.call_id AND calls.cost_usd IS NOT NULL
+WHERE calls.rowid = unpriced.call_row AND calls.cost_usd IS NOT NULL
 """
 
 
@@ -212,24 +214,30 @@ for _mark, _text in _PARTS.items():
     _RELEASE, _FOUND, _FILL = (sql.replace(_mark, _text) for sql in (_RELEASE, _FOUND, _FILL))
 
 
-def return_figures(store: Store, which: str) -> int:
-    """Give back the figures that calls took from other steps: of ``touched_traces``, or of the calls that arrive again
-    (``repeated_calls``), whose records are compared by their own figures. Return the number of calls."""
-    return store.run(_RELEASE.replace("{which}", _WHICH[which]), {"figures": _FIGURES})
+def return_figures(store: Store, which: Literal["trace_calls", "stored_calls"]) -> int:
+    """Give back the figures that calls took from other steps: of the touched traces (``trace_calls``), or of the calls
+    that arrive again (``stored_calls``), whose records are compared by their own figures. Return the number of calls:
+    their rows are others now."""
+    return store.run(_RELEASE.replace("{which}", which), {"figures": _FIGURES})
 
 
-def share_figures(store: Store, returned: int) -> None:
+def share_figures(store: Store, returned: int, find_calls: str) -> None:
     """Fill columns that counted calls lack from the other records of the same call; reads ``inside`` and
     ``repeating_calls``. ``returned`` is the number of calls of the same traces that have given back what they took.
+    ``find_calls`` is the statement that creates ``trace_calls``, the rows of these calls, which change with
+    ``inherited``.
     """
     store.run(_OTHERS)
     turns = store.one(_TURNS)[0]
     for turn in range(1, turns + 1):
+        store.run(find_calls)
         store.run(_FOUND, {"turn": turn})
         store.run(_FILL)
     if turns:
+        store.run(find_calls)
         store.run(_UNPRICED)
         price(store, "unpriced")
         store.run(_PRICED)
     if turns or returned:
+        store.run(find_calls)
         store.run(_INFERRED)

@@ -16,6 +16,27 @@ SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reas
 # The same with those of loads whose keys were forgotten since a better one has appeared.
 _TOUCHED_AND_FORGOTTEN = f"{_TOUCHED} UNION FROM forgotten_traces"
 
+# The calls and steps of these traces that are stored, each with its row. The hashes of ids are compared first, since
+# reading all ids of a large store takes ten times as long.
+_FIND_CALLS = """
+CREATE OR REPLACE TEMP TABLE trace_calls AS
+WITH alike AS MATERIALIZED (
+    SELECT rowid AS call_row, trace_id, call_id FROM store.calls
+    WHERE source = getvariable('source')
+        AND rowid IN (SELECT rowid FROM store.calls WHERE trace_bits IN (SELECT bits_of(trace_id) FROM touched_traces))
+)
+FROM alike SEMI JOIN touched_traces USING (trace_id)
+"""
+_FIND_SPANS = """
+CREATE OR REPLACE TEMP TABLE trace_spans AS
+WITH alike AS MATERIALIZED (
+    SELECT rowid AS span_row, trace_id, span_id FROM store.spans
+    WHERE source = getvariable('source')
+        AND rowid IN (SELECT rowid FROM store.spans WHERE trace_bits IN (SELECT bits_of(trace_id) FROM touched_traces))
+)
+FROM alike SEMI JOIN touched_traces USING (trace_id)
+"""
+
 # The first file of a source, with a trace a call: nothing can be shared, so skip the expensive query.
 _STANDS_ALONE = """
 SELECT NOT EXISTS (FROM store.loads WHERE source = getvariable('source'))
@@ -24,12 +45,8 @@ SELECT NOT EXISTS (FROM store.loads WHERE source = getvariable('source'))
 
 _SHARES_TRACES = """
 SELECT
-    EXISTS (FROM store.spans SEMI JOIN touched_traces USING (trace_id) WHERE source = getvariable('source'))
-    OR EXISTS (
-        SELECT trace_id FROM store.calls SEMI JOIN touched_traces USING (trace_id)
-        WHERE source = getvariable('source')
-        GROUP BY trace_id HAVING count(*) > 1
-    )
+    EXISTS (FROM trace_spans)
+    OR EXISTS (SELECT trace_id FROM trace_calls GROUP BY trace_id HAVING count(*) > 1)
 """
 
 _NO_NODES = "CREATE OR REPLACE TEMP TABLE trace_steps (response_id VARCHAR)"
@@ -37,8 +54,8 @@ _NO_NODES = "CREATE OR REPLACE TEMP TABLE trace_steps (response_id VARCHAR)"
 _NODES = """
 CREATE OR REPLACE TEMP TABLE trace_steps AS
 SELECT
-    trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation, start_time, end_time,
-    output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
+    calls.rowid AS call_row, trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation,
+    start_time, end_time, output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
     lower(regexp_replace(split_part(model, '/', -1), '[-@]20\\d{2}-?[01]\\d-?[0-3]\\d$', '')) AS plain_model,
     CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
     CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
@@ -48,16 +65,18 @@ SELECT
     CASE WHEN NOT list_contains(inherited, 'environment') OR inherited IS NULL THEN environment END AS environment,
     CASE WHEN NOT list_contains(inherited, 'service') OR inherited IS NULL THEN service END AS service,
     CASE WHEN NOT list_contains(inherited, 'transport') OR inherited IS NULL THEN transport END AS transport
-FROM store.calls SEMI JOIN touched_traces USING (trace_id)
-WHERE source = getvariable('source')
+FROM store.calls AS calls SEMI JOIN trace_calls ON trace_calls.call_row = calls.rowid
 UNION ALL
 SELECT
-    trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL,
+    NULL, trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL,
     route, tenant, user_id, session_id, deploy, environment, service, transport
-FROM store.spans SEMI JOIN touched_traces USING (trace_id)
+FROM store.spans AS spans SEMI JOIN trace_spans ON trace_spans.span_row = spans.rowid
 -- An id that came as a step once and as a call later is one node, or walking up would double at every level.
-ANTI JOIN (SELECT call_id AS span_id FROM store.calls WHERE source = getvariable('source')) USING (span_id)
-WHERE source = getvariable('source')
+ANTI JOIN (
+    SELECT call_id AS span_id FROM store.calls
+    WHERE source = getvariable('source')
+        AND rowid IN (SELECT rowid FROM store.calls WHERE id_bits IN (SELECT bits_of(span_id) FROM trace_spans))
+) AS also_calls USING (span_id)
 """
 
 # Each call with every step above it; the depth bound ends a cycle of parents.
@@ -136,9 +155,9 @@ _DEEPEST_ONLY = """
 UPDATE store.calls AS calls
 SET counted = NOT outer_call, uncounted_reason = CASE WHEN outer_call THEN 'nested' END
 FROM (
-    SELECT node_id, node_id IN (SELECT call_id FROM repeating_calls) AS outer_call FROM trace_steps WHERE is_call
+    SELECT call_row, node_id IN (SELECT call_id FROM repeating_calls) AS outer_call FROM trace_steps WHERE is_call
 ) AS seen
-WHERE calls.source = getvariable('source') AND calls.call_id = seen.node_id
+WHERE calls.rowid = seen.call_row
     AND outer_call <> (calls.uncounted_reason IS NOT DISTINCT FROM 'nested')
 """
 
@@ -192,7 +211,7 @@ WITH services AS (
     FROM trace_steps WHERE NOT is_call AND transport IS NOT NULL GROUP BY parent_id
 ), filled AS (
     SELECT
-        n.node_id AS call_id,
+        n.call_row,
         coalesce(n.transport, r.transport) AS transport,
         CASE
             WHEN $route_by_ancestor THEN coalesce(a.root_name, n.name)
@@ -224,7 +243,7 @@ WITH services AS (
     WHERE n.is_call
 )
 SELECT filled.* FROM filled JOIN store.calls AS calls
-    ON calls.source = getvariable('source') AND calls.call_id = filled.call_id
+    ON calls.rowid = filled.call_row
 WHERE (calls.route, calls.tenant, calls.user_id, calls.session_id, calls.deploy, calls.environment, calls.service,
         calls.transport, calls.inherited)
     IS DISTINCT FROM (filled.route, filled.tenant, filled.user_id, filled.session_id, filled.deploy,
@@ -236,15 +255,18 @@ UPDATE store.calls AS calls
 SET route = i.route, tenant = i.tenant, user_id = i.user_id, session_id = i.session_id, deploy = i.deploy,
     environment = i.environment, service = i.service, transport = i.transport, inherited = i.inherited
 FROM inherited_values AS i
-WHERE calls.source = getvariable('source') AND calls.call_id = i.call_id
+WHERE calls.rowid = i.call_row
 """
 
 # One response exported by two sources is one bill: the source with the better usage keeps it, whichever came first.
 _SHARED_RESPONSES = """
 CREATE OR REPLACE TEMP TABLE shared_responses AS
-WITH seen AS (
-    SELECT source, call_id, response_id, usage_basis, output_tokens
-    FROM store.calls SEMI JOIN touched_responses USING (response_id)
+WITH alike AS MATERIALIZED (
+    SELECT rowid AS call_row, source, response_id, usage_basis, output_tokens, uncounted_reason FROM store.calls
+    WHERE rowid IN (
+        SELECT rowid FROM store.calls WHERE response_bits IN (SELECT bits_of(response_id) FROM touched_responses))
+), seen AS (
+    FROM alike SEMI JOIN touched_responses USING (response_id)
     WHERE uncounted_reason IS DISTINCT FROM 'nested'
 ), kept AS (
     -- An id that one source gives to several calls is a placeholder and identifies nothing.
@@ -257,7 +279,7 @@ WITH seen AS (
         ) AS source
     FROM seen GROUP BY response_id
 )
-SELECT seen.source, seen.call_id, kept.sources = 1 OR seen.source = kept.source AS counted
+SELECT seen.call_row, kept.sources = 1 OR seen.source = kept.source AS counted
 FROM seen JOIN kept USING (response_id)
 """
 
@@ -265,7 +287,7 @@ _COUNT_ONCE = """
 UPDATE store.calls AS calls
 SET counted = shared.counted, uncounted_reason = CASE WHEN NOT shared.counted THEN 'same_response' END
 FROM shared_responses AS shared
-WHERE calls.source = shared.source AND calls.call_id = shared.call_id AND calls.counted <> shared.counted
+WHERE calls.rowid = shared.call_row AND calls.counted <> shared.counted
 """
 
 
@@ -304,6 +326,8 @@ def _shares_traces(store: Store, stock: Stock, *, is_forgotten: bool) -> bool:
         return True
     if not stock.with_trace or store.one(_STANDS_ALONE, {"traces": stock.with_trace})[0]:
         return False
+    store.run(_FIND_CALLS)
+    store.run(_FIND_SPANS)
     return bool(store.one(_SHARES_TRACES)[0])
 
 
@@ -322,7 +346,11 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 
 
 def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
-    returned = one_call.return_figures(store, "touched_traces")
+    store.run(_FIND_CALLS)
+    returned = one_call.return_figures(store, "trace_calls")
+    if returned:
+        store.run(_FIND_CALLS)
+    store.run(_FIND_SPANS)
     store.run(_NODES)
     store.run(_ANCESTRY)
     store.run(_INSIDE)
@@ -330,7 +358,7 @@ def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -
     store.run(_DEEPEST_ONLY)
     store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
     store.run(_FILL)
-    one_call.share_figures(store, returned)
+    one_call.share_figures(store, returned, _FIND_CALLS)
 
 
 def recompute_responses(store: Store) -> None:

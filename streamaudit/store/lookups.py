@@ -31,7 +31,7 @@ _ANY_MATCH = (
 )  # fmt: skip
 _VIEW = """
 CREATE OR REPLACE TEMP VIEW calls_with_lookups AS
-SELECT calls.* REPLACE ({values}), calls.rowid AS call_row
+SELECT calls.* EXCLUDE (id_bits, trace_bits, response_bits) REPLACE ({values}), calls.rowid AS call_row
 FROM store.calls AS calls
 {joins}
 """

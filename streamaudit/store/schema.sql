@@ -84,7 +84,10 @@ CREATE TABLE calls ( -- noqa: PRS
     inherited               VARCHAR[],
     source_updated_at       TIMESTAMP,
     versions                STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[],
-    record_hash             UBIGINT NOT NULL
+    record_hash             UBIGINT NOT NULL,
+    id_bits                 UINTEGER,
+    trace_bits              UINTEGER,
+    response_bits           UINTEGER
 );
 
 COMMENT ON TABLE calls IS 'One row per attempt at an LLM provider.';
@@ -168,6 +171,9 @@ COMMENT ON COLUMN calls.inherited IS 'Columns taken from another step because th
 COMMENT ON COLUMN calls.source_updated_at IS 'Last update of the record in the source. Of two records of one call, a later one takes precedence, unless it is a partial one.';
 COMMENT ON COLUMN calls.versions IS 'Start, attempt number and response id of every record of this call, where they differ; NULL when they agree. Later records are matched to the call by it.';
 COMMENT ON COLUMN calls.record_hash IS 'Hash of the normalised record; the last tie-breaker between two records of one call.';
+COMMENT ON COLUMN calls.id_bits IS 'Half of the hash of the id that the export gives (request_id, else call_id), by which an ingest finds calls without reading all ids; for ingest alone, and not in the view.';
+COMMENT ON COLUMN calls.trace_bits IS 'The same of trace_id; NULL where that is NULL.';
+COMMENT ON COLUMN calls.response_bits IS 'The same of response_id.';
 
 CREATE TABLE spans (
     source      VARCHAR NOT NULL,
@@ -190,7 +196,9 @@ CREATE TABLE spans (
     transport   VARCHAR,
     stages      STRUCT(stage VARCHAR, ms DOUBLE)[],
     interrupted BOOLEAN,
-    record_hash UBIGINT NOT NULL
+    record_hash UBIGINT NOT NULL,
+    id_bits     UINTEGER,
+    trace_bits  UINTEGER
 );
 
 COMMENT ON TABLE spans IS 'Every other step of a trace.';
@@ -215,6 +223,8 @@ COMMENT ON COLUMN spans.transport IS 'As in calls; a call without a transport ta
 COMMENT ON COLUMN spans.stages IS 'Waits of a voice turn that the step recorded, in milliseconds: endpointing, stt, end_of_turn (both), llm, tts, turn (all of it); NULL when it recorded none.';
 COMMENT ON COLUMN spans.interrupted IS 'True where the user spoke over the agent''s turn; NULL when not recorded.';
 COMMENT ON COLUMN spans.record_hash IS 'Hash of the normalised record; of two records of one span one that has ended is kept, else the larger hash.';
+COMMENT ON COLUMN spans.id_bits IS 'Half of the hash of span_id, as in calls.';
+COMMENT ON COLUMN spans.trace_bits IS 'As in calls.';
 
 CREATE TABLE loads (
     load_id          BIGINT NOT NULL,

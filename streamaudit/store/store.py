@@ -22,7 +22,7 @@ from streamaudit.store.package_files import package_text
 from streamaudit.store.plain_files import is_lonely_pipe
 from streamaudit.store.providers import ProviderOverrides
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 FOR_DIVERSITY = ", kept for diversity"
 """Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 
@@ -31,6 +31,7 @@ FEW_CALLS = 5_000
 
 # Names that the database would not take for files; a path has only one of two slashes left.
 _ELSEWHERE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:/|(md|motherduck|postgres|mysql|sqlite|ducklake|quack):")
+_PROBE = "SELECT count(*) FROM store.meta WHERE key = 'hash_probe' AND value = hash('streamaudit')::VARCHAR"
 _POLL_S = 0.2
 _PATIENCE_S = 60.0
 
@@ -102,7 +103,7 @@ class Store(Database):
             store._attach(wait_s)
             if write and not store._has_tables():
                 store._create_schema()
-            if store._version() < SCHEMA_VERSION:
+            if store._version() < SCHEMA_VERSION or not store._is_hashed():
                 store._upgrade()
             if write:
                 clear_left_over(path.resolve())
@@ -178,6 +179,8 @@ class Store(Database):
                 raise StoreError(f"store {self.path} is gone; nothing of the current file was kept")
             # Retry, so that a concurrent reader cannot discard parsed work.
             self._attach(max(self._wait_s, _PATIENCE_S))
+            if not self._is_hashed():
+                self._upgrade()
 
     def _attach(self, wait_s: float) -> None:
         assert self.path is not None, "a store in memory is attached once"
@@ -205,7 +208,8 @@ class Store(Database):
         with self.transaction(changes_calls=False):
             self.script(_read_schema(comments=self.path is not None))
             self.run(
-                "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt)",
+                "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt), "
+                "('hash_probe', hash('streamaudit')::VARCHAR)",
                 {"version": str(SCHEMA_VERSION), "salt": secrets.token_hex(16)},
             )
         self.run("USE memory")
@@ -223,9 +227,13 @@ class Store(Database):
             )
         return found
 
+    def _is_hashed(self) -> bool:
+        """Return whether the hashes next to ids are what the database computes: another version may do it otherwise."""
+        return bool(self.one(_PROBE)[0])
+
     def _upgrade(self) -> None:
-        """Upgrade an older store to this version, all steps in one transaction; the exports it was read from may no
-        longer exist."""
+        """Upgrade an older store to this version, all steps in one transaction, and hash its ids again where that is
+        needed; the exports it was read from may no longer exist."""
         readonly = not self.writable
         if readonly:
             self._reattach(writable=True)
@@ -235,8 +243,11 @@ class Store(Database):
         with self.transaction():
             for number in steps:
                 self.script(package_text("store", f"migrations/{number}.sql"))
+            if not self._is_hashed():
+                self.script(package_text("store", "rehash.sql"))
             self.run("UPDATE store.meta SET value = $to WHERE key = 'schema_version'", {"to": str(SCHEMA_VERSION)})
         self.run("USE memory")
+        self.run("CHECKPOINT store")
         if readonly:
             self._reattach(writable=False)
 

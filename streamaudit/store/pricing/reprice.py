@@ -20,7 +20,7 @@ _NEW_COSTS = """
 CREATE OR REPLACE TEMP TABLE new_costs AS
 WITH uncosted AS (
     SELECT
-        source, call_id, CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN provider END AS provider,
+        call_row, CASE WHEN provider_basis IS DISTINCT FROM 'inferred' THEN provider END AS provider,
         model, response_model, start_time, outcome, cache_hit, usage_basis, input_tokens,
         cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens, output_tokens,
         audio_output_tokens, service_tier,
@@ -33,7 +33,7 @@ WITH uncosted AS (
 )
 {costed}
 SELECT
-    source, call_id, cost_usd, cost_basis, input_cost_usd, input_cost_basis, output_cost_usd, output_cost_basis,
+    call_row, cost_usd, cost_basis, input_cost_usd, input_cost_basis, output_cost_usd, output_cost_basis,
     output_usd_per_token
 FROM costed
 WHERE row(cost_usd, cost_basis, input_cost_usd, input_cost_basis, output_cost_usd, output_cost_basis,
@@ -45,7 +45,7 @@ SET cost_usd = n.cost_usd, cost_basis = n.cost_basis, input_cost_usd = n.input_c
     input_cost_basis = n.input_cost_basis, output_cost_usd = n.output_cost_usd,
     output_cost_basis = n.output_cost_basis, output_usd_per_token = n.output_usd_per_token
 FROM new_costs AS n
-WHERE calls.source = n.source AND calls.call_id = n.call_id
+WHERE calls.rowid = n.call_row
 """
 
 
@@ -53,11 +53,12 @@ def reprice(store: Store, prices: PriceFile | None = None) -> int:
     """Price every call whose source gave no cost, by the user's own ``prices`` first, and return the number of calls
     whose cost or price changed."""
     with store.transaction():
-        return price(store, "store.calls", prices)
+        return price(store, "(SELECT *, rowid AS call_row FROM store.calls)", prices)
 
 
 def price(store: Store, calls: str, prices: PriceFile | None = None) -> int:
-    """Price the calls of a relation whose source gave no cost, and return the number whose cost or price changed."""
+    """Price the calls of a relation whose source gave no cost, and return the number whose cost or price changed. Its
+    column ``call_row`` is the call's place in its table."""
     look_up_prices(store, _WANTED.format(calls=calls), prices)
     store.run(_NEW_COSTS.format(calls=calls, costed=package_text("store.pricing", "apply.sql")))
     return store.run(_UPDATE)

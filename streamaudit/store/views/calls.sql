@@ -1,9 +1,11 @@
 -- The vocabulary: what an outcome, a usable TTFT and a cancellation tax are. Audits sum these and never redefine them.
 -- Temporary views, so that a store written by an older version is read with this version's definitions.
 
--- The calls as stored; replaced by a view that looks dimensions up when there is anything to look up (lookups.py).
+-- The calls as stored, without the hashes by which an ingest finds them; replaced by a view that looks dimensions up
+-- when there is anything to look up (lookups.py).
 -- call_row is the call's place in its table: a number joins many times faster than a source and an id do.
-CREATE OR REPLACE TEMP VIEW calls_with_lookups AS SELECT *, rowid AS call_row FROM store.calls;
+CREATE OR REPLACE TEMP VIEW calls_with_lookups AS
+SELECT * EXCLUDE (id_bits, trace_bits, response_bits), rowid AS call_row FROM store.calls;
 
 -- The same with what other logs know of a call; replaced when there is evidence to join (evidence.sql).
 CREATE OR REPLACE TEMP VIEW calls_without_evidence AS
@@ -13,6 +15,9 @@ SELECT
     NULL::VARCHAR AS edge_servers
 FROM calls_with_lookups;
 CREATE OR REPLACE TEMP VIEW calls_with_evidence AS FROM calls_without_evidence;
+
+-- Half of the hash of an id, as it is stored next to ids so that they need not be read to find some; NULL of none.
+CREATE OR REPLACE TEMP MACRO bits_of(id) AS CASE WHEN id IS NOT NULL THEN (hash(id) >> 32)::UINTEGER END;
 
 -- The least that a call can have cost: its input, and the output that was billed at least; NULL where nothing is known.
 CREATE OR REPLACE TEMP MACRO low_cost_usd(cost, said_output, input_cost, output_low, unit_cost) AS
