@@ -15,13 +15,13 @@ CREATE OR REPLACE TEMP MACRO first_count(l) AS
 CREATE OR REPLACE TEMP MACRO bool_of(x) AS
     CASE WHEN lower(x) IN ('true', '1', 'yes') THEN true WHEN lower(x) IN ('false', '0', 'no') THEN false END;
 
--- An instant outside of 2000 to 2100 is none: no clock of a call shows it, and arithmetic with it may overflow. As one
--- of these ends it is none as well, so that the value is computed once.
-CREATE OR REPLACE TEMP MACRO in_range(t) AS
-    nullif(nullif(least(greatest(t, TIMESTAMP '2000-01-01'), TIMESTAMP '2100-01-01'), TIMESTAMP '2000-01-01'),
-        TIMESTAMP '2100-01-01');
-CREATE OR REPLACE TEMP MACRO micros_utc(us) AS make_timestamp(
-    nullif(nullif(least(greatest(us, 946684800000000), 4102444800000000), 946684800000000), 4102444800000000));
+-- An instant outside of 2000 to 2100 is none: no clock of a call shows it, and arithmetic with it may overflow. A list
+-- of one binds a value to a name: a macro's argument is planned once for each use, and computed even where an earlier
+-- part of a coalesce decides.
+CREATE OR REPLACE TEMP MACRO in_range(t) AS list_filter([t], lambda v:
+    v BETWEEN TIMESTAMP '2000-01-01 00:00:00.000001' AND TIMESTAMP '2099-12-31 23:59:59.999999')[1];
+CREATE OR REPLACE TEMP MACRO micros_utc(us) AS
+    make_timestamp(list_filter([us], lambda v: v BETWEEN 946684800000001 AND 4102444799999999)[1]);
 
 -- An instant some milliseconds after another, before it where they are negative; NULL outside of the range.
 CREATE OR REPLACE TEMP MACRO later_by(t, ms) AS
@@ -29,15 +29,12 @@ CREATE OR REPLACE TEMP MACRO later_by(t, ms) AS
 
 -- An epoch number in seconds, milliseconds, microseconds or nanoseconds, recognised by its magnitude. 0 is a clock that
 -- was not read.
-CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS
-    -- A list of one binds the number to a name: a macro's argument is planned and computed once for each use.
-    make_timestamp(list_filter(list_transform([number_of(x)], lambda n: CASE
-        WHEN n IS NULL OR n = 0 THEN NULL
-        WHEN abs(n) < 1e11 THEN try_cast(round(n * 1e6) AS BIGINT)
-        WHEN abs(n) < 1e14 THEN try_cast(round(n * 1e3) AS BIGINT)
-        WHEN abs(n) < 1e17 THEN tokens_of(x)
-        WHEN abs(n) < 9e18 THEN (tokens_of(x) // 1000)::BIGINT
-    END), lambda us: us > 946684800000000 AND us < 4102444800000000)[1]);
+CREATE OR REPLACE TEMP MACRO epoch_utc(x) AS micros_utc(list_transform([try_cast(x AS DOUBLE)], lambda n: CASE
+    WHEN abs(n) < 1e11 THEN try_cast(round(n * 1e6) AS BIGINT)
+    WHEN abs(n) < 1e14 THEN try_cast(round(n * 1e3) AS BIGINT)
+    WHEN abs(n) < 9e18 THEN coalesce(try_cast(x AS BIGINT), try_cast(n AS BIGINT)) // CASE WHEN abs(n) < 1e17 THEN 1
+        ELSE 1000 END
+END)[1]);
 
 -- JSON text as JSON; NULL when it is none. Half of an emoji (\ud83d alone, as JavaScript cuts a text) is replaced,
 -- since the parser refuses the whole text for it. Only refused text is scanned again: escaped backslashes and whole
@@ -145,21 +142,18 @@ CREATE OR REPLACE TEMP MACRO flag_of(l) AS
         WHEN len(list_filter(l, lambda v: bool_of(v) = false)) > 0 THEN false
     END;
 
-CREATE OR REPLACE TEMP MACRO outcome_word(x) AS
-    CASE
-        WHEN x IS NULL THEN NULL
-        WHEN lower(x) IN ('completed', 'complete', 'success', 'successful', 'succeeded', 'succeed', 'ok', 'done',
-            'finished', 'passed') THEN 'completed'
-        WHEN lower(x) IN ('timeout', 'timed_out', 'deadline_exceeded') THEN 'timeout'
-        WHEN lower(x) IN ('error', 'failed', 'failure', 'fail', 'errored', 'exception', 'rejected', 'rate_limited')
-            THEN 'error'
-        WHEN regexp_matches(lower(x), '^(errored|failed)[,;: ]') AND NOT says_cancelled(x) AND NOT says_timeout(x)
-            THEN 'error'
-        WHEN lower(x) IN ('interrupted', 'incomplete') THEN 'interrupted'
-        WHEN lower(x) = 'unknown' THEN 'unknown'
-        WHEN says_cancelled(x) OR contains(lower(x), 'disconnect') THEN 'cancelled'
-        WHEN x <> '' THEN 'unrecognised'
-    END;
+CREATE OR REPLACE TEMP MACRO outcome_word(x) AS list_transform([lower(x)], lambda w: CASE
+    WHEN w IN ('completed', 'complete', 'success', 'successful', 'succeeded', 'succeed', 'ok', 'done', 'finished',
+        'passed') THEN 'completed'
+    WHEN w IN ('timeout', 'timed_out', 'deadline_exceeded') THEN 'timeout'
+    WHEN w IN ('error', 'failed', 'failure', 'fail', 'errored', 'exception', 'rejected', 'rate_limited') THEN 'error'
+    WHEN w IN ('interrupted', 'incomplete') THEN 'interrupted'
+    WHEN w = 'unknown' THEN 'unknown'
+    WHEN says_cancelled(w) THEN 'cancelled'
+    WHEN regexp_matches(w, '^(errored|failed)[,;: ]') AND NOT says_timeout(w) THEN 'error'
+    WHEN contains(w, 'disconnect') THEN 'cancelled'
+    WHEN w <> '' THEN 'unrecognised'
+END)[1];
 
 -- A name without the login of an address in it: https://user:password@host.
 CREATE OR REPLACE TEMP MACRO without_login(x) AS

@@ -27,8 +27,10 @@ DEFAULT_MEMORY = "1GB"
 
 # Without these even few rows are slow: all columns of wide views would be computed, joins that are written as
 # conditions would pair every row with every other, and a record would be taken apart once for each of its fields,
-# which takes a gigabyte for a page of 2 MB.
-_OPTIMISERS_OF_FEW_ROWS = ("filter_pushdown", "join_order", "unused_columns", "common_subexpressions")
+# which takes a gigabyte for a page of 2 MB. And every part of a query that has a name would be kept as a table.
+_OPTIMISERS_OF_FEW_ROWS = (
+    "filter_pushdown", "join_order", "unused_columns", "common_subexpressions", "cte_inlining"
+)  # fmt: skip
 _SKIPPED = "SELECT string_agg(name, ',') FROM duckdb_optimizers() WHERE NOT list_contains($kept, name)"
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"

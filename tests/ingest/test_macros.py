@@ -17,7 +17,7 @@ from tests.support import calls, ingest, raw_call, write_lines
 def test_a_statement_gets_its_macros_and_those_that_they_use(store: Store) -> None:
     statement = "SELECT instant_utc(v), tokens_of('7'), upper(v) FROM (VALUES ('2026-11-16'), ('1794816000')) AS t (v)"
     define_macros(store, statement)
-    assert {"instant_utc", "text_utc", "epoch_utc", "number_of", "tokens_of"} <= store.macros
+    assert {"instant_utc", "text_utc", "epoch_utc", "micros_utc", "tokens_of"} <= store.macros
     assert "seller_of" not in store.macros
     assert [(when.day, tokens) for when, tokens, _ in store.query(statement)] == [(16, 7), (16, 7)]
 
