@@ -42,9 +42,10 @@ def read(sql: str, *parameters: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql, parameters).fetchall()
 
 
-def folder_rows(folder: Path, what: str = "*") -> list[tuple[Any, ...]]:
-    """A SELECT over all Parquet files of a folder."""
-    return read(f"SELECT {what} FROM read_parquet($1, hive_partitioning = true)", f"{folder}/*/*.parquet")
+def folder_rows(folder: Path, what: str = "*", where: str = "true") -> list[tuple[Any, ...]]:
+    """A SELECT over the calls of a folder."""
+    rows = f"SELECT {what} FROM read_parquet($1, hive_partitioning = true) WHERE {where}"
+    return read(rows, f"{folder}/*/*.parquet")
 
 
 def report_total(cli: Cli, *arguments: str | Path) -> Record:
@@ -67,7 +68,7 @@ def test_what_is_read_back_adds_up_to_the_report(cli: Cli, sample_store: Path, t
     assert cli.run("export", target, "--db", sample_store).code == 0
     path = cli.folder / target
     if target == "calls":
-        (found,) = folder_rows(path, FIGURES)
+        (found,) = folder_rows(path, FIGURES, "counted = 1")
     else:
         (found,) = read(f"SELECT {FIGURES} FROM read_{target.rpartition('.')[2]}($1)", str(path))
     total = report_total(cli, "--db", sample_store)
@@ -84,7 +85,7 @@ def test_pyarrow_and_polars_read_the_same_folder(cli: Cli, sample_store: Path) -
     wanted = folder_rows(cli.folder / "calls", "count(*), count(DISTINCT day)")[0]
     table = parquet.read_table(cli.folder / "calls")
     assert (table.num_rows, len(table["day"].unique())) == wanted
-    frame = polars.scan_parquet(cli.folder / "calls" / "**" / "*.parquet", hive_partitioning=True).collect()
+    frame = polars.scan_parquet(cli.folder / "calls" / "day=*" / "*.parquet", hive_partitioning=True).collect()
     assert (frame.height, frame["day"].n_unique()) == wanted
 
 
@@ -104,7 +105,7 @@ def test_a_call_is_in_the_folder_of_its_utc_day_whatever_the_zone(cli: Cli) -> N
         ("r3", datetime.date(2026, 11, 17), datetime.datetime(2026, 11, 17)),
     ]
     days = sorted(path.name for path in (cli.folder / "out").iterdir())
-    assert days == ["_bucket_edges.csv", "day=2026-11-16", "day=2026-11-17"]
+    assert days == ["_bucket_edges.csv", "_meta", "day=2026-11-16", "day=2026-11-17"]
 
 
 def test_figures_in_whole_units_and_their_buckets(cli: Cli) -> None:
@@ -202,6 +203,65 @@ def test_every_column_of_a_call_is_there_and_none_that_only_this_store_understan
     assert types["day"] == "DATE"
     assert all(types[f"{name}_bucket"] == "INTEGER" for name in ("ttft", "ttvt", "duration", "tpot"))
     assert "UBIGINT" not in types.values() and "HUGEINT" not in types.values()
+
+
+INTEGERS = re.compile(
+    r".*_(us|bucket|tokens|chars|chunks|bytes|band|nano_usd)|output_low|counted|cancelled|\w+_usable|prompt_unseen"
+    r"|(tax|billed|delivered|rendered|saved)_(low|best|high|hidden|unread|undelivered|orphaned)"
+)
+
+
+def test_what_is_whole_is_an_integer_that_every_engine_has(cli: Cli, sample_store: Path) -> None:
+    """DuckDB's 128-bit sums would become DOUBLE in Parquet, and unsigned ones are read differently by each engine."""
+    assert cli.run("export", "out", "--db", sample_store).code == 0
+    described = "DESCRIBE SELECT * EXCLUDE (day) FROM read_parquet($1, hive_partitioning = true)"
+    types = {row[0]: row[1] for row in read(described, f"{cli.folder}/out/day=*/*.parquet")}
+    assert {types[name] for name in types if INTEGERS.fullmatch(name)} == {"BIGINT", "INTEGER", "BIGINT[]"}
+    assert set(types.values()) <= {"VARCHAR", "BIGINT", "INTEGER", "DOUBLE", "TIMESTAMP"} | {
+        kind for kind in types.values() if kind.endswith("[]")
+    }
+
+
+def test_a_folder_has_every_call_and_says_which_a_report_counts(cli: Cli, sample_store: Path) -> None:
+    """Repeats and embeddings have counted = 0, so that an engine can say how many there are."""
+    assert cli.run("export", "out", "--db", sample_store).code == 0
+    assert cli.run("export", "out.parquet", "--db", sample_store).code == 0
+    kinds = "counted, uncounted_reason, operation = 'embedding', count(*)"
+    found = {row[:3]: row[3] for row in folder_rows(cli.folder / "out", kinds, "true GROUP BY ALL")}
+    with duckdb.connect(str(sample_store), read_only=True) as connection:
+        assert sum(found.values()) == connection.execute("SELECT count(*) FROM calls").fetchall()[0][0]
+    assert set(found) == {(1, None, False), (0, None, True), (0, "nested", False)}
+    assert read("SELECT DISTINCT counted FROM read_parquet($1)", str(cli.folder / "out.parquet")) == [(1,)]
+
+
+def test_the_tables_of_an_export_say_what_it_is_and_hold_no_path(cli: Cli, sample_store: Path) -> None:
+    """The version of the columns, the files read, the texts learned and the providers assumed."""
+    assert cli.run("export", "out", "--db", sample_store, "--only", "tenant=acme").code == 0
+
+    def table(name: str, what: str) -> list[tuple[Any, ...]]:
+        return read(f"SELECT {what} FROM read_parquet($1)", f"{cli.folder}/out/_meta/{name}/*.parquet")
+
+    assert table("export", "export_schema, filters") == [(2, "only tenant: acme")]
+    assert table("loads", "count(*) > 1, sum(rejected_records) >= 0") == [(True, True)]
+    assert table("texts", "count(*) > 1, min(tokens) > 0") == [(True, True)]
+    assert table("providers", "count(*) > 5, count(DISTINCT on_disconnect)") == [(True, 3)]
+    described = read("DESCRIBE FROM read_parquet($1)", f"{cli.folder}/out/_meta/loads/*.parquet")
+    assert "path" not in {row[0] for row in described}
+
+
+def test_of_two_records_of_a_call_the_winner_sorts_last(cli: Cli) -> None:
+    """Terminal before unknown, provider before tokenizer, a later update before an earlier one, then more tokens."""
+    worst_first = [
+        call(0, outcome="unknown", usage_basis="provider", output_tokens=900),
+        call(1, outcome="completed", usage_basis="tokenizer", output_tokens=900),
+        call(2, outcome="completed", usage_basis="provider", output_tokens=90),
+        call(3, outcome="cancelled", usage_basis="provider", output_tokens=900),
+    ]
+    write_lines(cli.folder / "calls.jsonl", worst_first)
+    assert cli.run("export", "out.parquet", "calls.jsonl").code == 0
+    rows = read("SELECT call_id, winner FROM read_parquet($1) ORDER BY winner", str(cli.folder / "out.parquet"))
+    assert [row[0] for row in rows] == ["r0", "r1", "r2", "r3"]
+    assert len({len(row[1]) for row in rows}) == 1
 
 
 def test_the_same_calls_make_the_same_bytes(cli: Cli) -> None:

@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import streamaudit
+from streamaudit.audits.export.export import ORDINAL, params_of
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Column, Unit
 from streamaudit.report.render.formats import Screen, load
@@ -59,8 +60,9 @@ def _exported_columns() -> Iterator[str]:
         scope.prepare(store)
         known = {row[0] for row in store.query("DESCRIBE call_tax")}
         define_buckets(store)
+        store.run(ORDINAL)
         query = "DESCRIBE " + scope.sql(package_text("audits.export", "export.sql")) + "SELECT * FROM exported"
-        yield from (row[0] for row in store.query(query, {**scope.params(), "untimed": None}) if row[0] not in known)
+        yield from (row[0] for row in store.query(query, params_of(scope, Path())) if row[0] not in known)
 
 
 def test_every_figure_that_is_printed_is_defined() -> None:

@@ -5,26 +5,30 @@ are sorted by start time, then source, then call id.
 """
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+from streamaudit.audits.export.tables import EDGES_FILE, write_tables
 from streamaudit.audits.notes import coverage_notes
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import DeliveryError, StreamauditError, UsageError
 from streamaudit.report import escape
 from streamaudit.report.model import Note
-from streamaudit.store.buckets import bounds_us, define_buckets, edges_us
+from streamaudit.store.buckets import define_buckets
+from streamaudit.store.exports import META
 from streamaudit.store.package_files import package_text
-from streamaudit.store.store import Store
+from streamaudit.store.store import FOR_DIVERSITY, Store
 
-EDGES_FILE = "_bucket_edges.csv"
-"""File in every exported folder; readers of Parquet folders skip names that begin with an underscore."""
 CALLS_FILE = "calls.parquet"
+_CALLS_FILES = re.compile(r"calls\d*\.parquet")
+"""A day of more calls than are written at a time may have several files."""
 UNDATED = "day=__HIVE_DEFAULT_PARTITION__"
 """Folder of calls without a start time, which engines read as a NULL day."""
 
@@ -33,12 +37,16 @@ _OTHER_FILES = frozenset(
 )
 _ROWS = "SELECT * FROM exported"
 _SORTED = " ORDER BY start_time NULLS LAST, source, call_id"
-_DAY_ROWS = "SELECT * EXCLUDE (day) FROM exported"  # the folder's name is the day
 _PARQUET = ") TO $path (FORMAT parquet, COMPRESSION zstd)"
+_BY_DAY = ") TO $path (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day), FILENAME_PATTERN 'calls')"
+_UNDATED_ROWS = "SELECT * EXCLUDE (day) FROM exported"  # the folder's name is the day
 _CSV_ROWS = "SELECT * FROM ("
 _CSV = ") TO $path (FORMAT csv, HEADER true)"
 
 _DAYS = "SELECT start_time::DATE, count(*) FROM scope GROUP BY ALL ORDER BY ALL"
+ORDINAL = """
+CREATE OR REPLACE TEMP MACRO ordinal(x) AS lpad((greatest(coalesce(x, -1), -1) + 1)::VARCHAR, 19, '0')
+"""
 _CSV_MACROS = """
 CREATE OR REPLACE TEMP MACRO csv_time(t) AS strftime(t, '%Y-%m-%dT%H:%M:%S.%fZ');
 CREATE OR REPLACE TEMP MACRO csv_visible(x) AS CASE WHEN regexp_matches(x, getvariable('csv_hostile'))
@@ -62,7 +70,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The content of an export. ``first`` and ``last`` are UTC days, None when no call has a start time."""
+    """The content of an export: the calls that a report counts, without a start time, and on how many days.
+
+    ``first`` and ``last`` are UTC days, None when no such call has a start time.
+    """
 
     calls: int
     undated: int
@@ -125,46 +136,56 @@ def write_calls(store: Store, scope: Scope, target: Target, folder: Path) -> Exp
     """Write the calls of a scope into a staging folder. Raises DeliveryError when the disk is full or refuses."""
     scope.prepare(store)
     define_buckets(store)
+    store.run(ORDINAL)
     days = store.query(scope.total().sql(_DAYS), scope.total().params())
-    dated = [(day, calls) for day, calls in days if day is not None]
-    undated = sum(calls for day, calls in days if day is None)
+    calls = sum(number for _, number in days)
+    dated = [day for day, _ in days if day is not None]
+    undated = sum(number for day, number in days if day is None)
     try:
         if target.kind == "folder":
-            written = _write_days(store, scope, folder, [day for day, _ in days])
+            _write_days(store, scope, folder)
+            write_tables(store, scope, folder)
         else:
-            written = _write_file(store, scope, folder / target.path.name, target.kind)
+            _write_file(store, scope, folder / target.path.name, target.kind)
     except StreamauditError as error:
         raise _refusal(target, error) or error from None
     except OSError as error:
         raise _cannot_write(target, error.strerror) from None
-    first, last = (dated[0][0], dated[-1][0]) if dated else (None, None)
-    return Exported(written, undated, len(dated), first, last, _notes(store, scope))
+    first, last = (dated[0], dated[-1]) if dated else (None, None)
+    return Exported(calls, undated, len(dated), first, last, _notes(store, scope, target.kind))
 
 
-def _write_days(store: Store, scope: Scope, folder: Path, days: list[date | None]) -> int:
-    query = "COPY (" + scope.sql(package_text("audits.export", "export.sql")) + _DAY_ROWS + _SORTED + _PARQUET
-    written = 0
-    for day in days or [None]:  # an empty export still has its columns
-        part = folder / (UNDATED if day is None else f"day={day.isoformat()}")
-        part.mkdir()
-        about = {"path": str(part / CALLS_FILE), "untimed": day is None}
-        written += store.run(query, {**_narrow_to_day(scope, day).params(), **about})
-    with (folder / EDGES_FILE).open("w", encoding="utf-8", newline="") as file:
-        file.write("bucket,low_us,high_us\n")
-        for number in range(len(edges_us()) + 1):
-            low, high = bounds_us(number)
-            file.write(f"{number},{'' if low is None else low},{'' if high is None else high}\n")
-    return written
+def _write_days(store: Store, scope: Scope, folder: Path) -> None:
+    """Write every call in the window, also those that a report only counts in a note, which have ``counted`` 0."""
+    rows = "COPY (" + scope.sql(package_text("audits.export", "export.sql"))
+    days = folder / "days"  # the folder itself is not in what the connection may write to, only its content
+    everything = {**params_of(scope, days), "uncounted": True, "embeddings": True}
+    written = store.run(rows + _ROWS + _SORTED + _BY_DAY, everything)
+    for first in days.glob("*/calls0.parquet"):
+        first.rename(first.with_name(CALLS_FILE))
+    for day in days.glob("*"):
+        day.rename(folder / day.name)
+    days.rmdir()
+    if not written:  # an empty export still has its columns
+        (folder / UNDATED).mkdir()
+        none = {**everything, "path": str(folder / UNDATED / CALLS_FILE)}
+        store.run(rows + _UNDATED_ROWS + _PARQUET, none)
 
 
-def _write_file(store: Store, scope: Scope, path: Path, kind: str) -> int:
-    about = {**scope.total().params(), "path": str(path), "untimed": None}
+def _write_file(store: Store, scope: Scope, path: Path, kind: str) -> None:
     rows = scope.sql(package_text("audits.export", "export.sql"))
     if kind == "parquet":
-        return store.run("COPY (" + rows + _ROWS + _SORTED + _PARQUET, about)
+        store.run("COPY (" + rows + _ROWS + _SORTED + _PARQUET, params_of(scope, path))
+        return
     _define_csv(store)
     formatted = rows + package_text("audits.export", "export_csv.sql")
-    return store.run("COPY (" + _CSV_ROWS + formatted + ")" + _SORTED + _CSV, about)
+    store.run("COPY (" + _CSV_ROWS + formatted + ")" + _SORTED + _CSV, params_of(scope, path))
+
+
+def params_of(scope: Scope, path: Path) -> dict[str, Any]:
+    """Return the parameters of export.sql, and the file or folder to write to."""
+    found = scope.total().params()
+    return {**found, "with_embeddings": found["embeddings"], "diversity": FOR_DIVERSITY, "path": str(path)}
 
 
 def _define_csv(store: Store) -> None:
@@ -189,28 +210,20 @@ def _ranges(signs: list[str]) -> Iterator[str]:
             first = place + 1
 
 
-def _narrow_to_day(scope: Scope, day: date | None) -> Scope:
-    """Return the same scope on one UTC day; None is all of it."""
-    if day is None:
-        return scope.total()
-    start = datetime.combine(day, time(), UTC)
-    end = start + timedelta(days=1)
-    return replace(
-        scope.total(),
-        since=max(start, scope.since) if scope.since else start,
-        until=min(end, scope.until) if scope.until else end,
-    )
-
-
 _STATED = ("empty", "nested", "same_response", "no_start_time")
 
 
-def _notes(store: Store, scope: Scope) -> tuple[Note, ...]:
+def _notes(store: Store, scope: Scope, kind: str) -> tuple[Note, ...]:
     notes = {note.code: note for note in coverage_notes(store, scope)}
     stated = tuple(notes[code] for code in _STATED if code in notes)
     left_out = notes["embeddings"].count if "embeddings" in notes else 0
-    message = f"{left_out:,} embedding calls are left out; --only operation=embedding exports them"
-    return (*stated, Note("embeddings", message, left_out)) if left_out else stated
+    if not left_out:
+        return stated
+    message = f"{left_out:,} embedding calls " + (
+        "have counted = 0, as no report sums them" if kind == "folder"
+        else "are left out; --only operation=embedding exports them"
+    )  # fmt: skip
+    return (*stated, Note("embeddings", message, left_out))
 
 
 def _publish(folder: Path, target: Target) -> None:
@@ -239,11 +252,19 @@ def _is_empty(path: Path) -> bool:
 
 def _is_export(folder: Path) -> bool:
     """Return whether a folder holds only files that an export writes: only such a folder may be removed."""
-    entries = [entry for entry in folder.iterdir() if entry.name != EDGES_FILE]
-    return all(
-        entry.name.startswith("day=") and entry.is_dir() and [one.name for one in entry.iterdir()] == [CALLS_FILE]
-        for entry in entries
-    )
+    return all(_is_of_export(entry) for entry in folder.iterdir() if entry.name != EDGES_FILE)
+
+
+def _is_of_export(entry: Path) -> bool:
+    if not entry.is_dir():
+        return False
+    if entry.name == META:
+        return all(one.is_file() and one.suffix == ".parquet" for part in entry.iterdir() for one in _files(part))
+    return entry.name.startswith("day=") and all(_CALLS_FILES.fullmatch(one.name) for one in entry.iterdir())
+
+
+def _files(part: Path) -> Iterator[Path]:
+    return part.iterdir() if part.is_dir() else iter((part,))
 
 
 def _refusal(target: Target, error: StreamauditError) -> DeliveryError | None:

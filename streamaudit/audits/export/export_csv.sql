@@ -45,6 +45,7 @@ SELECT * REPLACE (
     csv_cell(rendered_rule) AS rendered_rule,
     csv_cell(tax_class) AS tax_class,
     csv_cell(tax_rule) AS tax_rule,
+    csv_cell(winner) AS winner,
     csv_time(start_time) AS start_time,
     csv_time(end_time) AS end_time,
     csv_time(source_updated_at) AS source_updated_at,
