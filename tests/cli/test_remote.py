@@ -9,9 +9,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from streamaudit.ingest.readers.remote import mask_address
 from tests.cli.running import Cli, equation, stored_calls
@@ -25,6 +23,8 @@ class Bucket:
     """A bucket of a server on loopback."""
 
     def __init__(self, port: int) -> None:
+        import boto3  # these take long to load, and no other test needs them
+
         self.env = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1",
@@ -43,6 +43,8 @@ class Bucket:
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Bucket]:
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     made = Bucket(server.get_host_and_port()[1])

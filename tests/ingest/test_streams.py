@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -64,10 +64,21 @@ def test_what_holds_no_records_is_not_copied(data: bytes, tmp_path: Path) -> Non
     assert not (tmp_path / "copy").exists() and source.given < 4 << 20
 
 
-@pytest.mark.parametrize("data", [LINE, LINE * 20_000, gzip.compress(LINE * 500_000), b"[" + LINE, b"a,b\n1,2\n", b"",
-                                  b'{"long":"' + b"x" * (3 << 20) + b'"}\n'])  # fmt: skip
-def test_what_may_hold_records_is_copied(data: bytes, tmp_path: Path) -> None:
+RECORDS: dict[str, Callable[[], bytes]] = {
+    "a line": lambda: LINE,
+    "lines": lambda: LINE * 20_000,
+    "packed": lambda: gzip.compress(LINE * 500_000, 1),
+    "an array": lambda: b"[" + LINE,
+    "a table": lambda: b"a,b\n1,2\n",
+    "nothing": lambda: b"",
+    "a long line": lambda: b'{"long":"' + b"x" * (3 << 20) + b'"}\n',
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_what_may_hold_records_is_copied(name: str, tmp_path: Path) -> None:
     """Whole, packed or not, however long its first record is."""
+    data = RECORDS[name]()
     spool(io.BytesIO(data), tmp_path / "copy", Beginning("-"))
     assert (tmp_path / "copy").read_bytes() == data
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
-import pandas
 import polars
 import pyarrow as pa
 import pyarrow.parquet
@@ -58,6 +57,8 @@ def test_a_table_without_rows_has_the_same_types() -> None:
 
 def test_polars_pandas_and_duckdb_take_a_table_as_it_is() -> None:
     """Each through the Arrow interface, without help from this package."""
+    import pandas  # takes long to load, and no other test needs it
+
     frame = Frame(TABLE)
     assert polars.DataFrame(frame).rows() == frame.to_polars().rows() == ROWS
     taken = pandas.DataFrame.from_arrow(frame)

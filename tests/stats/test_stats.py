@@ -1,5 +1,8 @@
 """The statistics of ``diff``: error rates on small simulations, the properties that any comparison must have, and cases
-worked by hand. The larger simulations are ``benchmarks/simulate.py``."""
+worked by hand. The larger simulations are ``benchmarks/simulate.py``.
+
+``scipy.stats`` takes a second to load: the tests that need it import it, so that no other worker does.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,8 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import false_discovery_control
-from scipy.stats import t as student
 
 from benchmarks import trials
 from benchmarks.cases_of_diff import CASES, RATES, Case, Rate
@@ -285,12 +286,16 @@ def test_the_stratum_that_makes_the_change_is_named() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
 def test_the_correction_is_that_of_benjamini_and_hochberg(values: list[float]) -> None:
     """As scipy has it."""
+    from scipy.stats import false_discovery_control
+
     assert adjust(np.array(values)) == pytest.approx(false_discovery_control(values), rel=1e-9)
 
 
 def test_the_interval_of_a_quantile_by_hand() -> None:
     """Ten buckets, each a unit of logarithm wide, with a hundred calls each, alike in 20 blocks: the median's standard
     error in shares is the binomial one, a share of 0.1 is a unit, and the head is one unit later."""
+    from scipy.stats import t as student
+
     scale = Scale(np.arange(12.0), np.arange(1.0, 13.0))
     blocks, buckets = (part.ravel() for part in np.meshgrid(np.arange(20), np.arange(10)))
 
@@ -340,6 +345,8 @@ def test_blocks_are_paired_by_the_clock_when_both_days_have_its_curve() -> None:
 
 def test_the_variance_of_a_ratio_by_hand() -> None:
     """Tokens wasted over tokens: the sum of y - R z over z by block, by the delta method."""
+    from scipy.stats import t as student
+
     dice = np.random.default_rng(7)
     z = dice.integers(50, 800, (2, 600)).astype(float)
     y = np.where(dice.random((2, 600)) < 0.3, np.floor(z * dice.random((2, 600))), 0.0)
