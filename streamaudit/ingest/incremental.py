@@ -288,17 +288,21 @@ def _last_end(stream: BinaryIO, size: int, begin: int = 0) -> int:
 def _count_lines(path: Path, end: int) -> tuple[int, int]:
     """Count the line feeds, and the lines that are not blank, in the first ``end`` bytes of a file."""
     feeds, records = 0, 0
-    for line in _lines(path, end):
-        feeds += line.endswith(b"\n")
-        records += bool(line.strip())
-    return feeds, records
+    is_filled = False  # the line in which the last piece ended
+    for piece in _pieces(path, end):
+        first, *lines = piece.split(b"\n")
+        is_filled = is_filled or bool(first.strip())
+        if lines:
+            feeds += len(lines)
+            last = lines.pop()
+            # Without a loop of its own: a file may have millions of lines and nothing else.
+            records += is_filled + sum(map(bool, map(bytes.strip, lines)))
+            is_filled = bool(last.strip())
+    return feeds, records + is_filled
 
 
-def _lines(path: Path, end: int) -> Iterator[bytes]:
+def _pieces(path: Path, end: int) -> Iterator[bytes]:
     with path.open("rb") as stream:
-        while end > 0:
-            line = stream.readline(end)
-            if not line:
-                return
-            end -= len(line)
-            yield line
+        while end > 0 and (piece := stream.read(min(end, _CHUNK))):
+            end -= len(piece)
+            yield piece

@@ -36,7 +36,7 @@ from streamaudit.ingest.readers.gzip_check import check_gzip
 from streamaudit.ingest.readers.reader import Reader, Reject
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mend_surrogates
-from streamaudit.ingest.results import FileResult, Options, keep_rejects
+from streamaudit.ingest.results import KEPT_REJECTS, FileResult, Options, keep_rejects
 from streamaudit.ingest.scratch import scratch
 from streamaudit.ingest.sources.registry import Match, Source, discover
 from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, stage
@@ -278,8 +278,10 @@ class Ingest:
         part, place = place_part(replace(part, file=file), original.path, stock.rejected)
         if not stock.rejected:
             return part, stock, ()
-        found = find_rejects(self._store, file, source, self._mapping(source), self._salt)
-        return part, stock, keep_rejects(map(place, found), original.shown, self._options.list_reject)
+        listed = self._options.list_reject
+        most = KEPT_REJECTS if listed is None else None
+        found = find_rejects(self._store, file, source, self._mapping(source), self._salt, most)
+        return part, stock, keep_rejects(map(place, found), original.shown, listed)
 
     def _stage(
         self, file: InputFile, source: Source, folder: Path, progress: Progress | None

@@ -74,6 +74,7 @@ _STAGED_REJECTS = "SELECT line, reason FROM scratch.staged WHERE reason IS NOT N
 _NUMBER_REJECTS = """
 WITH records AS ({read})
 SELECT line, reason FROM (SELECT *, {reason} AS reason FROM ({judged})) WHERE reason IS NOT NULL
+LIMIT $most_rejects
 """
 # Numbered, to be fetched some at a time: a file may hold nothing else.
 _KEEP_REJECTS = """
@@ -178,25 +179,29 @@ def count_partial_parts(store: Store, file: InputFile) -> int:
 
 
 def find_rejects(
-    store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str
+    store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str, most: int | None = None
 ) -> Generator[Reject, None, None]:
     """Yield the rejects of a file that has some, in its order and with their true lines, from a second pass where it is
-    large; in memory flat in their number."""
+    large, which ends after ``most`` of them; in memory flat in their number."""
     try:
-        _keep_rejects(store, file, source, mapping, salt)
+        _keep_rejects(store, file, source, mapping, salt, most)
         yield from file.container.locate(file, _Rejected(store))
     except DAMAGED:
         raise ReadFailure(_DAMAGE[file.compression]) from None
 
 
-def _keep_rejects(store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str) -> None:
-    """Keep the ordinal and the reason of each reject in ``scratch.rejected``."""
+def _keep_rejects(
+    store: Store, file: InputFile, source: Source, mapping: Mapping, salt: str, most: int | None
+) -> None:
+    """Keep the ordinal and the reason of each reject in ``scratch.rejected``, or of the first ``most`` at least."""
     if _is_numbered(file):
         store.run(_KEEP_REJECTS.format(rejects=_STAGED_REJECTS))
         return
     read = _read(file, source, mapping, numbered=True)
     statement = _NUMBER_REJECTS.format(read=read, reason=_REASON, judged=_judge_records(source, mapping))
     bound = {**_bind_parameters(file, source, mapping, salt), "object_bytes": longest_object(file)}
+    # A source of numbered lines is read by one thread, in order.
+    bound["most_rejects"] = most if file.container is LINES else None
     container = file.container
     store.script(container.forget)
     with translate_read_failures():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streamaudit.ingest import incremental
 from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
 from tests.support import calls, content, equation, ingest, raw_call, store_of
@@ -134,3 +135,18 @@ def test_arrays_and_packed_files_are_read_whole(store: Store, tmp_path: Path) ->
         result = once(store, path)
         assert (read(result), result.begin) == (len(names), 0)
     assert set(calls(store)) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"a", b"a\n", b"\n\n", b" \t\r\n a\n\x0b\n", b"a\n\nb", b"ab\n" * 7 + b"  ", b"\r\nabc"]
+)
+def test_lines_are_counted_wherever_a_piece_ends(
+    text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blank ones are no records; what is after the end that is asked for does not count."""
+    file = tmp_path / "file"
+    file.write_bytes(text + b"more\nmore\n")
+    expected = text.count(b"\n"), sum(bool(line.strip()) for line in text.split(b"\n"))
+    for size in (1, 2, 3, 1 << 20):
+        monkeypatch.setattr(incremental, "_CHUNK", size)
+        assert incremental._count_lines(file, len(text)) == expected
