@@ -1,5 +1,7 @@
 """The files of ``deploy``, as far as they run without the services they are for."""
 
+import gzip
+import json
 import os
 import re
 import shlex
@@ -15,6 +17,7 @@ from tests.cli.running import SAMPLES, Cli
 from tests.docs.pages import ROOT
 
 DEPLOY = ROOT / "deploy"
+ROUTE = "evil <img src=x onerror=alert(1)>\n::error::pwned\n# pwned\x1b[2J|`"
 HOSTILE = "'; touch pwned; $(touch pwned) `touch pwned` \"\n--db=elsewhere"
 
 
@@ -52,6 +55,38 @@ def test_the_image_runs_on_a_read_only_system(cli: Cli) -> None:
     }).code == 0  # fmt: skip
     after = {path for path in cli.folder.rglob("*") if cli.spool not in path.parents}
     assert {path.relative_to(cli.folder).as_posix() for path in after - before} == {"data/audit.duckdb"}
+
+
+def lint(tool: str, *arguments: str | Path) -> None:
+    """Run a linter, which must find nothing and ask no network."""
+    program = Path(sys.executable).parent / tool
+    if not program.exists():
+        pytest.skip(f"{tool} is not installed: make .venv/.dev installs it")
+    done = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, check=False, timeout=60,
+        env={"PATH": os.defpath, "HTTPS_PROXY": "http://127.0.0.1:9", "LANG": "C.UTF-8"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_image_passes_its_linter() -> None:
+    """Hadolint, with the shell check of each RUN."""
+    lint("hadolint", "--failure-threshold", "style", DEPLOY / "Dockerfile")
+
+
+@pytest.mark.parametrize("version", ["1.27", "1.37"])
+def test_the_job_of_the_cluster_passes_the_schemas(version: str) -> None:
+    """Of the first version that knows time zones of jobs for certain, and of the last: no unknown field either."""
+    lint("kubernetes-validate", "--strict", "-k", version, DEPLOY / "kubernetes" / "cronjob.yaml")
+
+
+def test_the_action_and_the_workflows_pass_the_schemas() -> None:
+    """Those of GitHub, as the tool ships them."""
+    lint("check-jsonschema", "--builtin-schema", "vendor.github-actions", DEPLOY / "action" / "action.yml")
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    lint("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    for workflow in workflows:
+        lint("actionlint", "-shellcheck=", workflow)
 
 
 def test_the_job_of_the_cluster_is_confined_and_says_what_it_lacks(cli: Cli) -> None:
@@ -93,7 +128,8 @@ def run(step: dict[str, Any], folder: Path, inputs: dict[str, str]) -> "subproce
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m streamaudit "$@"\n')
     program.chmod(0o755)
-    env = {name: fill(value) for name, value in step["env"].items()}
+    env = {name: fill(value) for name, value in step.get("env", {}).items()}
+    env |= {"GITHUB_STEP_SUMMARY": str(folder / "summary.md"), "GITHUB_ACTION_PATH": str(DEPLOY / "action")}
     return subprocess.run(
         ["bash", "-c", step["run"]], cwd=folder, capture_output=True, text=True, check=False, timeout=120,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "RUNNER_TEMP": str(folder), **env},
@@ -105,21 +141,59 @@ def test_no_input_is_a_part_of_a_script(steps: list[dict[str, Any]]) -> None:
     assert not [step["name"] for step in steps if "${{" in step["run"]]
 
 
+def test_the_action_installs_itself_with_the_locked_packages(steps: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Every package has a hash; streamaudit comes from the sources of the action, so that its ref is the version."""
+    (tmp_path / "python3").write_text(
+        '#!/bin/sh\nmkdir -p "$3/bin"\nprintf \'#!/bin/sh\\necho "$@" >> pip.log\\n\' > "$3/bin/pip"\n'
+        'chmod +x "$3/bin/pip"\n'
+    )
+    (tmp_path / "python3").chmod(0o755)
+    step = {**steps[0], "env": {"PATH": f"{tmp_path}:{os.environ['PATH']}"}}
+    done = run(step, tmp_path, {})
+    assert done.returncode == 0, done.stderr
+    locked, own = (shlex.split(line) for line in (tmp_path / "pip.log").read_text().splitlines())
+    assert "--require-hashes" in locked and Path(locked[-1]) == ROOT / "requirements" / "run.txt"
+    assert {"--no-deps", "--no-build-isolation"} <= {*own} and Path(own[-1]) == ROOT
+
+
 def test_the_action_judges_and_annotates(steps: list[dict[str, Any]], tmp_path: Path) -> None:
-    """A worse deploy and a finding that is asked for fail, each with its annotations; hostile names run nothing."""
+    """A worse deploy and a finding that is asked for fail, each with its annotations and a summary in which no name is
+    markup; hostile inputs run nothing."""
     _, read, compare, audit = steps
     usual = {"by": "route", "min-effect": "10%", "fail-on": "regression", "base": "", "head": ""}
-    done = run(read, tmp_path, {"traces": f"{SAMPLES}/raw.jsonl.gz\n{SAMPLES}/langfuse_observations.jsonl.gz\n"})
+    traces = gzip.decompress((SAMPLES / "raw.jsonl.gz").read_bytes()).replace(b'"/v1/chat"', json.dumps(ROUTE).encode())
+    (tmp_path / "it's\ttraces.jsonl").write_bytes(traces)
+    done = run(read, tmp_path, {"traces": f"it's\ttraces.jsonl\n{SAMPLES}/langfuse_observations.jsonl.gz\n"})
     assert done.returncode == 0, done.stderr
     done = run(compare, tmp_path, {**usual, "base": "2026.11.14-2", "head": "2026.11.18-3"})
     assert done.returncode == 1, done.stderr
-    assert "::error" in done.stdout and "/v1/chat" in done.stdout
+    assert "::error" in done.stdout and "evil" in done.stdout
+    summary = tmp_path / "summary.md"
+    assert "regression" in summary.read_text() and "evil" in summary.read_text()
+    for text in (done.stdout, summary.read_text()):
+        assert not re.search(r"\x1b|^# pwned|^::error::pwned", text, re.MULTILINE)
+    assert not re.search(r"(?<!\\)<img|^::", summary.read_text(), re.MULTILINE)
     done = run(compare, tmp_path, {**usual, "base": HOSTILE, "head": HOSTILE})
     assert done.returncode in (2, 3) and done.stderr.count("\n") <= 3
     done = run(compare, tmp_path, {**usual, "base": "--help", "head": "--version"})
     assert done.returncode == 3, done.stderr
+    summary.unlink()
     assert run(audit, tmp_path, {"findings": ""}).returncode == 0
+    assert summary.read_text().startswith("## streamaudit audit\n\n6 findings")
     done = run(audit, tmp_path, {"findings": "  gave_up:info \n\n"})
     assert done.returncode == 1 and "::" in done.stdout
     assert run(audit, tmp_path, {"findings": HOSTILE}).returncode == 2
     assert not [path for path in tmp_path.iterdir() if path.name in ("pwned", "elsewhere")]
+
+
+def test_the_action_does_not_pass_without_calls(cli: Cli, steps: list[dict[str, Any]]) -> None:
+    """Neither a comparison nor an audit of nothing is a pass; the audit runs after a comparison that failed."""
+    _, read, compare, audit = steps
+    assert audit["if"] == f"always() && steps.{read['id']}.outcome == 'success'"
+    assert run(read, cli.folder, {"traces": ""}).returncode == 2
+    assert cli.run("ingest", SAMPLES / "raw.jsonl.gz", "-q", "--db", "audit.duckdb").code == 0
+    assert cli.run("prune", "--before", "2099-01-01", "-y", "-q", "--db", "audit.duckdb").code == 0
+    usual = {"by": "route", "min-effect": "10%", "fail-on": "regression", "base": "a", "head": "b"}
+    assert run(compare, cli.folder, usual).returncode == 3
+    assert run(audit, cli.folder, {"findings": ""}).returncode == 3
+    assert not (cli.folder / "summary.md").exists()
