@@ -15,7 +15,7 @@ from tests.fuzz.files import make_file
 
 def _check_file(seed: int, folder: Path) -> str:
     file = make_file(seed)
-    check(file, folder)
+    check([file], folder)
     return file.story
 
 

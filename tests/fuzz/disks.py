@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.fuzz.check import Broken
 from tests.fuzz.kills import complete, prepared, reference
-from tests.fuzz.stores import COMMANDS, STORE, copy_of, program, state_of, surroundings
+from tests.fuzz.stores import COMMANDS, STORE, copy_of, inbox, program, state_of, surroundings
 
 _EXITS = (0, 3, 4, 5)
 
@@ -18,6 +18,7 @@ def check(seed: int, folder: Path) -> str:
     name = dice.choice(sorted(COMMANDS))
     before, after = reference(name)
     copy_of(prepared(), folder)
+    inbox().requests.clear()
     words = program(*COMMANDS[name].words)
     size = (prepared() / STORE).stat().st_size
     most = int(dice.choice((dice.uniform(0, 1), dice.uniform(1, 1.5))) * size)

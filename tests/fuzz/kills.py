@@ -2,6 +2,7 @@
 left: the store as before or after, and a second run that completes."""
 
 import contextlib
+import os
 import random
 import shutil
 import subprocess
@@ -9,12 +10,27 @@ import time
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from unittest.mock import patch
 
 from tests.fuzz.check import Broken, run_command
-from tests.fuzz.stores import COMMANDS, GONE, STORE, copy_of, prepare, program, state_of, surroundings
+from tests.fuzz.stores import (
+    COMMANDS,
+    GONE,
+    STORE,
+    copy_of,
+    inbox,
+    post_address,
+    prepare,
+    program,
+    state_of,
+    surroundings,
+)
 
-_CALLS = "pwrite64,write,fsync,fdatasync,ftruncate,rename,unlink,openat"
-_FILES = "pwrite64,fsync,fdatasync,ftruncate,rename,unlink"
+_CALLS = "pwrite64,write,fsync,fdatasync,ftruncate,rename,unlink,openat,sendto,recvfrom"
+_FILES = ("pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink")
+_NETWORK = ("sendto", "recvfrom")
+_MOST = {"pwrite64": 40, "unlink": 8, "fdatasync": 8, "sendto": 2, "recvfrom": 1}
+"""How many of an operation a command has, about; 4 of the others."""
 
 
 @cache
@@ -48,11 +64,11 @@ def check(seed: int, folder: Path) -> str:
     name = dice.choice(sorted(COMMANDS))
     before, after = reference(name)
     copy_of(prepared(), folder)
+    inbox().requests.clear()
     words = program(*COMMANDS[name].words)
     if shutil.which("strace") and dice.random() < 0.8:
-        operation = dice.choice(_FILES.split(","))
-        most = {"pwrite64": 40, "unlink": 8}.get(operation, 4)
-        place = f"{operation}:signal=SIGKILL:when={dice.randint(1, most)}"
+        operation = dice.choice(_FILES + _NETWORK * 2 * COMMANDS[name].posts)
+        place = f"{operation}:signal=SIGKILL:when={dice.randint(1, _MOST.get(operation, 4))}"
         run(folder, ["strace", "-f", "-qq", "-e", f"trace={_CALLS}", "-e", f"inject={place}", *words])
     else:
         place = f"{dice.uniform(0.3, 2.5):.3f} s"
@@ -71,17 +87,19 @@ def check(seed: int, folder: Path) -> str:
     return story
 
 
-def repeat(name: str, folder: Path, story: str) -> None:
-    """Run the command in this process. A load or a user that is gone already is an answer too (exit code 2 or 3)."""
-    with contextlib.chdir(folder):
+def repeat(name: str, folder: Path, story: str) -> int:
+    """Run the command in this process, and return its exit code. A load or a user that is gone already is an answer too
+    (2 or 3), and so is a message of which nobody knows whether it arrived (5)."""
+    with contextlib.chdir(folder), patch.dict(os.environ, post_address()):
         code, _, err = run_command(*COMMANDS[name].words)
-    if code not in (0, 2, 3):
+    if code not in ((0, 5) if COMMANDS[name].posts else (0, 2, 3)):
         raise Broken(f"{story}: the run after it ended with {code}: {err}")
+    return code
 
 
 def complete(name: str, folder: Path, story: str, after: str) -> None:
     """Run the command again, and compare the store with that of one which nothing disturbed."""
-    repeat(name, folder, story)
+    code = repeat(name, folder, story)
     if state_of(folder) != after:
         raise Broken(f"{story}: after the second run the store differs from one that nothing disturbed")
     left = sorted(path.name for path in folder.glob(f"{STORE}*") if path.name != STORE)
@@ -89,3 +107,14 @@ def complete(name: str, folder: Path, story: str, after: str) -> None:
         raise Broken(f"{story}: {left} are left beside the store")
     if COMMANDS[name].deletes and GONE.encode() in (folder / STORE).read_bytes():
         raise Broken(f"{story}: bytes of what was deleted are left")
+    if COMMANDS[name].posts:
+        _check_posts(story, code)
+
+
+def _check_posts(story: str, code: int) -> None:
+    """Hold that two runs post once, and that one which ends well knows that the message arrived."""
+    posted = len(inbox().requests)
+    if posted > 1:
+        raise Broken(f"{story}: posted {posted} times")
+    if code == 0 and posted == 0:
+        raise Broken(f"{story}: the second run says that the message was posted, and none came")

@@ -5,10 +5,12 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from streamaudit.store.store import Store
 from tests.cli.traffic import call, write_lines
+from tests.delivery.servers import Hook
 from tests.fuzz.check import run_command
 
 STORE = "store.duckdb"
@@ -23,10 +25,12 @@ _STATE = (
 
 @dataclass(frozen=True)
 class Attacked:
-    """A command that changes a store; ``deletes`` when no byte of GONE may be left at its end."""
+    """A command that changes a store; ``deletes`` when no byte of GONE may be left at its end, ``posts`` when a message
+    goes to the inbox, once."""
 
     words: tuple[str, ...]
     deletes: bool = False
+    posts: bool = False
 
 
 COMMANDS = {
@@ -35,7 +39,19 @@ COMMANDS = {
     "prune": Attacked(("prune", "--before", "2026-08-01", "-y", "--db", STORE), True),
     "forget": Attacked(("forget", "--user", "user-9", "-y", "--db", STORE), True),
     "reprice": Attacked(("reprice", "--db", STORE)),
+    "post": Attacked(("weekly", "--week", "2026-W47", "--post", "--db", STORE), posts=True),
 }
+
+
+@cache
+def inbox() -> Hook:
+    """Start the server that messages go to, for as long as this process lasts."""
+    return Hook()
+
+
+def post_address() -> dict[str, str]:
+    """Return the variable that names the inbox."""
+    return {"STREAMAUDIT_POST": f"json://127.0.0.1:{inbox().port}/in"}
 
 
 def prepare(folder: Path) -> None:
@@ -73,4 +89,4 @@ def surroundings(folder: Path) -> dict[str, str]:
     for name in ("home", "tmp"):
         (folder / name).mkdir(exist_ok=True)
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder / "home"), "LANG": "C.UTF-8",
-            "TMPDIR": str(folder / "tmp")}  # fmt: skip
+            "TMPDIR": str(folder / "tmp"), **post_address()}  # fmt: skip

@@ -20,5 +20,10 @@ def test_a_killed_command_leaves_the_store_before_or_after_it(tmp_path: Path) ->
     kills.check(1, tmp_path)
 
 
+def test_a_post_that_is_killed_is_not_posted_twice(tmp_path: Path) -> None:
+    """Between the message and its record: the second run says that nobody knows whether it arrived."""
+    kills.check(73, tmp_path)
+
+
 def test_a_full_disk_leaves_the_store_before_or_after_a_command(tmp_path: Path) -> None:
     disks.check(2, tmp_path)
