@@ -13,6 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from streamaudit.ingest.corrections import may_have_corrections
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import Mapping
@@ -28,6 +29,8 @@ from streamaudit.store.store import Store
 _USUAL_OBJECT_BYTES = 16 << 20
 # A plain file up to this size is read by one thread anyway, so that its records can be numbered at once.
 _NUMBERED_BYTES = 16 << 20
+# Up to this size, a look at a file shows whether corrections need be looked for.
+_LOOKED_AT_BYTES = 1 << 16
 # From this size on, a sample of a file tells which fields and columns it has.
 _SAMPLED_BYTES = 1 << 20
 
@@ -110,6 +113,8 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
     full. ``folder`` is where the sample goes. Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
     read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judge_records(source, mapping)
+    if not _may_have_corrections(file):
+        judged = judged.replace("corrections_of(", "no_corrections_of(")
     bound = _bind_parameters(file, source, mapping, salt)
     define_macros(store, read, judged)
     store.script(package_text("ingest", "staging.sql"))
@@ -122,6 +127,12 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
         if failure.kind != "object_too_large":
             raise
         _stage(store, file, statement, {**bound, "object_bytes": longest_object(file)})
+
+
+def _may_have_corrections(file: InputFile) -> bool:
+    if file.container is not LINES or file.compression != "none" or file.size > _LOOKED_AT_BYTES:
+        return True
+    return may_have_corrections(file.path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _is_worth_sampling(file: InputFile, mapping: Mapping) -> bool:
