@@ -6,7 +6,7 @@ The statements are static: a way to read the file's container, around a source's
 
 import json
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -29,8 +29,8 @@ from streamaudit.store.store import Store
 _USUAL_OBJECT_BYTES = 16 << 20
 # A plain file up to this size is read by one thread anyway, so that its records can be numbered at once.
 _NUMBERED_BYTES = 16 << 20
-# Up to this size, a look at a file shows whether corrections need be looked for.
-_LOOKED_AT_BYTES = 1 << 16
+# Up to this size a look at a file shows whether corrections need be looked for, and its statement is only planned.
+_TINY_BYTES = 1 << 16
 # From this size on, a sample of a file tells which fields and columns it has.
 _SAMPLED_BYTES = 1 << 20
 
@@ -130,7 +130,7 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
 
 
 def _may_have_corrections(file: InputFile) -> bool:
-    if file.container is not LINES or file.compression != "none" or file.size > _LOOKED_AT_BYTES:
+    if file.container is not LINES or file.compression != "none" or file.size > _TINY_BYTES:
         return True
     return may_have_corrections(file.path.read_text(encoding="utf-8", errors="replace"))
 
@@ -164,7 +164,8 @@ def _stage_narrow(
 def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
     store.run("TRUNCATE scratch.records")
     store.script(file.container.forget)
-    with translate_read_failures(), _uncompressed(store):
+    is_tiny = file.plain_size <= _TINY_BYTES
+    with translate_read_failures(), _uncompressed(store), store.planning_least() if is_tiny else nullcontext():
         store.run(statement, bound)
     if file.container.missed:
         store.run(_STAGE_MISSED.format(missed=file.container.missed))
