@@ -8,7 +8,9 @@ WITH timed AS (
             -- The Responses API calls an answer incomplete that reached its cap.
             CASE WHEN lower(finish_reason) IN ('incomplete', 'max_output_tokens') THEN 'length' ELSE finish_reason END
                 AS finish_reason
-        )
+        ),
+        CASE WHEN lower(finish_reason) NOT IN ('incomplete', 'max_output_tokens') THEN outcome_word(finish_reason) END
+            AS finish_word
     FROM (
         SELECT *, coalesce(duration_ms < 0 OR end_time < start_time, false) AS ends_before_start
         FROM scratch.staged
@@ -22,12 +24,11 @@ WITH timed AS (
             WHEN app_outcome NOT IN ('completed', 'unknown', 'unrecognised') THEN 'app_outcome'
             WHEN cancel_flag THEN 'flag'
             WHEN http_status IN (499, 460) THEN 'http_status'
-            WHEN finish_reason IS NOT NULL AND outcome_word(finish_reason) IN ('cancelled', 'timeout', 'interrupted')
-                THEN 'finish_reason'
+            WHEN finish_word IN ('cancelled', 'timeout', 'interrupted') THEN 'finish_reason'
             WHEN error_timeout THEN 'error_timeout'
             WHEN error_cancelled THEN 'error'
             -- The class of an error is more specific than the word error.
-            WHEN finish_reason IS NOT NULL AND outcome_word(finish_reason) = 'error' THEN 'finish_reason'
+            WHEN finish_word = 'error' THEN 'finish_reason'
             -- Evidence that is specific to a format, about the ends of its own streams.
             WHEN cut_evidence IS NOT NULL AND coalesce(http_status, 200) < 400 THEN cut_evidence
             WHEN http_status IN (408, 504, 524) THEN 'http_timeout'
@@ -59,13 +60,14 @@ WITH timed AS (
     FROM timed
 ), outcomes AS (
     SELECT
-        * EXCLUDE (rule, ends_before_start),
+        * EXCLUDE (rule, ends_before_start, finish_word),
+        group_names([route, name]) AS groups,
         CASE rule
             WHEN 'outcome' THEN said_outcome
             WHEN 'app_outcome' THEN app_outcome
             WHEN 'flag' THEN 'cancelled'
             WHEN 'http_status' THEN 'cancelled'
-            WHEN 'finish_reason' THEN outcome_word(finish_reason)
+            WHEN 'finish_reason' THEN finish_word
             WHEN 'error' THEN 'cancelled'
             WHEN 'cancelled_at' THEN 'cancelled'
             WHEN 'aborted' THEN 'cancelled'
@@ -81,7 +83,7 @@ WITH timed AS (
     FROM decided
 )
 SELECT
-    * REPLACE (
+    * EXCLUDE (groups) REPLACE (
         -- A usable TTFT proves a stream; so does more than one chunk.
         CASE
             WHEN streamed IS NULL AND kind = 'llm' AND ttft_ms > 0 AND (duration_ms IS NULL OR ttft_ms < duration_ms)
@@ -93,7 +95,7 @@ SELECT
         without_login(provider) AS provider,
         CASE WHEN provider IS NOT NULL THEN coalesce(provider_basis, 'reported') END AS provider_basis,
         tier_of(service_tier) AS service_tier,
-        templated(path_only(without_login(route))) AS route,
+        groups[1] AS route,
         without_login(tenant) AS tenant, without_login(user_id) AS user_id, without_login(session_id) AS session_id,
         without_login(deploy) AS deploy, without_login(environment) AS environment, without_login(service) AS service,
         without_login(region) AS region, without_login(model) AS model,
@@ -112,7 +114,7 @@ SELECT
             END,
             marker := r.marker
         )) ELSE retractions END AS retractions,
-        templated(path_only(without_login(name))) AS name,
+        groups[2] AS name,
         coalesce(transport_label(transport), CASE
             -- Models that are spoken with over a WebSocket alone.
             WHEN kind = 'llm' AND contains(coalesce(response_model, model), 'realtime') THEN 'websocket'

@@ -9,8 +9,8 @@ CREATE OR REPLACE TEMP MACRO tokens_of(x) AS
 
 -- The first count that is more than 0, else a 0: an exporter writes 0 under one name where it knows the count by
 -- another.
-CREATE OR REPLACE TEMP MACRO first_count(l) AS
-    coalesce(list_filter(l, lambda n: n > 0)[1], list_filter(l, lambda n: n IS NOT NULL)[1]);
+CREATE OR REPLACE TEMP MACRO first_count(l) AS list_transform([l], lambda c:
+    coalesce(list_filter(c, lambda n: n > 0)[1], list_filter(c, lambda n: n IS NOT NULL)[1]))[1];
 
 CREATE OR REPLACE TEMP MACRO bool_of(x) AS
     CASE WHEN lower(x) IN ('true', '1', 'yes') THEN true WHEN lower(x) IN ('false', '0', 'no') THEN false END;
@@ -127,22 +127,20 @@ CREATE OR REPLACE TEMP MACRO error_class(x) AS
 -- A short code such as a finish reason: one word, or nothing.
 CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9_.:/-]{1,60}') THEN x END;
 
--- The same of an error message, which is prose: its class decides, else a phrase that names who stopped it.
-CREATE OR REPLACE TEMP MACRO message_says_cancelled(x) AS
-    coalesce(says_cancelled(error_class(x)), false) OR regexp_matches(lower(x),
+-- The same of an error message, which is prose: its class (error_class) decides, else a phrase that names who stopped
+-- it.
+CREATE OR REPLACE TEMP MACRO message_says_cancelled(class, x) AS
+    coalesce(says_cancelled(class), false) OR regexp_matches(lower(x),
         '^\W*(cancel|abort|abandon)(l?ed|ling|ing)?\W*$|generatorexit|econnreset|socket hang up|premature close|broken ?pipe|client.?(disconnected|closed|went away)|(request|response|stream|call|task|run|generation|connection|operation) (was |has been |is )?(cancel|abort|abandon)|(cancel|abort|abandon)(l?ed|ing) by|(cancel|abort|abandon)(l?ed|ed) (request|response|stream|generation)'); -- noqa: LT05
-CREATE OR REPLACE TEMP MACRO message_says_timeout(x) AS
-    coalesce(says_timeout(error_class(x)), false)
+CREATE OR REPLACE TEMP MACRO message_says_timeout(class, x) AS
+    coalesce(says_timeout(class), false)
     OR regexp_matches(lower(x), 'timed out|time.?out|deadline.?exceeded|max streaming duration');
 
 -- True when any of several flags is true, false when one is false and none is true.
-CREATE OR REPLACE TEMP MACRO flag_of(l) AS
-    CASE
-        WHEN len(list_filter(l, lambda v: bool_of(v))) > 0 THEN true
-        WHEN len(list_filter(l, lambda v: bool_of(v) = false)) > 0 THEN false
-    END;
+CREATE OR REPLACE TEMP MACRO flag_of(l) AS list_max(list_transform(l, lambda v: bool_of(v)));
 
 CREATE OR REPLACE TEMP MACRO outcome_word(x) AS list_transform([lower(x)], lambda w: CASE
+    WHEN w IS NULL THEN NULL
     WHEN w IN ('completed', 'complete', 'success', 'successful', 'succeeded', 'succeed', 'ok', 'done', 'finished',
         'passed') THEN 'completed'
     WHEN w IN ('timeout', 'timed_out', 'deadline_exceeded') THEN 'timeout'
@@ -173,6 +171,11 @@ CREATE OR REPLACE TEMP MACRO templated(x) AS
             '[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}', '{uuid}', 'g'),
             '(^|[^0-9A-Za-z])(?:[0-9a-f]{16,}|[0-9A-F]{16,})($|[^0-9A-Za-z])', '\1{id}\2', 'g'),
             '(^|[/:.=])\d{5,}($|[/:.])', '\1{id}\2', 'g') END;
+
+-- Names of routes and steps as groups: without logins, what callers append, and ids.
+CREATE OR REPLACE TEMP MACRO group_names(l) AS
+    list_transform(list_transform(list_transform(l, lambda x: without_login(x)), lambda x: path_only(x)),
+        lambda x: templated(x));
 
 -- A text rather than a name: long, or of more than a dozen words.
 CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - length(replace(x, ' ', '')) >= 12;
@@ -303,7 +306,9 @@ CREATE OR REPLACE TEMP MACRO seller_of_name(name) AS
         WHEN regexp_matches(name, '^(voyage/)?voyage-') THEN 'voyageai'
     END;
 CREATE OR REPLACE TEMP MACRO seller_of(model, response_model) AS
-    coalesce(seller_of_name(lower(model)), seller_of_name(lower(response_model)));
+    list_filter(list_transform(
+        [lower(model), CASE WHEN response_model IS DISTINCT FROM model THEN lower(response_model) END],
+        lambda name: seller_of_name(name)), lambda seller: seller IS NOT NULL)[1];
 
 -- All input tokens, where a count leaves the cached ones out: they exceed it, or the total adds them to it.
 CREATE OR REPLACE TEMP MACRO whole_input(given, cached, written, produced, total) AS
@@ -319,10 +324,10 @@ CREATE OR REPLACE TEMP MACRO otlp_values(l) AS list_transform(l, lambda a: coale
     a.value.stringValue, a.value.intValue, a.value.doubleValue, a.value.boolValue, a.value.arrayValue,
     a.value.string_value, a.value.int_value, a.value.double_value, a.value.bool_value, a.value.array_value));
 -- An attribute that holds a list: OTLP's arrayValue, a JSON array, or one value.
-CREATE OR REPLACE TEMP MACRO listed(x) AS
-    CASE WHEN starts_with(x, '{') THEN json_extract_string(json_of(x), '$.values[*].*')
-        WHEN starts_with(x, '[') THEN coalesce(try_cast(json_of(x) AS VARCHAR[]), [x])
-        WHEN x <> '' THEN [x] END;
+CREATE OR REPLACE TEMP MACRO listed(x) AS list_transform([x], lambda v:
+    CASE WHEN starts_with(v, '{') THEN json_extract_string(json_of(v), '$.values[*].*')
+        WHEN starts_with(v, '[') THEN coalesce(try_cast(json_of(v) AS VARCHAR[]), [v])
+        WHEN v <> '' THEN [v] END)[1];
 -- A trace or span id in lower-case hex; some senders write its bytes in base64. All zeros is none.
 CREATE OR REPLACE TEMP MACRO hex_id(x) AS
     CASE WHEN (length(x) = 24 AND ends_with(x, '=='))
@@ -330,14 +335,6 @@ CREATE OR REPLACE TEMP MACRO hex_id(x) AS
             THEN coalesce(lower(hex(try(from_base64(x)))), x)
         WHEN starts_with(x, '0x') THEN lower(x[3:])
         WHEN ltrim(x, '0') <> '' THEN lower(x) END;
--- An answer among the attributes; NULL where it was not recorded.
-CREATE OR REPLACE TEMP MACRO answer_text(keys, vals) AS
-    coalesce(
-        attribute(keys, vals, 'ai.response.text'), attribute(keys, vals, 'gen_ai.completion.0.content'),
-        attribute(keys, vals, 'llm.output_messages.0.message.content'),
-        nullif(array_to_string(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
-            '$[*].parts[*].content'), ''), ''),
-        attribute(keys, vals, 'output'));
 -- Keys as an application wrote them, without their library's prefix.
 CREATE OR REPLACE TEMP MACRO own_attributes(keys) AS
     list_transform(keys, lambda k: CASE

@@ -9,8 +9,10 @@ from streamaudit.ingest.merge import Counts
 from streamaudit.ingest.readers.container import Reject
 from streamaudit.ingest.sources.registry import Match, Source
 from streamaudit.ingest.warnings import Doubts
+from streamaudit.store.package_files import package_text
 from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
+from streamaudit.store.views.refresh import OUTCOME
 
 KEPT_REJECTS = 10_000
 """Rejects of a file that are kept in the store."""
@@ -33,7 +35,7 @@ SELECT
     count(*) FILTER (uncounted_reason = 'same_response'),
     count(*) FILTER (counted AND embedding),
     count(*) FILTER (counted AND NOT embedding AND cancel_evidence = 'unknown_word')
-FROM (SELECT *, operation = 'embedding' AS embedding FROM call_outcome)
+FROM (SELECT *, operation = 'embedding' AS embedding FROM ({outcome}))
 WHERE list_contains($loads, load_id)
 """
 
@@ -144,4 +146,5 @@ def keep_rejects(rejects: Iterable[Reject], shown: str, list_reject: ListReject 
 
 def measure_coverage(store: Store, loads: list[int]) -> Coverage:
     """Measure the coverage of the calls that these loads brought into the store."""
-    return Coverage(*store.one(_COVERAGE, {"loads": loads}))
+    query = _COVERAGE.replace("{outcome}", package_text("store", OUTCOME))
+    return Coverage(*store.one(query, {"loads": loads}))

@@ -6,13 +6,14 @@ The statements are static: a way to read the file's container, around a source's
 
 import json
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from streamaudit.ingest.corrections import may_have_corrections
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import Mapping
@@ -28,6 +29,8 @@ from streamaudit.store.store import Store
 _USUAL_OBJECT_BYTES = 16 << 20
 # A plain file up to this size is read by one thread anyway, so that its records can be numbered at once.
 _NUMBERED_BYTES = 16 << 20
+# Up to this size a look at a file shows whether corrections need be looked for, and its statement is only planned.
+_TINY_BYTES = 1 << 16
 # From this size on, a sample of a file tells which fields and columns it has.
 _SAMPLED_BYTES = 1 << 20
 
@@ -111,6 +114,8 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
     full. ``folder`` is where the sample goes. Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
     read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judge_records(source, mapping)
+    if not _may_have_corrections(file):
+        judged = judged.replace("corrections_of(", "no_corrections_of(")
     bound = _bind_parameters(file, source, mapping, salt)
     define_macros(store, read, judged)
     store.script(package_text("ingest", "staging.sql"))
@@ -123,6 +128,12 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
         if failure.kind != "object_too_large":
             raise
         _stage(store, file, statement, {**bound, "object_bytes": longest_object(file)})
+
+
+def _may_have_corrections(file: InputFile) -> bool:
+    if file.container is not LINES or file.compression != "none" or file.size > _TINY_BYTES:
+        return True
+    return may_have_corrections(file.path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _is_worth_sampling(file: InputFile, mapping: Mapping) -> bool:
@@ -154,7 +165,8 @@ def _stage_narrow(
 def _stage(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) -> None:
     store.run("TRUNCATE scratch.records")
     store.script(file.container.forget)
-    with translate_read_failures(), _uncompressed(store):
+    is_tiny = file.plain_size <= _TINY_BYTES
+    with translate_read_failures(), _uncompressed(store), store.planning_least() if is_tiny else nullcontext():
         store.run(statement, bound)
     if file.container.missed:
         store.run(_STAGE_MISSED.format(missed=file.container.missed))

@@ -31,6 +31,7 @@ DEFAULT_MEMORY = "1GB"
 _OPTIMISERS_OF_FEW_ROWS = (
     "filter_pushdown", "join_order", "unused_columns", "common_subexpressions", "cte_inlining"
 )  # fmt: skip
+_FOR_MORE_ROWS = ("join_order", "common_subexpressions")
 _SKIPPED = "SELECT string_agg(name, ',') FROM duckdb_optimizers() WHERE NOT list_contains($kept, name)"
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -248,6 +249,19 @@ class Database:
         finally:
             self.run("RESET disabled_optimizers")
             self._plans_briefly = False
+
+    @contextmanager
+    def planning_least(self) -> Iterator[None]:
+        """Inside the block, where planning is brief, leave out all optimisers that one can do without for a few
+        kilobytes and a statement without joins."""
+        if not self._plans_briefly:
+            yield
+            return
+        self.run("SET disabled_optimizers = $skipped", {"skipped": f"{Database._skipped},{','.join(_FOR_MORE_ROWS)}"})
+        try:
+            yield
+        finally:
+            self.run("SET disabled_optimizers = $skipped", {"skipped": Database._skipped})
 
     def lock_down(self, writable: Path | None = None) -> None:
         """Refuse all network and file access, except to one folder, and all changes of settings, for the rest of this

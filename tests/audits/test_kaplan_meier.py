@@ -16,12 +16,13 @@ from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import Options
 from streamaudit.store.store import Store
+from streamaudit.store.views.refresh import refresh
 from tests.support import Record, raw_call, store_of, write_lines
 
 _WAITS = """
 SELECT CASE WHEN ttft_status = 'usable' THEN ttft_ms ELSE coalesce(cancelled_at_ms, duration_ms) END,
     ttft_status = 'usable'
-FROM call_outcome WHERE counted AND operation <> 'embedding' AND ttft_status IN ('usable', 'censored')
+FROM refreshed_calls WHERE counted AND operation <> 'embedding' AND ttft_status IN ('usable', 'censored')
 """
 
 
@@ -43,6 +44,7 @@ def test_percentiles_equal_the_product_over_all_waits(tmp_path: Path, seed: int)
     write_raw(simulate(600, seed, datetime(2026, 11, 9, tzinfo=UTC), 7), path)
     with Store.in_memory() as store, Reader() as reader:
         Ingest(store, Options()).file(reader, str(path))
+        refresh(store)
         waits = [row for row in store.query(_WAITS) if row[0] is not None]
         row = next(ttft.run(store, Scope(), censored=True).tables[0].records())
     assert any(not seen for _, seen in waits)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamaudit.ingest.corrections import macros, read_markers
+from streamaudit.ingest.corrections import macros, may_have_corrections, read_markers
 from streamaudit.store.store import Store
 from tests.docs.corrections import LANGUAGES, count, judge, page
 from tests.support import (
@@ -126,3 +126,18 @@ def test_a_correction_is_shown_when_its_place_in_the_stream_arrives(tmp_path: Pa
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
         found = {name: call["retractions"][0]["offset_ms"] for name, call in calls(store).items()}
     assert found == {"a": 2000.0, "b": 3500.0, "c": 1200.0, "d": None}
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_a_file_in_which_no_sentence_follows_another_is_not_searched(store: Store, ascii_only: bool) -> None:
+    """However the end of a sentence is written in JSON; what it gives is what a search gives."""
+    found = [answer for answer, corrections in ((one["text"], found) for one, found in judge(store)) if corrections]
+    assert found
+    for answer in [*found, "Done\nWait, no.", 'He said "no." Wait, no.']:
+        nested = json.dumps({"text": json.dumps(answer, ensure_ascii=ascii_only)}, ensure_ascii=ascii_only)
+        assert may_have_corrections(json.dumps({"text": answer}, ensure_ascii=ascii_only))
+        assert may_have_corrections(nested)
+    assert not may_have_corrections(json.dumps({"at": "2026-11-16T08:00:00.5Z", "text": "Wait, no: \"70\" and/or 80"}))
+    for answer in (None, "", "Wait, no"):
+        both = store.one("SELECT corrections_of($answer), no_corrections_of($answer)", {"answer": answer})
+        assert both[0] == both[1]

@@ -25,7 +25,7 @@ _IN_WORDS = "input|prompt|cache"
 
 def _first(names: tuple[str, ...]) -> str:
     """Return the SQL of the first count in the usage map under one of several names."""
-    return f"first_count([{', '.join(f'''tokens_of(usage_map['{name}'])''' for name in names)}])::HUGEINT"
+    return f"first_count(list_transform({list(names)}, lambda k: tokens_of(usage_map[k])))::HUGEINT"
 
 
 def _among(names: tuple[str, ...]) -> str:

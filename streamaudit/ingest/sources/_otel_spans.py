@@ -44,7 +44,7 @@ assert OWN == 300, "the ranks in the SQL begin there"
 
 
 _SQL = """
-WITH spans AS ({spans}), named AS (
+WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
     SELECT
         *,
         {voice_named}
@@ -56,11 +56,15 @@ WITH spans AS ({spans}), named AS (
     SELECT
         *,
         {voice_opened}
-        json_of(attribute(keys, vals, 'metadata')) AS packed,
-        json_of(attribute(keys, vals, 'llm.invocation_parameters')) AS settings,
-        json_of(attribute(keys, vals, 'mlflow.chat.tokenUsage')) AS packed_usage,
-        json_of(attribute(keys, vals, 'mlflow.llm.cost')) AS packed_cost
+        list_transform([attribute(keys, vals, 'metadata'), attribute(keys, vals, 'llm.invocation_parameters'),
+            attribute(keys, vals, 'mlflow.chat.tokenUsage'), attribute(keys, vals, 'mlflow.llm.cost')],
+            lambda v: json_of(v)) AS objects,
+        list_transform([trace, span, parent], lambda i: hex_id(i)) AS ids
     FROM named
+), unpacked AS (
+    SELECT * EXCLUDE (objects, ids), objects[1] AS packed, objects[2] AS settings, objects[3] AS packed_usage,
+        objects[4] AS packed_cost, ids[1] AS trace_hex, ids[2] AS span_hex, ids[3] AS parent_hex
+    FROM opened
 ), typed AS (
     SELECT
         *,
@@ -68,7 +72,6 @@ WITH spans AS ({spans}), named AS (
         CASE WHEN packed IS NULL THEN stated
             ELSE list_transform(list_zip(stated, json_extract_string(packed, $tag_pointers)),
                 lambda pair: coalesce(pair[1], nullif(pair[2], ''))) END AS either,
-        hex_id(trace) AS trace_hex,
         lower(coalesce(attribute(keys, vals, 'gen_ai.operation.name'), attribute(keys, vals, 'llm.request.type')))
             AS operation_word,
         {voice_typed}
@@ -121,11 +124,11 @@ WITH spans AS ({spans}), named AS (
         list_filter(events, lambda e: e.name = 'ai.stream.firstChunk')[1] AS first_chunk,
         list_filter(events, lambda e: e.name IN ('First Token Stream Event', 'mlflow.chunk.item.0'))[1].at
             AS first_token_at
-    FROM opened
+    FROM unpacked
 ), sorted AS (
     SELECT
         *,
-        coalesce(trace_hex || '-', '') || hex_id(span) AS call_id,
+        coalesce(trace_hex || '-', '') || span_hex AS call_id,
         {voice_sorted}
         -- OpenInference says OK once a stream was read to its end, and never ends the span of one that was not.
         coalesce(inference_kind = 'LLM' AND lower(status) IN ('1', 'ok', 'status_code_ok') AND ended IS NOT NULL
@@ -223,7 +226,8 @@ WITH spans AS ({spans}), named AS (
                 THEN 'aborted'
             WHEN stream_flag OR written_ttft_ms > 0 OR event_ttft_ms > 0 THEN 'unterminated'
         END AS cut_evidence,
-        CASE WHEN sort = 'llm' THEN answer_text(keys, vals) END AS answer
+        list_transform([error_word, status_message], lambda t: error_class(t)) AS classes,
+        CASE WHEN sort = 'llm' THEN {answer} END AS answer
     FROM sorted
 )
 SELECT
@@ -231,7 +235,7 @@ SELECT
     sort AS kind,
     call_id,
     trace_hex AS trace_id,
-    coalesce(trace_hex || '-', '') || hex_id(parent) AS parent_id,
+    coalesce(trace_hex || '-', '') || parent_hex AS parent_id,
     first_filled(either[logical_request_id]) AS logical_request_id,
     try_cast(first_filled(either[attempt_number]) AS INTEGER) AS attempt_number,
     coalesce(nullif(attribute(keys, vals, 'gen_ai.response.id'), ''),
@@ -319,9 +323,10 @@ SELECT
         AS app_outcome,
     left_flag AS cancel_flag,
     is_error OR list_contains(reasons, 'error') AS failed,
-    coalesce(says_cancelled(error_word), false) OR (is_error AND message_says_cancelled(status_message))
+    coalesce(says_cancelled(error_word), false) OR (is_error AND message_says_cancelled(classes[2], status_message))
         AS error_cancelled,
-    coalesce(says_timeout(error_word), false) OR (is_error AND message_says_timeout(status_message)) AS error_timeout,
+    coalesce(says_timeout(error_word), false) OR (is_error AND message_says_timeout(classes[2], status_message))
+        AS error_timeout,
     code_word(first_filled(either[cancelled_by])) AS cancelled_by,
     coalesce(number_of(first_filled(either[cancelled_at_ms])),
         -- Its span may end only when the garbage is collected; the last chunk came before the cut.
@@ -333,8 +338,7 @@ SELECT
     number_of(first_filled(either[upstream_end_ms])) AS upstream_end_ms,
     finish AS finish_reason,
     http AS http_status,
-    coalesce(error_class(error_word), code_word(error_word),
-        CASE WHEN is_error THEN error_class(status_message) END) AS error_type,
+    coalesce(classes[1], code_word(error_word), CASE WHEN is_error THEN classes[2] END) AS error_type,
     CASE WHEN sort = 'llm' THEN md5($salt || coalesce(
         attribute(keys, vals, 'gen_ai.input.messages'), attribute(keys, vals, 'ai.prompt.messages'),
         attribute(keys, vals, 'input.value'),
@@ -361,6 +365,24 @@ KNOWN = tuple(dict.fromkeys(re.findall(r"'([^']+)'", " ".join(one or several for
 """Every attribute that the SQL reads under its own name."""
 
 
+# An answer among the attributes; NULL where it was not recorded.
+_ANSWER = """coalesce(
+    attribute(keys, vals, 'ai.response.text'), attribute(keys, vals, 'gen_ai.completion.0.content'),
+    attribute(keys, vals, 'llm.output_messages.0.message.content'),
+    nullif(array_to_string(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
+        '$[*].parts[*].content'), ''), ''),
+    attribute(keys, vals, 'output'))"""
+_LOOKUP = re.compile(r"attribute\(keys, vals, ('[^']+')\)")
+
+
 def normalise(spans: str) -> str:
     """Return the SQL of a source whose records become ``spans`` by the given SELECT."""
-    return expand_app_keys(_SQL.replace("{spans}", spans, 1))
+    return expand_app_keys(_list_attributes(_SQL.replace("{answer}", _ANSWER)).replace("{spans}", spans, 1))
+
+
+def _list_attributes(sql: str) -> str:
+    """Look all attributes up once, into a list from which each use takes its own: to look one up is planned several
+    times as long as to take it."""
+    names = list(dict.fromkeys(_LOOKUP.findall(sql)))
+    listed = f"list_transform([{', '.join(names)}], lambda k: vals[list_position(keys, k)])"
+    return _LOOKUP.sub(lambda found: f"given[{names.index(found[1]) + 1}]", sql).replace("{attributes}", listed, 1)

@@ -72,6 +72,8 @@ WITH {before}found AS (
         *,
         coalesce({id}) AS own_id,
         coalesce({status}) AS status_word,
+        list_transform([status_word, outcome, stream_status, first_filled(app[outcome])], lambda w: outcome_word(w))
+            AS words,
         coalesce({error}) AS error_text
     FROM found
 ), judged AS (
@@ -81,10 +83,9 @@ WITH {before}found AS (
             AS INTEGER) AS http,
         -- An error may be an object, whose type and code are words and whose message is not.
         CASE WHEN starts_with(error_text, '{{') THEN try_cast(error_text AS JSON) END AS error_object,
-        CASE WHEN NOT regexp_full_match(status_word, '[1-5]\\d\\d') THEN outcome_word(status_word) END AS ended_as,
-        outcome_word(outcome) AS own_word, outcome_word(stream_status) AS stream_word,
+        CASE WHEN NOT regexp_full_match(status_word, '[1-5]\\d\\d') THEN words[1] END AS ended_as,
         CASE
-            WHEN error_type <> '' OR is_error_text(error_text) OR outcome_word(status_word) = 'error'
+            WHEN error_type <> '' OR is_error_text(error_text) OR words[1] = 'error'
                 OR bool_of(coalesce({success})) = false OR bool_of({failed}) THEN true
         END AS has_failed
     FROM worded
@@ -97,7 +98,10 @@ WITH {before}found AS (
         tokens_of(coalesce({total_tokens})) AS counted_all,
         coalesce(error_object->>'$.message', error_text) AS error_message_text,
         coalesce(nullif(error_type, ''), error_object->>'$.type', error_object->>'$.name', error_object->>'$.code')
-            AS error_word
+            AS error_word,
+        list_transform([error_word, error_message_text], lambda t: error_class(t)) AS classes,
+        CASE WHEN app IS NOT NULL OR tagged IS NOT NULL OR coalesce({transport}) IS NOT NULL THEN list_transform(
+            [[{transport}], app[transport], tagged[transport]], lambda l: transport_of(l)) END AS transports
     FROM judged
 ), known AS (
     SELECT
@@ -150,8 +154,7 @@ SELECT
     coalesce({environment}) AS environment,
     coalesce({service}) AS service,
     nullif(region, '') AS region,
-    coalesce(transport_of([{transport}]), nullif(transport, ''), transport_of(app[transport]),
-        transport_of(tagged[transport])) AS transport,
+    coalesce(transports[1], nullif(transport, ''), transports[2], transports[3]) AS transport,
     lower(coalesce({operation})) AS operation,
     coalesce(started, later_by(ended, -({duration_ms}))) AS start_time,
     ended AS end_time,
@@ -192,20 +195,22 @@ SELECT
     number_of(input_cost_usd) AS input_cost_usd,
     number_of(output_cost_usd) AS output_cost_usd,
     -- A known word takes precedence over an unknown one.
-    CASE WHEN coalesce(own_word, 'unrecognised') = 'unrecognised' THEN coalesce(stream_word, own_word)
-        ELSE own_word END AS said_outcome,
+    CASE WHEN coalesce(words[2], 'unrecognised') = 'unrecognised' THEN coalesce(words[3], words[2])
+        ELSE words[2] END AS said_outcome,
     -- A status of error is one of the failures below, whose class may say more.
-    coalesce(outcome_word(first_filled(app[outcome])), CASE WHEN ended_as <> 'error' THEN ended_as END,
+    coalesce(words[4], CASE WHEN ended_as <> 'error' THEN ended_as END,
         CASE WHEN bool_of(coalesce({success})) THEN 'completed' END) AS app_outcome,
     CASE WHEN coalesce(cancelled, canceled, aborted, client_disconnected) IS NOT NULL OR app IS NOT NULL
         THEN flag_of(list_concat([cancelled, canceled, aborted, client_disconnected], app[cancelled])) END
         AS cancel_flag,
     has_failed AS failed,
     (error_type <> '' AND says_cancelled(error_type))
-        OR (is_error_text(error_text) AND (says_cancelled(error_word) OR message_says_cancelled(error_message_text)))
+        OR (is_error_text(error_text)
+            AND (says_cancelled(error_word) OR message_says_cancelled(classes[2], error_message_text)))
         AS error_cancelled,
     (error_type <> '' AND says_timeout(error_type))
-        OR (is_error_text(error_text) AND (says_timeout(error_word) OR message_says_timeout(error_message_text)))
+        OR (is_error_text(error_text)
+            AND (says_timeout(error_word) OR message_says_timeout(classes[2], error_message_text)))
         AS error_timeout,
     code_word(cancelled_by) AS cancelled_by,
     number_of(cancelled_at_ms) AS cancelled_at_ms,
@@ -213,7 +218,7 @@ SELECT
     number_of(upstream_end_ms) AS upstream_end_ms,
     code_word(coalesce({finish_reason})) AS finish_reason,
     coalesce(http, try_cast(error_object->>'$.status' AS INTEGER)) AS http_status,
-    coalesce(error_class(error_word), code_word(error_word), error_class(error_message_text)) AS error_type,
+    coalesce(classes[1], code_word(error_word), classes[2]) AS error_type,
     CASE WHEN input_hash <> '' THEN md5($salt || input_hash) END AS input_hash,
     {lengths}
     instant_utc(updated_at) AS source_updated_at

@@ -92,7 +92,8 @@ _PREPARED = """
         tokens_of(r.cached_tokens) AS cached_input_tokens,
         CASE WHEN how <> 'completed' THEN 'tokenizer' END AS usage_basis,
         CASE WHEN how <> 'error' THEN how END AS app_outcome, how = 'error' AS failed,
-        error_class(r.info.error) AS error_type, message_says_timeout(r.info.error) AS error_timeout
+        error_class(r.info.error) AS error_type,
+        message_says_timeout(error_class(r.info.error), r.info.error) AS error_timeout
     FROM typed
 """
 

@@ -180,7 +180,8 @@ _PREPARED = """
                 OR coalesce(json_type(output) = 'OBJECT' AND json_keys(output) = ['error'], false)
                 OR coalesce(meta->>'/attributes/error.type', '') <> '' THEN true
                 WHEN level IS NOT NULL THEN false END AS has_failed,
-            coalesce(message, nullif(meta->>'/attributes/error.type', '')) AS fault
+            coalesce(message, nullif(meta->>'/attributes/error.type', '')) AS fault,
+            error_class(fault) AS fault_class
         FROM renamed
     ), {usage}, {voice}
     SELECT
@@ -247,9 +248,9 @@ _PREPARED = """
         bool_of(voice_metrics->>'cancelled') AS cancel_flag,
         CASE WHEN voice_metrics->>'cancelled' = 'false' THEN 'completed' END AS app_outcome,
         has_failed AS failed,
-        has_failed AND message_says_cancelled(fault) AS error_cancelled,
-        has_failed AND message_says_timeout(fault) AS error_timeout,
-        CASE WHEN has_failed THEN error_class(fault) END AS error_type,
+        has_failed AND message_says_cancelled(fault_class, fault) AS error_cancelled,
+        has_failed AND message_says_timeout(fault_class, fault) AS error_timeout,
+        CASE WHEN has_failed THEN fault_class END AS error_type,
         CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
         CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
         CASE WHEN type = 'GENERATION' THEN corrections_of(text) END AS retractions,

@@ -169,7 +169,8 @@ _PREPARED = """
         CASE WHEN status = 'success' AND code IS NULL AND class IS NULL THEN 'completed' END AS app_outcome,
         status = 'failure' AND NOT coalesce(has_left, false) AS failed,
         has_left AS error_cancelled,
-        says_timeout(class) OR message_says_timeout(wrong->>'error_message') AS error_timeout,
+        says_timeout(class) OR message_says_timeout(error_class(wrong->>'error_message'), wrong->>'error_message')
+            AS error_timeout,
         try_cast(code AS INTEGER) AS http_status, class AS error_type,
         -- The proxy writes stop for a stream without an end.
         CASE WHEN NOT coalesce(is_cut, false) THEN

@@ -4,11 +4,8 @@ CREATE OR REPLACE TEMP MACRO raised_output(own, raised) AS
 CREATE OR REPLACE TEMP MACRO raised_cost(own, raised, cost, said_output, input_cost, unit_cost) AS
     CASE WHEN raised IS NULL THEN own ELSE low_cost_usd(cost, said_output, input_cost, raised, unit_cost) END;
 
--- The calls whose low end the tax raises: few, so that joining them to all calls costs little.
-CREATE OR REPLACE TEMP TABLE raised_low_ends AS
-SELECT call_row, raised_low FROM early_tax WHERE raised_low IS NOT NULL;
-
--- Every call with its low ends, and no other column of a tax.
+-- Every call with its low ends, and no other column of a tax. Those that a tax raises are few, so that joining them to
+-- all calls costs little.
 CREATE OR REPLACE TEMP VIEW call_low_ends AS
 SELECT
     calls.* EXCLUDE (call_row) REPLACE (
@@ -19,7 +16,7 @@ SELECT
 FROM keyed_calls AS calls LEFT JOIN raised_low_ends AS raised ON raised.call_row = calls.call_row;
 
 -- Every call with its tax; completed calls have none.
-CREATE OR REPLACE TEMP VIEW call_tax AS
+CREATE OR REPLACE TEMP VIEW joined_taxes AS
 SELECT
     calls.* EXCLUDE (call_row) REPLACE (
         raised_output(calls.output_low, raised_low) AS output_low,

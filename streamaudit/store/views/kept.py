@@ -16,7 +16,7 @@ from streamaudit.store.store import Store
 from streamaudit.store.views import valuation
 
 _FILES = (
-    "views/calls.sql", "views/evidence.sql", valuation.DELIVERY, *valuation.TAX_STEPS.values(),
+    "views/calls.sql", "views/outcome.sql", "views/evidence.sql", valuation.DELIVERY, *valuation.TAX_STEPS.values(),
 )  # fmt: skip
 _STATE = """
 SELECT version(), (SELECT count(*) FROM store.evidence), (SELECT coalesce(max(load_id), 0) FROM store.loads),

@@ -11,13 +11,16 @@ from streamaudit.store.views.kept import are_taxes_kept
 from streamaudit.store.views.percentiles import FROM_ENOUGH
 from streamaudit.store.views.valuation import ENDED_EARLY, learn_texts, value_calls
 
+OUTCOME = "views/outcome.sql"
+"""File of the query that judges every call of the store: how it ended, and what of it is known."""
+
 # On a small store every query over the view would take longer to plan than to run, so its rows are kept.
 _KEEP_OUTCOMES = """
-CREATE OR REPLACE TEMP TABLE outcome_rows AS FROM call_outcome;
+CREATE OR REPLACE TEMP TABLE outcome_rows AS {outcome};
 CREATE OR REPLACE TEMP VIEW refreshed_calls AS FROM outcome_rows
 """
 _VIEW_OUTCOMES = """
-CREATE OR REPLACE TEMP VIEW refreshed_calls AS FROM call_outcome;
+CREATE OR REPLACE TEMP VIEW refreshed_calls AS {outcome};
 DROP TABLE IF EXISTS outcome_rows
 """
 
@@ -31,14 +34,39 @@ CREATE OR REPLACE TEMP VIEW early_tax AS SELECT call_key AS call_row, * EXCLUDE 
 CREATE OR REPLACE TEMP VIEW keyed_calls AS
 SELECT * REPLACE (CASE WHEN {ENDED_EARLY} THEN hash(source, record_hash) END AS call_row) FROM refreshed_calls
 """  # noqa: S608 - a constant of the package
+_ANY_EARLY = f"SELECT EXISTS (FROM refreshed_calls WHERE {ENDED_EARLY})"  # noqa: S608 - likewise
+_NO_TAXES = """
+CREATE OR REPLACE TEMP TABLE valued_taxes AS SELECT NULL::BIGINT AS call_row, * FROM store.taxes WHERE false
+"""
 _VALUE_ALL = "CREATE OR REPLACE TEMP VIEW calls_to_value AS FROM refreshed_calls"
-_NONE_RAISED = "CREATE OR REPLACE TEMP VIEW call_low_ends AS SELECT * EXCLUDE (call_row) FROM keyed_calls"
+_RAISED = """
+CREATE OR REPLACE TEMP TABLE raised_low_ends AS
+SELECT call_row, raised_low FROM early_tax WHERE raised_low IS NOT NULL
+"""
+_NONE_RAISED = """
+CREATE OR REPLACE TEMP VIEW call_low_ends AS SELECT * EXCLUDE (call_row) FROM keyed_calls;
+CREATE OR REPLACE TEMP VIEW joined_taxes AS
+SELECT
+    calls.* EXCLUDE (call_row), early_tax.call_row IS NOT NULL AS ended_early,
+    early_tax.* EXCLUDE (call_row, raised_low)
+FROM keyed_calls AS calls LEFT JOIN early_tax ON early_tax.call_row = calls.call_row
+"""
+
+# Every call with its tax; completed calls have none.
+_KEEP_TAXES = """
+CREATE OR REPLACE TEMP TABLE taxed_rows AS FROM joined_taxes;
+CREATE OR REPLACE TEMP VIEW call_tax AS FROM taxed_rows
+"""
+_VIEW_TAXES = """
+CREATE OR REPLACE TEMP VIEW call_tax AS FROM joined_taxes;
+DROP TABLE IF EXISTS taxed_rows
+"""
 
 
 def refresh(store: Store, *, taxed: bool = True, kept: bool = True) -> None:
     """Bring ``refreshed_calls`` up to date with the store, and ``call_tax`` unless no tax is requested.
 
-    ``refreshed_calls`` is ``call_outcome`` as of now. Does nothing when nothing has changed since. Without ``kept``,
+    ``refreshed_calls`` are the calls of the store, judged as of now. Does nothing when nothing has changed since. Without ``kept``,
     taxes are valued now even if the store has kept them.
     """
     if store.stale:
@@ -61,7 +89,8 @@ def refresh_outcomes(store: Store) -> None:
         store.script(package_text("store", "views/evidence.sql"))
     else:
         store.run("CREATE OR REPLACE TEMP VIEW calls_with_evidence AS FROM calls_without_evidence")
-    store.script(_KEEP_OUTCOMES if store.is_small() else _VIEW_OUTCOMES)
+    statements = _KEEP_OUTCOMES if store.is_small() else _VIEW_OUTCOMES
+    store.script(statements.format(outcome=package_text("store", OUTCOME)))
 
 
 def _refresh_taxes(store: Store, *, kept: bool) -> None:
@@ -69,10 +98,18 @@ def _refresh_taxes(store: Store, *, kept: bool) -> None:
     if kept and are_taxes_kept(store):
         store.script(_KEPT)
     else:
-        learn_texts(store)
-        store.run(_VALUE_ALL)
-        value_calls(store)
+        _value_now(store)
         store.script(_VALUED)
-    store.script(package_text("store", "views/call_tax.sql"))
-    if not store.one("SELECT EXISTS (FROM raised_low_ends)")[0]:
-        store.run(_NONE_RAISED)
+    store.run(_RAISED)
+    any_raised = store.one("SELECT EXISTS (FROM raised_low_ends)")[0]
+    store.script(package_text("store", "views/call_tax.sql") if any_raised else _NONE_RAISED)
+    store.script(_KEEP_TAXES if store.is_small() else _VIEW_TAXES)
+
+
+def _value_now(store: Store) -> None:
+    if not store.one(_ANY_EARLY)[0]:
+        store.run(_NO_TAXES)
+        return
+    learn_texts(store)
+    store.run(_VALUE_ALL)
+    value_calls(store)
