@@ -8,6 +8,7 @@ import pytest
 from streamaudit.errors import UsageError
 from streamaudit.ingest.readers.reader import expand
 from streamaudit.ingest.shard import parse_shard
+from streamaudit.ingest.watch import Watch
 
 
 def files(root: Path, *names: str) -> Path:
@@ -68,6 +69,15 @@ def test_an_address_is_known_without_its_signature() -> None:
         [shard.number for shard in shards if shard.choose([f"https://x/a.jsonl?sig={one}"])] for one in ("1", "2")
     ]
     assert chosen[0] == chosen[1] and len(chosen[0]) == 1
+
+
+def test_paths_that_are_followed_yield_the_files_of_the_shard(tmp_path: Path) -> None:
+    """At every look."""
+    for name in NAMES[:4]:
+        (files(tmp_path, name) / name).write_text("x")
+    shard = parse_shard("1/2", [str(tmp_path)])
+    due = next(Watch([str(tmp_path)], 0.01, shard).poll())
+    assert {Path(name).name for name in due} == {"part-0.jsonl", "part-2.jsonl"}
 
 
 @pytest.mark.parametrize("text", ["0/8", "9/8", "1", "1/0", "-1/8", "a/b", "1/8/2", ""])
