@@ -34,6 +34,7 @@ TASKS: dict[str, dict[str, str]] = {
         "providers": "List what providers do when a client disconnects",
     },
     "Keep": {
+        "merge": "Make one store of many, and count each call once",
         "export": "Write the calls as Parquet or CSV",
         "reprice": "Price the stored calls again",
         "unload": "Undo one load, as if its file had never been read",

@@ -206,7 +206,7 @@ class Access:
         return Store.open(
             self.path(), write=write, create=create, wait_s=max(parse_seconds("--wait", self.wait), least_wait_s),
             on_wait=console.note, memory_limit=parse_memory("--memory-limit", self.memory_limit),
-            providers=self.settings.provider_overrides(),
+            providers=self.settings.provider_overrides(), secret=self.settings.secret(),
         )  # fmt: skip
 
     def open_scratch(self) -> "AbstractContextManager[Store]":

@@ -96,6 +96,10 @@ class Settings:
         delay = STOP_DELAY_MS if self.stop_delay_ms is None else self.stop_delay_ms
         return ProviderOverrides(self.providers, delay, self.hops)
 
+    def secret(self) -> str | None:
+        """Return what new stores salt their hashes with, ``$STREAMAUDIT_SECRET``; None for a random salt."""
+        return os.environ.get("STREAMAUDIT_SECRET") or None
+
     def store_path(self, named: Path | None) -> tuple[Path, str]:
         """Return the store file and the setting that named it.
 

@@ -225,10 +225,15 @@ def fold_continued_load(store: Store, part: Part, path: str) -> int | None:
         store.run(_UNCUT, {"last": part.continues, "cut": cut})
     (first,) = store.one("SELECT coalesce(continues, load_id) FROM store.loads WHERE load_id = $id", about)
     if first != part.continues:
-        for statement in _FOLD:
-            store.run(statement, {"first": first, "last": part.continues})
+        fold(store, first, part.continues)
     store.run("UPDATE store.loads SET path = $path WHERE load_id = $first AND path <> $path", {**about, "first": first})
     return int(first)
+
+
+def fold(store: Store, first: int, last: int, *, counted: bool = False) -> None:
+    """Make one load of two. ``counted`` is whether the first one has the tally of both already."""
+    for statement in _FOLD[1:] if counted else _FOLD:
+        store.run(statement, {"first": first, "last": last})
 
 
 def note_rename(store: Store, part: Part, path: str) -> None:

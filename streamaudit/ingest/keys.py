@@ -10,13 +10,16 @@ from streamaudit.store.store import Store
 
 # The best rank that occurs in the source, and the best one before this load.
 _RANKS = """
-SELECT field, min(rank), min(rank) FILTER (load_id <> getvariable('load_id'))
+SELECT field, min(rank), min(rank) FILTER (load_id < getvariable('load_id'))
 FROM store.load_keys WHERE source = $source AND digest = $digest GROUP BY field
 """
 
+# A load that was read in parts has a rank of each part.
 _WORSE_LOADS = """
-SELECT list(load_id) FROM store.load_keys
-WHERE source = $source AND digest = $digest AND field = $field AND rank > $rank
+SELECT list(load_id) FROM (
+    SELECT load_id FROM store.load_keys WHERE source = $source AND digest = $digest AND field = $field
+    GROUP BY load_id HAVING min(rank) > $rank AND load_id >= $since
+)
 """
 
 _RECORD_KEYS = """
@@ -73,9 +76,11 @@ def record_keys(store: Store, rows: list[dict[str, Any]]) -> None:
         store.run(_RECORD_KEYS, {"rows": rows})
 
 
-def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int | None], Forgotten]:
+def choose_keys(
+    store: Store, source: str, digest: str, since: int | None = None
+) -> tuple[dict[str, int | None], Forgotten]:
     """Return the key that fills each column of the source, this load included. Forgets the values that a worse key had
-    filled, and returns them as well."""
+    filled, and returns them as well. Loads from ``since`` on are in the store already, and may have a worse key."""
     about = {"source": source, "digest": digest}
     ranks = {field: (best, before) for field, best, before in store.query(_RANKS, about)}
     chosen: dict[str, int | None] = {column: ranks.get(column, (None, None))[0] for column in KEYED}
@@ -84,7 +89,11 @@ def choose_keys(store: Store, source: str, digest: str) -> tuple[dict[str, int |
     for column in KEYED:
         best, before = ranks.get(column, (None, None))
         is_better = best is not None and before is not None and best < before
-        worse = store.one(_WORSE_LOADS, {**about, "field": column, "rank": best})[0] if is_better else None
+        of_loads = 0 if is_better else since
+        worse = None
+        if best is not None and of_loads is not None:
+            asked = {**about, "field": column, "rank": best, "since": of_loads}
+            worse = store.one(_WORSE_LOADS, asked)[0]
         if worse:
             forgotten.update(worse)
             lost[column] = (worse, store.run(_FORGET[column], {"loads": worse}))

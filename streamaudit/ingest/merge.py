@@ -4,7 +4,7 @@ which of two records of one call wins, and a tally whose sums agree.
 Everything is set-based SQL; no step depends on the order in which files or records arrive.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -30,6 +30,30 @@ class Counts:
     rejected: int
     not_calls: int
     displaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The result for arriving records of calls that have several: calls first seen, and stored ones replaced.
+
+    ``displaced`` counts stored records that gave way to others.
+    """
+
+    arrived: int
+    first_seen: int
+    replaced: int
+    displaced: int
+
+    @property
+    def repeated(self) -> int:
+        """Arriving records that are equal to the one kept, or worse."""
+        return self.arrived - self.first_seen - self.replaced
+
+    def __add__(self, other: "Contest") -> "Contest":
+        return Contest(
+            self.arrived + other.arrived, self.first_seen + other.first_seen, self.replaced + other.replaced,
+            self.displaced + other.displaced,
+        )  # fmt: skip
 
 
 UNPRICED = """
@@ -77,7 +101,9 @@ SELECT
     true AS counted,
     CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL
         THEN getvariable('key_rendered_tokens') END AS rendered_basis,
-    bits_of(call_id) AS id_bits, bits_of(trace_id) AS trace_bits, bits_of(response_id) AS response_bits
+    bits_of(call_id) AS id_bits, bits_of(trace_id) AS trace_bits, bits_of(response_id) AS response_bits,
+    NULL::VARCHAR AS request_id, NULL::STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[]
+        AS versions
 FROM costed
 ) AS arriving_calls"""
 
@@ -118,8 +144,7 @@ _RIVALS = """
 CREATE OR REPLACE TEMP TABLE rivals AS
 SELECT call_id AS given_id, staged_row, NULL::BIGINT AS stored_row, start_time, attempt_number, response_id, outcome,
     usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
-    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER AS texts,
-    NULL::STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[] AS versions
+    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER AS texts, versions
 FROM {arriving} SEMI JOIN repeated_calls USING (call_id)
 UNION ALL
 SELECT stored_calls.call_id, NULL, call_row, start_time, attempt_number, response_id, outcome,
@@ -203,9 +228,9 @@ INSERT INTO store.calls BY NAME
 SELECT
     arriving_calls.* EXCLUDE (staged_row) REPLACE (
         contest.call_id AS call_id,
-        coalesce(arriving_calls.logical_request_id, contest.request_id) AS logical_request_id
-    ),
-    contest.request_id, contest.versions
+        coalesce(arriving_calls.logical_request_id, contest.request_id) AS logical_request_id,
+        contest.request_id AS request_id, contest.versions AS versions
+    )
 FROM {arriving}
 JOIN contest ON contest.given_id = arriving_calls.call_id AND contest.winner_row = arriving_calls.staged_row
 """
@@ -218,24 +243,24 @@ SELECT
 FROM contest
 """
 
+_STAGED_SPANS = """
+SELECT
+    getvariable('source') AS source, call_id AS span_id, trace_id, parent_id,
+    getvariable('load_id')::BIGINT AS load_id, span_kind AS kind, name, start_time, end_time,
+    CASE WHEN failed THEN 'error' WHEN NOT failed THEN 'ok' END AS status,
+    CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
+    CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
+    user_id, session_id,
+    CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
+    environment, service, transport, stages, interrupted, record_hash,
+    bits_of(call_id) AS id_bits, bits_of(trace_id) AS trace_bits
+FROM ({decided})
+WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY end_time IS NOT NULL DESC, record_hash DESC) = 1
+"""
 _INSERT_SPANS = """
 INSERT INTO store.spans BY NAME
-WITH arriving AS (
-    SELECT
-        getvariable('source') AS source, call_id AS span_id, trace_id, parent_id,
-        getvariable('load_id')::BIGINT AS load_id, span_kind AS kind, name, start_time, end_time,
-        CASE WHEN failed THEN 'error' WHEN NOT failed THEN 'ok' END AS status,
-        CASE WHEN route_rank = getvariable('rank_route') THEN route END AS route,
-        CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
-        user_id, session_id,
-        CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
-        environment, service, transport, stages, interrupted, record_hash,
-        bits_of(call_id) AS id_bits, bits_of(trace_id) AS trace_bits
-    FROM ({decided})
-    WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY end_time IS NOT NULL DESC, record_hash DESC) = 1
-)
-SELECT arriving.* FROM arriving
+SELECT arriving.* FROM ({spans}) AS arriving
 ANTI JOIN (
     SELECT span_id, end_time, record_hash FROM store.spans
     WHERE source = getvariable('source') AND rowid IN (
@@ -249,10 +274,10 @@ ANTI JOIN (
 _DELETE_OLD_SPANS = """
 DELETE FROM store.spans WHERE rowid IN (
     WITH arrived AS (
-        SELECT span_id, id_bits FROM store.spans WHERE load_id = getvariable('load_id')
+        SELECT span_id, id_bits FROM store.spans WHERE load_id >= getvariable('load_id')
     ), alike AS MATERIALIZED (
         SELECT rowid AS span_row, span_id FROM store.spans
-        WHERE source = getvariable('source') AND load_id <> getvariable('load_id')
+        WHERE source = getvariable('source') AND load_id < getvariable('load_id')
             AND rowid IN (SELECT rowid FROM store.spans WHERE id_bits IN (SELECT id_bits FROM arrived))
     )
     SELECT span_row FROM alike SEMI JOIN arrived USING (span_id))
@@ -335,24 +360,16 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
         few = stock.read <= FEW_CALLS
         if few:
             store.run(_fill(_KEEP_ARRIVING))
-        store.run(_fill(_RIVALS, kept=few))
-        store.run(_NO_ATTEMPTS if id_names == "attempt" else package_text("ingest", "attempts.sql"))
-        store.run(_CONTEST)
-        arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
-        store.run(_KEEP_BEATEN)
-        displaced = store.run(_DELETE_LOSERS)
-        store.run(_RENAME_WINNERS)
-        store.run(_fill(_INSERT_WINNERS, kept=few))
-        if calls > arrived:
+        found = hold_contest(store, id_names, kept=few)
+        if calls > found.arrived:
             store.run(_fill(_INSERT_FIRST_SEEN, kept=few))
-        new = calls - arrived + first_seen
-        repeated = arrived - first_seen - replaced
+        new = calls - found.arrived + found.first_seen
+        repeated, replaced, displaced = found.repeated, found.replaced, found.displaced
     else:
         store.run(_fill(_INSERT_ALL))
         new, repeated, replaced, displaced = calls, 0, 0, 0
     if stock.not_calls:
-        store.run(_fill(_INSERT_SPANS))
-        store.run(_DELETE_OLD_SPANS)
+        insert_spans(store)
     reread = store.one(_REREAD)[0] if is_reread else 0
     return Counts(
         stock.read, new - reread, repeated, replaced + reread, stock.rejected, stock.not_calls, displaced
@@ -362,6 +379,47 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
 def find_stored(store: Store) -> None:
     """List the calls of the source that are stored and staged, with their rows, in the table ``stored_calls``."""
     store.run(_FIND_STORED)
+
+
+def merge_stored(store: Store, id_names: Literal["attempt", "request"]) -> Contest:
+    """Move calls and spans that another store holds into calls and spans, by the rules of ``merge``.
+
+    They are the relations ``arriving_calls`` and ``arriving_spans``, with the columns of the tables; ``call_id`` is the
+    id that the export gives, and ``staged_row`` a number of each call. The ids that may name several records are in
+    ``repeated_calls``.
+    """
+    if return_figures(store, "stored_calls"):
+        find_stored(store)
+    found = hold_contest(store, id_names, kept=True)
+    first_seen = store.run(_fill(_INSERT_FIRST_SEEN, kept=True))
+    store.run(_INSERT_SPANS.replace("{spans}", "FROM arriving_spans"))
+    store.run(_DELETE_OLD_SPANS)
+    return replace(found, arrived=found.arrived + first_seen, first_seen=found.first_seen + first_seen)
+
+
+def find_repeated(store: Store) -> None:
+    """List the ids of staged calls that have several records, here or in the store, in ``repeated_calls``."""
+    find_stored(store)
+    store.run(_FIND_REPEATED)
+
+
+def hold_contest(store: Store, id_names: Literal["attempt", "request"], *, kept: bool) -> Contest:
+    """Keep the best record of each call in ``repeated_calls``, stored or arriving."""
+    store.run(_fill(_RIVALS, kept=kept))
+    store.run(_NO_ATTEMPTS if id_names == "attempt" else package_text("ingest", "attempts.sql"))
+    store.run(_CONTEST)
+    arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
+    store.run(_KEEP_BEATEN)
+    displaced = store.run(_DELETE_LOSERS)
+    store.run(_RENAME_WINNERS)
+    store.run(_fill(_INSERT_WINNERS, kept=kept))
+    return Contest(arrived, first_seen, replaced, displaced)
+
+
+def insert_spans(store: Store) -> None:
+    """Move the staged steps that are no calls into spans, instead of older records of the same ones."""
+    store.run(_fill(_INSERT_SPANS))
+    store.run(_DELETE_OLD_SPANS)
 
 
 def define_merge_macros(store: Store) -> None:
@@ -377,4 +435,5 @@ def _fill(statement: str, *, kept: bool = False) -> str:
         return statement.replace("{arriving}", "arriving_calls")
     decided = package_text("ingest", "decided.sql")
     arriving = _ARRIVING.format(decided=decided, costed=package_text("store.pricing", "apply.sql"))
-    return statement.replace("{arriving}", arriving).replace("{decided}", decided)
+    spans = _STAGED_SPANS.replace("{decided}", decided)
+    return statement.replace("{arriving}", arriving).replace("{spans}", spans)

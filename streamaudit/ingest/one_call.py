@@ -28,7 +28,7 @@ _RULE = "outcome decided by its own record as "
 
 
 _RELEASE = """
-UPDATE store.calls AS calls
+UPDATE {calls} AS calls
 SET {given_back},
     provider = CASE WHEN provider_basis = 'reported' AND NOT list_contains(inherited, 'provider') THEN provider END,
     provider_basis = CASE WHEN provider_basis = 'reported' AND NOT list_contains(inherited, 'provider')
@@ -53,12 +53,14 @@ SET {given_back},
 FROM (
     SELECT calls.rowid AS of_row,
         list_filter(inherited, lambda name: starts_with(name, '{rule}'))[1][{behind}:] AS own_rule
-    FROM store.calls AS calls SEMI JOIN {which} AS touched ON touched.call_row = calls.rowid
+    FROM {calls} AS calls SEMI JOIN {which} AS touched ON touched.call_row = calls.rowid
     WHERE list_has_any(inherited, $figures)
 ) AS held
 WHERE calls.rowid = of_row
 """
-_FIGURES = [*_TAKEN, "provider", "streamed", "outcome"]
+_ALL_ROWS = "(SELECT rowid AS call_row FROM {calls})"
+FIGURES = [*_TAKEN, "provider", "streamed", "outcome"]
+"""Names in ``inherited`` of what a call took from another record of the same call."""
 
 # The one other record of each call: its engine's, or that of the nearest step around it that holds no second call.
 _OTHERS = """
@@ -205,7 +207,7 @@ _PARTS = {
     "{new_tokens}": _each(TOKENS, "CASE WHEN calls.{c} IS NULL THEN other.{c} END AS {c}"),
     "{new_names}": _each(NAMES, "CASE WHEN calls.{c} IS NULL THEN other.{c} END AS {c}"),
     "{filled}": _each((*_TAKEN, "streamed"), "{c} = coalesce(calls.{c}, taken.{c})"),
-    "{named}": _each(_FIGURES, "CASE WHEN {c} IS NOT NULL THEN '{c}' END"),
+    "{named}": _each(FIGURES, "CASE WHEN {c} IS NOT NULL THEN '{c}' END"),
     "{weak}": "('ended_with_usage', 'nothing_said', 'never_ended', 'unknown_word', 'unterminated', 'aborted')",
     "{explicit}": "('outcome', 'app_outcome', 'flag', 'http_status', 'cancelled_at')",
     "{rule}": _RULE, "{behind}": str(len(_RULE) + 1),
@@ -218,7 +220,17 @@ def return_figures(store: Store, which: Literal["trace_calls", "stored_calls"]) 
     """Give back the figures that calls took from other steps: of the touched traces (``trace_calls``), or of the calls
     that arrive again (``stored_calls``), whose records are compared by their own figures. Return the number of calls:
     their rows are others now."""
-    return store.run(_RELEASE.replace("{which}", which), {"figures": _FIGURES})
+    return store.run(_release("store.calls", which), {"figures": FIGURES})
+
+
+def return_figures_of(store: Store, calls: str) -> int:
+    """Give back the figures that the calls of a table, which has the columns of the store's, took from other steps.
+    Return the number of calls."""
+    return store.run(_release(calls, _ALL_ROWS.replace("{calls}", calls)), {"figures": FIGURES})
+
+
+def _release(calls: str, which: str) -> str:
+    return _RELEASE.replace("{calls}", calls).replace("{which}", which)
 
 
 def share_figures(store: Store, returned: int, find_calls: str) -> None:

@@ -5,8 +5,9 @@ Recomputed for the touched traces inside the load's transaction, because parent 
 and in any order.
 """
 
+from typing import Protocol
+
 from streamaudit.ingest import one_call
-from streamaudit.ingest.stock import Stock
 from streamaudit.store.store import Store
 
 _TOUCHED = """
@@ -302,15 +303,26 @@ SELECT response_id FROM removed_calls WHERE response_id IS NOT NULL
 """
 
 
+class Traced(Protocol):
+    """Numbers of staged records that are steps, and that have a trace, as in ``Stock``."""
+
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+    @property
+    def with_trace(self) -> int: ...  # noqa: D102
+
+
 def recompute(
-    store: Store, stock: Stock, nested_rule: str, *, route_by_ancestor: bool, is_forgotten: bool = False
-) -> None:
+    store: Store, stock: Traced, nested_rule: str, *, route_by_ancestor: bool, is_forgotten: bool = False,
+    returned: int = 0,
+) -> None:  # fmt: skip
     """Bring the traces and responses of the staged file up to date; a no-op for sources without steps.
 
-    ``is_forgotten`` is whether the traces of calls whose keys were forgotten are concerned too.
+    ``is_forgotten`` is whether the traces of calls whose keys were forgotten are concerned too, ``returned`` the number
+    of arriving calls that have given back figures of other steps.
     """
     if _shares_traces(store, stock, is_forgotten=is_forgotten):
-        _recompute_traces(store, nested_rule, route_by_ancestor)
+        _recompute_traces(store, nested_rule, route_by_ancestor, returned)
     else:
         store.run(_NO_NODES)
         if route_by_ancestor:
@@ -319,7 +331,7 @@ def recompute(
     recompute_responses(store)
 
 
-def _shares_traces(store: Store, stock: Stock, *, is_forgotten: bool) -> bool:
+def _shares_traces(store: Store, stock: Traced, *, is_forgotten: bool) -> bool:
     """Find the touched traces; return whether one of them may have several steps."""
     store.run(_TOUCHED_AND_FORGOTTEN if is_forgotten else _TOUCHED)
     if stock.steps or is_forgotten:
@@ -345,10 +357,10 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 """
 
 
-def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -> None:
+def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool, returned: int = 0) -> None:
     store.run(_FIND_CALLS)
-    returned = one_call.return_figures(store, "trace_calls")
-    if returned:
+    now_returned = one_call.return_figures(store, "trace_calls")
+    if now_returned:
         store.run(_FIND_CALLS)
     store.run(_FIND_SPANS)
     store.run(_NODES)
@@ -358,7 +370,7 @@ def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool) -
     store.run(_DEEPEST_ONLY)
     store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
     store.run(_FILL)
-    one_call.share_figures(store, returned, _FIND_CALLS)
+    one_call.share_figures(store, returned + now_returned, _FIND_CALLS)
 
 
 def recompute_responses(store: Store) -> None:

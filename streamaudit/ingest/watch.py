@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamaudit.errors import InputError
 from streamaudit.ingest.readers.reader import expand
+from streamaudit.ingest.shard import Shard
 
 GROWING = (".jsonl", ".ndjson")
 """Files of lines are read while they grow; all others once two looks find them unchanged."""
@@ -14,11 +15,11 @@ _Stamp = tuple[int, int, int]
 
 
 class Watch:
-    """Paths that are looked at repeatedly. A file is due when it is new or has changed since it was last read; a path
-    that does not exist yet is waited for."""
+    """Paths that are looked at repeatedly, and of their files only those of the shard, if there is one. A file is due
+    when it is new or has changed since it was last read; a path that does not exist yet is waited for."""
 
-    def __init__(self, paths: list[str], every_s: float) -> None:
-        self._paths, self._every_s = paths, every_s
+    def __init__(self, paths: list[str], every_s: float, shard: Shard | None = None) -> None:
+        self._paths, self._every_s, self._shard = paths, every_s, shard
         self._read: dict[str, _Stamp] = {}
         self._seen: dict[str, _Stamp] = {}
 
@@ -26,6 +27,9 @@ class Watch:
         """Yield the files to read at each look that finds any, as ``expand`` returns them; never ends."""
         while True:
             found = _stamps(self._paths)
+            if self._shard is not None:
+                chosen = self._shard.choose(found)
+                found = {name: facts for name, facts in found.items() if name in chosen}
             due = {name: sought for name, (sought, stamp) in found.items() if self._is_due(name, stamp)}
             self._read |= {name: found[name][1] for name in due}
             self._seen = {name: stamp for name, (_, stamp) in found.items()}

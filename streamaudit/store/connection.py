@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 import duckdb
 
@@ -34,6 +34,10 @@ _OPTIMISERS_OF_FEW_ROWS = (
 _FOR_MORE_ROWS = ("join_order", "common_subexpressions")
 _SKIPPED = "SELECT string_agg(name, ',') FROM duckdb_optimizers() WHERE NOT list_contains($kept, name)"
 
+_ATTACH = {
+    ("store", True): "ATTACH $path AS store", ("store", False): "ATTACH $path AS store (READ_ONLY)",
+    ("other", True): "ATTACH $path AS other", ("other", False): "ATTACH $path AS other (READ_ONLY)",
+}  # fmt: skip
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
 
@@ -340,12 +344,11 @@ class Database:
             ended.set()
             timer.cancel()
 
-    def attach(self, path: Path, *, writable: bool) -> str | None:
-        """Attach a file as ``store``. Return None when it is attached, else the process that holds it. Raises
+    def attach(self, path: Path, *, writable: bool, name: Literal["store", "other"] = "store") -> str | None:
+        """Attach a file under a name. Return None when it is attached, else the process that holds it. Raises
         StoreError for any other reason."""
-        statement = "ATTACH $path AS store" if writable else "ATTACH $path AS store (READ_ONLY)"
         try:
-            self._connection.execute(statement, {"path": str(path)})
+            self._connection.execute(_ATTACH[name, writable], {"path": str(path)})
         except duckdb.Error as error:
             holder = lock_holder(error)
             if holder is None:

@@ -4,13 +4,17 @@ last one failed. A row of ``meta`` holds one of them as JSON."""
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from streamaudit.store.store import Store
 
 Interval = tuple[datetime, datetime]
 """Two instants in UTC; the end does not belong to it."""
 _PREFIX = "pull "
+_READ = {
+    "store": "SELECT value FROM store.meta WHERE starts_with(key, $prefix) ORDER BY key",
+    "other": "SELECT value FROM other.meta WHERE starts_with(key, $prefix) ORDER BY key",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,9 @@ class Position:
     reason: str | None = None
 
 
-def read_positions(store: Store) -> list[Position]:
-    """Return the positions of all pulls into the store, by source and account."""
-    rows = store.query("SELECT value FROM store.meta WHERE starts_with(key, $prefix) ORDER BY key", {"prefix": _PREFIX})
+def read_positions(store: Store, of: Literal["store", "other"] = "store") -> list[Position]:
+    """Return the positions of all pulls into the store, or into the other one, by source and account."""
+    rows = store.query(_READ[of], {"prefix": _PREFIX})
     return [_parse(json.loads(value)) for (value,) in rows]
 
 
@@ -45,10 +49,15 @@ def read_position(store: Store, source: str, account: str) -> Position:
 
 def write_position(store: Store, position: Position) -> None:
     """Keep a position, in a transaction of its own."""
-    key = f"{_PREFIX}{position.source} {position.account}"
     with store.transaction(changes_calls=False):
-        store.run("DELETE FROM store.meta WHERE key = $key", {"key": key})
-        store.run("INSERT INTO store.meta VALUES ($key, $value)", {"key": key, "value": json.dumps(_fields(position))})
+        replace_position(store, position)
+
+
+def replace_position(store: Store, position: Position) -> None:
+    """Keep a position, in the caller's transaction."""
+    key = f"{_PREFIX}{position.source} {position.account}"
+    store.run("DELETE FROM store.meta WHERE key = $key", {"key": key})
+    store.run("INSERT INTO store.meta VALUES ($key, $value)", {"key": key, "value": json.dumps(_fields(position))})
 
 
 def note_failure(store: Store, source: str, reason: str) -> None:

@@ -396,5 +396,5 @@ CREATE TABLE meta (
 );
 
 COMMENT ON TABLE meta IS 'Facts about the store itself.';
-COMMENT ON COLUMN meta.key IS 'schema_version, hash_salt, ...';
+COMMENT ON COLUMN meta.key IS 'schema_version, hash_salt, store_id, ...';
 COMMENT ON COLUMN meta.value IS 'Its value.';

@@ -5,6 +5,7 @@ files) and the scratch database of an ingest look the same to SQL. Reports attac
 DuckDB file has one writer or many readers, across processes.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.store.connection import Database
@@ -53,6 +55,7 @@ class Store(Database):
         self._only_added = False
         self._wait_s: float = 0.0
         self._on_wait: Callable[[str], None] | None = None
+        self._secret: str | None = None
         self.writable = writable
 
     @classmethod
@@ -75,13 +78,15 @@ class Store(Database):
         on_wait: Callable[[str], None] | None = None,
         memory_limit: str | None = None,
         providers: ProviderOverrides | None = None,
+        secret: str | None = None,
     ) -> "Store":
         """Open a store file; a missing one is created when writing and raises InputError when reading.
 
         Waits up to ``wait_s`` seconds while another process holds it, and calls ``on_wait`` once with that process. A
         store of an older version is upgraded in place, for which even a reader writes once. ``memory_limit`` None is
-        the default; ``providers`` is what the configuration states about them. Raises StoreError when the file stays
-        busy, is not a store, or was written by a newer streamaudit.
+        the default; ``providers`` is what the configuration states about them; a store that is created salts its
+        hashes with ``secret``, None with a random one. Raises StoreError when the file stays busy, is not a store, or
+        was written by a newer streamaudit.
         """
         _refuse_other_files(path)
         try:
@@ -93,7 +98,7 @@ class Store(Database):
         if new and not (write and create):
             raise InputError(f"no store at {path}", "streamaudit ingest FILE creates it; use --db to name another one")
         store = cls(path, writable=write, memory_limit=memory_limit, providers=providers)
-        store._wait_s, store._on_wait = wait_s, on_wait
+        store._wait_s, store._on_wait, store._secret = wait_s, on_wait, secret
         try:
             if new:
                 try:
@@ -185,15 +190,38 @@ class Store(Database):
     def _attach(self, wait_s: float) -> None:
         assert self.path is not None, "a store in memory is attached once"
         self.stale = True
+        self._attach_when_free(self.path, wait_s, writable=self.writable)
+
+    def _attach_when_free(
+        self, path: Path, wait_s: float, *, writable: bool, name: Literal["store", "other"] = "store"
+    ) -> None:
         deadline = time.monotonic() + wait_s
         reported = False
-        while holder := self.attach(self.path, writable=self.writable):
+        while holder := self.attach(path, writable=writable, name=name):
             if time.monotonic() >= deadline:
-                raise StoreError(f"store {self.path} is in use by {holder}", "wait until it ends, or add --wait 60s")
+                raise StoreError(f"store {path} is in use by {holder}", "wait until it ends, or add --wait 60s")
             if self._on_wait and not reported:
-                self._on_wait(f"store {self.path} is in use by {holder}; waiting up to {wait_s:g} s")
+                self._on_wait(f"store {path} is in use by {holder}; waiting up to {wait_s:g} s")
                 reported = True
             time.sleep(_POLL_S)
+
+    @contextmanager
+    def attach_other(self, path: Path) -> Iterator[None]:
+        """Attach another store as ``other`` inside the block, to read it. It is waited for as long as this one.
+
+        Raises InputError when there is none, UsageError when it is this store itself, StoreError as ``open``.
+        """
+        if self.path is not None and path.exists() and self.path.samefile(path):
+            raise UsageError(f"{path} is the store to merge into", "name the other stores")
+        if not path.exists():
+            raise InputError(f"no store at {path}", f"streamaudit ingest FILE --db {path} makes it")
+        # By itself first: it may have to be upgraded, for which it is written to.
+        Store.open(path, write=False, wait_s=self._wait_s, on_wait=self._on_wait).close()
+        self._attach_when_free(path, max(self._wait_s, _PATIENCE_S), writable=False, name="other")
+        try:
+            yield
+        finally:
+            self.run("DETACH other")
 
     def _has_tables(self) -> bool:
         return bool(self.one("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'store'")[0])
@@ -209,8 +237,8 @@ class Store(Database):
             self.script(_read_schema(comments=self.path is not None))
             self.run(
                 "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt), "
-                "('hash_probe', hash('streamaudit')::VARCHAR)",
-                {"version": str(SCHEMA_VERSION), "salt": secrets.token_hex(16)},
+                "('hash_probe', hash('streamaudit')::VARCHAR), ('store_id', $id)",
+                {"version": str(SCHEMA_VERSION), "salt": _salt(self._secret), "id": secrets.token_hex(8)},
             )
         self.run("USE memory")
 
@@ -309,6 +337,13 @@ class Store(Database):
 
     def _define_vocabulary(self) -> None:
         self.script(package_text("store", "views/calls.sql"))
+
+
+def _salt(secret: str | None) -> str:
+    """Return the salt of a new store: of a secret the same one everywhere, without one at random."""
+    if secret is None:
+        return secrets.token_hex(16)
+    return hashlib.scrypt(os.fsencode(secret), salt=b"streamaudit store", n=1 << 14, r=8, p=1, dklen=16).hex()
 
 
 def _read_schema(*, comments: bool) -> str:

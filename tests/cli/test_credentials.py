@@ -51,6 +51,7 @@ COMMANDS: dict[str, list[list[str]]] = {
              ["pull", "langfuse", "--credentials", WEB]],
     "instrument": [["instrument", "--check", WEB], ["instrument", "nginx", "--check", "none.log"]],
     "config": [["config", "show"], ["--config", WEB, "config", "show"]],
+    "merge": [["merge", WEB, "--into", "s.duckdb"], ["merge", "s.duckdb", "--into", WEB]],
     "unload": [["unload", WEB, "--db", "s.duckdb"]], "forget": [["forget", "--user", "nobody", "--db", WEB]],
     "prune": [["prune", "--before", "2020-01-01", "--db", WEB]],
     "reprice": [["reprice", "--prices", WEB, "--db", "s.duckdb"]],

@@ -60,6 +60,21 @@ def test_ingest_on_a_full_disk_is_one_line_and_the_store_is_as_it_was(cli: Cli, 
     assert cli.run("ingest", again, "--db", small / STORE).code == 0
 
 
+def test_a_merge_on_a_full_disk_leaves_the_store_as_it_was(cli: Cli, small: Path) -> None:
+    """And the same command succeeds once there is room."""
+    assert cli.run("ingest", write_lines(cli.folder / "a.jsonl", calls(50)), "--db", small / STORE).code == 0
+    big = write_many(cli.folder / "big.jsonl", 20_000)
+    assert cli.run("ingest", big, "--db", "part.duckdb", "-q").code == 0
+    ballast = fill(small)
+    done = cli.run("merge", "part.duckdb", "--into", small / STORE, before=as_a_user())
+    assert (done.code, "space" in done.err, "Traceback" in done.err) == (4, True, False)
+    ballast.unlink()
+    assert stored_calls(small / STORE) == 50
+    subprocess.run(["mount", "-o", "remount,size=60m", str(small)], check=True)
+    assert cli.run("merge", "part.duckdb", "--into", small / STORE).code == 0
+    assert stored_calls(small / STORE) == 20_050
+
+
 def test_a_new_store_on_a_full_disk_leaves_nothing_that_is_taken_for_one(cli: Cli, small: Path) -> None:
     ballast = fill(small)
     path = write_lines(cli.folder / "first.jsonl", calls(50))

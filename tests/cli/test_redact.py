@@ -75,7 +75,8 @@ NAMELESS = {
 WITHOUT = {
     "demo": "has synthetic names only", "ingest": "counts, and names fields and files", "pull": "counts, as ingest",
     "reprice": "names models, which are looked up in the price list", "unload": "names loads and files",
-    "prune": "counts", "forget": "repeats the user that it is given", "spec": "describes the commands",
+    "merge": "counts, and names stores", "prune": "counts", "forget": "repeats the user that it is given",
+    "spec": "describes the commands",
     "config": "shows the configuration as it is", "export": "writes calls into a file for other tools",
 }  # fmt: skip
 """Commands without the option, and the reason."""

@@ -40,6 +40,7 @@ COMMANDS = {
     "forget": Attacked(("forget", "--user", "user-9", "-y", "--db", STORE), True),
     "reprice": Attacked(("reprice", "--db", STORE)),
     "post": Attacked(("weekly", "--week", "2026-W47", "--post", "--db", STORE), posts=True),
+    "merge": Attacked(("merge", "part.duckdb", "--into", STORE)),
 }
 
 
@@ -55,13 +56,16 @@ def post_address() -> dict[str, str]:
 
 
 def prepare(folder: Path) -> None:
-    """Make a store of two loads, one of which is to go, and a file that is yet to be read."""
+    """Make a store of two loads, one of which is to go, a file that is yet to be read, and a store to be merged."""
     kept = write_lines(folder / "kept.jsonl", [call(number, request_id=f"kept{number}") for number in range(40)])
     gone = [call(n, request_id=f"gone{n}", tenant_id=GONE, user_id="user-9", start_time=_OLD) for n in range(40)]
     write_lines(folder / "new.jsonl", [call(number) for number in range(500)])
     for file in (kept, write_lines(folder / "gone.jsonl", gone)):
         code, _, err = run_command("ingest", file, "--db", folder / STORE)
         assert code == 0, err
+    part = write_lines(folder / "part.jsonl", [call(number, request_id=f"kept{number}") for number in range(20, 90)])
+    code, _, err = run_command("ingest", part, "--db", folder / "part.duckdb")
+    assert code == 0, err
 
 
 def copy_of(prepared: Path, folder: Path) -> Path:

@@ -121,13 +121,13 @@ def stage(target: Target) -> Iterator[Path]:
     except UnicodeDecodeError:
         raise UsageError("export: the name of the target is not UTF-8") from None
     except OSError as error:
-        raise _cannot_write(target, error.strerror) from None
+        raise cannot_write(target, error.strerror) from None
     try:
         yield folder
         try:
             _publish(folder, target)
         except OSError as error:
-            raise _cannot_write(target, error.strerror) from None
+            raise cannot_write(target, error.strerror) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -148,9 +148,9 @@ def write_calls(store: Store, scope: Scope, target: Target, folder: Path) -> Exp
         else:
             _write_file(store, scope, folder / target.path.name, target.kind)
     except StreamauditError as error:
-        raise _refusal(target, error) or error from None
+        raise refusal(target, error) or error from None
     except OSError as error:
-        raise _cannot_write(target, error.strerror) from None
+        raise cannot_write(target, error.strerror) from None
     first, last = (dated[0], dated[-1]) if dated else (None, None)
     return Exported(calls, undated, len(dated), first, last, _notes(store, scope, target.kind))
 
@@ -267,15 +267,16 @@ def _files(part: Path) -> Iterator[Path]:
     return part.iterdir() if part.is_dir() else iter((part,))
 
 
-def _refusal(target: Target, error: StreamauditError) -> DeliveryError | None:
+def refusal(target: Target, error: StreamauditError) -> DeliveryError | None:
     """Return the failure to write a file in our words; None for any other error."""
     text = str(error.__cause__).lower()
     reasons = ("no space left on device", "permission denied", "file too large", "read-only file system", "quota")
     if not isinstance(error.__cause__, Exception) or "offload" in text:
         return None
     reason = next((reason for reason in reasons if reason in text), None)
-    return _cannot_write(target, reason) if reason else None
+    return cannot_write(target, reason) if reason else None
 
 
-def _cannot_write(target: Target, reason: str | None) -> DeliveryError:
+def cannot_write(target: Target, reason: str | None) -> DeliveryError:
+    """Return the failure to write a target, with its reason."""
     return DeliveryError(f"cannot write {target.shown}: {(reason or 'the system refuses').lower()}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streamaudit.ingest.merge import Counts
     from streamaudit.ingest.readers.container import Reject
     from streamaudit.ingest.results import FileResult, Options
+    from streamaudit.ingest.shard import Shard
 
 _PATIENCE_S = 60.0
 """Seconds to wait for a store that another process holds while paths are followed."""
@@ -55,6 +56,10 @@ def command(
     ] = False,
     progress: ProgressWhen = "auto",
     since: Since = None,
+    shard: Annotated[
+        Optional[str],
+        typer.Option("--shard", metavar="I/N", help="Read only this share of the files: machine I of N."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep reading new data in these paths until Ctrl-C.")
     ] = False,
@@ -76,9 +81,11 @@ def command(
     from streamaudit.ingest.readers.reader import Reader, expand
     from streamaudit.ingest.readers.remote import is_remote
     from streamaudit.ingest.results import Options, measure_coverage
+    from streamaudit.ingest.shard import parse_shard
     from streamaudit.store.lookups import apply_lookups, keep_lookups, log_unmatched, read_lookups
     from streamaudit.store.views.keep import keep_taxes
 
+    share_of = parse_shard(shard, paths) if shard is not None else None
     if on and not evidence:
         raise UsageError("--on needs --evidence", "streamaudit ingest rendered.csv --evidence --on request_id")
     if evidence:
@@ -87,7 +94,7 @@ def command(
         for flag, value in calls_only.items():
             if value:
                 raise UsageError(f"{flag} cannot be combined with --evidence")
-        return _join(paths, on, access)
+        return _join(paths, on, share_of, access)
     most, share = _max_bad(max_bad)
     check_source_name(source)
     if sample_rate is not None and not 0 < sample_rate <= 1:
@@ -99,10 +106,10 @@ def command(
     if watch:
         if dry_run or rejects is not None or since or any(path == "-" or is_remote(path) for path in paths):
             raise UsageError("--watch takes files and folders, and no --dry-run, --since or --rejects")
-        return _watch(paths, every, options, access)
+        return _watch(paths, every, options, share_of, access)
     show = ingest_summary.Progress(progress)
     lookups = read_lookups(access.settings.lookup_files())
-    files = _select_files(expand(paths), since)
+    files = _take_shard(_select_files(expand(paths), since), share_of)
     path = access.path()
     there = path.exists()
     with (
@@ -123,7 +130,7 @@ def command(
         found = measure_coverage(store, loads)
         if not dry_run:
             keep_taxes(store)
-    if any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results):
+    if files and (any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results)):
         ingest_summary.log_equation(results, dry_run=dry_run)
     ingest_summary.log_absent_paths(results, options.mapping)
     ingest_summary.log_coverage(found)
@@ -135,7 +142,18 @@ def command(
         console.note("  private      nothing left this machine; no prompt or answer text is stored")
         if loads:
             console.note("next: streamaudit report --by tenant" + access.named_store())
-    return _exit_code(results, allow_empty)
+    return _exit_code(results, allow_empty or not files)
+
+
+def _take_shard(files: dict[str, bool], shard: "Shard | None") -> dict[str, bool]:
+    """Return the files of a shard, and log how many they are; all of them without one."""
+    from streamaudit.cli import console
+
+    if shard is None:
+        return files
+    chosen = shard.choose(files)
+    console.note(f"shard {shard.number:,} of {shard.of:,}: {len(chosen):,} of {count(len(files), 'file')}")
+    return {name: sought for name, sought in files.items() if name in chosen}
 
 
 def _select_files(files: dict[str, bool], since: str | None) -> dict[str, bool]:
@@ -168,7 +186,7 @@ def _select_files(files: dict[str, bool], since: str | None) -> dict[str, bool]:
     return kept
 
 
-def _watch(paths: list[str], every: str, options: "Options", access: Access) -> int:
+def _watch(paths: list[str], every: str, options: "Options", shard: "Shard | None", access: Access) -> int:
     """Read new data at every interval until a signal ends the process with exit code 0.
 
     The store is held only while something is read.
@@ -185,10 +203,11 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
     every_s = max(parse_seconds("--every", every), 0.1)
     lookups = read_lookups(access.settings.lookup_files())
     counts: list[Counts] = []
-    console.note(f"watching {', '.join(paths)} every {every_s:g} s; stop with Ctrl-C")
+    which = f", shard {shard.number:,} of {shard.of:,}," if shard else ""
+    console.note(f"watching {', '.join(paths)}{which} every {every_s:g} s; stop with Ctrl-C")
     console.note(f"  store        {access.path()}")
     try:
-        watch = Watch(paths, every_s)
+        watch = Watch(paths, every_s, shard)
         for files in watch.poll():
             try:
                 with access.open(write=True, least_wait_s=_PATIENCE_S) as store, Reader() as reader:
@@ -218,7 +237,7 @@ def _watch(paths: list[str], every: str, options: "Options", access: Access) -> 
     return EXIT_OK
 
 
-def _join(paths: list[str], on: str | None, access: Access) -> int:
+def _join(paths: list[str], on: str | None, shard: "Shard | None", access: Access) -> int:
     """Store evidence from other logs and log how much of it belongs to stored calls."""
     from streamaudit.cli import console, ingest_summary
     from streamaudit.ingest.evidence import join, parse_on
@@ -227,7 +246,7 @@ def _join(paths: list[str], on: str | None, access: Access) -> int:
 
     kind = parse_on(on)
     access.speak()
-    files = expand(paths, logs=True)
+    files = _take_shard(expand(paths, logs=True), shard)
     with access.open(write=True) as store, Reader() as reader:
         results = [join(store, reader, name, kind) for name in files]
         keep_taxes(store)
