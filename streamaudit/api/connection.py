@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from streamaudit.api.exported import open_export, refuse_unanswered
 from streamaudit.audits.scope.filters import Filters, Names, redacted_names, scope_of
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.config.settings import Settings
@@ -15,6 +16,7 @@ from streamaudit.errors import StreamauditError, UsageError
 from streamaudit.report.frames import Result
 from streamaudit.report.model import Report
 from streamaudit.report.redact import redact_report
+from streamaudit.store.engines.connect import DUCKDB
 from streamaudit.store.lookups import apply_lookups, log_unmatched, read_lookups
 from streamaudit.store.store import Store
 
@@ -43,6 +45,8 @@ class Connection:
         db: Path | None = None,
         wait_s: float = 0.0,
         files: Sequence[str] = (),
+        data: str | None = None,
+        engine: str = DUCKDB,
         mapping: "Mapping | None" = None,
         memory_limit: str | None = None,
         writable: Path | None = None,
@@ -52,10 +56,12 @@ class Connection:
         """Prepare a session; use ``open`` or ``read`` to get one.
 
         ``writable`` is the one folder that may be written to. ``progress`` returns a callback that shows how much of a
-        file has been read, ``on_read`` receives the result of each file before a failure is raised.
+        file has been read, ``on_read`` receives the result of each file before a failure is raised. ``data`` is an
+        exported folder to ask instead of a store, by ``engine``: ``duckdb``, or ``sc://host:port`` of a Spark server.
         """
         self._settings, self._db, self._wait_s = settings, db, wait_s
         self._files, self._mapping = tuple(files), mapping
+        self._data, self._engine = data, engine
         self._memory_limit, self._writable = memory_limit, writable
         self._progress, self._on_read = progress, on_read
         self._lock = threading.RLock()
@@ -83,7 +89,12 @@ class Connection:
     def _scope(self, by: Names | None, top: int | None, filters: Filters) -> Scope:
         return scope_of(by, top, {"tz": self._settings.zone, **filters}, self._settings.groups)
 
-    def _answer(self, audit: Audit, scope: Scope, filters: Filters) -> Result:
+    def _answer(
+        self, audit: Audit, scope: Scope, filters: Filters, exported: dict[str, object] | None = None
+    ) -> Result:
+        """Run an audit. ``exported`` names the options that an export does not answer, None where it answers none."""
+        if self._data is not None:
+            refuse_unanswered(scope, filters, exported)
         hide = redacted_names(filters)
 
         def ask(store: Store, scope: Scope) -> Report:
@@ -111,6 +122,11 @@ class Connection:
             if self._closed:
                 raise UsageError("the session is closed", "open a new one: streamaudit.open(...)")
             settings = self._settings
+            if self._data is not None:
+                self._store = self._open.enter_context(
+                    open_export(self._data, self._engine, memory_limit=self._memory_limit)
+                )
+                return self._store
             lookups = read_lookups(settings.lookup_files())
             with ExitStack() as stack:
                 if self._files:

@@ -57,7 +57,7 @@ class Session(Connection):
         targets = parse_targets(goodput) if goodput is not None else None
         return self._answer(
             lambda store, scope: overview.run(store, scope, targets=targets, gaps=itl, trend=trend),
-            self._scope(by, top, filters), filters,
+            self._scope(by, top, filters), filters, {"--goodput": goodput, "--itl": itl},
         )  # fmt: skip
 
     def ttft(
@@ -86,7 +86,7 @@ class Session(Connection):
             lambda store, scope: ttft.run(
                 store, scope, slo_ms=slo_ms, buckets_ms=bounds, censored=censored, targets=targets, gaps=itl
             ),
-            self._scope(by, top, filters), filters,
+            self._scope(by, top, filters), filters, {"--goodput": goodput, "--itl": itl, "--censored": censored},
         )  # fmt: skip
 
     def tax(
@@ -108,7 +108,7 @@ class Session(Connection):
 
         return self._answer(
             lambda store, scope: tax.run(store, scope, split=split, top_calls=top_calls, if_stopped=if_stopped),
-            self._scope(by, top, filters), filters,
+            self._scope(by, top, filters), filters, {"--if-stopped": if_stopped},
         )  # fmt: skip
 
     def history(
@@ -121,8 +121,9 @@ class Session(Connection):
         from streamaudit.audits import history
 
         return self._answer(
-            lambda store, scope: history.run(store, scope, findings=findings), self._scope(by, top, filters), filters
-        )
+            lambda store, scope: history.run(store, scope, findings=findings),
+            self._scope(by, top, filters), filters, {"--findings": findings},
+        )  # fmt: skip
 
     def coverage(self, *, by: Names | None = None, top: int | None = None, **filters: Unpack[Filters]) -> Result:
         """Report which fields the calls carry, which they lack, and what to record to fill the gaps."""

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from streamaudit.audits.scope.scope import MAX_BY, Scope, show_groups
+from streamaudit.audits.figures import FigureQuery
+from streamaudit.audits.portable_figures import figure_rows
+from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.report.model import Column, Mark, Row, Table, Value
 from streamaudit.store.dimensions import CALENDAR
 from streamaudit.store.store import Store
@@ -33,23 +35,22 @@ def discover() -> dict[str, ModuleType]:
 def group_tables(
     store: Store,
     scope: Scope,
-    query: str,
+    query: str | FigureQuery,
     columns: tuple[Column, ...],
     rank: Rank,
     params: dict[str, Any] | None = None,
-    with_total: str | None = None,
 ) -> tuple[Table, ...]:
     """Return the table by dimension (when any is requested) and the total.
 
     ``query`` selects ``by_1`` … ``by_4`` and then ``columns`` in order, grouped; after them it may give a list of the
     columns whose sum leaves calls out, which a screen then shows as a lower bound, and of those that rest on estimates,
-    with a ``~`` before their name. ``with_total`` is the same query with a row for all calls, and a last column that
-    is true in it. Groups are sorted by descending
-    ``rank``, and in time order where a dimension is one of time. Those beyond ``scope.top`` (the earlier ones where
-    time comes first) are one rest row computed from their calls, not from their rows.
+    with a ``~`` before their name. A text that is no ``FigureQuery`` is one that only a store answers. Groups are
+    sorted by descending ``rank``, and in time order where a dimension is one of time. Those beyond ``scope.top`` (the
+    earlier ones where time comes first) are one rest row computed from their calls, not from their rows.
     """
-    bound = {**scope.params(), **(params or {})}
-    group_rows, total_rows = _query_groups(store, scope, query, with_total, bound)
+    asked = query if isinstance(query, FigureQuery) else FigureQuery((), False, query)
+    bound = params or {}
+    group_rows, total_rows = _query_groups(store, scope, asked, bound)
     end = MAX_BY + len(columns)
     figures = tuple(tuple(row[MAX_BY:end]) for row in total_rows) or (_empty(columns),)
     total = _add_marks(Table("total", columns, figures), [_partial(row, end) for row in total_rows])
@@ -69,8 +70,7 @@ def group_tables(
     if scope.top is not None and len(rows) > scope.top:
         rest_groups = len(rows) - scope.top
         rows = _keep_newest(rows, scope.top) if earlier else rows[: scope.top]
-        show_groups(store, [row[:depth] for row in rows])
-        rest = store.query(scope.sql(query, rest=True), bound)
+        rest = _query_rest(store, scope, asked, bound, [row[:depth] for row in rows])
         rest_row = len(rows)
         rows.append((*[None] * depth, *rest[0][MAX_BY:]))
     figures = tuple(tuple(row[:end]) for row in rows)
@@ -81,14 +81,35 @@ def group_tables(
 
 
 def _query_groups(
-    store: Store, scope: Scope, query: str, with_total: str | None, bound: dict[str, Any]
-) -> tuple[list[Row], list[Row]]:
+    store: Store, scope: Scope, query: FigureQuery, bound: dict[str, Any]
+) -> tuple[Sequence[Row], Sequence[Row]]:  # fmt: skip
     """Return the rows of the groups, none without dimensions, and of the total."""
-    if scope.by and with_total:
-        rows = store.query(scope.sql(with_total), bound)
-        return [row[:-1] for row in rows if not row[-1]], [row[:-1] for row in rows if row[-1]]
-    total = store.query(scope.total().sql(query), bound)
-    return store.query(scope.sql(query), bound) if scope.by else [], total
+    if store.engine is not None:
+        rows = figure_rows(store, scope, query.names, bound, with_left_out=query.with_left_out, with_total=True)
+    elif scope.by and query.text_with_total:
+        rows = scope.rows(store, query.text_with_total, bound)
+    else:
+        total = scope.total().rows(store, query.text, bound)
+        return scope.rows(store, query.text, bound) if scope.by else [], total
+    if not scope.by:
+        return [], rows
+    return [row[:-1] for row in rows if not row[-1]], [row[:-1] for row in rows if row[-1]]
+
+
+def query_figures(store: Store, scope: Scope, query: FigureQuery, params: dict[str, Any]) -> Sequence[Row]:
+    """Return the rows of the groups of a scope, from the store or from the engine that answers for it."""
+    if store.engine is not None:
+        return figure_rows(store, scope, query.names, params, with_left_out=query.with_left_out)
+    return scope.rows(store, query.text, params)
+
+
+def _query_rest(
+    store: Store, scope: Scope, query: FigureQuery, bound: dict[str, Any], shown: list[Row]
+) -> Sequence[Row]:  # fmt: skip
+    """Return the row of all groups but these."""
+    if store.engine is not None:
+        return figure_rows(store, scope, query.names, bound, with_left_out=query.with_left_out, rest=shown)
+    return scope.rows(store, query.text, bound, rest=shown)
 
 
 def _order_in_time(rows: Sequence[Row], place: int) -> list[Row]:

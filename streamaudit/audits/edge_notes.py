@@ -7,8 +7,8 @@ from streamaudit.store.store import Store
 
 _CONTRADICTIONS = """
 SELECT
-    count(*) FILTER (rendered_tokens > coalesce(delivered_tokens, delivered_high)),
-    count(*) FILTER (coalesce(delivered_tokens, delivered_low) > billed_tokens)
+    count(*) FILTER (WHERE rendered_tokens > coalesce(delivered_tokens, delivered_high)) AS shown,
+    count(*) FILTER (WHERE coalesce(delivered_tokens, delivered_low) > billed_tokens) AS delivered
 FROM scope
 """
 _IS_LOGGED = "SELECT EXISTS (FROM store.evidence WHERE ttfb_ms >= 0)"
@@ -43,7 +43,7 @@ def instrument_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
 
 def contradiction_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Return how many calls showed more than was delivered, and how many were delivered more than was billed."""
-    shown, delivered = store.one(scope.total().sql(_CONTRADICTIONS), scope.total().params())
+    shown, delivered = scope.total().rows(store, _CONTRADICTIONS)[0]
     notes = []
     if shown:
         notes.append(Note(

@@ -7,17 +7,24 @@ from difflib import get_close_matches
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from streamaudit.audits.scope.portable import Texts, moment
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Note
 from streamaudit.report.numbers import count
 from streamaudit.store.store import Store
 
-_ANY_CALLS = "SELECT EXISTS (FROM store.calls)"
-_COUNTED = "SELECT count(*) FROM refreshed_calls WHERE counted"
-_COUNT = "SELECT count(*), min(start_time), max(start_time) FROM scope"
-_VALUES = "SELECT by_1 FROM scope WHERE by_1 IS NOT NULL GROUP BY by_1 ORDER BY count(*) DESC, by_1 LIMIT $most"
-_MOST_VALUES = 1000
-"""Values that are searched for a close one, the most frequent first."""
+_ANY_CALLS = Texts("SELECT EXISTS (FROM store.calls)", "SELECT count(*) > 0 AS is_any FROM calls")
+_COUNTED = Texts(
+    "SELECT count(*) FROM refreshed_calls WHERE counted", "SELECT count(*) AS calls FROM matching_calls WHERE counted"
+)
+_COUNT = Texts(
+    "SELECT count(*), min(start_time), max(start_time) FROM scope",
+    "SELECT count(*) AS calls, min(start_us) AS first_call, max(start_us) AS last_call FROM scope",
+)
+# A close value is searched for among these, the most frequent first.
+_VALUES = """
+SELECT by_1, count(*) AS calls FROM scope WHERE by_1 IS NOT NULL GROUP BY by_1 ORDER BY calls DESC, by_1 LIMIT 1000
+"""
 _NAMED, _CLOSE = 3, 0.6
 
 
@@ -26,13 +33,15 @@ def explain_empty(store: Store, scope: Scope) -> Note:
 
     Its words hold values of dimensions, unless they are redacted.
     """
-    if not store.one(_ANY_CALLS)[0]:
+    if not Scope().rows(store, _ANY_CALLS)[0][0]:
+        if store.engine is not None:
+            return _note("the export has no calls")
         if store.path is None:
             return _note("no record read is an LLM call: streamaudit fields FILE shows what there is")
         return _note("the store is empty: streamaudit ingest FILE reads calls into it")
     whole = replace(scope, by=(), since=None, until=None, only=())
     if not _count(store, whole)[0]:
-        calls = count(store.one(_COUNTED)[0], "call")
+        calls = count(Scope().rows(store, _COUNTED)[0][0], "call")
         if scope.where is None:
             return _note("no calls are counted: all repeat another, or are for embeddings (--by operation)")
         return _note(f"none of {calls} meets --where {scope.where}", f"none of {calls} meets --where")
@@ -53,8 +62,7 @@ def explain_empty(store: Store, scope: Scope) -> Note:
 def _explain_filter(store: Store, whole: Scope, name: str, values: str) -> tuple[str, str]:
     """Return the words about a filter that no call meets, with close values, and without any value."""
     one = replace(whole, by=(name,))
-    params = {**one.params(), "most": _MOST_VALUES}
-    known = [str(row[0]) for row in store.query(one.sql(_VALUES), params)]
+    known = [str(row[0]) for row in one.rows(store, _VALUES)]
     subject = f"no call has {name}={values}"
     if not known:
         return f"no call has a {name.replace('_', ' ')}", ""
@@ -77,7 +85,8 @@ def find_close(word: str, known: Sequence[str]) -> list[str]:
 
 
 def _count(store: Store, scope: Scope) -> tuple[Any, ...]:
-    return store.one(scope.sql(_COUNT), scope.params())
+    calls, first, last = scope.rows(store, _COUNT)[0]
+    return calls, moment(first), moment(last)
 
 
 def _note(message: str, redacted: str = "") -> Note:

@@ -1,6 +1,7 @@
 """Write the query that computes figures of the catalogue (metrics.py), each sum of which is computed once a group."""
 
 import re
+from dataclasses import dataclass
 from functools import cache
 
 from streamaudit.audits.metrics import LATENCIES, METRICS, OF_ALL, PARTS, PERCENTILES, Metric
@@ -54,6 +55,26 @@ _ADDED = {
 _ROUNDED = re.compile(r"round\((fsum\(.*\)), 12\)")
 
 
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Figures that were picked: their SQL over sums, the conditions of their marks, and the names that both use."""
+
+    metrics: tuple[Metric, ...]
+    conditions: dict[str, str]
+    used: frozenset[str]
+
+
+@cache
+def pick(names: tuple[str, ...], *, with_left_out: bool = False) -> Picked:
+    """Return the figures of these names; the name of a sum is the sum itself."""
+    picked = tuple(METRICS.get(name) or Metric(name, None, "", name) for name in names)
+    conditions = {one.name: one.leaves_out for one in picked if one.leaves_out} if with_left_out else {}
+    if with_left_out:
+        conditions |= {f"~{one.name}": one.rests_on_estimates for one in picked if one.rests_on_estimates}
+    used = frozenset(_WORD.findall(" ".join([*(one.sql for one in picked), *conditions.values()])))
+    return Picked(picked, conditions, used)
+
+
 @cache
 def relation(names: tuple[str, ...], *, with_left_out: bool = False, with_total: bool = False) -> str:
     """Return the relation ``figures`` over ``scope``, as the next of a WITH clause.
@@ -64,34 +85,58 @@ def relation(names: tuple[str, ...], *, with_left_out: bool = False, with_total:
     row for all calls, if there are any, and a last column ``is_total``. Binds ``$slo_ms``, or the limits of
     ``Targets``, where a figure of them is picked.
     """
-    picked = [METRICS.get(name) or Metric(name, None, "", name) for name in names]
-    conditions = {one.name: one.leaves_out for one in picked if one.leaves_out} if with_left_out else {}
-    if with_left_out:
-        conditions |= {f"~{one.name}": one.rests_on_estimates for one in picked if one.rests_on_estimates}
-    used = set(_WORD.findall(" ".join([*(one.sql for one in picked), *conditions.values()])))
-    latencies = {name: (one.column, f" FILTER ({one.counts})" if one.counts else "") for name, one in LATENCIES.items()}
-    sums, places = _used(OF_ALL, latencies, used)
+    picked = pick(names, with_left_out=with_left_out)
+    sums, places = _used(OF_ALL, OF_LATENCIES, picked.used)
     rounded = {name: found[1] for name, sql in sums.items() if (found := _ROUNDED.fullmatch(sql))}
     parts, joins = "", ""
     for part in PARTS:
-        own, spread = _used(part.sums, {name: (column, "") for name, column in part.latencies.items()}, used)
+        own, spread = _used(part.sums, {name: (column, "") for name, column in part.latencies.items()}, picked.used)
         if own:
             text = _PART_AND_TOTAL if with_total else _PART
             parts += text.format(rows=part.rows, name=part.name, relation=part.relation, sums=_columns(own))
-            joins += (_JOIN + _JOIN_TOTAL * with_total).format(name=part.name, sums=", ".join(["*", *spread]))
-    figures = ["by_1", "by_2", "by_3", "by_4", *(f"{one.sql} AS {one.name}" for one in picked)]
-    if with_left_out:
-        marks = (f"CASE WHEN {condition} THEN '{name}' END" for name, condition in conditions.items())
-        figures.append(f"[{', '.join(marks)}] AS left_out")
-    if with_total:
-        figures.append("is_total")
+            joins += write_join(part.name, ["*", *spread], with_total=with_total)
     # Rounded once they are added up.
     replaced = ", ".join(f"round({name}, 12) AS {name}" for name in rounded)
     everyone = (_write_total if with_total else _write_groups)(sums | rounded)
-    return everyone + parts + _FIGURES.format(
-        figures=", ".join(figures), joins=joins,
-        everyone=", ".join([f"* REPLACE ({replaced})" if replaced else "*", *places]),
-    )  # fmt: skip
+    columns = ", ".join([f"* REPLACE ({replaced})" if replaced else "*", *places])
+    return everyone + parts + write_figures(picked, columns, joins, with_left_out=with_left_out, with_total=with_total)
+
+
+OF_LATENCIES = {name: (one.column, f" FILTER (WHERE {one.counts})" if one.counts else "")
+                for name, one in LATENCIES.items()}  # fmt: skip
+"""The column of each latency and the filter of its values."""
+
+
+def write_join(name: str, columns: list[str], *, with_total: bool) -> str:
+    """Return the join of a part's sums to those of all calls."""
+    return (_JOIN + _JOIN_TOTAL * with_total).format(name=name, sums=", ".join(columns))
+
+
+def write_figures(picked: Picked, everyone: str, joins: str, *, with_left_out: bool, with_total: bool) -> str:
+    """Return the relation ``figures`` over the relation ``everyone`` and its joins, as the next of a WITH clause."""
+    figures = ["by_1", "by_2", "by_3", "by_4", *(f"{one.sql} AS {one.name}" for one in picked.metrics)]
+    if with_left_out:
+        marks = (f"CASE WHEN {condition} THEN '{name}' END" for name, condition in picked.conditions.items())
+        figures.append(f"[{', '.join(marks)}] AS left_out")
+    if with_total:
+        figures.append("is_total")
+    return _FIGURES.format(figures=", ".join(figures), joins=joins, everyone=everyone)
+
+
+@dataclass(frozen=True, slots=True)
+class FigureQuery:
+    """The query for these figures: the texts that a store answers, and what an engine is asked for instead."""
+
+    names: tuple[str, ...]
+    with_left_out: bool
+    text: str
+    text_with_total: str | None = None
+
+
+def ask(names: tuple[str, ...], *, with_left_out: bool = False) -> FigureQuery:
+    """Return the query for these figures, by group and with a row for the total."""
+    text, with_total = (select(names, with_left_out=with_left_out, with_total=total) for total in (False, True))
+    return FigureQuery(names, with_left_out, text, with_total)
 
 
 def select(names: tuple[str, ...], *, with_left_out: bool = False, with_total: bool = False) -> str:
@@ -121,7 +166,7 @@ _WORD = re.compile(r"\w+")
 
 
 def _used(
-    sums: dict[str, str], latencies: dict[str, tuple[str, str]], used: set[str]
+    sums: dict[str, str], latencies: dict[str, tuple[str, str]], used: frozenset[str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return the sums that are used, and those of latencies (column and filter by name).
 

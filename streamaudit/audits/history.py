@@ -15,9 +15,10 @@ from math import exp, log
 from streamaudit.audits.base import group_tables
 from streamaudit.audits.failures.base import LEAST_EXAMINED
 from streamaudit.audits.failures.periods import find_by_period
-from streamaudit.audits.figures import select
+from streamaudit.audits.figures import ask
 from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes
+from streamaudit.audits.scope.portable import Texts
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.trend import series
 from streamaudit.errors import UsageError
@@ -47,13 +48,18 @@ COLUMNS = (
     column("cost_usd", wide=True),
 )
 _NAMES = (*(one.name for one in COLUMNS), "first_call")
-_QUERY = select(_NAMES, with_left_out=True)
-_WITH_TOTAL = select(_NAMES, with_left_out=True, with_total=True)
+_QUERY = ask(_NAMES, with_left_out=True)
 DEPLOY = Column("deploy", None, "what was first deployed in the period; of the first period not known", wide=True)
-_DEPLOYED = """
-SELECT deploy, arg_min(by_1, start_time) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
+_DEPLOYED = Texts(
+    exact="""
+SELECT arg_min(by_1, start_time), deploy FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
 GROUP BY deploy ORDER BY min(start_time), deploy
-"""
+""",
+    portable="""
+SELECT min_by(by_1, start_us) AS period, deploy FROM scope WHERE deploy IS NOT NULL AND start_us IS NOT NULL
+GROUP BY deploy ORDER BY min(start_us), deploy
+""",
+)
 WATCHED = ("ttft_p50_ms", "ttft_p95_ms", "duration_p95_ms", "cancel_rate", "error_rate", "tax_rate")
 CHANGES = (
     Column("metric", None, "the figure that changed"),
@@ -98,7 +104,7 @@ def run(store: Store, scope: Scope, *, findings: bool = False) -> Report:
     columns = (*COLUMNS, Column("first_call"))
     whole = replace(scope, top=None)
     tables: tuple[Table, ...] = group_tables(
-        store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),), with_total=_WITH_TOTAL
+        store, whole, _QUERY, columns, rank=lambda row: (-_number(row["first_call"]),)
     )  # fmt: skip
     periods, total = (_drop_last_column(table) for table in (tables[0], tables[-1]))
     shown = [index for index, row in enumerate(periods.rows) if row[0] is not None]
@@ -180,7 +186,7 @@ def _add_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> tu
     """
     began: dict[Value, list[str]] = {}
     first = periods.rows[0][0] if periods.rows else None
-    for deploy, period in store.query(scope.sql(_DEPLOYED), scope.params()):
+    for period, deploy in scope.rows(store, _DEPLOYED):
         if period != first:
             began.setdefault(period, []).append(deploy)
     rows = tuple((*row, ", ".join(began.get(row[0], [])) or None) for row in periods.rows)

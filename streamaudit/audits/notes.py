@@ -6,34 +6,37 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from streamaudit.audits.empty import explain_empty
+from streamaudit.audits.scope.portable import Texts, moment
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Interval, Note
 from streamaudit.report.numbers import count, ratio
+from streamaudit.store.exported import ExportedStore
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 # One pass over every call for all notes: planning a query over ``scope`` takes longer than running it on a small store.
-_SOURCES = """
+_OF_SOURCES = """
 , placed AS (
     SELECT *, counted AND ($with_embeddings OR operation <> 'embedding') AS included FROM scope_outcomes
 )
 SELECT
-    source, count(*) FILTER (included),
-    count(*) FILTER (included AND (output_tokens IS NULL OR usage_status <> 'final')),
-    count(*) FILTER (included AND outcome IN ('unknown', 'interrupted')),
-    count(*) FILTER (included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
-    count(*) FILTER (included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true
+    source, count(*) FILTER (WHERE included),
+    count(*) FILTER (WHERE included AND (output_tokens IS NULL OR usage_status <> 'final')),
+    count(*) FILTER (WHERE included AND outcome IN ('unknown', 'interrupted')),
+    count(*) FILTER (WHERE included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
+    count(*) FILTER (WHERE included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true
         AND (output_tokens IS NULL OR usage_status <> 'final')),
-    count(*) FILTER (included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL),
-    count(*) FILTER (included AND streamed), count(*) FILTER (included AND outcome = 'cancelled'),
-    count(*) FILTER (uncounted_reason = 'nested'),
-    count(*) FILTER (uncounted_reason = 'same_response'),
-    count(*) FILTER (counted AND operation = 'embedding'),
-    count(tenant) FILTER (included), count(user_id) FILTER (included),
-    count(*) FILTER (included AND cancel_evidence = 'unknown_word'),
-    count(*) FILTER (included AND provider_basis = 'inferred'),
-    min(start_time) FILTER (included), max(start_time) FILTER (included)
+    count(*) FILTER (WHERE included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL),
+    count(*) FILTER (WHERE included AND streamed), count(*) FILTER (WHERE included AND outcome = 'cancelled'),
+    count(*) FILTER (WHERE uncounted_reason = 'nested'),
+    count(*) FILTER (WHERE uncounted_reason = 'same_response'),
+    count(*) FILTER (WHERE counted AND operation = 'embedding'),
+    count(tenant) FILTER (WHERE included), count(user_id) FILTER (WHERE included),
+    count(*) FILTER (WHERE included AND cancel_evidence = 'unknown_word'),
+    count(*) FILTER (WHERE included AND provider_basis = 'inferred'),
+    min({start}) FILTER (WHERE included) AS first_call, max({start}) FILTER (WHERE included) AS last_call
 FROM placed GROUP BY source ORDER BY source
 """
+_SOURCES = Texts(_OF_SOURCES.format(start="start_time"), _OF_SOURCES.format(start="start_us"))
 
 # A file read again, after it grew or with another mapping, counts as one file.
 _REJECTED = """
@@ -47,27 +50,43 @@ FROM (
 
 MANY_STREAMS = 200
 """A source with this many streamed calls and none cancelled may not export cancelled ones."""
-_SOME_CANCELLED = """
-SELECT DISTINCT source FROM store.calls WHERE outcome = 'cancelled' AND list_contains($sources, source)
-"""
+_SOME_CANCELLED = Texts(
+    "SELECT DISTINCT source FROM store.calls WHERE outcome = 'cancelled' AND list_contains($sources, source)",
+    "SELECT DISTINCT source FROM calls WHERE outcome = 'cancelled'",
+)
 
 _ANY_SAMPLED = "SELECT count(*) FROM store.loads WHERE sample_rate < 1"
-_SAMPLED = """
+_SAMPLED = Texts(
+    """
 SELECT count(*), min(sample_rate), max(sample_rate)
 FROM scope_outcomes JOIN (SELECT load_id, sample_rate FROM store.loads WHERE sample_rate < 1) USING (load_id)
-"""
+""",
+    """
+SELECT count(*) AS calls, min(sample_rate) AS lowest, max(sample_rate) AS highest
+FROM scope_outcomes WHERE sample_rate < 1
+""",
+)
 _ANY_DIVERSE = "SELECT count(*) FROM store.loads WHERE ends_with(variant, $mark)"
-_DIVERSE = """
+_DIVERSE = Texts(
+    """
 SELECT count(*) FROM scope_outcomes
 JOIN (SELECT load_id FROM store.loads WHERE ends_with(variant, $mark)) USING (load_id)
-"""
+""",
+    "SELECT count(*) AS calls FROM scope_outcomes WHERE kept_for_diversity = 1",
+)
 
 SLACK = 0.05
 """Data that ends (or starts) within this share of the window from its edge covers it, since traffic has gaps."""
-_ENDS = """
+_ENDS = Texts(
+    """
 SELECT source, min(start_time), max(start_time) FROM store.calls WHERE start_time IS NOT NULL
 GROUP BY source ORDER BY source
-"""
+""",
+    """
+SELECT source, min(start_us) AS first_call, max(start_us) AS last_call FROM calls WHERE start_us IS NOT NULL
+GROUP BY source ORDER BY source
+""",
+)
 _NAMED = 3
 
 _TOKENS = ("output_tokens", "input_tokens", "hidden_tokens", "tax_", "unseen_", "tokens_at_stake", "usage_known_rate")
@@ -77,9 +96,14 @@ _OUTCOMES = ("cancel", "error", "timeout", "tax_", "outcome_", "unseen_", "goodp
 _ABOUT = {"cost_priced": _DOLLARS, "outcome_unknown": _OUTCOMES, "outcome_word": _OUTCOMES}
 _KNOWN_WORDS = "known are completed, cancelled, timeout, error and interrupted"
 
-_UNTIMED = "SELECT count(*) FROM matching_outcomes WHERE counted AND start_time IS NULL"
+_UNTIMED = Texts(
+    "SELECT count(*) FROM matching_outcomes WHERE counted AND start_time IS NULL",
+    "SELECT count(*) AS calls FROM matching_outcomes WHERE counted AND start_us IS NULL",
+)
 
-_PRICED = "SELECT count(*) FROM scope WHERE outcome = 'cancelled' AND tax_best > 0 AND output_cost_basis = 'priced'"
+_PRICED = """
+SELECT count(*) AS calls FROM scope WHERE outcome = 'cancelled' AND tax_best > 0 AND output_cost_basis = 'priced'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +143,21 @@ def interval_and_notes(store: Store, scope: Scope, about: Sequence[str] = ()) ->
     """
     params = scope.total().params()
     everything = {**params, "uncounted": True, "embeddings": True, "with_embeddings": params["embeddings"]}
-    found = [_Counts(*row) for row in store.query(scope.total().sql(_SOURCES), everything)]
-    return _interval(scope, found), _notes(store, scope, found, about)
+    rows = scope.total().rows(store, _SOURCES, everything)
+    found = [_Counts(*row[:-2], *map(moment, row[-2:])) for row in rows]
+    return _interval(scope, found), (*_notes(store, scope, found, about), *exported_notes(store))
+
+
+def exported_notes(store: Store) -> Iterator[Note]:
+    """Yield how figures of exported calls differ from those of their store: percentiles, and what was exported."""
+    if not isinstance(store, ExportedStore):
+        return
+    yield Note(
+        "percentiles_from_buckets", "percentiles of exported calls come from buckets and are at most 1 % off", None,
+        ("ttft_", "ttvt_", "duration_", "tpot_", "output_tokens_per_s_"),
+    )  # fmt: skip
+    for one in store.chosen:
+        yield Note("export_narrowed", f"the export holds only calls of {one}")
 
 
 def _interval(scope: Scope, sources: list[_Counts]) -> Interval:
@@ -135,7 +172,7 @@ def _notes(
     store: Store, scope: Scope, found: list[_Counts], about_dimensions: Sequence[str]
 ) -> tuple[Note, ...]:  # fmt: skip
     sources = [one for one in found if one.calls]
-    untimed = store.one(_UNTIMED)[0] if scope.since or scope.until else 0
+    untimed = scope.total().rows(store, _UNTIMED)[0][0] if scope.since or scope.until else 0
     calls = sum(one.calls for one in sources)
     words = sum(one.unknown_words for one in sources)
     odd = f" ({count(words, 'call')} by an unknown word)" if words else ""
@@ -243,8 +280,8 @@ def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[N
         return ()
     present = {one.source for one in sources}
     ends = [
-        (source, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
-        for source, first, last in store.query(_ENDS)
+        (source, _utc(first), _utc(last))
+        for source, first, last in Scope().rows(store, _ENDS)
         if source in present or not present
     ]
     if not ends:
@@ -265,6 +302,12 @@ def _window_notes(store: Store, scope: Scope, sources: list[_Counts]) -> tuple[N
         *((Note("data_starts", f"{starts}, later than the window"),) if early else ()),
         *((Note("data_ends", f"{stops}, before the end of the window"),) if late else ()),
     )
+
+
+def _utc(value: datetime | int) -> datetime:
+    found = moment(value)
+    assert found is not None, "calls without a start were left out"
+    return found.replace(tzinfo=UTC)
 
 
 def _falls_short(reached: datetime, edge: datetime | None, other: datetime) -> bool:
@@ -294,7 +337,7 @@ def _sampling_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Return the note that totals of sampled calls are under-counts; no figure is scaled up for it."""
     if not store.one(_ANY_SAMPLED)[0]:
         return ()
-    calls, lowest, highest = store.one(scope.total().sql(_SAMPLED), scope.total().params())
+    calls, lowest, highest = scope.total().rows(store, _SAMPLED)[0]
     if not calls:
         return ()
     rate = f"{lowest:.4g}" if lowest == highest else f"{lowest:.4g} to {highest:.4g}"
@@ -310,7 +353,7 @@ def diverse_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     mark = {"mark": FOR_DIVERSITY}
     if not store.one(_ANY_DIVERSE, mark)[0]:
         return ()
-    calls = store.one(scope.total().sql(_DIVERSE), {**scope.total().params(), **mark})[0]
+    calls = scope.total().rows(store, _DIVERSE, mark)[0][0]
     if not calls:
         return ()
     message = (
@@ -326,7 +369,7 @@ def _never_cancelled_notes(store: Store, sources: list[_Counts]) -> tuple[Note, 
     if not suspects:
         return ()
     # The filters may exclude cancelled calls.
-    cancels = {row[0] for row in store.query(_SOME_CANCELLED, {"sources": list(suspects)})}
+    cancels = {row[0] for row in Scope().rows(store, _SOME_CANCELLED, {"sources": list(suspects)})}
     left = {source: streamed for source, streamed in suspects.items() if source not in cancels}
     if not left:
         return ()
@@ -342,9 +385,11 @@ def _never_cancelled_notes(store: Store, sources: list[_Counts]) -> tuple[Note, 
 
 def price_note(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Return the origin of the prices behind a tax in dollars, when any come from a price table."""
-    priced = store.one(scope.total().sql(_PRICED), scope.total().params())[0]
+    priced = scope.total().rows(store, _PRICED)[0][0]
     if not priced:
         return ()
+    if isinstance(store, ExportedStore):
+        return (Note("prices", f"{priced:,} cancelled calls are priced by {store.prices}", priced),)
     from streamaudit.store.pricing.prices import price_source
 
     source = price_source()

@@ -1,7 +1,7 @@
 """The overview: waits, cancels, and the cost of tokens that no user saw, per group."""
 
 from streamaudit.audits.base import group_tables
-from streamaudit.audits.figures import select
+from streamaudit.audits.figures import ask
 from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_tax, describe_waits
 from streamaudit.audits.metrics import column
@@ -69,9 +69,8 @@ def run(
     scope.prepare(store)
     columns = (*COLUMNS, *streaming_columns(targets, gaps=gaps))
     names = tuple(one.name for one in columns)
-    query, with_total = (select(names, with_left_out=True, with_total=total) for total in (False, True))
-    bound = goodput_params(store, scope, targets)
-    tables = group_tables(store, scope, query, columns, lambda row: (row["calls"],), bound, with_total)
+    query, bound = ask(names, with_left_out=True), goodput_params(store, scope, targets)
+    tables = group_tables(store, scope, query, columns, lambda row: (row["calls"],), bound)
     interval, notes = interval_and_notes(store, scope)
     (total,) = tables[-1].records()
     if trend:

@@ -43,9 +43,9 @@ GOODPUT_REASONS = {
 
 GOODPUT = Part(
     "goodput", "goodput_calls", {
-        "goodput_met": "count(*) FILTER (goodput = 'met')",
-        "goodput_missed": "count(*) FILTER (goodput IN ('failed', 'timed_out') OR goodput LIKE 'late%')",
-        "goodput_unknown": "count(*) FILTER (goodput = 'left' OR goodput LIKE '%unknown')",
+        "goodput_met": "count(*) FILTER (WHERE goodput = 'met')",
+        "goodput_missed": "count(*) FILTER (WHERE goodput IN ('failed', 'timed_out') OR goodput LIKE 'late%')",
+        "goodput_unknown": "count(*) FILTER (WHERE goodput = 'left' OR goodput LIKE '%unknown')",
     }, package_text("audits", "goodput.sql"),
 )  # fmt: skip
 
@@ -66,7 +66,7 @@ _GAPS = """
 
 def _gaps(name: str, offsets: str) -> Part:
     """Return the sums over the gaps between the chunks of a call, by a list of their arrival in milliseconds."""
-    sums = {f"{name}_of_calls": "count(*) FILTER (first_of_call)"}
+    sums = {f"{name}_of_calls": "count(*) FILTER (WHERE first_of_call)"}
     return Part(name, f"{name}_gaps", sums, _GAPS.format(name=name, offsets=offsets), {name: "gap_ms"})
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from streamaudit.audits.base import group_tables, mark_bound, mark_high_end, mark_value
 from streamaudit.audits.edge_notes import contradiction_notes
-from streamaudit.audits.figures import select
+from streamaudit.audits.figures import ask
 from streamaudit.audits.headline import describe_tax
 from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes, price_note
+from streamaudit.audits.scope.portable import Text, Texts
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.unseen_output import by_cause, by_outcome
 from streamaudit.report.model import Column, Mark, Note, Report, Table, Value
@@ -66,8 +67,7 @@ COLUMNS = (
     column("cancelled_usage_known_rate", wide=True),
 )
 _NAMES = tuple(one.name for one in COLUMNS)
-_QUERY = select(_NAMES, with_left_out=True)
-_WITH_TOTAL = select(_NAMES, with_left_out=True, with_total=True)
+_QUERY = ask(_NAMES, with_left_out=True)
 
 STOPPED_COLUMNS = (
     Column("provider"),
@@ -104,12 +104,14 @@ UNPRICED_COLUMNS = (
     Column("tax_low_tokens", "tokens", "low end of their tax"),
 )
 _UNPRICED = """
-SELECT provider, coalesce(response_model, model), count(*), sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT,
-    coalesce(sum(tax_low) FILTER (outcome = 'cancelled'), 0)::BIGINT
+SELECT provider, coalesce(response_model, model) AS priced_model, count(*) AS calls, CAST(sum(input_tokens) AS BIGINT)
+    AS input_sum, CAST(sum(output_tokens) AS BIGINT) AS output_sum,
+    CAST(coalesce(sum(tax_low) FILTER (WHERE outcome = 'cancelled'), 0) AS BIGINT) AS low
 FROM scope
 WHERE output_usd_per_token IS NULL AND output_cost_usd IS NULL AND cache_hit IS DISTINCT FROM true
     AND (output_tokens > 0 OR tax_high > 0)
-GROUP BY ALL ORDER BY 5 DESC NULLS LAST, 3 DESC, 1, 2
+GROUP BY provider, coalesce(response_model, model)
+ORDER BY output_sum DESC NULLS LAST, calls DESC, provider NULLS LAST, priced_model NULLS LAST
 LIMIT 50
 """
 
@@ -149,21 +151,11 @@ STEP_COLUMNS = (
 # All steps cover the same calls, those whose tax is known, so that they add up.
 _STEPS = """
 SELECT
-    unnest(['billed', 'hidden', 'undelivered', 'unread', 'unsplit', 'rendered']),
-    unnest([calls, hidden_calls, undelivered_calls, unread_calls, calls, calls]),
-    unnest([billed, hidden, undelivered, unread,
-        tax - coalesce(hidden, 0) - coalesce(undelivered, 0) - coalesce(unread, 0), billed - tax])::BIGINT,
-    unnest([calls, calls, calls, calls, calls, calls])
-FROM (
-    SELECT
-        count(*) AS calls, sum(billed_tokens) AS billed, sum(tax_best) AS tax,
-        sum(tax_hidden) AS hidden, sum(tax_undelivered) AS undelivered, sum(tax_unread) AS unread,
-        count(tax_hidden) AS hidden_calls, count(tax_undelivered) AS undelivered_calls,
-        count(tax_unread) AS unread_calls
-    FROM scope WHERE outcome = 'cancelled' AND tax_best IS NOT NULL
-)
+    count(*) AS calls, sum(billed_tokens) AS billed, sum(tax_best) AS tax,
+    sum(tax_hidden) AS hidden, sum(tax_undelivered) AS undelivered, sum(tax_unread) AS unread,
+    count(tax_hidden) AS hidden_calls, count(tax_undelivered) AS undelivered_calls, count(tax_unread) AS unread_calls
+FROM scope WHERE outcome = 'cancelled' AND tax_best IS NOT NULL
 """
-
 _KEPT_WITH_PARTS = ("tax_tokens",)
 PARTS = ("tax_hidden_tokens", "tax_undelivered_tokens", "tax_unread_tokens", "tax_unsplit_tokens")
 
@@ -175,10 +167,9 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     the saving if every provider were stopped at the cancel.
     """
     scope.prepare(store)
-    tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank, with_total=_WITH_TOTAL)
+    tables = group_tables(store, scope, _QUERY, COLUMNS, rank=_rank)
     if split:
         tables = tuple(map(_show_parts, tables))
-    params = scope.total().params()
     if split:
         tables = (*tables, _bars(tables[0]), _waterfall(store, scope))
     tables = (*tables, by_outcome(store, scope), by_cause(store, scope))
@@ -188,7 +179,8 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
     if unpriced.rows:
         tables = (*tables, unpriced)
     if top_calls:
-        rows = store.query(scope.sql(_TOP_CALLS), {**params, "top_calls": top_calls})
+        query = Texts(_TOP_CALLS, _TOP_CALLS.replace("$top_calls", str(top_calls)))
+        rows = scope.total().rows(store, query, {"top_calls": top_calls})
         tables = (*tables, _mark_calls(Table("top_calls", CALL_COLUMNS, tuple(tuple(row) for row in rows))))
     interval, notes = interval_and_notes(store, scope)
     notes = (*notes, *_class_notes(tables), *price_note(store, scope), *contradiction_notes(store, scope))
@@ -197,8 +189,8 @@ def run(store: Store, scope: Scope, *, split: bool = False, top_calls: int = 0, 
         command=NAME)  # fmt: skip
 
 
-def _list_calls(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: str) -> Table:
-    found = store.query(scope.total().sql(query), scope.total().params())
+def _list_calls(store: Store, scope: Scope, name: str, columns: tuple[Column, ...], query: Text) -> Table:
+    found = scope.total().rows(store, query)
     table = Table(name, columns, tuple(tuple(row) for row in found))
     return _stopped_marks(table) if columns == STOPPED_COLUMNS else table
 
@@ -231,7 +223,14 @@ def _bars(table: Table) -> Table:
 
 def _waterfall(store: Store, scope: Scope) -> Table:
     """Return the steps from the billed to the rendered tokens of cancelled calls whose tax is known."""
-    found = store.query(scope.total().sql(_STEPS), scope.total().params())
+    calls, billed, tax, *parts = scope.total().rows(store, _STEPS)[0]
+    named = dict(zip(("hidden", "undelivered", "unread"), zip(parts[3:], parts[:3], strict=True), strict=True))
+    split = sum(tokens or 0 for _, tokens in named.values())
+    found = [
+        ("billed", calls, billed, calls), *((name, known, tokens, calls) for name, (known, tokens) in named.items()),
+        ("unsplit", calls, None if tax is None else tax - split, calls),
+        ("rendered", calls, None if billed is None or tax is None else billed - tax, calls),
+    ]  # fmt: skip
     # Calls that cannot split their tax are in `unsplit`, so the known parts are lower bounds.
     marks = {
         (index, "tokens"): Mark(prefix="≥ ")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from streamaudit.audits.figures import select
+from streamaudit.audits.base import query_figures
+from streamaudit.audits.figures import ask
 from streamaudit.audits.metrics import METRICS
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.errors import UsageError
@@ -53,7 +54,7 @@ def _query(store: Store, scope: Scope, by: tuple[str, ...], grain: str, metric: 
     """Return the figure of each group by period."""
     asked = replace(scope, by=(*by, grain), top=None)
     found: dict[_Key, dict[Value, Value]] = {}
-    for row in store.query(asked.sql(select((metric,))), {**asked.params(), "slo_ms": None}):
+    for row in query_figures(store, asked, ask((metric,)), {"slo_ms": None}):
         found.setdefault(tuple(row[: len(by)]), {})[row[len(by)]] = row[MAX_BY]
     return found
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from streamaudit.audits.base import group_tables
 from streamaudit.audits.edge_notes import first_byte_notes
-from streamaudit.audits.figures import ROWS, relation
+from streamaudit.audits.figures import ROWS, FigureQuery, relation
 from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_waits
 from streamaudit.audits.metrics import column
 from streamaudit.audits.notes import interval_and_notes
+from streamaudit.audits.scope.portable import Texts
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.audits.targets import Targets, parse_duration_ms
 from streamaudit.audits.waits import list_recorders, with_survival
@@ -61,8 +62,8 @@ _CENSORED = (
 )
 
 _EXCLUDED = """
-SELECT ttft_status, count(*) FROM scope WHERE ttft_status <> 'usable' GROUP BY ttft_status
-ORDER BY count(*) DESC, ttft_status
+SELECT ttft_status, count(*) AS calls FROM scope WHERE ttft_status <> 'usable' GROUP BY ttft_status
+ORDER BY calls DESC, ttft_status
 """
 REASONS = {
     "censored": "cancelled or timed out before a first token was seen",
@@ -76,12 +77,20 @@ REASONS = {
 
 # A bucket holds low < ttft <= high, as OpenTelemetry's and Prometheus' do. Logarithmic ones are 10^(1/12) wide and
 # anchored at 1 ms, so every power of ten is an edge.
-_HISTOGRAM_LOG = """
+_HISTOGRAM_LOG = Texts(
+    exact="""
 SELECT by_1, by_2, by_3, by_4, power(10, b / 12), power(10, (b + 1) / 12), count(*)
 FROM (SELECT *, ceil(12 * log10(ttft_ms))::INTEGER - 1 AS b FROM scope WHERE ttft_status = 'usable')
 GROUP BY by_1, by_2, by_3, by_4, b
 ORDER BY ALL
-"""
+""",
+    portable="""
+SELECT by_1, by_2, by_3, by_4, power(10, ttft_band / 12) AS low, power(10, (ttft_band + 1) / 12) AS high,
+    count(*) AS calls
+FROM scope WHERE ttft_status = 'usable' AND ttft_band IS NOT NULL
+GROUP BY by_1, by_2, by_3, by_4, ttft_band
+""",
+)
 _HISTOGRAM_BOUNDS = """
 , bounds AS (
     SELECT bound AS low, lead(bound) OVER (ORDER BY bound) AS high
@@ -91,6 +100,13 @@ SELECT by_1, by_2, by_3, by_4, low, high, count(*)
 FROM (SELECT * FROM scope WHERE ttft_status = 'usable') AS calls ASOF JOIN bounds ON calls.ttft_ms > bounds.low
 GROUP BY by_1, by_2, by_3, by_4, low, high
 ORDER BY ALL
+"""
+
+
+_PORTABLE_BOUNDS = """
+SELECT by_1, by_2, by_3, by_4, low, high, count(*) AS calls
+FROM scope JOIN ({bounds}) AS bounds ON ttft_ms > low AND (high IS NULL OR ttft_ms <= high)
+WHERE ttft_status = 'usable' GROUP BY by_1, by_2, by_3, by_4, low, high
 """
 
 
@@ -111,15 +127,16 @@ def run(
     scope.prepare(store, taxed=False)
     more = streaming_columns(targets, gaps=gaps)
     figures = (*_BASE, *(_SLO if slo_ms is not None else ()), *more)
-    query = relation(tuple(one.name for one in figures))
-    query = with_survival(query) if censored else query + ROWS
+    names = tuple(one.name for one in figures)
+    text = relation(names)
+    query = FigureQuery(names, False, with_survival(text) if censored else text + ROWS)
     columns = (*figures, *(_CENSORED if censored else ()))
     bound = {"slo_ms": slo_ms, **goodput_params(store, scope, targets)}
     if censored:
         bound["ttvt_recorded"] = list_recorders(store, scope)
     tables = group_tables(store, scope, query, columns, lambda row: (row["ttft_calls"],), bound)
     histogram = _histogram(store, scope, tables[0], buckets_ms)
-    excluded = store.query(scope.total().sql(_EXCLUDED), scope.total().params())
+    excluded = scope.total().rows(store, _EXCLUDED)
     reasons = Table(
         "excluded",
         (Column("reason", None, "why a call is not in the percentiles"), Column("calls", "calls"), Column("meaning")),
@@ -135,8 +152,9 @@ def run(
 
 
 def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, ...] | None) -> Table:
-    query = _HISTOGRAM_LOG if bounds is None else _HISTOGRAM_BOUNDS
-    found = store.query(scope.sql(query), {**scope.params(), "bounds": list(bounds or ())})
+    query = _HISTOGRAM_LOG if bounds is None else Texts(_HISTOGRAM_BOUNDS, _write_bounds(bounds))
+    limits = {f"bound_{place}": bound for place, bound in enumerate((0.0, *(bounds or ())))}
+    found = scope.rows(store, query, {"bounds": list(bounds or ()), **limits})
     depth = len(scope.by)
     rest = groups.rest_row
     shown = {tuple(row[:depth]) for index, row in enumerate(groups.rows) if index != rest}
@@ -152,6 +170,16 @@ def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, .
     )  # fmt: skip
     return Table("histogram", columns, tuple(filled), scope.by, shape="histogram", markers_from=groups.name,
         edges_ms=bounds or ())  # fmt: skip
+
+
+def _write_bounds(bounds: tuple[float, ...]) -> str:
+    """Return the portable text of a histogram with these upper bounds, which are ``$bound_1``, ``$bound_2``, ..."""
+    parts = [
+        "SELECT " + f"CAST($bound_{place} AS DOUBLE) AS low, "
+        + (f"CAST($bound_{place + 1} AS DOUBLE)" if place < len(bounds) else "CAST(NULL AS DOUBLE)") + " AS high"
+        for place in range(len(bounds) + 1)
+    ]  # fmt: skip
+    return _PORTABLE_BOUNDS.format(bounds=" UNION ALL ".join(parts))
 
 
 def _add_empty_buckets(

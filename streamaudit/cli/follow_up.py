@@ -15,7 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from streamaudit.cli import console
-from streamaudit.cli.options import Access, Inputs, Window
+from streamaudit.cli.options import Access, ExportedInputs, Inputs, Window
 from streamaudit.cli.output import Output
 from streamaudit.report.escape import terminal
 from streamaudit.report.finding import VERDICTS
@@ -42,6 +42,8 @@ def say_follow_up(
     suggest: Suggest, results: Mapping[int | None, Result], output: Output, access: Access, window: Window | None = None
 ) -> None:  # fmt: skip
     """Log the command to run next, if the report was shown on a terminal and there is one."""
+    if isinstance(access, ExportedInputs) and access.data is not None:
+        return
     if not output.is_screen or not console.plain() or output.redacted:
         return
     report = next(iter(results.values())).report

@@ -51,7 +51,7 @@ _TOPICS = {
     "Groups": ("--by", "--top"),
     "Output": ("--format", "--json", "--output", "--open", "--wide", "--color", "--redact", "--fail-on-empty",
                "--quiet", "--verbose", "--log-format"),
-    "Store and files": ("--db", "--map", "--wait", "--memory-limit"),
+    "Store and files": ("--db", "--map", "--wait", "--memory-limit", "--data", "--engine"),
 }  # fmt: skip
 _BRACKETED = re.compile(r"^\[(\[.*\]\.\.\.)\]\.\.\.$")
 _TYPE = re.compile(r" <[^<>]*>$")

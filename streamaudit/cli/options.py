@@ -29,6 +29,17 @@ Db = Annotated[
     Optional[Path],
     typer.Option("--db", metavar="FILE", help="Store file. Default: $STREAMAUDIT_DB, else the XDG data folder."),
 ]
+Data = Annotated[
+    Optional[str],
+    typer.Option("--data", metavar="FOLDER", help="Answer from a folder that export wrote, instead of the store."),
+]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine", metavar="NAME", envvar="STREAMAUDIT_ENGINE", show_envvar=False,
+        help="What answers --data: duckdb, or a Spark server such as sc://spark:15002.",
+    ),
+]
 MapField = Annotated[
     Optional[list[str]],
     typer.Option(
@@ -275,6 +286,30 @@ class Inputs(Access):
             self.settings, files=self.files, mapping=mapped, memory_limit=limit, writable=writable, on_read=log,
             progress=Progress(),
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedInputs(Inputs):
+    """Options for a store, for files, or for an exported folder instead of them."""
+
+    data: Data = None
+    engine: EngineName = "duckdb"
+
+    def __post_init__(self) -> None:
+        Inputs.__post_init__(self)
+        if self.data is not None and (self.files or self.db is not None):
+            raise UsageError("give --data, --db or files, only one of them", "--data is a folder that export wrote")
+
+    def session(self, writable: Path | None = None) -> "Session":
+        """Return a session over the exported folder if one is named, else as ``Inputs.session``."""
+        if self.data is None:
+            return Inputs.session(self, writable)
+        from streamaudit.api import Session
+        from streamaudit.config.units import parse_memory
+
+        self.speak()
+        limit = parse_memory("--memory-limit", self.memory_limit)
+        return Session(self.settings, data=self.data, engine=self.engine, memory_limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

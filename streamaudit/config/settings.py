@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamaudit.store.pricing.own_prices import PriceFile
     from streamaudit.store.providers import ProviderOverrides
 
-OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB"}
+OPTIONS = {"tz": "UTC", "wait": "0s", "color": "auto", "top": None, "memory_limit": "1GB", "engine": "duckdb"}
 """Settings that are the default of the option of the same name."""
 
 Patterns = dict[str, tuple[str, ...]]

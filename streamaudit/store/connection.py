@@ -127,6 +127,11 @@ class Database:
             bound = {key: params[key] for key in statement.named_parameters}
             return self._connection.execute(statement, bound).fetchall()
 
+    def first_rows(self, sql: str, values: list[Any], most: int) -> list[tuple[Any, ...]]:
+        """Return at most that many rows of one statement, whose ``?`` are these values in order."""
+        with self._query_running():
+            return self._connection.execute(sql, values).fetchmany(most)
+
     def records(self, sql: str, params: Params | None = None) -> list[dict[str, Any]]:
         """Return all rows of one statement, each by column name; column names must differ."""
         with self._query_running():

@@ -19,6 +19,7 @@ from typing import Literal
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.store.connection import Database
 from streamaudit.store.duckdb_errors import NO_SPACE
+from streamaudit.store.engines.protocol import Engine
 from streamaudit.store.files import clear_left_over, fresh_file, private_files
 from streamaudit.store.package_files import package_text
 from streamaudit.store.plain_files import is_lonely_pipe
@@ -57,6 +58,8 @@ class Store(Database):
         self._on_wait: Callable[[str], None] | None = None
         self._secret: str | None = None
         self.writable = writable
+        self.engine: Engine | None = None
+        """Answers questions about calls that are not in this store but exported (exported.py); None for a store."""
 
     @classmethod
     def in_memory(cls, *, memory_limit: str | None = None, providers: ProviderOverrides | None = None) -> "Store":

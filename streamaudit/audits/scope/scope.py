@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from streamaudit.audits.scope.portable import Text, Texts, portable_rows
 from streamaudit.audits.scope.where import check_condition
 from streamaudit.audits.scope.window import naive_utc
 from streamaudit.errors import UsageError, nearest
@@ -146,6 +147,22 @@ class Scope:
                 parts[-1] += _REST.format(name=name) if rest else ""
         return "WITH " + ", ".join(parts) + query
 
+    def rows(
+        self, store: Store, query: Text, params: dict[str, Any] | None = None,
+        rest: Sequence[Sequence[Any]] | None = None,
+    ) -> list[tuple[Any, ...]]:  # fmt: skip
+        """Return the rows of a query over ``scope``, from the store or from the engine that answers for it.
+
+        ``params`` are its own parameters, and replace those of the scope. With ``rest`` it is over the calls of all
+        groups but these. A query of one text is portable.
+        """
+        exact, portable = query if isinstance(query, Texts) else (query, query)
+        if store.engine is not None:
+            return portable_rows(self, store.engine, portable, params or {}, rest)
+        if rest is not None:
+            show_groups(store, rest)
+        return store.query(self.sql(exact, rest=rest is not None), {**self.params(), **(params or {})})
+
     def sides_sql(self, query: str, on: str | None, strata: Sequence[str]) -> str:
         """Return a query over ``sided``: the calls of ``scope`` with a side and strata.
 
@@ -167,6 +184,9 @@ class Scope:
         Valuing the tax of millions of calls takes seconds: without ``taxed``, ``tax_best`` is NULL and other columns of
         it are absent.
         """
+        if store.engine is not None:
+            refresh(store, taxed=False)
+            return
         taxed = taxed or self.where is not None
         refresh(store, taxed=taxed)
         if not taxed:
@@ -204,7 +224,7 @@ def _slots(name: str, values: Sequence[str], slots: int) -> str:
     )
 
 
-def show_groups(store: Store, keys: list[tuple[Any, ...]]) -> None:
+def show_groups(store: Store, keys: Sequence[Sequence[Any]]) -> None:
     """Name the groups that have a row of their own, so that a rest query can leave them out."""
     padded = [(*key, *[None] * (MAX_BY - len(key))) for key in keys]
     columns = [[key[index] for key in padded] for index in range(MAX_BY)]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from streamaudit.cli.options import By, Inputs, Window, Writing
+from streamaudit.cli.options import By, ExportedInputs, Window, Writing
 
 
 def command(
@@ -15,7 +15,7 @@ def command(
     ] = False,
     window: Window,
     writing: Writing,
-    inputs: Inputs,
+    inputs: ExportedInputs,
 ) -> int:
     """The figures deploy by deploy or week by week, with the points where they changed for good.
 

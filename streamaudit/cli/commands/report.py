@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Goodput, Grouping, Inputs, Itl, Window, Writing
+from streamaudit.cli.options import ExportedInputs, Goodput, Grouping, Itl, Window, Writing
 from streamaudit.errors import UsageError
 
 
@@ -13,7 +13,7 @@ def command(
     grouping: Grouping,
     window: Window,
     writing: Writing,
-    inputs: Inputs,
+    inputs: ExportedInputs,
     reconcile: Annotated[
         Optional[Path],
         typer.Option("--reconcile", metavar="BILL", help="Compare costs with what was billed: a FOCUS or CSV file."),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from streamaudit.cli.options import Grouping, Inputs, Window, Writing
+from streamaudit.cli.options import ExportedInputs, Grouping, Window, Writing
 
 
 def command(
@@ -20,7 +20,7 @@ def command(
     grouping: Grouping,
     window: Window,
     writing: Writing,
-    inputs: Inputs,
+    inputs: ExportedInputs,
 ) -> int:
     """The cancellation tax: tokens billed minus tokens rendered, with what is exact, estimated and unknown.
 

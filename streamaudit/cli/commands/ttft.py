@@ -4,7 +4,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Goodput, Grouping, Inputs, Itl, Window, Writing
+from streamaudit.cli.options import ExportedInputs, Goodput, Grouping, Itl, Window, Writing
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
     grouping: Grouping,
     window: Window,
     writing: Writing,
-    inputs: Inputs,
+    inputs: ExportedInputs,
 ) -> int:
     """Time to first token: percentiles, histogram, and what is not in them and why.
 

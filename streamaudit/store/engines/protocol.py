@@ -1,0 +1,63 @@
+"""The contract of an engine, and how a portable text and its parameters reach it.
+
+A portable text is SQL that DuckDB, Apache Spark and Sail answer alike; tests/audits/test_portable.py lists what it may
+not contain. Its relation is ``calls``: the rows of an exported folder. Values are ``$parameters``, which are bound by
+position, because a literal with a quote or a backslash is read differently by each engine.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from streamaudit.errors import UsageError
+
+MOST_ROWS = 100_000
+"""Rows of an answer that an engine sends back at most: groups of a report, not calls."""
+
+Params = Mapping[str, Any]
+Rows = list[tuple[Any, ...]]
+
+
+class Engine(Protocol):
+    """Answers portable texts over the calls of one exported folder."""
+
+    name: str
+    """What messages call it, such as ``DuckDB`` or ``sc://spark:15002``."""
+
+    def rows(self, text: str, params: Params | None = None) -> Rows:
+        """Return the rows of a text; whole numbers are int, whatever type the engine sums them in.
+
+        Raises UsageError for more than ``MOST_ROWS`` rows, InputError when the folder cannot be read, StreamauditError
+        when the engine fails or is lost.
+        """
+        ...
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of a table about the export, such as ``store.exports.ABOUT``, empty where there is none."""
+        ...
+
+    def close(self) -> None:
+        """Release the engine; safe to call twice."""
+        ...
+
+
+_PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
+
+
+def bind(text: str, params: Params | None) -> tuple[str, list[Any]]:
+    """Return a text with ``?`` for each of its ``$parameters``, and their values in that order."""
+    values = [(params or {})[name] for name in _PARAMETER.findall(text)]
+    return _PARAMETER.sub("?", text), values
+
+
+def plain_rows(rows: Iterable[Sequence[Any]]) -> Rows:
+    """Return rows with whole decimals as int: engines sum integers in different types."""
+    return [tuple(int(value) if isinstance(value, Decimal) else value for value in row) for row in rows]
+
+
+def refuse_many() -> UsageError:
+    """Return the error for an answer with too many rows."""
+    return UsageError(
+        f"--data: the answer has more than {MOST_ROWS:,} groups", "group by fewer dimensions, or narrow it with --only"
+    )

@@ -1,0 +1,81 @@
+"""Every question that an export answers, and how far its answer may be from the store's own."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from streamaudit.api import Filters, Result, Session
+from streamaudit.report.model import Note, Report, Table
+
+Question = Callable[[Session], Result]
+
+WINDOW: Filters = {"since": "2026-11-12", "until": "2026-11-18"}
+ONLY: Filters = {"only": ["tenant=acme,glob*,-", "operation=chat,embedding"]}
+PERCENTILES = ("_p50_ms", "_p90_ms", "_p95_ms", "_p99_ms", "_per_s_p50")
+
+QUESTIONS: dict[str, Question] = {
+    "report": lambda s: s.report(),
+    "report by tenant, two and the rest": lambda s: s.report(by="tenant", top=2),
+    "report by model and route": lambda s: s.report(by="model,route"),
+    "report by hour": lambda s: s.report(by="hour"),
+    "report by week and tenant, in a window": lambda s: s.report(by="week,tenant", top=3, **WINDOW),
+    "report by operation, some": lambda s: s.report(by="operation", **ONLY),
+    "report over time": lambda s: s.report(by="model", trend=True),
+    "report of nobody": lambda s: s.report(only=["tenant=acne"]),
+    "report of no day": lambda s: s.report(since="2020-01-01", until="2020-02-01"),
+    "ttft by tenant": lambda s: s.ttft(by="tenant", top=3, slo="800ms"),
+    "ttft by model, OpenTelemetry's bounds": lambda s: s.ttft(by="model", buckets="otel", **WINDOW),
+    "tax": lambda s: s.tax(split=True, top_calls=5),
+    "tax by month and tenant": lambda s: s.tax(by="month,tenant", top=2, split=True),
+    "history by deploy": lambda s: s.history(by="deploy"),
+    "history by day": lambda s: s.history(by="day"),
+    "history by week": lambda s: s.history(by="week"),
+}  # fmt: skip
+
+
+def differences(stored: Report, exported: Report) -> Iterator[str]:
+    """Where two reports differ: counts and sums at all, dollars by more than rounding, percentiles by more than 1 %."""
+    if [one.name for one in stored.tables] != [one.name for one in exported.tables]:
+        yield f"tables {[one.name for one in stored.tables]} {[one.name for one in exported.tables]}"
+        return
+    if stored.interval != exported.interval:
+        yield f"{stored.interval} {exported.interval}"
+    yield from _notes(stored.notes, exported.notes)
+    for one, other in zip(stored.tables, exported.tables, strict=True):
+        # Changes and lines over time follow from percentiles, each of which is compared by itself.
+        if one.name not in ("changes", "trends"):
+            yield from _rows(one, other)
+
+
+def _notes(stored: tuple[Note, ...], exported: tuple[Note, ...]) -> Iterator[str]:
+    said = {note.code: (note.message, note.count) for note in exported}
+    bound = said.pop("percentiles_from_buckets", ("", None))[0]
+    if "at most 1 %" not in bound:
+        yield "the bound of the percentiles is not said"
+    wanted = {note.code: (note.message, note.count) for note in stored}
+    yield from (f"note {code}: {wanted.get(code)} {said.get(code)}" for code in wanted | said
+                if wanted.get(code) != said.get(code))  # fmt: skip
+
+
+def _rows(one: Table, other: Table) -> Iterator[str]:
+    if len(one.rows) != len(other.rows):
+        yield f"{one.name}: {len(one.rows)} rows, {len(other.rows)} exported"
+        return
+    for index, (wanted, found) in enumerate(zip(one.records(), other.records(), strict=True)):
+        for name, value in wanted.items():
+            if not _same(name, value, found[name]):
+                yield f"{one.name} row {index} {name}: {value!r} {found[name]!r}"
+    if {key: one.marks[key] for key in one.marks} != {key: other.marks[key] for key in other.marks}:
+        yield f"{one.name}: marks {one.marks} {other.marks}"
+
+
+def _same(name: str, value: Any, found: Any) -> bool:
+    if value is None or found is None:
+        return value is found
+    if isinstance(value, str) and "_by_" in name:
+        pairs = zip(json.loads(str(value)), json.loads(str(found)), strict=True)
+        return all(_same("_p50_ms", one, other) for one, other in pairs)
+    if isinstance(value, float) and name.endswith(PERCENTILES):
+        return math.isclose(value, found, rel_tol=0.01, abs_tol=1e-3)
+    return math.isclose(value, found, rel_tol=1e-6, abs_tol=1e-6) if isinstance(value, float) else bool(value == found)
