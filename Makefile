@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
 
+# What Python compiles is kept, whatever the machine says: every worker and every process of the tests would do it again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test proof fuzz lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
 
 demo: $(VENV)/.runtime

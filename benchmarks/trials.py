@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from zlib import crc32
 
 import numpy as np
-from scipy.stats import mannwhitneyu, norm
 
 from benchmarks.worlds import DAY_S, Array, Dice, Traffic, World
 from streamaudit.audits.diff.compare import bucket_scale
@@ -92,6 +91,8 @@ def differs(one: Comparison) -> bool:
 
 def mann_whitney(base: Array, head: Array) -> bool:
     """Whether a rank test calls the two different."""
+    from scipy.stats import mannwhitneyu  # takes a second to load, in each worker that only collects tests
+
     return bool(mannwhitneyu(base, head).pvalue <= ALPHA)
 
 
@@ -109,6 +110,8 @@ def bootstrap(dice: Dice, base: Array, head: Array, quantiles: dict[str, float])
 
 def z_test(base: Array, head: Array) -> bool:
     """Whether the usual test of two shares of independent calls calls them different."""
+    from scipy.stats import norm
+
     n, events = (len(base), len(head)), (float((base > 0).sum()), float((head > 0).sum()))
     pooled = sum(events) / sum(n)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n[0] + 1 / n[1]))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 Array = NDArray[Any]
 Dice = np.random.Generator
@@ -120,6 +119,8 @@ def _fast(dice: Dice, n: int) -> Array:
 
 def _remembering(dice: Dice, n: int) -> Array:
     """Each call's logarithm remembers 0.8 of the one before."""
+    from scipy.signal import lfilter  # takes a second to load, in each worker that only collects tests
+
     start = dice.standard_normal()
     noise = np.sqrt(1 - 0.64) * dice.standard_normal(n)
     level: Array = lfilter([1.0], [1.0, -0.8], noise, zi=[0.8 * start])[0]
@@ -128,6 +129,8 @@ def _remembering(dice: Dice, n: int) -> Array:
 
 def load(dice: Dice, at_s: Array, memory_s: float = 2700.0, sd: float = 0.15) -> Array:
     """The logarithm of a load at these moments of a day, in order, that forgets with that time constant."""
+    from scipy.signal import lfilter  # takes a second to load, in each worker that only collects tests
+
     step_s = 60.0
     keep = np.exp(-step_s / memory_s)
     noise = np.sqrt(1 - keep**2) * dice.standard_normal(round(DAY_S / step_s) + 1)
