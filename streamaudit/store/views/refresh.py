@@ -34,7 +34,7 @@ CREATE OR REPLACE TEMP VIEW early_tax AS SELECT call_key AS call_row, * EXCLUDE 
 CREATE OR REPLACE TEMP VIEW keyed_calls AS
 SELECT * REPLACE (CASE WHEN {ENDED_EARLY} THEN hash(source, record_hash) END AS call_row) FROM refreshed_calls
 """  # noqa: S608 - a constant of the package
-_ANY_EARLY = f"SELECT EXISTS (FROM refreshed_calls WHERE {ENDED_EARLY})"  # noqa: S608 - likewise
+_ANY_EARLY = f"SELECT EXISTS (FROM refreshed_calls WHERE {ENDED_EARLY})"
 _NO_TAXES = """
 CREATE OR REPLACE TEMP TABLE valued_taxes AS SELECT NULL::BIGINT AS call_row, * FROM store.taxes WHERE false
 """
@@ -66,8 +66,8 @@ DROP TABLE IF EXISTS taxed_rows
 def refresh(store: Store, *, taxed: bool = True, kept: bool = True) -> None:
     """Bring ``refreshed_calls`` up to date with the store, and ``call_tax`` unless no tax is requested.
 
-    ``refreshed_calls`` are the calls of the store, judged as of now. Does nothing when nothing has changed since. Without ``kept``,
-    taxes are valued now even if the store has kept them.
+    ``refreshed_calls`` are the calls of the store, judged as of now. Does nothing when nothing has changed since.
+    Without ``kept``, taxes are valued now even if the store has kept them.
     """
     if store.stale:
         refresh_outcomes(store)
