@@ -13,6 +13,7 @@ import zstandard
 
 from tests.cli.running import SAMPLES, Cli
 from tests.cli.traffic import Record, as_lines, call, write_lines
+from tests.sampling import keep
 from tests.support import datadog_span, langfuse_row
 
 TENANTS = ("acme", "globex", "acme", "initech", "acme", "globex")
@@ -76,7 +77,7 @@ ODD: dict[str, tuple[str, list[Record]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", ODD)
+@pytest.mark.parametrize("case", keep(ODD, {*ODD} - {"deep", "langfuse metadata as text"}))
 def test_the_way_from_no_tenants_to_tenants(cli: Cli, case: str) -> None:
     """Ingest shows none; fields offers the key as a line to run; that line run as it stands brings the tenants in."""
     path, records = ODD[case]
@@ -242,13 +243,18 @@ def test_nobodys_text_is_shown(cli: Cli, known: bool) -> None:
     if not known:
         records = [{k: v for k, v in record.items() if k not in ("request_id", "start_time")} for record in records]
     path = str(write_lines(cli.folder / "t.jsonl", records))
-    ways = [[], ["--for", "tenant"], ["--wide"]]
-    commands = [["fields", path, "--format", "table", *more] for more in ways]
-    commands += [["fields", path, "--format", form, "--wide"] for form in ("json", "jsonl", "csv", "markdown")]
+    files = [cli.folder / f"out.{suffix}" for suffix in ("txt", "json", "jsonl", "csv", "md")]
+    written = ["--wide", *(word for file in files for word in ("-o", str(file)))]
+    commands = [["fields", path, "--format", "table", *more] for more in ([], ["--for", "tenant"])]
+    commands += [["fields", path, *written]]
     for command, (code, out, err) in zip(commands, map(astuple, cli.run_each(commands)), strict=True):
         assert code == 0, err
         assert [text for text in SECRETS if text in out + err] == [], command
-        assert "acct" in out and "acme" in out
+        assert command[-1] == written[-1] or ("acct" in out and "acme" in out)
+    for file in files:
+        text = file.read_text()
+        assert [secret for secret in SECRETS if secret in text] == [], file
+        assert "acct" in text and "acme" in text
 
 
 def test_what_is_not_listed_is_counted(cli: Cli) -> None:
@@ -294,7 +300,7 @@ FOREIGN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", ["lines", "array", "gz"])
+@pytest.mark.parametrize("shape", keep(["lines", "array", "gz"], ["array"]))
 def test_a_file_of_no_known_format(cli: Cli, shape: str) -> None:
     """It is listed all the same, with what it lacks; the line offered maps its fields and reads it."""
     names = {"lines": "odd.jsonl", "array": "odd.json", "gz": "odd.jsonl.gz"}

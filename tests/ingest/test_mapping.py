@@ -16,6 +16,7 @@ from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.sources.registry import Match, discover
 from streamaudit.ingest.voting import elect
 from streamaudit.store.store import Store
+from tests.sampling import keep
 from tests.support import (
     Record,
     calls,
@@ -63,7 +64,7 @@ WANTED = {
 TEXTS = ("tenant", "user_id", "session_id", "environment", "service", "region", "transport")
 
 
-@pytest.mark.parametrize("form", AS_CALLS)
+@pytest.mark.parametrize("form", keep(AS_CALLS, ["raw", "langfuse"]))
 def test_what_is_listed_can_be_mapped(form: str, tmp_path: Path) -> None:
     """Every path with values, given to --map as it is spelled, fills a column of as many calls with as many values; but
     for counts such as ``usage_details.input``, whose name is of a text."""

@@ -82,7 +82,8 @@ def read(path: Path) -> tuple[FileResult, dict[str, list[tuple[Any, ...]]]]:
         return ingest(store, path)[0], content(store)
 
 
-@pytest.mark.parametrize("late", RARE)
+@pytest.mark.parametrize("late", [pytest.param(late, marks=pytest.mark.proof if place % 2 else ()) for place, late
+                                  in enumerate(RARE)])  # fmt: skip
 def test_what_turns_up_late_is_not_lost(
     late: str, sampled: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,7 +210,7 @@ def _changes(source: str, step: int) -> Iterator[tuple[FIELD, Any]]:
             yield field, value
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("step", [14, pytest.param(1, marks=pytest.mark.proof)])
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_value_in_any_field_breaks_a_file_or_a_report(
     source: str, step: int, store: Store, tmp_path: Path
