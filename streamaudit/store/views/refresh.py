@@ -34,7 +34,7 @@ CREATE OR REPLACE TEMP VIEW early_tax AS SELECT call_key AS call_row, * EXCLUDE 
 CREATE OR REPLACE TEMP VIEW keyed_calls AS
 SELECT * REPLACE (CASE WHEN {ENDED_EARLY} THEN hash(source, record_hash) END AS call_row) FROM refreshed_calls
 """  # noqa: S608 - a constant of the package
-_ANY_EARLY = f"SELECT EXISTS (FROM refreshed_calls WHERE {ENDED_EARLY})"  # noqa: S608 - likewise
+_ANY_EARLY = f"SELECT EXISTS (FROM refreshed_calls WHERE {ENDED_EARLY})"
 _NO_TAXES = """
 CREATE OR REPLACE TEMP TABLE valued_taxes AS SELECT NULL::BIGINT AS call_row, * FROM store.taxes WHERE false
 """
@@ -52,6 +52,9 @@ SELECT
 FROM keyed_calls AS calls LEFT JOIN early_tax ON early_tax.call_row = calls.call_row
 """
 
+_KEPT_WITH_TAXES = 500
+"""With more calls than this, it takes longer to write them once more than to plan the view for a few queries."""
+
 # Every call with its tax; completed calls have none.
 _KEEP_TAXES = """
 CREATE OR REPLACE TEMP TABLE taxed_rows AS FROM joined_taxes;
@@ -66,8 +69,8 @@ DROP TABLE IF EXISTS taxed_rows
 def refresh(store: Store, *, taxed: bool = True, kept: bool = True) -> None:
     """Bring ``refreshed_calls`` up to date with the store, and ``call_tax`` unless no tax is requested.
 
-    ``refreshed_calls`` are the calls of the store, judged as of now. Does nothing when nothing has changed since. Without ``kept``,
-    taxes are valued now even if the store has kept them.
+    ``refreshed_calls`` are the calls of the store, judged as of now. Does nothing when nothing has changed since.
+    Without ``kept``, taxes are valued now even if the store has kept them.
     """
     if store.stale:
         refresh_outcomes(store)
@@ -103,7 +106,7 @@ def _refresh_taxes(store: Store, *, kept: bool) -> None:
     store.run(_RAISED)
     any_raised = store.one("SELECT EXISTS (FROM raised_low_ends)")[0]
     store.script(package_text("store", "views/call_tax.sql") if any_raised else _NONE_RAISED)
-    store.script(_KEEP_TAXES if store.is_small() else _VIEW_TAXES)
+    store.script(_KEEP_TAXES if store.is_small(_KEPT_WITH_TAXES) else _VIEW_TAXES)
 
 
 def _value_now(store: Store) -> None:
