@@ -52,6 +52,9 @@ SELECT
 FROM keyed_calls AS calls LEFT JOIN early_tax ON early_tax.call_row = calls.call_row
 """
 
+_KEPT_WITH_TAXES = 500
+"""With more calls than this, it takes longer to write them once more than to plan the view for a few queries."""
+
 # Every call with its tax; completed calls have none.
 _KEEP_TAXES = """
 CREATE OR REPLACE TEMP TABLE taxed_rows AS FROM joined_taxes;
@@ -103,7 +106,7 @@ def _refresh_taxes(store: Store, *, kept: bool) -> None:
     store.run(_RAISED)
     any_raised = store.one("SELECT EXISTS (FROM raised_low_ends)")[0]
     store.script(package_text("store", "views/call_tax.sql") if any_raised else _NONE_RAISED)
-    store.script(_KEEP_TAXES if store.is_small() else _VIEW_TAXES)
+    store.script(_KEEP_TAXES if store.is_small(_KEPT_WITH_TAXES) else _VIEW_TAXES)
 
 
 def _value_now(store: Store) -> None:
