@@ -15,7 +15,7 @@ from tests.edge.servers import find
 
 LITELLM = "litellm[proxy]==1.108.7"
 OTEL = "opentelemetry-sdk==1.45.2"
-AI_SDK = ("ai@6.0.326", "@ai-sdk/react@3.0.328", "react@19.3.1", "react-dom@19.3.1", "esbuild@0.28.0")
+AI_SDK = ("ai@6.0.326", "@ai-sdk/react@3.0.328", "react@19.3.1", "react-dom@19.3.1", "esbuild@0.28.2")
 _FOLDER = Path(sys.prefix) / "hosts"
 
 
