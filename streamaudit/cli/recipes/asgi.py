@@ -26,7 +26,10 @@ MAX_OPEN = 10_000
 IDS = {b"x-request-id": "request_id", b"x-litellm-call-id": "litellm_call_id", b"traceparent": "traceparent"}
 PING = re.compile(rb"\nevent: ?ping\r?\ndata:")
 MARKERS = {b"text/event-stream": b"\ndata:", b"application/x-ndjson": b"\n", b"application/jsonl": b"\n"}
-PAINTED = "request_id trace_id rendered_chars rendered_chunks first_paint_ms hidden_ms cancelled left_at_ms end".split()
+PAINTED = (
+    "request_id trace_id rendered_tokens rendered_chars rendered_chunks first_paint_ms hidden_ms cancelled left_at_ms "
+    "end"
+).split()
 
 
 def append(path: str, line: dict[str, Any]) -> None:

@@ -19,8 +19,8 @@ import { appendFile } from "node:fs";
 const MAX_OPEN = 10_000, MAX_WAITING = 10_000;
 const STREAMS = { "text/event-stream": "\ndata:", "application/x-ndjson": "\n", "application/jsonl": "\n" };
 const PING = /\nevent: ?ping\r?\ndata:/;
-const PAINTED = ["request_id", "trace_id", "rendered_chars", "rendered_chunks", "first_paint_ms", "hidden_ms",
-  "cancelled", "left_at_ms", "end"];
+const PAINTED = ["request_id", "trace_id", "rendered_tokens", "rendered_chars", "rendered_chunks", "first_paint_ms",
+  "hidden_ms", "cancelled", "left_at_ms", "end"];
 let open = 0, waiting = 0;
 
 // Append a line to a file, which may be rotated at any time; lines are dropped where the disk does not keep up.
