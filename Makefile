@@ -33,7 +33,8 @@ tests: $(VENV)/.dev
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
 
 # What is too heavy for every run: many more examples, the large world of real streams, every width of the pages, servers
-# of every cloud. A small case of each is among the tests. docs/proof.md has the last result.
+# of every cloud, and the programs that host the recipes, which are fetched from PyPI and npm. A small case of each is
+# among the tests. docs/proof.md has the last result.
 proof: $(VENV)/.dev
 	$(BIN)/pytest -m proof -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
 

@@ -3,8 +3,10 @@
 Paste   save as streamaudit_recorder.py. FastAPI and Starlette: app.add_middleware(StreamRecorder), last of all; others:
         app = StreamRecorder(app). Or around the chunks alone: async for chunk in recorded(chunks, request_id): ...
 Ids     write the X-Request-Id of the request into your traces. traceparent and x-litellm-call-id are recorded too.
-Cost    about 5 us an event, and one line of 300 bytes a stream in delivered.jsonl. At most 10,000 streams are recorded
-        at a time, with 3 KB each. An error in here is ignored: a stream goes on without its line.
+Cost    1.8 us of CPU an event (200,000 of 100 bytes with and without it, CPython 3.11), and one line of 300 bytes a
+        stream in delivered.jsonl. At most 10,000 streams are recorded at a time, with 3 KB each. An error in here is
+        ignored: a stream goes on without its line.
+Pings   comments (": ping") and `event: ping` are counted apart, as keepalives: they hold no text.
 Privacy counts, times and ids; no text.
 Pages   figures of pages (streamaudit instrument browser) are taken at /streamaudit/rendered, into the same file.
 Check   make one request, cancel another; then: streamaudit instrument asgi --check delivered.jsonl
@@ -13,6 +15,7 @@ Read    streamaudit ingest delivered.jsonl --evidence --on request_id
 
 import asyncio
 import json
+import re
 import time
 from contextlib import suppress
 from functools import partial
@@ -21,8 +24,12 @@ from urllib.parse import parse_qsl
 
 MAX_OPEN = 10_000
 IDS = {b"x-request-id": "request_id", b"x-litellm-call-id": "litellm_call_id", b"traceparent": "traceparent"}
+PING = re.compile(rb"\nevent: ?ping\r?\ndata:")
 MARKERS = {b"text/event-stream": b"\ndata:", b"application/x-ndjson": b"\n", b"application/jsonl": b"\n"}
-PAINTED = "request_id trace_id rendered_chars rendered_chunks first_paint_ms hidden_ms cancelled left_at_ms end".split()
+PAINTED = (
+    "request_id trace_id rendered_tokens rendered_chars rendered_chunks first_paint_ms hidden_ms cancelled left_at_ms "
+    "end"
+).split()
 
 
 def append(path: str, line: dict[str, Any]) -> None:
@@ -62,7 +69,8 @@ class _Stream:
     def __init__(self, scope: Any):
         self.started, self.path, self.asked = time.monotonic(), scope["path"], dict(scope["headers"])
         self.answered: dict[bytes, bytes] = {}
-        self.marker, self.tail, self.chunks, self.bytes, self.ended = b"", b"\n", 0, 0, False
+        self.marker, self.tail, self.ended = b"", b"\n", False
+        self.chunks, self.pings, self.bytes = 0, 0, 0
         self.first_ms: float | None = None
         self.left_ms: float | None = None
         # Whether it hears of a client that leaves: send raises, or the application listens once it has the request.
@@ -94,47 +102,57 @@ class _Stream:
             self.marker = MARKERS.get(self.answered.get(b"content-type", b"").partition(b";")[0].strip().lower(), b"")
         elif message["type"] == "http.response.body" and self.left_ms is None:
             if (body := message.get("body", b"")) and self.marker:
-                self.first_ms = self.first_ms or self.ms()
-                self.chunks, self.bytes = self.chunks + (self.tail + body).count(self.marker), self.bytes + len(body)
-                self.tail = (self.tail + body)[1 - len(self.marker) :] if len(self.marker) > 1 else b""
+                if self.first_ms is None:
+                    self.first_ms, self.chunks = _since(self.started), int(self.marker == b"\n")
+                old, text, self.bytes = self.tail, self.tail + body, self.bytes + len(body)
+                pings = len(PING.findall(text)) - len(PING.findall(old)) if b"ping" in text else 0
+                self.chunks += text.count(self.marker) - old.count(self.marker) - pings
+                self.pings += pings + text.count(b"\n:") - old.count(b"\n:")
+                self.tail = text[-20:]  # an event may come in two messages
 
     def leave(self) -> None:
         if self.left_ms is None and not self.ended:
-            self.left_ms = self.ms()
-
-    def ms(self) -> float:
-        return round((time.monotonic() - self.started) * 1000, 1)
+            self.left_ms = _since(self.started)
 
     def line(self) -> dict[str, Any]:
         encoding = self.answered.get(b"content-encoding", b"").decode("latin-1")[:40]
         given = {name: self.asked.get(name) or self.answered.get(name, b"") for name in IDS}
         return {
             **{IDS[name]: value.decode("latin-1")[:200] for name, value in given.items()}, "route": self.path[:200],
-            "delivered_chunks": None if encoding else self.chunks, "bytes": self.bytes, "content_encoding": encoding,
+            "delivered_chunks": None if encoding else self.chunks, "keepalives": self.pings or None,
+            "bytes": self.bytes, "content_encoding": encoding,
             "cancelled": self.left_ms is not None if self.hears else None, "cancelled_at_ms": self.left_ms,
-            "ttfb_ms": self.first_ms, "end_ms": self.ms(),
+            "ttfb_ms": self.first_ms, "end_ms": _since(self.started),
         }  # fmt: skip
 
 
-async def recorded(chunks: Any, request_id: str, text: Any = None, sink: Any = None) -> Any:
-    """Yield the chunks and write a line at the end. ``text(chunk)`` gives the text of a chunk, to count characters."""
-    started, count, chars, first_ms, left_ms = time.monotonic(), 0, 0, None, None
+def _since(started: float | None) -> float | None:
+    return None if started is None else round((time.monotonic() - started) * 1000, 1)
+
+
+async def recorded(
+    chunks: Any, request_id: str, text: Any = None, sink: Any = None, started: float | None = None
+) -> Any:
+    """Yield the chunks and write a line at the end. ``text(chunk)`` gives the text of a chunk, to count characters;
+    ``started`` is ``time.monotonic()`` when the request came: without it the line has no times."""
+    count, chars, first_ms, left_ms, cancelled = 0, 0 if text else None, None, None, False
     try:
         async for chunk in chunks:
-            first_ms = first_ms or (time.monotonic() - started) * 1000
+            first_ms = first_ms or _since(started)
             yield chunk
             count += 1  # only now has the reader asked for the next one
-            with suppress(Exception):
-                chars += len(text(chunk) or "") if text else 0
+            try:
+                chars = None if chars is None else chars + len(text(chunk) or "")
+            except Exception:
+                chars = None  # a part of them would be too few
     except (GeneratorExit, asyncio.CancelledError):
-        left_ms = (time.monotonic() - started) * 1000
+        cancelled, left_ms = True, _since(started)
         raise
     finally:
         with suppress(Exception):
             (sink or partial(append, "delivered.jsonl"))({
-                "request_id": request_id, "delivered_chunks": count, "delivered_chars": chars if text else None,
-                "cancelled": left_ms is not None, "cancelled_at_ms": left_ms, "ttfb_ms": first_ms,
-                "end_ms": (time.monotonic() - started) * 1000,
+                "request_id": request_id, "delivered_chunks": count, "delivered_chars": chars,
+                "cancelled": cancelled, "cancelled_at_ms": left_ms, "ttfb_ms": first_ms, "end_ms": _since(started),
             })  # fmt: skip
-        if left_ms is not None and hasattr(chunks, "aclose"):
+        if cancelled and hasattr(chunks, "aclose"):
             await chunks.aclose()  # the provider hears of it now, not when the garbage is collected

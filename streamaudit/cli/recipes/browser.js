@@ -5,6 +5,7 @@
 //             const id = crypto.randomUUID();                        // send it along as the header X-Request-Id
 //             const shown = recordRendering(id);
 //             … for each piece of text, once it is in the page:      shown.paint(text);
+//               (shown.paint(text, tokens) where the server sends their number: then the tax is exact)
 //             … when all is shown, the user stops it, or it fails:   shown.done("complete" | "stop" | "error");
 // Ids     your application writes that X-Request-Id into its traces. A page that knows the trace id only:
 //         recordRendering(traceId, { kind: "trace_id" }).
@@ -20,6 +21,7 @@
 export function recordRendering(id, { url = "/streamaudit/rendered", kind = "request_id" } = {}) {
   const start = performance.now(), now = () => Math.round(performance.now() - start);
   let added = 0, pieces = 0, chars = 0, chunks = 0, firstMs = null, framed = false, ended = null;
+  let sent = 0, tokens = 0; // NaN once a piece came without its tokens
   let hiddenMs = 0, hiddenAt = document.hidden ? 0 : null;
   const attempt = (action) => { try { action(); } catch { /* a page goes on without its figures */ } };
 
@@ -30,15 +32,19 @@ export function recordRendering(id, { url = "/streamaudit/rendered", kind = "req
     if (framed) return;
     framed = true;
     requestAnimationFrame(() => {
-      const [then, of] = [added, pieces];
+      const [then, of, counted] = [added, pieces, sent];
       framed = false;
-      setTimeout(() => { chars = Math.max(chars, then); chunks = Math.max(chunks, of); firstMs ??= now(); });
+      setTimeout(() => {
+        [chars, chunks, tokens] = [Math.max(chars, then), Math.max(chunks, of), Math.max(tokens, counted)];
+        firstMs ??= now();
+      });
     });
   };
 
   const send = (left) => attempt(() => {
     const figures = { [kind]: id, rendered_chars: chars, rendered_chunks: chunks, hidden_ms:
       Math.round(hiddenMs + (hiddenAt === null ? 0 : now() - hiddenAt)), end: ended ?? (left ? "leave" : "hidden") };
+    if (tokens > 0) figures.rendered_tokens = tokens;
     if (firstMs !== null) figures.first_paint_ms = firstMs;
     if (left || ended !== null) figures.cancelled = left;
     if (left) figures.left_at_ms = now();
@@ -59,13 +65,13 @@ export function recordRendering(id, { url = "/streamaudit/rendered", kind = "req
   addEventListener("pagehide", onLeave);
 
   return {
-    // A piece of text that was added to the page.
-    paint(text) { attempt(() => { added += lengthOf(text); pieces++; frame(); }); },
+    // A piece of text that was added to the page, and its tokens where they are known.
+    paint(text, count) { attempt(() => { added += lengthOf(text); sent += count ?? NaN; pieces++; frame(); }); },
     // The whole text of the answer so far, for pages that are drawn from it.
     paintAll(text) {
       attempt(() => {
         const length = lengthOf(text);
-        if (length > added) { added = length; pieces++; frame(); }
+        if (length > added) { added = length; sent = NaN; pieces++; frame(); }
       });
     },
     // The end: "complete", "stop" (the user's), "disconnect" or "error".

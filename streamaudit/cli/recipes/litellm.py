@@ -5,8 +5,9 @@ Paste   save as streamaudit_recorder.py next to the proxy's config.yaml, and nam
               callbacks: streamaudit_recorder.recorder
         Without any change to the proxy: streamaudit instrument nginx (or haproxy, envoy) sets x-litellm-call-id.
 Ids     LiteLLM's call id, which its own logs and callbacks have.
-Cost    about 3 us a chunk, and one line of 200 bytes a stream in delivered.jsonl (STREAMAUDIT_LOG names another file).
-        Nothing is held but counts. An error in here is ignored: a stream goes on without its line.
+Cost    1.4 us of CPU a chunk (100,000 chunks with and without, CPython 3.11), and one line of 250 bytes a stream in
+        delivered.jsonl (STREAMAUDIT_LOG names another file). Nothing is held but counts. An error in here is ignored:
+        a stream goes on without its line.
 Privacy counts, times and ids; no text.
 Check   make one request, cancel another; then: streamaudit instrument litellm --check delivered.jsonl
 Read    streamaudit ingest delivered.jsonl --evidence --on request_id
@@ -28,6 +29,14 @@ def append(line: dict[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
+def since(asked: Any) -> float | None:
+    """Return the milliseconds since a moment; None where it is unknown."""
+    try:
+        return float(round((time.time() - asked()) * 1000, 1))
+    except Exception:
+        return None
+
+
 class StreamRecorder(CustomLogger):
     """A callback that passes every chunk on unchanged and gives ``sink`` a line for each stream."""
 
@@ -39,25 +48,31 @@ class StreamRecorder(CustomLogger):
         self, user_api_key_dict: Any, response: Any, request_data: dict[str, Any]
     ) -> Any:
         """Yield the chunks of one response."""
-        started, count, chars, first_ms, left_ms = time.monotonic(), 0, 0, None, None
+        count, first_ms, left_ms, cancelled = 0, None, None, False
+        chars: int | None = 0
+        # The first chunk is there when this begins: times are those since the request came.
+        asked = getattr(getattr(request_data.get("litellm_logging_obj"), "start_time", None), "timestamp", None)
         try:
             async for chunk in response:
-                first_ms = first_ms or (time.monotonic() - started) * 1000
+                first_ms = first_ms or since(asked)
                 yield chunk
                 count += 1  # only now has the server asked for the next one
-                with suppress(Exception):
-                    chars += sum(len(choice.delta.content or "") for choice in chunk.choices)
+                try:
+                    texts = [choice.delta.content or "" for choice in chunk.choices]
+                    chars = None if chars is None else chars + len("".join(texts))
+                except Exception:
+                    chars = None  # a part of them would be too few
         except (GeneratorExit, asyncio.CancelledError):
-            left_ms = (time.monotonic() - started) * 1000
+            cancelled, left_ms = True, since(asked)
             raise
         finally:
             with suppress(Exception):
                 self.sink({
                     "litellm_call_id": str(request_data.get("litellm_call_id") or "")[:200], "delivered_chunks": count,
-                    "delivered_chars": chars, "cancelled": left_ms is not None, "cancelled_at_ms": left_ms,
-                    "ttfb_ms": first_ms, "end_ms": (time.monotonic() - started) * 1000,
+                    "delivered_chars": chars, "cancelled": cancelled, "cancelled_at_ms": left_ms, "ttfb_ms": first_ms,
+                    "end_ms": since(asked),
                 })  # fmt: skip
-            if left_ms is not None and hasattr(response, "aclose"):
+            if cancelled and hasattr(response, "aclose"):
                 await response.aclose()  # the provider hears of it now, not when the garbage is collected
 
 

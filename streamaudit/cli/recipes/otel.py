@@ -22,12 +22,11 @@ async def recorded(chunks: Any, span: Any, count_tokens: Any = None) -> Any:
     ``delivered_chunks``, and ``delivered_tokens`` where ``count_tokens(chunk)`` counts them."""
     # A span that has ended takes no attributes, and the end of the chunks may be the end of the span.
     _set(span, "cancelled", False)
-    started_ns, count, tokens = getattr(span, "start_time", None) or time.time_ns(), 0, 0
+    started_ns, count, tokens = getattr(span, "start_time", None) or time.time_ns(), 0, 0 if count_tokens else None
     try:
         async for chunk in chunks:
             count += 1  # before it is handed over: what the reader got is at most this
-            with suppress(Exception):
-                tokens += count_tokens(chunk) if count_tokens else 0
+            tokens = _add(tokens, count_tokens, chunk)
             yield chunk
     except (GeneratorExit, asyncio.CancelledError):
         _set(span, "cancelled", True)
@@ -35,9 +34,16 @@ async def recorded(chunks: Any, span: Any, count_tokens: Any = None) -> Any:
         raise
     finally:
         _set(span, "delivered_chunks", count)
-        _set(span, "delivered_tokens", tokens if count_tokens else None)
+        _set(span, "delivered_tokens", tokens)
         if hasattr(chunks, "aclose"):
             await chunks.aclose()  # the provider hears of a cancel now, not when the garbage is collected
+
+
+def _add(tokens: int | None, count_tokens: Any, chunk: Any) -> int | None:
+    """Return the tokens with those of a chunk; None from the first that cannot be counted on."""
+    with suppress(Exception):
+        return None if tokens is None else tokens + count_tokens(chunk)
+    return None
 
 
 def _set(span: Any, name: str, value: Any) -> None:

@@ -17,7 +17,10 @@ WITH countable AS (
 )
 SELECT
     source, call_id, server, any_value(key_kind ORDER BY key_kind) AS key_kind,
-    max(rendered_tokens) AS rendered_tokens, max(rendered_chars) AS rendered_chars,
+    -- A page that knew the tokens of its first pieces, and no longer later, does not know them.
+    CASE WHEN max(rendered_chars) > max(rendered_chars) FILTER (rendered_tokens IS NOT NULL) THEN NULL
+        ELSE max(rendered_tokens) END AS rendered_tokens,
+    max(rendered_chars) AS rendered_chars,
     max(rendered_chunks) AS rendered_chunks, max(delivered_tokens) AS delivered_tokens,
     max(delivered_chars) AS delivered_chars, max(delivered_chunks) AS delivered_chunks,
     max(delivered_bytes) AS delivered_bytes, max(late_chunks) AS late_chunks,

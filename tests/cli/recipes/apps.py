@@ -34,7 +34,7 @@ async def stream(scope, receive, send):
     headers = [(b"content-type", b"application/json" if kind == "plain" else b"text/event-stream; charset=utf-8")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if kind == "split":  # an event in two messages, and carriage returns
-        for part in (b"da", b"ta: 1\\r\\n\\r", b"\\ndata: 2\\n\\n: ping\\n\\n"):
+        for part in (b"da", b"ta: 1\\r\\n\\r", b"\\ndata: 2\\n\\n: ping\\n\\nevent: pi", b"ng\\ndata: {}\\n\\n"):
             await send({"type": "http.response.body", "body": part, "more_body": True})
     else:
         for _ in range(20):
@@ -69,7 +69,8 @@ http.createServer(async (req, res) => {
   const type = { "content-type": kind === "plain" ? "application/json" : "text/event-stream; charset=utf-8" };
   if (kind === "split") {
     for (const [name, value] of Object.entries(type)) res.setHeader(name, value);
-    for (const part of ["da", Buffer.from("ta: 1\\r\\n\\r"), "\\ndata: 2\\n\\n: ping\\n\\n"]) res.write(part);
+    const parts = ["da", Buffer.from("ta: 1\\r\\n\\r"), "\\ndata: 2\\n\\n: ping\\n\\nevent: pi", "ng\\ndata: {}\\n\\n"];
+    for (const part of parts) res.write(part);
     return res.end();
   }
   res.writeHead(200, type);
@@ -110,11 +111,14 @@ def elsewhere() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": packages, "LANG": "C.UTF-8"}
 
 
-def run_elsewhere(folder: Path, code: str, *arguments: str) -> str:
-    """Run Python code in such an environment, and return what it printed."""
+def run_elsewhere(folder: Path, code: str, *arguments: str, program: str | None = None) -> str:
+    """Run Python code in such an environment, or with an interpreter of its own; return what it printed."""
+    command, env = [sys.executable, "-S"], elsewhere()
+    if program is not None:
+        command, env = [program], {"PATH": env["PATH"]}
     done = subprocess.run(
-        [sys.executable, "-S", "-c", code, *arguments], cwd=folder, env=elsewhere(), capture_output=True, text=True,
-        timeout=60, check=False,
+        [*command, "-c", code, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=120,
+        check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

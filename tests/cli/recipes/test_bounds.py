@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 
-from tests.cli.recipes.apps import need, run_elsewhere
+from tests.cli.recipes.apps import run_elsewhere
+from tests.cli.recipes.hosts import LITELLM as LITELLM_PACKAGE
+from tests.cli.recipes.hosts import python_with
 from tests.cli.running import Cli
 from tests.edge.servers import find
 
@@ -77,7 +79,7 @@ for (const response of [...first, ...rest]) response.end();
 console.log(JSON.stringify({ lines, served, each: (middle - before) / 10000, further: (after - middle) / 2000 }));
 """
 ITERATORS = """
-import asyncio, json
+import asyncio, json, time
 from streamaudit_recorder import recorded
 
 lines, closed = [], []
@@ -99,7 +101,8 @@ def broken(line):
 async def main():
     whole = [chunk async for chunk in recorded(chunks(), "whole", text=str, sink=lines.append)]
     assert whole == ["word"] * 10
-    left = recorded(chunks(), "left", text=str, sink=lines.append)
+    asked = time.monotonic() - 5
+    left = recorded(chunks(), "left", text=str, sink=lines.append, started=asked)
     for _ in range(4):
         await anext(left)
     await left.aclose()
@@ -110,6 +113,8 @@ async def main():
     except ValueError:
         lines.append({"raised": True})
     assert [chunk async for chunk in recorded(chunks(), "x", text=lambda c: 1 / 0, sink=broken)] == whole
+    some = iter(["word", "word"])
+    assert [c async for c in recorded(chunks(), "odd", text=lambda c: next(some), sink=lines.append)] == whole
     slow = asyncio.ensure_future(anext(recorded(never(), "cancelled", sink=lines.append)))
     await asyncio.sleep(0.01)
     slow.cancel()
@@ -155,10 +160,14 @@ def test_ten_thousand_open_streams_are_the_most_in_node(cli: Cli) -> None:
 def test_a_wrapped_iterator_is_passed_on_and_closed(cli: Cli) -> None:
     """Whole, left, failed and cancelled streams: each has its line, and a provider's stream is closed at once."""
     save(cli, "asgi", "streamaudit_recorder.py")
-    whole, left, failed, raised, cancelled = json.loads(run_elsewhere(cli.folder, ITERATORS))
+    whole, left, failed, raised, odd, cancelled = json.loads(run_elsewhere(cli.folder, ITERATORS))
     assert (whole["delivered_chunks"], whole["delivered_chars"], whole["cancelled"]) == (10, 40, False)
     # The fourth was handed over, and nobody asked for a fifth.
     assert (left["delivered_chunks"], left["delivered_chars"], left["cancelled"]) == (3, 12, True)
+    # Characters of which some cannot be counted are unknown, not few.
+    assert (odd["delivered_chunks"], odd["delivered_chars"]) == (10, None)
+    # Chunks may wait long before they are read: times are those since the request, or none.
+    assert 5000 <= left["cancelled_at_ms"] < 65_000 and whole.get("end_ms") is None
     assert (failed["delivered_chunks"], failed["cancelled"], raised) == (1, False, {"raised": True})
     assert (cancelled["delivered_chunks"], cancelled["cancelled"]) == (0, True)
 
@@ -199,10 +208,10 @@ print(open("lines.jsonl").read())
 
 @pytest.mark.proof
 def test_the_callback_of_litellm_records_streams(cli: Cli) -> None:
-    """LiteLLM's own classes; only where it is installed."""
-    need("litellm")
+    """LiteLLM's own classes; whole, left, and with a sink that throws."""
+    program = python_with("litellm", LITELLM_PACKAGE)
     save(cli, "litellm", "streamaudit_recorder.py")
-    out = run_elsewhere(cli.folder, LITELLM)
+    out = run_elsewhere(cli.folder, LITELLM, program=program)
     whole, left = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     assert "CANARY" not in out
     assert (whole["litellm_call_id"], whole["delivered_chunks"], whole["delivered_chars"]) == ("whole", 10, 60)

@@ -19,7 +19,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 ANSWER = Answer(events=30, first_ms=60, gap_ms=20)
 PAGE = """<!doctype html><meta charset="utf-8"><p id="out"></p><script type="module">
 import { recordRendering } from "/streamaudit-browser.js";
-window.ask = async (id, query, stopAfter) => {
+window.ask = async (id, query, stopAfter, untold) => {
   const shown = recordRendering(id), control = new AbortController();
   let held = "", pieces = 0;
   try {
@@ -33,7 +33,7 @@ window.ask = async (id, query, stopAfter) => {
         const text = event === "data: [DONE]" ? "" : JSON.parse(event.slice(6)).choices[0].delta.content;
         if (!text) continue;
         document.getElementById("out").textContent += text;
-        shown.paint(text);
+        if (!untold || pieces < untold) shown.paint(text, 1); else shown.paint(text);
         if (++pieces === stopAfter) control.abort();
       }
     }
@@ -81,7 +81,7 @@ async def _browse(cli: Cli, beacon: str, recipe: str) -> tuple[list[Record], dic
             pieces["fragile"] = await page.evaluate(f"ask('fragile', '{query}', 0)")
             # A page that is hidden and comes back, and one that goes.
             hidden = await _open(context, origin, beacon)
-            asking = asyncio.ensure_future(hidden.evaluate(f"ask('hidden', '{query}', 0)"))
+            asking = asyncio.ensure_future(hidden.evaluate(f"ask('hidden', '{query}', 0, 9)"))
             await hidden.wait_for_function("document.getElementById('out').textContent.length > 40")
             for state in ("true", "false"):
                 await hidden.evaluate(
@@ -117,11 +117,14 @@ def test_a_page_reports_what_it_painted(cli: Cli) -> None:
     assert pieces["whole"] == pieces["hidden"] == pieces["fragile"] == ANSWER.events
     (whole,), (stopped,), (unpainted,) = found["whole"], found["stopped"], found["unpainted"]
     assert int(whole["rendered_chars"]) == 8 * ANSWER.events and whole["cancelled"] == "false"
+    away, back = found["hidden"]
+    # A token an event, of each or of some.
+    assert int(whole["rendered_tokens"]) == ANSWER.events and back["rendered_tokens"] == ""
+    assert int(stopped["rendered_tokens"]) == int(stopped["rendered_chunks"])
     assert stopped["cancelled"] == "true" and pieces["stopped"] >= 9
     assert 8 * 8 <= int(stopped["rendered_chars"]) <= 8 * pieces["stopped"]
     assert 0 < int(whole["first_paint_ms"]) and 0 < int(stopped["left_at_ms"])
     assert (unpainted["rendered_chars"], unpainted["first_paint_ms"]) == ("0", "")
-    away, back = found["hidden"]
     assert (away["end"], away["cancelled"], back["end"], back["cancelled"]) == ("hidden", "", "complete", "false")
     assert 0 < int(away["rendered_chars"]) < int(back["rendered_chars"]) == 8 * ANSWER.events
     # It is hidden before it goes, and its two beacons may come in either order.

@@ -80,7 +80,7 @@ def test_a_recorder_counts_what_was_handed_over(cli: Cli, server: str) -> None:
     assert (whole["delivered_chunks"], whole["bytes"], whole["cancelled"]) == (20, 20 * EVENT_BYTES, False)
     assert left["cancelled"] and 6 <= left["delivered_chunks"] <= 14
     assert 0 <= left["ttfb_ms"] < left["cancelled_at_ms"] <= left["end_ms"]
-    assert split["delivered_chunks"] == 2 and not split.get("cancelled")
+    assert split["delivered_chunks"] == 2 and split["keepalives"] == 2 and not split.get("cancelled")
     assert page == {"request_id": "page", "rendered_chars": "120", "rendered_chunks": "7", "cancelled": "true",
         "left_at_ms": "900"}  # fmt: skip
     if server == "node":
@@ -88,7 +88,7 @@ def test_a_recorder_counts_what_was_handed_over(cli: Cli, server: str) -> None:
         assert found["left-web"]["cancelled"] and 6 <= found["left-web"]["delivered_chunks"] <= 14
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "node"])
+@pytest.mark.parametrize("server", SERVERS)
 def test_a_recorder_that_fails_breaks_no_stream(cli: Cli, server: str) -> None:
     """Its sink throws each time: every stream is whole, and nothing is written."""
     with recording(cli, server, "fragile") as (address, folder):

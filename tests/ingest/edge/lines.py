@@ -192,6 +192,13 @@ SAMPLES: dict[str, list[Sample]] = {
             "cancelled_at_ms": 500}), {"key": "d", "delivered_chunks": 5, "delivered_chars": 100}),
         Sample(json.dumps({"request_id": "e", "delivered_chunks": 0, "delivered_chars": 0, "cancelled": True}),
             {"key": "e", "delivered_tokens": None}),
+        # Keep-alives: no events, their bytes no measure, and where nothing else was sent, no token was.
+        Sample(json.dumps({"request_id": "g", "delivered_chunks": 12, "keepalives": 3, "bytes": 830, "cancelled": True,
+            "cancelled_at_ms": 784}), {"key": "g", "delivered_chunks": 12, "delivered_bytes": None}),
+        Sample(json.dumps({"request_id": "h", "delivered_chunks": 0, "keepalives": 2, "bytes": 16, "cancelled": True,
+            "cancelled_at_ms": 900}), {"key": "h", "delivered_tokens": 0}),
+        Sample(json.dumps({"request_id": "i", "delivered_chunks": 0, "bytes": 16, "cancelled": True}),
+            {"key": "i", "delivered_tokens": None}),
         # A page: what was painted.
         Sample(json.dumps({"request_id": "f", "rendered_chars": 70, "rendered_chunks": 9, "first_paint_ms": 640,
             "hidden_ms": 0, "cancelled": True, "left_at_ms": 1900, "end": "stop"}),

@@ -128,3 +128,20 @@ def test_lines_without_any_id_are_a_problem_that_says_what_to_log(store: Store, 
     with Reader() as reader:
         found = join(store, reader, str(write_lines(tmp_path / "access.log", [record])), None)
     assert found.problem is not None and "id" in found.problem and json.dumps(record) not in found.problem
+
+
+def test_a_page_that_no_longer_knows_its_tokens_has_characters(store: Store, tmp_path: Path) -> None:
+    """Of several reports of a page the furthest counts, in every unit."""
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [
+        raw_call(name, outcome="cancelled", output_tokens=40) for name in ("known", "unknown")
+    ]))  # fmt: skip
+    reports: list[Record] = [
+        {"request_id": "known", "rendered_chars": 20, "rendered_chunks": 4, "rendered_tokens": 5, "end": "hidden"},
+        {"request_id": "known", "rendered_chars": 48, "rendered_chunks": 9, "rendered_tokens": 12, "end": "stop"},
+        {"request_id": "unknown", "rendered_chars": 20, "rendered_chunks": 4, "rendered_tokens": 5, "end": "hidden"},
+        {"request_id": "unknown", "rendered_chars": 48, "rendered_chunks": 9, "end": "stop"},
+    ]
+    joined(store, write_lines(tmp_path / "rendered.jsonl", reports))
+    known = calls(store)
+    assert (known["known"]["tax_class"], known["known"]["tax_best"]) == ("exact", 28)
+    assert (known["unknown"]["rendered_tokens"], known["unknown"]["tax_rule"]) == (None, "rendered_text")
