@@ -4,11 +4,11 @@ Every line is counted: as evidence, or with the reason why it is none. Which of 
 the whole file: the one that most calls in the store have.
 """
 
-import json
 import re
 from dataclasses import dataclass
 
 from streamaudit.ingest.edge.registry import COLUMNS, Line, Server, discover, recognise
+from streamaudit.ingest.json_text import decode
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.readers.container import Container, Head, InputFile
 from streamaudit.ingest.readers.files import open_binary
@@ -166,7 +166,7 @@ def count_remarks(store: Store) -> Remarks:
 def _line(text: str) -> Line:
     found = _OBJECT.search(text)
     try:
-        value = json.loads(found[0]) if found else None
+        value = decode(found[0]) if found else None
     except ValueError:
         value = None
     return Line(text, value if isinstance(value, dict) else None)

@@ -276,3 +276,18 @@ def test_a_file_that_cannot_be_written_ends_with_5(cli: Cli, kind: str) -> None:
     assert (done.code, done.out) == (5, "")
     assert done.err.startswith("error: cannot write missing/")
     assert "No such file or directory" in done.err
+
+
+@pytest.mark.parametrize("name", ["none.log", "no such [file].log", "a\x1b[2J\n$(id).log"])
+def test_a_log_to_check_that_is_missing_is_named_as_given(cli: Cli, name: str) -> None:
+    """Whatever its name, as one visible line; the command to read one quotes it."""
+    missing = cli.run("instrument", "--check", name)
+    shown = name.replace("\x1b", "\\x1b").replace("\n", "\\n")
+    assert (missing.code, missing.err) == (3, f"error: cannot read {shown}: No such file or directory\n")
+    hostile = "evil\x1b[2J\u202e\n::error::pwned <img src=x>" + "x" * 900
+    line = {"time": "2026-11-16T08:00:00Z", "request_id": hostile, "uri": hostile, "status": "200",
+            hostile: hostile, "body_bytes_sent": "100", "request_time": "1.0", "upstream_status": hostile}  # fmt: skip
+    (cli.folder / name).write_text(json.dumps(line) + "\n")
+    for form in ("table", "json", "github", "markdown"):
+        done = cli.run("instrument", "--check", name, "--format", form)
+        assert done.code == 0 and "evil" not in done.out + done.err and "\x1b" not in done.out + done.err

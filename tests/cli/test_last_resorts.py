@@ -15,6 +15,7 @@ from streamaudit.errors import StoreError
 from streamaudit.ingest.readers.reader import Beginning
 from streamaudit.ingest.readers.temporary import spool, write_temporary
 from tests.cli.running import PATIENCE_S, PROGRAM, Cli, stored_calls
+from tests.cli.traffic import as_lines, calls
 
 SURROUNDINGS: dict[str, tuple[str, int, str]] = {
     "input closed": ("streamaudit ingest - --db new.duckdb <&-", 3, "empty file"),
@@ -178,3 +179,22 @@ def test_a_read_that_fails_amid_a_copy_is_no_fault_of_the_copy(tmp_path: Path) -
     assert failed.value.errno == errno.EIO
     with pytest.raises(StoreError, match="No space left"), write_temporary(Path("/dev/full")) as out:
         out.write(b"x")
+
+
+def test_no_command_that_reads_files_is_ended_by_a_value(cli: Cli) -> None:
+    """Objects nested thousands deep, and half of a character in a damaged file, which is mended in vain: each command
+    says what it read, or why it did not."""
+    deep = '{"a":' * 3_000 + "1" + "}" * 3_000
+    half = '{"request_id": "x", "name": "\\ud83d"}'
+    good = as_lines(calls(3)).splitlines()
+    files = {
+        "lines.jsonl": "\n".join([*good, deep]), "half.json": f"[{half},{','.join(good)},{half},{good[0][:-9]}]",
+        "log.jsonl": f'{{"uri": "/", "status": "200", "body_bytes_sent": "1", "x": {deep}}}\n' * 3,
+    }  # fmt: skip
+    for name, text in files.items():
+        (cli.folder / name).write_text(text)
+    ways = (["fields"], ["instrument", "--check"], ["ingest", "--evidence"])
+    commands = [[*words, name] for name in files for words in ways]
+    for command, done in zip(commands, cli.run_each(commands), strict=True):
+        assert done.code in (0, 2, 3), (command, done.err)
+        assert "a bug in streamaudit" not in done.err and "Recursion" not in done.err, (command, done.err)

@@ -1,5 +1,6 @@
 """``streamaudit pull`` in processes of its own, against servers on loopback: what it says, what it leaves behind."""
 
+import json
 import re
 import signal
 import subprocess
@@ -157,6 +158,39 @@ def test_no_secret_is_in_any_output_log_or_store(cli: Cli) -> None:
         runs.append(cli.run("pull", "datadog", env={**env, "DD_API_KEY": f"{API}\nX-Evil: 1"}))
     assert runs[-1].code == 2 and "DD_API_KEY holds spaces or signs that no key has" in runs[-1].err
     assert_no_secret(cli, *runs)
+
+
+HOSTILE = "evil\x1b[2J\u202e\n::error::pwned\r##vso[x]" + "x" * 3000
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nothing_that_a_server_sends_commands_the_terminal(cli: Cli, form: str) -> None:
+    """Neither names of the project, its keys, versions and records, nor the bodies and headers of its errors."""
+    records = [
+        observation(number, NOW - timedelta(hours=1), name=HOSTILE, model=HOSTILE, userId=HOSTILE, environment=HOSTILE,
+                    metadata={HOSTILE: HOSTILE, "tenant": HOSTILE}, statusMessage=HOSTILE, level=HOSTILE,
+                    **{HOSTILE: HOSTILE})
+        for number in range(4)
+    ]  # fmt: skip
+    texts = []
+    with serve(Langfuse(records, version=HOSTILE)) as server:
+        assert isinstance(server, Langfuse)
+        server.project = HOSTILE
+        (cli.folder / "streamaudit.toml").write_text(QUICK)
+        bodies = [Fault(status=status, body=json.dumps({"message": HOSTILE, "error": HOSTILE}).encode())
+                  for status in (400, 500, 418, 503)]  # fmt: skip
+        for faults in ([], bodies[:1], bodies[1:2] * 2, bodies[2:3], bodies[3:] * 2,
+                       [Fault(status=302, headers={"Location": "http://127.0.0.1:9/evil%1b[2J"})]):  # fmt: skip
+            server.faults = list(faults)
+            words = ("pull", "langfuse", "--since", "2d", "--again", "--db", "a.duckdb", "-vv", "--log-format", form)
+            done = cli.run(*words, env=keys(server))
+            assert done.code == (3 if faults else 0), done.err
+            texts.append(done.out + done.err)
+        # What a failed pull left in the store is repeated by the post.
+        texts.append(cli.run("weekly", "--db", "a.duckdb", "--week", "2026-W47").out)
+    for text in texts:
+        assert not re.search(r"[^\n\x20-\x7e]|^::|##vso", text.replace("…", "").replace("–", ""), re.MULTILINE), text
+        assert "x" * 2000 not in text
 
 
 def test_keys_come_from_the_environment_or_a_file(cli: Cli) -> None:

@@ -56,10 +56,11 @@ def write_addresses(cli: Cli, langfuse: Langfuse, hook: servers.Hook) -> None:
         (cli.home / ".config/streamaudit" / name).chmod(0o600)
 
 
-def crontab_line() -> str:
-    (table,) = pages.blocks(PAGE, "crontab")
-    (line,) = re.findall(r"^(?:[\d*]+ ){5}(.*)$", table, re.MULTILINE)
-    return str(line)
+def crontab_line(number: int = 0) -> str:
+    """The line of Mondays, or the other one, of every day."""
+    lines = re.findall(r"^(?:[\d*]+ ){5}(.*)$", "".join(pages.blocks(PAGE, "crontab")), re.MULTILINE)
+    assert len(lines) == 2
+    return str(lines[number])
 
 
 def notes(post: servers.Request) -> list[str]:
@@ -117,3 +118,17 @@ def test_a_failed_pull_is_said_in_the_post(cli: Cli) -> None:
         "data until Saturday 14:02 UTC, 34 hours before the end: the last pull of langfuse failed "
         f"({langfuse.host} refused the keys (401))"
     )
+
+
+def test_the_line_of_every_day_posts_what_broke_once(cli: Cli) -> None:
+    """A limit that is passed is posted by the first run, nothing by the second; the exit code is the check's."""
+    start = datetime.now(UTC) - timedelta(hours=2)
+    records = [observation(number, start - timedelta(minutes=number), level="ERROR") for number in range(30)]
+    config = cli.home / ".config/streamaudit/config.toml"
+    config.write_text(config.read_text() + '[[check]]\nmetric = "error_rate"\nexpect = "<0.5"\n')
+    with serve(Langfuse(records)) as langfuse, servers.hook() as slack:
+        assert isinstance(langfuse, Langfuse)
+        write_addresses(cli, langfuse, slack)
+        codes = [as_cron(cli, crontab_line(1)).returncode for _ in range(2)]
+        (post,) = slack.requests
+    assert codes == [1, 1] and b"error_rate" in post.body

@@ -49,6 +49,10 @@ def check(files: Sequence[OddFile], folder: Path) -> None:
     _hold(code in (0, 3) and again.get("new", 0) == 0, f"read again it has new calls: {code}, {again}")
     with Store.open(store, write=False) as opened:
         _hold(opened.one(_KEPT)[0] == kept, "reading again changed the number of calls or steps")
+    for words in (("fields",), ("instrument", "--check")):
+        code, out, err = run_command(*words, paths[0])
+        _hold(code in (0, 3), f"{' '.join(words)}: exit code {code}: {err}")
+        _hold(CANARY not in out + err, f"{words[0]} shows the text of a user")
     code, out, err = run_command("report", "--db", store, "--format", "json")
     _hold(code == 0, f"no report: {code}, {err}")
     json.loads(out)

@@ -214,14 +214,17 @@ def _sample(store: Store, files: Sequence[InputFile], most: int) -> bool:
 
 
 def _read_mended(store: Store, file: InputFile, bound: dict[str, Any]) -> bool:
-    """Read a mended copy of a file that was refused for half of a surrogate pair in it; return False when it has
-    none."""
+    """Read a mended copy of a file that was refused for half of a surrogate pair in it; return False when it has none,
+    or is damaged elsewhere too."""
     with tempfile.TemporaryDirectory(prefix="streamaudit-") as folder:
         copy = mend_surrogates(file, Path(folder))
         if copy is None:
             return False
         read, places = select_records(copy)
-        _read(store, copy, _SAMPLE.format(read=read), {**bound, **places})
+        try:
+            _read(store, copy, _SAMPLE.format(read=read), {**bound, **places})
+        except ReadFailure:
+            return False
         return True
 
 

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamaudit.ingest.json_text import decode
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
@@ -111,7 +112,7 @@ def _run_trials(
     store: Store, source: Source, mapping: Mapping, spots: dict[str, Spot], chosen: dict[str, int | None]
 ) -> dict[str, set[str]]:
     numbers = sorted({number for spot in spots.values() for number in spot.records})
-    originals = {number: json.loads(text) for number, text in store.query(_WANTED, {"numbers": numbers})}
+    originals = {number: decode(text) for number, text in store.query(_WANTED, {"numbers": numbers})}
     records = [originals[number] for number in numbers]
     bases = {number: line for line, number in enumerate(numbers)}
     trials: list[tuple[str, int, int]] = []
@@ -133,7 +134,7 @@ def _run_trials(
         "records": [json.dumps(record) for record in records],
     }  # fmt: skip
     define_macros(store, statement)
-    read = {line: json.loads(text) for line, text in store.query(statement, bound)}
+    read = {line: decode(text) for line, text in store.query(statement, bound)}
     found: dict[str, set[str]] = {}
     for path, base, trial in trials:
         found.setdefault(path, set()).update(_differences(read[base], read[trial], chosen))
@@ -195,7 +196,7 @@ def _unpack(value: Any) -> Any:
     """Return an object that is written as JSON text; anything else unchanged."""
     if isinstance(value, str) and value.startswith("{"):
         try:
-            return json.loads(value)
+            return decode(value)
         except (ValueError, RecursionError):
             return value
     return value

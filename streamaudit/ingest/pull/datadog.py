@@ -7,11 +7,12 @@ A search that its own time limit ends is marked ``timeout`` and is partial: its 
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from streamaudit.errors import InputError, UsageError
 from streamaudit.ingest.pull._http import Answer, Client, parse_base
+from streamaudit.ingest.pull._paging import Circle, PagedServer, refuse_too_much
 from streamaudit.ingest.pull._windows import instant_text
 from streamaudit.ingest.pull.registry import Page, TooMuch, Vendor
 from streamaudit.ingest.pull.settings import Credentials, PullSettings
@@ -20,37 +21,23 @@ from streamaudit.store.pulls import Interval
 _API, _APP, _SITE = "DD_API_KEY", "DD_APP_KEY", "DD_SITE"
 _DEFAULT_SITE = "datadoghq.com"
 _PATH = "/api/v2/llm-obs/v1/spans/events/search"
-_LARGEST, _SMALLEST = 500, 10
+_LARGEST = 500
 _TEXTS = ("input", "output", "tool_definitions", "evaluation", "intent")
-_TOO_MUCH = {413: "an answer would be too large (413)", 422: "the search takes the server too long (422)"}
-_REPEATS = 3
 _NO_DATA = "No valid indexes specified"
 """Text of the answer for an organisation without LLM Observability; its status is 500."""
 
 
-class _Datadog:
+class _Datadog(PagedServer):
     step = timedelta(days=1)
 
     def __init__(self, client: Client, base: str) -> None:
-        self._client, self._size = client, _LARGEST
+        super().__init__(client, _LARGEST)
         self.address = base + _PATH.removesuffix("/search")
         self._is_empty = False
         # Checks the keys before anything is stored, and takes the server's clock.
         now = client.now()
         with suppress(TooMuch):
             self._search((now - timedelta(minutes=1), now), None, 1)
-
-    def now(self) -> datetime:
-        return self._client.now()
-
-    def requests(self) -> int:
-        return self._client.requests
-
-    def shrink(self) -> bool:
-        if self._size <= _SMALLEST:
-            return False
-        self._size = max(self._size // 2, _SMALLEST)
-        return True
 
     def describe(self) -> Iterator[str]:
         yield f"spans of all kinds from {self._client.host}, by the export API of LLM Observability"
@@ -62,10 +49,8 @@ class _Datadog:
             yield "this organisation has no LLM Observability data"
 
     def pages(self, window: Interval) -> Iterator[Page]:
-        seen: set[str] = set()
         cursor: str | None = None
-        last: list[Any] = []
-        repeats = 0
+        circle = Circle()
         while True:
             data = self._search(window, cursor, self._size)
             meta = data.get("meta")
@@ -78,11 +63,7 @@ class _Datadog:
             cursor = page.get("after") if isinstance(page, dict) else None
             if not records or not isinstance(cursor, str) or not cursor:
                 return
-            repeats = repeats + 1 if records == last else 0
-            if cursor in seen or repeats >= _REPEATS:
-                raise TooMuch("it repeats a page")
-            seen.add(cursor)
-            last = records
+            circle.check(cursor, records)
 
     def _search(self, window: Interval, cursor: str | None, size: int) -> dict[str, Any]:
         page = {"limit": size, **({"cursor": cursor} if cursor else {})}
@@ -112,8 +93,7 @@ class _Datadog:
             )
         if answer.status == 404:
             raise InputError(f"{host} has no LLM Observability API (404)", f"check ${_SITE}")
-        if answer.status in _TOO_MUCH:
-            raise TooMuch(_TOO_MUCH[answer.status], by_size=answer.status == 413)
+        refuse_too_much(answer)
 
 
 def _has_no_data(status: int, text: str) -> bool:

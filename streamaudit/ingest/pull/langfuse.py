@@ -13,8 +13,9 @@ from typing import Any
 
 from streamaudit.errors import InputError
 from streamaudit.ingest.pull._http import Answer, Client, parse_base
+from streamaudit.ingest.pull._paging import Circle, PagedServer, refuse_too_much
 from streamaudit.ingest.pull._windows import instant_text, parse_instant
-from streamaudit.ingest.pull.registry import Page, TooMuch, Vendor
+from streamaudit.ingest.pull.registry import Page, Vendor
 from streamaudit.ingest.pull.settings import Credentials, PullSettings
 from streamaudit.store.pulls import Interval
 
@@ -26,19 +27,17 @@ _FIELDS = "core,basic,time,metadata,model,usage,metrics,trace_context"
 """Every field group with a figure or a name in it; without ``io`` and ``tools``, which hold texts."""
 _TEXTS = ("input", "output", "toolDefinitions", "toolCalls", "tool_definitions", "tool_calls")
 _SIZES = {_V2: 1000, _V1: 100}
-_SMALLEST = 10
 _STEPS = {_V2: timedelta(days=1), _V1: timedelta(hours=6)}
 _OFF = (404, 405, 410, 501)
 """Statuses for a version of the API that a server does not have or that is switched off."""
-_TOO_MUCH = {413: "an answer would be too large (413)", 422: "the search takes the server too long (422)"}
 _REREADS = 2
-_REPEATS = 3
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class _Langfuse:
+class _Langfuse(PagedServer):
     def __init__(self, client: Client, base: str, expanded: Sequence[str]) -> None:
-        self._client, self._expanded = client, expanded
+        super().__init__(client, _SIZES[_V2])
+        self._expanded = expanded
         version = self._health()
         project = self._project()
         self._version = version
@@ -52,18 +51,6 @@ class _Langfuse:
     @property
     def step(self) -> timedelta:
         return _STEPS[self._route]
-
-    def now(self) -> datetime:
-        return self._client.now()
-
-    def requests(self) -> int:
-        return self._client.requests
-
-    def shrink(self) -> bool:
-        if self._size <= _SMALLEST:
-            return False
-        self._size = max(self._size // 2, _SMALLEST)
-        return True
 
     def describe(self) -> Iterator[str]:
         version = f", Langfuse {self._version}" if self._version is not None else ""
@@ -131,8 +118,7 @@ class _Langfuse:
         """Return the records and the ``meta`` of a page. Raises TooMuch, or InputError when it is none."""
         answer = self._get(path, **params)
         self._refuse(answer)
-        if answer.status in _TOO_MUCH:
-            raise TooMuch(_TOO_MUCH[answer.status], by_size=answer.status == 413)
+        refuse_too_much(answer)
         data = answer.data if isinstance(answer.data, dict) else {}
         if not isinstance(data.get("data"), list):
             raise InputError(f"{self._client.host} answers {path} with {answer.describe()}")
@@ -146,20 +132,15 @@ class _Langfuse:
         if self._expanded:
             # Without it values of metadata are cut after 200 characters; with it the server searches longer.
             asked["expandMetadata"] = ",".join(self._expanded)
-        seen: set[str] = set()
-        last: list[Any] = []
-        repeats = 0
+        circle = Circle()
         while True:
             records, meta = self._data(_PATHS[_V2], limit=self._size, **asked)
             cursor = meta.get("cursor")
             yield Page(records, _start(records, window))
             if not isinstance(cursor, str) or not cursor:
                 return
-            repeats = repeats + 1 if records == last else 0
-            if cursor in seen or repeats >= _REPEATS:
-                raise TooMuch("it repeats a page")
-            seen.add(cursor)
-            asked["cursor"], last = cursor, records
+            circle.check(cursor, records)
+            asked["cursor"] = cursor
 
     def _pages_1(self, window: Interval) -> Iterator[Page]:
         """Yield the observations of a window, then its traces. Pages shift while records arrive: where the number read
@@ -182,18 +163,15 @@ class _Langfuse:
                 yield Page([{"htmlPath": "", **one} if isinstance(one, dict) else one for one in records])
 
     def _numbered(self, path: str, asked: dict[str, str]) -> Iterator[tuple[list[Any], dict[str, Any]]]:
-        number, repeats = 1, 0
-        last: list[Any] = []
+        number, circle = 1, Circle()
         while True:
             records, meta = self._data(path, page=number, limit=self._size, **asked)
             yield records, meta
             pages = meta.get("totalPages")
-            repeats = repeats + 1 if records == last else 0
-            if repeats >= _REPEATS:
-                raise TooMuch("it repeats a page")
+            circle.check(number, records)
             if not records or not isinstance(pages, int) or number >= pages:
                 return
-            number, last = number + 1, records
+            number += 1
 
 
 _PATHS = {_V1: "/api/public/observations", _V2: "/api/public/v2/observations"}

@@ -1,9 +1,9 @@
 """Parquet: columns are fields, whatever their type; nested ones become JSON, and instants text in UTC."""
 
-import json
 from collections.abc import Iterator
 
 from streamaudit.errors import StreamauditError
+from streamaudit.ingest.json_text import decode
 from streamaudit.ingest.readers.container import Bad, Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.files import Refused
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, open_cells
@@ -34,7 +34,7 @@ def _look(head: Head) -> Found | None:
             rows = database.query(_HEAD, {"files": [str(head.path)], "most": HEAD_RECORDS})
     except (StreamauditError, ReadFailure):
         raise Refused("a damaged or incomplete Parquet file: copy or download it again") from None
-    return Found(tuple(open_cells(json.loads(text)) for (text,) in rows))
+    return Found(tuple(open_cells(decode(text)) for (text,) in rows))
 
 
 def _locate(file: InputFile, bad: Bad) -> Iterator[Reject]:

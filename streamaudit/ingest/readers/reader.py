@@ -160,6 +160,12 @@ class Reader:
         if _PLAIN_PATH.fullmatch(shown):
             return path
         link = self._new_name()
+        try:
+            path.open("rb").close()  # later messages would name the link
+        except PermissionError:
+            raise InputError(f"no permission to read {shown}") from None
+        except OSError as error:
+            raise InputError(f"cannot read {shown}: {error.strerror}") from None
         link.symlink_to(path.absolute())
         return link
 

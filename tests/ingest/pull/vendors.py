@@ -153,6 +153,7 @@ class Langfuse(Loopback):
         self.version, self.off, self.traces = version, off or {}, traces or []
         self.most = 1000
         self.sends_texts = False
+        self.project = PROJECT
         self.denied: int | None = None
         """Status for keys that are refused."""
         self.most_rows: int | None = None
@@ -169,7 +170,7 @@ class Langfuse(Loopback):
         if seen.headers.get("Authorization") != sent or self.denied:
             return self.denied or 401, {"message": "Invalid credentials."}
         if seen.path.endswith("/projects"):
-            return 200, {"data": [{"id": PROJECT, "name": "shop"}]}
+            return 200, {"data": [{"id": self.project, "name": self.project}]}
         if seen.path.endswith("/traces"):
             return self._numbered(seen, self.traces)
         route = "v2" if "/v2/" in seen.path else "v1"
