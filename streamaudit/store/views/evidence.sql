@@ -6,18 +6,18 @@ WITH keyed AS (
     SELECT 'request_id' AS key_kind, coalesce(request_id, call_id) AS key, source, call_id, rowid AS call_row
     FROM store.calls
     WHERE counted AND operation <> 'embedding' AND rowid IN (
-        SELECT rowid FROM store.calls AS hashed
-        WHERE id_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'request_id'))
+        SELECT hashed.rowid FROM store.calls AS hashed
+        WHERE hashed.id_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'request_id'))
     UNION ALL
     SELECT 'response_id', response_id, source, call_id, rowid FROM store.calls
     WHERE counted AND operation <> 'embedding' AND rowid IN (
-        SELECT rowid FROM store.calls AS hashed
-        WHERE response_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'response_id'))
+        SELECT hashed.rowid FROM store.calls AS hashed
+        WHERE hashed.response_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'response_id'))
     UNION ALL
     SELECT 'trace_id', trace_id, source, call_id, rowid FROM store.calls
     WHERE counted AND operation <> 'embedding' AND rowid IN (
-        SELECT rowid FROM store.calls AS hashed
-        WHERE trace_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'trace_id'))
+        SELECT hashed.rowid FROM store.calls AS hashed
+        WHERE hashed.trace_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'trace_id'))
 ), alone AS (
     SELECT
         key_kind, key, any_value(source) AS source, any_value(call_id) AS call_id, any_value(call_row) AS call_row
