@@ -16,13 +16,15 @@ _ID = re.compile(rb'("(?:request|trace)_id":")([0-9a-f]+)')
 
 
 def small_files(settings: Settings) -> Findings:
-    """Files of 20 lean lines each into a store of their own, and one of them into a store of the whole lean file."""
+    """Files of 20 lean lines each into a store of their own, and one of them into twice the lean file's calls."""
     file, _ = settings.input("lean")
     store, large = settings.folder / "small.duckdb", settings.folder / "large.duckdb"
     folder = settings.folder / "small"
     files = _split(Path(file), folder, max(10, round(_FILES * settings.scale)))
     new = settings.folder / "new.jsonl"
     once(settings.ingest(file, large))
+    once(settings.script("multiply.py", str(large)))
+    calls = 2 * lines(file)
     found = interleaved({
         "files": settings.ingest(str(folder), store),
         "one": settings.tool("ingest", "-q", "--db", str(large), str(new)),
@@ -36,13 +38,13 @@ def small_files(settings: Settings) -> Findings:
                 f"ingest, {files:,} files of {_LINES} lines", "≤ 0.01 CPU s a file", f"{each:.4f} CPU s", each <= 0.01
             ),
             Goal(
-                f"ingest, one file of {_LINES} lines into {lines(file):,} calls", "≤ 0.3 CPU s over an unchanged file",
+                f"ingest, one file of {_LINES} lines into {calls:,} calls", "≤ 0.3 CPU s over an unchanged file",
                 f"{added:.2f} CPU s", added <= 0.3,
             ),
         ),
         (
             Row("small-files", f"ingest, {files:,} files", found["files"]),
-            Row("small-files", f"ingest, a file into {lines(file):,} calls", found["one"]),
+            Row("small-files", f"ingest, a file into {calls:,} calls", found["one"]),
             Row("small-files", "the same, unchanged", found["nothing"]),
         ),
     )  # fmt: skip

@@ -17,6 +17,17 @@ class Goal:
     met: bool | None
 
 
+def at_most(what: str, own: Sample, other: Sample, limit: float, named: str, shown: str | None = None) -> Goal:
+    """A target for the ratio of CPU times, which a busy machine disturbs less than the time on the clock."""
+    ratio = own.cpu_s / other.cpu_s
+    return Goal(what, f"{shown or f'≤ {limit:g}'} x {named}", f"{ratio:.2f} x", ratio <= limit)
+
+
+def at_size(met: bool, calls: int) -> bool | None:
+    """Whether a target for 10 M calls is met: fewer calls can only show that it is not."""
+    return None if met and calls < 10_000_000 else met
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One measured process. Ratios compare with ``against``, measured in the same run."""

@@ -1,22 +1,31 @@
 -- What each other log knows of a call. Of several records of one call the furthest counts, so that a client may log its
 -- progress as often as it likes and the order of files does not matter. An id that several calls share joins none.
 CREATE OR REPLACE TEMP TABLE evidence_by_server AS
-WITH countable AS (
-    SELECT source, call_id, request_id, response_id, trace_id FROM store.calls
-    WHERE counted AND operation <> 'embedding'
-), keyed AS (
-    SELECT 'request_id' AS key_kind, coalesce(request_id, call_id) AS key, source, call_id FROM countable
+WITH keyed AS (
+    -- The hashes of ids are compared first: few of the calls have evidence, and reading all ids takes long.
+    SELECT 'request_id' AS key_kind, coalesce(request_id, call_id) AS key, source, call_id, rowid AS call_row
+    FROM store.calls
+    WHERE counted AND operation <> 'embedding' AND rowid IN (
+        SELECT hashed.rowid FROM store.calls AS hashed
+        WHERE hashed.id_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'request_id'))
     UNION ALL
-    SELECT 'response_id', response_id, source, call_id FROM countable WHERE response_id IS NOT NULL
+    SELECT 'response_id', response_id, source, call_id, rowid FROM store.calls
+    WHERE counted AND operation <> 'embedding' AND rowid IN (
+        SELECT hashed.rowid FROM store.calls AS hashed
+        WHERE hashed.response_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'response_id'))
     UNION ALL
-    SELECT 'trace_id', trace_id, source, call_id FROM countable WHERE trace_id IS NOT NULL
+    SELECT 'trace_id', trace_id, source, call_id, rowid FROM store.calls
+    WHERE counted AND operation <> 'embedding' AND rowid IN (
+        SELECT hashed.rowid FROM store.calls AS hashed
+        WHERE hashed.trace_bits IN (SELECT bits_of(key) FROM store.evidence WHERE key_kind = 'trace_id'))
 ), alone AS (
-    SELECT key_kind, key, any_value(source) AS source, any_value(call_id) AS call_id
+    SELECT
+        key_kind, key, any_value(source) AS source, any_value(call_id) AS call_id, any_value(call_row) AS call_row
     FROM keyed SEMI JOIN (SELECT key_kind, key FROM store.evidence) AS wanted USING (key_kind, key)
     GROUP BY key_kind, key HAVING count(*) = 1
 )
 SELECT
-    source, call_id, server, any_value(key_kind ORDER BY key_kind) AS key_kind,
+    source, call_id, call_row, server, any_value(key_kind ORDER BY key_kind) AS key_kind,
     -- A page that knew the tokens of its first pieces, and no longer later, does not know them.
     CASE WHEN max(rendered_chars) > max(rendered_chars) FILTER (rendered_tokens IS NOT NULL) THEN NULL
         ELSE max(rendered_tokens) END AS rendered_tokens,
@@ -33,12 +42,12 @@ SELECT
     max(cancelled_at_ms) AS cancelled_at_ms, max(upstream_end_ms) AS upstream_end_ms,
     max(ttfb_ms) AS ttfb_ms, max(client_ttft_ms) AS client_ttft_ms, max(upstream_held_ms) AS upstream_held_ms
 FROM store.evidence JOIN alone USING (key_kind, key)
-GROUP BY source, call_id, server;
+GROUP BY source, call_id, call_row, server;
 
 -- Every server notices that a client left when it can, no earlier than it did: the earliest is the nearest.
 CREATE OR REPLACE TEMP TABLE joined_evidence AS
 SELECT
-    source, call_id,
+    call_row,
     max(rendered_tokens) AS rendered_tokens, max(rendered_chars) AS rendered_chars,
     max(rendered_chunks) AS rendered_chunks,
     coalesce(max(delivered_tokens) FILTER (server IS NULL), min(delivered_tokens)) AS delivered_tokens,
@@ -53,7 +62,7 @@ SELECT
     string_agg(DISTINCT server, '+' ORDER BY server) AS edge_servers,
     any_value(key_kind ORDER BY key_kind) AS key_kind
 FROM evidence_by_server
-GROUP BY source, call_id;
+GROUP BY call_row;
 
 -- Whether other logs know that the client of a call left before its end. A server in front of the application that saw
 -- it leave when the provider had finished, as clients do that close after the last event, saw a call that is complete.
@@ -109,4 +118,4 @@ SELECT
     e.delivered_chars, e.delivered_chunks, e.delivered_bytes, e.ttfb_ms, e.client_ttft_ms, e.upstream_held_ms,
     e.edge_servers
 FROM calls_with_lookups AS calls
-LEFT JOIN joined_evidence AS e ON e.source = calls.source AND e.call_id = calls.call_id;
+LEFT JOIN joined_evidence AS e ON e.call_row = calls.call_row;
