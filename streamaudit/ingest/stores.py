@@ -46,7 +46,8 @@ SELECT calls.rowid AS staged_row, calls.*
 FROM other.calls AS calls JOIN other_loads AS loads ON loads.of_load = calls.load_id
 WHERE loads.batch = getvariable('batch') AND {_SHARED}
 """  # noqa: S608 - names of columns
-# Of loads that are here already, most calls are: those that are the same, and those that were deleted here since.
+# Of loads that are here already, most calls are settled: those that are the same, those of which every version is known
+# here, and those that were deleted here since.
 _NONE_SETTLED = "CREATE OR REPLACE TEMP TABLE settled_rows (staged_row BIGINT)"
 _SETTLED = """
 CREATE OR REPLACE TEMP TABLE settled_rows AS
@@ -59,12 +60,18 @@ WITH theirs AS (
 ), ours AS (
     SELECT source, coalesce(request_id, call_id) AS given_id, record_hash, input_hash, versions
     FROM store.calls WHERE source = getvariable('source')
+), unseen AS (
+    SELECT given_id, unnest(versions, recursive := true) FROM theirs WHERE state = 'known'
+    EXCEPT
+    SELECT given_id, unnest(versions, recursive := true) FROM ours WHERE versions IS NOT NULL
 )
 SELECT staged_row FROM theirs
 SEMI JOIN ours ON ours.given_id = theirs.given_id AND ours.record_hash = theirs.record_hash
     AND ours.input_hash IS NOT DISTINCT FROM theirs.input_hash AND ours.versions IS NOT DISTINCT FROM theirs.versions
 UNION
-SELECT staged_row FROM theirs ANTI JOIN ours ON ours.given_id = theirs.given_id WHERE state = 'known'
+SELECT staged_row FROM theirs
+WHERE state = 'known'
+    AND (given_id NOT IN (SELECT given_id FROM unseen) OR given_id NOT IN (SELECT given_id FROM ours))
 """
 _HAS_KNOWN = "SELECT EXISTS (FROM other_loads WHERE batch = getvariable('batch') AND state <> 'new')"
 

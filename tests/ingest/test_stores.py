@@ -290,6 +290,23 @@ def test_a_store_that_has_grown_adds_what_is_new(tmp_path: Path) -> None:
     assert tallies(target) == tallies(one)
 
 
+def test_a_call_of_which_another_store_knows_more_versions_does_not_arrive_again(tmp_path: Path) -> None:
+    """A version that came later to a load that is here already does."""
+    first, later = fill(tmp_path / "first.duckdb", []), tmp_path / "later.duckdb"
+    records = [attempt("x", after) for after in (0.0, 0.9, 1.8, 2.7)]
+    files = [write_lines(tmp_path / f"{number}.jsonl", [one]) for number, one in enumerate(records)]
+    fill(first, [(files[0], {}), (files[1], {})])
+    fill(later, [(files[2], {})])
+    target = tmp_path / "all.duckdb"
+    merged(target, first, later)
+    assert [part.calls for part in merged(target, first, later)] == [0, 0]
+    fill(first, [(files[3], {})])
+    assert merged(target, first)[0].new_loads == 1
+    assert [part.calls for part in merged(target, first, later)] == [0, 0]
+    one = fill(tmp_path / "one.duckdb", [(file, {}) for file in files])
+    assert_equal(everything(target), everything(one))
+
+
 def test_a_file_that_two_shards_have_read_is_one_load(tmp_path: Path) -> None:
     """As one store leaves the second reading out."""
     file = write_lines(tmp_path / "calls.jsonl", [raw_call("a"), "no JSON"])
