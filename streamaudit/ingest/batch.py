@@ -134,7 +134,7 @@ _DROP = "DELETE FROM scratch.records WHERE line > $last"
 # Each file with the number of its records, what it says of itself, and the best key that it has for each column.
 _FILES = """
 SELECT
-    getvariable('file_of')[line] AS file, count(*), min(sample_rate) FILTER (sample_rate > 0),
+    file_of(line) AS file, count(*), min(sample_rate) FILTER (sample_rate > 0),
     min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
 FROM scratch.staged GROUP BY file ORDER BY file
 """
@@ -164,14 +164,13 @@ class Together:
         store, source = self.store, batch[0].source
         mapping = source.mapping(self.options.mapping)
         ends = list(accumulate(one.records for one in batch))
-        file_of = [number for number, one in enumerate(batch) for _ in range(one.records)]
         with store.release():
             joined = _join(batch, folder)
             stage(store, joined, source, mapping, self.salt, folder)
             joined.path.unlink()
             if store.one("SELECT count(*) FROM scratch.staged")[0] != ends[-1]:
                 return []
-            set_variables(store, {"file_of": file_of})
+            set_variables(store, {"file_ends": ends})
             kept = _keep(store, ends, len(batch), store.one(_SPECIAL)[0])
             mixed = find_mixed_file(store) if kept else None
             kept = kept if mixed is None else _keep(store, ends, kept, ends[mixed])

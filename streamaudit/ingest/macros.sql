@@ -364,3 +364,7 @@ CREATE OR REPLACE TEMP MACRO seconds_of(x) AS
 -- Whether a response of this type is a stream; NULL where the type was not logged.
 CREATE OR REPLACE TEMP MACRO is_stream_type(x) AS
     regexp_matches(lower(x), '^(text/event-stream|application/(x-ndjson|ndjson|jsonl|stream\+json|json-seq|vnd\.amazon\.eventstream|grpc))'); -- noqa: LT05
+
+-- The number, from 0, of the file that a line of several files staged together is from, NULL for a file staged alone.
+-- The ends are few, one for each file: a list with an entry for each line was repeated for every record.
+CREATE OR REPLACE TEMP MACRO file_of(line) AS len(list_filter(getvariable('file_ends'), lambda e: e < line));

@@ -97,7 +97,7 @@ SELECT
             AS delivered_tokens
     ),
     getvariable('source') AS source,
-    getvariable('load_id')::BIGINT + coalesce(getvariable('file_of')[line], 0) AS load_id,
+    getvariable('load_id')::BIGINT + coalesce(file_of(line), 0) AS load_id,
     true AS counted,
     CASE WHEN rendered_tokens_rank = getvariable('rank_rendered_tokens') AND rendered_tokens IS NOT NULL
         THEN getvariable('key_rendered_tokens') END AS rendered_basis,
@@ -323,7 +323,7 @@ _SET = {
         "source", "load_id", "key_rendered_tokens", *(f"rank_{column}" for column in KEYED)
     )
 }  # fmt: skip
-_SET["file_of"] = "SET VARIABLE file_of = $value::INTEGER[]"
+_SET["file_ends"] = "SET VARIABLE file_ends = $value::BIGINT[]"
 
 
 def replace_loads(store: Store, loads: list[int], same: list[int]) -> bool:

@@ -65,7 +65,7 @@ class Ingest:
         self._sources = discover()
         self._salt = store.secret()
         define_merge_macros(store)
-        store.run("SET VARIABLE file_of = NULL::INTEGER[]")
+        store.run("SET VARIABLE file_ends = NULL::BIGINT[]")
 
     def files(self, reader: Reader, names: dict[str, bool], progress: Progress | None = None) -> Iterator[FileResult]:
         """Ingest files in the order given, small ones of one format together, and yield their results in that order.
@@ -123,12 +123,15 @@ class Ingest:
         try:
             with scratch(self._store, reader.folder, batch[0].file), self._lean(), self._planning(batch[0].file):
                 return together.load(batch, reader.folder)
-        except (StoreError, MemoryError):
-            raise
+        except (StoreError, MemoryError) as error:
+            # Alone, each file takes less memory, and may have more.
+            if getattr(error, "message", "") != NO_MEMORY:
+                raise
+            return []
         except Exception:
             return []  # the file that causes it is found when each is loaded alone
         finally:
-            set_variables(self._store, {"file_of": None})
+            set_variables(self._store, {"file_ends": None})
 
     def file(self, reader: Reader, shown: str, progress: Progress | None = None, *, sought: bool = False) -> FileResult:
         """Ingest one file; a problem with the file is in the result, a problem with the store is raised. A ``sought``

@@ -32,7 +32,7 @@ CREATE OR REPLACE TABLE scratch.records (
     misfits VARCHAR[], record_hash UBIGINT
 );
 
--- Where several files are staged together, the variable file_of has the number of the file of each line, from 0.
+-- Where several files are staged together, the variable file_ends has the last line of each.
 
 -- A large file fills only some of the columns (narrow.py), and this view has the others as constants.
 CREATE OR REPLACE VIEW scratch.staged AS SELECT *, rowid AS staged_row FROM scratch.records;

@@ -211,7 +211,7 @@ def _arriving(store: Store) -> Iterator[None]:
     store.run("ATTACH ':memory:' AS scratch")
     try:
         define_merge_macros(store)
-        store.run("SET VARIABLE file_of = NULL::INTEGER[]")
+        store.run("SET VARIABLE file_ends = NULL::BIGINT[]")
         store.run("SET VARIABLE batch = 0::BIGINT")
         for statement in (EMPTY, _RELEASED, _NONE_SETTLED):
             store.run(statement)

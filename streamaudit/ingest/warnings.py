@@ -88,10 +88,10 @@ WITH calls AS (
     FROM scratch.staged
     WHERE reason IS NULL AND kind = 'llm' AND NOT coalesce(failed, false) AND NOT coalesce(cache_hit, false)
 ), measured AS (
-    SELECT getvariable('file_of')[line] AS file, 'duration_ms' AS name, duration_ms AS value FROM calls
+    SELECT file_of(line) AS file, 'duration_ms' AS name, duration_ms AS value FROM calls
     WHERE duration_ms > 0
     UNION ALL
-    SELECT getvariable('file_of')[line] AS file, 'ttft_ms' AS name, ttft_ms AS value FROM calls WHERE ttft_ms > 0
+    SELECT file_of(line) AS file, 'ttft_ms' AS name, ttft_ms AS value FROM calls WHERE ttft_ms > 0
 ), buckets AS (
     SELECT file, name, floor(ln(value) * 4) AS bucket, min(value) AS least, max(value) AS most FROM measured
     GROUP BY ALL
@@ -105,7 +105,7 @@ _LEAST_GROUP = 2
 # cache, may well take a thousandth of the time.
 _MIXED = """
 WITH timed AS (
-    SELECT getvariable('file_of')[line] AS file, unnest([struct_pack(name := 'duration_ms', value := duration_ms),
+    SELECT file_of(line) AS file, unnest([struct_pack(name := 'duration_ms', value := duration_ms),
         struct_pack(name := 'ttft_ms', value := ttft_ms)]) AS one
     FROM scratch.staged
     WHERE reason IS NULL AND kind = 'llm' AND NOT coalesce(failed, false) AND NOT coalesce(cache_hit, false)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from streamaudit.ingest import batch as batch_module
+from streamaudit.ingest import pipeline
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import FileResult, Options
@@ -129,3 +130,14 @@ def test_a_batch_is_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     results, stored = load(paths, together=True)
     assert staged == [20, 10]
     assert [one.load_id for one in results] == list(range(1, 31)) and len(stored["calls"]) == 30
+
+
+def test_files_that_take_too_much_memory_together_are_loaded_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too little memory even for one file, each is given all that there is."""
+    monkeypatch.setattr(pipeline, "_MEMORY", "20MB")
+    paths = [write_lines(tmp_path / f"{at}.jsonl", [call(9 * at + number) for number in range(9)]) for at in range(3)]
+    with Store.open(tmp_path / "s.duckdb", write=True) as store, Reader() as reader:
+        found = list(Ingest(store, Options()).files(reader, {str(path): False for path in paths}))
+        assert [(one.problem, one.counts and one.counts.new) for one in found] == [(None, 9)] * 3
