@@ -16,7 +16,7 @@ from streamaudit.config.settings import OPTIONS, Patterns, Settings
 from streamaudit.config.units import parse_memory, parse_seconds
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import LOOKED_UP
-from streamaudit.store.plain_files import is_lonely_pipe
+from streamaudit.store.plain_files import read_text
 
 if TYPE_CHECKING:
     from streamaudit.audits.check.thresholds import Check
@@ -45,7 +45,7 @@ def find(explicit: Path | None = None) -> Path | None:
         if (folder / "streamaudit.toml").is_file():
             return folder / "streamaudit.toml"
         project = folder / "pyproject.toml"
-        if project.is_file() and re.search(r"^\s*\[tool\.streamaudit[\].]", _text(project), re.MULTILINE):
+        if project.is_file() and re.search(r"^\s*\[tool\.streamaudit[\].]", read_text(project), re.MULTILINE):
             return project
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     own = Path(home) / "streamaudit" / "config.toml"
@@ -68,11 +68,13 @@ def load(path: Path | None) -> Settings:
         return Settings()
     import tomllib
 
-    text = _text(path)
+    text = read_text(path)
     try:
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: values are nested too deeply") from None
     prefix = ""
     if path.name == "pyproject.toml":
         data, prefix = data.get("tool", {}).get("streamaudit", {}), "tool.streamaudit."
@@ -333,17 +335,6 @@ def _zone(where: str, text: str) -> None:
 
 
 _CHECKS: dict[str, Any] = {"tz": _zone, "wait": parse_seconds, "color": _color, "memory_limit": parse_memory}
-
-
-def _text(path: Path) -> str:
-    if is_lonely_pipe(path):
-        raise UsageError(f"{path} is a pipe, not a file")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8 text") from None
 
 
 def _lines(text: str, prefix: str) -> dict[str, int]:

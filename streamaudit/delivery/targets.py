@@ -16,7 +16,7 @@ from typing import Any
 
 from streamaudit.delivery.settings import PostSettings
 from streamaudit.errors import UsageError
-from streamaudit.store.plain_files import is_lonely_pipe
+from streamaudit.store.plain_files import read_text
 
 VARIABLE = "STREAMAUDIT_POST"
 HELP = "such as https://hooks.slack.com/services/... or jsons://host/path; docs/commands/weekly.md lists more"
@@ -79,14 +79,7 @@ def _split(text: str, origin: str) -> Iterator[tuple[str, str]]:
 
 
 def _read(path: Path) -> str:
-    if is_lonely_pipe(path):
-        raise UsageError(f"{path} is a pipe, not a file")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8 text") from None
+    text = read_text(path)
     kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     if not kept.strip():
         raise UsageError(f"{path} holds no address", HELP)

@@ -1,11 +1,14 @@
-"""Tell files from named pipes: opening one with no program at its other end would wait for ever."""
+"""Small text files of the user, and named pipes: opening one with no program at its other end would wait for ever."""
 
 import os
 import stat
 from pathlib import Path
 
+from streamaudit.errors import UsageError
+
 _SHELL = ("/dev/fd/", "/proc/")
 """Pipes that a shell has made for this command, whose other end is open: ``<(command)``."""
+_MOST_BYTES = 16 << 20
 
 
 def is_lonely_pipe(path: Path) -> bool:
@@ -14,6 +17,24 @@ def is_lonely_pipe(path: Path) -> bool:
         return stat.S_ISFIFO(path.stat().st_mode) and not str(path).startswith(_SHELL)
     except OSError:
         return False
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a small file, such as a configuration. Raises UsageError, which quotes none of it, where that
+    cannot be read, is no UTF-8 or has no end."""
+    if is_lonely_pipe(path):
+        raise UsageError(f"{path} is a pipe, not a file")
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text") from None
+    if len(data) > _MOST_BYTES:
+        raise UsageError(f"{path} is longer than {_MOST_BYTES >> 20} MB")
+    return text.replace("\r\n", "\n")
 
 
 def open_to_write(name: str, flags: int) -> int:

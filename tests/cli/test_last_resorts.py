@@ -198,3 +198,23 @@ def test_no_command_that_reads_files_is_ended_by_a_value(cli: Cli) -> None:
     for command, done in zip(commands, cli.run_each(commands), strict=True):
         assert done.code in (0, 2, 3), (command, done.err)
         assert "a bug in streamaudit" not in done.err and "Recursion" not in done.err, (command, done.err)
+
+
+def test_an_odd_file_of_settings_is_a_mistake_and_never_a_bug(cli: Cli) -> None:
+    """Nested deep, endless, or not text: the configuration, the file of addresses and that of keys."""
+    for name, data in {"deep": b"tz = " + b"[" * 3_000 + b"]" * 3_000, "bytes": bytes(range(256))}.items():
+        (cli.folder / f"{name}.toml").write_bytes(data)
+    with (cli.folder / "long.toml").open("wb") as file:
+        file.truncate(1 << 40)
+    names = {"deep": "nested too deeply", "bytes": "not UTF-8 text", "long": "longer than 16 MB"}
+    for name in ("long", "bytes"):
+        (cli.folder / f"posts-{name}.toml").write_text(f'[post]\ntargets = ["{name}.toml"]\n')
+    commands = {
+        **{f"--config {name}.toml report": says for name, says in names.items()},
+        **{f"pull langfuse --credentials {name}.toml": names[name] for name in ("bytes", "long")},
+        **{f"--config posts-{name}.toml weekly --post": names[name] for name in ("bytes", "long")},
+    }
+    for (command, says), done in zip(
+        commands.items(), cli.run_each([command.split() for command in commands]), strict=True
+    ):
+        assert done.code == 2 and says in done.err, (command, done.err)

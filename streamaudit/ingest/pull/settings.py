@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamaudit.errors import UsageError
-from streamaudit.store.plain_files import is_lonely_pipe
+from streamaudit.store.plain_files import read_text
 
 _log = logging.getLogger(__name__)
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
@@ -67,16 +67,8 @@ def read_credentials(names: Sequence[str], file: Path | None) -> Credentials:
 
 
 def _read_file(path: Path) -> dict[str, str]:
-    if is_lonely_pipe(path):
-        raise UsageError(f"{path} is a pipe, not a file")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        is_open = path.is_file() and path.stat().st_mode & 0o077
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8 text") from None
-    if is_open:
+    text = read_text(path)
+    if path.is_file() and path.stat().st_mode & 0o077:
         _log.warning("other users of this machine can read %s: chmod 600 it", path)
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
