@@ -27,6 +27,18 @@ settings.register_profile(
 settings.load_profile("streamaudit")
 
 
+FIRST = (
+    "tests/truth", "tests/edge", "tests/cli/recipes", "tests/fuzz", "tests/cli/test_watch.py", "tests/cli/test_soak.py",
+    "tests/cli/test_mcp.py", "tests/cli/test_interruption.py", "tests/cli/test_posting.py", "tests/docs/test_docs.py",
+)  # fmt: skip
+"""Tests that wait for a clock or another process, or that take seconds each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits or is long: others run meanwhile, and at the end no worker waits for one such test."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
 @pytest.fixture
 def store() -> Iterator[Store]:
     """An empty store in memory, whose queries are planned as those of a small store are."""
