@@ -27,6 +27,18 @@ settings.register_profile(
 settings.load_profile("streamaudit")
 
 
+FIRST = (
+    "tests/truth", "tests/edge", "tests/cli/recipes", "tests/fuzz", "tests/cli/test_watch.py", "tests/cli/test_soak.py",
+    "tests/cli/test_mcp.py", "tests/cli/test_interruption.py", "tests/cli/test_posting.py", "tests/docs/test_docs.py",
+)  # fmt: skip
+"""Tests that wait for a clock or another process, or that take seconds each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits or is long: others run meanwhile, and at the end no worker waits for one such test."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
 @pytest.fixture
 def store() -> Iterator[Store]:
     """An empty store in memory, whose queries are planned as those of a small store are."""
@@ -37,13 +49,14 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with all sample traces, for tests that only read it."""
+    """A store with all sample traces, for tests that only read it; ``ingest.err`` in its folder is what ingest said."""
     return once(tmp_path_factory, "samples", _ingested)
 
 
 def _ingested(folder: Path) -> Path:
     done = Cli(folder).run("ingest", *sorted(SAMPLES.glob("*.gz")), "--db", "samples.duckdb")
-    assert done.code == 0, done.err
+    assert (done.code, done.out) == (0, ""), done.err
+    (folder / "ingest.err").write_text(done.err)
     return folder / "samples.duckdb"
 
 

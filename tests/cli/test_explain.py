@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from streamaudit.ingest.sources.registry import discover
 from streamaudit.report.render.formats import BINARY, formats, load
 from streamaudit.store.store import Store
 from tests.cli.running import Cli
+from tests.once import once
 from tests.support import datadog_span, langfuse_row, raw_call, store_of, write_lines
 
 CUT: dict[str, Any] = {
@@ -29,11 +31,27 @@ CUT: dict[str, Any] = {
 @pytest.fixture
 def calls(cli: Cli) -> str:
     """A file with one cut call and two others."""
+    _write_calls(cli.folder)
+    return "traces.jsonl"
+
+
+def _write_calls(folder: Path) -> None:
     write_lines(
-        cli.folder / "traces.jsonl",
+        folder / "traces.jsonl",
         [CUT, raw_call("r-1003", response_id="cmpl-9"), raw_call("r-2000", outcome="cancelled", output_tokens=None)],
     )
-    return "traces.jsonl"
+
+
+@pytest.fixture
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The option for a store with these calls, which is only read."""
+    return "--db", str(once(tmp_path_factory, "explained", _store_calls))
+
+
+def _store_calls(folder: Path) -> Path:
+    _write_calls(folder)
+    assert Cli(folder).run("ingest", "traces.jsonl", "--db", "s.duckdb", "-q").code == 0
+    return folder / "s.duckdb"
 
 
 def facts(cli: Cli, *arguments: str, **env: str) -> dict[str, dict[str, Any]]:
@@ -57,26 +75,28 @@ def test_a_call_is_told_from_its_request_to_its_end(cli: Cli, calls: str) -> Non
     assert done.out.isascii()
 
 
-def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(cli: Cli, calls: str) -> None:
+def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(
+    cli: Cli, calls: str, stored: tuple[str, str]
+) -> None:
     """In full with ``--wide``; in Markdown likewise. The ends of an exact value and what is unknown are left out."""
     done = cli.run("explain", "r-1002", calls)
     assert re.findall(r"^  (\w+_\w+) ", done.out.partition("figures\n")[2], re.MULTILINE) == [
         "cost_usd", "usd_per_output_token", "tax_class", "tax_best", "tax_best_usd",
     ]  # fmt: skip
     (hidden,) = re.findall(r"^hidden: (\d+) figures \(--wide\)$", done.out, re.MULTILINE)
-    wide = cli.run("explain", "r-1002", calls, "--wide").out
+    wide = cli.run("explain", "r-1002", *stored, "--wide").out
     assert "\nhidden: " not in wide and int(hidden) > 90
     assert re.search(r"^ +tenant +acme +from: tenant_id$", wide, re.MULTILINE)
     assert re.search(r"^ +session_id +- +the export has no session$", wide, re.MULTILINE)
-    markdown = [cli.run("explain", "r-1002", calls, "--format", "markdown", *more).out for more in ([], ["--wide"])]
+    markdown = [cli.run("explain", "r-1002", *stored, "--format", "markdown", *more).out for more in ([], ["--wide"])]
     assert ["session\\_id" in text for text in markdown] == [False, True]
-    assert len(facts(cli, "r-1002", calls)) > 100
+    assert len(facts(cli, "r-1002", *stored)) > 100
 
 
-def test_every_figure_says_where_it_comes_from_or_why_there_is_none(cli: Cli, calls: str) -> None:
+def test_every_figure_says_where_it_comes_from_or_why_there_is_none(cli: Cli, stored: tuple[str, str]) -> None:
     """What was read names its field; what was decided its rule; what is missing the reason; all of them one."""
     for call in ("r-1002", "r-1003", "r-2000"):
-        found = facts(cli, call, calls)
+        found = facts(cli, call, *stored)
         for name, row in found.items():
             if row["value"] is None:
                 assert row["rule"], name
@@ -109,10 +129,12 @@ def test_a_column_nobody_has_thought_of_is_shown_all_the_same(cli: Cli, calls: s
         assert {row[0] for row in store.query("DESCRIBE store.calls")} <= set(found)
 
 
-def test_a_call_is_found_by_the_beginning_of_its_id_and_by_its_responses_id(cli: Cli, calls: str) -> None:
+def test_a_call_is_found_by_the_beginning_of_its_id_and_by_its_responses_id(
+    cli: Cli, stored: tuple[str, str]
+) -> None:
     """As long as it means one call."""
-    assert facts(cli, "r-2", calls)["call_id"]["value"] == "r-2000"
-    assert facts(cli, "cmpl-9", calls)["call_id"]["value"] == "r-1003"
+    assert facts(cli, "r-2", *stored)["call_id"]["value"] == "r-2000"
+    assert facts(cli, "cmpl-9", *stored)["call_id"]["value"] == "r-1003"
 
 
 @pytest.mark.parametrize(
@@ -125,10 +147,10 @@ def test_a_call_is_found_by_the_beginning_of_its_id_and_by_its_responses_id(cli:
     ],
 )
 def test_an_id_that_means_no_call_or_several_is_exit_3_and_says_what_to_try(
-    cli: Cli, calls: str, call: str, said: str, hint: str
+    cli: Cli, stored: tuple[str, str], call: str, said: str, hint: str
 ) -> None:
     """Nothing on standard output."""
-    done = cli.run("explain", call, calls)
+    done = cli.run("explain", call, *stored)
     assert (done.code, done.out) == (3, "")
     assert said in done.err and hint in done.err and "Traceback" not in done.err
 
@@ -186,7 +208,7 @@ datadog = "https://app.datadoghq.eu/"
 """
 
 
-def test_the_trace_has_its_address_when_the_base_is_known(cli: Cli, calls: str) -> None:
+def test_the_trace_has_its_address_when_the_base_is_known(cli: Cli, stored: tuple[str, str]) -> None:
     """Whatever is in an id cannot leave its place in the address."""
     write_lines(cli.folder / "l.jsonl", [langfuse_row("gen/1?x", trace_id="t t")])
     write_lines(cli.folder / "d.jsonl", [datadog_span("sp", trace_id="ab:c")])
@@ -196,7 +218,7 @@ def test_the_trace_has_its_address_when_the_base_is_known(cli: Cli, calls: str) 
     assert address == "https://langfuse.example/project/p1/traces/t%20t?observation=gen%2F1%3Fx"
     address = facts(cli, "sp", "d.jsonl")["trace_url"]["value"]
     assert address == "https://app.datadoghq.eu/llm/traces?query=trace_id:ab%3Ac"
-    assert facts(cli, "r-1002", calls)["trace_url"]["value"] is None
+    assert facts(cli, "r-1002", *stored)["trace_url"]["value"] is None
 
 
 def test_a_lookup_is_named_as_the_giver(cli: Cli, calls: str) -> None:

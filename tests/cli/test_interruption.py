@@ -55,7 +55,9 @@ def committing(cli: Cli) -> bool:
     return (cli.folder / "store.duckdb.wal").exists()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.proof)]
+)
 def test_an_interrupted_ingest_leaves_the_store_whole(
     cli: Cli, many: Path, undisturbed: dict[str, Any], number: int, code: int
 ) -> None:

@@ -138,8 +138,6 @@ def test_a_dry_run_needs_no_address(place: Cli) -> None:
     first, *_, last = done.out.splitlines()
     assert (first, last) == ("No call was cancelled.", "all of it: https://reports.example/47")
     assert "Week 2026-W47 vs 2026-W46" in done.out and "$STREAMAUDIT_POST" in done.err
-    sample = place.run("weekly", "--test", "--dry-run")
-    assert sample.out.startswith("TEST, synthetic data: At least $")
 
 
 def test_a_test_needs_no_store_and_leaves_no_trace(cli: Cli, hook: Hook) -> None:
@@ -150,6 +148,12 @@ def test_a_test_needs_no_store_and_leaves_no_trace(cli: Cli, hook: Hook) -> None
     assert [one.json["test"] for one in hook.requests] == [True]
     assert hook.requests[0].json["title"].startswith("TEST, synthetic data: Week 2026-W47")
     assert not list(cli.folder.rglob("*.duckdb"))
+
+
+@pytest.mark.proof
+def test_a_dry_run_of_a_test_shows_the_sample(cli: Cli) -> None:
+    """As text, labelled; making the sample takes longer than any other test here."""
+    assert cli.run("weekly", "--test", "--dry-run").out.startswith("TEST, synthetic data: At least $")
 
 
 @pytest.mark.parametrize(("arguments", "says"), [

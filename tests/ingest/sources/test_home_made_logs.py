@@ -1,6 +1,7 @@
 """Logs of calls that people write themselves: usual names, units in names, nested figures, no id, ordinary words."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -77,14 +78,22 @@ SPELLINGS: dict[str, tuple[Record, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SPELLINGS)
-def test_a_log_of_ones_own_is_read_without_a_map(name: str, tmp_path: Path) -> None:
+def read_each(paths: list[Path]) -> Iterator[Record]:
+    """The call of each file, all of them read in one run."""
+    with Store.in_memory() as store, Reader() as reader:
+        results = list(Ingest(store, Options()).files(reader, dict.fromkeys(map(str, paths), False)))
+        assert [result.problem for result in results] == [None] * len(paths)
+        found = sorted(calls(store).values(), key=lambda call: call["load_id"])
+    assert len({call["load_id"] for call in found}) == len(found) == len(paths)
+    yield from found
+
+
+def test_a_log_of_ones_own_is_read_without_a_map(tmp_path: Path) -> None:
     """The usual names are found, with the unit that a name ends in, wherever they stand."""
-    record, others = SPELLINGS[name]
-    with store_of(write_lines(tmp_path / "llm_calls.jsonl", [record])) as store:
-        (call,) = calls(store).values()
-    expected = {**FIGURES, **others}
-    assert {column: call[column] for column in expected} == expected
+    paths = [write_lines(tmp_path / f"log{n}.jsonl", [record]) for n, (record, _) in enumerate(SPELLINGS.values())]
+    for (name, (_, others)), call in zip(SPELLINGS.items(), read_each(paths), strict=True):
+        expected = {**FIGURES, **others}
+        assert {column: call[column] for column in expected} == expected, name
 
 
 def ended(**fields: Any) -> Record:
@@ -217,15 +226,14 @@ HEADERS = (
 )
 
 
-@pytest.mark.parametrize("header", HEADERS)
-def test_a_header_in_words_is_understood(header: str, tmp_path: Path) -> None:
+def test_a_header_in_words_is_understood(tmp_path: Path) -> None:
     """With blanks, brackets and capitals, as spreadsheets have it."""
-    path = tmp_path / "calls.csv"
-    path.write_text(f"{header}\n2026-11-16T08:00:00Z,gpt-4o-mini,1500,100,20,0.01\n")
-    with store_of(path) as store:
-        (call,) = calls(store).values()
-    expected = {**FIGURES, "cost_usd": 0.01}
-    assert {column: call[column] for column in expected} == expected
+    paths = [tmp_path / f"calls{number}.csv" for number in range(len(HEADERS))]
+    for number, (path, header) in enumerate(zip(paths, HEADERS, strict=True)):
+        path.write_text(f"{header}\n2026-11-16T08:00:00Z,gpt-4o-mini,1500,100,20,0.01{number}\n")
+    for number, call in enumerate(read_each(paths)):
+        expected = {**FIGURES, "cost_usd": float(f"0.01{number}")}
+        assert {column: call[column] for column in expected} == expected, HEADERS[number]
 
 
 def test_a_remark_in_brackets_that_changes_the_value_is_no_usual_name(tmp_path: Path) -> None:
