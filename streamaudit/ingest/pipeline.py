@@ -121,7 +121,8 @@ class Ingest:
         if len(batch) < 2:
             return []
         try:
-            with scratch(self._store, reader.folder, batch[0].file), self._lean(), self._planning(batch[0].file):
+            size = sum(len(one.data) for one in batch)
+            with scratch(self._store, reader.folder, batch[0].file), self._lean(size), self._planning(batch[0].file):
                 return together.load(batch, reader.folder)
         except (StoreError, MemoryError) as error:
             # Alone, each file takes less memory, and may have more.
@@ -205,30 +206,26 @@ class Ingest:
         return any(row in known for row in found)
 
     def _is_unchanged(self, file: InputFile, source: Source) -> bool:
-        return bool(
-            self._store.one(
-                "SELECT count(*) FROM store.loads WHERE source = $source AND path = $path AND digest = $digest "
-                "AND fingerprint = $fingerprint AND path <> '-'",
-                {
-                    "source": self._name(source), "path": file.stored_name, "digest": self._digest(source),
-                    "fingerprint": file.fingerprint,
-                },
-            )[0]
-        )  # fmt: skip
+        return bool(self._store.one(
+            "SELECT count(*) FROM store.loads WHERE source = $source AND path = $path AND digest = $digest "
+            "AND fingerprint = $fingerprint AND path <> '-'",
+            self._about(file, source),
+        )[0])  # fmt: skip
 
     def _load(self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None) -> FileResult:
         """Load a part of a file with little memory, and with all that the database may use where that is not enough."""
         try:
-            with self._lean(), self._planning(part.file):
+            with self._lean(part.file.plain_size), self._planning(part.file):
                 return self._load_part(reader, part, source, match, progress)
         except StoreError as error:
             if error.message != NO_MEMORY:
                 raise
         return self._load_part(reader, part, source, match, progress)
 
-    def _lean(self) -> AbstractContextManager[None]:
-        """Return a context with little memory; a store in memory keeps all, since it holds the calls as well."""
-        return nullcontext() if self._store.path is None else self._store.less_memory(_MEMORY)
+    def _lean(self, size: int) -> AbstractContextManager[None]:
+        """Return a context with little memory; not for few bytes, nor a store in memory, which holds the calls too."""
+        keeps_all = self._store.path is None or size <= _FEW_BYTES
+        return nullcontext() if keeps_all else self._store.less_memory(_MEMORY)
 
     def _planning(self, file: InputFile) -> AbstractContextManager[None]:
         """Return a context in which a small file is loaded into a small store, where planning is what takes time."""

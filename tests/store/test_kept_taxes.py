@@ -19,7 +19,7 @@ from streamaudit.store.views.keep import keep_taxes
 from streamaudit.store.views.kept import are_taxes_kept, kept_state
 from streamaudit.store.views.refresh import refresh
 from tests.ingest.test_forms_agree import FORMS
-from tests.support import ingest, langfuse_row, raw_call, write_lines
+from tests.support import calls, ingest, langfuse_row, raw_call, store_of, write_lines
 
 _TAXES = "SELECT * FROM call_tax ORDER BY source, call_id"
 _LOW_ENDS = "SELECT source, call_id, output_low, cost_low_usd FROM call_low_ends ORDER BY ALL"
@@ -232,3 +232,23 @@ def test_small_stores_and_those_in_memory_keep_none(tmp_path: Path, store: Store
         keep_taxes(file_store)
         assert kept_state(file_store) is None
         assert file_store.one("SELECT count(*) FROM store.taxes") == (0,)
+
+
+def test_calls_that_all_ended_well_have_the_columns_of_a_tax_and_none(tmp_path: Path) -> None:
+    """No tax is valued then; the columns are those of a store in which one is."""
+    ended = raw_call("a", ttft_ms=300)
+    with store_of(write_lines(tmp_path / "well.jsonl", [ended])) as store:
+        well = calls(store)["a"]
+    with store_of(write_lines(tmp_path / "early.jsonl", [ended, raw_call("b", outcome="cancelled")])) as store:
+        early = calls(store)
+    assert early["b"]["ended_early"]
+    assert list(well.items()) == list(early["a"].items())
+
+
+def test_taxes_are_the_same_as_rows_and_as_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = [raw_call(f"c{number}", outcome="cancelled", rendered_tokens=number * 10) for number in range(3)]
+    with store_of(write_lines(tmp_path / "calls.jsonl", [*cut, raw_call("a")])) as store:
+        as_rows = calls(store)
+        monkeypatch.setattr("streamaudit.store.views.refresh._KEPT_WITH_TAXES", 0)
+        store.stale = True
+        assert calls(store) == as_rows
