@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
 # What Python compiles is kept, whatever the machine says: every worker and every process of the tests would do it again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test proof fuzz lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
+.PHONY: demo test test-spark proof fuzz lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
@@ -37,6 +37,14 @@ tests: $(VENV)/.dev
 # among the tests. docs/proof.md has the last result.
 proof: $(VENV)/.dev
 	$(BIN)/pytest -m proof -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
+
+# The same questions to Apache Spark with two workers, a worker killed and the server killed. The server's wheel and the
+# client's both hold the package pyspark, so each has an environment of its own. It needs Java 17.
+test-spark: $(VENV)/.made
+	test -d .spark/server || ($(PYTHON) -m venv .spark/server && .spark/server/bin/pip install -q 'pyspark==4.2.0')
+	test -d .spark/client || ($(PYTHON) -m venv .spark/client && .spark/client/bin/pip install -q -e '.[spark]' 'pysail==0.7.2' 'pytest>=9' 'hypothesis>=6.150')
+	SPARK_HOME=$$(.spark/server/bin/python -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))') \
+		.spark/client/bin/python -m pytest -q -m 'spark or not spark' tests/engines
 
 # Follow a folder of logs for an hour, with kills, rotations and readers, and compare the store with one clean reading.
 soak: $(VENV)/.dev

@@ -52,12 +52,12 @@ _QUERY = ask(_NAMES, with_left_out=True)
 DEPLOY = Column("deploy", None, "what was first deployed in the period; of the first period not known", wide=True)
 _DEPLOYED = Texts(
     exact="""
-SELECT arg_min(by_1, start_time), deploy FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
+SELECT arg_min(by_1, start_time), deploy, min(start_time) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
 GROUP BY deploy ORDER BY min(start_time), deploy
 """,
     portable="""
-SELECT min_by(by_1, start_us) AS period, deploy FROM scope WHERE deploy IS NOT NULL AND start_us IS NOT NULL
-GROUP BY deploy ORDER BY min(start_us), deploy
+SELECT min_by(by_1, start_us) AS period, deploy, min(start_us) AS first_us
+FROM scope WHERE deploy IS NOT NULL AND start_us IS NOT NULL GROUP BY deploy ORDER BY first_us, deploy
 """,
 )
 WATCHED = ("ttft_p50_ms", "ttft_p95_ms", "duration_p95_ms", "cancel_rate", "error_rate", "tax_rate")
@@ -186,7 +186,7 @@ def _add_deploys(store: Store, scope: Scope, periods: Table, total: Table) -> tu
     """
     began: dict[Value, list[str]] = {}
     first = periods.rows[0][0] if periods.rows else None
-    for period, deploy in scope.rows(store, _DEPLOYED):
+    for period, deploy, _ in scope.rows(store, _DEPLOYED):
         if period != first:
             began.setdefault(period, []).append(deploy)
     rows = tuple((*row, ", ".join(began.get(row[0], [])) or None) for row in periods.rows)

@@ -334,7 +334,14 @@ def _zone(where: str, text: str) -> None:
         raise UsageError(f"{where} {text}: unknown time zone", "such as UTC or Europe/Paris") from None
 
 
-_CHECKS: dict[str, Any] = {"tz": _zone, "wait": parse_seconds, "color": _color, "memory_limit": parse_memory}
+def _engine(name: str, text: str) -> None:
+    if text != "duckdb" and not text.startswith("sc://"):
+        raise UsageError(f"{name} {text}: expected duckdb or sc://HOST:PORT")
+
+
+_CHECKS: dict[str, Any] = {
+    "tz": _zone, "wait": parse_seconds, "color": _color, "memory_limit": parse_memory, "engine": _engine,
+}  # fmt: skip
 
 
 def _lines(text: str, prefix: str) -> dict[str, int]:

@@ -127,8 +127,8 @@ class Database:
             bound = {key: params[key] for key in statement.named_parameters}
             return self._connection.execute(statement, bound).fetchall()
 
-    def first_rows(self, sql: str, values: list[Any], most: int) -> list[tuple[Any, ...]]:
-        """Return at most that many rows of one statement, whose ``?`` are these values in order."""
+    def first_rows(self, sql: str, values: Params, most: int) -> list[tuple[Any, ...]]:
+        """Return at most that many rows of one statement, all of whose parameters are given."""
         with self._query_running():
             return self._connection.execute(sql, values).fetchmany(most)
 

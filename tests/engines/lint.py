@@ -16,7 +16,7 @@ BANNED = {
     "a quoted name": r'"',
     "a literal with a quote or a backslash": r"''|\\",
     "a division by zero": r"/ 0\b",
-    "a parameter that is not bound": r"\$",
+    "a parameter by its place": r"\?",
 }
 
 

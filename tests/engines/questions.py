@@ -10,8 +10,9 @@ from streamaudit.report.model import Note, Report, Table
 
 Question = Callable[[Session], Result]
 
+# Not operation=embedding, which Sail 0.7 fails to plan: its own schemas differ in which columns can be NULL.
 WINDOW: Filters = {"since": "2026-11-12", "until": "2026-11-18"}
-ONLY: Filters = {"only": ["tenant=acme,glob*,-", "operation=chat,embedding"]}
+ONLY: Filters = {"only": ["tenant=acme,glob*,-"]}
 PERCENTILES = ("_p50_ms", "_p90_ms", "_p95_ms", "_p99_ms", "_per_s_p50")
 
 QUESTIONS: dict[str, Question] = {

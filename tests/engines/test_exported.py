@@ -67,7 +67,7 @@ def test_every_text_is_portable(sample_export: Path, monkeypatch: pytest.MonkeyP
     texts: list[str] = []
     first_rows = Database.first_rows
 
-    def record(self: Database, sql: str, values: list[object], most: int) -> list[tuple[object, ...]]:
+    def record(self: Database, sql: str, values: dict[str, object], most: int) -> list[tuple[object, ...]]:
         texts.append(sql)
         return first_rows(self, sql, values, most)
 
@@ -84,7 +84,7 @@ def test_every_text_is_portable(sample_export: Path, monkeypatch: pytest.MonkeyP
     "text",
     [
         "count(*) FILTER (a > 1)", "sum(a)::BIGINT", "CAST(a AS VARCHAR)", "a // b", "SELECT [a]", "* EXCLUDE (a)",
-        "a QUALIFY b", "GROUP BY ALL", "median(a)", 'SELECT "a"', "'it''s'", "1 / 0", "a = $b",
+        "a QUALIFY b", "GROUP BY ALL", "median(a)", 'SELECT "a"', "'it''s'", "1 / 0", "a = ?",
     ],
 )  # fmt: skip
 def test_the_lint_sees_what_is_not_portable(text: str) -> None:
@@ -122,8 +122,12 @@ def test_too_many_groups_are_refused(sample_export: Path, monkeypatch: pytest.Mo
         exported.report(by="tenant")
 
 
-def test_parameters_are_bound_by_position() -> None:
-    assert protocol.bind("a = $x AND b > $y OR c = $x", {"x": 1, "y": 2}) == ("a = ? AND b > ? OR c = ?", [1, 2, 1])
+def test_parameters_are_bound_by_name() -> None:
+    """Spark binds positions in the order of its plan, so a text with two scans would get another's values."""
+    text = "a = $x AND b > $y_1 OR c = $x"
+    assert protocol.bind(text, {"x": 1, "y_1": 2, "z": 3}, ":") == (
+        "a = :x AND b > :y_1 OR c = :x", {"x": 1, "y_1": 2},
+    )  # fmt: skip
 
 
 def test_the_command_line_answers_from_a_folder(tmp_path: Path) -> None:

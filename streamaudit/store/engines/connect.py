@@ -4,8 +4,8 @@ from streamaudit.errors import UsageError
 from streamaudit.store.engines.protocol import Engine
 
 DUCKDB = "duckdb"
-SCHEMES = ("sc://",)
-"""Beginnings of the address of a server that speaks Spark Connect."""
+SCHEME = "sc://"
+"""Beginning of the address of a server that speaks Spark Connect."""
 
 
 def connect(engine: str, folder: str, *, memory_limit: str | None = None) -> Engine:
@@ -14,4 +14,8 @@ def connect(engine: str, folder: str, *, memory_limit: str | None = None) -> Eng
         from streamaudit.store.engines.duckdb_engine import DuckDBEngine
 
         return DuckDBEngine(folder, memory_limit)
-    raise UsageError(f"--engine {engine}: expected duckdb or sc://HOST:PORT")
+    if engine.startswith(SCHEME):
+        from streamaudit.store.engines.spark_engine import SparkEngine
+
+        return SparkEngine(engine, folder)
+    raise UsageError(f"--engine {engine.partition(';')[0]}: expected duckdb or sc://HOST:PORT")

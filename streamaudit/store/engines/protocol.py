@@ -1,8 +1,9 @@
 """The contract of an engine, and how a portable text and its parameters reach it.
 
-A portable text is SQL that DuckDB, Apache Spark and Sail answer alike; tests/audits/test_portable.py lists what it may
-not contain. Its relation is ``calls``: the rows of an exported folder. Values are ``$parameters``, which are bound by
-position, because a literal with a quote or a backslash is read differently by each engine.
+A portable text is SQL that DuckDB, Apache Spark and Sail answer alike; tests/engines/lint.py lists what it may not
+contain. Its relation is ``calls``: the rows of an exported folder. Values are ``$parameters``, because a literal with a
+quote or a backslash is read differently by each engine. They are bound by name: Spark binds positions in the order of
+its own plan, which is not always that of the text.
 """
 
 import re
@@ -23,7 +24,7 @@ class Engine(Protocol):
     """Answers portable texts over the calls of one exported folder."""
 
     name: str
-    """What messages call it, such as ``DuckDB`` or ``sc://spark:15002``."""
+    """Its name in messages, such as ``DuckDB`` or ``sc://spark:15002``."""
 
     def rows(self, text: str, params: Params | None = None) -> Rows:
         """Return the rows of a text; whole numbers are int, whatever type the engine sums them in.
@@ -45,10 +46,10 @@ class Engine(Protocol):
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
 
-def bind(text: str, params: Params | None) -> tuple[str, list[Any]]:
-    """Return a text with ``?`` for each of its ``$parameters``, and their values in that order."""
-    values = [(params or {})[name] for name in _PARAMETER.findall(text)]
-    return _PARAMETER.sub("?", text), values
+def bind(text: str, params: Params | None, sign: str = "$") -> tuple[str, dict[str, Any]]:
+    """Return a text with its ``$parameters`` written after another sign, and the values of those that it names."""
+    values = {name: (params or {})[name] for name in _PARAMETER.findall(text)}
+    return _PARAMETER.sub(rf"{sign}\1", text), values
 
 
 def plain_rows(rows: Iterable[Sequence[Any]]) -> Rows:
