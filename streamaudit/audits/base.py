@@ -89,7 +89,8 @@ def _query_groups(
     elif scope.by and query.text_with_total:
         rows = scope.rows(store, query.text_with_total, bound)
     else:
-        total = scope.total().rows(store, query.text, bound)
+        # With the parameters of the groups: embeddings are in the total where they are in them.
+        total = scope.total().rows(store, query.text, {**scope.params(), **bound})
         return scope.rows(store, query.text, bound) if scope.by else [], total
     if not scope.by:
         return [], rows

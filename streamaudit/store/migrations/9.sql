@@ -9,3 +9,4 @@ COMMENT ON COLUMN calls.trace_bits IS 'The same of trace_id; NULL where that is 
 COMMENT ON COLUMN calls.response_bits IS 'The same of response_id.';
 COMMENT ON COLUMN spans.id_bits IS 'Half of the hash of span_id, as in calls.';
 COMMENT ON COLUMN spans.trace_bits IS 'As in calls.';
+COMMENT ON COLUMN meta.key IS 'schema_version, hash_salt, store_id, ...';
