@@ -1,4 +1,4 @@
-"""What the servers of all vendors share: a client, the size of pages, answers that are too much, pages that repeat."""
+"""Paging for the servers of all vendors: a client, page sizes, answers that are too large, pages that repeat."""
 
 from collections.abc import Sequence
 from datetime import datetime
