@@ -264,7 +264,7 @@ class Database:
 
     @contextmanager
     def planning_least(self) -> Iterator[None]:
-        """Inside the block, where planning is brief, leave out all optimisers that one can do without for a few
+        """Leave out, inside the block and where planning is brief, all optimisers that one can do without for a few
         kilobytes and a statement without joins."""
         if not self._plans_briefly:
             yield
