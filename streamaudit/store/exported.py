@@ -6,7 +6,7 @@ from typing import Any
 
 from streamaudit.errors import InputError
 from streamaudit.store.engines.protocol import Engine
-from streamaudit.store.exports import ABOUT, EXPORT_SCHEMA, LOADS
+from streamaudit.store.export_layout import ABOUT, EXPORT_SCHEMA, LOADS
 from streamaudit.store.store import Store
 
 _ADD_LOADS = """

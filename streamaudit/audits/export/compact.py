@@ -14,7 +14,7 @@ from pathlib import Path
 from streamaudit.audits.export.export import CALLS_FILE, UNDATED, Target, cannot_write, refusal, stage
 from streamaudit.audits.export.tables import EDGES_FILE
 from streamaudit.errors import InputError, StreamauditError, UsageError
-from streamaudit.store.exports import ABOUT, EXPORT_SCHEMA, LOADS, META, PROVIDERS, TEXTS
+from streamaudit.store.export_layout import ABOUT, EXPORT_SCHEMA, LOADS, META, PROVIDERS, TEXTS
 from streamaudit.store.store import Store
 from streamaudit.store.views.valuation import LEARNED
 

@@ -22,7 +22,7 @@ from streamaudit.errors import DeliveryError, StreamauditError, UsageError
 from streamaudit.report import escape
 from streamaudit.report.model import Note
 from streamaudit.store.buckets import define_buckets
-from streamaudit.store.exports import META
+from streamaudit.store.export_layout import META
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import FOR_DIVERSITY, Store
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.store.buckets import bounds_us, edges_us
-from streamaudit.store.exports import ABOUT, EXPORT_SCHEMA, LOADS, PROVIDERS, TEXTS
+from streamaudit.store.export_layout import ABOUT, EXPORT_SCHEMA, LOADS, PROVIDERS, TEXTS
 from streamaudit.store.pricing.prices import price_source
 from streamaudit.store.providers import read_providers
 from streamaudit.store.store import SCHEMA_VERSION, Store

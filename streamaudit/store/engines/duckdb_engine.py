@@ -6,7 +6,7 @@ from typing import Any
 from streamaudit.errors import InputError
 from streamaudit.store.connection import Database
 from streamaudit.store.engines.protocol import MOST_ROWS, Params, Rows, bind, plain_rows, refuse_many
-from streamaudit.store.exports import CALLS
+from streamaudit.store.export_layout import CALLS
 
 _CALLS = "CREATE TEMP VIEW calls AS FROM read_parquet({path}, hive_partitioning = true)"
 _TABLE = "FROM read_parquet($path)"
