@@ -35,7 +35,7 @@ class Engine(Protocol):
         ...
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """Return the rows of a table about the export, such as ``store.export_layout.ABOUT``, empty where there is none."""
+        """Return the rows of a table about the export, such as ``export_layout.ABOUT``, empty where there is none."""
         ...
 
     def close(self) -> None:
