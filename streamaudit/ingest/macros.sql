@@ -258,8 +258,8 @@ CREATE OR REPLACE TEMP MACRO outcome_of(x, is_error) AS
     CASE
         WHEN x IS NULL THEN NULL
         WHEN is_error AND NOT is_error_text(x) THEN 'completed'
-        WHEN is_error AND message_says_timeout(x) THEN 'timeout'
-        WHEN is_error AND message_says_cancelled(x) THEN 'cancelled'
+        WHEN is_error AND message_says_timeout(error_class(x), x) THEN 'timeout'
+        WHEN is_error AND message_says_cancelled(error_class(x), x) THEN 'cancelled'
         WHEN is_error THEN 'error'
         WHEN regexp_full_match(x, '[1-5]\d\d') THEN status_outcome(try_cast(x AS INTEGER))
         WHEN bool_of(x) IS NOT NULL THEN CASE WHEN bool_of(x) THEN 'completed' ELSE 'error' END

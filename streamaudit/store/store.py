@@ -163,10 +163,10 @@ class Store(Database):
             self.run("DELETE FROM store.taxes")
             self.run("DELETE FROM store.texts")
 
-    def is_small(self, most: int = FEW_CALLS) -> bool:
+    def is_small(self, most: int | None = None) -> bool:
         """Return whether the store has so few calls, at ``most`` that many, that planning a query takes longer than
         running it."""
-        return int(self.one("SELECT count(*) FROM store.calls")[0]) <= most
+        return int(self.one("SELECT count(*) FROM store.calls")[0]) <= (FEW_CALLS if most is None else most)
 
     def lock_down(self, writable: Path | None = None) -> None:
         """Plan queries for the size of the store, then refuse access to all else, as ``Database.lock_down``."""

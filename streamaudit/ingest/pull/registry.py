@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from streamaudit.ingest.pull.settings import Credentials, PullSettings
 from streamaudit.store.pulls import Interval
 
-_SHARED = ("registry", "run", "settings")
+_SHARED = ("combine", "registry", "run", "settings")
 
 
 @dataclass(frozen=True, slots=True)
