@@ -71,7 +71,8 @@ def _log(path: Path, merged: "Merged") -> None:
             console.note(f"  {label:<12} {number:>{width},}" + (f"  {meaning}" if meaning and number else ""))
     if merged.other_salt:
         console.say(
-            "  its inputs are hashed with another secret: an input that two stores have is not recognised as the same",
+            "  its inputs are hashed with another secret: an input that two stores have is not recognised as the same; "
+            "ingests that are given one STREAMAUDIT_SECRET share it",
             level="warning", file=str(path),
         )  # fmt: skip
     if merged.other_lookups:
