@@ -42,7 +42,7 @@ proof: $(VENV)/.dev
 # client's both hold the package pyspark, so each has an environment of its own. It needs Java 17.
 test-spark: $(VENV)/.made
 	test -d .spark/server || ($(PYTHON) -m venv .spark/server && .spark/server/bin/pip install -q 'pyspark==4.2.0')
-	test -d .spark/client || ($(PYTHON) -m venv .spark/client && .spark/client/bin/pip install -q -e '.[spark]' 'pysail==0.7.2' 'pytest>=9' 'hypothesis>=6.150')
+	test -d .spark/client || ($(PYTHON) -m venv .spark/client && .spark/client/bin/pip install -q -e '.[mcp,spark]' 'pysail==0.7.2' 'pytest>=9' 'hypothesis>=6.150')
 	SPARK_HOME=$$(.spark/server/bin/python -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))') \
 		.spark/client/bin/python -m pytest -q -m 'spark or not spark' tests/engines
 
