@@ -17,22 +17,10 @@ from tests.cli.running import Cli
 from tests.cli.traffic import call, calls, write_lines
 from tests.engines.lint import BANNED, problems
 from tests.engines.questions import QUESTIONS, differences
-from tests.once import once
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "big": {"tenant": ("acme", "glob*")}, "small": {"tenant": ("*e*", "st?rk")},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def sample_export(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The samples as a folder, among them calls without a start time."""
-
-    def make(folder: Path) -> Path:
-        assert Cli(folder).run("export", "calls", "--db", sample_store).code == 0
-        return folder / "calls"
-
-    return once(tmp_path_factory, "sample-export", make)
 
 
 @pytest.fixture

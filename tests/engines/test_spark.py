@@ -19,10 +19,8 @@ from streamaudit.config.settings import Settings
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.report.model import Report
 from streamaudit.store.engines.spark_engine import SparkEngine
-from tests.cli.running import Cli
 from tests.engines.cluster import Cluster, cluster, free_port, spark_home, wait_for
 from tests.engines.questions import QUESTIONS
-from tests.once import once
 
 HAS_CLIENT = importlib.util.find_spec("grpc") is not None and importlib.util.find_spec("pyspark") is not None
 needs_client = pytest.mark.skipif(not HAS_CLIENT, reason="pyspark-client is not installed: pip install '.[spark]'")
@@ -31,15 +29,6 @@ needs_sail = pytest.mark.skipif(
 )
 needs_spark = pytest.mark.skipif(not HAS_CLIENT or spark_home() is None, reason="there is no Spark or no Java")
 SAIL = "from pysail.spark import SparkConnectServer as S; S('127.0.0.1', {port}).start(background=False)"
-
-
-@pytest.fixture(scope="session")
-def export(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    def make(folder: Path) -> Path:
-        assert Cli(folder).run("export", "calls", "--db", sample_store).code == 0
-        return folder / "calls"
-
-    return once(tmp_path_factory, "sample-export", make)
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +57,21 @@ def _content(report: Report) -> list[object]:
 
 @needs_sail
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_sail_answers_as_duckdb_does(export: Path, sail: str, name: str) -> None:
+def test_sail_answers_as_duckdb_does(sample_export: Path, sail: str, name: str) -> None:
     """Every row, mark and note is the same: one text, two engines."""
-    with session(export) as here, session(export, sail) as there:
+    with session(sample_export) as here, session(sample_export, sail) as there:
         assert _content(QUESTIONS[name](there).report) == _content(QUESTIONS[name](here).report)
 
 
 @needs_sail
-def test_a_folder_that_a_server_does_not_find_or_is_older_is_one_line(export: Path, sail: str, tmp_path: Path) -> None:
+def test_a_folder_that_a_server_does_not_find_or_is_older_is_one_line(
+    sample_export: Path, sail: str, tmp_path: Path
+) -> None:
     """Sail answers a missing path with nothing, Spark with an error: both are the same line."""
     with pytest.raises(InputError, match="no exported calls"):
         session(tmp_path / "missing", sail).report()
     (tmp_path / "old").mkdir()
-    for day in export.glob("day=*"):
+    for day in sample_export.glob("day=*"):
         (tmp_path / "old" / day.name).symlink_to(day)
     with pytest.raises(InputError, match="older streamaudit"):
         session(tmp_path / "old", sail).report()
@@ -119,15 +110,15 @@ class TestSpark:
 
     @needs_spark
     @pytest.mark.parametrize("name", QUESTIONS)
-    def test_spark_answers_as_duckdb_does(self, export: Path, running: Cluster, name: str) -> None:
-        with session(export) as here, session(export, running.address) as there:
+    def test_spark_answers_as_duckdb_does(self, sample_export: Path, running: Cluster, name: str) -> None:
+        with session(sample_export) as here, session(sample_export, running.address) as there:
             assert _content(QUESTIONS[name](there).report) == _content(QUESTIONS[name](here).report)
 
     @needs_spark
     def test_a_worker_that_dies_changes_nothing_and_a_server_that_dies_is_one_line(
-        self, export: Path, running: Cluster, capfd: pytest.CaptureFixture[str]
+        self, sample_export: Path, running: Cluster, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        with session(export) as here, session(export, running.address) as there:
+        with session(sample_export) as here, session(sample_export, running.address) as there:
             there.report()
             threading.Timer(0.5, running.kill, (running.workers[0],)).start()
             question = QUESTIONS["report by model and route"]

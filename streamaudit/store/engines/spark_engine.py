@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.store.engines.protocol import MOST_ROWS, Params, Rows, bind, plain_rows, refuse_many
+from streamaudit.store.waiting import run_in_thread
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
@@ -33,7 +34,7 @@ SILENT_S = 120.0
 """Longest time without progress on a question."""
 MOST_BYTES = 64 << 20
 """Size of an answer at most: groups of a report, not calls."""
-_POLL_S, _PROBE_S = 0.1, 2.0
+_PROBE_S = 2.0
 _LOST_PROBES = 2
 
 _NO_FOLDER = frozenset(("PATH_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA"))
@@ -121,20 +122,11 @@ class SparkEngine:
 
     def _watch(self, work: Callable[[], _Made], patience_s: float) -> _Made:
         """Run a call of the client in a thread, and give up where the server is gone or makes no progress that long."""
-        done, made = threading.Event(), list[_Made]()
-        failed = list[BaseException]()
+        self._moved = probed = time.monotonic()
+        misses = 0
 
-        def run() -> None:
-            try:
-                made.append(work())
-            except BaseException as error:
-                failed.append(error)
-            done.set()
-
-        self._moved = time.monotonic()
-        threading.Thread(target=run, daemon=True).start()
-        probed, misses = time.monotonic(), 0
-        while not done.wait(_POLL_S):
+        def look() -> None:
+            nonlocal probed, misses
             now = time.monotonic()
             if now - self._moved > patience_s:
                 raise self._gave_up(patience_s)
@@ -142,9 +134,11 @@ class SparkEngine:
                 probed, misses = now, 0 if self._answers() else misses + 1
                 if misses >= _LOST_PROBES:
                     raise StoreError(f"--engine {self.name}: the server is gone", "ask again once it is back")
-        if failed:
-            raise self._explain(failed[0]) from None
-        return made[0]
+
+        try:
+            return run_in_thread(work, look)
+        except Exception as error:
+            raise self._explain(error) from None
 
     def _answers(self) -> bool:
         try:
