@@ -1,5 +1,5 @@
 """Merge one staged file into the store, inside the caller's transaction: which keys fill the columns, what a call cost,
-which of two records of one call wins, and a tally whose sums agree.
+and a tally whose sums agree. Which of several records of one call stays is the matter of ``contest.py``.
 
 Everything is set-based SQL; no step depends on the order in which files or records arrive.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
+from streamaudit.ingest.contest import Contest, define_contest_macros, hold_contest
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import KEYED
 from streamaudit.ingest.one_call import return_figures
@@ -30,30 +31,6 @@ class Counts:
     rejected: int
     not_calls: int
     displaced: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """The result for arriving records of calls that have several: calls first seen, and stored ones replaced.
-
-    ``displaced`` counts stored records that gave way to others.
-    """
-
-    arrived: int
-    first_seen: int
-    replaced: int
-    displaced: int
-
-    @property
-    def repeated(self) -> int:
-        """Arriving records that are equal to the one kept, or worse."""
-        return self.arrived - self.first_seen - self.replaced
-
-    def __add__(self, other: "Contest") -> "Contest":
-        return Contest(
-            self.arrived + other.arrived, self.first_seen + other.first_seen, self.replaced + other.replaced,
-            self.displaced + other.displaced,
-        )  # fmt: skip
 
 
 UNPRICED = """
@@ -139,110 +116,6 @@ INSERT INTO store.calls BY NAME
 SELECT * EXCLUDE (staged_row) FROM {arriving} ANTI JOIN repeated_calls USING (call_id)
 """
 
-# Every record, stored or arriving, of an id that has more than one.
-_RIVALS = """
-CREATE OR REPLACE TEMP TABLE rivals AS
-SELECT call_id AS given_id, staged_row, NULL::BIGINT AS stored_row, start_time, attempt_number, response_id, outcome,
-    usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
-    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER AS texts, versions
-FROM {arriving} SEMI JOIN repeated_calls USING (call_id)
-UNION ALL
-SELECT stored_calls.call_id, NULL, call_row, start_time, attempt_number, response_id, outcome,
-    usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
-    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER, versions
-FROM store.calls AS calls JOIN stored_calls ON stored_calls.call_row = calls.rowid
-"""
-
-_NO_ATTEMPTS = """
-CREATE OR REPLACE TEMP TABLE attempts (
-    given_id VARCHAR, start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR, attempt BIGINT,
-    versions STRUCT(start_time TIMESTAMP, attempt_number INTEGER, response_id VARCHAR)[]
-)
-"""
-
-# The best record of each call, see "The winner" in docs/definitions.md. Identical ones count as the stored one.
-_CONTEST = """
-CREATE OR REPLACE TEMP TABLE contest AS
-WITH ranked AS (
-    SELECT
-        given_id, attempt,
-        first(struct_pack(staged_row, stored_row) ORDER BY
-            outcome IN ('completed', 'cancelled', 'timeout', 'error') DESC,
-            usage_rank(usage_basis) DESC,
-            -- A correction may lower a count; progress only raises it, in whatever order it was written.
-            CASE WHEN usage_basis <> 'partial' THEN source_updated_at END DESC NULLS LAST,
-            output_tokens DESC NULLS LAST,
-            source_updated_at DESC NULLS LAST,
-            -- A step that was printed while it was open, and once more when it had ended.
-            has_end DESC,
-            -- The same record without its texts: what was found in them stays known.
-            texts DESC,
-            record_hash DESC,
-            input_hash DESC NULLS LAST,
-            staged_row NULLS FIRST
-        ) AS winner,
-        count(staged_row) AS arrived,
-        count(stored_row) AS stored,
-        any_value(seen) AS versions
-    FROM (
-        SELECT rivals.* EXCLUDE (versions), coalesce(attempts.attempt, 1) AS attempt, attempts.versions AS seen
-        FROM rivals LEFT JOIN attempts
-            ON attempts.given_id = rivals.given_id
-            AND attempts.start_time IS NOT DISTINCT FROM rivals.start_time
-            AND attempts.attempt_number IS NOT DISTINCT FROM rivals.attempt_number
-            AND attempts.response_id IS NOT DISTINCT FROM rivals.response_id
-    )
-    GROUP BY given_id, attempt
-)
-SELECT
-    given_id, winner.staged_row AS winner_row, winner.stored_row AS winner_stored, arrived, stored, versions,
-    CASE WHEN count(*) OVER one_id > 1 THEN given_id || '#' || attempt ELSE given_id END AS call_id,
-    CASE WHEN count(*) OVER one_id > 1 THEN given_id END AS request_id
-FROM ranked
-WINDOW one_id AS (PARTITION BY given_id)
-"""
-
-_DELETE_LOSERS = """
-DELETE FROM store.calls
-WHERE rowid IN (
-    SELECT stored_row FROM rivals ANTI JOIN contest ON contest.winner_stored = rivals.stored_row
-    WHERE stored_row IS NOT NULL)
-"""
-
-# A stored call may have become one of several attempts, or may have been one.
-_RENAME_WINNERS = """
-UPDATE store.calls AS calls
-SET call_id = contest.call_id, request_id = contest.request_id, versions = contest.versions,
-    logical_request_id = CASE WHEN contest.request_id IS NOT NULL
-        THEN coalesce(calls.logical_request_id, contest.request_id)
-        WHEN calls.request_id IS NOT NULL THEN nullif(calls.logical_request_id, calls.request_id)
-        ELSE calls.logical_request_id END
-FROM contest
-WHERE calls.rowid = contest.winner_stored
-    AND (contest.call_id, contest.request_id, contest.versions)
-        IS DISTINCT FROM (calls.call_id, calls.request_id, calls.versions)
-"""
-
-_INSERT_WINNERS = """
-INSERT INTO store.calls BY NAME
-SELECT
-    arriving_calls.* EXCLUDE (staged_row) REPLACE (
-        contest.call_id AS call_id,
-        coalesce(arriving_calls.logical_request_id, contest.request_id) AS logical_request_id,
-        contest.request_id AS request_id, contest.versions AS versions
-    )
-FROM {arriving}
-JOIN contest ON contest.given_id = arriving_calls.call_id AND contest.winner_row = arriving_calls.staged_row
-"""
-
-_CONTEST_TALLY = """
-SELECT
-    coalesce(sum(arrived), 0)::BIGINT,
-    count(*) FILTER (stored = 0),
-    count(*) FILTER (stored > 0 AND winner_row IS NOT NULL)
-FROM contest
-"""
-
 _STAGED_SPANS = """
 SELECT
     getvariable('source') AS source, call_id AS span_id, trace_id, parent_id,
@@ -299,12 +172,6 @@ DELETE FROM store.spans WHERE list_contains($loads, load_id) AND (
 """
 _NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed_calls (call_id VARCHAR, response_id VARCHAR, reread BOOLEAN)"
 _KEEP_REMOVED = "INSERT INTO removed_calls SELECT unnest($ids::VARCHAR[]), unnest($responses::VARCHAR[]), true"
-_KEEP_BEATEN = """
-INSERT INTO removed_calls
-SELECT NULL, response_id, false
-FROM rivals ANTI JOIN contest ON contest.winner_stored = rivals.stored_row
-WHERE stored_row IS NOT NULL AND response_id IS NOT NULL
-"""
 _REREAD = """
 SELECT count(*) FROM store.calls SEMI JOIN (SELECT call_id FROM removed_calls WHERE reread) AS gone USING (call_id)
 WHERE load_id = getvariable('load_id')
@@ -360,7 +227,7 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
         few = stock.read <= FEW_CALLS
         if few:
             store.run(_fill(_KEEP_ARRIVING))
-        found = hold_contest(store, id_names, kept=few)
+        found = hold_contest(store, id_names, _arriving(kept=few))
         if calls > found.arrived:
             store.run(_fill(_INSERT_FIRST_SEEN, kept=few))
         new = calls - found.arrived + found.first_seen
@@ -390,7 +257,7 @@ def merge_stored(store: Store, id_names: Literal["attempt", "request"]) -> Conte
     """
     if return_figures(store, "stored_calls"):
         find_stored(store)
-    found = hold_contest(store, id_names, kept=True)
+    found = hold_contest(store, id_names, _arriving(kept=True))
     first_seen = store.run(_fill(_INSERT_FIRST_SEEN, kept=True))
     store.run(_INSERT_SPANS.replace("{spans}", "FROM arriving_spans"))
     store.run(_DELETE_OLD_SPANS)
@@ -403,19 +270,6 @@ def find_repeated(store: Store) -> None:
     store.run(_FIND_REPEATED)
 
 
-def hold_contest(store: Store, id_names: Literal["attempt", "request"], *, kept: bool) -> Contest:
-    """Keep the best record of each call in ``repeated_calls``, stored or arriving."""
-    store.run(_fill(_RIVALS, kept=kept))
-    store.run(_NO_ATTEMPTS if id_names == "attempt" else package_text("ingest", "attempts.sql"))
-    store.run(_CONTEST)
-    arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
-    store.run(_KEEP_BEATEN)
-    displaced = store.run(_DELETE_LOSERS)
-    store.run(_RENAME_WINNERS)
-    store.run(_fill(_INSERT_WINNERS, kept=kept))
-    return Contest(arrived, first_seen, replaced, displaced)
-
-
 def insert_spans(store: Store) -> None:
     """Move the staged steps that are no calls into spans, instead of older records of the same ones."""
     store.run(_fill(_INSERT_SPANS))
@@ -424,16 +278,21 @@ def insert_spans(store: Store) -> None:
 
 def define_merge_macros(store: Store) -> None:
     """Define the macros that merging and what follows it use."""
-    define_macros(store, _fill(_INSERT_ALL), UNPRICED, _CONTEST)
+    define_macros(store, _fill(_INSERT_ALL), UNPRICED)
+    define_contest_macros(store)
 
 
 @cache
 def _fill(statement: str, *, kept: bool = False) -> str:
-    """Return a statement with the staged records as decided, or as they will be stored, in it. The latter are ``kept``
-    in a table of their own, or computed."""
+    """Return a statement with the staged records as decided, or as they will be stored, in it."""
+    spans = _STAGED_SPANS.replace("{decided}", package_text("ingest", "decided.sql"))
+    return statement.replace("{arriving}", _arriving(kept=kept)).replace("{spans}", spans)
+
+
+@cache
+def _arriving(*, kept: bool) -> str:
+    """Return the staged calls as they will be stored, ``kept`` in a table of their own or computed."""
     if kept:
-        return statement.replace("{arriving}", "arriving_calls")
-    decided = package_text("ingest", "decided.sql")
-    arriving = _ARRIVING.format(decided=decided, costed=package_text("store.pricing", "apply.sql"))
-    spans = _STAGED_SPANS.replace("{decided}", decided)
-    return statement.replace("{arriving}", arriving).replace("{spans}", spans)
+        return "arriving_calls"
+    decided, costed = package_text("ingest", "decided.sql"), package_text("store.pricing", "apply.sql")
+    return _ARRIVING.format(decided=decided, costed=costed)

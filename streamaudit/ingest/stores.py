@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamaudit.ingest import one_call
+from streamaudit.ingest.contest import Contest
 from streamaudit.ingest.keys import choose_keys
 from streamaudit.ingest.merge import (
-    Contest,
     define_merge_macros,
     find_repeated,
     merge_stored,
