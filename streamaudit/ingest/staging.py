@@ -34,10 +34,14 @@ _TINY_BYTES = 1 << 16
 # From this size on, a sample of a file tells which fields and columns it has.
 _SAMPLED_BYTES = 1 << 20
 
-# Fields of records, for a container that yields whole records.
+# Fields of records, for a container that yields whole records. A relation of its own takes a record apart: within
+# unnest it would be once for each field.
 _TAKEN_APART = """
-SELECT line, CASE WHEN $mapped THEN mappable(json) ELSE json END AS record, unnest(from_json(json, $structure))
-FROM ({read})
+SELECT line, record, unnest(fields)
+FROM (
+    SELECT line, {record} AS record, from_json(json, $structure) AS fields
+    FROM ({read})
+)
 """
 _WHOLE = "SELECT json AS record FROM ({read})"
 # A record that comes out empty is unreadable; ``find_rejects`` finds the exact reason.
@@ -291,7 +295,8 @@ def _read(file: InputFile, source: Source, mapping: Mapping, *, numbered: bool) 
     whole = mapping.paths or source.whole or nested & file.settings.get("names", {}).keys()
     if container.fields and not whole:
         return container.numbered_fields if numbered else container.fields
-    return _TAKEN_APART.format(read=(numbered and container.numbered) or container.read)
+    read = (numbered and container.numbered) or container.read
+    return _TAKEN_APART.format(record="mappable(json)" if mapping.paths else "json", read=read)
 
 
 def _bind_parameters(file: InputFile, source: Source, mapping: Mapping, salt: str) -> dict[str, Any]:

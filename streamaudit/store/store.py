@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.store.connection import Database
@@ -41,6 +41,9 @@ _PATIENCE_S = 60.0
 
 class Store(Database):
     """A connection to one store."""
+
+    _empty: ClassVar[bytes] = b""
+    """The file of a store without rows; empty until this process has created one."""
 
     def __init__(
         self, path: Path | None, *, writable: bool, memory_limit: str | None = None,
@@ -127,8 +130,17 @@ class Store(Database):
         unless another process was first."""
         with fresh_file(path) as fresh:
             with private_files():
-                self.attach(fresh, writable=True)
-                self._create_schema()
+                if Store._empty:
+                    fresh.write_bytes(Store._empty)
+                    self.attach(fresh, writable=True)
+                else:
+                    self.attach(fresh, writable=True)
+                    self._create_schema(identified=False)
+                    self.run("DETACH store")
+                    Store._empty = fresh.read_bytes()
+                    self.attach(fresh, writable=True)
+                with self.transaction(changes_calls=False):
+                    self._identify()
                 self.run("DETACH store")
             try:
                 os.link(fresh, path)
@@ -235,16 +247,21 @@ class Store(Database):
             self.one("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'store' AND table_name = 'meta'")[0]
         )
 
-    def _create_schema(self) -> None:
+    def _create_schema(self, *, identified: bool = True) -> None:
         self.run("USE store")
         with self.transaction(changes_calls=False):
             self.script(_read_schema(comments=self.path is not None))
-            self.run(
-                "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt), "
-                "('hash_probe', hash('streamaudit')::VARCHAR), ('store_id', $id)",
-                {"version": str(SCHEMA_VERSION), "salt": _salt(self._secret), "id": secrets.token_hex(8)},
-            )
+            if identified:
+                self._identify()
         self.run("USE memory")
+
+    def _identify(self) -> None:
+        """Write what tells this store from every other."""
+        self.run(
+            "INSERT INTO store.meta VALUES ('schema_version', $version), ('hash_salt', $salt), "
+            "('hash_probe', hash('streamaudit')::VARCHAR), ('store_id', $id)",
+            {"version": str(SCHEMA_VERSION), "salt": _salt(self._secret), "id": secrets.token_hex(8)},
+        )
 
     def _version(self) -> int:
         if not self._has_schema():

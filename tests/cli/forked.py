@@ -21,7 +21,7 @@ _OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 _STARTUP = ("PYTHON", "LC_", "LANGUAGE", "LD_")
 
 _SERVER = r"""
-import contextlib, duckdb, functools, gc, importlib, io, json, os, socket, sys, time
+import contextlib, duckdb, functools, gc, importlib, io, json, os, pathlib, socket, sys, tempfile, time
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
@@ -30,6 +30,7 @@ from streamaudit.cli.main import main
 # Several of these run at once: a database with a thread for every core would only get in the way of the others.
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
 from streamaudit.delivery.targets import parse
+from streamaudit.store.store import Store
 parse("json://127.0.0.1/", "")  # loads every service
 
 def child(asked, streams):
@@ -41,6 +42,19 @@ def child(asked, streams):
     os.environ.update(asked["env"])
     time.tzset()
     return asked["arguments"]
+
+# The file of an empty store is made once a process; the database itself must not have run in one that forks.
+reads, writes = os.pipe()
+pid = os.fork()
+if not pid:
+    with tempfile.TemporaryDirectory() as folder, os.fdopen(writes, "wb") as pipe:
+        Store.open(pathlib.Path(folder) / "empty.duckdb", write=True).close()
+        pipe.write(Store._empty)
+    os._exit(0)
+os.close(writes)
+with os.fdopen(reads, "rb") as pipe:
+    Store._empty = pipe.read()
+os.waitpid(pid, 0)
 
 gc.collect()
 gc.freeze()

@@ -18,3 +18,16 @@ def test_a_store_in_memory_has_the_same_columns_without_descriptions(tmp_path: P
         expected = store.one(_COLUMNS)[0]
     with Store.in_memory() as store:
         assert store.one(_COLUMNS) == (expected, 0)
+
+
+def test_stores_of_one_process_are_alike_but_for_who_they_are(tmp_path: Path) -> None:
+    described = "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE database_name = 'store'"
+    found, secrets, ids = [], set(), set()
+    for name in ("first", "second", "third"):
+        with Store.open(tmp_path / f"{name}.duckdb", write=True) as store:
+            found.append(sorted(store.query(described)))
+            secrets.add(store.secret())
+            ids.add(store.one("SELECT value FROM store.meta WHERE key = 'store_id'")[0])
+            assert store.one("SELECT count(*) FROM store.meta")[0] == 4
+    assert found[0] == found[1] == found[2]
+    assert len(secrets) == len(ids) == 3
