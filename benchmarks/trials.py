@@ -7,9 +7,9 @@ import numpy as np
 
 from benchmarks.worlds import DAY_S, Array, Dice, Traffic, World
 from streamaudit.audits.diff.compare import bucket_scale
+from streamaudit.audits.diff.counts import Period, block_width_s
 from streamaudit.audits.diff.histogram import CENSORED
 from streamaudit.audits.diff.question import LEAST_MS, LEAST_RATE, LEAST_RATIO
-from streamaudit.audits.diff.scan import Period, block_width_s
 from streamaudit.audits.metrics import PERCENTILES
 from streamaudit.stats import Comparison, Rows, Sums, compare_quantiles, compare_ratio
 from streamaudit.store.buckets import edges_us

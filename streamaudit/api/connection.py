@@ -93,8 +93,7 @@ class Connection:
         self, audit: Audit, scope: Scope, filters: Filters, exported: dict[str, object] | None = None
     ) -> Result:
         """Run an audit. ``exported`` names the options that an export does not answer, None where it answers none."""
-        if self._data is not None:
-            refuse_unanswered(scope, filters, exported)
+        self._refuse_unanswered(scope, filters, exported)
         hide = redacted_names(filters)
 
         def ask(store: Store, scope: Scope) -> Report:
@@ -102,6 +101,11 @@ class Connection:
             return redact_report(report, hide, store.secret()) if hide else report
 
         return Result(self._ask(ask, scope))
+
+    def _refuse_unanswered(self, scope: Scope, filters: Filters, exported: dict[str, object] | None) -> None:
+        """Raise UsageError for what an export does not answer, if the session is over one."""
+        if self._data is not None:
+            refuse_unanswered(scope, filters, exported)
 
     def _ask(self, audit: Callable[[Store, Scope], _Answer], scope: Scope) -> _Answer:
         """Run an audit; raise UsageError for a failure that only the user's own condition can cause."""

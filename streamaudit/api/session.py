@@ -213,7 +213,7 @@ class Session(Connection):
         from streamaudit.audits.diff.report import apply_gate
         from streamaudit.audits.diff.request import parse_question, request
         from streamaudit.audits.diff.shown_rows import list_moved
-        from streamaudit.audits.notes import diverse_note
+        from streamaudit.audits.notes import diverse_note, narrowed_notes
 
         gate = parse_names("--fail-on", text_of(fail_on), ("regression", *METRICS))
         parse_on_insufficient(on_insufficient)
@@ -231,9 +231,9 @@ class Session(Connection):
         def compare(store: Store, scope: Scope) -> Report:
             found = asked.run(store, scope)
             found = list_moved(apply_gate(found, gate, on_insufficient) if gate else found, top)
-            return replace(found, notes=(*found.notes, *diverse_note(store, scope)))
+            return replace(found, notes=(*found.notes, *diverse_note(store, scope), *narrowed_notes(store)))
 
-        return self._answer(compare, asked.common_scope(scope), filters)
+        return self._answer(compare, asked.common_scope(scope), filters, {})
 
     def save_baseline(
         self,
@@ -257,6 +257,7 @@ class Session(Connection):
         skipped_s = parse_seconds("--skip-first", skip_first) if skip_first else 0.0
         ask = parse_question(on, None, None, text_of(strata), None, skipped_s)
         asked = request(ask, side, None, (scope.since, scope.until), saves=True)
+        self._refuse_unanswered(scope, filters, {})
         self._ask(lambda store, scope: save_base(store, scope, asked.ask, Path(path)), scope)
 
     def check(

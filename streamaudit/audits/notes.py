@@ -150,13 +150,17 @@ def interval_and_notes(store: Store, scope: Scope, about: Sequence[str] = ()) ->
 
 def exported_notes(store: Store) -> Iterator[Note]:
     """Yield how figures of exported calls differ from those of their store: percentiles, and what was exported."""
-    if not isinstance(store, ExportedStore):
-        return
-    yield Note(
-        "percentiles_from_buckets", "percentiles of exported calls come from buckets and are at most 1 % off", None,
-        ("ttft_", "ttvt_", "duration_", "tpot_", "output_tokens_per_s_"),
-    )  # fmt: skip
-    for one in store.chosen:
+    if isinstance(store, ExportedStore):
+        yield Note(
+            "percentiles_from_buckets", "percentiles of exported calls come from buckets and are at most 1 % off", None,
+            ("ttft_", "ttvt_", "duration_", "tpot_", "output_tokens_per_s_"),
+        )  # fmt: skip
+    yield from narrowed_notes(store)
+
+
+def narrowed_notes(store: Store) -> Iterator[Note]:
+    """Yield to what the exports were narrowed, if calls are exported ones and not all were."""
+    for one in store.chosen if isinstance(store, ExportedStore) else ():
         yield Note("export_narrowed", f"the export holds only calls of {one}")
 
 

@@ -241,7 +241,7 @@ def test_the_tables_of_an_export_say_what_it_is_and_hold_no_path(cli: Cli, sampl
     def table(name: str, what: str) -> list[tuple[Any, ...]]:
         return read(f"SELECT {what} FROM read_parquet($1)", f"{cli.folder}/out/_meta/{name}/*.parquet")
 
-    assert table("export", "export_schema, filters") == [(2, "only tenant: acme")]
+    assert table("export", "export_schema, filters") == [(3, "only tenant: acme")]
     assert table("loads", "count(*) > 1, sum(rejected_records) >= 0") == [(True, True)]
     assert table("texts", "count(*) > 1, min(tokens) > 0") == [(True, True)]
     assert table("providers", "count(*) > 5, count(DISTINCT on_disconnect)") == [(True, 3)]

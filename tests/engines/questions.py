@@ -32,6 +32,17 @@ QUESTIONS: dict[str, Question] = {
     "history by deploy": lambda s: s.history(by="deploy"),
     "history by day": lambda s: s.history(by="day"),
     "history by week": lambda s: s.history(by="week"),
+    "diff of the last two deploys by route": lambda s: s.diff(by="route"),
+    "diff of two weeks by tenant, without strata": lambda s: s.diff(
+        base_since="2026-11-09", since="2026-11-16", until="2026-11-23", by="tenant", strata="none", top=4,
+    ),
+    "diff of two models, waits alone": lambda s: s.diff(
+        "gpt-4o-mini", "claude-haiku-4-5", on="model", metric="ttft,ttvt,tpot", stat="p50,p99", skip_first="6h",
+        **WINDOW,
+    ),
+    "diff by week of deploys, some tenants": lambda s: s.diff(by="week,tenant", metric="ttft,tax_rate", **ONLY),
+    "diff of a deploy that is none": lambda s: s.diff("2020.1", "2020.2"),
+    "diff as a gate": lambda s: s.diff(fail_on="regression", min_effect="10%"),
 }  # fmt: skip
 
 
@@ -40,20 +51,22 @@ def differences(stored: Report, exported: Report) -> Iterator[str]:
     if [one.name for one in stored.tables] != [one.name for one in exported.tables]:
         yield f"tables {[one.name for one in stored.tables]} {[one.name for one in exported.tables]}"
         return
+    if stored.command == "diff" and (stored.headline, stored.verdict) != (exported.headline, exported.verdict):
+        yield f"{stored.headline} {exported.headline}"
     if stored.interval != exported.interval:
         yield f"{stored.interval} {exported.interval}"
-    yield from _notes(stored.notes, exported.notes)
+    yield from _notes(stored.notes, exported.notes, has_bound=stored.command != "diff")
     for one, other in zip(stored.tables, exported.tables, strict=True):
         # Changes and lines over time follow from percentiles, each of which is compared by itself.
         if one.name not in ("changes", "trends"):
             yield from _rows(one, other)
 
 
-def _notes(stored: tuple[Note, ...], exported: tuple[Note, ...]) -> Iterator[str]:
+def _notes(stored: tuple[Note, ...], exported: tuple[Note, ...], *, has_bound: bool) -> Iterator[str]:
     said = {note.code: (note.message, note.count) for note in exported}
     bound = said.pop("percentiles_from_buckets", ("", None))[0]
-    if "at most 1 %" not in bound:
-        yield "the bound of the percentiles is not said"
+    if has_bound != ("at most 1 %" in bound):
+        yield "the bound of the percentiles is not said, or is where a store's are from buckets too"
     wanted = {note.code: (note.message, note.count) for note in stored}
     yield from (f"note {code}: {wanted.get(code)} {said.get(code)}" for code in wanted | said
                 if wanted.get(code) != said.get(code))  # fmt: skip

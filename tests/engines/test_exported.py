@@ -1,12 +1,18 @@
 """Reports on an exported folder are those of its store: counts and sums exactly, percentiles within one percent."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from streamaudit.api import Session
+from streamaudit.audits.diff.histogram import CENSORED
+from streamaudit.audits.diff.question import Ask, Side
+from streamaudit.audits.diff.scan import scan
+from streamaudit.audits.scope.scope import Scope
 from streamaudit.config.settings import Settings
 from streamaudit.errors import UsageError
 from streamaudit.store.connection import Database
@@ -53,13 +59,14 @@ def test_groups_of_the_configuration_are_those_of_a_store(stored: Session, sampl
 def test_every_text_is_portable(sample_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the engine gets it: what only one engine reads, or reads otherwise, is in none of them."""
     texts: list[str] = []
-    first_rows = Database.first_rows
+    for name in ("first_rows", "arrays"):
+        ask = getattr(Database, name)
 
-    def record(self: Database, sql: str, values: dict[str, object], most: int) -> list[tuple[object, ...]]:
-        texts.append(sql)
-        return first_rows(self, sql, values, most)
+        def record(self: Database, sql: str, *rest: object, ask: Callable[..., object] = ask) -> object:
+            texts.append(sql)
+            return ask(self, sql, *rest)
 
-    monkeypatch.setattr(Database, "first_rows", record)
+        monkeypatch.setattr(Database, name, record)
     with _exported(sample_export) as exported:
         for question in QUESTIONS.values():
             question(exported)
@@ -108,6 +115,75 @@ def test_too_many_groups_are_refused(sample_export: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(f"streamaudit.store.engines.{module}.MOST_ROWS", 5)
     with _exported(sample_export) as exported, pytest.raises(UsageError, match="more than 5 groups"):
         exported.report(by="tenant")
+
+
+def test_too_many_counts_of_a_diff_are_refused_with_what_to_do(
+    sample_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("duckdb_engine", "protocol"):
+        monkeypatch.setattr(f"streamaudit.store.engines.{module}.MOST_CELLS", 50)
+    with _exported(sample_export) as exported, pytest.raises(UsageError, match="more than 50 counts") as refused:
+        exported.diff(by="route")
+    assert "--strata none" in (refused.value.hint or "")
+
+
+def test_a_baseline_of_an_export_is_that_of_its_store(stored: Session, sample_export: Path, tmp_path: Path) -> None:
+    """Saved from either and compared on either, the answer is the same."""
+    old, new = "2026.11.09-1", "2026.11.18-3"
+    with _exported(sample_export) as exported:
+        for session, name in ((stored, "stored"), (exported, "exported")):
+            session.save_baseline(tmp_path / name, old, by="route")
+        found = [
+            session.diff(None, new, base_store=tmp_path / name, by="route").report
+            for session in (stored, exported) for name in ("stored", "exported")
+        ]  # fmt: skip
+    assert all([table.rows for table in one.tables] == [table.rows for table in found[0].tables] for one in found)
+    assert any(row["verdict"] != "too little data" for row in found[0].tables[0].records())
+
+
+def test_a_diff_at_the_edges_of_seconds_and_blocks_is_that_of_its_store(tmp_path: Path) -> None:
+    """Starts within the last half of a second, reasoning that was cut before anything visible, cuts at unknown times,
+    caches, sessions and values without a name: every count of both is the same."""
+    cli = Cli(tmp_path)
+    lines = []
+    for number in range(900):
+        model = ("plain", "thinks", None)[number % 3]
+        extra: dict[str, object] = {"model": model, "session_id": f"s{number // 7}" if number % 5 else None}
+        extra["version"] = "a" if number < 450 else "b"
+        moment = datetime(2026, 11, 16, 10) + timedelta(seconds=20 * number, milliseconds=500 + number % 500)
+        extra["start_time"] = moment.isoformat() + "Z"
+        if model == "thinks":
+            extra |= {"ttvt_ms": 700 + number % 90} if number % 4 else {"outcome": "cancelled", "rendered_tokens": None}
+        if number % 11 == 0:
+            extra |= {"outcome": "cancelled", "ttft_ms": None, "cancelled_at_ms": None if number % 2 else 5 * number}
+        if number % 13 == 0:
+            extra |= {"cache_hit": True}
+        lines.append(call(number, **extra))
+    write_lines(cli.folder / "calls.jsonl", lines)
+    assert cli.run("ingest", "calls.jsonl", "--db", "s.duckdb", "-q").code == 0
+    assert cli.run("export", "out", "--db", "s.duckdb").code == 0
+    with (
+        Session(Settings(), db=cli.folder / "s.duckdb") as stored,
+        _exported(cli.folder / "out", "Asia/Kolkata") as out,
+    ):
+        counts = []
+        for session in (stored, out):
+            store, scope = session._connect_store(), Scope(by=("model",))
+            scope.prepare(store)
+            ask = Ask("deploy", Side("a"), Side("b"), skip_first_s=60.0)
+            counts.append(scan(store, scope, ask, taxed=True))
+    one, other = counts
+    assert (one.places, one.periods, one.block_s, one.ticks_ms) == (
+        other.places, other.periods, other.block_s, other.ticks_ms
+    )  # fmt: skip
+    arrays = [
+        {**{f"{name} {side} {part}": getattr(each.latencies[name][side], part)
+            for name in each.latencies for side in (0, 1) for part in ("place", "block", "bucket", "n")},
+         **each.rates, **{f"session {name}": values for name, values in each.sessions.items()}}
+        for each in counts
+    ]  # fmt: skip
+    assert [name for name in arrays[0] if not np.array_equal(arrays[0][name], arrays[1][name])] == []
+    assert any((one.latencies["ttvt"][side].bucket >= CENSORED).any() for side in (0, 1)) and len(one.sessions["n"])
 
 
 def test_parameters_are_bound_by_name() -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamaudit.audits.diff.counts import Period, Place, Scan
 from streamaudit.audits.diff.histogram import CENSORED, EMPTY, Histogram
 from streamaudit.audits.diff.question import Ask
-from streamaudit.audits.diff.scan import Period, Place, Scan
 from streamaudit.audits.diff.sessions import Sessions, add_up
 from streamaudit.audits.metrics import LATENCIES
 from streamaudit.audits.scope.scope import MAX_BY

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamaudit.audits.diff.counts import Place, Scan
 from streamaudit.audits.diff.histogram import CENSORED, Histogram
 from streamaudit.audits.diff.question import LEAST_MS, LEAST_RATE, Ask
-from streamaudit.audits.diff.scan import Place, Scan
 from streamaudit.audits.diff.sessions import effective
 from streamaudit.audits.metrics import LATENCIES, PERCENTILES
 from streamaudit.audits.scope.scope import MAX_BY

@@ -98,6 +98,13 @@ def count_cells(cell: "NDArray[Any]", code: "NDArray[Any]") -> Counted:
     return key[first], n
 
 
+def pack(place: "NDArray[Any]", block: "NDArray[Any]", bucket: "NDArray[Any]") -> "NDArray[Any]":
+    """Return the keys that ``unpack`` reads; ``place`` has HEAD added on the side of the head, ``block`` is counted
+    from the first one."""
+    key: NDArray[Any] = (place << _BLOCK_BITS | block) << _BUCKET_BITS | bucket
+    return key
+
+
 def unpack(parts: list[Counted], first_block: int) -> tuple[Histogram, Histogram]:
     """Return the histograms of the base and the head from counts that have no key in common.
 

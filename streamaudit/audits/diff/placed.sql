@@ -1,7 +1,7 @@
 -- The calls of both sides of a diff with their place (group and stratum) and block of time, without those that a side
 -- begins with and that are skipped. Over the relation ``sided``.
 , placed AS ( -- noqa: PRS
-    SELECT sided.*, place, epoch(start_time)::BIGINT // $block_s AS block
+    SELECT sided.*, place, epoch_us(start_time) // (1000000::BIGINT * $block_s) AS block
     FROM sided
     JOIN diff_places AS p
         ON p.by_1 IS NOT DISTINCT FROM sided.by_1 AND p.by_2 IS NOT DISTINCT FROM sided.by_2

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from streamaudit.audits.metrics import LATENCIES, PERCENTILES, RATES
+from streamaudit.audits.scope.portable import Texts
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import PLAIN
@@ -18,10 +19,16 @@ LEAST_MS = {"ttft": 20.0, "ttvt": 20.0, "duration": 20.0, "tpot": 2.0}
 LEAST_RATE = 0.005
 """Default for the smallest change that matters: 5 %, but at least LEAST_MS milliseconds, or half a point of a rate."""
 
-_LATEST = """
+_LATEST = Texts(
+    exact="""
 SELECT deploy, min(start_time), count(*) FROM scope WHERE deploy IS NOT NULL AND start_time IS NOT NULL
 GROUP BY deploy ORDER BY min(start_time) DESC, deploy DESC LIMIT 2
-"""
+""",
+    portable="""
+SELECT deploy, min(start_us) AS first_us FROM scope WHERE deploy IS NOT NULL AND start_us IS NOT NULL
+GROUP BY deploy ORDER BY first_us DESC, deploy DESC LIMIT 2
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def latest_deploys(store: Store, scope: Scope) -> tuple[str, str]:
 
     Raises UsageError when there are fewer than two.
     """
-    found = [row[0] for row in store.query(scope.total().sql(_LATEST), scope.total().params())]
+    found = [row[0] for row in scope.total().rows(store, _LATEST)]
     if len(found) < 2:
         raise UsageError(
             "there are no two deploys to compare: " + ("one is known" if found else "no call says its deploy"),
@@ -82,7 +89,7 @@ def latest_deploys(store: Store, scope: Scope) -> tuple[str, str]:
 
 def latest_deploy(store: Store, scope: Scope) -> str:
     """Return the last deploy by its first call. Raises UsageError when no call has a deploy."""
-    found = store.query(scope.total().sql(_LATEST), scope.total().params())
+    found = scope.total().rows(store, _LATEST)
     if not found:
         raise UsageError("no call says its deploy", "name the head by a window: --since, --last or --week")
     return str(found[0][0])

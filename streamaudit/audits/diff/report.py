@@ -8,10 +8,11 @@ from statistics import median
 
 from streamaudit.audits.diff.baseline import Baseline, join_baseline, save, take_base
 from streamaudit.audits.diff.compare import Compared, compare, only_on_one_side
+from streamaudit.audits.diff.counts import Period, Scan
 from streamaudit.audits.diff.finding import finding_of
 from streamaudit.audits.diff.headline import describe, name_metric
 from streamaudit.audits.diff.question import METRICS, Ask
-from streamaudit.audits.diff.scan import Period, Scan, scan
+from streamaudit.audits.diff.scan import scan
 from streamaudit.audits.diff.shown_rows import drop_same_waits
 from streamaudit.audits.empty import explain_empty
 from streamaudit.audits.metrics import PERCENTILES

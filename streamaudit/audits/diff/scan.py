@@ -1,12 +1,12 @@
 """Count both sides of a diff: four queries for any number of groups, metrics and statistics."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import reduce
-from math import floor
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from streamaudit.audits.diff.counts import TICKING, Period, Scan, block_of, block_width_s, find_ticks
+from streamaudit.audits.diff.exported import scan_exported
 from streamaudit.audits.diff.histogram import (
     CENSORED,
     HEAD,
@@ -26,20 +26,8 @@ from streamaudit.audits.waits import list_recorders
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-WIDTHS_S = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
-LEAST_BLOCKS = 20
-_MOST_BLOCKS = 1_000_000
-"""A block of time is the longest of these widths that cuts the shorter side into at least LEAST_BLOCKS blocks."""
-TICK_MS, COARSE_TICK_MS = 100.0, 1000.0
-"""A clock this coarse can create a difference of one tick; finer ones stay below the smallest change that matters."""
-_ON_THE_TICK = 0.999
 _MOST_CALLS = 12_000_000
 """Calls in memory at a time, at up to 40 bytes each while they are transferred."""
-_EPOCH = datetime(1970, 1, 1)
-_TICKING = ("ttft", "ttvt", "duration")
 
 # A remainder takes three times as long to compute as this equivalent expression.
 _PLACES = """
@@ -68,38 +56,6 @@ SELECT (generate_subscripts($by_1::VARCHAR[], 1) - 1)::BIGINT AS place, unnest($
 """
 _KEYS = ("by_1", "by_2", "by_3", "by_4", "stratum_1", "stratum_2", "stratum_3")
 
-Place = tuple[str | None, ...]
-"""A group's dimensions and a stratum's, NULL where there are fewer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A side's traffic: its first and last call, the number of calls, and the hours of weekdays and weekends."""
-
-    first: datetime
-    last: datetime
-    calls: int
-    hours: int
-    """Bit h is an hour of a weekday, bit 24 + h of a weekend, UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """Counts of both sides.
-
-    ``places`` are numbered as in the arrays; ``latencies`` has the histograms of the base and of the head by metric,
-    ``rates`` the columns place, side, block and sums. A side without calls has no period.
-    """
-
-    places: list[Place]
-    periods: tuple[Period | None, Period | None]
-    block_s: int
-    ticks_ms: dict[str, float]
-    """Tick of a latency's clock in milliseconds, if it is coarse."""
-    latencies: dict[str, tuple[Histogram, Histogram]]
-    rates: "dict[str, NDArray[Any]]"
-    sessions: Sessions
-
 
 def scan(
     store: Store, scope: Scope, ask: Ask, *, taxed: bool, stored_elsewhere: Period | None = None, multiple_of_s: int = 1
@@ -109,6 +65,10 @@ def scan(
     The scope must be prepared; without ``taxed`` there are no sums of the tax. ``stored_elsewhere`` is a side that is
     not in the store, whose blocks are ``multiple_of_s`` wide.
     """
+    if store.engine is not None:
+        return scan_exported(
+            store.engine, scope, ask, taxed=taxed, stored_elsewhere=stored_elsewhere, multiple_of_s=multiple_of_s
+        )
     params = ask.params(scope)
     found = store.query(ask.sql(scope, _PLACES), params)
     keys = list(dict.fromkeys(tuple(row[:7]) for row in found))
@@ -133,9 +93,8 @@ def _latencies(
     """Count the requested latencies and the sessions, as many calls at a time as memory allows."""
     names = [name for name in LATENCIES if name in ask.metrics]
     define_codes(store)
-    # A block is found from an instant rounded to the nearest second, which may be the next block's first.
-    first = min((_block(period.first, bound["block_s"]) for period in periods), default=0)
-    last = max((_block(period.last, bound["block_s"]) for period in periods), default=0) + 1
+    first = min((block_of(period.first, bound["block_s"]) for period in periods), default=0)
+    last = max((block_of(period.last, bound["block_s"]) for period in periods), default=0)
     steps = -(-sum(period.calls for period in periods) // _MOST_CALLS) or 1
     width = -(-(last + 1 - first) // steps)
     coded = {
@@ -153,25 +112,6 @@ def _latencies(
     return {name: unpack(parts.pop(name), first) for name in names}, add_up(sessions)
 
 
-def _block(instant: datetime, width_s: int) -> int:
-    return floor((instant - _EPOCH).total_seconds() / width_s)
-
-
-def block_width_s(periods: list[Period], skip_first_s: float = 0.0, multiple_of_s: int = 1) -> int:
-    """Return the widest block, in seconds, of which the shorter side spans at least 20.
-
-    The narrowest block when none is spanned so often.
-    """
-
-    def blocks(period: Period, width_s: int) -> int:
-        return _block(period.last, width_s) - _block(period.first + timedelta(seconds=skip_first_s), width_s) + 1
-
-    span_s = (max(p.last for p in periods) - min(p.first for p in periods)).total_seconds() if periods else 0.0
-    widths = [w for w in WIDTHS_S if w % multiple_of_s == 0 and span_s / w < _MOST_BLOCKS] or [WIDTHS_S[-1]]
-    fitting = [w for w in widths if periods and min(blocks(period, w) for period in periods) >= LEAST_BLOCKS]
-    return fitting[-1] if fitting else widths[0]
-
-
 def _period(rows: list[tuple[Any, ...]]) -> Period | None:
     if not rows:
         return None
@@ -180,16 +120,12 @@ def _period(rows: list[tuple[Any, ...]]) -> Period | None:
 
 
 def _ticks(store: Store, scope: Scope, ask: Ask, rows: list[tuple[Any, ...]]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    known: dict[str, int] = {}
-    for column, name in enumerate(_TICKING, start=14):
-        known[name], on_tick = (sum(row[column][index] for row in rows) for index in range(2))
-        if known[name] and on_tick >= _ON_THE_TICK * known[name]:
-            found[name] = TICK_MS
-    if found:  # few stores have such a clock, so count the coarser tick only then
-        seconds = dict(zip(_TICKING, store.one(ask.sql(scope, _SECONDS), ask.params(scope)), strict=True))
-        found |= {name: COARSE_TICK_MS for name in found if seconds[name] >= _ON_THE_TICK * known[name]}
-    return found
+    def count_seconds() -> dict[str, int]:
+        return dict(zip(TICKING, store.one(ask.sql(scope, _SECONDS), ask.params(scope)), strict=True))
+
+    columns = dict(enumerate(TICKING, start=14))
+    known, on_tick = ({name: sum(row[at][place] for row in rows) for at, name in columns.items()} for place in (0, 1))
+    return find_ticks(known, on_tick, count_seconds)
 
 
 assert MAX_BY == 4, "the places have four dimensions"

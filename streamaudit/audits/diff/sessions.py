@@ -9,11 +9,12 @@ import numpy as np
 
 from streamaudit.audits.diff.histogram import HEAD
 from streamaudit.stats import effective_sessions
+from streamaudit.store.export_layout import SESSION_BINS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BINS = 256
+BINS = SESSION_BINS
 _CELL_BITS = 32
 _MOST_DENSE = 1 << 22
 

@@ -22,7 +22,7 @@ from streamaudit.errors import DeliveryError, StreamauditError, UsageError
 from streamaudit.report import escape
 from streamaudit.report.model import Note
 from streamaudit.store.buckets import define_buckets
-from streamaudit.store.export_layout import META
+from streamaudit.store.export_layout import META, SESSION_BINS
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
@@ -185,7 +185,10 @@ def _write_file(store: Store, scope: Scope, path: Path, kind: str) -> None:
 def params_of(scope: Scope, path: Path) -> dict[str, Any]:
     """Return the parameters of export.sql, and the file or folder to write to."""
     found = scope.total().params()
-    return {**found, "with_embeddings": found["embeddings"], "diversity": FOR_DIVERSITY, "path": str(path)}
+    return {
+        **found, "with_embeddings": found["embeddings"], "diversity": FOR_DIVERSITY, "path": str(path),
+        "session_mask": SESSION_BINS - 1,
+    }  # fmt: skip
 
 
 def _define_csv(store: Store) -> None:

@@ -52,6 +52,8 @@
         try_cast(round(1e3 * tpot_ms) AS BIGINT) AS tpot_us,
         CASE WHEN ttft_status = 'censored'
             THEN try_cast(round(1e3 * coalesce(cancelled_at_ms, duration_ms)) AS BIGINT) END AS wait_us,
+        CASE WHEN outcome IN ('cancelled', 'timeout')
+            THEN try_cast(round(1e3 * coalesce(cancelled_at_ms, duration_ms)) AS BIGINT) END AS cut_us,
         CASE WHEN ttft_status = 'usable' THEN ceil(12 * log10(ttft_ms))::INTEGER - 1 END AS ttft_band,
         try_cast(round(1e9 * cost_usd) AS BIGINT) AS cost_nano_usd,
         try_cast(round(1e9 * cost_low_usd) AS BIGINT) AS cost_low_nano_usd,
@@ -64,6 +66,7 @@
             AS saved_low_nano_usd,
         try_cast(round(1e9 * CASE WHEN saved_high = 0 THEN 0.0 ELSE saved_high * usd_per_output_token END) AS BIGINT)
             AS saved_high_nano_usd,
+        CASE WHEN session_id IS NOT NULL THEN (hash(session_id) & $session_mask::UBIGINT)::INTEGER END AS session_bin,
         -- Of two records of one call the later text is the winner of an ingest (ingest/merge.py): terminal, usage rank, a
         -- known update before none, tokens, an end, hash; each of a fixed width, so that texts compare as they do.
         (outcome IN ('completed', 'cancelled', 'timeout', 'error'))::INTEGER::VARCHAR
@@ -84,6 +87,7 @@
         bucket_of(ttvt_us) AS ttvt_bucket,
         bucket_of(duration_us) AS duration_bucket,
         bucket_of(tpot_us) AS tpot_bucket,
-        bucket_of(wait_us) AS wait_bucket
+        bucket_of(wait_us) AS wait_bucket,
+        bucket_of(cut_us) AS cut_bucket
     FROM whole
 )

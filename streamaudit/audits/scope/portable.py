@@ -6,7 +6,7 @@ guarded by ``start_us``: an engine may give the folder of calls without a start 
 their Monday.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,6 +45,7 @@ _COLUMNS = (
     "tax_best_usd", "tax_high_usd",
     "cost_nano_usd", "cost_low_nano_usd", "input_cost_nano_usd", "tax_low_nano_usd", "tax_best_nano_usd",
     "tax_high_nano_usd", "saved_low_nano_usd", "saved_high_nano_usd", "sample_rate", "kept_for_diversity",
+    "visible_output_chars", "cut_bucket", "session_bin",
 )  # fmt: skip
 
 _DAY = "CASE WHEN start_us IS NOT NULL THEN CAST(day AS STRING) END"
@@ -67,6 +68,14 @@ _SCOPE = """WITH matching_calls AS (
     WHERE ($embeddings OR operation <> 'embedding') AND (counted OR $uncounted){conditions}
 ){rest}
 """
+_SIDED = """, sided AS (
+    SELECT *
+    FROM (
+        SELECT scope.*, {strata}, CASE WHEN {base} THEN 0 WHEN {head} THEN 1 END AS side
+        FROM scope WHERE start_us IS NOT NULL
+    ) AS both_sides
+    WHERE side IS NOT NULL
+)"""
 _REST = """, scope AS (
     SELECT {columns}, {flags}, counted, {values}
     FROM every_scope
@@ -93,7 +102,12 @@ def portable_rows(
     """
     text, values = write(scope, query, rest)
     rows = engine.rows(text, {**values, **params})
-    weeks = [place for place, name in enumerate(scope.by) if name == "week"] if rest is None else []
+    return rows if rest is not None else name_weeks(scope, rows)
+
+
+def name_weeks(scope: "Scope", rows: Rows) -> Rows:
+    """Return rows that begin with the dimensions of a scope, with the names of weeks."""
+    weeks = [place for place, name in enumerate(scope.by) if name == "week"]
     return [_name_weeks(row, weeks) for row in rows] if weeks else rows
 
 
@@ -110,6 +124,46 @@ def write(scope: "Scope", query: str, rest: Sequence[Sequence[Any]] | None = Non
         whole="every_scope" if rest is not None else "scope", conditions=conditions, rest=of_rest,
     )  # fmt: skip
     return text + query.replace("scope_outcomes", "scope").replace("matching_outcomes", "matching_calls"), params
+
+
+class Bounds(NamedTuple):
+    """A side of a comparison: a value of a dimension, a window in UTC, or both; None is open."""
+
+    value: str | None
+    since: datetime | None
+    until: datetime | None
+
+
+def write_sides(
+    scope: "Scope", query: str, on: str | None, sides: tuple[Bounds, Bounds], strata: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    """Return a query over ``sided``, as ``Scope.sides_sql``, with its parameters: here of calls of either side only.
+
+    Strata are ``stratum_1`` and so on, as many as there are.
+    """
+    params: dict[str, Any] = {}
+    base, head = (
+        " AND ".join(_side(on, bounds, name, params)) or "1 = 1"
+        for name, bounds in zip(("base", "head"), sides, strict=True)
+    )
+    named = ", ".join(f"{name} AS stratum_{slot}" for slot, name in enumerate(strata, start=1))
+    text, own = write(scope, _SIDED.format(base=base, head=head, strata=named or "0 AS stratum_0") + query)
+    return text, {**own, **params}
+
+
+def _side(on: str | None, bounds: Bounds, name: str, params: dict[str, Any]) -> Iterator[str]:
+    if on is not None:
+        params[name] = bounds.value
+        yield f"{on} = ${name}"
+    for word, bound, sign in (("since", bounds.since, ">="), ("until", bounds.until, "<")):
+        if bound is not None:
+            params[f"{name}_{word}_us"] = microseconds(bound)
+            yield f"start_us {sign} ${name}_{word}_us"
+
+
+def microseconds(value: datetime) -> int:
+    """Return an instant, in UTC where it has no zone, in microseconds since 1970."""
+    return (value.replace(tzinfo=value.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def moment(value: "datetime | int | None") -> datetime | None:
@@ -144,7 +198,7 @@ def _conditions(scope: "Scope", params: dict[str, Any]) -> list[str]:
     found = []
     for name, bound, sign in (("since", scope.since, ">="), ("until", scope.until, "<")):
         if bound is not None:
-            params[f"{name}_us"] = (bound - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+            params[f"{name}_us"] = microseconds(bound)
             found.append(f"start_us {sign} ${name}_us")
     for name, values in scope.only:
         parts = values.split(",")

@@ -13,8 +13,9 @@ from streamaudit.audits import history
 from streamaudit.audits import overview as overview
 from streamaudit.audits.diff import report as diffs
 from streamaudit.audits.diff.compare import Compared, compare
+from streamaudit.audits.diff.counts import Scan
 from streamaudit.audits.diff.question import Ask, Side, parse_names
-from streamaudit.audits.diff.scan import Scan, scan
+from streamaudit.audits.diff.scan import scan
 from streamaudit.audits.failures.suppressions import Suppression
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.audits.weekly import failures

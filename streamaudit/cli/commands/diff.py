@@ -8,7 +8,17 @@ from typing import Annotated, Optional
 import typer
 
 from streamaudit.cli import completion
-from streamaudit.cli.options import Access, Grouping, Inputs, MapField, OnInsufficient, Window, Writing
+from streamaudit.cli.options import (
+    Access,
+    Data,
+    EngineName,
+    ExportedInputs,
+    Grouping,
+    MapField,
+    OnInsufficient,
+    Window,
+    Writing,
+)
 from streamaudit.errors import EXIT_GATE_FAILED, EXIT_OK, UsageError
 
 
@@ -91,6 +101,8 @@ def command(
     window: Window,
     writing: Writing,
     access: Access,
+    data: Data = None,
+    engine: EngineName = "duckdb",
     map_: MapField = None,
 ) -> int:
     """What a deploy made worse: two deploys, windows or values compared, with a verdict for each group.
@@ -107,7 +119,8 @@ def command(
         raise UsageError("a saved baseline is a side of its own: no base window, and not read and written at once")
     alone = base_store is not None or save_baseline is not None
     names, files = split_words(words or [], 1 if alone else 2)
-    inputs = Inputs(**{one.name: getattr(access, one.name) for one in fields(access)}, files=files or None, map_=map_)
+    given = {one.name: getattr(access, one.name) for one in fields(access)}
+    inputs = ExportedInputs(**given, files=files or None, map_=map_, data=data, engine=engine)
     if save_baseline is not None:
         side = names[0] if names else None
         with inputs.session() as session:

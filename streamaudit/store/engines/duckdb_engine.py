@@ -1,12 +1,25 @@
 """DuckDB in this process over the Parquet files of an exported folder."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamaudit.errors import InputError
 from streamaudit.store.connection import Database
-from streamaudit.store.engines.protocol import MOST_ROWS, Params, Rows, bind, plain_rows, refuse_many
+from streamaudit.store.engines.protocol import (
+    MOST_CELLS,
+    MOST_ROWS,
+    Params,
+    Rows,
+    bind,
+    plain_arrays,
+    plain_rows,
+    refuse_many,
+    refuse_many_cells,
+)
 from streamaudit.store.export_layout import CALLS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _CALLS = "CREATE TEMP VIEW calls AS FROM read_parquet({path}, hive_partitioning = true)"
 _TABLE = "FROM read_parquet($path)"
@@ -41,6 +54,14 @@ class DuckDBEngine:
         if len(rows) > MOST_ROWS:
             raise refuse_many()
         return plain_rows(rows)
+
+    def arrays(self, text: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
+        """Return the columns of a text as arrays, as ``Engine.arrays``."""
+        bound, values = bind(text, params)
+        found = self._database.arrays(f"{bound}\nLIMIT {MOST_CELLS + 1}", values)
+        if max(map(len, found.values())) > MOST_CELLS:
+            raise refuse_many_cells()
+        return plain_arrays(found)
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of a table about the export, as ``Engine.table``."""

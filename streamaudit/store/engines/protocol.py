@@ -9,12 +9,17 @@ its own plan, which is not always that of the text.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from streamaudit.errors import UsageError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 MOST_ROWS = 100_000
 """Rows of an answer that an engine sends back at most: groups of a report, not calls."""
+MOST_CELLS = 8_000_000
+"""Rows of counts that are the input of statistics: up to 40 bytes each, 320 MB in all."""
 
 Params = Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
@@ -31,6 +36,13 @@ class Engine(Protocol):
 
         Raises UsageError for more than ``MOST_ROWS`` rows, InputError when the folder cannot be read, StreamauditError
         when the engine fails or is lost.
+        """
+        ...
+
+    def arrays(self, text: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
+        """Return the columns of a text as arrays of 64-bit numbers, for counts that are the input of statistics.
+
+        The result holds numbers and no NULL. Raises UsageError for more than ``MOST_CELLS`` rows, else as ``rows``.
         """
         ...
 
@@ -55,6 +67,19 @@ def bind(text: str, params: Params | None, sign: str = "$") -> tuple[str, dict[s
 def plain_rows(rows: Iterable[Sequence[Any]]) -> Rows:
     """Return rows with whole decimals as int: engines sum integers in different types."""
     return [tuple(int(value) if isinstance(value, Decimal) else value for value in row) for row in rows]
+
+
+def plain_arrays(columns: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
+    """Return columns as 64-bit numbers: whole ones as int, fractions and wider sums as float."""
+    return {name: values.astype("i8" if values.dtype.kind in "iub" else "f8") for name, values in columns.items()}
+
+
+def refuse_many_cells() -> UsageError:
+    """Return the error for more counts than a comparison takes."""
+    return UsageError(
+        f"--data: the comparison has more than {MOST_CELLS:,} counts of groups, strata, blocks of time and values",
+        "group by fewer dimensions, narrow it with --only, or hold fewer equal: --strata model, --strata none",
+    )
 
 
 def refuse_many() -> UsageError:

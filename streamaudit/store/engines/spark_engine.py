@@ -17,10 +17,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
-from streamaudit.store.engines.protocol import MOST_ROWS, Params, Rows, bind, plain_rows, refuse_many
+from streamaudit.store.engines.protocol import (
+    MOST_CELLS,
+    MOST_ROWS,
+    Params,
+    Rows,
+    bind,
+    plain_arrays,
+    plain_rows,
+    refuse_many,
+    refuse_many_cells,
+)
 from streamaudit.store.waiting import run_in_thread
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pyspark.sql.connect.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
 
@@ -74,6 +85,14 @@ class SparkEngine:
             raise refuse_many()
         columns = [column.to_pylist() for column in found.columns]
         return plain_rows(zip(*columns, strict=True))
+
+    def arrays(self, text: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
+        """Return the columns of a text as arrays, as ``Engine.arrays``."""
+        bound, values = bind(text, params, ":")
+        found = self._watch(lambda: self._session.sql(bound, args=values).limit(MOST_CELLS + 1).toArrow(), SILENT_S)
+        if found.num_rows > MOST_CELLS:
+            raise refuse_many_cells()
+        return plain_arrays(_to_numpy(found))
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of a table about the export, as ``Engine.table``."""
@@ -192,6 +211,17 @@ class SparkEngine:
             )
         _log.debug("spark: %s", condition or type(error).__name__)
         return StreamauditError(f"--engine {self.name}: the server failed ({condition or type(error).__name__})")
+
+
+def _to_numpy(table: Any) -> "dict[str, NDArray[Any]]":
+    """Return the columns of an Arrow table, decimals as floats: engines sum whole numbers in different types."""
+    import pyarrow
+
+    columns = {
+        name: column.cast(pyarrow.float64()) if pyarrow.types.is_decimal(column.type) else column
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    return {name: column.to_numpy() for name, column in columns.items()}
 
 
 class _NoFolder(Exception):
