@@ -151,27 +151,38 @@ def _partial(row: Row, end: int) -> frozenset[str]:
 def _add_marks(table: Table, partial: Sequence[frozenset[str]] = ()) -> Table:
     """Return the table with the reason for a missing percentile in its place, and lower bounds marked."""
     marks: dict[tuple[int, str], Mark] = {}
+    percentiles = _list_percentiles(table.columns)
     for index, record in enumerate(table.records()):
         left_out = partial[index] if partial else frozenset()
         found = {
             name.removeprefix("~"): Mark(prefix="~ " if name.startswith("~") else "≥ ")
             for name in left_out if record.get(name.removeprefix("~")) is not None
         }  # fmt: skip
-        found |= {column.name: mark for column in table.columns if (mark := _mark_percentile(column, record))}
+        found |= _mark_percentiles(percentiles, record)
         if "tax_low_tokens" in record:
             found |= tax_marks(record)
         marks |= {(index, name): mark for name, mark in found.items()}
     return replace(table, marks=marks)
 
 
-def _mark_percentile(column: Column, record: dict[str, Value]) -> Mark | None:
-    """Return the number of calls (of a latency between chunks: of gaps) where a percentile has too few."""
-    latency, _, percentile = column.name.removesuffix("_ms").rpartition("_")
-    if record[column.name] is None and percentile in MIN_CALLS:
-        n = record.get(f"{latency}_gaps", record.get(f"{latency}_calls"))
-        if isinstance(n, int) and 0 < n < MIN_CALLS[percentile]:
-            return Mark(instead=f"n={n}")
-    return None
+def _list_percentiles(columns: tuple[Column, ...]) -> list[tuple[str, str, int]]:
+    """Return the columns that are percentiles: name, the column that counts the calls (of a latency between chunks: the
+    gaps) it is of, and the fewest that give one."""
+    names, found = {column.name for column in columns}, []
+    for column in columns:
+        latency, _, percentile = column.name.removesuffix("_ms").rpartition("_")
+        counts = next((name for name in (f"{latency}_gaps", f"{latency}_calls") if name in names), None)
+        if percentile in MIN_CALLS and counts is not None:
+            found.append((column.name, counts, MIN_CALLS[percentile]))
+    return found
+
+
+def _mark_percentiles(percentiles: Sequence[tuple[str, str, int]], record: dict[str, Value]) -> dict[str, Mark]:
+    """Return the number of calls or gaps in place of each percentile that has too few of them."""
+    return {
+        name: Mark(instead=f"n={n}") for name, counts, fewest in percentiles
+        if record[name] is None and isinstance(n := record[counts], int) and 0 < n < fewest
+    }  # fmt: skip
 
 
 def mark_value(value: Value, low: Value, high: Value, shows: str, *, leaves_out: bool = False) -> Mark | None:
