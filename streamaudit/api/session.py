@@ -280,6 +280,7 @@ class Session(Connection):
         scope, hide = self._scope(None, None, filters), redacted_names(filters)
         now = (filters.get("now") or datetime.now(UTC)) if filters.get("last") else None
         before = evaluate.window_before(scope, checks, now)
+        self._refuse_unanswered(scope, filters, {})
 
         def judge(store: Store, scope: Scope) -> Report:
             found = evaluate.run(store, scope, checks, before=before, on_insufficient=on_insufficient)

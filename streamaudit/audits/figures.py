@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from streamaudit.audits.metrics import LATENCIES, METRICS, OF_ALL, PARTS, PERCENTILES, Metric
+from streamaudit.audits.sums import mean_milliseconds, write_filter
 
 _EVERYONE = """
 , everyone AS (
@@ -102,9 +103,8 @@ def relation(names: tuple[str, ...], *, with_left_out: bool = False, with_total:
     return everyone + parts + write_figures(picked, columns, joins, with_left_out=with_left_out, with_total=with_total)
 
 
-OF_LATENCIES = {name: (one.column, f" FILTER (WHERE {one.counts})" if one.counts else "")
-                for name, one in LATENCIES.items()}  # fmt: skip
-"""The column of each latency and the filter of its values."""
+OF_LATENCIES = {name: (one.column, one.counts) for name, one in LATENCIES.items()}
+"""The column of each latency, and which of its values count."""
 
 
 def write_join(name: str, columns: list[str], *, with_total: bool) -> str:
@@ -168,18 +168,19 @@ _WORD = re.compile(r"\w+")
 def _used(
     sums: dict[str, str], latencies: dict[str, tuple[str, str]], used: frozenset[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the sums that are used, and those of latencies (column and filter by name).
+    """Return the sums that are used, and those of latencies (column and condition by name).
 
     All percentiles of a latency come from a single list; the second result gives each its name.
     """
     found = {name: sql for name, sql in sums.items() if name in used}
     places: list[str] = []
-    for name, (column, counts) in latencies.items():
+    for name, (column, counting) in latencies.items():
+        counts = write_filter(counting)
         percentiles = [one for one in PERCENTILES if f"{name}_{one}" in used]
         if f"{name}_n" in used:
             found[f"{name}_n"] = f"count({column}){counts}"
         if f"{name}_mean" in used:
-            found[f"{name}_mean"] = f"round(favg({column}){counts}, 9)"
+            found[f"{name}_mean"] = mean_milliseconds(column, counting).exact
         if percentiles:
             shares = ", ".join(str(PERCENTILES[one]) for one in percentiles)
             found[f"{name}_percentiles"] = f"quantile_cont({column}, [{shares}]){counts}"

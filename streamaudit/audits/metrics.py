@@ -1,9 +1,9 @@
 """The one catalogue of figures about a group of calls: name, unit, SQL, fewest calls, and meaning.
 
 An audit picks names: ``column`` gives the column of a table, ``figures.select`` the query that fills it. A figure is an
-expression over sums, each of which is computed once a group: ``OF_ALL`` over all of its calls, those of a part
-(parts.py) over a relation of its own, such as ``_OF_CANCELLED`` over the cancelled calls. Only the sums that the picked
-figures need are computed, so that other calls cost nothing for those of a part.
+expression over sums, each of which is computed once a group: ``SUMS_OF_ALL`` over all of its calls, those of a part
+(parts.py) over a relation of its own, such as ``SUMS_OF_CANCELLED`` over the cancelled calls. Only the sums that the
+picked figures need are computed, so that other calls cost nothing for those of a part.
 
 Definitions in words: docs/definitions.md. Unknown is not zero: without evidence a figure is NULL.
 """
@@ -12,6 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streamaudit.audits.parts import GAPS, GOODPUT, Part
+from streamaudit.audits.sums import (
+    FIRST_START,
+    PROMPT_UNSEEN,
+    Sum,
+    declare,
+    dollars,
+    mean,
+    milliseconds,
+    priced,
+    whole_dollars,
+)
 from streamaudit.report.model import Column, Unit
 from streamaudit.store.views.percentiles import MIN_CALLS
 
@@ -35,13 +46,7 @@ LATENCIES = {
 }
 RATES = ("cancel_rate", "error_rate", "tax_rate")
 
-# Whether the prompt was paid for an answer of which nothing arrived; NULL without evidence.
-PROMPT_UNSEEN = (
-    "prompt_unseen(unseen_prompt, cache_hit, cancelled_at_ms, ttft_ms, ran_on, rendered_low, rendered_chars, "
-    "delivered_tokens, delivered_low, chunk_count, output_chars)"
-)
-
-OF_ALL = {
+_ALL: dict[str, str | Sum] = {
     "calls": "count(*)",
     "no_outcome": "count(*) FILTER (WHERE outcome = 'unknown')",
     "streamed": "count(*) FILTER (WHERE streamed)",
@@ -49,15 +54,15 @@ OF_ALL = {
     "within_slo": "count(*) FILTER (WHERE ttft_status = 'usable' AND ttft_ms <= $slo_ms)",
     "tolerated": "count(*) FILTER (WHERE ttft_status = 'usable' AND ttft_ms > $slo_ms AND ttft_ms <= 4 * $slo_ms)",
     "no_ttft": "count(*) FILTER (WHERE streamed AND ttft_status <> 'usable')",
-    "ttft_total": "exact_sum(CASE WHEN ttft_status = 'usable' THEN ttft_ms END)",
+    "ttft_total": milliseconds("ttft", "ttft_status = 'usable'"),
     "speed": "median(1000 / tpot_ms)",
     "failed": "count(*) FILTER (WHERE outcome = 'error')",
     "timed_out": "count(*) FILTER (WHERE outcome = 'timeout')",
     "input_sum": "sum(input_tokens)::BIGINT",
     "output_sum": "sum(output_low)::BIGINT",
-    "output_mean": "avg(output_tokens) FILTER (WHERE usage_status = 'final')",
+    "output_mean": mean("output_tokens", "usage_status = 'final'"),
     "hidden_sum": "sum(reasoning_tokens)::BIGINT",
-    "cost": "round(fsum(cost_low_usd), 12)",
+    "cost": dollars("cost_low_usd"),
     "usage_known": "count(output_tokens) FILTER (WHERE usage_status = 'final')",
     "cost_known": "count(*) FILTER (WHERE cost_usd IS NOT NULL OR cache_hit)",
     "no_cost": "bool_or(cost_usd IS NULL AND cache_hit IS DISTINCT FROM true)",
@@ -66,12 +71,11 @@ OF_ALL = {
     "no_hidden": "bool_or(reasoning_tokens IS NULL AND operation <> 'embedding')",
     "completed": "count(billed_tokens) FILTER (WHERE outcome = 'completed')",
     "completed_output": "coalesce(sum(billed_tokens) FILTER (WHERE outcome = 'completed'), 0)::BIGINT",
-    "kept_cost": "fsum(cost_usd) FILTER (WHERE outcome NOT IN ('unknown', 'cancelled'))",
+    "kept_cost": dollars("cost_usd", "outcome NOT IN ('unknown', 'cancelled')", rounded=False),
     "tenants": "count(DISTINCT tenant)",
-    "first_call": "epoch(min(start_time))",
+    "first_call": FIRST_START,
 }
-"""Sums over all calls of a group, by name."""
-_OF_CANCELLED = {
+_CANCELLED: dict[str, str | Sum] = {
     "cancelled": "count(*)",
     "cancelled_early": "count(*) FILTER (WHERE stopped_before_first_token)",
     "tax": "sum(tax_best)::BIGINT",
@@ -79,9 +83,9 @@ _OF_CANCELLED = {
     "tax_high": "CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END",
     "tax_high_known": "coalesce(sum(tax_high), 0)::BIGINT",
     "tax_open": "count(*) FILTER (WHERE tax_high IS NULL)",
-    "tax_usd_sum": "priced_sum(tax_best, tax_best_usd)",
-    "tax_low_usd_sum": "priced_sum(tax_low, tax_low_usd)",
-    "tax_high_usd_sum": "CASE WHEN count(*) = count(tax_high_usd) THEN round(fsum(tax_high_usd), 12) END",
+    "tax_usd_sum": priced("tax_best"),
+    "tax_low_usd_sum": priced("tax_low"),
+    "tax_high_usd_sum": whole_dollars("tax_high_usd"),
     "unpriced": "count(*) FILTER (WHERE (tax_best > 0 AND tax_best_usd IS NULL)"
                 " OR (tax_low > 0 AND tax_low_usd IS NULL))",
     "taxed": "count(tax_best)",
@@ -100,8 +104,8 @@ _OF_CANCELLED = {
     "interval_calls": "count(*) FILTER (WHERE tax_class IN ('estimated', 'bounded') AND tax_high IS NOT NULL)",
     "exceeds": "count(*) FILTER (WHERE tax_rule = 'rendered_exceeds_billed')",
     # Numerator and denominator cover the same calls: cost known, and tax known in dollars.
-    "shared_tax_usd": "round(fsum(tax_best_usd) FILTER (WHERE cost_usd IS NOT NULL), 12)",
-    "taxed_cost": "fsum(cost_usd) FILTER (WHERE tax_best_usd IS NOT NULL)",
+    "shared_tax_usd": dollars("tax_best_usd", "cost_usd IS NOT NULL"),
+    "taxed_cost": dollars("cost_usd", "tax_best_usd IS NOT NULL", rounded=False),
     "hidden_part": "sum(tax_hidden)::BIGINT",
     "undelivered_part": "sum(tax_undelivered)::BIGINT",
     "unread_part": "sum(tax_unread)::BIGINT",
@@ -113,10 +117,14 @@ _OF_CANCELLED = {
     "no_unread_part": "count(*) FILTER (WHERE tax_unread IS NULL)",
     "no_orphaned_part": "count(*) FILTER (WHERE tax_orphaned IS NULL)",
     "unseen_input": f"sum(input_tokens) FILTER (WHERE {PROMPT_UNSEEN})::BIGINT",
-    "unseen_usd": f"round(fsum(input_cost_usd) FILTER (WHERE {PROMPT_UNSEEN}), 12)",
+    "unseen_usd": dollars("input_cost_usd", PROMPT_UNSEEN),
     "no_unseen_input": f"count(*) FILTER (WHERE {PROMPT_UNSEEN} IS NULL OR ({PROMPT_UNSEEN} AND input_tokens IS NULL))",
     "no_unseen_usd": f"count(*) FILTER (WHERE {PROMPT_UNSEEN} IS NULL OR ({PROMPT_UNSEEN} AND input_cost_usd IS NULL))",
 }
+SUMS_OF_ALL, SUMS_OF_CANCELLED = declare(_ALL), declare(_CANCELLED)
+"""Sums over all calls of a group, and over its cancelled ones, by name."""
+OF_ALL = {name: one.exact for name, one in SUMS_OF_ALL.items()}
+_OF_CANCELLED = {name: one.exact for name, one in SUMS_OF_CANCELLED.items()}
 PARTS = (Part("leavers", "scope WHERE outcome = 'cancelled'", _OF_CANCELLED), GOODPUT, *GAPS)
 """Sums over other relations."""
 

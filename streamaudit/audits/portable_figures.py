@@ -5,14 +5,15 @@ gives the histogram bucket, its number of calls, and how many are up to it: valu
 their bucket, which is 1 % wide (store/buckets.py).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from streamaudit.audits.figures import OF_LATENCIES, ROWS, Picked, pick, write_figures, write_join
-from streamaudit.audits.metrics import LATENCIES, OF_ALL, PARTS, PERCENTILES, PROMPT_UNSEEN
+from streamaudit.audits.metrics import LATENCIES, PARTS, PERCENTILES, SUMS_OF_ALL, SUMS_OF_CANCELLED
 from streamaudit.audits.scope.portable import MAX_BY, portable_rows
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.sums import Sum, mean_milliseconds, portable_columns, write_filter, write_values
 from streamaudit.errors import UsageError
 from streamaudit.report.model import Row
 from streamaudit.store.buckets import bounds_us
@@ -20,60 +21,9 @@ from streamaudit.store.engines.protocol import Engine
 from streamaudit.store.store import Store
 
 _LEAVERS = PARTS[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sum:
-    """A sum that needs another text: columns that an engine sums, and the sum itself as DuckDB's SQL over them."""
-
-    columns: dict[str, str]
-    sql: str
-
-
-def _nano(column: str, where: str = "") -> str:
-    return f"SUM(CAST({column} AS DECIMAL(20, 0)))" + (f" FILTER (WHERE {where})" if where else "")
-
-
-def _dollars(name: str, column: str, where: str = "") -> _Sum:
-    return _Sum({f"{name}_nano": _nano(column, where)}, f"round({name}_nano / 1e9, 12)")
-
-
-def _priced(name: str, amount: str) -> _Sum:
-    """Return the macro ``priced_sum`` of an amount of tokens."""
-    columns = {
-        f"{name}_nano": _nano(f"{amount}_nano_usd"),
-        f"{name}_priced": f"count(*) FILTER (WHERE {amount} > 0 AND {amount}_usd IS NOT NULL)",
-        f"{name}_unpriced": f"count(*) FILTER (WHERE {amount} > 0 AND {amount}_usd IS NULL)",
-    }
-    known = f"{name}_priced > 0 OR {name}_unpriced = 0"
-    return _Sum(columns, f"CASE WHEN {known} THEN round({name}_nano / 1e9, 12) END")
-
-
-_OTHERS = {
-    "ttft_total": _Sum({"ttft_total_us": "sum(ttft_us) FILTER (WHERE ttft_status = 'usable')"}, "ttft_total_us / 1e3"),
-    "output_mean": _Sum(
-        {
-            "final_output": "sum(output_tokens) FILTER (WHERE usage_status = 'final')",
-            "final_calls": "count(output_tokens) FILTER (WHERE usage_status = 'final')",
-        }, "final_output / nullif(final_calls, 0)",
-    ),
-    "cost": _dollars("cost", "cost_low_nano_usd"),
-    "kept_cost": _dollars("kept_cost", "cost_nano_usd", "outcome NOT IN ('unknown', 'cancelled')"),
-    "first_call": _Sum({"first_us": "min(start_us)"}, "first_us / 1e6"),
-    "tax_usd_sum": _priced("tax_usd", "tax_best"),
-    "tax_low_usd_sum": _priced("tax_low_usd", "tax_low"),
-    "tax_high_usd_sum": _Sum(
-        {"tax_high_nano": _nano("tax_high_nano_usd"), "all_calls": "count(*)", "high_calls": "count(tax_high_usd)"},
-        "CASE WHEN all_calls = high_calls THEN round(tax_high_nano / 1e9, 12) END",
-    ),
-    "shared_tax_usd": _dollars("shared_tax", "tax_best_nano_usd", "cost_usd IS NOT NULL"),
-    "taxed_cost": _dollars("taxed_cost", "cost_nano_usd", "tax_best_usd IS NOT NULL"),
-    "unseen_usd": _dollars("unseen", "input_cost_nano_usd", "prompt_unseen"),
-}  # fmt: skip
-"""Sums of the catalogue whose text is not portable, or that rest on fractions."""
-
 _SUMS = "SELECT {by}{columns} FROM {relation}{grouping}"
 _KEEP_SUMS = "CREATE OR REPLACE TEMP TABLE {table} AS SELECT {columns}"
+_KEY_TYPES = {**dict.fromkeys(("by_1", "by_2", "by_3", "by_4"), "VARCHAR"), "is_total": "BOOLEAN"}
 _LOCAL_EVERYONE = "WITH everyone AS (SELECT {columns} FROM everyone_sums)"
 _LOCAL_LEAVERS = ", leavers AS (SELECT {columns} FROM leaver_sums)"
 _BY = ("by_1", "by_2", "by_3", "by_4")
@@ -91,22 +41,18 @@ def figure_rows(
     if any(name in picked.used for part in PARTS[1:] for name in (*part.sums, *part.latencies)):
         raise UsageError("--data: chunk gaps and goodput are not answered from an export", "ask the store itself")
     with_total = with_total and bool(scope.by)
-    everyone = _query_sums(engine, scope, OF_ALL, picked, "scope", params, rest, with_total=with_total, latencies=True)
+    sums = _pick(SUMS_OF_ALL, picked) | _pick_latencies(picked)
+    everyone = _query_sums(engine, scope, sums, "scope", params, rest, with_total=with_total)
     if any(f"{name}_{p}" in picked.used for name in LATENCIES for p in PERCENTILES) or "speed" in picked.used:
         _add_percentiles(everyone, engine, scope, picked, params, rest, with_total=with_total)
-    columns, sums = _localise(OF_ALL, picked)
-    kept = [name for name in everyone.columns if name not in columns]
-    _store_rows(store, "everyone_sums", everyone)
-    text = _LOCAL_EVERYONE.format(columns=", ".join([*kept, *sums]))
-    joins = ""
-    if any(name in picked.used for name in _LEAVERS.sums):
-        leavers = _query_sums(engine, scope, _LEAVERS.sums, picked, "scope WHERE outcome = 'cancelled'", params, rest,
-            with_total=with_total)  # fmt: skip
-        _store_rows(store, "leaver_sums", leavers)
-        columns, sums = _localise(_LEAVERS.sums, picked)
-        keys = {f"by_{slot}": f"leavers_{slot}" for slot in range(1, MAX_BY + 1)} | {"is_total": "leavers_is_total"}
-        kept = [f"{name} AS {keys[name]}" if name in keys else name for name in leavers.columns if name not in columns]
-        text += _LOCAL_LEAVERS.format(columns=", ".join([*kept, *sums]))
+    _store_rows(store, "everyone_sums", everyone, sums)
+    text = _LOCAL_EVERYONE.format(columns=", ".join([*_BY, "is_total", *everyone.ready, *_finish(sums)]))
+    joins, left = "", _pick(SUMS_OF_CANCELLED, picked)
+    if left:
+        leavers = _query_sums(engine, scope, left, _LEAVERS.relation, params, rest, with_total=with_total)
+        _store_rows(store, "leaver_sums", leavers, left)
+        keys = [f"by_{slot} AS leavers_{slot}" for slot in range(1, MAX_BY + 1)]
+        text += _LOCAL_LEAVERS.format(columns=", ".join([*keys, "is_total AS leavers_is_total", *_finish(left)]))
         joins = write_join("leavers", ["*"], with_total=with_total)
     text += write_figures(picked, "*", joins, with_left_out=with_left_out, with_total=with_total) + ROWS
     return store.query(text, params)
@@ -114,34 +60,40 @@ def figure_rows(
 
 @dataclass(slots=True)
 class _Sums:
-    """Rows of sums by group: ``by_1`` … ``by_4``, ``is_total``, and one column for each sum."""
+    """Rows of sums by group: ``by_1`` … ``by_4``, ``is_total``, and one column for each part of a sum.
+
+    ``ready`` names columns after them that are figures already.
+    """
 
     columns: list[str]
     rows: list[list[Any]]
+    ready: list[str] = field(default_factory=list)
 
 
-def _localise(sums: dict[str, str], picked: Picked) -> tuple[set[str], list[str]]:
-    """Return the columns that stand for sums of another text, and SQL that makes these sums of them."""
-    others = [_OTHERS[name] for name in sums if name in picked.used and name in _OTHERS]
-    named = [f"{_OTHERS[name].sql} AS {name}" for name in sums if name in picked.used and name in _OTHERS]
-    return {column for other in others for column in other.columns}, named
+def _pick(sums: Mapping[str, Sum], picked: Picked) -> dict[str, Sum]:
+    # The median speed comes with the percentiles.
+    return {name: one for name, one in sums.items() if name in picked.used and name != "speed"}
+
+
+def _pick_latencies(picked: Picked) -> dict[str, Sum]:
+    """Return the numbers of calls and the means of latencies; percentiles come from buckets."""
+    made = {}
+    for name, (column, counting) in OF_LATENCIES.items():
+        made[f"{name}_n"] = Sum(f"count({column}){write_filter(counting)}")
+        made[f"{name}_mean"] = mean_milliseconds(column, counting)
+    return {name: one for name, one in made.items() if name in picked.used}
+
+
+def _finish(sums: Mapping[str, Sum]) -> list[str]:
+    return [f"{one.finish(name)} AS {name}" for name, one in sums.items()]
 
 
 def _query_sums(
-    engine: Engine, scope: Scope, sums: dict[str, str], picked: Picked, relation: str, params: dict[str, Any],
-    rest: Sequence[Sequence[Any]] | None, *, with_total: bool, latencies: bool = False,
+    engine: Engine, scope: Scope, sums: Mapping[str, Sum], relation: str, params: dict[str, Any],
+    rest: Sequence[Sequence[Any]] | None, *, with_total: bool,
 ) -> _Sums:  # fmt: skip
     """Return the sums of every group that has calls, and of the total."""
-    asked: dict[str, str] = {}
-    for name, sql in sums.items():
-        if name not in picked.used or name == "speed":
-            continue
-        asked |= _OTHERS[name].columns if name in _OTHERS else {name: portable_sum(sql)}
-    if latencies:
-        asked |= {
-            f"{name}_n": f"count({column}){counts}"
-            for name, (column, counts) in OF_LATENCIES.items() if f"{name}_n" in picked.used
-        }  # fmt: skip
+    asked = portable_columns(sums)
     by, grouping = _grouping(scope, rest, with_total=with_total)
     columns = ", ".join(["count(*) AS members", *(f"{sql} AS {name}" for name, sql in asked.items())])
     query = _SUMS.format(by=by, columns=columns, relation=relation, grouping=grouping)
@@ -151,11 +103,6 @@ def _query_sums(
         [*_BY, "is_total", *asked],
         [[*_pad(row[:depth]), bool(row[depth]), *row[depth + 2 :]] for row in found if row[depth + 1]],
     )
-
-
-def portable_sum(sql: str) -> str:
-    """Return a sum of the catalogue without DuckDB's casts: an engine's integers become int by themselves."""
-    return sql.replace("::BIGINT", "").replace(PROMPT_UNSEEN, "prompt_unseen")
 
 
 def _depth(scope: Scope, rest: Sequence[Sequence[Any]] | None) -> int:
@@ -204,7 +151,7 @@ def _add_percentiles(
     sums: _Sums, engine: Engine, scope: Scope, picked: Picked, params: dict[str, Any],
     rest: Sequence[Sequence[Any]] | None, *, with_total: bool,
 ) -> None:  # fmt: skip
-    """Add a column for each percentile that is used, in milliseconds, and the median speed."""
+    """Add a figure for each percentile that is used, in milliseconds, and the median speed."""
     wanted = {
         name: [p for p in PERCENTILES if f"{name}_{p}" in picked.used or (name == "tpot" and p == "p50"
                and "speed" in picked.used)]
@@ -228,7 +175,7 @@ def _add_percentiles(
     for one in sums.rows:
         mine = found.get(tuple(one[: MAX_BY + 1]), {})
         one.extend(mine.get(name) for name in added)
-    sums.columns.extend(added)
+    sums.ready.extend(added)
 
 
 def percentile_text(latencies: Sequence[str], depth: int, *, with_total: bool) -> str:
@@ -270,18 +217,10 @@ def _value_at(rank: int, bucket: int, upto: int, n: int) -> float:
     return first + (next_first - 1 - first) * (rank - (upto - n) + 0.5) / n
 
 
-def _store_rows(store: Store, table: str, sums: _Sums) -> None:
+def _store_rows(store: Store, table: str, found: _Sums, sums: Mapping[str, Sum]) -> None:
     """Put sums into a table of the store's connection, in the types that the catalogue's SQL expects."""
-    columns = {name: [row[place] for row in sums.rows] for place, name in enumerate(sums.columns)}
-    selected = ", ".join(f"unnest(${name}::{_type(name)}[]) AS {name}" for name in columns)
-    store.run(_KEEP_SUMS.format(table=table, columns=selected), columns)
-
-
-def _type(name: str) -> str:
-    if name in _BY:
-        return "VARCHAR"
-    if name.endswith("_nano"):
-        return "HUGEINT"
-    if name == "is_total" or OF_ALL.get(name, "").startswith("bool_or"):
-        return "BOOLEAN"
-    return "DOUBLE" if name == "speed" or name.rpartition("_")[2] in PERCENTILES else "BIGINT"
+    columns = [*found.columns, *found.ready]
+    types = _KEY_TYPES | dict.fromkeys(found.ready, "DOUBLE")
+    selected = write_values(columns, sums, types)
+    values = {name: [row[place] for row in found.rows] for place, name in enumerate(columns)}
+    store.run(_KEEP_SUMS.format(table=table, columns=selected), values)

@@ -9,9 +9,9 @@ from itertools import chain
 from typing import Any
 
 from streamaudit.audits.base import mark_bound, mark_value
-from streamaudit.audits.metrics import PROMPT_UNSEEN
 from streamaudit.audits.scope.portable import Texts
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.sums import PROMPT_UNSEEN, declare, finish, make_portable, priced, write_exact, write_portable
 from streamaudit.report.model import Column, Mark, Table
 from streamaudit.store.store import Store
 
@@ -38,62 +38,51 @@ CAUSE_COLUMNS = (
     *_UNSEEN,
 )  # fmt: skip
 
-_UNSEEN_SUMS = """
-    count(*), coalesce(sum(tax_low), 0)::BIGINT, sum(tax_best)::BIGINT,
-    CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END,
-    priced_sum(tax_best, tax_best_usd), priced_sum(tax_low, tax_low_usd),
-    coalesce(sum(input_tokens) FILTER (unseen)::BIGINT, CASE WHEN NOT bool_or(no_input) THEN 0 END),
-    count(*) FILTER (tax_class = 'exact'), count(*) FILTER (tax_class = 'estimated'),
-    count(*) FILTER (tax_class = 'bounded'), count(*) FILTER (tax_class = 'unknown'),
-    count(*) FILTER (tax_class IN ('estimated', 'bounded') AND tax_high IS NOT NULL),
-    [
-        CASE WHEN bool_or(no_input) THEN 'unseen_input_tokens' END,
-        CASE WHEN bool_or(tax_best > 0 AND tax_best_usd IS NULL) THEN 'unseen_output_usd' END,
-        CASE WHEN bool_or(tax_low > 0 AND tax_low_usd IS NULL) THEN 'unseen_output_low_usd' END
-    ]
-FROM (
-    SELECT *, unseen IS NULL OR (unseen AND input_tokens IS NULL) AS no_input
-    FROM (
-        SELECT *, ended_early AND _PROMPT_UNSEEN AS unseen
-        FROM scope WHERE ended_early OR ended_by = 'length'
-    )
-)
+_SUMS = declare({
+    "calls": "count(*)",
+    "low": "coalesce(sum(tax_low), 0)::BIGINT",
+    "best": "sum(tax_best)::BIGINT",
+    "high": "CASE WHEN count(*) = count(tax_high) THEN sum(tax_high)::BIGINT END",
+    "best_usd": priced("tax_best"),
+    "low_usd": priced("tax_low"),
+    "unseen_input": "coalesce(sum(input_tokens) FILTER (WHERE unseen)::BIGINT, CASE WHEN NOT bool_or(unseen IS NULL "
+        "OR (unseen AND input_tokens IS NULL)) THEN 0 END)",
+    "exact_calls": "count(*) FILTER (WHERE tax_class = 'exact')",
+    "estimated_calls": "count(*) FILTER (WHERE tax_class = 'estimated')",
+    "bounded_calls": "count(*) FILTER (WHERE tax_class = 'bounded')",
+    "unknown_calls": "count(*) FILTER (WHERE tax_class = 'unknown')",
+    "interval_calls": "count(*) FILTER (WHERE tax_class IN ('estimated', 'bounded') AND tax_high IS NOT NULL)",
+    "no_input": "bool_or(unseen IS NULL OR (unseen AND input_tokens IS NULL))",
+    "no_best_usd": "bool_or(tax_best > 0 AND tax_best_usd IS NULL)",
+    "no_low_usd": "bool_or(tax_low > 0 AND tax_low_usd IS NULL)",
+})  # fmt: skip
+_LEFT_OUT = ("unseen_input_tokens", "unseen_output_usd", "unseen_output_low_usd")
+"""The columns that the last sums are about."""
+_LISTED = """
+FROM (SELECT *, ended_early AND _PROMPT_UNSEEN AS unseen FROM scope WHERE ended_early OR ended_by = 'length') AS listed
 """.replace("_PROMPT_UNSEEN", PROMPT_UNSEEN)
-# The same of exported calls, with every sum that a figure rests on in a column of its own; see _assemble.
-_PORTABLE_SUMS = """
-    count(*) AS calls, coalesce(sum(tax_low), 0) AS low, sum(tax_best) AS best, sum(tax_high) AS high,
-    count(tax_high) AS high_calls,
-    SUM(CAST(tax_best_nano_usd AS DECIMAL(20, 0))) AS best_nano,
-    SUM(CAST(tax_low_nano_usd AS DECIMAL(20, 0))) AS low_nano,
-    count(*) FILTER (WHERE tax_best > 0 AND tax_best_usd IS NOT NULL) AS best_priced,
-    count(*) FILTER (WHERE tax_best > 0 AND tax_best_usd IS NULL) AS best_unpriced,
-    count(*) FILTER (WHERE tax_low > 0 AND tax_low_usd IS NOT NULL) AS low_priced,
-    count(*) FILTER (WHERE tax_low > 0 AND tax_low_usd IS NULL) AS low_unpriced,
-    sum(input_tokens) FILTER (WHERE prompt_unseen) AS unseen_input,
-    count(*) FILTER (WHERE prompt_unseen IS NULL OR (prompt_unseen AND input_tokens IS NULL)) AS no_input,
-    count(*) FILTER (WHERE tax_class = 'exact') AS exact_calls,
-    count(*) FILTER (WHERE tax_class = 'estimated') AS estimated_calls,
-    count(*) FILTER (WHERE tax_class = 'bounded') AS bounded_calls,
-    count(*) FILTER (WHERE tax_class = 'unknown') AS unknown_calls,
-    count(*) FILTER (WHERE tax_class IN ('estimated', 'bounded') AND tax_high IS NOT NULL) AS interval_calls
-FROM scope
-"""
+_LIST = "SELECT {keys}, {sums}{listed}{end}"
+
+
+def _texts(keys: str, end: str) -> Texts:
+    return Texts(
+        _LIST.format(keys=keys, sums=write_exact(_SUMS), listed=_LISTED, end=end),
+        _LIST.format(keys=keys, sums=write_portable(_SUMS), listed=make_portable(_LISTED), end=end),
+    )
+
+
 # A completed answer cut off by its cap was seen whole: it is listed and has no tax.
-_BY_CAUSE = Texts(
-    "SELECT outcome, ended_by, " + _UNSEEN_SUMS + " GROUP BY ALL ORDER BY 3 DESC, 1, 2",
-    "SELECT outcome, ended_by, " + _PORTABLE_SUMS + " WHERE ended_early OR ended_by = 'length' "
+_BY_CAUSE = _texts(
+    "outcome, ended_by",
     "GROUP BY outcome, ended_by ORDER BY calls DESC, outcome NULLS LAST, ended_by NULLS LAST",
 )
-_BY_OUTCOME = Texts(
-    "SELECT outcome, " + _UNSEEN_SUMS + " WHERE ended_early GROUP BY outcome",
-    "SELECT outcome, " + _PORTABLE_SUMS + " WHERE ended_early GROUP BY outcome",
-)
+_BY_OUTCOME = _texts("outcome", "WHERE ended_early GROUP BY outcome")
 _ORDER = ("cancelled", "timeout", "interrupted", "error")
 
 
 def by_outcome(store: Store, scope: Scope) -> Table:
     """Return a row for each way to end early, and one for all, with unseen output in tokens and dollars."""
-    found = {row[0]: row for row in _query(store, scope, _BY_OUTCOME, keys=1)}
+    found = {row[0]: row for row in _query(store, scope, _BY_OUTCOME)}
     empty: tuple[Any, ...] = (0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, 0, [])
     rows = [tuple(found.get(name, (name, *empty))) for name in _ORDER]
     end = len(OUTCOME_COLUMNS)
@@ -111,37 +100,17 @@ def by_outcome(store: Store, scope: Scope) -> Table:
 
 def by_cause(store: Store, scope: Scope) -> Table:
     """Return a row for each cause, the most expensive first."""
-    found = _query(store, scope, _BY_CAUSE, keys=2)
+    found = _query(store, scope, _BY_CAUSE)
     table = Table("by_cause", CAUSE_COLUMNS, tuple(tuple(row[: len(CAUSE_COLUMNS)]) for row in found))
     return _unseen_marks(table, [row[-1] for row in found])
 
 
-def _query(store: Store, scope: Scope, texts: Texts, keys: int) -> list[tuple[Any, ...]]:
+def _query(store: Store, scope: Scope, texts: Texts) -> list[tuple[Any, ...]]:
     """Return the rows of a table; the last value of each lists the columns whose sum leaves calls out."""
     rows = scope.total().rows(store, texts)
-    return rows if store.engine is None else [(*row[:keys], *_assemble(*row[keys:])) for row in rows]
-
-
-def _assemble(
-    calls: int, low: int, best: int | None, high: int | None, high_calls: int, best_nano: int | None,
-    low_nano: int | None, best_priced: int, best_unpriced: int, low_priced: int, low_unpriced: int,
-    unseen_input: int | None, no_input: int, *classes: int,
-) -> tuple[Any, ...]:  # fmt: skip
-    """Return what ``_UNSEEN_SUMS`` gives, from the sums of exported calls."""
-    missing = (
-        "unseen_input_tokens" if no_input else None, "unseen_output_usd" if best_unpriced else None,
-        "unseen_output_low_usd" if low_unpriced else None,
-    )  # fmt: skip
-    return (
-        calls, low, best, high if high_calls == calls else None, _dollars(best_nano, best_priced, best_unpriced),
-        _dollars(low_nano, low_priced, low_unpriced),
-        unseen_input if unseen_input is not None else None if no_input else 0, *classes, missing,
-    )  # fmt: skip
-
-
-def _dollars(nano: int | None, priced: int, unpriced: int) -> float | None:
-    """Return dollars as the macro ``priced_sum`` does."""
-    return round(nano / 1e9, 12) if nano is not None and (priced or not unpriced) else None
+    rows = finish(store, _SUMS, rows) if store.engine is not None else rows
+    end = -len(_LEFT_OUT)
+    return [(*row[:end], [name for name, lacks in zip(_LEFT_OUT, row[end:], strict=True) if lacks]) for row in rows]
 
 
 def _unseen_marks(table: Table, partial: Sequence[Sequence[str | None]]) -> Table:

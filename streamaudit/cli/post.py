@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from streamaudit.cli.options import DryRun, Inputs, Writing
+from streamaudit.cli.options import DryRun, ExportedInputs, Inputs, Writing
 from streamaudit.config.settings import Settings
 from streamaudit.errors import EXIT_OK, DeliveryError, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from streamaudit.delivery.ledger import Ledger, Subject
     from streamaudit.delivery.message import Letter
     from streamaudit.delivery.targets import Target
     from streamaudit.report.frames import Result
@@ -192,14 +193,30 @@ def _deliver(
     from streamaudit.audits.weekly.fingerprint import compared_rows
     from streamaudit.config.units import parse_seconds
     from streamaudit.delivery.deliver import deliver
-    from streamaudit.delivery.ledger import Ledger, Subject, lock_folder
+    from streamaudit.delivery.ledger import Subject, lock_folder
 
-    subject = Subject(asked.period, make_digest(asked.what), make_digest(compared_rows(letter.report)))
-    ledger = Ledger(lambda least_s: inputs.open(write=True, create=False, least_wait_s=least_s), subject)
+    what = (*asked.what, *exported_folder(inputs))
+    subject = Subject(asked.period, make_digest(what), make_digest(compared_rows(letter.report)))
+    ledger = open_ledger(inputs, subject)
     with lock_folder(inputs.path(), parse_seconds("--wait", inputs.wait)):
         deliver(
             letter, found, ledger, inputs.settings.post, resend=posting.resend, only_on_change=posting.only_on_change
         )
+
+
+def exported_folder(inputs: Inputs) -> tuple[str, ...]:
+    """Return the exported folder that is asked in place of a store, if there is one."""
+    return (inputs.data,) if isinstance(inputs, ExportedInputs) and inputs.data is not None else ()
+
+
+def open_ledger(inputs: Inputs, subject: "Subject") -> "Ledger":
+    """Return the record of posts in the store, which is created where calls come from an export and there is none."""
+    from streamaudit.delivery.ledger import Ledger
+
+    creates = bool(exported_folder(inputs))
+    if creates and not inputs.path().exists():
+        inputs.open(write=True).close()
+    return Ledger(lambda least_s: inputs.open(write=True, create=creates, least_wait_s=least_s), subject)
 
 
 def make_digest(what: object) -> str:

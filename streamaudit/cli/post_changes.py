@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from streamaudit.cli.options import Inputs, Window, Writing
-from streamaudit.cli.post import NewsPosting, make_digest, make_letter, print_text
+from streamaudit.cli.post import NewsPosting, exported_folder, make_digest, make_letter, open_ledger, print_text
 
 if TYPE_CHECKING:
     from streamaudit.delivery.deliver import Compose, Draft, Silence
-    from streamaudit.delivery.ledger import Ledger, Standing
+    from streamaudit.delivery.ledger import Standing, Subject
     from streamaudit.delivery.targets import Target
     from streamaudit.report.frames import Result
 
@@ -28,17 +28,18 @@ def post_changes(
     """
     from streamaudit.config.units import parse_seconds
     from streamaudit.delivery.deliver import deliver_each
-    from streamaudit.delivery.ledger import Ledger, Subject, lock_folder
+    from streamaudit.delivery.ledger import Subject, lock_folder
     from streamaudit.errors import DeliveryError, StoreError
 
-    subject = Subject(NAME, make_digest(_question(window, writing, on_insufficient)))
-    ledger = Ledger(lambda least_s: inputs.open(write=True, create=False, least_wait_s=least_s), subject)
+    what = (*_question(window, writing, on_insufficient), *exported_folder(inputs))
+    subject = Subject(NAME, make_digest(what))
     compose, asked_for = _composer(whole, posting), bool(writing.format or writing.json or writing.output)
     if asked_for or writing.open_:
         render()
     if posting.dry_run:
-        _preview(compose, ledger, found, inputs)
+        _preview(compose, subject, found, inputs)
         return
+    ledger = open_ledger(inputs, subject)
     try:
         with lock_folder(inputs.path(), parse_seconds("--wait", inputs.wait)):
             deliver_each(compose, found, ledger, inputs.settings.post)
@@ -77,16 +78,17 @@ def _composer(whole: "Result", posting: NewsPosting) -> "Compose":
     return compose
 
 
-def _preview(compose: "Compose", ledger: "Ledger", found: "list[Target]", inputs: Inputs) -> None:
+def _preview(compose: "Compose", subject: "Subject", found: "list[Target]", inputs: Inputs) -> None:
     """Print what would be sent, and on standard error where nothing would be."""
     from streamaudit.cli import console
     from streamaudit.delivery.deliver import Draft, preview_each
-    from streamaudit.delivery.ledger import Standing
+    from streamaudit.delivery.ledger import Ledger, Standing
 
     unknown = Standing("new", None, None, None)
-    if inputs.files or not found:
+    if inputs.files or not found or (exported_folder(inputs) and not inputs.path().exists()):
         standings = {target.digest: unknown for target in found}
     else:
+        ledger = Ledger(lambda least_s: inputs.open(write=False, least_wait_s=least_s), subject)
         with inputs.open(write=False) as store:
             standings = {target.digest: ledger.standing(store, target.digest) for target in found}
     if not found:

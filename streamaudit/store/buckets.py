@@ -18,6 +18,8 @@ from streamaudit.store.store import Store
 
 NUMERATOR, DENOMINATOR = 101, 100
 """The ratio of two neighbouring edges."""
+BUCKET_SLACK = NUMERATOR / DENOMINATOR - 1
+"""By how much a value in a bucket may differ from another one in it, as a share."""
 LAST_EDGE_US = 7 * 24 * 3600 * 1_000_000
 
 

@@ -84,6 +84,24 @@ def test_only_changes_are_posted_and_each_once(place: Cli, hook: Hook) -> None:
     assert [one.json["failed"] for one in hook.requests] == [True, True, False, False]
 
 
+def test_thresholds_of_an_export_are_posted_once_and_a_store_remembers_it(place: Cli, hook: Hook) -> None:
+    """The store has no calls and is made for the record of posts; another folder is another line of a crontab."""
+    for folder in ("out", "other"):
+        assert place.run("export", folder, "--db", "store.duckdb").code == 0
+    (place.folder / "store.duckdb").unlink()
+    env = to(hook) | {"STREAMAUDIT_DB": str(place.folder / "posts" / "posts.duckdb")}
+    window = ("--since", "2026-11-16", "--until", "2026-11-17")
+    preview = place.run("check", *window, "--data", "out", "--dry-run", env=env)
+    assert (preview.code, hook.requests) == (1, []) and not (place.folder / "posts").exists(), preview
+    assert "error_rate" in preview.out
+    done = place.run_each([["check", *window, "--data", folder, "--post"] for folder in ("out", "out", "other")], env)
+    assert [one.code for one in done] == [1, 1, 1], done
+    assert "nothing has changed since 20" in done[1].err
+    assert heads(hook) == ["1 new breach: error_rate of tenant=acme is 1, expected under 0.5."] * 2
+    with Store.open(place.folder / "posts" / "posts.duckdb", write=False) as store:
+        assert store.one("SELECT count(*) FROM store.calls")[0] == 0
+
+
 def test_an_undelivered_change_is_posted_by_the_next_run(place: Cli, hook: Hook) -> None:
     """Exit code 5 and the report is printed; the target that has it gets nothing twice. A dry run changes nothing."""
     both = {"STREAMAUDIT_POST": f"{to(hook)['STREAMAUDIT_POST']} {to(hook, 'two')['STREAMAUDIT_POST']}"}

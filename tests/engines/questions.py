@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from streamaudit.api import Filters, Result, Session
+from streamaudit.audits.check.thresholds import parse_check
+from streamaudit.config.settings import Settings
 from streamaudit.report.model import Note, Report, Table
 
 Question = Callable[[Session], Result]
@@ -15,6 +17,24 @@ WINDOW: Filters = {"since": "2026-11-12", "until": "2026-11-18"}
 ONLY: Filters = {"only": ["tenant=acme,glob*,-"]}
 PERCENTILES = ("_p50_ms", "_p90_ms", "_p95_ms", "_p99_ms", "_per_s_p50")
 
+_ENTRIES: tuple[tuple[str, object, dict[str, object]], ...] = (
+    ("ttft_ms", ["p(95)<2300", "avg<900", "p(50)<baseline*1.10"], {"by": "tenant"}),
+    ("ttvt_ms", "p(50)<700", {"where": "route=/v1/*"}),
+    ("duration_ms", "p(90)<9000", {"by": "model,route", "min_n": 200}),
+    ("tpot_ms", "avg<30", {"severity": "warn"}),
+    ("cancel_rate", "<0.08", {"by": "group:tenant"}),
+    ("error_rate", "<=baseline*1.5", {}),
+    ("tax_rate", "<0.02", {"by": "deploy"}),
+    ("tax_tokens", "<100000", {}),
+    ("tax_usd", "<0.5", {"by": "tenant"}),
+    ("cost_usd", "<baseline+1", {"by": "provider"}),
+    ("calls", ">=10", {"by": "tenant,model"}),
+)
+SETTINGS = Settings(
+    groups={"big": {"tenant": ("acme", "glob*")}, "small": {"tenant": ("*e*", "st?rk")}},
+    checks=tuple(parse_check({"metric": metric, "expect": expect, **more}, f"checks.toml:{line}")
+        for line, (metric, expect, more) in enumerate(_ENTRIES, start=1)),
+)  # fmt: skip
 QUESTIONS: dict[str, Question] = {
     "report": lambda s: s.report(),
     "report by tenant, two and the rest": lambda s: s.report(by="tenant", top=2),
@@ -42,6 +62,10 @@ QUESTIONS: dict[str, Question] = {
     ),
     "diff by week of deploys, some tenants": lambda s: s.diff(by="week,tenant", metric="ttft,tax_rate", **ONLY),
     "diff of a deploy that is none": lambda s: s.diff("2020.1", "2020.2"),
+    "check of a window": lambda s: s.check(**WINDOW),
+    "check of everything, some tenants": lambda s: s.check(
+        since="2026-11-16", until="2026-11-23", on_insufficient="fail", only=ONLY["only"],
+    ),
     "diff as a gate": lambda s: s.diff(fail_on="regression", min_effect="10%"),
 }  # fmt: skip
 
@@ -78,10 +102,24 @@ def _rows(one: Table, other: Table) -> Iterator[str]:
         return
     for index, (wanted, found) in enumerate(zip(one.records(), other.records(), strict=True)):
         for name, value in wanted.items():
-            if not _same(name, value, found[name]):
+            if one.name == "thresholds" and str(wanted["metric"]).endswith("_ms"):
+                if not _meets(name, wanted, found):
+                    yield f"{one.name} row {index} {name}: {value!r} {found[name]!r}"
+            elif not _same(name, value, found[name]):
                 yield f"{one.name} row {index} {name}: {value!r} {found[name]!r}"
-    if {key: one.marks[key] for key in one.marks} != {key: other.marks[key] for key in other.marks}:
+    if one.name != "thresholds" and one.marks != other.marks:
         yield f"{one.name}: marks {one.marks} {other.marks}"
+
+
+def _meets(name: str, wanted: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether a threshold of a latency is the store's: the same verdict, an interval that holds the store's value."""
+    if name in ("value", "baseline", "limit"):
+        return _same("_p50_ms", wanted[name], found[name])
+    if name == "reason":
+        return wanted[name] == found[name] or str(found[name]).startswith("between ")
+    if name in ("low", "high") and wanted["value"] is not None:
+        return bool(found["low"] <= wanted["value"] * (1 + 1e-6) and wanted["value"] <= found["high"] * (1 + 1e-6))
+    return bool(wanted[name] == found[name])
 
 
 def _same(name: str, value: Any, found: Any) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from streamaudit.api import Session
+from streamaudit.audits.check.thresholds import parse_check
 from streamaudit.audits.diff.histogram import CENSORED
 from streamaudit.audits.diff.question import Ask, Side
 from streamaudit.audits.diff.scan import scan
@@ -22,22 +23,18 @@ from streamaudit.store.exported import ExportedStore
 from tests.cli.running import Cli
 from tests.cli.traffic import call, calls, write_lines
 from tests.engines.lint import BANNED, problems
-from tests.engines.questions import QUESTIONS, differences
-
-GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
-    "big": {"tenant": ("acme", "glob*")}, "small": {"tenant": ("*e*", "st?rk")},
-}  # fmt: skip
+from tests.engines.questions import QUESTIONS, SETTINGS, differences
 
 
 @pytest.fixture
 def stored(sample_store: Path) -> Iterator[Session]:
-    with Session(Settings(groups=GROUPS), db=sample_store) as session:
+    with Session(SETTINGS, db=sample_store) as session:
         yield session
 
 
 def _exported(folder: Path, zone: str = "UTC") -> Session:
     """A session over a folder whose engine has another time zone."""
-    session = Session(Settings(groups=GROUPS), data=str(folder))
+    session = Session(SETTINGS, data=str(folder))
     session._store = session._open.enter_context(ExportedStore(DuckDBEngine(str(folder), zone=zone), str(folder)))
     return session
 
@@ -108,6 +105,17 @@ def test_what_an_export_does_not_answer_is_refused_with_what_to_do(
         question(exported)  # type: ignore[operator]
     assert named in refused.value.message + (refused.value.hint or "")
     assert refused.value.hint
+
+
+def test_a_threshold_within_the_bound_of_a_percentile_is_undecided(stored: Session, sample_export: Path) -> None:
+    """An export knows it to 1 %: a limit that is closer to the store's value is neither met nor broken."""
+    p95 = next(stored.report(only=["tenant=acme"]).report.tables[-1].records())["ttft_p95_ms"]
+    assert isinstance(p95, float)
+    checks = [{"metric": "ttft_ms", "expect": f"p(95)<{p95 * part}", "where": "tenant=acme"} for part in (1.002, 1.03)]
+    with Session(Settings(checks=tuple(map(parse_check, checks))), data=str(sample_export)) as exported:
+        near, far = exported.check().report.tables[0].records()
+    assert (near["verdict"], far["verdict"]) == ("skip", "pass")
+    assert str(near["reason"]).startswith("between ")
 
 
 def test_too_many_groups_are_refused(sample_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:

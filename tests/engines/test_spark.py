@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 
 from streamaudit.api import Session
-from streamaudit.config.settings import Settings
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.report.model import Report
 from streamaudit.store.engines.spark_engine import SparkEngine
 from tests.engines.cluster import Cluster, cluster, free_port, spark_home, wait_for
-from tests.engines.questions import QUESTIONS
+from tests.engines.questions import QUESTIONS, SETTINGS
 
 HAS_CLIENT = importlib.util.find_spec("grpc") is not None and importlib.util.find_spec("pyspark") is not None
 needs_client = pytest.mark.skipif(not HAS_CLIENT, reason="pyspark-client is not installed: pip install '.[spark]'")
@@ -48,7 +47,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def session(export: Path, engine: str = "duckdb") -> Session:
-    return Session(Settings(), data=str(export), engine=engine)
+    return Session(SETTINGS, data=str(export), engine=engine)
 
 
 def _content(report: Report) -> list[object]:

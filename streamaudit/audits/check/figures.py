@@ -1,16 +1,18 @@
 """Figures for thresholds: those of ``report``, ``ttft`` and ``tax``, for each selection and grouping."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from streamaudit.audits.base import query_figures
 from streamaudit.audits.check.thresholds import TIMES, Check, Figure
-from streamaudit.audits.figures import select
+from streamaudit.audits.figures import ask
 from streamaudit.audits.holds import Selectors
 from streamaudit.audits.metrics import LATENCIES, PERCENTILES
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.errors import UsageError
+from streamaudit.store.buckets import BUCKET_SLACK
 from streamaudit.store.store import Store
 from streamaudit.store.views.percentiles import MIN_CALLS
 
@@ -57,12 +59,25 @@ class QueriedFigures:
         if any(name.startswith("group:") for name in check.by):
             scope.prepare(self._store)
         found: dict[Group, Figures] = {}
+        slack = 0.0 if self._store.engine is None else BUCKET_SLACK
         wanted = (check.where, check.by)
-        for asked, names, read in ((self._sums, _SUMS, _sums), (self._times, _TIMED, _times)):
-            if wanted in asked:
-                for row in self._store.query(scope.sql(select(names)), scope.params()):
-                    found.setdefault(tuple(row[: len(check.by)]), {}).update(read(row[MAX_BY:]))
+        if wanted in self._sums:
+            self._add(found, scope, _SUMS, _sums)
+        if wanted in self._times:
+            self._add(found, scope, _TIMED, lambda row: _times(row, slack))
         return found
+
+    def _add(
+        self, found: dict[Group, Figures], scope: Scope, names: tuple[str, ...],
+        read: Callable[[Sequence[Any]], Figures],
+    ) -> None:  # fmt: skip
+        for row in query_figures(self._store, scope, ask(names), {}):
+            found.setdefault(tuple(map(_name, row[: len(scope.by)])), {}).update(read(row[MAX_BY:]))
+
+
+def _name(value: object) -> str | None:
+    assert value is None or isinstance(value, str)
+    return value
 
 
 def _narrow(scope: Scope, check: Check) -> Scope:
@@ -116,12 +131,14 @@ def _share(part: int | None, completed_output: int, output: int | None) -> float
     return part / whole if part is not None and whole else None
 
 
-def _times(row: Sequence[Any]) -> Figures:
+def _times(row: Sequence[Any], slack: float) -> Figures:
+    """Return the figures of latencies; percentiles are off by at most the share ``slack``."""
     found: Figures = {CENSORED: Figure.exact(row[0], row[0])}
     width = 2 + len(PERCENTILES)
     for place, metric in enumerate(TIMES):
         n, mean, *percentiles = row[1 + width * place : 1 + width * (place + 1)]
         found[metric, "avg"] = Figure.exact(n, mean)
         for stat, value in zip(PERCENTILES, percentiles, strict=True):
-            found[metric, stat] = Figure.exact(n, value) if n >= MIN_CALLS[stat] else Figure(n)
+            known = n >= MIN_CALLS[stat]
+            found[metric, stat] = Figure(n, value, value / (1 + slack), value * (1 + slack)) if known else Figure(n)
     return found

@@ -106,13 +106,8 @@ _TAXED = """, taxable AS (
 ), rated AS (
     SELECT *, CASE WHEN tax IS NOT NULL AND output IS NOT NULL THEN 1 ELSE 0 END AS is_taxed FROM taxable
 )"""
-_WIDE = "CAST({} AS DECIMAL(18, 0))"
-
-
-def _product(one: str, other: str) -> str:
-    return f"COALESCE(sum({_WIDE.format(one)} * {_WIDE.format(other)}) FILTER (WHERE is_taxed = 1), 0)"
-
-
+_PRODUCT = """COALESCE(
+        sum(CAST({} AS DECIMAL(18, 0)) * CAST({} AS DECIMAL(18, 0))) FILTER (WHERE is_taxed = 1), 0)"""
 _RATES = {
     "calls": "count(*)",
     "cancelled": "count(*) FILTER (WHERE outcome = 'cancelled')",
@@ -122,9 +117,9 @@ _RATES = {
     "tax_calls": "count(*) FILTER (WHERE is_taxed = 1)",
     "tax": "COALESCE(sum(tax) FILTER (WHERE is_taxed = 1), 0)",
     "output": "COALESCE(sum(output) FILTER (WHERE is_taxed = 1), 0)",
-    "tax_tax": _product("tax", "tax"),
-    "tax_output": _product("tax", "output"),
-    "output_output": _product("output", "output"),
+    "tax_tax": _PRODUCT.format("tax", "tax"),
+    "tax_output": _PRODUCT.format("tax", "output"),
+    "output_output": _PRODUCT.format("output", "output"),
     "tax_events": "count(*) FILTER (WHERE is_taxed = 1 AND tax > 0)",
     "estimated": "count(*) FILTER (WHERE is_taxed = 1 AND outcome = 'cancelled' AND tax_class = 'estimated')",
     "input_tokens": "COALESCE(sum(input_tokens), 0)",

@@ -1,13 +1,14 @@
 """``streamaudit check``."""
 
-from streamaudit.cli.options import Inputs, OnInsufficient, Window, Writing
+from streamaudit.cli.options import ExportedInputs, OnInsufficient, Window, Writing
 from streamaudit.cli.post import NewsPosting, find_targets
 from streamaudit.errors import EXIT_GATE_FAILED
 
 
 def command(
-    *, on_insufficient: OnInsufficient = "warn", window: Window, posting: NewsPosting, writing: Writing, inputs: Inputs
-) -> int:
+    *, on_insufficient: OnInsufficient = "warn", window: Window, posting: NewsPosting, writing: Writing,
+    inputs: ExportedInputs,
+) -> int:  # fmt: skip
     """Check the thresholds in streamaudit.toml: exit code 1 when one fails.
 
     Example: streamaudit check --week last
