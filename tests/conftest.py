@@ -1,6 +1,7 @@
 """Settings and fixtures shared by all tests."""
 
 import functools
+import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,9 @@ from sample_traces import Fleet, simulate
 from streamaudit.store.store import Store
 from tests.cli.running import SAMPLES, Cli
 from tests.once import once
+
+# Nothing that is imported and collected is ever freed: the collector would walk through it again and again.
+gc.disable()
 
 # Several tests run at once: a database with a thread for every core would only get in the way of the others.
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
@@ -37,6 +41,12 @@ FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what waits or is long: others run meanwhile, and at the end no worker waits for one such test."""
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, of the tests alone."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
