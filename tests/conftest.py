@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from sample_traces import Fleet, simulate
 from streamaudit.store.store import Store
-from tests.cli.running import SAMPLES, Cli
+from tests.cli.running import SAMPLES, Cli, Result
 from tests.once import once
 
 # Nothing that is imported and collected is ever freed: the collector would walk through it again and again.
@@ -68,6 +68,15 @@ def _ingested(folder: Path) -> Path:
     assert (done.code, done.out) == (0, ""), done.err
     (folder / "ingest.err").write_text(done.err)
     return folder / "samples.duckdb"
+
+
+@pytest.fixture(scope="session")
+def demo_on_screen(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """One run of the demo on a terminal of eighty columns without colours."""
+    return once(
+        tmp_path_factory, "demo-on-screen",
+        lambda folder: Cli(folder).terminal("demo", columns=80, env={"NO_COLOR": "1"}),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
