@@ -21,9 +21,11 @@ def __getattr__(name: str) -> object:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("streamaudit")
+        found = version("streamaudit")
     except PackageNotFoundError:  # a checkout that was never installed
-        return "0+unknown"
+        found = "0+unknown"
+    globals()["__version__"] = found  # read once a process: every file that is read asks for it
+    return found
 
 
 def __dir__() -> list[str]:

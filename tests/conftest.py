@@ -1,6 +1,7 @@
 """Settings and fixtures shared by all tests."""
 
 import functools
+import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,11 @@ from hypothesis import HealthCheck, settings
 
 from sample_traces import Fleet, simulate
 from streamaudit.store.store import Store
-from tests.cli.running import SAMPLES, Cli
+from tests.cli.running import SAMPLES, Cli, Result
 from tests.once import once
+
+# Nothing that is imported and collected is ever freed: the collector would walk through it again and again.
+gc.disable()
 
 # Several tests run at once: a database with a thread for every core would only get in the way of the others.
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
@@ -39,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, of the tests alone."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture
 def store() -> Iterator[Store]:
     """An empty store in memory, whose queries are planned as those of a small store are."""
@@ -58,6 +68,15 @@ def _ingested(folder: Path) -> Path:
     assert (done.code, done.out) == (0, ""), done.err
     (folder / "ingest.err").write_text(done.err)
     return folder / "samples.duckdb"
+
+
+@pytest.fixture(scope="session")
+def demo_on_screen(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """One run of the demo on a terminal of eighty columns without colours."""
+    return once(
+        tmp_path_factory, "demo-on-screen",
+        lambda folder: Cli(folder).terminal("demo", columns=80, env={"NO_COLOR": "1"}),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

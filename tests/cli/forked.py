@@ -29,7 +29,11 @@ for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
 from streamaudit.cli.main import main
 # Several of these run at once: a database with a thread for every core would only get in the way of the others.
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
+from streamaudit.cli import app
 from streamaudit.delivery.targets import parse
+from streamaudit.report.render.formats import formats
+from streamaudit.store import hops, providers
+from streamaudit.store.pricing.sellers import bundled_data
 from streamaudit.store.store import Store
 parse("json://127.0.0.1/", "")  # loads every service
 
@@ -55,6 +59,17 @@ os.close(writes)
 with os.fdopen(reads, "rb") as pipe:
     Store._empty = pipe.read()
 os.waitpid(pid, 0)
+
+# The command line as Typer builds it, and what else every process would make alike.
+def once(build):
+    built = functools.cache(lambda word: build((word,)))
+    return lambda arguments=(): built(arguments[0] if arguments and arguments[0] in app.COMMANDS else "")
+
+app.program = once(app.program)
+typer.main.get_command = functools.cache(typer.main.get_command)
+for name in ("", *app.COMMANDS):
+    typer.main.get_command(app.program((name,)))
+streamaudit.__version__, formats(), providers.read_providers(), hops.read_hops(), bundled_data()
 
 gc.collect()
 gc.freeze()

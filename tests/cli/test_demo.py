@@ -2,19 +2,26 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.running import SAMPLES, Cli, Result, equation
+from tests.once import once
 
 EXPECTED: dict[str, Any] = json.loads((SAMPLES / "expected.json").read_text())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """One run of the demo; it leaves no file."""
-    cli = Cli(tmp_path_factory.mktemp("demo"))
+    """One run of the demo."""
+    return once(tmp_path_factory, "demo", _run_demo)
+
+
+def _run_demo(folder: Path) -> Result:
+    """It leaves no file."""
+    cli = Cli(folder)
     done = cli.run("demo")
     assert done.code == 0, done.err
     assert sorted(path.name for path in cli.folder.rglob("*")) == ["home", "tmp"]
@@ -46,15 +53,14 @@ def test_the_demo_ends_with_the_three_costliest_failures(demo: Result) -> None:
     assert amounts == sorted(amounts, reverse=True) and min(amounts) > 10
 
 
-def test_the_demo_fits_a_screen(cli: Cli) -> None:
+def test_the_demo_fits_a_screen(demo_on_screen: Result) -> None:
     """Forty lines of eighty columns, those of the narration too."""
-    done = cli.terminal("demo", columns=80)
-    assert len((done.out + done.err).splitlines()) <= 40
+    assert len((demo_on_screen.out + demo_on_screen.err).splitlines()) <= 40
 
 
-def test_samples_are_ingested_whole(cli: Cli) -> None:
+def test_samples_are_ingested_whole(sample_store: Path) -> None:
     """What was read is new, repeated, replaced, rejected or no call, as the generator states."""
-    counts = equation(cli.run("ingest", SAMPLES, "--db", "s.duckdb").err)
+    counts = equation((sample_store.parent / "ingest.err").read_text())
     files = [name for name in EXPECTED if name != "all"]
     assert counts == {name: sum(EXPECTED[file]["ingest"][name] for file in files) for name in counts}
     assert counts["read"] == sum(counts.values()) - counts["read"]

@@ -31,6 +31,10 @@ from tests.docs.pages import ROOT
 from tests.once import once
 
 GROUP = typer.main.get_group(program())
+ASKING = "demo|report|fields|tax|ttft|coverage|history|diff|audit|explain|weekly|providers|instrument"
+FILL = "streamaudit ingest sample_traces/*.gz --db"
+"""How several pages begin: it is run once, and its store copied for each."""
+FILLED = "samples.kept"
 COUNTED = ("streamed_output_tokens", "chunk_tokens")
 PAGES = pages.pages()
 if not PAGES:
@@ -50,7 +54,7 @@ def _run_on() -> dict[tuple[str, int | None], Path]:
     shown: dict[tuple[str, int | None], dict[Path, list[str]]] = {}
     for page in PAGES:
         for command in pages.commands(page):
-            if re.match(r"streamaudit (demo|report|fields|tax|ttft|coverage|history|diff) ?(?!.*--db)", command.line):
+            if re.match(rf"streamaudit ({ASKING}) ?(?!.*--db)", command.line):
                 lines = [line for line in command.shown if line != pages.CUT]
                 shown.setdefault((command.line, command.columns), {}).setdefault(page, lines)
     chosen = {}
@@ -79,10 +83,11 @@ def _needs_whole_files(page: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+def reader(tmp_path_factory: pytest.TempPathFactory, sample_store: Path) -> Cli:
     """A folder with the files that the documentation names, and a filled store in its usual place."""
     folder = tmp_path_factory.mktemp("reader")
-    shutil.copytree(once(tmp_path_factory, "reader", furnish), folder, dirs_exist_ok=True)
+    made = once(tmp_path_factory, "reader", partial(furnish, filled=sample_store))
+    shutil.copytree(made, folder, dirs_exist_ok=True)
     return Cli(folder)
 
 
@@ -108,7 +113,10 @@ def _cut_samples(target: Path) -> list[Path]:
     return files
 
 
-def furnish(folder: Path, samples: Callable[[Path], list[Path]] = copy_samples) -> Path:
+def furnish(
+    folder: Path, samples: Callable[[Path], list[Path]] = copy_samples, filled: Path | None = None
+) -> Path:  # fmt: skip
+    """Write the files that the documentation names, and a store: that of the samples if it is given."""
     cli = Cli(folder)
     files = samples(cli.folder / "sample_traces")
     samples(cli.folder / "exports")
@@ -133,7 +141,14 @@ def furnish(folder: Path, samples: Callable[[Path], list[Path]] = copy_samples) 
     write_helicone(fleet, cli.folder / "helicone.jsonl")
     write_langsmith(fleet, cli.folder / "runs.jsonl")
     _write_small_exports(cli.folder)
-    assert cli.run("ingest", *files, "-q").code == 0
+    if filled is None:
+        done = cli.shell(f"{FILL} {FILLED}")
+        assert done.code == 0, done.err
+    else:
+        shutil.copy(filled, folder / FILLED)
+    usual = cli.home / ".local" / "share" / "streamaudit"
+    usual.mkdir(parents=True)
+    shutil.copy(folder / FILLED, usual / "audit.duckdb")
     return folder
 
 
@@ -200,12 +215,12 @@ def _access_line(record: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)
-def test_every_command_on_a_page_runs(reader: Cli, brief: Cli, page: Path) -> None:
+def test_every_command_on_a_page_runs(reader: Cli, brief: Cli, demo_on_screen: Result, page: Path) -> None:
     """Each streamaudit command of a page succeeds, one after the other, and prints the lines the page shows. A store
     that a page names is its own; the one in its usual place is shared, and a page may only read it. Commands that show
     nothing read few records."""
     whole = _needs_whole_files(page)
-    run_commands(page, lambda command: reader if command.line in whole else brief)
+    run_commands(page, lambda command: reader if command.line in whole else brief, demo_on_screen)
 
 
 @pytest.mark.proof
@@ -215,22 +230,19 @@ def test_every_command_on_a_page_runs_on_the_whole_samples(reader: Cli, page: Pa
     run_commands(page, lambda command: reader)
 
 
-def run_commands(page: Path, choose: Callable[[pages.Command], Cli]) -> None:
-    """Run the commands of a page in turn, each in the folder that is chosen for it."""
+def run_commands(page: Path, choose: Callable[[pages.Command], Cli], demo: Result | None = None) -> None:
+    """Run the commands of a page in turn, each in the folder that is chosen for it; the demo may have run before."""
     commands = [one for one in pages.commands(page) if page == RUN_ON.get((one.line, one.columns), page)]
     for folder in {choose(command).folder for command in commands}:
         for store in folder.glob("*.duckdb"):
             store.unlink()
     for command in commands:
         cli = choose(command)
-        fills = re.fullmatch(r"streamaudit ingest sample_traces/\*\.gz --db (\w+\.duckdb)", command.line)
-        kept = cli.folder / "samples.kept"
-        if fills and not command.shown and kept.exists():  # another page has run it
-            shutil.copy(kept, cli.folder / fills[1])
+        if command.line.startswith(FILL) and not command.shown:
+            shutil.copy(cli.folder / FILLED, cli.folder / command.line.removeprefix(FILL).strip())
             continue
-        done = run(cli, command)
-        if fills:
-            shutil.copy(cli.folder / fills[1], kept)
+        has_run = command.line == "streamaudit demo" and command.columns == 80
+        done = demo if demo and has_run else run(cli, command)
         assert done.code == 0, f"{command.line}\n{done.err}"
         missing = command.missing(done.out, done.err)
         assert not missing, "\n".join([f"{command.line} does not print", *missing])

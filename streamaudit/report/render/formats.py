@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -68,11 +69,13 @@ class BinaryFormat(Protocol):
 
 def formats() -> list[str]:
     """Return the names of all formats, in alphabetical order; none is imported."""
-    return sorted(
-        module.name
-        for module in pkgutil.iter_modules([str(Path(__file__).parent)])
-        if not module.name.startswith("_") and module.name != "formats"
-    )
+    return list(_names())
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    modules = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    return tuple(sorted(name for name in modules if not name.startswith("_") and name != "formats"))
 
 
 def load(name: str) -> Format:
