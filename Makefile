@@ -7,14 +7,14 @@ PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
 # What Python compiles is kept, whatever the machine says: every worker and every process of the tests would do it again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-spark proof fuzz lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
+.PHONY: demo test test-sail test-spark proof fuzz lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
 
 # The checks run side by side, and the wheel is built while their tools are fetched: one of them has a core to spare.
 test: $(VENV)/.made
-	@$(MAKE) --no-print-directory -j4 --output-sync=line tests wheel types lint sql layers
+	@$(MAKE) --no-print-directory -j4 --output-sync=line tests wheel types lint sql layers test-sail
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -38,13 +38,16 @@ tests: $(VENV)/.dev
 proof: $(VENV)/.dev
 	$(BIN)/pytest -m proof -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
 
-# The same questions to Apache Spark with two workers, a worker killed and the server killed. The server's wheel and the
+# Questions to a server that speaks Spark Connect, and every way not to reach it: Sail, a server in a wheel.
+test-sail: $(VENV)/spark/.made
+	$(VENV)/spark/bin/python -m pytest -n 2 --dist loadfile -q -p no:cacheprovider tests/engines/test_failures.py tests/engines/test_spark.py
+
+# The same questions to Apache Spark with two workers, workers killed and the server killed. The server's wheel and the
 # client's both hold the package pyspark, so each has an environment of its own. It needs Java 17.
-test-spark: $(VENV)/.made
-	test -d .spark/server || ($(PYTHON) -m venv .spark/server && .spark/server/bin/pip install -q 'pyspark==4.2.0')
-	test -d .spark/client || ($(PYTHON) -m venv .spark/client && .spark/client/bin/pip install -q -e '.[mcp,spark]' 'pysail==0.7.2' 'pytest>=9' 'hypothesis>=6.150')
-	SPARK_HOME=$$(.spark/server/bin/python -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))') \
-		.spark/client/bin/python -m pytest -q -m 'spark or not spark' tests/engines
+test-spark: $(VENV)/spark/.made
+	test -d $(VENV)/spark-server || ($(PYTHON) -m venv $(VENV)/spark-server && $(VENV)/spark-server/bin/pip install -q 'pyspark==4.2.0')
+	SPARK_HOME=$$($(VENV)/spark-server/bin/python -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))') \
+		$(VENV)/spark/bin/python -m pytest -q -p no:cacheprovider -m 'spark or not spark' tests/engines
 
 # Follow a folder of logs for an hour, with kills, rotations and readers, and compare the store with one clean reading.
 soak: $(VENV)/.dev
@@ -80,6 +83,7 @@ LOCK := $(VENV)/release/bin/uv pip compile -q --upgrade --universal --python-ver
 lock: $(VENV)/release/.made
 	$(LOCK) --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(LOCK) -c requirements/dev.txt pyproject.toml requirements/build.in -o requirements/run.txt
+	$(LOCK) --extra spark -c requirements/run.txt pyproject.toml requirements/spark.in -o requirements/spark.txt
 	$(LOCK) requirements/release.in -o requirements/release.txt
 
 # The files of a release: a wheel and a source archive whose bytes depend on the sources alone (built twice to see it),
@@ -109,6 +113,15 @@ $(VENV)/.runtime: $(VENV)/.made pyproject.toml requirements/run.txt
 $(VENV)/release/.made: requirements/release.txt
 	$(PYTHON) -m venv $(VENV)/release
 	$(VENV)/release/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/release.txt
+	touch $@
+
+# The client of Spark needs pandas 2, the other tests have 3: so it has an environment of its own, which sees the packages
+# of the tests after its own.
+$(VENV)/spark/.made: $(VENV)/.dev requirements/spark.txt
+	$(PYTHON) -m venv $(VENV)/spark
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		>$$($(VENV)/spark/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth
+	$(VENV)/spark/bin/pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements/spark.txt
 	touch $@
 
 # Tests of the HTML page need a browser, those of offered commands jq, those of the audits real proxies, those of the

@@ -17,6 +17,7 @@ from streamaudit.report.frames import Result
 from streamaudit.report.model import Report
 from streamaudit.report.redact import redact_report
 from streamaudit.store.engines.connect import DUCKDB
+from streamaudit.store.engines.protocol import OnTasks
 from streamaudit.store.lookups import apply_lookups, log_unmatched, read_lookups
 from streamaudit.store.store import Store
 
@@ -52,18 +53,21 @@ class Connection:
         writable: Path | None = None,
         progress: "Progress | None" = None,
         on_read: "Callable[[list[FileResult]], None] | None" = None,
+        on_tasks: OnTasks | None = None,
     ) -> None:
         """Prepare a session; use ``open`` or ``read`` to get one.
 
         ``writable`` is the one folder that may be written to. ``progress`` returns a callback that shows how much of a
         file has been read, ``on_read`` receives the result of each file before a failure is raised. ``data`` is an
-        exported folder to ask instead of a store, by ``engine``: ``duckdb``, or ``sc://host:port`` of a Spark server.
+        exported folder to ask instead of a store, by ``engine``: ``duckdb``, or ``sc://host:port`` of a Spark server,
+        whose progress ``on_tasks`` receives. ``wait_s`` is how long to wait for a busy store, or for a server's workers
+        if that is longer than usual.
         """
         self._settings, self._db, self._wait_s = settings, db, wait_s
         self._files, self._mapping = tuple(files), mapping
         self._data, self._engine = data, engine
         self._memory_limit, self._writable = memory_limit, writable
-        self._progress, self._on_read = progress, on_read
+        self._progress, self._on_read, self._on_tasks = progress, on_read, on_tasks
         self._lock = threading.RLock()
         self._store: Store | None = None
         self._open = ExitStack()
@@ -127,9 +131,10 @@ class Connection:
                 raise UsageError("the session is closed", "open a new one: streamaudit.open(...)")
             settings = self._settings
             if self._data is not None:
-                self._store = self._open.enter_context(
-                    open_export(self._data, self._engine, memory_limit=self._memory_limit)
-                )
+                self._store = self._open.enter_context(open_export(
+                    self._data, self._engine, memory_limit=self._memory_limit, wait_s=self._wait_s,
+                    on_tasks=self._on_tasks,
+                ))  # fmt: skip
                 return self._store
             lookups = read_lookups(settings.lookup_files())
             with ExitStack() as stack:

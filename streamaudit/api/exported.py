@@ -7,14 +7,17 @@ from streamaudit.audits.scope.portable import refuse_other_zones
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError
 from streamaudit.store.engines.connect import connect
+from streamaudit.store.engines.protocol import OnTasks
 from streamaudit.store.exported import ExportedStore
 
 _HINT = "it needs the store: leave out --data, or name the store with --db"
 
 
-def open_export(uri: str, engine: str, *, memory_limit: str | None = None) -> ExportedStore:
+def open_export(
+    uri: str, engine: str, *, memory_limit: str | None = None, wait_s: float = 0.0, on_tasks: OnTasks | None = None
+) -> ExportedStore:
     """Open an exported folder by an engine, as ``store.exported`` and ``store.engines.connect`` describe."""
-    connected = connect(engine, uri, memory_limit=memory_limit)
+    connected = connect(engine, uri, memory_limit=memory_limit, wait_s=wait_s, on_tasks=on_tasks)
     try:
         return ExportedStore(connected, uri, memory_limit=memory_limit)
     except BaseException:

@@ -1,25 +1,16 @@
 """Log the summary of an ingest: formats, counts that add up, and the coverage of the calls."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 
 from streamaudit.cli import console
-from streamaudit.errors import UsageError
 from streamaudit.ingest.edge.registry import Server
 from streamaudit.ingest.edge_log import Remarks
 from streamaudit.ingest.evidence import Joined
 from streamaudit.ingest.mapping import KINDS, Mapping
 from streamaudit.ingest.merge import Counts
-from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.results import Coverage, FileResult
 from streamaudit.report.numbers import count
-
-_LONG_BYTES = 32 << 20
-_LINE_EVERY_S = 30.0
-_SURE_S = 3.0
-"""Time after which the rest can be estimated."""
 
 
 def log_result(outcome: FileResult, *, keys: bool = True) -> None:
@@ -196,73 +187,6 @@ def log_coverage(found: Coverage) -> None:
 def _share(label: str, part: int, whole: int, of: str) -> None:
     share = f"{100 * part / whole:.1f} % of {of}" if whole else "-"
     console.note(f"  {label:<12} {part:,}  {share}")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Progress of reading a file: ``auto`` for long files, ``on`` for all, ``off``.
-
-    It is a bar redrawn in place on a terminal, elsewhere a line every half minute.
-    """
-
-    when: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.when not in ("auto", "on", "off"):
-            raise UsageError(f"--progress {self.when}: expected auto, on or off")
-
-    def __call__(self, file: InputFile) -> Callable[[float], None] | None:
-        """Return a function that shows the progress of a file in percent; None to show nothing."""
-        if self.when == "off" or console.quiet() or (self.when == "auto" and file.size < _LONG_BYTES):
-            return None
-        return _bar if sys.stderr.isatty() and console.plain() else _lines(file.shown)
-
-
-    def clear(self) -> None:
-        """Remove a bar that is not full."""
-        if self.when != "off" and not console.quiet() and sys.stderr.isatty() and console.plain():
-            console.write("\r\x1b[K", end="")
-
-    def of_pull(self, name: str) -> Callable[[float], None] | None:
-        """Return a function that shows the share, from 0 to 1, of the time that a pull has fetched; None to show
-        nothing."""
-        if self.when == "off" or console.quiet():
-            return None
-        begun, is_bar = time.monotonic(), sys.stderr.isatty() and console.plain()
-        show_line = _lines(name, "fetched")
-
-        def show(share: float) -> None:
-            passed = time.monotonic() - begun
-            left = f", about {_describe(passed / share - passed)} left" if 0 < share < 1 and passed >= _SURE_S else ""
-            if is_bar:
-                _bar(100 * share, left)
-            else:
-                show_line(100 * share, left)
-
-        return show
-
-
-def _describe(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
-
-
-def _bar(percent: float, more: str = "") -> None:
-    filled = int(min(percent, 100) / 2.5)
-    end = "\r" if percent < 100 else "\r\x1b[K"
-    bar = "#" * filled + "." * (40 - filled)
-    console.write(f"\r  {bar} {min(percent, 100):3.0f} %{more}" + ("\x1b[K" if more else ""), end=end)
-
-
-def _lines(shown: str, done: str = "read") -> Callable[..., None]:
-    last = time.monotonic()
-
-    def show(percent: float, more: str = "") -> None:
-        nonlocal last
-        if time.monotonic() - last >= _LINE_EVERY_S:
-            last = time.monotonic()
-            console.note(f"  {shown}: {min(percent, 100):.0f} % {done}{more}", file=shown)
-
-    return show
 
 
 def log_evidence(found: Joined) -> None:

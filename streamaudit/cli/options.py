@@ -81,6 +81,9 @@ LoadedAs = Annotated[
 ProgressWhen = Annotated[
     str, typer.Option("--progress", metavar="WHEN", help="auto, on or off. Without a terminal, a line every 30 s.")
 ]
+ReadProgress = Annotated[
+    str, typer.Option("--progress", metavar="WHEN", help="auto, on or off: progress of long files, of a Spark server.")
+]
 Open = Annotated[bool, typer.Option("--open", help="Show the page in the browser; without -o it is a temporary file.")]
 Wide = Annotated[bool, typer.Option("--wide", help="All columns on a screen.")]
 Color = Annotated[
@@ -275,7 +278,8 @@ class Inputs(Access):
         if not self.files:
             wait_s = parse_seconds("--wait", self.wait)
             return Session(self.settings, db=self.db, wait_s=wait_s, memory_limit=limit, writable=writable)
-        from streamaudit.cli.ingest_summary import Progress, log_problems
+        from streamaudit.cli.ingest_summary import log_problems
+        from streamaudit.cli.progress import Progress
 
         mapped = mapping(self.map_, self.settings)
 
@@ -284,8 +288,12 @@ class Inputs(Access):
 
         return Session(
             self.settings, files=self.files, mapping=mapped, memory_limit=limit, writable=writable, on_read=log,
-            progress=Progress(),
+            progress=Progress(self._progress_when()),
         )  # fmt: skip
+
+
+    def _progress_when(self) -> str:
+        return "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +302,13 @@ class ExportedInputs(Inputs):
 
     data: Data = None
     engine: EngineName = "duckdb"
+    progress: ReadProgress = "auto"
 
     def __post_init__(self) -> None:
+        from streamaudit.cli.progress import check_when
+
         Inputs.__post_init__(self)
+        check_when(self.progress)
         if self.data is not None and (self.files or self.db is not None):
             raise UsageError("give --data, --db or files, only one of them", "--data is a folder that export wrote")
 
@@ -305,11 +317,18 @@ class ExportedInputs(Inputs):
         if self.data is None:
             return Inputs.session(self, writable)
         from streamaudit.api import Session
-        from streamaudit.config.units import parse_memory
+        from streamaudit.cli.progress import Progress
+        from streamaudit.config.units import parse_memory, parse_seconds
 
         self.speak()
-        limit = parse_memory("--memory-limit", self.memory_limit)
-        return Session(self.settings, data=self.data, engine=self.engine, memory_limit=limit)
+        return Session(
+            self.settings, data=self.data, engine=self.engine, wait_s=parse_seconds("--wait", self.wait),
+            memory_limit=parse_memory("--memory-limit", self.memory_limit),
+            on_tasks=Progress(self.progress).of_query(self.data),
+        )  # fmt: skip
+
+    def _progress_when(self) -> str:
+        return self.progress
 
 
 @dataclass(frozen=True, slots=True)

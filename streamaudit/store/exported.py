@@ -70,7 +70,7 @@ def _minute(us: int) -> str:
 
 
 def _check(engine: Engine, uri: str) -> list[dict[str, Any]]:
-    """Return what the exports in a folder say of themselves; InputError unless all are of this version."""
+    """Return what the export in a folder says of itself; InputError for another version, or for several exports."""
     about = engine.table(ABOUT)
     found = {int(one["export_schema"]) for one in about}
     if not found or min(found) < EXPORT_SCHEMA:
@@ -82,5 +82,10 @@ def _check(engine: Engine, uri: str) -> list[dict[str, Any]]:
         raise InputError(
             f"--data {uri}: it has export schema {max(found)}; this streamaudit knows {EXPORT_SCHEMA}",
             "upgrade streamaudit",
+        )
+    if len(about) > 1:
+        raise InputError(
+            f"--data {uri}: {len(about):,} exports were put into it, so a call may be in it more than once",
+            "make one of them first: streamaudit export FOLDER --compact",
         )
     return about

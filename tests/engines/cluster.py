@@ -22,33 +22,45 @@ SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 class Cluster:
     """Processes of one cluster, each in a group of its own."""
 
-    def __init__(self, home: Path, folder: Path, workers: int = 2, zone: str = "UTC") -> None:
-        self._home, self._folder = home, folder
+    def __init__(
+        self, home: Path, folder: Path, workers: int = 2, zone: str = "UTC", token: str | None = None,
+        memory_mb: int = 768,
+    ) -> None:  # fmt: skip
+        self._home, self._folder, self._token = home, folder, token
+        self._memory_mb = memory_mb
+        self.workers: list[subprocess.Popen[bytes]] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         master, self.port = free_port(), free_port()
-        where = f"spark://127.0.0.1:{master}"
+        self._where = f"spark://127.0.0.1:{master}"
         self._start("master", "spark-class", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1",
             "--port", str(master), "--webui-port", str(free_port()))  # fmt: skip
         wait_for(master)
-        self.workers = [
-            self._start(f"worker{number}", "spark-class", "org.apache.spark.deploy.worker.Worker", "--host",
-                "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", str(free_port()), where)
-            for number in range(workers)
-        ]  # fmt: skip
+        for _ in range(workers):
+            self.add_worker()
         options = {
             "spark.connect.grpc.binding.port": self.port, "spark.sql.session.timeZone": zone,
-            "spark.driver.memory": "1g", "spark.executor.memory": "768m", "spark.executor.cores": 1,
+            "spark.driver.memory": "1g", "spark.executor.memory": f"{memory_mb}m", "spark.executor.cores": 1,
             "spark.sql.shuffle.partitions": 4,
             "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1",
+            **({"spark.connect.authenticate.token": token} if token else {}),
         }  # fmt: skip
         given = [part for name, value in options.items() for part in ("--conf", f"{name}={value}")]
         self.server = self._start("server", "spark-submit", "--class",
-            SERVER, "--master", where, *given, "spark-internal")  # fmt: skip
+            SERVER, "--master", self._where, *given, "spark-internal")  # fmt: skip
         wait_for(self.port)
 
     @property
     def address(self) -> str:
-        return f"sc://127.0.0.1:{self.port}"
+        """With a token it has to be localhost: elsewhere a client sends tokens through TLS alone."""
+        return f"sc://localhost:{self.port}/;token={self._token}" if self._token else f"sc://127.0.0.1:{self.port}"
+
+    def add_worker(self) -> None:
+        """Start a worker of one core."""
+        self.workers.append(self._start(
+            f"worker{len(self.workers)}", "spark-class", "org.apache.spark.deploy.worker.Worker", "--host",
+            "127.0.0.1", "--cores", "1", "--memory", f"{self._memory_mb + 256}m", "--webui-port", str(free_port()),
+            self._where,
+        ))  # fmt: skip
 
     def kill(self, process: "subprocess.Popen[bytes]") -> None:
         """End a process and what it started, without a chance to say so."""
@@ -75,11 +87,13 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2, zone: str = "UTC") -> Iterator[Cluster]:
+def cluster(
+    folder: Path, workers: int = 2, zone: str = "UTC", token: str | None = None, memory_mb: int = 768
+) -> Iterator[Cluster]:
     """A cluster that ends with the block."""
     home = spark_home()
     assert home is not None, "there is no pyspark with its jars"
-    made = Cluster(home, folder, workers, zone)
+    made = Cluster(home, folder, workers, zone, token, memory_mb)
     try:
         yield made
     finally:

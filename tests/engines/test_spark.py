@@ -1,12 +1,8 @@
-"""Spark answers as DuckDB does over the same folder, and every way to lose it is one line.
+"""Spark answers as DuckDB does over the same folder.
 
 With ``pysail`` and ``pyspark-client`` these tests ask Sail; ``make test-spark`` asks Apache Spark with two workers too.
 """
 
-import importlib.util
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,34 +11,25 @@ from pathlib import Path
 import pytest
 
 from streamaudit.api import Session
-from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
+from streamaudit.errors import InputError, StoreError
 from streamaudit.report.model import Report
+from streamaudit.store.engines import spark_watch
+from streamaudit.store.engines.protocol import Tasks
 from streamaudit.store.engines.spark_engine import SparkEngine
-from tests.engines.cluster import Cluster, cluster, free_port, spark_home, wait_for
+from tests.engines.cluster import Cluster, cluster
 from tests.engines.questions import QUESTIONS, SETTINGS
-
-HAS_CLIENT = importlib.util.find_spec("grpc") is not None and importlib.util.find_spec("pyspark") is not None
-needs_client = pytest.mark.skipif(not HAS_CLIENT, reason="pyspark-client is not installed: pip install '.[spark]'")
-needs_sail = pytest.mark.skipif(
-    not HAS_CLIENT or importlib.util.find_spec("pysail") is None, reason="pysail is not installed"
-)
-needs_spark = pytest.mark.skipif(not HAS_CLIENT or spark_home() is None, reason="there is no Spark or no Java")
-SAIL = "from pysail.spark import SparkConnectServer as S; S('127.0.0.1', {port}).start(background=False)"
+from tests.engines.servers import needs_sail, needs_spark, sail_server
 
 
 @pytest.fixture(scope="module")
 def sail() -> Iterator[str]:
-    port = free_port()
-    server = subprocess.Popen([sys.executable, "-c", SAIL.format(port=port)], stderr=subprocess.DEVNULL)
-    wait_for(port)
-    yield f"sc://localhost:{port}"
-    server.kill()
-    server.wait()
+    with sail_server() as port:
+        yield f"sc://localhost:{port}"
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("spark"), zone="Asia/Kolkata") as made:
+    with cluster(tmp_path_factory.mktemp("spark"), zone="Asia/Kolkata", token="RIGHT") as made:
         yield made
 
 
@@ -62,47 +49,6 @@ def test_sail_answers_as_duckdb_does(sample_export: Path, sail: str, name: str) 
         assert _content(QUESTIONS[name](there).report) == _content(QUESTIONS[name](here).report)
 
 
-@needs_sail
-def test_a_folder_that_a_server_does_not_find_or_is_older_is_one_line(
-    sample_export: Path, sail: str, tmp_path: Path
-) -> None:
-    """Sail answers a missing path with nothing, Spark with an error: both are the same line."""
-    with pytest.raises(InputError, match="no exported calls"):
-        session(tmp_path / "missing", sail).report()
-    (tmp_path / "old").mkdir()
-    for day in sample_export.glob("day=*"):
-        (tmp_path / "old" / day.name).symlink_to(day)
-    with pytest.raises(InputError, match="older streamaudit"):
-        session(tmp_path / "old", sail).report()
-
-
-def test_no_server_is_one_line_at_once_without_the_token() -> None:
-    began = time.monotonic()
-    with pytest.raises(StoreError) as refused:
-        SparkEngine(f"sc://127.0.0.1:{free_port()}/;token=SECRET", "calls")
-    assert "no server answers" in refused.value.message and refused.value.hint
-    assert "SECRET" not in refused.value.message + refused.value.hint
-    assert time.monotonic() - began < 10
-
-
-@pytest.mark.parametrize("address", ["sc://", "sc://:15002", "sc://host:port", "sc://host:15002/path"])
-def test_what_is_no_address_is_said(address: str) -> None:
-    with pytest.raises(UsageError, match="expected an address such as sc://spark:15002"):
-        SparkEngine(address, "calls")
-
-
-def test_a_server_of_something_else_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
-    """Within ten seconds, and nothing of the client reaches the screen; without the client, how to install it."""
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        with pytest.raises(StreamauditError) as refused:
-            SparkEngine(f"sc://127.0.0.1:{other.getsockname()[1]}", "calls")
-    wanted = "does not speak Spark Connect" if HAS_CLIENT else "not installed"
-    assert wanted in refused.value.message
-    assert capfd.readouterr() == ("", "")
-
-
 @pytest.mark.spark
 class TestSpark:
     """Apache Spark: a master, two workers and a Connect server in another time zone; a minute or two."""
@@ -114,13 +60,52 @@ class TestSpark:
             assert _content(QUESTIONS[name](there).report) == _content(QUESTIONS[name](here).report)
 
     @needs_spark
-    def test_a_worker_that_dies_changes_nothing_and_a_server_that_dies_is_one_line(
+    def test_its_tasks_are_shown(self, sample_export: Path, running: Cluster) -> None:
+        """Spark reports every two seconds, and the samples take less: so this query is one of its own."""
+        shown: list[Tasks | None] = []
+        engine = SparkEngine(running.address, str(sample_export), on_tasks=shown.append)
+        text = "SELECT sum(hash(a.id, b.id) % 7) AS x FROM range(0, 300000, 1, 6) AS a CROSS JOIN range(0, 500) AS b"
+        assert len(engine.rows(text)) == 1
+        engine.close()
+        seen = [one for one in shown if one is not None]
+        assert seen and all(0 <= one.done <= one.known for one in seen) and max(one.known for one in seen) >= 6
+        assert shown[-1] is None
+
+    @needs_spark
+    def test_tokens_and_addresses_that_it_refuses(
         self, sample_export: Path, running: Cluster, capfd: pytest.CaptureFixture[str]
     ) -> None:
+        """Its own check of tokens; s3a:// without the package that reads it."""
+        for address in (running.address.replace("RIGHT", "WRONG"), running.address.partition("/;")[0]):
+            with pytest.raises(StoreError, match="refuses the token, or wants one"):
+                SparkEngine(address, str(sample_export))
+        with pytest.raises(InputError, match="cannot read s3a:// addresses"):
+            SparkEngine(running.address, "s3a://bucket/calls")
+        with pytest.raises(InputError, match="no exported calls"):
+            SparkEngine(running.address, "/no/such/folder")
+        assert "Exception" not in capfd.readouterr().err
+
+    @needs_spark
+    def test_lost_workers(
+        self, sample_export: Path, running: Cluster, capfd: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """One that dies in mid-question changes nothing; without the last one a line says so within ten seconds, the
+        question is given up in time, and with a new worker it is answered. A dead server is one line."""
+        question = QUESTIONS["report by model and route"]
         with session(sample_export) as here, session(sample_export, running.address) as there:
             there.report()
             threading.Timer(0.5, running.kill, (running.workers[0],)).start()
-            question = QUESTIONS["report by model and route"]
+            assert _content(question(there).report) == _content(question(here).report)
+            running.kill(running.workers[1])
+            with monkeypatch.context() as patient:
+                patient.setattr(spark_watch, "WORKERLESS_S", 12.0)
+                began = time.monotonic()
+                with pytest.raises(StoreError, match="no worker ran the question"):
+                    session(sample_export, running.address).report()
+            (note,) = [one for one in caplog.records if "no worker runs the question" in one.getMessage()]
+            assert note.relativeCreated and note.created - time.time() + time.monotonic() - began < 12
+            threading.Timer(10, running.add_worker).start()
             assert _content(question(there).report) == _content(question(here).report)
             running.kill(running.server)
             began = time.monotonic()

@@ -76,6 +76,7 @@ def command(
     from dataclasses import replace
 
     from streamaudit.cli import console, ingest_summary
+    from streamaudit.cli.progress import Progress
     from streamaudit.ingest.evidence import suggest_evidence
     from streamaudit.ingest.pipeline import Ingest
     from streamaudit.ingest.readers.reader import Reader, expand
@@ -107,7 +108,7 @@ def command(
         if dry_run or rejects is not None or since or any(path == "-" or is_remote(path) for path in paths):
             raise UsageError("--watch takes files and folders, and no --dry-run, --since or --rejects")
         return _watch(paths, every, options, share_of, access)
-    show = ingest_summary.Progress(progress)
+    show = Progress(progress)
     lookups = read_lookups(access.settings.lookup_files())
     files = _take_shard(_select_files(expand(paths), since), share_of)
     path = access.path()

@@ -12,7 +12,7 @@ from streamaudit.cli.options import Access, DryRun, LoadedAs, MapField, Progress
 from streamaudit.errors import EXIT_OK, InputError, StoreError, StreamauditError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from streamaudit.cli.ingest_summary import Progress
+    from streamaudit.cli.progress import Progress
     from streamaudit.ingest.pull.registry import Server, Vendor
     from streamaudit.ingest.pull.run import Plan, Pulled
     from streamaudit.ingest.results import Coverage, Options
@@ -48,8 +48,8 @@ def command(
     Example: streamaudit pull langfuse --since 7d
     """
     from streamaudit.audits.scope.window import parse_window
-    from streamaudit.cli.ingest_summary import Progress
     from streamaudit.cli.options import check_source_name
+    from streamaudit.cli.progress import Progress
     from streamaudit.ingest.pull import registry
     from streamaudit.ingest.results import Options
 

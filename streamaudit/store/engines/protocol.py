@@ -7,7 +7,8 @@ its own plan, which is not always that of the text.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +24,19 @@ MOST_CELLS = 8_000_000
 
 Params = Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Progress of a query: its number among those of a session, tasks done, and tasks known so far."""
+
+    query: int
+    done: int
+    known: int
+
+
+OnTasks = Callable[[Tasks | None], None]
+"""Shows the progress of a query, None at its end."""
 
 
 class Engine(Protocol):

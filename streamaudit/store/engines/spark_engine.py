@@ -1,25 +1,25 @@
 """A server that speaks Spark Connect, over an exported folder that it can read: Apache Spark 4, Sail.
 
-The client waits long and in silence for a server that is gone, so every call runs in a thread that is watched: a
-server that no longer accepts connections, or that makes no progress, ends the question with one line. The client's own
-logs hold plans and the stacks of the server; they are switched off, and only an error's condition is shown.
+The client waits long and in silence for a server that is gone, so every call runs in a thread that is watched
+(``spark_watch``). The client's own logs hold plans and the stacks of the server; they are switched off, and errors are
+given in our words (``spark_errors``).
 """
 
 import logging
 import os
-import re
-import socket
+import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
+from streamaudit.errors import InputError, UsageError
 from streamaudit.store.engines.protocol import (
     MOST_CELLS,
     MOST_ROWS,
+    OnTasks,
     Params,
     Rows,
     bind,
@@ -28,7 +28,8 @@ from streamaudit.store.engines.protocol import (
     refuse_many,
     refuse_many_cells,
 )
-from streamaudit.store.waiting import run_in_thread
+from streamaudit.store.engines.spark_errors import NoFolder, explain, not_an_address
+from streamaudit.store.engines.spark_watch import Watch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,49 +39,42 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 15002
-CONNECT_S = 3.0
-ANSWER_S = 8.0
-"""Longest wait for the server's first answer, about its version."""
-SILENT_S = 120.0
-"""Longest time without progress on a question."""
 MOST_BYTES = 64 << 20
 """Size of an answer at most: groups of a report, not calls."""
-_PROBE_S = 2.0
-_LOST_PROBES = 2
+_GOODBYE_S = 2.0
+"""Longest wait at the end for the server to hear of it: a question that is left unasked would run on."""
 
-_NO_FOLDER = frozenset(("PATH_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA"))
 _LOGGERS = (
     "pyspark", "pyspark.sql.connect.logging", "pyspark.sql.connect.client.logging", "SQLQueryContextLogger",
     "DataFrameQueryContextLogger",
 )  # fmt: skip
-_MISSING_COLUMN = "UNRESOLVED_COLUMN"
 _Made = TypeVar("_Made")
 
 
 class SparkEngine:
     """Answers over a folder, by a path or an address as the server reads it, such as ``s3a://bucket/calls``."""
 
-    def __init__(self, address: str, folder: str, on_progress: Callable[[float], None] | None = None) -> None:
+    def __init__(self, address: str, folder: str, *, wait_s: float = 0.0, on_tasks: OnTasks | None = None) -> None:
         """Connect and look at the folder; every failure is raised within about ten seconds.
 
         Raises UsageError for an address that is none or a package that is missing, StoreError where no server answers
         or it refuses, InputError where the folder holds no exported calls.
         """
-        self._host, self._port = _place(address)
-        self.name, self._folder = f"sc://{self._host}:{self._port}", folder
-        self._on_progress = on_progress
-        self._moved = time.monotonic()
+        host, port = _place(address)
+        self.name, self._folder = f"sc://{host}:{port}", folder
+        self._watch = Watch(self.name, host, port, wait_s, on_tasks)
+        self._session: SparkSession | None = None
         _silence()
-        self._check_port()
+        self._watch.check_port()
         begin = _import_client()
-        self._session = self._watch(lambda: begin(address), ANSWER_S)
-        self._session.registerProgressHandler(self._note_progress)
-        self._watch(self._find_calls, SILENT_S)
+        self._session = self._explained(lambda: self._watch.connect(lambda: begin(address)))
+        self._session.registerProgressHandler(self._watch.note)
+        self._run(self._find_calls)
 
     def rows(self, text: str, params: Params | None = None) -> Rows:
         """Return the rows of a text, as ``Engine.rows``."""
         bound, values = bind(text, params, ":")
-        found = self._watch(lambda: self._session.sql(bound, args=values).limit(MOST_ROWS + 1).toArrow(), SILENT_S)
+        found = self._run(lambda session: session.sql(bound, args=values).limit(MOST_ROWS + 1).toArrow())
         if found.num_rows > MOST_ROWS or found.nbytes > MOST_BYTES:
             raise refuse_many()
         columns = [column.to_pylist() for column in found.columns]
@@ -89,7 +83,7 @@ class SparkEngine:
     def arrays(self, text: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
         """Return the columns of a text as arrays, as ``Engine.arrays``."""
         bound, values = bind(text, params, ":")
-        found = self._watch(lambda: self._session.sql(bound, args=values).limit(MOST_CELLS + 1).toArrow(), SILENT_S)
+        found = self._run(lambda session: session.sql(bound, args=values).limit(MOST_CELLS + 1).toArrow())
         if found.num_rows > MOST_CELLS:
             raise refuse_many_cells()
         return plain_arrays(_to_numpy(found))
@@ -97,120 +91,48 @@ class SparkEngine:
     def table(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of a table about the export, as ``Engine.table``."""
         try:
-            return self._watch(lambda: self._read(f"/{name}").toArrow().to_pylist(), SILENT_S)
-        except _NoFolder:
+            found = self._run(lambda session: self._read(session, f"/{name}").toArrow())
+        except NoFolder:
             return []
+        return list(found.to_pylist())
 
     def close(self) -> None:
-        """Release the server's session; safe to call twice."""
-        session, self._session = getattr(self, "_session", None), None
+        """Release the server's session, which ends a question that still runs; safe to call twice."""
+        session, self._session = self._session, None
         if session is not None:
-            threading.Thread(target=_quietly, args=(session.stop,), daemon=True).start()
+            goodbye = threading.Thread(target=_quietly, args=(session.stop,), daemon=True)
+            goodbye.start()
+            goodbye.join(_GOODBYE_S)
 
-    def _find_calls(self) -> None:
+    def _find_calls(self, session: "SparkSession") -> None:
         """Name the folder's calls ``calls``."""
         try:
-            found = self._read("")
+            found = self._read(session, "")
             if not found.columns:  # Sail's answer where there is nothing
-                raise _NoFolder
-        except _NoFolder:
+                raise NoFolder
+        except Exception as error:
+            if not isinstance(explain(error, self.name, self._folder, is_there=True), NoFolder):
+                raise
             raise InputError(
                 f"--data {self._folder}: {self.name} finds no exported calls there",
                 "the server reads the folder itself: name it as the server does, such as s3a://BUCKET/calls",
             ) from None
         found.createOrReplaceTempView("calls")
 
-    def _read(self, name: str) -> "DataFrame":
-        return self._session.read.parquet(self._folder.rstrip("/") + name)
+    def _read(self, session: "SparkSession", name: str) -> "DataFrame":
+        return session.read.parquet(self._folder.rstrip("/") + name)
 
-    def _note_progress(self, stages: Any, inflight_tasks: int, operation_id: Any, done: bool) -> None:
-        self._moved = time.monotonic()
-        if self._on_progress is not None and stages:
-            tasks = sum(stage.num_tasks for stage in stages)
-            self._on_progress(100 * sum(stage.num_completed_tasks for stage in stages) / max(tasks, 1))
+    def _run(self, work: "Callable[[SparkSession], _Made]") -> _Made:
+        """Run a query, and give up where the server is gone or nothing works on it."""
+        session = self._session
+        assert session is not None, "the engine is closed"
+        return self._explained(lambda: self._watch.run(lambda: work(session)))
 
-    def _check_port(self) -> None:
+    def _explained(self, work: Callable[[], _Made]) -> _Made:
         try:
-            socket.create_connection((self._host, self._port), timeout=CONNECT_S).close()
-        except OSError as error:
-            reason = error.strerror or "no answer"
-            raise StoreError(
-                f"--engine {self.name}: no server answers there ({reason.lower()})",
-                "start one: sbin/start-connect-server.sh, or leave out --engine",
-            ) from None
-
-    def _watch(self, work: Callable[[], _Made], patience_s: float) -> _Made:
-        """Run a call of the client in a thread, and give up where the server is gone or makes no progress that long."""
-        self._moved = probed = time.monotonic()
-        misses = 0
-
-        def look() -> None:
-            nonlocal probed, misses
-            now = time.monotonic()
-            if now - self._moved > patience_s:
-                raise self._gave_up(patience_s)
-            if now - probed > _PROBE_S:
-                probed, misses = now, 0 if self._answers() else misses + 1
-                if misses >= _LOST_PROBES:
-                    raise StoreError(f"--engine {self.name}: the server is gone", "ask again once it is back")
-
-        try:
-            return run_in_thread(work, look)
+            return work()
         except Exception as error:
-            raise self._explain(error) from None
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection((self._host, self._port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
-    def _gave_up(self, patience_s: float) -> StreamauditError:
-        if patience_s == ANSWER_S:
-            return self._is_no_connect()
-        return StoreError(
-            f"--engine {self.name}: no progress for {patience_s:g} s, so the question was given up",
-            "look at the server's workers, then ask again",
-        )
-
-    def _is_no_connect(self) -> StoreError:
-        return StoreError(
-            f"--engine {self.name}: what answers there does not speak Spark Connect, or only with or without TLS",
-            "TLS: sc://HOST:PORT/;use_ssl=true; a token means TLS too, unless the host is localhost",
-        )
-
-    def _explain(self, error: BaseException) -> BaseException:
-        """Return an error of the client in our words: nothing of the server's plans and stacks."""
-        if isinstance(error, StreamauditError | KeyboardInterrupt | _NoFolder):
-            return error
-        condition, text = _condition(error), str(error)
-        if condition in _NO_FOLDER:
-            return _NoFolder()
-        if condition.startswith(_MISSING_COLUMN):
-            return InputError(
-                f"--data {self._folder}: an older streamaudit wrote it",
-                "write it again from its store: streamaudit export FOLDER --overwrite",
-            )
-        if condition == "INVALID_CONNECT_URL":
-            return _not_an_address(self.name)
-        if "UNAUTHENTICATED" in text or "PERMISSION_DENIED" in text:
-            return StoreError(
-                f"--engine {self.name}: the server refuses the token",
-                "name it in the address: sc://HOST:PORT/;token=TOKEN, or in $STREAMAUDIT_ENGINE",
-            )
-        if "UNAVAILABLE" in text or "RetriesExceeded" in type(error).__name__ or "handshake" in text.lower():
-            if self._answers():
-                return self._is_no_connect()
-            return StoreError(f"--engine {self.name}: the server is gone", "ask again once it is back")
-        if "ClassNotFoundException" in text or "UnsupportedFileSystem" in text or "No FileSystem for scheme" in text:
-            scheme = urlsplit(self._folder).scheme or "this"
-            return InputError(
-                f"--data {self._folder}: the server cannot read {scheme} addresses",
-                "start it with the package that can, such as org.apache.hadoop:hadoop-aws",
-            )
-        _log.debug("spark: %s", condition or type(error).__name__)
-        return StreamauditError(f"--engine {self.name}: the server failed ({condition or type(error).__name__})")
+            raise explain(error, self.name, self._folder, is_there=self._watch.answers()) from None
 
 
 def _to_numpy(table: Any) -> "dict[str, NDArray[Any]]":
@@ -224,15 +146,12 @@ def _to_numpy(table: Any) -> "dict[str, NDArray[Any]]":
     return {name: column.to_numpy() for name, column in columns.items()}
 
 
-class _NoFolder(Exception):
-    """The server finds no Parquet files."""
-
-
 def _import_client() -> "Callable[[str], SparkSession]":
     """Return what connects a session; loading the client takes a second or two, which no server is to blame for."""
     try:
-        from pyspark.sql.connect.client.retries import DefaultPolicy
-        from pyspark.sql.connect.session import SparkSession
+        with _main_module():
+            from pyspark.sql.connect.client.retries import DefaultPolicy
+            from pyspark.sql.connect.session import SparkSession
     except ImportError:
         raise UsageError(
             "--engine sc://: the Spark client is not installed", "pip install 'streamaudit[spark]' installs it"
@@ -247,6 +166,21 @@ def _import_client() -> "Callable[[str], SparkSession]":
     return begin
 
 
+@contextmanager
+def _main_module() -> Iterator[None]:
+    """Give the main module a file: in ``python -c`` it has none, and the client believes that its doctests run, looks
+    for a server's installation, and ends the process where there is none."""
+    main = sys.modules["__main__"]
+    is_without = not hasattr(main, "__file__")
+    if is_without:
+        main.__file__ = ""
+    try:
+        yield
+    finally:
+        if is_without:
+            del main.__file__
+
+
 def _place(address: str) -> tuple[str, int]:
     """Return the host and the port of an address, which may hold a token."""
     parts = urlsplit(address.partition(";")[0])
@@ -255,21 +189,8 @@ def _place(address: str) -> tuple[str, int]:
     except ValueError:
         port = 0
     if parts.scheme != "sc" or not parts.hostname or not port or parts.path.strip("/"):
-        raise _not_an_address(address.partition(";")[0])
+        raise not_an_address(address.partition(";")[0])
     return parts.hostname, port
-
-
-def _not_an_address(shown: str) -> UsageError:
-    return UsageError(f"--engine {shown}: expected an address such as sc://spark:15002")
-
-
-def _condition(error: BaseException) -> str:
-    """Return the condition of a client's error, such as PATH_NOT_FOUND; empty where it has none."""
-    condition = getattr(error, "getCondition", lambda: None)()
-    if condition:
-        return str(condition)
-    found = re.match(r"\[([A-Z_.]+)\]", str(error))
-    return found[1] if found else ""
 
 
 def _silence() -> None:
