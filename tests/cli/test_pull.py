@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streamaudit.cli import ingest_summary
+from streamaudit.cli import progress
 from tests.cli.running import PATIENCE_S, Cli, Result, equation, stored_calls
 from tests.ingest.pull.vendors import (
     API,
@@ -127,10 +127,10 @@ def test_a_window_that_the_vendor_no_longer_keeps_is_asked_for_with_a_warning(cl
 
 def test_progress_has_an_estimate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the time that is left, once it can be told; without a terminal as a line."""
-    monkeypatch.setattr(ingest_summary, "_LINE_EVERY_S", 0)
-    monkeypatch.setattr(ingest_summary, "_SURE_S", 0)
-    show = ingest_summary.Progress("on").of_pull("langfuse")
-    assert show is not None and ingest_summary.Progress("off").of_pull("langfuse") is None
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0)
+    monkeypatch.setattr(progress, "_SURE_S", 0)
+    show = progress.Progress("on").of_pull("langfuse")
+    assert show is not None and progress.Progress("off").of_pull("langfuse") is None
     for share in (0.0, 0.25, 1.0):
         show(share)
     said = capsys.readouterr().err
