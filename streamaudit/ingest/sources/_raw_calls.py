@@ -2,12 +2,13 @@
 which hold such records.
 """
 
+import re
 from collections.abc import Sequence
 
 from streamaudit.ingest.mapping import json_pointers
 from streamaudit.ingest.sources._app_keys import expand_app_keys
-from streamaudit.ingest.sources._raw_names import HOLDERS, ID, NESTED, OWN, START, USUAL, Names, list_names, unit_ms
-from streamaudit.ingest.sources.registry import Match, Record
+from streamaudit.ingest.sources._raw_names import HOLDERS, ID, NESTED, OWN, START, Names, list_names, unit_ms
+from streamaudit.ingest.sources.registry import Match, Occurs, Record
 
 TELLING = (
     "time_to_first_chunk_ms", "ttft_ms", "output_tokens", "request_model", "model", "duration_ms",
@@ -57,22 +58,23 @@ _FOUND = """
 WITH {before}found AS (
     SELECT
         *{tenant_name},
-        filled(json_extract_string(coalesce(metadata, attributes, extra), $app_paths)) AS app,
-        CASE WHEN tags IS NOT NULL THEN tag_values(try_cast(tags AS VARCHAR[]), $tag_keys) END AS tagged,
+        filled(json_extract_string(coalesce("metadata", "attributes", "extra"), $app_paths)) AS app,
+        CASE WHEN "tags" IS NOT NULL THEN tag_values(try_cast("tags" AS VARCHAR[]), $tag_keys) END AS tagged,
         -- Absent timing columns are distinguished from present ones once, here.
         coalesce({started}) AS started,
         instant_utc({end_time}) AS ended,
         {deep} AS deep,
         {answered}
         -- A line about a stage of a voice turn instead of a call.
-        CASE WHEN kind IS NOT NULL AND lower(kind) IN ('stt', 'tts', 'endpointing') THEN lower(kind) END AS voice_stage
+        CASE WHEN "kind" IS NOT NULL AND lower("kind") IN ('stt', 'tts', 'endpointing') THEN lower("kind") END
+            AS voice_stage
     FROM {relation}
 ), worded AS (
     SELECT
         *,
         coalesce({id}) AS own_id,
         coalesce({status}) AS status_word,
-        list_transform([status_word, outcome, stream_status, first_filled(app[outcome])], lambda w: outcome_word(w))
+        list_transform([status_word, "outcome", "stream_status", first_filled(app[outcome])], lambda w: outcome_word(w))
             AS words,
         coalesce({error}) AS error_text
     FROM found
@@ -85,7 +87,7 @@ WITH {before}found AS (
         CASE WHEN starts_with(error_text, '{{') THEN try_cast(error_text AS JSON) END AS error_object,
         CASE WHEN NOT regexp_full_match(status_word, '[1-5]\\d\\d') THEN words[1] END AS ended_as,
         CASE
-            WHEN error_type <> '' OR is_error_text(error_text) OR words[1] = 'error'
+            WHEN "error_type" <> '' OR is_error_text(error_text) OR words[1] = 'error'
                 OR bool_of(coalesce({success})) = false OR bool_of({failed}) THEN true
         END AS has_failed
     FROM worded
@@ -97,7 +99,7 @@ WITH {before}found AS (
         tokens_of(coalesce({cache_write_tokens})) AS counted_write,
         tokens_of(coalesce({total_tokens})) AS counted_all,
         coalesce(error_object->>'$.message', error_text) AS error_message_text,
-        coalesce(nullif(error_type, ''), error_object->>'$.type', error_object->>'$.name', error_object->>'$.code')
+        coalesce(nullif("error_type", ''), error_object->>'$.type', error_object->>'$.name', error_object->>'$.code')
             AS error_word,
         list_transform([error_word, error_message_text], lambda t: error_class(t)) AS classes,
         CASE WHEN app IS NOT NULL OR tagged IS NOT NULL OR coalesce({transport}) IS NOT NULL THEN list_transform(
@@ -108,7 +110,7 @@ WITH {before}found AS (
         *,
         -- 0 tokens of an unknown usage, or of a call that failed, are not measured.
         CASE
-            WHEN lower(coalesce(usage_source, usage_basis)) = 'none' THEN 0
+            WHEN lower(coalesce("usage_source", "usage_basis")) = 'none' THEN 0
             WHEN counted_out = 0 AND coalesce(counted_in, 0) = 0 AND bool_of({cache_hit}) IS DISTINCT FROM true
                 AND (counted_in = 0 OR has_failed OR http >= 400) THEN 0
         END AS nothing
@@ -121,16 +123,16 @@ SELECT
     {kind} AS kind,
     -- Lines of one turn may share its id.
     CASE WHEN voice_stage IS NOT NULL THEN concat_ws('/', own_id, voice_stage, CASE WHEN own_id IS NULL
-        THEN md5(concat_ws('|', trace_id, started, ended)) END) ELSE {call_id} END AS call_id,
+        THEN md5(concat_ws('|', "trace_id", started, ended)) END) ELSE {call_id} END AS call_id,
     voice_stage AS span_kind,
     CASE WHEN voice_stage IS NOT NULL THEN nullif(list_filter([{{'stage': voice_stage, 'ms': coalesce({ttft_ms},
         {duration_ms}, span_ms(started, ended))::DOUBLE}}], lambda s: s.ms > 0), []) END AS stages,
-    nullif(trace_id, '') AS trace_id,
+    nullif("trace_id", '') AS trace_id,
     coalesce({parent_id}) AS parent_id,
-    nullif(logical_request_id, '') AS logical_request_id,
-    try_cast(attempt_number AS INTEGER) AS attempt_number,
-    nullif(response_id, '') AS response_id,
-    nullif(name, '') AS name,
+    nullif("logical_request_id", '') AS logical_request_id,
+    try_cast("attempt_number" AS INTEGER) AS attempt_number,
+    nullif("response_id", '') AS response_id,
+    nullif("name", '') AS name,
     coalesce({model}, undated(coalesce({response_model}))) AS model,
     coalesce({response_model}) AS response_model,
     lower(coalesce({provider})) AS provider,
@@ -153,21 +155,21 @@ SELECT
     coalesce({session_id}) AS session_id,
     coalesce({environment}) AS environment,
     coalesce({service}) AS service,
-    nullif(region, '') AS region,
-    coalesce(transports[1], nullif(transport, ''), transports[2], transports[3]) AS transport,
+    nullif("region", '') AS region,
+    coalesce(transports[1], nullif("transport", ''), transports[2], transports[3]) AS transport,
     lower(coalesce({operation})) AS operation,
     coalesce(started, later_by(ended, -({duration_ms}))) AS start_time,
     ended AS end_time,
     coalesce({duration_ms}, span_ms(started, ended)) AS duration_ms,
     coalesce({streamed}) AS streamed,
-    coalesce({ttft_ms}, {first_token_at}number_of(chunk_offsets_ms->>0)) AS ttft_ms,
+    coalesce({ttft_ms}, {first_token_at}number_of("chunk_offsets_ms"->>0)) AS ttft_ms,
     coalesce({ttvt_ms}) AS ttvt_ms,
     coalesce({server_ttft_ms}) AS server_ttft_ms,
-    CASE WHEN coalesce({ttft_ms}) IS NULL AND chunk_offsets_ms IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
-    coalesce(try_cast(chunk_count AS BIGINT), json_array_length(chunk_offsets_ms)) AS chunk_count,
-    try_cast(chunk_offsets_ms AS DOUBLE[]) AS chunk_offsets_ms,
-    try_cast(client_chunk_offsets_ms AS DOUBLE[]) AS client_chunk_offsets_ms,
-    try_cast(chunk_tokens AS BIGINT[]) AS chunk_tokens,
+    CASE WHEN coalesce({ttft_ms}) IS NULL AND "chunk_offsets_ms" IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
+    coalesce(try_cast("chunk_count" AS BIGINT), json_array_length("chunk_offsets_ms")) AS chunk_count,
+    try_cast("chunk_offsets_ms" AS DOUBLE[]) AS chunk_offsets_ms,
+    try_cast("client_chunk_offsets_ms" AS DOUBLE[]) AS client_chunk_offsets_ms,
+    try_cast("chunk_tokens" AS BIGINT[]) AS chunk_tokens,
     nullif({input_count}, nothing) AS input_tokens,
     counted_read AS cached_input_tokens,
     counted_write AS cache_write_tokens,
@@ -186,49 +188,49 @@ SELECT
     END AS rendered_tokens_rank,
     tokens_of(coalesce({rendered_tokens}, first_filled(app[rendered_tokens]), first_filled(tagged[rendered_tokens])))
         AS rendered_tokens,
-    tokens_of(coalesce(rendered_chars, first_filled(app[rendered_chars]))) AS rendered_chars,
-    tokens_of(coalesce(rendered_chunks, first_filled(app[rendered_chunks]))) AS rendered_chunks,
-    tokens_of(max_tokens) AS max_tokens,
-    usage_word(coalesce(usage_source, usage_basis)) AS usage_basis,
+    tokens_of(coalesce("rendered_chars", first_filled(app[rendered_chars]))) AS rendered_chars,
+    tokens_of(coalesce("rendered_chunks", first_filled(app[rendered_chunks]))) AS rendered_chunks,
+    tokens_of("max_tokens") AS max_tokens,
+    usage_word(coalesce("usage_source", "usage_basis")) AS usage_basis,
     bool_of({cache_hit}) AS cache_hit,
     number_of(coalesce({cost_usd})) AS cost_usd,
-    number_of(input_cost_usd) AS input_cost_usd,
-    number_of(output_cost_usd) AS output_cost_usd,
+    number_of("input_cost_usd") AS input_cost_usd,
+    number_of("output_cost_usd") AS output_cost_usd,
     -- A known word takes precedence over an unknown one.
     CASE WHEN coalesce(words[2], 'unrecognised') = 'unrecognised' THEN coalesce(words[3], words[2])
         ELSE words[2] END AS said_outcome,
     -- A status of error is one of the failures below, whose class may say more.
     coalesce(words[4], CASE WHEN ended_as <> 'error' THEN ended_as END,
         CASE WHEN bool_of(coalesce({success})) THEN 'completed' END) AS app_outcome,
-    CASE WHEN coalesce(cancelled, canceled, aborted, client_disconnected) IS NOT NULL OR app IS NOT NULL
-        THEN flag_of(list_concat([cancelled, canceled, aborted, client_disconnected], app[cancelled])) END
+    CASE WHEN coalesce("cancelled", "canceled", "aborted", "client_disconnected") IS NOT NULL OR app IS NOT NULL
+        THEN flag_of(list_concat(["cancelled", "canceled", "aborted", "client_disconnected"], app[cancelled])) END
         AS cancel_flag,
     has_failed AS failed,
-    (error_type <> '' AND says_cancelled(error_type))
+    ("error_type" <> '' AND says_cancelled("error_type"))
         OR (is_error_text(error_text)
             AND (says_cancelled(error_word) OR message_says_cancelled(classes[2], error_message_text)))
         AS error_cancelled,
-    (error_type <> '' AND says_timeout(error_type))
+    ("error_type" <> '' AND says_timeout("error_type"))
         OR (is_error_text(error_text)
             AND (says_timeout(error_word) OR message_says_timeout(classes[2], error_message_text)))
         AS error_timeout,
-    code_word(cancelled_by) AS cancelled_by,
-    number_of(cancelled_at_ms) AS cancelled_at_ms,
-    bool_of(upstream_cancelled) AS upstream_cancelled,
-    number_of(upstream_end_ms) AS upstream_end_ms,
+    code_word("cancelled_by") AS cancelled_by,
+    number_of("cancelled_at_ms") AS cancelled_at_ms,
+    bool_of("upstream_cancelled") AS upstream_cancelled,
+    number_of("upstream_end_ms") AS upstream_end_ms,
     code_word(coalesce({finish_reason})) AS finish_reason,
     coalesce(http, try_cast(error_object->>'$.status' AS INTEGER)) AS http_status,
     coalesce(classes[1], code_word(error_word), classes[2]) AS error_type,
-    CASE WHEN input_hash <> '' THEN md5($salt || input_hash) END AS input_hash,
+    CASE WHEN "input_hash" <> '' THEN md5($salt || "input_hash") END AS input_hash,
     {lengths}
-    instant_utc(updated_at) AS source_updated_at
+    instant_utc("updated_at") AS source_updated_at
 FROM known
 """
 _OWN_KIND = """CASE
         WHEN voice_stage IS NOT NULL THEN 'span'
         WHEN own_id IS NULL
-            AND started IS NULL AND coalesce(model, request_model, outcome, output_tokens) IS NULL THEN NULL
-        WHEN lower(coalesce(operation_name, operation)) LIKE '%embed%' THEN 'embedding'
+            AND started IS NULL AND coalesce("model", "request_model", "outcome", "output_tokens") IS NULL THEN NULL
+        WHEN lower(coalesce("operation_name", "operation")) LIKE '%embed%' THEN 'embedding'
         ELSE 'llm'
     END"""
 # A log may hold other lines besides its calls; a call has a model, tokens, or a measure of its own.
@@ -236,30 +238,34 @@ _WIDE_KIND = """CASE
         WHEN record IS NULL OR json_type(record) <> 'OBJECT' THEN NULL
         WHEN voice_stage IS NOT NULL THEN 'span'
         WHEN coalesce({model}, {response_model}) IS NULL AND coalesce(counted_in, counted_out) IS NULL
-            AND coalesce({ttft_ms}) IS NULL AND coalesce({cost_usd}) IS NULL AND coalesce(outcome, request_id) IS NULL
-            THEN 'other'
+            AND coalesce({ttft_ms}) IS NULL AND coalesce({cost_usd}) IS NULL
+            AND coalesce("outcome", "request_id") IS NULL THEN 'other'
         WHEN lower(coalesce({operation})) LIKE '%embed%' THEN 'embedding'
         ELSE 'llm'
     END"""
 # Anthropic's own usage leaves the cached tokens out of the input.
 _ALL_INPUT = "CASE WHEN {anthropic} THEN tokens_with(counted_in, counted_read, counted_write) ELSE counted_in END"
+# Every field is quoted in the SQL, and nothing else.
+_QUOTED = re.compile(r'"([^"]+)"')
 LINE_DIGEST = "'line-' || md5(record::VARCHAR)"
 LINE_ORDINAL = f"{LINE_DIGEST} || '-' || row_number() OVER (PARTITION BY md5(record::VARCHAR))"
 
 
 # Only a log that may have answers pays for looking at them.
-_LENGTHS = """try_cast(output_chars AS BIGINT) AS output_chars,
-    try_cast(visible_output_chars AS BIGINT) AS visible_output_chars,"""
-_LENGTHS_OF_ANSWERS = """coalesce(try_cast(output_chars AS BIGINT), nullif(length(answered), 0)) AS output_chars,
-    coalesce(try_cast(visible_output_chars AS BIGINT), nullif(length(answered), 0)) AS visible_output_chars,
+_LENGTHS = """try_cast("output_chars" AS BIGINT) AS output_chars,
+    try_cast("visible_output_chars" AS BIGINT) AS visible_output_chars,"""
+_LENGTHS_OF_ANSWERS = """coalesce(try_cast("output_chars" AS BIGINT), nullif(length(answered), 0)) AS output_chars,
+    coalesce(try_cast("visible_output_chars" AS BIGINT), nullif(length(answered), 0)) AS visible_output_chars,
     corrections_of(answered) AS retractions,"""
 
 
-def _build_fragments(names: Names, *, wide: bool) -> dict[str, str]:
-    """Return the SQL fragment of each column: its candidates, in order."""
+def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, str]:
+    """Return the SQL fragment of each column: its candidates that occur, in order."""
     pointers = [
-        f"/{holder}{json_pointers(name)[-1]}" for column in NESTED for holder in HOLDERS for name in NESTED[column]
-    ]
+        f"/{holder}{json_pointers(name)[-1]}"
+        for column in NESTED for holder in HOLDERS for name in NESTED[column]
+        if occurs(holder) and all(map(occurs, name.split(".")))
+    ]  # fmt: skip
 
     def nested(column: str) -> list[str]:
         if not wide or column not in NESTED:
@@ -268,23 +274,27 @@ def _build_fragments(names: Names, *, wide: bool) -> dict[str, str]:
         return [f"deep[{place}]" for place, pointer in enumerate(pointers, start=1) if pointer in own]
 
     def filled(column: str) -> str:
-        return ", ".join([f"nullif({_quote(name)}, '')" for name in names[column]] or ["NULL"])
+        return ", ".join([f"nullif({_quote(name)}, '')" for name in names[column]]) or "NULL::VARCHAR"
 
     def counts(column: str) -> str:
         # A 0 under one name does not hide a count under another.
         some = [*map(_quote, names[column]), *nested(column)]
         firsts = [f"nullif(nullif({one}, ''), '0')" for one in some] if len(some) > 1 else []
-        return ", ".join([*firsts, *(f"nullif({one}, '')" for one in some)])
+        return ", ".join([*firsts, *(f"nullif({one}, '')" for one in some)]) or "NULL::VARCHAR"
 
     def durations(column: str) -> str:
         return ", ".join(
             f"number_of({_quote(name)})" + (f" * {unit_ms(name)!r}" if unit_ms(name) != 1 else "")
             for name in names[column]
-        )
+        ) or "NULL::DOUBLE"
 
     def ranks(column: str) -> str:
-        return " ".join(f"WHEN {_quote(name)} <> '' THEN {rank}" for rank, name in enumerate(names[column], start=1))
+        return " ".join(
+            f"WHEN {_quote(name)} <> '' THEN {rank}"
+            for rank, name in enumerate(every[column], start=1) if name in names[column]
+        )  # fmt: skip
 
+    every = list_names(wide=wide)
     starts = (f"{'epoch_utc' if '_unix_' in name else 'instant_utc'}({_quote(name)})" for name in names["start_time"])
     instants = names.get("first_token_at", ())
     anthropic = [
@@ -297,17 +307,17 @@ def _build_fragments(names: Names, *, wide: bool) -> dict[str, str]:
         **{column: durations(column) for column in ("duration_ms", "ttft_ms", "ttvt_ms", "server_ttft_ms")},
         **{f"{column}_ranks": ranks(column)
            for column in ("tenant", "route", "deploy", "delivered_tokens", "rendered_tokens")},
-        "streamed": ", ".join(f"bool_of({_quote(name)})" for name in names["streamed"]),
-        "started": ", ".join(starts),
+        "streamed": ", ".join(f"bool_of({_quote(name)})" for name in names["streamed"]) or "NULL::BOOLEAN",
+        "started": ", ".join(starts) or "NULL::TIMESTAMP",
         "id": filled("call_id"),
         "end_time": f"coalesce({filled('end_time')})",
         "cache_hit": f"coalesce({filled('cache_hit')})",
         "failed": f"coalesce({filled('failed')})" if wide else "NULL",
         "first_token_at": "".join(f"span_ms(started, instant_utc({_quote(name)})), " for name in instants),
-        "deep": f"json_extract_string(record, {pointers})" if wide else "NULL::VARCHAR[]",
-        "input_count": _ALL_INPUT.format(anthropic=f"coalesce({', '.join(anthropic)}) IS NOT NULL") if wide
-        else "counted_in",
-        "tenant_name": " REPLACE (a_name(tenant) AS tenant)",
+        "deep": f"json_extract_string(record, {pointers})" if wide and pointers else "NULL::VARCHAR[]",
+        "input_count": _ALL_INPUT.format(anthropic=f"coalesce({', '.join(anthropic)}) IS NOT NULL")
+        if wide and anthropic else "counted_in",
+        "tenant_name": ' REPLACE (a_name("tenant") AS tenant)' if "tenant" in names["tenant"] else "",
     }  # fmt: skip
     texts["lengths"] = _LENGTHS_OF_ANSWERS if wide else _LENGTHS
     # An object in the place of an answer is what a provider sent, and its text is none of the answer's own.
@@ -318,11 +328,13 @@ def _build_fragments(names: Names, *, wide: bool) -> dict[str, str]:
     if len(names["duration_ms"]) > 1:
         texts["duration_ms"] = f"coalesce({texts['duration_ms']})"
     if wide:
-        labels = ", ".join(f"label_of({_quote(name)})" for name in USUAL["route"])
-        texts["route"] = ", ".join(f"nullif({_quote(name)}, '')" for name in OWN["route"]) + f", {labels}"
+        texts["route"] = ", ".join(
+            f"nullif({_quote(name)}, '')" if name in OWN["route"] else f"label_of({_quote(name)})"
+            for name in names["route"]
+        ) or "NULL::VARCHAR"
         texts["route_ranks"] = " ".join(
             f"WHEN {_quote(name) if name in OWN['route'] else f'label_of({_quote(name)})'} <> '' THEN {rank}"
-            for rank, name in enumerate(names["route"], start=1)
+            for rank, name in enumerate(every["route"], start=1) if name in names["route"]
         )
     return texts
 
@@ -331,7 +343,9 @@ def _quote(name: str) -> str:
     return f'"{name}"'
 
 
-def calls_sql(*, wide: bool, call_id: str, before: str = "", relation: str = "records") -> str:
+def calls_sql(
+    *, wide: bool, call_id: str, before: str = "", relation: str = "records", occurs: Occurs = lambda name: True
+) -> str:
     """Return the SQL of a source whose records have these names.
 
     Args:
@@ -339,14 +353,21 @@ def calls_sql(*, wide: bool, call_id: str, before: str = "", relation: str = "re
         call_id: the expression that identifies a call; ``own_id`` is the record's id.
         before: relations that prepare the records, each followed by a comma.
         relation: the one that holds the records, with ``line``, ``record`` and their fields.
+        occurs: whether a record may have a name; the relation need not have a field of any other.
     """
-    fragments = _build_fragments(list_names(wide=wide), wide=wide)
+    names = {column: tuple(filter(occurs, some)) for column, some in list_names(wide=wide).items()}
+    fragments = _build_fragments(names, occurs, wide=wide)
     kind = _WIDE_KIND.format(**fragments) if wide else _OWN_KIND
     filled = {**fragments, "kind": kind, "call_id": call_id, "before": before, "relation": relation}
-    return expand_app_keys((_FOUND + _SQL).format(**filled))
+    sql = (_FOUND + _SQL).format(**filled)
+    absent = {name: kind for name, kind in call_fields(wide=wide).items() if not occurs(name)}
+    if absent:
+        sql = _QUOTED.sub(lambda found: f"NULL::{absent[found[1]]}" if found[1] in absent else found[0], sql)
+    return expand_app_keys(sql)
 
 
-def call_fields(*, wide: bool) -> dict[str, str]:
+def call_fields(*, wide: bool, occurs: Occurs = lambda name: True) -> dict[str, str]:
     """Return the fields that ``calls_sql`` reads, with their types."""
     names = [name for names in list_names(wide=wide).values() for name in names]
-    return {**dict.fromkeys((*names, *_OTHERS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
+    every = {**dict.fromkeys((*names, *_OTHERS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
+    return {name: kind for name, kind in every.items() if occurs(name)}

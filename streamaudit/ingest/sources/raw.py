@@ -8,6 +8,7 @@ identified by the digest of its line and the ordinal among equal lines.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
@@ -29,7 +30,7 @@ from streamaudit.ingest.sources._raw_names import (
     find_other_spellings,
     list_names,
 )
-from streamaudit.ingest.sources.registry import Match, Record, Source
+from streamaudit.ingest.sources.registry import Match, Occurs, Record, Source
 
 _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "@timestamp")
 """Instants whose name does not show whether the call began or ended then."""
@@ -99,6 +100,24 @@ def build_wide_source(head: Sequence[Record], implied: dict[str, str]) -> Source
     return replace(_WIDE if named else _NAMELESS, implied=Mapping(paths))
 
 
+def _fit(source: Source, occurs: Occurs, *, wide: bool, call_id: str) -> Source:
+    """Read only the names that occur: a home-made log may use any of 400, and a line has a dozen of them."""
+    fields, sql = _build_fitting(frozenset(filter(occurs, _NAMES)), wide, call_id)
+    return replace(source, fields=fields, sql=sql) if fields else source
+
+
+@lru_cache(maxsize=64)
+def _build_fitting(names: frozenset[str], wide: bool, call_id: str) -> tuple[dict[str, str], str]:
+    occurs = names.__contains__
+    return call_fields(wide=wide, occurs=occurs), calls_sql(wide=wide, call_id=call_id, occurs=occurs)
+
+
+_NAMES = (
+    *call_fields(wide=True), *HOLDERS,
+    *(part for some in NESTED.values() for name in some for part in name.split(".")),
+)  # fmt: skip
+_BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id, {LINE_ORDINAL})"
+
 SOURCE = Source(
     name="raw",
     version=5,
@@ -115,9 +134,13 @@ SOURCE = Source(
     needs=(ID, START, TELLING),
     reads=READS,
     remedies=REMEDIES,
+    fit=partial(_fit, wide=False, call_id="own_id"),
 )  # fmt: skip
 _WIDE = replace(
-    SOURCE, fields=call_fields(wide=True), sql=calls_sql(wide=True, call_id=f"coalesce(own_id, {LINE_DIGEST})"),
-    whole=True, time_field=None,
+    SOURCE, fields=call_fields(wide=True), sql=calls_sql(wide=True, call_id=_BY_DIGEST), whole=True, time_field=None,
+    fit=partial(_fit, wide=True, call_id=_BY_DIGEST),
 )  # fmt: skip
-_NAMELESS = replace(_WIDE, sql=calls_sql(wide=True, call_id=f"coalesce(own_id, {LINE_ORDINAL})"), id_field=None)
+_NAMELESS = replace(
+    _WIDE, sql=calls_sql(wide=True, call_id=_BY_ORDINAL), id_field=None,
+    fit=partial(_fit, wide=True, call_id=_BY_ORDINAL),
+)  # fmt: skip

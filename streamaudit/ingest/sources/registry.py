@@ -20,6 +20,8 @@ from urllib.parse import quote
 from streamaudit.ingest.mapping import MAPPABLE, Mapping, is_about_errors, json_pointers
 
 Record = dict[str, Any]
+Occurs = Callable[[str], bool]
+"""Whether a name occurs anywhere in a file: where it does not, no record has a field of that name."""
 
 NO_MAPPING = Mapping()
 
@@ -129,6 +131,9 @@ class Source:
     """Address of a call's trace in the vendor's own pages, after the base that the configuration knows; with the fields
     ``trace_id`` and ``call_id``. Empty where the vendor has none."""
 
+    fit: "Callable[[Source, Occurs], Source] | None" = None
+    """Returns a source that is planned in less time and gives the same rows for a file in which only some names occur;
+    None where there is none."""
     window_end: Callable[[str], datetime | None] = lambda path: None
     """Instant before which every record of a file began, by the file's path; None where the path does not show it."""
     supersedes: Callable[[str], str | None] = lambda path: None

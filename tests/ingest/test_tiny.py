@@ -1,0 +1,57 @@
+"""A tiny file is read with the names alone that its text has: the store is the same as if every name were looked for,
+however a name is written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamaudit.ingest import staging
+from streamaudit.store.store import Store
+from tests.support import ingest
+
+CALL: dict[str, Any] = {
+    "request_id": "r1", "start_time": "2026-11-10T10:00:00Z", "duration_ms": 1200, "ttft_ms": 200, "model": "gpt-4o",
+    "output_tokens": 50,
+}  # fmt: skip
+SPAN: dict[str, Any] = {
+    "id": "s1", "name": "llm", "span_kind": "LLM", "parent_id": None, "context": {"trace_id": "t1", "span_id": "s1"},
+    "start_time": "2026-11-10T10:00:00Z", "end_time": "2026-11-10T10:00:02Z", "status_code": "OK", "events": [],
+    "attributes": {"llm": {"model_name": "gpt-4o", "token_count": {"prompt": 7, "completion": 9}},
+                   "http": {"route": "/v1/chat"}, "tenant": {"id": "acme"}},
+}  # fmt: skip
+FILES: dict[str, str] = {
+    "own names": json.dumps({**CALL, "tenant_id": "acme", "finish_reason": "stop", "tags": ["route:/x", "deploy:3"]}),
+    "an application's keys": json.dumps({**CALL, "metadata": {"tenant.id": "a", "release": "9", "outcome": "error"}}),
+    "usual names": json.dumps({"model_name": "gpt-4o", "usage": {"prompt_tokens": 5, "cost": {"total": 0.1}},
+                               "latency_s": 2, "ttft": 0.3, "created": 1794816000, "agent": "planner", "env": "prod",
+                               "error": {"type": "TimeoutError"}, "answer": "It is 4. Wait, no, it is 5."}),
+    "one name": json.dumps({"output_tokens": 5, "model": "gpt-4o"}) + '\n{"bad',
+    "an escape in a name": json.dumps(CALL).replace('"model"', '"mod\\u0065l"'),
+    "nested in the place of a dotted name": json.dumps({"data": [SPAN]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
+def test_a_tiny_file_gives_the_store_that_it_gives_in_full(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "calls.json"
+    path.write_text(content + "\n")
+    found = _read(path)
+    monkeypatch.setattr(staging, "_TINY_BYTES", 0)
+    assert found == _read(path)
+    assert found["calls"]
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    with Store.in_memory() as store:
+        store.plan_briefly()
+        store.run("UPDATE store.meta SET value = 'salt' WHERE key = 'hash_salt'")
+        (result,) = ingest(store, path)
+        return {
+            "calls": store.query("SELECT * FROM store.calls ORDER BY ALL"),
+            "rejects": store.query("SELECT * FROM store.rejects ORDER BY ALL"),
+            "result": [result.counts, result.rejects, result.keys, result.problem],
+        }
