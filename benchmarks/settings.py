@@ -28,8 +28,8 @@ class Settings:
         return str(path), path.stat().st_size / 1e6
 
     def env(self) -> dict[str, str]:
-        """The environment of streamaudit, away from the user's own store and configuration, and with compiled modules as
-        an installed package has them."""
+        """The environment of streamaudit, away from the user's own store and configuration, and with modules that are
+        compiled once, as those of an installed package are."""
         own = {"XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder), "NO_COLOR": "1"}
         left_out = ("STREAMAUDIT_DB", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
