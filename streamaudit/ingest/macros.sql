@@ -147,6 +147,9 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS list_transform([lower(x)], lambd
     WHEN w IN ('error', 'failed', 'failure', 'fail', 'errored', 'exception', 'rejected', 'rate_limited') THEN 'error'
     WHEN w IN ('interrupted', 'incomplete') THEN 'interrupted'
     WHEN w = 'unknown' THEN 'unknown'
+    -- The usual finish reasons, none of which fits a pattern below: to find that out takes three times as long.
+    WHEN w IN ('stop', 'end_turn', 'length', 'max_tokens', 'tool_calls', 'tool_use', 'stop_sequence', 'content_filter')
+        THEN 'unrecognised'
     WHEN says_cancelled(w) THEN 'cancelled'
     WHEN regexp_matches(w, '^(errored|failed)[,;: ]') AND NOT says_timeout(w) THEN 'error'
     WHEN contains(w, 'disconnect') THEN 'cancelled'
@@ -176,6 +179,9 @@ CREATE OR REPLACE TEMP MACRO templated(x) AS
 CREATE OR REPLACE TEMP MACRO group_names(l) AS
     list_transform(list_transform(list_transform(l, lambda x: without_login(x)), lambda x: path_only(x)),
         lambda x: templated(x));
+
+-- Whether one of these changes a name, or might: most names stay as they are.
+CREATE OR REPLACE TEMP MACRO may_be_changed(x) AS regexp_matches(x, '[@?#]|[0-9A-Fa-f-]{16}|\d{5}');
 
 -- A text rather than a name: long, or of more than a dozen words.
 CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - length(replace(x, ' ', '')) >= 12;

@@ -74,8 +74,12 @@ WITH {before}found AS (
         *,
         coalesce({id}) AS own_id,
         coalesce({status}) AS status_word,
-        list_transform([status_word, "outcome", "stream_status", first_filled(app[outcome])], lambda w: outcome_word(w))
-            AS words,
+        -- Most records say it in one place; a list of four is judged as four words.
+        CASE WHEN coalesce(status_word, "stream_status", first_filled(app[outcome])) IS NULL
+            THEN [NULL, outcome_word("outcome"), NULL, NULL]
+            ELSE list_transform([status_word, "outcome", "stream_status", first_filled(app[outcome])],
+                lambda w: outcome_word(w))
+        END AS words,
         coalesce({error}) AS error_text
     FROM found
 ), judged AS (
