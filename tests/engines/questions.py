@@ -50,6 +50,11 @@ QUESTIONS: dict[str, Question] = {
     "ttft by model, OpenTelemetry's bounds": lambda s: s.ttft(by="model", buckets="otel", **WINDOW),
     "tax": lambda s: s.tax(split=True, top_calls=5),
     "tax by month and tenant": lambda s: s.tax(by="month,tenant", top=2, split=True),
+    "report by tenant over time, one and the rest": lambda s: s.report(by="tenant", top=1, trend=True, **WINDOW),
+    "tax by route and model, three and the rest": lambda s: s.tax(by="route,model", top=3, **ONLY),
+    "ttft by provider, OpenTelemetry's bounds, one and the rest": lambda s: s.ttft(
+        by="provider", top=1, buckets="otel",
+    ),
     "history by deploy": lambda s: s.history(by="deploy"),
     "history by day": lambda s: s.history(by="day"),
     "history by week": lambda s: s.history(by="week"),

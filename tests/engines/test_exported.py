@@ -134,6 +134,20 @@ def test_too_many_groups_are_refused(sample_export: Path, monkeypatch: pytest.Mo
         exported.report(by="tenant")
 
 
+def test_groups_beyond_the_shown_ones_stay_with_the_engine(
+    sample_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any number of groups only those that have a row come back."""
+    for module in ("duckdb_engine", "protocol"):
+        monkeypatch.setattr(f"streamaudit.store.engines.{module}.MOST_ROWS", 60)
+    with _exported(sample_export) as exported:
+        for ask in (exported.report, exported.tax, exported.ttft):
+            table = ask(by="tenant,route,model", top=2).report.tables[0]
+            assert (len(table.rows), table.rest_row) == (3, 2) and table.rest_groups > 60
+        with pytest.raises(UsageError, match="more than 60 groups"):
+            exported.report(by="tenant,route,model")
+
+
 def test_too_many_counts_of_a_diff_are_refused_with_what_to_do(
     sample_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
