@@ -7,7 +7,7 @@ Everything public is imported with its first use: the version alone must not cos
 ``__init__.pyi``.
 """
 
-_PUBLIC = ("Filters", "Frame", "Result", "Session", "open", "read")
+_PUBLIC = ("Filters", "Frame", "Result", "Session", "open", "open_export", "read")
 
 
 def __getattr__(name: str) -> object:

@@ -18,7 +18,7 @@ from streamaudit.config.units import parse_memory, parse_seconds
 from streamaudit.errors import UsageError
 from streamaudit.report.frames import Frame, Result
 
-__all__ = ("Filters", "Frame", "Result", "Session", "check_log", "open", "read")
+__all__ = ("Filters", "Frame", "Result", "Session", "check_log", "open", "open_export", "read")
 
 logging.getLogger("streamaudit").addHandler(logging.NullHandler())
 
@@ -42,6 +42,25 @@ def open(
         settings, db=Path(db) if db is not None else None, wait_s=parse_seconds("wait", wait),
         memory_limit=_memory(memory_limit, settings),
     ).connect()  # fmt: skip
+
+
+def open_export(
+    folder: str | PathLike[str],
+    *,
+    engine: str | None = None,
+    config: str | PathLike[str] | None = "auto",
+    memory_limit: str | None = None,
+) -> "Session":
+    """Open a folder that ``export`` wrote, to ask it in place of a store.
+
+    ``engine`` is ``duckdb``, or the address of a Spark server such as ``sc://spark:15002``, which reads the folder
+    itself: name it as the server does. None is the configuration's. Raises InputError when the folder is no export of
+    this version, StoreError when the server does not answer, UsageError for an unknown engine.
+    """
+    settings = loader.load_config(config)
+    return Session(
+        settings, data=fspath(folder), engine=engine or settings.engine, memory_limit=_memory(memory_limit, settings)
+    ).connect()
 
 
 def read(

@@ -317,7 +317,7 @@ class Session(Connection):
             return report.run(store, scope, asked, movers=movers, checked=checked, suppressions=accepted)
 
         scope = replace(self._scope(None, None, filters), by=dimensions, since=None, until=None)
-        return self._answer(summarise, scope, filters)
+        return self._answer(summarise, scope, filters, {})
 
     def explain(self, call_id: str, *, source: str | None = None, redact: Names | None = None) -> Result:
         """Explain one call, found by its id, the beginning of it, or the id of its response or trace.

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from streamaudit.audits.figures import FigureQuery
-from streamaudit.audits.portable_figures import figure_rows
+from streamaudit.audits.portable_figures import figure_rows, find_top
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.report.model import Column, Mark, Row, Table, Value
 from streamaudit.store.dimensions import CALENDAR
@@ -50,7 +50,7 @@ def group_tables(
     """
     asked = query if isinstance(query, FigureQuery) else FigureQuery((), False, query)
     bound = params or {}
-    group_rows, total_rows = _query_groups(store, scope, asked, bound)
+    group_rows, total_rows, groups = _query_groups(store, scope, asked, bound)
     end = MAX_BY + len(columns)
     figures = tuple(tuple(row[MAX_BY:end]) for row in total_rows) or (_empty(columns),)
     total = _add_marks(Table("total", columns, figures), [_partial(row, end) for row in total_rows])
@@ -67,8 +67,8 @@ def group_tables(
     if times:
         rows = _order_in_time(rows, times[0])
     rest_row, rest_groups, earlier = None, 0, times[:1] == [0]
-    if scope.top is not None and len(rows) > scope.top:
-        rest_groups = len(rows) - scope.top
+    if scope.top is not None and groups > scope.top:
+        rest_groups = groups - scope.top
         rows = _keep_newest(rows, scope.top) if earlier else rows[: scope.top]
         rest = _query_rest(store, scope, asked, bound, [row[:depth] for row in rows])
         rest_row = len(rows)
@@ -82,8 +82,17 @@ def group_tables(
 
 def _query_groups(
     store: Store, scope: Scope, query: FigureQuery, bound: dict[str, Any]
-) -> tuple[Sequence[Row], Sequence[Row]]:  # fmt: skip
-    """Return the rows of the groups, none without dimensions, and of the total."""
+) -> tuple[Sequence[Row], Sequence[Row], int]:  # fmt: skip
+    """Return the rows of the groups, none without dimensions, those of the total, and the number of all groups.
+
+    An engine returns the groups alone that have a row of their own, where their ranks say which these are.
+    """
+    if store.engine is not None and scope.top and scope.by and query.ranks and not set(scope.by) & set(CALENDAR):
+        keys, groups = find_top(store, scope, query.ranks, bound, scope.top)
+        rows = query_figures(store, scope, query, bound, keys) if keys else []
+        # Embeddings are in the total where they are in the groups.
+        of_total = {**bound, "embeddings": scope.params()["embeddings"]}
+        return rows, query_figures(store, scope.total(), query, of_total), groups
     if store.engine is not None:
         rows = figure_rows(store, scope, query.names, bound, with_left_out=query.with_left_out, with_total=True)
     elif scope.by and query.text_with_total:
@@ -91,16 +100,24 @@ def _query_groups(
     else:
         # With the parameters of the groups: embeddings are in the total where they are in them.
         total = scope.total().rows(store, query.text, {**scope.params(), **bound})
-        return scope.rows(store, query.text, bound) if scope.by else [], total
+        rows = scope.rows(store, query.text, bound) if scope.by else []
+        return rows, total, len(rows)
     if not scope.by:
-        return [], rows
-    return [row[:-1] for row in rows if not row[-1]], [row[:-1] for row in rows if row[-1]]
+        return [], rows, 0
+    of_groups = [row[:-1] for row in rows if not row[-1]]
+    return of_groups, [row[:-1] for row in rows if row[-1]], len(of_groups)
 
 
-def query_figures(store: Store, scope: Scope, query: FigureQuery, params: dict[str, Any]) -> Sequence[Row]:
-    """Return the rows of the groups of a scope, from the store or from the engine that answers for it."""
+def query_figures(
+    store: Store, scope: Scope, query: FigureQuery, params: dict[str, Any],
+    shown: Sequence[Sequence[Any]] | None = None,
+) -> Sequence[Row]:  # fmt: skip
+    """Return the rows of the groups of a scope, from the store or from the engine that answers for it.
+
+    ``shown`` names the groups whose rows are used, by their first dimensions: an engine returns no others.
+    """
     if store.engine is not None:
-        return figure_rows(store, scope, query.names, params, with_left_out=query.with_left_out)
+        return figure_rows(store, scope, query.names, params, with_left_out=query.with_left_out, shown=shown)
     return scope.rows(store, query.text, params)
 
 

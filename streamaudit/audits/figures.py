@@ -131,12 +131,16 @@ class FigureQuery:
     with_left_out: bool
     text: str
     text_with_total: str | None = None
+    ranks: tuple[str, ...] = ()
 
 
-def ask(names: tuple[str, ...], *, with_left_out: bool = False) -> FigureQuery:
-    """Return the query for these figures, by group and with a row for the total."""
+def ask(names: tuple[str, ...], *, with_left_out: bool = False, ranks: tuple[str, ...] = ()) -> FigureQuery:
+    """Return the query for these figures, by group and with a row for the total.
+
+    ``ranks`` are portable sums by which groups rank, so that an engine returns the first ones alone.
+    """
     text, with_total = (select(names, with_left_out=with_left_out, with_total=total) for total in (False, True))
-    return FigureQuery(names, with_left_out, text, with_total)
+    return FigureQuery(names, with_left_out, text, with_total, ranks)
 
 
 def select(names: tuple[str, ...], *, with_left_out: bool = False, with_total: bool = False) -> str:

@@ -69,7 +69,7 @@ def run(
     scope.prepare(store)
     columns = (*COLUMNS, *streaming_columns(targets, gaps=gaps))
     names = tuple(one.name for one in columns)
-    query, bound = ask(names, with_left_out=True), goodput_params(store, scope, targets)
+    query, bound = ask(names, with_left_out=True, ranks=("count(*)",)), goodput_params(store, scope, targets)
     tables = group_tables(store, scope, query, columns, lambda row: (row["calls"],), bound)
     interval, notes = interval_and_notes(store, scope)
     (total,) = tables[-1].records()

@@ -32,30 +32,77 @@ _BY = ("by_1", "by_2", "by_3", "by_4")
 def figure_rows(
     store: Store, scope: Scope, names: tuple[str, ...], params: dict[str, Any],
     *, with_left_out: bool = False, with_total: bool = False, rest: Sequence[Sequence[Any]] | None = None,
+    shown: Sequence[Sequence[Any]] | None = None,
 ) -> list[Row]:  # fmt: skip
     """Return the rows that ``figures.select`` gives over a store; those of the total end with True, others with False,
-    if ``with_total``. Raises UsageError for a figure that the export does not answer."""
-    engine = store.engine
-    assert engine is not None, "a store answers by itself"
+    if ``with_total``.
+
+    With ``rest`` they are of the calls of all groups but these, with ``shown`` of these groups alone. Raises UsageError
+    for a figure that the export does not answer.
+    """
+    assert store.engine is not None, "a store answers by itself"
+    asking = _Asking(store.engine, scope, params, rest, shown)
     picked = pick(names, with_left_out=with_left_out)
     if any(name in picked.used for part in PARTS[1:] for name in (*part.sums, *part.latencies)):
         raise UsageError("--data: chunk gaps and goodput are not answered from an export", "ask the store itself")
     with_total = with_total and bool(scope.by)
     sums = _pick(SUMS_OF_ALL, picked) | _pick_latencies(picked)
-    everyone = _query_sums(engine, scope, sums, "scope", params, rest, with_total=with_total)
+    everyone = _query_sums(asking, sums, "scope", with_total=with_total)
     if any(f"{name}_{p}" in picked.used for name in LATENCIES for p in PERCENTILES) or "speed" in picked.used:
-        _add_percentiles(everyone, engine, scope, picked, params, rest, with_total=with_total)
+        _add_percentiles(everyone, asking, picked, with_total=with_total)
     _store_rows(store, "everyone_sums", everyone, sums)
     text = _LOCAL_EVERYONE.format(columns=", ".join([*_BY, "is_total", *everyone.ready, *_finish(sums)]))
     joins, left = "", _pick(SUMS_OF_CANCELLED, picked)
     if left:
-        leavers = _query_sums(engine, scope, left, _LEAVERS.relation, params, rest, with_total=with_total)
+        leavers = _query_sums(asking, left, _LEAVERS.relation, with_total=with_total)
         _store_rows(store, "leaver_sums", leavers, left)
         keys = [f"by_{slot} AS leavers_{slot}" for slot in range(1, MAX_BY + 1)]
         text += _LOCAL_LEAVERS.format(columns=", ".join([*keys, "is_total AS leavers_is_total", *_finish(left)]))
         joins = write_join("leavers", ["*"], with_total=with_total)
     text += write_figures(picked, "*", joins, with_left_out=with_left_out, with_total=with_total) + ROWS
     return store.query(text, params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """An engine, and the calls that it is asked about."""
+
+    engine: Engine
+    scope: Scope
+    params: dict[str, Any]
+    rest: Sequence[Sequence[Any]] | None
+    shown: Sequence[Sequence[Any]] | None
+
+    @property
+    def depth(self) -> int:
+        """The number of dimensions in a row; the calls of all other groups are one group."""
+        return 0 if self.rest is not None else len(self.scope.by)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a portable query over these calls."""
+        return portable_rows(self.scope, self.engine, query, self.params, self.rest, self.shown)
+
+
+_TOP = """
+SELECT {by}, COUNT(*) OVER () AS all_groups
+FROM (SELECT {by}, {ranks} FROM scope GROUP BY {by}) AS ranked
+ORDER BY {order} LIMIT {top}
+"""
+
+
+def find_top(
+    store: Store, scope: Scope, ranks: Sequence[str], params: dict[str, Any], top: int
+) -> tuple[list[Row], int]:  # fmt: skip
+    """Return the ``top`` groups by descending ``ranks``, portable sums, then by their names; and how many there are."""
+    assert store.engine is not None, "a store answers by itself"
+    by = _BY[: len(scope.by)]
+    order = [f"rank_{place} DESC" for place in range(len(ranks))] + [f"{name} NULLS FIRST" for name in by]
+    query = _TOP.format(
+        by=", ".join(by), ranks=", ".join(f"{sql} AS rank_{place}" for place, sql in enumerate(ranks)),
+        order=", ".join(order), top=top,
+    )  # fmt: skip
+    found = portable_rows(scope, store.engine, query, params, None)
+    return [row[:-1] for row in found], found[0][-1] if found else 0
 
 
 @dataclass(slots=True)
@@ -88,31 +135,22 @@ def _finish(sums: Mapping[str, Sum]) -> list[str]:
     return [f"{one.finish(name)} AS {name}" for name, one in sums.items()]
 
 
-def _query_sums(
-    engine: Engine, scope: Scope, sums: Mapping[str, Sum], relation: str, params: dict[str, Any],
-    rest: Sequence[Sequence[Any]] | None, *, with_total: bool,
-) -> _Sums:  # fmt: skip
+def _query_sums(asking: _Asking, sums: Mapping[str, Sum], relation: str, *, with_total: bool) -> _Sums:
     """Return the sums of every group that has calls, and of the total."""
     asked = portable_columns(sums)
-    by, grouping = _grouping(scope, rest, with_total=with_total)
+    by, grouping = _grouping(asking.depth, with_total=with_total)
     columns = ", ".join(["count(*) AS members", *(f"{sql} AS {name}" for name, sql in asked.items())])
     query = _SUMS.format(by=by, columns=columns, relation=relation, grouping=grouping)
-    found = portable_rows(scope, engine, query, params, rest)
-    depth = _depth(scope, rest)
+    found, depth = asking.rows(query), asking.depth
     return _Sums(
         [*_BY, "is_total", *asked],
         [[*_pad(row[:depth]), bool(row[depth]), *row[depth + 2 :]] for row in found if row[depth + 1]],
     )
 
 
-def _depth(scope: Scope, rest: Sequence[Sequence[Any]] | None) -> int:
-    """Return the number of dimensions in a row; the calls of all other groups are one group."""
-    return 0 if rest is not None else len(scope.by)
-
-
-def _grouping(scope: Scope, rest: Sequence[Sequence[Any]] | None, *, with_total: bool) -> tuple[str, str]:
+def _grouping(depth: int, *, with_total: bool) -> tuple[str, str]:
     """Return the dimensions with a flag of the total, as a SELECT begins, and the GROUP BY that goes with them."""
-    names = ", ".join(_BY[: _depth(scope, rest)])
+    names = ", ".join(_BY[:depth])
     if not names:
         return "0 AS is_total, ", ""
     if with_total:
@@ -147,20 +185,17 @@ _RANK = """
     MIN(CASE WHEN upto * 100 > {rank} AND (upto - n) * 100 <= {rank} THEN n END) AS {side}_{p}_n"""
 
 
-def _add_percentiles(
-    sums: _Sums, engine: Engine, scope: Scope, picked: Picked, params: dict[str, Any],
-    rest: Sequence[Sequence[Any]] | None, *, with_total: bool,
-) -> None:  # fmt: skip
+def _add_percentiles(sums: _Sums, asking: _Asking, picked: Picked, *, with_total: bool) -> None:
     """Add a figure for each percentile that is used, in milliseconds, and the median speed."""
     wanted = {
         name: [p for p in PERCENTILES if f"{name}_{p}" in picked.used or (name == "tpot" and p == "p50"
                and "speed" in picked.used)]
         for name in LATENCIES
     }  # fmt: skip
-    query = percentile_text([name for name in wanted if wanted[name]], _depth(scope, rest), with_total=with_total)
+    query = percentile_text([name for name in wanted if wanted[name]], asking.depth, with_total=with_total)
     found: dict[tuple[Any, ...], dict[str, float | None]] = {}
-    names = _depth(scope, rest) or 1
-    for row in portable_rows(scope, engine, query, params, rest):
+    names = asking.depth or 1
+    for row in asking.rows(query):
         key = (*_pad(row[:names]), bool(row[names]))
         name, calls, *cells = row[names + 1 :]
         for place, (p, share) in enumerate(PERCENTILES.items()):

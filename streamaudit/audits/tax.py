@@ -67,7 +67,13 @@ COLUMNS = (
     column("cancelled_usage_known_rate", wide=True),
 )
 _NAMES = tuple(one.name for one in COLUMNS)
-_QUERY = ask(_NAMES, with_left_out=True)
+# As _rank: dollars and tokens of the low ends, 0 where they are unknown.
+_RANKS = (
+    "COALESCE(SUM(CAST(tax_low_nano_usd AS DECIMAL(20, 0))) FILTER (WHERE outcome = 'cancelled'), 0)",
+    "COALESCE(SUM(tax_low) FILTER (WHERE outcome = 'cancelled'), 0)",
+    "COUNT(*) FILTER (WHERE outcome = 'cancelled')", "COUNT(*)",
+)  # fmt: skip
+_QUERY = ask(_NAMES, with_left_out=True, ranks=_RANKS)
 
 STOPPED_COLUMNS = (
     Column("provider"),

@@ -41,7 +41,7 @@ def add_trend(
         kept=True, trend=True,
     )  # fmt: skip
     return tuple(
-        _add_column(table, column, after, _query(store, scope, table.by, grain, metric), periods)
+        _add_column(table, column, after, _query(store, scope, table, grain, metric), periods)
         if any(one.name == after for one in table.columns) else table
         for table in tables
     )  # fmt: skip
@@ -50,11 +50,13 @@ def add_trend(
 _Key = tuple[Value, ...]
 
 
-def _query(store: Store, scope: Scope, by: tuple[str, ...], grain: str, metric: str) -> dict[_Key, dict[Value, Value]]:
-    """Return the figure of each group by period."""
+def _query(store: Store, scope: Scope, table: Table, grain: str, metric: str) -> dict[_Key, dict[Value, Value]]:
+    """Return the figure of each group of a table by period."""
+    by = table.by
+    shown = [row[: len(by)] for index, row in enumerate(table.rows) if index != table.rest_row] if by else None
     asked = replace(scope, by=(*by, grain), top=None)
     found: dict[_Key, dict[Value, Value]] = {}
-    for row in query_figures(store, asked, ask((metric,)), {"slo_ms": None}):
+    for row in query_figures(store, asked, ask((metric,)), {"slo_ms": None}, shown):
         found.setdefault(tuple(row[: len(by)]), {})[row[len(by)]] = row[MAX_BY]
     return found
 

@@ -110,6 +110,9 @@ WHERE ttft_status = 'usable' GROUP BY by_1, by_2, by_3, by_4, low, high
 """
 
 
+_RANK = "count(ttft_ms) FILTER (WHERE ttft_status = 'usable')"
+
+
 def run(
     store: Store,
     scope: Scope,
@@ -129,7 +132,7 @@ def run(
     figures = (*_BASE, *(_SLO if slo_ms is not None else ()), *more)
     names = tuple(one.name for one in figures)
     text = relation(names)
-    query = FigureQuery(names, False, with_survival(text) if censored else text + ROWS)
+    query = FigureQuery(names, False, with_survival(text) if censored else text + ROWS, ranks=(_RANK,))
     columns = (*figures, *(_CENSORED if censored else ()))
     bound = {"slo_ms": slo_ms, **goodput_params(store, scope, targets)}
     if censored:
@@ -154,10 +157,11 @@ def run(
 def _histogram(store: Store, scope: Scope, groups: Table, bounds: tuple[float, ...] | None) -> Table:
     query = _HISTOGRAM_LOG if bounds is None else Texts(_HISTOGRAM_BOUNDS, _write_bounds(bounds))
     limits = {f"bound_{place}": bound for place, bound in enumerate((0.0, *(bounds or ())))}
-    found = scope.rows(store, query, {"bounds": list(bounds or ()), **limits})
     depth = len(scope.by)
     rest = groups.rest_row
     shown = {tuple(row[:depth]) for index, row in enumerate(groups.rows) if index != rest}
+    used = list(shown) if depth and rest is not None else None
+    found = scope.rows(store, query, {"bounds": list(bounds or ()), **limits}, shown=used)
     order = {tuple(row[:depth]): index for index, row in enumerate(groups.rows) if index != rest}
     kept = [(*row[:depth], *row[MAX_BY:]) for row in found if tuple(row[:depth]) in shown]
     filled = _add_empty_buckets(kept, depth, bounds)

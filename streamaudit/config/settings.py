@@ -100,6 +100,11 @@ class Settings:
         """Return what new stores salt their hashes with, ``$STREAMAUDIT_SECRET``; None for a random salt."""
         return os.environ.get("STREAMAUDIT_SECRET") or None
 
+    @property
+    def engine(self) -> str:
+        """Return what answers for exported calls: ``$STREAMAUDIT_ENGINE``, else the configuration's, else DuckDB."""
+        return os.environ.get("STREAMAUDIT_ENGINE") or str(self.options.get("engine", OPTIONS["engine"]))
+
     def store_path(self, named: Path | None) -> tuple[Path, str]:
         """Return the store file and the setting that named it.
 

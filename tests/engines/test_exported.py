@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import streamaudit
 from streamaudit.api import Session
 from streamaudit.audits.check.thresholds import parse_check
 from streamaudit.audits.diff.histogram import CENSORED
@@ -118,11 +119,33 @@ def test_a_threshold_within_the_bound_of_a_percentile_is_undecided(stored: Sessi
     assert str(near["reason"]).startswith("between ")
 
 
+def test_python_opens_an_export_and_its_results_are_tables(sample_export: Path) -> None:
+    with streamaudit.open_export(sample_export, config=None) as session:
+        diff, weekly = session.diff(by="route", metric="ttft"), session.weekly(week="2026-W47")
+        assert len(session.report(by="model").tables["by_model"].to_arrow()) == 8
+    assert diff.tables["by_route"].to_polars()["verdict"].is_in(["regression"]).any()
+    assert [note.code for note in weekly.notes].count("not_audited") == 1
+
+
 def test_too_many_groups_are_refused(sample_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("duckdb_engine", "protocol"):
         monkeypatch.setattr(f"streamaudit.store.engines.{module}.MOST_ROWS", 5)
     with _exported(sample_export) as exported, pytest.raises(UsageError, match="more than 5 groups"):
         exported.report(by="tenant")
+
+
+def test_groups_beyond_the_shown_ones_stay_with_the_engine(
+    sample_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any number of groups only those that have a row come back."""
+    for module in ("duckdb_engine", "protocol"):
+        monkeypatch.setattr(f"streamaudit.store.engines.{module}.MOST_ROWS", 60)
+    with _exported(sample_export) as exported:
+        for ask in (exported.report, exported.tax, exported.ttft):
+            table = ask(by="tenant,route,model", top=2).report.tables[0]
+            assert (len(table.rows), table.rest_row) == (3, 2) and table.rest_groups > 60
+        with pytest.raises(UsageError, match="more than 60 groups"):
+            exported.report(by="tenant,route,model")
 
 
 def test_too_many_counts_of_a_diff_are_refused_with_what_to_do(

@@ -15,10 +15,10 @@ import numpy as np
 
 from streamaudit.audits.diff.counts import TICKING, Period, Place, Scan, block_width_s, find_ticks
 from streamaudit.audits.diff.histogram import CENSORED, EMPTY, HEAD, Histogram, pack, unpack
-from streamaudit.audits.diff.question import Ask, Side
+from streamaudit.audits.diff.question import Ask
 from streamaudit.audits.diff.sessions import BINS, Sessions, add_up
 from streamaudit.audits.metrics import LATENCIES
-from streamaudit.audits.scope.portable import Bounds, microseconds, moment, name_weeks, write_sides
+from streamaudit.audits.scope.portable import microseconds, moment, name_weeks
 from streamaudit.audits.scope.scope import MAX_BY, Scope
 from streamaudit.store.engines.protocol import Engine
 
@@ -160,10 +160,9 @@ class _Counting:
 
     def __init__(self, engine: Engine, scope: Scope, ask: Ask) -> None:
         self._engine, self._scope, self._ask = engine, scope, ask
-        self._strata = [name for name in ask.strata if name != ask.on]
         self._keys = [
             *(f"by_{slot}" for slot in range(1, len(scope.by) + 1)),
-            *(f"stratum_{slot}" for slot in range(1, len(self._strata) + 1)),
+            *(f"stratum_{slot}" for slot in range(1, len(ask.held) + 1)),
         ]
         self._order = [f"{key} NULLS LAST" for key in self._keys]
         self._blocks: dict[str, Any] = {}
@@ -254,12 +253,7 @@ class _Counting:
         return block
 
     def _write(self, query: str) -> tuple[str, dict[str, Any]]:
-        ask = self._ask
-        return write_sides(self._scope, query, ask.on, (_bounds(ask.base), _bounds(ask.head)), self._strata)
-
-
-def _bounds(side: Side) -> Bounds:
-    return Bounds(side.value, side.since, side.until)
+        return self._ask.write(self._scope, query)
 
 
 def _list(columns: Sequence[str]) -> str:

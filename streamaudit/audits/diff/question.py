@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from streamaudit.audits.metrics import LATENCIES, PERCENTILES, RATES
-from streamaudit.audits.scope.portable import Texts
+from streamaudit.audits.scope.portable import Bounds, Text, Texts, name_weeks, write_sides
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.errors import UsageError, nearest
 from streamaudit.store.dimensions import PLAIN
+from streamaudit.store.engines.protocol import Rows
 from streamaudit.store.store import Store
 
 METRICS = (*LATENCIES, *RATES)
@@ -56,9 +58,14 @@ class Ask:
     least_ratio: float = LEAST_RATIO
     skip_first_s: float = 0.0
 
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Return the strata that are held equal: those that are not compared."""
+        return tuple(name for name in self.strata if name != self.on)
+
     def sql(self, scope: Scope, query: str) -> str:
         """Return a query over the relation ``sided``."""
-        return scope.sides_sql(query, self.on, [name for name in self.strata if name != self.on])
+        return scope.sides_sql(query, self.on, self.held)
 
     def params(self, scope: Scope) -> dict[str, object]:
         """Return the parameters of the relation ``sided``, besides the scope's own."""
@@ -67,6 +74,20 @@ class Ask:
             "base_since": _naive(self.base.since), "base_until": _naive(self.base.until),
             "head_since": _naive(self.head.since), "head_until": _naive(self.head.until),
         }  # fmt: skip
+
+
+    def write(self, scope: Scope, query: str) -> tuple[str, dict[str, Any]]:
+        """Return a portable query over ``sided`` as an engine is asked, and its parameters."""
+        sides = [Bounds(side.value, side.since, side.until) for side in (self.base, self.head)]
+        return write_sides(scope, query, self.on, (sides[0], sides[1]), self.held)
+
+    def rows(self, store: Store, scope: Scope, query: Text, params: dict[str, Any] | None = None) -> Rows:
+        """Return the rows of a query over ``sided``, which begin with the dimensions of the scope."""
+        exact, portable = query if isinstance(query, Texts) else (query, query)
+        if store.engine is None:
+            return store.query(self.sql(scope, exact), {**self.params(scope), **(params or {})})
+        text, own = self.write(scope, portable)
+        return name_weeks(scope, store.engine.rows(text, {**own, **(params or {})}))
 
 
 def _naive(value: datetime | None) -> datetime | None:

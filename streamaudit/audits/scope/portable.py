@@ -76,6 +76,13 @@ _SIDED = """, sided AS (
     ) AS both_sides
     WHERE side IS NOT NULL
 )"""
+_SHOWN = """, scope AS (
+    SELECT every_scope.*
+    FROM every_scope
+    JOIN (
+        SELECT * FROM (VALUES {keys}) AS keys ({names})
+    ) AS shown ON {same}
+)"""
 _REST = """, scope AS (
     SELECT {columns}, {flags}, counted, {values}
     FROM every_scope
@@ -93,14 +100,16 @@ def refuse_other_zones(tz: str) -> None:
 
 
 def portable_rows(
-    scope: "Scope", engine: Engine, query: str, params: Mapping[str, Any], rest: Sequence[Sequence[Any]] | None
-) -> Rows:
-    """Return the rows of a portable text over ``scope``; with ``rest`` over the calls of all groups but these.
+    scope: "Scope", engine: Engine, query: str, params: Mapping[str, Any], rest: Sequence[Sequence[Any]] | None,
+    shown: Sequence[Sequence[Any]] | None = None,
+) -> Rows:  # fmt: skip
+    """Return the rows of a portable text over ``scope``; with ``rest`` over the calls of all groups but these, with
+    ``shown`` over those of these groups alone.
 
     The rows of a scope with dimensions begin with these.
     A text over ``scope_outcomes`` reads the same relation: here every call has its tax already.
     """
-    text, values = write(scope, query, rest)
+    text, values = write(scope, query, rest, shown)
     rows = engine.rows(text, {**values, **params})
     return rows if rest is not None else name_weeks(scope, rows)
 
@@ -111,17 +120,20 @@ def name_weeks(scope: "Scope", rows: Rows) -> Rows:
     return [_name_weeks(row, weeks) for row in rows] if weeks else rows
 
 
-def write(scope: "Scope", query: str, rest: Sequence[Sequence[Any]] | None = None) -> tuple[str, dict[str, Any]]:
+def write(
+    scope: "Scope", query: str, rest: Sequence[Sequence[Any]] | None = None,
+    shown: Sequence[Sequence[Any]] | None = None,
+) -> tuple[str, dict[str, Any]]:  # fmt: skip
     """Return the whole text of a query over ``scope``, and the parameters of its window, filters and groups."""
     refuse_other_zones(scope.tz)
     params: dict[str, Any] = {name: value for name, value in scope.params().items() if isinstance(value, bool)}
     values = [_value(scope, slot, name, params) for slot, name in enumerate(scope.by, start=1)]
     conditions = "".join(f"\n        AND {one}" for one in _conditions(scope, params))
-    of_rest = _rest(scope, rest, params) if rest is not None else ""
+    of_rest = _rest(scope, rest, params) if rest is not None else _shown(scope, shown, params) if shown else ""
     text = _SCOPE.format(
         columns=", ".join(_COLUMNS), flags=", ".join(f"{name} = 1 AS {name}" for name in _FLAGS),
         values=", ".join(f"{_slot(values, slot)} AS by_{slot}" for slot in range(1, MAX_BY + 1)),
-        whole="every_scope" if rest is not None else "scope", conditions=conditions, rest=of_rest,
+        whole="every_scope" if of_rest else "scope", conditions=conditions, rest=of_rest,
     )  # fmt: skip
     return text + query.replace("scope_outcomes", "scope").replace("matching_outcomes", "matching_calls"), params
 
@@ -222,18 +234,33 @@ def _matches(name: str, patterns: Sequence[str], key: str, params: dict[str, Any
     return " OR ".join(tests)
 
 
-def _rest(scope: "Scope", keys: Sequence[Sequence[Any]], params: dict[str, Any]) -> str:
+def _keys(scope: "Scope", keys: Sequence[Sequence[Any]], slots: int, params: dict[str, Any]) -> list[str]:
+    """Return the values of each group as SQL, separated by commas."""
     rows = []
     for place, key in enumerate(keys):
         cells = []
-        for slot in range(MAX_BY):
+        for slot in range(slots):
             value = key[slot] if slot < len(key) else None
             is_week = slot < len(scope.by) and scope.by[slot] == "week" and value is not None
             params[f"shown_{place}_{slot}"] = _monday_us(str(value)) if is_week else value
             cells.append(f"CAST($shown_{place}_{slot} AS STRING)")
-        rows.append(f"({', '.join(cells)}, 1)")
+        rows.append(", ".join(cells))
+    return rows
+
+
+def _shown(scope: "Scope", keys: Sequence[Sequence[Any]], params: dict[str, Any]) -> str:
+    slots = range(1, len(keys[0]) + 1)
+    return _SHOWN.format(
+        keys=", ".join(f"({row})" for row in _keys(scope, keys, len(keys[0]), params)),
+        names=", ".join(f"shown_{slot}" for slot in slots),
+        same=" AND ".join(f"shown_{slot} IS NOT DISTINCT FROM by_{slot}" for slot in slots),
+    )
+
+
+def _rest(scope: "Scope", keys: Sequence[Sequence[Any]], params: dict[str, Any]) -> str:
     return _REST.format(
-        columns=", ".join(_COLUMNS), flags=", ".join(_FLAGS), keys=", ".join(rows),
+        columns=", ".join(_COLUMNS), flags=", ".join(_FLAGS),
+        keys=", ".join(f"({row}, 1)" for row in _keys(scope, keys, MAX_BY, params)),
         values=", ".join(f"CAST(NULL AS STRING) AS by_{slot}" for slot in range(1, MAX_BY + 1)),
         same=" AND ".join(f"shown_{slot} IS NOT DISTINCT FROM by_{slot}" for slot in range(1, MAX_BY + 1)),
     )  # fmt: skip

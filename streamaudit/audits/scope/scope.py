@@ -149,16 +149,17 @@ class Scope:
 
     def rows(
         self, store: Store, query: Text, params: dict[str, Any] | None = None,
-        rest: Sequence[Sequence[Any]] | None = None,
+        rest: Sequence[Sequence[Any]] | None = None, shown: Sequence[Sequence[Any]] | None = None,
     ) -> list[tuple[Any, ...]]:  # fmt: skip
         """Return the rows of a query over ``scope``, from the store or from the engine that answers for it.
 
         ``params`` are its own parameters, and replace those of the scope. With ``rest`` it is over the calls of all
-        groups but these. A query of one text is portable.
+        groups but these. ``shown`` names the groups whose rows are used: an engine returns no others. A query of one
+        text is portable.
         """
         exact, portable = query if isinstance(query, Texts) else (query, query)
         if store.engine is not None:
-            return portable_rows(self, store.engine, portable, params or {}, rest)
+            return portable_rows(self, store.engine, portable, params or {}, rest, shown)
         if rest is not None:
             show_groups(store, rest)
         return store.query(self.sql(exact, rest=rest is not None), {**self.params(), **(params or {})})

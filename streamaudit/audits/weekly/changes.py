@@ -3,38 +3,44 @@
 One scan covers both sides. For the largest changes it also finds the value of another dimension that made most of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import combinations
 from typing import Any
 
 from streamaudit.audits.diff.question import Ask
-from streamaudit.audits.scope.scope import MAX_BY, Scope
+from streamaudit.audits.scope.portable import Texts, moment
+from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.sums import Sum, declare, finish, priced, write_exact, write_portable
 from streamaudit.store.store import Store
 
-# Grouping of a row: bit 0 for by_4 up to bit 3 for by_1, set where the row is not grouped by it.
+_SUMS = declare({
+    "calls": "count(*)",
+    "first_start": Sum("min(start_time)", {"": "min(start_us)"}),
+    "no_outcome": "count(*) FILTER (WHERE outcome = 'unknown')",
+    "tokens": "coalesce(sum(tax_low) FILTER (WHERE outcome = 'cancelled'), 0)::BIGINT",
+    "usd": priced("tax_low", "outcome = 'cancelled'"),
+    "uncertain": "count(*) FILTER (WHERE outcome = 'unknown' OR (outcome = 'cancelled'"
+        " AND (tax_high IS DISTINCT FROM tax_low OR (tax_low > 0 AND tax_low_usd IS NULL))))",
+})  # fmt: skip
 _MONEY = """
-SELECT
-    by_1, by_2, by_3, by_4, grouping(by_1, by_2, by_3, by_4), side, count(*), min(start_time),
-    CASE WHEN count(*) FILTER (outcome = 'unknown') < count(*)
-        THEN coalesce(sum(tax_low) FILTER (outcome = 'cancelled'), 0)::BIGINT END,
-    CASE WHEN count(*) FILTER (outcome = 'unknown') < count(*) THEN priced_sum(
-        CASE WHEN outcome = 'cancelled' THEN tax_low END, CASE WHEN outcome = 'cancelled' THEN tax_low_usd END) END,
-    count(*) FILTER (outcome = 'unknown' OR (outcome = 'cancelled' AND (tax_high IS DISTINCT FROM tax_low
-        OR (tax_low > 0 AND tax_low_usd IS NULL))))
+SELECT {by}, {absent}, side, {sums}
 FROM sided
-WHERE side IS NOT NULL
+WHERE side IS NOT NULL{condition}
+GROUP BY GROUPING SETS ({sets})
 """
-_SINGLE = _MONEY + "GROUP BY side, GROUPING SETS ((by_1), (by_2), (by_3), (by_4))"
-_PAIRS = (
-    _MONEY
-    + """
-    AND (list_contains($values_1::VARCHAR[], by_1) OR list_contains($values_2::VARCHAR[], by_2)
-        OR list_contains($values_3::VARCHAR[], by_3))
-GROUP BY side, GROUPING SETS ((by_1, by_2), (by_1, by_3), (by_1, by_4), (by_2, by_3), (by_2, by_4), (by_3, by_4))
-"""
-)
-_ALL = (1 << MAX_BY) - 1
+
+
+def _write(depth: int, dimensions: int, condition: str = "") -> Texts:
+    """Return the query for the tax by every ``depth`` of the dimensions at once."""
+    by = [f"by_{slot}" for slot in range(1, dimensions + 1)]
+    parts = {
+        "by": ", ".join(by), "absent": ", ".join(f"GROUPING({name}) AS no_{name}" for name in by),
+        "condition": condition, "sets": ", ".join(f"(side, {', '.join(names)})" for names in combinations(by, depth)),
+    }  # fmt: skip
+    return Texts(*(_MONEY.format(sums=sums, **parts) for sums in (write_exact(_SUMS), write_portable(_SUMS))))
+
 
 MOST, NEARLY_ALL, RAISED = 0.5, 0.9, 1.25
 """A cause is named when it made more than the first share of a change, unless its share of calls exceeds the second.
@@ -77,7 +83,7 @@ class Money:
 def money(store: Store, scope: Scope, ask: Ask) -> list[Money]:
     """Return every value of the dimensions of ``scope.by`` on both sides. The scope must be prepared."""
     found: dict[tuple[int, str | None], Money] = {}
-    for place, value, row in _of_level(store.query(ask.sql(scope, _SINGLE), ask.params(scope)), 1, len(scope.by)):
+    for place, value, row in _query(store, scope, ask, 1):
         (at,), (name,) = place, value
         one = found.setdefault((at, name), _no_money(scope.by[at], name))
         _set(one, row)
@@ -88,13 +94,17 @@ def drivers(store: Store, scope: Scope, ask: Ask, movers: Sequence[Money], *, pr
     """Return for each mover the value of every other dimension that made more than half of its change."""
     if not movers:
         return []
-    values: dict[str, list[str]] = {f"values_{slot}": [] for slot in range(1, MAX_BY)}
+    values: dict[int, dict[str, str]] = {}
     for mover in movers:
         if mover.value is not None:
-            values[f"values_{scope.by.index(mover.dimension) + 1}"].append(mover.value)
+            slot = scope.by.index(mover.dimension) + 1
+            of_slot = values.setdefault(slot, {})
+            of_slot[f"value_{slot}_{len(of_slot)}"] = mover.value
+    named = (f"by_{slot} IN ({', '.join(f'${key}' for key in of_slot)})" for slot, of_slot in values.items())
+    condition = f" AND ({' OR '.join(named)})" if values else " AND 1 = 0"
     pairs: dict[tuple[str, str | None, str, str | None], Money] = {}
-    rows = store.query(ask.sql(scope, _PAIRS), {**ask.params(scope), **values})
-    for places, names, row in _of_level(rows, 2, len(scope.by)):
+    params = {key: value for of_slot in values.values() for key, value in of_slot.items()}
+    for places, names, row in _query(store, scope, ask, 2, condition, params):
         for one, other in ((0, 1), (1, 0)):
             key = (scope.by[places[one]], names[one], scope.by[places[other]], names[other])
             _set(pairs.setdefault(key, _no_money(key[2], key[3])), row)
@@ -131,13 +141,15 @@ def _raised_tax(deploy: Money, mover: Money) -> bool:
     return tokens > MOST * all_tokens and tokens / deploy.calls[1] > RAISED * before / mover.calls[0]
 
 
-def _of_level(rows: list[tuple[Any, ...]], depth: int, dimensions: int) -> Any:
-    """Yield the rows of ``dimensions`` requested dimensions: their places, their values, and the row."""
-    for row in rows:
-        present = _ALL & ~row[MAX_BY]
-        places = [at for at in range(MAX_BY) if present >> (MAX_BY - 1 - at) & 1]
-        if len(places) == depth and all(at < dimensions for at in places):
-            yield places, [row[at] for at in places], row[MAX_BY + 1 :]
+def _query(
+    store: Store, scope: Scope, ask: Ask, depth: int, condition: str = "", params: dict[str, Any] | None = None
+) -> Iterator[tuple[list[int], list[str | None], tuple[Any, ...]]]:
+    """Yield the places of ``depth`` dimensions, their values, and the side and sums of the calls with these."""
+    dimensions = len(scope.by)
+    rows = ask.rows(store, scope, _write(depth, dimensions, condition), params)
+    for row in finish(store, _SUMS, rows) if store.engine is not None else rows:
+        places = [at for at in range(dimensions) if not row[dimensions + at]]
+        yield places, [row[at] for at in places], row[2 * dimensions :]
 
 
 def _no_money(dimension: str, value: str | None) -> Money:
@@ -145,6 +157,9 @@ def _no_money(dimension: str, value: str | None) -> Money:
 
 
 def _set(one: Money, row: tuple[Any, ...]) -> None:
-    side, calls, first, tokens, usd, uncertain = row
+    side, calls, started, no_outcome, tokens, usd, uncertain = row
+    first = moment(started)
+    if no_outcome == calls:
+        tokens = usd = None
     one.calls[side], one.tokens[side], one.usd[side], one.uncertain[side] = calls, tokens, usd, uncertain
-    one.first = min(one.first, first) if one.first else first
+    one.first = min(one.first, first) if one.first and first else one.first or first

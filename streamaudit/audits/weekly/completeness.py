@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
+from streamaudit.audits.scope.portable import Texts, moment
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Note
 from streamaudit.store.pulls import Position, read_positions
@@ -13,11 +14,17 @@ from streamaudit.store.store import Store
 LATE_H = 2.0
 """A period whose last call is this many hours before its end looks incomplete."""
 
-_HOURS = """
-SELECT source, list(DISTINCT epoch(start_time)::BIGINT // 3600 ORDER BY epoch(start_time)::BIGINT // 3600),
-    max(start_time)
-FROM scope GROUP BY source ORDER BY source
-"""
+_HOUR_US = 3_600_000_000
+_HOURS = Texts(
+    exact="""
+SELECT source, epoch_us(start_time) // 3600000000 * 3600000000 AS hour_us, max(start_time)
+FROM scope GROUP BY source, hour_us ORDER BY source
+""",
+    portable="""
+SELECT source, start_us - start_us % 3600000000 AS hour_us, max(start_us) AS last_us
+FROM scope GROUP BY source, start_us - start_us % 3600000000 ORDER BY source
+""",
+)
 
 
 def reach_notes(store: Store, scope: Scope) -> Iterator[Note]:
@@ -30,10 +37,7 @@ def reach_notes(store: Store, scope: Scope) -> Iterator[Note]:
     if scope.until is None:
         return
     end, tz = scope.until, scope.tz
-    found = [
-        (source, set(hours), last.replace(tzinfo=UTC))
-        for source, hours, last in store.query(scope.sql(_HOURS), scope.params())
-    ]
+    found = list(_find_hours(store, scope))
     pulls = read_positions(store)
     several = len({*(source for source, *_ in found), *(one.source for one in pulls)}) > 1
     short = set()
@@ -46,6 +50,18 @@ def reach_notes(store: Store, scope: Scope) -> Iterator[Note]:
         elif pull.failed_at:
             yield Note(f"pull_failed_{pull.source}", f"{_describe_failure(pull)}; {_describe_reach(pull.until, tz)}")
     yield from _early_ends([one for one in found if one[0] not in short], end, tz)
+
+
+def _find_hours(store: Store, scope: Scope) -> Iterator[tuple[str, set[int], datetime]]:
+    """Yield each source with the hours that have calls of it, and the start of its last call."""
+    for source, rows in groupby(scope.rows(store, _HOURS), key=lambda row: str(row[0])):
+        hours, starts = set(), []
+        for _, hour_us, last in rows:
+            start = moment(last)
+            if start is not None:
+                hours.add(hour_us // _HOUR_US)
+                starts.append(start.replace(tzinfo=UTC))
+        yield source, hours, max(starts)
 
 
 def _early_ends(found: Sequence[tuple[str, set[int], datetime]], end: datetime, tz: str) -> Iterator[Note]:

@@ -50,9 +50,14 @@ MIN_NOTED = 0.01
 
 _CAVEATS = frozenset({
     "empty", "data_range", "data_starts", "sampled", "diversity_sampled", "rejected", "no_tenant", "tenant_from_user",
-    "no_cancels", "no_start_time", "other_hours", "inputs_changed",
+    "no_cancels", "no_start_time", "other_hours", "inputs_changed", "percentiles_from_buckets", "export_narrowed",
 })  # fmt: skip
 _CAVEATS_OF_SHARE = frozenset({"usage_unknown", "cost_unknown", "outcome_unknown", "outcome_word"})
+
+_NOT_AUDITED = Note(
+    "not_audited", "an export has no steps of traces, so streaming failures and input paid twice are not looked for: "
+    "streamaudit audit asks a store",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +114,10 @@ def run(
     trend, reach = list(_trend(store, scope, period)), list(reach_notes(store, now))
     # Audits come last: they prepare the calls without their tax.
     today = today or datetime.now(ZoneInfo(scope.tz)).date()
-    failed = failures.find_changes(store, both, period, suppressions, today) if _any(head) else []
+    audited = store.engine is None
+    failed = failures.find_changes(store, both, period, suppressions, today) if audited and _any(head) else []
     changed = failed if _any(base) else []
-    if moved is not None and movers:
+    if moved is not None and movers and audited:
         moved = add_input_money(store, both, moved, dimensions)
     tables = [
         figures(head.tables[0], base.tables[0], totals, head.notes, _lines(trend)),
@@ -120,7 +126,7 @@ def run(
     ]  # fmt: skip
     notes = (
         *reach, *_caveats(head), *comparison_notes, *_no_base(base, head), *_tally(checked),
-        *failures.tally(failed, period, compared=_any(base)),
+        *failures.tally(failed, period, compared=_any(base)), *(() if audited else (_NOT_AUDITED,)),
     )  # fmt: skip
     answer, names = describe(head, base, totals, deployed, [*failures.describe(changed), *_broken(checked)])
     return Report(

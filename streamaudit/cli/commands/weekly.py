@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from streamaudit.cli.options import By, Inputs, Window, Writing
+from streamaudit.cli.options import By, ExportedInputs, Window, Writing
 from streamaudit.cli.post import Posting, PostSubject, find_targets, post_result, post_sample
 
 
@@ -20,7 +20,7 @@ def command(
     window: Window,
     posting: Posting,
     writing: Writing,
-    inputs: Inputs,
+    inputs: ExportedInputs,
 ) -> int:
     """The last complete week vs the one before: a few figures, what moved most and why, broken thresholds.
 
