@@ -189,15 +189,23 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
+def classed(cases: Store) -> dict[str, Record]:
+    """The call of every case."""
+    return calls(cases)
+
+
+@pytest.fixture(scope="module")
 def groups(cases: Store) -> dict[str, Record]:
     """The tax of every case."""
     return grouped(cases, "tax", "tenant")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_cancelled_call_is_classed_by_what_is_known_of_it(cases: Store, groups: dict[str, Record], name: str) -> None:
+def test_a_cancelled_call_is_classed_by_what_is_known_of_it(
+    classed: dict[str, Record], groups: dict[str, Record], name: str
+) -> None:
     """Its class, its low end, value and high end, and the rule that gave them; its group says the same."""
-    call, row = calls(cases)[name], groups[name]
+    call, row = classed[name], groups[name]
     known = CASES[name][1]
     assert (call["tax_class"], call["tax_low"], call["tax_best"], call["tax_high"], call["tax_rule"]) == known
     kind, low, best, high, rule = known

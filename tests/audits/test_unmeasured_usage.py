@@ -7,7 +7,7 @@ import pytest
 from streamaudit.audits.base import discover
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.store.store import Store
-from tests.support import Record, audit, calls, ingest, raw_call, store_of, total, write_lines
+from tests.support import Record, audit, calls, grouped, ingest, raw_call, store_of, total, write_lines
 
 IN, OUT = 3e-6, 15e-6  # claude-sonnet-4-5, USD per token
 
@@ -32,12 +32,20 @@ UNMEASURED = {
 }
 
 
+@pytest.fixture(scope="module")
+def unmeasured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Record], dict[str, Record]]:
+    """The call of each case, and the row of the report of its tenant, which has no other."""
+    records = [{**record, "tenant": name} for name, (record, _, _) in UNMEASURED.items()]
+    with store_of(write_lines(tmp_path_factory.mktemp("unmeasured") / "x.jsonl", records)) as store:
+        return calls(store), grouped(store, "report", "tenant")
+
+
 @pytest.mark.parametrize("name", UNMEASURED)
-def test_usage_that_is_no_measurement_has_a_low_end_and_no_cost(tmp_path: Path, name: str) -> None:
-    record, output, cost = UNMEASURED[name]
-    with store_of(write_lines(tmp_path / "x.jsonl", [record])) as store:
-        call = calls(store)[name]
-        row = total(store, "report")
+def test_usage_that_is_no_measurement_has_a_low_end_and_no_cost(
+    unmeasured: tuple[dict[str, Record], dict[str, Record]], name: str
+) -> None:
+    _, output, cost = UNMEASURED[name]
+    call, row = (found[name] for found in unmeasured)
     assert (call["cost_usd"], call["output_cost_usd"], call["cost_basis"]) == (None, None, "none")
     assert (call["output_low"], row["output_tokens"]) == (output, output)
     assert row["cost_usd"] == call["cost_low_usd"] == (None if cost is None else pytest.approx(cost))

@@ -29,25 +29,31 @@ def test_unknown_reasoning_is_no_hidden_tax(tmp_path: Path) -> None:
     assert parts == {"hidden": None, "undelivered": None, "unread": 200, "unsplit": 200}
 
 
-@pytest.mark.parametrize(
-    ("fields", "outcome"),
-    [
-        ({"cancelled": False, "client_disconnected": True}, "cancelled"),
-        ({"canceled": True}, "cancelled"),
-        ({"finish_reason": "error"}, "error"),
-        ({"finish_reason": "timeout"}, "timeout"),
-        ({"finish_reason": "user_disconnected"}, "cancelled"),
-        ({"outcome": "disconnected"}, "cancelled"),
-        ({"metadata": {"outcome": "success"}, "http_status_code": 499}, "cancelled"),
-        ({"result": {"outcome": "success"}, "http_status_code": 499}, "cancelled"),
-        ({"result": {"outcome": "cancelled"}, "http_status_code": 200, "status": "ok"}, "cancelled"),
-    ],
-)
-def test_evidence_of_a_bad_end_is_not_outvoted(tmp_path: Path, fields: dict[str, Any], outcome: str) -> None:
-    """Any flag that is true counts, and a success among an application's own keys yields to evidence."""
-    call = raw_call("a", **{"outcome": None, "finish_reason": None, "output_tokens": 50, **fields})
-    with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
-        assert calls(store)["a"]["outcome"] == outcome
+BAD_ENDS: list[tuple[dict[str, Any], str]] = [
+    ({"cancelled": False, "client_disconnected": True}, "cancelled"),
+    ({"canceled": True}, "cancelled"),
+    ({"finish_reason": "error"}, "error"),
+    ({"finish_reason": "timeout"}, "timeout"),
+    ({"finish_reason": "user_disconnected"}, "cancelled"),
+    ({"outcome": "disconnected"}, "cancelled"),
+    ({"metadata": {"outcome": "success"}, "http_status_code": 499}, "cancelled"),
+    ({"result": {"outcome": "success"}, "http_status_code": 499}, "cancelled"),
+    ({"result": {"outcome": "cancelled"}, "http_status_code": 200, "status": "ok"}, "cancelled"),
+]
+
+
+@pytest.mark.parametrize("place", ["", "metadata", "result"])
+def test_evidence_of_a_bad_end_is_not_outvoted(tmp_path: Path, place: str) -> None:
+    """Any flag that is true counts, and a success among an application's own keys, in whichever place a file has them,
+    yields to evidence."""
+    cases = [case for case in BAD_ENDS if next((key for key in ("metadata", "result") if key in case[0]), "") == place]
+    records = [
+        raw_call(str(number), **{"outcome": None, "finish_reason": None, "output_tokens": 50, **fields})
+        for number, (fields, _) in enumerate(cases)
+    ]
+    with store_of(write_lines(tmp_path / "a.jsonl", records)) as store:
+        found = calls(store)
+    assert [(fields, found[str(number)]["outcome"]) for number, (fields, _) in enumerate(cases)] == cases
 
 
 def test_a_mapped_outcome_is_the_records_own_word(tmp_path: Path) -> None:

@@ -25,6 +25,18 @@ class Planted:
     records: list[Record]
 
 
+_IDS = ("request_id", "session_id", "input_hash", "response_id")
+
+
+def set_apart(name: str, records: list[Record]) -> list[Record]:
+    """Return the records as those of an environment of this name, with ids of their own: a store can hold many cases,
+    and ``only`` picks one."""
+    return [
+        {**record, "environment": name, **{key: f"{name}-{record[key]}" for key in _IDS if key in record}}
+        for record in records
+    ]
+
+
 def read_corrections() -> list[Record]:
     """The labelled answers: language, whether it corrects itself, what kind of case it is, and its text."""
     return [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]

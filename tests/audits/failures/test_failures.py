@@ -1,6 +1,7 @@
 """Every audit finds what is planted, leaves its twins alone, and says when it cannot answer."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from streamaudit.audits.failures.base import discover, limits_of, parse_gates
 from streamaudit.audits.failures.report import run
 from streamaudit.audits.scope.scope import Scope
-from tests.audits.failures.cases import CLEAN, PLANTED, Planted, Record, stream, streams
-from tests.support import store_of, write_lines
+from streamaudit.store.store import Store
+from tests.audits.failures.cases import CLEAN, PLANTED, Record, set_apart, stream, streams
+from tests.once import once
+from tests.support import ingest, store_of, write_lines
 
 ALARMS = ("critical", "warning")
 MEANT = {"a fast decoder": ("batch_like",)}
@@ -24,15 +27,44 @@ def audited(records: list[Record], folder: Path, *names: str, **options: Any) ->
     return {table.name: list(table.records()) for table in report.tables}
 
 
-@pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.finding)
-def test_what_is_planted_is_found(case: Planted, tmp_path: Path) -> None:
+CASES = {f"{place}-{case.finding}": case for place, case in enumerate(PLANTED)}
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Every planted case and every twin, each an environment of its own."""
+    with Store.open(once(tmp_path_factory, "failure-cases", _fill), write=False) as store:
+        yield store
+
+
+def _fill(folder: Path) -> Path:
+    records = {**{name: case.records for name, case in CASES.items()}, **CLEAN}
+    lines = [one for name, those in records.items() for one in set_apart(name, those)]
+    # Answers are read in every file, whichever lines it begins with.
+    lines.sort(key=lambda line: "output_text" not in line)
+    path = write_lines(folder / "calls.jsonl", lines)
+    with Store.open(folder / "cases.duckdb", write=True) as store:
+        (result,) = ingest(store, path)
+        assert result.problem is None and not result.rejects, result.problem
+    return folder / "cases.duckdb"
+
+
+def of_case(store: Store, name: str, *names: str) -> dict[str, list[dict[str, Any]]]:
+    """The tables of a run over one case."""
+    report = run(store, Scope(only=(("environment", name),)), names)
+    return {table.name: list(table.records()) for table in report.tables}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_planted_is_found(name: str, cases: Store) -> None:
     """The finding names its calls, its numbers and a remedy, and no other alarm of its audit is raised."""
-    tables = audited(case.records, tmp_path, case.audit)
+    case = CASES[name]
+    tables = of_case(cases, name, case.audit)
     found = {row["finding"]: row for row in tables["findings"]}
     assert case.finding in found
     row = found[case.finding]
     assert row["affected_calls"] == case.affected
-    ids = {record["request_id"] for record in case.records}
+    ids = {record["request_id"] for record in set_apart(name, case.records)}
     assert 1 <= len(row["examples"].split()) <= 3 and set(row["examples"].split()) <= ids
     assert any(sign.isdigit() for sign in row["evidence"]) and row["remedy"].endswith(".")
     assert not re.search(r"(^|\s)-(\s|[,.;])|\bNone\b|(?<![\d.,])1 (calls|sessions|streams)\b", row["evidence"])
@@ -47,9 +79,9 @@ def test_every_finding_is_planted_or_waits_for_steps() -> None:
 
 
 @pytest.mark.parametrize("name", CLEAN)
-def test_a_twin_is_left_alone(name: str, tmp_path: Path) -> None:
+def test_a_twin_is_left_alone(name: str, cases: Store) -> None:
     """What looks like a failure and is none raises no alarm, whichever audit looks at it."""
-    found = audited(CLEAN[name], tmp_path)["findings"]
+    found = of_case(cases, name)["findings"]
     alarms = [row for row in found if row["severity"] in ALARMS and row["finding"] not in MEANT.get(name, ())]
     assert [(row["finding"], row["evidence"]) for row in alarms] == []
 

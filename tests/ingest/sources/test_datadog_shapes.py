@@ -142,14 +142,21 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_shape_is_opened_to_what_it_means(store: Store, tmp_path: Path, name: str) -> None:
-    """Each in a file of its own; the last span of a batch is looked at."""
-    record, expected = CASES[name]
-    (result,) = ingest(store, write_lines(tmp_path / "one.jsonl", [record]))
+def _shape(record: Record) -> str:
+    return "event" if "meta" in record else "APM" if record.get("type") == "spans" else next(iter(record))
+
+
+@pytest.mark.parametrize("shape", sorted({_shape(record) for record, _ in CASES.values()}))
+def test_a_shape_is_opened_to_what_it_means(store: Store, tmp_path: Path, shape: str) -> None:
+    """The records of one shape in a file, in the order of the cases; each is one call."""
+    cases = {name: case for name, case in CASES.items() if _shape(case[0]) == shape}
+    (result,) = ingest(store, write_lines(tmp_path / "some.jsonl", [record for record, _ in cases.values()]))
     assert result.problem is None and not result.rejects, result
-    got = list(calls(store).values())[-1]
-    assert {column: got[column] for column in expected} == expected
+    found = calls(store)
+    assert len(found) == len(cases)
+    for name, (record, expected) in cases.items():
+        (got,) = (call for call_id, call in found.items() if f'"{call_id}"' in json.dumps(record))
+        assert {column: got[column] for column in expected} == expected, name
 
 
 def test_a_sample_rate_of_the_tracer_is_kept(store: Store, tmp_path: Path) -> None:

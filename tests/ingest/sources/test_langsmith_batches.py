@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from sample_traces.records import langsmith
 from tests.support import Record, calls, equation, ingest, store_of, total, write_lines
 
@@ -48,29 +46,32 @@ WANTED = {
     "input_tokens": 50, "output_tokens": 100, "cached_input_tokens": 20, "reasoning_tokens": 40,
     "audio_input_tokens": 3, "max_tokens": 300, "ttft_ms": 734.0, "duration_ms": 5000.0, "model": "gpt-4o-mini",
     "response_model": "gpt-4o-mini-2024-07-18", "provider": "openai", "tenant": "acme", "outcome": "completed",
-    "finish_reason": "stop", "streamed": True, "service_tier": "default", "response_id": "chatcmpl-1",
+    "finish_reason": "stop", "streamed": True, "service_tier": "default",
 }  # fmt: skip
 SENDINGS: dict[str, list[Record]] = {
     "in one batch": [{"post": [posted(1)], "patch": [patched(1)]}],
-    "in two batches": [{"post": [posted(1)]}, {"patch": [patched(1)]}],
-    "the patch first": [{"patch": [patched(1)], "post": []}, {"post": [posted(1)], "patch": []}],
-    "a patch without its id": [{"post": [posted(1)], "patch": [without(patched(1), "id")]}],
-    "a finish reason inside one": [{"post": [posted(1)], "patch": [patched(1, outputs={
-        **patched(1)["outputs"], "choices": [{"finish_reason": {"index": 0, "finish_reason": "stop"}}]})]}],
-    "usage under OpenAI's names": [{"post": [posted(1)], "patch": [patched(1, outputs={
-        **without(patched(1)["outputs"], "usage_metadata"), "usage": {
+    "in two batches": [{"post": [posted(2)]}, {"patch": [patched(2)]}],
+    "the patch first": [{"patch": [patched(3)], "post": []}, {"post": [posted(3)], "patch": []}],
+    "a patch without its id": [{"post": [posted(4)], "patch": [without(patched(4), "id")]}],
+    "a finish reason inside one": [{"post": [posted(5)], "patch": [patched(5, outputs={
+        **patched(5)["outputs"], "choices": [{"finish_reason": {"index": 0, "finish_reason": "stop"}}]})]}],
+    "usage under OpenAI's names": [{"post": [posted(6)], "patch": [patched(6, outputs={
+        **without(patched(6)["outputs"], "usage_metadata"), "usage": {
             "prompt_tokens": 50, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 20},
             "completion_tokens_details": {"reasoning_tokens": 40}}})]}],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("sending", SENDINGS)
-def test_a_patch_completes_the_run_that_was_posted(sending: str, tmp_path: Path) -> None:
+def test_a_patch_completes_the_run_that_was_posted(tmp_path: Path) -> None:
     """However the two are spread over batches; it is one call."""
-    with store_of(write_lines(tmp_path / "batches.jsonl", SENDINGS[sending])) as store:
-        (call,) = calls(store).values()
-    wanted = without(WANTED, "audio_input_tokens") if sending == "usage under OpenAI's names" else WANTED
-    assert {column: call[column] for column in wanted} == wanted
+    batches = [batch for sent in SENDINGS.values() for batch in sent]
+    with store_of(write_lines(tmp_path / "batches.jsonl", batches)) as store:
+        found = calls(store)
+    assert len(found) == len(SENDINGS)
+    for number, sending in enumerate(SENDINGS, start=1):
+        call, wanted = found[RUN.format(f"{number:04}")], {**WANTED, "response_id": f"chatcmpl-{number}"}
+        wanted = without(wanted, "audio_input_tokens") if sending == "usage under OpenAI's names" else wanted
+        assert {column: call[column] for column in wanted} == wanted, sending
 
 
 def test_a_patch_without_its_post_is_no_call_and_nothing_is_lost(tmp_path: Path) -> None:
