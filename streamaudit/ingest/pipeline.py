@@ -88,6 +88,8 @@ class Ingest:
                 assert isinstance(opened, FileResult)
                 yield opened
         yield from self._load_batch(reader, batch, progress)
+        if not self._store.is_small():
+            self._store.plan_fully()
 
     def _open(self, reader: Reader, name: str, sought: bool) -> FileResult | InputFile | Small:
         """Open a file: the reason why it cannot be, a file that may be loaded with others, or any other."""
@@ -122,7 +124,8 @@ class Ingest:
             return []
         try:
             size = sum(len(one.data) for one in batch)
-            with scratch(self._store, reader.folder, batch[0].file), self._lean(size), self._planning(batch[0].file):
+            self._plan(batch[0].file)
+            with scratch(self._store, reader.folder, batch[0].file), self._lean(size):
                 return together.load(batch, reader.folder)
         except (StoreError, MemoryError) as error:
             # Alone, each file takes less memory, and may have more.
@@ -215,11 +218,13 @@ class Ingest:
     def _load(self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None) -> FileResult:
         """Load a part of a file with little memory, and with all that the database may use where that is not enough."""
         try:
-            with self._lean(part.file.plain_size), self._planning(part.file):
+            self._plan(part.file)
+            with self._lean(part.file.plain_size):
                 return self._load_part(reader, part, source, match, progress)
         except StoreError as error:
             if error.message != NO_MEMORY:
                 raise
+        self._store.plan_fully()
         return self._load_part(reader, part, source, match, progress)
 
     def _lean(self, size: int) -> AbstractContextManager[None]:
@@ -227,10 +232,13 @@ class Ingest:
         keeps_all = self._store.path is None or size <= _FEW_BYTES
         return nullcontext() if keeps_all else self._store.less_memory(_MEMORY)
 
-    def _planning(self, file: InputFile) -> AbstractContextManager[None]:
-        """Return a context in which a small file is loaded into a small store, where planning is what takes time."""
-        is_small = file.plain_size <= _FEW_BYTES and self._store.is_small()
-        return self._store.brief_planning() if is_small else nullcontext()
+    def _plan(self, file: InputFile) -> None:
+        """Plan briefly for a small file and a small store, where planning is what takes time. It stays so: what follows
+        is another small file, or a question to that store."""
+        if file.plain_size <= _FEW_BYTES and self._store.is_small():
+            self._store.plan_briefly_for_now()
+        else:
+            self._store.plan_fully()
 
     def _load_part(
         self, reader: Reader, part: Part, source: Source, match: Match, progress: Progress | None

@@ -18,6 +18,7 @@ SELECT
     count(*) FILTER (is_call AND over > greatest(1, total_tokens / 100)) AS with_unexplained,
     coalesce(sum(over) FILTER (is_call AND over > greatest(1, total_tokens / 100)), 0)::BIGINT AS unexplained_tokens,
     count(misfits) FILTER (is_call) AS misfits,
+    greatest(max(lasted) / min(lasted), max(waited) / min(waited)) AS spread,
     min(sample_rate) FILTER (sample_rate > 0) AS sample_rate,
     [min(tenant_rank) FILTER (is_known), min(route_rank) FILTER (is_known), min(deploy_rank) FILTER (is_known),
         min(rendered_tokens_rank) FILTER (is_known), min(delivered_tokens_rank) FILTER (is_known)] AS best,
@@ -28,6 +29,9 @@ FROM (
         *,
         reason IS NULL AND kind IN ('llm', 'embedding') AS is_call,
         reason IS NULL AND kind <> 'other' AS is_known,
+        reason IS NULL AND kind = 'llm' AND NOT coalesce(failed, false) AND NOT coalesce(cache_hit, false) AS is_timed,
+        CASE WHEN is_timed AND duration_ms > 0 THEN duration_ms END AS lasted,
+        CASE WHEN is_timed AND ttft_ms > 0 THEN ttft_ms END AS waited,
         CASE WHEN total_tokens <= 1e10 THEN total_tokens::HUGEINT - input_tokens - output_tokens END AS over
     FROM scratch.staged
 )
@@ -59,6 +63,9 @@ class Stock:
     unexplained_tokens: int
     misfits: int
     """Calls with a mapped value of another kind."""
+    spread: float | None
+    """How many times the largest duration of a call, or TTFT, is as long as the smallest; NULL where there is none.
+    Calls that failed or were answered from a cache are left out."""
     sample_rate: float | None
     """The lowest share of the calls that a record says was kept; None where none says it."""
     best: dict[str, int | None]

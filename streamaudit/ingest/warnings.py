@@ -101,6 +101,7 @@ WITH calls AS (
 SELECT coalesce(max(step) >= 5, false) FROM steps
 """
 _LEAST_GROUP = 2
+_LEAST_APART = 200
 # Two groups of values a thousand times apart with nothing between them. Calls that failed, or were answered from a
 # cache, may well take a thousandth of the time.
 _MIXED = """
@@ -123,7 +124,7 @@ WITH timed AS (
     GROUP BY ALL
 )
 SELECT name, low, high, file FROM sides
-WHERE widest >= 5 AND apart BETWEEN 200 AND 5000 AND least(low, high) >= greatest($least, 0.01 * (low + high))
+WHERE widest >= 5 AND apart BETWEEN $least_apart AND 5000 AND least(low, high) >= greatest($least, 0.01 * (low + high))
 ORDER BY file, name
 """
 
@@ -132,7 +133,8 @@ def find_doubts(store: Store, stock: Stock) -> Doubts:
     """Look for values that were dropped or look wrong in the staged file."""
     found = dict(store.query(_MISFITS)) if stock.misfits else {}
     calls = stock.read - stock.rejected - stock.not_calls
-    rows = _find_mixed(store) if calls >= 2 * _LEAST_GROUP else []
+    may_be_mixed = calls >= 2 * _LEAST_GROUP and stock.spread is not None and stock.spread >= _LEAST_APART
+    rows = _find_mixed(store) if may_be_mixed else []
     mixed = {name: (low, high) for name, low, high, _ in rows}
     return Doubts(stock.with_unexplained, stock.unexplained_tokens, found, mixed)
 
@@ -145,4 +147,4 @@ def find_mixed_file(store: Store) -> int | None:
 
 def _find_mixed(store: Store) -> list[tuple[str, int, int, int]]:
     """Return column, low and high values, and file, of each latency that is in two units."""
-    return store.query(_MIXED, {"least": _LEAST_GROUP}) if store.one(_HAS_GAP)[0] else []
+    return store.query(_MIXED, {"least": _LEAST_GROUP, "least_apart": _LEAST_APART}) if store.one(_HAS_GAP)[0] else []

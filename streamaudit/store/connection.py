@@ -71,6 +71,7 @@ class Database:
         self._memory = memory_limit or DEFAULT_MEMORY
         self._running = False
         self._plans_briefly = False
+        self._is_brief_for_now = False
         self._interrupter: threading.Thread | None = None
         self._spill = _spill_folder(self._connection)
         self.path = path
@@ -242,11 +243,28 @@ class Database:
         Planning then takes about a third less time. Results are the same, a join of many rows may be slower. One thread
         does the rest: each would set up memory of its own for every column that it writes.
         """
+        self._is_brief_for_now = False
+        if self._plans_briefly:
+            return
         if not Database._skipped:
             Database._skipped = self.one(_SKIPPED, {"kept": list(_OPTIMISERS_OF_FEW_ROWS)})[0]
         self.run("SET disabled_optimizers = $skipped", {"skipped": Database._skipped})
         self.run("SET threads = 1")
         self._plans_briefly = True
+
+    def plan_briefly_for_now(self) -> None:
+        """Plan briefly until ``plan_fully`` is called, unless the connection does so for the rest of its life."""
+        if not self._plans_briefly:
+            self.plan_briefly()
+            self._is_brief_for_now = True
+
+    def plan_fully(self) -> None:
+        """Plan for many rows again, after ``plan_briefly_for_now``: to do so takes longer than many a query, since its
+        threads have to begin again."""
+        if self._is_brief_for_now:
+            self.run("RESET disabled_optimizers")
+            self.run("RESET threads")
+            self._plans_briefly = self._is_brief_for_now = False
 
     @contextmanager
     def brief_planning(self) -> Iterator[None]:
@@ -254,13 +272,11 @@ class Database:
         if self._plans_briefly:
             yield
             return
-        self.plan_briefly()
+        self.plan_briefly_for_now()
         try:
             yield
         finally:
-            self.run("RESET disabled_optimizers")
-            self.run("RESET threads")
-            self._plans_briefly = False
+            self.plan_fully()
 
     @contextmanager
     def planning_least(self) -> Iterator[None]:

@@ -184,6 +184,8 @@ class Store(Database):
         """Plan queries for the size of the store, then refuse access to all else, as ``Database.lock_down``."""
         if self.is_small():
             self.plan_briefly()
+        else:
+            self.plan_fully()
         super().lock_down(writable)
 
     @contextmanager

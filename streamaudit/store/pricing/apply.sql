@@ -24,7 +24,7 @@
         -- The whole call is billed at the step that its input reaches; where there are several, it must be known.
         AND coalesce(uncosted.input_tokens, 9223372036854775807) > prices.above
         AND coalesce(uncosted.input_tokens, 9223372036854775807) <= prices.upto
-), in_parts AS (
+), in_full AS (
     SELECT
         *,
         -- Kinds of tokens are parts of the input; where they exceed it they are not parts of it, and no price fits. Of
@@ -45,16 +45,21 @@
                 AND (audio_output_price IS NULL OR audio_output_tokens = 0) THEN output_tokens * output_price
             WHEN billable AND output_tokens >= audio_output_tokens
                 THEN (output_tokens - audio_output_tokens) * output_price + audio_output_tokens * audio_output_price
-        END) AS output_full,
+        END) AS output_full
+    FROM priced
+), discounted AS (
+    -- In relations of their own: a name that is used where it is defined is planned again for each use.
+    SELECT
+        *,
         -- A discount on the whole is one on its parts, which never add up to more than it.
         CASE WHEN cache_hit THEN 1.0
             WHEN input_full + output_full > cost_usd * (1 + 1e-9) THEN cost_usd / (input_full + output_full)
             WHEN input_full IS NULL AND output_full > cost_usd THEN cost_usd / output_full
             WHEN output_full IS NULL AND input_full > cost_usd THEN cost_usd / input_full
-            ELSE 1.0 END AS discount,
-        input_full * discount AS input_part,
-        output_full * discount AS output_part
-    FROM priced
+            ELSE 1.0 END AS discount
+    FROM in_full
+), in_parts AS (
+    SELECT *, input_full * discount AS input_part, output_full * discount AS output_part FROM discounted
 ), costed AS (
     SELECT
         * EXCLUDE (
