@@ -1,6 +1,7 @@
 """Reports on an exported folder are those of its store: counts and sums exactly, percentiles within one percent."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -215,6 +216,27 @@ def test_a_diff_at_the_edges_of_seconds_and_blocks_is_that_of_its_store(tmp_path
     ]  # fmt: skip
     assert [name for name in arrays[0] if not np.array_equal(arrays[0][name], arrays[1][name])] == []
     assert any((one.latencies["ttvt"][side].bucket >= CENSORED).any() for side in (0, 1)) and len(one.sessions["n"])
+
+
+def test_a_first_byte_that_a_log_has_is_set_against_the_first_token(tmp_path: Path) -> None:
+    """Medians come from buckets, of calls with both times alone."""
+    cli = Cli(tmp_path)
+    write_lines(cli.folder / "calls.jsonl", [call(number, time_to_first_chunk_ms=1000 + number) for number in range(5)])
+    write_lines(cli.folder / "edge.jsonl", [
+        {"request_id": f"r{number}", "delivered_chunks": 9, "bytes": 90, "cancelled": False, "ttft_ms": 100 + number}
+        for number in range(3)
+    ])  # fmt: skip
+    for arguments in (("ingest", "calls.jsonl"), ("ingest", "edge.jsonl", "--evidence"), ("export", "out")):
+        done = cli.run(*arguments, "--db", "s.duckdb")
+        assert done.code == 0, done
+    found = []
+    with Session(Settings(), db=cli.folder / "s.duckdb") as stored, _exported(cli.folder / "out") as exported:
+        for session in (stored, exported):
+            (note,) = (one for one in session.ttft().report.notes if one.code == "ttfb")
+            found.append((note.count, [float(one) for one in re.findall(r"([\d.]+) ms", note.message)], note.message))
+    (calls, wanted, _), (others, given, message) = found
+    assert calls == others == 3 and "of 3 calls" in message and len(given) == len(wanted) >= 2
+    assert given == pytest.approx(wanted, rel=0.011)
 
 
 def test_parameters_are_bound_by_name() -> None:
