@@ -255,6 +255,9 @@ def test_the_command_line_answers_from_a_folder(tmp_path: Path) -> None:
     assert cli.run("export", "out", "--db", "s.duckdb").code == 0
     stored = cli.run("tax", "--by", "tenant", "--db", "s.duckdb")
     assert cli.run("tax", "--by", "tenant", "--data", "out").out == stored.out
+    windows = ("diff", "--base-since", "2026-11-16", "--since", "2026-11-17", "--metric", "cancel_rate,tax_rate")
+    wanted, given = (cli.run(*windows, *source) for source in (("--db", "s.duckdb"), ("--data", "out")))
+    assert (wanted.code, wanted.out) == (given.code, given.out) and "cancel_rate" in given.out
     (cli.folder / "old" / "day=2026-11-16").mkdir(parents=True)
     (cli.folder / "out" / "day=2026-11-16" / "calls.parquet").rename(cli.folder / "old/day=2026-11-16/calls.parquet")
     (cli.folder / "empty").mkdir()
