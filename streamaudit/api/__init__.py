@@ -49,18 +49,21 @@ def open_export(
     *,
     engine: str | None = None,
     config: str | PathLike[str] | None = "auto",
+    wait: str = "0s",
     memory_limit: str | None = None,
 ) -> "Session":
     """Open a folder that ``export`` wrote, to ask it in place of a store.
 
     ``engine`` is ``duckdb``, or the address of a Spark server such as ``sc://spark:15002``, which reads the folder
-    itself: name it as the server does. None is the configuration's. Raises InputError when the folder is no export of
+    itself: name it as the server does. None is the configuration's. ``wait`` is how much longer than two minutes to
+    wait for workers that run a question. Raises InputError when the folder is no export of
     this version, StoreError when the server does not answer, UsageError for an unknown engine.
     """
     settings = loader.load_config(config)
     return Session(
-        settings, data=fspath(folder), engine=engine or settings.engine, memory_limit=_memory(memory_limit, settings)
-    ).connect()
+        settings, data=fspath(folder), engine=engine or settings.engine, wait_s=parse_seconds("wait", wait),
+        memory_limit=_memory(memory_limit, settings),
+    ).connect()  # fmt: skip
 
 
 def read(

@@ -1,5 +1,6 @@
 """Notes on what other observers logged: figures that contradict each other, and how long an open response was empty."""
 
+from streamaudit.audits.portable_figures import find_medians
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Note
 from streamaudit.report.numbers import count, ms
@@ -16,6 +17,7 @@ _FIRST_BYTES = """
 SELECT count(*), median(ttft_ms), median(ttfb_ms), median(ttft_ms - ttfb_ms)
 FROM scope WHERE ttft_status = 'usable' AND ttfb_ms IS NOT NULL
 """
+_FIRST_BYTE_COUNTS = "ttft_status = 'usable' AND ttfb_bucket IS NOT NULL"
 # Calls whose tax is an interval that no count of what was delivered or shown narrows. A log of the edge leaves what was
 # delivered as its width: at best nothing, or what the call's own pace says.
 _UNLOGGED = """
@@ -60,11 +62,23 @@ def contradiction_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     return tuple(notes)
 
 
+def _find_first_bytes(store: Store, scope: Scope) -> tuple[int, float, float, float]:
+    """Return the number of calls with a logged first byte, and the medians of TTFT, TTFB and TTFT - TTFB in ms."""
+    if store.engine is not None:
+        found = find_medians(store, scope, dict.fromkeys(("ttft", "ttfb", "ttfb_to_ttft"), _FIRST_BYTE_COUNTS))
+        if not found:
+            return 0, 0.0, 0.0, 0.0
+        (calls, ttft), (_, ttfb), (_, between) = (found[name] for name in ("ttft", "ttfb", "ttfb_to_ttft"))
+        return calls, ttft, ttfb, between
+    if not store.one(_IS_LOGGED)[0]:
+        return 0, 0.0, 0.0, 0.0
+    calls, ttft, ttfb, between = store.one(scope.total().sql(_FIRST_BYTES), scope.total().params())
+    return calls, ttft, ttfb, between
+
+
 def first_byte_notes(store: Store, scope: Scope) -> tuple[Note, ...]:
     """Return how long a response that had begun at the edge was without a token; nothing where no log has it."""
-    if not store.one(_IS_LOGGED)[0]:
-        return ()
-    calls, ttft, ttfb, between = store.one(scope.total().sql(_FIRST_BYTES), scope.total().params())
+    calls, ttft, ttfb, between = _find_first_bytes(store, scope)
     if not calls:
         return ()
     message = (

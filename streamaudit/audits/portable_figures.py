@@ -192,7 +192,8 @@ def _add_percentiles(sums: _Sums, asking: _Asking, picked: Picked, *, with_total
                and "speed" in picked.used)]
         for name in LATENCIES
     }  # fmt: skip
-    query = percentile_text([name for name in wanted if wanted[name]], asking.depth, with_total=with_total)
+    counting = {name: LATENCIES[name].counts for name in wanted if wanted[name]}
+    query = percentile_text(counting, asking.depth, with_total=with_total)
     found: dict[tuple[Any, ...], dict[str, float | None]] = {}
     names = asking.depth or 1
     for row in asking.rows(query):
@@ -213,16 +214,34 @@ def _add_percentiles(sums: _Sums, asking: _Asking, picked: Picked, *, with_total
     sums.ready.extend(added)
 
 
-def percentile_text(latencies: Sequence[str], depth: int, *, with_total: bool) -> str:
-    """Return the portable text that finds, by group and latency, the buckets next to the rank of each percentile."""
+def find_medians(store: Store, scope: Scope, latencies: Mapping[str, str]) -> dict[str, tuple[int, float]]:
+    """Return the number of calls and the median in milliseconds of each latency, by its name; none without calls.
+
+    A latency has a column of buckets of its name; its text says which calls count.
+    """
+    assert store.engine is not None, "a store answers by itself"
+    found = {}
+    for _, _, name, calls, *cells in portable_rows(
+        scope.total(), store.engine, percentile_text(latencies, 0, with_total=False), {}, None
+    ):
+        low, high, part = _neighbours(calls, 50, cells[:6])
+        found[name] = (calls, (low + (high - low) * part) / 1e3)
+    return found
+
+
+def percentile_text(latencies: Mapping[str, str], depth: int, *, with_total: bool) -> str:
+    """Return the portable text that finds, by group and latency, the buckets next to the rank of each percentile.
+
+    ``latencies`` are their names, each with a condition of the values that count, empty for all.
+    """
     names = ", ".join(_BY[: depth or 1])
     by, grouping = f"{names}, 0 AS is_total", f"{names}, latency, bucket"
     if with_total:
         by = f"{names}, GROUPING(by_1) AS is_total"
         grouping = f"GROUPING SETS (({names}, latency, bucket), (latency, bucket))"
     values = "\n    UNION ALL ".join(
-        _VALUES.format(names=names, latency=name, counts=f" AND {counts}" if (counts := LATENCIES[name].counts) else "")
-        for name in latencies
+        _VALUES.format(names=names, latency=name, counts=f" AND {counts}" if counts else "")
+        for name, counts in latencies.items()
     )  # fmt: skip
     ranks = ",".join(
         _RANK.format(rank=rank, side=side, p=p)

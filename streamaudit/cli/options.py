@@ -79,9 +79,6 @@ LoadedAs = Annotated[
     typer.Option("--source", metavar="NAME", help="Name the calls are stored under. Default: the format."),
 ]
 ProgressWhen = Annotated[
-    str, typer.Option("--progress", metavar="WHEN", help="auto, on or off. Without a terminal, a line every 30 s.")
-]
-ReadProgress = Annotated[
     str, typer.Option("--progress", metavar="WHEN", help="auto, on or off: progress of long files, of a Spark server.")
 ]
 Open = Annotated[bool, typer.Option("--open", help="Show the page in the browser; without -o it is a temporary file.")]
@@ -302,7 +299,7 @@ class ExportedInputs(Inputs):
 
     data: Data = None
     engine: EngineName = "duckdb"
-    progress: ReadProgress = "auto"
+    progress: ProgressWhen = "auto"
 
     def __post_init__(self) -> None:
         from streamaudit.cli.progress import check_when

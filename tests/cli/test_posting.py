@@ -81,6 +81,18 @@ def test_a_post_says_one_line_and_the_next_run_posts_nothing(place: Cli, hook: H
     assert (other.code, len(hook.requests)) == (0, 2)  # another question is another post
 
 
+def test_a_summary_of_an_export_is_posted_once(place: Cli, hook: Hook) -> None:
+    """What was sent is recorded in a store that is made for it; the message says what an export cannot know."""
+    assert place.run("export", "out", "--db", "store.duckdb").code == 0
+    env = to(hook) | {"STREAMAUDIT_DB": str(place.folder / "posts.duckdb")}
+    line = ["weekly", "--week", "2026-W47", "--data", "out", "--post"]
+    first, again = place.run_each([line, line], env)
+    assert (first.code, again.code, first.out, again.out) == (0, 0, "", ""), (first, again)
+    (sent,) = hook.requests
+    assert "streaming failures and input paid twice are not looked for" in sent.json["text"]
+    assert "received it at 20" in again.err
+
+
 def test_what_is_not_delivered_is_printed_and_kept(place: Cli, hook: Hook) -> None:
     """Exit code 5 and which kind of target failed; the other one has it, and the report is on standard output."""
     hook.script = [Answer(500)] * 3

@@ -1,6 +1,7 @@
 """Reports on an exported folder are those of its store: counts and sums exactly, percentiles within one percent."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -217,6 +218,27 @@ def test_a_diff_at_the_edges_of_seconds_and_blocks_is_that_of_its_store(tmp_path
     assert any((one.latencies["ttvt"][side].bucket >= CENSORED).any() for side in (0, 1)) and len(one.sessions["n"])
 
 
+def test_a_first_byte_that_a_log_has_is_set_against_the_first_token(tmp_path: Path) -> None:
+    """Medians come from buckets, of calls with both times alone."""
+    cli = Cli(tmp_path)
+    write_lines(cli.folder / "calls.jsonl", [call(number, time_to_first_chunk_ms=1000 + number) for number in range(5)])
+    write_lines(cli.folder / "edge.jsonl", [
+        {"request_id": f"r{number}", "delivered_chunks": 9, "bytes": 90, "cancelled": False, "ttft_ms": 100 + number}
+        for number in range(3)
+    ])  # fmt: skip
+    for arguments in (("ingest", "calls.jsonl"), ("ingest", "edge.jsonl", "--evidence"), ("export", "out")):
+        done = cli.run(*arguments, "--db", "s.duckdb")
+        assert done.code == 0, done
+    found = []
+    with Session(Settings(), db=cli.folder / "s.duckdb") as stored, _exported(cli.folder / "out") as exported:
+        for session in (stored, exported):
+            (note,) = (one for one in session.ttft().report.notes if one.code == "ttfb")
+            found.append((note.count, [float(one) for one in re.findall(r"([\d.]+) ms", note.message)], note.message))
+    (calls, wanted, _), (others, given, message) = found
+    assert calls == others == 3 and "of 3 calls" in message and len(given) == len(wanted) >= 2
+    assert given == pytest.approx(wanted, rel=0.011)
+
+
 def test_parameters_are_bound_by_name() -> None:
     """Spark binds positions in the order of its plan, so a text with two scans would get another's values."""
     text = "a = $x AND b > $y_1 OR c = $x"
@@ -233,6 +255,9 @@ def test_the_command_line_answers_from_a_folder(tmp_path: Path) -> None:
     assert cli.run("export", "out", "--db", "s.duckdb").code == 0
     stored = cli.run("tax", "--by", "tenant", "--db", "s.duckdb")
     assert cli.run("tax", "--by", "tenant", "--data", "out").out == stored.out
+    windows = ("diff", "--base-since", "2026-11-16", "--since", "2026-11-17", "--metric", "cancel_rate,tax_rate")
+    wanted, given = (cli.run(*windows, *source) for source in (("--db", "s.duckdb"), ("--data", "out")))
+    assert (wanted.code, wanted.out) == (given.code, given.out) and "cancel_rate" in given.out
     (cli.folder / "old" / "day=2026-11-16").mkdir(parents=True)
     (cli.folder / "out" / "day=2026-11-16" / "calls.parquet").rename(cli.folder / "old/day=2026-11-16/calls.parquet")
     (cli.folder / "empty").mkdir()

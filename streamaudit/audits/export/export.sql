@@ -54,6 +54,8 @@
             THEN try_cast(round(1e3 * coalesce(cancelled_at_ms, duration_ms)) AS BIGINT) END AS wait_us,
         CASE WHEN outcome IN ('cancelled', 'timeout')
             THEN try_cast(round(1e3 * coalesce(cancelled_at_ms, duration_ms)) AS BIGINT) END AS cut_us,
+        try_cast(round(1e3 * ttfb_ms) AS BIGINT) AS ttfb_us,
+        try_cast(round(1e3 * (ttft_ms - ttfb_ms)) AS BIGINT) AS ttfb_to_ttft_us,
         CASE WHEN ttft_status = 'usable' THEN ceil(12 * log10(ttft_ms))::INTEGER - 1 END AS ttft_band,
         try_cast(round(1e9 * cost_usd) AS BIGINT) AS cost_nano_usd,
         try_cast(round(1e9 * cost_low_usd) AS BIGINT) AS cost_low_nano_usd,
@@ -88,6 +90,8 @@
         bucket_of(duration_us) AS duration_bucket,
         bucket_of(tpot_us) AS tpot_bucket,
         bucket_of(wait_us) AS wait_bucket,
-        bucket_of(cut_us) AS cut_bucket
+        bucket_of(cut_us) AS cut_bucket,
+        bucket_of(ttfb_us) AS ttfb_bucket,
+        bucket_of(ttfb_to_ttft_us) AS ttfb_to_ttft_bucket
     FROM whole
 )

@@ -45,7 +45,7 @@ _COLUMNS = (
     "tax_best_usd", "tax_high_usd",
     "cost_nano_usd", "cost_low_nano_usd", "input_cost_nano_usd", "tax_low_nano_usd", "tax_best_nano_usd",
     "tax_high_nano_usd", "saved_low_nano_usd", "saved_high_nano_usd", "sample_rate", "kept_for_diversity",
-    "visible_output_chars", "cut_bucket", "session_bin",
+    "visible_output_chars", "cut_bucket", "session_bin", "ttfb_bucket", "ttfb_to_ttft_bucket",
 )  # fmt: skip
 
 _DAY = "CASE WHEN start_us IS NOT NULL THEN CAST(day AS STRING) END"

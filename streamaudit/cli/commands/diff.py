@@ -16,6 +16,7 @@ from streamaudit.cli.options import (
     Grouping,
     MapField,
     OnInsufficient,
+    ProgressWhen,
     Window,
     Writing,
 )
@@ -103,6 +104,7 @@ def command(
     access: Access,
     data: Data = None,
     engine: EngineName = "duckdb",
+    progress: ProgressWhen = "auto",
     map_: MapField = None,
 ) -> int:
     """What a deploy made worse: two deploys, windows or values compared, with a verdict for each group.
@@ -120,7 +122,7 @@ def command(
     alone = base_store is not None or save_baseline is not None
     names, files = split_words(words or [], 1 if alone else 2)
     given = {one.name: getattr(access, one.name) for one in fields(access)}
-    inputs = ExportedInputs(**given, files=files or None, map_=map_, data=data, engine=engine)
+    inputs = ExportedInputs(**given, files=files or None, map_=map_, data=data, engine=engine, progress=progress)
     if save_baseline is not None:
         side = names[0] if names else None
         with inputs.session() as session:

@@ -99,5 +99,6 @@ def refuse_many_cells() -> UsageError:
 def refuse_many() -> UsageError:
     """Return the error for an answer with too many rows."""
     return UsageError(
-        f"--data: the answer has more than {MOST_ROWS:,} groups", "group by fewer dimensions, or narrow it with --only"
+        f"--data: the answer has more than {MOST_ROWS:,} groups",
+        "group by fewer dimensions, narrow it with --only, or list the first ones with --top",
     )
