@@ -59,12 +59,14 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with all sample traces, for tests that only read it; ``ingest.err`` in its folder is what ingest said."""
+    """A store with all sample traces, for tests that only read it; beside it are ``ingest.err``, what ingest said, and
+    ``rejects.csv``, the list of rejects."""
     return once(tmp_path_factory, "samples", _ingested)
 
 
 def _ingested(folder: Path) -> Path:
-    done = Cli(folder).run("ingest", *sorted(SAMPLES.glob("*.gz")), "--db", "samples.duckdb")
+    files = sorted(SAMPLES.glob("*.gz"))
+    done = Cli(folder).run("ingest", *files, "--db", "samples.duckdb", "--rejects", "rejects.csv")
     assert (done.code, done.out) == (0, ""), done.err
     (folder / "ingest.err").write_text(done.err)
     return folder / "samples.duckdb"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import SAMPLES, Cli
+from tests.cli.running import Cli
 from tests.cli.traffic import call, write_lines
 from tests.once import once
 from tests.shapes import assert_valid_junit, assert_valid_report
@@ -192,12 +192,13 @@ def test_a_check_in_xml_fails_for_the_tenant_above_the_limit(folder: Path) -> No
     assert sorted((float(one["value"]), one["n"]) for one in found) == [(0.0, "1"), (0.5, "2"), (1.0, "1")]
 
 
-def test_metrics_have_fixed_buckets_and_keep_the_old_file_on_failure(cli: Cli) -> None:
+def test_metrics_have_fixed_buckets_and_keep_the_old_file_on_failure(cli: Cli, thirty: Path) -> None:
     """The histogram's edges are OpenTelemetry's unless given; a run that fails leaves the old file."""
-    assert cli.run("ttft", SAMPLES / "raw.jsonl.gz", "--by", "model", "-o", "ttft.prom", "-q").code == 0
+    store = ("--db", thirty / "store.duckdb")
+    assert cli.run("ttft", *store, "--by", "model", "-o", "ttft.prom", "-q").code == 0
     written = (cli.folder / "ttft.prom").read_text()
     assert 'le="0.01"' in written and 'le="81.92"' in written
     assert cli.run("ttft", "missing.jsonl", "-o", "ttft.prom", "-q").code == 3
     assert (cli.folder / "ttft.prom").read_text() == written
-    done = cli.run("ttft", SAMPLES / "raw.jsonl.gz", "--buckets", "100ms,1s", "--format", "prometheus", "-q")
+    done = cli.run("ttft", *store, "--buckets", "100ms,1s", "--format", "prometheus", "-q")
     assert 'le="0.1"' in done.out and 'le="81.92"' not in done.out

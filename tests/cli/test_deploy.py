@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,13 +45,13 @@ def test_the_image_copies_what_is_there_and_runs_as_a_user() -> None:
     assert last["ENTRYPOINT"] == '["streamaudit"]'
 
 
-def test_the_image_runs_on_a_read_only_system(cli: Cli) -> None:
+def test_the_image_runs_on_a_read_only_system(cli: Cli, thirty: Path) -> None:
     """With the image's variables, a run writes to the folder of the store and to the one for temporary files alone."""
     (cli.folder / "data").mkdir()
     text = dict(instructions())["ENV"].replace("/data", str(cli.folder / "data"))
     variables = dict(one.split("=", 1) for one in shlex.split(text) if not one.startswith("PATH="))
     before = {path for path in cli.folder.rglob("*") if cli.spool not in path.parents}
-    assert cli.run("ingest", SAMPLES / "raw.jsonl.gz", "-q", env={
+    assert cli.run("ingest", thirty / "calls.jsonl", "-q", env={
         name: value for name, value in variables.items() if name != "PYTHONDONTWRITEBYTECODE"
     }).code == 0  # fmt: skip
     after = {path for path in cli.folder.rglob("*") if cli.spool not in path.parents}
@@ -186,12 +187,12 @@ def test_the_action_judges_and_annotates(steps: list[dict[str, Any]], tmp_path: 
     assert not [path for path in tmp_path.iterdir() if path.name in ("pwned", "elsewhere")]
 
 
-def test_the_action_does_not_pass_without_calls(cli: Cli, steps: list[dict[str, Any]]) -> None:
+def test_the_action_does_not_pass_without_calls(cli: Cli, thirty: Path, steps: list[dict[str, Any]]) -> None:
     """Neither a comparison nor an audit of nothing is a pass; the audit runs after a comparison that failed."""
     _, read, compare, audit = steps
     assert audit["if"] == f"always() && steps.{read['id']}.outcome == 'success'"
     assert run(read, cli.folder, {"traces": ""}).returncode == 2
-    assert cli.run("ingest", SAMPLES / "raw.jsonl.gz", "-q", "--db", "audit.duckdb").code == 0
+    shutil.copy(thirty / "store.duckdb", cli.folder / "audit.duckdb")
     assert cli.run("prune", "--before", "2099-01-01", "-y", "-q", "--db", "audit.duckdb").code == 0
     usual = {"by": "route", "min-effect": "10%", "fail-on": "regression", "base": "a", "head": "b"}
     assert run(compare, cli.folder, usual).returncode == 3

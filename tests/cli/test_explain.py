@@ -17,7 +17,7 @@ from streamaudit.report.render.formats import BINARY, formats, load
 from streamaudit.store.store import Store
 from tests.cli.running import Cli
 from tests.once import once
-from tests.support import datadog_span, langfuse_row, raw_call, store_of, write_lines
+from tests.support import datadog_span, langfuse_row, raw_call, write_lines
 
 CUT: dict[str, Any] = {
     "request_id": "r-1002", "start_time": "2026-11-20T10:01:00Z", "duration_ms": 9410.0, "stream": True,
@@ -75,11 +75,9 @@ def test_a_call_is_told_from_its_request_to_its_end(cli: Cli, calls: str) -> Non
     assert done.out.isascii()
 
 
-def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(
-    cli: Cli, calls: str, stored: tuple[str, str]
-) -> None:
+def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(cli: Cli, stored: tuple[str, str]) -> None:
     """In full with ``--wide``; in Markdown likewise. The ends of an exact value and what is unknown are left out."""
-    done = cli.run("explain", "r-1002", calls)
+    done = cli.run("explain", "r-1002", *stored)
     assert re.findall(r"^  (\w+_\w+) ", done.out.partition("figures\n")[2], re.MULTILINE) == [
         "cost_usd", "usd_per_output_token", "tax_class", "tax_best", "tax_best_usd",
     ]  # fmt: skip
@@ -126,10 +124,10 @@ def test_every_column_that_a_format_says_it_reads_is_one() -> None:
         assert set(source.reads) <= set(FIGURES), source.name
 
 
-def test_a_column_nobody_has_thought_of_is_shown_all_the_same(cli: Cli, calls: str) -> None:
+def test_a_column_nobody_has_thought_of_is_shown_all_the_same(cli: Cli, stored: tuple[str, str]) -> None:
     """All columns of the store are there, none twice."""
-    found = facts(cli, "r-1002", calls)
-    with store_of(cli.folder / calls) as store:
+    found = facts(cli, "r-1002", *stored)
+    with Store.open(Path(stored[1]), write=False) as store:
         assert {row[0] for row in store.query("DESCRIBE store.calls")} - HASHES <= set(found)
 
 
@@ -233,9 +231,9 @@ def test_a_lookup_is_named_as_the_giver(cli: Cli, calls: str) -> None:
     assert row["value"] == "Acme Corp" and "lookup" in row["rule"] and row["from"] is None
 
 
-def test_aliases_hide_a_dimension_wherever_it_stands(cli: Cli, calls: str) -> None:
+def test_aliases_hide_a_dimension_wherever_it_stands(cli: Cli, stored: tuple[str, str]) -> None:
     """Also among the figures and the steps, in every format."""
-    redacted = ("explain", "r-1002", calls, "--redact", "tenant,user_id,route")
+    redacted = ("explain", "r-1002", *stored, "--redact", "tenant,user_id,route")
     drawable = [load(form) for form in formats() if form not in (*BINARY, "svg")]  # one call has no picture
     files = [f"c{form.SUFFIXES[0]}" for form in drawable if form.SUFFIXES]
     done = cli.run(*redacted, *(part for file in files for part in ("-o", file)))
@@ -244,37 +242,42 @@ def test_aliases_hide_a_dimension_wherever_it_stands(cli: Cli, calls: str) -> No
         assert text and not [name for name in ("acme", "u-77", "/v1/answer") if name in text]
 
 
-def test_every_format_holds_the_same_call(cli: Cli, calls: str) -> None:
+def test_every_format_holds_the_same_call(cli: Cli, stored: tuple[str, str]) -> None:
     """CSV and JSON lines are the call in one row; JSON has the moments, all chunks among them, and the figures."""
-    (row,) = csv.DictReader(io.StringIO(cli.run("explain", "r-1002", calls, "--format", "csv").out))
-    (line,) = map(json.loads, cli.run("explain", "r-1002", calls, "--format", "jsonl").out.splitlines())
+    files = [f"call.{suffix}" for suffix in ("csv", "jsonl", "json", "md")]
+    done = cli.run("explain", "r-1002", *stored, *(word for file in files for word in ("-o", file)))
+    assert done.code == 0, done.err
+    table, lines, document, markdown = ((cli.folder / file).read_text() for file in files)
+    (row,) = csv.DictReader(io.StringIO(table))
+    (line,) = map(json.loads, lines.splitlines())
     assert row["call_id"] == line["call_id"] == "r-1002" and row["tax_tokens"] == "431" and line["tax_tokens"] == 431
-    tables = {
-        table["name"]: table["rows"]
-        for table in json.loads(cli.run("explain", "r-1002", calls, "--json").out)["tables"]
-    }
+    tables = {one["name"]: one["rows"] for one in json.loads(document)["tables"]}
     moments = [(one["event"], one["at_ms"], one["tokens"]) for one in tables["timeline"]]
     assert ("chunk", 4000.0, 430) in moments and moments[0] == ("request_issued", 0.0, None)
-    assert "| tax\\_best | 431 |" in cli.run("explain", "r-1002", calls, "--format", "markdown").out
+    assert "| tax\\_best | 431 |" in markdown
 
 
 @pytest.mark.parametrize("columns", [40, 80])
 @pytest.mark.parametrize("command", [("explain", "r-1002"), ("coverage",)])
-def test_on_a_terminal_no_line_wraps(cli: Cli, calls: str, columns: int, command: tuple[str, ...]) -> None:
+def test_on_a_terminal_no_line_wraps(
+    cli: Cli, stored: tuple[str, str], columns: int, command: tuple[str, ...]
+) -> None:  # fmt: skip
     """At eighty columns and below."""
-    done = cli.terminal(*command, calls, columns=columns)
+    done = cli.terminal(*command, *stored, columns=columns)
     assert done.code == 0
     plain = re.sub(r"\x1b\[[0-9;]*m", "", done.out)
     assert max(map(len, plain.splitlines())) <= columns
     assert "█" in plain or "━" in plain
 
 
-def test_coverage_shows_what_is_there_what_rests_on_it_and_what_to_add(cli: Cli, calls: str) -> None:
+def test_coverage_shows_what_is_there_what_rests_on_it_and_what_to_add(
+    cli: Cli, calls: str, stored: tuple[str, str]
+) -> None:
     """A bar, a share and a sentence where it is thin, then the loads; what most calls record is folded."""
     done = cli.run("coverage", calls)
     assert (done.code, done.err) == (0, "")
     complete = re.compile(r"^ +outcome .*100.0 %", re.MULTILINE)
-    assert complete.search(cli.run("coverage", calls, "--wide").out) and not complete.search(done.out)
+    assert complete.search(cli.run("coverage", *stored, "--wide").out) and not complete.search(done.out)
     assert re.search(r"^hidden: \d+ fields \(--wide\)$", done.out, re.MULTILINE)
     assert re.search(
         r"^ +tenant +###\.{7} +33.3 % +everything by tenant\n +add: write tenant_id;", done.out, re.MULTILINE
@@ -283,11 +286,11 @@ def test_coverage_shows_what_is_there_what_rests_on_it_and_what_to_add(cli: Cli,
     assert re.search(r"^ +1 +raw +\S+traces.jsonl +raw ", done.out, re.MULTILINE)
 
 
-def test_coverage_takes_windows_filters_and_groups(cli: Cli, calls: str) -> None:
+def test_coverage_takes_windows_filters_and_groups(cli: Cli, stored: tuple[str, str]) -> None:
     """And an empty window is no failure."""
-    done = cli.run("coverage", calls, "--by", "tenant", "--since", "2026-11-20", "--format", "csv")
+    done = cli.run("coverage", *stored, "--by", "tenant", "--since", "2026-11-20", "--format", "csv")
     assert [row["tenant"] for row in csv.DictReader(io.StringIO(done.out))] == ["acme"]
-    done = cli.run("coverage", calls, "--since", "2026-12-01")
+    done = cli.run("coverage", *stored, "--since", "2026-12-01")
     assert done.code == 0 and "no calls in this window" in done.out and "the data goes from 2026-11-16" in done.out
 
 

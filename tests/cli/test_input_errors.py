@@ -85,33 +85,32 @@ def test_every_unusable_file_ends_with_3_and_is_told_apart(cli: Cli) -> None:
     assert stored_calls(cli.folder / "store.duckdb") == 0
 
 
-@pytest.mark.parametrize("name", ["login.json", "cut.jsonl.zst", "empty.jsonl"])
-def test_a_report_over_an_unusable_file_ends_with_3_and_shows_no_figure(cli: Cli, name: str) -> None:
+def test_a_report_over_an_unusable_file_ends_with_3_and_shows_no_figure(cli: Cli) -> None:
     """A report straight from files never shows figures of the rest of them."""
+    names = ("login.json", "cut.jsonl.zst", "empty.jsonl")
     write_lines(cli.folder / "good.jsonl", calls(5))
-    (cli.folder / name).write_bytes(UNUSABLE[name][0])
-    done = cli.run("report", "good.jsonl", name)
-    assert (done.code, done.out) == (3, "")
-    assert "1 of 2 files could not be read" in done.err
+    for name in names:
+        (cli.folder / name).write_bytes(UNUSABLE[name][0])
+    for done in cli.run_each([["report", "good.jsonl", name] for name in names]):
+        assert (done.code, done.out) == (3, "")
+        assert "1 of 2 files could not be read" in done.err
 
 
-@pytest.mark.parametrize(
-    ("path", "says"),
-    [
-        ("missing.jsonl", "no such file: missing.jsonl"),
-        ("missing/*.jsonl", "nothing matches missing/*.jsonl"),
-        ("junk", "no file of records"),
-        ("/dev/null/traces.jsonl", "/dev/null/traces.jsonl"),
-    ],
-)
-def test_a_path_that_leads_nowhere_ends_with_3(cli: Cli, path: str, says: str) -> None:
+NOWHERE = {
+    "missing.jsonl": "no such file: missing.jsonl", "missing/*.jsonl": "nothing matches missing/*.jsonl",
+    "junk": "no file of records", "/dev/null/traces.jsonl": "/dev/null/traces.jsonl",
+}  # fmt: skip
+
+
+def test_a_path_that_leads_nowhere_ends_with_3(cli: Cli) -> None:
     """Missing files, globs without a match and folders without exports are said before any store is made."""
     (cli.folder / "junk").mkdir()
     (cli.folder / "junk" / "notes.txt").write_text("hello")
     write_lines(cli.folder / "junk" / ".hidden.jsonl", calls(1))
-    done = cli.run("ingest", path, "--db", "store.duckdb")
-    assert (done.code, done.out) == (3, "")
-    assert says in done.err
+    runs = cli.run_each([["ingest", path, "--db", "store.duckdb"] for path in NOWHERE])
+    for says, done in zip(NOWHERE.values(), runs, strict=True):
+        assert (done.code, done.out) == (3, "")
+        assert says in done.err
     assert not (cli.folder / "store.duckdb").exists()
 
 
@@ -288,6 +287,6 @@ def test_a_log_to_check_that_is_missing_is_named_as_given(cli: Cli, name: str) -
     line = {"time": "2026-11-16T08:00:00Z", "request_id": hostile, "uri": hostile, "status": "200",
             hostile: hostile, "body_bytes_sent": "100", "request_time": "1.0", "upstream_status": hostile}  # fmt: skip
     (cli.folder / name).write_text(json.dumps(line) + "\n")
-    for form in ("table", "json", "github", "markdown"):
-        done = cli.run("instrument", "--check", name, "--format", form)
+    forms = ("table", "json", "github", "markdown")
+    for done in cli.run_each([["instrument", "--check", name, "--format", form] for form in forms]):
         assert done.code == 0 and "evil" not in done.out + done.err and "\x1b" not in done.out + done.err

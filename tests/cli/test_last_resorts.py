@@ -31,12 +31,14 @@ SURROUNDINGS: dict[str, tuple[str, int, str]] = {
         "ulimit -f 16; streamaudit prune --before 2030-01-01 -y --db store.duckdb", 4, "a limit of its size is reached",
     ),
     "little memory": ("ulimit -v 400000; streamaudit report --db store.duckdb", 4, "not enough memory"),
-    "a pipe as the store": ("mkfifo pipe; streamaudit report --db pipe", 4, "pipe is a pipe"),
-    "a pipe as the output": ("mkfifo pipe; streamaudit report --db store.duckdb -o pipe --format json", 5, "pipe"),
-    "a pipe as the list": ("mkfifo pipe; streamaudit ingest calls.jsonl --rejects pipe --db new.duckdb", 5, "pipe"),
-    "a pipe as a bill": ("mkfifo pipe; streamaudit report --db store.duckdb --reconcile pipe", 3, "pipe is a pipe"),
-    "temporary files nowhere": ("TMPDIR=/none streamaudit ingest - --db new.duckdb <calls.jsonl", 0, ""),
 }  # fmt: skip
+PIPES: list[tuple[str, int, str]] = [
+    ("report --db pipe", 4, "pipe is a pipe"),
+    ("report --db store.duckdb -o pipe --format json", 5, "pipe"),
+    ("ingest calls.jsonl --rejects pipe --db new.duckdb", 5, "pipe"),
+    ("report --db store.duckdb --reconcile pipe", 3, "pipe is a pipe"),
+]
+"""A pipe as the store, the output, the list of rejects and a bill."""
 
 
 @pytest.mark.parametrize("name", SURROUNDINGS)
@@ -50,6 +52,23 @@ def test_no_surroundings_end_in_a_gate_a_bug_or_a_hang(name: str, cli: Cli, thir
     assert says in done.err and "Traceback" not in done.err
     if code == 0:
         assert stored_calls(cli.folder / "new.duckdb") == 30
+
+
+def test_a_pipe_that_nobody_writes_to_is_no_file(cli: Cli, thirty: Path) -> None:
+    """Nothing waits for it."""
+    for file in ("calls.jsonl", "store.duckdb"):
+        shutil.copy(thirty / file, cli.folder)
+    os.mkfifo(cli.folder / "pipe")
+    for (words, code, says), done in zip(PIPES, cli.run_each([words.split() for words, _, _ in PIPES]), strict=True):
+        assert done.code == code and says in done.err, (words, done.err)
+
+
+def test_temporary_files_may_have_no_place(cli: Cli, thirty: Path) -> None:
+    """Standard input is copied to another one."""
+    data = (thirty / "calls.jsonl").read_bytes()
+    done = cli.run("ingest", "-", "--db", "new.duckdb", stdin=data, env={"TMPDIR": "/none"})
+    assert done.code == 0, done.err
+    assert stored_calls(cli.folder / "new.duckdb") == 30
 
 
 def _hung_up() -> int:

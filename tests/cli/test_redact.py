@@ -132,9 +132,9 @@ def test_every_command_has_the_option_or_a_reason() -> None:
 @pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.proof)], ids=["", "whole"])
 @pytest.mark.parametrize("name", ASKED)
 def test_a_redacted_name_is_in_no_output(name: str, whole: bool, cli: Cli, planted: Path) -> None:
-    """Standard output, standard error with -vv and every file, also of reports without calls and of failures. What goes
-    to standard output is asked of the first question, unless the ``whole`` is asked; the default there is a table, as
-    in a file."""
+    """Standard output, standard error with -vv and every file, also of reports without calls and of failures. The first
+    question is asked in every format, the others in that which holds the whole report and in that which people read,
+    unless the ``whole`` is asked; the table on standard output is that of a file."""
     store = [] if name == "fields" else ["--db", str(planted / STORE)]
     files = {form: f"out.{form}{load(form).SUFFIXES[0]}" for form in FILES}
     others = [[]] if name == "fields" else [["--format", form] for form in ("github", "svg")]
@@ -147,7 +147,10 @@ def test_a_redacted_name_is_in_no_output(name: str, whole: bool, cli: Cli, plant
         [*words, *hide, *output]
         for number, words in enumerate(asked)
         for output in (
-            [part for file in files.values() for part in ("-o", f"{number}.{file}")],
+            [
+                part for form, file in files.items() if whole or not number or form in ("json", "table")
+                for part in ("-o", f"{number}.{file}")
+            ],
             *(others if whole or not number else []),
         )
     ]

@@ -4,7 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.cli.running import Cli
+from tests.once import once
 
 STRICT = """
 [[check]]
@@ -33,17 +36,31 @@ def test_a_failed_threshold_is_told_and_fails_nothing(cli: Cli, sample_store: Pa
     assert gates and [(row["tenant"], row["value"]) for row in gates] == [(r["tenant"], r["value"]) for r in theirs]
 
 
-def test_it_fits_a_screen(cli: Cli, sample_store: Path) -> None:
+@pytest.fixture(scope="session")
+def week(tmp_path_factory: pytest.TempPathFactory, sample_store: Path) -> tuple[str, str]:
+    """The week of the samples as text and as JSON."""
+    return once(tmp_path_factory, "week", lambda folder: _ask(folder, sample_store))
+
+
+def _ask(folder: Path, store: Path) -> tuple[str, str]:
+    done = Cli(folder).run("weekly", *WEEK, "--db", store, "-o", "week.txt", "-o", "week.json")
+    assert done.code == 0, done.err
+    return (folder / "week.txt").read_text(), (folder / "week.json").read_text()
+
+
+def test_it_fits_a_screen(week: tuple[str, str]) -> None:
     """What nobody reads to its end helps nobody: fewer than 40 lines of under 160 signs, caveats apart."""
-    lines = cli.run("weekly", *WEEK, "--db", sample_store).out.splitlines()
+    lines = week[0].splitlines()
     body = [line for line in lines[2:] if not line.startswith("note: ")]  # below the answer, which is a paragraph
     assert len(body) <= 40 and max(map(len, body)) < 160
     assert not any("trend" in line for line in lines)
 
 
-def test_the_answer_names_the_deploy_and_where_it_hurts(cli: Cli, sample_store: Path) -> None:
+def test_the_answer_names_the_deploy_and_where_it_hurts(
+    cli: Cli, sample_store: Path, week: tuple[str, str]
+) -> None:  # fmt: skip
     """Money first, then the change with its interval; a redacted name is an alias in the sentence too."""
-    answer = json.loads(cli.run("weekly", *WEEK, "--db", sample_store, "--json").out)["headline"]
+    answer = json.loads(week[1])["headline"]
     paid = r"At least \$[\d.]+ of at least \$[\d.]+ \([\d.]+ %\) was paid for answers that no user saw"
     assert re.match(paid + r"; the lower bound is up [\d.]+ % from the period before\. ", answer)
     assert re.search(r" since 2026\.11\.18-3, on /v1/chat \+[\d.]+ % \(95 % interval \+.+ to \+.+, p .+\)", answer)
@@ -51,15 +68,14 @@ def test_the_answer_names_the_deploy_and_where_it_hurts(cli: Cli, sample_store: 
     assert "/v1/chat" not in hidden and re.search(r" since 2026\.11\.18-3, on route-\w{8} ", hidden)
 
 
-def test_aliases_stand_everywhere_in_place_of_names(cli: Cli, sample_store: Path) -> None:
+def test_aliases_stand_everywhere_in_place_of_names(cli: Cli, sample_store: Path, week: tuple[str, str]) -> None:
     """In the figures' movers, in what made them move, and in the thresholds: no tenant is named, and the same one has
     the same alias as in any other report."""
     (cli.folder / "streamaudit.toml").write_text(STRICT)
     named = json.loads(cli.run("report", "--by", "tenant", "--db", sample_store, "--json").out)["tables"][0]["rows"]
     tenants = [row["tenant"] for row in named if row["tenant"]]
     assert len(tenants) > 5
-    plain = cli.run("weekly", *WEEK, "--db", sample_store, "--json").out
-    assert any(f'"{tenant}"' in plain for tenant in tenants)
+    assert any(f'"{tenant}"' in week[1] for tenant in tenants)
     outputs = [word for name in ("json", "txt", "md", "csv") for word in ("-o", f"w.{name}")]
     assert cli.run("weekly", *WEEK, "--db", sample_store, "--redact", "tenant", *outputs).code == 0
     for file in cli.folder.glob("w.*"):
@@ -82,11 +98,12 @@ def test_no_calls_at_all_is_no_failure_unless_it_is_to_be(cli: Cli, sample_store
 
 def test_what_cannot_be_asked_is_refused(cli: Cli, sample_store: Path) -> None:
     """Two periods at once, kinds there are not, too many dimensions."""
-    for words in (
-        ("--period", "year"), ("--period", "month", "--week", "2026-W47"), ("--since", "2026-11-16"),
-        ("--by", "tenant,route,model,region"), ("--by", "group:x"), ("--movers", "0"),
-    ):  # fmt: skip
-        done = cli.run("weekly", *words, "--db", sample_store)
+    asked = [
+        ["--period", "year"], ["--period", "month", "--week", "2026-W47"], ["--since", "2026-11-16"],
+        ["--by", "tenant,route,model,region"], ["--by", "group:x"], ["--movers", "0"],
+    ]  # fmt: skip
+    runs = cli.run_each([["weekly", *words, "--db", str(sample_store)] for words in asked])
+    for words, done in zip(asked, runs, strict=True):
         assert (done.code, done.out) == (2, ""), words
 
 
