@@ -247,9 +247,9 @@ def share_figures(store: Store, returned: int, find_calls: str) -> None:
         store.run(_FILL)
     if turns:
         store.run(find_calls)
-        store.run(_UNPRICED)
-        price(store, "unpriced")
-        store.run(_PRICED)
+        if store.run(_UNPRICED):
+            price(store, "unpriced")
+            store.run(_PRICED)
     if turns or returned:
         store.run(find_calls)
         store.run(_INFERRED)

@@ -239,6 +239,7 @@ def _keep_rejects(
     # A source of numbered lines is read by one thread, in order.
     bound["most_rejects"] = most if file.container is LINES else None
     container = file.container
+    define_macros(store, statement)
     store.script(container.forget)
     with translate_read_failures():
         store.run(_KEEP_REJECTS.format(rejects=statement), bound)

@@ -19,15 +19,16 @@ _TOUCHED_AND_FORGOTTEN = f"{_TOUCHED} UNION FROM forgotten_traces"
 
 # The calls and steps of these traces that are stored, each with its row. The hashes of ids are compared first, since
 # reading all ids of a large store takes ten times as long.
-_FIND_CALLS = """
+_FIND_CALLS = f"""
 CREATE OR REPLACE TEMP TABLE trace_calls AS
 WITH alike AS MATERIALIZED (
-    SELECT rowid AS call_row, trace_id, call_id FROM store.calls
+    SELECT rowid AS call_row, trace_id, call_id, list_has_any(inherited, {one_call.FIGURES}) AS has_taken
+    FROM store.calls
     WHERE source = getvariable('source')
         AND rowid IN (SELECT rowid FROM store.calls WHERE trace_bits IN (SELECT bits_of(trace_id) FROM touched_traces))
 )
 FROM alike SEMI JOIN touched_traces USING (trace_id)
-"""
+"""  # noqa: S608 - names of columns
 _FIND_SPANS = """
 CREATE OR REPLACE TEMP TABLE trace_spans AS
 WITH alike AS MATERIALIZED (
@@ -359,8 +360,9 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 
 def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool, returned: int = 0) -> None:
     store.run(_FIND_CALLS)
-    now_returned = one_call.return_figures(store, "trace_calls")
-    if now_returned:
+    now_returned = 0
+    if store.one("SELECT EXISTS (FROM trace_calls WHERE has_taken)")[0]:
+        now_returned = one_call.return_figures(store, "trace_calls")
         store.run(_FIND_CALLS)
     store.run(_FIND_SPANS)
     store.run(_NODES)

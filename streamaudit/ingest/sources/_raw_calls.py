@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from streamaudit.ingest.mapping import json_pointers
 from streamaudit.ingest.sources._app_keys import expand_app_keys
+from streamaudit.ingest.sources._raw_absent import omit_absent_parts
 from streamaudit.ingest.sources._raw_names import HOLDERS, ID, NESTED, OWN, START, Names, list_names, unit_ms
 from streamaudit.ingest.sources.registry import Match, Occurs, Record
 
@@ -363,7 +364,7 @@ def calls_sql(
     fragments = _build_fragments(names, occurs, wide=wide)
     kind = _WIDE_KIND.format(**fragments) if wide else _OWN_KIND
     filled = {**fragments, "kind": kind, "call_id": call_id, "before": before, "relation": relation}
-    sql = (_FOUND + _SQL).format(**filled)
+    sql = omit_absent_parts(_FOUND + _SQL, list_names(wide=wide), occurs).format(**filled)
     absent = {name: kind for name, kind in call_fields(wide=wide).items() if not occurs(name)}
     if absent:
         sql = _QUOTED.sub(lambda found: f"NULL::{absent[found[1]]}" if found[1] in absent else found[0], sql)

@@ -30,7 +30,7 @@ from streamaudit.ingest.sources._raw_names import (
     find_other_spellings,
     list_names,
 )
-from streamaudit.ingest.sources.registry import Match, Occurs, Record, Source
+from streamaudit.ingest.sources.registry import APP_KEYS, Match, Occurs, Record, Source
 
 _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "@timestamp")
 """Instants whose name does not show whether the call began or ended then."""
@@ -115,6 +115,7 @@ def _build_fitting(names: frozenset[str], wide: bool, call_id: str) -> tuple[dic
 _NAMES = (
     *call_fields(wide=True), *HOLDERS,
     *(part for some in NESTED.values() for name in some for part in name.split(".")),
+    *(key for keys in APP_KEYS.values() for key in keys),
 )  # fmt: skip
 _BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id, {LINE_ORDINAL})"
 
