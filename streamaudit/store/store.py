@@ -30,7 +30,10 @@ FOR_DIVERSITY = ", kept for diversity"
 """Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 
 FEW_CALLS = 5_000
-"""A store with at most this many calls is small: its queries are planned briefly, and its outcomes are kept as rows."""
+"""A store with at most this many calls is small: planning a statement that writes to it takes longer than running it.
+"""
+FEW_TO_READ = 20_000
+"""Up to this many calls the questions that are asked of a store are planned briefly, and its outcomes kept as rows."""
 
 # Names that the database would not take for files; a path has only one of two slashes left.
 _ELSEWHERE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:/|(md|motherduck|postgres|mysql|sqlite|ducklake|quack):")
@@ -175,14 +178,14 @@ class Store(Database):
             self.run("DELETE FROM store.taxes")
             self.run("DELETE FROM store.texts")
 
-    def is_small(self, most: int | None = None) -> bool:
+    def is_small(self, most: int = FEW_CALLS) -> bool:
         """Return whether the store has so few calls, at ``most`` that many, that planning a query takes longer than
         running it."""
-        return int(self.one("SELECT count(*) FROM store.calls")[0]) <= (FEW_CALLS if most is None else most)
+        return int(self.one("SELECT count(*) FROM store.calls")[0]) <= most
 
     def lock_down(self, writable: Path | None = None) -> None:
         """Plan queries for the size of the store, then refuse access to all else, as ``Database.lock_down``."""
-        if self.is_small():
+        if self.is_small(FEW_TO_READ):
             self.plan_briefly()
         else:
             self.plan_fully()

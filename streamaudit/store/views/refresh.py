@@ -6,7 +6,7 @@ ended early its tax: the one kept in the store (kept.py), or one that is valued 
 
 from streamaudit.store.hops import resolve_hops
 from streamaudit.store.package_files import package_text
-from streamaudit.store.store import Store
+from streamaudit.store.store import FEW_CALLS, FEW_TO_READ, Store
 from streamaudit.store.views.kept import are_taxes_kept
 from streamaudit.store.views.percentiles import FROM_ENOUGH
 from streamaudit.store.views.valuation import ENDED_EARLY, learn_texts, value_calls
@@ -73,15 +73,16 @@ def refresh(store: Store, *, taxed: bool = True, kept: bool = True) -> None:
     Without ``kept``, taxes are valued now even if the store has kept them.
     """
     if store.stale:
-        refresh_outcomes(store)
+        refresh_outcomes(store, few=FEW_TO_READ)
         store.stale, store.taxed = False, False
     if taxed and not store.taxed:
         _refresh_taxes(store, kept=kept)
         store.taxed = True
 
 
-def refresh_outcomes(store: Store) -> None:
-    """Bring ``refreshed_calls`` up to date with the store."""
+def refresh_outcomes(store: Store, *, few: int = FEW_CALLS) -> None:
+    """Bring ``refreshed_calls`` up to date with the store: its rows up to ``few`` calls, which pays off where several
+    queries read them all, else a view."""
     store.run(FROM_ENOUGH)
     hops = resolve_hops(store.providers.hops)
     store.run("SET VARIABLE hops = map($names::VARCHAR[], $habits::VARCHAR[])",
@@ -92,7 +93,7 @@ def refresh_outcomes(store: Store) -> None:
         store.script(package_text("store", "views/evidence.sql"))
     else:
         store.run("CREATE OR REPLACE TEMP VIEW calls_with_evidence AS FROM calls_without_evidence")
-    statements = _KEEP_OUTCOMES if store.is_small() else _VIEW_OUTCOMES
+    statements = _KEEP_OUTCOMES if store.is_small(few) else _VIEW_OUTCOMES
     store.script(statements.format(outcome=package_text("store", OUTCOME)))
 
 
