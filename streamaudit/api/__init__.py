@@ -52,7 +52,7 @@ def open_export(
     wait: str = "0s",
     memory_limit: str | None = None,
 ) -> "Session":
-    """Open a folder that ``export`` wrote, to ask it in place of a store.
+    """Open a folder that ``export`` wrote, to ask it instead of a store.
 
     ``engine`` is ``duckdb``, or the address of a Spark server such as ``sc://spark:15002``, which reads the folder
     itself: name it as the server does. None is the configuration's. ``wait`` is how much longer than two minutes to

@@ -195,7 +195,7 @@ def _list_percentiles(columns: tuple[Column, ...]) -> list[tuple[str, str, int]]
 
 
 def _mark_percentiles(percentiles: Sequence[tuple[str, str, int]], record: dict[str, Value]) -> dict[str, Mark]:
-    """Return the number of calls or gaps in place of each percentile that has too few of them."""
+    """Return the number of calls or gaps instead of each percentile that has too few of them."""
     return {
         name: Mark(instead=f"n={n}") for name, counts, fewest in percentiles
         if record[name] is None and isinstance(n := record[counts], int) and 0 < n < fewest

@@ -205,7 +205,7 @@ def _deliver(
 
 
 def exported_folder(inputs: Inputs) -> tuple[str, ...]:
-    """Return the exported folder that is asked in place of a store, if there is one."""
+    """Return the exported folder that is asked instead of a store, if there is one."""
     return (inputs.data,) if isinstance(inputs, ExportedInputs) and inputs.data is not None else ()
 
 
