@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,12 +24,12 @@ class Cluster:
 
     def __init__(
         self, home: Path, folder: Path, workers: int = 2, zone: str = "UTC", token: str | None = None,
-        memory_mb: int = 768,
+        memory_mb: int = 768, options: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self._home, self._folder, self._token = home, folder, token
         self._memory_mb = memory_mb
         self.workers: list[subprocess.Popen[bytes]] = []
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
         master, self.port = free_port(), free_port()
         self._where = f"spark://127.0.0.1:{master}"
         self._start("master", "spark-class", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1",
@@ -37,14 +37,14 @@ class Cluster:
         wait_for(master)
         for _ in range(workers):
             self.add_worker()
-        options = {
+        chosen = {
             "spark.connect.grpc.binding.port": self.port, "spark.sql.session.timeZone": zone,
             "spark.driver.memory": "1g", "spark.executor.memory": f"{memory_mb}m", "spark.executor.cores": 1,
             "spark.sql.shuffle.partitions": 4,
             "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1",
-            **({"spark.connect.authenticate.token": token} if token else {}),
+            **({"spark.connect.authenticate.token": token} if token else {}), **(options or {}),
         }  # fmt: skip
-        given = [part for name, value in options.items() for part in ("--conf", f"{name}={value}")]
+        given = [part for name, value in chosen.items() for part in ("--conf", f"{name}={value}")]
         self.server = self._start("server", "spark-submit", "--class",
             SERVER, "--master", self._where, *given, "spark-internal")  # fmt: skip
         wait_for(self.port)
@@ -69,7 +69,7 @@ class Cluster:
         process.wait()
 
     def stop(self) -> None:
-        for process in reversed(self._processes):
+        for process in reversed(self.processes):
             self.kill(process)
 
     def _start(self, name: str, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -82,18 +82,19 @@ class Cluster:
                 [str(self._home / "bin" / program), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env={**os.environ, **known}, cwd=work, start_new_session=True,
             )  # fmt: skip
-        self._processes.append(made)
+        self.processes.append(made)
         return made
 
 
 @contextmanager
 def cluster(
-    folder: Path, workers: int = 2, zone: str = "UTC", token: str | None = None, memory_mb: int = 768
-) -> Iterator[Cluster]:
+    folder: Path, workers: int = 2, zone: str = "UTC", token: str | None = None, memory_mb: int = 768,
+    options: Mapping[str, str] | None = None,
+) -> Iterator[Cluster]:  # fmt: skip
     """A cluster that ends with the block."""
     home = spark_home()
     assert home is not None, "there is no pyspark with its jars"
-    made = Cluster(home, folder, workers, zone, token, memory_mb)
+    made = Cluster(home, folder, workers, zone, token, memory_mb, options)
     try:
         yield made
     finally:

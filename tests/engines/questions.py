@@ -79,6 +79,11 @@ QUESTIONS: dict[str, Question] = {
 }  # fmt: skip
 
 
+def content(report: Report) -> list[object]:
+    """What two engines must agree on: every row, mark and note."""
+    return [report.interval, report.notes, report.headline, *((one.name, one.rows, one.marks) for one in report.tables)]
+
+
 def differences(stored: Report, exported: Report) -> Iterator[str]:
     """Where two reports differ: counts and sums at all, dollars by more than rounding, percentiles by more than 1 %."""
     if stored.command == "weekly":

@@ -65,6 +65,13 @@ def test_a_question_without_workers_is_notified_and_given_up(port: int, caplog: 
     assert "they are gone, busy or still starting; it waits 1 s" in caplog.text
 
 
+def test_a_search_for_files_needs_a_worker_too(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is reported about it, so silence counts as for a question without workers."""
+    with pytest.raises(StoreError, match="no worker ran the question for 1 s"):
+        _watch(port).run(threading.Event().wait, is_reported=False)
+    assert "no worker runs the question" in caplog.text
+
+
 def test_workers_that_start_late_answer(port: int, caplog: pytest.LogCaptureFixture) -> None:
     """A cluster may start its first worker for the question: with --wait it gets the time that it needs."""
     watch = _watch(port, wait_s=60)

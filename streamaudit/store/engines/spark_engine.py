@@ -69,7 +69,7 @@ class SparkEngine:
         begin = _import_client()
         self._session = self._explained(lambda: self._watch.connect(lambda: begin(address)))
         self._session.registerProgressHandler(self._watch.note)
-        self._run(self._find_calls)
+        self._run(self._find_calls, is_reported=False)
 
     def rows(self, text: str, params: Params | None = None) -> Rows:
         """Return the rows of a text, as ``Engine.rows``."""
@@ -91,7 +91,8 @@ class SparkEngine:
     def table(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of a table about the export, as ``Engine.table``."""
         try:
-            found = self._run(lambda session: self._read(session, f"/{name}").toArrow())
+            read = self._run(lambda session: self._find(session, f"/{name}"), is_reported=False)
+            found = self._run(lambda _: read.toArrow())
         except NoFolder:
             return []
         return list(found.to_pylist())
@@ -107,9 +108,7 @@ class SparkEngine:
     def _find_calls(self, session: "SparkSession") -> None:
         """Name the folder's calls ``calls``."""
         try:
-            found = self._read(session, "")
-            if not found.columns:  # Sail's answer where there is nothing
-                raise NoFolder
+            found = self._find(session, "")
         except Exception as error:
             if not isinstance(explain(error, self.name, self._folder, is_there=True), NoFolder):
                 raise
@@ -119,14 +118,18 @@ class SparkEngine:
             ) from None
         found.createOrReplaceTempView("calls")
 
-    def _read(self, session: "SparkSession", name: str) -> "DataFrame":
-        return session.read.parquet(self._folder.rstrip("/") + name)
+    def _find(self, session: "SparkSession", name: str) -> "DataFrame":
+        """Return the table of a folder, whose columns are read at once; raises NoFolder where there is none."""
+        found = session.read.parquet(self._folder.rstrip("/") + name)
+        if not found.columns:  # Sail's answer where there is nothing
+            raise NoFolder
+        return found
 
-    def _run(self, work: "Callable[[SparkSession], _Made]") -> _Made:
+    def _run(self, work: "Callable[[SparkSession], _Made]", *, is_reported: bool = True) -> _Made:
         """Run a query, and give up where the server is gone or nothing works on it."""
         session = self._session
         assert session is not None, "the engine is closed"
-        return self._explained(lambda: self._watch.run(lambda: work(session)))
+        return self._explained(lambda: self._watch.run(lambda: work(session), is_reported=is_reported))
 
     def _explained(self, work: Callable[[], _Made]) -> _Made:
         try:

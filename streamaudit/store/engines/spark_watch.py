@@ -7,6 +7,7 @@ though, and a cluster may start its first worker for it, so time alone is no sig
 - Spark reports its tasks every two seconds. If a stage is open, no task runs and nothing changes, the user is
   notified after ``IDLE_S``, and the question is given up after ``WORKERLESS_S``. The workers may be gone, busy or
   still starting; after a loss Spark miscounts the tasks that run, so the report is no proof.
+- While it looks for a folder's files, a worker reads one of them, and nothing is reported: the same limits hold.
 - As long as tasks run there is no limit: Spark itself replaces a worker whose heartbeat is missing.
 - Sail reports nothing, nor does Spark while it plans: after ``SILENT_S`` without a report the question is given up.
 """
@@ -85,10 +86,14 @@ class Watch:
 
         return run_in_thread(work, look)
 
-    def run(self, work: Callable[[], _Made]) -> _Made:
-        """Run a query; raises StoreError where the server is gone, or nothing works on it for too long."""
+    def run(self, work: Callable[[], _Made], *, is_reported: bool = True) -> _Made:
+        """Run a query; raises StoreError where the server is gone, or nothing works on it for too long.
+
+        ``is_reported`` is False for a search of files, about which a server says nothing until it has found them.
+        """
         self._begin()
-        self._queries += 1
+        self._is_idle = not is_reported
+        self._queries += is_reported
         try:
             return run_in_thread(work, self._look)
         finally:
