@@ -20,6 +20,9 @@ from pathlib import Path
 _OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 _STARTUP = ("PYTHON", "LC_", "LANGUAGE", "LD_")
 
+OWN_SAMPLES = "OWN_SAMPLES"
+"""A variable whose file takes the place of the sample traces, which take seconds to read."""
+
 _SERVER = r"""
 import contextlib, duckdb, functools, gc, importlib, io, json, os, pathlib, socket, sys, tempfile, time
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
@@ -29,7 +32,7 @@ for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
 from streamaudit.cli.main import main
 # Several of these run at once: a database with a thread for every core would only get in the way of the others.
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
-from streamaudit.cli import app
+from streamaudit.cli import app, samples as sample_files
 from streamaudit.delivery.targets import parse
 from streamaudit.report.render.formats import formats
 from streamaudit.store import hops, providers
@@ -70,6 +73,14 @@ typer.main.get_command = functools.cache(typer.main.get_command)
 for name in ("", *app.COMMANDS):
     typer.main.get_command(app.program((name,)))
 streamaudit.__version__, formats(), providers.read_providers(), hops.read_hops(), bundled_data()
+
+# A file of its own in place of the sample traces.
+@contextlib.contextmanager
+def samples(packed=sample_files.sample_traces):
+    with packed() as files:
+        yield [os.environ["OWN_SAMPLES"]] if "OWN_SAMPLES" in os.environ else files
+
+sample_files.sample_traces = samples
 
 gc.collect()
 gc.freeze()

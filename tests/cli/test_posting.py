@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli import forked
 from tests.cli.running import PATIENCE_S, Cli, Result, wait_until
 from tests.cli.test_store_errors import held
 from tests.cli.traffic import calls, write_lines
@@ -152,9 +153,11 @@ def test_a_dry_run_needs_no_address(place: Cli) -> None:
     assert "Week 2026-W47 vs 2026-W46" in done.out and "$STREAMAUDIT_POST" in done.err
 
 
-def test_a_test_needs_no_store_and_leaves_no_trace(cli: Cli, hook: Hook) -> None:
-    """A sample, labelled."""
-    done = cli.run("weekly", "--test", env=to(hook))
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.proof)], ids=["few calls", "samples"])
+def test_a_test_needs_no_store_and_leaves_no_trace(cli: Cli, thirty: Path, hook: Hook, whole: bool) -> None:
+    """A sample, labelled; of few calls in place of the sample traces, which take longer to read than all else here."""
+    few = {} if whole else {forked.OWN_SAMPLES: str(thirty / "calls.jsonl")}
+    done = cli.run("weekly", "--test", env={**to(hook), **few})
     assert (done.code, done.out, done.err.count("\n")) == (0, "", 1), done.err
     assert "posted a test to json" in done.err
     assert [one.json["test"] for one in hook.requests] == [True]
