@@ -67,9 +67,11 @@ def test_a_breach_and_nothing_else_ends_with_1(cli: Cli) -> None:
         ("pass", "--week", "2020-W01"): (0, "insufficient"),
         ("pass", "--week", "2020-W01", "--fail-on-empty"): (3, "insufficient"),
     }  # fmt: skip
-    done = cli.run_each(
-        [["--config", f"{name}.toml", "check", path, "--json", *more] for name, *more in runs],
-    )
+    stored, *done = cli.run_each([
+        ["ingest", path, "--db", "s.duckdb", "-q"],
+        *(["--config", f"{name}.toml", "check", "--db", "s.duckdb", "--json", *more] for name, *more in runs),
+    ])  # fmt: skip
+    assert stored.code == 0
     assert [(one.code, json.loads(one.out)["verdict"]) for one in done] == list(runs.values())
     assert all(not one.err for one in done if one.code != 3)
 
