@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamaudit.cli import console
-from streamaudit.cli.options import Access
+from streamaudit.cli.inputs import Access
 from streamaudit.report.numbers import count
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from streamaudit.cli import console
-from streamaudit.cli.options import Access, ExportedInputs, Inputs, Window
+from streamaudit.cli.inputs import Access, ExportedInputs, Inputs
+from streamaudit.cli.options import Window
 from streamaudit.cli.output import Output
 from streamaudit.report.escape import terminal
 from streamaudit.report.finding import VERDICTS

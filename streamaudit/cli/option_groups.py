@@ -1,7 +1,7 @@
 """Groups of options that a command takes as one parameter.
 
-A parameter annotated with a dataclass of ``cli.options`` becomes that class's options. A parameter or a field annotated
-with ``Settings`` is not an option: it is filled with the configuration in force.
+A parameter annotated with a dataclass of ``cli.inputs`` or ``cli.options`` becomes that class's options. A parameter or
+a field annotated with ``Settings`` is not an option: it is filled with the configuration in force.
 """
 
 import inspect

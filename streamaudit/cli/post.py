@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from streamaudit.cli.options import DryRun, ExportedInputs, Inputs, Writing
+from streamaudit.cli.inputs import ExportedInputs, Inputs
+from streamaudit.cli.options import DryRun, Writing
 from streamaudit.config.settings import Settings
 from streamaudit.errors import EXIT_OK, DeliveryError, StoreError, UsageError
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from streamaudit.cli.options import Inputs, Window, Writing
+from streamaudit.cli.inputs import Inputs
+from streamaudit.cli.options import Window, Writing
 from streamaudit.cli.post import NewsPosting, exported_folder, make_digest, make_letter, open_ledger, print_text
 
 if TYPE_CHECKING:

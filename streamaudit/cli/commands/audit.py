@@ -6,7 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Access, By, Inputs, Window, Writing
+from streamaudit.cli.inputs import Access, Inputs
+from streamaudit.cli.options import By, Window, Writing
 from streamaudit.errors import EXIT_GATE_FAILED, UsageError, nearest
 
 

@@ -1,6 +1,7 @@
 """``streamaudit check``."""
 
-from streamaudit.cli.options import ExportedInputs, OnInsufficient, Window, Writing
+from streamaudit.cli.inputs import ExportedInputs
+from streamaudit.cli.options import OnInsufficient, Window, Writing
 from streamaudit.cli.post import NewsPosting, find_targets
 from streamaudit.errors import EXIT_GATE_FAILED
 

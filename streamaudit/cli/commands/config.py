@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from streamaudit.cli.inputs import Access
 from streamaudit.cli.option_groups import expand_groups
-from streamaudit.cli.options import Access, Writing
+from streamaudit.cli.options import Writing
 from streamaudit.config.loader import TABLES, TRY_TIMES
 from streamaudit.config.settings import OPTIONS, Settings
 from streamaudit.errors import UsageError

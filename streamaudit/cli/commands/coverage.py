@@ -1,6 +1,7 @@
 """``streamaudit coverage``."""
 
-from streamaudit.cli.options import Grouping, Inputs, Window, Writing
+from streamaudit.cli.inputs import Inputs
+from streamaudit.cli.options import Grouping, Window, Writing
 
 
 def command(grouping: Grouping, window: Window, writing: Writing, inputs: Inputs) -> int:

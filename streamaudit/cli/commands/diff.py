@@ -8,18 +8,8 @@ from typing import Annotated, Optional
 import typer
 
 from streamaudit.cli import completion
-from streamaudit.cli.options import (
-    Access,
-    Data,
-    EngineName,
-    ExportedInputs,
-    Grouping,
-    MapField,
-    OnInsufficient,
-    ProgressWhen,
-    Window,
-    Writing,
-)
+from streamaudit.cli.inputs import Access, ExportedInputs
+from streamaudit.cli.options import Data, EngineName, Grouping, MapField, OnInsufficient, ProgressWhen, Window, Writing
 from streamaudit.errors import EXIT_GATE_FAILED, EXIT_OK, UsageError
 
 

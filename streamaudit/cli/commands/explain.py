@@ -4,7 +4,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Inputs, Writing
+from streamaudit.cli.inputs import Inputs
+from streamaudit.cli.options import Writing
 
 
 def command(

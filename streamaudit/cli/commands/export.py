@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from streamaudit.cli.options import Inputs, Window
+from streamaudit.cli.inputs import Inputs
+from streamaudit.cli.options import Window
 from streamaudit.errors import EXIT_OK, InputError, UsageError
 
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from streamaudit.cli.options import By, ExportedInputs, Window, Writing
+from streamaudit.cli.inputs import ExportedInputs
+from streamaudit.cli.options import By, Window, Writing
 
 
 def command(

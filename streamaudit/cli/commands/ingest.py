@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Access, DryRun, LoadedAs, MapField, ProgressWhen, Since, check_source_name, mapping
+from streamaudit.cli.inputs import Access
+from streamaudit.cli.options import DryRun, LoadedAs, MapField, ProgressWhen, Since, check_source_name, mapping
 from streamaudit.errors import EXIT_OK, DeliveryError, InputError, UsageError
 from streamaudit.report.numbers import count
 

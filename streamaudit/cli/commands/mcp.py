@@ -1,6 +1,7 @@
 """``streamaudit mcp``."""
 
-from streamaudit.cli.options import Access, Redact
+from streamaudit.cli.inputs import Access
+from streamaudit.cli.options import Redact
 from streamaudit.errors import UsageError
 
 

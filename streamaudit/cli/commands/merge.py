@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import Access
+from streamaudit.cli.inputs import Access
 from streamaudit.errors import EXIT_OK, StreamauditError, UsageError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from streamaudit.cli import completion
-from streamaudit.cli.options import Access, DryRun, LoadedAs, MapField, ProgressWhen, Since, Tz, mapping
+from streamaudit.cli.inputs import Access
+from streamaudit.cli.options import DryRun, LoadedAs, MapField, ProgressWhen, Since, Tz, mapping
 from streamaudit.errors import EXIT_OK, InputError, StoreError, StreamauditError, UsageError, nearest
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import ExportedInputs, Goodput, Grouping, Itl, Window, Writing
+from streamaudit.cli.inputs import ExportedInputs
+from streamaudit.cli.options import Goodput, Grouping, Itl, Window, Writing
 from streamaudit.errors import UsageError
 
 

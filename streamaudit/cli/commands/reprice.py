@@ -1,6 +1,6 @@
 """``streamaudit reprice``."""
 
-from streamaudit.cli.options import Access
+from streamaudit.cli.inputs import Access
 
 
 def command(access: Access) -> int:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from streamaudit.cli.options import ExportedInputs, Grouping, Window, Writing
+from streamaudit.cli.inputs import ExportedInputs
+from streamaudit.cli.options import Grouping, Window, Writing
 
 
 def command(

@@ -4,7 +4,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from streamaudit.cli.options import ExportedInputs, Goodput, Grouping, Itl, Window, Writing
+from streamaudit.cli.inputs import ExportedInputs
+from streamaudit.cli.options import Goodput, Grouping, Itl, Window, Writing
 
 
 def command(

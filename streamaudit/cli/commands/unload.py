@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from streamaudit.cli.deletion import Deletion, Yes, describe
-from streamaudit.cli.options import Access, DryRun
+from streamaudit.cli.inputs import Access
+from streamaudit.cli.options import DryRun
 
 
 def command(
