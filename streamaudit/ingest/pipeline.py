@@ -63,6 +63,7 @@ class Ingest:
         self._store = store
         self._options = options
         self._sources = discover()
+        self._claimed: tuple[InputFile, tuple[Source, Match]] | None = None
         self._salt = store.secret()
         define_merge_macros(store)
         store.run("SET VARIABLE file_ends = NULL::BIGINT[]")
@@ -184,7 +185,10 @@ class Ingest:
         return find_rest(self._store, file, self._name(source), self._digest(source)) or take_whole(file)
 
     def _claim(self, file: InputFile) -> tuple[Source, Match]:
-        return claim(file, self._options.mapping)
+        # Asked once when a file is opened, and once when it is read.
+        if self._claimed is None or self._claimed[0] is not file:
+            self._claimed = file, claim(file, self._options.mapping)
+        return self._claimed[1]
 
     def _name(self, source: Source) -> str:
         return self._options.source_name or source.name
