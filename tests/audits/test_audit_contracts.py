@@ -113,6 +113,9 @@ def test_the_rest_row_is_computed_from_its_calls_and_not_from_its_rows(name: str
         assert cut[2][column] == (pytest.approx(value) if isinstance(value, float) else value), column
 
 
+_ROWS_KEPT = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'outcome_rows'"
+
+
 @pytest.mark.parametrize("name", AUDITS)
 def test_what_speeds_up_a_small_store_changes_no_figure(
     name: str, filled: Store, monkeypatch: pytest.MonkeyPatch
@@ -120,14 +123,14 @@ def test_what_speeds_up_a_small_store_changes_no_figure(
     """Views with all optimisers, as on a large store; rows kept for small ones; and those planned briefly."""
     options: dict[str, Any] = {"by": "model,tenant", "top": 3, "where": "output_tokens > 5"}
     with monkeypatch.context() as large:
-        large.setattr("streamaudit.store.store.FEW_CALLS", 0)
+        large.setattr("streamaudit.store.views.refresh.FEW_TO_READ", 0)
         large.setattr("streamaudit.store.views.refresh._KEPT_WITH_TAXES", 0)
         filled.stale = True
-        assert not filled.is_small()
         wanted = audit(filled, name, **options)
+        assert not filled.one(_ROWS_KEPT)[0]
     filled.stale = True
-    assert filled.is_small()
     kept = audit(filled, name, **options)
+    assert filled.one(_ROWS_KEPT)[0]
     filled.plan_briefly()
     try:
         brief = audit(filled, name, **options)
