@@ -64,7 +64,7 @@ class Stock:
     misfits: int
     """Calls with a mapped value of another kind."""
     spread: float | None
-    """How many times the largest duration of a call, or TTFT, is as long as the smallest; NULL where there is none.
+    """The largest duration of a call, or TTFT, over the smallest; NULL where there is none.
     Calls that failed or were answered from a cache are left out."""
     sample_rate: float | None
     """The lowest share of the calls that a record says was kept; None where none says it."""
