@@ -86,7 +86,7 @@ FROM costed
 ) AS arriving_calls"""
 
 _VERY_FEW = 500
-"""Up to so many records, a statement without joins takes least with the briefest plan."""
+"""Up to this many records, a statement without joins takes least with the briefest plan."""
 
 # Few rows take longer to plan for than to keep for the three statements below.
 _KEEP_ARRIVING = "CREATE OR REPLACE TEMP TABLE arriving_calls AS FROM {arriving}"
