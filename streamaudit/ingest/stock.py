@@ -64,8 +64,8 @@ class Stock:
     misfits: int
     """Calls with a mapped value of another kind."""
     spread: float | None
-    """The largest duration of a call, or TTFT, over the smallest; NULL where there is none.
-    Calls that failed or were answered from a cache are left out."""
+    """The largest duration of a call, or TTFT, divided by the smallest: the larger one of both; NULL without any. Calls
+    that failed or were answered from a cache are left out."""
     sample_rate: float | None
     """The lowest share of the calls that a record says was kept; None where none says it."""
     best: dict[str, int | None]
