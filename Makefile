@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
 # What Python compiles is kept, whatever the machine says: every worker and every process of the tests would do it again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-sail test-spark proof fuzz lint sql types layers tests wheel wheel-built soak bench samples pictures lock release clean
+.PHONY: demo test test-sail test-spark proof fuzz lint sql types layers tests wheel wheel-built soak bench bench-growth spark-server samples pictures lock release clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/streamaudit demo
@@ -44,10 +44,12 @@ test-sail: $(VENV)/spark/.made
 
 # The same questions to Apache Spark with two workers, workers killed and the server killed. The server's wheel and the
 # client's both hold the package pyspark, so each has an environment of its own. It needs Java 17.
-test-spark: $(VENV)/spark/.made
+SPARK_HOME = $$($(VENV)/spark-server/bin/python -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')
+test-spark: $(VENV)/spark/.made spark-server
+	SPARK_HOME=$(SPARK_HOME) $(VENV)/spark/bin/python -m pytest -q -p no:cacheprovider -m 'spark or not spark' tests/engines
+
+spark-server: $(VENV)/.made
 	test -d $(VENV)/spark-server || ($(PYTHON) -m venv $(VENV)/spark-server && $(VENV)/spark-server/bin/pip install -q 'pyspark==4.2.0')
-	SPARK_HOME=$$($(VENV)/spark-server/bin/python -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))') \
-		$(VENV)/spark/bin/python -m pytest -q -p no:cacheprovider -m 'spark or not spark' tests/engines
 
 # Follow a folder of logs for an hour, with kills, rotations and readers, and compare the store with one clean reading.
 soak: $(VENV)/.dev
@@ -69,6 +71,10 @@ wheel: wheel-built $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/pip install -q -e '.[bench]'
 	$(BIN)/python benchmarks/run.py
+
+# How answers from an exported folder grow, and the page about it. It needs Java 17, and is best run on an idle machine.
+bench-growth: $(VENV)/spark/.made spark-server
+	SPARK_HOME=$(SPARK_HOME) $(VENV)/spark/bin/python benchmarks/growth.py --page
 
 samples: $(VENV)/.dev
 	$(BIN)/python sample_traces/make_samples.py

@@ -1,7 +1,7 @@
 """Measure how answers from an exported folder grow with its calls: DuckDB, and Apache Spark with one and two workers.
 
-``python benchmarks/growth.py [--millions 1,5,20] [--runs 3] [--page]``, in an environment with the extra ``spark``, and
-with ``$SPARK_HOME`` where Spark is. ``make bench-growth`` does that.
+``python benchmarks/growth.py [--millions 1,5,20] [--workers 1,2] [--runs 3] [--page]``, in an environment with the
+extra ``spark``, and with ``$SPARK_HOME`` where Spark is. ``make bench-growth`` does that.
 
 The first million is read from JSON lines and exported by the program itself; larger folders hold the same files again.
 """
@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,8 @@ from streamaudit.api import Result, Session
 from streamaudit.config.settings import Settings as Configuration
 from tests.engines.cluster import Cluster, cluster
 
-QUESTIONS: dict[str, Callable[[Session], Result]] = {
+Asked = Mapping[str, Callable[[Session], Result]]
+QUESTIONS: Asked = {
     "report by tenant, model": lambda s: s.report(by="tenant,model"),
     "ttft by model": lambda s: s.ttft(by="model"),
     "tax by tenant": lambda s: s.tax(by="tenant", split=True),
@@ -48,13 +49,14 @@ def main() -> int:
     began, load = datetime.now(UTC), os.getloadavg()[0]
     cores = pin(_CORES)
     DATA.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {"questions": list(QUESTIONS), "sizes": {}, "engines": {}}
+    asked = {name: ask for name, ask in QUESTIONS.items() if name.startswith(tuple(options.questions.split(",")))}
+    found: dict[str, Any] = {"questions": list(asked), "sizes": {}, "engines": {}}
     with tempfile.TemporaryDirectory(dir=DATA) as folder:
         place = Path(folder)
         folders = _write(place, options.millions, found)
-        for name, engine in _engines(place):
+        for name, engine in _engines(place, options.workers):
             _say(f"{name} ...")
-            found["engines"][name] = _measure(engine, folders, options.runs)
+            found["engines"][name] = _measure(engine, folders, asked, options.runs)
     found["about"] = {
         "date": f"{began:%Y-%m-%d %H:%M} UTC",
         "machine": f"{cores} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
@@ -71,6 +73,8 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--millions", type=lambda text: [int(one) for one in text.split(",")], default=[1, 5, 20])
+    parser.add_argument("--workers", type=lambda text: [int(one) for one in text.split(",")], default=[1, 2])
+    parser.add_argument("--questions", default="", help="words with which the questions begin, separated by commas")
     parser.add_argument("--runs", type=int, default=3, help="runs of a question; the median is shown")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure unrounded here too")
     parser.add_argument("--page", action="store_true", help=f"keep the figures in {KEPT.name} and docs/growth.md")
@@ -165,25 +169,27 @@ def _spark(place: Path, workers: int) -> Iterator[Spark]:
         yield Spark(running, log)
 
 
-def _engines(place: Path) -> Iterator[tuple[str, Local | Spark]]:
+def _engines(place: Path, counts: Sequence[int]) -> Iterator[tuple[str, Local | Spark]]:
     with _local(place) as local:
         yield "DuckDB", local
-    for workers in (1, 2):
+    for workers in counts:
         with _spark(place, workers) as spark:
             yield f"Spark, {workers} worker{'s' if workers > 1 else ''}", spark
 
 
-def _measure(engine: Local | Spark, folders: dict[int, Path], runs: int) -> dict[str, dict[str, Measured]]:
+def _measure(
+    engine: Local | Spark, folders: dict[int, Path], asked: Asked, runs: int
+) -> dict[str, dict[str, Measured]]:
     """What each question takes, by size and question. The first one is asked twice, to warm up what compiles."""
     with Session(Configuration(), data=str(folders[min(folders)]), engine=engine.address) as session:
-        next(iter(QUESTIONS.values()))(session)
-    return {str(size): dict(_of_size(engine, folder, runs)) for size, folder in folders.items()}
+        next(iter(asked.values()))(session)
+    return {str(size): dict(_of_size(engine, folder, asked, runs)) for size, folder in folders.items()}
 
 
-def _of_size(engine: Local | Spark, folder: Path, runs: int) -> Iterator[tuple[str, Measured]]:
+def _of_size(engine: Local | Spark, folder: Path, asked: Asked, runs: int) -> Iterator[tuple[str, Measured]]:
     with Session(Configuration(), data=str(folder), engine=engine.address) as session:
         session.connect()
-        for name, ask in QUESTIONS.items():
+        for name, ask in asked.items():
             taken = []
             for _ in range(runs):
                 cpu, shuffled, began = engine.cpu_s(), engine.shuffled(), time.perf_counter()

@@ -32,7 +32,7 @@ def tables(found: Mapping[str, Any]) -> str:
     about = found["about"]
     return "\n\n".join([
         f"On {about['date']}, {about['machine']}, load {about['load']}; {about['runs']} run"
-        f"{'s' if about['runs'] > 1 else ''} of each question.",
+        f"{'s' if about['runs'] > 1 else ''} of each question.{about.get('note', '')}",
         "### Measured", _table(*_measured(found)),
         f"Making the first million took {found['cpu_s']['ingest']:.1f} CPU s to ingest "
         f"{found['json_bytes'] / 1e6:,.0f} MB of JSON lines and {found['cpu_s']['export']:.1f} CPU s to export; "
@@ -52,11 +52,15 @@ def _measured(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     sizes = list(found["sizes"])
     head = ["wall s (CPU s)", *(f"{engine}, {size} M" for engine in found["engines"] for size in sizes)]
     rows = [
-        [question, *(f"{one['wall_s']:.1f} ({one['cpu_s']:.1f})" for engine in found["engines"].values()
-                     for one in (engine[size][question] for size in sizes))]
+        [question, *(_pair(engine.get(size, {}).get(question)) for engine in found["engines"].values()
+                     for size in sizes)]
         for question in found["questions"]
     ]  # fmt: skip
     return head, rows
+
+
+def _pair(one: Measured | None) -> str:
+    return f"{one['wall_s']:.1f} ({one['cpu_s']:.1f})" if one else "-"
 
 
 def slope(engine: Mapping[str, Mapping[str, Measured]], question: str, what: str) -> float:
@@ -69,27 +73,31 @@ def slope(engine: Mapping[str, Mapping[str, Measured]], question: str, what: str
 
 
 def _slopes_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    head = ["core-µs a call (fixed CPU s)", *found["engines"], "bytes shuffled a call (at the largest size)"]
+    last = _spark(found)
+    head = ["core-µs a call (fixed CPU s)", *found["engines"], *(["bytes shuffled a call (at most)"] if last else [])]
     largest = max(found["sizes"], key=int)
     rows = []
     for question in found["questions"]:
         row = [question]
         for engine in found["engines"].values():
+            if len(engine) < 2:  # a slope needs two sizes
+                row.append("-")
+                continue
             a_million = slope(engine, question, "cpu_s")
             least = min(engine, key=int)
             fixed = max(0.0, engine[least][question]["cpu_s"] - a_million * int(least))
             row.append(f"{a_million:.2f} ({fixed:.1f})")
-        last = _spark(found)
-        shuffled = last[largest][question]["shuffle_bytes"]
-        row.append(f"{slope(last, question, 'shuffle_bytes') / 1e6:.2f} ({shuffled / 1e6:.1f} MB)")
+        if last:
+            shuffled = last[largest][question]["shuffle_bytes"]
+            row.append(f"{slope(last, question, 'shuffle_bytes') / 1e6:.2f} ({shuffled / 1e6:.1f} MB)")
         rows.append(row)
     return head, rows
 
 
 def _spark(found: Mapping[str, Any]) -> Mapping[str, Mapping[str, Measured]]:
-    """The largest cluster that was measured."""
-    *_, last = found["engines"].values()
-    return last  # type: ignore[no-any-return]
+    """The largest cluster that was measured in two sizes; nothing where none was."""
+    clusters = [sizes for name, sizes in found["engines"].items() if name.startswith("Spark") and len(sizes) > 1]
+    return clusters[-1] if clusters else {}
 
 
 def _paper(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -106,24 +114,26 @@ def _paper_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     local, spark = found["engines"]["DuckDB"], _spark(found)
     hours = {step: seconds / 1e6 / 3600 for step, seconds in first.items()}
     local_h = slope(local, report, "cpu_s") / 1e6 / 3600
-    spark_h = slope(spark, report, "cpu_s") / 1e6 / 3600
     yield "JSON lines in", [_size(calls * found["json_bytes"] / 1e6) for calls in ON_PAPER]
     yield "exported Parquet", [_size(calls * a_call) for calls in ON_PAPER]
     yield "ingest, core-hours", [_hours(calls * hours["ingest"]) for calls in ON_PAPER]
     yield "export, core-hours", [_hours(calls * hours["export"]) for calls in ON_PAPER]
     yield f"{report}, DuckDB, core-hours", [_hours(calls * local_h) for calls in ON_PAPER]
     yield f"the same, wall on {CORES['DuckDB']} cores", [_wall(calls * local_h / CORES["DuckDB"]) for calls in ON_PAPER]
+    yield "USD to ingest and export once", [
+        f"{calls * (hours['ingest'] + hours['export']) * USD_PER_CORE_HOUR:,.2f}" for calls in ON_PAPER
+    ]
+    yield "USD a month to keep the Parquet", [f"{calls * a_call / 1e9 * USD_PER_GB_MONTH:,.2f}" for calls in ON_PAPER]
+    if not spark:
+        return
+    spark_h = slope(spark, report, "cpu_s") / 1e6 / 3600
     yield f"{report}, Spark, core-hours", [_hours(calls * spark_h) for calls in ON_PAPER]
     yield f"the same, wall on {CORES['Spark']} cores", [_wall(calls * spark_h / CORES["Spark"]) for calls in ON_PAPER]
+    yield "USD of one report on Spark", [f"{calls * spark_h * USD_PER_CORE_HOUR:,.2f}" for calls in ON_PAPER]
     for question in (report, diff):
         yield f"shuffled by one {question}", [
             _size(calls * slope(spark, question, "shuffle_bytes") / 1e6) for calls in ON_PAPER
         ]
-    yield "USD to ingest and export once", [
-        f"{calls * (hours['ingest'] + hours['export']) * USD_PER_CORE_HOUR:,.2f}" for calls in ON_PAPER
-    ]
-    yield "USD of one report on Spark", [f"{calls * spark_h * USD_PER_CORE_HOUR:,.2f}" for calls in ON_PAPER]
-    yield "USD a month to keep the Parquet", [f"{calls * a_call / 1e9 * USD_PER_GB_MONTH:,.2f}" for calls in ON_PAPER]
 
 
 def _bytes_a_call(found: Mapping[str, Any]) -> float:
