@@ -103,6 +103,6 @@ def test_progress_counts_no_task_twice(port: int) -> None:
     """Spark counts the tasks of a lost worker as completed, and runs them again."""
     shown: list[Tasks | None] = []
     watch = _watch(port, shown)
-    watch.run(lambda: _report(watch, 0.5, 1, Stage()))
-    watch.run(lambda: _report(watch, 0.5, 1, Stage(num_completed_tasks=2, num_tasks=2, done=True), Stage(1, 8, 18)))
+    watch.run(lambda: _report(watch, 1.0, 1, Stage()))
+    watch.run(lambda: _report(watch, 1.0, 1, Stage(num_completed_tasks=2, num_tasks=2, done=True), Stage(1, 8, 18)))
     assert shown == [Tasks(1, 1, 4), None, Tasks(2, 10, 10), None]
