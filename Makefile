@@ -127,7 +127,7 @@ $(VENV)/spark/.made: $(VENV)/.dev requirements/spark.txt
 	$(PYTHON) -m venv $(VENV)/spark
 	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
 		>$$($(VENV)/spark/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth
-	$(VENV)/spark/bin/pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements/spark.txt
+	$(VENV)/spark/bin/pip install -q --disable-pip-version-check --no-compile --no-build-isolation --require-hashes -r requirements/spark.txt
 	touch $@
 
 # Tests of the HTML page need a browser, those of offered commands jq, those of the audits real proxies, those of the
