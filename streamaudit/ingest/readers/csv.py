@@ -45,7 +45,7 @@ FROM (
         opened(to_json(COLUMNS(lambda c: list_contains($jsons, c))))
     FROM (SELECT *, NULL::VARCHAR AS "(text)", NULL::VARCHAR AS "(json)" FROM {table})
     UNION ALL BY NAME
-    SELECT unnest(from_json('{{}}', $structure)) WHERE false
+    SELECT unnest(fields) FROM (SELECT from_json('{{}}', $structure) AS fields) WHERE false
 )
 """
 _NUMBERED_FIELDS = """
@@ -55,7 +55,7 @@ FROM (
         opened(to_json(COLUMNS(lambda c: list_contains($jsons, c))))
     FROM (SELECT *, NULL::VARCHAR AS "(text)", NULL::VARCHAR AS "(json)" FROM {table} WITH ORDINALITY)
     UNION ALL BY NAME
-    SELECT unnest(from_json('{{}}', $structure)) WHERE false
+    SELECT unnest(fields) FROM (SELECT from_json('{{}}', $structure) AS fields) WHERE false
 )
 """
 _TAKEN = {"ordinality", "(no)", "(text)", "(json)"}
