@@ -7,6 +7,7 @@ import pytest
 
 import streamaudit.ingest
 from streamaudit.errors import StreamauditError
+from streamaudit.ingest import pipeline
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.merge import define_merge_macros
 from streamaudit.store.package_files import package_text
@@ -42,8 +43,15 @@ def test_macros_that_were_defined_in_a_transaction_that_failed_are_defined_again
     assert store.one("SELECT number_of('1.5')")[0] == 1.5
 
 
-def test_small_files_are_planned_briefly_and_later_queries_are_not(tmp_path: Path) -> None:
+def test_planning_is_brief_after_a_small_file_until_a_larger_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped = "SELECT current_setting('disabled_optimizers')"
     with Store.in_memory() as store:
-        ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call("a")]))
+        ingest(store, write_lines(tmp_path / "small.jsonl", [raw_call("a")]))
         assert calls(store).keys() == {"a"}
-        assert store.one("SELECT current_setting('disabled_optimizers')")[0] == ""
+        assert store.one(skipped)[0] != ""
+        monkeypatch.setattr(pipeline, "_FEW_BYTES", 0)
+        ingest(store, write_lines(tmp_path / "larger.jsonl", [raw_call("b")]))
+        assert calls(store).keys() == {"a", "b"}
+        assert store.one(skipped)[0] == ""
