@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from streamaudit.ingest.mapping import json_pointers
 from streamaudit.ingest.sources._app_keys import expand_app_keys
-from streamaudit.ingest.sources._raw_absent import omit_absent_parts
 from streamaudit.ingest.sources._raw_names import HOLDERS, ID, NESTED, OWN, START, Names, list_names, unit_ms
+from streamaudit.ingest.sources._raw_parts import choose_parts
 from streamaudit.ingest.sources.registry import Match, Occurs, Record
 
 TELLING = (
@@ -59,28 +59,21 @@ _FOUND = """
 WITH {before}found AS (
     SELECT
         *{tenant_name},
-        filled(json_extract_string(coalesce("metadata", "attributes", "extra"), $app_paths)) AS app,
-        CASE WHEN "tags" IS NOT NULL THEN tag_values(try_cast("tags" AS VARCHAR[]), $tag_keys) END AS tagged,
+        {app_values} AS app,
+        {tag_values} AS tagged,
         -- Absent timing columns are distinguished from present ones once, here.
         coalesce({started}) AS started,
-        instant_utc({end_time}) AS ended,
+        {ended} AS ended,
         {deep} AS deep,
         {answered}
-        -- A line about a stage of a voice turn instead of a call.
-        CASE WHEN "kind" IS NOT NULL AND lower("kind") IN ('stt', 'tts', 'endpointing') THEN lower("kind") END
-            AS voice_stage
+        {voice_stage} AS voice_stage
     FROM {relation}
 ), worded AS (
     SELECT
         *,
         coalesce({id}) AS own_id,
         coalesce({status}) AS status_word,
-        -- Most records say it in one place; a list of four is judged as four words.
-        CASE WHEN coalesce(status_word, "stream_status", first_filled(app[outcome])) IS NULL
-            THEN [NULL, outcome_word("outcome"), NULL, NULL]
-            ELSE list_transform([status_word, "outcome", "stream_status", first_filled(app[outcome])],
-                lambda w: outcome_word(w))
-        END AS words,
+        {outcome_words} AS words,
         coalesce({error}) AS error_text
     FROM found
 ), judged AS (
@@ -89,11 +82,10 @@ WITH {before}found AS (
         try_cast(coalesce({http_status}, CASE WHEN regexp_full_match(status_word, '[1-5]\\d\\d') THEN status_word END)
             AS INTEGER) AS http,
         -- An error may be an object, whose type and code are words and whose message is not.
-        CASE WHEN starts_with(error_text, '{{') THEN try_cast(error_text AS JSON) END AS error_object,
+        {error_object} AS error_object,
         CASE WHEN NOT regexp_full_match(status_word, '[1-5]\\d\\d') THEN words[1] END AS ended_as,
         CASE
-            WHEN "error_type" <> '' OR is_error_text(error_text) OR words[1] = 'error'
-                OR bool_of(coalesce({success})) = false OR bool_of({failed}) THEN true
+            WHEN {says_error} OR bool_of(coalesce({success})) = false OR bool_of({failed}) THEN true
         END AS has_failed
     FROM worded
 ), counted AS (
@@ -103,12 +95,10 @@ WITH {before}found AS (
         tokens_of(coalesce({cached_input_tokens})) AS counted_read,
         tokens_of(coalesce({cache_write_tokens})) AS counted_write,
         tokens_of(coalesce({total_tokens})) AS counted_all,
-        coalesce(error_object->>'$.message', error_text) AS error_message_text,
-        coalesce(nullif("error_type", ''), error_object->>'$.type', error_object->>'$.name', error_object->>'$.code')
-            AS error_word,
-        list_transform([error_word, error_message_text], lambda t: error_class(t)) AS classes,
-        CASE WHEN app IS NOT NULL OR tagged IS NOT NULL OR coalesce({transport}) IS NOT NULL THEN list_transform(
-            [[{transport}], app[transport], tagged[transport]], lambda l: transport_of(l)) END AS transports
+        {error_message} AS error_message_text,
+        {error_word} AS error_word,
+        {error_classes} AS classes,
+        {transports} AS transports
     FROM judged
 ), known AS (
     SELECT
@@ -126,12 +116,9 @@ _SQL = """
 SELECT
     line, record,
     {kind} AS kind,
-    -- Lines of one turn may share its id.
-    CASE WHEN voice_stage IS NOT NULL THEN concat_ws('/', own_id, voice_stage, CASE WHEN own_id IS NULL
-        THEN md5(concat_ws('|', "trace_id", started, ended)) END) ELSE {call_id} END AS call_id,
+    {voice_id} AS call_id,
     voice_stage AS span_kind,
-    CASE WHEN voice_stage IS NOT NULL THEN nullif(list_filter([{{'stage': voice_stage, 'ms': coalesce({ttft_ms},
-        {duration_ms}, span_ms(started, ended))::DOUBLE}}], lambda s: s.ms > 0), []) END AS stages,
+    {stages} AS stages,
     nullif("trace_id", '') AS trace_id,
     coalesce({parent_id}) AS parent_id,
     nullif("logical_request_id", '') AS logical_request_id,
@@ -163,7 +150,7 @@ SELECT
     nullif("region", '') AS region,
     coalesce(transports[1], nullif("transport", ''), transports[2], transports[3]) AS transport,
     lower(coalesce({operation})) AS operation,
-    coalesce(started, later_by(ended, -({duration_ms}))) AS start_time,
+    {started_or_implied} AS start_time,
     ended AS end_time,
     coalesce({duration_ms}, span_ms(started, ended)) AS duration_ms,
     coalesce({streamed}) AS streamed,
@@ -196,39 +183,29 @@ SELECT
     tokens_of(coalesce("rendered_chars", first_filled(app[rendered_chars]))) AS rendered_chars,
     tokens_of(coalesce("rendered_chunks", first_filled(app[rendered_chunks]))) AS rendered_chunks,
     tokens_of("max_tokens") AS max_tokens,
-    usage_word(coalesce("usage_source", "usage_basis")) AS usage_basis,
+    {usage_basis} AS usage_basis,
     bool_of({cache_hit}) AS cache_hit,
     number_of(coalesce({cost_usd})) AS cost_usd,
     number_of("input_cost_usd") AS input_cost_usd,
     number_of("output_cost_usd") AS output_cost_usd,
-    -- A known word takes precedence over an unknown one.
-    CASE WHEN coalesce(words[2], 'unrecognised') = 'unrecognised' THEN coalesce(words[3], words[2])
-        ELSE words[2] END AS said_outcome,
+    {said_outcome} AS said_outcome,
     -- A status of error is one of the failures below, whose class may say more.
     coalesce(words[4], CASE WHEN ended_as <> 'error' THEN ended_as END,
         CASE WHEN bool_of(coalesce({success})) THEN 'completed' END) AS app_outcome,
-    CASE WHEN coalesce("cancelled", "canceled", "aborted", "client_disconnected") IS NOT NULL OR app IS NOT NULL
-        THEN flag_of(list_concat(["cancelled", "canceled", "aborted", "client_disconnected"], app[cancelled])) END
-        AS cancel_flag,
+    {cancel_flag} AS cancel_flag,
     has_failed AS failed,
-    ("error_type" <> '' AND says_cancelled("error_type"))
-        OR (is_error_text(error_text)
-            AND (says_cancelled(error_word) OR message_says_cancelled(classes[2], error_message_text)))
-        AS error_cancelled,
-    ("error_type" <> '' AND says_timeout("error_type"))
-        OR (is_error_text(error_text)
-            AND (says_timeout(error_word) OR message_says_timeout(classes[2], error_message_text)))
-        AS error_timeout,
-    code_word("cancelled_by") AS cancelled_by,
+    {says_cancelled} AS error_cancelled,
+    {says_timeout} AS error_timeout,
+    {cancelled_by} AS cancelled_by,
     number_of("cancelled_at_ms") AS cancelled_at_ms,
     bool_of("upstream_cancelled") AS upstream_cancelled,
     number_of("upstream_end_ms") AS upstream_end_ms,
     code_word(coalesce({finish_reason})) AS finish_reason,
-    coalesce(http, try_cast(error_object->>'$.status' AS INTEGER)) AS http_status,
-    coalesce(classes[1], code_word(error_word), classes[2]) AS error_type,
+    {answered_status} AS http_status,
+    {error_code} AS error_type,
     CASE WHEN "input_hash" <> '' THEN md5($salt || "input_hash") END AS input_hash,
     {lengths}
-    instant_utc("updated_at") AS source_updated_at
+    {updated_at} AS source_updated_at
 FROM known
 """
 _OWN_KIND = """CASE
@@ -364,7 +341,8 @@ def calls_sql(
     fragments = _build_fragments(names, occurs, wide=wide)
     kind = _WIDE_KIND.format(**fragments) if wide else _OWN_KIND
     filled = {**fragments, "kind": kind, "call_id": call_id, "before": before, "relation": relation}
-    sql = omit_absent_parts(_FOUND + _SQL, list_names(wide=wide), occurs).format(**filled)
+    parts = {name: part.format(**filled) for name, part in choose_parts(list_names(wide=wide), occurs).items()}
+    sql = (_FOUND + _SQL).format(**filled, **parts)
     absent = {name: kind for name, kind in call_fields(wide=wide).items() if not occurs(name)}
     if absent:
         sql = _QUOTED.sub(lambda found: f"NULL::{absent[found[1]]}" if found[1] in absent else found[0], sql)
