@@ -6,7 +6,7 @@ step that counts takes the figures that it lacks from the other, and ``inherited
 can be given back before the trace is judged again: the store never depends on the order of arrival.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from streamaudit.store.pricing.reprice import price
@@ -233,23 +233,22 @@ def _release(calls: str, which: str) -> str:
     return _RELEASE.replace("{calls}", calls).replace("{which}", which)
 
 
-def share_figures(store: Store, returned: int, find_calls: str) -> None:
+def share_figures(store: Store, returned: int, find_calls: Callable[[Store], None]) -> None:
     """Fill columns that counted calls lack from the other records of the same call; reads ``inside`` and
     ``repeating_calls``. ``returned`` is the number of calls of the same traces that have given back what they took.
-    ``find_calls`` is the statement that creates ``trace_calls``, the rows of these calls, which change with
-    ``inherited``.
+    ``find_calls`` lists these calls in ``trace_calls``, with their rows, which change with ``inherited``.
     """
     store.run(_OTHERS)
     turns = store.one(_TURNS)[0]
     for turn in range(1, turns + 1):
-        store.run(find_calls)
+        find_calls(store)
         store.run(_FOUND, {"turn": turn})
         store.run(_FILL)
     if turns:
-        store.run(find_calls)
+        find_calls(store)
         if store.run(_UNPRICED):
             price(store, "unpriced")
             store.run(_PRICED)
     if turns or returned:
-        store.run(find_calls)
+        find_calls(store)
         store.run(_INFERRED)

@@ -19,16 +19,16 @@ _TOUCHED_AND_FORGOTTEN = f"{_TOUCHED} UNION FROM forgotten_traces"
 
 # The calls and steps of these traces that are stored, each with its row. The hashes of ids are compared first, since
 # reading all ids of a large store takes ten times as long.
-_FIND_CALLS = f"""
+_FIND_CALLS = """
 CREATE OR REPLACE TEMP TABLE trace_calls AS
 WITH alike AS MATERIALIZED (
-    SELECT rowid AS call_row, trace_id, call_id, list_has_any(inherited, {one_call.FIGURES}) AS has_taken
+    SELECT rowid AS call_row, trace_id, call_id, list_has_any(inherited, $figures) AS has_taken
     FROM store.calls
     WHERE source = getvariable('source')
         AND rowid IN (SELECT rowid FROM store.calls WHERE trace_bits IN (SELECT bits_of(trace_id) FROM touched_traces))
 )
 FROM alike SEMI JOIN touched_traces USING (trace_id)
-"""  # noqa: S608 - names of columns
+"""
 _FIND_SPANS = """
 CREATE OR REPLACE TEMP TABLE trace_spans AS
 WITH alike AS MATERIALIZED (
@@ -339,7 +339,7 @@ def _shares_traces(store: Store, stock: Traced, *, is_forgotten: bool) -> bool:
         return True
     if not stock.with_trace or store.one(_STANDS_ALONE, {"traces": stock.with_trace})[0]:
         return False
-    store.run(_FIND_CALLS)
+    _find_calls(store)
     store.run(_FIND_SPANS)
     return bool(store.one(_SHARES_TRACES)[0])
 
@@ -359,11 +359,11 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 
 
 def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool, returned: int = 0) -> None:
-    store.run(_FIND_CALLS)
+    _find_calls(store)
     now_returned = 0
     if store.one("SELECT EXISTS (FROM trace_calls WHERE has_taken)")[0]:
         now_returned = one_call.return_figures(store, "trace_calls")
-        store.run(_FIND_CALLS)
+        _find_calls(store)
     store.run(_FIND_SPANS)
     store.run(_NODES)
     store.run(_ANCESTRY)
@@ -372,7 +372,7 @@ def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool, r
     store.run(_DEEPEST_ONLY)
     store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
     store.run(_FILL)
-    one_call.share_figures(store, returned + now_returned, _FIND_CALLS)
+    one_call.share_figures(store, returned + now_returned, _find_calls)
 
 
 def recompute_responses(store: Store) -> None:
@@ -380,3 +380,7 @@ def recompute_responses(store: Store) -> None:
     if store.one("SELECT EXISTS (FROM touched_responses)")[0]:
         store.run(_SHARED_RESPONSES)
         store.run(_COUNT_ONCE)
+
+
+def _find_calls(store: Store) -> None:
+    store.run(_FIND_CALLS, {"figures": one_call.FIGURES})
