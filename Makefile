@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
+# The many packages of the checks: by uv, in a tenth of pip's time, or by pip where uv cannot be had or reaches no index.
+INSTALL := tests/install.sh $(BIN)/uv
 
 # What Python compiles is kept, whatever the machine says: every worker and every process of the tests would do it again.
 export PYTHONDONTWRITEBYTECODE :=
@@ -62,8 +64,8 @@ fuzz: $(VENV)/.dev
 
 # Build the wheel and install it alone into its own environment; then run tests against it from a folder where the
 # checkout's package cannot be imported.
-wheel-built: $(VENV)/.made
-	PYTHON=$(BIN)/python tests/wheel_build.sh $(VENV)/wheel
+wheel-built: $(VENV)/.uv
+	PYTHON=$(BIN)/python UV=$(BIN)/uv tests/wheel_build.sh $(VENV)/wheel
 
 wheel: wheel-built $(VENV)/.dev
 	PYTHON=$(BIN)/python tests/wheel_test.sh $(VENV)/wheel
@@ -91,6 +93,7 @@ lock: $(VENV)/release/.made
 	$(LOCK) -c requirements/dev.txt pyproject.toml requirements/build.in -o requirements/run.txt
 	$(LOCK) --extra spark -c requirements/run.txt pyproject.toml requirements/spark.in -o requirements/spark.txt
 	$(LOCK) requirements/release.in -o requirements/release.txt
+	$(LOCK) requirements/uv.in -o requirements/uv.txt
 
 # The files of a release: a wheel and a source archive whose bytes depend on the sources alone (built twice to see it),
 # known vulnerabilities of what they bring in, and a bill of materials (CycloneDX) of an environment with the wheel.
@@ -111,6 +114,10 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
+$(VENV)/.uv: $(VENV)/.made requirements/uv.txt
+	-$(PIP) --require-hashes -r requirements/uv.txt
+	touch $@
+
 $(VENV)/.runtime: $(VENV)/.made pyproject.toml requirements/run.txt
 	$(PIP) --require-hashes -r requirements/run.txt
 	$(PIP) --no-deps --no-build-isolation -e .
@@ -127,16 +134,16 @@ $(VENV)/spark/.made: $(VENV)/.dev requirements/spark.txt
 	$(PYTHON) -m venv $(VENV)/spark
 	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
 		>$$($(VENV)/spark/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth
-	$(VENV)/spark/bin/pip install -q --disable-pip-version-check --no-compile --no-build-isolation --require-hashes -r requirements/spark.txt
+	$(INSTALL) $(VENV)/spark/bin/python --no-build-isolation --require-hashes -r requirements/spark.txt
 	touch $@
 
 # Tests of the HTML page need a browser, those of offered commands jq, those of the audits real proxies, those of the
 # recipes Node too; all are fetched meanwhile, and the proxies' own services are not started. Without them these tests
 # are skipped, and say so.
-$(VENV)/.dev: $(VENV)/.made pyproject.toml requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.uv pyproject.toml requirements/dev.txt
 	@{ { command -v chromium && command -v jq && command -v nginx && command -v haproxy && command -v node; } >/dev/null || \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
 		RUNLEVEL=1 apt-get install -q -y --no-install-recommends chromium jq nginx-light haproxy nodejs; } || true; } \
 		>$(VENV)/packages.log 2>&1 & \
-	$(PIP) --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e . && wait
+	$(INSTALL) $(BIN)/python --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e . && wait
 	touch $(VENV)/.runtime $@

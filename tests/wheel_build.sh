@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The wheel as a user gets it: built, looked into, and installed alone into an environment in FOLDER.
-# Called as ``wheel_build.sh FOLDER``; PYTHON names the interpreter.
+# Called as ``wheel_build.sh FOLDER``; PYTHON names the interpreter, UV the installer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD python=${PYTHON:-python3}
@@ -38,7 +38,7 @@ CHECK
 
 # First with nothing but its own dependencies: the demo must need no more.
 "$python" -m venv "$work/venv"
-quietly "$work/venv/bin/pip" install --disable-pip-version-check --no-compile "$wheel"
+quietly tests/install.sh "${UV:-uv}" "$work/venv/bin/python" "$wheel"
 mkdir "$work/empty"
 # What lies in the folder of the user is data: modules there are never imported by the installed command.
 for name in duckdb numpy typer streamaudit sitecustomize; do

@@ -38,7 +38,7 @@ def session(export: Path, engine: str = "duckdb") -> Session:
 
 @needs_sail
 @pytest.mark.parametrize(
-    "name", [name if at % 2 == 0 else pytest.param(name, marks=pytest.mark.spark) for at, name in enumerate(QUESTIONS)]
+    "name", [name if at % 4 == 0 else pytest.param(name, marks=pytest.mark.spark) for at, name in enumerate(QUESTIONS)]
 )
 def test_sail_answers_as_duckdb_does(sample_export: Path, sail: str, name: str) -> None:
     """Every row, mark and note is the same: one text, two engines."""
