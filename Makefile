@@ -131,7 +131,7 @@ $(VENV)/release/.made: requirements/release.txt
 # The client of Spark needs pandas 2, the other tests have 3: so it has an environment of its own, which sees the packages
 # of the tests after its own.
 $(VENV)/spark/.made: $(VENV)/.dev requirements/spark.txt
-	$(PYTHON) -m venv $(VENV)/spark
+	$(PYTHON) -m venv --without-pip $(VENV)/spark
 	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
 		>$$($(VENV)/spark/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth
 	$(INSTALL) $(VENV)/spark/bin/python --no-build-isolation --require-hashes -r requirements/spark.txt
