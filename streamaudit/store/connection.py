@@ -1,6 +1,7 @@
 """The connection to DuckDB, in the only module that imports it: limits of a query, running, interrupting and watching
 it, and the translation of its failures. The content of the file belongs to ``store.py``."""
 
+import resource
 import shutil
 import tempfile
 import threading
@@ -40,6 +41,7 @@ _ATTACH = {
 }  # fmt: skip
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
+_CRAMPED_BYTES = 1 << 30
 
 Params = dict[str, Any]
 
@@ -385,7 +387,10 @@ class Database:
 
 
 def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:")
+    try:
+        connection = duckdb.connect(":memory:", config={"threads": 1}) if _is_cramped() else duckdb.connect(":memory:")
+    except duckdb.Error as error:
+        raise store_error(error, None) from None
     connection.execute("SET memory_limit = $limit", {"limit": memory_limit or DEFAULT_MEMORY})
     # Naive times are UTC; nothing is fetched from a network; insertion order is never relied upon.
     connection.execute(
@@ -393,6 +398,13 @@ def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
         "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
     )
     return connection
+
+
+def _is_cramped() -> bool:
+    """Whether the process may have so little memory (``ulimit -v``) that a thread might not get what it needs to start:
+    the C library then ends the process, and nothing can be said about it."""
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return most != resource.RLIM_INFINITY and most < _CRAMPED_BYTES
 
 
 def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str | None:

@@ -47,6 +47,8 @@ def store_error(error: Exception, path: Path | None) -> StreamauditError:
         ("Could not read enough bytes", f"store {path} is damaged", "restore it, or ingest the exports again"),
         ("Corrupt database", f"store {path} is damaged", "restore it, or ingest the exports again"),
         ("Out of Memory", NO_MEMORY, "--memory-limit 4GB, or --since and --where"),
+        ("not enough memory", NO_MEMORY, "give the process more memory, or use --since and --where"),
+        ("bad_alloc", NO_MEMORY, "give the process more memory, or use --since and --where"),
     )
     for sign, message, hint in reasons:
         if sign.lower() in text.lower():
