@@ -33,7 +33,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def session(export: Path, engine: str = "duckdb") -> Session:
-    return Session(SETTINGS, data=str(export), engine=engine)
+    return Session(SETTINGS, data=str(export), engine=engine, wait_s=60)
 
 
 @needs_sail
@@ -61,7 +61,7 @@ class TestSpark:
         """Spark reports every two seconds, and the samples take less: so this query is one of its own."""
         shown: list[Tasks | None] = []
         engine = SparkEngine(running.address, str(sample_export), on_tasks=shown.append)
-        text = "SELECT sum(hash(a.id, b.id) % 7) AS x FROM range(0, 300000, 1, 6) AS a CROSS JOIN range(0, 500) AS b"
+        text = "SELECT sum(hash(a.id, b.id) % 7) AS x FROM range(0, 300000, 1, 6) AS a CROSS JOIN range(0, 3000) AS b"
         assert len(engine.rows(text)) == 1
         engine.close()
         seen = [one for one in shown if one is not None]
