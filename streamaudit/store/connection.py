@@ -402,7 +402,7 @@ def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
 
 def _is_cramped() -> bool:
     """Whether the process may have so little memory (``ulimit -v``) that a thread might not get what it needs to start:
-    the C library then ends the process, and nothing can be said about it."""
+    the C library then ends the process, and no message can be shown."""
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
     return most != resource.RLIM_INFINITY and most < _CRAMPED_BYTES
 
