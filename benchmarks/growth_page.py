@@ -59,6 +59,10 @@ def _measured(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
+def _usd(value: float) -> str:
+    return f"{value:,.2f}" if value >= 0.01 else "<0.01"
+
+
 def _pair(one: Measured | None) -> str:
     return f"{one['wall_s']:.1f} ({one['cpu_s']:.1f})" if one else "-"
 
@@ -121,15 +125,15 @@ def _paper_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield f"{report}, DuckDB, core-hours", [_hours(calls * local_h) for calls in ON_PAPER]
     yield f"the same, wall on {CORES['DuckDB']} cores", [_wall(calls * local_h / CORES["DuckDB"]) for calls in ON_PAPER]
     yield "USD to ingest and export once", [
-        f"{calls * (hours['ingest'] + hours['export']) * USD_PER_CORE_HOUR:,.2f}" for calls in ON_PAPER
+        _usd(calls * (hours['ingest'] + hours['export']) * USD_PER_CORE_HOUR) for calls in ON_PAPER
     ]
-    yield "USD a month to keep the Parquet", [f"{calls * a_call / 1e9 * USD_PER_GB_MONTH:,.2f}" for calls in ON_PAPER]
+    yield "USD a month to keep the Parquet", [_usd(calls * a_call / 1e9 * USD_PER_GB_MONTH) for calls in ON_PAPER]
     if not spark:
         return
     spark_h = slope(spark, report, "cpu_s") / 1e6 / 3600
     yield f"{report}, Spark, core-hours", [_hours(calls * spark_h) for calls in ON_PAPER]
     yield f"the same, wall on {CORES['Spark']} cores", [_wall(calls * spark_h / CORES["Spark"]) for calls in ON_PAPER]
-    yield "USD of one report on Spark", [f"{calls * spark_h * USD_PER_CORE_HOUR:,.2f}" for calls in ON_PAPER]
+    yield "USD of one report on Spark", [_usd(calls * spark_h * USD_PER_CORE_HOUR) for calls in ON_PAPER]
     for question in (report, diff):
         yield f"shuffled by one {question}", [
             _size(calls * slope(spark, question, "shuffle_bytes") / 1e6) for calls in ON_PAPER

@@ -55,9 +55,9 @@ def open_export(
     """Open a folder that ``export`` wrote, to ask it instead of a store.
 
     ``engine`` is ``duckdb``, or the address of a Spark server such as ``sc://spark:15002``, which reads the folder
-    itself: name it as the server does. None is the configuration's. ``wait`` is how much longer than two minutes to
-    wait for workers that run a question. Raises InputError when the folder is no export of
-    this version, StoreError when the server does not answer, UsageError for an unknown engine.
+    itself: name it as the server does. None is the configuration's. ``wait`` is how long to wait for workers to run a
+    question, where that is longer than two minutes. Raises InputError when the folder is no export of this version,
+    StoreError when the server does not answer, UsageError for an unknown engine.
     """
     settings = loader.load_config(config)
     return Session(

@@ -160,7 +160,6 @@ class Inputs(Access):
             progress=Progress(self._progress_when()),
         )  # fmt: skip
 
-
     def _progress_when(self) -> str:
         return "auto"
 

@@ -66,7 +66,6 @@ class Progress:
 
         return show
 
-
     def of_query(self, name: str) -> "OnTasks | None":
         """Return a function that shows the tasks of a server's queries; None to show nothing.
 

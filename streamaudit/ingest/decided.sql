@@ -61,8 +61,7 @@ WITH timed AS (
 ), outcomes AS (
     SELECT
         * EXCLUDE (rule, ends_before_start, finish_word),
-        CASE WHEN may_be_changed(concat_ws(' ', route, name)) THEN group_names([route, name]) ELSE [route, name] END
-            AS groups,
+        group_names([route, name]) AS groups,
         CASE rule
             WHEN 'outcome' THEN said_outcome
             WHEN 'app_outcome' THEN app_outcome

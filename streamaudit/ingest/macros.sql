@@ -175,13 +175,12 @@ CREATE OR REPLACE TEMP MACRO templated(x) AS
             '(^|[^0-9A-Za-z])(?:[0-9a-f]{16,}|[0-9A-F]{16,})($|[^0-9A-Za-z])', '\1{id}\2', 'g'),
             '(^|[/:.=])\d{5,}($|[/:.])', '\1{id}\2', 'g') END;
 
--- Names of routes and steps as groups: without logins, what callers append, and ids.
+-- Names of routes and steps as groups: without logins, what callers append, and ids. Most names have no sign of these.
 CREATE OR REPLACE TEMP MACRO group_names(l) AS
-    list_transform(list_transform(list_transform(l, lambda x: without_login(x)), lambda x: path_only(x)),
-        lambda x: templated(x));
-
--- Whether one of these changes a name, or might: most names stay as they are.
-CREATE OR REPLACE TEMP MACRO may_be_changed(x) AS regexp_matches(x, '[@?#]|[0-9A-Fa-f-]{16}|\d{5}');
+    CASE WHEN regexp_matches(array_to_string(l, ' '), '[@?#]|[0-9A-Fa-f-]{16}|\d{5}')
+        THEN list_transform(list_transform(list_transform(l, lambda x: without_login(x)), lambda x: path_only(x)),
+            lambda x: templated(x))
+        ELSE l END;
 
 -- A text rather than a name: long, or of more than a dozen words.
 CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - length(replace(x, ' ', '')) >= 12;

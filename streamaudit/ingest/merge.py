@@ -15,7 +15,8 @@ from streamaudit.ingest.mapping import KEYED
 from streamaudit.ingest.one_call import return_figures
 from streamaudit.ingest.stock import Stock
 from streamaudit.store.package_files import package_text
-from streamaudit.store.store import FEW_CALLS, Store
+from streamaudit.store.planning import FEW_CALLS
+from streamaudit.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from streamaudit.ingest.readers.gzip_check import check_gzip
 from streamaudit.ingest.readers.reader import Reader, Reject
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mend_surrogates
-from streamaudit.ingest.results import KEPT_REJECTS, FileResult, Options, keep_rejects
+from streamaudit.ingest.results import KEPT_REJECTS, FileResult, Options, keep_rejects, record_rejects
 from streamaudit.ingest.scratch import scratch
 from streamaudit.ingest.sources.registry import Match, Source, discover
 from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, stage
@@ -255,7 +255,7 @@ class Ingest:
                 texts = refuse_texts(store, self._options.mapping, source.implied)
                 if texts:
                     return FileResult(file.shown, source, match, problem=texts[0], hint=texts[1])
-                too_many = self._too_many(stock.read, stock.rejected - part.unfinished)
+                too_many = self._options.refuse_bad(stock.read, stock.rejected - part.unfinished)
                 if too_many:
                     rejected = stock.rejected
                     return FileResult(file.shown, source, match, None, rejects, rejected=rejected, problem=too_many)
@@ -324,14 +324,6 @@ class Ingest:
             "fingerprint": file.fingerprint,
         }  # fmt: skip
 
-    def _too_many(self, read: int, rejected: int) -> str | None:
-        limit_count, limit_share = self._options.max_bad_count, self._options.max_bad_share
-        if limit_count is not None and rejected > limit_count:
-            return f"{rejected:,} of {read:,} records are bad, more than --max-bad {limit_count}"
-        if limit_share is not None and read and rejected / read > limit_share:
-            return f"{rejected:,} of {read:,} records are bad, more than --max-bad {limit_share:.4g} of them"
-        return None
-
     def _merge(
         self, part: Part, stock: Stock, source: Source, variant: str, rejects: Sequence[Reject]
     ) -> tuple[Counts, int, dict[str, str], dict[str, int]]:
@@ -365,14 +357,7 @@ class Ingest:
             "continues": continues, "end_byte": mark.end if mark else None, "end_line": mark.lines if mark else None,
             "end_record": mark.records if mark else None, "content_before": mark.before if mark else None,
         })  # fmt: skip
-        if rejects:
-            store.run(_RECORD_REJECTS, {
-                "load_id": load_id, "path": file.stored_name,
-                "rows": [
-                    {"line": reject.line, "record": reject.record, "reason": reject.reason, "bytes": reject.bytes}
-                    for reject in rejects
-                ],
-            })  # fmt: skip
+        record_rejects(store, load_id, file.stored_name, rejects)
         return counts, load_id, keys, emptied
 
     def _settle_keys(
@@ -406,9 +391,4 @@ _RECORD_LOAD = """
 INSERT INTO store.loads VALUES ($load_id, $source, $path, $fingerprint, $format, $variant, $digest,
     now()::TIMESTAMP, $tool, $read, $new, $repeated, $replaced, $rejected, $not_calls, $sample_rate,
     $continues, $end_byte, $end_line, $end_record, $content_before)
-"""
-_RECORD_REJECTS = """
-INSERT INTO store.rejects
-SELECT $load_id, $path, r.line, r.record, r.reason, r.bytes
-FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, bytes BIGINT)[]) AS r)
 """

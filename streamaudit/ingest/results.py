@@ -1,6 +1,6 @@
 """Options of an ingest run, the result of each file, and the coverage of the loads."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -19,6 +19,11 @@ KEPT_REJECTS = 10_000
 ListReject = Callable[[str, Reject], None]
 """Receives the name of a file, and one of its rejects."""
 
+_RECORD_REJECTS = """
+INSERT INTO store.rejects
+SELECT $load_id, $path, r.line, r.record, r.reason, r.bytes
+FROM (SELECT unnest($rows::STRUCT(line BIGINT, record BIGINT, reason VARCHAR, bytes BIGINT)[]) AS r)
+"""
 _COVERAGE = """
 SELECT
     count(*) FILTER (counted AND NOT embedding),
@@ -56,6 +61,14 @@ class Options:
     """The user's own prices; None without a price file."""
     list_reject: ListReject | None = None
     """Called for every reject, in the order of the file; None where the first KEPT_REJECTS are enough."""
+
+    def refuse_bad(self, read: int, rejected: int) -> str | None:
+        """Return why a file with this many rejects is refused; None where it is not."""
+        if self.max_bad_count is not None and rejected > self.max_bad_count:
+            return f"{rejected:,} of {read:,} records are bad, more than --max-bad {self.max_bad_count}"
+        if self.max_bad_share is not None and read and rejected / read > self.max_bad_share:
+            return f"{rejected:,} of {read:,} records are bad, more than --max-bad {self.max_bad_share:.4g} of them"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +155,16 @@ def keep_rejects(rejects: Iterable[Reject], shown: str, list_reject: ListReject 
         if len(kept) < KEPT_REJECTS:
             kept.append(reject)
     return tuple(kept)
+
+
+def record_rejects(store: Store, load_id: int, path: str, rejects: Sequence[Reject]) -> None:
+    """Write the rejects of a load into the store."""
+    if rejects:
+        rows = [
+            {"line": reject.line, "record": reject.record, "reason": reject.reason, "bytes": reject.bytes}
+            for reject in rejects
+        ]
+        store.run(_RECORD_REJECTS, {"load_id": load_id, "path": path, "rows": rows})
 
 
 def measure_coverage(store: Store, loads: list[int]) -> Coverage:

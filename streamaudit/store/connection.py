@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 DEFAULT_MEMORY = "1GB"
 """Share of the machine's memory that the database may use; beyond it, it spills to temporary files."""
 
-# Without these even few rows are slow: all columns of wide views would be computed, joins that are written as
-# conditions would pair every row with every other, and a record would be taken apart once for each of its fields,
-# which takes a gigabyte for a page of 2 MB. And every part of a query that has a name would be kept as a table.
-_OPTIMISERS_OF_FEW_ROWS = (
-    "filter_pushdown", "join_order", "unused_columns", "common_subexpressions", "cte_inlining"
-)  # fmt: skip
-_FOR_MORE_ROWS = ("join_order", "common_subexpressions")
-_SKIPPED = "SELECT string_agg(name, ',') FROM duckdb_optimizers() WHERE NOT list_contains($kept, name)"
-
 _ATTACH = {
     ("store", True): "ATTACH $path AS store", ("store", False): "ATTACH $path AS store (READ_ONLY)",
     ("other", True): "ATTACH $path AS other", ("other", False): "ATTACH $path AS other (READ_ONLY)",
@@ -65,15 +56,11 @@ class Database:
     never as duckdb's. ``path`` is the file that messages name, None without one."""
 
     _open: ClassVar[set["Database"]] = set()
-    _skipped: ClassVar[str] = ""
-    """Optimisers that brief planning leaves out; empty until it is asked for."""
 
     def __init__(self, path: Path | None, memory_limit: str | None = None) -> None:
         self._connection = _connect(memory_limit)
         self._memory = memory_limit or DEFAULT_MEMORY
         self._running = False
-        self._plans_briefly = False
-        self._is_brief_for_now = False
         self._interrupter: threading.Thread | None = None
         self._spill = _spill_folder(self._connection)
         self.path = path
@@ -238,60 +225,6 @@ class Database:
             if not found:
                 return
             is_first = False
-
-    def plan_briefly(self) -> None:
-        """Leave out the optimisers that only pay off on many rows, for the rest of this connection's life.
-
-        Planning then takes about a third less time. Results are the same, a join of many rows may be slower. One thread
-        does the rest: each would set up memory of its own for every column that it writes.
-        """
-        self._is_brief_for_now = False
-        if self._plans_briefly:
-            return
-        if not Database._skipped:
-            Database._skipped = self.one(_SKIPPED, {"kept": list(_OPTIMISERS_OF_FEW_ROWS)})[0]
-        self.run("SET disabled_optimizers = $skipped", {"skipped": Database._skipped})
-        self.run("SET threads = 1")
-        self._plans_briefly = True
-
-    def plan_briefly_for_now(self) -> None:
-        """Plan briefly until ``plan_fully`` is called, unless the connection does so for the rest of its life."""
-        if not self._plans_briefly:
-            self.plan_briefly()
-            self._is_brief_for_now = True
-
-    def plan_fully(self) -> None:
-        """Plan for many rows again, after ``plan_briefly_for_now``: to do so takes longer than many a query, since its
-        threads have to begin again."""
-        if self._is_brief_for_now:
-            self.run("RESET disabled_optimizers")
-            self.run("RESET threads")
-            self._plans_briefly = self._is_brief_for_now = False
-
-    @contextmanager
-    def brief_planning(self) -> Iterator[None]:
-        """Plan briefly inside the block."""
-        if self._plans_briefly:
-            yield
-            return
-        self.plan_briefly_for_now()
-        try:
-            yield
-        finally:
-            self.plan_fully()
-
-    @contextmanager
-    def planning_least(self) -> Iterator[None]:
-        """Leave out, inside the block and where planning is brief, all optimisers that one can do without for a few
-        kilobytes and a statement without joins."""
-        if not self._plans_briefly:
-            yield
-            return
-        self.run("SET disabled_optimizers = $skipped", {"skipped": f"{Database._skipped},{','.join(_FOR_MORE_ROWS)}"})
-        try:
-            yield
-        finally:
-            self.run("SET disabled_optimizers = $skipped", {"skipped": Database._skipped})
 
     def lock_down(self, writable: Path | None = None) -> None:
         """Refuse all network and file access, except to one folder, and all changes of settings, for the rest of this

@@ -1,14 +1,18 @@
-"""Small text files of the user, and named pipes: opening one with no program at its other end would wait for ever."""
+"""Files that the user names: small texts, a store, and named pipes. To open a pipe with no program at its other end
+would block for ever."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
-from streamaudit.errors import UsageError
+from streamaudit.errors import StoreError, UsageError
 
 _SHELL = ("/dev/fd/", "/proc/")
 """Pipes that a shell has made for this command, whose other end is open: ``<(command)``."""
 _MOST_BYTES = 16 << 20
+# Names that the database would not take for files; a path has only one of two slashes left.
+_ELSEWHERE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:/|(md|motherduck|postgres|mysql|sqlite|ducklake|quack):")
 
 
 def is_lonely_pipe(path: Path) -> bool:
@@ -42,3 +46,20 @@ def open_to_write(name: str, flags: int) -> int:
     descriptor = os.open(name, flags | os.O_NONBLOCK, 0o666)
     os.set_blocking(descriptor, True)
     return descriptor
+
+
+def refuse_other_files(path: Path) -> None:
+    """Raise StoreError for a file that is no database at all, such as an export named by mistake, recognised by its
+    first bytes; UsageError for what is no file."""
+    if _ELSEWHERE.match(str(path)):
+        raise UsageError(f"--db {path}: a store is a file on this machine", "to report without one, name the files")
+    if is_lonely_pipe(path):
+        raise StoreError(f"{path} is a pipe, not a streamaudit store", "use --db to name another file")
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(12)
+            if start and start[8:12] != b"DUCK":
+                raise StoreError(f"{path} is not a streamaudit store", "use --db to name another file")
+    except OSError:
+        return  # opening it says what is wrong

@@ -7,7 +7,6 @@ DuckDB file has one writer or many readers, across processes.
 
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import time
@@ -17,32 +16,24 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
-from streamaudit.store.connection import Database
 from streamaudit.store.duckdb_errors import NO_SPACE
 from streamaudit.store.engines.protocol import Engine
 from streamaudit.store.files import clear_left_over, fresh_file, private_files
 from streamaudit.store.package_files import package_text
-from streamaudit.store.plain_files import is_lonely_pipe
+from streamaudit.store.plain_files import refuse_other_files
+from streamaudit.store.planning import FEW_CALLS, FEW_TO_READ, Planner
 from streamaudit.store.providers import ProviderOverrides
 
 SCHEMA_VERSION = 9
 FOR_DIVERSITY = ", kept for diversity"
 """Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 
-FEW_CALLS = 5_000
-"""A store with at most this many calls is small: planning a statement that writes to it takes longer than running it.
-"""
-FEW_TO_READ = 20_000
-"""Up to this many calls the questions that are asked of a store are planned briefly, and its outcomes kept as rows."""
-
-# Names that the database would not take for files; a path has only one of two slashes left.
-_ELSEWHERE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:/|(md|motherduck|postgres|mysql|sqlite|ducklake|quack):")
 _PROBE = "SELECT count(*) FROM store.meta WHERE key = 'hash_probe' AND value = hash('streamaudit')::VARCHAR"
 _POLL_S = 0.2
 _PATIENCE_S = 60.0
 
 
-class Store(Database):
+class Store(Planner):
     """A connection to one store."""
 
     _empty: ClassVar[bytes] = b""
@@ -97,7 +88,7 @@ class Store(Database):
         hashes with ``secret``, None with a random one. Raises StoreError when the file stays busy, is not a store, or
         was written by a newer streamaudit.
         """
-        _refuse_other_files(path)
+        refuse_other_files(path)
         try:
             new = not path.exists()
             if new and write and create:
@@ -391,20 +382,3 @@ def _disk_full(path: Path) -> StoreError:
         f"the disk is full: rewriting {path} needs up to {needed:,} MB, and {free:,} MB are free",
         "deleted calls are in no report, but their bytes are still in the file: free some space and run it again",
     )
-
-
-def _refuse_other_files(path: Path) -> None:
-    """Raise StoreError for a file that is no database at all, such as an export named by mistake, recognised by its
-    first bytes; UsageError for what is no file."""
-    if _ELSEWHERE.match(str(path)):
-        raise UsageError(f"--db {path}: a store is a file on this machine", "to report without one, name the files")
-    if is_lonely_pipe(path):
-        raise StoreError(f"{path} is a pipe, not a streamaudit store", "use --db to name another file")
-    try:
-        if path.is_file():
-            with path.open("rb") as file:
-                start = file.read(12)
-            if start and start[8:12] != b"DUCK":
-                raise StoreError(f"{path} is not a streamaudit store", "use --db to name another file")
-    except OSError:
-        return  # opening it says what is wrong

@@ -1,10 +1,12 @@
 """Fixtures of the tests about exported folders."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.running import Cli
+from tests.engines.servers import sail_server
 from tests.once import once
 
 
@@ -17,3 +19,10 @@ def sample_export(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) 
         return folder / "calls"
 
     return once(tmp_path_factory, "sample-export", make)
+
+
+@pytest.fixture(scope="module")
+def sail() -> Iterator[str]:
+    """The address of a Sail server."""
+    with sail_server() as port:
+        yield f"sc://localhost:{port}"

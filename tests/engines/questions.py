@@ -4,12 +4,15 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from streamaudit.api import Filters, Result, Session
 from streamaudit.audits.check.thresholds import parse_check
 from streamaudit.config.settings import Settings
 from streamaudit.report.model import Note, Report, Table
+from streamaudit.store.engines.protocol import Engine
+from streamaudit.store.exported import ExportedStore
 
 Question = Callable[[Session], Result]
 
@@ -174,3 +177,10 @@ def _same(name: str, value: Any, found: Any) -> bool:
     if isinstance(value, float) and name.endswith(PERCENTILES):
         return math.isclose(value, found, rel_tol=0.01, abs_tol=1e-3)
     return math.isclose(value, found, rel_tol=1e-6, abs_tol=1e-6) if isinstance(value, float) else bool(value == found)
+
+
+def session_over(folder: Path, engine: Engine) -> Session:
+    """Return a session over an exported folder that an engine of its own answers for."""
+    session = Session(SETTINGS, data=str(folder))
+    session._store = session._open.enter_context(ExportedStore(engine, str(folder)))
+    return session

@@ -21,11 +21,10 @@ from streamaudit.errors import UsageError
 from streamaudit.store.connection import Database
 from streamaudit.store.engines import protocol
 from streamaudit.store.engines.duckdb_engine import DuckDBEngine
-from streamaudit.store.exported import ExportedStore
 from tests.cli.running import Cli
 from tests.cli.traffic import call, calls, write_lines
 from tests.engines.lint import BANNED, problems
-from tests.engines.questions import QUESTIONS, SETTINGS, differences
+from tests.engines.questions import QUESTIONS, SETTINGS, differences, session_over
 
 HEAVY = ("weekly of a window by two",)
 
@@ -38,9 +37,7 @@ def stored(sample_store: Path) -> Iterator[Session]:
 
 def _exported(folder: Path, zone: str = "UTC") -> Session:
     """A session over a folder whose engine has another time zone."""
-    session = Session(SETTINGS, data=str(folder))
-    session._store = session._open.enter_context(ExportedStore(DuckDBEngine(str(folder), zone=zone), str(folder)))
-    return session
+    return session_over(folder, DuckDBEngine(str(folder), zone=zone))
 
 
 @pytest.fixture

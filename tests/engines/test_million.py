@@ -12,11 +12,10 @@ from streamaudit.api import Session
 from streamaudit.config.settings import Settings
 from streamaudit.store.engines.duckdb_engine import DuckDBEngine
 from streamaudit.store.engines.spark_engine import SparkEngine
-from streamaudit.store.exported import ExportedStore
 from tests.cli.running import Cli
 from tests.engines.cluster import cluster
-from tests.engines.questions import Question, content, differences
-from tests.engines.servers import needs_sail, needs_spark, sail_server
+from tests.engines.questions import Question, content, differences, session_over
+from tests.engines.servers import needs_sail, needs_spark
 
 pytestmark = pytest.mark.spark
 ZONES = ("UTC", "Asia/Kolkata")
@@ -53,18 +52,12 @@ def million(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return store, folder
 
 
-def _exported(folder: Path, engine: DuckDBEngine | SparkEngine) -> Session:
-    session = Session(Settings(), data=str(folder))
-    session._store = session._open.enter_context(ExportedStore(engine, str(folder)))
-    return session
-
-
 def _compare(folder: Path, address: str, zone: str) -> list[str]:
     """The questions that a server answers otherwise than DuckDB."""
     engine = SparkEngine(address, str(folder))
     assert engine._session is not None
     engine._session.conf.set("spark.sql.session.timeZone", zone)
-    with _exported(folder, engine) as there, _exported(folder, DuckDBEngine(str(folder), zone=zone)) as here:
+    with session_over(folder, engine) as there, session_over(folder, DuckDBEngine(str(folder), zone=zone)) as here:
         return [name for name, ask in QUESTIONS.items() if content(ask(there).report) != content(ask(here).report)]
 
 
@@ -72,16 +65,10 @@ def test_the_export_answers_as_its_store(million: tuple[Path, Path]) -> None:
     """Counts and sums exactly, percentiles within one percent, in another zone than the store's."""
     store, folder = million
     with Session(Settings(), db=store) as stored:
-        with _exported(folder, DuckDBEngine(str(folder), zone="Asia/Kolkata")) as exported:
+        with session_over(folder, DuckDBEngine(str(folder), zone="Asia/Kolkata")) as exported:
             found = {name: list(differences(ask(stored).report, ask(exported).report))[:5]
                      for name, ask in QUESTIONS.items()}  # fmt: skip
     assert {name: one for name, one in found.items() if one} == {}
-
-
-@pytest.fixture(scope="module")
-def sail() -> Iterator[str]:
-    with sail_server() as port:
-        yield f"sc://localhost:{port}"
 
 
 @pytest.fixture(scope="module")

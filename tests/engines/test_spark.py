@@ -17,13 +17,7 @@ from streamaudit.store.engines.protocol import Tasks
 from streamaudit.store.engines.spark_engine import SparkEngine
 from tests.engines.cluster import Cluster, cluster
 from tests.engines.questions import QUESTIONS, SETTINGS, content
-from tests.engines.servers import needs_sail, needs_spark, sail_server
-
-
-@pytest.fixture(scope="module")
-def sail() -> Iterator[str]:
-    with sail_server() as port:
-        yield f"sc://localhost:{port}"
+from tests.engines.servers import needs_sail, needs_spark
 
 
 @pytest.fixture(scope="module")

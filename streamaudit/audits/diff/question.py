@@ -75,7 +75,6 @@ class Ask:
             "head_since": _naive(self.head.since), "head_until": _naive(self.head.until),
         }  # fmt: skip
 
-
     def write(self, scope: Scope, query: str) -> tuple[str, dict[str, Any]]:
         """Return a portable query over ``sided`` as an engine is asked, and its parameters."""
         sides = [Bounds(side.value, side.since, side.until) for side in (self.base, self.head)]

@@ -13,7 +13,8 @@ from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
 from streamaudit.ingest.names import words
 from streamaudit.ingest.sources.registry import Source, parameters
 from streamaudit.ingest.staging import structure
-from streamaudit.store.store import FEW_CALLS, Store
+from streamaudit.store.planning import FEW_CALLS
+from streamaudit.store.store import Store
 
 Names = tuple[str, ...]
 

@@ -5,17 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamaudit.errors import InputError
 from streamaudit.store.connection import Database
-from streamaudit.store.engines.protocol import (
-    MOST_CELLS,
-    MOST_ROWS,
-    Params,
-    Rows,
-    bind,
-    plain_arrays,
-    plain_rows,
-    refuse_many,
-    refuse_many_cells,
-)
+from streamaudit.store.engines.protocol import MOST_CELLS, MOST_ROWS, Params, Rows, bind, plain_arrays, plain_rows
 from streamaudit.store.export_layout import CALLS
 
 if TYPE_CHECKING:
@@ -50,18 +40,12 @@ class DuckDBEngine:
     def rows(self, text: str, params: Params | None = None) -> Rows:
         """Return the rows of a text, as ``Engine.rows``."""
         bound, values = bind(text, params)
-        rows = self._database.first_rows(bound, values, MOST_ROWS + 1)
-        if len(rows) > MOST_ROWS:
-            raise refuse_many()
-        return plain_rows(rows)
+        return plain_rows(self._database.first_rows(bound, values, MOST_ROWS + 1))
 
     def arrays(self, text: str, params: Params | None = None) -> "dict[str, NDArray[Any]]":
         """Return the columns of a text as arrays, as ``Engine.arrays``."""
         bound, values = bind(text, params)
-        found = self._database.arrays(f"{bound}\nLIMIT {MOST_CELLS + 1}", values)
-        if max(map(len, found.values())) > MOST_CELLS:
-            raise refuse_many_cells()
-        return plain_arrays(found)
+        return plain_arrays(self._database.arrays(f"{bound}\nLIMIT {MOST_CELLS + 1}", values))
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of a table about the export, as ``Engine.table``."""

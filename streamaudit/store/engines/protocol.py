@@ -79,16 +79,23 @@ def bind(text: str, params: Params | None, sign: str = "$") -> tuple[str, dict[s
 
 
 def plain_rows(rows: Iterable[Sequence[Any]]) -> Rows:
-    """Return rows with whole decimals as int: engines sum integers in different types."""
-    return [tuple(int(value) if isinstance(value, Decimal) else value for value in row) for row in rows]
+    """Return rows with whole numbers as int, which engines sum in types of their own; UsageError for more than
+    ``MOST_ROWS``, of which an engine is asked for one more."""
+    found = [tuple(int(value) if isinstance(value, Decimal) else value for value in row) for row in rows]
+    if len(found) > MOST_ROWS:
+        raise refuse_many()
+    return found
 
 
 def plain_arrays(columns: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
-    """Return columns as 64-bit numbers: whole ones as int, fractions and wider sums as float."""
+    """Return columns as 64-bit numbers: whole ones as int, fractions and wider sums as float; UsageError for more than
+    ``MOST_CELLS`` rows, of which an engine is asked for one more."""
+    if max(map(len, columns.values())) > MOST_CELLS:
+        raise _refuse_many_cells()
     return {name: values.astype("i8" if values.dtype.kind in "iub" else "f8") for name, values in columns.items()}
 
 
-def refuse_many_cells() -> UsageError:
+def _refuse_many_cells() -> UsageError:
     """Return the error for more counts than a comparison takes."""
     return UsageError(
         f"--data: the comparison has more than {MOST_CELLS:,} counts of groups, strata, blocks of time and values",

@@ -26,7 +26,6 @@ from streamaudit.store.engines.protocol import (
     plain_arrays,
     plain_rows,
     refuse_many,
-    refuse_many_cells,
 )
 from streamaudit.store.engines.spark_errors import NoFolder, explain, not_an_address
 from streamaudit.store.engines.spark_watch import Watch
@@ -75,7 +74,7 @@ class SparkEngine:
         """Return the rows of a text, as ``Engine.rows``."""
         bound, values = bind(text, params, ":")
         found = self._run(lambda session: session.sql(bound, args=values).limit(MOST_ROWS + 1).toArrow())
-        if found.num_rows > MOST_ROWS or found.nbytes > MOST_BYTES:
+        if found.nbytes > MOST_BYTES:
             raise refuse_many()
         columns = [column.to_pylist() for column in found.columns]
         return plain_rows(zip(*columns, strict=True))
@@ -84,8 +83,6 @@ class SparkEngine:
         """Return the columns of a text as arrays, as ``Engine.arrays``."""
         bound, values = bind(text, params, ":")
         found = self._run(lambda session: session.sql(bound, args=values).limit(MOST_CELLS + 1).toArrow())
-        if found.num_rows > MOST_CELLS:
-            raise refuse_many_cells()
         return plain_arrays(_to_numpy(found))
 
     def table(self, name: str) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ ended early its tax: the one kept in the store (kept.py), or one that is valued 
 
 from streamaudit.store.hops import resolve_hops
 from streamaudit.store.package_files import package_text
-from streamaudit.store.store import FEW_CALLS, FEW_TO_READ, Store
+from streamaudit.store.planning import FEW_CALLS, FEW_TO_READ
+from streamaudit.store.store import Store
 from streamaudit.store.views.kept import are_taxes_kept
 from streamaudit.store.views.percentiles import FROM_ENOUGH
 from streamaudit.store.views.valuation import ENDED_EARLY, learn_texts, value_calls
