@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime
 
 # The checks run side by side, and the wheel is built while their tools are fetched: one of them has a core to spare.
 test: $(VENV)/.made
-	@$(MAKE) --no-print-directory -j4 --output-sync=line tests wheel types lint sql layers test-sail
+	@$(MAKE) --no-print-directory -j4 --output-sync=line tests wheel types lint layers test-sail
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -36,13 +36,13 @@ tests: $(VENV)/.dev
 
 # What is too heavy for every run: many more examples, the large world of real streams, every width of the pages, servers
 # of every cloud, and the programs that host the recipes, which are fetched from PyPI and npm. A small case of each is
-# among the tests. docs/proof.md has the last result.
-proof: $(VENV)/.dev
+# among the tests. docs/proof.md has the last result. The style of the SQL is checked here too.
+proof: sql
 	$(BIN)/pytest -m proof -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
 
-# Questions to a server that speaks Spark Connect, and every way not to reach it: Sail, a server in a wheel.
+# Some questions to a server that speaks Spark Connect, and ways not to reach it: Sail, a server in a wheel.
 test-sail: $(VENV)/spark/.made
-	$(VENV)/spark/bin/python -m pytest -n 2 --dist loadfile -q -p no:cacheprovider tests/engines/test_failures.py tests/engines/test_spark.py
+	$(VENV)/spark/bin/python -m pytest -q -p no:cacheprovider tests/engines/test_failures.py tests/engines/test_spark.py
 
 # The same questions to Apache Spark with two workers, workers killed and the server killed. The server's wheel and the
 # client's both hold the package pyspark, so each has an environment of its own. It needs Java 17.

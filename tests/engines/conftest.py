@@ -21,8 +21,8 @@ def sample_export(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) 
     return once(tmp_path_factory, "sample-export", make)
 
 
-@pytest.fixture(scope="module")
-def sail() -> Iterator[str]:
-    """The address of a Sail server."""
+@pytest.fixture(scope="session")
+def sail() -> Iterator[int]:
+    """The port of a Sail server."""
     with sail_server() as port:
-        yield f"sc://localhost:{port}"
+        yield port

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +15,6 @@ from streamaudit.api import Session
 from streamaudit.config.settings import Settings
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
 from streamaudit.store.engines.spark_engine import SparkEngine
-from tests.cli.running import Cli
 from tests.engines.cluster import free_port
 from tests.engines.servers import (
     HAS_CLIENT,
@@ -34,16 +32,9 @@ KEYS = {"AWS_ACCESS_KEY_ID": "wrong", "AWS_SECRET_ACCESS_KEY": "wrong", "AWS_REG
         "AWS_ALLOW_HTTP": "true"}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def sail() -> Iterator[int]:
-    """Sail, whose keys its object store refuses."""
-    with s3_server() as address, sail_server({**KEYS, "AWS_ENDPOINT": address}) as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def secure(sail: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
-    with tls_proxy(sail, tmp_path_factory.mktemp("tls")) as made:
+@pytest.fixture
+def secure(sail: int, tmp_path: Path) -> Iterator[Secure]:
+    with tls_proxy(sail, tmp_path) as made:
         yield made
 
 
@@ -63,6 +54,7 @@ def is_one_line(found: tuple[int, str, str], code: int, words: str) -> None:
 
 
 @needs_sail
+@pytest.mark.spark
 def test_tls_that_does_not_match(sample_export: Path, sail: int, secure: Secure) -> None:
     """TLS to a plain port, plain to a TLS port, an authority that is not trusted; with the authority it answers."""
     there, tls = f"sc://127.0.0.1:{sail}", f"sc://127.0.0.1:{secure.port}"
@@ -101,11 +93,13 @@ def test_tokens(sample_export: Path, sail: int) -> None:
 
 
 @needs_sail
-def test_an_object_store_that_refuses(sail: int) -> None:
-    for folder, words in (("s3a://calls/export", "may not read it"), ("zz://calls/export", "cannot read zz://")):
-        with pytest.raises(InputError, match=words) as refused:
-            SparkEngine(f"sc://127.0.0.1:{sail}", folder)
-        assert refused.value.hint and "403" not in refused.value.message
+@pytest.mark.spark
+def test_an_object_store_that_refuses() -> None:
+    with s3_server() as address, sail_server({**KEYS, "AWS_ENDPOINT": address}) as port:
+        for folder, words in (("s3a://calls/export", "may not read it"), ("zz://calls/export", "cannot read zz://")):
+            with pytest.raises(InputError, match=words) as refused:
+                SparkEngine(f"sc://127.0.0.1:{port}", folder)
+            assert refused.value.hint and "403" not in refused.value.message
 
 
 @needs_sail
@@ -130,21 +124,6 @@ def test_a_program_without_a_file_may_ask(sample_export: Path, sail: int) -> Non
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "total\n", "")
-
-
-def test_several_exports_in_a_folder_are_refused(sample_export: Path, tmp_path: Path) -> None:
-    """A call may be in two of them: before they are made one, no figure is right."""
-    cli = Cli(tmp_path)
-    folder = cli.folder / "fed"
-    shutil.copytree(sample_export, folder)
-    for path in [*folder.rglob("*.parquet")]:
-        shutil.copy(path, path.with_stem(f"{path.stem}-b"))
-    refused = cli.run("report", "--data", "fed")
-    assert (refused.code, refused.out) == (3, "")
-    assert "2 exports were put into it" in refused.err and "export FOLDER --compact" in refused.err
-    assert cli.run("export", "fed", "--compact").code == 0
-    with Session(Settings(), data=str(folder)) as one, Session(Settings(), data=str(sample_export)) as other:
-        assert one.report().report.tables[0].rows == other.report().report.tables[0].rows
 
 
 def test_no_server_is_one_line_at_once_without_the_token() -> None:

@@ -79,8 +79,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @needs_sail
 @pytest.mark.parametrize("zone", ZONES)
-def test_sail_answers_as_duckdb_does(million: tuple[Path, Path], sail: str, zone: str) -> None:
-    assert _compare(million[1], sail, zone) == []
+def test_sail_answers_as_duckdb_does(million: tuple[Path, Path], sail: int, zone: str) -> None:
+    assert _compare(million[1], f"sc://localhost:{sail}", zone) == []
 
 
 @needs_spark

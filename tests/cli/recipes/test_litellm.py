@@ -91,7 +91,7 @@ async def _litellm(cli: Cli, upstream: int, key: str) -> AsyncIterator[int]:
 async def _is_up(session: aiohttp.ClientSession, port: int) -> bool:
     try:
         async with session.get(f"http://{HOST}:{port}/health/liveliness") as response:
-            return response.status == 200
+            return bool(response.status == 200)
     except aiohttp.ClientError:
         return False
 
