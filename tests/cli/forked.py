@@ -24,7 +24,7 @@ OWN_SAMPLES = "OWN_SAMPLES"
 """A variable whose file takes the place of the sample traces, which take seconds to read."""
 
 _SERVER = r"""
-import contextlib, duckdb, functools, gc, importlib, io, json, os, pathlib, socket, sys, tempfile, time
+import altair, contextlib, duckdb, functools, gc, importlib, io, json, os, pathlib, socket, sys, tempfile, time
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
@@ -136,7 +136,7 @@ def _server(environment: dict[str, str]) -> socket.socket:
         plain: dict[str, str] = {name: value for name, value in environment.items() if name in ("PATH", "LANG")}
         with theirs:
             _process = subprocess.Popen(
-                [sys.executable, "-c", _SERVER, str(theirs.fileno())], env=plain, pass_fds=[theirs.fileno()],
+                [sys.executable, "-P", "-c", _SERVER, str(theirs.fileno())], env=plain, pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL, cwd=tempfile.gettempdir(), start_new_session=True,
             )  # fmt: skip
     return _door

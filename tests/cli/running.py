@@ -126,7 +126,9 @@ class Cli:
         return [name for word, names in zip(words, named, strict=True) for name in names or [word]]
 
     def shell(self, command: str) -> Result:
-        """Run a line of bash in which ``streamaudit`` is the installed program; a plain call of it needs no bash."""
+        """Run a line of bash in which ``streamaudit`` is the installed program; a plain call of it needs no bash, even
+        with a comment after it."""
+        command = re.sub(r"\s+#\s[^'\"]*$", "", command)
         unquoted = re.sub(r"'[^']*'|\"[^\"$`\\]*\"", "", command)
         if command.startswith("streamaudit ") and not re.search(r"[|&;<>()$`\\?~\[\]{}#]|=~", unquoted):
             return self.run(*self.words(command))

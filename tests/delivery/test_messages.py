@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamaudit.api import Session
 from streamaudit.audits.weekly.report import SAMPLE_WEEK
-from streamaudit.cli.samples import sample_traces
 from streamaudit.config.settings import Settings
 from streamaudit.delivery.deliver import preview
 from streamaudit.delivery.message import Letter, cut, shorten
@@ -79,10 +79,10 @@ def test_the_limits_of_slack_hold_for_any_message(letter: Letter) -> None:
 
 
 @pytest.fixture(scope="module")
-def sample() -> Letter:
+def sample(sample_store: Path) -> Letter:
     """The summary of the sample traces, with the address of a whole report."""
     url = "https://reports.example/47"
-    with sample_traces() as files, Session(Settings(), files=files) as session:
+    with Session(Settings(), db=sample_store) as session:
         report = session.weekly(week=SAMPLE_WEEK).report
     return Letter(post(report, url), report, url)
 

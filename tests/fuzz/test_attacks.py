@@ -2,24 +2,27 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.fuzz import canaries, disks, escapes, kills
 
 
 def test_sql_reaches_no_other_file(tmp_path: Path) -> None:
-    for seed in range(1, 9):
+    for seed in range(1, 5):
         folder = tmp_path / str(seed)
         folder.mkdir()
         escapes.check(seed, folder)
 
 
 def test_a_planted_text_stays_in_its_file(tmp_path: Path) -> None:
-    canaries.check(1, tmp_path)
+    canaries.check(7, tmp_path)
 
 
 def test_a_killed_command_leaves_the_store_before_or_after_it(tmp_path: Path) -> None:
-    kills.check(1, tmp_path)
+    kills.check(3, tmp_path)
 
 
+@pytest.mark.proof
 def test_a_post_that_is_killed_is_not_posted_twice(tmp_path: Path) -> None:
     """Between the message and its record: the second run says that nobody knows whether it arrived."""
     kills.check(73, tmp_path)
