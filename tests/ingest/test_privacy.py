@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from sample_traces import (
     Fleet,
+    simulate,
     write_datadog,
     write_langfuse_ui_events,
     write_langfuse_v2,
@@ -53,6 +55,8 @@ WRITERS: dict[str, Callable[[Fleet, Path], None]] = {
     "frame.jsonl": write_phoenix_frame,
     "vercel.jsonl": partial(write_otel, library="vercel"),
 }  # fmt: skip
+
+EACH_RUN = ("raw.jsonl", "v2.jsonl", "dd.json", "otel.json", "openinference.jsonl", "phoenix.json")
 
 # Records with text in every place where an application or a library may put it, good ones and bad ones.
 TALKATIVE: dict[str, list[object]] = {
@@ -159,17 +163,20 @@ def assert_nothing_kept(store: Store, path: Path, spool: Path) -> None:
         assert CONTENT_MARKER.encode() not in file.read_bytes()
 
 
+@pytest.mark.parametrize("forms", [EACH_RUN, pytest.param(tuple(WRITERS), marks=pytest.mark.proof)])
 def test_the_prompts_and_answers_of_a_fleet_are_nowhere_after_reading_it(
-    fleet: Fleet, tmp_path: Path, spool: Path
+    forms: tuple[str, ...], tmp_path: Path, spool: Path
 ) -> None:
     """Every form holds a marker in each prompt and answer; the store, the reports and the disk hold none."""
+    fleet = simulate(80, 7, datetime(2026, 11, 9, tzinfo=UTC), 5, whole_ms=True)
     names = []
-    for name, write in WRITERS.items():
-        write(fleet, tmp_path / name)
+    for name in forms:
+        WRITERS[name](fleet, tmp_path / name)
         assert CONTENT_MARKER in (tmp_path / name).read_text()
         names.append(tmp_path / name)
     path = tmp_path / "store.duckdb"
     with Store.open(path, write=True) as store:
+        store.plan_briefly()
         for result in ingest(store, *names):
             assert result.problem is None
         assert_silent(store, path, spool)
@@ -179,6 +186,7 @@ def test_text_in_unexpected_places_is_nowhere_after_reading_it(tmp_path: Path, s
     """Error messages, finish reasons, tags, torn lines and unknown fields: neither kept nor repeated in a reject."""
     path = tmp_path / "store.duckdb"
     with Store.open(path, write=True) as store:
+        store.plan_briefly()
         for source, records in TALKATIVE.items():
             (result,) = ingest(store, write_lines(tmp_path / f"{source}.jsonl", records), mapping=["service=service"])
             assert result.problem is None and result.source is not None and result.source.name == source
