@@ -40,10 +40,8 @@ class Planner(Database):
         self._is_brief_for_now = False
         if self._plans_briefly:
             return
-        if not Planner._skipped:
-            Planner._skipped = self.one(_SKIPPED, {"kept": list(_OPTIMISERS_OF_FEW_ROWS)})[0]
+        self._skip(self._list_skipped())
         self._threads = self.one("SELECT current_setting('threads')")[0]
-        self.run("SET disabled_optimizers = $skipped", {"skipped": Planner._skipped})
         self.run("SET threads = 1")
         self._plans_briefly = True
 
@@ -57,7 +55,7 @@ class Planner(Database):
         """Plan for many rows again, after ``plan_briefly_for_now``: to do so takes longer than many a query, since its
         threads have to begin again."""
         if self._is_brief_for_now:
-            self.run("RESET disabled_optimizers")
+            self._skip("")
             self.run("SET threads = $threads", {"threads": self._threads})
             self._plans_briefly = self._is_brief_for_now = False
 
@@ -75,13 +73,18 @@ class Planner(Database):
 
     @contextmanager
     def planning_least(self) -> Iterator[None]:
-        """Leave out, inside the block and where planning is brief, all optimisers that one can do without for a few
-        kilobytes and a statement without joins."""
-        if not self._plans_briefly:
-            yield
-            return
-        self.run("SET disabled_optimizers = $skipped", {"skipped": f"{Planner._skipped},{','.join(_FOR_MORE_ROWS)}"})
+        """Leave out, inside the block, all optimisers that one can do without for a few kilobytes and a statement
+        without joins that reads nothing else, however large the store is."""
+        self._skip(f"{self._list_skipped()},{','.join(_FOR_MORE_ROWS)}")
         try:
             yield
         finally:
-            self.run("SET disabled_optimizers = $skipped", {"skipped": Planner._skipped})
+            self._skip(self._list_skipped() if self._plans_briefly else "")
+
+    def _list_skipped(self) -> str:
+        if not Planner._skipped:
+            Planner._skipped = self.one(_SKIPPED, {"kept": list(_OPTIMISERS_OF_FEW_ROWS)})[0]
+        return Planner._skipped
+
+    def _skip(self, optimisers: str) -> None:
+        self.run("SET disabled_optimizers = $optimisers", {"optimisers": optimisers})

@@ -29,19 +29,21 @@ GROUP BY model
 """  # noqa: S608 - constants of the package
 # Models of which more is known now, with calls whose tax rests on that: whether the model reasons, and whether anything
 # is known of its texts, matter to calls without a text too.
+_CHANGED_TEXTS = f"""
+CREATE OR REPLACE TEMP TABLE changed_texts AS
+SELECT
+    model, row(before.text.reasons, before.text.most IS NULL)
+        IS DISTINCT FROM row(after.text.reasons, after.text.most IS NULL) AS for_all
+FROM ({MODEL_TEXT.format(texts="store.texts")}) AS before
+FULL JOIN ({MODEL_TEXT.format(texts="new_texts")}) AS after USING (model)
+WHERE before.text IS DISTINCT FROM after.text
+"""  # noqa: S608 - likewise
+_ANY_CHANGED_TEXTS = "SELECT EXISTS (FROM changed_texts)"
 _CHANGED_MODELS = f"""
 CREATE OR REPLACE TEMP TABLE changed_models AS
-WITH changed AS (
-    SELECT
-        model, row(before.text.reasons, before.text.most IS NULL)
-            IS DISTINCT FROM row(after.text.reasons, after.text.most IS NULL) AS for_all
-    FROM ({MODEL_TEXT.format(texts="store.texts")}) AS before
-    FULL JOIN ({MODEL_TEXT.format(texts="new_texts")}) AS after USING (model)
-    WHERE before.text IS DISTINCT FROM after.text
-)
-SELECT DISTINCT model FROM refreshed_calls JOIN changed USING (model)
+SELECT DISTINCT model FROM refreshed_calls JOIN changed_texts USING (model)
 WHERE {ENDED_EARLY} AND NOT {_ADDED}
-    AND (changed.for_all OR coalesce(visible_output_chars, output_chars, rendered_chars) IS NOT NULL)
+    AND (for_all OR coalesce(visible_output_chars, output_chars, rendered_chars) IS NOT NULL)
 """  # noqa: S608 - likewise
 _ANY_CHANGED = "SELECT EXISTS (FROM changed_models)"
 _VALUE_ADDED = f"CREATE OR REPLACE TEMP VIEW calls_to_value AS FROM refreshed_calls WHERE {_ADDED}"
@@ -122,12 +124,20 @@ def _value_added(store: Store, kept: State) -> None:
     """Value the calls that were added, and again those of models of which more is known now."""
     store.run("SET VARIABLE valued_load = $load_id", {"load_id": kept.load_id})
     store.run(_LEARN_ADDED)
-    store.run(_CHANGED_MODELS)
-    changed = store.one(_ANY_CHANGED)[0]
+    changed = _find_changed(store)
     store.run("DELETE FROM store.texts")
     store.run("INSERT INTO store.texts BY NAME FROM new_texts")
     store.run(_VALUE_CHANGED if changed else _VALUE_ADDED)
     use_texts(store, "store.texts")
-    value_calls(store)
+    value_calls(store, "true" if changed else _ADDED)
     if changed:
         store.run(_DROP_CHANGED)
+
+
+def _find_changed(store: Store) -> bool:
+    """List the models of ``_CHANGED_MODELS``; return whether there is any. Most loads say nothing new of texts."""
+    store.run(_CHANGED_TEXTS)
+    if not store.one(_ANY_CHANGED_TEXTS)[0]:
+        return False
+    store.run(_CHANGED_MODELS)
+    return bool(store.one(_ANY_CHANGED)[0])

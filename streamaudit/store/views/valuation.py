@@ -81,13 +81,17 @@ def use_texts(store: Store, texts: str) -> None:
     store.run(_SET_MODEL_TEXT.format(model_text=MODEL_TEXT.format(texts=texts)))
 
 
-def value_calls(store: Store) -> None:
+_PROVIDERS = "SELECT DISTINCT provider FROM store.calls WHERE provider IS NOT NULL AND {condition}"
+
+
+def value_calls(store: Store, condition: str = "true") -> None:
     """Create the table ``valued_taxes``: the tax of every call in ``calls_to_value`` that ended early.
 
-    The calls are rows of ``refreshed_calls``; the texts of models must be set.
+    The calls are rows of ``refreshed_calls``; the texts of models must be set. ``condition`` holds for each of them in
+    ``store.calls``, so that the providers of all others need not be read.
     """
     store.run("SET VARIABLE stop_delay_ms = $delay", {"delay": store.providers.stop_delay_ms})
-    spelled = [row[0] for row in store.query("SELECT DISTINCT provider FROM store.calls WHERE provider IS NOT NULL")]
+    spelled = [row[0] for row in store.query(_PROVIDERS.format(condition=condition))]
     known = resolve_behaviours(spelled, store.providers)
     store.run(
         "SET VARIABLE on_disconnect = map($names::VARCHAR[], $behaviours::VARCHAR[])",
