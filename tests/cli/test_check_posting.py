@@ -138,6 +138,7 @@ def test_holds_resends_and_names(place: Cli, hook: Hook) -> None:
     assert "channel" not in hidden and "tenant=tenant-" in hidden
 
 
+@pytest.mark.proof
 def test_of_two_runs_at_once_one_posts(place: Cli, hook: Hook) -> None:
     """A post that may have arrived is not repeated; that its breach is resolved is posted all the same."""
     hook.script = [Answer(late_s=1)]

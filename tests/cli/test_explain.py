@@ -5,7 +5,9 @@ import csv
 import io
 import json
 import re
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,8 +17,9 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.ingest.sources.registry import discover
 from streamaudit.report.render.formats import BINARY, formats, load
 from streamaudit.store.store import Store
-from tests.cli.running import Cli
+from tests.cli.running import Cli, Result
 from tests.once import once
+from tests.sampling import keep
 from tests.support import datadog_span, langfuse_row, raw_call, write_lines
 
 CUT: dict[str, Any] = {
@@ -54,10 +57,21 @@ def _store_calls(folder: Path) -> Path:
     return folder / "s.duckdb"
 
 
-def facts(cli: Cli, *arguments: str, **env: str) -> dict[str, dict[str, Any]]:
+def facts(cli: Cli, *arguments: str) -> dict[str, dict[str, Any]]:
     """The figures of an explanation by name."""
-    done = cli.run("explain", *arguments, "--format", "json", env=env)
+    done = cli.run("explain", *arguments, "--format", "json")
     assert done.code == 0, done.err
+    return _figures(done)
+
+
+@cache
+def stored_facts(call: str, db: str) -> dict[str, dict[str, Any]]:
+    """The same of a call of the store that is only read, which several tests ask for."""
+    with TemporaryDirectory() as folder:
+        return facts(Cli(Path(folder)), call, "--db", db)
+
+
+def _figures(done: Result) -> dict[str, dict[str, Any]]:
     (table,) = (one for one in json.loads(done.out)["tables"] if one["name"] == "figures")
     return {row["figure"]: row for row in table["rows"]}
 
@@ -88,13 +102,13 @@ def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(cli: Cli, sto
     assert re.search(r"^ +session_id +- +the export has no session$", wide, re.MULTILINE)
     markdown = [cli.run("explain", "r-1002", *stored, "--format", "markdown", *more).out for more in ([], ["--wide"])]
     assert ["session\\_id" in text for text in markdown] == [False, True]
-    assert len(facts(cli, "r-1002", *stored)) > 100
+    assert len(stored_facts("r-1002", stored[1])) > 100
 
 
-def test_every_figure_says_where_it_comes_from_or_why_there_is_none(cli: Cli, stored: tuple[str, str]) -> None:
+def test_every_figure_says_where_it_comes_from_or_why_there_is_none(stored: tuple[str, str]) -> None:
     """What was read names its field; what was decided its rule; what is missing the reason; all of them one."""
     for call in ("r-1002", "r-1003", "r-2000"):
-        found = facts(cli, call, *stored)
+        found = stored_facts(call, stored[1])
         for name, row in found.items():
             if row["value"] is None:
                 assert row["rule"], name
@@ -124,9 +138,9 @@ def test_every_column_that_a_format_says_it_reads_is_one() -> None:
         assert set(source.reads) <= set(FIGURES), source.name
 
 
-def test_a_column_nobody_has_thought_of_is_shown_all_the_same(cli: Cli, stored: tuple[str, str]) -> None:
+def test_a_column_nobody_has_thought_of_is_shown_all_the_same(stored: tuple[str, str]) -> None:
     """All columns of the store are there, none twice."""
-    found = facts(cli, "r-1002", *stored)
+    found = stored_facts("r-1002", stored[1])
     with Store.open(Path(stored[1]), write=False) as store:
         assert {row[0] for row in store.query("DESCRIBE store.calls")} - HASHES <= set(found)
 
@@ -257,13 +271,14 @@ def test_every_format_holds_the_same_call(cli: Cli, stored: tuple[str, str]) -> 
     assert "| tax\\_best | 431 |" in markdown
 
 
-@pytest.mark.parametrize("columns", [40, 80])
-@pytest.mark.parametrize("command", [("explain", "r-1002"), ("coverage",)])
-def test_on_a_terminal_no_line_wraps(
-    cli: Cli, stored: tuple[str, str], columns: int, command: tuple[str, ...]
-) -> None:  # fmt: skip
+SCREENS = tuple((command, columns) for command in ("explain r-1002", "coverage") for columns in (40, 80))
+
+
+@pytest.mark.parametrize("screen", keep(SCREENS, (SCREENS[0], SCREENS[-1])), ids=lambda one: f"{one[0]}-{one[1]}")
+def test_on_a_terminal_no_line_wraps(cli: Cli, stored: tuple[str, str], screen: tuple[str, int]) -> None:
     """At eighty columns and below."""
-    done = cli.terminal(*command, *stored, columns=columns)
+    command, columns = screen
+    done = cli.terminal(*command.split(), *stored, columns=columns)
     assert done.code == 0
     plain = re.sub(r"\x1b\[[0-9;]*m", "", done.out)
     assert max(map(len, plain.splitlines())) <= columns

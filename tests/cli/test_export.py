@@ -328,12 +328,12 @@ def test_something_that_is_there_is_not_replaced_unless_asked(cli: Cli, thirty: 
     one = str(thirty / "store.duckdb")
     write_lines(cli.folder / "two.jsonl", [call(9, start_time="2026-11-20T00:00:00Z")])
     (cli.folder / "empty").mkdir()
-    targets = ("out", "out.csv", "out.parquet")
+    targets = ("out", "out.csv")
     runs = cli.run_each([
         ["ingest", "two.jsonl", "--db", "two.duckdb", "-q"],
         *(["export", target, "--db", one] for target in ("empty", *targets)),
     ])  # fmt: skip
-    assert [done.code for done in runs] == [0] * 5
+    assert [done.code for done in runs] == [0] * 4
     for target in targets:
         before = _content(cli.folder / target)
         refused = cli.run("export", target, "--db", "two.duckdb")
@@ -421,7 +421,7 @@ def small(cli: Cli) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("target", keep(["out", "out.csv", "out.parquet"], ["out", "out.csv"]))
+@pytest.mark.parametrize("target", keep(["out", "out.csv", "out.parquet"], ["out"]))
 def test_a_full_disk_is_one_line_and_leaves_nothing(cli: Cli, small: Path, target: str) -> None:
     """Exit code 5 names the target; what was exported there before is still there."""
     path = write_lines(cli.folder / "calls.jsonl", calls(3))
@@ -451,7 +451,7 @@ def test_a_folder_that_may_not_be_written_to_is_one_line(cli: Cli) -> None:
 
 def test_odd_names_are_only_names(cli: Cli, thirty: Path) -> None:
     """Quotes, spaces, globs and other scripts in the name of the target."""
-    names, store = ("it's [a] *", "käse 東京", 'semi;co"lon', "day=2026-11-16"), ["--db", str(thirty / "store.duckdb")]
+    names, store = ("it's [a] * 'semi;co\"lon'", "käse 東京 day=2026-11-16"), ["--db", str(thirty / "store.duckdb")]
     runs = cli.run_each([["export", f"{name}{suffix}", *store] for name in names for suffix in ("", ".csv")])
     assert [done.code for done in runs] == [0] * len(runs), [done.err for done in runs]
     for name in names:

@@ -79,7 +79,7 @@ ODD: dict[str, tuple[str, list[Record]]] = {
 
 
 @pytest.mark.parametrize(
-    "case", keep(ODD, {"camel case", "a tag", "shell signs", "langfuse text", "langfuse tag", "datadog tag"})
+    "case", keep(ODD, {"camel case", "shell signs", "langfuse text", "datadog tag"})
 )
 def test_the_way_from_no_tenants_to_tenants(cli: Cli, case: str) -> None:
     """Ingest shows none; fields offers the key as a line to run; that line run as it stands brings the tenants in."""
@@ -248,7 +248,9 @@ def test_nobodys_text_is_shown(cli: Cli, known: bool) -> None:
     path = str(write_lines(cli.folder / "t.jsonl", records))
     files = [cli.folder / f"out.{suffix}" for suffix in ("txt", "json", "jsonl", "csv", "md")]
     written = ["--wide", *(word for file in files for word in ("-o", str(file)))]
-    commands = [["fields", path, "--format", "table", "--for", "tenant"], ["fields", path, *written]]
+    commands = [["fields", path, *written]]
+    if known:
+        commands.insert(0, ["fields", path, "--format", "table", "--for", "tenant"])
     for command, (code, out, err) in zip(commands, map(astuple, cli.run_each(commands)), strict=True):
         assert code == 0, err
         assert [text for text in SECRETS if text in out + err] == [], command

@@ -13,7 +13,7 @@ from tests.cli.running import PATIENCE_S, SAMPLES, Cli, stored_calls, wait_until
 from tests.cli.traffic import call, long_line, write_lines, write_many
 from tests.sampling import keep
 
-MANY = 60_000
+MANY = 40_000
 FIRST = 50
 
 
@@ -78,6 +78,7 @@ def test_an_interrupted_ingest_leaves_the_store_whole(
     assert report(cli) == undisturbed
 
 
+@pytest.mark.proof
 def test_a_kill_while_a_log_is_read_on_leaves_the_store_whole(
     cli: Cli, many: Path, undisturbed: dict[str, Any]
 ) -> None:
@@ -125,7 +126,7 @@ def test_waiting_for_input_can_be_interrupted(cli: Cli, number: int, code: int) 
     assert not list(cli.spool.iterdir())
 
 
-@pytest.mark.parametrize("form", keep(["table", "json", "csv"], ["table", "csv"]))
+@pytest.mark.parametrize("form", keep(["table", "json", "csv"], ["table"]))
 def test_a_reader_that_leaves_early_is_not_an_error_to_shout_about(cli: Cli, sample_store: Path, form: str) -> None:
     """``report | head -1`` gets its line, nothing is said on standard error, and the code is 141 or 0."""
     done = cli.shell(
@@ -138,14 +139,13 @@ def test_a_reader_that_leaves_early_is_not_an_error_to_shout_about(cli: Cli, sam
 
 def test_a_closed_standard_output_is_141(cli: Cli, sample_store: Path) -> None:
     """When nobody reads from the start, the code says so and nothing else is printed."""
-    for form in ("table", "json"):
-        process = cli.start("report", "--db", sample_store, "--by", "tenant,hour", "--format", form)
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
-        process.stderr.close()
-        assert process.wait(PATIENCE_S) == 141
+    process = cli.start("report", "--db", sample_store, "--by", "tenant,hour", "--json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(PATIENCE_S) == 141
 
 
 BUG = """

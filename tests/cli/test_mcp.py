@@ -157,7 +157,7 @@ def test_every_answer_and_error_is_short_visible_text(cli: Cli) -> None:
     db, by = cli.folder / "store.duckdb", "tenant,model,route,user_id"
     odd = [(tool, {"where": f"model = '{HOSTILE}' AND {HOSTILE}"}) for tool in ("report", "diff")]
     questions: list[tuple[str, dict[str, Any]]] = [
-        *((tool, {"by": by}) for tool in ("report", "ttft", "tax", "coverage", "audit")), ("diff", {"by": "tenant"}),
+        *((tool, {"by": by}) for tool in ("report", "ttft", "coverage", "audit")), ("diff", {"by": "tenant"}),
         ("tax", {"by": by, "top_calls": 50}), ("explain", {"call_id": "0 acme"}), ("sql", {"select": "FROM calls"}),
         ("sql", {"select": f"SELECT 1 AS \"{HOSTILE}\""}), ("sql", {"select": HOSTILE}),
         ("explain", {"call_id": HOSTILE}), ("explain", {"call_id": "0", "source": HOSTILE}),
@@ -169,7 +169,7 @@ def test_every_answer_and_error_is_short_visible_text(cli: Cli) -> None:
         texts = [text] if failed else strings(json.loads(text))
         assert not [one for one in texts if _INVISIBLE.search(one)], (tool, given)
         assert len(text.encode()) <= (2_000 if failed else MOST_BYTES) and "Traceback" not in text, (tool, given)
-    assert [text for failed, text in answers[:10] if failed] == [] and "tenant_id acme" in answers[0][1]
+    assert [text for failed, text in answers[:9] if failed] == [] and "tenant_id acme" in answers[0][1]
 
 
 def test_many_groups_are_cut_and_said_to_be(cli: Cli) -> None:
@@ -205,9 +205,9 @@ def test_a_mistake_is_answered_with_our_sentence(thirty: Path, tool: str, given:
 
 def test_many_questions_at_once_have_their_own_answers(thirty: Path) -> None:
     """Worker threads ask at the same time; every answer is the one to its question, and the store is free after it."""
-    questions = [("sql", {"select": f"SELECT {n} AS n"}) for n in range(12)]
+    questions = [("sql", {"select": f"SELECT {n} AS n"}) for n in range(6)]
     found = ask(thirty / "store.duckdb", *questions)
-    assert [rows(text, "result") for _, text in found] == [[{"n": n}] for n in range(12)]
+    assert [rows(text, "result") for _, text in found] == [[{"n": n}] for n in range(6)]
     duckdb.connect(str(thirty / "store.duckdb"), read_only=False).close()
 
 

@@ -19,6 +19,7 @@ from streamaudit.report.model import NO_WINDOW, Column, Report, Table
 from streamaudit.store.store import Store
 from tests.cli.running import PATIENCE_S, Cli, wait_until
 from tests.cli.traffic import call, calls, write_lines
+from tests.sampling import keep
 
 STORE = "s.duckdb"
 TABLES = ("calls", "spans", "loads", "rejects")
@@ -277,13 +278,14 @@ def test_values_of_every_type_in_json(asked: Cli) -> None:
 
 def test_values_of_every_type_elsewhere(asked: Cli) -> None:
     """In CSV a list is its JSON text and a formula is quoted; no format lets a control character through."""
-    (row,) = csv.DictReader(io.StringIO(asked.run("sql", ODD, "--db", STORE, "--format", "csv").out))
+    files = [asked.folder / f"odd.{suffix}" for suffix in ("csv", "txt", "md", "json", "jsonl")]
+    done = asked.run("sql", ODD, "--db", STORE, *(word for file in files for word in ("-o", file)))
+    assert done.code == 0, done.err
+    texts = [file.read_bytes().decode() for file in files]
+    (row,) = csv.DictReader(io.StringIO(texts[0]))
     assert (row["l"], row["s"]) == ("[1, null]", '{"a": 1, "b": ["2026-11-16T08:00:00Z"]}')
     assert (row["t"], row["formula"], row["u"], row["f"], row["y"]) == ("2026-11-16T08:00:00Z", "'=1+1", "", "", "true")
-    for form in ("table", "csv", "markdown", "json", "jsonl"):
-        done = asked.run("sql", ODD, "--db", STORE, "--format", form)
-        assert done.code == 0, done.err
-        assert "\x1b" not in done.out
+    assert all(text and "\x1b" not in text for text in texts)
     assert asked.terminal("sql", ODD, "--db", STORE, columns=60).code == 0
 
 
@@ -346,7 +348,7 @@ def test_a_long_query_can_be_interrupted(asked: Cli) -> None:
 def _busy(pid: int) -> bool:
     """Whether the process has used more processor time than starting takes."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") > 2
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") > 1.2
 
 
 def test_csv_on_standard_output_is_written_in_pieces(asked: Cli) -> None:
@@ -393,7 +395,7 @@ def test_csv_in_a_file_holds_no_more_than_a_piece(tmp_path: Path) -> None:
     assert written[1] > 90_000 and written[2] > 190_000 and file.stat().st_size > 300_000
 
 
-@pytest.mark.parametrize("form", ["table", "csv", "json"])
+@pytest.mark.parametrize("form", keep(["table", "csv", "json"], ["csv"]))
 def test_a_statement_that_takes_too_long_is_stopped(asked: Cli, form: str) -> None:
     """After --timeout, as a mistake of the statement."""
     endless = "SELECT count(*) FROM range(1000000000) AS a, range(1000000000) AS b WHERE a.range + b.range = 1"

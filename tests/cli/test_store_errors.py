@@ -63,7 +63,8 @@ def test_a_busy_store_ends_with_4_and_names_the_holder(cli: Cli, store: Path, ho
 
 
 @pytest.mark.parametrize(
-    ("how", "command"), BOTH_WAYS[:2], ids=lambda value: value if isinstance(value, str) else value[0]
+    ("how", "command"), [pytest.param(*BOTH_WAYS[0], marks=pytest.mark.proof), BOTH_WAYS[1]],
+    ids=lambda value: value if isinstance(value, str) else value[0],
 )
 def test_wait_sits_out_the_holder_and_then_succeeds(cli: Cli, store: Path, how: str, command: list[str]) -> None:
     """With --wait the command says once whom it waits for, and does its work when the store is free."""
@@ -98,15 +99,15 @@ def test_readers_do_not_disturb_each_other(cli: Cli, store: Path) -> None:
 
 
 def test_ingests_at_the_same_time_wait_for_each_other(cli: Cli) -> None:
-    """Four processes that create and fill one store at once lose and repeat nothing."""
+    """Two processes that create and fill one store at once lose and repeat nothing."""
     running = []
-    for index in range(4):
+    for index in range(2):
         path = write_lines(cli.folder / f"part{index}.jsonl", calls(500, start=500 * index))
         running.append(cli.start("ingest", path, "--db", "shared.duckdb", "-q", "--wait", f"{PATIENCE_S}s"))
     for process in running:
         _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err
-    assert stored_calls(cli.folder / "shared.duckdb") == 2000
+    assert stored_calls(cli.folder / "shared.duckdb") == 1000
 
 
 def test_standard_input_is_awaited_without_holding_the_store(cli: Cli, store: Path) -> None:

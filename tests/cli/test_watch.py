@@ -47,7 +47,7 @@ def stored_calls_when_free(store: Path) -> int:
         return -1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.proof)])
 def test_what_comes_to_a_folder_is_read(cli: Cli, number: int) -> None:
     """A log that grows in the middle of a line, a new file, one in a new folder; others read the store meanwhile."""
     with watching(cli, number) as folder:

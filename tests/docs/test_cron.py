@@ -27,7 +27,7 @@ def test_the_crontab_ingests_and_posts_in_crons_environment(tmp_path: Path) -> N
     ingest, weekly = re.findall(r"^(?:[\d*]+ ){5}(.*)$", table, re.MULTILINE)
     with servers.hook() as hook:
         (cli.home / ".config/streamaudit/post.url").write_text(f"json://127.0.0.1:{hook.port}/in\n")
-        for line in (ingest, ingest, weekly, weekly):
+        for line in (ingest, weekly, weekly):
             done = subprocess.run(
                 ["env", "-i", f"HOME={cli.home}", "PATH=/usr/bin:/bin", "/bin/sh", "-c", line], cwd="/",
                 stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False,

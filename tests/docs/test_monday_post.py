@@ -69,8 +69,7 @@ def notes(post: servers.Request) -> list[str]:
 
 
 def test_the_crontab_line_pulls_and_posts_once(cli: Cli) -> None:
-    """The line posts the last week with its changes and knows the tenants; a second run posts nothing. Run with ``&&``
-    it does the same."""
+    """The line posts the last week with its changes and knows the tenants; a second post is none."""
     records = [call(number, MONDAY - timedelta(days=number % 14, minutes=number + 1)) for number in range(60)]
     with serve(Langfuse(records)) as langfuse, servers.hook() as slack:
         assert isinstance(langfuse, Langfuse)
@@ -81,9 +80,9 @@ def test_the_crontab_line_pulls_and_posts_once(cli: Cli) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), log
         log = "".join(line for line in log.splitlines(keepends=True) if "clock" not in line)
         (post,) = slack.requests
-        again = as_cron(cli, "cd && .local/bin/streamaudit pull langfuse -q && .local/bin/streamaudit weekly --post")
-        assert (again.returncode, len(slack.requests)) == (0, 1), again.stderr
-        assert "nothing posted" in again.stderr
+        again = cli.run("weekly", "--post", cwd=cli.home)
+        assert (again.code, len(slack.requests)) == (0, 1), again.err
+        assert "nothing posted" in again.err
         assert all("io" not in one.query["fields"].split(",") for one in langfuse.pages())
     assert re.fullmatch(r"\S+ posted \d{4}-W\d\d to json 127\.0\.0\.1:\d+ #[0-9a-f]{6} \(1 attempt\)\n", log)
     tables = {table["name"]: table["rows"] for table in post.json["report"]["tables"]}
@@ -105,7 +104,7 @@ def test_a_failed_pull_is_said_in_the_post(cli: Cli) -> None:
         assert isinstance(langfuse, Langfuse)
         write_addresses(cli, langfuse, slack)
         langfuse.clock = SATURDAY + timedelta(minutes=30, seconds=1) - datetime.now(UTC)
-        assert as_cron(cli, "cd && .local/bin/streamaudit pull langfuse").returncode == 0
+        assert cli.run("pull", "langfuse", cwd=cli.home).code == 0
         langfuse.denied = 401
         done = as_cron(cli, crontab_line().replace(";", " &&", 1))
         assert (done.returncode, slack.requests) == (3, [])
@@ -121,7 +120,7 @@ def test_a_failed_pull_is_said_in_the_post(cli: Cli) -> None:
 
 
 def test_the_line_of_every_day_posts_what_broke_once(cli: Cli) -> None:
-    """A limit that is passed is posted by the first run, nothing by the second; the exit code is the check's."""
+    """A limit that is passed is posted by the run, nothing by the next check; the exit code is the check's."""
     start = datetime.now(UTC) - timedelta(hours=2)
     records = [observation(number, start - timedelta(minutes=number), level="ERROR") for number in range(30)]
     config = cli.home / ".config/streamaudit/config.toml"
@@ -129,6 +128,9 @@ def test_the_line_of_every_day_posts_what_broke_once(cli: Cli) -> None:
     with serve(Langfuse(records)) as langfuse, servers.hook() as slack:
         assert isinstance(langfuse, Langfuse)
         write_addresses(cli, langfuse, slack)
-        codes = [as_cron(cli, crontab_line(1)).returncode for _ in range(2)]
+        line = crontab_line(1)
+        check = re.search(r"streamaudit (check [^;|&>]*?)(?: *[;|&>]| \d?>|$)", line)
+        assert check is not None
+        codes = [as_cron(cli, line).returncode, cli.run(*check[1].split(), cwd=cli.home).code]
         (post,) = slack.requests
     assert codes == [1, 1] and b"error_rate" in post.body

@@ -39,7 +39,8 @@ def command(
     output, filters = writing.parse(), window.filters(writing.redact)
     if not (posting.post or posting.dry_run):
         with inputs.session() as session:
-            results = {top: session.weekly(period=period, by=by, movers=movers, **filters) for top in output.tops}
+            result = session.weekly(period=period, by=by, movers=movers, **filters)
+        results = dict.fromkeys(output.tops, result)  # no table of it is cut
         done = output.write(results)
         say_follow_up(after_weekly, results, output, inputs, window)
         return done
