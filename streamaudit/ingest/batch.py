@@ -28,7 +28,7 @@ from streamaudit.ingest.staging import stage
 from streamaudit.ingest.stock import take_stock
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import find_mixed_file
-from streamaudit.store.pricing.apply import look_up_prices
+from streamaudit.store.pricing.kept import KeptPrices
 from streamaudit.store.store import Store
 
 MOST_FILES = 256
@@ -150,13 +150,14 @@ FROM (SELECT unnest($rows::STRUCT(load_id BIGINT, source VARCHAR, path VARCHAR, 
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Files that are loaded together: the store, the name and digest of their source, and the settings of the run."""
+    """Files that are loaded together: the store, the name and digest of their source, settings and prices."""
 
     store: Store
     name: str
     digest: str
     salt: str
     options: Options
+    prices: KeptPrices
 
     def load(self, batch: Sequence[Small], folder: Path) -> list[FileResult]:
         """Load the files of a batch, up to the first one that has to be loaded alone, in one transaction. The scratch
@@ -175,7 +176,7 @@ class Together:
             mixed = find_mixed_file(store) if kept else None
             kept = kept if mixed is None else _keep(store, ends, kept, ends[mixed])
             if kept:
-                look_up_prices(store, UNPRICED, self.options.prices)
+                self.prices.look_up(UNPRICED)
         if not kept:
             return []
         # Before the transaction, which may write to the store alone; no other process can write to it meanwhile.
@@ -209,6 +210,7 @@ class Together:
         note_additions(store, counts)
         rows = [self._describe(batch[row[0]], load_id + row[0], row[1], row[2]) for row in files]
         store.run(_RECORD_LOADS, {"rows": rows, "tool": streamaudit.__version__})
+        self.prices.keep()
         results = []
         seen = {column for column, rank in before.items() if rank is not None}
         for number, count, _rate, *ranks in files:

@@ -44,7 +44,7 @@ from streamaudit.ingest.stock import Stock, take_stock
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import count_shared_ends, find_doubts, find_unfilled
 from streamaudit.store.duckdb_errors import NO_MEMORY, ReadFailure
-from streamaudit.store.pricing.apply import look_up_prices
+from streamaudit.store.pricing.kept import KeptPrices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 _FEW_BYTES = 1 << 20
@@ -65,6 +65,7 @@ class Ingest:
         self._sources = discover()
         self._claimed: tuple[InputFile, tuple[Source, Match]] | None = None
         self._salt = store.secret()
+        self._prices = KeptPrices(store, options.prices)
         define_merge_macros(store)
         store.run("SET VARIABLE file_ends = NULL::BIGINT[]")
 
@@ -119,7 +120,9 @@ class Ingest:
     def _load_together(self, reader: Reader, batch: list[Small]) -> list[FileResult]:
         """Load the first files of a batch together, as many as can be."""
         source = batch[0].source
-        together = Together(self._store, self._name(source), self._digest(source), self._salt, self._options)
+        together = Together(
+            self._store, self._name(source), self._digest(source), self._salt, self._options, self._prices
+        )
         batch = batch[: count_unknown(self._store, batch, together.name, together.digest)]
         if len(batch) < 2:
             return []
@@ -260,7 +263,7 @@ class Ingest:
                     rejected = stock.rejected
                     return FileResult(file.shown, source, match, None, rejects, rejected=rejected, problem=too_many)
                 doubtful, same_end = find_doubts(store, stock), count_shared_ends(store, stock)
-                look_up_prices(store, UNPRICED, self._options.prices)
+                self._prices.look_up(UNPRICED)
             remapped = bool(store.one(_READ_OTHERWISE, self._about(file, source))[0])
             with store.transaction():
                 variant = match.variant + FOR_DIVERSITY if stock.for_diversity else match.variant
@@ -358,6 +361,7 @@ class Ingest:
             "end_record": mark.records if mark else None, "content_before": mark.before if mark else None,
         })  # fmt: skip
         record_rejects(store, load_id, file.stored_name, rejects)
+        self._prices.keep()
         return counts, load_id, keys, emptied
 
     def _settle_keys(

@@ -28,6 +28,9 @@ SCHEMA_VERSION = 9
 FOR_DIVERSITY = ", kept for diversity"
 """Suffix of the ``variant`` of a load with calls that were kept because they are rare."""
 
+KEPT_PRICES = "prices"
+"""Key of the entry of ``meta`` with the prices that were found before."""
+
 _PROBE = "SELECT count(*) FROM store.meta WHERE key = 'hash_probe' AND value = hash('streamaudit')::VARCHAR"
 _POLL_S = 0.2
 _PATIENCE_S = 60.0
@@ -169,6 +172,10 @@ class Store(Planner):
             self.run("DELETE FROM store.taxes")
             self.run("DELETE FROM store.texts")
 
+    def drop_prices(self) -> None:
+        """Delete the prices kept in the store (``pricing.kept``): they are looked up again."""
+        self.run("DELETE FROM store.meta WHERE key = $key", {"key": KEPT_PRICES})
+
     def is_small(self, most: int = FEW_CALLS) -> bool:
         """Return whether the store has so few calls, at ``most`` that many, that planning a query takes longer than
         running it."""
@@ -308,6 +315,7 @@ class Store(Planner):
     def mark_rewrite(self) -> None:
         """Note, in the transaction of a deletion, that its bytes are still in the file until it is rewritten."""
         if self.path is not None:
+            self.drop_prices()  # they name models
             self.run("DELETE FROM store.meta WHERE key = 'rewrite'")
             self.run("INSERT INTO store.meta VALUES ('rewrite', 'pending')")
 

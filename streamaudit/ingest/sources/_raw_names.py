@@ -6,6 +6,7 @@ the first records of a file have one of them.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from streamaudit.ingest.mapping import KINDS, can_fill
@@ -189,10 +190,12 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, str]:
     ($)``), or are inside an object (``response.usage.output_tokens``), by the column that has no field of its own
     yet."""
     names = list_names(wide=True)
-    taken = {column for column, own in names.items() if any(name in record for record in head for name in own)}
+    present = {name for record in head for name in record}
+    taken = {column for column, own in names.items() if not present.isdisjoint(own)}
+    usages = [record[holder] for holder in HOLDERS if holder in present for record in head if holder in record]
     taken |= {
         column for column, inner in NESTED.items()
-        if any(_at(record, (holder, *name.split("."))) for record in head for holder in HOLDERS for name in inner)
+        if any(_at(usage, name.split(".")) for usage in usages for name in inner)
     }  # fmt: skip
     found: dict[str, tuple[int, int, str]] = {}
     for record in head:
@@ -208,6 +211,7 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, str]:
     return {column: path for column, (_, _, path) in found.items()}
 
 
+@lru_cache(maxsize=4096)
 def _column(path: tuple[str, ...]) -> str | None:
     """Return the column of a path: by its last name and the object's around it, such as ``response.model``, else by the
     last alone; None when it has none."""
@@ -245,7 +249,7 @@ def _leaves(value: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tupl
             yield (*path, key), inner
 
 
-def _at(value: Any, names: tuple[str, ...]) -> bool:
+def _at(value: Any, names: Sequence[str]) -> bool:
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value is not None

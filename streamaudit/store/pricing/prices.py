@@ -105,7 +105,7 @@ def price_table(
     price, those that name the provider first, then the latest. A tier of None is not known to be other than standard;
     one that the data has no price for prices nothing.
     """
-    is_standard = service_tier is None or service_tier in STANDARD_TIERS
+    is_standard = _is_standard(service_tier)
     own = own if is_standard or service_tier == BENCHMARK else ()
     models: dict[tuple[str | None, str], ModelInfo | None] = {}
     rows: list[PriceRow] = []
@@ -127,6 +127,27 @@ def price_table(
         if prices is not None:
             rows.extend(_tiers(provider, model, day, prices))
     return rows
+
+
+def depends_on_day(
+    provider: str | None, answering: str, requested: str | None, day: date | None, service_tier: str | None,
+    own: Sequence[OwnPrice],
+) -> bool:  # fmt: skip
+    """Return whether a call's price may be another one on another day."""
+    if any(price.fits(provider, model, date.max) for price in own for model in (answering, requested) if model):
+        return True
+    found = _find(provider, answering)
+    if found is None:
+        return False
+    from genai_prices.types import ModelPrice
+
+    variants = () if _is_standard(service_tier) else found.price_variants or ()
+    return not isinstance(found.prices, ModelPrice) or any(one.constraint is not None for one in variants)
+
+
+def _is_standard(service_tier: str | None) -> bool:
+    """Return whether the tier is not known to be other than standard."""
+    return service_tier is None or service_tier in STANDARD_TIERS
 
 
 def is_listed(provider: str | None, model: str) -> bool:
