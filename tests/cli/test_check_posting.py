@@ -84,6 +84,7 @@ def test_only_changes_are_posted_and_each_once(place: Cli, hook: Hook) -> None:
     assert [one.json["failed"] for one in hook.requests] == [True, True, False, False]
 
 
+@pytest.mark.proof
 def test_thresholds_of_an_export_are_posted_once_and_a_store_remembers_it(place: Cli, hook: Hook) -> None:
     """The store has no calls and is made for the record of posts; another folder is another line of a crontab."""
     for folder in ("out", "other"):

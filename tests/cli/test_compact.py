@@ -9,16 +9,22 @@ import pytest
 from tests.cli.running import Cli
 from tests.cli.test_full_disk import as_a_user, fill, small
 from tests.cli.traffic import call, write_lines
+from tests.once import once
 
 __all__ = ("small",)
 ROWS = "FROM read_parquet('{}/day=*/*.parquet', hive_partitioning = true) ORDER BY source, call_id"
 
 
 @pytest.fixture
-def fed(cli: Cli) -> Path:
+def fed(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files of two exports: of a call that both have the second knows more, of one the first. One is
     of another day there, one of no day."""
-    later = "2026-11-17T08:00:00Z"
+    shutil.copytree(once(tmp_path_factory, "fed", _feed), cli.folder, dirs_exist_ok=True)
+    return cli.folder / "out-a"
+
+
+def _feed(place: Path) -> Path:
+    cli, later = Cli(place), "2026-11-17T08:00:00Z"
     write_lines(cli.folder / "a.jsonl", [
         call(1), call(2, outcome=None, output_tokens=None), call(3), call(5, start_time=later), call(6),
     ])  # fmt: skip
@@ -38,7 +44,7 @@ def fed(cli: Cli) -> Path:
         target = folder / path.relative_to(cli.folder / "out-b").with_stem(f"{path.stem}-b")
         target.parent.mkdir(exist_ok=True)
         shutil.copy(path, target)
-    return folder
+    return place
 
 
 def query(sql: str) -> list[tuple[object, ...]]:
@@ -102,6 +108,7 @@ def test_a_folder_that_is_no_export_is_refused(cli: Cli, fed: Path) -> None:
     assert content(fed) == before
 
 
+@pytest.mark.proof
 def test_a_full_disk_leaves_the_folder_as_it_was(cli: Cli, fed: Path, small: Path) -> None:
     """And nothing beside it."""
     shutil.move(fed, small / "out")

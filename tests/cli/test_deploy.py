@@ -157,14 +157,14 @@ def test_the_action_installs_itself_with_the_locked_packages(steps: list[dict[st
     assert {"--no-deps", "--no-build-isolation"} <= {*own} and Path(own[-1]) == ROOT
 
 
-def test_the_action_judges_and_annotates(steps: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_the_action_judges_and_annotates(steps: list[dict[str, Any]], tmp_path: Path, thirty: Path) -> None:
     """A worse deploy and a finding that is asked for fail, each with its annotations and a summary in which no name is
     markup; hostile inputs run nothing."""
     _, read, compare, audit = steps
     usual = {"by": "route", "min-effect": "10%", "fail-on": "regression", "base": "", "head": ""}
     traces = gzip.decompress((SAMPLES / "raw.jsonl.gz").read_bytes()).replace(b'"/v1/chat"', json.dumps(ROUTE).encode())
     (tmp_path / "it's\ttraces.jsonl").write_bytes(traces)
-    done = run(read, tmp_path, {"traces": f"it's\ttraces.jsonl\n{SAMPLES}/langfuse_observations.jsonl.gz\n"})
+    done = run(read, tmp_path, {"traces": f"it's\ttraces.jsonl\n{thirty}/calls.jsonl\n"})
     assert done.returncode == 0, done.stderr
     done = run(compare, tmp_path, {**usual, "base": "2026.11.14-2", "head": "2026.11.18-3"})
     assert done.returncode == 1, done.stderr
@@ -180,7 +180,7 @@ def test_the_action_judges_and_annotates(steps: list[dict[str, Any]], tmp_path: 
     assert done.returncode == 3, done.stderr
     summary.unlink()
     assert run(audit, tmp_path, {"findings": ""}).returncode == 0
-    assert summary.read_text().startswith("## streamaudit audit\n\n6 findings")
+    assert summary.read_text().startswith("## streamaudit audit\n\n4 findings")
     done = run(audit, tmp_path, {"findings": "  gave_up:info \n\n"})
     assert done.returncode == 1 and "::" in done.stdout
     assert run(audit, tmp_path, {"findings": HOSTILE}).returncode == 2

@@ -6,6 +6,7 @@ from tests.cli import forked
 from tests.cli.running import PATIENCE_S, Cli
 
 
+@pytest.mark.proof
 def test_a_command_that_hangs_leaves_no_reply_to_the_next(cli: Cli) -> None:
     """It watches a folder, which has no end."""
     surroundings = cli.environment()

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.cli.running import Cli, equation, stored_calls
 from tests.cli.traffic import Record, as_lines, call, calls
 
@@ -90,6 +92,7 @@ def _huge(path: Path, size: int) -> None:
         file.write(as_lines([call(3)]))
 
 
+@pytest.mark.proof
 def test_a_line_of_100_megabytes_is_a_line(cli: Cli) -> None:
     """One enormous prompt among normal calls costs none of them."""
     _huge(cli.folder / "calls.jsonl", 100 << 20)

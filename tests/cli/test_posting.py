@@ -266,6 +266,7 @@ def test_a_message_reaches_slack_as_blocks(place: Cli, hook: Hook) -> None:
     assert 3 <= len(sent[0]["blocks"]) <= 12 and sent[0]["text"].startswith("No call was cancelled.\n")
 
 
+@pytest.mark.proof
 def test_hostile_tenants_reach_every_service_as_text(cli: Cli, hook: Hook) -> None:
     """From an export to the wire: what a tenant is called pings nobody and links nowhere."""
     names = ("<!channel> @everyone", "<at>x</at> [x](https://evil.example)", "\x1b[31mred R&D <b>")

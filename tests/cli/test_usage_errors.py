@@ -11,6 +11,7 @@ from streamaudit.config.settings import Settings
 from streamaudit.errors import UsageError
 from tests.cli.running import Cli
 from tests.cli.traffic import calls, write_lines
+from tests.sampling import keep
 
 WRONG: list[tuple[list[str], str]] = [
     (["repport"], "No such command 'repport'"),
@@ -141,12 +142,12 @@ GOOD_CONDITIONS = (
 
 def test_where_takes_the_conditions_people_write(cli: Cli, sample_store: Path) -> None:
     """Comparisons, lists, patterns, dates, casts and arithmetic on columns all narrow the report."""
-    command = ["report", "--db", str(sample_store), "--format", "csv", "--where"]
-    for condition, done in zip(
-        GOOD_CONDITIONS, cli.run_each([[*command, text] for text in GOOD_CONDITIONS]), strict=True
-    ):
-        assert done.code == 0, (condition, done.err)
-        assert 0 < int(done.out.splitlines()[1].split(",")[0]) < 4998, condition
+    with Session(Settings(), db=sample_store) as session:
+        for condition in GOOD_CONDITIONS:
+            assert 0 < session.report(where=condition).tables["total"].rows()[0]["calls"] < 4998, condition
+    done = cli.run("report", "--db", sample_store, "--format", "csv", "--where", GOOD_CONDITIONS[0])
+    assert done.code == 0, done.err
+    assert 0 < int(done.out.splitlines()[1].split(",")[0]) < 4998
 
 
 def test_every_report_refuses_alike(cli: Cli) -> None:
@@ -156,7 +157,7 @@ def test_every_report_refuses_alike(cli: Cli) -> None:
     assert [done.code for done in runs] == [2] * len(runs)
 
 
-@pytest.mark.parametrize("form", ["html", "png", "svg"])
+@pytest.mark.parametrize("form", keep(["html", "png", "svg"], ["html"]))
 def test_what_draws_says_which_extra_it_needs(cli: Cli, thirty: Path, form: str) -> None:
     """Where the libraries of the extra are not installed; every other format goes without them."""
     absent = "import sys; sys.modules |= dict.fromkeys(('altair', 'jinja2', 'vl_convert')); "

@@ -103,25 +103,25 @@ def reader(tmp_path_factory: pytest.TempPathFactory, sample_store: Path) -> Cli:
 
 @pytest.fixture(scope="module")
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """The same folder with one record of the samples in twelve, and twelve of the failures."""
+    """The same folder with one record of the samples in sixty, and twelve of the failures."""
     folder = tmp_path_factory.mktemp("brief")
     shutil.copytree(once(tmp_path_factory, "brief", partial(furnish, samples=_cut_samples)), folder, dirs_exist_ok=True)
     return Cli(folder)
 
 
 def _cut_samples(target: Path) -> list[Path]:
-    """Write one record of the samples in twelve, and those that pages name; of the failures the first twelve, since
+    """Write one record of the samples in sixty, and those that pages name; of the failures the first twelve, since
     calls of every kind take long to judge."""
     files = copy_samples(target)
     for file in files:
         lines = gzip.decompress(file.read_bytes()).decode().splitlines(keepends=True)
         if file.name.startswith("datadog"):
             export = json.loads("".join(lines))
-            lines = [json.dumps(export | {"data": export["data"][::12]})]
+            lines = [json.dumps(export | {"data": export["data"][::60]})]
         elif file.name.startswith("failures"):
             lines = lines[:12]
         else:
-            lines = [line for number, line in enumerate(lines) if not number % 12 or "6086532830589402" in line]
+            lines = [line for number, line in enumerate(lines) if not number % 60 or "6086532830589402" in line]
         file.write_bytes(gzip.compress("".join(lines).encode(), 1))
     return files
 
