@@ -12,6 +12,7 @@ from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import write_lines
 
 TABLES = ("calls", "spans", "loads", "rejects", "load_keys")
@@ -43,7 +44,7 @@ def content(store: Store) -> Content:
 
 def load(*runs: list[Path], together: bool, options: Options | None = None) -> tuple[list[FileResult], Content]:
     """Results and content of a store after some runs over files."""
-    with Store.in_memory() as store, Reader() as reader:
+    with empty_store() as store, Reader() as reader:
         store.run("UPDATE store.meta SET value = 'salt' WHERE key = 'hash_salt'")
         results: list[FileResult] = []
         for paths in runs:
@@ -87,7 +88,7 @@ def test_a_second_run_finds_what_is_known_what_grew_and_what_is_new(tmp_path: Pa
         folder = tmp_path / str(together)
         folder.mkdir()
         first = [write_lines(folder / path.name, path.read_text().splitlines()) for path in paths]
-        with Store.in_memory() as store, Reader() as reader:
+        with empty_store() as store, Reader() as reader:
             job = Ingest(store, Options())
             names = dict.fromkeys(map(str, first), False)
             found = list(job.files(reader, names)) if together else [job.file(reader, one) for one in names]

@@ -15,11 +15,10 @@ from streamaudit.ingest.profile.survey import Survey, survey
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.sources.registry import Match, discover
 from streamaudit.ingest.voting import elect
-from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.sampling import keep
 from tests.support import (
     Record,
-    calls,
     datadog_span,
     langfuse_row,
     otel_batch,
@@ -28,6 +27,7 @@ from tests.support import (
     raw_call,
     rows_of,
     store_of,
+    stored_calls,
     write_lines,
 )
 
@@ -41,7 +41,7 @@ AWKWARD: Record = {
 
 def surveyed(path: Path) -> Survey:
     """The fields of one file."""
-    with Reader() as reader, Store.in_memory() as store:
+    with Reader() as reader, empty_store() as store:
         file = reader.open(str(path))
         source, verdict = elect(file.head) or (None, None)
         assert source and isinstance(verdict, Match)
@@ -90,14 +90,15 @@ def test_the_first_of_equal_tags_counts(tmp_path: Path) -> None:
         path = tmp_path / ("calls.json" if container else "calls.jsonl")
         path.write_text(json.dumps(records)) if container else write_lines(path, records)
         with store_of(path, mapping=["tenant=tags.org"]) as store:
-            assert {name: call["tenant"] for name, call in calls(store).items()} == {"a": "one", "b": None, "c": None}
+            tenants = {name: call["tenant"] for name, call in stored_calls(store).items()}
+        assert tenants == {"a": "one", "b": None, "c": None}
 
 
 def test_metadata_that_only_looks_like_text_of_an_object_stays(tmp_path: Path) -> None:
     """What begins like an object and is none is a value as any other."""
     records = [raw_call("a", metadata={"org": "{curly}"}), raw_call("b", metadata="{no json")]
     with store_of(write_lines(tmp_path / "calls.jsonl", records), mapping=["tenant=metadata.org"]) as store:
-        assert {name: call["tenant"] for name, call in calls(store).items()} == {"a": "{curly}", "b": None}
+        assert {name: call["tenant"] for name, call in stored_calls(store).items()} == {"a": "{curly}", "b": None}
 
 
 @pytest.mark.parametrize(

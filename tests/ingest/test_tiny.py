@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamaudit.ingest import staging
-from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import ingest
 
 CALL: dict[str, Any] = {
@@ -46,7 +46,7 @@ def test_a_tiny_file_gives_the_store_that_it_gives_in_full(
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
-    with Store.in_memory() as store:
+    with empty_store() as store:
         store.plan_briefly()
         store.run("UPDATE store.meta SET value = 'salt' WHERE key = 'hash_salt'")
         (result,) = ingest(store, path)

@@ -68,7 +68,7 @@ def cancelled(name: str, /, **fields: object) -> dict[str, object]:
     return raw_call(name, **{"outcome": "cancelled", "rendered_output_tokens": 20, **fields})
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.proof)])
 def test_whatever_is_written_the_taxes_kept_are_those_computed(tmp_path: Path, file_store: Store, every: int) -> None:
     """Rejects, repeats, maps, better versions, evidence, lookups, prices, steps that come late, and all deletions;
     compared after each ``every``-th step and the last."""
