@@ -1,5 +1,6 @@
 """Small files that are loaded together: the store and each file's result are those of loading them one by one."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,26 @@ SPECIAL: dict[str, dict[int, object]] = {
 }  # fmt: skip
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", SPECIAL)
 def test_files_loaded_together_are_as_if_loaded_one_by_one(name: str, tmp_path: Path) -> None:
     """Identity, winners, tallies, true lines, keys and what is reported of each file."""
     paths = write_files(tmp_path, SPECIAL[name])
     assert load(paths, together=True) == load(paths, together=False)
+
+
+def test_files_with_all_of_it_loaded_together_are_as_if_loaded_one_by_one(tmp_path: Path) -> None:
+    """The records of all cases in four files, each case with ids of its own."""
+    paths = [tmp_path / f"{name}.jsonl" for name in "abcd"]
+    for number, special in enumerate(SPECIAL.values()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for path, part in zip(paths, write_files(folder, special), strict=True):
+            with path.open("a") as file:
+                file.write(re.sub(r'"([ct]\d+)"', rf'"{number}-\1"', part.read_text()))
+    together, alone = (load(paths, together=each) for each in (True, False))
+    assert together == alone
+    assert len(together[1]["calls"]) == 30 and together[1]["rejects"]
 
 
 def test_a_second_run_finds_what_is_known_what_grew_and_what_is_new(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ CONTAINERS: dict[str, Callable[[list[Record]], bytes]] = {
 
 @pytest.mark.parametrize(
     "name",
-    keep(CONTAINERS, ["lines.jsonl.gz", "array.json", "objects.json", "page.json", "table.csv", "table.parquet"]),
+    keep(CONTAINERS, ["lines.jsonl.gz", "array.json", "page.json", "table.csv"]),
 )
 def test_half_an_emoji_loses_no_call_and_nothing_in_its_metadata(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
