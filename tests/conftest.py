@@ -14,6 +14,7 @@ from sample_traces import Fleet, simulate
 from streamaudit.store.store import Store
 from tests.cli.running import SAMPLES, Cli, Result
 from tests.once import once
+from tests.reused import empty_store
 
 # Nothing that is imported and collected is ever freed: the collector would walk through it again and again.
 gc.disable()
@@ -52,8 +53,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture
 def store() -> Iterator[Store]:
     """An empty store in memory, whose queries are planned as those of a small store are."""
-    with Store.in_memory() as opened:
-        opened.plan_briefly()
+    with empty_store() as opened:
         yield opened
 
 

@@ -16,6 +16,7 @@ from streamaudit.ingest.results import FileResult, Options
 from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
+from tests.reused import empty_store
 
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
@@ -50,8 +51,7 @@ def store_of(
 ) -> Iterator[Store]:
     """A store in memory that holds these files, each of which must be readable; its queries are planned as those of a
     small store are."""
-    with Store.in_memory() as store:
-        store.plan_briefly()
+    with empty_store() as store:
         for result in ingest(store, *paths, mapping=mapping, source=source, force=force):
             assert result.problem is None, result.problem
         yield store
@@ -85,6 +85,11 @@ def grouped(store: Store, name: str, by: str, **options: Any) -> dict[Any, Recor
 def calls(store: Store) -> dict[str, Record]:
     """Every call by its id, with all columns of ``call_tax``."""
     return {row["call_id"]: row for row in rows_of(store, "call_tax")}
+
+
+def stored_calls(store: Store) -> dict[str, Record]:
+    """Every call by its id, with the columns that ingest wrote: no tax is valued for them."""
+    return {row["call_id"]: row for row in rows_of(store, "store.calls")}
 
 
 def rows_of(store: Store, relation: str) -> list[Record]:

@@ -19,7 +19,7 @@ from sample_traces.datadog import datadog_items
 from sample_traces.langfuse import shape_rest, shape_v2
 from sample_traces.langfuse_observations import observations
 from sample_traces.writers import raw_records
-from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import Record, Tables, assert_same_tables, audit, content, equation, ingest, raw_call, write_lines
 
 BY = "tenant,model"
@@ -94,7 +94,7 @@ def check_cuts(
 ) -> None:
     """Split into files, shuffled, packed, read twice or overlapping: the same store, answers, and sums that agree."""
     records = records_of(seed, form)
-    with tempfile.TemporaryDirectory() as name, Store.in_memory() as plain, Store.in_memory() as cut:
+    with tempfile.TemporaryDirectory() as name, empty_store() as plain, empty_store() as cut:
         folder = Path(name)
         (result,) = ingest(plain, write_lines(folder / "plain.jsonl", records))
         read, new, *_ = equation(result)
@@ -158,7 +158,7 @@ def check_sums(records: list[Record], audited: str, top: int | None, bad: list[t
     lines: list[object] = [*records]
     for place, text in bad:
         lines.insert(min(place, len(lines)), text)
-    with tempfile.TemporaryDirectory() as name, Store.in_memory() as store:
+    with tempfile.TemporaryDirectory() as name, empty_store() as store:
         (result,) = ingest(store, write_lines(Path(name) / "calls.jsonl", lines))
         read, new, repeated, replaced, rejected, others = equation(result)
         ids = {record["request_id"] for record in records}

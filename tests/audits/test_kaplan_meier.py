@@ -15,8 +15,8 @@ from streamaudit.audits.targets import parse_targets
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import Options
-from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
+from tests.reused import empty_store
 from tests.support import Record, raw_call, store_of, write_lines
 
 _WAITS = """
@@ -42,7 +42,7 @@ def test_percentiles_equal_the_product_over_all_waits(tmp_path: Path, seed: int)
     """A censored wait stays at risk until its cut, so percentiles move up, by exactly the product-limit estimate."""
     path = tmp_path / "fleet.jsonl"
     write_raw(simulate(600, seed, datetime(2026, 11, 9, tzinfo=UTC), 7), path)
-    with Store.in_memory() as store, Reader() as reader:
+    with empty_store() as store, Reader() as reader:
         Ingest(store, Options()).file(reader, str(path))
         refresh(store)
         waits = [row for row in store.query(_WAITS) if row[0] is not None]

@@ -1,5 +1,6 @@
 """The catalogue of figures: every one can be picked, alone or with others, and audits say the same of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,25 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.targets import parse_targets
 from streamaudit.store.store import Store
 from streamaudit.store.views.percentiles import MIN_CALLS
-from tests.support import audit, ingest
+from tests.support import audit, store_of
 
 AUDITS = Path(streamaudit.__file__).parent / "audits"
 
 
-@pytest.fixture
-def filled(fleet: Fleet, tmp_path: Path, store: Store) -> Store:
+@pytest.fixture(scope="module")
+def stored(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with the fleet."""
-    write_raw(fleet, tmp_path / "raw.jsonl")
-    ingest(store, tmp_path / "raw.jsonl")
-    Scope().prepare(store)
-    return store
+    path = tmp_path_factory.mktemp("metrics") / "raw.jsonl"
+    write_raw(fleet, path)
+    with store_of(path) as store:
+        yield store
+
+
+@pytest.fixture
+def filled(stored: Store) -> Store:
+    """The same, prepared for all of its calls."""
+    Scope().prepare(stored)
+    return stored
 
 
 def test_a_figure_is_the_same_alone_and_with_all_others(filled: Store) -> None:

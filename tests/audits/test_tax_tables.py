@@ -12,6 +12,7 @@ from streamaudit.report.render.formats import Screen, load
 from streamaudit.store.providers import read_providers, resolve_behaviours
 from streamaudit.store.store import Store
 from streamaudit.store.views.refresh import refresh
+from tests.reused import empty_store
 from tests.support import AUDITS, Record, audit, calls, grouped, ingest, raw_call, total, write_lines
 
 
@@ -124,7 +125,7 @@ def test_the_model_s_own_answers_say_how_long_a_token_is(store: Store, tmp_path:
     assert (call["tax_rule"], call["tax_low"], call["tax_best"], call["tax_high"]) == (
         "received_text", 400 - ceil(300 * (1 + 2 / sqrt(600 / pooled))), 400 - round(600 / pooled), 400,
     )  # fmt: skip
-    with Store.in_memory() as few:
+    with empty_store() as few:
         ingest(few, write_lines(tmp_path / "few.jsonl", [*answers[1:], left]))
         assert calls(few)["left"]["tax_best"] == 400 - 150
 

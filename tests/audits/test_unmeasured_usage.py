@@ -6,7 +6,7 @@ import pytest
 
 from streamaudit.audits.base import discover
 from streamaudit.audits.scope.scope import Scope
-from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import Record, audit, calls, grouped, ingest, raw_call, store_of, total, write_lines
 
 IN, OUT = 3e-6, 15e-6  # claude-sonnet-4-5, USD per token
@@ -55,7 +55,7 @@ def test_usage_that_is_no_measurement_has_a_low_end_and_no_cost(
 def test_a_fleet_with_cut_calls_is_marked_as_a_lower_bound(tmp_path: Path) -> None:
     """80 of 1,000 calls have the number that opened their stream: no figure counts it as what they cost."""
     records = [*(anthropic(f"c{n}") for n in range(920)), *(cut(f"x{n}", output_tokens=4) for n in range(80))]
-    with Store.in_memory() as store:
+    with empty_store() as store:
         ingest(store, write_lines(tmp_path / "x.jsonl", records))
         row = total(store, "report")
         report = discover()["report"].run(store, Scope())

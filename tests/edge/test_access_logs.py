@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from streamaudit.store.store import Store
 from tests.edge.client import Visit
 from tests.edge.lab import Urls, _join, happen, judge, streams
 from tests.edge.upstream import Answer
+from tests.reused import empty_store
 from tests.support import Record, calls, ingest, write_lines
 
 COUNT = 4
@@ -34,7 +34,7 @@ def test_logs_name_those_who_left_and_the_hop_that_kept_the_abort_back(tmp_path:
             "outcome": "completed", "duration_ms": 9000}
         for line in logged.lines
     ]
-    with Store.in_memory() as store:
+    with empty_store() as store:
         ingest(store, write_lines(tmp_path / "app.jsonl", drained))
         for log in logged.proxy_logs:
             _join(store, log)

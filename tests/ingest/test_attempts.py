@@ -1,5 +1,6 @@
 """Records of one request id: attempts of their own, or versions of one, the same in whatever order they arrive."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import (
     Record,
     calls,
@@ -19,6 +20,7 @@ from tests.support import (
     raw_call,
     rows_of,
     store_of,
+    stored_calls,
     write_lines,
 )
 
@@ -48,7 +50,7 @@ def test_records_that_differ_in_start_number_or_response_are_attempts(tmp_path: 
         record("response", response_id="r1", outcome="error"), record("response", response_id="r2"),
     ]  # fmt: skip
     with store_of(write_lines(tmp_path / "x.jsonl", records)) as store:
-        found = calls(store)
+        found = stored_calls(store)
     assert sorted(found) == ["number#1", "number#2", "response#1", "response#2", "start#1", "start#2"]
     assert all(call["logical_request_id"] == call["request_id"] == name.split("#")[0] for name, call in found.items())
     assert [found[f"start#{n}"]["outcome"] for n in (1, 2)] == ["error", "completed"]
@@ -60,10 +62,10 @@ def test_all_other_records_are_versions_of_one_call(tmp_path: Path) -> None:
         record("a", outcome=None, duration_ms=None, output_tokens=None), record("a", 1.0, response_id="r1"),
         record("a", 0.6, attempt_number=1, response_id="r1"), record("a", 0.6, attempt_number=1, response_id="r1"),
     ]  # fmt: skip
-    with Store.in_memory() as store:
+    with empty_store() as store:
         (result,) = ingest(store, write_lines(tmp_path / "x.jsonl", records))
         assert equation(result) == (4, 1, 3, 0, 0, 0)
-        (call,) = calls(store).values()
+        (call,) = stored_calls(store).values()
     assert (call["call_id"], call["request_id"], call["logical_request_id"]) == ("a", None, None)
     assert (call["output_tokens"], len(call["versions"])) == (100, 3)
 
@@ -73,7 +75,7 @@ def test_retries_and_fallbacks_of_a_proxy_are_attempts_and_a_callback_fired_twic
         error_information={"error_code": "429", "error_class": "RateLimitError"})  # fmt: skip
     fallback = litellm_row(1_763_800_001.2)
     with store_of(write_lines(tmp_path / "x.jsonl", [failed, fallback, fallback])) as store:
-        found = calls(store)
+        found = stored_calls(store)
     assert {name: call["outcome"] for name, call in found.items()} == {"call-1#1": "error", "call-1#2": "completed"}
     assert {call["logical_request_id"] for call in found.values()} == {"trace-1"}
 
@@ -81,7 +83,7 @@ def test_retries_and_fallbacks_of_a_proxy_are_attempts_and_a_callback_fired_twic
 def test_an_id_that_names_an_attempt_has_versions_only(tmp_path: Path) -> None:
     rows = [langfuse_row("a"), langfuse_row("a", start_time="2026-11-16 07:59:58.000000")]
     with store_of(write_lines(tmp_path / "x.jsonl", rows)) as store:
-        assert list(calls(store)) == ["a"]
+        assert list(stored_calls(store)) == ["a"]
 
 
 def test_evidence_by_the_id_of_several_attempts_joins_none_of_them(tmp_path: Path) -> None:
@@ -156,12 +158,18 @@ def _assert_order_changes_nothing(tmp_path: Path, requests: Any, random: Any) ->
         assert content(store) == wanted
 
 
-@pytest.mark.parametrize("late", [-30.0, 0.5, 1.2])
-def test_an_attempt_that_arrives_late_takes_its_place(tmp_path: Path, late: float) -> None:
+def test_an_attempt_that_arrives_late_takes_its_place(tmp_path: Path) -> None:
     """An earlier attempt renumbers those that are stored; a record between two makes them one."""
-    found = [record("a", 0.0), record("a", 2.0, output_tokens=7), record("a", late, output_tokens=9)]
-    with store_of(*(write_lines(tmp_path / f"{n}.jsonl", [one]) for n, one in enumerate(found))) as store:
+    attempts = {-30.0: 3, 0.5: 2, 1.2: 2}
+    found = [
+        [record(f"at {late}", 0.0) for late in attempts],
+        [record(f"at {late}", 2.0, output_tokens=7) for late in attempts],
+        [record(f"at {late}", late, output_tokens=9) for late in attempts],
+    ]
+    with store_of(*(write_lines(tmp_path / f"{n}.jsonl", some) for n, some in enumerate(found))) as store:
         apart = content(store)
-        with store_of(write_lines(tmp_path / "all.jsonl", found[::-1])) as together:
-            assert content(together) == apart
-        assert len(calls(store)) == {-30.0: 3, 0.5: 2, 1.2: 2}[late]
+        stored = Counter(name.split("#")[0] for name in stored_calls(store))
+    assert stored == {f"at {late}": count for late, count in attempts.items()}
+    backwards = [one for some in found[::-1] for one in some]
+    with store_of(write_lines(tmp_path / "all.jsonl", backwards)) as together:
+        assert content(together) == apart

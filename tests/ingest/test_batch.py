@@ -1,5 +1,6 @@
 """Small files that are loaded together: the store and each file's result are those of loading them one by one."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import FileResult, Options
 from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import write_lines
 
 TABLES = ("calls", "spans", "loads", "rejects", "load_keys")
@@ -43,7 +45,7 @@ def content(store: Store) -> Content:
 
 def load(*runs: list[Path], together: bool, options: Options | None = None) -> tuple[list[FileResult], Content]:
     """Results and content of a store after some runs over files."""
-    with Store.in_memory() as store, Reader() as reader:
+    with empty_store() as store, Reader() as reader:
         store.run("UPDATE store.meta SET value = 'salt' WHERE key = 'hash_salt'")
         results: list[FileResult] = []
         for paths in runs:
@@ -72,11 +74,26 @@ SPECIAL: dict[str, dict[int, object]] = {
 }  # fmt: skip
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", SPECIAL)
 def test_files_loaded_together_are_as_if_loaded_one_by_one(name: str, tmp_path: Path) -> None:
     """Identity, winners, tallies, true lines, keys and what is reported of each file."""
     paths = write_files(tmp_path, SPECIAL[name])
     assert load(paths, together=True) == load(paths, together=False)
+
+
+def test_files_with_all_of_it_loaded_together_are_as_if_loaded_one_by_one(tmp_path: Path) -> None:
+    """The records of all cases in four files, each case with ids of its own."""
+    paths = [tmp_path / f"{name}.jsonl" for name in "abcd"]
+    for number, special in enumerate(SPECIAL.values()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for path, part in zip(paths, write_files(folder, special), strict=True):
+            with path.open("a") as file:
+                file.write(re.sub(r'"([ct]\d+)"', rf'"{number}-\1"', part.read_text()))
+    together, alone = (load(paths, together=each) for each in (True, False))
+    assert together == alone
+    assert len(together[1]["calls"]) == 30 and together[1]["rejects"]
 
 
 def test_a_second_run_finds_what_is_known_what_grew_and_what_is_new(tmp_path: Path) -> None:
@@ -87,7 +104,7 @@ def test_a_second_run_finds_what_is_known_what_grew_and_what_is_new(tmp_path: Pa
         folder = tmp_path / str(together)
         folder.mkdir()
         first = [write_lines(folder / path.name, path.read_text().splitlines()) for path in paths]
-        with Store.in_memory() as store, Reader() as reader:
+        with empty_store() as store, Reader() as reader:
             job = Ingest(store, Options())
             names = dict.fromkeys(map(str, first), False)
             found = list(job.files(reader, names)) if together else [job.file(reader, one) for one in names]

@@ -16,8 +16,9 @@ from streamaudit.ingest.results import FileResult
 from streamaudit.store.connection import Database
 from streamaudit.store.store import Store
 from tests.cli.running import Cli
+from tests.reused import empty_store
 from tests.sampling import keep
-from tests.support import Record, calls, content, equation, ingest, langfuse_row, raw_call
+from tests.support import Record, content, equation, ingest, langfuse_row, raw_call, stored_calls
 
 TEXT = 'Said "so, it is",\nand; left\r\nit'
 
@@ -113,7 +114,7 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[str]
     """What the records are as JSON lines, with two paths mapped."""
     path = tmp_path_factory.mktemp("wanted") / "calls.jsonl"
     path.write_text(dumped(records()) + "\n")
-    with Store.in_memory() as store:
+    with empty_store() as store:
         put(store, path, *MAPPED)
         yield content(store)
 
@@ -221,7 +222,7 @@ def test_an_open_quote_says_which_lines_it_takes(
     rows = "".join(f"{number},2026-11-16T08:00:00Z,m,{note}\n" for number, note in enumerate(notes))
     (tmp_path / "calls.csv").write_text("request_id,start_time,model,note\n" + rows)
     (reject,) = put(store, tmp_path / "calls.csv").rejects
-    assert sorted(calls(store)) == kept
+    assert sorted(stored_calls(store)) == kept
     assert reject.line == line
     assert reject.reason.endswith(reason)
 

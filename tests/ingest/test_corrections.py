@@ -9,9 +9,10 @@ import pytest
 from streamaudit.ingest.corrections import macros, may_have_corrections, read_markers
 from streamaudit.store.store import Store
 from tests.docs.corrections import LANGUAGES, count, judge, page
+from tests.reused import empty_store
+from tests.sampling import keep
 from tests.support import (
     Record,
-    calls,
     content,
     datadog_span,
     langfuse_row,
@@ -19,6 +20,7 @@ from tests.support import (
     otel_span,
     raw_call,
     store_of,
+    stored_calls,
     write_lines,
 )
 
@@ -28,7 +30,7 @@ AT = ANSWER.index("Wait")
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
-    with Store.in_memory() as store:
+    with empty_store() as store:
         store.script(macros())
         yield store
 
@@ -97,11 +99,11 @@ def answers(text: str) -> dict[str, list[Record]]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("source", answers(""))
+@pytest.mark.parametrize("source", keep(answers(""), ["langfuse", "datadog", "otel", "raw", "litellm"]))
 def test_every_source_that_has_the_text_is_read_and_none_of_it_kept(source: str, tmp_path: Path) -> None:
     """Marker and place, and no word of the answer in any table."""
     with store_of(write_lines(tmp_path / "calls.jsonl", answers(ANSWER)[source])) as store:
-        found = [call["retractions"] for call in calls(store).values()]
+        found = [call["retractions"] for call in stored_calls(store).values()]
         assert found and {tuple((one["marker"], one["offset_chars"]) for one in some) for some in found} == {
             (("en.wait", AT),)
         }
@@ -111,7 +113,8 @@ def test_every_source_that_has_the_text_is_read_and_none_of_it_kept(source: str,
 def test_an_answer_without_a_correction_is_none_that_was_not_recorded(tmp_path: Path) -> None:
     records = [raw_call("a"), raw_call("b", output_text="It has 70 stripes."), raw_call("c", output_text="")]
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
-        assert {name: call["retractions"] for name, call in calls(store).items()} == {"a": None, "b": [], "c": None}
+        retractions = {name: call["retractions"] for name, call in stored_calls(store).items()}
+    assert retractions == {"a": None, "b": [], "c": None}
 
 
 def test_a_correction_is_shown_when_its_place_in_the_stream_arrives(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_a_correction_is_shown_when_its_place_in_the_stream_arrives(tmp_path: Pa
         raw_call("d", output_text=text, stream=False),
     ]  # fmt: skip
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
-        found = {name: call["retractions"][0]["offset_ms"] for name, call in calls(store).items()}
+        found = {name: call["retractions"][0]["offset_ms"] for name, call in stored_calls(store).items()}
     assert found == {"a": 2000.0, "b": 3500.0, "c": 1200.0, "d": None}
 
 

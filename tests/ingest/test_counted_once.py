@@ -1,21 +1,21 @@
 """Counted once: nested steps of one call, and one response exported by two sources, in whatever order they come."""
 
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streamaudit.audits.scope.scope import Scope
 from tests.support import (
+    AUDITS,
     Record,
-    calls,
     datadog_span,
     langfuse_row,
     notes,
     raw_call,
     rows_of,
     store_of,
-    total,
+    stored_calls,
     write_lines,
 )
 
@@ -135,12 +135,13 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
 
 @pytest.mark.parametrize("family", ["langfuse", "datadog"])
 def test_nested_steps_of_one_call_are_counted_once_in_every_order_of_files(family: str, tmp_path: Path) -> None:
-    """Every case in a trace of its own, all in one store; parent and child may come in different files."""
+    """Every case in two traces of its own, all in one store; parent and child come in different files, in one trace in
+    the order of the case and in the other backwards."""
     own = {name: case for name, case in CASES.items() if name.startswith(family)}
     renamed: list[list[Record]] = []
     expected: dict[str, bool] = {}
     keys = ("id", "parent_observation_id") if family == "langfuse" else ("span_id", "parent_id")
-    for number, (records, counting) in enumerate(own.values()):
+    for number, (records, counting) in enumerate([*own.values(), *own.values()]):
         named: list[Record] = []
         for record in records:
             changed = {**record, "trace_id": f"{number}-{record['trace_id']}"}
@@ -150,58 +151,62 @@ def test_nested_steps_of_one_call_are_counted_once_in_every_order_of_files(famil
             if record.get("type", "GENERATION") in ("GENERATION", "EMBEDDING") and record["name"] not in STEPS \
                     and record.get("span_kind") != "tool":
                 expected[changed[keys[0]]] = record[keys[0]] in counting
-        renamed.append(named)
-    most = max(map(len, renamed))
-    for number, turn in enumerate([[0, 1, 2], [2, 1, 0]]):
-        files = [[named[place] for named in renamed if place < len(named)] for place in turn[:most]]
-        paths = [write_lines(tmp_path / f"{number}-{place}.jsonl", records) for place, records in enumerate(files)]
-        with store_of(*paths) as store:
-            found = {name: call["counted"] for name, call in calls(store).items()}
-            assert found == expected, turn
-            nested = sum(not counts for counts in expected.values())
-            assert notes(store, "report")["nested"] == nested
-            reasons = [call["uncounted_reason"] for call in calls(store).values()]
-            assert reasons.count("nested") == nested
+        renamed.append(named if number < len(own) else named[::-1])
+    files = [[named[place] for named in renamed if place < len(named)] for place in range(max(map(len, renamed)))]
+    paths = [write_lines(tmp_path / f"{place}.jsonl", records) for place, records in enumerate(files)]
+    with store_of(*paths) as store:
+        stored = stored_calls(store)
+        assert {name: call["counted"] for name, call in stored.items()} == expected
+        nested = sum(not counts for counts in expected.values())
+        assert notes(store, "report")["nested"] == nested
+        assert [call["uncounted_reason"] for call in stored.values()].count("nested") == nested
 
 
 def test_a_response_in_two_sources_is_counted_once_whichever_came_first(tmp_path: Path) -> None:
     """The source that knows the usage keeps it, and a note says how many there were."""
-    gateway = write_lines(tmp_path / "gateway.jsonl", [
-        raw_call("g1", response_id="r1", output_tokens=None), raw_call("g2", response_id="r2"),
-        raw_call("g3", response_id="r3", usage_source="estimated", output_tokens=999), raw_call("g4"),
-    ])  # fmt: skip
-    traced = write_lines(tmp_path / "traced.jsonl", [
-        langfuse_row(f"l{n}", metadata={"response_id": f"r{n}", "usage_source": "provider_final"}) for n in (1, 2, 3, 5)
-    ])  # fmt: skip
-    for order in permutations([gateway, traced]):
-        with store_of(*order) as store:
-            kept = {name for name, call in calls(store).items() if call["counted"]}
-            # r2 is known equally well in both: the first source by name keeps it.
-            assert kept == {"l1", "l2", "l3", "g4", "l5"}
-            assert total(store, "report")["calls"] == 5
-            assert total(store, "report")["output_tokens"] == 500
-            assert notes(store, "report")["same_response"] == 3
+    first, last = ([
+        raw_call(f"{when}-g1", response_id=f"{when}-r1", output_tokens=None),
+        raw_call(f"{when}-g2", response_id=f"{when}-r2"), raw_call(f"{when}-g4"),
+        raw_call(f"{when}-g3", response_id=f"{when}-r3", usage_source="estimated", output_tokens=999),
+    ] for when in ("first", "last"))  # fmt: skip
+    traced = [
+        langfuse_row(f"{when}-l{n}", metadata={"response_id": f"{when}-r{n}", "usage_source": "provider_final"})
+        for when in ("first", "last") for n in (1, 2, 3, 5)
+    ]  # fmt: skip
+    files = {"first": first, "traced": traced, "last": last}
+    with store_of(*(write_lines(tmp_path / f"{name}.jsonl", records) for name, records in files.items())) as store:
+        kept = {name for name, call in stored_calls(store).items() if call["counted"]}
+        # r2 is known equally well in both: the first source by name keeps it.
+        assert kept == {f"{when}-{name}" for when in ("first", "last") for name in ("l1", "l2", "l3", "g4", "l5")}
+        report = AUDITS["report"].run(store, Scope())
+    found = next(report.tables[0].records())
+    assert (found["calls"], found["output_tokens"]) == (10, 1000)
+    assert {note.code: note.count for note in report.notes}["same_response"] == 6
 
 
 def test_a_response_seen_twice_in_one_source_is_two_calls(tmp_path: Path) -> None:
     """Only two sources can export one call twice under different ids."""
     records = [raw_call("a", response_id="r"), raw_call("b", response_id="r")]
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
-        assert all(call["counted"] for call in calls(store).values())
+        assert all(call["counted"] for call in stored_calls(store).values())
 
 
 def test_a_nested_step_does_not_keep_the_response_that_it_repeats(tmp_path: Path) -> None:
-    """Found nested later, it gives the response back to the other source: whatever the order the same calls count."""
-    paths = [
-        write_lines(tmp_path / "outer.jsonl", [row("outer", metadata={"response_id": "r"})]),
-        write_lines(tmp_path / "inner.jsonl", [row("inner", "outer")]),
-        write_lines(tmp_path / "gateway.jsonl", [raw_call("gateway", response_id="r")]),
-    ]
-    seen = set()
-    for order in (paths, paths[::-1], [paths[0], paths[2], paths[1]]):
-        with store_of(*order) as store:
-            seen.add(tuple((name, call["uncounted_reason"]) for name, call in sorted(calls(store).items())))
-    assert seen == {(("gateway", None), ("inner", None), ("outer", "nested"))}
+    """Found nested later, it gives the response back to the other source: whatever the order the same calls count.
+    The first trace arrives as outer, inner, gateway; the second backwards; of the third the inner step comes last."""
+
+    def outer(at: int) -> Record:
+        return {**row(f"outer-{at}", metadata={"response_id": f"r{at}"}), "trace_id": f"t{at}"}
+
+    inner = [{**row(f"inner-{at}", f"outer-{at}"), "trace_id": f"t{at}"} for at in (1, 2, 3)]
+    gateway = {at: raw_call(f"gateway-{at}", response_id=f"r{at}") for at in (1, 2, 3)}
+    files = [[outer(1), outer(3)], [gateway[2], gateway[3]], inner, [gateway[1]], [outer(2)]]
+    with store_of(*(write_lines(tmp_path / f"{place}.jsonl", file) for place, file in enumerate(files))) as store:
+        found = {name: call["uncounted_reason"] for name, call in stored_calls(store).items()}
+    assert found == {
+        f"{name}-{at}": reason for at in (1, 2, 3)
+        for name, reason in (("gateway", None), ("inner", None), ("outer", "nested"))
+    }  # fmt: skip
 
 
 def test_embeddings_are_stored_and_appear_only_by_operation(tmp_path: Path) -> None:
@@ -210,8 +215,9 @@ def test_embeddings_are_stored_and_appear_only_by_operation(tmp_path: Path) -> N
     raw = [raw_call("embed", operation="embeddings"), raw_call("talk")]
     with store_of(write_lines(tmp_path / "1.jsonl", records), write_lines(tmp_path / "2.jsonl", raw)) as store:
         for name in ("report", "ttft", "tax"):
-            assert total(store, name)["calls"] == 2
-            assert notes(store, name)["embeddings"] == 2
-            assert total(store, name, by="operation")["calls"] == 4
-            assert "embeddings" not in notes(store, name, by=("operation",))
+            plain, by_operation = (AUDITS[name].run(store, Scope(by=by)) for by in ((), ("operation",)))
+            for report, calls, left_out in ((plain, 2, 2), (by_operation, 4, None)):
+                (found,) = next(table for table in report.tables if table.name == "total").records()
+                assert found["calls"] == calls
+                assert {note.code: note.count for note in report.notes}.get("embeddings") == left_out
         assert {one["call_id"] for one in rows_of(store, "store.calls")} == {"chat", "vector", "embed", "talk"}

@@ -12,7 +12,8 @@ from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import Options
 from streamaudit.store.store import Store
-from tests.support import calls, content, equation, ingest, langfuse_row, raw_call, total, write_lines
+from tests.reused import empty_store
+from tests.support import content, equation, ingest, langfuse_row, raw_call, stored_calls, total, write_lines
 
 
 def test_records_are_new_repeated_replaced_rejected_or_no_calls(store: Store, tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_records_are_new_repeated_replaced_rejected_or_no_calls(store: Store, tm
     ])  # fmt: skip
     results = ingest(store, first, second)
     assert [equation(result) for result in results] == [(2, 2, 0, 0, 0, 0), (7, 1, 2, 1, 2, 1)]
-    stored = {name: call["output_tokens"] for name, call in calls(store).items()}
+    stored = {name: call["output_tokens"] for name, call in stored_calls(store).items()}
     assert stored == {"same": 100, "poor": 100, "fresh": 100}
     columns = "read_records, new_calls, repeated_calls, replaced_calls, rejected_records, not_calls"
     kept = store.query(f"SELECT {columns} FROM store.loads ORDER BY load_id")
@@ -64,12 +65,12 @@ def test_a_changed_mapping_reads_an_unchanged_file_again_and_replaces_its_calls(
     ingest(store, path, other)
     (mapped,) = ingest(store, path, mapping=["tenant=org.name"])
     assert equation(mapped) == (3, 0, 0, 3, 0, 0)
-    tenants = {name: call["tenant"] for name, call in calls(store).items()}
+    tenants = {name: call["tenant"] for name, call in stored_calls(store).items()}
     assert tenants == {"0": "o0", "1": "o1", "2": "o2", "other": "untouched"}
     assert [each.unchanged for each in ingest(store, path, other, mapping=["tenant=org.name"])] == [True, False]
     (back,) = ingest(store, path)
     assert equation(back) == (3, 0, 0, 3, 0, 0)
-    assert calls(store)["0"]["tenant"] == "old"
+    assert stored_calls(store)["0"]["tenant"] == "old"
 
 
 def test_a_changed_mapping_replaces_what_a_file_gave_in_several_loads(store: Store, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_changed_mapping_replaces_what_a_file_gave_in_several_loads(store: Sto
     ingest(store, write_lines(path, records))
     (mapped,) = ingest(store, path, mapping=["tenant=org"])
     assert equation(mapped) == (4, 0, 0, 4, 0, 0)
-    assert {call["tenant"] for call in calls(store).values()} == {"o0", "o1", "o2", "o3"}
+    assert {call["tenant"] for call in stored_calls(store).values()} == {"o0", "o1", "o2", "o3"}
 
 
 def test_one_file_under_two_source_names_is_two_sets_of_calls(store: Store, tmp_path: Path) -> None:
@@ -98,12 +99,12 @@ def test_too_many_bad_records_leave_the_store_as_it_was(store: Store, tmp_path: 
     good = write_lines(tmp_path / "good.jsonl", [raw_call("a")])
     bad = write_lines(tmp_path / "bad.jsonl", [raw_call("b"), "{", "{"])
     for options in (Options(max_bad_count=1), Options(max_bad_share=0.5)):
-        with Store.in_memory() as fresh, Reader() as reader:
+        with empty_store() as fresh, Reader() as reader:
             job = Ingest(fresh, options)
             results = [job.file(reader, str(path)) for path in (good, bad)]
             assert results[0].problem is None
             assert results[1].problem is not None and results[1].problem.startswith("2 of 3 records are bad")
-            assert set(calls(fresh)) == {"a"}
+            assert set(stored_calls(fresh)) == {"a"}
             assert fresh.one("SELECT count(*) FROM store.loads") == (1,)
     (result,) = ingest(store, bad)
     assert equation(result) == (3, 1, 0, 0, 2, 0)
@@ -136,7 +137,7 @@ def test_every_bad_line_is_named_with_its_true_number_and_reason(
         assert [(reject.line, reject.record, reject.reason, reject.bytes) for reject in result.rejects] == expected
         assert equation(result)[0] == 2 * len(bad)
         assert equation(result)[4] == len(bad)
-    assert set(calls(store)) == {f"good{number}" for number in range(len(bad))}
+    assert set(stored_calls(store)) == {f"good{number}" for number in range(len(bad))}
     kept = store.query("SELECT line, record, reason, bytes FROM store.rejects WHERE load_id = 1 ORDER BY line")
     assert kept == expected
 

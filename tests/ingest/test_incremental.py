@@ -9,7 +9,7 @@ import pytest
 from streamaudit.ingest import incremental
 from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
-from tests.support import calls, content, equation, ingest, raw_call, store_of
+from tests.support import content, equation, ingest, raw_call, store_of, stored_calls
 
 
 def lines(*names: str) -> str:
@@ -41,7 +41,7 @@ def test_only_what_came_to_a_file_is_read(store: Store, tmp_path: Path) -> None:
         result = once(store, add(path, lines(*names)))
         assert (read(result), result.begin) == (len(names), begin)
     assert once(store, path).unchanged
-    assert set(calls(store)) == set("abcdef")
+    assert set(stored_calls(store)) == set("abcdef")
     with store_of(path) as whole:
         assert content(store) == content(whole)
     assert store.query("SELECT sum(read_records), sum(new_calls), count(DISTINCT path) FROM store.loads") == [(6, 6, 1)]
@@ -59,7 +59,7 @@ def test_an_unfinished_line_waits_for_its_rest(store: Store, tmp_path: Path) -> 
     assert (read(result), result.rejects, result.unfinished) == (1, (), False)
     assert once(store, add(path, "\n")).counts is None or not read(once(store, path))
     assert read(once(store, add(path, lines("c")))) == 1
-    assert set(calls(store)) == {"a", "b", "c"}
+    assert set(stored_calls(store)) == {"a", "b", "c"}
     assert store.query("SELECT sum(read_records)::INT, sum(rejected_records)::INT FROM store.loads") == [(3, 0)]
     assert store.one("SELECT count(*) FROM store.rejects")[0] == 0
 
@@ -87,7 +87,7 @@ def test_a_rotated_file_is_read_on_under_its_new_name(store: Store, tmp_path: Pa
     both = [path, old] if first else [old, path]
     found = {file.name: read(once(store, file)) for file in both}
     assert found == {path.name: 1, old.name: 1}
-    assert set(calls(store)) == set("abcd")
+    assert set(stored_calls(store)) == set("abcd")
     assert all(once(store, file).unchanged for file in both)
 
 
@@ -101,7 +101,7 @@ def test_a_truncated_file_is_read_from_its_start(store: Store, tmp_path: Path) -
     os.truncate(path, 0)
     result = once(store, add(path, lines("d", "e", "f")))
     assert (read(result), result.begin) == (3, 0)
-    assert set(calls(store)) == set("abcdef")
+    assert set(stored_calls(store)) == set("abcdef")
 
 
 def test_what_stands_before_must_be_what_was_read(store: Store, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_arrays_and_packed_files_are_read_whole(store: Store, tmp_path: Path) ->
         path.write_text(json.dumps([raw_call(name) for name in names]))
         result = once(store, path)
         assert (read(result), result.begin) == (len(names), 0)
-    assert set(calls(store)) == {"a", "b", "c"}
+    assert set(stored_calls(store)) == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import Record, calls, content, datadog_span, langfuse_row, raw_call, store_of, write_lines
+from tests.support import Record, content, datadog_span, langfuse_row, raw_call, store_of, stored_calls, write_lines
 
 DIMENSIONS: Record = {
     "user_id": "u-root", "session_id": "s-root", "release": "d-root", "environment": "e-root",
@@ -25,45 +25,64 @@ def call(name: str, parent: str = "", **fields: Any) -> Record:
     return step(name, parent, **{"type": "GENERATION", **fields})
 
 
-def in_both_orders(folder: Path, *records: Record) -> dict[str, Record]:
-    """The calls of these records: the same from one file, and from a file each, backwards."""
-    paths = [write_lines(folder / f"{place}.jsonl", [record]) for place, record in enumerate(records)]
-    with store_of(write_lines(folder / "all.jsonl", records)) as store:
-        found, together = calls(store), content(store)
+def in_both_orders(folder: Path, *files: list[Record]) -> dict[str, Record]:
+    """The calls of these records: the same from one file, and from these files, backwards."""
+    paths = [write_lines(folder / f"{place}.jsonl", records) for place, records in enumerate(files)]
+    with store_of(write_lines(folder / "all.jsonl", [one for records in files for one in records])) as store:
+        found, together = stored_calls(store), content(store)
     with store_of(*paths[::-1]) as store:
         assert content(store) == together
     return found
 
 
-def test_a_call_takes_what_it_lacks_from_the_root_two_steps_up(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def stepped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
+    """The calls of four traces, whose first, second and third records come in files of their own."""
+    owner = {"tenant": "acme"}
+    traces = {
+        "bare": [step("root", **DIMENSIONS), step("middle", "root"), call("leaf", "middle")],
+        "nearest": [
+            step("root", **DIMENSIONS), step("middle", "root", user_id="u-middle", metadata={"tenant": "t-middle"}),
+            call("leaf", "middle", user_id="u-leaf"),
+        ],
+        "agreed": [call("leaf"), *(call(name, user_id=f"u-{name}", metadata=owner) for name in ("one", "two"))],
+        "replaced": [step("root", **DIMENSIONS), call("leaf", "root", usage_details={}), call("leaf", "root")],
+        "better first": [step("root", **DIMENSIONS), call("leaf", "root"), call("leaf", "root", usage_details={})],
+    }  # fmt: skip
+    files: list[list[Record]] = [[], [], []]
+    for trace, records in traces.items():
+        for file, record in zip(files, records, strict=True):
+            parent = record["parent_observation_id"]
+            ids = {"id": f"{trace}: {record['id']}", "parent_observation_id": parent and f"{trace}: {parent}"}
+            file.append({**record, **ids, "trace_id": trace})
+    return in_both_orders(tmp_path_factory.mktemp("steps"), *files)
+
+
+def test_a_call_takes_what_it_lacks_from_the_root_two_steps_up(stepped: dict[str, Record]) -> None:
     """Tenant, route, user, session, deploy, environment and service, and says which it took."""
-    found = in_both_orders(tmp_path, step("root", **DIMENSIONS), step("middle", "root"), call("leaf", "middle"))
-    assert [found["leaf"][column] for column in COLUMNS] == [
+    leaf = stepped["bare: leaf"]
+    assert [leaf[column] for column in COLUMNS] == [
         "t-root", "/root", "u-root", "s-root", "d-root", "e-root", "v-root",
     ]  # fmt: skip
-    assert set(found["leaf"]["inherited"]) == set(COLUMNS)
+    assert set(leaf["inherited"]) == set(COLUMNS)
 
 
-def test_the_nearest_step_that_has_a_value_gives_it_and_the_call_s_own_goes_first(tmp_path: Path) -> None:
+def test_the_nearest_step_that_has_a_value_gives_it_and_the_call_s_own_goes_first(stepped: dict[str, Record]) -> None:
     """The root is asked last."""
-    middle = step("middle", "root", user_id="u-middle", metadata={"tenant": "t-middle"})
-    found = in_both_orders(tmp_path, step("root", **DIMENSIONS), middle, call("leaf", "middle", user_id="u-leaf"))
-    assert [found["leaf"][column] for column in ("user_id", "tenant", "session_id")] == ["u-leaf", "t-middle", "s-root"]
-    assert "user_id" not in found["leaf"]["inherited"]
+    leaf = stepped["nearest: leaf"]
+    assert [leaf[column] for column in ("user_id", "tenant", "session_id")] == ["u-leaf", "t-middle", "s-root"]
+    assert "user_id" not in leaf["inherited"]
 
 
-def test_a_call_takes_from_its_trace_what_all_its_steps_agree_on(tmp_path: Path) -> None:
+def test_a_call_takes_from_its_trace_what_all_its_steps_agree_on(stepped: dict[str, Record]) -> None:
     """Without parents, from any row of the trace; where two disagree it stays unknown."""
-    owner = {"tenant": "acme"}
-    siblings = [call(name, user_id=f"u-{name}", metadata=owner) for name in ("one", "two")]
-    found = in_both_orders(tmp_path, call("bare"), *siblings)
-    assert (found["bare"]["tenant"], found["bare"]["user_id"]) == ("acme", None)
+    assert (stepped["agreed: leaf"]["tenant"], stepped["agreed: leaf"]["user_id"]) == ("acme", None)
 
 
 def test_raw_lines_of_one_trace_share_their_tenant_whatever_file_they_are_in(tmp_path: Path) -> None:
     """Also when no line names a parent, and whatever else the source holds."""
     lines = [raw_call("a", trace_id="t", tenant="acme"), raw_call("b", trace_id="t"), raw_call("c", trace_id="u")]
-    found = in_both_orders(tmp_path, *lines, raw_call("d", trace_id="v", parent_span_id="x"))
+    found = in_both_orders(tmp_path, lines[:1], lines[1:], [raw_call("d", trace_id="v", parent_span_id="x")])
     assert {name: call["tenant"] for name, call in found.items()} == {"a": "acme", "b": "acme", "c": None, "d": None}
 
 
@@ -71,11 +90,11 @@ def test_a_route_is_the_name_of_the_root_above_a_datadog_span(tmp_path: Path) ->
     """An llm span has no route of its own: the outermost step names it, or the span itself if it is alone."""
     found = in_both_orders(
         tmp_path,
-        datadog_span("root", trace_id="t", span_kind="workflow", name="POST /v1/chat"),
-        datadog_span("task", trace_id="t", span_kind="task", name="answer", parent_id="root"),
-        datadog_span("llm", trace_id="t", name="OpenAI.create", parent_id="task"),
-        datadog_span("alone", trace_id="u", name="OpenAI.create"),
-    )
+        [datadog_span("root", trace_id="t", span_kind="workflow", name="POST /v1/chat")],
+        [datadog_span("task", trace_id="t", span_kind="task", name="answer", parent_id="root"),
+         datadog_span("alone", trace_id="u", name="OpenAI.create")],
+        [datadog_span("llm", trace_id="t", name="OpenAI.create", parent_id="task")],
+    )  # fmt: skip
     assert {name: call["route"] for name, call in found.items()} == {"llm": "POST /v1/chat", "alone": "OpenAI.create"}
 
 
@@ -83,10 +102,10 @@ def test_a_route_tag_goes_before_the_name_of_the_root_for_the_whole_source(tmp_p
     """Names and routes are not mixed in one column."""
     found = in_both_orders(
         tmp_path,
-        datadog_span("root", trace_id="t", span_kind="workflow", name="handler"),
-        datadog_span("llm", trace_id="t", parent_id="root"),
-        datadog_span("tagged", trace_id="u", tags=["route:/v1/chat"]),
-    )
+        [datadog_span("root", trace_id="t", span_kind="workflow", name="handler"),
+         datadog_span("llm", trace_id="t", parent_id="root")],
+        [datadog_span("tagged", trace_id="u", tags=["route:/v1/chat"])],
+    )  # fmt: skip
     assert {name: call["route"] for name, call in found.items()} == {"llm": None, "tagged": "/v1/chat"}
 
 
@@ -95,18 +114,14 @@ def test_a_langfuse_route_is_the_trace_s_name_and_else_the_root_s(tmp_path: Path
     root = langfuse_row("root", trace_id="t", type="SPAN", name="POST /chat")
     inside = langfuse_row("inside", trace_id="t", parent_observation_id="root", name="ChatOpenAI")
     with store_of(write_lines(tmp_path / "unnamed.jsonl", [inside, root])) as store:
-        assert calls(store)["inside"]["route"] == "POST /chat"
-    found = in_both_orders(tmp_path, root, inside, langfuse_row("named", trace_name="chat", name="ChatOpenAI"))
+        assert stored_calls(store)["inside"]["route"] == "POST /chat"
+    named = langfuse_row("named", trace_name="chat", name="ChatOpenAI")
+    found = in_both_orders(tmp_path, [root, inside], [named])
     assert {name: one["route"] for name, one in found.items()} == {"inside": None, "named": "chat"}
 
 
-@pytest.mark.parametrize("first", ["poor", "rich"])
-def test_a_replaced_call_still_takes_what_it_lacks(first: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trace", ["replaced", "better first"])
+def test_a_replaced_call_still_takes_what_it_lacks(trace: str, stepped: dict[str, Record]) -> None:
     """The better record of a call lacks the tenant that its root has, and takes it in both orders."""
-    records = {"poor": call("leaf", "root", usage_details={}), "rich": call("leaf", "root")}
-    later = "rich" if first == "poor" else "poor"
-    paths = [write_lines(tmp_path / f"{name}.jsonl", [record]) for name, record in
-             (("root", step("root", **DIMENSIONS)), (first, records[first]), (later, records[later]))]  # fmt: skip
-    with store_of(*paths) as store:
-        leaf = calls(store)["leaf"]
+    leaf = stepped[f"{trace}: leaf"]
     assert (leaf["tenant"], leaf["output_tokens"]) == ("t-root", 100)

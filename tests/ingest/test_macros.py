@@ -1,6 +1,7 @@
 """Macros are defined when a statement first uses them."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,14 @@ from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.merge import define_merge_macros
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
-from tests.support import calls, ingest, raw_call, write_lines
+from tests.support import ingest, raw_call, stored_calls, write_lines
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """On a connection of its own, which has no macros yet."""
+    with Store.in_memory() as opened:
+        yield opened
 
 
 def test_a_statement_gets_its_macros_and_those_that_they_use(store: Store) -> None:
@@ -49,9 +57,9 @@ def test_planning_is_brief_after_a_small_file_until_a_larger_one(
     skipped = "SELECT current_setting('disabled_optimizers')"
     with Store.in_memory() as store:
         ingest(store, write_lines(tmp_path / "small.jsonl", [raw_call("a")]))
-        assert calls(store).keys() == {"a"}
+        assert stored_calls(store).keys() == {"a"}
         assert store.one(skipped)[0] != ""
         monkeypatch.setattr(pipeline, "_FEW_BYTES", 0)
         ingest(store, write_lines(tmp_path / "larger.jsonl", [raw_call("b")]))
-        assert calls(store).keys() == {"a", "b"}
+        assert stored_calls(store).keys() == {"a", "b"}
         assert store.one(skipped)[0] == ""

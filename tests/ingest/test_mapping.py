@@ -15,11 +15,10 @@ from streamaudit.ingest.profile.survey import Survey, survey
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.sources.registry import Match, discover
 from streamaudit.ingest.voting import elect
-from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.sampling import keep
 from tests.support import (
     Record,
-    calls,
     datadog_span,
     langfuse_row,
     otel_batch,
@@ -28,6 +27,7 @@ from tests.support import (
     raw_call,
     rows_of,
     store_of,
+    stored_calls,
     write_lines,
 )
 
@@ -41,7 +41,7 @@ AWKWARD: Record = {
 
 def surveyed(path: Path) -> Survey:
     """The fields of one file."""
-    with Reader() as reader, Store.in_memory() as store:
+    with Reader() as reader, empty_store() as store:
         file = reader.open(str(path))
         source, verdict = elect(file.head) or (None, None)
         assert source and isinstance(verdict, Match)
@@ -64,7 +64,7 @@ WANTED = {
 TEXTS = ("tenant", "user_id", "session_id", "environment", "service", "region", "transport")
 
 
-@pytest.mark.parametrize("form", keep(AS_CALLS, ["raw", "langfuse"]))
+@pytest.mark.parametrize("form", keep(AS_CALLS, ["raw"]))
 def test_what_is_listed_can_be_mapped(form: str, tmp_path: Path) -> None:
     """Every path with values, given to --map as it is spelled, fills a column of as many calls with as many values; but
     for counts such as ``usage_details.input``, whose name is of a text."""
@@ -90,14 +90,15 @@ def test_the_first_of_equal_tags_counts(tmp_path: Path) -> None:
         path = tmp_path / ("calls.json" if container else "calls.jsonl")
         path.write_text(json.dumps(records)) if container else write_lines(path, records)
         with store_of(path, mapping=["tenant=tags.org"]) as store:
-            assert {name: call["tenant"] for name, call in calls(store).items()} == {"a": "one", "b": None, "c": None}
+            tenants = {name: call["tenant"] for name, call in stored_calls(store).items()}
+        assert tenants == {"a": "one", "b": None, "c": None}
 
 
 def test_metadata_that_only_looks_like_text_of_an_object_stays(tmp_path: Path) -> None:
     """What begins like an object and is none is a value as any other."""
     records = [raw_call("a", metadata={"org": "{curly}"}), raw_call("b", metadata="{no json")]
     with store_of(write_lines(tmp_path / "calls.jsonl", records), mapping=["tenant=metadata.org"]) as store:
-        assert {name: call["tenant"] for name, call in calls(store).items()} == {"a": "{curly}", "b": None}
+        assert {name: call["tenant"] for name, call in stored_calls(store).items()} == {"a": "{curly}", "b": None}
 
 
 @pytest.mark.parametrize(
@@ -158,12 +159,17 @@ FORMATS: dict[str, Callable[[Record], Record]] = {
 }
 
 
+EACH_RUN = ("raw", "langfuse", "datadog", "otel", "phoenix", "litellm", "llmperf", "codex")
+"""Formats of each run: a record for a call, a span, a table, a run with many calls, a session. What is mapped is
+read by one text for all of them (``ingest/mapped.py``)."""
+
+
 def test_every_format_is_tried() -> None:
     """A new source is added to this file."""
     assert set(FORMATS) == set(discover())
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", keep(FORMATS, EACH_RUN))
 def test_every_column_can_be_mapped_in_every_format(form: str, tmp_path: Path) -> None:
     """None of the columns that --map takes is silently left alone."""
     values = {column: VALUES.get(column, OF_A_KIND.get(kind, f"my-{column}")) for column, kind in KINDS.items()}

@@ -8,7 +8,8 @@ from streamaudit.errors import UsageError
 from streamaudit.store.pricing.own_prices import PriceFile, read_own_prices
 from streamaudit.store.pricing.reprice import reprice
 from streamaudit.store.store import Store
-from tests.support import Record, calls, ingest, raw_call, rows_of, write_lines
+from tests.reused import empty_store
+from tests.support import Record, ingest, raw_call, rows_of, stored_calls, write_lines
 
 FILE = """model,provider,since,input_usd_per_mtok,cached_input_usd_per_mtok,output_usd_per_mtok
 gpt-4o-mini,,,1,,10
@@ -54,7 +55,7 @@ def records() -> list[Record]:
 
 def costs(store: Store) -> dict[str, float]:
     """Cost by call."""
-    return {name: call["cost_usd"] for name, call in calls(store).items()}
+    return {name: call["cost_usd"] for name, call in stored_calls(store).items()}
 
 
 def test_own_prices_go_before_the_packages(prices: PriceFile, tmp_path: Path, store: Store) -> None:
@@ -66,10 +67,10 @@ def test_own_prices_go_before_the_packages(prices: PriceFile, tmp_path: Path, st
 def test_stored_calls_can_be_repriced(tmp_path: Path, store: Store, prices: PriceFile) -> None:
     """It gives what ingesting with the file would have given, and doing it twice changes nothing."""
     ingest(store, write_lines(tmp_path / "a.jsonl", records()))
-    assert calls(store)["unlisted"]["cost_usd"] is None
+    assert stored_calls(store)["unlisted"]["cost_usd"] is None
     assert reprice(store, prices) == len(RECORDS)
     assert reprice(store, prices) == 0
-    with Store.in_memory() as fresh:
+    with empty_store() as fresh:
         ingest(fresh, write_lines(tmp_path / "b.jsonl", records()), prices=prices)
         again = unreported(fresh)
     assert unreported(store) == again
@@ -105,14 +106,14 @@ def test_repricing_gives_what_reading_again_gives(store: Store, prices: PriceFil
     def money(of: Store) -> dict[str, Record]:
         return {
             name: {key: value for key, value in call.items() if "usd" in key or "cost" in key}
-            for name, call in calls(of).items()
+            for name, call in stored_calls(of).items()
         }
 
     ingest(store, path, prices=prices)
     assert reprice(store, prices) == 0
     prices.path.write_text(FILE.replace(",1,,10", ",8,,80").replace(",2,,20", ",9,,90"))
     assert reprice(store, prices) > 0
-    with Store.in_memory() as fresh:
+    with empty_store() as fresh:
         ingest(fresh, path, prices=prices)
         assert money(store) == money(fresh)
 

@@ -25,6 +25,7 @@ from sample_traces.benchmarks import aiperf, llmperf
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.render.formats import Screen, load
 from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import (
     AUDITS,
     CONTENT_MARKER,
@@ -222,7 +223,7 @@ def test_equal_prompts_have_equal_hashes_in_one_store_and_others_in_another(tmp_
     records = [langfuse_row("a", input=SECRET), langfuse_row("b", input=SECRET), langfuse_row("c", input="other")]
     seen = []
     for name in ("one", "two"):
-        with Store.in_memory() as store:
+        with empty_store() as store:
             ingest(store, write_lines(tmp_path / f"{name}.jsonl", records))
             seen.append([row[0] for row in store.query("SELECT input_hash FROM store.calls ORDER BY call_id")])
     assert seen[0][0] == seen[0][1] != seen[0][2]
@@ -259,7 +260,7 @@ def _with_logins() -> dict[str, list[object]]:
 def test_a_login_in_an_address_is_not_stored(form: str, tmp_path: Path) -> None:
     """Of every dimension and name the address stays, without its user and password."""
     path = write_lines(tmp_path / "calls.jsonl", _with_logins()[form])
-    with Store.in_memory() as store:
+    with empty_store() as store:
         ingest(store, path, mapping=["region=metadata.place"] if form == "raw" else [])
         kept = str([rows_of(store, relation) for relation in ("store.calls", "store.spans", "store.load_keys")])
     assert "zebra" not in kept and "robot" not in kept and "https://gate.example:8443/v1/chat" in kept

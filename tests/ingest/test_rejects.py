@@ -13,6 +13,7 @@ from streamaudit.ingest.readers.container import Reject
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import KEPT_REJECTS, Options
 from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import equation, ingest, raw_call
 
 ODD = {
@@ -72,7 +73,7 @@ def test_the_list_and_the_count_agree_however_many_there_are(
     assert equation(result) == (bad + 1, 1, 0, 0, bad, 0)
     assert [(one.line, one.record) for one in listed] == [(number, number) for number in range(2, bad + 2)]
     assert result.rejects == tuple(listed[:KEPT_REJECTS]) and result.rejected == bad
-    with Reader() as reader, Store.in_memory() as other:
+    with Reader() as reader, empty_store() as other:
         unlisted = Ingest(other, Options()).file(reader, str(path))
     assert (unlisted.rejects, unlisted.rejected) == (result.rejects, bad)
     assert store.one("SELECT count(*), max(line) FROM store.rejects") == (KEPT_REJECTS, KEPT_REJECTS + 1)

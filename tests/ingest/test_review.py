@@ -8,16 +8,17 @@ import pytest
 from streamaudit.errors import UsageError
 from streamaudit.ingest.mapping import parse_mapping
 from streamaudit.store.store import Store
-from tests.support import audit, calls, ingest, raw_call, store_of, write_lines
+from tests.reused import empty_store
+from tests.support import audit, ingest, raw_call, store_of, stored_calls, write_lines
 
 
 def test_an_overwritten_file_under_a_new_mapping_keeps_the_calls_it_held_before(tmp_path: Path) -> None:
     """Only what the file brings again is replaced: the exports behind the rest are gone."""
     path = write_lines(tmp_path / "today.jsonl", [raw_call("r1", org="a"), raw_call("r2", org="b")])
-    with Store.in_memory() as store:
+    with empty_store() as store:
         ingest(store, path)
         ingest(store, write_lines(path, [raw_call("r3", org="c")]), mapping=["tenant=org"])
-        assert sorted(calls(store)) == ["r1", "r2", "r3"]
+        assert sorted(stored_calls(store)) == ["r1", "r2", "r3"]
 
 
 def test_unknown_reasoning_is_no_hidden_tax(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_evidence_of_a_bad_end_is_not_outvoted(tmp_path: Path, place: str) -> No
         for number, (fields, _) in enumerate(cases)
     ]
     with store_of(write_lines(tmp_path / "a.jsonl", records)) as store:
-        found = calls(store)
+        found = stored_calls(store)
     assert [(fields, found[str(number)]["outcome"]) for number, (fields, _) in enumerate(cases)] == cases
 
 
@@ -60,7 +61,8 @@ def test_a_mapped_outcome_is_the_records_own_word(tmp_path: Path) -> None:
     """Other than at a path that was guessed, a success that the user points to stands, at the same path too."""
     call = raw_call("a", outcome=None, finish_reason=None, result={"outcome": "success"}, http_status_code=499)
     with store_of(write_lines(tmp_path / "a.jsonl", [call]), mapping=["outcome=result.outcome"]) as store:
-        assert (calls(store)["a"]["outcome"], calls(store)["a"]["cancel_evidence"]) == ("completed", "outcome")
+        found = stored_calls(store)["a"]
+    assert (found["outcome"], found["cancel_evidence"]) == ("completed", "outcome")
 
 
 def test_a_mapping_to_the_guessed_path_takes_effect_in_a_store(store: Store, tmp_path: Path) -> None:
@@ -68,9 +70,9 @@ def test_a_mapping_to_the_guessed_path_takes_effect_in_a_store(store: Store, tmp
     call = raw_call("a", outcome=None, finish_reason=None, result={"outcome": "success"}, http_status_code=499)
     path = write_lines(tmp_path / "a.jsonl", [call])
     ingest(store, path)
-    assert calls(store)["a"]["outcome"] == "cancelled"
+    assert stored_calls(store)["a"]["outcome"] == "cancelled"
     ingest(store, path, mapping=["outcome=result.outcome"])
-    assert calls(store)["a"]["outcome"] == "completed"
+    assert stored_calls(store)["a"]["outcome"] == "completed"
 
 
 def test_a_call_whose_cached_input_exceeds_its_input_is_not_priced(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_a_call_whose_cached_input_exceeds_its_input_is_not_priced(tmp_path: Pat
         cache_read_input_tokens=5000,
     )  # fmt: skip
     with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
-        assert calls(store)["a"]["cost_usd"] is None
+        assert stored_calls(store)["a"]["cost_usd"] is None
 
 
 def test_a_cancelled_cache_hit_pays_no_tax(tmp_path: Path) -> None:
@@ -106,11 +108,11 @@ def test_a_mapped_field_of_texts_refuses_the_file_and_one_text_is_left_out(tmp_p
     texts = write_lines(tmp_path / "a.jsonl", [raw_call(f"t{n}", org=long) for n in range(5)])
     names = [raw_call(f"n{n}", org="acme") for n in range(120)]
     mixed = write_lines(tmp_path / "b.jsonl", [*names, raw_call("odd", org=long)])
-    with Store.in_memory() as store:
+    with empty_store() as store:
         refused, taken = ingest(store, texts, mixed, mapping=["tenant=org"])
         assert refused.problem and "never stored" in refused.problem
         assert taken.problem is None
-        found = calls(store)
+        found = stored_calls(store)
         assert (found["n1"]["tenant"], found["odd"]["tenant"], len(found)) == ("acme", None, 121)
 
 

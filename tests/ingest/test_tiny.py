@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from streamaudit.ingest import staging
-from streamaudit.store.store import Store
+from tests.reused import empty_store
+from tests.sampling import keep
 from tests.support import ingest
 
 CALL: dict[str, Any] = {
@@ -33,12 +34,15 @@ FILES: dict[str, str] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
+EACH_RUN = ("own names", "usual names", "an escape in a name", "nested in the place of a dotted name")
+
+
+@pytest.mark.parametrize("name", keep(FILES, EACH_RUN))
 def test_a_tiny_file_gives_the_store_that_it_gives_in_full(
-    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "calls.json"
-    path.write_text(content + "\n")
+    path.write_text(FILES[name] + "\n")
     found = _read(path)
     monkeypatch.setattr(staging, "_TINY_BYTES", 0)
     assert found == _read(path)
@@ -46,8 +50,7 @@ def test_a_tiny_file_gives_the_store_that_it_gives_in_full(
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
-    with Store.in_memory() as store:
-        store.plan_briefly()
+    with empty_store() as store:
         store.run("UPDATE store.meta SET value = 'salt' WHERE key = 'hash_salt'")
         (result,) = ingest(store, path)
         return {

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from streamaudit.store.store import Store
+from tests.reused import empty_store
 
 _COLUMNS = "SELECT count(*), count(comment) FROM duckdb_columns() WHERE database_name = 'store'"
 
@@ -16,7 +17,7 @@ def test_every_column_of_a_store_file_is_described(tmp_path: Path) -> None:
 def test_a_store_in_memory_has_the_same_columns_without_descriptions(tmp_path: Path) -> None:
     with Store.open(tmp_path / "audit.duckdb", write=True) as store:
         expected = store.one(_COLUMNS)[0]
-    with Store.in_memory() as store:
+    with empty_store() as store:
         assert store.one(_COLUMNS) == (expected, 0)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from streamaudit.store.store import Store
 from streamaudit.store.stored_values import values_beginning
+from tests.reused import empty_store
 from tests.support import ingest, raw_call, write_lines
 
 
@@ -18,7 +19,7 @@ def test_values_come_in_order_and_a_slow_busy_or_foreign_file_gives_none(tmp_pat
     assert values_beginning(store, "tenant", "a", most=1, seconds=9) == ["acme"]
     assert values_beginning(path, "tenant", "a", most=9, seconds=9) == []
     assert store.read_bytes() == before
-    with Store.in_memory() as other:
+    with empty_store() as other:
         other.run(f"ATTACH '{tmp_path / 'other.duckdb'}' AS other")
         other.run("CREATE TABLE other.calls AS SELECT 1 AS n")
     assert values_beginning(tmp_path / "other.duckdb", "tenant", "a", most=9, seconds=9) == []

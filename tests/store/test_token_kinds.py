@@ -10,21 +10,21 @@ from genai_prices import Usage, calc_price
 
 from streamaudit.store.pricing.reprice import reprice
 from streamaudit.store.store import Store
-from tests.support import Record, calls, ingest, raw_call, write_lines
+from tests.support import Record, ingest, raw_call, stored_calls, write_lines
 
 START = datetime(2026, 11, 16, 8, tzinfo=UTC)
 
 
 def priced(store: Store, folder: Path, **fields: Any) -> Record:
     """One stored call with these columns, priced."""
-    if not calls(store):
+    if not stored_calls(store):
         ingest(store, write_lines(folder / "one.jsonl", [raw_call("one", provider="openai", input_tokens=1)]))
     for name, value in fields.items():
         store.run(f"UPDATE store.calls SET {name} = $value", {"value": value})
     store.run("UPDATE store.calls SET response_model = model")
     reprice(store)
     assert reprice(store) == 0
-    return calls(store)["one"]
+    return stored_calls(store)["one"]
 
 
 def theirs(provider: str, model: str, context: dict[str, str] | None = None, **usage: int) -> float:
@@ -117,7 +117,7 @@ def test_a_discount_on_the_whole_is_one_on_its_parts(store: Store, tmp_path: Pat
         raw_call("a fee more", cost_usd=0.5, input_cost_usd=0.1, output_cost_usd=0.2),
     ]  # fmt: skip
     ingest(store, write_lines(tmp_path / "x.jsonl", records))
-    found = calls(store)
+    found = stored_calls(store)
     for call in found.values():
         assert (call["input_cost_usd"] or 0) + (call["output_cost_usd"] or 0) <= call["cost_usd"] * (1 + 1e-9)
     assert found["whole"]["output_cost_usd"] == pytest.approx(0.0165 * 0.7)
@@ -133,5 +133,5 @@ def test_a_benchmark_of_ones_own_server_has_no_price_by_its_models_name(store: S
     path.write_text(json.dumps([row]))
     (result,) = ingest(store, path, mapping=["model=model"])
     assert result.problem is None
-    (call,) = calls(store).values()
+    (call,) = stored_calls(store).values()
     assert (call["cost_usd"], call["service_tier"], call["output_usd_per_token"]) == (None, "benchmark", None)

@@ -23,10 +23,10 @@ from aiohttp import web
 
 from streamaudit.ingest.evidence import join
 from streamaudit.ingest.readers.reader import Reader
-from streamaudit.store.store import Store
 from tests.cli.recipes.proxies import serve
 from tests.cli.running import Cli
 from tests.once import once
+from tests.reused import empty_store
 from tests.support import Record, calls, ingest, write_lines
 from tests.truth.words import tokenize, write
 
@@ -245,7 +245,7 @@ def _make(folder: Path, count: int, seed: str) -> World:
         write_lines(folder / "rendered.jsonl", map(page_line, truths)),
     ]  # fmt: skip
     said = {}
-    with Store.in_memory() as store, Reader() as reader:
+    with empty_store() as store, Reader() as reader:
         ingest(store, write_lines(folder / "gateway.jsonl", map(gateway_line, truths)))
         for file in files:
             found = join(store, reader, str(file), None)

@@ -17,6 +17,7 @@ from streamaudit.store.store import Store
 from tests.audits.failures.cases import PLANTED as CASES
 from tests.audits.failures.cases import Planted, Record
 from tests.cli.running import SAMPLES
+from tests.sampling import keep
 from tests.support import calls, store_of, write_lines
 
 PLANTED = json.loads((SAMPLES / "expected.json").read_text())["failures.jsonl.gz"]["findings"]
@@ -86,7 +87,10 @@ def test_every_example_of_every_planted_case_is_marked_with_its_findings(tmp_pat
     assert {case.finding for case in CASES} <= set().union(*expected.values())
 
 
-@pytest.mark.parametrize("code", ["drift", "cache_lost_on_deploy", "runaway_session", "turn_over_budget", "orphan"])
+GROUPED = ("drift", "cache_lost_on_deploy", "runaway_session", "turn_over_budget", "orphan")
+
+
+@pytest.mark.parametrize("code", keep(GROUPED, ["cache_lost_on_deploy", "turn_over_budget", "orphan"]))
 def test_explain_marks_a_finding_of_a_group_on_the_timeline(code: str, samples: Store) -> None:
     """With the numbers of the group where only a group can show it."""
     (planted,) = (one for one in PLANTED if one["finding"] == code)

@@ -1,6 +1,7 @@
 """The gap by cause: what reported costs leave out, what calls cannot tell, and that the parts add up exactly."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from streamaudit.audits.reconcile.causes import CAUSES, split_gap
 from streamaudit.audits.reconcile.report import run
 from streamaudit.audits.reconcile.traced import ENOUGH_CALLS, LEFT_OUT, Effect, Traced
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.report.model import Report
 from streamaudit.store.pricing.reprice import reprice
 from streamaudit.store.store import Store
 from tests.support import Record, ingest, raw_call, store_of, write_lines
@@ -36,13 +38,24 @@ def call(name: str, cost: float | None, **fields: Any) -> Record:
 
 def split(path: Path, calls: Iterable[Record], billed: Billed) -> Record:
     """The first row's figures, causes without their frame."""
+    with repriced(path, calls) as store:
+        return split_of(run(store, Scope(), Bill({NOVEMBER: billed}, "plain")))
+
+
+@contextmanager
+def repriced(path: Path, calls: Iterable[Record]) -> Iterator[Store]:
+    """A store with these calls, in the tier that each has."""
     records = list(calls)
     with store_of(write_lines(path / "calls.jsonl", records)) as store:
         for record in records:  # raw lines do not record it
             tier = {"id": record["request_id"], "tier": record.get("service_tier")}
             store.run("UPDATE store.calls SET service_tier = $tier WHERE call_id = $id", tier)
         reprice(store)
-        report = run(store, Scope(), Bill({NOVEMBER: billed}, "plain"))
+        yield store
+
+
+def split_of(report: Report) -> Record:
+    """The first row's figures, causes without their frame, which add up."""
     row = next(report.tables[0].records())
     assert exact_sum(row) == Decimal(repr(row["gap_usd"]))
     found: Record = {cause: row[f"gap_{cause}_usd"] for cause in CAUSES}
@@ -121,14 +134,16 @@ def test_calls_without_usage_cost_what_the_others_of_their_model_do(tmp_path: Pa
     lost = [call(f"x{index}", None, input_tokens=None, output_tokens=None, outcome="cancelled") for index in range(2)]
     known = [call(f"k{index}", 0.5, cached_input_tokens=0) for index in range(ENOUGH_CALLS)]
     assert split(tmp_path, [*known[1:], *lost], billed(20))["calls_without_usage"] is None
-    assert split(tmp_path, [*known, *lost], billed(20))["calls_without_usage"] == 1.0
     volumes = {"input": Volume(30_000, Decimal(15)), "output": Volume(2_000, Decimal(5))}
-    found = split(tmp_path, [*known, *lost], billed(20, volumes=volumes))
+    with repriced(tmp_path, [*known, *lost]) as store:
+        plain, report = (
+            run(store, Scope(), Bill({NOVEMBER: bill}, "plain")) for bill in (billed(20), billed(20, volumes=volumes))
+        )
+    assert split_of(plain)["calls_without_usage"] == 1.0
+    found = split_of(report)
     assert found["calls_without_usage"] == 1.0
     assert found["calls_without_traces"] == 15 / 3 - 1
-    with store_of(write_lines(tmp_path / "calls.jsonl", [*known, *lost])) as store:
-        tables = run(store, Scope(), Bill({NOVEMBER: billed(20, volumes=volumes)}, "plain")).tables
-    assert {name for (_, name), mark in tables[1].marks.items() if mark.prefix == "~ "} == {
+    assert {name for (_, name), mark in report.tables[1].marks.items() if mark.prefix == "~ "} == {
         "gap_calls_without_usage_usd", "gap_calls_without_traces_usd", "gap_unknown_usd",
     }  # fmt: skip
 
@@ -144,21 +159,22 @@ def test_a_bill_without_calls_is_all_of_calls_without_traces(store: Store) -> No
 
 def test_the_answer_names_the_gap_and_its_largest_cause(tmp_path: Path) -> None:
     """With its sign; at most where calls lack a cost, and none where nothing is known."""
-    calls = [call("1", 10.0, cached_input_tokens=None)]
+    path = write_lines(tmp_path / "calls.jsonl", [call("1", 10.0, cached_input_tokens=None)])
+    with store_of(path) as store:
 
-    def answer(bill: Billed, *more: Record) -> str:
-        with store_of(write_lines(tmp_path / "calls.jsonl", [*calls, *more])) as store:
+        def answer(bill: Billed) -> str:
             return run(store, Scope(), Bill({NOVEMBER: bill}, "plain")).headline
 
-    assert answer(billed(12)) == "$2.00 of the $12.00 billed has no traced cost; no cause is known."
-    taxed = billed(12, tax_usd=Decimal(3), discount_usd=Decimal(-4))
-    assert answer(taxed) == (
-        "$2.00 of the $12.00 billed has no traced cost; the largest known cause is discounts, -$4.00."
-    )
-    assert answer(billed(7)).startswith("Traced cost exceeds the $7.00 billed by $3.00;")
-    lost = call("2", None, input_tokens=None, output_tokens=None)
-    assert answer(billed(12), lost).startswith("At most $2.00 of the $12.00 billed has no traced cost;")
-    assert answer(billed(7), lost).startswith("Traced cost exceeds the $7.00 billed by at least $3.00;")
+        assert answer(billed(12)) == "$2.00 of the $12.00 billed has no traced cost; no cause is known."
+        taxed = billed(12, tax_usd=Decimal(3), discount_usd=Decimal(-4))
+        assert answer(taxed) == (
+            "$2.00 of the $12.00 billed has no traced cost; the largest known cause is discounts, -$4.00."
+        )
+        assert answer(billed(7)).startswith("Traced cost exceeds the $7.00 billed by $3.00;")
+        lost = call("2", None, input_tokens=None, output_tokens=None)
+        ingest(store, write_lines(tmp_path / "more.jsonl", [lost]))
+        assert answer(billed(12)).startswith("At most $2.00 of the $12.00 billed has no traced cost;")
+        assert answer(billed(7)).startswith("Traced cost exceeds the $7.00 billed by at least $3.00;")
 
 
 def test_a_row_without_a_gap_has_no_causes(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from streamaudit.ingest.evidence import Joined, join
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.store.store import Store
+from tests.reused import empty_store
 from tests.support import Record, calls, ingest, raw_call, rows_of, write_lines
 
 
@@ -66,12 +67,12 @@ def test_the_id_is_the_one_that_calls_have(store: Store, tmp_path: Path) -> None
         "from-outside": ("request_id", "request_id"),
     }  # fmt: skip
     for call_id, (kind, field) in known.items():
-        with Store.in_memory() as other:
+        with empty_store() as other:
             ingest(other, write_lines(tmp_path / "calls.jsonl", [raw_call(call_id)]))
             found = joined(other, log)
             assert (found.kind, found.id_field, found.matched) == (kind, field, 1)
     for name, value, kind in (("trace_id", trace, "trace_id"), ("response_id", "gen-1", "response_id")):
-        with Store.in_memory() as other:
+        with empty_store() as other:
             ingest(other, write_lines(tmp_path / "calls.jsonl", [raw_call("x", **{name: value})]))
             assert joined(other, log).kind == kind
             assert calls(other)["x"]["outcome"] == "cancelled"

@@ -23,7 +23,7 @@ from streamaudit.ingest.voting import elect
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 from tests.ingest.test_forms_agree import FORMS
-from tests.support import audit, calls, equation, ingest, raw_call, write_lines
+from tests.support import audit, equation, ingest, raw_call, stored_calls, write_lines
 
 SOURCES = discover()
 PACKED = Path(__file__).parents[3] / "sample_traces"
@@ -162,4 +162,4 @@ def test_the_key_that_filled_each_column_is_reported(store: Store, tmp_path: Pat
         "deploy": "service_version",
         "rendered_tokens": "rendered_tokens",
     }  # fmt: skip
-    assert calls(store)["a"]["rendered_basis"] == "rendered_tokens"
+    assert stored_calls(store)["a"]["rendered_basis"] == "rendered_tokens"

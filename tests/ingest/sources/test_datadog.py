@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamaudit.store.store import Store
-from tests.support import Record, calls, datadog_span, ingest, store_of, total, write_lines
+from tests.support import Record, calls, datadog_span, ingest, store_of, stored_calls, total, write_lines
 
 START = datetime(2026, 11, 16, 8)
 TOKENS = {"input_tokens": 50.0, "output_tokens": 100.0}
@@ -210,7 +210,7 @@ def test_a_commit_is_the_deploy_of_a_source_without_versions(store: Store, tmp_p
     """An empty version tag is no version, so the next key that occurs fills the source."""
     spans = [datadog_span("a", tags=["version:", "git.commit.sha:3f9c1ab"]), datadog_span("b", tags=["version:"])]
     ingest(store, write_lines(tmp_path / "spans.jsonl", spans))
-    assert {name: call["deploy"] for name, call in calls(store).items()} == {"a": "3f9c1ab", "b": None}
+    assert {name: call["deploy"] for name, call in stored_calls(store).items()} == {"a": "3f9c1ab", "b": None}
 
 
 def test_rendered_tokens_may_be_a_metric(store: Store, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_rendered_tokens_may_be_a_metric(store: Store, tmp_path: Path) -> None:
     span = datadog_span("a", metrics={**DETAILED, "rendered_tokens": 30.0}, metadata={"cancelled": True})
     ingest(store, write_lines(tmp_path / "spans.jsonl", [span]))
     assert total(store, "tax")["tax_exact_tokens"] == 70
-    assert calls(store)["a"]["rendered_basis"] == "metrics.rendered_tokens"
+    assert stored_calls(store)["a"]["rendered_basis"] == "metrics.rendered_tokens"
 
 
 def test_only_llm_spans_are_calls(store: Store, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_only_llm_spans_are_calls(store: Store, tmp_path: Path) -> None:
     (result,) = ingest(store, write_lines(tmp_path / "spans.jsonl", spans))
     assert result.counts is not None and result.counts.not_calls == 6
     assert total(store, "report")["calls"] == 1
-    assert set(calls(store)) == {"llm", "embedding"}
+    assert set(stored_calls(store)) == {"llm", "embedding"}
     kept = {row[0] for row in store.query("SELECT span_id FROM store.spans")}
     assert kept == set(kinds) - {"llm", "embedding", "experiment"}
 

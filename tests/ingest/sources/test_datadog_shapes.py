@@ -13,7 +13,8 @@ from sample_traces.records import log
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
-from tests.support import AUDITS, Record, calls, datadog_span, equation, ingest, write_lines
+from tests.sampling import keep
+from tests.support import AUDITS, Record, calls, datadog_span, equation, ingest, stored_calls, write_lines
 
 USAGE = {"input_tokens": 57, "output_tokens": 12}
 
@@ -171,7 +172,7 @@ def test_a_batch_is_opened_span_by_span(store: Store, tmp_path: Path) -> None:
     body = intake(event("s1", **LITELLM), event("s2", kind="workflow"), event("s3", **LITELLM))
     (result,) = ingest(store, write_lines(tmp_path / "one.jsonl", [body]))
     assert result.counts is not None and result.counts.not_calls == 1
-    assert set(calls(store)) == {"s1", "s3"}
+    assert set(stored_calls(store)) == {"s1", "s3"}
 
 
 PACKINGS: dict[str, Any] = {
@@ -189,13 +190,14 @@ def page(spans: Sequence[Record]) -> list[Record]:
     return [{"id": one["span_id"], "type": "span", "attributes": {**one, "span_kind": "llm"}} for one in spans]
 
 
-@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("packing", keep(PACKINGS, [
+    "an array of envelopes", "bodies a line", "one body, pretty-printed", "pages one after another"]))  # fmt: skip
 def test_every_packing_holds_the_same_calls(store: Store, tmp_path: Path, packing: str) -> None:
     """Also an empty batch or page among them is nothing bad."""
     spans = [event(f"s{number}", **PYTHON) for number in range(3)]
     (result,) = ingest(store, PACKINGS[packing](tmp_path / "traces.json", spans))
     assert result.problem is None and not result.rejects
-    assert set(calls(store)) == {"s0", "s1", "s2"}
+    assert set(stored_calls(store)) == {"s0", "s1", "s2"}
 
 
 def test_an_empty_batch_is_no_call_and_no_reject(store: Store, tmp_path: Path) -> None:
@@ -262,7 +264,7 @@ def test_a_ddsql_table_is_read_by_its_own_names(store: Store, tmp_path: Path) ->
     files = [table(tmp_path / "a.csv", [DDSQL]), table(tmp_path / "b.csv", [bare]), table(tmp_path / "c.csv", [other])]
     for result in ingest(store, *files):
         assert result.problem is None, result.problem
-    got = calls(store)
+    got = stored_calls(store)
     whole = got["14624140233640368325"]
     assert (whole["trace_id"], whole["ttft_ms"], whole["duration_ms"]) == ("14624140233640368324", 734.0, 5000.0)
     assert (whole["tenant"], whole["environment"], whole["output_tokens"]) == ("acme", "prod", 288)
@@ -278,7 +280,7 @@ def test_a_ddsql_table_may_name_its_columns_plainly(store: Store, tmp_path: Path
     files = table(tmp_path / "a.csv", [plain]), table(tmp_path / "b.csv", [timed])
     for result in ingest(store, *files):
         assert result.problem is None and not result.rejects
-    got = calls(store)
+    got = stored_calls(store)
     one, other = got["p1"], got["14624140233640368325"]
     assert (one["output_tokens"], one["ttft_ms"], one["tenant"], one["deploy"]) == (288, 500.0, "acme", "9")
     assert f"{other['start_time']:%H:%M:%S.%f}" == "08:00:00.123000"
@@ -290,7 +292,7 @@ def test_a_row_whose_id_a_spreadsheet_rounded_is_rejected(store: Store, tmp_path
     far = [{**DDSQL, "@span_id": str(number)} for number in range(1000, 1200)]
     (result,) = ingest(store, table(tmp_path / "a.csv", [*far, *rows]))
     assert result.counts is not None and (result.counts.new, result.counts.rejected) == (202, 1)
-    assert calls(store)["2"]["trace_id"] is None
+    assert stored_calls(store)["2"]["trace_id"] is None
 
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -333,7 +335,7 @@ def test_logs_hold_what_the_application_wrote(store: Store, tmp_path: Path) -> N
         store, write_lines(tmp_path / "archive.jsonl", [log()]), text(tmp_path / "page.json", {"data": [item]})
     )
     assert list(logged(results)) == ["datadog_logs: log archive", "datadog_logs: Logs API"]
-    both = calls(store)
+    both = stored_calls(store)
     for name in ("log-1", "log-2"):
         one = both[name]
         assert (one["ttft_ms"], one["output_tokens"], one["tenant"], one["deploy"]) == (734.0, 288, "Acme", "9")
@@ -348,7 +350,7 @@ def test_a_log_line_that_nothing_parsed_is_read_from_its_message(store: Store, t
     text_only = {**line, "_id": "log-2", "message": "{no JSON"}
     (result,) = ingest(store, write_lines(tmp_path / "archive.jsonl", [line, text_only]))
     assert result.problem is None and result.counts is not None
-    assert calls(store)["log-1"]["ttft_ms"] == 734.0
+    assert stored_calls(store)["log-1"]["ttft_ms"] == 734.0
 
 
 def test_a_log_without_calls_is_no_log_of_calls(store: Store, tmp_path: Path) -> None:
@@ -387,7 +389,7 @@ def test_what_datadogs_command_line_prints_is_read(printed: Record, store: Store
     file.write_text(json.dumps(printed, indent=1))
     (result,) = ingest(store, file)
     assert result.match is not None and result.match.variant == "pup"
-    (call,) = calls(store).values()
+    (call,) = stored_calls(store).values()
     assert (call["duration_ms"], call["output_tokens"], call["model"]) == (1234.5, 12, "gpt-4.1-mini")
     assert (call["provider"], call["service"], call["start_time"]) == ("openai", "shop", datetime(2026, 11, 16, 8))
 
@@ -419,7 +421,7 @@ def test_a_trace_as_a_tracer_sends_it_is_read_span_by_span(store: Store, tmp_pat
               "metrics": {}}  # fmt: skip
     (result,) = ingest(store, write_lines(tmp_path / "spans.jsonl", [web, call, failed]))
     assert equation(result) == (3, 2, 0, 0, 0, 1)
-    found = calls(store)
+    found = stored_calls(store)
     assert [found["2"][column] for column in ("input_tokens", "output_tokens", "duration_ms", "outcome", "model")] == [
         57, 34, 2.54, "completed", "gpt-4o",
     ]  # fmt: skip

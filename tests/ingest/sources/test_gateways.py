@@ -12,7 +12,8 @@ import pytest
 
 from sample_traces.records import START_S, helicone, langsmith, litellm, openrouter, spend_row
 from streamaudit.store.store import Store
-from tests.support import Record, calls, ingest, store_of, write_lines
+from tests.reused import empty_store
+from tests.support import Record, calls, ingest, store_of, stored_calls, write_lines
 
 START = datetime(2026, 11, 16, 8)
 LEFT = {"error_code": "499", "error_class": "ClientDisconnected", "error_message": "Client disconnected"}
@@ -515,7 +516,7 @@ def test_a_folder_of_single_objects_is_read(store: Store, tmp_path: Path) -> Non
     (tmp_path / "all.json").write_text("".join(json.dumps(litellm(str(number))) for number in range(3)))
     results = ingest(store, *sorted(tmp_path.glob("*.json")))
     assert [result.problem for result in results] == [None] * 4
-    assert set(calls(store)) == {"0", "1", "2"}
+    assert set(stored_calls(store)) == {"0", "1", "2"}
 
 
 def test_a_generation_of_both_of_openrouters_exports_counts_once(tmp_path: Path) -> None:
@@ -524,7 +525,7 @@ def test_a_generation_of_both_of_openrouters_exports_counts_once(tmp_path: Path)
         write_csv(tmp_path / "rows.csv", [activity("gen-1"), activity("gen-2")]),
         write_lines(tmp_path / "api.jsonl", [openrouter("gen-1")]),
     ) as store:
-        assert set(calls(store)) == {"gen-1", "gen-2"}
+        assert set(stored_calls(store)) == {"gen-1", "gen-2"}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
@@ -533,7 +534,7 @@ def test_openrouters_sums_by_day_are_refused_by_their_name(tmp_path: Path, suffi
     day = {"date": "2026-11-16", "model_permaslug": "m", "usage": 1.5, "byok_usage_inference": 0, "requests": 12}
     path = tmp_path / f"days.{suffix}"
     write = write_csv if suffix == "csv" else write_lines
-    with Store.in_memory() as store:
+    with empty_store() as store:
         (result,) = ingest(store, write(path, [day]))
     assert result.problem is not None and "activity summary" in result.problem
     assert result.hint is not None and "one row a generation" in result.hint

@@ -14,7 +14,8 @@ from streamaudit.ingest.results import Options
 from streamaudit.ingest.sources.registry import Match
 from streamaudit.ingest.voting import elect
 from streamaudit.store.store import Store
-from tests.support import Record, calls, equation, ingest, store_of, write_lines
+from tests.reused import empty_store
+from tests.support import Record, equation, ingest, store_of, stored_calls, write_lines
 
 START = datetime(2026, 11, 16, 8)
 FIGURES = {"model": "gpt-4o-mini", "input_tokens": 100, "output_tokens": 20, "duration_ms": 1500.0, "start_time": START}
@@ -80,10 +81,10 @@ SPELLINGS: dict[str, tuple[Record, dict[str, Any]]] = {
 
 def read_each(paths: list[Path]) -> Iterator[Record]:
     """The call of each file, all of them read in one run."""
-    with Store.in_memory() as store, Reader() as reader:
+    with empty_store() as store, Reader() as reader:
         results = list(Ingest(store, Options()).files(reader, dict.fromkeys(map(str, paths), False)))
         assert [result.problem for result in results] == [None] * len(paths)
-        found = sorted(calls(store).values(), key=lambda call: call["load_id"])
+        found = sorted(stored_calls(store).values(), key=lambda call: call["load_id"])
     assert len({call["load_id"] for call in found}) == len(found) == len(paths)
     yield from found
 
@@ -144,7 +145,7 @@ def test_ordinary_words_decide_how_a_call_ended(own: bool, tmp_path: Path) -> No
             for record in records if "is_error" not in record
         ]  # fmt: skip
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
-        found = calls(store)
+        found = stored_calls(store)
     assert len(found) == len(records)
     assert {name: call["outcome"] for name, call in found.items()} == {name: ENDS[name][1] for name in found}
     assert "CONFIDENTIAL" not in str(found)
@@ -154,7 +155,7 @@ def test_a_failed_call_with_zeros_has_no_usage(tmp_path: Path) -> None:
     """Zeros of an error are not measured; a completed call may well have answered nothing."""
     records = [ended(tokens_in=0, tokens_out=0, ok=False, id="a"), ended(tokens_out=0, id="b")]
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
-        found = calls(store)
+        found = stored_calls(store)
     assert (found["a"]["input_tokens"], found["a"]["output_tokens"]) == (None, None)
     assert (found["b"]["input_tokens"], found["b"]["output_tokens"]) == (10, 0)
 
@@ -169,14 +170,14 @@ def test_lines_without_an_id_count_once_however_often_they_are_read(store: Store
     moved = tmp_path / "moved.json"
     moved.write_text(json.dumps(lines))
     assert equation(*ingest(store, moved))[1:3] == (0, 3)
-    assert len(calls(store)) == 4
+    assert len(stored_calls(store)) == 4
 
 
 def noted(path: Path, *mapping: str) -> tuple[Any, tuple[str, ...]]:
     """What a load says of values that look wrong, and of what it assumed."""
     from streamaudit.ingest.mapping import parse_mapping
 
-    with Reader() as reader, Store.in_memory() as store:
+    with Reader() as reader, empty_store() as store:
         result = Ingest(store, Options(parse_mapping(list(mapping)))).file(reader, str(path))
     assert result.problem is None and result.match is not None
     return result.doubts, result.match.notes
@@ -205,7 +206,7 @@ def test_a_lone_time_can_be_mapped_as_the_end(tmp_path: Path) -> None:
     """The start then lies before it by the duration."""
     path = write_lines(tmp_path / "calls.jsonl", [ended(ts="2026-11-16T08:00:00.9Z")])
     with store_of(path, mapping=["end=ts"]) as store:
-        (call,) = calls(store).values()
+        (call,) = stored_calls(store).values()
     assert (call["start_time"], call["duration_ms"]) == (START, 900.0)
 
 
@@ -215,7 +216,7 @@ def test_a_mapped_value_of_another_kind_is_counted(tmp_path: Path) -> None:
     doubts, _ = noted(path, "duration=took:s")
     assert doubts.misfits == {"duration_ms": 1}
     with store_of(path, mapping=["duration=took:s"]) as store:
-        assert sorted(call["duration_ms"] or 0 for call in calls(store).values()) == [0, 1500.0]
+        assert sorted(call["duration_ms"] or 0 for call in stored_calls(store).values()) == [0, 1500.0]
 
 
 HEADERS = (
@@ -244,7 +245,7 @@ def test_a_remark_in_brackets_that_changes_the_value_is_no_usual_name(tmp_path: 
         "2026-11-16T08:00:00Z,our-model,1500,100,20,0.01\n"
     )
     with store_of(path) as store:
-        (call,) = calls(store).values()
+        (call,) = stored_calls(store).values()
     assert (call["input_tokens"], call["output_tokens"], call["cost_usd"]) == (None, 20, None)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from streamaudit.store.store import Store
-from tests.support import calls, ingest, raw_call, write_lines
+from tests.support import ingest, raw_call, stored_calls, write_lines
 
 INSTANT = datetime(2026, 11, 16, 8, 14, 3, 218437)
 MILLI = INSTANT.replace(microsecond=218000)
@@ -37,7 +37,7 @@ def test_one_instant_is_the_same_however_it_is_written(store: Store, tmp_path: P
     """With a zone, an offset or none (UTC); as text or number; in seconds, milli-, micro- or nanoseconds."""
     records = [raw_call(str(number), start_time=text) for number, text in enumerate(WRITTEN)]
     ingest(store, write_lines(tmp_path / "calls.jsonl", records))
-    found = calls(store)
+    found = stored_calls(store)
     assert {text: found[str(number)]["start_time"] for number, text in enumerate(WRITTEN)} == WRITTEN
 
 
@@ -46,7 +46,7 @@ def test_a_duration_follows_from_two_instants_in_different_zones(store: Store, t
     times = {"start_time": "2026-11-16T08:14:03.218437", "end_time": "2026-11-16T09:14:05.718437+01:00"}
     record = raw_call("a", **times, duration_ms=None)
     ingest(store, write_lines(tmp_path / "calls.jsonl", [record]))
-    assert calls(store)["a"]["duration_ms"] == 2500.0
+    assert stored_calls(store)["a"]["duration_ms"] == 2500.0
 
 
 def test_what_is_no_instant_rejects_its_record(store: Store, tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_what_is_no_instant_rejects_its_record(store: Store, tmp_path: Path) -> 
     (result,) = ingest(store, write_lines(tmp_path / "calls.jsonl", [*good, *records]))
     expected = [(line, "no start time") for line in range(2, 2 + len(records))]
     assert [(reject.line, reject.reason) for reject in result.rejects] == expected
-    assert set(calls(store)) == {"good"}
+    assert set(stored_calls(store)) == {"good"}

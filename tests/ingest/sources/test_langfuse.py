@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from streamaudit.store.store import Store
-from tests.support import Record, calls, ingest, langfuse_row, store_of, write_lines
+from tests.reused import empty_store
+from tests.support import Record, calls, ingest, langfuse_row, store_of, stored_calls, write_lines
 
 USAGE = {"input": 50, "output": 100, "total": 150}
 PRICED = {"input": 0.001, "output": 0.002, "total": 0.003}
@@ -235,14 +236,14 @@ NOT_CALLS = {
 def test_what_is_no_llm_call_is_read_and_not_counted(tmp_path: Path, record: Record) -> None:
     """It is in the equation as not a call, and in no report."""
     with store_of(write_lines(tmp_path / "one.jsonl", [record, langfuse_row("call")])) as store:
-        assert set(calls(store)) == {"call"}
+        assert set(stored_calls(store)) == {"call"}
         assert store.one("SELECT read_records, new_calls, not_calls FROM store.loads") == (2, 1, 1)
 
 
 def test_a_tenants_key_may_hold_an_object_with_its_id(store: Store, tmp_path: Path) -> None:
     """The object is no name, and its id is."""
     ingest(store, write_lines(tmp_path / "one.jsonl", [langfuse_row("call", metadata={"tenant": {"id": "acme"}})]))
-    assert calls(store)["call"]["tenant"] == "acme"
+    assert stored_calls(store)["call"]["tenant"] == "acme"
 
 
 REFUSED = {
@@ -256,7 +257,7 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_an_export_of_something_else_is_refused_by_its_name(tmp_path: Path, kind: str) -> None:
     """The message says what the file is, and the hint what to export instead."""
-    with Store.in_memory() as store:
+    with empty_store() as store:
         (result,) = ingest(store, write_lines(tmp_path / "one.jsonl", [REFUSED[kind]]))
     assert result.problem is not None and kind in result.problem
     assert result.hint is not None and "observations" in result.hint

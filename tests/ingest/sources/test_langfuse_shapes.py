@@ -9,7 +9,8 @@ import pytest
 
 from streamaudit.ingest.selection import drop_superseded, window_end
 from streamaudit.store.store import Store
-from tests.support import Record, calls, ingest, langfuse_row, write_lines
+from tests.reused import empty_store
+from tests.support import Record, ingest, langfuse_row, stored_calls, write_lines
 
 START = "2026-11-16 08:00:00.000000"
 
@@ -47,11 +48,11 @@ def test_what_a_trace_knows_reaches_its_calls_in_any_order(tmp_path: Path) -> No
     rows = write_lines(tmp_path / "observations.jsonl", [bare("a"), bare("b", parent_observation_id="a")])
     traces = write_lines(tmp_path / "traces.jsonl", [TRACE])
     for order in ((rows, traces), (traces, rows)):
-        with Store.in_memory() as store:
+        with empty_store() as store:
             results = ingest(store, *order)
             assert [result.problem for result in results] == [None, None]
             assert sum(result.counts.not_calls for result in results if result.counts) == 1
-            for call in calls(store).values():
+            for call in stored_calls(store).values():
                 assert {column: call[column] for column in KNOWN} == KNOWN
 
 
@@ -73,7 +74,7 @@ def test_a_download_holds_its_trace(store: Store, tmp_path: Path, name: str) -> 
     path.write_text(json.dumps(DOWNLOADS[name], indent=2))
     (result,) = ingest(store, path)
     assert result.problem is None, result.problem
-    call = calls(store)["a"]
+    call = stored_calls(store)["a"]
     assert {column: call[column] for column in KNOWN} == KNOWN
 
 
@@ -82,7 +83,7 @@ def test_a_list_of_traces_is_for_joining(store: Store, tmp_path: Path) -> None:
     listed = {**camel(TRACE), "htmlPath": "/x", "observations": ["a", "b"], "scores": []}
     (result,) = ingest(store, write_lines(tmp_path / "page.json", [{"data": [listed], "meta": {"page": 1}}]))
     assert result.counts is not None
-    assert (result.counts.not_calls, result.counts.rejected, len(calls(store))) == (1, 0, 0)
+    assert (result.counts.not_calls, result.counts.rejected, len(stored_calls(store))) == (1, 0, 0)
 
 
 def test_dates_of_a_table_from_the_browser_have_quotes_of_their_own(store: Store, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_dates_of_a_table_from_the_browser_have_quotes_of_their_own(store: Store
         table.writeheader()
         table.writerow(row)
     ingest(store, path)
-    call = calls(store)["a"]
+    call = stored_calls(store)["a"]
     assert (call["ttft_ms"], call["duration_ms"], call["output_tokens"]) == (734.0, 5000.0, 100)
     assert (call["tenant"], call["route"], f"{call['start_time']}") == ("acme", "/v1/chat", "2026-11-16 08:00:00")
 

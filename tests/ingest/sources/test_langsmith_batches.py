@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sample_traces.records import langsmith
-from tests.support import Record, calls, equation, ingest, store_of, total, write_lines
+from tests.support import Record, calls, equation, ingest, store_of, stored_calls, total, write_lines
 
 RUN = "33c08c32-435c-4788-b973-b5bee4a3{}"
 
@@ -115,6 +115,6 @@ def test_counts_of_runs_are_those_that_somebody_made(tmp_path: Path) -> None:
                                   "invocation_params": {"model": "gpt-4o", "maxOutputTokens": 9}}),
     ]  # fmt: skip
     with store_of(write_lines(tmp_path / "runs.jsonl", runs)) as store:
-        found = calls(store)
+        found = stored_calls(store)
     assert (found["zero"]["output_tokens"], found["without"]["input_tokens"]) == (7, 5021)
     assert [found["named"][column] for column in ("model", "provider", "max_tokens")] == ["gpt-4o", "openai", 9]

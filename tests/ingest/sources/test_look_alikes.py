@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamaudit.store.store import Store
-from tests.support import Record, calls, ingest, store_of, write_lines
+from tests.support import Record, ingest, store_of, stored_calls, write_lines
 
 SPAN = {"model": "m", "usage": {"prompt_tokens": 1}}
 REFUSED: dict[str, tuple[object, str, str]] = {
@@ -50,7 +50,7 @@ def test_a_refusal_names_the_way_out(name: str, store: Store, tmp_path: Path) ->
     (result,) = ingest(store, path)
     assert what in (result.problem or "")
     assert way_out in (result.hint or "")
-    assert not calls(store)
+    assert not stored_calls(store)
 
 
 def test_a_usage_export_of_cursor_is_named_and_its_command_works(store: Store, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_usage_export_of_cursor_is_named_and_its_command_works(store: Store, t
     mapping = ["start=Date", "model=Model", "output_tokens=Output Tokens", "cached_tokens=Cache Read", "cost=Cost",
                "outcome=Kind"]  # fmt: skip
     with store_of(path, mapping=mapping) as mapped:
-        call, failed = sorted(calls(mapped).values(), key=lambda call: call["start_time"])
+        call, failed = sorted(stored_calls(mapped).values(), key=lambda call: call["start_time"])
     assert (call["output_tokens"], call["cached_input_tokens"], call["cost_usd"]) == (200, 5000, 0.12)
     assert failed["outcome"] == "error"
 
@@ -80,7 +80,7 @@ def test_whatever_is_mapped_is_read(tmp_path: Path) -> None:
     mapping = ["id=span_id", "start=metrics.start:s", "end=metrics.end:s", "model=metadata.model",
                "input_tokens=metrics.prompt_tokens"]  # fmt: skip
     with store_of(write_lines(tmp_path / "rows.jsonl", [record]), mapping=mapping) as store:
-        call = calls(store)["s"]
+        call = stored_calls(store)["s"]
     assert (call["model"], call["duration_ms"], call["input_tokens"]) == ("gpt-4o", 2500.0, 5)
 
 
@@ -133,5 +133,5 @@ def test_the_command_of_a_refusal_reads_the_calls(name: str, store: Store, tmp_p
     words = shlex.split(reading)
     assert words[::2] == ["--map"] * (len(words) // 2)
     with store_of(write_lines(tmp_path / "calls.jsonl", taken.splitlines()), mapping=words[1::2]) as mapped:
-        (call,) = calls(mapped).values()
+        (call,) = stored_calls(mapped).values()
     assert {column: call[column] for column in expected} == expected

@@ -10,6 +10,7 @@ from streamaudit.ingest.sources.registry import Match
 from streamaudit.ingest.voting import elect
 from streamaudit.store.store import Store
 from tests.ingest.sources.otel import BARE, ENDS, FIRST, GENERATIONS, KEYED, START, TOLD, event
+from tests.reused import empty_store
 from tests.support import (
     Record,
     calls,
@@ -20,6 +21,7 @@ from tests.support import (
     otel_span,
     rows_of,
     store_of,
+    stored_calls,
     total,
     write_lines,
 )
@@ -81,7 +83,7 @@ def test_chunk_events_give_the_times_of_all_chunks_unless_some_were_dropped(stor
     events = [event("gen_ai.content.completion.chunk", ms) for ms in (400, 420, 900.5)]
     whole = otel_span("a", events=events)
     put(store, tmp_path, otel_batch(whole, otel_span("b", events=events, droppedEventsCount=3)))
-    found = {call["chunk_count"]: (call["chunk_offsets_ms"], call["ttft_ms"]) for call in calls(store).values()}
+    found = {call["chunk_count"]: (call["chunk_offsets_ms"], call["ttft_ms"]) for call in stored_calls(store).values()}
     assert found == {3: ([400.0, 420.0, 900.5], 400.0), None: (None, None)}
 
 
@@ -125,7 +127,7 @@ def test_the_route_is_that_of_the_server_span_above(store: Store, tmp_path: Path
         ("chat m", "agent", {}, {}),
         ("POST", "chat m", {**BARE, "endpoint": "api.openai.com"}, {}),
     ))  # fmt: skip
-    (call,) = calls(store).values()
+    (call,) = stored_calls(store).values()
     assert call["route"] == "/v1/answer"
     assert len(rows_of(store, "store.spans")) == 4
 
@@ -135,7 +137,7 @@ def test_without_a_server_span_the_agent_or_the_root_names_the_route(store: Stor
     agent = {**BARE, "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "helper"}
     call = one(store, tmp_path, nested(("root", None, agent, {}), ("chat m", "root", {}, {})))
     assert call["route"] == "helper"
-    with Store.in_memory() as other:
+    with empty_store() as other:
         call = one(other, tmp_path, nested(("nightly job", None, BARE, {}), ("chat m", "nightly job", {}, {})))
     assert call["route"] == "nightly job"
 
@@ -151,7 +153,7 @@ def test_only_the_innermost_of_nested_calls_counts(store: Store, tmp_path: Path)
         ("chat gpt-4o-mini", "ChatOpenAI.chat", {}, {}),
     ))  # fmt: skip
     assert total(store, "report")["output_tokens"] == 100
-    assert sorted(call["counted"] for call in calls(store).values()) == [False, True]
+    assert sorted(call["counted"] for call in stored_calls(store).values()) == [False, True]
 
 
 def test_an_engine_inside_its_clients_call_does_not_count(store: Store, tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ def test_an_engine_inside_its_clients_call_does_not_count(store: Store, tmp_path
         ("POST /v1/chat/completions", "chat", BARE, {"kind": 2}),
         ("llm_request", "POST /v1/chat/completions", engine, {"kind": 2}),
     ))  # fmt: skip
-    found = {call["name"]: (call["counted"], call["ttft_ms"]) for call in calls(store).values()}
+    found = {call["name"]: (call["counted"], call["ttft_ms"]) for call in stored_calls(store).values()}
     assert found == {"chat": (True, 400.0), "llm_request": (False, None)}
 
 
@@ -176,8 +178,8 @@ def test_embeddings_stand_apart(store: Store, tmp_path: Path) -> None:
     ]
     put(store, tmp_path, otel_batch(*(otel_span(name, kind) for name, kind in zip("abc", kinds, strict=True))))
     assert total(store, "report")["calls"] == 0
-    assert {call["operation"] for call in calls(store).values()} == {"embedding"}
-    assert 9 in {call["input_tokens"] for call in calls(store).values()}
+    assert {call["operation"] for call in stored_calls(store).values()} == {"embedding"}
+    assert 9 in {call["input_tokens"] for call in stored_calls(store).values()}
 
 
 def test_a_batch_may_be_written_in_many_ways(store: Store, tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_a_batch_may_be_written_in_many_ways(store: Store, tmp_path: Path) -> No
     old = {"resourceSpans": [{"instrumentationLibrarySpans": [{"spans": [span, span]}]}]}
     result = put(store, tmp_path, old, otel_batch(base64), otel_batch(numbers), {"resourceSpans": []}, otel_batch())
     assert equation(result) == (6, 1, 3, 0, 0, 2)
-    (call,) = calls(store).values()
+    (call,) = stored_calls(store).values()
     assert (call["call_id"], call["duration_ms"]) == ("5b8efff798038103d269b633813fc60c-eee19b7ec3c1b174", 5000.0)
 
 
@@ -201,7 +203,7 @@ def test_a_trace_may_lie_in_several_files(store: Store, tmp_path: Path) -> None:
     )  # fmt: skip
     files = [write_lines(tmp_path / f"{n}.jsonl", [otel_batch(one)]) for n, one in enumerate((chat, server))]
     ingest(store, *files)
-    assert [call["route"] for call in calls(store).values()] == ["/v1/answer"]
+    assert [call["route"] for call in stored_calls(store).values()] == ["/v1/answer"]
 
 
 def test_the_resource_gives_deploy_service_environment_and_region(store: Store, tmp_path: Path) -> None:
@@ -216,7 +218,7 @@ def test_the_resource_gives_deploy_service_environment_and_region(store: Store, 
     put(store, tmp_path, {"resourceSpans": [line["resourceSpans"][0] for line in lines]})
     assert {name: row["calls"] for name, row in grouped(store, "report", "deploy").items()} == {"1": 1, "2": 1}
     wanted = {"service": "chat", "environment": "production", "region": "eu-west-1", "tenant": "acme"}
-    assert [{column: call[column] for column in wanted} for call in calls(store).values()] == [wanted, wanted]
+    assert [{column: call[column] for column in wanted} for call in stored_calls(store).values()] == [wanted, wanted]
 
 
 def test_the_library_is_told(store: Store, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamaudit.store.store import Store
-from tests.support import Record, calls, equation, ingest, phoenix_span, rows_of, store_of, write_lines
+from tests.support import Record, equation, ingest, phoenix_span, rows_of, store_of, stored_calls, write_lines
 
 SAID = {
     "llm.model_name": "gpt-4o-2024-08-06", "llm.token_count.completion_details.reasoning": 7,
@@ -61,7 +61,7 @@ def test_every_shape_says_the_same(shape: str, store: Store, tmp_path: Path) -> 
     """Flat keys, objects, text and columns."""
     (result,) = ingest(store, write_lines(tmp_path / "spans.jsonl", [SHAPES[shape]]))
     assert result.source is not None and (result.source.name, equation(result)[:2]) == ("phoenix", (1, 1))
-    (call,) = calls(store).values()
+    (call,) = stored_calls(store).values()
     assert {column: call[column] for column in WANTED} == WANTED
 
 
@@ -84,7 +84,7 @@ def test_only_llm_spans_are_calls_and_the_root_names_their_route(store: Store, t
     for span in spans:
         span["context"]["trace_id"] = "t"
     ingest(store, write_lines(tmp_path / "spans.jsonl", spans))
-    found = {call["call_id"]: (call["operation"], call["route"]) for call in calls(store).values()}
+    found = {call["call_id"]: (call["operation"], call["route"]) for call in stored_calls(store).values()}
     chat = ("chat", "support")
     assert found == {"t-call": chat, "t-unset": chat, "t-vector": ("embedding", "support")}
     assert len(rows_of(store, "store.spans")) == 2
@@ -114,7 +114,7 @@ def test_how_a_span_ended(tmp_path: Path) -> None:
     bare: Record = {"llm.finish_reason": ..., "llm.token_count.completion": ...}
     spans = [phoenix_span(end, bare, **fields) for end, (fields, _) in ENDS.items()]
     with store_of(write_lines(tmp_path / "spans.jsonl", spans)) as store:
-        found = calls(store)
+        found = stored_calls(store)
     for end, (_, wanted) in ENDS.items():
         call = found[f"trace-{end}-{end}"]
         assert {column: call[column] for column in wanted} == wanted, end

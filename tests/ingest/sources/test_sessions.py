@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sample_traces.sessions import SESSION, claude_code, claude_code_user, codex, codex_count, codex_session
 from streamaudit.store.store import Store
-from tests.support import calls, equation, ingest, rows_of, store_of, write_lines
+from tests.support import equation, ingest, rows_of, store_of, stored_calls, write_lines
 
 
 def test_an_answer_of_several_lines_is_one_call_with_its_last_usage(tmp_path: Path) -> None:
@@ -14,7 +14,7 @@ def test_an_answer_of_several_lines_is_one_call_with_its_last_usage(tmp_path: Pa
     first = write_lines(tmp_path / "one.jsonl", lines)
     copy = write_lines(tmp_path / "resumed.jsonl", [*lines, claude_code("m2", 9, 7), claude_code_user(10)])
     with store_of(first, copy) as store:
-        found = calls(store)
+        found = stored_calls(store)
     assert set(found) == {"m1", "m2"}
     expected = {
         "input_tokens": 3210, "cached_input_tokens": 3000, "cache_write_tokens": 200, "cache_write_1h_tokens": 150,
@@ -32,7 +32,7 @@ def test_an_interrupted_answer_keeps_no_final_count(tmp_path: Path) -> None:
         claude_code("m2", 3, 50), claude_code_user(4, "[Request interrupted by user for tool use]"),
     ]  # fmt: skip
     with store_of(write_lines(tmp_path / "session.jsonl", lines)) as store:
-        found = calls(store)
+        found = stored_calls(store)
     assert (found["m1"]["outcome"], found["m1"]["usage_basis"]) == ("cancelled", "partial")
     assert (found["m2"]["outcome"], found["m2"]["usage_basis"]) == ("completed", "provider")
 
@@ -52,7 +52,7 @@ def test_each_token_count_of_a_rollout_is_a_call(tmp_path: Path) -> None:
         codex(6, "event_msg", type="token_count", info=None), codex(7, "event_msg", type="turn_aborted", turn_id="t"),
     ]  # fmt: skip
     with store_of(write_lines(tmp_path / "rollout.jsonl", lines)) as store:
-        found = sorted(calls(store).values(), key=lambda call: call["start_time"])
+        found = sorted(stored_calls(store).values(), key=lambda call: call["start_time"])
         spans = rows_of(store, "store.spans")
     assert [call["input_tokens"] for call in found] == [100, 200]
     expected = {

@@ -9,7 +9,6 @@ from streamaudit.audits.scope.scope import Scope
 from tests.ingest.sources.otel import event
 from tests.support import (
     Record,
-    calls,
     ingest,
     langfuse_row,
     otel_attributes,
@@ -17,6 +16,7 @@ from tests.support import (
     otel_span,
     raw_call,
     store_of,
+    stored_calls,
     write_lines,
 )
 
@@ -45,7 +45,7 @@ ADDRESSES: dict[str, tuple[Record, str | None]] = {
 def transports(records: list[Record], folder: Path) -> list[str | None]:
     """The transport of each call, in the order of their ids."""
     with store_of(write_lines(folder / "calls.jsonl", records)) as store:
-        return [call["transport"] for _, call in sorted(calls(store).items())]
+        return [call["transport"] for _, call in sorted(stored_calls(store).items())]
 
 
 def test_a_recorded_transport_is_read_in_any_spelling(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_call_has_the_transport_of_the_request_inside_it(tmp_path: Path) -> No
         assert transports(lines, tmp_path) == ["grpc", None, "http"]
     with store_of(write_lines(tmp_path / "calls.jsonl", [otel_batch(first)])) as store:
         ingest(store, write_lines(tmp_path / "requests.jsonl", [otel_batch(spans[1])]))
-        (call,) = calls(store).values()
+        (call,) = stored_calls(store).values()
     assert (call["transport"], call["inherited"]) == ("grpc", ["transport"])
 
 
