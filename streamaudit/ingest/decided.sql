@@ -1,20 +1,14 @@
 -- What all sources share of the staged records: the outcome, and whether a call streamed.
 WITH timed AS (
-    -- Two clocks: an end before its start gives no duration; the rest of the record is used.
     SELECT
         * REPLACE (
-            CASE WHEN NOT ends_before_start THEN end_time END AS end_time,
-            CASE WHEN NOT ends_before_start THEN duration_ms END AS duration_ms,
             -- The Responses API calls an answer incomplete that reached its cap.
             CASE WHEN lower(finish_reason) IN ('incomplete', 'max_output_tokens') THEN 'length' ELSE finish_reason END
                 AS finish_reason
         ),
         CASE WHEN lower(finish_reason) NOT IN ('incomplete', 'max_output_tokens') THEN outcome_word(finish_reason) END
             AS finish_word
-    FROM (
-        SELECT *, coalesce(duration_ms < 0 OR end_time < start_time, false) AS ends_before_start
-        FROM scratch.staged
-    )
+    FROM named_records
 ), decided AS (
     SELECT
         *,
@@ -61,7 +55,6 @@ WITH timed AS (
 ), outcomes AS (
     SELECT
         * EXCLUDE (rule, ends_before_start, finish_word),
-        group_names([route, name]) AS groups,
         CASE rule
             WHEN 'outcome' THEN said_outcome
             WHEN 'app_outcome' THEN app_outcome
@@ -83,7 +76,7 @@ WITH timed AS (
     FROM decided
 )
 SELECT
-    * EXCLUDE (groups) REPLACE (
+    * REPLACE (
         -- A usable TTFT proves a stream; so does more than one chunk.
         CASE
             WHEN streamed IS NULL AND kind = 'llm' AND ttft_ms > 0 AND (duration_ms IS NULL OR ttft_ms < duration_ms)
@@ -91,13 +84,9 @@ SELECT
             ELSE streamed
         END AS streamed,
         CASE WHEN ttft_ms IS NOT NULL THEN coalesce(ttft_basis, 'reported') ELSE ttft_basis END AS ttft_basis,
-        coalesce(end_time, start_time + to_microseconds(try_cast(round(duration_ms * 1000) AS BIGINT))) AS end_time,
         without_login(provider) AS provider,
         CASE WHEN provider IS NOT NULL THEN coalesce(provider_basis, 'reported') END AS provider_basis,
         tier_of(service_tier) AS service_tier,
-        groups[1] AS route,
-        without_login(tenant) AS tenant, without_login(user_id) AS user_id, without_login(session_id) AS session_id,
-        without_login(deploy) AS deploy, without_login(environment) AS environment, without_login(service) AS service,
         without_login(region) AS region, without_login(model) AS model,
         without_login(response_model) AS response_model,
         -- When a correction was shown: with the chunk that holds its place in the answer, else as far between the first
@@ -114,7 +103,6 @@ SELECT
             END,
             marker := r.marker
         )) ELSE retractions END AS retractions,
-        groups[2] AS name,
         coalesce(transport_label(transport), CASE
             -- Models that are spoken with over a WebSocket alone.
             WHEN kind = 'llm' AND contains(coalesce(response_model, model), 'realtime') THEN 'websocket'

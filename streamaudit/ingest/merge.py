@@ -130,9 +130,9 @@ SELECT
     CASE WHEN tenant_rank = getvariable('rank_tenant') THEN tenant END AS tenant,
     user_id, session_id,
     CASE WHEN deploy_rank = getvariable('rank_deploy') THEN deploy END AS deploy,
-    environment, service, transport, stages, interrupted, record_hash,
+    environment, service, transport_label(transport) AS transport, stages, interrupted, record_hash,
     bits_of(call_id) AS id_bits, bits_of(trace_id) AS trace_bits
-FROM ({decided})
+FROM named_records
 WHERE kind = 'span' AND reason IS NULL AND call_id IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY end_time IS NOT NULL DESC, record_hash DESC) = 1
 """
@@ -291,7 +291,7 @@ def define_merge_macros(store: Store) -> None:
 @cache
 def _fill(statement: str, *, kept: bool = False) -> str:
     """Return a statement with the staged records as decided, or as they will be stored, in it."""
-    spans = _STAGED_SPANS.replace("{decided}", package_text("ingest", "decided.sql"))
+    spans = _name_records(_STAGED_SPANS)
     return statement.replace("{arriving}", _arriving(kept=kept)).replace("{spans}", spans)
 
 
@@ -300,5 +300,10 @@ def _arriving(*, kept: bool) -> str:
     """Return the staged calls as they will be stored, ``kept`` in a table of their own or computed."""
     if kept:
         return "arriving_calls"
-    decided, costed = package_text("ingest", "decided.sql"), package_text("store.pricing", "apply.sql")
-    return _ARRIVING.format(decided=decided, costed=costed)
+    decided = _name_records(package_text("ingest", "decided.sql"))
+    return _ARRIVING.format(decided=decided, costed=package_text("store.pricing", "apply.sql"))
+
+
+def _name_records(query: str) -> str:
+    """Return a query over ``named_records`` with the query that these are in it."""
+    return query.replace("FROM named_records", f"FROM ({package_text('ingest', 'named.sql')})")

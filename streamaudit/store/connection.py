@@ -263,6 +263,7 @@ class Database:
         if show is None:
             yield
             return
+        self.script("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
         stop = threading.Event()
 
         def poll() -> None:
@@ -321,16 +322,13 @@ class Database:
 
 def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
     try:
-        connection = duckdb.connect(":memory:", config={"threads": 1}) if _is_cramped() else duckdb.connect(":memory:")
+        return duckdb.connect(":memory:", config={
+            # Naive times are UTC; nothing is fetched from a network; insertion order is never relied upon.
+            "TimeZone": "UTC", "autoinstall_known_extensions": False, "preserve_insertion_order": False,
+            "memory_limit": memory_limit or DEFAULT_MEMORY, **({"threads": 1} if _is_cramped() else {}),
+        })  # fmt: skip
     except duckdb.Error as error:
         raise store_error(error, None) from None
-    connection.execute("SET memory_limit = $limit", {"limit": memory_limit or DEFAULT_MEMORY})
-    # Naive times are UTC; nothing is fetched from a network; insertion order is never relied upon.
-    connection.execute(
-        "SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false; SET preserve_insertion_order = false; "
-        "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
-    )
-    return connection
 
 
 def _is_cramped() -> bool:

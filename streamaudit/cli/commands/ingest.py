@@ -129,13 +129,14 @@ def command(
         apply_lookups(store, lookups)
         log_unmatched(store, lookups)
         loads = [outcome.load_id for outcome in results if outcome.load_id is not None]
-        found = measure_coverage(store, loads)
+        found = None if console.quiet() else measure_coverage(store, loads)
         if not dry_run:
             keep_taxes(store)
     if files and (any(outcome.counts for outcome in results) or not any(outcome.problem for outcome in results)):
         ingest_summary.log_equation(results, dry_run=dry_run)
     ingest_summary.log_absent_paths(results, options.mapping)
-    ingest_summary.log_coverage(found)
+    if found:
+        ingest_summary.log_coverage(found)
     if dry_run:
         compared = f"compared with {path}" if there else f"there is no store at {path} yet"
         console.note(f"  dry run      nothing was stored; {compared}")
