@@ -14,6 +14,7 @@ from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import KEYED
 from streamaudit.ingest.one_call import return_figures
 from streamaudit.ingest.stock import Stock
+from streamaudit.store.omitted_columns import add_omitted, omit_columns
 from streamaudit.store.package_files import package_text
 from streamaudit.store.planning import FEW_CALLS
 from streamaudit.store.store import Store
@@ -114,7 +115,19 @@ UNION
 SELECT call_id FROM stored_calls
 """
 
-_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row) FROM {arriving}"
+_INSERT_ALL = "INSERT INTO store.calls BY NAME SELECT * EXCLUDE (staged_row{omitted}) FROM {arriving}"
+# Columns of a call that are those of its record, and that a load does not touch once its calls are written: where it
+# does after all, they are added before (``add_omitted``).
+_AS_STAGED = (
+    "request_id", "versions", "parent_id", "logical_request_id", "attempt_number", "response_model", "session_id",
+    "environment", "service", "region", "ttvt_ms", "server_ttft_ms", "chunk_count", "chunk_offsets_ms",
+    "client_chunk_offsets_ms", "chunk_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens",
+    "audio_input_tokens", "image_tokens", "audio_output_tokens", "rendered_chars", "rendered_chunks", "max_tokens",
+    "cache_hit", "service_tier", "cancelled_by", "cancelled_at_ms", "upstream_cancelled", "upstream_end_ms",
+    "error_type", "input_hash", "output_chars", "visible_output_chars", "source_updated_at",
+)
+_STAGED_COLUMNS = "SELECT column_name FROM duckdb_columns() WHERE database_name = 'scratch' AND table_name = 'filled'"
+_ANY_FILLED = "SELECT EXISTS (FROM {arriving} WHERE {filled})"
 
 _INSERT_FIRST_SEEN = """
 INSERT INTO store.calls BY NAME
@@ -224,6 +237,7 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
     ``is_reread`` is whether ``replace_loads`` deleted calls, which may come again.
     """
     calls = stock.read - stock.rejected - stock.not_calls
+    add_omitted(store)
     find_stored(store)
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
@@ -238,8 +252,10 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
         new = calls - found.arrived + found.first_seen
         repeated, replaced, displaced = found.repeated, found.replaced, found.displaced
     else:
+        # A store that nobody keeps need not have the columns of the schema.
+        empty = _omit_empty(store) if store.path is None and stock.read > FEW_CALLS else ()
         with store.planning_least() if stock.read <= _VERY_FEW else nullcontext():
-            store.run(_fill(_INSERT_ALL))
+            store.run(_insert_all(empty))
         new, repeated, replaced, displaced = calls, 0, 0, 0
     if stock.not_calls:
         insert_spans(store)
@@ -247,6 +263,23 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
     return Counts(
         stock.read, new - reread, repeated, replaced + reread, stock.rejected, stock.not_calls, displaced
     )
+
+
+def _insert_all(omitted: tuple[str, ...]) -> str:
+    return _fill(_INSERT_ALL).replace("{omitted}", "".join(f", {name}" for name in omitted))
+
+
+def _omit_empty(store: Store) -> tuple[str, ...]:
+    """Leave the columns that no staged call fills out of a table without calls, and return them."""
+    if not store.is_small(0):
+        return ()
+    staged = {row[0] for row in store.query(_STAGED_COLUMNS)}
+    empty = tuple(name for name in _AS_STAGED if name not in staged) if staged else ()
+    filled = " OR ".join(f"{name} IS NOT NULL" for name in empty)
+    if not empty or store.one(_fill(_ANY_FILLED).replace("{filled}", filled))[0]:
+        return ()
+    omit_columns(store, empty)
+    return empty
 
 
 def find_stored(store: Store) -> None:
@@ -284,7 +317,7 @@ def insert_spans(store: Store) -> None:
 
 def define_merge_macros(store: Store) -> None:
     """Define the macros that merging and what follows it use."""
-    define_macros(store, _fill(_INSERT_ALL), UNPRICED)
+    define_macros(store, _insert_all(()), UNPRICED)
     define_contest_macros(store)
 
 

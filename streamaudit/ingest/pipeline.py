@@ -37,7 +37,7 @@ from streamaudit.ingest.readers.reader import Reader, Reject
 from streamaudit.ingest.readers.remote import is_remote, mask_address, read_stamp
 from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.results import KEPT_REJECTS, FileResult, Options, keep_rejects, record_rejects
-from streamaudit.ingest.scratch import scratch
+from streamaudit.ingest.scratch import IN_MEMORY_BYTES, scratch
 from streamaudit.ingest.sources.registry import Match, Source, discover
 from streamaudit.ingest.staging import count_partial_parts, explain_failure, find_rejects, stage
 from streamaudit.ingest.stock import Stock, take_stock
@@ -64,6 +64,7 @@ class Ingest:
         self._options = options
         self._sources = discover()
         self._claimed: tuple[InputFile, tuple[Source, Match]] | None = None
+        self._read_bytes = 0
         self._salt = store.secret()
         self._prices = KeptPrices(store, options.prices)
         define_merge_macros(store)
@@ -129,7 +130,7 @@ class Ingest:
         try:
             size = sum(len(one.data) for one in batch)
             self._plan(batch[0].file)
-            with scratch(self._store, reader.folder, batch[0].file), self._lean(size):
+            with scratch(self._store, reader.folder, batch[0].file), self._lean(size, reader.folder):
                 return together.load(batch, reader.folder)
         except (StoreError, MemoryError) as error:
             # Alone, each file takes less memory, and may have more.
@@ -226,7 +227,7 @@ class Ingest:
         """Load a part of a file with little memory, and with all that the database may use where that is not enough."""
         try:
             self._plan(part.file)
-            with self._lean(part.file.plain_size):
+            with self._lean(part.file.plain_size, reader.folder):
                 return self._load_part(reader, part, source, match, progress)
         except StoreError as error:
             if error.message != NO_MEMORY:
@@ -234,10 +235,14 @@ class Ingest:
         self._store.plan_fully()
         return self._load_part(reader, part, source, match, progress)
 
-    def _lean(self, size: int) -> AbstractContextManager[None]:
-        """Return a context with little memory; not for few bytes, nor a store in memory, which holds the calls too."""
-        keeps_all = self._store.path is None or size <= _FEW_BYTES
-        return nullcontext() if keeps_all else self._store.less_memory(_MEMORY)
+    def _lean(self, size: int, folder: Path) -> AbstractContextManager[None]:
+        """Return a context with little memory for this many bytes more; not for few, nor a store in memory, which holds
+        the calls too. With many, the calls go to a file in the folder."""
+        self._read_bytes += size
+        if not self._store.is_on_disk and self._read_bytes > IN_MEMORY_BYTES:
+            self._store.move_to_disk(folder)
+        needs_more = size <= _FEW_BYTES or not self._store.is_on_disk
+        return nullcontext() if needs_more else self._store.less_memory(_MEMORY)
 
     def _plan(self, file: InputFile) -> None:
         """Plan briefly for a small file and a small store, where planning is what takes time. It stays so: what follows

@@ -8,8 +8,8 @@ from pathlib import Path
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.store.store import Store
 
-# Staged, a file takes less than half of its size.
-_IN_MEMORY_BYTES = 160 << 20
+# Staged, a file takes less than half of its size; so do its calls.
+IN_MEMORY_BYTES = 160 << 20
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def scratch(store: Store, folder: Path, file: InputFile | None = None) -> Iterat
     one, so that memory stays flat."""
     place = folder / "scratch"
     place.mkdir(exist_ok=True)
-    in_memory = file is not None and file.plain_size <= _IN_MEMORY_BYTES
+    in_memory = file is not None and file.plain_size <= IN_MEMORY_BYTES
     store.run("ATTACH $path AS scratch", {"path": ":memory:" if in_memory else str(place / "scratch.duckdb")})
     try:
         yield

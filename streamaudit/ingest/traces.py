@@ -8,6 +8,7 @@ and in any order.
 from typing import Protocol
 
 from streamaudit.ingest import one_call
+from streamaudit.store.omitted_columns import add_omitted
 from streamaudit.store.store import Store
 
 _TOUCHED = """
@@ -359,6 +360,7 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 
 
 def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool, returned: int = 0) -> None:
+    add_omitted(store)
     _find_calls(store)
     now_returned = 0
     if store.one("SELECT EXISTS (FROM trace_calls WHERE has_taken)")[0]:

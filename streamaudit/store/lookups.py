@@ -26,13 +26,13 @@ KEY_COLUMNS = (
 )  # fmt: skip
 _KEY = "CASE $column " + " ".join(f"WHEN '{name}' THEN calls.{name}" for name in KEY_COLUMNS) + " END"
 _ANY_MATCH = (
-    "SELECT EXISTS (FROM store.calls SEMI JOIN (SELECT key FROM lookups WHERE field = $field) AS entries ON key = "  # noqa: S608
-    + _KEY + ")"
+    "SELECT EXISTS (FROM calls_without_lookups AS calls "  # noqa: S608 - names of this module
+    "SEMI JOIN (SELECT key FROM lookups WHERE field = $field) AS entries ON key = " + _KEY + ")"
 )  # fmt: skip
 _VIEW = """
 CREATE OR REPLACE TEMP VIEW calls_with_lookups AS
-SELECT calls.* EXCLUDE (id_bits, trace_bits, response_bits) REPLACE ({values}), calls.rowid AS call_row
-FROM store.calls AS calls
+SELECT calls.* REPLACE ({values})
+FROM calls_without_lookups AS calls
 {joins}
 """
 _VALUE = "coalesce({field}_of.value, calls.{field}) AS {field}"

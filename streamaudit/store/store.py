@@ -53,6 +53,10 @@ class Store(Planner):
         """Whether what is derived from the calls (``views.refresh``) has yet to be brought up to date."""
         self.taxed = False
         """Whether that includes the tax of each call."""
+        self.omitted: dict[str, str] = {}
+        """Columns that the table of calls lacks since no call fills them, with their types (omitted_columns.py)."""
+        self.is_on_disk = path is not None
+        """Whether the calls are in a file; see ``move_to_disk``."""
         self._only_added = False
         self._wait_s: float = 0.0
         self._on_wait: Callable[[str], None] | None = None
@@ -69,6 +73,16 @@ class Store(Planner):
         store._create_schema()
         store._define_vocabulary()
         return store
+
+    def move_to_disk(self, folder: Path) -> None:
+        """Continue a store in memory in a file of its own in this folder, which must outlive it: memory then stays flat
+        however much is read. It still vanishes with the process."""
+        path = {"path": str(folder / "store.duckdb")}
+        self.run("ATTACH $path AS moved", path)
+        self.run("COPY FROM DATABASE store TO moved")
+        self.script("DETACH store; DETACH moved")
+        self.run("ATTACH $path AS store", path)
+        self.is_on_disk = True
 
     @classmethod
     def open(

@@ -12,6 +12,7 @@ import pytest
 
 import streamaudit
 from streamaudit.errors import InputError, StoreError, StreamauditError, UsageError
+from streamaudit.ingest import pipeline
 from streamaudit.store.store import Store
 from tests.cli.running import PATIENCE_S, Cli
 from tests.sampling import keep
@@ -234,3 +235,23 @@ def test_the_command_line_writes_typed_files(store: Path, tmp_path: Path) -> Non
     assert sql["call_id"].to_list() == ["a", "b", "c"] and sql.schema["start_time"] == polars.Datetime("us", "UTC")
     done = cli.terminal("report", "--db", store, "--format", "parquet", columns=80)
     assert done.code == 2 and "a terminal cannot show binary data" in done.err and "-o report.parquet" in done.err
+
+
+def test_many_bytes_are_read_into_a_file(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session over large files holds their calls in a temporary file, and deletes it."""
+    names = [write_lines(tmp_path / f"{number}.jsonl", CALLS[: number + 1]) for number in range(3)]
+    with streamaudit.read(*names, config=None) as session:
+        expected = session.report(by="user_id").tables["by_user_id"].rows()
+    moved: list[Path] = []
+    move = Store.move_to_disk
+
+    def collect(self: Store, folder: Path) -> None:
+        move(self, folder)
+        moved.extend(folder.glob("store.duckdb"))
+
+    monkeypatch.setattr(Store, "move_to_disk", collect)
+    monkeypatch.setattr(pipeline, "IN_MEMORY_BYTES", names[0].stat().st_size)
+    with streamaudit.read(*names, config=None) as session:
+        assert session.report(by="user_id").tables["by_user_id"].rows() == expected
+        assert [path.exists() for path in moved] == [True]
+    assert not moved[0].exists()

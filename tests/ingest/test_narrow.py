@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sample_traces import simulate, write_langfuse_v2, write_otel, write_raw
-from streamaudit.ingest import narrow, staging
+from streamaudit.ingest import merge, narrow, staging
 from streamaudit.ingest.results import FileResult
 from streamaudit.store.store import Store
 from tests.reused import empty_store
@@ -122,3 +122,32 @@ def test_every_form_of_lines_gives_the_same_store(
     FORMS[form](simulate(120, 3, datetime(2026, 11, 9, tzinfo=UTC), 2), tmp_path / "fleet.jsonl")
     assert read(tmp_path / "fleet.jsonl") == read_in_full(tmp_path / "fleet.jsonl", monkeypatch)
     assert len(sampled) == 1
+
+
+def shown_calls(store: Store) -> list[tuple[Any, ...]]:
+    """The calls as reports read them."""
+    return store.query("SELECT * EXCLUDE (call_row) FROM calls_with_lookups ORDER BY ALL")
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["a trace a call", "traces of two calls"])
+def test_columns_that_no_call_fills_are_shown_all_the_same(
+    alone: bool, sampled: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store in memory leaves them out of its table, unless traces are judged by them, until a file fills them."""
+    one_each = {number: {"trace_id": f"t{number}"} if alone else {} for number in range(CALLS)}
+    first = write_lines(tmp_path / "1.jsonl", [call(number, **one_each[number]) for number in range(CALLS)])
+    more = {"request_id": "d", "attempt_number": 2, "chunk_count": 7, "error_type": "TimeoutError", "region": "eu"}
+    second = write_lines(tmp_path / "2.jsonl", [call(number) for number in range(9)] + [call(9, **more)])
+    with Store.in_memory() as whole, monkeypatch.context() as patch, Store.in_memory() as store:
+        for each in (whole, store):
+            each.run("UPDATE store.meta SET value = 'salt' WHERE key = 'hash_salt'")
+        ingest(whole, first)
+        patch.setattr(merge, "FEW_CALLS", 0)
+        ingest(store, first)
+        assert ("chunk_count" in store.omitted) == alone
+        assert shown_calls(store) == shown_calls(whole)
+        patch.undo()
+        for each in (whole, store):
+            ingest(each, second)
+        assert not store.omitted
+        assert shown_calls(store) == shown_calls(whole)

@@ -53,7 +53,7 @@ WHERE source = $source AND digest = $digest GROUP BY field
 _LOAD_KEYS = (
     "SELECT field, min(rank), first(key ORDER BY rank) FROM store.load_keys WHERE load_id = $load_id GROUP BY field"
 )
-_STORED = "SELECT * FROM store.calls WHERE source = $source AND call_id = $id"
+_STORED = "SELECT * FROM calls_without_lookups WHERE source = $source AND call_id = $id"
 _OF_LOGS = frozenset((
     "delivered_chunks", "delivered_chars", "delivered_bytes", "ttfb_ms", "client_ttft_ms", "upstream_held_ms",
     "edge_servers",
@@ -294,7 +294,7 @@ def _origin(
         for field, rank, key in store.query(_LOAD_KEYS, source)
         if field in chosen and rank > chosen[field][1]
     }
-    names = [row[0] for row in store.query("DESCRIBE store.calls")]
+    names = [row[0] for row in store.query("DESCRIBE calls_without_lookups")]
     stored = dict(zip(names, store.one(_STORED, source), strict=True))
     changed = frozenset(name for name in names if name in record and stored[name] != record[name])
     trace = record["trace_id"]

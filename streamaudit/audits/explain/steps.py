@@ -11,7 +11,7 @@ _STEPS = """
 SELECT * FROM (
     SELECT call_id AS id, parent_id, 'llm' AS kind, name, start_time, duration_ms, outcome AS status, inherited,
         route, tenant, user_id, session_id, deploy, environment, service
-    FROM store.calls WHERE source = $source AND trace_id = $trace_id
+    FROM calls_without_lookups WHERE source = $source AND trace_id = $trace_id
     UNION ALL
     SELECT span_id, parent_id, kind, name, start_time, (epoch_us(end_time) - epoch_us(start_time)) / 1000.0, status,
         NULL, route, tenant, user_id, session_id, deploy, environment, service
