@@ -28,7 +28,8 @@ import altair, contextlib, duckdb, functools, gc, importlib, io, json, os, pathl
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
-    importlib.import_module(module.name)
+    if module.name != "streamaudit.cli.mcp_server":  # which takes half a second, and is asked in another way
+        importlib.import_module(module.name)
 from streamaudit.cli.main import main
 # Several of these run at once: a database with a thread for every core would only get in the way of the others.
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})

@@ -152,13 +152,13 @@ def _drain(master: int) -> bytes:
         seen += part
 
 
-def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
+def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]", every_s: float = 0.002) -> None:
     """Poll until something is true while a process runs; fails when the process ends first."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert process.poll() is None, "the process ended before what the test waits for"
         assert time.monotonic() < deadline, "what the test waits for never happened"
-        time.sleep(0.002)
+        time.sleep(every_s)
 
 
 def equation(err: str) -> dict[str, int]:

@@ -91,16 +91,18 @@ def test_a_call_is_told_from_its_request_to_its_end(cli: Cli, calls: str) -> Non
 
 def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(cli: Cli, stored: tuple[str, str]) -> None:
     """In full with ``--wide``; in Markdown likewise. The ends of an exact value and what is unknown are left out."""
-    done = cli.run("explain", "r-1002", *stored)
-    assert re.findall(r"^  (\w+_\w+) ", done.out.partition("figures\n")[2], re.MULTILINE) == [
+    for name, more in (("narrow", []), ("wide", ["--wide"])):
+        done = cli.run("explain", "r-1002", *stored, *more, "-o", f"{name}.txt", "-o", f"{name}.md")
+        assert done.code == 0, done.err
+    narrow, wide = ((cli.folder / f"{name}.txt").read_text() for name in ("narrow", "wide"))
+    assert re.findall(r"^  (\w+_\w+) ", narrow.partition("figures\n")[2], re.MULTILINE) == [
         "cost_usd", "usd_per_output_token", "tax_class", "tax_best", "tax_best_usd",
     ]  # fmt: skip
-    (hidden,) = re.findall(r"^hidden: (\d+) figures \(--wide\)$", done.out, re.MULTILINE)
-    wide = cli.run("explain", "r-1002", *stored, "--wide").out
+    (hidden,) = re.findall(r"^hidden: (\d+) figures \(--wide\)$", narrow, re.MULTILINE)
     assert "\nhidden: " not in wide and int(hidden) > 90
     assert re.search(r"^ +tenant +acme +from: tenant_id$", wide, re.MULTILINE)
     assert re.search(r"^ +session_id +- +the export has no session$", wide, re.MULTILINE)
-    markdown = [cli.run("explain", "r-1002", *stored, "--format", "markdown", *more).out for more in ([], ["--wide"])]
+    markdown = [(cli.folder / f"{name}.md").read_text() for name in ("narrow", "wide")]
     assert ["session\\_id" in text for text in markdown] == [False, True]
     assert len(stored_facts("r-1002", stored[1])) > 100
 

@@ -27,9 +27,9 @@ def watching(cli: Cli, number: int) -> Iterator[Path]:
 
     try:
         (folder / "app.jsonl").write_text(as_lines(calls(3)))
-        wait_until(lambda: holds(3), process)
+        wait_until(lambda: holds(3), process, every_s=0.1)
         yield folder
-        wait_until(lambda: holds(12), process)
+        wait_until(lambda: holds(12), process, every_s=0.1)
         process.send_signal(number)
         _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err

@@ -41,6 +41,8 @@ TRACES = "traces.jsonl"
 OF_TRACES = re.compile(rf"streamaudit (report|tax|ttft|audit|coverage|explain) (?!.*--map).*\b{re.escape(TRACES)}")
 TRACES_KEPT = "traces.kept"
 """A store of the file that most pages name."""
+HAS_READ: set[tuple[Path, str]] = set()
+"""By folder, the commands that have been run on the samples or that file itself."""
 SAYS_ITS_CODE = ' || echo "exit $?"'
 COUNTED = ("streamed_output_tokens", "chunk_tokens")
 PAGES = pages.pages()
@@ -252,26 +254,25 @@ def run_commands(
 ) -> None:  # fmt: skip
     """Run the commands of a page in turn, each in the folder that is chosen for it. The demo may have run before. With
     ``run_briefly``, a report of all samples may be one of few records, and one of the store that holds the samples; and
-    what a command asks of a file that the same command of the page has read may be asked of a store of that file."""
+    what a command asks of a file that the same command has read before may be asked of a store of that file."""
     commands = [one for one in pages.commands(page) if page == RUN_ON.get((one.line, one.columns), page)]
     for folder in {choose(command).folder for command in commands}:
         for store in folder.glob("*.duckdb"):
             store.unlink()
-    has_read: set[str] = set()
     for command in commands:
         cli, line = choose(command), command.line
         if line.startswith(FILL) and not command.shown:
             shutil.copy(cli.folder / FILLED, cli.folder / line.removeprefix(FILL).strip())
             continue
         if run_briefly and (alone := SAMPLES_ALONE.match(line)):
-            if alone[1] not in has_read:
+            if (cli.folder, alone[0]) not in HAS_READ:
                 assert run_briefly(command).code == 0
-            has_read.add(alone[1])
+            HAS_READ.add((cli.folder, alone[0]))
             line = line.replace(" sample_traces/*.gz", "")
         elif run_briefly and (named := OF_TRACES.match(line)):
-            if named[1] in has_read:
+            if (cli.folder, named[1]) in HAS_READ:
                 line = line.replace(TRACES, f"--db {TRACES_KEPT}")
-            has_read.add(named[1])
+            HAS_READ.add((cli.folder, named[1]))
         if demo and (line, command.columns) == ("streamaudit demo", 80):
             done = demo
         else:
