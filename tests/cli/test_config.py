@@ -166,14 +166,16 @@ def test_groups_name_sets_of_values(cli: Cli) -> None:
         '[groups.enterprise]\ntenant = ["acme", "glob*"]\n[groups.trial]\ntenant = "t?"\n[groups.all]\ntenant = "*"\n'
     )
     names = ("acme", "globex", "global", "t1", "t22", None)
-    path = write_lines(cli.folder / "calls.jsonl", [call(n, tenant_id=name) for n, name in enumerate(names)])
-    assert by(cli, "group:tenant", path) == {"enterprise": 3, "trial": 1, "all": 1, None: 1}
-    assert by(cli, "group:trial", path) == {"trial": 1, None: 5}
-    waits = json.loads(cli.run("ttft", path, "--by", "group:trial", "--json").out)["tables"][0]["rows"]
+    write_lines(cli.folder / "calls.jsonl", [call(n, tenant_id=name) for n, name in enumerate(names)])
+    assert cli.run("ingest", "calls.jsonl", "--db", "store.duckdb", "-q").code == 0
+    store = ("--db", "store.duckdb")
+    assert by(cli, "group:tenant", *store) == {"enterprise": 3, "trial": 1, "all": 1, None: 1}
+    assert by(cli, "group:trial", *store) == {"trial": 1, None: 5}
+    waits = json.loads(cli.run("ttft", *store, "--by", "group:trial", "--json").out)["tables"][0]["rows"]
     assert {row["group:trial"]: row["calls"] for row in waits} == {"trial": 1, None: 5}
-    done = cli.run("report", path, "--by", "group:tennant")
+    done = cli.run("report", *store, "--by", "group:tennant")
     assert (done.code, "trial" in done.err) == (2, True)
-    two = json.loads(cli.run("report", path, "--by", "group:tenant,tenant", "--json").out)["tables"][0]["rows"]
+    two = json.loads(cli.run("report", *store, "--by", "group:tenant,tenant", "--json").out)["tables"][0]["rows"]
     assert {(row["group:tenant"], row["tenant"]) for row in two} >= {("enterprise", "globex"), (None, None)}
 
 

@@ -13,7 +13,7 @@ from tests.cli.running import PATIENCE_S, SAMPLES, Cli, stored_calls, wait_until
 from tests.cli.traffic import call, long_line, write_lines, write_many
 from tests.sampling import keep
 
-MANY = 40_000
+MANY = 25_000
 FIRST = 50
 
 
@@ -106,7 +106,9 @@ def test_a_kill_while_a_log_is_read_on_leaves_the_store_whole(
     assert counted.out.splitlines()[1:] == [f"{FIRST + MANY},0"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.proof), (signal.SIGTERM, 143)]
+)
 def test_waiting_for_input_can_be_interrupted(cli: Cli, number: int, code: int) -> None:
     """A run that waits for standard input stops at once and leaves no temporary copy of it."""
     process = subprocess.Popen(

@@ -211,10 +211,23 @@ def test_many_questions_at_once_have_their_own_answers(thirty: Path) -> None:
     duckdb.connect(str(thirty / "store.duckdb"), read_only=False).close()
 
 
-def test_a_process_speaks_the_protocol_and_nothing_else(cli: Cli, thirty: Path) -> None:
-    """Over pipes: the version, the tools, an answer; messages are on standard error, and the end of input ends it."""
+def _configured() -> list[list[str]]:
+    """The commands in the configurations of assistants on the page, with the command that adds one."""
+    page = ROOT / "docs" / "commands" / "mcp.md"
+    found = [json.loads(text) for text in blocks(page, "json")]
+    servers = [server for one in found for kind in ("mcpServers", "servers") for server in one.get(kind, {}).values()]
+    added = re.search(r"^claude mcp add streamaudit -- (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    assert added and len(servers) == len(found) == 2
+    return [shlex.split(added[1]), *([server["command"], *server["args"]] for server in servers)]
+
+
+def test_the_configured_process_speaks_the_protocol_and_nothing_else(cli: Cli, thirty: Path) -> None:
+    """Started as the page configures assistants, with one command for all of them. Over pipes: the version, the tools,
+    an answer; messages are on standard error, and the end of input ends it."""
+    (words,) = {tuple(words) for words in _configured()}
+    assert words[0] == "streamaudit" and words[-2] == "--db"
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "streamaudit", "mcp", "--db", str(thirty / "store.duckdb"), "-v"],
+        command=str(Path(sys.executable).parent / words[0]), args=[*words[1:-1], str(thirty / "store.duckdb"), "-v"],
         env=cli.environment(), cwd=str(cli.folder),
     )  # fmt: skip
 
@@ -232,34 +245,6 @@ def test_a_process_speaks_the_protocol_and_nothing_else(cli: Cli, thirty: Path) 
     assert "answering an assistant" in (cli.folder / "log").read_text()
     ended = cli.run("mcp", "--db", thirty / "store.duckdb")
     assert (ended.code, ended.out) == (0, "")
-
-
-def _configured() -> list[list[str]]:
-    """The commands in the configurations of assistants on the page, with the command that adds one."""
-    page = ROOT / "docs" / "commands" / "mcp.md"
-    found = [json.loads(text) for text in blocks(page, "json")]
-    servers = [server for one in found for kind in ("mcpServers", "servers") for server in one.get(kind, {}).values()]
-    added = re.search(r"^claude mcp add streamaudit -- (.*)$", page.read_text("utf-8"), re.MULTILINE)
-    assert added and len(servers) == len(found) == 2
-    return [shlex.split(added[1]), *([server["command"], *server["args"]] for server in servers)]
-
-
-def test_the_configurations_of_assistants_start_the_server(cli: Cli, thirty: Path) -> None:
-    """They are JSON, name the same command, and an assistant that starts it is answered."""
-    (words,) = {tuple(words) for words in _configured()}
-    assert words[0] == "streamaudit" and words[-2] == "--db"
-    program = Path(sys.executable).parent / words[0]
-    server = StdioServerParameters(
-        command=str(program), args=[*words[1:-1], str(thirty / "store.duckdb")], env=cli.environment(),
-        cwd=str(cli.folder),
-    )  # fmt: skip
-
-    async def run(log: Any) -> Any:
-        async with Client(stdio_client(server, errlog=log)) as client:
-            return await client.call_tool("report", {})
-
-    with (cli.folder / "log").open("w") as log:
-        assert not asyncio.run(run(log)).is_error
 
 
 def test_without_the_package_the_command_says_how_to_get_it(

@@ -24,6 +24,7 @@ def from_cron(cli: Cli, *arguments: str | Path, **variables: str) -> "subprocess
     return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
+@pytest.mark.proof
 def test_cron_with_a_home_uses_the_usual_store(cli: Cli) -> None:
     """With HOME alone, ingest and report find the same store under it, and ingest says where that is."""
     write_lines(cli.folder / "calls.jsonl", calls(5))
