@@ -87,13 +87,14 @@ def test_aliases_stand_everywhere_in_place_of_names(cli: Cli, sample_store: Path
     assert moved and all(f'"{alias}"' in listed for alias in moved)
 
 
-def test_no_calls_at_all_is_no_failure_unless_it_is_to_be(cli: Cli, sample_store: Path) -> None:
+def test_no_calls_at_all_is_no_failure_unless_it_is_to_be(cli: Cli, thirty: Path) -> None:
     """Cron gets its report; who wants to know by the exit code says so."""
-    quiet = cli.run("weekly", "--week", "2026-W10", "--db", sample_store)
+    store = thirty / "store.duckdb"
+    quiet = cli.run("weekly", "--week", "2026-W10", "--db", store)
     assert quiet.code == 0
     assert "No calls in this period." in quiet.out
-    assert "the data goes from 2026-11-09" in quiet.out
-    assert cli.run("weekly", "--week", "2026-W10", "--db", sample_store, "--fail-on-empty").code == 3
+    assert "the data goes from 2026-11-16" in quiet.out
+    assert cli.run("weekly", "--week", "2026-W10", "--db", store, "--fail-on-empty").code == 3
 
 
 def test_what_cannot_be_asked_is_refused(cli: Cli, sample_store: Path) -> None:

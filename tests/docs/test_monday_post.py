@@ -96,6 +96,7 @@ def test_the_crontab_line_pulls_and_posts_once(cli: Cli) -> None:
     assert not [secret for secret in (*CANARIES, PROMPT) if secret.encode() in kept + post.body]
 
 
+@pytest.mark.proof
 def test_a_failed_pull_is_said_in_the_post(cli: Cli) -> None:
     """With the instant up to which the data reaches: of the pull before, made on Saturday. Joined by ``&&`` nothing is
     posted."""
