@@ -164,11 +164,12 @@ def test_a_sample_is_said_to_be_one_and_no_figure_is_scaled(store: Store, tmp_pa
     sampled(store, write_lines(tmp_path / "a.jsonl", [raw_call(f"a{n}") for n in range(10)]), 0.1)
     sampled(store, write_lines(tmp_path / "b.jsonl", [raw_call("b")]), 1.0)
     sampled(store, write_lines(tmp_path / "c.jsonl", [raw_call("c")]), None)
-    for name in AUDITS:
-        assert notes(store, name)["sampled"] == 10
-        assert audit(store, name)["total"][0]["calls"] == 12
-    messages = [note.message for note in AUDITS["report"].run(store, Scope()).notes if note.code == "sampled"]
-    assert "rate 0.1" in messages[0] and "not scaled" in messages[0]
+    for one in AUDITS.values():
+        report = one.run(store, Scope())
+        (note,) = (note for note in report.notes if note.code == "sampled")
+        assert note.count == 10 and "rate 0.1" in note.message and "not scaled" in note.message
+        (total,) = next(table for table in report.tables if table.name == "total").records()
+        assert total["calls"] == 12
     assert "sampled" not in notes(store, "report", where="call_id = 'c'")
 
 

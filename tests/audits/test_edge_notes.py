@@ -52,8 +52,8 @@ def test_a_first_byte_is_set_against_the_first_token(store: Store, tmp_path: Pat
     log = [{"request_id": f"c{number}", "delivered_chunks": 9, "bytes": 90, "cancelled": False, "ttft_ms": 100}
         for number in range(3)]  # fmt: skip
     bring(store, tmp_path, records, log)
-    assert "of 3 calls" in notes(run_ttft(store, Scope()))["ttfb"]
-    assert "901 ms" in notes(run_ttft(store, Scope()))["ttfb"]
+    said = notes(run_ttft(store, Scope()))["ttfb"]
+    assert "of 3 calls" in said and "901 ms" in said
 
 
 def test_coverage_says_what_a_log_would_bring(store: Store, tmp_path: Path) -> None:

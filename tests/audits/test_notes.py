@@ -18,16 +18,18 @@ PRICED = {"cost_usd": 0.01, "output_cost_usd": 0.006, "provider": "openai"}
 BARE = {"output_tokens": None, "provider": "openai"}
 
 
-def reports(tmp_path: Path, records: list[dict[str, object]]) -> dict[str, Report]:
-    """The reports of these calls."""
+def reports(
+    tmp_path: Path, records: list[dict[str, object]], *names: str
+) -> dict[str, Report]:
+    """The reports of these calls by those names."""
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
-        return {name: AUDITS[name].run(store, Scope()) for name in ("report", "ttft", "tax")}
+        return {name: AUDITS[name].run(store, Scope()) for name in names}
 
 
 def test_calls_without_usage_or_cost_are_one_sentence_where_it_matters(tmp_path: Path) -> None:
     """The same two calls lack both; waits need neither. Data keeps a note for each."""
     calls = [raw_call(f"r{number}", **(BARE if number < 2 else PRICED)) for number in range(8)]
-    found = reports(tmp_path, calls)
+    found = reports(tmp_path, calls, "report", "ttft", "tax")
     assert read(found["report"]) == ["2 calls (25.0 %) have no usage or cost; totals exclude them"]
     assert read(found["tax"]) == read(found["report"])
     assert read(found["ttft"]) == []
@@ -50,7 +52,7 @@ def test_a_note_has_its_count_its_share_and_its_plural(
 ) -> None:
     """Of little data, and none where nothing is lacking."""
     calls = [raw_call(f"r{number}", **fields) for number, fields in enumerate([PRICED, *lacking])]
-    assert read(reports(tmp_path, calls)["report"]) == sentences
+    assert read(reports(tmp_path, calls, "report")["report"]) == sentences
 
 
 def test_no_call_has_one_note(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Tokens that have a price of their own, and tiers: priced at it or not at all, never as the plain kind."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,30 @@ from genai_prices import Usage, calc_price
 
 from streamaudit.store.pricing.reprice import reprice
 from streamaudit.store.store import Store
-from tests.support import Record, ingest, raw_call, stored_calls, write_lines
+from tests.support import Record, ingest, raw_call, store_of, stored_calls, write_lines
 
 START = datetime(2026, 11, 16, 8, tzinfo=UTC)
 
 
-def priced(store: Store, folder: Path, **fields: Any) -> Record:
-    """One stored call with these columns, priced."""
-    if not stored_calls(store):
-        ingest(store, write_lines(folder / "one.jsonl", [raw_call("one", provider="openai", input_tokens=1)]))
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with one call, and the call as it was read."""
+    path = tmp_path_factory.mktemp("one") / "one.jsonl"
+    with store_of(write_lines(path, [raw_call("one", provider="openai", input_tokens=1)])) as store:
+        store.run("CREATE TEMP TABLE as_read AS FROM store.calls")
+        yield store
+
+
+@pytest.fixture
+def one(filled: Store) -> Store:
+    """The same with the call as it was read."""
+    filled.run("DELETE FROM store.calls")
+    filled.run("INSERT INTO store.calls FROM as_read")
+    return filled
+
+
+def priced(store: Store, **fields: Any) -> Record:
+    """The stored call with these columns, priced."""
     for name, value in fields.items():
         store.run(f"UPDATE store.calls SET {name} = $value", {"value": value})
     store.run("UPDATE store.calls SET response_model = model")
@@ -39,8 +55,8 @@ GEMINI = {"provider": "google", "model": "gemini-2.5-flash", "output_tokens": 40
 OPENAI = {"provider": "openai", "model": "gpt-5", "input_tokens": 10_000, "output_tokens": 500}
 
 
-def test_a_write_to_the_one_hour_cache_has_its_own_price(store: Store, tmp_path: Path) -> None:
-    call = priced(store, tmp_path, **ANTHROPIC, input_tokens=90_000, cache_write_tokens=80_000,
+def test_a_write_to_the_one_hour_cache_has_its_own_price(one: Store) -> None:
+    call = priced(one, **ANTHROPIC, input_tokens=90_000, cache_write_tokens=80_000,
         cache_write_1h_tokens=50_000, cached_input_tokens=5_000)  # fmt: skip
     assert call["cost_usd"] == pytest.approx(theirs(
         "anthropic", "claude-sonnet-4-5", input_tokens=90_000, cache_read_tokens=5_000, cache_write_tokens=80_000,
@@ -48,31 +64,31 @@ def test_a_write_to_the_one_hour_cache_has_its_own_price(store: Store, tmp_path:
     ))  # fmt: skip
 
 
-def test_a_kind_without_a_price_leaves_the_cost_unknown(store: Store, tmp_path: Path) -> None:
+def test_a_kind_without_a_price_leaves_the_cost_unknown(one: Store) -> None:
     """The model has no price for sound, so no call with sound in it has a cost."""
-    call = priced(store, tmp_path, **OPENAI, audio_input_tokens=10)
+    call = priced(one, **OPENAI, audio_input_tokens=10)
     assert (call["cost_usd"], call["input_cost_usd"], call["cost_basis"]) == (None, None, "none")
-    assert priced(store, tmp_path, audio_input_tokens=None, image_tokens=3)["cost_usd"] is None
-    assert priced(store, tmp_path, image_tokens=0, cache_write_tokens=5, cache_write_1h_tokens=5)["cost_usd"] is None
-    assert priced(store, tmp_path, cache_write_1h_tokens=None, cache_write_tokens=None)["cost_usd"] is not None
+    assert priced(one, audio_input_tokens=None, image_tokens=3)["cost_usd"] is None
+    assert priced(one, image_tokens=0, cache_write_tokens=5, cache_write_1h_tokens=5)["cost_usd"] is None
+    assert priced(one, cache_write_1h_tokens=None, cache_write_tokens=None)["cost_usd"] is not None
 
 
-def test_sound_and_pictures_have_their_own_prices(store: Store, tmp_path: Path) -> None:
-    call = priced(store, tmp_path, **GEMINI, input_tokens=10_100, audio_input_tokens=10_000)
+def test_sound_and_pictures_have_their_own_prices(one: Store) -> None:
+    call = priced(one, **GEMINI, input_tokens=10_100, audio_input_tokens=10_000)
     assert call["cost_usd"] == pytest.approx(theirs(
         "google", "gemini-2.5-flash", input_tokens=10_100, input_audio_tokens=10_000, output_tokens=40
     ))  # fmt: skip
     # Which part of it was cached is not known.
-    assert priced(store, tmp_path, cached_input_tokens=50)["cost_usd"] is None
+    assert priced(one, cached_input_tokens=50)["cost_usd"] is None
 
 
 def test_a_model_that_answers_in_sound_is_priced_only_where_sound_and_text_are_told_apart(
-    store: Store, tmp_path: Path
+    one: Store
 ) -> None:
     model = {"provider": "openai", "model": "gpt-realtime", "input_tokens": 100, "output_tokens": 540}
-    call = priced(store, tmp_path, **model)
+    call = priced(one, **model)
     assert (call["output_cost_usd"], call["output_usd_per_token"]) == (None, None)
-    call = priced(store, tmp_path, audio_output_tokens=500)
+    call = priced(one, audio_output_tokens=500)
     assert call["output_cost_usd"] == pytest.approx(
         theirs("openai", "gpt-realtime", output_tokens=540, output_audio_tokens=500)
     )
@@ -86,27 +102,27 @@ def test_a_model_that_answers_in_sound_is_priced_only_where_sound_and_text_are_t
     ],
 )  # fmt: skip
 def test_a_tier_has_its_own_price(
-    store: Store, tmp_path: Path, served: str | None, context: dict[str, str] | None
+    one: Store, served: str | None, context: dict[str, str] | None
 ) -> None:
-    call = priced(store, tmp_path, **OPENAI, service_tier=served)
+    call = priced(one, **OPENAI, service_tier=served)
     assert call["cost_usd"] == pytest.approx(theirs("openai", "gpt-5", context, input_tokens=10_000, output_tokens=500))
 
 
-def test_a_tier_without_a_price_leaves_the_cost_unknown(store: Store, tmp_path: Path) -> None:
+def test_a_tier_without_a_price_leaves_the_cost_unknown(one: Store) -> None:
     """The price package would give the standard price in silence."""
     for served in ("scale", "Priority", "misspelt", "benchmark"):
-        assert priced(store, tmp_path, **OPENAI, service_tier=served)["cost_usd"] is None
-    assert priced(store, tmp_path, **ANTHROPIC, input_tokens=10, service_tier="priority")["cost_usd"] is None
+        assert priced(one, **OPENAI, service_tier=served)["cost_usd"] is None
+    assert priced(one, **ANTHROPIC, input_tokens=10, service_tier="priority")["cost_usd"] is None
     # Batches have a price in the data from October on.
     early = datetime(2026, 9, 1)
-    assert priced(store, tmp_path, **OPENAI, service_tier="batch", start_time=early)["cost_usd"] is None
+    assert priced(one, **OPENAI, service_tier="batch", start_time=early)["cost_usd"] is None
 
 
-def test_a_price_that_steps_by_input_needs_the_input(store: Store, tmp_path: Path) -> None:
-    call = priced(store, tmp_path, **ANTHROPIC, input_tokens=None)
+def test_a_price_that_steps_by_input_needs_the_input(one: Store) -> None:
+    call = priced(one, **ANTHROPIC, input_tokens=None)
     assert (call["output_cost_usd"], call["output_usd_per_token"]) == (None, None)
-    assert priced(store, tmp_path, input_tokens=200_000)["output_usd_per_token"] == pytest.approx(15e-6)
-    assert priced(store, tmp_path, input_tokens=200_001)["output_usd_per_token"] == pytest.approx(22.5e-6)
+    assert priced(one, input_tokens=200_000)["output_usd_per_token"] == pytest.approx(15e-6)
+    assert priced(one, input_tokens=200_001)["output_usd_per_token"] == pytest.approx(22.5e-6)
 
 
 def test_a_discount_on_the_whole_is_one_on_its_parts(store: Store, tmp_path: Path) -> None:

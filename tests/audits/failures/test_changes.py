@@ -1,5 +1,6 @@
 """Findings of two neighbouring weeks: new, worse, gone, or not judged, and what a summary and a post make of them."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.weekly.period import choose_period
 from streamaudit.audits.weekly.report import run
 from streamaudit.report.render._message import post
+from streamaudit.store.store import Store
 from tests.audits.failures.cases import Record, stream, streams
 from tests.support import store_of, write_lines
 
@@ -50,9 +52,15 @@ PAST = a_week_before([
 ])  # fmt: skip
 
 
-def compare(folder: Path, records: list[Record], **options: Any) -> list[Change]:
-    with store_of(write_lines(folder / "calls.jsonl", records)) as store:
-        found = compare_windows(store, BEFORE, MONDAY, **options)
+@pytest.fixture(scope="module")
+def two_weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with both weeks."""
+    with store_of(write_lines(tmp_path_factory.mktemp("weeks") / "calls.jsonl", [*NOW, *PAST])) as store:
+        yield store
+
+
+def compare(store: Store, **options: Any) -> list[Change]:
+    found = compare_windows(store, BEFORE, MONDAY, **options)
     return [one for one in found if one.finding.code == "burst"]
 
 
@@ -60,34 +68,34 @@ def kinds(changes: list[Change]) -> dict[str | None, str]:
     return {one.finding.group["route"]: one.kind for one in changes}
 
 
-def test_findings_are_compared_with_the_week_before(tmp_path: Path) -> None:
+def test_findings_are_compared_with_the_week_before(two_weeks: Store) -> None:
     """A route without calls this week is not mended; one that is as bad as before is open and no news."""
-    found = kinds(compare(tmp_path, [*NOW, *PAST]))
+    found = kinds(compare(two_weeks))
     assert found == {"/new": "new", "/worse": "worse", "/same": "open", "/gone": "gone", "/closed": "not judged"}
 
 
 def test_too_little_data_is_no_recovery(tmp_path: Path) -> None:
     """Where the audit has nothing to judge this week, nothing is gone."""
-    found = kinds(compare(tmp_path, [*streams("few", 5, route="/gone"), *PAST]))
+    with store_of(write_lines(tmp_path / "calls.jsonl", [*streams("few", 5, route="/gone"), *PAST])) as store:
+        found = kinds(compare(store))
     assert set(found.values()) == {"not judged"}
 
 
-def test_a_suppressed_finding_is_no_news(tmp_path: Path) -> None:
+def test_a_suppressed_finding_is_no_news(two_weeks: Store) -> None:
     """It is held, through its day."""
     held = parse_suppression(
         {"finding": "burst", "reason": "ticket", "until": date(2026, 12, 1), "where": "route=/new"}
     )
-    found = kinds(compare(tmp_path, [*NOW, *PAST], suppressions=[held], today=date(2026, 12, 1)))
+    found = kinds(compare(two_weeks, suppressions=[held], today=date(2026, 12, 1)))
     assert found["/new"] == "held"
-    found = kinds(compare(tmp_path, [*NOW, *PAST], suppressions=[held], today=date(2026, 12, 2)))
+    found = kinds(compare(two_weeks, suppressions=[held], today=date(2026, 12, 2)))
     assert found["/new"] == "new"
 
 
-def test_a_summary_and_its_post_say_what_changed(tmp_path: Path) -> None:
+def test_a_summary_and_its_post_say_what_changed(two_weeks: Store) -> None:
     """A few rows, a number in the headline, a line each in the post; without a week before there is no news."""
-    with store_of(write_lines(tmp_path / "calls.jsonl", [*NOW, *PAST])) as store:
-        report = run(store, Scope(), choose_period("week", week="2026-W47"))
-        first = run(store, Scope(), choose_period("week", week="2026-W46"))
+    report = run(two_weeks, Scope(), choose_period("week", week="2026-W47"))
+    first = run(two_weeks, Scope(), choose_period("week", week="2026-W46"))
     # A stream that is held back is also nearly all wait.
     assert "Streaming failures: 2 new, 2 worse, 2 gone" in report.headline
     (table,) = (table for table in report.tables if table.name == "failures")

@@ -153,10 +153,10 @@ def test_growth_and_cache_can_be_grouped_by_session_and_tenant(tmp_path: Path) -
     assert rows["runaway_session"]["session_id"] == "run"
     missed = [record for one in PLANTED if one.finding == "cache_miss" for record in one.records]
     records = [{**record, "tenant": "acme"} for record in missed]
-    for by in ("tenant", "session_id", "route"):
-        with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        for by in ("tenant", "session_id", "route"):
             (row,) = run(store, Scope(by=(by,)), ("cache",)).tables[0].records()
-        assert row[by] in ("acme", "miss", "/chat") and isinstance(row["usd_at_stake"], float)
+            assert row[by] in ("acme", "miss", "/chat") and isinstance(row["usd_at_stake"], float)
 
 
 def test_cached_input_is_priced_by_what_the_call_paid(tmp_path: Path) -> None:
