@@ -13,10 +13,11 @@ SELECT
         raised_cost(calls.cost_low_usd, raised_low, cost_usd, output_tokens, input_cost_usd, output_usd_per_token)
             AS cost_low_usd
     )
-FROM keyed_calls AS calls LEFT JOIN raised_low_ends AS raised ON raised.call_row = calls.call_row;
+FROM refreshed_calls AS calls LEFT JOIN raised_low_ends AS raised
+    ON raised.call_row = tax_key(calls.call_row, calls.outcome, calls.source, calls.record_hash);
 
 -- Every call with its tax; completed calls have none.
-CREATE OR REPLACE TEMP VIEW joined_taxes AS
+CREATE OR REPLACE TEMP VIEW call_tax AS
 SELECT
     calls.* EXCLUDE (call_row) REPLACE (
         raised_output(calls.output_low, raised_low) AS output_low,
@@ -24,4 +25,5 @@ SELECT
             AS cost_low_usd
     ),
     early_tax.call_row IS NOT NULL AS ended_early, early_tax.* EXCLUDE (call_row, raised_low)
-FROM keyed_calls AS calls LEFT JOIN early_tax ON early_tax.call_row = calls.call_row;
+FROM refreshed_calls AS calls LEFT JOIN early_tax
+    ON early_tax.call_row = tax_key(calls.call_row, calls.outcome, calls.source, calls.record_hash);

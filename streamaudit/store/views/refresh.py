@@ -25,15 +25,15 @@ CREATE OR REPLACE TEMP VIEW refreshed_calls AS {outcome};
 DROP TABLE IF EXISTS outcome_rows
 """
 
-# ``call_row`` of a call and of its tax are the same number.
+# A call and its tax have this number in common: the call's row, or in the store a hash.
 _VALUED = """
 CREATE OR REPLACE TEMP VIEW early_tax AS SELECT * EXCLUDE (call_key) FROM valued_taxes;
-CREATE OR REPLACE TEMP VIEW keyed_calls AS FROM refreshed_calls
+CREATE OR REPLACE TEMP MACRO tax_key(call_row, outcome, source, record_hash) AS call_row
 """
 _KEPT = f"""
 CREATE OR REPLACE TEMP VIEW early_tax AS SELECT call_key AS call_row, * EXCLUDE (call_key) FROM store.taxes;
-CREATE OR REPLACE TEMP VIEW keyed_calls AS
-SELECT * REPLACE (CASE WHEN {ENDED_EARLY} THEN hash(source, record_hash) END AS call_row) FROM refreshed_calls
+CREATE OR REPLACE TEMP MACRO tax_key(call_row, outcome, source, record_hash) AS
+    CASE WHEN {ENDED_EARLY} THEN hash(source, record_hash) END
 """  # noqa: S608 - a constant of the package
 _ANY_EARLY = f"SELECT EXISTS (FROM refreshed_calls WHERE {ENDED_EARLY})"
 _NO_TAXES = """
@@ -45,12 +45,13 @@ CREATE OR REPLACE TEMP TABLE raised_low_ends AS
 SELECT call_row, raised_low FROM early_tax WHERE raised_low IS NOT NULL
 """
 _NONE_RAISED = """
-CREATE OR REPLACE TEMP VIEW call_low_ends AS SELECT * EXCLUDE (call_row) FROM keyed_calls;
-CREATE OR REPLACE TEMP VIEW joined_taxes AS
+CREATE OR REPLACE TEMP VIEW call_low_ends AS SELECT * EXCLUDE (call_row) FROM refreshed_calls;
+CREATE OR REPLACE TEMP VIEW call_tax AS
 SELECT
     calls.* EXCLUDE (call_row), early_tax.call_row IS NOT NULL AS ended_early,
     early_tax.* EXCLUDE (call_row, raised_low)
-FROM keyed_calls AS calls LEFT JOIN early_tax ON early_tax.call_row = calls.call_row
+FROM refreshed_calls AS calls LEFT JOIN early_tax
+    ON early_tax.call_row = tax_key(calls.call_row, calls.outcome, calls.source, calls.record_hash)
 """
 
 _KEPT_WITH_TAXES = 500
@@ -58,13 +59,10 @@ _KEPT_WITH_TAXES = 500
 
 # Every call with its tax; completed calls have none.
 _KEEP_TAXES = """
-CREATE OR REPLACE TEMP TABLE taxed_rows AS FROM joined_taxes;
+CREATE OR REPLACE TEMP TABLE taxed_rows AS FROM call_tax;
 CREATE OR REPLACE TEMP VIEW call_tax AS FROM taxed_rows
 """
-_VIEW_TAXES = """
-CREATE OR REPLACE TEMP VIEW call_tax AS FROM joined_taxes;
-DROP TABLE IF EXISTS taxed_rows
-"""
+_DROP_ROWS = "DROP TABLE IF EXISTS taxed_rows"
 
 
 def refresh(store: Store, *, taxed: bool = True, kept: bool = True) -> None:
@@ -108,7 +106,7 @@ def _refresh_taxes(store: Store, *, kept: bool) -> None:
     store.run(_RAISED)
     any_raised = store.one("SELECT EXISTS (FROM raised_low_ends)")[0]
     store.script(package_text("store", "views/call_tax.sql") if any_raised else _NONE_RAISED)
-    store.script(_KEEP_TAXES if store.is_small(_KEPT_WITH_TAXES) else _VIEW_TAXES)
+    store.script(_KEEP_TAXES if store.is_small(_KEPT_WITH_TAXES) else _DROP_ROWS)
 
 
 def _value_now(store: Store) -> None:
