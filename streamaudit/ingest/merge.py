@@ -252,7 +252,7 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
         new = calls - found.arrived + found.first_seen
         repeated, replaced, displaced = found.repeated, found.replaced, found.displaced
     else:
-        # A store that nobody keeps need not have the columns of the schema.
+        # A store in memory need not have the columns of the schema.
         empty = _omit_empty(store) if store.path is None and stock.read > FEW_CALLS else ()
         with store.planning_least() if stock.read <= _VERY_FEW else nullcontext():
             store.run(_insert_all(empty))

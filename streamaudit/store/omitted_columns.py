@@ -11,7 +11,7 @@ from streamaudit.store.store import Store
 # In the order of the table as it was created.
 _COLUMNS = "SELECT column_name, column_type FROM (DESCRIBE calls_without_lookups) WHERE column_name <> 'call_row'"
 _HASHES = {"id_bits": "UINTEGER", "trace_bits": "UINTEGER", "response_bits": "UINTEGER"}
-# To compress random ids takes longer than to write them, and nobody keeps this table.
+# To compress random ids takes longer than to write them, and this table is not kept.
 _IDS = frozenset({"call_id", "trace_id"})
 _CREATE = "CREATE OR REPLACE TABLE store.calls ({columns})"
 _ADD = "ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS {name} {kind}"

@@ -5,7 +5,7 @@
 -- call_row is the call's place in its table: a number joins many times faster than a source and an id do.
 CREATE OR REPLACE TEMP VIEW calls_without_lookups AS
 SELECT * EXCLUDE (id_bits, trace_bits, response_bits), rowid AS call_row FROM store.calls;
--- The same, said again since each view in another takes its time to plan; replaced by a view that looks dimensions up
+-- The same, repeated since each view in another takes its time to plan; replaced by a view that looks dimensions up
 -- when there is anything to look up (lookups.py).
 CREATE OR REPLACE TEMP VIEW calls_with_lookups AS
 SELECT * EXCLUDE (id_bits, trace_bits, response_bits), rowid AS call_row FROM store.calls;
