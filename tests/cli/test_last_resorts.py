@@ -193,13 +193,12 @@ def test_an_input_that_the_disk_cannot_give_is_named(cli: Cli, thirty: Path) -> 
     for done in (ingest, report, fields, sample):
         assert done.code == 3 and "broken.jsonl: Input/output error" in done.err
     assert opened.code == 4 and "broken.duckdb" in opened.err
-    for command in (["ingest", "-", *store], ["fields", "-"]):
-        words = [*PROGRAM, *command]
-        with open("/proc/self/mem", "rb", buffering=0) as memory:
-            piped = subprocess.run(
-                words, cwd=cli.folder, env=cli.environment(), stdin=memory, capture_output=True, check=False
-            )  # fmt: skip
-        assert piped.returncode == 3 and b"cannot read standard input: Input/output error" in piped.stderr
+    with open("/proc/self/mem", "rb", buffering=0) as memory:
+        piped = subprocess.run(
+            [*PROGRAM, "ingest", "-", *store], cwd=cli.folder, env=cli.environment(), stdin=memory,
+            capture_output=True, check=False,
+        )  # fmt: skip
+    assert piped.returncode == 3 and b"cannot read standard input: Input/output error" in piped.stderr
 
 
 class _Breaks(io.BytesIO):

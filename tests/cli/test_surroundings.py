@@ -189,8 +189,8 @@ def test_a_read_only_folder_can_be_reported_on(cli: Cli, locked: Path) -> None:
     """Neither files nor a store in a read-only folder need to be written to for a report."""
     before = without_rights(locked)
     (locked / STORE).chmod(0o444)
-    for arguments in (["report", "calls.jsonl"], ["report", "--db", STORE]):
-        done = cli.run(*arguments, cwd=locked, before=before)
+    asked = [["report", str(locked / "calls.jsonl")], ["report", "--db", str(locked / STORE)]]
+    for done in cli.run_each(asked, before=before):
         assert done.code == 0, done.err
 
 
