@@ -29,8 +29,8 @@ from tests.sampling import keep
 
 KEPT = (
     "report by week and tenant, in a window", "report by operation, some", "report of nobody",
-    "ttft by provider, OpenTelemetry's bounds, one and the rest", "tax by route and model, three and the rest",
-    "tax by month and tenant", "report by tenant over time, one and the rest", "history by deploy",
+    "ttft by provider, OpenTelemetry's bounds, one and the rest", "tax by month and tenant",
+    "report by tenant over time, one and the rest", "history by deploy",
     "diff of two weeks by tenant, without strata", "diff of two models, waits alone", "check of a window",
     "weekly of a window by two",
 )  # fmt: skip

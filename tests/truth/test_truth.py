@@ -237,27 +237,19 @@ def _figures(said: Record) -> dict[str, Any]:
 # Evidence ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Joined:
-    """What streamaudit says after each step of ingesting evidence in the order of ``steps``."""
-
-    said: list[dict[str, Record]]
-
-
-def _ingest(cli: Cli, logs: Logs, form: str, steps: str) -> Joined:
-    """``c`` the calls, ``p`` what clients painted, ``b`` what providers billed."""
-    store, said = cli.folder / "store.duckdb", []
-    for step in steps:
-        arguments: dict[str, tuple[str | Path, ...]] = {
-            "c": (getattr(logs, form),),
-            "p": (logs.clients, "--evidence", "--on", "request_id"),
-            "b": (logs.invoice, "--evidence", "--on", "response_id"),
-        }
-        done = cli.run("ingest", *arguments[step], "--db", store)
+def _ingest(cli: Cli, logs: Logs, form: str, steps: str) -> dict[str, Record]:
+    """What streamaudit says of each call once it has read ``c`` the calls, ``p`` what clients painted and ``b`` what
+    providers billed, in the order of ``steps``."""
+    store = cli.folder / "store.duckdb"
+    arguments: dict[str, tuple[str | Path, ...]] = {
+        "c": (getattr(logs, form),),
+        "p": (logs.clients, "--evidence", "--on", "request_id"),
+        "b": (logs.invoice, "--evidence", "--on", "response_id"),
+    }
+    for done in cli.run_each([["ingest", *map(str, arguments[step]), "--db", str(store)] for step in steps]):
         assert done.code == 0, done.err
-        with Store.open(store, write=False) as opened:
-            said.append(calls(opened))
-    return Joined(said)
+    with Store.open(store, write=False) as opened:
+        return calls(opened)
 
 
 @pytest.mark.parametrize("form", ["raw", "langfuse"])
@@ -266,7 +258,8 @@ def test_evidence_only_narrows_and_always_contains_the_truth(
 ) -> None:
     """Clients' logs and invoice lines, each on top of what was known; at the end a call of which both are known is
     exact."""
-    said = _ingest(Cli(tmp_path), logs, form, "cpb").said
+    cli = Cli(tmp_path)
+    said = [_ingest(cli, logs, form, step) for step in "cpb"]
     taxed = [call for call in world if said[0][call.request_id]["tax_class"] is not None]
     for before, after in pairwise(said):
         found = wrong(taxed, after, contains)
@@ -301,6 +294,6 @@ def test_the_order_of_evidence_and_repeating_it_change_nothing(logs: Logs, tmp_p
     for steps in ("cpb", "pbc", "cbpbp"):
         folder = tmp_path / steps
         folder.mkdir()
-        said = _ingest(Cli(folder), logs, "raw", steps).said[-1]
+        said = _ingest(Cli(folder), logs, "raw", steps)
         finals.append({request_id: {name: call[name] for name in FIGURES} for request_id, call in said.items()})
     assert finals[0] == finals[1] == finals[2]

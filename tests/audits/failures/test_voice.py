@@ -8,15 +8,21 @@ import pytest
 
 from streamaudit.audits.failures.report import run
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.store.store import Store
 from tests.audits.failures.voice_cases import SHAPES, Turn, in_langfuse, livekit, pipecat, raw, turns
 from tests.sampling import keep
 from tests.support import Record, content, rows_of, store_of, write_lines
 
 
-def judged(records: list[Record], folder: Path, **limits: float) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The audit's status, and its finding where there is one."""
+def judged(records: list[Record], folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The audit's status of these records, and its finding where there is one."""
     with store_of(write_lines(folder / "turns.jsonl", records)) as store:
-        found, audits = run(store, Scope(), ("voice",), limits={"voice": limits}).tables
+        return judge(store)
+
+
+def judge(store: Store, **limits: float) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The same of a store."""
+    found, audits = run(store, Scope(), ("voice",), limits={"voice": limits}).tables
     (status,) = audits.records()
     findings: Sequence[dict[str, Any]] = list(found.records())
     return status, findings[0] if findings else None
@@ -42,8 +48,9 @@ def test_turns_within_the_budget_are_left_alone(shape: str, tmp_path: Path) -> N
 def test_percentiles_are_of_the_sums(tmp_path: Path) -> None:
     """One slow stage a turn, never two: each turn takes 270 ms, the 95th percentiles of the stages add up to 470 ms."""
     mixed = [Turn(50 + n / 8, 20, 180 if n % 2 else 20, 20 if n % 2 else 180) for n in range(40)]
-    assert judged(raw(mixed), tmp_path)[1] is None
-    _, row = judged(raw(mixed), tmp_path, budget_ms=250)
+    with store_of(write_lines(tmp_path / "turns.jsonl", raw(mixed))) as store:
+        assert judge(store)[1] is None
+        _, row = judge(store, budget_ms=250)
     assert row and "p95 275 ms" in row["evidence"] and row["affected_calls"] == 40
 
 

@@ -218,7 +218,7 @@ def _changes(source: str, step: int) -> Iterator[tuple[FIELD, Any]]:
 
 @pytest.mark.parametrize(
     ("source", "step"),
-    [*((source, 14) for source in EACH_RUN), *(pytest.param(name, 1, marks=pytest.mark.proof) for name in SOURCES)],
+    [*((source, 20) for source in EACH_RUN), *(pytest.param(name, 1, marks=pytest.mark.proof) for name in SOURCES)],
 )
 def test_no_value_in_any_field_breaks_a_file_or_a_report(
     source: str, step: int, store: Store, tmp_path: Path
