@@ -18,7 +18,7 @@ KEYS = (
 
 NAMED = f"""
         (name IN ('user_turn', 'tts_node') AND starts_with(scope, 'livekit'))
-            OR list_has_any(keys, {list(KEYS)}) AS is_voice,
+            OR len(list_filter({list(KEYS)}, lambda k: vals[list_position(keys, k)] IS NOT NULL)) > 0 AS is_voice,
 """
 """Column of ``named``."""
 

@@ -125,7 +125,7 @@ _TAUGHT = {
 
 SOURCE = Source(
     name="phoenix",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields={**dict.fromkeys((*_TEXT, *_COLUMNS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_SPANS),
