@@ -22,7 +22,31 @@ SPAN: dict[str, Any] = {
     "attributes": {"llm": {"model_name": "gpt-4o", "token_count": {"prompt": 7, "completion": 9}},
                    "http": {"route": "/v1/chat"}, "tenant": {"id": "acme"}},
 }  # fmt: skip
+
+
+def _spans(*spans: dict[str, Any], scopes: str = "scopeSpans", scope: str = "gen_ai") -> str:
+    """A line of OTLP with spans of one trace; each is given as its attributes."""
+    return json.dumps({"resourceSpans": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "api"}}]},
+        scopes: [{"scope": {"name": scope}, "spans": [{
+            "traceId": "a" * 32, "spanId": f"{place:016x}", "name": "llm_node" if scope == "livekit" else "chat",
+            "startTimeUnixNano": "1794816000000000000", "endTimeUnixNano": "1794816002000000000",
+            "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in one.items()],
+        } for place, one in enumerate(spans, start=1)]}],
+    }]})  # fmt: skip
+
+
+USAGE = {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.output_tokens": "9"}
 FILES: dict[str, str] = {
+    "attributes": _spans({**USAGE, "gen_ai.response.time_to_first_chunk": "0.25", "tenant.id": "acme"}, {"x": "1"}),
+    "older names of attributes": _spans(
+        {"llm.request.model": "gpt-4o", "llm.usage.completion_tokens": "9", "llm.response.finish_reason": "stop"},
+        scopes="instrumentationLibrarySpans",
+    ),
+    "keys of an application": _spans({**USAGE, "traceloop.association.properties.tenant_id": "a", "ls_provider": "x"}),
+    "steps of a voice turn": _spans({"lk.response.ttft": "0.5", "lk.llm_metrics": '{"ttft": 0.4}'}, {"x": "1"}),
+    "steps of a voice turn without their attributes": _spans({"x": "1"}, scope="livekit"),
+    "spans without attributes": _spans({}),
     "own names": json.dumps({**CALL, "tenant_id": "acme", "finish_reason": "stop", "tags": ["route:/x", "deploy:3"]}),
     "an application's keys": json.dumps({**CALL, "metadata": {"tenant.id": "a", "release": "9", "outcome": "error"}}),
     "usual names": json.dumps({"model_name": "gpt-4o", "usage": {"prompt_tokens": 5, "cost": {"total": 0.1}},
@@ -46,7 +70,7 @@ def test_a_tiny_file_gives_the_store_that_it_gives_in_full(
     found = _read(path)
     monkeypatch.setattr(staging, "_TINY_BYTES", 0)
     assert found == _read(path)
-    assert found["calls"]
+    assert found["calls"] or found["spans"]
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
@@ -55,6 +79,7 @@ def _read(path: Path) -> dict[str, list[Any]]:
         (result,) = ingest(store, path)
         return {
             "calls": store.query("SELECT * FROM store.calls ORDER BY ALL"),
+            "spans": store.query("SELECT * FROM store.spans ORDER BY ALL"),
             "rejects": store.query("SELECT * FROM store.rejects ORDER BY ALL"),
             "result": [result.counts, result.rejects, result.keys, result.problem],
         }

@@ -1,4 +1,28 @@
-"""Texts for explain and coverage on OpenTelemetry spans: the attributes that are read, and what to record."""
+"""OpenTelemetry spans: the names of attributes that are read, and the texts for explain and coverage on them."""
+
+from streamaudit.ingest.sources.registry import APP_KEYS, OWN
+
+EXTRA_TENANTS = ("org.id", "customer.id", "tenantId")
+ROUTES = ("gen_ai.agent.name", "ai.telemetry.functionId", "gen_ai.prompt.name", "traceloop.workflow.name")
+DEPLOYS = ("deployment.id", "deployment.name")
+
+OWN_KEYS: dict[str, tuple[str, ...]] = {
+    "tenant": (
+        *(f"attributes.{key}" for key in (*APP_KEYS["tenant"], *EXTRA_TENANTS)),
+        *(f"resource.{key}" for key in (*APP_KEYS["tenant"], "service.namespace")),
+    ),
+    "route": (*(f"attributes.{key}" for key in (*APP_KEYS["route"], *ROUTES)), "ancestor"),
+    "deploy": (
+        "resource.service.version", "attributes.service.version",
+        *(f"attributes.{key}" for key in APP_KEYS["deploy"]),
+        *(f"resource.{key}" for key in (*APP_KEYS["deploy"], *DEPLOYS)),
+    ),
+    "rendered_tokens": tuple(f"attributes.{key}" for key in APP_KEYS["rendered_tokens"]),
+    "delivered_tokens": tuple(f"attributes.{key}" for key in APP_KEYS["delivered_tokens"]),
+}  # fmt: skip
+"""Candidate keys of the keyed columns, in the order in which the SQL lists their values."""
+
+assert OWN == 300, "the ranks in the SQL begin there"
 
 COUNTS: dict[str, tuple[str, ...]] = {
     "output_tokens": (

@@ -14,34 +14,15 @@ OpenInference, MLflow and vLLM; the newest first. Seconds or milliseconds as eac
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._otel_semconv import CAPS, COUNTS
-from streamaudit.ingest.sources._otel_voice import NAMED, OPENED, SORTED, TYPED
-from streamaudit.ingest.sources.registry import APP_KEYS, OWN
-
-EXTRA_TENANTS = ("org.id", "customer.id", "tenantId")
-ROUTES = ("gen_ai.agent.name", "ai.telemetry.functionId", "gen_ai.prompt.name", "traceloop.workflow.name")
-DEPLOYS = ("deployment.id", "deployment.name")
-
-OWN_KEYS: dict[str, tuple[str, ...]] = {
-    "tenant": (
-        *(f"attributes.{key}" for key in (*APP_KEYS["tenant"], *EXTRA_TENANTS)),
-        *(f"resource.{key}" for key in (*APP_KEYS["tenant"], "service.namespace")),
-    ),
-    "route": (*(f"attributes.{key}" for key in (*APP_KEYS["route"], *ROUTES)), "ancestor"),
-    "deploy": (
-        "resource.service.version", "attributes.service.version",
-        *(f"attributes.{key}" for key in APP_KEYS["deploy"]),
-        *(f"resource.{key}" for key in (*APP_KEYS["deploy"], *DEPLOYS)),
-    ),
-    "rendered_tokens": tuple(f"attributes.{key}" for key in APP_KEYS["rendered_tokens"]),
-    "delivered_tokens": tuple(f"attributes.{key}" for key in APP_KEYS["delivered_tokens"]),
-}  # fmt: skip
-"""Candidate keys of the keyed columns, in the order in which the SQL lists their values."""
-
-assert OWN == 300, "the ranks in the SQL begin there"
-
+from streamaudit.ingest.sources._otel_voice import FRAGMENTS, NO_VOICE
+from streamaudit.ingest.sources._otel_voice import KEYS as VOICE_KEYS
+from streamaudit.ingest.sources.registry import Occurs, Source
 
 _SQL = """
 WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
@@ -352,16 +333,13 @@ SELECT
 FROM judged
 """
 
-for _mark, _columns in (("named", NAMED), ("opened", OPENED), ("typed", TYPED), ("sorted", SORTED)):
-    _SQL = _SQL.replace(f"{{voice_{_mark}}}", _columns.strip())
-for _column, _names in COUNTS.items():
-    _SQL = _SQL.replace(
-        f"{{{_column}}}", f"list_transform({list(_names)}, lambda k: tokens_of(vals[list_position(keys, k)]))"
-    )
-_SQL = _SQL.replace("{caps}", str(list(CAPS)))
-
-_LOOKUPS = re.findall(r"attribute\((?:keys|own), vals, ('[^']+')\)|list_transform\(\[([^\]]+)\]", _SQL)
-KNOWN = tuple(dict.fromkeys(re.findall(r"'([^']+)'", " ".join(one or several for one, several in _LOOKUPS))))
+_LOOKUPS = re.findall(
+    r"attribute\((?:keys|own), vals, ('[^']+')\)|list_transform\(\[([^\]]+)\]", _SQL + "".join(FRAGMENTS.values())
+)
+KNOWN = tuple(dict.fromkeys((
+    *re.findall(r"'([^']+)'", " ".join(one or several for one, several in _LOOKUPS)),
+    *(name for names in COUNTS.values() for name in names),
+)))  # fmt: skip
 """Every attribute that the SQL reads under its own name."""
 
 
@@ -372,17 +350,49 @@ _ANSWER = """coalesce(
     nullif(array_to_string(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
         '$[*].parts[*].content'), ''), ''),
     attribute(keys, vals, 'output'))"""
-_LOOKUP = re.compile(r"attribute\(keys, vals, ('[^']+')\)")
+_SQL = _SQL.replace("{caps}", str(list(CAPS))).replace("{answer}", _ANSWER)
+_LOOKUP = re.compile(r"attribute\(keys, vals, '([^']+)'\)")
 
 
-def normalise(spans: str) -> str:
-    """Return the SQL of a source whose records become ``spans`` by the given SELECT."""
-    return expand_app_keys(_list_attributes(_SQL.replace("{answer}", _ANSWER)).replace("{spans}", spans, 1))
+def normalise(spans: str, occurs: Occurs = lambda name: True) -> str:
+    """Return the SQL of a source whose records become ``spans`` by the given SELECT, for a file in which only some
+    names occur."""
+    sql = _SQL
+    has_voice = occurs("livekit") or any(map(occurs, VOICE_KEYS))
+    for mark, columns in (FRAGMENTS if has_voice else NO_VOICE).items():
+        sql = sql.replace(f"{{{mark}}}", columns.strip())
+    for column, names in COUNTS.items():
+        sql = sql.replace(f"{{{column}}}", _list_counts([name for name in names if occurs(name)]))
+    return expand_app_keys(_list_attributes(sql, occurs).replace("{spans}", spans, 1))
 
 
-def _list_attributes(sql: str) -> str:
+def _list_counts(names: Sequence[str]) -> str:
+    if not names:
+        return "[]::BIGINT[]"
+    return f"list_transform({list(names)}, lambda k: tokens_of(vals[list_position(keys, k)]))"
+
+
+def _list_attributes(sql: str, occurs: Occurs) -> str:
     """Look all attributes up once, into a list from which each use takes its own: to look one up is planned several
     times as long as to take it."""
-    names = list(dict.fromkeys(_LOOKUP.findall(sql)))
-    listed = f"list_transform([{', '.join(names)}], lambda k: vals[list_position(keys, k)])"
-    return _LOOKUP.sub(lambda found: f"given[{names.index(found[1]) + 1}]", sql).replace("{attributes}", listed, 1)
+    names = [name for name in dict.fromkeys(_LOOKUP.findall(sql)) if occurs(name)]
+    places = {name: place for place, name in enumerate(names, start=1)}
+    listed = f"list_transform({names}::VARCHAR[], lambda k: vals[list_position(keys, k)])"
+    taken = _LOOKUP.sub(
+        lambda found: f"given[{places[found[1]]}]" if found[1] in places else "NULL::VARCHAR", sql
+    )
+    return taken.replace("{attributes}", listed, 1)
+
+
+_NAMES = tuple(dict.fromkeys((*KNOWN, *_LOOKUP.findall(_SQL), *VOICE_KEYS)))
+
+
+def fit_spans(source: Source, occurs: Occurs, *, spans: str, quoted: bool = False) -> Source:
+    """Read only the attributes that occur. Where ``quoted``, each name is a text of its own in the file."""
+    names = frozenset(name for name in _NAMES if occurs(f'"{name}"' if quoted else name))
+    return replace(source, sql=_fit(spans, names | {"livekit"} if occurs("livekit") else names))
+
+
+@lru_cache(maxsize=64)
+def _fit(spans: str, names: frozenset[str]) -> str:
+    return normalise(spans, names.__contains__)

@@ -8,16 +8,17 @@ and ``agent_turn`` with ``llm_node`` > ``llm_request`` and ``tts_node`` > ``tts_
 ``metrics.ttfb``. All of these are seconds, and 0 or -1 stands for a wait that was not measured.
 """
 
-_KEYS = (
+KEYS = (
     "lk.eou.endpointing_delay", "lk.transcription_delay", "lk.end_of_turn_delay", "lk.end_of_utterance_delay",
     "lk.response.ttft", "lk.response.ttfb", "lk.llm_metrics", "lk.tts_metrics", "lk.realtime_model_metrics",
     "lk.e2e_latency", "lk.interrupted", "lk.generation_id", "lk.function_tools", "lk.tts.streaming", "metrics.ttfb",
     "turn.number", "turn.user_bot_latency_seconds",
 )  # fmt: skip
+"""Attributes that show a step of a voice turn; a name beginning with livekit does so too."""
 
 NAMED = f"""
         (name IN ('user_turn', 'tts_node') AND starts_with(scope, 'livekit'))
-            OR list_has_any(keys, {list(_KEYS)}) AS is_voice,
+            OR len(list_filter({list(KEYS)}, lambda k: vals[list_position(keys, k)] IS NOT NULL)) > 0 AS is_voice,
 """
 """Column of ``named``."""
 
@@ -71,3 +72,11 @@ SORTED = """
         END AS voice_kind,
 """
 """Column of ``sorted``: ``voice_kind``, NULL for a call and for what is no step of a voice turn."""
+
+FRAGMENTS = {"voice_named": NAMED, "voice_opened": OPENED, "voice_typed": TYPED, "voice_sorted": SORTED}
+NO_VOICE = {
+    "voice_named": "false AS is_voice,", "voice_opened": "NULL::JSON AS voice_metrics,",
+    "voice_typed": "NULL::STRUCT(stage VARCHAR, ms DOUBLE)[] AS stages, NULL::BOOLEAN AS interrupted,",
+    "voice_sorted": "NULL::VARCHAR AS voice_kind,",
+}  # fmt: skip
+"""The same columns for spans none of which is a step of a voice turn."""

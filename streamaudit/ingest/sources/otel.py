@@ -7,8 +7,9 @@ numbers (OTLP specification, JSON Protobuf encoding; OTLP file exporter).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
-from streamaudit.ingest.sources._otel_semconv import READS, REMEDIES
+from streamaudit.ingest.sources._otel_semconv import OWN_KEYS, READS, REMEDIES
 from streamaudit.ingest.sources._otel_shapes import (
     JAEGER,
     JAEGER_FIELDS,
@@ -18,8 +19,8 @@ from streamaudit.ingest.sources._otel_shapes import (
     is_jaeger,
     is_span,
 )
-from streamaudit.ingest.sources._otel_spans import OWN_KEYS, normalise
-from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
+from streamaudit.ingest.sources._otel_spans import fit_spans, normalise
+from streamaudit.ingest.sources.registry import Match, Occurs, Record, Refusal, Source
 
 _BATCH = ("resourceSpans", "resource_spans")
 _SCOPES = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans")
@@ -127,19 +128,22 @@ _SPAN = f"""STRUCT(traceId VARCHAR, trace_id VARCHAR, spanId VARCHAR, span_id VA
     events STRUCT(name VARCHAR, timeUnixNano VARCHAR, time_unix_nano VARCHAR, attributes VARCHAR)[],
     droppedEventsCount VARCHAR, dropped_events_count VARCHAR, status STRUCT(code VARCHAR, message VARCHAR))"""
 _SCOPE = f"STRUCT(scope STRUCT(name VARCHAR), spans {_SPAN}[])[]"
-_TYPE = " ".join(
-    f"STRUCT(resource STRUCT(attributes {_ATTRIBUTES}), {', '.join(f'{name} {_SCOPE}' for name in _SCOPES)})[]".split()
-)
+
+
+def _list_type(scopes: Sequence[str]) -> str:
+    """Return the type of a list of batches whose spans are under these names."""
+    parts = ", ".join(f"{name} {_SCOPE}" for name in scopes)
+    return " ".join(f"STRUCT(resource STRUCT(attributes {_ATTRIBUTES}), {parts})[]".split())
+
+
+_TYPE = _list_type(_SCOPES)
 
 # A record without spans stays one row: an empty batch is no call, anything else is unreadable.
 _SPANS = """
     WITH batches AS (
         SELECT line, record, is_batch, unnest(listed) AS batch
         FROM (
-            SELECT line, record, coalesce(resourceSpans, resource_spans) IS NOT NULL AS is_batch,
-                CASE WHEN len(resourceSpans) > 0 THEN resourceSpans WHEN len(resource_spans) > 0 THEN resource_spans
-                    ELSE [NULL] END AS listed
-            FROM records
+            SELECT line, record, {is_batch} AS is_batch, {batches} AS listed FROM records
         )
     ), resources AS (
         SELECT line, record, is_batch, r_keys, r_vals, unnest(listed) AS part
@@ -147,11 +151,7 @@ _SPANS = """
             SELECT line, record, is_batch,
                 otlp_keys(batch.resource.attributes) AS r_keys,
                 otlp_values(batch.resource.attributes) AS r_vals,
-                CASE WHEN len(batch.scopeSpans) > 0 THEN batch.scopeSpans
-                    WHEN len(batch.scope_spans) > 0 THEN batch.scope_spans
-                    WHEN len(batch.instrumentationLibrarySpans) > 0 THEN batch.instrumentationLibrarySpans
-                    WHEN len(batch.instrumentation_library_spans) > 0 THEN batch.instrumentation_library_spans
-                    ELSE [NULL] END AS listed
+                {parts} AS listed
             FROM batches
         )
     ), owners AS (
@@ -186,14 +186,39 @@ _SPANS = """
     FROM listed_attributes
 """
 
-_SPANS = _SPANS.replace("{owners}", OWNERS.strip())
+
+
+def _take_spans(batches: Sequence[str], scopes: Sequence[str]) -> str:
+    """Return the SELECT of the spans of records that have their batches and the parts of these under such names."""
+    marks = {
+        "owners": OWNERS.strip(), "is_batch": f"coalesce({', '.join(batches)}) IS NOT NULL",
+        "batches": _first_filled(batches), "parts": _first_filled([f"batch.{name}" for name in scopes]),
+    }  # fmt: skip
+    sql = _SPANS
+    for mark, text in marks.items():
+        sql = sql.replace(f"{{{mark}}}", text)
+    return sql
+
+
+def _first_filled(lists: Sequence[str]) -> str:
+    return f"CASE {' '.join(f'WHEN len({one}) > 0 THEN {one}' for one in lists)} ELSE [NULL] END"
+
+
+def _fit(source: Source, occurs: Occurs) -> Source:
+    """Read only the spellings and attributes that occur: each spelling of a list has a hundred fields of its own."""
+    batches, scopes = (
+        [name for name in names if occurs(f'"{name}"')] or names[:1] for names in (_BATCH, _SCOPES)
+    )  # fmt: skip
+    narrow = replace(source, fields=dict.fromkeys(batches, _list_type(scopes)))
+    return fit_spans(narrow, occurs, spans=_take_spans(batches, scopes), quoted=True)
+
 
 SOURCE = Source(
     name="otel",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields=dict.fromkeys(_BATCH, _TYPE),
-    sql=normalise(_SPANS),
+    sql=normalise(_take_spans(_BATCH, _SCOPES)),
     own_keys=OWN_KEYS,
     nested_rule="same_model",
     id_field="spanId",
@@ -202,20 +227,23 @@ SOURCE = Source(
     needs=((*_BATCH,),),
     reads=READS,
     remedies=REMEDIES,
+    fit=_fit,
 )
 
+_TEMPO = _take_spans(_BATCH, _SCOPES).replace(
+    "FROM records",
+    "FROM (SELECT *, coalesce(batches, trace.batches, trace.resourceSpans, trace.resource_spans) AS resourceSpans,"
+    " resourceSpans AS resource_spans FROM records)",
+    1,
+)
 TEMPO = replace(
     SOURCE,
     fields={"batches": _TYPE, "trace": f"STRUCT(batches {_TYPE}, resourceSpans {_TYPE}, resource_spans {_TYPE})"},
-    sql=normalise(_SPANS.replace(
-        "FROM records",
-        "FROM (SELECT *, coalesce(batches, trace.batches, trace.resourceSpans, trace.resource_spans) AS resourceSpans,"
-        " resourceSpans AS resource_spans FROM records)",
-        1,
-    )),
+    sql=normalise(_TEMPO),
     needs=(("batches", "trace"),),
-)  # fmt: skip
-JAEGER_TRACES = replace(SOURCE, fields=JAEGER_FIELDS, sql=JAEGER, needs=(("spans",), ("processes",)))
+    fit=partial(fit_spans, spans=_TEMPO, quoted=True),
+)
+JAEGER_TRACES = replace(SOURCE, fields=JAEGER_FIELDS, sql=JAEGER, needs=(("spans",), ("processes",)), fit=None)
 SINGLE = replace(
     SOURCE,
     fields=SPAN_FIELDS,
@@ -223,4 +251,5 @@ SINGLE = replace(
     id_field="span_id",
     time_field="start_time",
     needs=(("span_id", "spanId", "context.span_id"), ("start_time", "startTime", "startTimeUnixNano")),
+    fit=None,
 )

@@ -6,8 +6,8 @@ each (Phoenix REST API, ``GET /v1/projects/{id}/spans``; OpenInference semantic 
 
 from collections.abc import Sequence
 
-from streamaudit.ingest.sources._otel_semconv import READS, REMEDIES
-from streamaudit.ingest.sources._otel_spans import KNOWN, OWN_KEYS, normalise
+from streamaudit.ingest.sources._otel_semconv import OWN_KEYS, READS, REMEDIES
+from streamaudit.ingest.sources._otel_spans import KNOWN, normalise
 from streamaudit.ingest.sources.registry import APP_KEYS, Match, Record, Refusal, Source
 
 _TEXT = (
@@ -125,7 +125,7 @@ _TAUGHT = {
 
 SOURCE = Source(
     name="phoenix",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields={**dict.fromkeys((*_TEXT, *_COLUMNS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_SPANS),

@@ -90,6 +90,21 @@ def test_only_llm_spans_are_calls_and_the_root_names_their_route(store: Store, t
     assert len(rows_of(store, "store.spans")) == 2
 
 
+def test_a_step_is_of_its_kind_in_every_shape(store: Store, tmp_path: Path) -> None:
+    """A row of a dataframe has a column for every attribute, those of voice turns among them."""
+    tool = phoenix_span("a", {"tool.name": "search", "llm.model_name": None, "metadata": "{}"}, span_kind="TOOL")
+    shapes = [tool, {**tool, "attributes": _nested({"llm.system": "", **tool["attributes"]})}, _row(tool)]
+    spans = [_renamed(shape, f"s{place}") for place, shape in enumerate(shapes)]
+    ingest(store, write_lines(tmp_path / "spans.jsonl", spans))
+    assert [row["kind"] for row in rows_of(store, "store.spans")] == ["tool"] * 3
+
+
+def _renamed(span: Record, name: str) -> Record:
+    if "context" in span:
+        return {**span, "context": {**span["context"], "span_id": name}}
+    return {**span, "context.span_id": name}
+
+
 ENDS: dict[str, tuple[Record, Record]] = {
     "an exception that names a cancel": (
         {"status_code": "ERROR", "events": [{"name": "exception", "attributes": {"exception.type": "CancelledError"}}]},
