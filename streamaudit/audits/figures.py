@@ -48,7 +48,7 @@ ROWS = "SELECT * FROM figures"
 
 _ADDED = {
     "count(DISTINCT": "", "count(": "sum({name})::BIGINT", "sum(": "sum({name})::BIGINT",
-    "coalesce(sum(": "sum({name})::BIGINT", "fsum(": "fsum({name})", "bool_or(": "bool_or({name})",
+    "coalesce(": "sum({name})::BIGINT", "fsum(": "fsum({name})", "bool_or(": "bool_or({name})",
     "epoch(min(": "min({name})",
 }  # fmt: skip
 """Aggregates that add up the groups to the total, by the beginning of their SQL; others are computed over all calls.

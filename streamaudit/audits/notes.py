@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from streamaudit.audits.empty import explain_empty
 from streamaudit.audits.scope.portable import Texts, moment
 from streamaudit.audits.scope.scope import Scope
+from streamaudit.audits.sums import count_where
 from streamaudit.report.model import Interval, Note
 from streamaudit.report.numbers import count, ratio
 from streamaudit.store.exported import ExportedStore
@@ -19,24 +20,32 @@ _OF_SOURCES = """
     SELECT *, counted AND ($with_embeddings OR operation <> 'embedding') AS included FROM scope_outcomes
 )
 SELECT
-    source, count(*) FILTER (WHERE included),
-    count(*) FILTER (WHERE included AND (output_tokens IS NULL OR usage_status <> 'final')),
-    count(*) FILTER (WHERE included AND outcome IN ('unknown', 'interrupted')),
-    count(*) FILTER (WHERE included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true),
-    count(*) FILTER (WHERE included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true
-        AND (output_tokens IS NULL OR usage_status <> 'final')),
-    count(*) FILTER (WHERE included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL),
-    count(*) FILTER (WHERE included AND streamed), count(*) FILTER (WHERE included AND outcome = 'cancelled'),
-    count(*) FILTER (WHERE uncounted_reason = 'nested'),
-    count(*) FILTER (WHERE uncounted_reason = 'same_response'),
-    count(*) FILTER (WHERE counted AND operation = 'embedding'),
-    count(tenant) FILTER (WHERE included), count(user_id) FILTER (WHERE included),
-    count(*) FILTER (WHERE included AND cancel_evidence = 'unknown_word'),
-    count(*) FILTER (WHERE included AND provider_basis = 'inferred'),
+    source, {counts},
     min({start}) FILTER (WHERE included) AS first_call, max({start}) FILTER (WHERE included) AS last_call
 FROM placed GROUP BY source ORDER BY source
 """
-_SOURCES = Texts(_OF_SOURCES.format(start="start_time"), _OF_SOURCES.format(start="start_us"))
+_COUNTED = (
+    "included",
+    "included AND (output_tokens IS NULL OR usage_status <> 'final')",
+    "included AND outcome IN ('unknown', 'interrupted')",
+    "included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true",
+    "included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true"
+    " AND (output_tokens IS NULL OR usage_status <> 'final')",
+    "included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL",
+    "included AND streamed",
+    "included AND outcome = 'cancelled'",
+    "uncounted_reason = 'nested'",
+    "uncounted_reason = 'same_response'",
+    "counted AND operation = 'embedding'",
+    "included AND tenant IS NOT NULL",
+    "included AND user_id IS NOT NULL",
+    "included AND cancel_evidence = 'unknown_word'",
+    "included AND provider_basis = 'inferred'",
+)
+_SOURCES = Texts(
+    _OF_SOURCES.format(start="start_time", counts=", ".join(count_where(one) for one in _COUNTED)),
+    _OF_SOURCES.format(start="start_us", counts=", ".join(f"count(*) FILTER (WHERE {one})" for one in _COUNTED)),
+)
 
 # A file read again, after it grew or with another mapping, counts as one file.
 _REJECTED = """
