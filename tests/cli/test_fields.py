@@ -187,35 +187,49 @@ def test_only_the_first_key_of_a_source_is_used(cli: Cli) -> None:
     assert (found["metadata.team_id"]["used_as"], found["metadata.team_id"]["looks_like"]) == (None, "tenant")
 
 
-def test_the_figures_of_a_field(cli: Cli) -> None:
+VALUES: list[Any] = ["b", "b", "a", "", None, ..., [], {}]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
+    """The fields of eight calls with keys of their own, then a line that is cut, a number and a list."""
+    records = [
+        call(n, tenant_id=None, aaa="x", metadata={"zz_org": TENANTS[n % 6]}, scores=[n, 2], parts=[{"a": 1}],
+             labels=["one", "two words"])
+        for n in range(len(VALUES))
+    ]  # fmt: skip
+    for record, value in zip(records, VALUES, strict=True):
+        if value is not ...:
+            record["x"] = value
+    cli = Cli(tmp_path_factory.mktemp("mixed"))
+    (cli.folder / "t.jsonl").write_text(as_lines(records) + '{"request_id": "cut\n7\n[1]\n')
+    return rows(cli, "t.jsonl")
+
+
+def test_the_figures_of_a_field(mixed: dict[str, Record]) -> None:
     """Null, absent and empty values are not filled; different values are counted; the most frequent one is shown."""
-    values: list[Any] = ["b", "b", "a", "", None, "missing", [], {}]
-    records = [call(n, **({} if value == "missing" else {"x": value})) for n, value in enumerate(values)]
-    for record, value in zip(records, values, strict=True):
-        record["x"] = value
-        if value == "missing":
-            del record["x"]
-    write_lines(cli.folder / "t.jsonl", records)
-    found = rows(cli, "t.jsonl")["x"]
+    found = mixed["x"]
     assert (found["filled_rate"], found["distinct_values"], found["example"]) == (3 / 8, 2, "b")
 
 
-def test_an_array_is_one_field(cli: Cli) -> None:
+def test_an_array_is_one_field(mixed: dict[str, Record]) -> None:
     """Lists are not taken apart and never shown; their type says what they are."""
-    records = [call(n, scores=[n, 2], labels=["one", "two words"], parts=[{"a": 1}]) for n in range(3)]
-    found = rows(cli, write_lines(cli.folder / "t.jsonl", records))
-    assert {name: (found[name]["type"], found[name]["example"]) for name in ("scores", "labels", "parts")} == {
+    assert {name: (mixed[name]["type"], mixed[name]["example"]) for name in ("scores", "labels", "parts")} == {
         "scores": ("list", None), "labels": ("list", None), "parts": ("list", None),
     }  # fmt: skip
-    assert not any(path.startswith(("scores.", "labels.", "parts.")) for path in found)
+    assert not any(path.startswith(("scores.", "labels.", "parts.")) for path in mixed)
 
 
-def test_candidates_come_first(cli: Cli) -> None:
+def test_candidates_come_first(mixed: dict[str, Record]) -> None:
     """Fields with a role stand before those without, which stand by path."""
-    records = [call(n, tenant_id=None, aaa="x", metadata={"zz_org": name}) for n, name in enumerate(TENANTS)]
-    paths = list(rows(cli, write_lines(cli.folder / "t.jsonl", records)))
+    paths = list(mixed)
     assert paths[0] == "metadata.zz_org"
     assert paths.index("aaa") > paths.index("model")
+
+
+def test_bad_lines_are_passed_over(mixed: dict[str, Record]) -> None:
+    """A cut line, a number and a list do not count as records."""
+    assert mixed["request_id"]["filled_rate"] == 1.0
 
 
 SECRETS = (
@@ -346,13 +360,6 @@ def test_every_container_gives_the_same_fields(cli: Cli) -> None:
     for name in ("page.json", "a.jsonl.zst"):
         assert rows(cli, name) == wanted, name
     assert rows(cli, "-", stdin=lines) == wanted
-
-
-def test_bad_lines_are_passed_over(cli: Cli) -> None:
-    """A cut line, a number and a list do not count as records."""
-    text = as_lines([call(n) for n in range(3)]) + '{"request_id": "cut\n7\n[1]\n'
-    (cli.folder / "t.jsonl").write_text(text)
-    assert rows(cli, "t.jsonl")["request_id"]["filled_rate"] == 1.0
 
 
 def test_only_the_first_records_are_looked_at(cli: Cli) -> None:
