@@ -145,7 +145,7 @@ def test_a_window_is_half_open_and_cuts_every_audit_alike(store: Store, tmp_path
     times = ("2026-11-15T23:59:59.999999Z", "2026-11-16T00:00:00Z", "2026-11-16T12:00:00Z", "2026-11-17T00:00:00Z")
     records = [raw_call(str(n), start_time=text) for n, text in enumerate(times)]
     ingest(store, write_lines(tmp_path / "calls.jsonl", records))
-    window = {"since": datetime(2026, 11, 16, tzinfo=UTC), "until": datetime(2026, 11, 17, tzinfo=UTC)}
+    window: dict[str, Any] = {"since": datetime(2026, 11, 16, tzinfo=UTC), "until": datetime(2026, 11, 17, tzinfo=UTC)}
     for one in AUDITS.values():
         report = one.run(store, Scope(**window))
         (row,) = next(table for table in report.tables if table.name == "total").records()

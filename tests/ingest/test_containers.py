@@ -103,8 +103,8 @@ WRITERS: dict[str, tuple[str, Callable[[list[Record], Path], object]]] = {
     "parquet": ("parquet", parquet),
 }  # fmt: skip
 KEPT = (
-    "lines", "array", "pretty array", "a first page without records", "concatenated pages", "pretty objects", "csv",
-    "csv with a BOM and CRLF", "csv with semicolons", "parquet",
+    "lines", "pretty array", "a first page without records", "pretty objects", "csv", "csv with a BOM and CRLF",
+    "csv with semicolons", "parquet",
 )  # fmt: skip
 MAPPED = ("tenant=metadata.org.name", "route=metadata.n.deep")
 

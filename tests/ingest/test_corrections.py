@@ -99,7 +99,7 @@ def answers(text: str) -> dict[str, list[Record]]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("source", keep(answers(""), ["langfuse", "datadog", "otel", "raw", "litellm"]))
+@pytest.mark.parametrize("source", keep(answers(""), ["langfuse", "otel", "raw", "litellm"]))
 def test_every_source_that_has_the_text_is_read_and_none_of_it_kept(source: str, tmp_path: Path) -> None:
     """Marker and place, and no word of the answer in any table."""
     with store_of(write_lines(tmp_path / "calls.jsonl", answers(ANSWER)[source])) as store:

@@ -70,8 +70,8 @@ FORMS: dict[str, Writer] = {
 }
 FINE_FORMS = ("raw", "langfuse-v2", "langfuse-ui-events", "datadog-ns", "datadog-flat", "otel-lines", "phoenix-rest")
 EACH_RUN = (
-    "langfuse-v2", "langfuse-rest", "langfuse-python", "datadog-ns", "datadog-tracer-python", "otel-lines",
-    "otel-openllmetry", "otel-vercel", "helicone", "langsmith", "litellm-rows", "phoenix-rest",
+    "langfuse-v2", "langfuse-python", "datadog-ns", "otel-lines", "otel-vercel", "helicone", "langsmith",
+    "litellm-rows", "phoenix-rest",
 )  # fmt: skip
 """The forms of each run: all sources, and those of a source that differ most. Another form of it has tests of its own
 in ``sources``; the raw one is what all are compared with."""

@@ -159,7 +159,7 @@ FORMATS: dict[str, Callable[[Record], Record]] = {
 }
 
 
-EACH_RUN = ("raw", "langfuse", "datadog", "otel", "phoenix", "litellm", "llmperf", "codex")
+EACH_RUN = ("raw", "langfuse", "datadog", "otel", "llmperf", "codex")
 """Formats of each run: a record for a call, a span, a table, a run with many calls, a session. What is mapped is
 read by one text for all of them (``ingest/mapped.py``)."""
 

@@ -139,7 +139,7 @@ def _in_trace(record: Record, number: int) -> Record:
     return {**record, "trace_id": f"t{number}"}
 
 
-@pytest.mark.parametrize("form", [*FORMS, "litellm"])
+@pytest.mark.parametrize("form", keep([*FORMS, "litellm"], ["raw", "otel", "litellm"]))
 def test_a_wrapped_fleet_has_the_figures_of_its_calls(form: str, tmp_path: Path) -> None:
     """Working and broken calls count once each, wherever usage, first token and ending stand."""
     with store_of(write_lines(tmp_path / "fleet.jsonl", fleet({**FORMS, "litellm": litellm}[form]))) as store:

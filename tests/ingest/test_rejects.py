@@ -57,7 +57,9 @@ def test_a_reject_is_listed_whatever_it_holds(
     ]
 
 
-@pytest.mark.parametrize("numbered_bytes", [staging._NUMBERED_BYTES, 0], ids=["small", "read twice"])
+@pytest.mark.parametrize(
+    "numbered_bytes", [pytest.param(staging._NUMBERED_BYTES, marks=pytest.mark.proof), 0], ids=["small", "read twice"]
+)
 def test_the_list_and_the_count_agree_however_many_there_are(
     numbered_bytes: int, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -293,6 +293,7 @@ def test_a_store_that_has_grown_adds_what_is_new(tmp_path: Path, turns: tuple[in
     assert tallies(target) == tallies(one)
 
 
+@pytest.mark.proof
 def test_a_call_of_which_another_store_knows_more_versions_does_not_arrive_again(tmp_path: Path) -> None:
     """A version that came later to a load that is here already does."""
     first, later = fill(tmp_path / "first.duckdb", []), tmp_path / "later.duckdb"

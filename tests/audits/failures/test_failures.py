@@ -79,7 +79,7 @@ def test_every_finding_is_planted_or_waits_for_steps() -> None:
     assert codes - {case.finding for case in PLANTED} == of_steps
 
 
-@pytest.mark.parametrize("name", keep(CLEAN, list(CLEAN)[::2]))
+@pytest.mark.parametrize("name", keep(CLEAN, list(CLEAN)[::3]))
 def test_a_twin_is_left_alone(name: str, cases: Store) -> None:
     """What looks like a failure and is none raises no alarm, whichever audit looks at it."""
     found = of_case(cases, name)["findings"]

@@ -28,7 +28,7 @@ def judge(store: Store, **limits: float) -> tuple[dict[str, Any], dict[str, Any]
     return status, findings[0] if findings else None
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", keep(SHAPES, ["livekit", "pipecat", "raw", "livekit in langfuse"]))
 def test_slow_turns_are_found_and_their_slowest_stage_named(shape: str, tmp_path: Path) -> None:
     """480 ms of first token in every turn; the finding counts turns, in every framework's own names and units."""
     status, row = judged(SHAPES[shape](turns(24, llm=480.0)), tmp_path)
@@ -38,7 +38,7 @@ def test_slow_turns_are_found_and_their_slowest_stage_named(shape: str, tmp_path
     assert ("at least" in row["evidence"]) == shape.startswith("pipecat")
 
 
-@pytest.mark.parametrize("shape", keep(SHAPES, ["livekit", "raw", "pipecat in langfuse"]))
+@pytest.mark.parametrize("shape", keep(SHAPES, ["livekit 1.8", "pipecat in langfuse"]))
 def test_turns_within_the_budget_are_left_alone(shape: str, tmp_path: Path) -> None:
     """Where every stage is known the bill is clean; Pipecat's endpointing is known through its measured latency."""
     status, row = judged(SHAPES[shape](turns(24, measured=299.0)), tmp_path)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_calls_without_a_start_time_are_in_no_window_and_counted_in_a_note(store
 
     (tmp_path / "run.json").write_text(json.dumps(runs()))
     ingest(store, tmp_path / "run.json")
-    windows: tuple[tuple[str, dict[str, datetime], int, int | None], ...] = (
+    windows: tuple[tuple[str, dict[str, Any], int, int | None], ...] = (
         ("report", {}, 29, None), ("report", {"since": datetime(2020, 1, 1, tzinfo=UTC)}, 0, 29),
         *((name, {"until": datetime(2030, 1, 1, tzinfo=UTC)}, 0, 29) for name in ("report", "ttft", "tax")),
     )  # fmt: skip
