@@ -55,6 +55,12 @@ FILES: dict[str, str] = {
     "one name": json.dumps({"output_tokens": 5, "model": "gpt-4o"}) + '\n{"bad',
     "an escape in a name": json.dumps(CALL).replace('"model"', '"mod\\u0065l"'),
     "nested in the place of a dotted name": json.dumps({"data": [SPAN]}),
+    "attributes as text": json.dumps({**SPAN, "attributes": json.dumps({"llm.model_name": "x", "metadata": "{}"})}),
+    "a column for each attribute": json.dumps({
+        **{key: value for key, value in SPAN.items() if key not in ("context", "attributes")},
+        "context.span_id": "s1", "context.trace_id": "t1", "attributes.llm.model_name": "gpt-4o",
+        "attributes.llm.token_count.completion": 9.0, "attributes.metadata": '{"tenant": "acme"}',
+    }),
 }  # fmt: skip
 
 

@@ -5,10 +5,11 @@ each (Phoenix REST API, ``GET /v1/projects/{id}/spans``; OpenInference semantic 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from streamaudit.ingest.sources._otel_semconv import OWN_KEYS, READS, REMEDIES
-from streamaudit.ingest.sources._otel_spans import KNOWN, normalise
-from streamaudit.ingest.sources.registry import APP_KEYS, Match, Record, Refusal, Source
+from streamaudit.ingest.sources._otel_spans import KNOWN, fit_spans, normalise
+from streamaudit.ingest.sources.registry import APP_KEYS, Match, Occurs, Record, Refusal, Source
 
 _TEXT = (
     "name", "span_kind", "parent_id", "start_time", "end_time", "status_code", "status_message", "context.span_id",
@@ -16,7 +17,8 @@ _TEXT = (
 )  # fmt: skip
 _JSON = ("context", "attributes", "events")
 _NAMES = tuple(dict.fromkeys((*KNOWN, "metadata", *(key for keys in APP_KEYS.values() for key in keys))))
-_COLUMNS = tuple(f"attributes.{name}" for name in _NAMES)
+_COLUMN = "attributes."
+_COLUMNS = tuple(_COLUMN + name for name in _NAMES)
 
 
 def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
@@ -35,11 +37,6 @@ def _list(texts: Sequence[str]) -> str:
     return "[" + ", ".join(texts) + "]"
 
 
-_LISTS = {
-    "{columns}": _list([f'"{column}"' for column in _COLUMNS]),
-    "{names}": _list([f"'{name}'" for name in _NAMES]),
-    "{walks}": _list([f"'/{name.replace('.', '/')}'" for name in _NAMES]),
-}
 _SPANS = """
     WITH opened AS (
         SELECT
@@ -78,8 +75,30 @@ _SPANS = """
         NULL::BIGINT AS dropped, status_code AS status, status_message
     FROM typed
 """
-for _mark, _text in _LISTS.items():
-    _SPANS = _SPANS.replace(_mark, _text)
+
+
+def _take_spans(names: Sequence[str]) -> str:
+    """Return the SELECT of the spans, which may have attributes of these names."""
+    marks = {
+        "columns": _list([f'"{_COLUMN}{name}"' for name in names]), "names": _list([f"'{name}'" for name in names]),
+        "walks": _list([f"'/{name.replace('.', '/')}'" for name in names]),
+    }  # fmt: skip
+    sql = _SPANS
+    for mark, text in marks.items():
+        sql = sql.replace(f"{{{mark}}}", text)
+    return sql
+
+
+def _list_fields(names: Sequence[str]) -> dict[str, str]:
+    texts = (*_TEXT, *(_COLUMN + name for name in names))
+    return {**dict.fromkeys(texts, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
+
+
+def _fit(source: Source, occurs: Occurs) -> Source:
+    """Read only the attributes that occur: a span may have any of 200 of them, each a column."""
+    names = [name for name in _NAMES if occurs(name)] or _NAMES[:1]
+    return fit_spans(replace(source, fields=_list_fields(names)), occurs, spans=_take_spans(names))
+
 
 _SPELLED = {
     "call_id": "context.trace_id and context.span_id", "trace_id": "context.trace_id", "parent_id": "parent_id",
@@ -127,8 +146,8 @@ SOURCE = Source(
     name="phoenix",
     version=5,
     recognise=_recognise,
-    fields={**dict.fromkeys((*_TEXT, *_COLUMNS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
-    sql=normalise(_SPANS),
+    fields=_list_fields(_NAMES),
+    sql=normalise(_take_spans(_NAMES)),
     own_keys=OWN_KEYS,
     nested_rule="same_model",
     id_field="context.span_id",
@@ -136,4 +155,5 @@ SOURCE = Source(
     needs=(("context.span_id",), ("start_time",)),
     reads={**READS, **_SPELLED},
     remedies={**REMEDIES, **_TAUGHT},
+    fit=_fit,
 )
