@@ -263,7 +263,7 @@ class Database:
         if show is None:
             yield
             return
-        self.script("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        self.run("SET enable_progress_bar = true")
         stop = threading.Event()
 
         def poll() -> None:
@@ -322,11 +322,14 @@ class Database:
 
 def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(":memory:", config={
+        connection = duckdb.connect(":memory:", config={
             # Naive times are UTC; nothing is fetched from a network; insertion order is never relied upon.
             "TimeZone": "UTC", "autoinstall_known_extensions": False, "preserve_insertion_order": False,
             "memory_limit": memory_limit or DEFAULT_MEMORY, **({"threads": 1} if _is_cramped() else {}),
         })  # fmt: skip
+        # DuckDB takes Python without a file (``python -c``, a notebook) for interactive, and would draw on its output.
+        connection.execute("SET enable_progress_bar_print = false")
+        return connection
     except duckdb.Error as error:
         raise store_error(error, None) from None
 

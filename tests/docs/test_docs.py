@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -81,42 +80,6 @@ def _run_on() -> dict[tuple[str, int | None], Path]:
 
 
 RUN_ON = _run_on()
-
-
-PLAIN = re.compile(rf"streamaudit ({ASKING})\b(?!.*--db)[^|&;<>()$`]*$")
-
-
-def _given(line: str) -> set[tuple[str, ...]]:
-    """Parse a plain command line: the command with each option that it gives, and with each of its arguments."""
-    name, *words = shlex.split(re.sub(r"\s+#\s.*$", "", line))[1:]
-    command = GROUP.commands[name]
-    context = command.make_context(name, list(words))
-    given = [
-        one for one in command.params
-        if (source := context.get_parameter_source(one.name or "")) and source.name == "COMMANDLINE"
-    ]  # fmt: skip
-    return {(name,)} | {
-        (name, one.name or "", repr(context.params[one.name or ""]) if one.param_type_name == "argument" else "")
-        for one in given
-    }
-
-
-def _repetitions() -> set[tuple[Path, str]]:
-    """The commands of pages that show nothing and give no option and no argument that others have not given."""
-    asked = [(page, one) for page in PAGES for one in pages.commands(page)
-        if PLAIN.match(one.line) and page == RUN_ON.get((one.line, one.columns), page)]  # fmt: skip
-    seen = {given for _, command in asked if command.shown for given in _given(command.line)}
-    repeated = set()
-    for page, command in asked:
-        if not command.shown:
-            given = _given(command.line)
-            if given <= seen and page.parent != ROOT:  # the README runs whole
-                repeated.add((page, command.line))
-            seen |= given
-    return repeated
-
-
-REPETITIONS = _repetitions()
 
 
 def _needs_whole_files(page: Path) -> set[str]:
@@ -298,8 +261,6 @@ def run_commands(
             store.unlink()
     for command in commands:
         cli, line = choose(command), command.line
-        if run_briefly and (page, line) in REPETITIONS:
-            continue
         if line.startswith(FILL) and not command.shown:
             shutil.copy(cli.folder / FILLED, cli.folder / line.removeprefix(FILL).strip())
             continue
