@@ -198,7 +198,7 @@ def test_the_error_of_every_estimate_is_known(world: list[Call], early: list[Cal
     assert len(errors) >= (4 if len(world) >= WHOLE else 3)
 
 
-@pytest.mark.parametrize("form", ["raw", "langfuse"])
+@pytest.mark.parametrize("form", ["raw", pytest.param("langfuse", marks=pytest.mark.proof)])
 def test_the_totals_enclose_the_truth(early: list[Call], judged: Judged, logs: Logs, tmp_path: Path, form: str) -> None:
     """As ``tax`` prints them: the low ends together are at most the truth, the high ends together are at least that of
     the calls that have one, and how many have none is said."""
@@ -252,7 +252,7 @@ def _ingest(cli: Cli, logs: Logs, form: str, steps: str) -> dict[str, Record]:
         return calls(opened)
 
 
-@pytest.mark.parametrize("form", ["raw", "langfuse"])
+@pytest.mark.parametrize("form", ["raw", pytest.param("langfuse", marks=pytest.mark.proof)])
 def test_evidence_only_narrows_and_always_contains_the_truth(
     world: list[Call], logs: Logs, tmp_path: Path, form: str
 ) -> None:
