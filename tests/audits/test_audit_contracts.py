@@ -168,7 +168,7 @@ FIXED = {
     "_dimensions(asked)", "_ONLY",
     "condition", "calls", "_OF_CALL", "_GROUP_JOINS",
     "where", "check_condition(store, self.where)", "name", "form", "slot",
-    "PROMPT_UNSEEN", "one.counts", "amount",
+    "PROMPT_UNSEEN", "one.counts", "one", "amount",
     "steps", "next(reversed(TAX_STEPS))", "package_text('store', file)",
     "offsets", "curves", "figures", "percentiles", "joins",
     "ENDED_EARLY", "_ADDED", "LEARNED.format(condition=_ADDED)", "MODEL_TEXT.format(texts='store.texts')",
@@ -186,6 +186,6 @@ def test_no_sql_is_put_together_from_anything_but_fixed_lists() -> None:
     assert {file for file, _ in found} <= {
         "scope.py", "where.py", "refresh.py", "parts.py", "waits.py", "valuation.py", "keep.py",
         "stored_values.py", "edge_check.py", "alb.py", "combined.py", "stores.py",
-        "metrics.py", "figures.py", "portable_figures.py", "sums.py", "exported.py",
+        "metrics.py", "figures.py", "portable_figures.py", "sums.py", "exported.py", "notes.py",
     }  # fmt: skip
     assert {expression for _, expression in found} <= FIXED
