@@ -43,14 +43,13 @@ from streamaudit.ingest.staging import count_partial_parts, explain_failure, fin
 from streamaudit.ingest.stock import Stock, take_stock
 from streamaudit.ingest.traces import recompute
 from streamaudit.ingest.warnings import count_shared_ends, find_doubts, find_unfilled
+from streamaudit.store.connection import LEAN_MEMORY
 from streamaudit.store.duckdb_errors import NO_MEMORY, ReadFailure
 from streamaudit.store.pricing.kept import KeptPrices
 from streamaudit.store.store import FOR_DIVERSITY, Store
 
 _FEW_BYTES = 1 << 20
 """Up to this size a file takes longer to plan for than to read."""
-_MEMORY = "300MB"
-"""For a load into a store file: more makes it no faster, and grows with the file up to whatever is allowed."""
 
 
 Progress = Callable[[InputFile], Callable[[float], None] | None]
@@ -242,7 +241,7 @@ class Ingest:
         if not self._store.is_on_disk and self._read_bytes > IN_MEMORY_BYTES:
             self._store.move_to_disk(folder)
         needs_more = size <= _FEW_BYTES or not self._store.is_on_disk
-        return nullcontext() if needs_more else self._store.less_memory(_MEMORY)
+        return nullcontext() if needs_more else self._store.less_memory(LEAN_MEMORY)
 
     def _plan(self, file: InputFile) -> None:
         """Plan briefly for a small file and a small store, where planning is what takes time. It stays so: what follows

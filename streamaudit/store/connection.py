@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MEMORY = "1GB"
 """Share of the machine's memory that the database may use; beyond it, it spills to temporary files."""
+LEAN_MEMORY = "300MB"
+"""Share that writing to a store has: more makes it no faster, and memory would grow with what is written."""
 
 _ATTACH = {
     ("store", True): "ATTACH $path AS store", ("store", False): "ATTACH $path AS store (READ_ONLY)",

@@ -15,9 +15,11 @@ from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.pricing.reprice import reprice
 from streamaudit.store.providers import ProviderOverrides
 from streamaudit.store.store import Store
+from streamaudit.store.views import keep
 from streamaudit.store.views.keep import keep_taxes
 from streamaudit.store.views.kept import are_taxes_kept, kept_state
 from streamaudit.store.views.refresh import refresh
+from streamaudit.store.views.valuation import value_calls
 from tests.ingest.test_forms_agree import FORMS
 from tests.support import calls, ingest, langfuse_row, raw_call, store_of, write_lines
 
@@ -235,6 +237,26 @@ def test_small_stores_and_those_in_memory_keep_none(tmp_path: Path, store: Store
         keep_taxes(file_store)
         assert kept_state(file_store) is None
         assert file_store.one("SELECT count(*) FROM store.taxes") == (0,)
+
+
+def test_taxes_are_valued_with_little_memory_first(
+    tmp_path: Path, file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And with all that the database may use where that is not enough."""
+    limits: list[str] = []
+
+    def watch(store: Store, condition: str = "true") -> None:
+        limits.append(store.one("SELECT current_setting('memory_limit')")[0])
+        value_calls(store, condition)
+
+    monkeypatch.setattr(keep, "value_calls", watch)
+    with file_store:
+        ingest(file_store, write_lines(tmp_path / "calls.jsonl", [cancelled("a")]))
+        assert_kept_as_computed(file_store)
+        monkeypatch.setattr(keep, "LEAN_MEMORY", "1MB")
+        ingest(file_store, write_lines(tmp_path / "more.jsonl", [cancelled("b")]))
+        assert_kept_as_computed(file_store)
+    assert limits == ["286.1 MiB", "953.6 MiB"]
 
 
 def test_calls_that_all_ended_well_have_the_columns_of_a_tax_and_none(tmp_path: Path) -> None:

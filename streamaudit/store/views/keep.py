@@ -3,6 +3,7 @@
 import logging
 
 from streamaudit.errors import StoreError
+from streamaudit.store.connection import LEAN_MEMORY
 from streamaudit.store.duckdb_errors import NO_MEMORY, NO_SPACE
 from streamaudit.store.store import Store
 from streamaudit.store.views.kept import State, current_state, kept_state
@@ -79,13 +80,24 @@ def keep_taxes(store: Store, *, small: bool = False, whole: bool = True) -> None
         return
     refresh_outcomes(store)
     try:
-        _keep(store, kept if added else None, now)
+        _keep_lean(store, kept if added else None, now)
     except StoreError as error:
         # What was to be written is written; reports value the calls as if nothing had been kept.
         if error.message not in (NO_MEMORY, NO_SPACE):
             raise
         _log.info(f"the taxes of calls are not kept: {error.message}")
     store.run("DROP TABLE IF EXISTS temp.valued_taxes")
+
+
+def _keep_lean(store: Store, kept: State | None, now: State) -> None:
+    """Value and keep with little memory, and with all that the database may use where that is not enough."""
+    try:
+        with store.less_memory(LEAN_MEMORY):
+            _keep(store, kept, now)
+    except StoreError as error:
+        if error.message != NO_MEMORY:
+            raise
+        _keep(store, kept, now)
 
 
 def _keep(store: Store, kept: State | None, now: State) -> None:
