@@ -153,7 +153,7 @@ def test_files_that_take_too_much_memory_together_are_loaded_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With too little memory even for one file, each is given all that there is."""
-    monkeypatch.setattr(pipeline, "_MEMORY", "20MB")
+    monkeypatch.setattr(pipeline, "LEAN_MEMORY", "20MB")
     paths = [write_lines(tmp_path / f"{at}.jsonl", [call(9 * at + number) for number in range(9)]) for at in range(3)]
     with Store.open(tmp_path / "s.duckdb", write=True) as store, Reader() as reader:
         found = list(Ingest(store, Options()).files(reader, {str(path): False for path in paths}))
