@@ -269,6 +269,7 @@ def test_a_model_that_came_or_went_is_not_compared(tmp_path: Path) -> None:
     assert {note.code for note in report.notes} >= {"no_counterpart_base", "no_counterpart_head"}
 
 
+@pytest.mark.proof
 def test_files_their_order_and_reading_them_again_change_nothing(tmp_path: Path) -> None:
     """Not a digit: one file, three in any order, and the same again."""
     records = of_models("v1", {"a": (300, 1), "b": (100, 3)}) + of_models("v2", {"a": (200, 1.3), "b": (200, 3)})

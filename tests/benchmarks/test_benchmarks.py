@@ -47,6 +47,7 @@ def run_benchmarks(case: str, folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.proof
 def test_each_target_has_a_measured_figure(measured: dict[str, Any]) -> None:
     """What was promised stands beside what was found, with a verdict."""
     targets = {one["target"]: one for one in measured["targets"]}

@@ -157,6 +157,7 @@ def test_the_action_installs_itself_with_the_locked_packages(steps: list[dict[st
     assert {"--no-deps", "--no-build-isolation"} <= {*own} and Path(own[-1]) == ROOT
 
 
+@pytest.mark.proof
 def test_the_action_judges_and_annotates(steps: list[dict[str, Any]], tmp_path: Path, thirty: Path) -> None:
     """A worse deploy and a finding that is asked for fail, each with its annotations and a summary in which no name is
     markup; hostile inputs run nothing."""

@@ -226,6 +226,7 @@ datadog = "https://app.datadoghq.eu/"
 """
 
 
+@pytest.mark.proof
 def test_the_trace_has_its_address_when_the_base_is_known(cli: Cli) -> None:
     """Whatever is in an id cannot leave its place in the address."""
     write_lines(cli.folder / "l.jsonl", [langfuse_row("gen/1?x", trace_id="t t")])

@@ -99,6 +99,7 @@ def test_a_report_for_a_full_disk_leaves_no_half_of_one(cli: Cli, small: Path) -
     ballast.unlink()
 
 
+@pytest.mark.proof
 def test_no_room_to_write_the_store_anew_says_how_much_it_takes(cli: Cli, small: Path) -> None:
     """What was deleted stays so, no copy is left, and with room the same command ends well; the store stays private."""
     big = write_many(cli.folder / "big.jsonl", 20_000)

@@ -243,6 +243,7 @@ def test_without_scripts_all_is_there(browser: Browser, pages: Path) -> None:
     context.close()
 
 
+@pytest.mark.proof
 def test_paper_gets_a_light_page_without_tools(browser: Browser, pages: Path) -> None:
     """Whatever the screen's colours are: no buttons, the wide charts, and tables that are not cut off at an edge."""
     page = browser.new_page(color_scheme="dark")

@@ -84,6 +84,7 @@ def test_a_post_says_one_line_and_the_next_run_posts_nothing(place: Cli, hook: H
     assert (other.code, len(hook.requests)) == (0, 2)  # another question is another post
 
 
+@pytest.mark.proof
 def test_a_summary_of_an_export_is_posted_once(place: Cli, hook: Hook) -> None:
     """What was sent is recorded in a store that is made for it; the message says what an export cannot know."""
     assert place.run("export", "out", "--db", "store.duckdb").code == 0
@@ -111,6 +112,7 @@ def test_what_is_not_delivered_is_printed_and_kept(place: Cli, hook: Hook) -> No
     assert [one.path for one in hook.requests][4:] == ["/in"]
 
 
+@pytest.mark.proof
 def test_a_week_without_calls_is_posted_too(place: Cli, hook: Hook) -> None:
     """Silence must not look like health; a threshold that fails changes no exit code."""
     (place.folder / "streamaudit.toml").write_text(f'{QUICK}[thresholds]\ncalls = ">0"\n')
@@ -122,6 +124,7 @@ def test_a_week_without_calls_is_posted_too(place: Cli, hook: Hook) -> None:
     assert (empty.code, len(hook.requests)) == (3, 2)
 
 
+@pytest.mark.proof
 def test_only_on_change_is_quiet_about_the_same(place: Cli, hook: Hook) -> None:
     """Two weeks without calls say the same; a week with calls does not."""
     for week in ("2026-W44", "2026-W43", "2026-W47"):

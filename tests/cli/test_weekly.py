@@ -66,6 +66,7 @@ def test_the_answer_names_the_deploy_and_where_it_hurts(week: tuple[str, str]) -
     assert re.search(r" since 2026\.11\.18-3, on /v1/chat \+[\d.]+ % \(95 % interval \+.+ to \+.+, p .+\)", answer)
 
 
+@pytest.mark.proof
 def test_aliases_stand_everywhere_in_place_of_names(cli: Cli, sample_store: Path, week: tuple[str, str]) -> None:
     """In the answer, in the figures' movers, in what made them move, and in the thresholds: no tenant is named, and the
     same one has the same alias as in any other report."""

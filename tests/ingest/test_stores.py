@@ -345,6 +345,7 @@ def test_hashes_of_another_secret_are_reported_and_an_empty_store_takes_the_secr
         assert [merge_store(store, part).other_salt for part in parts] == [False, True, False]
 
 
+@pytest.mark.proof
 def test_taxes_kept_of_added_calls_are_those_of_all_calls(tmp_path: Path) -> None:
     """Learned lengths of answers included."""
     answers = [raw_call(f"x{n}", output_tokens=30 + n, completion="y" * (4 * n + 90)) for n in range(50)]

@@ -4,6 +4,8 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from sample_traces.failures import plant_failures
 from sample_traces.make_samples import DAYS, START
 from sample_traces.writers import raw_records
@@ -38,6 +40,7 @@ def rendered(*paths: Path) -> str:
     return load("json").render(replace(report, generated_at=START), Screen())
 
 
+@pytest.mark.proof
 def test_findings_do_not_depend_on_the_order_of_rows_or_on_files(tmp_path: Path) -> None:
     lines = planted()
     shuffled = random.Random(1).sample(lines, len(lines))

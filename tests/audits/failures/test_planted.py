@@ -78,6 +78,7 @@ def alone(case: Planted, number: int) -> list[Record]:
     ]
 
 
+@pytest.mark.proof
 def test_every_example_of_every_planted_case_is_marked_with_its_findings(tmp_path: Path) -> None:
     """All of them in one store, each on a route of its own."""
     # Backwards, since answers are read where the first lines of a file have some.
