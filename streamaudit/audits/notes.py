@@ -8,7 +8,7 @@ from streamaudit.audits.empty import explain_empty
 from streamaudit.audits.scope.portable import Texts, moment
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.sums import count_where
-from streamaudit.audits.window_notes import window_notes
+from streamaudit.audits.window_notes import NAMED, window_notes
 from streamaudit.report.model import Interval, Note
 from streamaudit.report.numbers import count, ratio
 from streamaudit.store.exported import ExportedStore
@@ -83,8 +83,6 @@ JOIN (SELECT load_id FROM store.loads WHERE ends_with(variant, $mark)) USING (lo
 """,
     "SELECT count(*) AS calls FROM scope_outcomes WHERE kept_for_diversity = 1",
 )
-
-_NAMED = 3
 
 _TOKENS = ("output_tokens", "input_tokens", "hidden_tokens", "tax_", "unseen_", "tokens_at_stake", "usage_known_rate")
 _DOLLARS = ("cost_", "tax_", "unseen_", "usd_", "saved_")
@@ -316,7 +314,7 @@ def _never_cancelled_notes(store: Store, sources: list[_Counts]) -> tuple[Note, 
     if not left:
         return ()
     streamed = sum(left.values())
-    named = ", ".join(list(left)[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    named = ", ".join(list(left)[:NAMED]) + (f" and {len(left) - NAMED} more" if len(left) > NAMED else "")
     doubt = "either every user stayed, or the exporter leaves abandoned streams out"
     return (
         Note(

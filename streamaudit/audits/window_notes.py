@@ -21,7 +21,8 @@ SELECT source, min(start_us) AS first_call, max(start_us) AS last_call FROM call
 GROUP BY source ORDER BY source
 """,
 )
-_NAMED = 3
+NAMED = 3
+"""Sources that a note names; of others it gives the number."""
 
 
 def window_notes(store: Store, scope: Scope, present: Collection[str]) -> tuple[Note, ...]:
@@ -76,8 +77,8 @@ def _reach(
     """Return until (or from) when there is data: for all sources, or for the ones named."""
     if len(found) in (0, sources):
         return f"the data {verb} {_minute(outer(found.values()), tz)} {tz}" if found else ""
-    named = [f"{source} {_minute(moment, tz)}" for source, moment in list(found.items())[:_NAMED]]
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    named = [f"{source} {_minute(moment, tz)}" for source, moment in list(found.items())[:NAMED]]
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return f"the data of some sources {verb} inside the window ({', '.join(named)} {tz}{more})"
 
 
