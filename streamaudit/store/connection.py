@@ -36,6 +36,11 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
 _CRAMPED_BYTES = 1 << 30
 
+_MOST_PARSED = 1_000
+"""Texts whose statements are kept. A command has some 150; a session or a follower asks the same ones again and again.
+"""
+_parsed: dict[str, tuple[duckdb.Statement, ...]] = {}
+
 Params = dict[str, Any]
 
 
@@ -107,16 +112,15 @@ class Database:
     def script(self, sql: str) -> None:
         """Run several parameterless statements."""
         with self._query_running():
-            self._connection.execute(sql)
+            for statement in self._parse(sql):
+                self._connection.execute(statement)
 
     def query(self, sql: str, params: Params | None = None) -> list[tuple[Any, ...]]:
         """Return all rows of one statement. Parameters that the statement does not name are left out, since DuckDB
         refuses them."""
         with self._query_running():
-            if not params:
-                return self._connection.execute(sql).fetchall()
             statement = self._statement(sql)
-            bound = {key: params[key] for key in statement.named_parameters}
+            bound = {key: params[key] for key in statement.named_parameters} if params else None
             return self._connection.execute(statement, bound).fetchall()
 
     def first_rows(self, sql: str, values: Params, most: int) -> list[tuple[Any, ...]]:
@@ -143,9 +147,18 @@ class Database:
         return found
 
     def _statement(self, sql: str) -> duckdb.Statement:
-        # Parsed once: executing the text would parse it again.
-        (statement,) = self._connection.extract_statements(sql)
+        (statement,) = self._parse(sql)
         return statement
+
+    def _parse(self, sql: str) -> tuple[duckdb.Statement, ...]:
+        """Return the statements of a text, which is parsed once a process: they belong to no connection, and each
+        execution has a copy."""
+        found = _parsed.get(sql)
+        if found is None:
+            if len(_parsed) >= _MOST_PARSED:
+                _parsed.clear()
+            found = _parsed[sql] = tuple(self._connection.extract_statements(sql))
+        return found
 
     @contextmanager
     def _query_running(self) -> Iterator[None]:
