@@ -24,7 +24,7 @@ OWN_SAMPLES = "OWN_SAMPLES"
 """A variable whose file takes the place of the sample traces, which take seconds to read."""
 
 _SERVER = r"""
-import altair, contextlib, duckdb, functools, gc, importlib, io, json, os, pathlib, socket, sys, tempfile, time
+import altair, contextlib, duckdb, functools, gc, importlib, io, json, os, signal, socket, sys, tempfile, time
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
 import streamaudit
 for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
@@ -38,7 +38,6 @@ from streamaudit.delivery.targets import parse
 from streamaudit.report.render.formats import formats
 from streamaudit.store import hops, providers
 from streamaudit.store.pricing.sellers import bundled_data
-from streamaudit.store.store import Store
 parse("json://127.0.0.1/", "")  # loads every service
 
 def child(asked, streams):
@@ -50,19 +49,6 @@ def child(asked, streams):
     os.environ.update(asked["env"])
     time.tzset()
     return asked["arguments"]
-
-# The file of an empty store is made once a process; the database itself must not have run in one that forks.
-reads, writes = os.pipe()
-pid = os.fork()
-if not pid:
-    with tempfile.TemporaryDirectory() as folder, os.fdopen(writes, "wb") as pipe:
-        Store.open(pathlib.Path(folder) / "empty.duckdb", write=True).close()
-        pipe.write(Store._empty)
-    os._exit(0)
-os.close(writes)
-with os.fdopen(reads, "rb") as pipe:
-    Store._empty = pipe.read()
-os.waitpid(pid, 0)
 
 # The command line as Typer builds it, and what else every process would make alike.
 def once(build):
@@ -82,6 +68,19 @@ def samples(packed=sample_files.sample_traces):
         yield [os.environ["OWN_SAMPLES"]] if "OWN_SAMPLES" in os.environ else files
 
 sample_files.sample_traces = samples
+
+# What the database and the program set up once a process, and the statements they have parsed. The database's threads
+# have ended with it: none is there to be missing in a fork.
+with tempfile.TemporaryDirectory() as folder:
+    calls, store = os.path.join(folder, "calls.jsonl"), os.path.join(folder, "calls.duckdb")
+    with open(calls, "w", encoding="utf-8") as file:
+        file.write('{"request_id": "1", "model": "gpt-4o", "start_time": "2026-01-01T00:00:00Z", "outcome": "cancelled"}')
+    os.environ["HOME"] = folder
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        codes = main(["ingest", calls, "--db", store]), main(["report", "--db", store, "--by", "model"])
+    assert codes == (0, 0), codes
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
 
 gc.collect()
 gc.freeze()
