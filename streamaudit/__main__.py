@@ -1,8 +1,6 @@
 """Run the command line as ``python -m streamaudit``."""
 
-import sys
-
-from streamaudit.cli.main import main
+from streamaudit.cli.main import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

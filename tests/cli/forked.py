@@ -38,6 +38,7 @@ from streamaudit.delivery.targets import parse
 from streamaudit.report.render.formats import formats
 from streamaudit.store import hops, providers
 from streamaudit.store.pricing.sellers import bundled_data
+from streamaudit.store.store import Store
 parse("json://127.0.0.1/", "")  # loads every service
 
 def child(asked, streams):
@@ -74,13 +75,14 @@ sample_files.sample_traces = samples
 with tempfile.TemporaryDirectory() as folder:
     calls, store = os.path.join(folder, "calls.jsonl"), os.path.join(folder, "calls.duckdb")
     with open(calls, "w", encoding="utf-8") as file:
-        file.write('{"request_id": "1", "model": "gpt-4o", "start_time": "2026-01-01T00:00:00Z", "outcome": "cancelled"}')
+        file.write('{"request_id": "1", "model": "gpt-4o", "start_time": "2026-01-01T00:00:00Z", "ok": false}')
     os.environ["HOME"] = folder
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         codes = main(["ingest", calls, "--db", store]), main(["report", "--db", store, "--by", "model"])
     assert codes == (0, 0), codes
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_DFL)
+tempfile.tempdir = None  # which each process finds in its own environment
 
 gc.collect()
 gc.freeze()
@@ -110,7 +112,8 @@ else:
         runs.append((ended, sys.stdout.buffer.getvalue().decode(), sys.stderr.getvalue()))
     sys.stdout = real
     json.dump(runs, real)
-# Taking the interpreter down takes longer than most commands; a process that starts from nothing does it.
+if Store._open:
+    print("the command left a store open", file=sys.stderr)
 with contextlib.suppress(OSError):
     sys.stdout.flush()
     sys.stderr.flush()

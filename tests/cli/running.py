@@ -79,7 +79,7 @@ class Cli:
             result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
         else:
             result = Result(*forked.run(list(map(str, arguments)), place, surroundings, stdin, PATIENCE_S))
-        assert "nanobind" not in result.err, "the process ended with the database still open"
+        assert "the command left a store open" not in result.err
         return result
 
     def run_each(
