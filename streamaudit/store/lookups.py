@@ -29,6 +29,7 @@ _ANY_MATCH = (
     "SELECT EXISTS (FROM calls_without_lookups AS calls "  # noqa: S608 - names of this module
     "SEMI JOIN (SELECT key FROM lookups WHERE field = $field) AS entries ON key = " + _KEY + ")"
 )  # fmt: skip
+_ROUTES = "SELECT coalesce(bit_xor(hash(key_column, key, value)), 0) FROM lookups WHERE field = 'route'"
 _VIEW = """
 CREATE OR REPLACE TEMP VIEW calls_with_lookups AS
 SELECT calls.* REPLACE ({values})
@@ -74,6 +75,7 @@ def apply_lookups(store: Store, lookups: list[Lookup]) -> None:
             _insert(store, "INSERT INTO lookups", lookup)
     else:
         store.run("INSERT INTO lookups SELECT field, key_column, key, value FROM store.lookups")
+    store.looked_up_routes = int(store.one(_ROUTES)[0])
     found = dict(store.query("SELECT DISTINCT field, key_column FROM lookups ORDER BY ALL"))
     # Names read from the store become part of SQL only if the fixed lists have them.
     columns = {field: column for field, column in found.items() if field in LOOKED_UP and column in KEY_COLUMNS}

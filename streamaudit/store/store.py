@@ -55,6 +55,8 @@ class Store(Planner):
         """Whether that includes the tax of each call."""
         self.omitted: dict[str, str] = {}
         """Columns that the table of calls lacks since no call fills them, with their types (omitted_columns.py)."""
+        self.looked_up_routes: int | None = None
+        """Digest of the lookup that gives calls their routes, 0 without one; None before lookups are applied."""
         self.is_on_disk = path is not None
         """Whether the calls are in a file; see ``move_to_disk``."""
         self._only_added = False

@@ -245,13 +245,16 @@ def _join(paths: list[str], on: str | None, shard: "Shard | None", access: Acces
     from streamaudit.cli import console, ingest_summary
     from streamaudit.ingest.evidence import join, parse_on
     from streamaudit.ingest.readers.reader import Reader, expand
+    from streamaudit.store.lookups import apply_lookups, read_lookups
     from streamaudit.store.views.keep import keep_taxes
 
     kind = parse_on(on)
     access.speak()
+    lookups = read_lookups(access.settings.lookup_files())
     files = _take_shard(expand(paths, logs=True), shard)
     with access.open(write=True) as store, Reader() as reader:
         results = [join(store, reader, name, kind) for name in files]
+        apply_lookups(store, lookups)
         keep_taxes(store)
     for found in results:
         ingest_summary.log_evidence(found)

@@ -5,6 +5,7 @@ import logging
 from streamaudit.errors import StoreError
 from streamaudit.store.connection import LEAN_MEMORY
 from streamaudit.store.duckdb_errors import NO_MEMORY, NO_SPACE
+from streamaudit.store.lookups import apply_lookups
 from streamaudit.store.store import Store
 from streamaudit.store.views.kept import State, current_state, kept_state
 from streamaudit.store.views.refresh import refresh_outcomes
@@ -67,6 +68,8 @@ def keep_taxes(store: Store, *, small: bool = False, whole: bool = True) -> None
     keeps none, nor does a small one unless ``small`` is set: there every report values them as fast as it would read
     them.
     """
+    if store.looked_up_routes is None:
+        apply_lookups(store, [])
     now, kept = current_state(store), kept_state(store)
     if now.fits(kept):
         return

@@ -1,9 +1,10 @@
 """Whether the taxes kept in the store are up to date, so that reports need not value the calls themselves.
 
-A tax rests on the calls and the evidence in the store, on the SQL that values it, and on the configuration's statements
-about providers. The entry ``taxes`` of ``meta`` names the state of these at the last valuation. A transaction that
-changes or deletes calls removes the entry and the taxes with it (``Store.transaction``), one that only adds calls
-leaves them: the number of calls then shows that some have no tax yet.
+A tax rests on the calls and the evidence in the store, on the SQL that values it, and on the configuration: its
+statements about providers, and where there is evidence its lookup of routes, since the size of a token in a server's
+log is learned route by route. The entry ``taxes`` of ``meta`` names the state of these at the last valuation. A
+transaction that changes or deletes calls removes the entry and the taxes with it (``Store.transaction``), one that only
+adds calls leaves them: the number of calls then shows that some have no tax yet.
 """
 
 from dataclasses import astuple, dataclass
@@ -49,8 +50,11 @@ class State:
 def current_state(store: Store) -> State:
     """Return what the taxes of the store would rest on now."""
     own = store.providers
-    return State(f"{_rules()}{_digest(repr((sorted(own.on_disconnect.items()), own.stop_delay_ms)))}",
-        *store.one(_STATE))  # fmt: skip
+    duckdb, evidence, load_id, calls = store.one(_STATE)
+    configured = repr((
+        sorted(own.on_disconnect.items()), own.stop_delay_ms, (store.looked_up_routes or 0) if evidence else 0
+    ))  # fmt: skip
+    return State(f"{_rules()}{_digest(configured)}", duckdb, evidence, load_id, calls)
 
 
 def kept_state(store: Store) -> State | None:
