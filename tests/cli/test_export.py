@@ -149,36 +149,38 @@ def test_figures_in_whole_units_and_their_buckets(cli: Cli) -> None:
     assert third == ("r3", None, None, None, third[4], 0, 0, None, None, None)
 
 
-def test_the_edges_lie_beside_the_calls(cli: Cli) -> None:
+def test_the_edges_lie_beside_the_calls(exported: Path) -> None:
     """A reader elsewhere can turn a bucket's number back into microseconds."""
-    write_lines(cli.folder / "calls.jsonl", calls(3))
-    assert cli.run("export", "out", "calls.jsonl").code == 0
-    with (cli.folder / "out" / "_bucket_edges.csv").open() as file:
+    with (exported / "calls" / "_bucket_edges.csv").open() as file:
         rows = [tuple(int(cell) if cell else None for cell in row) for row in list(csv.reader(file))[1:]]
     assert rows == [(number, *bounds_us(number)) for number in range(len(rows))]
 
 
-def test_calls_without_a_start_time_have_a_null_day_and_are_counted(cli: Cli) -> None:
+def test_calls_without_a_start_time_have_a_null_day_and_are_counted(cli: Cli, thirty: Path) -> None:
     """They are exported when no window is asked for, and left out of every window, as in a report."""
-    store = cli.folder / "s.duckdb"
-    write_lines(cli.folder / "calls.jsonl", calls(3))
-    assert cli.run("ingest", "calls.jsonl", "--db", store, "-q").code == 0
+    store = shutil.copy(thirty / "store.duckdb", cli.folder / "s.duckdb")
     with duckdb.connect(str(store)) as connection:
         connection.execute("UPDATE calls SET start_time = NULL WHERE call_id = 'r1'")
-    done = cli.run("export", "out", "--db", store)
-    assert "1 calls have no start time" in done.err
-    assert sorted(folder_rows(cli.folder / "out", "call_id, day IS NULL")) == [
-        ("r0", False),
-        ("r1", True),
-        ("r2", False),
-    ]
-    assert cli.run("export", "windowed", "--db", store, "--since", "2026-01-01").code == 0
-    assert len(folder_rows(cli.folder / "windowed")) == 2
-    assert cli.run("export", "out.csv", "--db", store).code == 0
-    assert len((cli.folder / "out.csv").read_text().splitlines()) == 4
+    targets = (["out"], ["windowed", "--since", "2026-01-01"], ["out.csv"])
+    whole, windowed, table = cli.run_each([["export", *target, "--db", str(store)] for target in targets])
+    assert (whole.code, windowed.code, table.code) == (0, 0, 0)
+    assert "1 calls have no start time" in whole.err
+    assert sorted(folder_rows(cli.folder / "out", "call_id, day IS NULL")) == sorted(
+        (f"r{number}", number == 1) for number in range(30)
+    )
+    assert len(folder_rows(cli.folder / "windowed")) == 29
+    assert len((cli.folder / "out.csv").read_text().splitlines()) == 31
 
 
-def test_filters_narrow_an_export_like_a_report(cli: Cli, sample_store: Path) -> None:
+@pytest.fixture(scope="module")
+def narrowed(tmp_path_factory: pytest.TempPathFactory, sample_store: Path) -> Path:
+    """A folder with the embeddings of the samples."""
+    cli = Cli(tmp_path_factory.mktemp("narrowed"))
+    assert cli.run("export", "out", "--db", sample_store, "--only", "operation=embedding").code == 0
+    return cli.folder / "out"
+
+
+def test_filters_narrow_an_export_like_a_report(cli: Cli, sample_store: Path, narrowed: Path) -> None:
     """--only, --where and the window choose the same calls as for a report."""
     options = (
         "--only",
@@ -196,9 +198,7 @@ def test_filters_narrow_an_export_like_a_report(cli: Cli, sample_store: Path) ->
         == report_total(cli, *options)["calls"]
         > 0
     )
-    done = cli.run("export", "all", "--db", sample_store, "--only", "operation=embedding")
-    assert done.code == 0
-    assert folder_rows(cli.folder / "all", "DISTINCT operation") == [("embedding",)]
+    assert folder_rows(narrowed, "DISTINCT operation") == [("embedding",)]
 
 
 def test_every_column_of_a_call_is_there_and_none_that_only_this_store_understands(
@@ -243,18 +243,17 @@ def test_a_folder_has_every_call_and_says_which_a_report_counts(sample_store: Pa
     assert read("SELECT DISTINCT counted FROM read_parquet($1)", str(exported / "calls.parquet")) == [(1,)]
 
 
-def test_the_tables_of_an_export_say_what_it_is_and_hold_no_path(cli: Cli, sample_store: Path) -> None:
+def test_the_tables_of_an_export_say_what_it_is_and_hold_no_path(narrowed: Path) -> None:
     """The version of the columns, the files read, the texts learned and the providers assumed."""
-    assert cli.run("export", "out", "--db", sample_store, "--only", "tenant=acme").code == 0
 
     def table(name: str, what: str) -> list[tuple[Any, ...]]:
-        return read(f"SELECT {what} FROM read_parquet($1)", f"{cli.folder}/out/_meta/{name}/*.parquet")
+        return read(f"SELECT {what} FROM read_parquet($1)", f"{narrowed}/_meta/{name}/*.parquet")
 
-    assert table("export", "export_schema, filters") == [(3, "only tenant: acme")]
+    assert table("export", "export_schema, filters") == [(3, "only operation: embedding")]
     assert table("loads", "count(*) > 1, sum(rejected_records) >= 0") == [(True, True)]
     assert table("texts", "count(*) > 1, min(tokens) > 0") == [(True, True)]
     assert table("providers", "count(*) > 5, count(DISTINCT on_disconnect)") == [(True, 3)]
-    described = read("DESCRIBE FROM read_parquet($1)", f"{cli.folder}/out/_meta/loads/*.parquet")
+    described = read("DESCRIBE FROM read_parquet($1)", f"{narrowed}/_meta/loads/*.parquet")
     assert "path" not in {row[0] for row in described}
 
 
@@ -278,12 +277,11 @@ def test_the_same_calls_make_the_same_bytes(cli: Cli) -> None:
     records = [call(number, start_time=f"2026-11-16T08:00:{number % 3:02d}Z") for number in range(60)]
     write_lines(cli.folder / "one.jsonl", records)
     write_lines(cli.folder / "two.jsonl", records[::-1])
-    for name in ("one", "two"):
-        runs = cli.run_each([
-            ["ingest", f"{name}.jsonl", "--db", f"{name}.duckdb", "-q"],
-            *(["export", f"{name}.{form}", "--db", f"{name}.duckdb"] for form in ("parquet", "csv")),
-        ])  # fmt: skip
-        assert [done.code for done in runs] == [0, 0, 0]
+    runs = cli.run_each([
+        [*arguments, "--db", f"{name}.duckdb", "-q"] for name in ("one", "two")
+        for arguments in (["ingest", f"{name}.jsonl"], ["export", f"{name}.parquet"], ["export", f"{name}.csv"])
+    ])  # fmt: skip
+    assert [done.code for done in runs] == [0] * 6, runs
     assert (cli.folder / "one.csv").read_bytes() == (cli.folder / "two.csv").read_bytes()
     assert (cli.folder / "one.parquet").read_bytes() == (cli.folder / "two.parquet").read_bytes()
     rows = read("SELECT start_time, call_id FROM read_parquet($1)", str(cli.folder / "one.parquet"))
@@ -305,14 +303,14 @@ def test_csv_has_plain_cells_that_no_spreadsheet_runs(cli: Cli) -> None:
     assert "\x1b" not in text and "\u202e" not in text
 
 
-def test_every_text_column_of_the_csv_is_made_harmless(cli: Cli, sample_store: Path) -> None:
+def test_every_text_column_of_the_csv_is_made_harmless(cli: Cli, thirty: Path) -> None:
     """A column added to the calls is not forgotten: whatever text it holds, a formula comes out quoted."""
-    store = cli.folder / "s.duckdb"
-    shutil.copy(sample_store, store)
+    store = shutil.copy(thirty / "store.duckdb", cli.folder / "s.duckdb")
     with duckdb.connect(str(store)) as connection:
         texts = [row[0] for row in connection.execute("DESCRIBE calls").fetchall() if row[1] == "VARCHAR"]
         free = [name for name in texts if name not in ("operation", "uncounted_reason")]
-        connection.execute("UPDATE calls SET " + ", ".join(f"{name} = '=1+1' || {name}" for name in free))
+        formulas = ", ".join(f"{name} = '=1+1' || coalesce({name}, '{name}')" for name in free)
+        connection.execute(f"UPDATE calls SET {formulas}")
         connection.execute(
             "UPDATE calls SET retractions = [{offset_chars: 1, offset_ms: 2, marker: '=1'}], inherited = ['=1']"
         )
@@ -334,13 +332,14 @@ def test_something_that_is_there_is_not_replaced_unless_asked(cli: Cli, thirty: 
         *(["export", target, "--db", one] for target in ("empty", *targets)),
     ])  # fmt: skip
     assert [done.code for done in runs] == [0] * 4
-    for target in targets:
-        before = _content(cli.folder / target)
-        refused = cli.run("export", target, "--db", "two.duckdb")
-        assert (refused.code, refused.out, _content(cli.folder / target)) == (2, "", before)
-        assert "--overwrite" in refused.err
-        assert cli.run("export", target, "--db", "two.duckdb", "--overwrite").code == 0
-        assert _content(cli.folder / target) != before
+    before = {target: _content(cli.folder / target) for target in targets}
+    lines = [["export", target, "--db", "two.duckdb"] for target in targets]
+    for target, refused in zip(targets, cli.run_each(lines), strict=True):
+        assert (refused.code, refused.out, _content(cli.folder / target)) == (2, "", before[target]), target
+        assert "--overwrite" in refused.err, target
+    for target, done in zip(targets, cli.run_each([[*line, "--overwrite"] for line in lines]), strict=True):
+        assert done.code == 0, done
+        assert _content(cli.folder / target) != before[target], target
     assert [row[0] for row in folder_rows(cli.folder / "out", "call_id")] == ["r9"]
     assert not list(cli.folder.glob(".*"))
 
@@ -349,9 +348,11 @@ def test_what_only_its_owner_may_read_stays_so(cli: Cli, thirty: Path) -> None:
     """The rights of the file or folder that is replaced are those of the new one."""
     (cli.folder / "out").mkdir(mode=0o700)
     (cli.folder / "out.csv").touch(mode=0o600)
+    store = str(thirty / "store.duckdb")
+    runs = cli.run_each([["export", target, "--db", store, "--overwrite"] for target in ("out", "out.csv")])
+    assert [done.code for done in runs] == [0, 0]
     for target, mode in (("out", 0o700), ("out.csv", 0o600)):
-        assert cli.run("export", target, "--db", thirty / "store.duckdb", "--overwrite").code == 0
-        assert (cli.folder / target).stat().st_mode & 0o777 == mode
+        assert (cli.folder / target).stat().st_mode & 0o777 == mode, target
 
 
 def _content(path: Path) -> dict[str, bytes]:
@@ -359,10 +360,10 @@ def _content(path: Path) -> dict[str, bytes]:
     return {str(one): one.read_bytes() for one in files}
 
 
-def test_overwrite_never_removes_what_is_no_export(cli: Cli) -> None:
+def test_overwrite_never_removes_what_is_no_export(cli: Cli, thirty: Path) -> None:
     """A folder with anything else in it, a store, an input and odd names are refused, and stay as they are."""
     write_lines(cli.folder / "calls.jsonl", calls(3))
-    assert cli.run("ingest", "calls.jsonl", "--db", "s.duckdb", "-q").code == 0
+    shutil.copy(thirty / "store.duckdb", cli.folder / "s.duckdb")
     (cli.folder / "mine").mkdir()
     (cli.folder / "mine" / "thesis.txt").write_text("years of work")
     (cli.folder / "plain").write_text("text")
@@ -370,10 +371,11 @@ def test_overwrite_never_removes_what_is_no_export(cli: Cli) -> None:
     assert cli.run("export", "out", "calls.jsonl").code == 0
     (cli.folder / "out" / "day=2026-11-16" / "notes.txt").write_text("mine")
     before = {path: _content(cli.folder / path) for path in ("mine", "plain", "out", "s.duckdb", "calls.jsonl")}
-    for target in ("mine", "plain", "out", "s.duckdb", ".", "/", str(cli.home), "-", "", "calls.jsonl", "x.json"):
-        done = cli.run("export", target, "calls.jsonl", "--overwrite")
+    targets = ("mine", "plain", "out", "s.duckdb", ".", "/", str(cli.home), "-", "", "calls.jsonl", "x.json")
+    runs = cli.run_each([["export", target, "calls.jsonl", "--overwrite"] for target in targets])
+    for target, done in zip(targets, runs, strict=True):
         assert (done.code, done.out) == (2, ""), (target, done.err)
-        assert "Traceback" not in done.err
+        assert "Traceback" not in done.err, target
     assert {path: _content(cli.folder / path) for path in before} == before
 
 
@@ -381,26 +383,26 @@ def test_a_failed_export_leaves_nothing(cli: Cli) -> None:
     """Neither a wrong condition, a missing store, a file that is none nor a folder that is missing leaves a trace."""
     write_lines(cli.folder / "calls.jsonl", calls(3))
     failures = (
-        (("out", "calls.jsonl", "--where", "tenant = 1"), 2),
-        (("out", "--db", "none.duckdb"), 3),
-        (("out", "missing.jsonl"), 3),
-        (("nowhere/out", "calls.jsonl"), 5),
-        (("out", "calls.jsonl", "--since", "2030-01-01", "--fail-on-empty"), 3),
+        (["condition", "calls.jsonl", "--where", "tenant = 1"], 2),
+        (["store", "--db", "none.duckdb"], 3),
+        (["file", "missing.jsonl"], 3),
+        (["nowhere/folder", "calls.jsonl"], 5),
+        (["empty", "calls.jsonl", "--since", "2030-01-01", "--fail-on-empty"], 3),
     )
     before = sorted(path.name for path in cli.folder.iterdir())
-    for arguments, code in failures:
-        done = cli.run("export", *arguments)
-        assert (done.code, done.out) == (code, ""), done.err
-        assert done.err.startswith("error: ") and "Traceback" not in done.err
-        assert sorted(path.name for path in cli.folder.iterdir()) == before
+    runs = cli.run_each([["export", *arguments] for arguments, _ in failures])
+    for (arguments, code), done in zip(failures, runs, strict=True):
+        assert (done.code, done.out) == (code, ""), (arguments, done.err)
+        assert done.err.startswith("error: ") and "Traceback" not in done.err, arguments
+    assert sorted(path.name for path in cli.folder.iterdir()) == before
 
 
 def test_an_empty_window_is_an_export_without_rows(cli: Cli, thirty: Path) -> None:
     """Exit code 0, a note, and files that still say what their columns are."""
-    for target in ("out", "out.csv"):
-        done = cli.run("export", target, "--db", thirty / "store.duckdb", "--since", "2030-01-01")
+    rest = ["--db", str(thirty / "store.duckdb"), "--since", "2030-01-01"]
+    for done in cli.run_each([["export", target, *rest] for target in ("out", "out.csv")]):
         assert done.code == 0
-        assert "no calls in this window" in done.err
+        assert "no calls in this window" in done.err, done
     assert folder_rows(cli.folder / "out") == []
     assert (cli.folder / "out.csv").read_text().startswith("source,call_id,")
     assert len((cli.folder / "out.csv").read_text().splitlines()) == 1
@@ -467,10 +469,9 @@ def test_a_link_stays_a_link(cli: Cli, thirty: Path) -> None:
     assert (cli.folder / "real" / "out.csv").exists()
 
 
-def test_standard_output_stays_empty_and_quiet_is_quiet(cli: Cli) -> None:
+def test_standard_output_stays_empty_and_quiet_is_quiet(cli: Cli, thirty: Path) -> None:
     """What was written is narration."""
-    write_lines(cli.folder / "calls.jsonl", calls(3))
-    done = cli.run("export", "out", "calls.jsonl")
-    assert (done.out, done.err) == ("", "wrote out: 3 calls, 2026-11-16 .. 2026-11-16 UTC\n")
-    done = cli.run("export", "out2", "calls.jsonl", "-q")
-    assert (done.out, done.err) == ("", "")
+    store = ["--db", str(thirty / "store.duckdb")]
+    done, quiet = cli.run_each([["export", "out", *store], ["export", "out2", *store, "-q"]])
+    assert (done.out, done.err) == ("", "wrote out: 30 calls, 2026-11-16 .. 2026-11-16 UTC\n")
+    assert (quiet.out, quiet.err) == ("", "")

@@ -4,14 +4,14 @@ import gzip
 import io
 import json
 import re
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import zstandard
 
-from tests.cli.running import SAMPLES, Cli
+from tests.cli.running import SAMPLES, Cli, Result
 from tests.cli.traffic import Record, as_lines, call, write_lines
 from tests.sampling import keep
 from tests.support import datadog_span, langfuse_row
@@ -27,14 +27,23 @@ def rows(cli: Cli, *arguments: str | Path, **options: Any) -> dict[str, Record]:
 
 def by_tenant(cli: Cli) -> dict[str | None, int]:
     """Calls by tenant in the store of the usual place."""
-    done = cli.run("report", "--by", "tenant", "--json")
-    assert done.code == 0, done.err
-    return {row["tenant"]: row["calls"] for row in json.loads(done.out)["tables"][0]["rows"]}
+    (store,) = cli.home.rglob("*.duckdb")
+    with duckdb.connect(str(store), read_only=True) as connection:
+        return dict(connection.execute("SELECT tenant, count(*) FROM calls GROUP BY ALL").fetchall())
 
 
 def listing(cli: Cli, *arguments: str | Path, **options: Any) -> tuple[dict[str, Record], dict[str, Record]]:
     """The fields by path, and the notes by code."""
-    done = cli.run("fields", *arguments, "--json", **options)
+    return opened(cli.run("fields", *arguments, "--json", **options))
+
+
+def listings(cli: Cli, *each: tuple[str, ...]) -> list[tuple[dict[str, Record], dict[str, Record]]]:
+    """The listings of several runs in one process, by their arguments."""
+    return [opened(done) for done in cli.run_each([["fields", *arguments, "--json"] for arguments in each])]
+
+
+def opened(done: Result) -> tuple[dict[str, Record], dict[str, Record]]:
+    """The fields by path, and the notes by code, of a run that succeeded."""
     assert done.code == 0, done.err
     answer = json.loads(done.out)
     return {row["path"]: row for row in answer["tables"][0]["rows"]}, {note["code"]: note for note in answer["notes"]}
@@ -96,12 +105,11 @@ def test_the_way_from_no_tenants_to_tenants(cli: Cli, case: str) -> None:
     assert line.startswith("streamaudit ingest 'my traces.jsonl' --map ")
     assert cli.shell(line).code == 0
     assert by_tenant(cli) == COUNTS
-    if case == "camel case":
-        assert rows(cli, "my traces.jsonl", "--map", f"tenant={path}")[path]["used_as"] == "tenant"
 
 
 def test_without_for_the_offer_is_the_same(cli: Cli) -> None:
-    """Who only asks for the fields is told about the tenant too, and about the rendered tokens."""
+    """Who only asks for the fields is told about the tenant too, and about the rendered tokens. Looking writes nothing
+    anywhere."""
     records = [
         call(n, tenant_id=None, metadata={"orgSlug": name, "ui": {"tokensShown": n}}) for n, name in enumerate(TENANTS)
     ]
@@ -110,6 +118,8 @@ def test_without_for_the_offer_is_the_same(cli: Cli) -> None:
     assert next_line(done.err) == (
         "streamaudit ingest t.jsonl --map tenant=metadata.orgSlug --map rendered_tokens=metadata.ui.tokensShown"
     )
+    assert [path for path in cli.home.rglob("*") if path.is_file()] == []
+    assert list(cli.spool.iterdir()) == []
 
 
 def test_a_filled_column_is_not_offered_again(cli: Cli) -> None:
@@ -127,21 +137,20 @@ def test_values_speak_where_no_name_does(cli: Cli) -> None:
     """A key of which the name says nothing is found by its values, and said to be; one by name goes before it."""
     names = [call(n, tenant_id=None, metadata={"xq": name, "v": str(n * 7)}) for n, name in enumerate(TENANTS)]
     write_lines(cli.folder / "t.jsonl", names)
-    done = cli.run("fields", "t.jsonl", "--for", "tenant", "--json")
-    assert [(row["path"], row["guess_basis"]) for row in json.loads(done.out)["tables"][0]["rows"]] == [
-        ("metadata.xq", "shape")
-    ]
+    line = ["fields", "t.jsonl", "--json"]
+    done, without = cli.run_each([[*line, "--for", "tenant"], line])
+    assert {path: row["guess_basis"] for path, row in opened(done)[0].items()} == {"metadata.xq": "shape"}
     assert next_line(done.err) == "streamaudit ingest t.jsonl --map tenant=metadata.xq"
-    assert rows(cli, "t.jsonl")["metadata.xq"]["looks_like"] is None
+    assert opened(without)[0]["metadata.xq"]["looks_like"] is None
 
 
 def test_nothing_to_offer_is_said(cli: Cli) -> None:
     """No candidate: an empty table, a line that says so, exit 0; 3 for who asked to fail."""
     write_lines(cli.folder / "t.jsonl", [call(n, tenant_id=None) for n in range(5)])
-    done = cli.run("fields", "t.jsonl", "--for", "tenant")
-    assert (done.code, "no rows" in done.out) == (0, True)
+    line = ["fields", "t.jsonl", "--for", "tenant"]
+    done, strict = cli.run_each([line, [*line, "--fail-on-empty"]])
+    assert (done.code, "no rows" in done.out, strict.code) == (0, True, 3)
     assert "no field looks like a tenant" in done.err
-    assert cli.run("fields", "t.jsonl", "--for", "tenant", "--fail-on-empty").code == 3
 
 
 SAMPLE_USES = {
@@ -154,7 +163,7 @@ SAMPLE_USES = {
     "langfuse_observations.jsonl.gz": {
         "metadata.tenant": "tenant", "metadata.route": "route", "release": "deploy", "version": None,
         "completion_start_time": "ttft_ms", "start_time": "start_time", "end_time": "end_time",
-        "provided_model_name": "model", "usage_details.output": "output_tokens",
+        "provided_model_name": "model", "usage_details.output": "output_tokens", "usage_details.input": "input_tokens",
         "usage_details.output_reasoning_tokens": "reasoning_tokens", "metadata.cancelled": "cancelled",
         "metadata.rendered_tokens": "rendered_tokens", "user_id": "user_id", "project_id": None, "type": "kind",
         "metadata.resourceAttributes.service.name": "service", "id": "call_id", "level": "outcome",
@@ -171,7 +180,8 @@ SAMPLE_USES = {
 
 @pytest.mark.parametrize("name", keep(SAMPLE_USES, ["langfuse_observations.jsonl.gz"]))
 def test_what_a_field_is_used_as(cli: Cli, name: str) -> None:
-    """In the samples each column is known to come from one key; a key that a better one outranks is not used."""
+    """In the samples each column is known to come from one key; a key that a better one outranks is not used.
+    ``usage_details.input`` is a number and no prompt."""
     found = rows(cli, SAMPLES / name)
     assert {path: found[path]["used_as"] for path in SAMPLE_USES[name]} == SAMPLE_USES[name]
     for path, column in SAMPLE_USES[name].items():
@@ -253,36 +263,62 @@ def private_call(number: int) -> Record:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("known", keep([True, False], [True]))
-def test_nobodys_text_is_shown(cli: Cli, known: bool) -> None:
-    """No prompt, answer, address, key, or sentence used as a key appears in any form, in a known format or not."""
-    records = [private_call(n) for n in range(12)]
-    if not known:
-        records = [{k: v for k, v in record.items() if k not in ("request_id", "start_time")} for record in records]
-    path = str(write_lines(cli.folder / "t.jsonl", records))
-    files = [cli.folder / f"out.{suffix}" for suffix in ("txt", "json", "jsonl", "csv", "md")]
-    written = ["--wide", *(word for file in files for word in ("-o", str(file)))]
-    commands = [["fields", path, *written]]
-    if known:
-        commands.insert(0, ["fields", path, "--format", "table", "--for", "tenant"])
-    for command, (code, out, err) in zip(commands, map(astuple, cli.run_each(commands)), strict=True):
-        assert code == 0, err
-        assert [text for text in SECRETS if text in out + err] == [], command
-        assert command[-1] == written[-1] or ("acct" in out and "acme" in out)
-    for file in files:
-        text = file.read_text()
-        assert [secret for secret in SECRETS if secret in text] == [], file
-        assert "acct" in text and "acme" in text
-
-
-def test_what_is_not_listed_is_counted(cli: Cli) -> None:
-    """Fields with prompts and answers, keys that are no names, and keys out of reach have each a note."""
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the listing of such calls, with keys out of reach and keys that are no names, in every form."""
     records = [private_call(n) for n in range(12)]
     for record in records:
         record["deep"] = {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}
         record["dots"] = {"a..b": 1, "": 2}
-    path = write_lines(cli.folder / "t.jsonl", records)
-    listed, found = listing(cli, path)
+    return listed_in_every_form(Cli(tmp_path_factory.mktemp("private")), records)
+
+
+def listed_in_every_form(cli: Cli, records: list[Record]) -> Path:
+    """Write ``out`` with each suffix; nothing on a stream may be a text of ``SECRETS``."""
+    write_lines(cli.folder / "t.jsonl", records)
+    written = ["--wide", *(word for suffix in FORMS for word in ("-o", f"out.{suffix}"))]
+    done = cli.run("fields", "t.jsonl", *written)
+    assert done.code == 0, done.err
+    assert [text for text in SECRETS if text in done.out + done.err] == []
+    return cli.folder
+
+
+FORMS = ("txt", "json", "jsonl", "csv", "md")
+
+
+def assert_private(folder: Path) -> None:
+    """No text of ``SECRETS`` is in any form of the listing, each of which has the account."""
+    for suffix in FORMS:
+        text = (folder / f"out.{suffix}").read_text()
+        assert [secret for secret in SECRETS if secret in text] == [], suffix
+        assert "acct" in text and "acme" in text, suffix
+
+
+def test_nobodys_text_is_shown(private: Path) -> None:
+    """No prompt, answer, address, key, or sentence used as a key appears in any form."""
+    assert_private(private)
+
+
+def test_nobodys_text_is_among_the_candidates(cli: Cli) -> None:
+    """Nor on the screen that offers tenants."""
+    write_lines(cli.folder / "t.jsonl", [private_call(n) for n in range(12)])
+    done = cli.run("fields", "t.jsonl", "--format", "table", "--for", "tenant")
+    assert done.code == 0, done.err
+    assert [text for text in SECRETS if text in done.out + done.err] == []
+    assert "acct" in done.out and "acme" in done.out
+
+
+@pytest.mark.proof
+def test_nobodys_text_is_shown_of_an_unknown_format(cli: Cli) -> None:
+    """As of a known one."""
+    records = [private_call(n) for n in range(12)]
+    known = ("request_id", "start_time")
+    assert_private(listed_in_every_form(cli, [{k: v for k, v in one.items() if k not in known} for one in records]))
+
+
+def test_what_is_not_listed_is_counted(private: Path) -> None:
+    """Fields with prompts and answers, keys that are no names, and keys out of reach have each a note."""
+    listed, found = opened(Result(0, (private / "out.json").read_text(), ""))
     # prompt, output, choices, metadata.prompt, metadata.messages, and the dotted llm key.
     assert found["content"]["count"] == 6
     assert found["unnamed"]["count"] == 3
@@ -291,21 +327,14 @@ def test_what_is_not_listed_is_counted(cli: Cli) -> None:
     assert not any("faq" in name and name != "faq" for name in listed)
 
 
-def test_token_counts_below_content_names_are_listed(cli: Cli) -> None:
-    """``usage_details.input`` is a number and no prompt."""
-    path = write_lines(cli.folder / "t.jsonl", [langfuse_row("a"), langfuse_row("b")])
-    assert rows(cli, path)["usage_details.input"]["used_as"] == "input_tokens"
-
-
 def test_a_map_of_ids_is_one_field(cli: Cli) -> None:
     """Thousands of keys are not thousands of fields; a key that all records share stays."""
-    records = [call(n, stats={f"item_{n}_{k}": k for k in range(40)} | {"shared": 1}) for n in range(60)]
-    path = write_lines(cli.folder / "t.jsonl", records)
-    found, notes = listing(cli, path)
-    assert [name for name in found if name.startswith("stats")] == ["stats.shared"]
-    assert notes["rare"]["count"] == 60 * 40
-    only = [call(n, stats={f"item_{n}_{k}": k for k in range(40)}) for n in range(60)]
-    assert rows(cli, write_lines(cli.folder / "u.jsonl", only))["stats"]["type"] == "object"
+    ids = [{f"item_{n}_{k}": k for k in range(40)} for n in range(60)]
+    records = [call(n, stats=own | {"shared": 1}, only=own) for n, own in enumerate(ids)]
+    found, notes = listing(cli, write_lines(cli.folder / "t.jsonl", records))
+    assert [name for name in found if name.startswith(("stats", "only"))] == ["only", "stats.shared"]
+    assert found["only"]["type"] == "object"
+    assert notes["rare"]["count"] == 2 * 60 * 40
 
 
 FOREIGN = [
@@ -355,22 +384,22 @@ def test_every_container_gives_the_same_fields(cli: Cli) -> None:
     with zstandard.ZstdCompressor().stream_writer(packed, closefd=False) as stream:
         stream.write(lines)
     (cli.folder / "a.jsonl.zst").write_bytes(packed.getvalue())
-    wanted = rows(cli, "a.jsonl")
+    (wanted, _), (page, _), (unpacked, _) = listings(cli, ("a.jsonl",), ("page.json",), ("a.jsonl.zst",))
     assert wanted["metadata.orgSlug"]["distinct_values"] == 3
-    for name in ("page.json", "a.jsonl.zst"):
-        assert rows(cli, name) == wanted, name
+    assert page == wanted
+    assert unpacked == wanted
     assert rows(cli, "-", stdin=lines) == wanted
 
 
 def test_only_the_first_records_are_looked_at(cli: Cli) -> None:
     """What comes later is seen with a larger number or with all; a partial look is said."""
     records = [call(n, **({"late": "x"} if n >= 30 else {})) for n in range(40)]
-    path = write_lines(cli.folder / "t.jsonl", records)
-    found, notes = listing(cli, path, "--records", "30")
+    write_lines(cli.folder / "t.jsonl", records)
+    counts = ("30", "40", "all")
+    (found, notes), *enough = listings(cli, *(("t.jsonl", "--records", count) for count in counts))
     assert "late" not in found and notes["sampled"]["count"] == 30
-    for enough in ("40", "all"):
-        found, notes = listing(cli, path, "--records", enough)
-        assert found["late"]["filled_rate"] == 0.25 and "sampled" not in notes
+    for count, (found, notes) in zip(counts[1:], enough, strict=True):
+        assert found["late"]["filled_rate"] == 0.25 and "sampled" not in notes, count
 
 
 def test_several_files_of_several_formats(cli: Cli) -> None:
@@ -406,41 +435,34 @@ def test_redacted_columns_show_no_example(cli: Cli) -> None:
     assert "gpt-4o-mini" in done.out
 
 
-def test_a_configured_mapping_counts(cli: Cli) -> None:
-    """``[fields]`` of the configuration is in force here as in ingest."""
+def test_a_mapping_counts(cli: Cli) -> None:
+    """``[fields]`` of the configuration is in force here as in ingest, and so is ``--map``."""
     (cli.folder / "streamaudit.toml").write_text('[fields]\ntenant = "metadata.xq"\n')
-    records = raw(lambda name: {"metadata": {"xq": name}})
-    assert rows(cli, write_lines(cli.folder / "t.jsonl", records))["metadata.xq"]["used_as"] == "tenant"
+    path = write_lines(cli.folder / "t.jsonl", raw(lambda name: {"metadata": {"xq": name, "yq": name}}))
+    found = rows(cli, path, "--map", "user_id=metadata.yq")
+    assert (found["metadata.xq"]["used_as"], found["metadata.yq"]["used_as"]) == ("tenant", "user_id")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "says"),
-    [
-        (["t.jsonl", "--for", "tennant"], 2, "did you mean tenant?"),
-        (["t.jsonl", "--records", "0"], 2, "expected a number from 1, or all"),
-        (["t.jsonl", "--records", "many"], 2, "expected a number from 1, or all"),
-        (["t.jsonl", "--map", "tenant=input.x"], 2, "never stored"),
-        (["t.jsonl", "--format", "yaml"], 2, "unknown format"),
-        (["missing.jsonl"], 3, "no such file"),
-        (["empty.jsonl"], 3, "empty file"),
-        (["page.html"], 3, "HTML"),
-        (["cut.json"], 3, "cut off"),
-    ],
+REFUSED = (
+    (["t.jsonl", "--for", "tennant"], 2, "did you mean tenant?"),
+    (["t.jsonl", "--records", "0"], 2, "expected a number from 1, or all"),
+    (["t.jsonl", "--records", "many"], 2, "expected a number from 1, or all"),
+    (["t.jsonl", "--map", "tenant=input.x"], 2, "never stored"),
+    (["t.jsonl", "--format", "yaml"], 2, "unknown format"),
+    (["missing.jsonl"], 3, "no such file"),
+    (["empty.jsonl"], 3, "empty file"),
+    (["page.html"], 3, "HTML"),
+    (["cut.json"], 3, "cut off"),
 )
-def test_what_cannot_be_is_said_in_one_line(cli: Cli, arguments: list[str], code: int, says: str) -> None:
+
+
+def test_what_cannot_be_is_said_in_one_line(cli: Cli) -> None:
     """Usage is 2, input is 3, and nobody sees a traceback."""
     write_lines(cli.folder / "t.jsonl", [call(1)])
     (cli.folder / "empty.jsonl").write_text("")
     (cli.folder / "page.html").write_text("<!doctype html><html></html>")
     (cli.folder / "cut.json").write_text(json.dumps([call(1), call(2)])[:-40])
-    done = cli.run("fields", *arguments)
-    assert (done.code, done.out) == (code, "")
-    assert says in done.err and "Traceback" not in done.err
-
-
-def test_the_store_is_not_touched(cli: Cli) -> None:
-    """Looking writes nothing anywhere."""
-    write_lines(cli.folder / "t.jsonl", [call(1)])
-    assert cli.run("fields", "t.jsonl").code == 0
-    assert [path for path in cli.home.rglob("*") if path.is_file()] == []
-    assert list(cli.spool.iterdir()) == []
+    runs = cli.run_each([["fields", *arguments] for arguments, _, _ in REFUSED])
+    for (arguments, code, says), done in zip(REFUSED, runs, strict=True):
+        assert (done.code, done.out) == (code, ""), arguments
+        assert says in done.err and "Traceback" not in done.err, arguments

@@ -37,9 +37,16 @@ KEPT = (
 """Questions of each run: one of each kind, with groups and the rest, marks, notes, windows, filters and no calls."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stored(sample_store: Path) -> Iterator[Session]:
     with Session(SETTINGS, db=sample_store) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def exported(sample_export: Path) -> Iterator[Session]:
+    """A session over the folder of the samples whose engine has another time zone."""
+    with _exported(sample_export, "Asia/Kolkata") as session:
         yield session
 
 
@@ -65,24 +72,22 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("name", keep(QUESTIONS, KEPT))
 def test_an_export_answers_as_its_store_does(
-    stored: Session, sample_export: Path, name: str, texts: list[str]
+    stored: Session, exported: Session, name: str, texts: list[str]
 ) -> None:
     """By texts that any engine reads."""
     wanted = QUESTIONS[name](stored).report
     texts.clear()
-    with _exported(sample_export, "Asia/Kolkata") as exported:
-        found = list(differences(wanted, QUESTIONS[name](exported).report))
+    found = list(differences(wanted, QUESTIONS[name](exported).report))
     assert not found, "\n".join(found[:20])
     assert texts and {text: found for text in texts if (found := problems(text))} == {}
 
 
 def test_groups_of_the_configuration_are_those_of_a_store(
-    stored: Session, sample_export: Path, texts: list[str]
+    stored: Session, exported: Session, texts: list[str]
 ) -> None:
     """The first group that a value belongs to counts, with its patterns."""
-    with _exported(sample_export) as exported:
-        wanted, found = (one.report(by="group:big,route", top=2).report for one in (stored, exported))
-        assert list(differences(wanted, found)) == []
+    wanted, found = (one.report(by="group:big,route", top=2).report for one in (stored, exported))
+    assert list(differences(wanted, found)) == []
     assert texts and not any(map(problems, texts))
 
 
@@ -113,9 +118,9 @@ def test_the_lint_sees_what_is_not_portable(text: str) -> None:
     ],
 )  # fmt: skip
 def test_what_an_export_does_not_answer_is_refused_with_what_to_do(
-    sample_export: Path, question: object, named: str
+    exported: Session, question: object, named: str
 ) -> None:
-    with _exported(sample_export) as exported, pytest.raises(UsageError) as refused:
+    with pytest.raises(UsageError) as refused:
         question(exported)  # type: ignore[operator]
     assert named in refused.value.message + (refused.value.hint or "")
     assert refused.value.hint
@@ -139,48 +144,46 @@ def test_python_opens_an_export_and_its_results_are_tables(sample_export: Path) 
     assert diff.tables["by_route"].to_polars()["verdict"].is_in(["regression"]).any()
 
 
-def test_too_many_groups_are_refused(sample_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_groups_are_refused(exported: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("duckdb_engine", "protocol"):
         monkeypatch.setattr(f"streamaudit.store.engines.{module}.MOST_ROWS", 5)
-    with _exported(sample_export) as exported, pytest.raises(UsageError, match="more than 5 groups"):
+    with pytest.raises(UsageError, match="more than 5 groups"):
         exported.report(by="tenant")
 
 
 def test_groups_beyond_the_shown_ones_stay_with_the_engine(
-    sample_export: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of any number of groups only those that have a row come back."""
     for module in ("duckdb_engine", "protocol"):
         monkeypatch.setattr(f"streamaudit.store.engines.{module}.MOST_ROWS", 60)
-    with _exported(sample_export) as exported:
-        for ask in (exported.tax, exported.ttft):
-            table = ask(by="tenant,route,model", top=2).report.tables[0]
-            assert (len(table.rows), table.rest_row) == (3, 2) and table.rest_groups > 60
-        with pytest.raises(UsageError, match="more than 60 groups"):
-            exported.report(by="tenant,route,model")
+    for ask in (exported.tax, exported.ttft):
+        table = ask(by="tenant,route,model", top=2).report.tables[0]
+        assert (len(table.rows), table.rest_row) == (3, 2) and table.rest_groups > 60
+    with pytest.raises(UsageError, match="more than 60 groups"):
+        exported.report(by="tenant,route,model")
 
 
 def test_too_many_counts_of_a_diff_are_refused_with_what_to_do(
-    sample_export: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("duckdb_engine", "protocol"):
         monkeypatch.setattr(f"streamaudit.store.engines.{module}.MOST_CELLS", 50)
-    with _exported(sample_export) as exported, pytest.raises(UsageError, match="more than 50 counts") as refused:
+    with pytest.raises(UsageError, match="more than 50 counts") as refused:
         exported.diff(by="route")
     assert "--strata none" in (refused.value.hint or "")
 
 
-def test_a_baseline_of_an_export_is_that_of_its_store(stored: Session, sample_export: Path, tmp_path: Path) -> None:
+def test_a_baseline_of_an_export_is_that_of_its_store(stored: Session, exported: Session, tmp_path: Path) -> None:
     """Saved from either and compared on either, the answer is the same."""
     old, new = "2026.11.09-1", "2026.11.18-3"
-    with _exported(sample_export) as exported:
-        for session, name in ((stored, "stored"), (exported, "exported")):
-            session.save_baseline(tmp_path / name, old, by="route")
-        # Four answers of which each is compared with the first: two differ from it in one thing, the last in both.
-        found = [
-            session.diff(None, new, base_store=tmp_path / name, by="route").report
-            for session, name in ((stored, "stored"), (stored, "exported"), (exported, "stored"))
-        ]
+    for session, name in ((stored, "stored"), (exported, "exported")):
+        session.save_baseline(tmp_path / name, old, by="route")
+    # Four answers of which each is compared with the first: two differ from it in one thing, the last in both.
+    found = [
+        session.diff(None, new, base_store=tmp_path / name, by="route").report
+        for session, name in ((stored, "stored"), (stored, "exported"), (exported, "stored"))
+    ]
     assert all([table.rows for table in one.tables] == [table.rows for table in found[0].tables] for one in found)
     assert any(row["verdict"] != "too little data" for row in found[0].tables[0].records())
 
@@ -204,8 +207,9 @@ def test_a_diff_at_the_edges_of_seconds_and_blocks_is_that_of_its_store(tmp_path
             extra |= {"cache_hit": True}
         lines.append(call(number, **extra))
     write_lines(cli.folder / "calls.jsonl", lines)
-    assert cli.run("ingest", "calls.jsonl", "--db", "s.duckdb", "-q").code == 0
-    assert cli.run("export", "out", "--db", "s.duckdb").code == 0
+    steps = (["ingest", "calls.jsonl", "-q"], ["export", "out"])
+    done = cli.run_each([[*arguments, "--db", "s.duckdb"] for arguments in steps])
+    assert [one.code for one in done] == [0, 0], done
     with (
         Session(Settings(), db=cli.folder / "s.duckdb") as stored,
         _exported(cli.folder / "out", "Asia/Kolkata") as out,
@@ -238,9 +242,9 @@ def test_a_first_byte_that_a_log_has_is_set_against_the_first_token(tmp_path: Pa
         {"request_id": f"r{number}", "delivered_chunks": 9, "bytes": 90, "cancelled": False, "ttft_ms": 100 + number}
         for number in range(3)
     ])  # fmt: skip
-    for arguments in (("ingest", "calls.jsonl"), ("ingest", "edge.jsonl", "--evidence"), ("export", "out")):
-        done = cli.run(*arguments, "--db", "s.duckdb")
-        assert done.code == 0, done
+    steps = (["ingest", "calls.jsonl"], ["ingest", "edge.jsonl", "--evidence"], ["export", "out"])
+    done = cli.run_each([[*arguments, "--db", "s.duckdb"] for arguments in steps])
+    assert [one.code for one in done] == [0, 0, 0], done
     found = []
     with Session(Settings(), db=cli.folder / "s.duckdb") as stored, _exported(cli.folder / "out") as exported:
         for session in (stored, exported):
@@ -263,24 +267,28 @@ def test_the_command_line_answers_from_a_folder(tmp_path: Path) -> None:
     """The same screen as from the store but for its percentiles; one line for what is no export."""
     cli = Cli(tmp_path)
     write_lines(cli.folder / "calls.jsonl", [*calls(30), call(99, start_time="2026-11-20T10:00:00Z")])
-    assert cli.run("ingest", "calls.jsonl", "--db", "s.duckdb", "-q").code == 0
-    assert cli.run("export", "out", "--db", "s.duckdb").code == 0
-    stored = cli.run("tax", "--by", "tenant", "--db", "s.duckdb")
-    assert cli.run("tax", "--by", "tenant", "--data", "out").out == stored.out
-    windows = ("diff", "--base-since", "2026-11-16", "--since", "2026-11-17", "--metric", "cancel_rate,tax_rate")
-    wanted, given = (cli.run(*windows, *source) for source in (("--db", "s.duckdb"), ("--data", "out")))
-    assert (wanted.code, wanted.out) == (given.code, given.out) and "cancel_rate" in given.out
+    tax = ["tax", "--by", "tenant"]
+    diff = ["diff", "--base-since", "2026-11-16", "--since", "2026-11-17", "--metric", "cancel_rate,tax_rate"]
+    done = cli.run_each([
+        ["ingest", "calls.jsonl", "--db", "s.duckdb", "-q"], ["export", "out", "--db", "s.duckdb"],
+        *([*question, *source] for question in (tax, diff) for source in (("--db", "s.duckdb"), ("--data", "out"))),
+    ])  # fmt: skip
+    assert [one.code for one in done] == [0] * 6, done
+    stored, exported, wanted, given = (one.out for one in done[2:])
+    assert exported == stored and "acme" in stored
+    assert given == wanted and "cancel_rate" in given
     (cli.folder / "old" / "day=2026-11-16").mkdir(parents=True)
     (cli.folder / "out" / "day=2026-11-16" / "calls.parquet").rename(cli.folder / "old/day=2026-11-16/calls.parquet")
     (cli.folder / "empty").mkdir()
-    for arguments, code, words in (
-        (("--data", "old"), 3, "streamaudit export old --overwrite"),
-        (("--data", "empty"), 3, "no exported calls"),
-        (("--data", "missing"), 3, "no such folder"),
-        (("--data", "old", "--db", "s.duckdb"), 2, "only one of them"),
-        (("--data", "old", "--engine", "oracle"), 2, "expected duckdb or sc://HOST:PORT"),
-    ):
-        done = cli.run("report", *arguments)
-        assert (done.code, done.out) == (code, ""), done.err
-        assert words in done.err and "Traceback" not in done.err
+    refusals = (
+        (["--data", "old"], 3, "streamaudit export old --overwrite"),
+        (["--data", "empty"], 3, "no exported calls"),
+        (["--data", "missing"], 3, "no such folder"),
+        (["--data", "old", "--db", "s.duckdb"], 2, "only one of them"),
+        (["--data", "old", "--engine", "oracle"], 2, "expected duckdb or sc://HOST:PORT"),
+    )
+    refused = cli.run_each([["report", *arguments] for arguments, _, _ in refusals])
+    for (arguments, code, words), one in zip(refusals, refused, strict=True):
+        assert (one.code, one.out) == (code, ""), (arguments, one.err)
+        assert words in one.err and "Traceback" not in one.err, arguments
     assert os.listdir(cli.folder / "empty") == []
