@@ -25,13 +25,14 @@ class ExportedStore(Store):
 
     def __init__(self, engine: Engine, uri: str, *, memory_limit: str | None = None) -> None:
         """Check that the folder is an export of this version; raises InputError where it is not."""
+        # Before anything is opened that would have to be closed again.
+        about, loads = _check(engine, uri), engine.table(LOADS)
         super().__init__(None, writable=True, memory_limit=memory_limit)
-        self.uri, self.engine = uri, engine
+        self.uri, self.engine, self.about = uri, engine, about
         self.run("ATTACH ':memory:' AS store")
         self._create_schema()
         self._define_vocabulary()
-        self.about = _check(engine, uri)
-        self._add_loads(engine.table(LOADS))
+        self._add_loads(loads)
 
     @property
     def prices(self) -> str:

@@ -198,7 +198,7 @@ def test_a_store_is_free_for_a_writer_once_the_session_is_closed(store: Path) ->
 
 LOADED = """
 import json, sys
-from streamaudit.__main__ import main
+from streamaudit.cli.main import main
 code = main(sys.argv[1:])
 print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """

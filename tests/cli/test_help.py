@@ -26,7 +26,7 @@ HEAVY = (
 
 _LOADED = """
 import json, sys
-from streamaudit.__main__ import main
+from streamaudit.cli.main import main
 codes = []
 for arguments in json.loads(sys.argv[1]):
     sys.argv = ["streamaudit", *arguments]
