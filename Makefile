@@ -139,11 +139,12 @@ $(VENV)/spark/.made: $(VENV)/.dev requirements/spark.txt
 
 # Tests of the HTML page need a browser, those of offered commands jq, those of the audits real proxies, those of the
 # recipes Node too; all are fetched meanwhile, and the proxies' own services are not started. Without them these tests
-# are skipped, and say so.
+# are skipped, and say so. Then everything is imported once, or several processes of the tests would compile it at once.
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml requirements/dev.txt
 	@{ { command -v chromium && command -v jq && command -v nginx && command -v haproxy && command -v node; } >/dev/null || \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
 		RUNLEVEL=1 apt-get install -q -y --no-install-recommends chromium jq nginx-light haproxy nodejs; } || true; } \
 		>$(VENV)/packages.log 2>&1 & \
-	$(INSTALL) $(BIN)/python --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e . && wait
+	$(INSTALL) $(BIN)/python --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e . && \
+	{ $(BIN)/python -m tests.cli.forked & $(BIN)/pytest --collect-only -q >/dev/null || true; } && wait
 	touch $(VENV)/.runtime $@

@@ -202,3 +202,9 @@ def _read(stream: int) -> bytes:
 def _write(stream: int, content: bytes) -> None:
     with contextlib.suppress(BrokenPipeError), open(stream, "wb") as writable:
         writable.write(content)
+
+
+if __name__ == "__main__":
+    # Imports everything once, so that it is compiled when several servers do so at the same time.
+    _server(dict(os.environ)).close()
+    assert _process is not None and _process.wait() == 0
