@@ -47,13 +47,14 @@ WHERE spans.source = leaving_spans.source AND spans.span_id = leaving_spans.span
 
 _DELETE_EVIDENCE = """
 DELETE FROM store.evidence WHERE key IN (
-    SELECT CASE key_kind WHEN 'request_id' THEN call_id WHEN 'response_id' THEN response_id ELSE trace_id END
+    SELECT CASE key_kind WHEN 'request_id' THEN given_id WHEN 'response_id' THEN response_id ELSE trace_id END
     FROM leaving_calls)
 """
 
 _CHOOSE_CALLS = """
 CREATE OR REPLACE TEMP TABLE leaving_calls AS
-SELECT source, call_id, trace_id, response_id FROM store.calls WHERE {condition}
+SELECT source, call_id, coalesce(request_id, call_id) AS given_id, trace_id, response_id
+FROM store.calls WHERE {condition}
 """
 _CHOOSE_SPANS = """
 CREATE OR REPLACE TEMP TABLE leaving_spans AS
