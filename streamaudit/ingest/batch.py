@@ -206,7 +206,10 @@ class Together:
         set_variables(store, {"key_rendered_tokens": names.get("rendered_tokens")})
         stock = take_stock(store)
         counts = merge(store, stock, source.id_names, is_reread=False)
-        recompute(store, stock, source.nested_rule, route_by_ancestor=names.get("route") == "ancestor")
+        recompute(
+            store, stock, source.nested_rule, route_by_ancestor=names.get("route") == "ancestor",
+            prices=self.options.prices,
+        )  # fmt: skip
         note_additions(store, counts)
         rows = [self._describe(batch[row[0]], load_id + row[0], row[1], row[2]) for row in files]
         store.run(_RECORD_LOADS, {"rows": rows, "tool": streamaudit.__version__})

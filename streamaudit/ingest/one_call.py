@@ -9,6 +9,7 @@ can be given back before the trace is judged again: the store never depends on t
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.pricing.reprice import price
 from streamaudit.store.store import Store
 
@@ -233,10 +234,13 @@ def _release(calls: str, which: str) -> str:
     return _RELEASE.replace("{calls}", calls).replace("{which}", which)
 
 
-def share_figures(store: Store, returned: int, find_calls: Callable[[Store], None]) -> None:
+def share_figures(
+    store: Store, returned: int, find_calls: Callable[[Store], None], prices: PriceFile | None = None
+) -> None:
     """Fill columns that counted calls lack from the other records of the same call; reads ``inside`` and
     ``repeating_calls``. ``returned`` is the number of calls of the same traces that have given back what they took.
     ``find_calls`` lists these calls in ``trace_calls``, with their rows, which change with ``inherited``.
+    ``prices`` is the user's own price file.
     """
     store.run(_OTHERS)
     turns = store.one(_TURNS)[0]
@@ -247,7 +251,7 @@ def share_figures(store: Store, returned: int, find_calls: Callable[[Store], Non
     if turns:
         find_calls(store)
         if store.run(_UNPRICED):
-            price(store, "unpriced")
+            price(store, "unpriced", prices)
             store.run(_PRICED)
     if turns or returned:
         find_calls(store)

@@ -351,7 +351,8 @@ class Ingest:
         counts = merge(store, stock, source.id_names, is_reread=is_reread)
         by_ancestor = keys.get("route") == "ancestor"
         recompute(
-            store, stock, source.nested_rule, route_by_ancestor=by_ancestor, is_forgotten=bool(forgotten)
+            store, stock, source.nested_rule, route_by_ancestor=by_ancestor, is_forgotten=bool(forgotten),
+            prices=self._options.prices,
         )
         note_additions(store, counts, replaced=is_reread or bool(forgotten))
         emptied = count_left_empty(store, stock.worst, chosen, forgotten)

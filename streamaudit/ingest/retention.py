@@ -1,8 +1,8 @@
 """Delete calls from a store: undo a load, delete what is older than a day, or all of one user.
 
 Each is one transaction that leaves the rest as if the deleted calls had never come: steps of the same trace and the
-same response in another source are counted again. Afterwards the file is rewritten, since deleting alone leaves the
-bytes in it.
+same response in another source are counted again, and priced by ``prices``, the user's own file, where it has a price.
+Afterwards the file is rewritten, since deleting alone leaves the bytes in it.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from streamaudit.ingest.merge import define_merge_macros
 from streamaudit.ingest.sources.registry import discover
 from streamaudit.ingest.traces import recompute_remaining, recompute_responses
 from streamaudit.store.connection import Params
+from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 from streamaudit.store.views.keep import keep_taxes
 
@@ -46,13 +47,14 @@ WHERE spans.source = leaving_spans.source AND spans.span_id = leaving_spans.span
 
 _DELETE_EVIDENCE = """
 DELETE FROM store.evidence WHERE key IN (
-    SELECT CASE key_kind WHEN 'request_id' THEN call_id WHEN 'response_id' THEN response_id ELSE trace_id END
+    SELECT CASE key_kind WHEN 'request_id' THEN given_id WHEN 'response_id' THEN response_id ELSE trace_id END
     FROM leaving_calls)
 """
 
 _CHOOSE_CALLS = """
 CREATE OR REPLACE TEMP TABLE leaving_calls AS
-SELECT source, call_id, trace_id, response_id FROM store.calls WHERE {condition}
+SELECT source, call_id, coalesce(request_id, call_id) AS given_id, trace_id, response_id
+FROM store.calls WHERE {condition}
 """
 _CHOOSE_SPANS = """
 CREATE OR REPLACE TEMP TABLE leaving_spans AS
@@ -105,12 +107,12 @@ SELECT first(key ORDER BY rank) FROM store.load_keys WHERE source = $source AND 
 """
 
 
-def unload(store: Store, load_id: int) -> Removed:
+def unload(store: Store, load_id: int, prices: PriceFile | None = None) -> Removed:
     """Undo a load: its calls and steps, its rejects and its line among the loads. Raises InputError when there is
     none."""
     beaten = _find_load(store, load_id)
     with store.transaction():
-        removed = _remove(store, of_load(load_id))
+        removed = _remove(store, of_load(load_id), prices)
         evidence = store.run("DELETE FROM store.evidence WHERE load_id = $load_id", {"load_id": load_id})
         for statement in (
             "DELETE FROM store.rejects WHERE load_id = $load_id",
@@ -132,11 +134,11 @@ def _find_load(store: Store, load_id: object) -> int:
     return int(found[0][0])
 
 
-def prune(store: Store, before: datetime) -> Removed:
+def prune(store: Store, before: datetime, prices: PriceFile | None = None) -> Removed:
     """Delete every call and step that started before an instant. Those without a start time stay. The loads stay on
     record, so that reading an unchanged export again does not bring the calls back."""
     with store.transaction():
-        removed = _remove(store, started_before(before))
+        removed = _remove(store, started_before(before), prices)
         store.run(_DELETE_EVIDENCE)
         store.mark_rewrite()
     store.rewrite()
@@ -144,10 +146,10 @@ def prune(store: Store, before: datetime) -> Removed:
     return removed
 
 
-def forget(store: Store, user_id: str) -> Removed:
+def forget(store: Store, user_id: str, prices: PriceFile | None = None) -> Removed:
     """Delete every call of a user and every step of those calls' traces."""
     with store.transaction():
-        removed = _remove(store, of_user(user_id))
+        removed = _remove(store, of_user(user_id), prices)
         store.run(_DELETE_EVIDENCE)
         store.run("DELETE FROM store.lookups WHERE key_column = 'user_id' AND key = $user", {"user": user_id})
         store.mark_rewrite()
@@ -156,7 +158,7 @@ def forget(store: Store, user_id: str) -> Removed:
     return removed
 
 
-def _remove(store: Store, selection: Selection) -> Removed:
+def _remove(store: Store, selection: Selection, prices: PriceFile | None) -> Removed:
     define_merge_macros(store)
     selection.choose(store)
     for statement in (_REMOVED_TRACES, _REMOVED_RESPONSES, _NOTE_RESPONSES, _NOTE_CALLS, _NOTE_SPANS):
@@ -166,6 +168,6 @@ def _remove(store: Store, selection: Selection) -> Removed:
     for source, form in store.query("SELECT source, any_value(format) FROM store.loads GROUP BY source ORDER BY ALL"):
         rule = formats[form].nested_rule if form in formats else "same_model"
         by_ancestor = store.one(_ROUTE_KEY, {"source": source})[0] == "ancestor"
-        recompute_remaining(store, source, rule, by_ancestor)
+        recompute_remaining(store, source, rule, by_ancestor, prices)
     recompute_responses(store)
     return Removed(calls, spans)

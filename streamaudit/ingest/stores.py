@@ -35,6 +35,7 @@ from streamaudit.ingest.other_loads import (
 from streamaudit.ingest.pull.combine import combine_positions
 from streamaudit.ingest.sources.registry import discover
 from streamaudit.ingest.traces import recompute
+from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 
 _SHARED = "coalesce(list_has_any(inherited, {names}), false)".format(
@@ -195,14 +196,15 @@ class Merged:
     """Entries of its lookups that are not taken over, because the store looks the same dimension up otherwise."""
 
 
-def merge_store(store: Store, path: Path) -> Merged:
+def merge_store(store: Store, path: Path, prices: PriceFile | None = None) -> Merged:
     """Merge another store into this one, in one transaction.
 
     A busy one is waited for as long as this one. Raises InputError when there is none, UsageError when it is this one,
-    StoreError when it stays busy, or is no store of this version.
+    StoreError when it stays busy, or is no store of this version. ``prices`` is the user's own price file, for calls
+    that take their usage from a step of the other store.
     """
     with store.attach_other(path), _arriving(store), store.transaction():
-        return _merge(store)
+        return _merge(store, prices)
 
 
 @contextmanager
@@ -221,14 +223,14 @@ def _arriving(store: Store) -> Iterator[None]:
         store.run("DETACH scratch")
 
 
-def _merge(store: Store) -> Merged:
+def _merge(store: Store, prices: PriceFile | None) -> Merged:
     compare_loads(store)
     fold_continued(store)
     is_same_salt, has_hashes = _settle_salt(store)
     found, spans, only_added = Contest(0, 0, 0, 0), 0, True
     reread = 0
     for batch in list_batches(store):
-        one = _merge_batch(store, batch)
+        one = _merge_batch(store, batch, prices)
         found, spans, reread = found + one.contest, spans + one.spans, reread + one.reread
         only_added = only_added and one.only_added
     evidence = merge_evidence(store)
@@ -271,7 +273,7 @@ class _Traced:
     with_trace: int
 
 
-def _merge_batch(store: Store, batch: Batch) -> _Arrived:
+def _merge_batch(store: Store, batch: Batch, prices: PriceFile | None) -> _Arrived:
     """Merge the calls and steps of one source, format and mapping, as those of a file are."""
     rules = discover().get(batch.format)
     set_variables(store, {"source": batch.source, "load_id": batch.since})
@@ -295,7 +297,7 @@ def _merge_batch(store: Store, batch: Batch) -> _Arrived:
     recompute(
         store, _Traced(steps, with_trace), rules.nested_rule if rules else "same_model",
         route_by_ancestor=store.one(_ROUTE_KEY, about)[0] == "ancestor", is_forgotten=bool(forgotten),
-        returned=returned,
+        returned=returned, prices=prices,
     )  # fmt: skip
     only_added = not (is_reread or forgotten or contest.displaced or store.one(_ANY_STEPS)[0])
     record_loads(store, batch)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from streamaudit.ingest import one_call
 from streamaudit.store.omitted_columns import add_omitted
+from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
 
 _TOUCHED = """
@@ -316,15 +317,16 @@ class Traced(Protocol):
 
 def recompute(
     store: Store, stock: Traced, nested_rule: str, *, route_by_ancestor: bool, is_forgotten: bool = False,
-    returned: int = 0,
+    returned: int = 0, prices: PriceFile | None = None,
 ) -> None:  # fmt: skip
     """Bring the traces and responses of the staged file up to date; a no-op for sources without steps.
 
     ``is_forgotten`` is whether the traces of calls whose keys were forgotten are concerned too, ``returned`` the number
-    of arriving calls that have given back figures of other steps.
+    of arriving calls that have given back figures of other steps. ``prices`` is the user's own price file, for calls
+    that take their usage from another step.
     """
     if _shares_traces(store, stock, is_forgotten=is_forgotten):
-        _recompute_traces(store, nested_rule, route_by_ancestor, returned)
+        _recompute_traces(store, nested_rule, route_by_ancestor, returned, prices)
     else:
         store.run(_NO_NODES)
         if route_by_ancestor:
@@ -345,11 +347,13 @@ def _shares_traces(store: Store, stock: Traced, *, is_forgotten: bool) -> bool:
     return bool(store.one(_SHARES_TRACES)[0])
 
 
-def recompute_remaining(store: Store, source: str, nested_rule: str, route_by_ancestor: bool) -> None:
+def recompute_remaining(
+    store: Store, source: str, nested_rule: str, route_by_ancestor: bool, prices: PriceFile | None = None
+) -> None:
     """Bring up to date the rest of the traces in ``removed_traces`` (source, trace_id)."""
     store.run("SET VARIABLE source = $source", {"source": source})
     store.run(_REMAINING)
-    _recompute_traces(store, nested_rule, route_by_ancestor)
+    _recompute_traces(store, nested_rule, route_by_ancestor, 0, prices)
     store.run("INSERT INTO touched_responses SELECT response_id FROM trace_steps WHERE response_id IS NOT NULL")
 
 
@@ -359,7 +363,9 @@ SELECT DISTINCT trace_id FROM removed_traces WHERE trace_id IS NOT NULL AND sour
 """
 
 
-def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool, returned: int = 0) -> None:
+def _recompute_traces(
+    store: Store, nested_rule: str, route_by_ancestor: bool, returned: int, prices: PriceFile | None
+) -> None:
     add_omitted(store)
     _find_calls(store)
     now_returned = 0
@@ -374,7 +380,7 @@ def _recompute_traces(store: Store, nested_rule: str, route_by_ancestor: bool, r
     store.run(_DEEPEST_ONLY)
     store.run(_INHERIT, {"route_by_ancestor": route_by_ancestor})
     store.run(_FILL)
-    one_call.share_figures(store, returned + now_returned, _find_calls)
+    one_call.share_figures(store, returned + now_returned, _find_calls, prices)
 
 
 def recompute_responses(store: Store) -> None:

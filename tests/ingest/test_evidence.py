@@ -161,6 +161,15 @@ def test_evidence_leaves_with_its_load_and_with_its_user(store: Store, tmp_path:
     assert calls(store)["b"]["rendered_tokens"] is None
 
 
+def test_evidence_of_a_request_leaves_with_its_attempts(store: Store, tmp_path: Path) -> None:
+    """Which of them it is of is unknown, so that it joins none; it is the user's all the same."""
+    attempts = [left("a", user_id="u", start_time=f"2026-11-16T08:00:0{second}Z") for second in (1, 5)]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [*attempts, left("b")]))
+    joined(store, write_lines(tmp_path / "e.jsonl", [{"request_id": name, "rendered_tokens": 5} for name in "ab"]))
+    forget(store, "u")
+    assert [row["key"] for row in rows_of(store, "store.evidence")] == ["b"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

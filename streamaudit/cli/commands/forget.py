@@ -27,7 +27,7 @@ def command(
     if not Deletion(of_user(user), "of that user", dry_run, yes).is_wanted(access):
         return EXIT_OK
     with access.open(write=True, create=False) as store:
-        removed = forget(store, user)
+        removed = forget(store, user, access.settings.price_file())
     if not removed.calls and not removed.spans:
         raise InputError("the store has no call of that user", "give the id exactly as the exports spell it")
     console.note(

@@ -42,7 +42,7 @@ def command(
         keep_lookups(store, lookups)
         try:
             for path in dict.fromkeys(stores):
-                _log(path, merge_store(store, path))
+                _log(path, merge_store(store, path, access.settings.price_file()))
         except StreamauditError:
             keep_taxes(store)  # of the stores before
             raise

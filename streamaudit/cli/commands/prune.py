@@ -34,7 +34,7 @@ def command(
     if not Deletion(started_before(instant), which, dry_run, yes).is_wanted(access):
         return EXIT_OK
     with access.open(write=True, create=False) as store:
-        removed = prune(store, instant)
+        removed = prune(store, instant, access.settings.price_file())
         untimed = store.one("SELECT count(*) FROM store.calls WHERE start_time IS NULL")[0]
     console.note(f"deleted {describe(removed)} {which}")
     if untimed:

@@ -30,7 +30,7 @@ def command(
     if not Deletion(of_load(load_id), f"of load {load_id}", dry_run, yes).is_wanted(access):
         return EXIT_OK
     with access.open(write=True, create=False) as store:
-        removed = unload(store, load_id)
+        removed = unload(store, load_id, access.settings.price_file())
     console.note(f"load {load_id} undone: deleted {describe(removed)}")
     if removed.evidence:
         console.note(f"  {removed.evidence:,} records of evidence are no longer joined to calls")
