@@ -5,9 +5,7 @@ import csv
 import io
 import json
 import re
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -45,7 +43,7 @@ def _write_calls(folder: Path) -> None:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """The option for a store with these calls, which is only read."""
     return "--db", str(once(tmp_path_factory, "explained", _store_calls))
@@ -64,11 +62,33 @@ def facts(cli: Cli, *arguments: str) -> dict[str, dict[str, Any]]:
     return _figures(done)
 
 
-@cache
-def stored_facts(call: str, db: str) -> dict[str, dict[str, Any]]:
-    """The same of a call of the store that is only read, which several tests ask for."""
-    with TemporaryDirectory() as folder:
-        return facts(Cli(Path(folder)), call, "--db", db)
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory, stored: tuple[str, str]) -> Path:
+    """A folder with explanations of the calls of that store: of one in every form, of the others in JSON by what they
+    were asked for by."""
+    return once(tmp_path_factory, "explanations", lambda folder: _explain_calls(folder, stored))
+
+
+def _explain_calls(folder: Path, stored: tuple[str, str]) -> Path:
+    asked: tuple[tuple[str, list[str], list[str]], ...] = (
+        ("r-1002", [], ["narrow.txt", "narrow.md", "call.csv", "call.jsonl", "r-1002.json"]),
+        ("r-1002", ["--wide"], ["wide.txt", "wide.md"]), ("cmpl-9", [], ["cmpl-9.json"]), ("r-2", [], ["r-2.json"]),
+    )  # fmt: skip
+    lines = [
+        ["explain", call, *stored, *more, *(word for file in files for word in ("-o", file))]
+        for call, more, files in asked
+    ]
+    for line, done in zip(lines, Cli(folder).run_each(lines), strict=True):
+        assert (done.code, done.out) == (0, ""), (line, done.err)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def explained(written: Path) -> dict[str, dict[str, Any]]:
+    """The figures of the calls of that store, by what they were asked for by."""
+    return {
+        call: _figures(Result(0, (written / f"{call}.json").read_text(), "")) for call in ("r-1002", "cmpl-9", "r-2")
+    }
 
 
 def _figures(done: Result) -> dict[str, dict[str, Any]]:
@@ -89,12 +109,11 @@ def test_a_call_is_told_from_its_request_to_its_end(cli: Cli, calls: str) -> Non
     assert done.out.isascii()
 
 
-def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(cli: Cli, stored: tuple[str, str]) -> None:
+def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(
+    written: Path, explained: dict[str, dict[str, Any]]
+) -> None:
     """In full with ``--wide``; in Markdown likewise. The ends of an exact value and what is unknown are left out."""
-    for name, more in (("narrow", []), ("wide", ["--wide"])):
-        done = cli.run("explain", "r-1002", *stored, *more, "-o", f"{name}.txt", "-o", f"{name}.md")
-        assert done.code == 0, done.err
-    narrow, wide = ((cli.folder / f"{name}.txt").read_text() for name in ("narrow", "wide"))
+    narrow, wide = ((written / f"{name}.txt").read_text() for name in ("narrow", "wide"))
     assert re.findall(r"^  (\w+_\w+) ", narrow.partition("figures\n")[2], re.MULTILINE) == [
         "cost_usd", "usd_per_output_token", "tax_class", "tax_best", "tax_best_usd",
     ]  # fmt: skip
@@ -102,20 +121,20 @@ def test_a_screen_shows_money_and_tax_and_names_what_it_leaves_out(cli: Cli, sto
     assert "\nhidden: " not in wide and int(hidden) > 90
     assert re.search(r"^ +tenant +acme +from: tenant_id$", wide, re.MULTILINE)
     assert re.search(r"^ +session_id +- +the export has no session$", wide, re.MULTILINE)
-    markdown = [(cli.folder / f"{name}.md").read_text() for name in ("narrow", "wide")]
+    markdown = [(written / f"{name}.md").read_text() for name in ("narrow", "wide")]
     assert ["session\\_id" in text for text in markdown] == [False, True]
-    assert len(stored_facts("r-1002", stored[1])) > 100
+    assert len(explained["r-1002"]) > 100
 
 
-def test_every_figure_says_where_it_comes_from_or_why_there_is_none(stored: tuple[str, str]) -> None:
+def test_every_figure_says_where_it_comes_from_or_why_there_is_none(explained: dict[str, dict[str, Any]]) -> None:
     """What was read names its field; what was decided its rule; what is missing the reason; all of them one."""
-    for call in ("r-1002", "r-1003", "r-2000"):
-        found = stored_facts(call, stored[1])
-        for name, row in found.items():
+    for call, figures in explained.items():
+        for name, row in figures.items():
             if row["value"] is None:
-                assert row["rule"], name
+                assert row["rule"], (call, name)
             elif name in FIGURES and name not in DECIDED and row["group"] not in ("tax", "money"):
-                assert row["from"] or row["rule"], name
+                assert row["from"] or row["rule"], (call, name)
+    found = explained["r-2"]
     assert found["output_tokens"]["value"] is None
     assert found["tax_best"]["rule"] == "billed is unknown"
     assert found["cancelled_at_ms"]["rule"] == "the export has no time of the cut"
@@ -140,57 +159,64 @@ def test_every_column_that_a_format_says_it_reads_is_one() -> None:
         assert set(source.reads) <= set(FIGURES), source.name
 
 
-def test_a_column_nobody_has_thought_of_is_shown_all_the_same(stored: tuple[str, str]) -> None:
+def test_a_column_nobody_has_thought_of_is_shown_all_the_same(
+    stored: tuple[str, str], explained: dict[str, dict[str, Any]]
+) -> None:
     """All columns of the store are there, none twice."""
-    found = stored_facts("r-1002", stored[1])
+    found = explained["r-1002"]
     with Store.open(Path(stored[1]), write=False) as store:
         assert {row[0] for row in store.query("DESCRIBE store.calls")} - HASHES <= set(found)
 
 
 def test_a_call_is_found_by_the_beginning_of_its_id_and_by_its_responses_id(
-    cli: Cli, stored: tuple[str, str]
+    explained: dict[str, dict[str, Any]]
 ) -> None:
     """As long as it means one call."""
-    assert facts(cli, "r-2", *stored)["call_id"]["value"] == "r-2000"
-    assert facts(cli, "cmpl-9", *stored)["call_id"]["value"] == "r-1003"
+    assert explained["r-2"]["call_id"]["value"] == "r-2000"
+    assert explained["cmpl-9"]["call_id"]["value"] == "r-1003"
 
 
-@pytest.mark.parametrize(
-    ("call", "said", "hint"),
-    [
-        ("r-10", "r-10 begins the ids of 2 calls", "one of r-1002, r-1003"),
-        ("r-1004", "no call r-1004", "near it: r-1002, r-1003"),
-        ("zzzzzz", "no call zzzzzz", "tax --top-calls"),
-        ("%", "no call %", "tax --top-calls"),
-    ],
+NOT_ONE = (
+    ("r-10", "r-10 begins the ids of 2 calls", "one of r-1002, r-1003"),
+    ("r-1004", "no call r-1004", "near it: r-1002, r-1003"),
+    ("zzzzzz", "no call zzzzzz", "tax --top-calls"),
+    ("%", "no call %", "tax --top-calls"),
 )
+
+
 def test_an_id_that_means_no_call_or_several_is_exit_3_and_says_what_to_try(
-    cli: Cli, stored: tuple[str, str], call: str, said: str, hint: str
+    cli: Cli, stored: tuple[str, str]
 ) -> None:
     """Nothing on standard output."""
-    done = cli.run("explain", call, *stored)
-    assert (done.code, done.out) == (3, "")
-    assert said in done.err and hint in done.err and "Traceback" not in done.err
+    runs = cli.run_each([["explain", call, *stored] for call, _, _ in NOT_ONE])
+    for (call, said, hint), done in zip(NOT_ONE, runs, strict=True):
+        assert (done.code, done.out) == (3, ""), call
+        assert said in done.err and hint in done.err and "Traceback" not in done.err, (call, done.err)
 
 
 def test_an_id_in_several_sources_asks_which(cli: Cli, calls: str) -> None:
     """And is explained once it is said."""
-    for source in ("gateway", "app"):
-        assert cli.run("ingest", calls, "--source", source, "--db", "s.duckdb", "-q").code == 0
-    done = cli.run("explain", "r-1002", "--db", "s.duckdb")
-    assert done.code == 3 and "is in 2 sources" in done.err and "--source app or --source gateway" in done.err
-    assert facts(cli, "r-1002", "--db", "s.duckdb", "--source", "app")["source"]["value"] == "app"
-    assert "no call r-1002 in source other" in cli.run("explain", "r-1002", "--db", "s.duckdb", "--source", "other").err
+    explain = ["explain", "r-1002", "--json"]
+    lines = [
+        *(["ingest", calls, "--source", source, "-q"] for source in ("gateway", "app")),
+        explain, [*explain, "--source", "app"], [*explain, "--source", "other"],
+    ]  # fmt: skip
+    *ingested, either, app, other = cli.run_each([[*line, "--db", "s.duckdb"] for line in lines])
+    assert [done.code for done in ingested] == [0, 0], ingested
+    assert either.code == 3 and "is in 2 sources" in either.err and "--source app or --source gateway" in either.err
+    assert (app.code, _figures(app)["source"]["value"]) == (0, "app")
+    assert other.code == 3 and "no call r-1002 in source other" in other.err
 
 
 def test_hostile_ids_are_harmless_in_the_error_and_on_the_screen(cli: Cli) -> None:
     """An id may be anything."""
     bad = "call-\x1b[31m-\u202e-one"
     write_lines(cli.folder / "bad.jsonl", [raw_call(bad), raw_call("call-two")])
-    for call in ("call-", "call-on"):
-        done = cli.run("explain", call, "bad.jsonl")
-        assert "\x1b" not in done.err + done.out and "\u202e" not in done.err + done.out
-    assert "\x1b" not in cli.run("explain", bad, "bad.jsonl").out
+    names = ("call-", "call-on", bad)
+    lines = [["ingest", "bad.jsonl", "-q"], *(["explain", name] for name in names)]
+    for name, done in zip(names, cli.run_each([[*line, "--db", "s.duckdb"] for line in lines])[1:], strict=True):
+        assert done.code == (0 if name == bad else 3), done
+        assert "\x1b" not in done.err + done.out and "\u202e" not in done.err + done.out, name
 
 
 def test_a_dimension_taken_from_another_step_says_from_which(cli: Cli) -> None:
@@ -209,15 +235,6 @@ def test_a_dimension_taken_from_another_step_says_from_which(cli: Cli) -> None:
     assert (tenant["value"], tenant["rule"]) == ("acme", "inherited from the enclosing step root")
     steps = [(row["step"], row["name"], row["at_ms"], row["explained"]) for row in tables["steps"]]
     assert steps == [("span", "/chat", -1000.0, False), ("llm", "answer", 0.0, True), ("tool", "search", 2000.0, False)]
-
-
-def test_a_value_under_a_key_that_was_passed_over_is_said(cli: Cli) -> None:
-    """A better key elsewhere in the source took the column over."""
-    write_lines(cli.folder / "a.jsonl", [raw_call("a", org_id="zeta")])
-    write_lines(cli.folder / "b.jsonl", [raw_call("b", tenant_id="acme")])
-    row = facts(cli, "a", "a.jsonl", "b.jsonl")["tenant"]
-    assert row["value"] is None and "only as org_id" in row["rule"] and "tenant_id fills" in row["rule"]
-    assert "--map tenant=PATH" in row["rule"]
 
 
 LINKS = """[links]
@@ -259,12 +276,10 @@ def test_aliases_hide_a_dimension_wherever_it_stands(cli: Cli, stored: tuple[str
         assert text and not [name for name in ("acme", "u-77", "/v1/answer") if name in text]
 
 
-def test_every_format_holds_the_same_call(cli: Cli, stored: tuple[str, str]) -> None:
+def test_every_format_holds_the_same_call(written: Path) -> None:
     """CSV and JSON lines are the call in one row; JSON has the moments, all chunks among them, and the figures."""
-    files = [f"call.{suffix}" for suffix in ("csv", "jsonl", "json", "md")]
-    done = cli.run("explain", "r-1002", *stored, *(word for file in files for word in ("-o", file)))
-    assert done.code == 0, done.err
-    table, lines, document, markdown = ((cli.folder / file).read_text() for file in files)
+    files = ("call.csv", "call.jsonl", "r-1002.json", "narrow.md")
+    table, lines, document, markdown = ((written / file).read_text() for file in files)
     (row,) = csv.DictReader(io.StringIO(table))
     (line,) = map(json.loads, lines.splitlines())
     assert row["call_id"] == line["call_id"] == "r-1002" and row["tax_tokens"] == "431" and line["tax_tokens"] == 431
@@ -306,9 +321,9 @@ def test_coverage_shows_what_is_there_what_rests_on_it_and_what_to_add(
 
 def test_coverage_takes_windows_filters_and_groups(cli: Cli, stored: tuple[str, str]) -> None:
     """And an empty window is no failure."""
-    done = cli.run("coverage", *stored, "--by", "tenant", "--since", "2026-11-20", "--format", "csv")
-    assert [row["tenant"] for row in csv.DictReader(io.StringIO(done.out))] == ["acme"]
-    done = cli.run("coverage", *stored, "--since", "2026-12-01")
+    groups = ["coverage", *stored, "--by", "tenant", "--since", "2026-11-20", "--format", "csv"]
+    grouped, done = cli.run_each([groups, ["coverage", *stored, "--since", "2026-12-01"]])
+    assert [row["tenant"] for row in csv.DictReader(io.StringIO(grouped.out))] == ["acme"]
     assert done.code == 0 and "no calls in this window" in done.out and "the data goes from 2026-11-16" in done.out
 
 
@@ -329,18 +344,25 @@ def test_a_path_that_no_record_has_is_said(cli: Cli, calls: str) -> None:
 
 
 def test_a_stray_record_with_a_better_key_does_not_take_a_column_over_in_silence(cli: Cli) -> None:
-    """How many calls have their value under another key, stored ones and those of the file, and how to decide."""
+    """How many calls have their value under another key, stored ones and those of the file, and how to decide; the
+    explanation of such a call says it too."""
     write_lines(cli.folder / "a.jsonl", [raw_call("a", org_id="zeta"), raw_call("b", org_id="eta"), raw_call("c")])
     write_lines(cli.folder / "b.jsonl", [raw_call("stray", tenant_id="x"), raw_call("d", org_id="theta")])
-    assert "a key other than" not in cli.run("ingest", "a.jsonl", "--db", "s.duckdb").err
-    done = cli.run("ingest", "b.jsonl", "--db", "s.duckdb")
+    lines = (
+        ["ingest", "a.jsonl"], ["ingest", "b.jsonl"], ["explain", "a", "--json"],
+        ["ingest", "a.jsonl", "b.jsonl", "--map", "tenant=org_id"],
+    )  # fmt: skip
+    first, done, one, mapped = cli.run_each([[*line, "--db", "s.duckdb"] for line in lines])
+    assert "a key other than" not in first.err
     assert (
         "  3 calls have their tenant only under a key other than tenant_id, which is not used: "
         "--map tenant=PATH chooses the key" in done.err.splitlines()
     )
-    done = cli.run("ingest", "a.jsonl", "b.jsonl", "--db", "s.duckdb", "--map", "tenant=org_id")
-    assert "a key other than org_id" in done.err
-    assert "1 call has its tenant only" in done.err
+    row = _figures(one)["tenant"]
+    assert row["value"] is None and "only as org_id" in row["rule"] and "tenant_id fills" in row["rule"]
+    assert "--map tenant=PATH" in row["rule"]
+    assert "a key other than org_id" in mapped.err
+    assert "1 call has its tenant only" in mapped.err
 
 
 def test_a_value_that_an_enclosing_step_gives_is_not_lost(cli: Cli) -> None:
