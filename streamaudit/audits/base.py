@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from streamaudit.audits.figures import FigureQuery
+from streamaudit.audits.figures import Apart, FigureQuery
 from streamaudit.audits.portable_figures import figure_rows, find_top
-from streamaudit.audits.scope.scope import MAX_BY, Scope
+from streamaudit.audits.scope.scope import MAX_BY, Scope, show_groups
 from streamaudit.report.model import Column, Mark, Row, Table, Value
 from streamaudit.store.dimensions import CALENDAR
 from streamaudit.store.store import Store
@@ -24,7 +24,9 @@ _ROUNDING = 1e-9
 
 _ASKED_AT_ONCE = 4_000_000
 """Up to this many calls groups and total are one statement. Exact percentiles hold every value in memory, those of both
-at once: for 6 M calls, more than the database may use by default. Apart, they take 1.3 times the CPU time."""
+at once: for 6 M calls, more than the database may use by default. So those of all calls are then found first, one after
+another, and the rest of the total is added up from the groups as before."""
+_KEEP = "CREATE OR REPLACE TEMP TABLE {name} AS "
 
 Rank = Callable[[dict[str, Value]], tuple[Any, ...]]
 
@@ -99,17 +101,34 @@ def _query_groups(
         return rows, query_figures(store, scope.total(), query, of_total), groups
     if store.engine is not None:
         rows = figure_rows(store, scope, query.names, bound, with_left_out=query.with_left_out, with_total=True)
-    elif scope.by and query.text_with_total and store.is_small(_ASKED_AT_ONCE):
-        rows = scope.rows(store, query.text_with_total, bound)
+        return _part_total(rows) if scope.by else ([], rows, 0)
+    # With the parameters of the groups: embeddings are in the total where they are in them.
+    of_total = {**scope.params(), **bound}
+    if store.is_small(_ASKED_AT_ONCE):
+        total, with_total = query.text, query.text_with_total
+    elif query.apart is None:
+        total, with_total = query.text, None
     else:
-        # With the parameters of the groups: embeddings are in the total where they are in them.
-        total = scope.total().rows(store, query.text, {**scope.params(), **bound})
-        rows = scope.rows(store, query.text, bound) if scope.by else []
-        return rows, total, len(rows)
+        total, with_total = query.apart.total, query.apart.with_total
+        _keep_apart(store, scope.total(), query.apart, of_total)
     if not scope.by:
-        return [], rows, 0
+        return [], scope.rows(store, total, bound), 0
+    if with_total is not None:
+        return _part_total(scope.rows(store, with_total, bound))
+    rows = scope.rows(store, total, bound)
+    return rows, scope.total().rows(store, total, of_total), len(rows)
+
+
+def _part_total(rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row], int]:
+    """Return the rows of groups, that of the total, and the number of groups; their last value says which they are."""
     of_groups = [row[:-1] for row in rows if not row[-1]]
     return of_groups, [row[:-1] for row in rows if row[-1]], len(of_groups)
+
+
+def _keep_apart(store: Store, scope: Scope, apart: Apart, params: dict[str, Any], *, rest: bool = False) -> None:
+    """Keep the sums of all calls that do not add up, or of the calls that are in no group shown."""
+    for name, text in apart.sums.items():
+        store.run(_KEEP.format(name=name) + scope.sql(text, rest=rest), params)
 
 
 def query_figures(
@@ -131,7 +150,11 @@ def _query_rest(
     """Return the row of all groups but these."""
     if store.engine is not None:
         return figure_rows(store, scope, query.names, bound, with_left_out=query.with_left_out, rest=shown)
-    return scope.rows(store, query.text, bound, rest=shown)
+    if query.apart is None or store.is_small(_ASKED_AT_ONCE):
+        return scope.rows(store, query.text, bound, rest=shown)
+    show_groups(store, shown)
+    _keep_apart(store, scope, query.apart, {**scope.params(), **bound}, rest=True)
+    return scope.rows(store, query.apart.total, bound, rest=shown)
 
 
 def _order_in_time(rows: Sequence[Row], place: int) -> list[Row]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from streamaudit.audits.base import group_tables
 from streamaudit.audits.edge_notes import first_byte_notes
-from streamaudit.audits.figures import ROWS, FigureQuery, relation
+from streamaudit.audits.figures import FigureQuery, ask, relation
 from streamaudit.audits.goodput import goodput_notes, goodput_params, goodput_tables, streaming_columns
 from streamaudit.audits.headline import describe_waits
 from streamaudit.audits.metrics import column
@@ -131,8 +131,9 @@ def run(
     more = streaming_columns(targets, gaps=gaps)
     figures = (*_BASE, *(_SLO if slo_ms is not None else ()), *more)
     names = tuple(one.name for one in figures)
-    text = relation(names)
-    query = FigureQuery(names, False, with_survival(text) if censored else text + ROWS, ranks=(_RANK,))
+    query = ask(names, ranks=(_RANK,))
+    if censored:
+        query = FigureQuery(names, False, with_survival(relation(names)), ranks=query.ranks)
     columns = (*figures, *(_CENSORED if censored else ()))
     bound = {"slo_ms": slo_ms, **goodput_params(store, scope, targets)}
     if censored:

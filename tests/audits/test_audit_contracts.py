@@ -120,8 +120,8 @@ _ROWS_KEPT = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'outcome_r
 def test_what_speeds_up_a_small_store_changes_no_figure(
     name: str, filled: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large store has views, all optimisers, and a statement each for groups and total; a small one has rows, planned
-    briefly, and one statement for both."""
+    """A large store has views, all optimisers, and steps that hold few values at once; a small one has rows, planned
+    briefly, and one statement for groups and total."""
     options: dict[str, Any] = {"by": "model,tenant", "top": 3, "where": "output_tokens > 5"}
     skipped = {"skipped": filled.one("SELECT current_setting('disabled_optimizers')")[0]}
     assert skipped["skipped"]
