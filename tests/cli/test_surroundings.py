@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.cli.running import PATIENCE_S, Cli, equation, stored_calls
@@ -107,19 +108,24 @@ def test_standard_input_is_a_file_like_others(cli: Cli, packed: bool) -> None:
 
 ODD_NAMES = (
     "with space.jsonl", "glob[1]*?.jsonl", "it's \"quoted\".jsonl", "semi;colon$HOME.jsonl", "käse-東京.jsonl",
-    "percent%20.jsonl", "back\\slash.jsonl", "{a,b}.jsonl", "new\nline.jsonl", "tenant=acme.jsonl",
+    "percent%20.jsonl", "back\\slash.jsonl", "{a,b}.jsonl", "new\nline.jsonl", "tenant=acme.jsonl", "-q.jsonl",
 )  # fmt: skip
 
 
 def test_a_name_is_only_a_name(cli: Cli) -> None:
-    """Spaces, quotes and signs that mean something to shells, SQL or globs are part of the name: one file each."""
+    """Spaces, quotes and signs that mean something to shells, SQL or globs are part of the name: one file each. After
+    ``--``, which ends the options as everywhere, a dash is too."""
     for index, name in enumerate(ODD_NAMES):
         write_lines(cli.folder / name, calls(4, start=10 * index))
     for decoy in ("glob1xx.jsonl", "a.jsonl", "b.jsonl"):
         write_lines(cli.folder / decoy, calls(3, start=500))
-    done = cli.run("ingest", *ODD_NAMES, "--db", "odd [store]*'\".duckdb")
+    store = "odd [store]*'\".duckdb"
+    done = cli.run("ingest", "--db", store, "--", *ODD_NAMES)
     assert done.code == 0, done.err
-    assert equation(done.err)["new"] == stored_calls(cli.folder / "odd [store]*'\".duckdb") == 4 * len(ODD_NAMES)
+    assert equation(done.err)["new"] == stored_calls(cli.folder / store) == 4 * len(ODD_NAMES)
+    with duckdb.connect(str(cli.folder / store), read_only=True) as connection:
+        read = connection.execute("SELECT path, new_calls FROM loads").fetchall()
+    assert sorted((Path(path).name, count) for path, count in read) == sorted((name, 4) for name in ODD_NAMES)
 
 
 def test_a_name_that_is_no_text_is_only_a_name(cli: Cli) -> None:
@@ -132,12 +138,6 @@ def test_a_name_that_is_no_text_is_only_a_name(cli: Cli) -> None:
     assert stored_calls(cli.folder / STORE) == 4
 
 
-def test_a_name_that_begins_with_a_dash_follows_two_dashes(cli: Cli) -> None:
-    """``--`` ends the options, as everywhere."""
-    write_lines(cli.folder / "-q.jsonl", calls(4))
-    assert cli.run("report", "--format", "csv", "--", "-q.jsonl").out.splitlines()[1].startswith("4,")
-
-
 def test_globs_and_folders_find_each_file_once(cli: Cli) -> None:
     """A quoted glob, a folder with sub-folders and the file itself name the same files; hidden ones are left out."""
     names = ("a.jsonl", "b.json", "day=1/c.ndjson", "day=1/d.jsonl.gz", "day=2/.e.jsonl", "notes.md")
@@ -146,11 +146,13 @@ def test_globs_and_folders_find_each_file_once(cli: Cli) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         data = as_lines(calls(10, start=10 * index)).encode()
         path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    assert cli.run("ingest", "exports", "exports/a.jsonl", "--db", STORE).code == 0
+    globs = (("exports/*.json*", 2), ("exports/**/*.jsonl", 1), (f"{cli.folder}/exports/day=1/*", 2))
+    lines = [["ingest", "exports", "exports/a.jsonl", "--db", STORE]]
+    ingested, *reported = cli.run_each([*lines, *(["report", glob, "--format", "csv"] for glob, _ in globs)])
+    assert ingested.code == 0, ingested.err
     assert stored_calls(cli.folder / STORE) == 40
-    for glob, files in (("exports/*.json*", 2), ("exports/**/*.jsonl", 1), (f"{cli.folder}/exports/day=1/*", 2)):
-        count = cli.run("report", glob, "--format", "csv").out.splitlines()[1].split(",")[0]
-        assert count == str(10 * files), glob
+    for (glob, files), done in zip(globs, reported, strict=True):
+        assert done.out.splitlines()[1].split(",")[0] == str(10 * files), glob
 
 
 def test_a_folder_name_is_not_a_column(cli: Cli) -> None:
@@ -176,13 +178,9 @@ def without_rights(folder: Path) -> Sequence[str]:
 
 
 @pytest.fixture
-def locked(cli: Cli) -> Path:
+def locked(cli: Cli, thirty: Path) -> Path:
     """A folder that will be made read-only, with a file of calls and a store."""
-    folder = cli.folder / "locked"
-    folder.mkdir()
-    write_lines(folder / "calls.jsonl", calls(4))
-    assert cli.run("ingest", folder / "calls.jsonl", "--db", folder / STORE, "-q").code == 0
-    return folder
+    return Path(shutil.copytree(thirty, cli.folder / "locked"))
 
 
 def test_a_read_only_folder_can_be_reported_on(cli: Cli, locked: Path) -> None:
@@ -203,33 +201,34 @@ def test_a_read_only_folder_cannot_be_written_to(cli: Cli, locked: Path) -> None
         (["ingest", file, "--db", locked / "new" / "new.duckdb"], 4),
         (["report", file, "-q", "-o", locked / "report.json"], 5),
         (["ingest", file, "-q", "--db", STORE, "--rejects", locked / "rejects.csv"], 5),
+        (["ingest", file], 4),  # into the store of a home there
     ]
-    runs = cli.run_each([[*map(str, arguments)] for arguments, _ in commands], before=before)
-    for (_, code), done in zip(commands, runs, strict=True):
-        assert (done.code, done.out) == (code, ""), done.err
-        assert str(locked) in done.err
-        assert "Traceback" not in done.err
-    assert cli.run("ingest", file, before=before, env={"HOME": str(locked)}).code == 4
+    runs = cli.run_each([[*map(str, arguments)] for arguments, _ in commands], {"HOME": str(locked)}, before)
+    for (arguments, code), done in zip(commands, runs, strict=True):
+        assert (done.code, done.out) == (code, ""), (arguments, done.err)
+        assert str(locked) in done.err, arguments
+        assert "Traceback" not in done.err, arguments
 
 
 def test_what_may_not_be_read_is_said(cli: Cli, locked: Path) -> None:
     """A file or folder without read permission is exit code 3 and names it."""
     before = without_rights(locked)
-    (locked / "calls.jsonl").chmod(0o000)
-    done = cli.run("report", locked / "calls.jsonl", before=before)
-    assert done.code == 3
-    assert f"no permission to read {locked / 'calls.jsonl'}" in done.err
+    secret = write_lines(cli.folder / "secret.jsonl", calls(4))
+    secret.chmod(0o000)
     locked.chmod(0o000)
     try:
-        file, folder, store = cli.run_each([
-            ["report", str(locked / "calls.jsonl")], ["ingest", str(locked)], ["report", "--db", str(locked / STORE)],
+        unread, file, folder, store = cli.run_each([
+            ["report", str(secret)], ["report", str(locked / "calls.jsonl")], ["ingest", str(locked)],
+            ["report", "--db", str(locked / STORE)],
         ], before=before)  # fmt: skip
-        for hidden in (file, folder):
-            assert hidden.code == 3, hidden.err
-            assert str(locked) in hidden.err
-        assert store.code in (2, 4)
     finally:
         locked.chmod(0o755)
+    assert unread.code == 3
+    assert f"no permission to read {secret}" in unread.err
+    for hidden in (file, folder):
+        assert hidden.code == 3, hidden.err
+        assert str(locked) in hidden.err
+    assert store.code in (2, 4)
 
 
 def test_process_substitution_is_a_pipe_like_others(cli: Cli) -> None:
