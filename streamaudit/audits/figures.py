@@ -20,15 +20,12 @@ _EVERYONE_AND_TOTAL = """
     UNION ALL BY NAME
     SELECT added.*, whole.*
     FROM (SELECT true AS is_total, {added} FROM each_group HAVING count(*) > 0) AS added
-    CROSS JOIN ({whole}) AS whole
+    CROSS JOIN (SELECT {whole} FROM scope_outcomes) AS whole
 )"""
-_TOTAL_ALONE = """
-, everyone AS (
-    FROM (SELECT by_1, by_2, by_3, by_4, {sums} FROM scope_outcomes GROUP BY by_1, by_2, by_3, by_4)
-    CROSS JOIN ({whole})
-)"""
-_WHOLE = "SELECT {sums} FROM scope_outcomes"
-_STEP = "whole_{place}"
+_STEP = """
+SELECT by_1 AS {name}_1, by_2 AS {name}_2, by_3 AS {name}_3, by_4 AS {name}_4, $is_total AS {name}_is_total, {sums}
+FROM scope_outcomes GROUP BY by_1, by_2, by_3, by_4
+"""
 _PART = """{rows}
 , {name} AS (
     SELECT by_1 AS {name}_1, by_2 AS {name}_2, by_3 AS {name}_3, by_4 AS {name}_4, {sums}
@@ -60,10 +57,8 @@ _ADDED = {
 }  # fmt: skip
 """Aggregates that add up the groups to the total, by the beginning of their SQL; others are computed over all calls.
 """
-_HOLDING = ("quantile_cont(", "median(")
-"""Aggregates that hold every value in memory, by the beginning of their SQL."""
-_NONE = {"_": "count(*)"}
-"""A sum where there are none."""
+_HOLDING = re.compile(r"(?:quantile_cont|median)\(.*?(\w+)_ms")
+"""Aggregates that hold every value of a latency in memory."""
 _ROUNDED = re.compile(r"round\((fsum\(.*\)), 12\)")
 
 
@@ -89,28 +84,35 @@ def pick(names: tuple[str, ...], *, with_left_out: bool = False) -> Picked:
 
 @cache
 def relation(
-    names: tuple[str, ...], *, with_left_out: bool = False, with_total: bool = False, apart: bool = False
+    names: tuple[str, ...], *, with_left_out: bool = False, with_total: bool = False, in_steps: bool = False
 ) -> str:  # fmt: skip
     """Return the relation ``figures`` over ``scope``, as the next of a WITH clause.
 
     Its columns are ``by_1`` to ``by_4``, then one for each of ``names``. The name of a sum is the sum itself.
     ``with_left_out`` adds a column ``left_out``: the list of the figures that are a lower bound in the group, and
     those that rest on estimates with a ``~`` before them, NULL instead of each that is neither. ``with_total`` adds a
-    row for all calls, if there are any, and a last column ``is_total``. ``apart`` takes the sums of all calls that do
-    not add up from the tables of ``Apart``; without ``with_total`` the scope is then of a single group. Binds
-    ``$slo_ms``, or the limits of ``Targets``, where a figure of them is picked.
+    row for all calls, if there are any, and a last column ``is_total``. ``in_steps`` takes percentiles from the tables
+    of ``Steps``. Binds ``$slo_ms``, or the limits of ``Targets``, where a figure of them is picked.
     """
     picked = pick(names, with_left_out=with_left_out)
-    sums, rounded, places = _list_sums(picked)
+    sums, places = _used(OF_ALL, OF_LATENCIES, picked.used)
     parts, joins = "", ""
+    if in_steps:
+        for name, own in _divide(sums).items():
+            spread = [place for place in places if place.startswith(tuple(own))]
+            joins += write_join(name, ["*", *spread], with_total=with_total)
+            sums = {sum_name: sql for sum_name, sql in sums.items() if sum_name not in own}
+            places = [place for place in places if place not in spread]
+    rounded = {name: found[1] for name, sql in sums.items() if (found := _ROUNDED.fullmatch(sql))}
     for part in PARTS:
         own, spread = _used(part.sums, {name: (column, "") for name, column in part.latencies.items()}, picked.used)
         if own:
             text = _PART_AND_TOTAL if with_total else _PART
             parts += text.format(rows=part.rows, name=part.name, relation=part.relation, sums=_columns(own))
             joins += write_join(part.name, ["*", *spread], with_total=with_total)
+    # Rounded once they are added up.
     replaced = ", ".join(f"round({name}, 12) AS {name}" for name in rounded)
-    everyone = _write_everyone(sums, with_total=with_total, apart=apart)
+    everyone = (_write_total if with_total else _write_groups)(sums | rounded)
     columns = ", ".join([f"* REPLACE ({replaced})" if replaced else "*", *places])
     return everyone + parts + write_figures(picked, columns, joins, with_left_out=with_left_out, with_total=with_total)
 
@@ -136,16 +138,16 @@ def write_figures(picked: Picked, everyone: str, joins: str, *, with_left_out: b
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
-    """The query for figures of a large store, in steps that hold few values in memory at once.
+class Steps:
+    """The query for figures of a large store, in steps of which each holds the values of one latency in memory.
 
-    ``sums`` make tables of one row by their names, each with some sums of all calls that do not add up from groups.
-    ``total`` is then the query for all calls, ``with_total`` that by group with a row for the total.
+    ``tables`` are to be filled first, by their names, once by group and once for all calls. They bind ``$is_total``.
+    ``text`` is then the query by group, ``text_with_total`` that with a row for the total.
     """
 
-    sums: dict[str, str]
-    total: str
-    with_total: str
+    tables: dict[str, str]
+    text: str
+    text_with_total: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class FigureQuery:
     text: str
     text_with_total: str | None = None
     ranks: tuple[str, ...] = ()
-    apart: Apart | None = None
+    steps: Steps | None = None
 
 
 def ask(names: tuple[str, ...], *, with_left_out: bool = False, ranks: tuple[str, ...] = ()) -> FigureQuery:
@@ -166,20 +168,20 @@ def ask(names: tuple[str, ...], *, with_left_out: bool = False, ranks: tuple[str
     ``ranks`` are portable sums by which groups rank, so that an engine returns the first ones alone.
     """
     text, with_total = (select(names, with_left_out=with_left_out, with_total=total) for total in (False, True))
-    return FigureQuery(names, with_left_out, text, with_total, ranks, _ask_apart(names, with_left_out=with_left_out))
+    return FigureQuery(names, with_left_out, text, with_total, ranks, _ask_in_steps(names, with_left_out=with_left_out))
 
 
-def _ask_apart(names: tuple[str, ...], *, with_left_out: bool) -> Apart | None:
-    """Return the query in steps; None where a part has percentiles, which no step finds apart."""
-    picked = pick(names, with_left_out=with_left_out)
-    if any(f"{name}_{p}" in picked.used for part in PARTS for name in part.latencies for p in PERCENTILES):
+def _ask_in_steps(names: tuple[str, ...], *, with_left_out: bool) -> Steps | None:
+    """Return the query in steps; None where a part has percentiles, which would still be held by group and in all."""
+    used = pick(names, with_left_out=with_left_out).used
+    if any(f"{name}_{p}" in used for part in PARTS for name in part.latencies for p in PERCENTILES):
         return None
-    steps = enumerate(_divide(_list_whole(_list_sums(picked)[0])))
-    sums = {_STEP.format(place=place): _WHOLE.format(sums=_columns(one)) for place, one in steps}
-    total, both = (
-        relation(names, with_left_out=with_left_out, with_total=one, apart=True) + ROWS for one in (False, True)
+    sums, _ = _used(OF_ALL, OF_LATENCIES, used)
+    tables = {name: _STEP.format(name=name, sums=_columns(own)) for name, own in _divide(sums).items()}
+    text, with_total = (
+        relation(names, with_left_out=with_left_out, with_total=total, in_steps=True) + ROWS for total in (False, True)
     )
-    return Apart(sums, total, both)
+    return Steps(tables, text, with_total)
 
 
 def select(names: tuple[str, ...], *, with_left_out: bool = False, with_total: bool = False) -> str:
@@ -187,29 +189,26 @@ def select(names: tuple[str, ...], *, with_left_out: bool = False, with_total: b
     return relation(names, with_left_out=with_left_out, with_total=with_total) + ROWS
 
 
-def _write_everyone(sums: dict[str, str], *, with_total: bool, apart: bool) -> str:
-    """Return the relation ``everyone``: the sums by group, and with a row for the total."""
-    whole = _list_whole(sums)
-    added = {name: _add_up(name, sql) for name, sql in sums.items() if name not in whole}
-    tables = " CROSS JOIN ".join(_STEP.format(place=place) for place, _ in enumerate(_divide(whole)))
-    of_all = f"FROM {tables}" if apart else _WHOLE.format(sums=_columns(whole or _NONE))
-    if with_total:
-        return _EVERYONE_AND_TOTAL.format(sums=_columns(sums), added=_columns(added), whole=of_all)
-    if apart:
-        return _TOTAL_ALONE.format(sums=_columns({name: sums[name] for name in added}), whole=of_all)
+def _write_groups(sums: dict[str, str]) -> str:
     return _EVERYONE.format(sums=_columns(sums))
 
 
-def _divide(whole: dict[str, str]) -> list[dict[str, str]]:
-    """Return the sums so divided that no two of those that hold all values are together."""
-    holding = [{name: sql} for name, sql in whole.items() if sql.startswith(_HOLDING)]
-    others = {name: sql for name, sql in whole.items() if {name: sql} not in holding}
-    return [others, *holding] if others else holding or [_NONE]
+def _write_total(sums: dict[str, str]) -> str:
+    added = {name: _add_up(name, sql) for name, sql in sums.items()}
+    return _EVERYONE_AND_TOTAL.format(
+        sums=_columns(sums),
+        added=_columns({name: sql for name, sql in added.items() if sql}),
+        whole=_columns({name: sums[name] for name, sql in added.items() if not sql} or {"_": "count(*)"}),
+    )
 
 
-def _list_whole(sums: dict[str, str]) -> dict[str, str]:
-    """Return the sums that do not add up."""
-    return {name: sql for name, sql in sums.items() if not _add_up(name, sql)}
+def _divide(sums: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return the sums that hold every value, by the step that finds them: those of one latency are together."""
+    divided: dict[str, dict[str, str]] = {}
+    for name, sql in sums.items():
+        if found := _HOLDING.match(sql):
+            divided.setdefault(f"{found[1]}_step", {})[name] = sql
+    return divided
 
 
 def _add_up(name: str, sql: str) -> str:
@@ -218,13 +217,6 @@ def _add_up(name: str, sql: str) -> str:
 
 
 _WORD = re.compile(r"\w+")
-
-
-def _list_sums(picked: Picked) -> tuple[dict[str, str], list[str], list[str]]:
-    """Return the sums over all calls, those to round once they are added up, and percentiles by their name."""
-    sums, places = _used(OF_ALL, OF_LATENCIES, picked.used)
-    rounded = {name: found[1] for name, sql in sums.items() if (found := _ROUNDED.fullmatch(sql))}
-    return sums | rounded, list(rounded), places
 
 
 def _used(
