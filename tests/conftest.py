@@ -1,10 +1,10 @@
 """Settings and fixtures shared by all tests."""
 
-import functools
 import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -19,8 +19,15 @@ from tests.reused import empty_store
 # Nothing that is imported and collected is ever freed: the collector would walk through it again and again.
 gc.disable()
 
+
+def _connect(
+    database: str | Path = ":memory:", read_only: bool = False, config: dict[str, Any] | None = None
+) -> duckdb.DuckDBPyConnection:
+    return _connect_with_all(database, read_only, {"threads": 1, **(config or {})})
+
+
 # Several tests run at once: a database with a thread for every core would only get in the way of the others.
-duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
+_connect_with_all, duckdb.connect = duckdb.connect, _connect
 
 # The same examples on every run and machine; no test is timed.
 settings.register_profile(

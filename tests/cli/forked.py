@@ -32,7 +32,10 @@ for module in pkgutil.walk_packages(streamaudit.__path__, "streamaudit."):
         importlib.import_module(module.name)
 from streamaudit.cli.main import main
 # Several of these run at once: a database with a thread for every core would only get in the way of the others.
-duckdb.connect = functools.partial(duckdb.connect, config={"threads": 1})
+def connect(database=":memory:", read_only=False, config=None, real=duckdb.connect):
+    return real(database, read_only, {"threads": 1, **(config or {})})
+
+duckdb.connect = connect
 from streamaudit.cli import app, samples as sample_files
 from streamaudit.delivery.targets import parse
 from streamaudit.report.render.formats import formats
