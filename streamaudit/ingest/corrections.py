@@ -26,6 +26,8 @@ _APART = "|".join((
 """Alternatives of an expression for text that is set apart from the answer's own sentences."""
 _PLAIN = r"""[^.!?…。！？；\n`~<"“„«»「『]+|."""
 _SENTENCE_END = re.compile(r"""[.!?…]["'’”)\]*_]*\s|[。！？；…]""")
+_PART = '"content"'
+"""Key of each part of an answer, in the formats that join them."""
 _MACROS = """
 CREATE OR REPLACE TEMP MACRO no_corrections_of(answer) AS
     CASE WHEN answer <> '' THEN []::STRUCT(offset_chars BIGINT, offset_ms DOUBLE, marker VARCHAR)[] END;
@@ -58,13 +60,13 @@ def read_markers() -> dict[str, str]:
 
 def may_have_corrections(lines: str) -> bool:
     """Return whether an answer in these JSON lines may have a correction: a sentence that follows another. An escape
-    may stand for the end of one.
+    may stand for the end of one, and an answer of several parts has one where they meet.
 
     Where none does, ``no_corrections_of`` gives what ``corrections_of`` would, whose expressions take longer to compile
     than a small file to read.
     """
     plain = lines.replace('\\"', '"').replace("\\/", "/")
-    return "\\" in plain or _SENTENCE_END.search(plain) is not None
+    return "\\" in plain or _SENTENCE_END.search(plain) is not None or plain.count(_PART) > 1
 
 
 @cache

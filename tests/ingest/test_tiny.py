@@ -10,7 +10,7 @@ import pytest
 from streamaudit.ingest import staging
 from tests.reused import empty_store
 from tests.sampling import keep
-from tests.support import ingest
+from tests.support import datadog_span, ingest
 
 CALL: dict[str, Any] = {
     "request_id": "r1", "start_time": "2026-11-10T10:00:00Z", "duration_ms": 1200, "ttft_ms": 200, "model": "gpt-4o",
@@ -36,6 +36,7 @@ def _spans(*spans: dict[str, Any], scopes: str = "scopeSpans", scope: str = "gen
     }]})  # fmt: skip
 
 
+PARTS = ("It is 4.", " Wait, no, it is 5.")
 USAGE = {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.output_tokens": "9"}
 FILES: dict[str, str] = {
     "attributes": _spans({**USAGE, "gen_ai.response.time_to_first_chunk": "0.25", "tenant.id": "acme"}, {"x": "1"}),
@@ -47,6 +48,10 @@ FILES: dict[str, str] = {
     "steps of a voice turn": _spans({"lk.response.ttft": "0.5", "lk.llm_metrics": '{"ttft": 0.4}'}, {"x": "1"}),
     "steps of a voice turn without their attributes": _spans({"x": "1"}, scope="livekit"),
     "spans without attributes": _spans({}),
+    "an answer in parts": _spans({**USAGE, "gen_ai.operation.name": "chat", "gen_ai.output.messages": json.dumps(
+        [{"role": "assistant", "parts": [{"type": "text", "content": part} for part in PARTS]}])}),
+    "an answer in messages": json.dumps(datadog_span("a", meta={"span.kind": "llm", "output": {
+        "messages": [{"role": "assistant", "content": part} for part in PARTS]}})),
     "own names": json.dumps({**CALL, "tenant_id": "acme", "finish_reason": "stop", "tags": ["route:/x", "deploy:3"]}),
     "an application's keys": json.dumps({**CALL, "metadata": {"tenant.id": "a", "release": "9", "outcome": "error"}}),
     "usual names": json.dumps({"model_name": "gpt-4o", "usage": {"prompt_tokens": 5, "cost": {"total": 0.1}},
@@ -64,7 +69,9 @@ FILES: dict[str, str] = {
 }  # fmt: skip
 
 
-EACH_RUN = ("own names", "usual names", "an escape in a name", "nested in the place of a dotted name")
+EACH_RUN = (
+    "an answer in parts", "own names", "usual names", "an escape in a name", "nested in the place of a dotted name",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", keep(FILES, EACH_RUN))
