@@ -1,6 +1,7 @@
 """The Python API: the command line's figures, its errors, nothing printed, two threads, nothing loaded in vain."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from streamaudit.errors import InputError, StoreError, StreamauditError, UsageEr
 from streamaudit.ingest import pipeline
 from streamaudit.store.store import Store
 from tests.cli.running import PATIENCE_S, Cli
+from tests.once import once
 from tests.sampling import keep
 from tests.support import ingest, raw_call, write_lines
 
@@ -25,13 +27,23 @@ CALLS = [
 ]
 
 
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three calls of two users in ``calls.jsonl`` and ``audit.duckdb``, to be copied."""
+    return once(tmp_path_factory, "three", _three)
+
+
+def _three(folder: Path) -> Path:
+    with Store.open(folder / "audit.duckdb", write=True) as opened:
+        ingest(opened, write_lines(folder / "calls.jsonl", CALLS))
+    return folder
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A store with three calls of two users."""
-    path = tmp_path / "audit.duckdb"
-    with Store.open(path, write=True) as opened:
-        ingest(opened, write_lines(tmp_path / "calls.jsonl", CALLS))
-    return path
+def store(tmp_path: Path, three: Path) -> Path:
+    """A store with three calls of two users, beside their file."""
+    shutil.copytree(three, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "audit.duckdb"
 
 
 @pytest.fixture

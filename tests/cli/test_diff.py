@@ -172,12 +172,14 @@ def test_aliases_hide_names_wherever_they_stand(tmp_path: Path) -> None:
     records = calls_of("v1", 16, 400) + calls_of("v2", 17, 900)
     records += calls_of("v1", 16, 400, "globex") + calls_of("v2", 17, 400, "globex")
     write_lines(tmp_path / "calls.jsonl", records)
-    plain, hidden, sides = cli.run_each([
-        [*SLOW, "calls.jsonl", "-q"], [*SLOW, "calls.jsonl", "-q", "--redact", "tenant"],
-        [*SLOW, "acme", "globex", "calls.jsonl", "-q", "--on", "tenant", "--redact", "tenant"],
-    ])  # fmt: skip
+    lines = (
+        ["ingest", "calls.jsonl", "-q"], [*SLOW], [*SLOW, "--redact", "tenant"],
+        [*SLOW, "acme", "globex", "--on", "tenant", "--redact", "tenant"],
+    )  # fmt: skip
+    _, plain, hidden, sides = cli.run_each([[*line, "--db", "s.duckdb"] for line in lines])
     assert rows(plain.out, "total")["total"]["from_tenant"] == "acme"
     assert "acme" not in hidden.out and "tenant-" in hidden.out
+    assert (sides.code, "tenant-" in sides.out) == (0, True)
     assert "acme" not in sides.out and "globex" not in sides.out
 
 
@@ -225,9 +227,10 @@ def test_a_wait_for_a_visible_token_is_shown_where_it_differs(tmp_path: Path) ->
     for record in records:
         record["time_to_first_visible_token_ms"] += 3000
     write_lines(tmp_path / "later.jsonl", records)
-    maps = ("--map", "ttvt_ms=time_to_first_visible_token_ms", "-q", "--stat", "p50", "--metric", "ttft,ttvt")
-    same, later, data = cli.run_each([
-        ["diff", "same.jsonl", *maps], ["diff", "later.jsonl", *maps], ["diff", "same.jsonl", *maps, "--json"],
+    maps, waits = ("--map", "ttvt_ms=time_to_first_visible_token_ms", "-q"), ("--stat", "p50", "--metric", "ttft,ttvt")
+    _, same, data, later = cli.run_each([
+        ["ingest", "same.jsonl", *maps, "--db", "same.duckdb"], ["diff", *waits, "--db", "same.duckdb"],
+        ["diff", *waits, "--db", "same.duckdb", "--json"], ["diff", "later.jsonl", *maps, *waits],
     ])  # fmt: skip
     assert "ttvt" not in same.out and "1 regression and no improvements" in same.out
     assert "ttvt" in later.out

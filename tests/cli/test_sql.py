@@ -63,10 +63,15 @@ READS = (
 
 
 def test_every_form_of_a_query_is_read_only_and_answered(asked: Cli) -> None:
-    """SELECT, FROM first, WITH, recursion, sub-queries, joins, VALUES, over each of the four tables."""
-    for query, done in zip(
-        READS, asked.run_each([["sql", q, "--db", STORE, "--format", "csv"] for q in READS]), strict=True
-    ):
+    """SELECT, FROM first, WITH, recursion, sub-queries, joins, VALUES, over each of the four tables; every fifth as a
+    command of its own too."""
+    with Store.open(asked.folder / STORE, write=False) as store:
+        store.lock_down()
+        for query in READS:
+            (table,) = sql.run(store, query).tables
+            assert list(table.records()) == [{table.columns[0].name: 9}], query
+    runs = asked.run_each([["sql", query, "--db", STORE, "--format", "csv"] for query in READS[::5]])
+    for query, done in zip(READS[::5], runs, strict=True):
         assert (done.code, done.out.splitlines()[1]) == (0, "9"), (query, done.err)
 
 
@@ -227,27 +232,31 @@ def test_what_may_not_run_is_refused_in_one_line_that_quotes_no_value(asked: Cli
 
 def test_an_error_says_what_to_look_at(asked: Cli) -> None:
     """A wrong column gets the ones it may have been meant as, a wrong table the four there are."""
-    assert '"tenant"' in asked.run("sql", "SELECT tenat FROM calls", "--db", STORE).err
-    assert "did you mean calls?" in asked.run("sql", "FROM callz", "--db", STORE).err
-    assert "calls, spans, loads, rejects" in asked.run("sql", "FROM meta", "--db", STORE).err
-    assert "at character 10" in asked.run("sql", "SELECT 1 INTO x", "--db", STORE).err
-    assert "try_cast" in asked.run("sql", "SELECT tenant::INT FROM calls", "--db", STORE).err
+    wrong = (
+        ("SELECT tenat FROM calls", '"tenant"'), ("FROM callz", "did you mean calls?"),
+        ("FROM meta", "calls, spans, loads, rejects"), ("SELECT 1 INTO x", "at character 10"),
+        ("SELECT tenant::INT FROM calls", "try_cast"),
+    )  # fmt: skip
+    runs = asked.run_each([["sql", query, "--db", STORE] for query, _ in wrong])
+    for (query, says), done in zip(wrong, runs, strict=True):
+        assert done.code == 2 and says in done.err, (query, done.err)
 
 
 def test_the_stores_secret_is_in_no_table(asked: Cli) -> None:
     """All four tables, whole, in JSON."""
     secret = salt(asked)
-    for table in TABLES:
-        done = asked.run("sql", f"FROM {table}", "--db", STORE, "--json")
-        assert done.code == 0
-        assert secret not in done.out
+    runs = asked.run_each([["sql", f"FROM {table}", "--db", STORE, "--json"] for table in TABLES])
+    for table, done in zip(TABLES, runs, strict=True):
+        assert done.code == 0, table
+        assert secret not in done.out, table
 
 
 def test_describe_lists_the_columns_of_a_table(asked: Cli) -> None:
     """With the type of each."""
-    for table in TABLES:
-        done = asked.run("sql", f"DESCRIBE {table}", "--db", STORE, "--format", "csv")
-        assert (done.code, done.out.splitlines()[0].split(",")[:2]) == (0, ["column_name", "column_type"])
+    runs = asked.run_each([["sql", f"DESCRIBE {table}", "--db", STORE, "--format", "csv"] for table in TABLES])
+    for table, done in zip(TABLES, runs, strict=True):
+        header = done.out.splitlines()[0].split(",")[:2]
+        assert (done.code, header) == (0, ["column_name", "column_type"]), table
 
 
 ODD = (
@@ -261,11 +270,18 @@ ODD = (
 )
 
 
-def test_values_of_every_type_in_json(asked: Cli) -> None:
-    """Lists and structs are JSON, times ISO 8601 in UTC, what is no number null, and equal names told apart."""
-    done = asked.run("sql", ODD, "--db", STORE, "--json")
+@pytest.fixture(scope="module")
+def odd(asked: Cli) -> dict[str, str]:
+    """What that gives in files, by their suffix."""
+    files = {suffix: asked.folder / f"odd.{suffix}" for suffix in ("csv", "txt", "md", "json", "jsonl")}
+    done = asked.run("sql", ODD, "--db", STORE, *(word for file in files.values() for word in ("-o", file)))
     assert done.code == 0, done.err
-    (row,) = json.loads(done.out)["tables"][0]["rows"]
+    return {suffix: file.read_bytes().decode() for suffix, file in files.items()}
+
+
+def test_values_of_every_type_in_json(odd: dict[str, str]) -> None:
+    """Lists and structs are JSON, times ISO 8601 in UTC, what is no number null, and equal names told apart."""
+    (row,) = json.loads(odd["json"])["tables"][0]["rows"]
     assert row == {
         "l": [1, None], "s": {"a": 1, "b": ["2026-11-16T08:00:00Z"]}, "m": {"k": 2}, "j": {"x": [1.5]},
         "t": "2026-11-16T08:00:00Z", "z": "2026-11-16T06:00:00Z", "zs": ["2026-11-16T06:00:00Z"], "d": "2026-11-16",
@@ -273,33 +289,33 @@ def test_values_of_every_type_in_json(asked: Cli) -> None:
         "h": 170141183460469231731687303715884105727, "y": True, "u": None,
         "id": "00000000-0000-0000-0000-000000000001", "twice": 1, "twice_1": 2, "formula": "=1+1", "esc": "\x1b[31m",
     }  # fmt: skip
-    assert json.loads(asked.run("sql", ODD, "--db", STORE, "--format", "jsonl").out) == row
+    assert json.loads(odd["jsonl"]) == row
 
 
-def test_values_of_every_type_elsewhere(asked: Cli) -> None:
+def test_values_of_every_type_elsewhere(asked: Cli, odd: dict[str, str]) -> None:
     """In CSV a list is its JSON text and a formula is quoted; no format lets a control character through."""
-    files = [asked.folder / f"odd.{suffix}" for suffix in ("csv", "txt", "md", "json", "jsonl")]
-    done = asked.run("sql", ODD, "--db", STORE, *(word for file in files for word in ("-o", file)))
-    assert done.code == 0, done.err
-    texts = [file.read_bytes().decode() for file in files]
-    (row,) = csv.DictReader(io.StringIO(texts[0]))
+    (row,) = csv.DictReader(io.StringIO(odd["csv"]))
     assert (row["l"], row["s"]) == ("[1, null]", '{"a": 1, "b": ["2026-11-16T08:00:00Z"]}')
     assert (row["t"], row["formula"], row["u"], row["f"], row["y"]) == ("2026-11-16T08:00:00Z", "'=1+1", "", "", "true")
-    assert all(text and "\x1b" not in text for text in texts)
+    assert [suffix for suffix, text in odd.items() if not text or "\x1b" in text] == []
     assert asked.terminal("sql", ODD, "--db", STORE, columns=60).code == 0
 
 
 def test_a_screen_shows_the_first_rows_and_says_how_many_there_are(asked: Cli) -> None:
     """A hundred on a screen, all in data formats, and whatever --limit says in both."""
     query = "SELECT i FROM range(250) AS t(i) ORDER BY i DESC"
-    shown = asked.run("sql", query, "--db", STORE).out
+    line = ["sql", query, "--db", STORE]
+    screen, table, limited, whole = asked.run_each([
+        line, [*line, "--format", "csv"], [*line, "--json", "--limit", "3"], [*line, "--limit", "250"],
+    ])  # fmt: skip
+    shown = screen.out
     assert "100 of 250 rows shown" in shown
     assert "\n249\n" in shown and "\n150\n" in shown and "\n149\n" not in shown
-    assert len(asked.run("sql", query, "--db", STORE, "--format", "csv").out.splitlines()) == 251
-    few = json.loads(asked.run("sql", query, "--db", STORE, "--json", "--limit", "3").out)
+    assert len(table.out.splitlines()) == 251
+    few = json.loads(limited.out)
     assert [row["i"] for row in few["tables"][0]["rows"]] == [249, 248, 247]
     assert few["notes"][0]["code"] == "rows_cut"
-    assert "shown" not in asked.run("sql", query, "--db", STORE, "--limit", "250").out
+    assert "\n  0\n" in whole.out and "shown" not in whole.out
 
 
 def test_the_order_asked_for_is_the_order_shown(asked: Cli) -> None:
@@ -313,10 +329,10 @@ def test_the_order_asked_for_is_the_order_shown(asked: Cli) -> None:
 
 def test_nothing_found_is_no_rows(asked: Cli) -> None:
     """Exit code 0 and the column names; 3 when that is to fail."""
-    query = "SELECT tenant FROM calls WHERE false"
-    done = asked.run("sql", query, "--db", STORE, "--format", "csv")
+    line = ["sql", "SELECT tenant FROM calls WHERE false", "--db", STORE]
+    done, failed = asked.run_each([[*line, "--format", "csv"], [*line, "--fail-on-empty"]])
     assert (done.code, done.out) == (0, "tenant\n")
-    assert asked.run("sql", query, "--db", STORE, "--fail-on-empty").code == 3
+    assert failed.code == 3
 
 
 def test_files_can_be_asked_without_a_store(cli: Cli) -> None:
@@ -352,23 +368,22 @@ def _busy(pid: int) -> bool:
 
 
 def test_csv_on_standard_output_is_written_in_pieces(asked: Cli) -> None:
-    """Row by row the same as the statement's own, with one header, also where there is no row."""
+    """Row by row the same as the statement's own, with one header."""
     rows = 2 * sql._ROWS_A_PIECE + 5
     statement = f"SELECT range AS a, '=' || range AS b FROM range({rows})"
     done = asked.run("sql", statement, "--db", STORE, "--format", "csv")
     assert done.code == 0, done.err
     assert list(csv.reader(io.StringIO(done.out))) == [["a", "b"], *([str(n), f"'={n}"] for n in range(rows))]
-    done = asked.run("sql", "SELECT tenant FROM calls WHERE false", "--db", STORE, "--format", "csv")
-    assert (done.code, done.out) == (0, "tenant\n")
 
 
 def test_csv_in_a_file_is_written_in_pieces_and_takes_its_name_when_whole(asked: Cli) -> None:
     """A statement that fails after 40,000 rows, or a reader that goes, leaves the file that was there before."""
     rows, file = 45_000, asked.folder / "out.csv"
     statement = f"SELECT range AS a, '=' || range AS b FROM range({rows})"
-    done = asked.run("sql", statement, "--db", STORE, "-o", "out.csv")
+    line = ["sql", statement, "--db", STORE]
+    done, printed = asked.run_each([[*line, "-o", "out.csv"], [*line, "--format", "csv"]])
     assert done.code == 0 and "wrote out.csv" in done.err and not done.out
-    assert file.read_text() == asked.run("sql", statement, "--db", STORE, "--format", "csv").out
+    assert file.read_text() == printed.out
     file.chmod(0o640)
     old = file.read_bytes()
     late = f"SELECT CASE WHEN range < {rows - 2} THEN range ELSE ('x' || range)::INT END AS a FROM range({rows})"

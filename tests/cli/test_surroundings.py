@@ -183,18 +183,11 @@ def locked(cli: Cli, thirty: Path) -> Path:
     return Path(shutil.copytree(thirty, cli.folder / "locked"))
 
 
-def test_a_read_only_folder_can_be_reported_on(cli: Cli, locked: Path) -> None:
-    """Neither files nor a store in a read-only folder need to be written to for a report."""
+def test_a_read_only_folder_can_be_reported_on_and_not_be_written_to(cli: Cli, locked: Path) -> None:
+    """Neither files nor a store there need to be written to for a report; a store that would be made or written there
+    is exit code 4 and an output file 5, each with its path and no trace."""
     before = without_rights(locked)
     (locked / STORE).chmod(0o444)
-    asked = [["report", str(locked / "calls.jsonl")], ["report", "--db", str(locked / STORE)]]
-    for done in cli.run_each(asked, before=before):
-        assert done.code == 0, done.err
-
-
-def test_a_read_only_folder_cannot_be_written_to(cli: Cli, locked: Path) -> None:
-    """A store there is exit code 4 and an output file 5, each with its path and no trace."""
-    before = without_rights(locked)
     file = locked / "calls.jsonl"
     commands: list[tuple[list[str | Path], int]] = [
         (["ingest", file, "--db", locked / "new.duckdb"], 4),
@@ -202,11 +195,12 @@ def test_a_read_only_folder_cannot_be_written_to(cli: Cli, locked: Path) -> None
         (["report", file, "-q", "-o", locked / "report.json"], 5),
         (["ingest", file, "-q", "--db", STORE, "--rejects", locked / "rejects.csv"], 5),
         (["ingest", file], 4),  # into the store of a home there
-    ]
+        (["report", file], 0), (["report", "--db", locked / STORE], 0),
+    ]  # fmt: skip
     runs = cli.run_each([[*map(str, arguments)] for arguments, _ in commands], {"HOME": str(locked)}, before)
     for (arguments, code), done in zip(commands, runs, strict=True):
-        assert (done.code, done.out) == (code, ""), (arguments, done.err)
-        assert str(locked) in done.err, arguments
+        assert (done.code, "output tokens" in done.out) == (code, code == 0), (arguments, done)
+        assert code == 0 or (done.out == "" and str(locked) in done.err), (arguments, done)
         assert "Traceback" not in done.err, arguments
 
 

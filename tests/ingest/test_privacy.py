@@ -130,17 +130,15 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def stored_text(store: Store) -> list[tuple[str, str, str]]:
     """Table, column and value of every cell, in every database attached, that holds the marker."""
     found = []
-    columns = store.query(
-        "SELECT database_name, schema_name, table_name, column_name FROM duckdb_columns() "
-        "SEMI JOIN duckdb_tables() USING (database_name, schema_name, table_name)"
-    )
-    for database, schema, table, column in columns:
-        cells = store.query(
-            f'SELECT "{column}"::VARCHAR AS cell FROM "{database}"."{schema}"."{table}" WHERE contains(cell, $marker)',
+    tables = store.query("SELECT database_name, schema_name, table_name FROM duckdb_tables()")
+    for database, schema, table in tables:
+        rows = store.records(
+            f'SELECT * FROM "{database}"."{schema}"."{table}" AS cells WHERE contains(cells::VARCHAR, $marker)',
             {"marker": CONTENT_MARKER},
         )
-        found += [(f"{database}.{table}", column, value) for (value,) in cells]
-    assert {"calls", "spans", "loads", "rejects"} <= {table for _, _, table, _ in columns}
+        found += [(f"{database}.{table}", name, repr(value)) for row in rows for name, value in row.items()
+            if CONTENT_MARKER in repr(value)] or [(f"{database}.{table}", "", repr(row)) for row in rows]  # fmt: skip
+    assert {"calls", "spans", "loads", "rejects"} <= {table for _, _, table in tables}
     return found
 
 

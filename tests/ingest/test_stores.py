@@ -340,8 +340,10 @@ def test_hashes_of_another_secret_are_reported_and_an_empty_store_takes_the_secr
         file = write_lines(tmp_path / f"{number}.jsonl", [raw_call(f"a{number}", input_hash="hm" if secret else None)])
         parts.append(tmp_path / f"{number}.duckdb")
         with Store.open(parts[-1], write=True, secret=secret) as store:
+            store.plan_briefly()
             ingest(store, file)
     with Store.open(tmp_path / "all.duckdb", write=True) as store:
+        store.plan_briefly()
         assert [merge_store(store, part).other_salt for part in parts] == [False, True, False]
 
 

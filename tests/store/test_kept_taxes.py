@@ -48,8 +48,10 @@ def assert_kept_as_computed(store: Store) -> None:
 
 @pytest.fixture
 def file_store(tmp_path: Path) -> Store:
-    """An empty store in a file."""
-    return Store.open(tmp_path / "audit.duckdb", write=True)
+    """An empty store in a file, whose queries are planned as those of a small store are."""
+    store = Store.open(tmp_path / "audit.duckdb", write=True)
+    store.plan_briefly()
+    return store
 
 
 @pytest.mark.parametrize("some", [("raw", "langfuse", "litellm"), pytest.param((), marks=pytest.mark.proof)])
