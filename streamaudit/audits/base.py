@@ -23,10 +23,12 @@ from streamaudit.store.views.percentiles import MIN_CALLS
 _ROUNDING = 1e-9
 """Sums in dollars whose relative difference is smaller are equal."""
 
-_ASKED_AT_ONCE = 4_000_000
-"""Up to this many calls groups and total are one statement. Exact percentiles hold every value in memory, those of both
-at once: for 6 M calls, more than the database may use by default. So those of a larger store are found first, one
-latency after the other, which takes no more CPU time: fewer lists at once stay in the processor's cache."""
+_MOST_HELD = 32_000_000
+"""Up to this many values are held in memory at once, each in 24 bytes or so. Exact percentiles hold the values of all
+calls once for a latency, twice where groups and total are one statement. Where these are too many, groups and total are
+asked apart; where those of the groups alone are, one latency after the other, which reads the calls once for each, and
+adds the total up from the groups. (To count values in buckets first, and keep those near a rank alone, takes as long as
+to keep all.)"""
 _KEEP = "CREATE OR REPLACE TEMP TABLE {name} AS "
 _KEEP_MORE = "INSERT INTO {name} "
 
@@ -104,20 +106,30 @@ def _query_groups(
     if store.engine is not None:
         rows = figure_rows(store, scope, query.names, bound, with_left_out=query.with_left_out, with_total=True)
         return _part_total(rows) if scope.by else ([], rows, 0)
-    is_small = store.is_small(_ASKED_AT_ONCE)
-    asked: FigureQuery | Steps = query if is_small or query.steps is None else query.steps
     # With the parameters of the groups: embeddings are in the total where they are in them.
     of_total = {**scope.params(), **bound}
-    if isinstance(asked, Steps):
-        _fill(store, _KEEP, asked, scope.total().sql, {**of_total, "is_total": True})
+    steps = _find_steps(store, query)
+    if steps is not None:
+        _fill(store, _KEEP, steps, scope.total().sql, {**of_total, "is_total": True})
         if scope.by:
-            _fill(store, _KEEP_MORE, asked, scope.sql, {**of_total, "is_total": False})
+            _fill(store, _KEEP_MORE, steps, scope.sql, {**of_total, "is_total": False})
+    asked = steps or query
     if not scope.by:
         return [], scope.rows(store, asked.text, bound), 0
-    if asked.text_with_total is not None and (is_small or isinstance(asked, Steps)):
+    if asked.text_with_total is not None and (steps is not None or _can_hold(store, 2 * query.lists)):
         return _part_total(scope.rows(store, asked.text_with_total, bound))
     rows = scope.rows(store, query.text, bound)
     return rows, scope.total().rows(store, query.text, of_total), len(rows)
+
+
+def _find_steps(store: Store, query: FigureQuery) -> Steps | None:
+    """Return the steps in which the query is asked; None where it is a single statement."""
+    return None if _can_hold(store, query.lists) else query.steps
+
+
+def _can_hold(store: Store, lists: int) -> bool:
+    """Return whether so many lists of the values of all calls are few enough to be held at once."""
+    return lists == 0 or store.is_small(_MOST_HELD // lists)
 
 
 def _part_total(rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row], int]:
@@ -151,11 +163,11 @@ def _query_rest(
     """Return the row of all groups but these."""
     if store.engine is not None:
         return figure_rows(store, scope, query.names, bound, with_left_out=query.with_left_out, rest=shown)
-    if query.steps is None or store.is_small(_ASKED_AT_ONCE):
-        return scope.rows(store, query.text, bound, rest=shown)
-    show_groups(store, shown)
-    _fill(store, _KEEP, query.steps, partial(scope.sql, rest=True), {**scope.params(), **bound, "is_total": False})
-    return scope.rows(store, query.steps.text, bound, rest=shown)
+    steps = _find_steps(store, query)
+    if steps is not None:
+        show_groups(store, shown)
+        _fill(store, _KEEP, steps, partial(scope.sql, rest=True), {**scope.params(), **bound, "is_total": False})
+    return scope.rows(store, (steps or query).text, bound, rest=shown)
 
 
 def _order_in_time(rows: Sequence[Row], place: int) -> list[Row]:

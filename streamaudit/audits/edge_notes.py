@@ -5,13 +5,15 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.report.model import Note
 from streamaudit.report.numbers import count, ms
 from streamaudit.store.store import Store
+from streamaudit.store.views.valuation import ENDED_EARLY
 
+# Of calls that did not end early the tax knows nothing, so that most are left out before taxes are looked for.
 _CONTRADICTIONS = """
 SELECT
     count(*) FILTER (WHERE rendered_tokens > coalesce(delivered_tokens, delivered_high)) AS shown,
     count(*) FILTER (WHERE coalesce(delivered_tokens, delivered_low) > billed_tokens) AS delivered
-FROM scope
-"""
+FROM scope WHERE rendered_tokens IS NOT NULL OR delivered_tokens IS NOT NULL OR _ENDED_EARLY
+""".replace("_ENDED_EARLY", ENDED_EARLY)
 _IS_LOGGED = "SELECT EXISTS (FROM store.evidence WHERE ttfb_ms >= 0)"
 _FIRST_BYTES = """
 SELECT count(*), median(ttft_ms), median(ttfb_ms), median(ttft_ms - ttfb_ms)

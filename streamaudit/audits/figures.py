@@ -152,13 +152,18 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class FigureQuery:
-    """The query for these figures: the texts that a store answers, and what an engine is asked for instead."""
+    """The query for these figures: the texts that a store answers, and what an engine is asked for instead.
+
+    ``lists`` is how many times the query by group holds the values of all calls, ``steps`` how it holds fewer; None
+    where a part has percentiles, which no step would find.
+    """
 
     names: tuple[str, ...]
     with_left_out: bool
     text: str
     text_with_total: str | None = None
     ranks: tuple[str, ...] = ()
+    lists: int = 0
     steps: Steps | None = None
 
 
@@ -168,16 +173,17 @@ def ask(names: tuple[str, ...], *, with_left_out: bool = False, ranks: tuple[str
     ``ranks`` are portable sums by which groups rank, so that an engine returns the first ones alone.
     """
     text, with_total = (select(names, with_left_out=with_left_out, with_total=total) for total in (False, True))
-    return FigureQuery(names, with_left_out, text, with_total, ranks, _ask_in_steps(names, with_left_out=with_left_out))
-
-
-def _ask_in_steps(names: tuple[str, ...], *, with_left_out: bool) -> Steps | None:
-    """Return the query in steps; None where a part has percentiles, which would still be held by group and in all."""
     used = pick(names, with_left_out=with_left_out).used
-    if any(f"{name}_{p}" in used for part in PARTS for name in part.latencies for p in PERCENTILES):
-        return None
-    sums, _ = _used(OF_ALL, OF_LATENCIES, used)
-    tables = {name: _STEP.format(name=name, sums=_columns(own)) for name, own in _divide(sums).items()}
+    divided = _divide(_used(OF_ALL, OF_LATENCIES, used)[0])
+    in_parts = [name for part in PARTS for name in part.latencies if any(f"{name}_{p}" in used for p in PERCENTILES)]
+    lists = sum(map(len, divided.values())) + len(in_parts)
+    steps = None if in_parts else _write_steps(names, divided, with_left_out=with_left_out)
+    return FigureQuery(names, with_left_out, text, with_total, ranks, lists, steps)
+
+
+def _write_steps(names: tuple[str, ...], divided: dict[str, dict[str, str]], *, with_left_out: bool) -> Steps:
+    """Return the query in steps, of which each finds some of the sums that hold every value."""
+    tables = {name: _STEP.format(name=name, sums=_columns(own)) for name, own in divided.items()}
     text, with_total = (
         relation(names, with_left_out=with_left_out, with_total=total, in_steps=True) + ROWS for total in (False, True)
     )

@@ -14,6 +14,7 @@ from streamaudit.audits.scope.scope import Scope
 from streamaudit.audits.sums import PROMPT_UNSEEN, declare, finish, make_portable, priced, write_exact, write_portable
 from streamaudit.report.model import Column, Mark, Table
 from streamaudit.store.store import Store
+from streamaudit.store.views.valuation import ENDED_EARLY
 
 _UNSEEN = (
     Column("calls", "calls", "calls that ended so", kept=True),
@@ -58,9 +59,13 @@ _SUMS = declare({
 })  # fmt: skip
 _LEFT_OUT = ("unseen_input_tokens", "unseen_output_usd", "unseen_output_low_usd")
 """The columns that the last sums are about."""
+# The outcome leaves most calls out before their taxes are looked for, by which ended_early is known.
 _LISTED = """
-FROM (SELECT *, ended_early AND _PROMPT_UNSEEN AS unseen FROM scope WHERE ended_early OR ended_by = 'length') AS listed
-""".replace("_PROMPT_UNSEEN", PROMPT_UNSEEN)
+FROM (
+    SELECT *, ended_early AND _PROMPT_UNSEEN AS unseen FROM scope
+    WHERE (_ENDED_EARLY OR ended_by = 'length') AND (ended_early OR ended_by = 'length')
+) AS listed
+""".replace("_PROMPT_UNSEEN", PROMPT_UNSEEN).replace("_ENDED_EARLY", ENDED_EARLY)
 _LIST = "SELECT {keys}, {sums}{listed}{end}"
 
 

@@ -128,7 +128,7 @@ def test_what_speeds_up_a_small_store_changes_no_figure(
     with monkeypatch.context() as large:
         large.setattr("streamaudit.store.views.refresh.FEW_TO_READ", 0)
         large.setattr("streamaudit.store.views.refresh._KEPT_WITH_TAXES", 0)
-        large.setattr("streamaudit.audits.base._ASKED_AT_ONCE", -1)
+        large.setattr("streamaudit.audits.base._MOST_HELD", -1)
         filled.stale = True
         filled.run("SET disabled_optimizers = ''")
         try:

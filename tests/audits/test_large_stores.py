@@ -58,10 +58,10 @@ def ask_both(store: Store, name: str, by: str, **options: Any) -> tuple[Tables, 
 
 
 @contextmanager
-def large_store() -> Iterator[None]:
-    """Every store counts as a large one in this block."""
+def large_store(most_held: int = -1) -> Iterator[None]:
+    """In this block a store has too many calls for memory to hold the values of a single latency twice."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streamaudit.audits.base._ASKED_AT_ONCE", -1)
+        patch.setattr("streamaudit.audits.base._MOST_HELD", most_held)
         yield
 
 
@@ -100,6 +100,14 @@ def test_options_that_add_figures_add_the_same(awkward: Store) -> None:
     ):  # fmt: skip
         small, large = ask_both(awkward, name, "tenant", top=4, **options)
         assert large == small, (name, options)
+
+
+def test_a_store_of_medium_size_is_asked_for_groups_and_total_apart(awkward: Store) -> None:
+    """Memory can hold the values of the groups, and not those of groups and total at once."""
+    calls = awkward.one("SELECT count(*) FROM store.calls")[0]
+    small = audit(awkward, "report", "tenant", top=3)
+    with large_store(6 * calls):  # of four latencies
+        assert audit(awkward, "report", "tenant", top=3) == small
 
 
 def test_a_large_store_finds_the_percentiles_of_each_latency_by_themselves(awkward: Store) -> None:
