@@ -128,8 +128,8 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             WHEN ai_step IS NOT NULL THEN 'span'
             WHEN voice_kind IS NOT NULL THEN 'span'
             WHEN voice_metrics IS NOT NULL THEN 'llm'
-            WHEN operation_word IN ('chat', 'text_completion', 'completion', 'generate_content', 'responses') THEN 'llm'
-            WHEN operation_word IN ('embeddings', 'embedding') THEN 'embedding'
+            WHEN regexp_full_match(operation_word, '{call_words}') THEN 'llm'
+            WHEN regexp_full_match(operation_word, 'a?embeddings?') THEN 'embedding'
             -- An answer over a realtime connection, as Pipecat names it.
             WHEN operation_word IN ('realtime', 'llm_response') AND out_tokens IS NOT NULL THEN 'llm'
             WHEN operation_word <> 'unknown' OR loop_kind IS NOT NULL THEN 'span'
@@ -255,7 +255,8 @@ SELECT
         CASE WHEN contains(attribute(keys, vals, 'http.response.header.content-type'), 'text/event-stream')
             THEN 'sse' END,
         either[transport][1]) AS transport,
-    CASE WHEN operation_word IN ('text_completion', 'completion') THEN 'completion' END AS operation,
+    CASE WHEN operation_word IN ('text_completion', 'atext_completion', 'completion') THEN 'completion' END
+        AS operation,
     started AS start_time,
     ended AS end_time,
     whole_ms AS duration_ms,
@@ -350,7 +351,13 @@ _ANSWER = """coalesce(
     nullif(array_to_string(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
         '$[*].parts[*].content'), ''), ''),
     attribute(keys, vals, 'output'))"""
-_SQL = _SQL.replace("{caps}", str(list(CAPS))).replace("{answer}", _ANSWER)
+# Operations that are calls of a model, by the conventions, by LiteLLM's types of calls (acompletion, aresponses,
+# anthropic_messages), by Semantic Kernel (chat.streaming_completions) and by Bedrock's API (converse_stream).
+_CALL_WORDS = (
+    "a?(chat|completion|text_completion|responses|anthropic_messages|messages|generate_content)(_stream)?"
+    "|(chat|text)[._](streaming_)?completions?|converse(_stream)?|invoke_model(_with_response_stream)?"
+)
+_SQL = _SQL.replace("{call_words}", _CALL_WORDS).replace("{caps}", str(list(CAPS))).replace("{answer}", _ANSWER)
 _LOOKUP = re.compile(r"attribute\(keys, vals, '([^']+)'\)")
 
 
