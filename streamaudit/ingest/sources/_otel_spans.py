@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from streamaudit.ingest.sources._app_keys import expand_app_keys
-from streamaudit.ingest.sources._otel_semconv import CAPS, COUNTS
+from streamaudit.ingest.sources._otel_semconv import CALL_WORDS, CAPS, COUNTS
 from streamaudit.ingest.sources._otel_voice import FRAGMENTS, NO_VOICE
 from streamaudit.ingest.sources._otel_voice import KEYS as VOICE_KEYS
 from streamaudit.ingest.sources.registry import Occurs, Source
@@ -277,6 +277,7 @@ SELECT
     CASE WHEN sort = 'embedding' THEN coalesce(out_tokens, CASE WHEN in_tokens IS NOT NULL THEN 0 END)
         WHEN NOT is_blank THEN out_tokens END AS output_tokens,
     first_count({audio_output_tokens}) AS audio_output_tokens,
+    all_tokens AS total_tokens,
     first_count({reasoning_tokens}) AS reasoning_tokens,
     coalesce(filled_rank(meta[delivered_tokens], 99), filled_rank(stated[delivered_tokens], 299))
         AS delivered_tokens_rank,
@@ -351,13 +352,7 @@ _ANSWER = """coalesce(
     nullif(array_to_string(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
         '$[*].parts[*].content'), ''), ''),
     attribute(keys, vals, 'output'))"""
-# Operations that are calls of a model, by the conventions, by LiteLLM's types of calls (acompletion, aresponses,
-# anthropic_messages), by Semantic Kernel (chat.streaming_completions) and by Bedrock's API (converse_stream).
-_CALL_WORDS = (
-    "a?(chat|completion|text_completion|responses|anthropic_messages|messages|generate_content)(_stream)?"
-    "|(chat|text)[._](streaming_)?completions?|converse(_stream)?|invoke_model(_with_response_stream)?"
-)
-_SQL = _SQL.replace("{call_words}", _CALL_WORDS).replace("{caps}", str(list(CAPS))).replace("{answer}", _ANSWER)
+_SQL = _SQL.replace("{call_words}", CALL_WORDS).replace("{caps}", str(list(CAPS))).replace("{answer}", _ANSWER)
 _LOOKUP = re.compile(r"attribute\(keys, vals, '([^']+)'\)")
 
 
