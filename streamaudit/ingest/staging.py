@@ -75,6 +75,12 @@ SELECT call_id, start_time, duration_ms, input_tokens, cached_input_tokens, cach
     delivered_tokens, rendered_tokens, cost_usd, input_cost_usd, output_cost_usd, input_hash, misfits
 FROM scratch.staged WHERE false
 """
+# Where a record has a total, it decides whether the output includes the reasoning; of two readings it decides nothing.
+_TOTALLED = """
+SELECT * REPLACE (CASE WHEN usage_basis = 'partial' THEN output_tokens
+    ELSE whole_output(output_tokens, reasoning_tokens, input_tokens, total_tokens) END AS output_tokens)
+FROM ({normalised})
+"""
 _STAGE = """
 INSERT INTO scratch.records BY NAME
 WITH records AS ({read})
@@ -306,7 +312,10 @@ def explain_failure(file: InputFile, failure: ReadFailure) -> str:
 
 
 def _judge_records(source: Source, mapping: Mapping) -> str:
-    return _JUDGED.format(normalised=apply_mapping(source, mapping))
+    normalised = apply_mapping(source, mapping)
+    if "AS total_tokens" in source.sql:
+        normalised = _TOTALLED.format(normalised=normalised)
+    return _JUDGED.format(normalised=normalised)
 
 
 def _read(file: InputFile, source: Source, mapping: Mapping, *, numbered: bool) -> str:

@@ -122,7 +122,8 @@ sorted_usage AS (
         try_cast(seen AS BIGINT) AS image_tokens, try_cast(spoken AS BIGINT) AS audio_output_tokens,
         -- More reasoning than the output that includes it is a provider's slip (langfuse/langfuse 14987).
         try_cast(CASE WHEN out_excluded = 0 AND reasoned > out_base AND out_base > 0 THEN NULL ELSE reasoned END
-            AS BIGINT) AS reasoning_tokens, try_cast(own_total AS BIGINT) AS total_tokens,
+            AS BIGINT) AS reasoning_tokens,
+        CASE WHEN NOT is_computed THEN try_cast(own_total AS BIGINT) END AS total_tokens,
         list_filter(costs, lambda c: regexp_matches(c.k, '{out_words}')) AS out_costs,
         list_filter(costs, lambda c: NOT regexp_matches(c.k, '{out_words}') AND regexp_matches(c.k, '{in_words}'))
             AS in_costs,

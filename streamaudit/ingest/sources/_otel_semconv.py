@@ -79,6 +79,13 @@ COUNTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The names of each count, the newest first; 0 under one name yields to a count under another."""
 
+CALL_WORDS = (
+    "a?(chat|completion|text_completion|responses|anthropic_messages|messages|generate_content)(_stream)?"
+    "|(chat|text)[._](streaming_)?completions?|converse(_stream)?|invoke_model(_with_response_stream)?"
+)
+"""Operations that are calls of a model, by the conventions, by LiteLLM's types of calls (acompletion, aresponses), by
+Semantic Kernel (chat.streaming_completions) and by Bedrock's API (converse_stream)."""
+
 CAPS = (
     "/max_tokens", "/max_completion_tokens", "/max_output_tokens", "/maxTokens", "/maxOutputTokens",
     "/generation_config/max_output_tokens", "/generationConfig/maxOutputTokens", "/config/max_output_tokens",

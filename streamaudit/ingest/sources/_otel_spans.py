@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from streamaudit.ingest.sources._app_keys import expand_app_keys
-from streamaudit.ingest.sources._otel_semconv import CAPS, COUNTS
+from streamaudit.ingest.sources._otel_semconv import CALL_WORDS, CAPS, COUNTS
 from streamaudit.ingest.sources._otel_voice import FRAGMENTS, NO_VOICE
 from streamaudit.ingest.sources._otel_voice import KEYS as VOICE_KEYS
 from streamaudit.ingest.sources.registry import Occurs, Source
@@ -128,8 +128,8 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             WHEN ai_step IS NOT NULL THEN 'span'
             WHEN voice_kind IS NOT NULL THEN 'span'
             WHEN voice_metrics IS NOT NULL THEN 'llm'
-            WHEN operation_word IN ('chat', 'text_completion', 'completion', 'generate_content', 'responses') THEN 'llm'
-            WHEN operation_word IN ('embeddings', 'embedding') THEN 'embedding'
+            WHEN regexp_full_match(operation_word, '{call_words}') THEN 'llm'
+            WHEN regexp_full_match(operation_word, 'a?embeddings?') THEN 'embedding'
             -- An answer over a realtime connection, as Pipecat names it.
             WHEN operation_word IN ('realtime', 'llm_response') AND out_tokens IS NOT NULL THEN 'llm'
             WHEN operation_word <> 'unknown' OR loop_kind IS NOT NULL THEN 'span'
@@ -255,7 +255,8 @@ SELECT
         CASE WHEN contains(attribute(keys, vals, 'http.response.header.content-type'), 'text/event-stream')
             THEN 'sse' END,
         either[transport][1]) AS transport,
-    CASE WHEN operation_word IN ('text_completion', 'completion') THEN 'completion' END AS operation,
+    CASE WHEN operation_word IN ('text_completion', 'atext_completion', 'completion') THEN 'completion' END
+        AS operation,
     started AS start_time,
     ended AS end_time,
     whole_ms AS duration_ms,
@@ -276,6 +277,7 @@ SELECT
     CASE WHEN sort = 'embedding' THEN coalesce(out_tokens, CASE WHEN in_tokens IS NOT NULL THEN 0 END)
         WHEN NOT is_blank THEN out_tokens END AS output_tokens,
     first_count({audio_output_tokens}) AS audio_output_tokens,
+    all_tokens AS total_tokens,
     first_count({reasoning_tokens}) AS reasoning_tokens,
     coalesce(filled_rank(meta[delivered_tokens], 99), filled_rank(stated[delivered_tokens], 299))
         AS delivered_tokens_rank,
@@ -350,7 +352,7 @@ _ANSWER = """coalesce(
     nullif(array_to_string(json_extract_string(json_of(attribute(keys, vals, 'gen_ai.output.messages')),
         '$[*].parts[*].content'), ''), ''),
     attribute(keys, vals, 'output'))"""
-_SQL = _SQL.replace("{caps}", str(list(CAPS))).replace("{answer}", _ANSWER)
+_SQL = _SQL.replace("{call_words}", CALL_WORDS).replace("{caps}", str(list(CAPS))).replace("{answer}", _ANSWER)
 _LOOKUP = re.compile(r"attribute\(keys, vals, '([^']+)'\)")
 
 

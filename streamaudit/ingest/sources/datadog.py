@@ -144,6 +144,7 @@ SELECT
     c[8] AS cache_write_1h_tokens,
     c[9] AS audio_input_tokens,
     CASE WHEN NOT is_blank THEN out_tokens END AS output_tokens,
+    c[7] AS total_tokens,
     c[10] AS audio_output_tokens,
     -- Of the answer; metadata.service_tier is what the request asked for.
     nullif(a.service_tier, '') AS service_tier,
@@ -274,7 +275,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=7,
+    version=8,
     recognise=recognise,
     fields=FIELDS,
     sql=expand_app_keys(_SQL.replace("{caps}", str(list(CAPS)))),

@@ -126,7 +126,9 @@ _PREPARED = """
                 tokens_of(usage->>'prompt_tokens')]),
             cached, written, produced, first_count([tokens_of(total_tokens), tokens_of(usage->>'total_tokens')])
         ) AS input_tokens,
-        produced AS output_tokens, cached AS cached_input_tokens, written AS cache_write_tokens,
+        produced AS output_tokens,
+        first_count([tokens_of(total_tokens), tokens_of(usage->>'total_tokens')]) AS total_tokens,
+        cached AS cached_input_tokens, written AS cache_write_tokens,
         first_count([tokens_of(prompt_token_details->>'ephemeral_1h_input_tokens'),
             tokens_of(usage->>'$.input_token_details.ephemeral_1h_input_tokens')]) AS cache_write_1h_tokens,
         first_count([tokens_of(prompt_token_details->>'audio'), tokens_of(usage->>'$.input_token_details.audio')])
@@ -197,7 +199,7 @@ _FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 
 SOURCE = Source(
     name="langsmith",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields=_FIELDS,
     sql=normalise(_RUNS),

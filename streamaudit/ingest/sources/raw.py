@@ -121,7 +121,7 @@ _BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id,
 
 SOURCE = Source(
     name="raw",
-    version=5,
+    version=6,
     recognise=_recognise,
     fields=call_fields(wide=False),
     sql=calls_sql(wide=False, call_id="own_id"),

@@ -169,6 +169,24 @@ def test_an_engine_inside_its_clients_call_does_not_count(store: Store, tmp_path
     assert found == {"chat": (True, 400.0), "llm_request": (False, None)}
 
 
+def test_other_words_for_a_call_are_calls(store: Store, tmp_path: Path) -> None:
+    """LiteLLM writes its type of call where the conventions have an operation; reading an answer again is none."""
+    old = {"acompletion": "llm", "aresponses": "llm", "anthropic_messages": "llm", "agenerate_content_stream": "llm",
+           "atext_completion": "llm", "aembedding": "embedding", "rerank": None, "aget_responses": None}  # fmt: skip
+    new = {"chat.completions": "llm", "chat.streaming_completions": "llm", "converse_stream": "llm",
+           "fetch_response": None, "execute_tool": None}  # fmt: skip
+    words: dict[str, Record] = {
+        **{word: {**BARE, "llm.request.type": word, "gen_ai.request.model": "gpt-4o"} for word in old},
+        **{word: {"gen_ai.operation.name": word} for word in new},
+    }
+    put(store, tmp_path, otel_batch(
+        *(otel_span(f"w{number}", given, name=word) for number, (word, given) in enumerate(words.items()))
+    ))  # fmt: skip
+    found = {call["name"]: "embedding" if call["operation"] == "embedding" else "llm"
+             for call in stored_calls(store).values()}  # fmt: skip
+    assert found == {word: kind for word, kind in (old | new).items() if kind}
+
+
 def test_embeddings_stand_apart(store: Store, tmp_path: Path) -> None:
     """By the conventions, the Vercel AI SDK and OpenInference."""
     kinds: list[Record] = [
