@@ -40,12 +40,12 @@ _RIVALS = """
 CREATE OR REPLACE TEMP TABLE rivals AS
 SELECT call_id AS given_id, staged_row, NULL::BIGINT AS stored_row, start_time, attempt_number, response_id, outcome,
     usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
-    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER AS texts, versions
+    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER AS texts, versions, trace_id
 FROM {arriving} SEMI JOIN repeated_calls USING (call_id)
 UNION ALL
 SELECT stored_calls.call_id, NULL, call_row, start_time, attempt_number, response_id, outcome,
     usage_basis, output_tokens, source_updated_at, end_time IS NOT NULL AS has_end, record_hash, input_hash,
-    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER, versions
+    (output_chars IS NOT NULL)::INTEGER + (input_hash IS NOT NULL)::INTEGER, versions, trace_id
 FROM store.calls AS calls JOIN stored_calls ON stored_calls.call_row = calls.rowid
 """
 
@@ -81,7 +81,8 @@ WITH ranked AS (
         count(stored_row) AS stored,
         any_value(seen) AS versions
     FROM (
-        SELECT rivals.* EXCLUDE (versions), coalesce(attempts.attempt, 1) AS attempt, attempts.versions AS seen
+        SELECT
+            rivals.* EXCLUDE (versions, trace_id), coalesce(attempts.attempt, 1) AS attempt, attempts.versions AS seen
         FROM rivals LEFT JOIN attempts
             ON attempts.given_id = rivals.given_id
             AND attempts.start_time IS NOT DISTINCT FROM rivals.start_time
@@ -144,6 +145,11 @@ SELECT NULL, response_id, false
 FROM rivals ANTI JOIN contest ON contest.winner_stored = rivals.stored_row
 WHERE stored_row IS NOT NULL AND response_id IS NOT NULL
 """
+# Whichever record stays, another may be of another trace, or of none.
+_KEEP_TRACES = """
+INSERT INTO earlier_traces
+SELECT DISTINCT trace_id FROM rivals WHERE stored_row IS NOT NULL AND trace_id IS NOT NULL
+"""
 
 
 def hold_contest(store: Store, id_names: Literal["attempt", "request"], arriving: str) -> Contest:
@@ -156,6 +162,7 @@ def hold_contest(store: Store, id_names: Literal["attempt", "request"], arriving
     store.run(_CONTEST)
     arrived, first_seen, replaced = store.one(_CONTEST_TALLY)
     store.run(_KEEP_BEATEN)
+    store.run(_KEEP_TRACES)
     displaced = store.run(_DELETE_LOSERS)
     store.run(_RENAME_WINNERS)
     store.run(_INSERT_WINNERS.replace("{arriving}", arriving))

@@ -178,7 +178,7 @@ _DELETE_REREAD_CALLS = """
 DELETE FROM store.calls WHERE list_contains($loads, load_id) AND (
     list_contains($same, load_id)
     OR coalesce(request_id, call_id) IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
-RETURNING call_id, response_id
+RETURNING call_id, response_id, trace_id
 """
 _EMPTIED = """
 SELECT load_id FROM store.loads WHERE list_contains($loads, load_id)
@@ -188,8 +188,13 @@ _DELETE_REREAD_SPANS = """
 DELETE FROM store.spans WHERE list_contains($loads, load_id) AND (
     list_contains($same, load_id) OR span_id IN (SELECT call_id FROM scratch.staged WHERE reason IS NULL))
 """
-_NO_REMOVED = "CREATE OR REPLACE TEMP TABLE removed_calls (call_id VARCHAR, response_id VARCHAR, reread BOOLEAN)"
+_NO_REMOVED = """
+CREATE OR REPLACE TEMP TABLE removed_calls (call_id VARCHAR, response_id VARCHAR, reread BOOLEAN);
+-- Traces that calls had before a file brought them again.
+CREATE OR REPLACE TEMP TABLE earlier_traces (trace_id VARCHAR)
+"""
 _KEEP_REMOVED = "INSERT INTO removed_calls SELECT unnest($ids::VARCHAR[]), unnest($responses::VARCHAR[]), true"
+_KEEP_TRACES = "INSERT INTO earlier_traces SELECT DISTINCT unnest($traces::VARCHAR[])"
 _REREAD = """
 SELECT count(*) FROM store.calls SEMI JOIN (SELECT call_id FROM removed_calls WHERE reread) AS gone USING (call_id)
 WHERE load_id = getvariable('load_id')
@@ -216,12 +221,13 @@ def replace_loads(store: Store, loads: list[int], same: list[int]) -> bool:
     brings again, and remember those calls. Of loads in ``same``, which read the very same content, everything is
     deleted. Of a file that has been overwritten since, the calls that are no longer in it are kept. Return whether
     anything was deleted."""
-    store.run(_NO_REMOVED)
+    store.script(_NO_REMOVED)
     if not loads:
         return False
     about = {"loads": loads, "same": same}
     gone_calls = store.query(_DELETE_REREAD_CALLS, about)
     store.run(_KEEP_REMOVED, {"ids": [row[0] for row in gone_calls], "responses": [row[1] for row in gone_calls]})
+    store.run(_KEEP_TRACES, {"traces": [row[2] for row in gone_calls if row[2] is not None]})
     store.run(_DELETE_REREAD_SPANS, about)
     gone = {"gone": [row[0] for row in store.query(_EMPTIED, about)]}
     store.run("DELETE FROM store.rejects WHERE list_contains($gone, load_id)", gone)

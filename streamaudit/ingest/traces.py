@@ -14,7 +14,9 @@ from streamaudit.store.store import Store
 
 _TOUCHED = """
 CREATE OR REPLACE TEMP TABLE touched_traces AS
-SELECT DISTINCT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reason IS NULL
+SELECT trace_id FROM scratch.staged WHERE trace_id IS NOT NULL AND reason IS NULL
+UNION
+FROM earlier_traces
 """
 # The same with those of loads whose keys were forgotten since a better one has appeared.
 _TOUCHED_AND_FORGOTTEN = f"{_TOUCHED} UNION FROM forgotten_traces"
@@ -24,7 +26,9 @@ _TOUCHED_AND_FORGOTTEN = f"{_TOUCHED} UNION FROM forgotten_traces"
 _FIND_CALLS = """
 CREATE OR REPLACE TEMP TABLE trace_calls AS
 WITH alike AS MATERIALIZED (
-    SELECT rowid AS call_row, trace_id, call_id, list_has_any(inherited, $figures) AS has_taken
+    SELECT
+        rowid AS call_row, trace_id, call_id, list_has_any(inherited, $figures) AS has_taken,
+        inherited IS NOT NULL OR coalesce(uncounted_reason = 'nested', false) AS is_judged
     FROM store.calls
     WHERE source = getvariable('source')
         AND rowid IN (SELECT rowid FROM store.calls WHERE trace_bits IN (SELECT bits_of(trace_id) FROM touched_traces))
@@ -47,10 +51,13 @@ SELECT NOT EXISTS (FROM store.loads WHERE source = getvariable('source'))
     AND (SELECT count(*) FROM touched_traces) = $traces
 """
 
+_ANY_EARLIER = "SELECT EXISTS (FROM earlier_traces)"
 _SHARES_TRACES = """
 SELECT
     EXISTS (FROM trace_spans)
     OR EXISTS (SELECT trace_id FROM trace_calls GROUP BY trace_id HAVING count(*) > 1)
+    -- By steps that were in its trace before.
+    OR EXISTS (FROM trace_calls WHERE is_judged)
 """
 
 _NO_NODES = "CREATE OR REPLACE TEMP TABLE trace_steps (response_id VARCHAR)"
@@ -340,7 +347,8 @@ def _shares_traces(store: Store, stock: Traced, *, is_forgotten: bool) -> bool:
     store.run(_TOUCHED_AND_FORGOTTEN if is_forgotten else _TOUCHED)
     if stock.steps or is_forgotten:
         return True
-    if not stock.with_trace or store.one(_STANDS_ALONE, {"traces": stock.with_trace})[0]:
+    has_none = not stock.with_trace and not store.one(_ANY_EARLIER)[0]
+    if has_none or store.one(_STANDS_ALONE, {"traces": stock.with_trace})[0]:
         return False
     _find_calls(store)
     store.run(_FIND_SPANS)
