@@ -243,7 +243,6 @@ def merge(store: Store, stock: Stock, id_names: Literal["attempt", "request"], *
     ``is_reread`` is whether ``replace_loads`` deleted calls, which may come again.
     """
     calls = stock.read - stock.rejected - stock.not_calls
-    add_omitted(store)
     find_stored(store)
     store.run(_FIND_REPEATED)
     if store.one("SELECT count(*) FROM repeated_calls")[0]:
@@ -290,6 +289,7 @@ def _omit_empty(store: Store) -> tuple[str, ...]:
 
 def find_stored(store: Store) -> None:
     """List the calls of the source that are stored and staged, with their rows, in the table ``stored_calls``."""
+    add_omitted(store)
     store.run(_FIND_STORED)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamaudit.ingest import batch as batch_module
-from streamaudit.ingest import pipeline
+from streamaudit.ingest import merge, pipeline, staging
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import FileResult, Options
@@ -147,6 +147,32 @@ def test_a_batch_is_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     results, stored = load(paths, together=True)
     assert staged == [20, 10]
     assert [one.load_id for one in results] == list(range(1, 31)) and len(stored["calls"]) == 30
+
+
+def test_small_files_after_one_that_left_columns_out_are_loaded_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store in memory has the columns that its first file fills, until others come."""
+    loaded: list[int] = []
+    load_together = batch_module.Together.load
+
+    def count(self: Any, batch: Any, folder: Path) -> list[FileResult]:
+        results = load_together(self, batch, folder)
+        loaded.append(len(results))
+        return results
+
+    monkeypatch.setattr(batch_module.Together, "load", count)
+    monkeypatch.setattr(merge, "FEW_CALLS", 0)
+    first = write_lines(tmp_path / "0.jsonl", [call(number) for number in range(9)])
+    small = [write_lines(tmp_path / f"{number}.jsonl", [call(number)]) for number in (10, 11, 12)]
+    with empty_store() as store, Reader() as reader:
+        job = Ingest(store, Options())
+        with monkeypatch.context() as sampled:
+            sampled.setattr(staging, "_NUMBERED_BYTES", 0)
+            sampled.setattr(staging, "_SAMPLED_BYTES", 500)
+            assert job.file(reader, str(first)).problem is None and store.omitted
+        assert [one.problem for one in job.files(reader, {str(path): False for path in small})] == [None] * 3
+    assert loaded == [3]
 
 
 def test_files_that_take_too_much_memory_together_are_loaded_alone(
