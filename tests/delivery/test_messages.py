@@ -19,6 +19,7 @@ from streamaudit.delivery.services.registry import KINDS, kind_of
 from streamaudit.delivery.targets import parse
 from streamaudit.report.render._message import Post, post
 from tests.delivery.conftest import HOSTILE, TOKENS
+from tests.once import once
 
 ADDRESSES = {
     "slack": f"https://hooks.slack.com/services/{'/'.join(TOKENS)}",
@@ -78,13 +79,17 @@ def test_the_limits_of_slack_hold_for_any_message(letter: Letter) -> None:
         assert len(json.dumps(payload, ensure_ascii=False)) < 13_000
 
 
-@pytest.fixture(scope="module")
-def sample(sample_store: Path) -> Letter:
+@pytest.fixture(scope="session")
+def sample(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Letter:
     """The summary of the sample traces, with the address of a whole report."""
-    url = "https://reports.example/47"
-    with Session(Settings(), db=sample_store) as session:
-        report = session.weekly(week=SAMPLE_WEEK).report
-    return Letter(post(report, url), report, url)
+
+    def summarise(_: Path) -> Letter:
+        url = "https://reports.example/47"
+        with Session(Settings(), db=sample_store) as session:
+            report = session.weekly(week=SAMPLE_WEEK).report
+        return Letter(post(report, url), report, url)
+
+    return once(tmp_path_factory, "sample-letter", summarise)
 
 
 def test_every_message_begins_with_the_dollars_and_the_cause(sample: Letter) -> None:

@@ -82,16 +82,29 @@ def _run_on() -> dict[tuple[str, int | None], Path]:
 RUN_ON = _run_on()
 
 
+READING = re.compile(r"streamaudit (ingest|fields)\b(?!.*--max-bad)")  # of few records another share is bad
+OF_FILES = re.compile(r"shard \d+ of \d+: \d+ of \d+ files")
+"""What is counted alike of few records."""
+
+
 def _needs_whole_files(page: Path) -> set[str]:
-    """The commands of a page that show what they print, and those that make what one of these reads."""
+    """The commands of a page that show what they print, and those that make what one of these reads. One that reads
+    files and shows no figure of theirs, or adds to a store that is made by then and shows nothing, does with few."""
     commands = pages.commands(page)
     shown = " ".join(command.line for command in commands if command.shown)
-    made = re.compile(r"\S+\.(?:duckdb|npz|json|parquet)\b")
-    return {
-        command.line
-        for command in commands
-        if command.shown or any(name in shown for name in made.findall(command.line))
-    }
+    files = re.compile(r"\S+\.(?:duckdb|npz|json|parquet)\b")
+    needed: set[str] = set()
+    made: set[str] = set()
+    for command in commands:
+        is_reading, names = READING.match(command.line), set(files.findall(command.line))
+        if command.shown:
+            is_needed = not is_reading or bool(re.search(r"\d", OF_FILES.sub("", " ".join(command.shown))))
+        else:
+            is_needed = any(name in shown for name in names) and not (is_reading and names <= made)
+        if is_needed:
+            needed.add(command.line)
+            made |= names
+    return needed
 
 
 @pytest.fixture(scope="module")
