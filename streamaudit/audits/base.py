@@ -128,7 +128,7 @@ def _find_steps(store: Store, query: FigureQuery) -> Steps | None:
 
 
 def _can_hold(store: Store, lists: int) -> bool:
-    """Return whether so many lists of the values of all calls are few enough to be held at once."""
+    """Return whether this number of lists of the values of all calls can be held at once."""
     return lists == 0 or store.is_small(_MOST_HELD // lists)
 
 
