@@ -269,28 +269,32 @@ FROM inherited_values AS i
 WHERE calls.rowid = i.call_row
 """
 
-# One response exported by two sources is one bill: the source with the better usage keeps it, whichever came first.
+# One response exported by two sources is one bill: the source with the better usage keeps it, whichever came first. So
+# is one in two exports of a source, of which one knows the call by the response and one by an id of its own, as
+# LiteLLM's spend log and its payloads do.
 _SHARED_RESPONSES = """
 CREATE OR REPLACE TEMP TABLE shared_responses AS
 WITH alike AS MATERIALIZED (
-    SELECT rowid AS call_row, source, response_id, usage_basis, output_tokens, uncounted_reason FROM store.calls
+    SELECT rowid AS call_row, response_id, usage_basis, output_tokens, uncounted_reason,
+        struct_pack(source, is_own := coalesce(request_id, call_id) = response_id) AS export
+    FROM store.calls
     WHERE rowid IN (
         SELECT rowid FROM store.calls WHERE response_bits IN (SELECT bits_of(response_id) FROM touched_responses))
 ), seen AS (
     FROM alike SEMI JOIN touched_responses USING (response_id)
     WHERE uncounted_reason IS DISTINCT FROM 'nested'
 ), kept AS (
-    -- An id that one source gives to several calls is a placeholder and identifies nothing.
+    -- An id that one export gives to several calls is a placeholder and identifies nothing.
     SELECT
         response_id,
-        CASE WHEN count(*) = count(DISTINCT source) THEN count(DISTINCT source) ELSE 1 END AS sources,
-        first(source ORDER BY
+        CASE WHEN count(*) = count(DISTINCT export) THEN count(DISTINCT export) ELSE 1 END AS exports,
+        first(export ORDER BY
             usage_rank(usage_basis) DESC,
-            output_tokens DESC NULLS LAST, source
-        ) AS source
+            output_tokens DESC NULLS LAST, export
+        ) AS export
     FROM seen GROUP BY response_id
 )
-SELECT seen.call_row, kept.sources = 1 OR seen.source = kept.source AS counted
+SELECT seen.call_row, kept.exports = 1 OR seen.export = kept.export AS counted
 FROM seen JOIN kept USING (response_id)
 """
 

@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 
+from sample_traces.records import litellm, spend_row
 from streamaudit.audits.scope.scope import Scope
 from tests.support import (
     AUDITS,
     Record,
     datadog_span,
+    ingest,
     langfuse_row,
     notes,
     raw_call,
     rows_of,
     store_of,
     stored_calls,
+    total,
     write_lines,
 )
 
@@ -189,6 +192,21 @@ def test_a_response_seen_twice_in_one_source_is_two_calls(tmp_path: Path) -> Non
     records = [raw_call("a", response_id="r"), raw_call("b", response_id="r")]
     with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
         assert all(call["counted"] for call in stored_calls(store).values())
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_call_in_litellms_payloads_and_in_its_spend_log_is_one(tmp_path: Path, order: tuple[int, int]) -> None:
+    """A row of the log is known by the response, a payload by the proxy's id; a third tool may have the call too."""
+    payloads = [litellm("call-1", id="chatcmpl-1"), litellm("call-2", id="chatcmpl-2")]
+    files = [
+        write_lines(tmp_path / "payload.jsonl", payloads),
+        write_lines(tmp_path / "spend.jsonl", [spend_row("chatcmpl-1"), spend_row("chatcmpl-3")]),
+    ]
+    other = [langfuse_row(f"l{n}", metadata={"response_id": f"chatcmpl-{n}"}) for n in (1, 3)]
+    with store_of(*(files[place] for place in order)) as store:
+        assert total(store, "report")["calls"] == 3
+        ingest(store, write_lines(tmp_path / "langfuse.jsonl", other))
+        assert total(store, "report")["calls"] == 3
 
 
 def test_a_nested_step_does_not_keep_the_response_that_it_repeats(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ which hold such records.
 import re
 from collections.abc import Sequence
 
-from streamaudit.ingest.mapping import json_pointers
 from streamaudit.ingest.sources._app_keys import expand_app_keys
-from streamaudit.ingest.sources._raw_names import HOLDERS, ID, NESTED, OWN, START, Names, list_names, unit_ms
+from streamaudit.ingest.sources._raw_names import ID, OWN, START, Names, list_names, unit_ms
 from streamaudit.ingest.sources._raw_parts import choose_parts
+from streamaudit.ingest.sources._raw_usage import NESTED, Usage
 from streamaudit.ingest.sources.registry import Match, Occurs, Record
 
 TELLING = (
@@ -72,7 +72,7 @@ WITH {before}found AS (
     SELECT
         *,
         coalesce({id}) AS own_id,
-        coalesce({status}) AS status_word,
+        {status_word} AS status_word,
         {outcome_words} AS words,
         coalesce({error}) AS error_text
     FROM found
@@ -91,7 +91,7 @@ WITH {before}found AS (
 ), counted AS (
     SELECT
         *,
-        tokens_of(coalesce({input_tokens})) AS counted_in, tokens_of(coalesce({output_tokens})) AS counted_out,
+        {counted_in} AS counted_in, {counted_out} AS counted_out,
         tokens_of(coalesce({cached_input_tokens})) AS counted_read,
         tokens_of(coalesce({cache_write_tokens})) AS counted_write,
         tokens_of(coalesce({total_tokens})) AS counted_all,
@@ -162,9 +162,14 @@ SELECT
     try_cast("chunk_offsets_ms" AS DOUBLE[]) AS chunk_offsets_ms,
     try_cast("client_chunk_offsets_ms" AS DOUBLE[]) AS client_chunk_offsets_ms,
     try_cast("chunk_tokens" AS BIGINT[]) AS chunk_tokens,
-    nullif({input_count}, nothing) AS input_tokens,
+    nullif(CASE
+        WHEN {leaves_cache_out} AND counted_all IS DISTINCT FROM counted_in::HUGEINT + counted_out
+            THEN tokens_with(counted_in, counted_read, counted_write)
+        ELSE whole_input(counted_in, counted_read, counted_write, counted_out, counted_all)
+    END, nothing) AS input_tokens,
     counted_read AS cached_input_tokens,
     counted_write AS cache_write_tokens,
+    {details}
     nullif(counted_out, nothing) AS output_tokens,
     nullif(tokens_of(coalesce({reasoning_tokens})), nothing) AS reasoning_tokens,
     counted_all AS total_tokens,
@@ -182,10 +187,10 @@ SELECT
         AS rendered_tokens,
     tokens_of(coalesce("rendered_chars", first_filled(app[rendered_chars]))) AS rendered_chars,
     tokens_of(coalesce("rendered_chunks", first_filled(app[rendered_chunks]))) AS rendered_chunks,
-    tokens_of("max_tokens") AS max_tokens,
+    tokens_of(coalesce({max_tokens})) AS max_tokens,
     {usage_basis} AS usage_basis,
     bool_of({cache_hit}) AS cache_hit,
-    number_of(coalesce({cost_usd})) AS cost_usd,
+    number_of(coalesce({cost_usd})) + {upstream_cost} AS cost_usd,
     number_of("input_cost_usd") AS input_cost_usd,
     number_of("output_cost_usd") AS output_cost_usd,
     {said_outcome} AS said_outcome,
@@ -200,7 +205,7 @@ SELECT
     number_of("cancelled_at_ms") AS cancelled_at_ms,
     bool_of("upstream_cancelled") AS upstream_cancelled,
     number_of("upstream_end_ms") AS upstream_end_ms,
-    code_word(coalesce({finish_reason})) AS finish_reason,
+    code_word(coalesce({finish_reason}, {answer_reason})) AS finish_reason,
     {answered_status} AS http_status,
     {error_code} AS error_type,
     CASE WHEN "input_hash" <> '' THEN md5($salt || "input_hash") END AS input_hash,
@@ -225,8 +230,8 @@ _WIDE_KIND = """CASE
         WHEN lower(coalesce({operation})) LIKE '%embed%' THEN 'embedding'
         ELSE 'llm'
     END"""
-# Anthropic's own usage leaves the cached tokens out of the input.
-_ALL_INPUT = "CASE WHEN {anthropic} THEN tokens_with(counted_in, counted_read, counted_write) ELSE counted_in END"
+# Kinds of tokens with a price of their own, which only a provider's usage has.
+_DETAILS = ("cache_write_1h_tokens", "audio_input_tokens", "image_tokens", "audio_output_tokens")
 # Every field is quoted in the SQL, and nothing else.
 _QUOTED = re.compile(r'"([^"]+)"')
 LINE_DIGEST = "'line-' || md5(record::VARCHAR)"
@@ -243,24 +248,17 @@ _LENGTHS_OF_ANSWERS = """coalesce(try_cast("output_chars" AS BIGINT), nullif(len
 
 def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, str]:
     """Return the SQL fragment of each column: its candidates that occur, in order."""
-    pointers = [
-        f"/{holder}{json_pointers(name)[-1]}"
-        for column in NESTED for holder in HOLDERS for name in NESTED[column]
-        if occurs(holder) and all(map(occurs, name.split(".")))
-    ]  # fmt: skip
+    usage = Usage(occurs if wide else lambda name: False)
 
     def nested(column: str) -> list[str]:
-        if not wide or column not in NESTED:
-            return []
-        own = {f"/{holder}{json_pointers(name)[-1]}" for holder in HOLDERS for name in NESTED[column]}
-        return [f"deep[{place}]" for place, pointer in enumerate(pointers, start=1) if pointer in own]
+        return usage.values(NESTED.get(column, ()))
 
     def filled(column: str) -> str:
         return ", ".join([f"nullif({_quote(name)}, '')" for name in names[column]]) or "NULL::VARCHAR"
 
     def counts(column: str) -> str:
         # A 0 under one name does not hide a count under another.
-        some = [*map(_quote, names[column]), *nested(column)]
+        some = [*map(_quote, names.get(column, ())), *nested(column)]
         firsts = [f"nullif(nullif({one}, ''), '0')" for one in some] if len(some) > 1 else []
         return ", ".join([*firsts, *(f"nullif({one}, '')" for one in some)]) or "NULL::VARCHAR"
 
@@ -279,10 +277,6 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
     every = list_names(wide=wide)
     starts = (f"{'epoch_utc' if '_unix_' in name else 'instant_utc'}({_quote(name)})" for name in names["start_time"])
     instants = names.get("first_token_at", ())
-    anthropic = [
-        f"deep[{place}]" for place, pointer in enumerate(pointers, start=1)
-        if pointer in {f"/{holder}/cache_creation_input_tokens" for holder in HOLDERS}
-    ]  # fmt: skip
     texts = {
         **{column: filled(column) for column in names},
         **{column: counts(column) for column in (*NESTED, "delivered_tokens", "rendered_tokens") if column in names},
@@ -296,9 +290,13 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         "cache_hit": f"coalesce({filled('cache_hit')})",
         "failed": f"coalesce({filled('failed')})" if wide else "NULL",
         "first_token_at": "".join(f"span_ms(started, instant_utc({_quote(name)})), " for name in instants),
-        "deep": f"json_extract_string(record, {pointers})" if wide and pointers else "NULL::VARCHAR[]",
-        "input_count": _ALL_INPUT.format(anthropic=f"coalesce({', '.join(anthropic)}) IS NOT NULL")
-        if wide and anthropic else "counted_in",
+        "deep": usage.select(),
+        "counted_in": usage.input_tokens(f"coalesce({counts('input_tokens')})"),
+        "counted_out": usage.output_tokens(f"coalesce({counts('output_tokens')})"),
+        "leaves_cache_out": usage.leaves_cache_out(),
+        "upstream_cost": usage.upstream_cost(),
+        "details": "".join(f"tokens_of(coalesce({counts(column)})) AS {column}, " for column in _DETAILS)
+        + f"coalesce({', '.join(nested('service_tier')) or 'NULL::VARCHAR'}) AS service_tier," if wide else "",
         "tenant_name": ' REPLACE (a_name("tenant") AS tenant)' if "tenant" in names["tenant"] else "",
     }  # fmt: skip
     texts["lengths"] = _LENGTHS_OF_ANSWERS if wide else _LENGTHS

@@ -11,6 +11,7 @@ from typing import Any
 
 from streamaudit.ingest.mapping import KINDS, can_fill
 from streamaudit.ingest.names import words
+from streamaudit.ingest.sources._raw_usage import HOLDERS, NESTED, find_usage, has_count
 
 Names = dict[str, tuple[str, ...]]
 
@@ -123,6 +124,10 @@ USUAL: Names = {
     "error": ("error_msg", "errorMessage", "err", "exception", "failure_reason", "error_code"),
     "http_status": ("status_code", "response_status", "response_code"),
     "finish_reason": ("finishReason", "stopReason"),
+    "max_tokens": (
+        "max_output_tokens", "max_completion_tokens", "maxTokens", "maxOutputTokens", "maxCompletionTokens",
+        "max_new_tokens", "max_tokens_to_sample",
+    ),
     "answer": (*ANSWERS, "answer", "response", "completion", "output"),
 }  # fmt: skip
 
@@ -130,26 +135,6 @@ ONLY_USUAL = frozenset(name for names in USUAL.values() for name in names) - {
     name for names in OWN.values() for name in names
 } - {"answer", "response", "completion", "output"}
 """Names that distinguish a home-made log from lines in streamaudit's own names."""
-
-NESTED: Names = {
-    "input_tokens": ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "prompt", "input", "in"),
-    "output_tokens": (
-        "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "completion", "output", "out",
-    ),
-    "cached_input_tokens": (
-        "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "cache_read_input_tokens",
-        "cached_tokens", "cachedInputTokens", "cached",
-    ),
-    "cache_write_tokens": ("cache_creation_input_tokens",),
-    "reasoning_tokens": (
-        "completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens", "reasoning_tokens",
-        "reasoningTokens", "reasoning",
-    ),
-    "total_tokens": ("total_tokens", "totalTokens", "total"),
-    "cost_usd": ("cost", "cost.total", "total_cost", "cost_usd"),
-}  # fmt: skip
-"""The same inside an object of a provider's usage, such as ``usage`` or ``tokens``."""
-HOLDERS = ("usage", "token_usage", "tokens")
 
 OBJECTS = {"cost"}
 """Names under which an object may replace a number."""
@@ -173,7 +158,8 @@ _REMARK = re.compile(r"\s*[(\[](?:UTC|GMT|billed|count|number|total|tokens|#|n)[
 _MAX_DEPTH = 4
 _PLAIN_OBJECTS = frozenset(
     "request response llm call data payload event metrics meta timing timings result body info details stats latency "
-    "params parameters options config attributes metadata extra properties context output input message".split()
+    "params parameters options config attributes metadata extra properties context output input message "
+    "model_parameters invocation_params generation_config inference_config".split()
 )
 
 
@@ -192,11 +178,8 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, str]:
     names = list_names(wide=True)
     present = {name for record in head for name in record}
     taken = {column for column, own in names.items() if not present.isdisjoint(own)}
-    usages = [record[holder] for holder in HOLDERS if holder in present for record in head if holder in record]
-    taken |= {
-        column for column, inner in NESTED.items()
-        if any(_at(usage, name.split(".")) for usage in usages for name in inner)
-    }  # fmt: skip
+    usages = [find_usage(record) for record in head]
+    taken |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
     found: dict[str, tuple[int, int, str]] = {}
     for record in head:
         for path, value in _leaves(record, ()):
@@ -248,8 +231,3 @@ def _leaves(value: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tupl
         elif inner is not None and inner != "":
             yield (*path, key), inner
 
-
-def _at(value: Any, names: Sequence[str]) -> bool:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value is not None

@@ -111,6 +111,21 @@ _TAGS = {
         "NULL::VARCHAR[]",
     ),
 }
+# A provider's answer as it came has the reason in its first choice; that of an incomplete one says what ended it.
+_CHOICES = {
+    "answer_reason": _Part(
+        """first_filled(json_extract_string(record, ['/choices/0/finish_reason', '/response/choices/0/finish_reason',
+        '/response/body/choices/0/finish_reason', '/candidates/0/finishReason', '/response/candidates/0/finishReason',
+        '/incomplete_details/reason', '/response/incomplete_details/reason']))""",
+        "NULL::VARCHAR",
+    ),
+}
+_INCOMPLETE = {
+    "status_word": _Part(
+        """CASE WHEN json_extract_string(record, '/incomplete_details/reason') IS NULL THEN coalesce({status}) END""",
+        "coalesce({status})",
+    ),
+}
 _USAGE = {"usage_basis": _Part("""usage_word(coalesce("usage_source", "usage_basis"))""", "NULL::VARCHAR")}
 _CANCELLED_BY = {"cancelled_by": _Part('code_word("cancelled_by")', "NULL::VARCHAR")}
 _UPDATED = {"updated_at": _Part('instant_utc("updated_at")', "NULL::TIMESTAMP")}
@@ -127,6 +142,8 @@ def choose_parts(names: Names, occurs: Occurs) -> Mapping[str, str]:
         (names["end_time"], _END),
         (("metadata", "attributes", "extra"), _APP),
         (("tags",), _TAGS),
+        (("choices", "candidates", "incomplete_details"), _CHOICES),
+        (("incomplete_details",), _INCOMPLETE),
         (("usage_source", "usage_basis"), _USAGE),
         (("cancelled_by",), _CANCELLED_BY),
         (("updated_at",), _UPDATED),

@@ -121,7 +121,9 @@ _PREPARED = """
         [call_type, api_base, hidden_params->>'api_base', meta->>'user_api_key_request_route'] AS own_transports,
         coalesce(nullif(litellm_call_id, ''), nullif(request_id, ''), nullif(id, '')) AS call_id,
         nullif(trace_id, '') AS trace_id, nullif(trace_id, '') AS logical_request_id,
-        CASE WHEN litellm_call_id <> '' AND id IS DISTINCT FROM litellm_call_id THEN nullif(id, '') END AS response_id,
+        -- A row of the spend log is known by the response.
+        CASE WHEN litellm_call_id <> '' THEN nullif(nullif(id, litellm_call_id), '') ELSE nullif(request_id, '') END
+            AS response_id,
         call_type AS span_kind,
         model_of([model_group, model]) AS model, model_of([model]) AS response_model,
         provider_of([custom_llm_provider]) AS provider,
@@ -191,7 +193,7 @@ _NO_CALLS = (
 _PREPARED = _PREPARED.replace("{no_calls}", _NO_CALLS).replace("{cap_paths}", str(list(CAP_PATHS)))
 
 _READS = {
-    "call_id": "litellm_call_id, request_id, id", "logical_request_id": "trace_id", "response_id": "id",
+    "call_id": "litellm_call_id, request_id, id", "logical_request_id": "trace_id", "response_id": "id, request_id",
     "model": "model_group, model", "response_model": "model", "provider": "custom_llm_provider",
     "transport": "call_type, api_base (also among hidden_params), metadata.user_api_key_request_route: a realtime "
     "call, or the scheme",

@@ -22,14 +22,13 @@ from streamaudit.ingest.sources._raw_calls import (
 )
 from streamaudit.ingest.sources._raw_names import (
     ANSWERS,
-    HOLDERS,
     ID,
-    NESTED,
     ONLY_USUAL,
     START,
     find_other_spellings,
     list_names,
 )
+from streamaudit.ingest.sources._raw_usage import NESTED, PARTS, find_usage, has_count
 from streamaudit.ingest.sources.registry import APP_KEYS, Match, Occurs, Record, Source
 
 _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "@timestamp")
@@ -44,11 +43,8 @@ def _recognise(head: Sequence[Record]) -> Match | None:
     if own and (is_plain or not (_has_usual(head) or implied)):
         return own
     found = {column for column, names in list_names(wide=True).items() if _has_value(head, names)} | implied.keys()
-    found |= {
-        column for column, inner in NESTED.items()
-        if any(isinstance(record.get(holder), dict) and any(name.split(".")[0] in record[holder] for name in inner)
-               for record in head for holder in HOLDERS)
-    }  # fmt: skip
+    usages = [find_usage(record) for record in head]
+    found |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
     counted = {"input_tokens", "output_tokens"} <= found
     measured = counted or bool({"ttft_ms", "duration_ms", "cost_usd", "output_tokens", "first_token_at"} & found)
     if not own and not (measured and ("model" in found or "response_model" in found or counted)):
@@ -65,7 +61,7 @@ def _read_mapped(head: Sequence[Record]) -> Match:
 
 def _has_usual(head: Sequence[Record]) -> bool:
     return any(record.get(name) not in (None, "") for record in head for name in ONLY_USUAL & record.keys()) or any(
-        isinstance(record.get(holder), dict) for record in head for holder in HOLDERS
+        map(find_usage, head)
     )
 
 
@@ -113,15 +109,14 @@ def _build_fitting(names: frozenset[str], wide: bool, call_id: str) -> tuple[dic
 
 
 _NAMES = (
-    *call_fields(wide=True), *HOLDERS,
-    *(part for some in NESTED.values() for name in some for part in name.split(".")),
+    *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details",
     *(key for keys in APP_KEYS.values() for key in keys),
 )  # fmt: skip
 _BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id, {LINE_ORDINAL})"
 
 SOURCE = Source(
     name="raw",
-    version=6,
+    version=7,
     recognise=_recognise,
     fields=call_fields(wide=False),
     sql=calls_sql(wide=False, call_id="own_id"),

@@ -1,0 +1,157 @@
+"""A provider's own usage inside a raw record, as it came: where it may be, its names, and what they mean.
+
+Anthropic's and Bedrock's input leaves the cache out; Gemini's candidates leave the thoughts out, and its prompt the
+results of tools; what OpenRouter charges of a call with the customer's own key is only its fee (Anthropic, Gemini and
+OpenRouter API references). A total decides where it fits (``whole_input``; the output is decided for every source).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from streamaudit.ingest.mapping import json_pointers
+from streamaudit.ingest.sources.registry import Occurs
+
+HOLDERS = ("usage", "token_usage", "tokens", "usageMetadata", "usage_metadata")
+_WRAPPERS = ("response", "result", "output", "body", "response.body", "response_metadata", "llm_output")
+PLACES = (
+    *HOLDERS,
+    *(f"{wrapper}.{holder}" for wrapper in _WRAPPERS for holder in HOLDERS if holder != "tokens"),
+)  # fmt: skip
+"""Paths of the object; the first that is one is read, also where it is JSON text."""
+
+NESTED: dict[str, tuple[str, ...]] = {
+    "input_tokens": (
+        "prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "prompt", "input", "in", "promptTokenCount",
+        "prompt_token_count",
+    ),
+    "output_tokens": (
+        "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "completion", "output", "out",
+        "candidatesTokenCount", "candidates_token_count",
+    ),
+    "cached_input_tokens": (
+        "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "cache_read_input_tokens",
+        "cached_tokens", "cachedInputTokens", "cached", "cacheReadInputTokens", "cacheReadInputTokenCount",
+        "cachedContentTokenCount", "cached_content_token_count", "prompt_cache_hit_tokens", "cached_input_tokens",
+        "input_token_details.cache_read", "inputTokenDetails.cacheReadTokens", "cache_read_tokens",
+    ),
+    "cache_write_tokens": (
+        "cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount",
+        "prompt_tokens_details.cache_write_tokens", "input_token_details.cache_creation",
+        "inputTokenDetails.cacheWriteTokens", "cache_write_tokens",
+    ),
+    "reasoning_tokens": (
+        "completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens", "reasoning_tokens",
+        "reasoningTokens", "reasoning", "thoughtsTokenCount", "thoughts_token_count",
+        "output_token_details.reasoning", "outputTokenDetails.reasoningTokens", "reasoning_output_tokens",
+    ),
+    "total_tokens": ("total_tokens", "totalTokens", "total", "totalTokenCount", "total_token_count"),
+    "cost_usd": ("cost", "cost.total", "total_cost", "cost_usd"),
+    "cache_write_1h_tokens": (
+        "cache_creation.ephemeral_1h_input_tokens", "input_token_details.ephemeral_1h_input_tokens",
+    ),
+    "audio_input_tokens": (
+        "prompt_tokens_details.audio_tokens", "input_tokens_details.audio_tokens", "input_token_details.audio",
+    ),
+    "image_tokens": ("prompt_tokens_details.image_tokens", "input_tokens_details.image_tokens"),
+    "audio_output_tokens": (
+        "completion_tokens_details.audio_tokens", "output_tokens_details.audio_tokens", "output_token_details.audio",
+    ),
+    "service_tier": ("service_tier",),
+}  # fmt: skip
+"""Names inside it, by column; a dotted one is inside an object of its own."""
+
+_OWN_INPUT = ("input_tokens", "inputTokens")
+_BESIDE_INPUT = (
+    "cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens",
+    "cacheReadInputTokenCount", "cacheWriteInputTokenCount",
+)  # fmt: skip
+_WITHIN_INPUT = ("prompt_tokens", "input_tokens_details.cached_tokens", "input_token_details.cache_read")
+_CANDIDATES = ("candidatesTokenCount", "candidates_token_count")
+_THOUGHTS = ("thoughtsTokenCount", "thoughts_token_count")
+_TOOL_PROMPT = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
+_OWN_KEY, _UPSTREAM = ("is_byok",), ("cost_details.upstream_inference_cost",)
+_NAMES = tuple(dict.fromkeys((
+    *(name for names in NESTED.values() for name in names), *_TOOL_PROMPT, *_OWN_KEY, *_UPSTREAM,
+)))  # fmt: skip
+PARTS = frozenset(part for path in (*PLACES, *_NAMES) for part in path.split("."))
+"""Every key on the way to a count."""
+
+
+def find_usage(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the usage in a record; empty when it has none."""
+    for place in PLACES:
+        found = at(record, place)
+        if isinstance(found, str) and found.startswith("{"):
+            try:
+                found = json.loads(found)
+            except (ValueError, RecursionError):
+                continue
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def has_count(usage: dict[str, Any], column: str) -> bool:
+    """Return whether a usage has the count of a column."""
+    return any(at(usage, name) is not None for name in NESTED[column])
+
+
+def at(value: Any, path: str) -> Any:
+    """Return the value at a dotted path; None when there is none."""
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+class Usage:
+    """SQL over the usage of a record, in a file in which only some names occur."""
+
+    def __init__(self, occurs: Occurs) -> None:
+        self._places = [path for path in PLACES if all(map(occurs, path.split(".")))]
+        names = [name for name in _NAMES if self._places and all(map(occurs, name.split(".")))]
+        self._found = {name: place for place, name in enumerate(names, start=1)}
+
+    def select(self) -> str:
+        """Return the list of all values that are read from the usage, as text."""
+        if not self._found:
+            return "NULL::VARCHAR[]"
+        pointers = [json_pointers(name)[-1] for name in self._found]
+        places = [json_pointers(path)[-1] for path in self._places]
+        return f"""json_extract_string(list_filter(list_transform(json_extract(record, {places}),
+            lambda u: CASE json_type(u) WHEN 'OBJECT' THEN u WHEN 'VARCHAR' THEN json_of(u->>'$') END),
+            lambda u: json_type(u) = 'OBJECT')[1], {pointers})"""
+
+    def values(self, names: Iterable[str]) -> list[str]:
+        """Return an expression for each name that occurs."""
+        return [f"deep[{self._found[name]}]" for name in names if name in self._found]
+
+    def input_tokens(self, chosen: str) -> str:
+        """Return the input as counted, with the results of tools that Gemini counts beside its prompt."""
+        tools = self.values(_TOOL_PROMPT)
+        return f"tokens_with(tokens_of({chosen}), tokens_of({_first(tools)}), 0)" if tools else f"tokens_of({chosen})"
+
+    def output_tokens(self, chosen: str) -> str:
+        """Return the output as counted, with the thoughts that Gemini counts beside its candidates."""
+        answers, thoughts = self.values(_CANDIDATES), self.values(_THOUGHTS)
+        if not answers or not thoughts:
+            return f"tokens_of({chosen})"
+        beside = f"CASE WHEN {chosen} = {_first(answers)} THEN tokens_of({_first(thoughts)}) END"
+        return f"tokens_with(tokens_of({chosen}), {beside}, 0)"
+
+    def leaves_cache_out(self) -> str:
+        """Return whether the names are those of a provider whose input leaves the cache out."""
+        own, beside, within = map(self.values, (_OWN_INPUT, _BESIDE_INPUT, _WITHIN_INPUT))
+        if not own or not beside:
+            return "false"
+        return f"({_first(own)} IS NOT NULL AND {_first(beside)} IS NOT NULL AND {_first(within)} IS NULL)"
+
+    def upstream_cost(self) -> str:
+        """Return what the provider bills besides a gateway's fee: 0 without a key of the customer's own."""
+        own_key = self.values(_OWN_KEY)
+        upstream = f"number_of({_first(self.values(_UPSTREAM))})"
+        return f"CASE WHEN bool_of({_first(own_key)}) THEN {upstream} ELSE 0 END" if own_key else "0"
+
+
+def _first(expressions: Sequence[str]) -> str:
+    return f"coalesce({', '.join(expressions)})" if expressions else "NULL::VARCHAR"

@@ -1,0 +1,131 @@
+"""A provider's own usage inside a line of a log: each with the names and the meaning that its provider gives them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamaudit.store.store import Store
+from tests.support import Record, ingest, raw_call, stored_calls, write_lines
+
+Case = tuple[Record, dict[str, Any]]
+
+ANTHROPIC = {"input_tokens": 6000, "output_tokens": 393, "cache_read_input_tokens": 5000}
+GEMINI = {
+    "promptTokenCount": 300, "candidatesTokenCount": 1000, "thoughtsTokenCount": 500, "cachedContentTokenCount": 200,
+}  # fmt: skip
+RESPONSES = {
+    "input_tokens": 6000, "output_tokens": 393, "total_tokens": 6393, "input_tokens_details": {"cached_tokens": 5000},
+    "output_tokens_details": {"reasoning_tokens": 100},
+}  # fmt: skip
+CACHED = {"cached_input_tokens": 5000, "output_tokens": 393}
+FEE = {"prompt_tokens": 100, "completion_tokens": 20, "cost": 0.0005}
+AUDIO = {
+    "prompt_tokens": 900, "completion_tokens": 90, "prompt_tokens_details": {"audio_tokens": 800, "image_tokens": 30},
+    "completion_tokens_details": {"audio_tokens": 70},
+}  # fmt: skip
+
+USAGES: dict[str, Case] = {
+    "Anthropic leaves the cache out": ({"usage": ANTHROPIC}, {**CACHED, "input_tokens": 11_000}),
+    "its whole answer": ({"response": {"id": "msg_1", "usage": ANTHROPIC}}, {**CACHED, "input_tokens": 11_000}),
+    "its counts at the top, with a cache that exceeds the input": (
+        {"output_tokens": 393, "input_tokens": 1000, "cache_read_input_tokens": 5000},
+        {**CACHED, "input_tokens": 6000},
+    ),
+    "Anthropic's cache for an hour": (
+        {"usage": {**ANTHROPIC, "cache_creation_input_tokens": 40,
+                   "cache_creation": {"ephemeral_1h_input_tokens": 40}}},
+        {"cache_write_tokens": 40, "cache_write_1h_tokens": 40, "input_tokens": 11_040},
+    ),
+    "a gateway's count in OpenAI's names beside Anthropic's": (
+        {"usage": {"prompt_tokens": 6000, "completion_tokens": 393, "total_tokens": 6393,
+                   "prompt_tokens_details": {"cached_tokens": 0}, "cache_read_input_tokens": 5000,
+                   "cache_creation_input_tokens": 0}},
+        {**CACHED, "input_tokens": 6000},
+    ),
+    "Bedrock leaves the cache out": (
+        {"usage": {"inputTokens": 6000, "outputTokens": 393, "totalTokens": 11_393, "cacheReadInputTokens": 5000}},
+        {**CACHED, "input_tokens": 11_000},
+    ),
+    "Gemini's candidates leave the thoughts out": (
+        {"usageMetadata": GEMINI},
+        {"input_tokens": 300, "output_tokens": 1500, "reasoning_tokens": 500, "cached_input_tokens": 200},
+    ),
+    "Gemini counts the results of tools beside its prompt": (
+        {"response": {"usageMetadata": {**GEMINI, "toolUsePromptTokenCount": 70, "totalTokenCount": 1870}}},
+        {"input_tokens": 370, "output_tokens": 1500},
+    ),
+    "the Gemini SDK's other spelling": (
+        {"usage_metadata": {"prompt_token_count": 300, "candidates_token_count": 1000, "thoughts_token_count": 500,
+                            "total_token_count": 1800}},
+        {"input_tokens": 300, "output_tokens": 1500},
+    ),
+    "LangChain": (
+        {"usage_metadata": {"input_tokens": 6000, "output_tokens": 393, "total_tokens": 6393,
+                            "input_token_details": {"cache_read": 5000}, "output_token_details": {"reasoning": 100}}},
+        {**CACHED, "input_tokens": 6000, "reasoning_tokens": 100},
+    ),
+    "the Vercel AI SDK": (
+        {"usage": {"inputTokens": 6000, "outputTokens": 393, "totalTokens": 6393,
+                   "inputTokenDetails": {"cacheReadTokens": 5000}, "outputTokenDetails": {"reasoningTokens": 100}}},
+        {**CACHED, "input_tokens": 6000, "reasoning_tokens": 100},
+    ),
+    "an answer of the Responses API": (
+        {"response": {"status": "completed", "usage": RESPONSES}},
+        {**CACHED, "input_tokens": 6000, "reasoning_tokens": 100},
+    ),
+    "DeepSeek's cache": (
+        {"usage": {"prompt_tokens": 6000, "completion_tokens": 393, "prompt_cache_hit_tokens": 5000}}, CACHED,
+    ),
+    "usage as JSON text": ({"usage": json.dumps(RESPONSES)}, {**CACHED, "input_tokens": 6000}),
+    "tokens with prices of their own": (
+        {"usage": AUDIO}, {"audio_input_tokens": 800, "image_tokens": 30, "audio_output_tokens": 70},
+    ),
+    "OpenRouter's fee on the customer's own key": (
+        {"usage": {**FEE, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.01}}}, {"cost_usd": 0.0105},
+    ),
+    "the same, without what the provider bills": (
+        {"usage": {**FEE, "is_byok": True}, "model": "a-model-without-a-price"}, {"cost_usd": None},
+    ),
+    "what OpenRouter charges on its own key is all": (
+        {"usage": {**FEE, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.0005}}}, {"cost_usd": 0.0005},
+    ),
+}  # fmt: skip
+ENDS: dict[str, Case] = {
+    "a cap in the Responses API": ({"max_output_tokens": 500}, {"max_tokens": 500}),
+    "a cap in Chat Completions": ({"max_completion_tokens": 500}, {"max_tokens": 500}),
+    "a cap in Gemini's request": ({"request": {"generationConfig": {"maxOutputTokens": 500}}}, {"max_tokens": 500}),
+    "a chat completion as it came": (
+        {"object": "chat.completion", "choices": [{"index": 0, "finish_reason": "length"}], "usage": RESPONSES},
+        {"finish_reason": "length", "outcome": "completed"},
+    ),
+    "an answer of the Responses API that reached its cap": (
+        {"object": "response", "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"},
+         "usage": RESPONSES},
+        {"finish_reason": "length", "outcome": "completed"},
+    ),
+    "an answer of the Responses API that was cancelled": (
+        {"object": "response", "status": "cancelled", "incomplete_details": None, "model": "gpt-5.1"},
+        {"outcome": "cancelled", "output_tokens": None},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", USAGES)
+def test_a_providers_usage_is_read_by_its_own_names(store: Store, tmp_path: Path, name: str) -> None:
+    """Wherever it is in the line."""
+    given, expected = USAGES[name]
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call("a", **{"output_tokens": None, **given})]))
+    (call,) = stored_calls(store).values()
+    assert {column: call[column] for column in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_caps_and_reasons_are_read_by_the_providers_names(store: Store, tmp_path: Path, name: str) -> None:
+    """At the top of a line, in the request or in the answer."""
+    given, expected = ENDS[name]
+    bare = {"output_tokens": None, "outcome": None, **given}
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call("a", **bare)]))
+    (call,) = stored_calls(store).values()
+    assert {column: call[column] for column in expected} == expected
