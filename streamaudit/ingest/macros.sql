@@ -322,7 +322,7 @@ CREATE OR REPLACE TEMP MACRO whole_input(given, cached, written, produced, total
                 AND total = given::HUGEINT + coalesce(cached, 0) + coalesce(written, 0) + produced)
         THEN tokens_with(given, cached, written) ELSE given END;
 
--- All output tokens, where a count leaves the reasoning out: xAI and Gemini count it beside the answer, and many tools
+-- All output tokens, where a count leaves the reasoning out: xAI and Gemini count it next to the answer, and many tools
 -- pass both on as they are. The total, which has every token once, adds them up.
 CREATE OR REPLACE TEMP MACRO whole_output(produced, reasoned, given, total) AS
     CASE WHEN reasoned > 0 AND total = given::HUGEINT + produced + reasoned

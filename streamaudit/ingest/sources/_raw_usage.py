@@ -62,7 +62,7 @@ NESTED: dict[str, tuple[str, ...]] = {
 """Names inside it, by column; a dotted one is inside an object of its own."""
 
 _OWN_INPUT = ("input_tokens", "inputTokens")
-_BESIDE_INPUT = (
+_APART_FROM_INPUT = (
     "cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens",
     "cacheReadInputTokenCount", "cacheWriteInputTokenCount",
 )  # fmt: skip
@@ -127,24 +127,24 @@ class Usage:
         return [f"deep[{self._found[name]}]" for name in names if name in self._found]
 
     def input_tokens(self, chosen: str) -> str:
-        """Return the input as counted, with the results of tools that Gemini counts beside its prompt."""
+        """Return the input as counted, with the results of tools that Gemini counts next to its prompt."""
         tools = self.values(_TOOL_PROMPT)
         return f"tokens_with(tokens_of({chosen}), tokens_of({_first(tools)}), 0)" if tools else f"tokens_of({chosen})"
 
     def output_tokens(self, chosen: str) -> str:
-        """Return the output as counted, with the thoughts that Gemini counts beside its candidates."""
+        """Return the output as counted, with the thoughts that Gemini counts next to its candidates."""
         answers, thoughts = self.values(_CANDIDATES), self.values(_THOUGHTS)
         if not answers or not thoughts:
             return f"tokens_of({chosen})"
-        beside = f"CASE WHEN {chosen} = {_first(answers)} THEN tokens_of({_first(thoughts)}) END"
-        return f"tokens_with(tokens_of({chosen}), {beside}, 0)"
+        added = f"CASE WHEN {chosen} = {_first(answers)} THEN tokens_of({_first(thoughts)}) END"
+        return f"tokens_with(tokens_of({chosen}), {added}, 0)"
 
     def leaves_cache_out(self) -> str:
         """Return whether the names are those of a provider whose input leaves the cache out."""
-        own, beside, within = map(self.values, (_OWN_INPUT, _BESIDE_INPUT, _WITHIN_INPUT))
-        if not own or not beside:
+        own, apart, within = map(self.values, (_OWN_INPUT, _APART_FROM_INPUT, _WITHIN_INPUT))
+        if not own or not apart:
             return "false"
-        return f"({_first(own)} IS NOT NULL AND {_first(beside)} IS NOT NULL AND {_first(within)} IS NULL)"
+        return f"({_first(own)} IS NOT NULL AND {_first(apart)} IS NOT NULL AND {_first(within)} IS NULL)"
 
     def upstream_cost(self) -> str:
         """Return what the provider bills besides a gateway's fee: 0 without a key of the customer's own."""
