@@ -1,6 +1,7 @@
 """Shared parts of all charts: colours by role, texts, and the conversion to SVG.
 
 All texts are data to Vega, never expressions or addresses, and the drawing has no access to any file or network.
+Charts name the class of a channel (``alt.Text("text:N")``): Altair takes milliseconds to find that of a bare string.
 """
 
 import re

@@ -125,7 +125,8 @@ class Rows:
         for row, lines in enumerate(self.lines):
             first = self.tops[row] + _LINE / 2 if self.is_narrow else self.middle(row) - (len(lines) - 1) * _LINE / 2
             found += [{"text": line, "y": first + at * _LINE} for at, line in enumerate(lines)]
-        channels = {"x": alt.value(0), "y": self.y(), "text": alt.Text("text:N")}
+        left = alt.XValue(0)  # type: ignore[no-untyped-call]
+        channels = {"x": left, "y": self.y(), "text": alt.Text("text:N")}
         if not self.is_narrow:
             return _text(found, COLOURS["ink"]).encode(**channels)
         # Names above their marks lie on the grid's lines, which a rim in the page's colour interrupts.
@@ -135,8 +136,10 @@ class Rows:
 
     def ends(self, rows: list[dict[str, Any]], field: str, domain: Sequence[float], **scale: Any) -> Any:
         """Return the text after each mark, which ends at a field."""
+        import altair as alt
+
         base = chart(rows).mark_text(align="left", baseline="middle", dx=7, color=COLOURS["ink"])
-        return base.encode(x=self.x(field, domain, **scale), y=self.y(), text="text:N")
+        return base.encode(x=self.x(field, domain, **scale), y=self.y(), text=alt.Text("text:N"))
 
     def spec(self, *layers: Any) -> Spec:
         """Return the drawing of these layers and the names."""

@@ -73,14 +73,14 @@ def trend(report: Report, table: Table) -> Iterator[Picture]:
         ))  # fmt: skip
         point = {"color": COLOURS["a"], "size": 26, "filled": True}
         line = chart(rows).mark_line(color=COLOURS["a"], strokeWidth=2, point=point)
-        layers: list[Any] = [line.encode(x=x, y=y, description="says:N")]
+        layers: list[Any] = [line.encode(x=x, y=y, description=alt.Description("says:N"))]
         if marks:
             at = chart(marks)
             layers.append(at.mark_rule(color=COLOURS["b"], strokeDash=[4, 3], strokeWidth=1.5).encode(x=x))
             for align in ("left", "center", "right"):
                 if aligned := [mark for mark in marks if mark["align"] == align and mark["text"]]:
                     text = chart(aligned).mark_text(align=align, y=-4, baseline="bottom", color=COLOURS["ink"])
-                    layers.append(text.encode(x=x, text="text:N"))
+                    layers.append(text.encode(x=x, text=alt.Text("text:N")))
         name = heading(figure_name(column))
         name["offset"] = 22 if marks else 6
         return {**plain(alt.layer(*layers)), "width": inner, "height": 84, "title": name}
@@ -203,8 +203,8 @@ def intervals(report: Report, table: Table) -> Iterator[Picture]:
         base = chart(rows)
         layers: list[Any] = [
             chart([{"zero": 0, "y": 0.0, "bottom": layout.height}]).mark_rule(color=COLOURS["ink"]).encode(
-                x=layout.x("zero", domain, axis), y=layout.y(), y2="bottom:Q"),
-            base.mark_rule(strokeWidth=2).encode(x=layout.x("low", domain, axis), x2="high:Q", y=layout.y(),
+                x=layout.x("zero", domain, axis), y=layout.y(), y2=alt.Y2("bottom:Q")),
+            base.mark_rule(strokeWidth=2).encode(x=layout.x("low", domain, axis), x2=alt.X2("high:Q"), y=layout.y(),
                 color=colour),
         ]  # fmt: skip
         for beyond, end, turn in (("below", "low", "triangle-left"), ("above", "high", "triangle-right")):
@@ -213,7 +213,8 @@ def intervals(report: Report, table: Table) -> Iterator[Picture]:
                 layers.append(arrow.encode(x=layout.x(end, domain, axis), y=layout.y(), color=colour))
         layers += [
             base.mark_point(size=90, filled=True, opacity=1).encode(
-                x=layout.x("change", domain, axis), y=layout.y(), color=colour, shape=shape, description="says:N"),
+                x=layout.x("change", domain, axis), y=layout.y(), color=colour, shape=shape,
+                description=alt.Description("says:N")),
             layout.ends(rows, "right", domain, axis=axis),
         ]  # fmt: skip
         return layout.spec(*layers)

@@ -57,15 +57,15 @@ def histogram(report: Report, table: Table) -> Iterator[Picture]:
         y = alt.Scale(domain=[0, most * 1.05])
         layers: list[Any] = [
             chart(bars).mark_rect(color=COLOURS["a"], stroke=COLOURS["paper"], strokeWidth=1).encode(
-                x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q",
-                y=alt.Y("calls:Q", scale=y, axis=None), y2=alt.Y2Datum(0), description="says:N",
+                x=alt.X("low:Q", scale=scale, axis=axis), x2=alt.X2("high:Q"),
+                y=alt.Y("calls:Q", scale=y, axis=None), y2=alt.Y2Datum(0), description=alt.Description("says:N"),
             )
         ]  # fmt: skip
         if marks:
             at = chart(marks)
             layers += [
                 at.mark_rule(color=COLOURS["ink"], strokeWidth=1.5, strokeDash=[4, 3]).encode(
-                    x=alt.X("at:Q", scale=scale), description="says:N"
+                    x=alt.X("at:Q", scale=scale), description=alt.Description("says:N")
                 ),
             ]
         says = "".join(f" · {mark['says']}" for mark in marks)

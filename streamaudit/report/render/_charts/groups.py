@@ -65,13 +65,14 @@ def _waits(table: Table) -> Iterator[Picture]:
         )  # fmt: skip
         base = chart(rows)
         bar = base.mark_rule(color=COLOURS["a"], strokeWidth=4, opacity=0.45).encode(
-            x=layout.x("p50", ends, axis, type="log"), x2="p95:Q", y=layout.y(), description="says:N"
+            x=layout.x("p50", ends, axis, type="log"), x2=alt.X2("p95:Q"), y=layout.y(),
+            description=alt.Description("says:N"),
         )
         dots = base.mark_point(filled=True, size=70, color=COLOURS["a"], opacity=1).encode(
             x=layout.x("p50", ends, axis, type="log"), y=layout.y()
         )
         tips = base.mark_rule(color=COLOURS["a"], strokeWidth=3).encode(
-            x=layout.x("p95", ends, axis, type="log"), y=layout.y("y1"), y2="y2:Q"
+            x=layout.x("p95", ends, axis, type="log"), y=layout.y("y1"), y2=alt.Y2("y2:Q")
         )
         return layout.spec(bar, dots, tips, layout.ends(rows, "p95", ends, axis=axis, type="log"))
 
@@ -112,10 +113,11 @@ def _taxes(table: Table) -> Iterator[Picture]:
         axis = alt.Axis(tickCount=4, format=form, title=unit)
         base = chart(rows)
         bars = base.mark_rect(color=COLOURS["b"]).encode(
-            x=layout.x("zero", domain, axis), x2="low:Q", y=layout.y("y1"), y2="y2:Q", description="says:N"
+            x=layout.x("zero", domain, axis), x2=alt.X2("low:Q"), y=layout.y("y1"), y2=alt.Y2("y2:Q"),
+            description=alt.Description("says:N"),
         )
         more = base.mark_rect(color=COLOURS["b"], opacity=0.4).encode(
-            x=layout.x("low", domain, axis), x2="end:Q", y=layout.y("y1"), y2="y2:Q"
+            x=layout.x("low", domain, axis), x2=alt.X2("end:Q"), y=layout.y("y1"), y2=alt.Y2("y2:Q")
         )
         return layout.spec(bars, more, layout.ends(rows, "end", domain, axis=axis))
 

@@ -59,8 +59,8 @@ def stacked_bars(report: Report, table: Table) -> Iterator[Picture]:
             legend=alt.Legend(orient="top", title=None, columns=4 if width > 500 else 2),
         )  # fmt: skip
         bars = chart(rows).mark_rect(stroke=COLOURS["paper"], strokeWidth=1).encode(
-            x=layout.x("start", domain, axis), x2="end:Q", y=layout.y("y1"), y2="y2:Q", color=colour,
-            description="says:N",
+            x=layout.x("start", domain, axis), x2=alt.X2("end:Q"), y=layout.y("y1"), y2=alt.Y2("y2:Q"), color=colour,
+            description=alt.Description("says:N"),
         )  # fmt: skip
         return layout.spec(bars, layout.ends(ends, "end", domain, axis=axis))
 
@@ -98,8 +98,8 @@ def waterfall(report: Report, table: Table) -> Iterator[Picture]:
         domain = [0.0, float(rows[0]["end"])]
         axis = alt.Axis(tickCount=4, format="~s", title="tokens")
         bars = chart(placed).mark_rect().encode(
-            x=layout.x("start", domain, axis), x2="end:Q", y=layout.y("y1"), y2="y2:Q",
-            color=alt.Color("colour:N", scale=None), description="says:N",
+            x=layout.x("start", domain, axis), x2=alt.X2("end:Q"), y=layout.y("y1"), y2=alt.Y2("y2:Q"),
+            color=alt.Color("colour:N", scale=None), description=alt.Description("says:N"),
         )  # fmt: skip
         return layout.spec(bars, layout.ends(placed, "end", domain, axis=axis))
 
