@@ -52,7 +52,12 @@ WITH prepared AS ({prepared} UNION ALL BY NAME {blank}), keyed AS (
         *,
         filled(json_extract_string(given, $app_paths)) AS app,
         CASE WHEN labels IS NOT NULL THEN tag_values(labels, $tag_keys) END AS tagged,
-        least(1.0, cost_usd / nullif(coalesce(input_cost_usd, 0) + coalesce(output_cost_usd, 0), 0)) AS paid_share
+        least(1.0, cost_usd / nullif(coalesce(input_cost_usd, 0) + coalesce(output_cost_usd, 0), 0)) AS paid_share,
+        -- No call has neither: what was not counted, as of a stream whose usage was not seen, is written as 0.
+        coalesce(kind = 'llm' AND input_tokens = 0 AND output_tokens = 0, false)
+            AND coalesce(cached_input_tokens, 0) = 0 AND coalesce(reasoning_tokens, 0) = 0
+            AND usage_basis IS DISTINCT FROM 'provider'
+            AND NOT coalesce(cache_hit, bool_of(first_filled(app[cache_hit])), false) AS is_blank
     FROM prepared
 )
 SELECT
@@ -99,10 +104,11 @@ SELECT
     coalesce(ttvt_ms, number_of(first_filled(app[ttvt_ms]))) AS ttvt_ms,
     ttft_basis, chunk_count, chunk_offsets_ms,
     -- No model answers a prompt of no tokens: with an answer, a 0 is a count that was not known.
-    CASE WHEN NOT coalesce(input_tokens = 0 AND output_tokens > 0 AND kind = 'llm', false) THEN input_tokens END
-        AS input_tokens,
+    CASE WHEN NOT is_blank AND NOT coalesce(input_tokens = 0 AND output_tokens > 0 AND kind = 'llm', false)
+        THEN input_tokens END AS input_tokens,
     cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens, image_tokens,
-    output_tokens, audio_output_tokens, reasoning_tokens,
+    CASE WHEN NOT is_blank THEN output_tokens END AS output_tokens, audio_output_tokens,
+    CASE WHEN NOT is_blank THEN reasoning_tokens END AS reasoning_tokens,
     coalesce(
         filled_rank(app[delivered_tokens], 99),
         filled_rank(tagged[delivered_tokens], 199)
@@ -126,8 +132,12 @@ SELECT
     CASE WHEN usage_basis = 'partial' THEN usage_basis
         ELSE coalesce(usage_word(first_filled(app[usage_source])), usage_basis) END AS usage_basis,
     coalesce(cache_hit, bool_of(first_filled(app[cache_hit]))) AS cache_hit,
-    cost_usd, input_cost_usd * coalesce(paid_share, 1) AS input_cost_usd,
-    output_cost_usd * coalesce(paid_share, 1) AS output_cost_usd,
+    -- Nor is the price of a usage that was not counted.
+    CASE WHEN NOT (is_blank AND cost_usd = 0) THEN cost_usd END AS cost_usd,
+    CASE WHEN NOT (is_blank AND input_cost_usd = 0) THEN input_cost_usd * coalesce(paid_share, 1) END
+        AS input_cost_usd,
+    CASE WHEN NOT (is_blank AND output_cost_usd = 0) THEN output_cost_usd * coalesce(paid_share, 1) END
+        AS output_cost_usd,
     coalesce(outcome_word(coalesce(
         first_filled(app[outcome]), first_filled(tagged[outcome])
     )), app_outcome) AS app_outcome,

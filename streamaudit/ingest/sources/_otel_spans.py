@@ -297,8 +297,8 @@ SELECT
     first_filled([attribute(keys, vals, 'gen_ai.openai.response.service_tier'),
         attribute(keys, vals, 'openai.response.service_tier'), attribute(keys, vals, 'gen_ai.response.service_tier')])
         AS service_tier,
-    number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost'),
-        packed_cost->>'total_cost')) AS cost_usd,
+    nullif(number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost'),
+        packed_cost->>'total_cost')), CASE WHEN is_blank THEN 0 END) AS cost_usd,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.prompt'), packed_cost->>'input_cost')) AS input_cost_usd,
     number_of(coalesce(attribute(keys, vals, 'llm.cost.completion'), packed_cost->>'output_cost')) AS output_cost_usd,
     coalesce(stated_outcome, CASE WHEN is_whole

@@ -187,6 +187,8 @@ _PREPARED = """
     SELECT
         line, record, meta AS given, try_cast(tag_list AS VARCHAR[]) AS labels,
         [trace_label, name] AS own_routes, ["release", "version"] AS top_deploys,
+        [first_filled(json_extract_string(meta, ['/resourceAttributes.service.version',
+            '/resourceAttributes/service.version']))] AS own_deploys,
         json_extract_string(meta, {transport_paths}) AS own_transports,
         CASE
             WHEN call_id IS NULL AND started IS NULL AND type IS NULL THEN NULL
@@ -332,12 +334,15 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=8,
+    version=9,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),
     top_keys={"deploy": ("release", "version")},
-    own_keys={"route": ("trace_name", "ancestor")},
+    own_keys={
+        "route": ("trace_name", "ancestor"),
+        "deploy": ("metadata.resourceAttributes.service.version",),
+    },
     nested_rule="repeats_usage",
     id_field="id",
     time_field="start_time",

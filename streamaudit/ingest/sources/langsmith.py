@@ -50,6 +50,9 @@ _BATCHED = """
         -- The end of its order is a run's id, which the JavaScript SDK leaves out of a patch.
         GROUP BY coalesce(nullif(sending.run->>'id', ''), nullif(right(sending.run->>'dotted_order', 36), ''),
             hash(sending.run)::VARCHAR)
+        UNION ALL
+        -- A line that is no batch is a record of its own, which no column fills.
+        SELECT line, record, NULL::JSON FROM records WHERE post IS NULL AND patch IS NULL
     ), runs AS (
         SELECT line, record, unnest(from_json(run, '{structure}')) FROM whole
     ),
@@ -199,7 +202,7 @@ _FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 
 SOURCE = Source(
     name="langsmith",
-    version=5,
+    version=6,
     recognise=_recognise,
     fields=_FIELDS,
     sql=normalise(_RUNS),

@@ -96,6 +96,8 @@ _PREPARED = """
         coalesce(tokens_of(g.native_tokens_reasoning), tokens_of(CASE WHEN is_row THEN tokens_reasoning END))
             AS reasoning_tokens,
         cached AS cached_input_tokens,
+        -- What OpenRouter counts is what it bills, a 0 of a call that it did not charge too.
+        'provider' AS usage_basis,
         nullif(g.service_tier, '') AS service_tier,
         -- With the customer's own key, what the provider bills besides the fee.
         CASE WHEN bool_of(g.is_byok) AND upstream IS NULL THEN NULL ELSE fee + coalesce(upstream, 0) END AS cost_usd,

@@ -161,7 +161,8 @@ CASES: dict[str, Case] = {
         {"metadata": {"provider": "langchain", "attributes": {"gen_ai.system": "OpenAI"}}}, {"provider": "openai"},
     ),
     "the service among nested attributes as text": (
-        {"metadata": {"resourceAttributes": '{"service.name": "chat-api"}'}}, {"service": "chat-api"},
+        {"metadata": {"resourceAttributes": '{"service.name": "chat-api", "service.version": "9"}'}},
+        {"service": "chat-api", "deploy": "9"},
     ),
     "a tier in the response": (
         {"metadata": {"attributes": {"openai.response.service_tier": "flex"}}}, {"service_tier": "flex"},

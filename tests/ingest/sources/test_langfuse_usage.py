@@ -140,8 +140,13 @@ CASES: dict[str, Case] = {
     "a prompt that came from the cache as a whole": (
         usage(input=0, input_cached_tokens=400, output=90, total=490), {"input_tokens": 400},
     ),
-    "zeros everywhere": (
-        {**usage(input=0, output=0, total=0), "promptTokens": 0, "completionTokens": 0}, {"output_tokens": 0},
+    "zeros everywhere, which were not counted": (
+        {**usage(input=0, output=0, total=0), "promptTokens": 0, "completionTokens": 0,
+         "cost_details": {"input": 0, "output": 0, "total": 0}},
+        {"input_tokens": None, "output_tokens": None, "usage_basis": "none", "cost_usd": None, "input_cost_usd": None},
+    ),
+    "zeros of an answer from a cache": (
+        {**usage(input=0, output=0, total=0), "metadata": {"cache_hit": True}}, {"input_tokens": 0, "output_tokens": 0},
     ),
     "Langfuse's price of tokens that it counted twice": (
         {**usage(input=900, input_cached_tokens=400, output=90, total=990),

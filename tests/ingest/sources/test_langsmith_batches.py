@@ -1,5 +1,6 @@
 """LangSmith as its SDKs send it: runs that are posted when they begin and patched when they end."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,18 @@ def test_counts_of_runs_are_those_that_somebody_made(tmp_path: Path) -> None:
         found = stored_calls(store)
     assert (found["zero"]["output_tokens"], found["without"]["input_tokens"]) == (7, 5021)
     assert [found["named"][column] for column in ("model", "provider", "max_tokens")] == ["gpt-4o", "openai", 9]
+
+
+def test_a_line_that_is_no_batch_is_rejected(tmp_path: Path) -> None:
+    """It is rejected with its reason, and half of an emoji loses no batch."""
+    cut = json.dumps({"post": [posted(3, end_time=1794816005000, status="success", name="cut")]})
+    path = write_lines(tmp_path / "batches.jsonl", [
+        {"post": [posted(1)], "patch": [patched(1)]}, '{"post": [', {"hello": 1}, cut.replace("cut", "cut \\ud83d"),
+    ])  # fmt: skip
+    with store_of() as store:
+        (result,) = ingest(store, path)
+        assert equation(result) == (4, 2, 0, 0, 2, 0)
+        assert [(reject.line, reject.reason) for reject in result.rejects] == [
+            (2, "malformed JSON"), (3, "no known field"),
+        ]  # fmt: skip
+        assert len(stored_calls(store)) == 2
