@@ -49,7 +49,8 @@ CREATE OR REPLACE TEMP MACRO json_of(x) AS
 -- A written instant. Text without a zone is UTC (the session's zone); a zone is honoured through TIMESTAMPTZ. Python's
 -- logging writes a comma before the fraction, as ISO 8601 allows.
 CREATE OR REPLACE TEMP MACRO text_utc(x) AS in_range(try_cast(try_cast(x AS TIMESTAMPTZ) AS TIMESTAMP));
-CREATE OR REPLACE TEMP MACRO instant_utc(x) AS coalesce(text_utc(x), epoch_utc(x), text_utc(replace(trim(x, '"'), ',', '.')));
+CREATE OR REPLACE TEMP MACRO instant_utc(x) AS
+    coalesce(text_utc(x), epoch_utc(x), text_utc(replace(trim(x, '"'), ',', '.')));
 
 CREATE OR REPLACE TEMP MACRO span_ms(a, b) AS (epoch_us(b) - epoch_us(a)) / 1000.0;
 
