@@ -332,7 +332,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=8,
+    version=9,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),

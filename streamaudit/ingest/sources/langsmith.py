@@ -199,7 +199,7 @@ _FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 
 SOURCE = Source(
     name="langsmith",
-    version=5,
+    version=6,
     recognise=_recognise,
     fields=_FIELDS,
     sql=normalise(_RUNS),
