@@ -128,6 +128,11 @@ CREATE OR REPLACE TEMP MACRO error_class(x) AS
 -- A short code such as a finish reason: one word, or nothing.
 CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9_.:/-]{1,60}') THEN x END;
 
+-- A finish reason; NULL for a word that is written where there is none yet, or none came.
+CREATE OR REPLACE TEMP MACRO reason_of(x) AS
+    CASE WHEN lower(x) NOT IN ('', 'unknown', 'null', 'none', 'nil', 'nan', 'undefined', 'n/a', 'unspecified',
+        'finish_reason_unspecified', 'in_progress', 'pending') THEN x END;
+
 -- The same of an error message, which is prose: its class (error_class) decides, else a phrase that names who stopped
 -- it, or a status. A message of one word is a code.
 CREATE OR REPLACE TEMP MACRO message_says_cancelled(class, x) AS

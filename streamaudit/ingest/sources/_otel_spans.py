@@ -87,7 +87,7 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             attribute(keys, vals, 'gen_ai.completion.0.finish_reason'),
             first_filled(either[finish_reason]),
             CASE WHEN attribute(keys, vals, 'gen_ai.response.status') = 'incomplete' THEN 'incomplete' END)),
-            lambda r: r <> '') AS reasons,
+            lambda r: reason_of(r) IS NOT NULL) AS reasons,
         number_of(attribute(keys, vals, 'gen_ai.latency.time_to_first_token')) AS engine_ttft_s,
         -- Text where the reason was not written: a class, or a code such as 499.
         coalesce(nullif(attribute(keys, vals, 'error.type'), '_OTHER'), list_filter(list_transform(

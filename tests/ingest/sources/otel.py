@@ -295,6 +295,10 @@ ENDS: dict[str, tuple[dict[str, Any], Record]] = {
     "a stream with a first token and no end": (
         {"attributes": {**UNFINISHED, "gen_ai.response.time_to_first_chunk": 0.4}}, {"outcome": "interrupted"},
     ),
+    "a stream with a word for no finish reason": (
+        {"attributes": {**UNFINISHED, "gen_ai.request.stream": True, "gen_ai.response.finish_reasons": ["unknown"]}},
+        {"outcome": "interrupted", "finish_reason": None},
+    ),
     "no stream, no usage": ({"attributes": UNFINISHED}, {"outcome": "unknown"}),
     "a finish reason without usage": (
         {"attributes": {**UNFINISHED, "gen_ai.response.finish_reasons": ["stop"]},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,11 @@ def test_an_error_message_tells_who_stopped_a_call(outcomes: dict[str, str], out
 @pytest.mark.parametrize("outcome", WORDS)
 def test_a_status_is_known_in_many_spellings(outcomes: dict[str, str], outcome: str) -> None:
     assert {text: outcomes[f"status: {text}"] for text in WORDS[outcome]} == dict.fromkeys(WORDS[outcome], outcome)
+
+
+@pytest.mark.parametrize("word", ["unknown", "null", "None", "FINISH_REASON_UNSPECIFIED", "in_progress"])
+def test_a_word_for_no_finish_reason_is_none(tmp_path: Path, word: str) -> None:
+    lines = [raw_call("a", outcome=None, output_tokens=None, finish_reason=word)]
+    with store_of(write_lines(tmp_path / "calls.jsonl", lines)) as store:
+        row = stored_calls(store)["a"]
+    assert (row["outcome"], row["cancel_evidence"], row["finish_reason"]) == ("unknown", "nothing_said", None)
