@@ -118,10 +118,11 @@ CREATE OR REPLACE TEMP MACRO opened_values(j) AS
 CREATE OR REPLACE TEMP MACRO opened_text(x) AS
     CASE WHEN left(x, 1) IN ('{', '[') THEN opened(to_json(x))->>'$' ELSE x END;
 
+-- How a word or a class of error tells that the client or the user left, or that a deadline cut the call.
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
-    regexp_matches(lower(x), 'cancel|abort|abandon|client.?disconnect|client.?closed|closed by (the )?client|^(499|460)$|generatorexit|broken ?pipe|econnreset|connectionreset|socket hang up|premature close'); -- noqa: LT05
+    regexp_matches(lower(x), 'cancel|abort|abandon|^(499|460)$|generatorexit|broken ?pipe|\bepipe\b|econnreset|connectionreset|premature.?close|h[au]ng.?up|(user|client|caller|consumer|browser|downstream).?(side.?|has.?|remote.?)?(disconnect|closed|gone|left|went.?away|quit|dropped|interrupt|terminat|stopped|stop$)|(closed|stopped|interrupted|terminated|ended|killed|dropped).?by.?(the.?)?(user|client|caller|consumer|browser|downstream)'); -- noqa: LT05
 CREATE OR REPLACE TEMP MACRO says_timeout(x) AS
-    regexp_matches(lower(x), 'time.?out|timed out|deadline|max streaming duration');
+    regexp_matches(lower(x), 'time.?out|timed.?out|deadline|max streaming duration|^(408|504|524)$');
 
 -- The class or code at the head of an error text; the message behind it may quote a prompt and is dropped.
 CREATE OR REPLACE TEMP MACRO error_class(x) AS
@@ -129,17 +130,28 @@ CREATE OR REPLACE TEMP MACRO error_class(x) AS
 -- A short code such as a finish reason: one word, or nothing.
 CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9_.:/-]{1,60}') THEN x END;
 
+-- A finish reason; NULL for a word that is written where there is none yet, or none came.
+CREATE OR REPLACE TEMP MACRO reason_of(x) AS
+    CASE WHEN lower(x) NOT IN ('', 'unknown', 'null', 'none', 'nil', 'nan', 'undefined', 'n/a', 'unspecified',
+        'finish_reason_unspecified', 'in_progress', 'pending') THEN x END;
+
 -- The same of an error message, which is prose: its class (error_class) decides, else a phrase that names who stopped
--- it.
+-- it, or a status. A message of one word is a code.
 CREATE OR REPLACE TEMP MACRO message_says_cancelled(class, x) AS
-    coalesce(says_cancelled(class), false) OR regexp_matches(lower(x),
-        '^\W*(cancel|abort|abandon)(l?ed|ling|ing)?\W*$|generatorexit|econnreset|socket hang up|premature close|broken ?pipe|client.?(disconnected|closed|went away)|(request|response|stream|call|task|run|generation|connection|operation) (was |has been |is )?(cancel|abort|abandon)|(cancel|abort|abandon)(l?ed|ing) by|(cancel|abort|abandon)(l?ed|ed) (request|response|stream|generation)'); -- noqa: LT05
+    coalesce(says_cancelled(class), false) OR list_transform([lower(x)], lambda m:
+        (regexp_full_match(m, '\s*[\w.:=/\[\]()-]{1,60}\s*') AND says_cancelled(m))
+        OR regexp_matches(m,
+            '^\W*(\d+ )?(cancel|abort|abandon)(l?ed|ling|ing)?\W*(:|via|$)|generatorexit|econnreset|\bepipe\b|socket hang ?up|premature.?close|broken ?pipe|(abort|cancell?ed)_?(error|exception)|cancellationexception|client.?(side |has |was )?(disconnected|closed|went away|gone|left|hung up)|(request|response|stream|call|task|run|generation|completion|connection|operation|context|query) (was |has been |is )?(cancel|abort|abandon)|(cancel|abort|abandon)(l?ed|ing) by|(cancel|abort|abandon)(l?ed|ed) (a |an |the |this |its )?(request|response|stream|generation|completion|call|connection|operation)|^\W*(the |a )?(user|client|caller|consumer|browser) (has )?(cancel|abort|abandon|disconnect|interrupt)(l?ed|ed)|(stopp|interrupt|terminat|clos)ed by (the )?(user|client|caller|consumer|browser|downstream)|(code|status) ?[=:] ?(statuscode[.])?cancell?ed|(http(/[\d.]+)?|status|code)\W*(code\W*)?499\b'))[1]; -- noqa: LT05
 CREATE OR REPLACE TEMP MACRO message_says_timeout(class, x) AS
     coalesce(says_timeout(class), false)
-    OR regexp_matches(lower(x), 'timed out|time.?out|deadline.?exceeded|max streaming duration');
+    OR regexp_matches(lower(x), 'timed.?out|time.?out|deadline.?exceeded|max streaming duration|(http(/[\d.]+)?|status|code)\W*(code\W*)?(408|504|524)\b'); -- noqa: LT05
 
 -- True when any of several flags is true, false when one is false and none is true.
 CREATE OR REPLACE TEMP MACRO flag_of(l) AS list_max(list_transform(l, lambda v: bool_of(v)));
+
+CREATE OR REPLACE TEMP MACRO status_outcome(code) AS
+    CASE WHEN code IN (499, 460) THEN 'cancelled' WHEN code IN (408, 504, 524) THEN 'timeout'
+        WHEN code >= 400 THEN 'error' WHEN code >= 100 THEN 'completed' END;
 
 CREATE OR REPLACE TEMP MACRO outcome_word(x) AS list_transform([lower(x)], lambda w: CASE
     WHEN w IS NULL THEN NULL
@@ -152,9 +164,14 @@ CREATE OR REPLACE TEMP MACRO outcome_word(x) AS list_transform([lower(x)], lambd
     -- The usual finish reasons, none of which fits a pattern below: to find that out takes three times as long.
     WHEN w IN ('stop', 'end_turn', 'length', 'max_tokens', 'tool_calls', 'tool_use', 'stop_sequence', 'content_filter')
         THEN 'unrecognised'
-    WHEN says_cancelled(w) THEN 'cancelled'
-    WHEN regexp_matches(w, '^(errored|failed)[,;: ]') AND NOT says_timeout(w) THEN 'error'
-    WHEN contains(w, 'disconnect') THEN 'cancelled'
+    -- An HTTP status, alone or with its reason: 499 Client Closed Request, HTTP/1.1 504.
+    WHEN regexp_matches(w, '^(http(/[\d.]+)?[ _:-]?)?[1-5]\d\d([ _:-]\D*)?$')
+        THEN status_outcome(try_cast(regexp_extract(w, '[1-5]\d\d(?:\D*)$')[:3] AS INTEGER))
+    -- A deadline may abort a call; who failed may quote either.
+    WHEN says_timeout(w) THEN 'timeout'
+    WHEN regexp_matches(w, '^(errored|failed)[,;: ]') AND NOT says_cancelled(w) THEN 'error'
+    WHEN says_cancelled(w) OR contains(w, 'disconnect') THEN 'cancelled'
+    WHEN regexp_matches(w, '[a-z](_|-)(error|failed|failure|exception)$') AND NOT starts_with(w, 'no') THEN 'error'
     WHEN w <> '' THEN 'unrecognised'
 END)[1];
 
@@ -255,12 +272,10 @@ CREATE OR REPLACE TEMP MACRO first_instant(texts, scales) AS
             scaled_instant(v, scales[i])), lambda t: t IS NOT NULL)[1];
 
 -- How a call ended, from a field that people use for it: a word, a flag, an HTTP status, or an error's own text.
-CREATE OR REPLACE TEMP MACRO status_outcome(code) AS
-    CASE WHEN code IN (499, 460) THEN 'cancelled' WHEN code IN (408, 504, 524) THEN 'timeout'
-        WHEN code >= 400 THEN 'error' WHEN code >= 100 THEN 'completed' END;
 CREATE OR REPLACE TEMP MACRO is_error_text(x) AS
     x IS NOT NULL
-    AND lower(trim(x)) NOT IN ('', 'false', '0', 'none', 'null', 'no', 'ok', 'nan', '{}', '[]', '-', 'n/a');
+    AND lower(trim(x)) NOT IN ('', 'false', '0', 'none', 'null', 'nil', 'undefined', 'no', 'ok', 'nan', '{}', '[]',
+        '-', 'n/a');
 CREATE OR REPLACE TEMP MACRO outcome_of(x, is_error) AS
     CASE
         WHEN x IS NULL THEN NULL

@@ -87,7 +87,7 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             attribute(keys, vals, 'gen_ai.completion.0.finish_reason'),
             first_filled(either[finish_reason]),
             CASE WHEN attribute(keys, vals, 'gen_ai.response.status') = 'incomplete' THEN 'incomplete' END)),
-            lambda r: r <> '') AS reasons,
+            lambda r: reason_of(r) IS NOT NULL) AS reasons,
         number_of(attribute(keys, vals, 'gen_ai.latency.time_to_first_token')) AS engine_ttft_s,
         -- Text where the reason was not written: a class, or a code such as 499.
         coalesce(nullif(attribute(keys, vals, 'error.type'), '_OTHER'), list_filter(list_transform(
@@ -95,7 +95,14 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             lambda e: regexp_extract(e.attributes,
                 '"exception\\.type"(?:,"value":\\{"string_?[vV]alue")?:"([^"\\\\]{1,80})"', 1)),
             lambda c: c <> '')[1], attribute(keys, vals, 'error.type')) AS error_word,
+        -- What an exception says, where the status has no text.
+        coalesce(nullif(status_message, ''), list_filter(list_transform(list_filter(events,
+            lambda e: e.name = 'exception'), lambda e: regexp_extract(e.attributes,
+                '"exception\\.message"(?:,"value":\\{"string_?[vV]alue")?:"((?:[^"\\\\]|\\\\.){1,300})', 1)),
+            lambda c: c <> '')[1]) AS fault,
         lower(status) IN ('2', 'error', 'status_code_error') AS is_error,
+        lower(coalesce(attribute(keys, vals, 'rpc.grpc.status_code'),
+            attribute(keys, vals, 'rpc.response.status_code'))) AS rpc_status,
         lower(kind) IN ('2', 'server', 'span_kind_server') AS is_server,
         list_sort(list_filter(list_transform(list_filter(events, lambda e:
                 e.name IN ('gen_ai.content.completion.chunk', 'llm.content.completion.chunk')
@@ -168,6 +175,7 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
         coalesce(outcome_word(first_filled(either[outcome])),
             CASE WHEN voice_metrics->>'cancelled' = 'false' THEN 'completed' END) AS stated_outcome,
         coalesce(bool_of(attribute(keys, vals, 'anyllm.stream.cancelled')),
+            bool_of(attribute(keys, vals, 'stream.cancelled')),
             CASE WHEN voice_metrics->>'cancelled' = 'true' THEN true END, flag_of(either[cancelled])) AS left_flag,
         coalesce(
             try_cast(first_filled(either[http_status]) AS INTEGER),
@@ -207,7 +215,7 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
                 THEN 'aborted'
             WHEN stream_flag OR written_ttft_ms > 0 OR event_ttft_ms > 0 THEN 'unterminated'
         END AS cut_evidence,
-        list_transform([error_word, status_message], lambda t: error_class(t)) AS classes,
+        list_transform([error_word, fault], lambda t: error_class(t)) AS classes,
         CASE WHEN sort = 'llm' THEN {answer} END AS answer
     FROM sorted
 )
@@ -306,9 +314,11 @@ SELECT
         AS app_outcome,
     left_flag AS cancel_flag,
     is_error OR list_contains(reasons, 'error') AS failed,
-    coalesce(says_cancelled(error_word), false) OR (is_error AND message_says_cancelled(classes[2], status_message))
+    coalesce(says_cancelled(error_word), false) OR (is_error AND message_says_cancelled(classes[2], fault))
+        OR coalesce(rpc_status IN ('1', 'cancelled'), false)
         AS error_cancelled,
-    coalesce(says_timeout(error_word), false) OR (is_error AND message_says_timeout(classes[2], status_message))
+    coalesce(says_timeout(error_word), false) OR (is_error AND message_says_timeout(classes[2], fault))
+        OR coalesce(rpc_status IN ('4', 'deadline_exceeded'), false)
         AS error_timeout,
     code_word(first_filled(either[cancelled_by])) AS cancelled_by,
     coalesce(number_of(first_filled(either[cancelled_at_ms])),

@@ -76,7 +76,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="llmperf",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields=dict.fromkeys(
         (

@@ -96,7 +96,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="vllm",
-    version=3,
+    version=4,
     recognise=_recognise,
     fields={
         **dict.fromkeys(("date", "duration", "model_id", "label", "backend", "endpoint_type"), "VARCHAR"),

@@ -295,6 +295,25 @@ ENDS: dict[str, tuple[dict[str, Any], Record]] = {
     "a stream with a first token and no end": (
         {"attributes": {**UNFINISHED, "gen_ai.response.time_to_first_chunk": 0.4}}, {"outcome": "interrupted"},
     ),
+    "a stream with a word for no finish reason": (
+        {"attributes": {**UNFINISHED, "gen_ai.request.stream": True, "gen_ai.response.finish_reasons": ["unknown"]}},
+        {"outcome": "interrupted", "finish_reason": None},
+    ),
+    "an exception whose message names who stopped it": (
+        {"attributes": UNFINISHED, "status": {"code": 2},
+         "events": [event("exception", 9, {"exception.type": "APIError", "exception.message": "Request was aborted."})]},
+        {"outcome": "cancelled", "error_type": "APIError"},
+    ),
+    "an exception whose message names a deadline": (
+        {"attributes": UNFINISHED, "status": {"code": 2},
+         "events": [event("exception", 900, {"exception.type": "Error", "exception.message": "Read \"x\" timed out"})]},
+        {"outcome": "timeout"},
+    ),
+    "gRPC's status of a cancel": ({"attributes": {**UNFINISHED, "rpc.grpc.status_code": 1}}, {"outcome": "cancelled"}),
+    "gRPC's status of a deadline": (
+        {"attributes": {**UNFINISHED, "rpc.response.status_code": "DEADLINE_EXCEEDED"}}, {"outcome": "timeout"},
+    ),
+    "a flag of the stream": ({"attributes": {**UNFINISHED, "stream.cancelled": True}}, {"outcome": "cancelled"}),
     "no stream, no usage": ({"attributes": UNFINISHED}, {"outcome": "unknown"}),
     "a finish reason without usage": (
         {"attributes": {**UNFINISHED, "gen_ai.response.finish_reasons": ["stop"]},
