@@ -301,7 +301,8 @@ ENDS: dict[str, tuple[dict[str, Any], Record]] = {
     ),
     "an exception whose message names who stopped it": (
         {"attributes": UNFINISHED, "status": {"code": 2},
-         "events": [event("exception", 9, {"exception.type": "APIError", "exception.message": "Request was aborted."})]},
+         "events": [
+             event("exception", 9, {"exception.type": "APIError", "exception.message": "Request was aborted."})]},
         {"outcome": "cancelled", "error_type": "APIError"},
     ),
     "an exception whose message names a deadline": (
