@@ -36,9 +36,9 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 _POLL_S = 0.2
 _CRAMPED_BYTES = 1 << 30
 
-_MOST_PARSED = 1_000
-"""Texts whose statements are kept. A command has some 150; a session or a follower asks the same ones again and again.
-"""
+_MOST_PARSED = 1_000_000
+"""Characters of SQL whose statements are kept, at some 16 bytes each. A command has a tenth of that; a session or a
+follower asks the same statements again and again, while small files of ever other fields each have their own."""
 _parsed: dict[str, tuple[duckdb.Statement, ...]] = {}
 
 Params = dict[str, Any]
@@ -155,7 +155,7 @@ class Database:
         execution has a copy."""
         found = _parsed.get(sql)
         if found is None:
-            if len(_parsed) >= _MOST_PARSED:
+            if sum(map(len, list(_parsed))) > _MOST_PARSED:  # a list, since another thread may add one
                 _parsed.clear()
             found = _parsed[sql] = tuple(self._connection.extract_statements(sql))
         return found
