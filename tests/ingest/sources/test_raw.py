@@ -141,6 +141,10 @@ CASES: dict[str, Case] = {
     "a first token after the end": ({"ttft_ms": 5001}, {"ttft_status": "not_below_duration"}),
     "a first token of a stream without a duration": ({"ttft_ms": 400, "duration_ms": None}, {"ttft_status": "usable"}),
     "a usable first token proves a stream": ({"ttft_ms": 400}, {"ttft_status": "usable", "streamed": True}),
+    "a flag of a stream as a word": ({"stream": "On"}, {"streamed": True}),
+    "a flag of a stream as a letter": ({"stream": "t"}, {"streamed": True}),
+    "a flag of no stream as a word": ({"stream": "off", "ttft_ms": 400}, {"streamed": False}),
+    "a flag of no stream as a float of a table": ({"stream": "0.0", "ttft_ms": 400}, {"streamed": False}),
     "a non-stream": ({"ttft_ms": 400, "stream": False}, {"ttft_status": "not_streamed", "streamed": False}),
     "an error without a chunk": (
         {"ttft_ms": 0, "outcome": "error", "stream": True}, {"ttft_status": "error_without_chunk"},
