@@ -98,7 +98,8 @@ WITH {before}found AS (
         {error_message} AS error_message_text,
         {error_word} AS error_word,
         {error_classes} AS classes,
-        {transports} AS transports
+        {transports} AS transports,
+        {arrivals} AS arrivals, {client_arrivals} AS client_arrivals
     FROM judged
 ), known AS (
     SELECT
@@ -154,13 +155,13 @@ SELECT
     ended AS end_time,
     coalesce({duration_ms}, span_ms(started, ended)) AS duration_ms,
     coalesce({streamed}) AS streamed,
-    coalesce({ttft_ms}, {first_token_at}number_of("chunk_offsets_ms"->>0)) AS ttft_ms,
+    coalesce({ttft_ms}, {first_token_at}arrivals[1]) AS ttft_ms,
     coalesce({ttvt_ms}) AS ttvt_ms,
     coalesce({server_ttft_ms}) AS server_ttft_ms,
-    CASE WHEN coalesce({ttft_ms}) IS NULL AND "chunk_offsets_ms" IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
-    coalesce(try_cast("chunk_count" AS BIGINT), json_array_length("chunk_offsets_ms")) AS chunk_count,
-    try_cast("chunk_offsets_ms" AS DOUBLE[]) AS chunk_offsets_ms,
-    try_cast("client_chunk_offsets_ms" AS DOUBLE[]) AS client_chunk_offsets_ms,
+    CASE WHEN coalesce({ttft_ms}) IS NULL AND arrivals IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
+    coalesce(try_cast("chunk_count" AS BIGINT), len(arrivals)) AS chunk_count,
+    arrivals AS chunk_offsets_ms,
+    client_arrivals AS client_chunk_offsets_ms,
     try_cast("chunk_tokens" AS BIGINT[]) AS chunk_tokens,
     nullif(CASE
         WHEN {leaves_cache_out} AND counted_all IS DISTINCT FROM counted_in::HUGEINT + counted_out

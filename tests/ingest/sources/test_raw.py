@@ -76,6 +76,20 @@ CASES: dict[str, Case] = {
     "chunk offsets give a first token": (
         {"chunk_offsets_ms": [120, 180, 900]}, {"ttft_ms": 120.0, "chunk_count": 3, "ttft_basis": "first_chunk"},
     ),
+    "chunk offsets as text": (
+        {"chunk_offsets_ms": "[120, 180]"}, {"ttft_ms": 120.0, "chunk_offsets_ms": [120.0, 180.0]},
+    ),
+    "chunk offsets that are instants": (
+        {"chunk_offsets_ms": [1794816000120, 1794816000900], "client_chunk_offsets_ms": [1794816000.25, 1794816001]},
+        {"ttft_ms": 120.0, "chunk_offsets_ms": [120.0, 900.0], "client_chunk_offsets_ms": [250.0, 1000.0]},
+    ),
+    "chunk offsets that are gaps": (
+        {"chunk_offsets_ms": [500, 100, 100, 300]},
+        {"ttft_ms": 500.0, "chunk_offsets_ms": [500.0, 600.0, 700.0, 1000.0]},
+    ),
+    "chunk offsets out of order are no gaps where these exceed the call": (
+        {"chunk_offsets_ms": [500, 700, 600, 3900]}, {"chunk_offsets_ms": [500.0, 700.0, 600.0, 3900.0]},
+    ),
     "a cache hit costs nothing": ({"cache_hit": True, "ttft_ms": 3}, {"cost_usd": 0.0, "ttft_status": "cache_hit"}),
     "a cost of 0 is a cost of 0": ({"cost_usd": 0, "model": "m"}, {"cost_usd": 0.0, "cost_basis": "reported"}),
     # How it ended: the first rule that speaks decides, and says so.
