@@ -109,6 +109,10 @@ WITH {before}found AS (
             WHEN lower(coalesce("usage_source", "usage_basis")) = 'none' THEN 0
             WHEN counted_out = 0 AND coalesce(counted_in, 0) = 0 AND bool_of({cache_hit}) IS DISTINCT FROM true
                 AND (counted_in = 0 OR has_failed OR http >= 400) THEN 0
+            -- Nor are those of a stream that was cut after its first token.
+            WHEN counted_out = 0 AND coalesce({ttft_ms}, arrivals[1]) > 0 AND (coalesce({cancel_flag}, false)
+                OR http IN (499, 460, 408, 504, 524) OR list_has_any(
+                    [ended_as, words[2], words[3], words[4]], ['cancelled', 'timeout', 'interrupted'])) THEN 0
         END AS nothing
     FROM counted
 )

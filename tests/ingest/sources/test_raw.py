@@ -90,6 +90,14 @@ CASES: dict[str, Case] = {
     "chunk offsets out of order are no gaps where these exceed the call": (
         {"chunk_offsets_ms": [500, 700, 600, 3900]}, {"chunk_offsets_ms": [500.0, 700.0, 600.0, 3900.0]},
     ),
+    "no tokens of a stream that was cut after its first one": (
+        {"outcome": "cancelled", "ttft_ms": 400, "input_tokens": 9, "output_tokens": 0},
+        {"input_tokens": 9, "output_tokens": None},
+    ),
+    "no tokens of a stream that was cut before its first one": (
+        {"outcome": "cancelled", "input_tokens": 9, "output_tokens": 0}, {"output_tokens": 0},
+    ),
+    "no tokens of an empty answer": ({"ttft_ms": 400, "output_tokens": 0, "input_tokens": 9}, {"output_tokens": 0}),
     "a cache hit costs nothing": ({"cache_hit": True, "ttft_ms": 3}, {"cost_usd": 0.0, "ttft_status": "cache_hit"}),
     "a cost of 0 is a cost of 0": ({"cost_usd": 0, "model": "m"}, {"cost_usd": 0.0, "cost_basis": "reported"}),
     # How it ended: the first rule that speaks decides, and says so.
