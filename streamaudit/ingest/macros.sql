@@ -13,7 +13,8 @@ CREATE OR REPLACE TEMP MACRO first_count(l) AS list_transform([l], lambda c:
     coalesce(list_filter(c, lambda n: n > 0)[1], list_filter(c, lambda n: n IS NOT NULL)[1]))[1];
 
 CREATE OR REPLACE TEMP MACRO bool_of(x) AS
-    CASE WHEN lower(x) IN ('true', '1', 'yes') THEN true WHEN lower(x) IN ('false', '0', 'no') THEN false END;
+    CASE WHEN lower(x) IN ('true', '1', 'yes', 't', 'y', 'on', '1.0') THEN true
+        WHEN lower(x) IN ('false', '0', 'no', 'f', 'n', 'off', '0.0') THEN false END;
 
 -- An instant outside of 2000 to 2100 is none: no clock of a call shows it, and arithmetic with it may overflow. A list
 -- of one binds a value to a name: a macro's argument is planned once for each use, and computed even where an earlier
@@ -53,6 +54,16 @@ CREATE OR REPLACE TEMP MACRO instant_utc(x) AS
     coalesce(text_utc(x), epoch_utc(x), text_utc(replace(trim(x, '"'), ',', '.')));
 
 CREATE OR REPLACE TEMP MACRO span_ms(a, b) AS (epoch_us(b) - epoch_us(a)) / 1000.0;
+
+-- When chunks arrived, in milliseconds after the start, from a list or its text. Instants (of an epoch) are subtracted
+-- from the start. A list that falls is one of gaps, where these fit into the call.
+CREATE OR REPLACE TEMP MACRO offsets_of(x, started, took) AS
+    list_transform( -- noqa: PRS
+        [try_cast(CASE WHEN starts_with(x::VARCHAR, '"') THEN try_cast(x->>'$' AS JSON) ELSE x END AS DOUBLE[])],
+        lambda l: CASE
+            WHEN l[1] > 9e8 THEN list_transform(l, lambda v: span_ms(started, epoch_utc(v)))
+            WHEN l = list_sort(l) OR list_min(l) < 0 OR list_sum(l) > took * 1.01 OR took IS NULL THEN l
+            ELSE list_transform(l, lambda v, i: list_sum(l[1:i])) END)[1];
 
 -- The model a user asked for, from the dated snapshot that answered (gpt-4o-2024-08-06, claude-3-5-sonnet@20241022).
 CREATE OR REPLACE TEMP MACRO undated(x) AS regexp_replace(x, '[-@]20\d{2}-?[01]\d-?[0-3]\d$', '');

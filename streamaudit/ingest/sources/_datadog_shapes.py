@@ -21,7 +21,8 @@ _ANSWER = "STRUCT(value VARCHAR, messages STRUCT(role VARCHAR, content VARCHAR)[
 _NESTED = {
     "output": _ANSWER,
     "meta": 'STRUCT(span STRUCT(kind VARCHAR), "span.kind" VARCHAR, kind VARCHAR, model_name VARCHAR, '
-    'model_provider VARCHAR, metadata JSON, error STRUCT("type" VARCHAR), "error.type" VARCHAR, "input" JSON, '
+    'model_provider VARCHAR, metadata JSON, error STRUCT("type" VARCHAR, message VARCHAR), "error.type" VARCHAR, '
+    '"error.message" VARCHAR, "error.msg" VARCHAR, "input" JSON, '
     f'output {_ANSWER}, "error.stack" VARCHAR, "openai.request.model" VARCHAR, "openai.response.model" VARCHAR, '
     '"openai.model" VARCHAR, "anthropic.request.model" VARCHAR, "langchain.request.model" VARCHAR, '
     '"openai.request.stream" VARCHAR, "openai.response.choices.0.finish_reason" VARCHAR, version VARCHAR, env VARCHAR)',
@@ -272,6 +273,8 @@ opened AS (
                     lambda m: CASE WHEN m.role IS DISTINCT FROM 'reasoning' THEN m.content END), chr(10)))) END,
             user_id := s.custom->>'$.usr.id', version := coalesce(s.custom->>'version', s.meta.version),
             error_type := coalesce(s.meta.error."type", s.meta."error.type", s.custom->>'$.error.type'),
+            error_message := coalesce(s.meta.error.message, s.meta."error.message", s.meta."error.msg",
+                s.custom->>'$.error.message'),
             -- Kept by Datadog's retention because they are rare, and no sample of the traffic.
             for_diversity := s.custom IS NOT NULL AND (
                 'diversity_sampling' IN (s.retained_by, s.ingestion_reason, s.custom->>'retained_by')

@@ -98,7 +98,8 @@ WITH {before}found AS (
         {error_message} AS error_message_text,
         {error_word} AS error_word,
         {error_classes} AS classes,
-        {transports} AS transports
+        {transports} AS transports,
+        {arrivals} AS arrivals, {client_arrivals} AS client_arrivals
     FROM judged
 ), known AS (
     SELECT
@@ -108,6 +109,10 @@ WITH {before}found AS (
             WHEN lower(coalesce("usage_source", "usage_basis")) = 'none' THEN 0
             WHEN counted_out = 0 AND coalesce(counted_in, 0) = 0 AND bool_of({cache_hit}) IS DISTINCT FROM true
                 AND (counted_in = 0 OR has_failed OR http >= 400) THEN 0
+            -- Nor are those of a stream that was cut after its first token.
+            WHEN counted_out = 0 AND coalesce({ttft_ms}, arrivals[1]) > 0 AND (coalesce({cancel_flag}, false)
+                OR http IN (499, 460, 408, 504, 524) OR list_has_any(
+                    [ended_as, words[2], words[3], words[4]], ['cancelled', 'timeout', 'interrupted'])) THEN 0
         END AS nothing
     FROM counted
 )
@@ -154,13 +159,13 @@ SELECT
     ended AS end_time,
     coalesce({duration_ms}, span_ms(started, ended)) AS duration_ms,
     coalesce({streamed}) AS streamed,
-    coalesce({ttft_ms}, {first_token_at}number_of("chunk_offsets_ms"->>0)) AS ttft_ms,
+    coalesce({ttft_ms}, {first_token_at}arrivals[1]) AS ttft_ms,
     coalesce({ttvt_ms}) AS ttvt_ms,
     coalesce({server_ttft_ms}) AS server_ttft_ms,
-    CASE WHEN coalesce({ttft_ms}) IS NULL AND "chunk_offsets_ms" IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
-    coalesce(try_cast("chunk_count" AS BIGINT), json_array_length("chunk_offsets_ms")) AS chunk_count,
-    try_cast("chunk_offsets_ms" AS DOUBLE[]) AS chunk_offsets_ms,
-    try_cast("client_chunk_offsets_ms" AS DOUBLE[]) AS client_chunk_offsets_ms,
+    CASE WHEN coalesce({ttft_ms}) IS NULL AND arrivals IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
+    coalesce(try_cast("chunk_count" AS BIGINT), len(arrivals)) AS chunk_count,
+    arrivals AS chunk_offsets_ms,
+    client_arrivals AS client_chunk_offsets_ms,
     try_cast("chunk_tokens" AS BIGINT[]) AS chunk_tokens,
     nullif(CASE
         WHEN {leaves_cache_out} AND counted_all IS DISTINCT FROM counted_in::HUGEINT + counted_out

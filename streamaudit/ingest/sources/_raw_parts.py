@@ -128,6 +128,18 @@ _INCOMPLETE = {
 }
 _USAGE = {"usage_basis": _Part("""usage_word(coalesce("usage_source", "usage_basis"))""", "NULL::VARCHAR")}
 _CANCELLED_BY = {"cancelled_by": _Part('code_word("cancelled_by")', "NULL::VARCHAR")}
+_CHUNKS = {
+    "arrivals": _Part(
+        """offsets_of("chunk_offsets_ms", started, coalesce({duration_ms}, span_ms(started, ended)))""",
+        "NULL::DOUBLE[]",
+    ),
+}
+_CLIENT_CHUNKS = {
+    "client_arrivals": _Part(
+        """offsets_of("client_chunk_offsets_ms", started, coalesce({duration_ms}, span_ms(started, ended)))""",
+        "NULL::DOUBLE[]",
+    ),
+}
 _UPDATED = {"updated_at": _Part('instant_utc("updated_at")', "NULL::TIMESTAMP")}
 
 
@@ -147,6 +159,8 @@ def choose_parts(names: Names, occurs: Occurs) -> Mapping[str, str]:
         (("usage_source", "usage_basis"), _USAGE),
         (("cancelled_by",), _CANCELLED_BY),
         (("updated_at",), _UPDATED),
+        (("chunk_offsets_ms",), _CHUNKS),
+        (("client_chunk_offsets_ms",), _CLIENT_CHUNKS),
     )
     chosen: dict[str, str] = {}
     for needed, parts in groups:

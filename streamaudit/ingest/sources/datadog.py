@@ -182,8 +182,12 @@ SELECT
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         ELSE flag_of(list_concat(app[cancelled], tagged[cancelled])) END AS cancel_flag,
     a.status = 'error' AS failed,
-    says_cancelled(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) AS error_cancelled,
-    says_timeout(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) AS error_timeout,
+    coalesce(says_cancelled(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')), false)
+        OR (a.status = 'error' AND message_says_cancelled(error_class(a.error_message), a.error_message))
+        AS error_cancelled,
+    coalesce(says_timeout(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')), false)
+        OR (a.status = 'error' AND message_says_timeout(error_class(a.error_message), a.error_message))
+        AS error_timeout,
     code_word(first_filled(app[cancelled_by])) AS cancelled_by,
     number_of(first_filled(app[cancelled_at_ms])) AS cancelled_at_ms,
     tokens_of(first_filled(app[rendered_chars])) AS rendered_chars,

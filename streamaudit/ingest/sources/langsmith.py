@@ -21,14 +21,19 @@ _TEXT = (
 _JSON = ("prompt_token_details", "completion_token_details", "tags", "events", "extra", "inputs", "outputs")
 
 
+_TELLING = ("dotted_order", "parent_run_id", "first_token_time", "parent_run_ids", "child_run_ids")
+"""Fields that only a run has next to its type: who lists runs chooses which to have."""
+
+
 def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
         listed = (record.get(key) for key in ("post", "patch"))
         runs = [run for runs in listed if isinstance(runs, list) for run in runs if isinstance(run, dict)]
         if any("run_type" in run or "dotted_order" in run for run in runs):
             return Match("batches of an SDK", "post + patch", reading=BATCHES)
-        if "run_type" in record and "dotted_order" in record:
-            return Match("runs", "run_type + dotted_order")
+        telling = next((key for key in _TELLING if key in record), None)
+        if "run_type" in record and telling:
+            return Match("runs", f"run_type + {telling}")
     return None
 
 
@@ -209,7 +214,7 @@ SOURCE = Source(
     own_keys={"route": ("name", "ancestor"), "deploy": ("extra.metadata.revision_id",)},
     id_field="id",
     time_field="start_time",
-    needs=(("run_type",), ("dotted_order",)),
+    needs=(("run_type",), _TELLING),
     reads=_READS,
     remedies=_REMEDIES,
 )

@@ -79,7 +79,10 @@ _PREPARED = """
         FROM typed
     ), judged AS (
         SELECT *,
-            coalesce(code = '499', false) OR coalesce(says_cancelled(class), false) AS has_left,
+            coalesce(code = '499', false) OR coalesce(says_cancelled(class), false)
+                -- The proxy's class may be a general one, such as APIConnectionError.
+                OR coalesce(status = 'failure' AND message_says_cancelled(
+                    error_class(wrong->>'error_message'), wrong->>'error_message'), false) AS has_left,
             abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end
         FROM timed
     ), weighed AS (

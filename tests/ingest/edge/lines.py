@@ -58,6 +58,15 @@ def _caddy(key: str, **fields: Any) -> str:
     return json.dumps({**usual, **fields})
 
 
+def _traefik(key: str, **fields: Any) -> str:
+    usual = {
+        "ClientAddr": "203.0.113.9:2817", "DownstreamContentSize": 9000, "DownstreamStatus": 200,
+        "Duration": 2500000000, "OriginDuration": 2490000000, "OriginStatus": 200, "RequestMethod": "POST",
+        "RetryAttempts": 0, "request_X-Request-Id": key, "downstream_Content-Type": "text/event-stream",
+    }  # fmt: skip
+    return json.dumps({**usual, **fields})
+
+
 def _alb(trace: str, status: str, sent: int, times: str) -> str:
     return (
         f"https 2026-11-20T10:00:02.500000Z app/web/50dc6c495c0c9188 203.0.113.9:2817 10.0.0.1:80 {times} {status} "
@@ -163,6 +172,14 @@ SAMPLES: dict[str, list[Sample]] = {
         Sample(_caddy("c", resp_headers={"Content-Type": ["text/event-stream"], "Content-Encoding": ["zstd"]}),
             reason="only compressed bytes"),
         Sample(_caddy("d", resp_headers={"Content-Type": ["text/html"]}), reason="no stream"),
+    ],
+    "traefik": [
+        Sample(_traefik("a"), {"key": "a", "cancelled": None, "delivered_bytes": 9000, "cancelled_at_ms": None}),
+        Sample(_traefik("b", DownstreamContentSize=21, DownstreamStatus=499, OriginStatus=499, Duration=100000000),
+            {"key": "b", "cancelled": True, "cancelled_at_ms": 100, "delivered_tokens": 0}),
+        Sample(_traefik("c", **{"downstream_Content-Encoding": "gzip"}), reason="only compressed bytes"),
+        Sample(_traefik("d", **{"downstream_Content-Type": "text/html"}), reason="no stream"),
+        Sample(_traefik("e", RetryAttempts=1), {"key": "e", "attempts": 2}),
     ],
     "alb": [
         Sample(_alb("1-67891233-abcdef012345678912345678", "200", 9500, "0.001 0.119 2.300"),

@@ -84,6 +84,14 @@ CASES: dict[str, Case] = {
         envelope({**event("js", **DOTTED, **{"error.type": "AbortError"}), **BROKE}),
         {"model": "claude-sonnet-4-5", "outcome": "cancelled", "error_type": "AbortError"},
     ),
+    "an error of a general class whose message names who stopped it": (
+        envelope({**event("ms", **PYTHON, error={"type": "Error", "message": "The user aborted a request."}), **BROKE}),
+        {"outcome": "cancelled", "error_type": "Error"},
+    ),
+    "an error message that names a deadline": (
+        envelope({**event("dl", **DOTTED, **{"error.type": "Error", "error.message": "Read timed out"}), **BROKE}),
+        {"outcome": "timeout", "error_type": "Error"},
+    ),
     "kind and error of the HTTP intake": (
         intake(
             {**event("in", **LITELLM, model_name=None, model_provider=None), **BROKE}, tags=["env:dev", "version:4"]

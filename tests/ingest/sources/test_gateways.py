@@ -93,6 +93,11 @@ LITELLM: dict[str, Case] = {
         {"status": "failure", "error_information": {"error_code": "", "error_class": "CancelledError"}},
         {"outcome": "cancelled", "cancel_evidence": "error"},
     ),
+    "a failure of a general class whose message names who stopped it": (
+        {"status": "failure", "error_information": {"error_code": "500", "error_class": "APIConnectionError",
+                                                    "error_message": "APIConnectionError: context canceled"}},
+        {"outcome": "cancelled", "cancel_evidence": "error"},
+    ),
     "a failure in the middle of a stream": (
         {"status": "failure", "completion_tokens": 60, "error_information": {"error_class": "MidStreamFallbackError"}},
         {"outcome": "error", "output_tokens": 60, "usage_basis": "tokenizer", "billed_tokens": None},

@@ -76,6 +76,28 @@ CASES: dict[str, Case] = {
     "chunk offsets give a first token": (
         {"chunk_offsets_ms": [120, 180, 900]}, {"ttft_ms": 120.0, "chunk_count": 3, "ttft_basis": "first_chunk"},
     ),
+    "chunk offsets as text": (
+        {"chunk_offsets_ms": "[120, 180]"}, {"ttft_ms": 120.0, "chunk_offsets_ms": [120.0, 180.0]},
+    ),
+    "chunk offsets that are instants": (
+        {"chunk_offsets_ms": [1794816000120, 1794816000900], "client_chunk_offsets_ms": [1794816000.25, 1794816001]},
+        {"ttft_ms": 120.0, "chunk_offsets_ms": [120.0, 900.0], "client_chunk_offsets_ms": [250.0, 1000.0]},
+    ),
+    "chunk offsets that are gaps": (
+        {"chunk_offsets_ms": [500, 100, 100, 300]},
+        {"ttft_ms": 500.0, "chunk_offsets_ms": [500.0, 600.0, 700.0, 1000.0]},
+    ),
+    "chunk offsets out of order are no gaps where these exceed the call": (
+        {"chunk_offsets_ms": [500, 700, 600, 3900]}, {"chunk_offsets_ms": [500.0, 700.0, 600.0, 3900.0]},
+    ),
+    "no tokens of a stream that was cut after its first one": (
+        {"outcome": "cancelled", "ttft_ms": 400, "input_tokens": 9, "output_tokens": 0},
+        {"input_tokens": 9, "output_tokens": None},
+    ),
+    "no tokens of a stream that was cut before its first one": (
+        {"outcome": "cancelled", "input_tokens": 9, "output_tokens": 0}, {"output_tokens": 0},
+    ),
+    "no tokens of an empty answer": ({"ttft_ms": 400, "output_tokens": 0, "input_tokens": 9}, {"output_tokens": 0}),
     "a cache hit costs nothing": ({"cache_hit": True, "ttft_ms": 3}, {"cost_usd": 0.0, "ttft_status": "cache_hit"}),
     "a cost of 0 is a cost of 0": ({"cost_usd": 0, "model": "m"}, {"cost_usd": 0.0, "cost_basis": "reported"}),
     # How it ended: the first rule that speaks decides, and says so.
@@ -141,6 +163,10 @@ CASES: dict[str, Case] = {
     "a first token after the end": ({"ttft_ms": 5001}, {"ttft_status": "not_below_duration"}),
     "a first token of a stream without a duration": ({"ttft_ms": 400, "duration_ms": None}, {"ttft_status": "usable"}),
     "a usable first token proves a stream": ({"ttft_ms": 400}, {"ttft_status": "usable", "streamed": True}),
+    "a flag of a stream as a word": ({"stream": "On"}, {"streamed": True}),
+    "a flag of a stream as a letter": ({"stream": "t"}, {"streamed": True}),
+    "a flag of no stream as a word": ({"stream": "off", "ttft_ms": 400}, {"streamed": False}),
+    "a flag of no stream as a float of a table": ({"stream": "0.0", "ttft_ms": 400}, {"streamed": False}),
     "a non-stream": ({"ttft_ms": 400, "stream": False}, {"ttft_status": "not_streamed", "streamed": False}),
     "an error without a chunk": (
         {"ttft_ms": 0, "outcome": "error", "stream": True}, {"ttft_status": "error_without_chunk"},
