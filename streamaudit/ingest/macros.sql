@@ -49,8 +49,14 @@ CREATE OR REPLACE TEMP MACRO json_of(x) AS
 -- A written instant. Text without a zone is UTC (the session's zone); a zone is honoured through TIMESTAMPTZ. Python's
 -- logging writes a comma before the fraction, as ISO 8601 allows.
 CREATE OR REPLACE TEMP MACRO text_utc(x) AS in_range(try_cast(try_cast(x AS TIMESTAMPTZ) AS TIMESTAMP));
+-- A date as mails and HTTP headers have it (RFC 2822: Sat, 22 Nov 2025 08:26:40 GMT), and as JavaScript prints one. Of
+-- several formats at once, the database takes 31 February for 3 March.
+CREATE OR REPLACE TEMP MACRO mail_utc(x) AS list_transform([regexp_replace(
+        regexp_replace(trim(x, '" '), '^[A-Za-z]{3},? +| *\([^)]*\)$', '', 'g'), ' (GMT|UTC?|Z)([+-]|$)', ' +0000\2')],
+    lambda t: in_range(CAST(coalesce(try_strptime(t, '%d %b %Y %H:%M:%S %z'), try_strptime(t, '%d %b %Y %H:%M %z'),
+        try_strptime(t, '%b %d %Y %H:%M:%S +0000%z')) AS TIMESTAMP)))[1];
 CREATE OR REPLACE TEMP MACRO instant_utc(x) AS
-    coalesce(text_utc(x), epoch_utc(x), text_utc(replace(trim(x, '"'), ',', '.')));
+    coalesce(text_utc(x), epoch_utc(x), text_utc(replace(trim(x, '"'), ',', '.')), mail_utc(x));
 
 CREATE OR REPLACE TEMP MACRO span_ms(a, b) AS (epoch_us(b) - epoch_us(a)) / 1000.0;
 
