@@ -136,6 +136,13 @@ CREATE OR REPLACE TEMP MACRO error_class(x) AS
 -- A short code such as a finish reason: one word, or nothing.
 CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9_.:/-]{1,60}') THEN x END;
 
+-- Whether a finish reason is a vendor's own word for an answer that reached its cap, or the window of its model;
+-- max_tokens stays as it is. The Responses API calls such an answer incomplete.
+CREATE OR REPLACE TEMP MACRO is_length(x) AS
+    lower(x) IN ('length', 'incomplete', 'max_output_tokens', 'max_new_tokens', 'max_completion_tokens', 'max_length',
+        'max_len', 'model_length', 'token_limit', 'model_context_window_exceeded', 'finishreason.max_tokens',
+        'finish_reason_max_tokens', 'finish_reason_length', 'reason_max_len', 'reason_max_context', 'maxtokens');
+
 -- A finish reason; NULL for a word that is written where there is none yet, or none came.
 CREATE OR REPLACE TEMP MACRO reason_of(x) AS
     CASE WHEN lower(x) NOT IN ('', 'unknown', 'null', 'none', 'nil', 'nan', 'undefined', 'n/a', 'unspecified',
