@@ -109,7 +109,7 @@ def _build_fitting(names: frozenset[str], wide: bool, call_id: str) -> tuple[dic
 
 
 _NAMES = (
-    *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details",
+    *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details", "incomplete",
     *(key for keys in APP_KEYS.values() for key in keys),
 )  # fmt: skip
 _BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id, {LINE_ORDINAL})"

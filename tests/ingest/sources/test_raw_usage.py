@@ -105,6 +105,22 @@ ENDS: dict[str, Case] = {
          "usage": RESPONSES},
         {"finish_reason": "length", "outcome": "completed"},
     ),
+    "an incomplete answer of the Responses API without a reason": (
+        {"object": "response", "status": "incomplete", "incomplete_details": None, "usage": RESPONSES},
+        {"finish_reason": "length", "outcome": "completed"},
+    ),
+    "an incomplete answer as long as its cap": (
+        {"status": "incomplete", "output_tokens": 500, "max_tokens": 500},
+        {"finish_reason": "length", "outcome": "completed"},
+    ),
+    "an incomplete answer with a reason": (
+        {"status": "incomplete", "finish_reason": "content_filter"},
+        {"finish_reason": "content_filter", "outcome": "completed"},
+    ),
+    "an incomplete answer that was shorter": (
+        {"status": "incomplete", "output_tokens": 499, "max_tokens": 500},
+        {"finish_reason": None, "outcome": "interrupted"},
+    ),
     "an answer of the Responses API that was cancelled": (
         {"object": "response", "status": "cancelled", "incomplete_details": None, "model": "gpt-5.1"},
         {"outcome": "cancelled", "output_tokens": None},
