@@ -169,7 +169,7 @@ def log_coverage(found: Coverage) -> None:
         _share("  rendered", found.cancelled_with_rendered, found.cancelled, "cancelled")
     for number, noun, text in (
         (found.nested, "LLM step", "around or inside a counted call, recorded once more: not counted"),
-        (found.same_response, "call", "also in another source under the same response id: counted once"),
+        (found.same_response, "call", "also in another export under the same response id: counted once"),
         (found.embeddings, "embedding call", "in reports by operation only"),
         (found.without_start, "call", "without a start time: in no time window"),
         (found.outcome_words, "call", "with an unrecognised outcome word: the outcome is unknown"),

@@ -2,12 +2,9 @@
 WITH timed AS (
     SELECT
         * REPLACE (
-            -- The Responses API calls an answer incomplete that reached its cap.
-            CASE WHEN lower(finish_reason) IN ('incomplete', 'max_output_tokens') THEN 'length'
-                ELSE reason_of(finish_reason) END AS finish_reason
+            CASE WHEN is_length(finish_reason) THEN 'length' ELSE reason_of(finish_reason) END AS finish_reason
         ),
-        CASE WHEN lower(finish_reason) NOT IN ('incomplete', 'max_output_tokens') THEN outcome_word(finish_reason) END
-            AS finish_word
+        CASE WHEN NOT is_length(finish_reason) THEN outcome_word(finish_reason) END AS finish_word
     FROM named_records
 ), decided AS (
     SELECT

@@ -50,8 +50,14 @@ CREATE OR REPLACE TEMP MACRO json_of(x) AS
 -- A written instant. Text without a zone is UTC (the session's zone); a zone is honoured through TIMESTAMPTZ. Python's
 -- logging writes a comma before the fraction, as ISO 8601 allows.
 CREATE OR REPLACE TEMP MACRO text_utc(x) AS in_range(try_cast(try_cast(x AS TIMESTAMPTZ) AS TIMESTAMP));
+-- A date as mails and HTTP headers have it (RFC 2822: Sat, 22 Nov 2025 08:26:40 GMT), and as JavaScript prints one. Of
+-- several formats at once, the database takes 31 February for 3 March.
+CREATE OR REPLACE TEMP MACRO mail_utc(x) AS list_transform([regexp_replace(
+        regexp_replace(trim(x, '" '), '^[A-Za-z]{3},? +| *\([^)]*\)$', '', 'g'), ' (GMT|UTC?|Z)([+-]|$)', ' +0000\2')],
+    lambda t: in_range(CAST(coalesce(try_strptime(t, '%d %b %Y %H:%M:%S %z'), try_strptime(t, '%d %b %Y %H:%M %z'),
+        try_strptime(t, '%b %d %Y %H:%M:%S +0000%z')) AS TIMESTAMP)))[1];
 CREATE OR REPLACE TEMP MACRO instant_utc(x) AS
-    coalesce(text_utc(x), epoch_utc(x), text_utc(replace(trim(x, '"'), ',', '.')));
+    coalesce(text_utc(x), epoch_utc(x), text_utc(replace(trim(x, '"'), ',', '.')), mail_utc(x));
 
 CREATE OR REPLACE TEMP MACRO span_ms(a, b) AS (epoch_us(b) - epoch_us(a)) / 1000.0;
 
@@ -140,6 +146,13 @@ CREATE OR REPLACE TEMP MACRO error_class(x) AS
     nullif(regexp_extract(x, '^\s*([A-Za-z_][A-Za-z0-9_.]{0,80}(?:Error|Exception|Timeout|Abort|Cancelled|Canceled|Exit|Disconnect|Disconnected|Limit|Exceeded)|[1-5]\d\d)(?:$|\W)', 1), ''); -- noqa: LT05
 -- A short code such as a finish reason: one word, or nothing.
 CREATE OR REPLACE TEMP MACRO code_word(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9_.:/-]{1,60}') THEN x END;
+
+-- Whether a finish reason is a vendor's own word for an answer that reached its cap, or the window of its model;
+-- max_tokens stays as it is. The Responses API calls such an answer incomplete.
+CREATE OR REPLACE TEMP MACRO is_length(x) AS
+    lower(x) IN ('length', 'incomplete', 'max_output_tokens', 'max_new_tokens', 'max_completion_tokens', 'max_length',
+        'max_len', 'model_length', 'token_limit', 'model_context_window_exceeded', 'finishreason.max_tokens',
+        'finish_reason_max_tokens', 'finish_reason_length', 'reason_max_len', 'reason_max_context', 'maxtokens');
 
 -- A finish reason; NULL for a word that is written where there is none yet, or none came.
 CREATE OR REPLACE TEMP MACRO reason_of(x) AS

@@ -1,7 +1,7 @@
 """Delete calls from a store: undo a load, delete what is older than a day, or all of one user.
 
 Each is one transaction that leaves the rest as if the deleted calls had never come: steps of the same trace and the
-same response in another source are counted again, and priced by ``prices``, the user's own file, where it has a price.
+same response in another export are counted again, and priced by ``prices``, the user's own file, where it has a price.
 Afterwards the file is rewritten, since deleting alone leaves the bytes in it.
 """
 

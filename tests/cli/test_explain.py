@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sample_traces.records import litellm, spend_row
 from streamaudit.audits.explain.figures import DECIDED, FIGURES
 from streamaudit.audits.scope.scope import Scope
 from streamaudit.ingest.sources.registry import discover
@@ -373,3 +374,13 @@ def test_a_value_that_an_enclosing_step_gives_is_not_lost(cli: Cli) -> None:
     ]
     write_lines(cli.folder / "l.jsonl", rows)
     assert "tenant only under" not in cli.run("ingest", "l.jsonl", "--db", "s.duckdb").err
+
+
+def test_a_call_in_two_exports_of_a_source_is_said_to_be(cli: Cli) -> None:
+    """One export knows a call by the response, the other by the proxy's id."""
+    write_lines(cli.folder / "payload.jsonl", [litellm("call-1", id="chatcmpl-1")])
+    write_lines(cli.folder / "spend.jsonl", [spend_row("chatcmpl-1")])
+    ingested = cli.run("ingest", "payload.jsonl", "spend.jsonl", "--db", "s.duckdb")
+    assert "1 call also in another export under the same response id: counted once" in ingested.err
+    shown = [cli.run("explain", name, "--db", "s.duckdb", "--format", "json").out for name in ("call-1", "chatcmpl-1")]
+    assert any("the same response is counted in another export" in text for text in shown)

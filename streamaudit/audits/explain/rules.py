@@ -100,7 +100,7 @@ _DELIVERED = {
 }  # fmt: skip
 _UNCOUNTED = {
     "nested": "another step of the trace records the same call, and is counted instead",
-    "same_response": "the same response is counted in another source",
+    "same_response": "the same response is counted in another export",
 }
 
 _Rule = Callable[[Record], str | None]

@@ -210,7 +210,7 @@ SELECT
     number_of("cancelled_at_ms") AS cancelled_at_ms,
     bool_of("upstream_cancelled") AS upstream_cancelled,
     number_of("upstream_end_ms") AS upstream_end_ms,
-    code_word(coalesce({finish_reason}, {answer_reason})) AS finish_reason,
+    code_word(coalesce({finish_reason}, {answer_reason}, {incomplete_reason})) AS finish_reason,
     {answered_status} AS http_status,
     {error_code} AS error_type,
     CASE WHEN "input_hash" <> '' THEN md5($salt || "input_hash") END AS input_hash,

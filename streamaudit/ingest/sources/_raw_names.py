@@ -156,6 +156,9 @@ _INSIDE = {
 # A remark in brackets that leaves the value what it is; all others may change it, as a unit or a currency does.
 _REMARK = re.compile(r"\s*[(\[](?:UTC|GMT|billed|count|number|total|tokens|#|n)[)\]]$", re.IGNORECASE)
 _MAX_DEPTH = 4
+_SEVERAL = {"max_tokens"}
+"""Columns that a log may keep at another path in each line: one with calls of several APIs has a cap in each one's own
+request."""
 _PLAIN_OBJECTS = frozenset(
     "request response llm call data payload event metrics meta timing timings result body info details stats latency "
     "params parameters options config attributes metadata extra properties context output input message "
@@ -171,16 +174,17 @@ def list_names(wide: bool) -> Names:
     }
 
 
-def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, str]:
+def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
     """Return the paths of fields that have a usual name in another spelling (``latencyMs``, ``Prompt Tokens``, ``Cost
-    ($)``), or are inside an object (``response.usage.output_tokens``), by the column that has no field of its own
-    yet."""
+    ($)``), or are inside an object (``response.usage.output_tokens``), by the column that has no field of its own yet:
+    the path that is tried first, of a cap every path."""
     names = list_names(wide=True)
     present = {name for record in head for name in record}
     taken = {column for column, own in names.items() if not present.isdisjoint(own)}
     usages = [find_usage(record) for record in head]
     taken |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
-    found: dict[str, tuple[int, int, str]] = {}
+    taken -= _SEVERAL
+    found: dict[str, set[tuple[int, int, str]]] = {}
     for record in head:
         for path, value in _leaves(record, ()):
             column = _column(path)
@@ -189,9 +193,13 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, str]:
             spelled = ".".join(path)
             # The name that is tried first, where there are several as deep.
             place = (len(path), _PLACES.get("_".join(words(path[-1])), len(_PLACES)), spelled)
-            if can_fill(column, spelled) and (column not in found or place < found[column]):
-                found[column] = place
-    return {column: path for column, (_, _, path) in found.items()}
+            if can_fill(column, spelled):
+                found.setdefault(column, set()).add(place)
+    paths = {column: tuple(path for _, _, path in sorted(places)) for column, places in found.items()}
+    return {
+        column: some if column in _SEVERAL else some[:1]
+        for column, some in paths.items() if not set(some) <= set(names[column])
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=4096)

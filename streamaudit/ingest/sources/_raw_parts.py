@@ -120,10 +120,22 @@ _CHOICES = {
         "NULL::VARCHAR",
     ),
 }
+# The Responses API calls an answer incomplete that its cap or a filter ended. Elsewhere the word alone says that the
+# stream broke off.
 _INCOMPLETE = {
     "status_word": _Part(
-        """CASE WHEN json_extract_string(record, '/incomplete_details/reason') IS NULL THEN coalesce({status}) END""",
+        """CASE WHEN NOT (lower(coalesce({status})) = 'incomplete' AND coalesce(
+            json_extract_string(record, '/incomplete_details/reason') IS NOT NULL
+            OR json_extract_string(record, '/object') = 'response'
+            OR is_length(coalesce({finish_reason}))
+            OR lower(coalesce({finish_reason})) IN ('max_tokens', 'content_filter')
+            OR tokens_of(coalesce({output_tokens})) >= tokens_of(coalesce({max_tokens})), false))
+            THEN coalesce({status}) END""",
         "coalesce({status})",
+    ),
+    "incomplete_reason": _Part(
+        """CASE WHEN status_word IS NULL AND lower(coalesce({status})) = 'incomplete' THEN 'incomplete' END""",
+        "NULL::VARCHAR",
     ),
 }
 _USAGE = {"usage_basis": _Part("""usage_word(coalesce("usage_source", "usage_basis"))""", "NULL::VARCHAR")}
@@ -155,7 +167,7 @@ def choose_parts(names: Names, occurs: Occurs) -> Mapping[str, str]:
         (("metadata", "attributes", "extra"), _APP),
         (("tags",), _TAGS),
         (("choices", "candidates", "incomplete_details"), _CHOICES),
-        (("incomplete_details",), _INCOMPLETE),
+        (("incomplete",), _INCOMPLETE),
         (("usage_source", "usage_basis"), _USAGE),
         (("cancelled_by",), _CANCELLED_BY),
         (("updated_at",), _UPDATED),

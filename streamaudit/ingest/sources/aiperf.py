@@ -119,7 +119,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="aiperf",
-    version=5,
+    version=6,
     recognise=_recognise,
     fields={"metadata": "JSON", "metrics": "JSON", "error": "JSON"},
     sql=normalise(_PREPARED),

@@ -279,7 +279,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=9,
+    version=10,
     recognise=recognise,
     fields=FIELDS,
     sql=expand_app_keys(_SQL.replace("{caps}", str(list(CAPS)))),

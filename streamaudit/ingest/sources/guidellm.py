@@ -117,7 +117,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="guidellm",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields={"metadata": "JSON", "benchmarks": "JSON"},
     sql=normalise(_PREPARED),

@@ -150,7 +150,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="helicone",
-    version=6,
+    version=7,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

@@ -334,7 +334,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=9,
+    version=10,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),

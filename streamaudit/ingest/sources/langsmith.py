@@ -207,7 +207,7 @@ _FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 
 SOURCE = Source(
     name="langsmith",
-    version=6,
+    version=7,
     recognise=_recognise,
     fields=_FIELDS,
     sql=normalise(_RUNS),

@@ -235,7 +235,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="litellm",
-    version=8,
+    version=9,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),

@@ -76,7 +76,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="llmperf",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields=dict.fromkeys(
         (

@@ -143,7 +143,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="openrouter",
-    version=5,
+    version=6,
     recognise=_recognise,
     fields={**dict.fromkeys((*_SPELT, *_ROW), "VARCHAR"), "data": "JSON"},
     sql=normalise(_PREPARED),

@@ -25,6 +25,7 @@ from streamaudit.ingest.sources._raw_names import (
     ID,
     ONLY_USUAL,
     START,
+    Names,
     find_other_spellings,
     list_names,
 )
@@ -69,11 +70,11 @@ def _has_value(head: Sequence[Record], names: Sequence[str]) -> bool:
     return any(record.get(name) not in (None, "") for record in head for name in names)
 
 
-def _explain_match(head: Sequence[Record], implied: dict[str, str]) -> list[str]:
+def _explain_match(head: Sequence[Record], implied: Names) -> list[str]:
     """Return the fields by which a home-made log was recognised: its model and its first measure."""
     names = list_names(wide=True)
     return [
-        next((name for name in names[column] if _has_value(head, [name])), None) or implied[column]
+        next((name for name in names[column] if _has_value(head, [name])), None) or implied[column][0]
         for column in ("model", "output_tokens", "duration_ms")
         if _has_value(head, names[column]) or column in implied
     ] or ["token counts"]
@@ -87,13 +88,12 @@ def _list_notes(head: Sequence[Record]) -> tuple[str, ...]:
     return ()
 
 
-def build_wide_source(head: Sequence[Record], implied: dict[str, str]) -> Source:
+def build_wide_source(head: Sequence[Record], implied: Names) -> Source:
     """Return the source that reads a home-made log: its usual names, and the ``implied`` paths."""
     ids = list_names(wide=True)["call_id"]
     calls = [record for record in head if _has_value([record], list_names(wide=True)["model"])] or head
     named = bool(calls) and ("call_id" in implied or all(_has_value([record], ids) for record in calls))
-    paths: dict[str, tuple[str, ...]] = {column: (path,) for column, path in implied.items()}
-    return replace(_WIDE if named else _NAMELESS, implied=Mapping(paths))
+    return replace(_WIDE if named else _NAMELESS, implied=Mapping(implied))
 
 
 def _fit(source: Source, occurs: Occurs, *, wide: bool, call_id: str) -> Source:
@@ -109,14 +109,14 @@ def _build_fitting(names: frozenset[str], wide: bool, call_id: str) -> tuple[dic
 
 
 _NAMES = (
-    *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details",
+    *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details", "incomplete",
     *(key for keys in APP_KEYS.values() for key in keys),
 )  # fmt: skip
 _BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id, {LINE_ORDINAL})"
 
 SOURCE = Source(
     name="raw",
-    version=8,
+    version=9,
     recognise=_recognise,
     fields=call_fields(wide=False),
     sql=calls_sql(wide=False, call_id="own_id"),

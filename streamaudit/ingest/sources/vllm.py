@@ -96,7 +96,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="vllm",
-    version=4,
+    version=5,
     recognise=_recognise,
     fields={
         **dict.fromkeys(("date", "duration", "model_id", "label", "backend", "endpoint_type"), "VARCHAR"),

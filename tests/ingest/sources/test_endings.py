@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Record, raw_call, store_of, stored_calls, write_lines
+from tests.support import Record, calls, raw_call, store_of, stored_calls, write_lines
 
 MESSAGES = {
     "cancelled": (
@@ -65,3 +65,16 @@ def test_a_word_for_no_finish_reason_is_none(tmp_path: Path, word: str) -> None:
     with store_of(write_lines(tmp_path / "calls.jsonl", lines)) as store:
         row = stored_calls(store)["a"]
     assert (row["outcome"], row["cancel_evidence"], row["finish_reason"]) == ("unknown", "nothing_said", None)
+
+
+LENGTHS = (
+    "length", "LENGTH", "max_tokens", "MAX_TOKENS", "max_output_tokens", "max_new_tokens", "model_length",
+    "token_limit", "model_context_window_exceeded", "FinishReason.MAX_TOKENS", "REASON_MAX_LEN", "incomplete",
+)  # fmt: skip
+
+
+def test_a_cap_is_known_by_the_words_of_many_vendors(tmp_path: Path) -> None:
+    lines = [raw_call(word, outcome=None, output_tokens=5, finish_reason=word) for word in (*LENGTHS, "stop")]
+    with store_of(write_lines(tmp_path / "calls.jsonl", lines)) as store:
+        found = {name: (row["outcome"], row["ended_by"]) for name, row in calls(store).items()}
+    assert found == {**dict.fromkeys(LENGTHS, ("completed", "length")), "stop": ("completed", None)}

@@ -20,6 +20,9 @@ WRITTEN: dict[str | int | float, datetime] = {
     "2026-11-16 08:14:03.218437 UTC": INSTANT, '"2026-11-16T08:14:03.218437Z"': INSTANT,
     "2026-11-16T08:14:03.218437000+00:00": INSTANT, "2026-11-16 08:14:03,218": MILLI,
     "2026-11-16T10:14:03,218437+02:00": INSTANT,
+    "Mon, 16 Nov 2026 08:14:03 GMT": SECOND, "Mon, 16 Nov 2026 10:14:03 +0200": SECOND,
+    "16 Nov 2026 03:14:03 -0500 (EST)": SECOND, "Mon, 16 Nov 2026 08:14 UTC": SECOND.replace(second=0),
+    "Mon Nov 16 2026 09:14:03 GMT+0100 (Central European Standard Time)": SECOND,
     SECONDS: SECOND, f"{SECONDS}": SECOND, SECONDS + 0.218: MILLI, f"{SECONDS}.218437": INSTANT, 1.794816843e9: SECOND,
     SECONDS * 1000 + 218: MILLI, f"{SECONDS * 1000 + 218}": MILLI,
     SECONDS * 10**6 + 218437: INSTANT, f"{SECONDS * 10**6 + 218437}": INSTANT,
@@ -27,10 +30,12 @@ WRITTEN: dict[str | int | float, datetime] = {
 }  # fmt: skip
 
 NOT_INSTANTS: tuple[object, ...] = (
-    "", "soon", "NaN", "2026-13-40T00:00:00Z", "08:14:03", "16/11/2026", True, [], {}, [SECONDS], 0, "0",
+    "", "soon", "NaN", "2026-13-40T00:00:00Z", "08:14:03", "16/11/2026", "11/16/2026 08:14:03 AM",
+    "Mon, 31 Feb 2026 08:14:03 GMT", True, [], {}, [SECONDS], 0, "0",
 )  # fmt: skip
 OUT_OF_RANGE = (
     "1969-12-31T23:59:59Z", 1, "9999-12-31T23:59:59Z", "infinity", "-Infinity", -SECONDS, -9.2e18, "290307-01-01",
+    "Sun, 16 Nov 1969 08:14:03 GMT",
 )  # fmt: skip
 
 

@@ -105,6 +105,22 @@ ENDS: dict[str, Case] = {
          "usage": RESPONSES},
         {"finish_reason": "length", "outcome": "completed"},
     ),
+    "an incomplete answer of the Responses API without a reason": (
+        {"object": "response", "status": "incomplete", "incomplete_details": None, "usage": RESPONSES},
+        {"finish_reason": "length", "outcome": "completed"},
+    ),
+    "an incomplete answer as long as its cap": (
+        {"status": "incomplete", "output_tokens": 500, "max_tokens": 500},
+        {"finish_reason": "length", "outcome": "completed"},
+    ),
+    "an incomplete answer with a reason": (
+        {"status": "incomplete", "finish_reason": "content_filter"},
+        {"finish_reason": "content_filter", "outcome": "completed"},
+    ),
+    "an incomplete answer that was shorter": (
+        {"status": "incomplete", "output_tokens": 499, "max_tokens": 500},
+        {"finish_reason": None, "outcome": "interrupted"},
+    ),
     "an answer of the Responses API that was cancelled": (
         {"object": "response", "status": "cancelled", "incomplete_details": None, "model": "gpt-5.1"},
         {"outcome": "cancelled", "output_tokens": None},
@@ -129,3 +145,14 @@ def test_caps_and_reasons_are_read_by_the_providers_names(store: Store, tmp_path
     ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call("a", **bare)]))
     (call,) = stored_calls(store).values()
     assert {column: call[column] for column in expected} == expected
+
+
+def test_each_line_may_have_its_cap_at_another_path(store: Store, tmp_path: Path) -> None:
+    """A log of calls of several APIs has each one's own request."""
+    caps: dict[str, Record] = {
+        "a": {"request": {"max_completion_tokens": 100}}, "b": {"params": {"max_tokens": 200}},
+        "c": {"max_tokens": 300}, "d": {"request": {"generationConfig": {"maxOutputTokens": 400}}}, "e": {},
+    }  # fmt: skip
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call(name, **cap) for name, cap in caps.items()]))
+    found = {name: call["max_tokens"] for name, call in stored_calls(store).items()}
+    assert found == {"a": 100, "b": 200, "c": 300, "d": 400, "e": None}
