@@ -75,14 +75,15 @@ def test_a_mapping_to_the_guessed_path_takes_effect_in_a_store(store: Store, tmp
     assert stored_calls(store)["a"]["outcome"] == "completed"
 
 
-def test_a_call_whose_cached_input_exceeds_its_input_is_not_priced(tmp_path: Path) -> None:
-    """Counted beside the input instead of inside it, no price fits; a negative cost never does."""
-    call = raw_call(
-        "a", request_model="claude-sonnet-4-5", provider="anthropic", input_tokens=10, output_tokens=5,
-        cache_read_input_tokens=5000,
-    )  # fmt: skip
-    with store_of(write_lines(tmp_path / "a.jsonl", [call])) as store:
-        assert stored_calls(store)["a"]["cost_usd"] is None
+def test_a_cached_input_above_the_input_is_no_part_of_it(tmp_path: Path) -> None:
+    """Whatever its name: taken for a part it would make a negative cost."""
+    tokens = {"request_model": "claude-sonnet-4-5", "provider": "anthropic", "input_tokens": 10, "output_tokens": 5}
+    lines = [raw_call("a", **tokens, cached_input_tokens=5000), raw_call("b", **tokens, cache_read_input_tokens=5000)]
+    with store_of(write_lines(tmp_path / "a.jsonl", lines)) as store:
+        found = stored_calls(store)
+    for call in found.values():
+        assert (call["input_tokens"], call["cached_input_tokens"]) == (5010, 5000)
+        assert call["cost_usd"] == pytest.approx(10 * 3e-6 + 5000 * 0.3e-6 + 5 * 15e-6)
 
 
 def test_a_cancelled_cache_hit_pays_no_tax(tmp_path: Path) -> None:
