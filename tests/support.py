@@ -23,6 +23,8 @@ Tables = dict[str, list[Record]]
 
 AUDITS = discover()
 CONTENT_MARKER = "CONFIDENTIAL-"
+NOT_UNDERSTOOD = "start time not understood: write it as 2026-11-22T08:26:40Z, or as an epoch number"
+"""The reason of a record whose start is text that is no instant."""
 
 
 def write_lines(path: Path, records: Iterable[object]) -> Path:

@@ -95,7 +95,7 @@ def _doubts(outcome: FileResult) -> Iterator[str]:
         )
     for column, number in found.misfits.items():
         kind = {"count": "a count", "flag": "true or false", "instant": "an instant"}.get(KINDS[column], "a number")
-        yield f"{_calls(number)} no {column}: what is at the mapped path is not {kind}"
+        yield f"{_calls(number)} no {column}: what is in its place is not {kind}"
 
 
 def _calls(number: int) -> str:

@@ -312,6 +312,11 @@ CREATE OR REPLACE TEMP MACRO outcome_of(x, is_error) AS
         ELSE outcome_word(x)
     END;
 
+-- The start as what was not of its kind, where it has text that is no instant, not even one out of range.
+CREATE OR REPLACE TEMP MACRO start_misfit(x) AS
+    CASE WHEN reason_of(x) IS NOT NULL AND number_of(x) IS NULL AND try_cast(x AS TIMESTAMPTZ) IS NULL
+        THEN ['start_time'] END;
+
 -- The first name among several places for it; a word that stands for no name, or for the framework around the call,
 -- yields to the next.
 CREATE OR REPLACE TEMP MACRO model_of(l) AS

@@ -46,7 +46,7 @@ _ALONE = ("start_time", "end_time", "duration_ms")
 
 _UNMAPPED = "SELECT * EXCLUDE (record) FROM ({sql})"
 _MAPPED = """
-SELECT * EXCLUDE (mine, record) REPLACE ({columns}), {misfits} AS misfits
+SELECT * EXCLUDE (mine, record) REPLACE ({columns}, {misfits} AS misfits)
 FROM (
     SELECT *, struct_pack({values}) AS mine
     FROM (SELECT * FROM ({sql}) UNION ALL BY NAME SELECT {padding} WHERE false)
@@ -80,7 +80,8 @@ def apply_mapping(source: Source, mapping: Mapping) -> str:
     if source.fallback and telling:
         is_call = f"kind = 'other' AND coalesce({telling}) IS NOT NULL"
         replaced.append(f"CASE WHEN {is_call} THEN 'llm' ELSE kind END AS kind")
-    padding = {name: kind for column in (*columns, *times) for name, kind in _padding(column).items()}
+    padding = {"misfits": "VARCHAR[]"}
+    padding |= {name: kind for column in (*columns, *times) for name, kind in _padding(column).items()}
     if "ttft_ms" in columns:
         padding["start_time"] = "TIMESTAMP"
     text = _MAPPED.format(
@@ -137,4 +138,6 @@ def _misfits(columns: list[str]) -> str:
         f"{' AND mine.ttft_at IS NULL' if column == 'ttft_ms' else ''} THEN '{column}' END"
         for column in judged
     ]
-    return f"nullif(list_filter([{', '.join(words)}]::VARCHAR[], lambda w: w IS NOT NULL), [])"
+    mine = f"list_filter([{', '.join(words)}]::VARCHAR[], lambda w: w IS NOT NULL)"
+    # A start that the source did not understand is of no matter where the user mapped another.
+    return f"nullif({mine}, [])" if "start_time" in columns else f"nullif(list_concat(misfits, {mine}), [])"

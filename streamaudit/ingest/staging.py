@@ -55,6 +55,8 @@ CASE
     WHEN kind IS NULL THEN 'unreadable'
     WHEN kind NOT IN ('llm', 'embedding') THEN NULL
     WHEN $needs_id AND (call_id IS NULL OR call_id = '') THEN 'no id'
+    WHEN $needs_start AND start_time IS NULL AND list_contains(misfits, 'start_time')
+        THEN 'start time not understood: write it as 2026-11-22T08:26:40Z, or as an epoch number'
     WHEN $needs_start AND start_time IS NULL THEN 'no start time'
     WHEN duration_ms > 3.2e10 THEN 'duration out of range'
     WHEN least(input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, audio_input_tokens,

@@ -70,7 +70,7 @@ class Doubts:
     """Calls whose own total exceeds input and output."""
     unexplained_tokens: int = 0
     misfits: dict[str, int] = field(default_factory=dict)
-    """By mapped column, calls whose value at the path is of another kind."""
+    """By column, calls whose value at its mapped path, or as their start, is of another kind."""
     mixed: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By column, calls whose values look like seconds, and calls whose values look like milliseconds."""
 

@@ -135,7 +135,7 @@ def test_a_file_of_only_bad_records_ends_with_3(cli: Cli) -> None:
     (cli.folder / "bad.jsonl").write_text(_only_bad(5))
     done = cli.run("ingest", "bad.jsonl", "--db", "store.duckdb")
     assert done.code == 3
-    assert "rejected line 1: no start time" in done.err
+    assert "rejected line 1: start time not understood: write it as 2026-11-22T08:26:40Z" in done.err
     assert "... and 2 more" in done.err
     assert "error: no file held a good record" in done.err
     reported = cli.run("report", "bad.jsonl")

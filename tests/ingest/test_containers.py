@@ -18,7 +18,7 @@ from streamaudit.store.store import Store
 from tests.cli.running import Cli
 from tests.reused import empty_store
 from tests.sampling import keep
-from tests.support import Record, content, equation, ingest, langfuse_row, raw_call, stored_calls
+from tests.support import NOT_UNDERSTOOD, Record, content, equation, ingest, langfuse_row, raw_call, stored_calls
 
 TEXT = 'Said "so, it is",\nand; left\r\nit'
 
@@ -195,7 +195,7 @@ def test_every_bad_row_of_a_table_is_told_with_its_line(
     assert [(reject.line, reject.reason) for reject in result.rejects] == [
         (repeats + 5, "fewer cells than the header"),
         (repeats + 6, "more cells than the header"),
-        (repeats + 7, "no start time"),
+        (repeats + 7, NOT_UNDERSTOOD),
         (repeats + 8, "invalid UTF-8"),
         (repeats + 9, "no known field"),
         (repeats + 11, "a quote that is never closed, or text after a closing quote"),

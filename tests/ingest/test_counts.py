@@ -13,7 +13,17 @@ from streamaudit.ingest.readers.reader import Reader
 from streamaudit.ingest.results import Options
 from streamaudit.store.store import Store
 from tests.reused import empty_store
-from tests.support import content, equation, ingest, langfuse_row, raw_call, stored_calls, total, write_lines
+from tests.support import (
+    NOT_UNDERSTOOD,
+    content,
+    equation,
+    ingest,
+    langfuse_row,
+    raw_call,
+    stored_calls,
+    total,
+    write_lines,
+)
 
 
 def test_records_are_new_repeated_replaced_rejected_or_no_calls(store: Store, tmp_path: Path) -> None:
@@ -123,7 +133,7 @@ def test_every_bad_line_is_named_with_its_true_number_and_reason(
         line[:-1].encode() + b',"k":"\xff\xfe"}': "invalid UTF-8",
         b'{"a":' + b"[" * 3000 + b"]" * 3000 + b"}": "no known field",
         line.encode() + b" " + line.encode(): "malformed JSON", b'{"unheard":"of"}': "no known field",
-        b'{"request_id":"y","start_time":"soon"}': "no start time", b'{"model":"m","start_time":"2026-11-16"}': "no id",
+        b'{"request_id":"y","start_time":"soon"}': NOT_UNDERSTOOD, b'{"model":"m","start_time":"2026-11-16"}': "no id",
         b'{"request_id":"z","start_tim': "malformed JSON (the last line is cut off)",
     }  # fmt: skip
     lines: list[bytes] = []

@@ -215,6 +215,7 @@ SELECT
     {error_code} AS error_type,
     CASE WHEN "input_hash" <> '' THEN md5($salt || "input_hash") END AS input_hash,
     {lengths}
+    CASE WHEN {started_or_implied} IS NULL THEN start_misfit(coalesce({start_time})) END AS misfits,
     {updated_at} AS source_updated_at
 FROM known
 """

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from streamaudit.store.store import Store
-from tests.support import ingest, raw_call, stored_calls, write_lines
+from tests.support import NOT_UNDERSTOOD, ingest, raw_call, stored_calls, write_lines
 
 INSTANT = datetime(2026, 11, 16, 8, 14, 3, 218437)
 MILLI = INSTANT.replace(microsecond=218000)
@@ -29,13 +29,13 @@ WRITTEN: dict[str | int | float, datetime] = {
     SECONDS * 10**9 + 218437999: INSTANT, f"{SECONDS * 10**9 + 218437999}": INSTANT,
 }  # fmt: skip
 
-NOT_INSTANTS: tuple[object, ...] = (
-    "", "soon", "NaN", "2026-13-40T00:00:00Z", "08:14:03", "16/11/2026", "11/16/2026 08:14:03 AM",
-    "Mon, 31 Feb 2026 08:14:03 GMT", True, [], {}, [SECONDS], 0, "0",
+NONE: tuple[object, ...] = ("", "NaN", 0, "0", None)
+UNCLEAR: tuple[object, ...] = (
+    "soon", "2026-13-40T00:00:00Z", "08:14:03", "16/11/2026", "11/16/2026 08:14:03 AM", "Mon, 31 Feb 2026 08:14:03 GMT",
+    True, [], {}, [SECONDS],
 )  # fmt: skip
 OUT_OF_RANGE = (
     "1969-12-31T23:59:59Z", 1, "9999-12-31T23:59:59Z", "infinity", "-Infinity", -SECONDS, -9.2e18, "290307-01-01",
-    "Sun, 16 Nov 1969 08:14:03 GMT",
 )  # fmt: skip
 
 
@@ -57,10 +57,29 @@ def test_a_duration_follows_from_two_instants_in_different_zones(store: Store, t
 
 def test_what_is_no_instant_rejects_its_record(store: Store, tmp_path: Path) -> None:
     """A format that defines a start refuses a record without one, and says which line it was; an instant that no clock
-    of a call can show is none."""
+    of a call can show is none. Text that is no instant is not understood: 11/12/2026 has two readings."""
     good = [raw_call("good")]
-    records = [raw_call(str(number), start_time=text) for number, text in enumerate((*NOT_INSTANTS, *OUT_OF_RANGE))]
+    texts = (*NONE, *OUT_OF_RANGE, *UNCLEAR)
+    records = [raw_call(str(number), start_time=text) for number, text in enumerate(texts)]
     (result,) = ingest(store, write_lines(tmp_path / "calls.jsonl", [*good, *records]))
-    expected = [(line, "no start time") for line in range(2, 2 + len(records))]
+    missing = len(NONE) + len(OUT_OF_RANGE)
+    reasons = ["no start time"] * missing + [NOT_UNDERSTOOD] * len(UNCLEAR)
+    expected = list(enumerate(reasons, start=2))
     assert [(reject.line, reject.reason) for reject in result.rejects] == expected
     assert set(stored_calls(store)) == {"good"}
+
+
+def test_a_home_made_log_says_that_starts_are_not_understood(store: Store, tmp_path: Path) -> None:
+    """Its calls need no start, and are kept without one."""
+    record = {"model": "gpt-4o", "ts": "11/12/2026 08:14:03 AM", "tokens_in": 5, "tokens_out": 7, "latency_ms": 900}
+    (result,) = ingest(store, write_lines(tmp_path / "calls.jsonl", [record]))
+    assert result.doubts.misfits == {"start_time": 1}
+    assert [call["start_time"] for call in stored_calls(store).values()] == [None]
+
+
+def test_a_mapped_start_replaces_one_that_is_not_understood(store: Store, tmp_path: Path) -> None:
+    american = "11/12/2026 08:14:03 AM"
+    lines = [raw_call("a", start_time=american, begun="2026-11-16T08:14:03Z"), raw_call("b", begun=american)]
+    (result,) = ingest(store, write_lines(tmp_path / "calls.jsonl", lines), mapping=["start_time=begun"])
+    assert [reject.reason for reject in result.rejects] == [NOT_UNDERSTOOD]
+    assert stored_calls(store)["a"]["start_time"] == SECOND
