@@ -162,7 +162,7 @@ request."""
 _PLAIN_OBJECTS = frozenset(
     "request response llm call data payload event metrics meta timing timings result body info details stats latency "
     "params parameters options config attributes metadata extra properties context output input message "
-    "model_parameters invocation_params generation_config inference_config".split()
+    "model_parameters invocation_params generation_config inference_config input_body_json output_body_json".split()
 )
 
 

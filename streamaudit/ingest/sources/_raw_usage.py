@@ -12,8 +12,10 @@ from typing import Any
 from streamaudit.ingest.mapping import json_pointers
 from streamaudit.ingest.sources.registry import Occurs
 
-HOLDERS = ("usage", "token_usage", "tokens", "usageMetadata", "usage_metadata")
-_WRAPPERS = ("response", "result", "output", "body", "response.body", "response_metadata", "llm_output")
+HOLDERS = ("totalUsage", "usage", "token_usage", "tokens", "usageMetadata", "usage_metadata")
+_WRAPPERS = (
+    "response", "result", "output", "body", "response.body", "response_metadata", "llm_output", "output.outputBodyJson",
+)  # fmt: skip
 PLACES = (
     *HOLDERS,
     *(f"{wrapper}.{holder}" for wrapper in _WRAPPERS for holder in HOLDERS if holder != "tokens"),
@@ -22,28 +24,30 @@ PLACES = (
 
 NESTED: dict[str, tuple[str, ...]] = {
     "input_tokens": (
-        "prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "prompt", "input", "in", "promptTokenCount",
-        "prompt_token_count",
+        "prompt_tokens", "input_tokens", "promptTokens", "inputTokens.total", "inputTokens", "prompt", "input", "in",
+        "promptTokenCount", "prompt_token_count",
     ),
     "output_tokens": (
-        "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "completion", "output", "out",
-        "candidatesTokenCount", "candidates_token_count",
+        "completion_tokens", "output_tokens", "completionTokens", "outputTokens.total", "outputTokens",
+        "completion", "output", "out", "candidatesTokenCount", "candidates_token_count",
     ),
     "cached_input_tokens": (
         "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "cache_read_input_tokens",
         "cached_tokens", "cachedInputTokens", "cached", "cacheReadInputTokens", "cacheReadInputTokenCount",
         "cachedContentTokenCount", "cached_content_token_count", "prompt_cache_hit_tokens", "cached_input_tokens",
-        "input_token_details.cache_read", "inputTokenDetails.cacheReadTokens", "cache_read_tokens",
+        "input_token_details.cache_read", "inputTokenDetails.cacheReadTokens", "inputTokens.cacheRead",
+        "cache_read_tokens",
     ),
     "cache_write_tokens": (
         "cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount",
         "prompt_tokens_details.cache_write_tokens", "input_token_details.cache_creation",
-        "inputTokenDetails.cacheWriteTokens", "cache_write_tokens",
+        "inputTokenDetails.cacheWriteTokens", "inputTokens.cacheWrite", "cache_write_tokens",
     ),
     "reasoning_tokens": (
         "completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens", "reasoning_tokens",
         "reasoningTokens", "reasoning", "thoughtsTokenCount", "thoughts_token_count",
-        "output_token_details.reasoning", "outputTokenDetails.reasoningTokens", "reasoning_output_tokens",
+        "output_token_details.reasoning", "outputTokenDetails.reasoningTokens", "outputTokens.reasoning",
+        "reasoning_output_tokens",
     ),
     "total_tokens": ("total_tokens", "totalTokens", "total", "totalTokenCount", "total_token_count"),
     "cost_usd": ("cost", "cost.total", "total_cost", "cost_usd"),

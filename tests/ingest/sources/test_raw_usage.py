@@ -93,6 +93,27 @@ USAGES: dict[str, Case] = {
     ),
 }  # fmt: skip
 ENDS: dict[str, Case] = {
+    "Bedrock's log of invocations": (
+        {"input": {"inputTokenCount": 500, "inputBodyJson": {"inferenceConfig": {"maxTokens": 300}}},
+         "output": {"outputTokenCount": 300, "outputBodyJson": {"stopReason": "max_tokens", "usage": {
+             "inputTokens": 500, "outputTokens": 300, "totalTokens": 1300, "cacheReadInputTokens": 400,
+             "cacheWriteInputTokens": 100}}}, "output_tokens": None},
+        {"input_tokens": 1000, "cached_input_tokens": 400, "cache_write_tokens": 100, "output_tokens": 300,
+         "max_tokens": 300, "finish_reason": "max_tokens"},
+    ),
+    "all steps of the Vercel AI SDK's answer": (
+        {"usage": {"inputTokens": 10, "outputTokens": 20}, "output_tokens": None,
+         "totalUsage": {"inputTokens": 1000, "inputTokenDetails": {"cacheReadTokens": 400, "cacheWriteTokens": 100},
+                        "outputTokens": 300, "outputTokenDetails": {"reasoningTokens": 50}}},
+        {"input_tokens": 1000, "cached_input_tokens": 400, "cache_write_tokens": 100, "output_tokens": 300,
+         "reasoning_tokens": 50},
+    ),
+    "a model's answer in the Vercel AI SDK": (
+        {"usage": {"inputTokens": {"total": 1000, "noCache": 500, "cacheRead": 400, "cacheWrite": 100},
+                   "outputTokens": {"total": 300, "text": 250, "reasoning": 50}}, "output_tokens": None},
+        {"input_tokens": 1000, "cached_input_tokens": 400, "cache_write_tokens": 100, "output_tokens": 300,
+         "reasoning_tokens": 50},
+    ),
     "a cap in the Responses API": ({"max_output_tokens": 500}, {"max_tokens": 500}),
     "a cap in Chat Completions": ({"max_completion_tokens": 500}, {"max_tokens": 500}),
     "a cap in Gemini's request": ({"request": {"generationConfig": {"maxOutputTokens": 500}}}, {"max_tokens": 500}),
