@@ -289,6 +289,7 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         **{column: durations(column) for column in ("duration_ms", "ttft_ms", "ttvt_ms", "server_ttft_ms")},
         **{f"{column}_ranks": ranks(column)
            for column in ("tenant", "route", "deploy", "delivered_tokens", "rendered_tokens")},
+        "model": ", ".join(f"a_name({_quote(name)})" for name in names["model"]) or "NULL::VARCHAR",
         "streamed": ", ".join(f"bool_of({_quote(name)})" for name in names["streamed"]) or "NULL::BOOLEAN",
         "started": ", ".join(starts) or "NULL::TIMESTAMP",
         "id": filled("call_id"),

@@ -162,7 +162,8 @@ request."""
 _PLAIN_OBJECTS = frozenset(
     "request response llm call data payload event metrics meta timing timings result body info details stats latency "
     "params parameters options config attributes metadata extra properties context output input message "
-    "model_parameters invocation_params generation_config inference_config input_body_json output_body_json".split()
+    "model_parameters invocation_params generation_config inference_config input_body_json output_body_json "
+    "model".split()
 )
 
 
@@ -184,6 +185,9 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
     usages = [find_usage(record) for record in head]
     taken |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
     taken -= _SEVERAL
+    # An object with the model's id and its provider is no name, but has one.
+    if any(record.get("model") for record in head) and not any(isinstance(record.get("model"), str) for record in head):
+        taken.discard("model")
     found: dict[str, set[tuple[int, int, str]]] = {}
     for record in head:
         for path, value in _leaves(record, ()):

@@ -108,6 +108,10 @@ ENDS: dict[str, Case] = {
         {"input_tokens": 1000, "cached_input_tokens": 400, "cache_write_tokens": 100, "output_tokens": 300,
          "reasoning_tokens": 50},
     ),
+    "a model that is an object": (
+        {"model": {"provider": "anthropic", "modelId": "claude-sonnet-4-5"}, "durationMs": 5},
+        {"model": "claude-sonnet-4-5", "provider": "anthropic"},
+    ),
     "a model's answer in the Vercel AI SDK": (
         {"usage": {"inputTokens": {"total": 1000, "noCache": 500, "cacheRead": 400, "cacheWrite": 100},
                    "outputTokens": {"total": 300, "text": 250, "reasoning": 50}}, "output_tokens": None},
