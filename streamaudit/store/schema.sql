@@ -100,7 +100,7 @@ COMMENT ON COLUMN calls.request_id IS 'The export''s own id where it names a req
 COMMENT ON COLUMN calls.attempt_number IS '1 for the first attempt; NULL unknown.';
 COMMENT ON COLUMN calls.response_id IS 'The provider''s id of the response.';
 COMMENT ON COLUMN calls.load_id IS 'The load that brought the stored version of this call.';
-COMMENT ON COLUMN calls.counted IS 'False for an outer call that repeats a nested one, and for a response already counted in another export.';
+COMMENT ON COLUMN calls.counted IS 'False for an outer call that repeats a nested one, and for a response already counted in another source.';
 COMMENT ON COLUMN calls.uncounted_reason IS 'nested or same_response; NULL when counted.';
 COMMENT ON COLUMN calls.name IS 'The step''s name in the source.';
 COMMENT ON COLUMN calls.model IS 'Requested model, else the response model without its date suffix.';

@@ -33,7 +33,7 @@ CASES: dict[str, tuple[Record, str, str]] = {
     "counted by a tokenizer": (
         {**MINI, "usage_source": "estimated"}, "input_cost_usd", "its usage gives none (counted by a tokenizer)"),
     "parts above the whole": (
-        {**MINI, "cached_input_tokens": 200}, "input_cost_usd", "add up to more than the input"),
+        {**MINI, "image_tokens": 200}, "input_cost_usd", "add up to more than the input"),
     "audio in the input": ({**MINI, "audio_input_tokens": 10}, "cost_usd", "no price for its audio"),
     "a price of its own": (
         {**MINI, "output_cost_usd": 0.1, "cost_usd": 0.2}, "output_usd_per_token", "own output cost gives its price"),
@@ -46,7 +46,7 @@ def records(tmp_path: Path, store: Store) -> dict[str, Record]:
     calls = [raw_call(case, **given) for case, (given, _, _) in CASES.items()]
     ingest(store, write_lines(tmp_path / "calls.jsonl", calls))
     for call in calls:
-        for column in ("service_tier", "audio_input_tokens"):  # no key of a raw line
+        for column in ("service_tier", "audio_input_tokens", "image_tokens"):  # no key of a raw line
             value = {"call": call["request_id"], "value": call.get(column)}
             store.run(f"UPDATE store.calls SET {column} = $value WHERE call_id = $call", value)
     reprice(store)

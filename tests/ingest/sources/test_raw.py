@@ -90,6 +90,9 @@ CASES: dict[str, Case] = {
     "chunk offsets out of order are no gaps where these exceed the call": (
         {"chunk_offsets_ms": [500, 700, 600, 3900]}, {"chunk_offsets_ms": [500.0, 700.0, 600.0, 3900.0]},
     ),
+    "one chunk offset of a clock that went back makes no gaps of the others": (
+        {"chunk_offsets_ms": [100, 150, 140, 400, 440]}, {"chunk_offsets_ms": [100.0, 150.0, 140.0, 400.0, 440.0]},
+    ),
     "no tokens of a stream that was cut after its first one": (
         {"outcome": "cancelled", "ttft_ms": 400, "input_tokens": 9, "output_tokens": 0},
         {"input_tokens": 9, "output_tokens": None},
