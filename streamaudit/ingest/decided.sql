@@ -2,9 +2,12 @@
 WITH timed AS (
     SELECT
         * REPLACE (
-            CASE WHEN is_length(finish_reason) THEN 'length' ELSE reason_of(finish_reason) END AS finish_reason
+            -- The usual words first, which are none of the many others.
+            CASE WHEN finish_reason IN ('stop', 'end_turn', 'tool_calls', 'tool_use', 'max_tokens') THEN finish_reason
+                WHEN is_length(finish_reason) THEN 'length' ELSE reason_of(finish_reason) END AS finish_reason
         ),
-        CASE WHEN NOT is_length(finish_reason) THEN outcome_word(finish_reason) END AS finish_word
+        CASE WHEN finish_reason IN ('stop', 'end_turn', 'tool_calls', 'tool_use', 'max_tokens') THEN 'unrecognised'
+            WHEN NOT is_length(finish_reason) THEN outcome_word(finish_reason) END AS finish_word
     FROM named_records
 ), decided AS (
     SELECT

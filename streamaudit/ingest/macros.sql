@@ -64,15 +64,15 @@ CREATE OR REPLACE TEMP MACRO span_ms(a, b) AS (epoch_us(b) - epoch_us(a)) / 1000
 -- When chunks arrived, in milliseconds after the start, from a list or its text. Instants (of an epoch) are subtracted
 -- from the start. A list that falls often, or from its first value on, is one of gaps, where these fit into the call; a
 -- single time that goes back is one of a clock.
-CREATE OR REPLACE TEMP MACRO offsets_of(x, started, took) AS
-    list_transform( -- noqa: PRS
+CREATE OR REPLACE TEMP MACRO offsets_of(x, started, took) AS -- noqa: PRS
+    CASE WHEN x IS NOT NULL THEN list_transform(
         [try_cast(CASE WHEN starts_with(x::VARCHAR, '"') THEN try_cast(x->>'$' AS JSON) ELSE x END AS DOUBLE[])],
         lambda l: CASE
             WHEN l[1] > 9e8 THEN list_transform(l, lambda v: span_ms(started, epoch_utc(v)))
             WHEN l = list_sort(l) OR list_min(l) < 0 OR list_contains(list_transform(l, lambda v: v IS NULL), true)
                 OR list_sum(l) > took * 1.01 OR took IS NULL THEN l
             WHEN l[1] < list_max(l) AND 3 * len(list_filter(l, lambda v, i: v < l[i - 1])) < len(l) - 1 THEN l
-            ELSE list_transform(l, lambda v, i: list_sum(l[1:i])) END)[1];
+            ELSE list_transform(l, lambda v, i: list_sum(l[1:i])) END)[1] END;
 
 -- The model a user asked for, from the dated snapshot that answered (gpt-4o-2024-08-06, claude-3-5-sonnet@20241022).
 CREATE OR REPLACE TEMP MACRO undated(x) AS regexp_replace(x, '[-@]20\d{2}-?[01]\d-?[0-3]\d$', '');

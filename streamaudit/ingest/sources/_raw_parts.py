@@ -124,12 +124,12 @@ _CHOICES = {
 # stream broke off.
 _INCOMPLETE = {
     "status_word": _Part(
-        """CASE WHEN NOT (lower(coalesce({status})) = 'incomplete' AND coalesce(
-            json_extract_string(record, '/incomplete_details/reason') IS NOT NULL
+        """CASE WHEN lower(coalesce({status})) IS DISTINCT FROM 'incomplete' THEN coalesce({status})
+            WHEN NOT coalesce(json_extract_string(record, '/incomplete_details/reason') IS NOT NULL
             OR json_extract_string(record, '/object') = 'response'
             OR is_length(coalesce({finish_reason}))
             OR lower(coalesce({finish_reason})) IN ('max_tokens', 'content_filter')
-            OR tokens_of(coalesce({output_tokens})) >= tokens_of(coalesce({max_tokens})), false))
+            OR tokens_of(coalesce({output_tokens})) >= tokens_of(coalesce({max_tokens})), false)
             THEN coalesce({status}) END""",
         "coalesce({status})",
     ),
