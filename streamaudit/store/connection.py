@@ -37,8 +37,8 @@ _POLL_S = 0.2
 _CRAMPED_BYTES = 1 << 30
 
 _MOST_PARSED = 1_000_000
-"""Characters of SQL whose statements are kept, at some 16 bytes each. A command has a tenth of that; a session or a
-follower asks the same statements again and again, while small files of ever other fields each have their own."""
+"""Characters of SQL whose statements are kept, at some 16 bytes each. A command has a tenth of that. A session or a
+follower asks the same statements again and again; small files whose fields differ have statements of their own."""
 _parsed: dict[str, tuple[duckdb.Statement, ...]] = {}
 
 Params = dict[str, Any]

@@ -131,17 +131,23 @@ def test_options_apply_to_each_file(tmp_path: Path) -> None:
     assert [one.problem is not None for one in together[0]] == [False, False, True, False]
 
 
-def test_a_batch_is_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of one format are staged together: their number is no number of statements."""
-    staged: list[int] = []
+def count_batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list to which each batch that is loaded adds its number of files."""
+    counts: list[int] = []
     load_together = batch_module.Together.load
 
     def count(self: Any, batch: Any, folder: Path) -> list[FileResult]:
         results = load_together(self, batch, folder)
-        staged.append(len(results))
+        counts.append(len(results))
         return results
 
     monkeypatch.setattr(batch_module.Together, "load", count)
+    return counts
+
+
+def test_a_batch_is_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of one format are staged together: their number is no number of statements."""
+    staged = count_batches(monkeypatch)
     monkeypatch.setattr(batch_module, "MOST_FILES", 20)
     paths = [write_lines(tmp_path / f"{number}.jsonl", [call(number)]) for number in range(30)]
     results, stored = load(paths, together=True)
@@ -153,15 +159,7 @@ def test_small_files_after_one_that_left_columns_out_are_loaded_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store in memory has the columns that its first file fills, until others come."""
-    loaded: list[int] = []
-    load_together = batch_module.Together.load
-
-    def count(self: Any, batch: Any, folder: Path) -> list[FileResult]:
-        results = load_together(self, batch, folder)
-        loaded.append(len(results))
-        return results
-
-    monkeypatch.setattr(batch_module.Together, "load", count)
+    loaded = count_batches(monkeypatch)
     monkeypatch.setattr(merge, "FEW_CALLS", 0)
     first = write_lines(tmp_path / "0.jsonl", [call(number) for number in range(9)])
     small = [write_lines(tmp_path / f"{number}.jsonl", [call(number)]) for number in (10, 11, 12)]

@@ -34,7 +34,7 @@ def test_one_statement_serves_connections_and_threads_at_once() -> None:
 
 
 def test_texts_beyond_a_length_in_all_are_parsed_again() -> None:
-    """Small files of ever other fields each have statements of their own."""
+    """Small files whose fields differ have statements of their own, however many are read."""
     longest = 60_000
     with Database(None) as database:
         for number in range(40):
