@@ -1,6 +1,7 @@
 """Settings and fixtures shared by all tests."""
 
 import gc
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,9 +53,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage from here on, of the tests alone."""
+    """Collect garbage from here on, of the tests alone. What the tests start has not the allocator that they have."""
     gc.freeze()
     gc.enable()
+    os.environ.pop("LD_PRELOAD", None)
 
 
 @pytest.fixture

@@ -23,6 +23,9 @@ _STARTUP = ("PYTHON", "LC_", "LANGUAGE", "LD_")
 OWN_SAMPLES = "OWN_SAMPLES"
 """A variable whose file takes the place of the sample traces, which take seconds to read."""
 
+_ALLOCATOR = os.environ.get("LD_PRELOAD", "")
+"""What the tests of a worker allocate with, and the processes forked for them, but nothing that a command starts."""
+
 _SERVER = r"""
 import altair, contextlib, duckdb, functools, gc, importlib, io, json, os, signal, socket, sys, tempfile, time
 import genai_prices.data, numpy, pkgutil, rich.console, rich.table, ruptures, scipy.special, statistics, typer.main
@@ -140,6 +143,7 @@ def _server(environment: dict[str, str]) -> socket.socket:
     if _door is None:
         _door, theirs = socket.socketpair()
         plain: dict[str, str] = {name: value for name, value in environment.items() if name in ("PATH", "LANG")}
+        plain["LD_PRELOAD"] = _ALLOCATOR
         with theirs:
             _process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _SERVER, str(theirs.fileno())], env=plain, pass_fds=[theirs.fileno()],
