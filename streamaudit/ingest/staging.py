@@ -315,7 +315,7 @@ def explain_failure(file: InputFile, failure: ReadFailure) -> str:
 
 def _judge_records(source: Source, mapping: Mapping) -> str:
     normalised = apply_mapping(source, mapping)
-    if "AS total_tokens" in source.sql:
+    if source.has_total:
         normalised = _TOTALLED.format(normalised=normalised)
     return _JUDGED.format(normalised=normalised)
 

@@ -290,6 +290,7 @@ SOURCE = Source(
     },
     nested_rule="same_model",
     id_field="span_id",
+    has_total=True,
     time_field="start_ns",
     needs=NEEDS,
     reads=_READS,

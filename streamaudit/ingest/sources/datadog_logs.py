@@ -110,6 +110,7 @@ SOURCE = Source(
     sql=_sql(),
     top_keys=TOP_KEYS,
     id_field="id",
+    has_total=True,
     time_field="date",
     needs=(("attributes",), ("date", "type")),
     reads=READS,

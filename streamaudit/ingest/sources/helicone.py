@@ -156,6 +156,7 @@ SOURCE = Source(
     sql=normalise(_PREPARED),
     own_keys={"route": ("properties.Helicone-Session-Path", "request_path")},
     id_field="request_id",
+    has_total=True,
     time_field="request_created_at",
     needs=(("delay_ms",), ("request_created_at",)),
     reads=_READS,

@@ -345,6 +345,7 @@ SOURCE = Source(
     },
     nested_rule="repeats_usage",
     id_field="id",
+    has_total=True,
     time_field="start_time",
     needs=(("type",), ("start_time", "startTime"), ("trace_id", "traceId")),
     reads=_READS,

@@ -213,6 +213,7 @@ SOURCE = Source(
     sql=normalise(_RUNS),
     own_keys={"route": ("name", "ancestor"), "deploy": ("extra.metadata.revision_id",)},
     id_field="id",
+    has_total=True,
     time_field="start_time",
     needs=(("run_type",), _TELLING),
     reads=_READS,

@@ -247,6 +247,7 @@ SOURCE = Source(
         "route": ("metadata.user_api_key_request_route", "ancestor"),
     },
     id_field="litellm_call_id",
+    has_total=True,
     id_names="request",
     time_field="startTime",
     needs=(("call_type",), ("startTime",), ("completionStartTime",)),

@@ -222,6 +222,7 @@ SOURCE = Source(
     own_keys=OWN_KEYS,
     nested_rule="same_model",
     id_field="spanId",
+    has_total=True,
     time_field="startTimeUnixNano",
     record_keys=(),
     needs=((*_BATCH,),),

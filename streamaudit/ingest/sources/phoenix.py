@@ -151,6 +151,7 @@ SOURCE = Source(
     own_keys=OWN_KEYS,
     nested_rule="same_model",
     id_field="context.span_id",
+    has_total=True,
     time_field="start_time",
     needs=(("context.span_id",), ("start_time",)),
     reads={**READS, **_SPELLED},

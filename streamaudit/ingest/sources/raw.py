@@ -121,6 +121,7 @@ SOURCE = Source(
     fields=call_fields(wide=False),
     sql=calls_sql(wide=False, call_id="own_id"),
     is_record_a_row=True,
+    has_total=True,
     fallback=True,
     read_mapped=_read_mapped,
     top_keys=TOP_KEYS,

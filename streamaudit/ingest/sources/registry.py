@@ -111,6 +111,8 @@ class Source:
     """The SQL reads the ``record`` itself in addition to its fields."""
     is_record_a_row: bool = False
     """Each record comes out as one row, whatever its fields hold: a field that no record has may be left out."""
+    has_total: bool = False
+    """The SQL gives ``total_tokens``, which decides whether a record's output includes its reasoning."""
     fallback: bool = False
     """The source claims a file only where no other does."""
     read_mapped: "Callable[[Sequence[Record]], Match] | None" = None

@@ -113,6 +113,12 @@ def test_a_source_names_only_columns_that_staging_has(source: Source, store: Sto
     assert produced - {"line", "record"} <= staging_columns()
 
 
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_a_source_that_gives_a_total_says_so(source: Source) -> None:
+    """Only then the total decides whether the output includes the reasoning."""
+    assert source.has_total == bool(re.search(r"(?<!NULL::BIGINT) AS total_tokens", source.sql))
+
+
 def _junk(source: Source) -> Iterable[object]:
     """Objects that hold a source's fields and nothing in them, and objects that hold none."""
     yield {}
