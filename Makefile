@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -q --disable-pip-version-check --no-compile
 # The many packages of the checks: by uv, in a tenth of pip's time, or by pip where uv cannot be had or reaches no index.
 INSTALL := tests/install.sh $(BIN)/uv
+# Planning thousands of statements is allocating: a quarter of the time of the tests is malloc's. Their workers have a
+# faster one where it is installed; a process that a test starts from nothing has what a user's has.
+PYTEST = LD_PRELOAD=$$(ls /usr/lib/*/libjemalloc.so.2 2>/dev/null | head -n 1) \
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
 
 # What Python compiles is kept, whatever the machine says: every worker and every process of the tests would do it again.
 export PYTHONDONTWRITEBYTECODE :=
@@ -31,16 +35,14 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-# Planning thousands of statements is allocating: a quarter of the time of the tests is malloc's. Their workers have a
-# faster one where it is installed; a process that a test starts from nothing has what a user's has.
 tests: $(VENV)/.dev
-	LD_PRELOAD=$$(ls /usr/lib/*/libjemalloc.so.2 2>/dev/null | head -n 1) $(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
+	$(PYTEST)
 
 # What is too heavy for every run: many more examples, the large world of real streams, every width of the pages, servers
 # of every cloud, and the programs that host the recipes, which are fetched from PyPI and npm. A small case of each is
 # among the tests. docs/proof.md has the last result. The style of the SQL is checked here too.
 proof: sql
-	$(BIN)/pytest -m proof -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal -q
+	$(PYTEST) -m proof
 
 # Some questions to a server that speaks Spark Connect, and ways not to reach it: Sail, a server in a wheel.
 test-sail: $(VENV)/spark/.made

@@ -26,7 +26,7 @@ def test_a_version_of_another_trace_may_come_first_or_last(known: Record, trace:
         expected, found = content(store), stored_calls(store)
     assert found["call"]["output_tokens"] == (70 if known is BETTER else 2_000)
     assert found["step"]["counted"] == (known is BETTER)
-    for order in permutations(paths):
+    for order in list(permutations(paths))[1:]:
         with store_of(*order) as store:
             assert content(store) == expected
 
