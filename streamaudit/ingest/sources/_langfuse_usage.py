@@ -5,7 +5,8 @@ Langfuse asks for buckets that exclude each other, and many writers send details
 once. Where it fits both readings or neither, or was computed by Langfuse from all keys, the count is at least the
 smaller reading and at most the sum; only details larger than what would include them are surely not included. Names
 that providers use keep the provider's contract where no total decides: OpenAI includes cached and reasoning tokens,
-Gemini's candidates exclude thoughts.
+Gemini's candidates exclude thoughts. A record made of an OpenTelemetry span still has the span's own counts, which are
+whole, and decide where the span had no total: the record's is then Langfuse's sum of all keys.
 """
 
 _IN_OUTER = (
@@ -52,15 +53,15 @@ sorted_usage AS (
         *,
         -- The same count under two names is one; cache writes by lifetime are included in their sum.
         list_sum(list_distinct(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'cache')
-            AND NOT regexp_matches(u.k, 'creat|write')), lambda u: u.n))) AS cached,
+            AND NOT regexp_matches(u.k, 'creat|write|miss')), lambda u: u.n))) AS cached,
         greatest(
             list_sum(list_distinct(list_transform(list_filter(in_inner, lambda u: regexp_matches(u.k, 'creat|write')
                 AND NOT regexp_matches(u.k, '5m|1h')), lambda u: u.n))),
             list_sum(list_transform(list_filter(in_inner, lambda u: regexp_matches(u.k, 'creat|write')
                 AND regexp_matches(u.k, '5m|1h')), lambda u: u.n))
         ) AS written,
-        list_sum(list_transform(list_filter(in_inner, lambda u: NOT regexp_matches(u.k, 'cache|creat|write')),
-            lambda u: u.n)) AS other_input,
+        list_sum(list_transform(list_filter(in_inner, lambda u: NOT regexp_matches(u.k, 'cache|creat|write')
+            OR contains(u.k, 'miss')), lambda u: u.n)) AS other_input,
         list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, '1h')), lambda u: u.n)) AS written_1h,
         list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'audio')
             AND NOT contains(u.k, 'cache')), lambda u: u.n)) AS heard,
@@ -80,26 +81,36 @@ sorted_usage AS (
         coalesce(in_outer, 0) AS in_base, coalesce(out_outer, 0) AS out_base
     FROM weighed
 ), fitted AS (
-    -- Every reading that the record's total allows: 1 where the details of a side are not included in it.
+    -- Every reading that the record's total allows: what of the input's details is to be added to it (``i``), and 1
+    -- where the details of the output are not included in it. A writer may take out of the input what was read from a
+    -- cache, and leave in what was written to it.
     SELECT
         *,
+        coalesce(cached, 0) + coalesce(written, 0) <= in_base AS may_include_cache,
         CASE WHEN NOT is_computed THEN list_filter(
-            [{'i': 0, 'o': 0}, {'i': 0, 'o': 1}, {'i': 1, 'o': 0}, {'i': 1, 'o': 1}],
-            lambda w: in_base + w.i * in_details + out_base + w.o * out_details = own_total
-        ) END AS ways
+            [{'i': 0, 'o': 0}, {'i': 0, 'o': 1}, {'i': coalesce(cached, 0), 'o': 0},
+                {'i': coalesce(cached, 0), 'o': 1}, {'i': in_details, 'o': 0}, {'i': in_details, 'o': 1}],
+            lambda w: in_base + w.i + out_base + w.o * out_details = own_total
+        ) END AS ways,
+        -- A cache larger than the input is not in it, whatever was added up to a total.
+        list_distinct(list_transform(list_filter(ways, lambda w: w.i > 0 OR may_include_cache), lambda w: w.i))
+            AS in_ways
     FROM summed
 ), decided AS (
     SELECT
         *,
         CASE
             WHEN in_details = 0 THEN 0
-            -- A cache larger than the input is not in it, whatever was added up to a total.
-            WHEN in_details > in_base THEN 1
-            WHEN len(list_distinct(list_transform(ways, lambda w: w.i))) = 1 THEN ways[1].i
+            WHEN in_base + in_details = span_input THEN in_details
+            WHEN in_base = span_input AND may_include_cache THEN 0
+            WHEN len(in_ways) = 1 THEN in_ways[1]
+            WHEN in_details > in_base THEN in_details
             WHEN keeps_input_contract AND coalesce(len(ways), 0) = 0 THEN 0
-        END AS in_excluded,
+        END AS in_added,
         CASE
             WHEN out_details = 0 THEN 0
+            WHEN out_base + out_details = span_output THEN 1
+            WHEN out_base = span_output AND out_details <= out_base THEN 0
             WHEN len(list_distinct(list_transform(ways, lambda w: w.o))) = 1 THEN ways[1].o
             WHEN out_details > out_base THEN 1
             WHEN excludes_thoughts THEN 1
@@ -109,8 +120,8 @@ sorted_usage AS (
 ), counted AS (
     SELECT
         *,
-        try_cast(CASE WHEN in_excluded IS NOT NULL THEN first_count([
-            CASE WHEN in_outer IS NOT NULL OR len(in_inner) > 0 THEN in_base + in_excluded * in_details END,
+        try_cast(CASE WHEN in_added IS NOT NULL THEN first_count([
+            CASE WHEN in_outer IS NOT NULL OR len(in_inner) > 0 THEN in_base + in_added END,
             nullif(flat_input, 0)]) END AS BIGINT) AS input_tokens,
         -- Of two readings the smaller one is what was billed at least, as of a stream that broke off.
         try_cast(CASE WHEN out_excluded IS NOT NULL THEN first_count([
@@ -123,12 +134,12 @@ sorted_usage AS (
         -- More reasoning than the output that includes it is a provider's slip (langfuse/langfuse 14987).
         try_cast(CASE WHEN out_excluded = 0 AND reasoned > out_base AND out_base > 0 THEN NULL ELSE reasoned END
             AS BIGINT) AS reasoning_tokens,
-        CASE WHEN NOT is_computed THEN try_cast(own_total AS BIGINT) END AS total_tokens,
+        CASE WHEN NOT is_computed AND span_output IS NULL THEN try_cast(own_total AS BIGINT) END AS total_tokens,
         list_filter(costs, lambda c: regexp_matches(c.k, '{out_words}')) AS out_costs,
         list_filter(costs, lambda c: NOT regexp_matches(c.k, '{out_words}') AND regexp_matches(c.k, '{in_words}'))
             AS in_costs,
         -- Langfuse prices each key, so that it charges included details twice.
-        coalesce(in_excluded = 0 AND in_details > 0 AND len(list_filter(in_costs, lambda c: c.n > 0)) > 1
+        coalesce(in_added < in_details AND len(list_filter(in_costs, lambda c: c.n > 0)) > 1
             AND coalesce(provided_cost, '{}') = '{}', false) AS charges_input_twice,
         coalesce(out_excluded = 0 AND out_details > 0 AND len(list_filter(out_costs, lambda c: c.n > 0)) > 1
             AND coalesce(provided_cost, '{}') = '{}', false) AS charges_output_twice,
@@ -144,7 +155,8 @@ sorted_usage AS (
 
 def usage_sql() -> str:
     """Return the SQL steps from ``found`` (``usage_map``, ``usages``, ``costs``, ``flat_input``, ``flat_output``,
-    ``provided_usage``, ``provided_cost``, ``cost_map``, ``total_cost``, ``level``) to ``counted``."""
+    ``span_input``, ``span_output``, ``provided_usage``, ``provided_cost``, ``cost_map``, ``total_cost``, ``level``) to
+    ``counted``."""
     outer = (*_IN_OUTER, *_OUT_OUTER, *_TOTALS, *_TOOL_PROMPT)
     filled = _SQL
     for mark, text in {

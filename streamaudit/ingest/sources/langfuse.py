@@ -110,6 +110,13 @@ _TIER_PATHS = (
     "/service_tier", "/response_service_tier", "/attributes/openai.response.service_tier",
     "/attributes/gen_ai.openai.response.service_tier",
 )  # fmt: skip
+# What a span of OpenTelemetry counted, and its total.
+_SPAN_COUNTS = (
+    ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt", "ai.usage.inputTokens"),
+    ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion",
+     "ai.usage.outputTokens"),
+    ("gen_ai.usage.total_tokens", "llm.token_count.total", "ai.usage.totalTokens", "llm.usage.total_tokens"),
+)  # fmt: skip
 _REQUEST_NAMES = "^(GET|POST|PUT|PATCH|DELETE|HEAD|HTTP)\\b|^Received Proxy Server Request|^raw_gen_ai_request"
 # Vercel's outer steps repeat the usage of the ones inside, doStream and doGenerate, for one step or for all of them.
 _OUTER_NAMES = r"^ai\.(streamText|generateText|streamObject|generateObject|embed|embedMany)( |$)"
@@ -181,6 +188,12 @@ _PREPARED = """
                 OR coalesce(meta->>'/attributes/error.type', '') <> '' THEN true
                 WHEN level IS NOT NULL THEN false END AS has_failed,
             coalesce(message, nullif(meta->>'/attributes/error.type', '')) AS fault,
+            CASE WHEN meta::VARCHAR LIKE '%"attributes%' THEN
+                [first_filled(json_extract_string(meta, {span_input})),
+                    first_filled(json_extract_string(meta, {span_output})),
+                    first_filled(json_extract_string(meta, {span_total}))] END AS span_counts,
+            CASE WHEN span_counts[3] IS NULL THEN tokens_of(span_counts[1]) END AS span_input,
+            CASE WHEN span_counts[3] IS NULL THEN tokens_of(span_counts[2]) END AS span_output,
             error_class(fault) AS fault_class
         FROM renamed
     ), {usage}, {voice}
@@ -250,7 +263,11 @@ _PREPARED = """
         bool_of(voice_metrics->>'cancelled') AS cancel_flag,
         CASE WHEN voice_metrics->>'cancelled' = 'false' THEN 'completed' END AS app_outcome,
         has_failed AS failed,
-        has_failed AND message_says_cancelled(fault_class, fault) AS error_cancelled,
+        -- Who left is no fault of the application, which may write it at any level; a mere word then says nothing of
+        -- an answer that was counted.
+        message_says_cancelled(fault_class, fault) AND (has_failed OR coalesce(output_tokens, most_output) IS NULL
+            OR fault_class IS NOT NULL OR regexp_matches(fault, '(?i)user|client|caller|consumer|browser'))
+            AS error_cancelled,
         has_failed AND message_says_timeout(fault_class, fault) AS error_timeout,
         CASE WHEN has_failed THEN fault_class END AS error_type,
         CASE WHEN type = 'GENERATION' AND input <> '' THEN md5($salt || input) END AS input_hash,
@@ -263,7 +280,10 @@ for _mark, _text in {
     "{usage}": usage_sql(), "{voice}": voice_sql(), "{model_paths}": str(list(_MODEL_PATHS)),
     "{provider_paths}": str(list(_PROVIDER_PATHS)),
     "{cap_paths}": str(list(CAP_PATHS)), "{transport_paths}": str(list(_TRANSPORT_PATHS)),
-    "{tier_paths}": str(list(_TIER_PATHS)), "{request_names}": _REQUEST_NAMES,
+    "{tier_paths}": str(list(_TIER_PATHS)),
+    **{f"{{span_{name}}}": str([f"/attributes{mark}{key}" for key in keys for mark in "/."])
+       for name, keys in zip(("input", "output", "total"), _SPAN_COUNTS, strict=True)},
+    "{request_names}": _REQUEST_NAMES,
     "{outer_names}": _OUTER_NAMES,
 }.items():  # fmt: skip
     _PREPARED = _PREPARED.replace(_mark, _text)
@@ -334,7 +354,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=10,
+    version=11,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),

@@ -15,6 +15,7 @@ MESSAGES = {
         "ERR_STREAM_PREMATURE_CLOSE", "write EPIPE", "stream closed by client", "Connection closed by client",
         "HTTP 499", "Request failed with status code 499", "user cancelled", "Cancelled via cancel scope 7f01",
         "StatusCode.CANCELLED", "code=CANCELLED", "client has disconnected", "interrupted by the user",
+        "BodyStreamBuffer was aborted", "StandaloneCoroutine was cancelled", "The user stopped the generation",
     ),
     "timeout": (
         "Request failed with status code 504", "HTTP 524", "Error code: 408", "504: upstream",

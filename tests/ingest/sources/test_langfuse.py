@@ -182,6 +182,12 @@ CASES: dict[str, Case] = {
     "a warning that names an abort is no cancellation": (
         {"level": "WARNING", "status_message": "abort"}, {"outcome": "completed"},
     ),
+    "a warning that names who left is a cancellation": (
+        {"level": "WARNING", "status_message": "Stream closed by client"}, {"outcome": "cancelled"},
+    ),
+    "an abort at any level cut what was not counted": (
+        {"level": "DEFAULT", "status_message": "Request was aborted.", "usage_details": {}}, {"outcome": "cancelled"},
+    ),
     "metadata that says cancelled is a cancellation": (
         NO_USAGE, {"outcome": "cancelled", "cancel_evidence": "flag", "tax_class": "unknown", "tax_best": None},
     ),

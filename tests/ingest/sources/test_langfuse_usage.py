@@ -16,6 +16,13 @@ def usage(**counts: int) -> Record:
     return {"usage_details": {key.replace("__", "."): count for key, count in counts.items()}}
 
 
+def span(counts: Record, **written: int) -> Record:
+    """The same of an OpenTelemetry span that had these counts, and no total: Langfuse adds one up."""
+    total = sum(written.values())
+    return {**usage(**written, total=total), "metadata": {"attributes": {k: str(n) for k, n in counts.items()}}}
+
+
+SPAN = {"gen_ai.usage.input_tokens": 900, "gen_ai.usage.output_tokens": 90}
 Case = tuple[Record, dict[str, Any]]
 CASES: dict[str, Case] = {
     "reasoning inside the output": (
@@ -115,6 +122,36 @@ CASES: dict[str, Case] = {
     "Gemini's candidates that hold the thoughts": (
         usage(promptTokenCount=900, candidatesTokenCount=93, thoughtsTokenCount=33, totalTokenCount=993),
         {"output_tokens": 93, "reasoning_tokens": 33},
+    ),
+    "DeepSeek's names": (
+        usage(prompt_tokens=900, completion_tokens=90, total_tokens=990, prompt_cache_hit_tokens=400,
+              prompt_cache_miss_tokens=500),
+        {"input_tokens": 900, "cached_input_tokens": 400, "output_tokens": 90},
+    ),
+    "details that overlap": (
+        usage(input_tokens=900, output_tokens=90, total_tokens=990, input_token_details__text_tokens=300,
+              input_token_details__audio_tokens=600, input_token_details__cached_tokens=640),
+        {"input_tokens": 900, "cached_input_tokens": 640, "audio_input_tokens": 600},
+    ),
+    "the read cache beside the input, the written inside": (
+        usage(input=900, cache_read_input_tokens=4000, cache_creation_input_tokens=870, output=90, total=4990),
+        {"input_tokens": 4900, "cached_input_tokens": 4000, "cache_write_tokens": 870},
+    ),
+    "a span's counts, which Langfuse added up": (
+        span(SPAN, input=900, cache_read_tokens=400, output=90, output_reasoning=33),
+        {"input_tokens": 900, "output_tokens": 90, "cached_input_tokens": 400, "reasoning_tokens": 33},
+    ),
+    "a span's counts, which Langfuse took apart": (
+        span(SPAN, input=500, input_cached_tokens=400, output=57, output_reasoning_tokens=33),
+        {"input_tokens": 900, "output_tokens": 90},
+    ),
+    "a span's counts, which leave the cache out": (
+        span(SPAN, input=900, cache_read_tokens=4000, output=90), {"input_tokens": 4900},
+    ),
+    "a span's counts in a bucket": (
+        {**usage(input=900, cache_read_tokens=400, output=90, total=1390),
+         "metadata": {f"attributes.{key}": str(count) for key, count in SPAN.items()}},
+        {"input_tokens": 900},
     ),
     "audio beside the text": (
         usage(input=100, input_audio_tokens=800, output=40, output_audio_tokens=500, total=1440),
