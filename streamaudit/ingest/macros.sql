@@ -372,9 +372,10 @@ CREATE OR REPLACE TEMP MACRO whole_input(given, cached, written, produced, total
         THEN tokens_with(given, cached, written) ELSE given END;
 
 -- All output tokens, where a count leaves the reasoning out: xAI and Gemini count it next to the answer, and many tools
--- pass both on as they are. The total, which has every token once, adds them up.
+-- pass both on as they are. The total, which has every token once, adds them up; without one, more reasoning than
+-- output is surely not in it.
 CREATE OR REPLACE TEMP MACRO whole_output(produced, reasoned, given, total) AS
-    CASE WHEN reasoned > 0 AND total = given::HUGEINT + produced + reasoned
+    CASE WHEN reasoned > 0 AND (total = given::HUGEINT + produced + reasoned OR (total IS NULL AND reasoned > produced))
         THEN tokens_with(produced, reasoned, 0) ELSE produced END;
 
 -- Attributes of OpenTelemetry, as a list of keys and a list of values; of several with one key the first counts.

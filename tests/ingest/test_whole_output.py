@@ -59,3 +59,9 @@ def test_reasoning_within_the_output_is_not_added(store: Store, tmp_path: Path, 
     ingest(store, write_lines(tmp_path / "within.jsonl", [records(1300)[name]]))
     (call,) = stored_calls(store).values()
     assert (call["input_tokens"], call["output_tokens"]) == (300, 1000)
+
+
+def test_more_reasoning_than_output_is_beside_it(store: Store, tmp_path: Path) -> None:
+    """Also where no total says so."""
+    ingest(store, write_lines(tmp_path / "calls.jsonl", [raw_call("a", output_tokens=100, reasoning_tokens=500)]))
+    assert stored_calls(store)["a"]["output_tokens"] == 600

@@ -42,12 +42,17 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "ai.usage.inputTokenDetails.cacheReadTokens", "llm.token_count.prompt_details.cache_read",
         "gen_ai.usage.cached_tokens", "gen_ai.usage.cached_input_tokens", "gen_ai.usage.cached_content_token_count",
         "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens",
+        "gen_ai.usage.cache_read_tokens", "gen_ai.usage.input_cached_tokens", "gen_ai.usage.input_tokens.cached",
+        "gen_ai.usage.prompt_tokens_details.cached_tokens", "gen_ai.usage.input_tokens_details.cached_tokens",
+        "gen_ai.usage.prompt_tokens_details.cache_read", "llm.token_count.prompt_details.cache_input",
     ),
     "cache_write_tokens": (
         "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_write_input_tokens",
         "ai.usage.inputTokenDetails.cacheWriteTokens", "llm.token_count.prompt_details.cache_write",
         "gen_ai.usage.details.cache_write_tokens",
+        "gen_ai.usage.cache_write_tokens", "gen_ai.usage.cache_creation_tokens",
+        "gen_ai.usage.input_tokens.cache_write", "gen_ai.usage.prompt_tokens_details.cache_write",
     ),
     "cache_write_1h_tokens": (
         "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens", "gen_ai.usage.ephemeral_1h_input_tokens",
@@ -70,6 +75,9 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "ai.usage.reasoningTokens", "ai.usage.outputTokenDetails.reasoningTokens",
         "llm.token_count.completion_details.reasoning", "gen_ai.usage.thoughts_token_count",
         "gen_ai.usage.experimental.reasoning_tokens", "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.details.thoughts_tokens", "gen_ai.usage.thoughts_tokens", "gen_ai.usage.output_tokens.reasoning",
+        "gen_ai.usage.output_reasoning_tokens", "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+        "gen_ai.usage.output_tokens_details.reasoning_tokens", "gen_ai.usage.completion_tokens_details.reasoning",
     ),
     "max_tokens": (
         "gen_ai.request.max_tokens", "gen_ai.request.max_output_tokens", "gen_ai.request.max_completion_tokens",
@@ -78,6 +86,16 @@ COUNTS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """The names of each count, the newest first; 0 under one name yields to a count under another."""
+
+COSTS: dict[str, tuple[str, ...]] = {
+    "cost_usd": (
+        "gen_ai.cost.total_cost", "litellm.cost.total", "gen_ai.usage.total_cost", "gen_ai.usage.cost_usd",
+        "llm.usage.total_cost", "operation.cost",
+    ),
+    "input_cost_usd": ("gen_ai.cost.input_cost", "gen_ai.usage.input_cost"),
+    "output_cost_usd": ("gen_ai.cost.output_cost", "gen_ai.usage.output_cost"),
+}  # fmt: skip
+"""The names of each cost in dollars by LiteLLM, Sentry, OpenLLMetry and Logfire, where 0 stands for no price."""
 
 CALL_WORDS = (
     "a?(chat|completion|text_completion|responses|anthropic_messages|messages|generate_content)(_stream)?"
@@ -120,8 +138,9 @@ READS = {
     "output_tokens": "gen_ai.usage.output_tokens and its older names",
     "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens and its older names",
     "max_tokens": "gen_ai.request.max_tokens", "cache_hit": "attributes.cache_hit",
-    "cost_usd": "llm.cost.total, gen_ai.usage.cost, mlflow.llm.cost",
-    "input_cost_usd": "llm.cost.prompt, mlflow.llm.cost", "output_cost_usd": "llm.cost.completion, mlflow.llm.cost",
+    "cost_usd": "llm.cost.total, gen_ai.usage.cost, gen_ai.cost.total_cost and other names of it",
+    "input_cost_usd": "llm.cost.prompt, gen_ai.cost.input_cost, mlflow.llm.cost",
+    "output_cost_usd": "llm.cost.completion, gen_ai.cost.output_cost, mlflow.llm.cost",
     "cancelled_by": "attributes.cancelled_by",
     "cancelled_at_ms": "attributes.cancelled_at_ms, else the last chunk event of a stream without an end",
     "upstream_cancelled": "attributes.upstream_cancelled", "upstream_end_ms": "attributes.upstream_end_ms",

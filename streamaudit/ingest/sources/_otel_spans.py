@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from streamaudit.ingest.sources._app_keys import expand_app_keys
-from streamaudit.ingest.sources._otel_semconv import CALL_WORDS, CAPS, COUNTS
+from streamaudit.ingest.sources._otel_semconv import CALL_WORDS, CAPS, COSTS, COUNTS
 from streamaudit.ingest.sources._otel_voice import FRAGMENTS, NO_VOICE
 from streamaudit.ingest.sources._otel_voice import KEYS as VOICE_KEYS
 from streamaudit.ingest.sources.registry import Occurs, Source
@@ -88,7 +88,8 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             first_filled(either[finish_reason]),
             CASE WHEN attribute(keys, vals, 'gen_ai.response.status') = 'incomplete' THEN 'incomplete' END)),
             lambda r: reason_of(r) IS NOT NULL) AS reasons,
-        number_of(attribute(keys, vals, 'gen_ai.latency.time_to_first_token')) AS engine_ttft_s,
+        number_of(coalesce(attribute(keys, vals, 'gen_ai.latency.time_to_first_token'), CASE
+            WHEN lower(kind) IN ('2', 'server', 'span_kind_server') THEN attribute(keys, vals, 'gen_ai.server.time_to_first_token') END)) AS engine_ttft_s,
         -- Text where the reason was not written: a class, or a code such as 499.
         coalesce(nullif(attribute(keys, vals, 'error.type'), '_OTHER'), list_filter(list_transform(
             list_filter(events, lambda e: e.name = 'exception'),
@@ -148,8 +149,10 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             ELSE 'span'
         END AS sort,
         span_ms(started, ended) AS whole_ms,
+        number_of(attribute(keys, vals, 'gen_ai.server.time_to_first_token')) * 1000 AS own_ttft_ms,
         coalesce(bool_of(coalesce(attribute(keys, vals, 'gen_ai.request.stream'),
                 attribute(keys, vals, 'llm.is_streaming'), attribute(keys, vals, 'gen_ai.is_streaming'),
+                attribute(keys, vals, 'gen_ai.request.is_stream'),
                 first_filled(either[stream]), settings->>'stream')),
             CASE WHEN ends_with(ai_step, '.doStream') OR len(arrivals) > 0 OR first_token_at IS NOT NULL THEN true
                 WHEN ends_with(ai_step, '.doGenerate') THEN false END) AS stream_flag,
@@ -160,6 +163,9 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             number_of(attribute(keys, vals, 'ai.response.msToFirstChunk')),
             number_of(attribute(keys, vals, 'ai.stream.msToFirstChunk')),
             number_of(attribute(keys, vals, 'time_to_first_token_ms')),
+            -- OpenLIT gives its client's own measure the name of a server's, also to a call that did not stream: then
+            -- it is the duration.
+            CASE WHEN engine_ttft_s IS NULL AND (stream_flag OR own_ttft_ms < 0.99 * whole_ms) THEN own_ttft_ms END,
             CASE WHEN is_voice THEN nullif(greatest(0, number_of(coalesce(voice_metrics->>'ttft',
                 attribute(keys, vals, 'metrics.ttfb'))) * 1000), 0) END
         ) AS written_ttft_ms,
@@ -305,10 +311,13 @@ SELECT
     first_filled([attribute(keys, vals, 'gen_ai.openai.response.service_tier'),
         attribute(keys, vals, 'openai.response.service_tier'), attribute(keys, vals, 'gen_ai.response.service_tier')])
         AS service_tier,
-    nullif(number_of(coalesce(attribute(keys, vals, 'llm.cost.total'), attribute(keys, vals, 'gen_ai.usage.cost'),
-        packed_cost->>'total_cost')), CASE WHEN is_blank THEN 0 END) AS cost_usd,
-    number_of(coalesce(attribute(keys, vals, 'llm.cost.prompt'), packed_cost->>'input_cost')) AS input_cost_usd,
-    number_of(coalesce(attribute(keys, vals, 'llm.cost.completion'), packed_cost->>'output_cost')) AS output_cost_usd,
+    nullif(coalesce(number_of(coalesce(attribute(keys, vals, 'llm.cost.total'),
+        attribute(keys, vals, 'gen_ai.usage.cost'), packed_cost->>'total_cost')), {cost_usd}),
+        CASE WHEN is_blank THEN 0 END) AS cost_usd,
+    coalesce(number_of(coalesce(attribute(keys, vals, 'llm.cost.prompt'), packed_cost->>'input_cost')),
+        {input_cost_usd}) AS input_cost_usd,
+    coalesce(number_of(coalesce(attribute(keys, vals, 'llm.cost.completion'), packed_cost->>'output_cost')),
+        {output_cost_usd}) AS output_cost_usd,
     coalesce(stated_outcome, CASE WHEN is_whole
         AND first_filled(either[cancelled_at_ms]) IS NULL THEN 'completed' END)
         AS app_outcome,
@@ -350,7 +359,7 @@ _LOOKUPS = re.findall(
 )
 KNOWN = tuple(dict.fromkeys((
     *re.findall(r"'([^']+)'", " ".join(one or several for one, several in _LOOKUPS)),
-    *(name for names in COUNTS.values() for name in names),
+    *(name for names in (*COUNTS.values(), *COSTS.values()) for name in names),
 )))  # fmt: skip
 """Every attribute that the SQL reads under its own name."""
 
@@ -375,6 +384,9 @@ def normalise(spans: str, occurs: Occurs = lambda name: True) -> str:
         sql = sql.replace(f"{{{mark}}}", columns.strip())
     for column, names in COUNTS.items():
         sql = sql.replace(f"{{{column}}}", _list_counts([name for name in names if occurs(name)]))
+    for column, names in COSTS.items():
+        found = [name for name in names if occurs(name)]
+        sql = sql.replace(f"{{{column}}}", f"list_filter({_list_numbers(found)}, lambda n: n > 0)[1]")
     return expand_app_keys(_list_attributes(sql, occurs).replace("{spans}", spans, 1))
 
 
@@ -382,6 +394,12 @@ def _list_counts(names: Sequence[str]) -> str:
     if not names:
         return "[]::BIGINT[]"
     return f"list_transform({list(names)}, lambda k: tokens_of(vals[list_position(keys, k)]))"
+
+
+def _list_numbers(names: Sequence[str]) -> str:
+    if not names:
+        return "[]::DOUBLE[]"
+    return f"list_transform({list(names)}, lambda k: number_of(vals[list_position(keys, k)]))"
 
 
 def _list_attributes(sql: str, occurs: Occurs) -> str:

@@ -61,6 +61,32 @@ GENERATIONS: dict[str, tuple[Record, Record]] = {
         {"operation": "completion", "model": "m", "streamed": True, "input_tokens": 20, "output_tokens": 30,
          "reasoning_tokens": 7, "finish_reason": "stop", "user_id": "u"},
     ),
+    "Sentry's names": (
+        {"gen_ai.usage.input_tokens.cached": 20, "gen_ai.usage.input_tokens.cache_write": 9,
+         "gen_ai.usage.output_tokens.reasoning": 7, "gen_ai.usage.total_cost": 0.5, "gen_ai.usage.input_cost": 0.1,
+         "gen_ai.usage.output_cost": 0.4},
+        {"cached_input_tokens": 20, "cache_write_tokens": 9, "reasoning_tokens": 7, "cost_usd": 0.5,
+         "input_cost_usd": 0.1, "output_cost_usd": 0.4},
+    ),
+    "LiteLLM's costs": (
+        {"gen_ai.cost.total_cost": 0.5, "gen_ai.cost.input_cost": 0.1, "gen_ai.cost.output_cost": 0.4},
+        {"cost_usd": 0.5, "cost_basis": "reported", "input_cost_usd": 0.1},
+    ),
+    "LiteLLM without a price": (
+        {"gen_ai.cost.total_cost": 0.0, "gen_ai.cost.input_cost": 0}, {"cost_basis": "priced"},
+    ),
+    "OpenLIT": (
+        {"gen_ai.request.is_stream": True, "gen_ai.server.time_to_first_token": 0.3, "gen_ai.usage.cost": 0.5,
+         "gen_ai.usage.completion_tokens_details.reasoning": 7, "gen_ai.usage.prompt_tokens_details.cache_read": 20},
+        {"streamed": True, "ttft_ms": 300.0, "cost_usd": 0.5, "reasoning_tokens": 7, "cached_input_tokens": 20},
+    ),
+    "OpenLIT's time to first token of a call that did not stream": (
+        {"gen_ai.server.time_to_first_token": 5.0}, {"ttft_ms": None, "ttft_status": "not_recorded"},
+    ),
+    "Logfire": (
+        {"operation.cost": 0.5, "gen_ai.usage.details.thoughts_tokens": 7, "gen_ai.usage.cache_read_tokens": 20},
+        {"cost_usd": 0.5, "reasoning_tokens": 7, "cached_input_tokens": 20},
+    ),
     "OpenLLMetry with association properties": (
         {"traceloop.association.properties.tenant_id": "acme", "traceloop.association.properties.user_id": "u",
          "traceloop.association.properties.chat_id": "c", "gen_ai.completion.0.finish_reason": "stop",
