@@ -92,6 +92,12 @@ CREATE OR REPLACE TEMP MACRO tag_values(tags, keys) AS list_transform(
     lambda held: list_transform(keys, lambda k: held.bodies[list_position(held.heads, k)])
 )[1];
 
+-- key:value tags as a list of them, an object, or a text with commas.
+CREATE OR REPLACE TEMP MACRO tag_list(j) AS CASE json_type(j)
+    WHEN 'OBJECT' THEN list_transform(map_entries(try_cast(j AS MAP(VARCHAR, VARCHAR))), lambda e: e.key || ':' || e.value)
+    WHEN 'VARCHAR' THEN regexp_split_to_array(j->>'$', '\s*,\s*')
+    ELSE try_cast(j AS VARCHAR[]) END;
+
 -- A record as --map reads it: key:value tags become the object they spell, and metadata written as JSON text, whole or
 -- value by value, becomes what it holds. Of several tags with one key the first counts.
 CREATE OR REPLACE TEMP MACRO tag_keys(tags) AS
@@ -140,7 +146,7 @@ CREATE OR REPLACE TEMP MACRO opened_text(x) AS
 
 -- How a word or a class of error tells that the client or the user left, or that a deadline cut the call.
 CREATE OR REPLACE TEMP MACRO says_cancelled(x) AS
-    regexp_matches(lower(x), 'cancel|abort|abandon|^(499|460)$|generatorexit|broken ?pipe|\bepipe\b|econnreset|connectionreset|premature.?close|h[au]ng.?up|(user|client|caller|consumer|browser|downstream).?(side.?|has.?|remote.?)?(disconnect|closed|gone|left|went.?away|quit|dropped|interrupt|terminat|stopped|stop$)|(closed|stopped|interrupted|terminated|ended|killed|dropped).?by.?(the.?)?(user|client|caller|consumer|browser|downstream)'); -- noqa: LT05
+    regexp_matches(lower(x), 'cancel|abort|abandon|^(499|460)$|generatorexit|keyboard.?interrupt|broken ?pipe|\bepipe\b|econnreset|connectionreset|premature.?close|h[au]ng.?up|(user|client|caller|consumer|browser|downstream).?(side.?|has.?|remote.?)?(disconnect|closed|gone|left|went.?away|quit|dropped|interrupt|terminat|stopped|stop$)|(closed|stopped|interrupted|terminated|ended|killed|dropped).?by.?(the.?)?(user|client|caller|consumer|browser|downstream)'); -- noqa: LT05
 CREATE OR REPLACE TEMP MACRO says_timeout(x) AS
     regexp_matches(lower(x), 'time.?out|timed.?out|deadline|max streaming duration|^(408|504|524)$');
 

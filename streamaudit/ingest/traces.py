@@ -105,7 +105,8 @@ SELECT up.call_id, up.depth, trace_steps.*
 FROM up JOIN trace_steps ON trace_steps.trace_id = up.trace_id AND trace_steps.node_id = up.above_id
 """
 
-# Pairs of nested LLM steps. What a model asked of another through a tool is no repeat of the step that called the tool.
+# Pairs of nested LLM steps. What a model asked of another through a tool is no repeat of the step that called the tool,
+# nor is a longer answer than its own.
 # A step without the name of a model may be any call; one of a model's own server is inside its client's call.
 _INSIDE = """
 CREATE OR REPLACE TEMP TABLE inside AS
@@ -116,8 +117,8 @@ WITH tools AS (
 SELECT
     above.node_id AS outer_id, above.output_tokens AS outer_tokens, inner_call.node_id AS inner_id,
     inner_call.output_tokens AS inner_tokens, above.depth,
-    coalesce(tools.depth < above.depth, false) AND NOT coalesce(above.plain_model = inner_call.plain_model, false)
-        AS through_tool,
+    coalesce(tools.depth < above.depth, false) AND (NOT coalesce(above.plain_model = inner_call.plain_model, false)
+        OR coalesce(above.output_tokens < inner_call.output_tokens, false)) AS through_tool,
     coalesce(above.plain_model = inner_call.plain_model, true) AS same_model,
     coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true) AS at_once,
     NOT above.is_engine AND (

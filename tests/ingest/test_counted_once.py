@@ -126,6 +126,11 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
         [span("outer"), span("tool", "outer", span_kind="tool"), span("inner", "tool", model_name="")],
         {"outer", "inner"},
     ),
+    "datadog: a longer answer of the same model behind a tool": (
+        [span("outer", metrics={"input_tokens": 400, "output_tokens": 20}), span("tool", "outer", span_kind="tool"),
+         span("inner", "tool")],
+        {"outer", "inner"},
+    ),
     "datadog: a step that began after the outer one ended": (
         [span("outer", duration=1e9), span("inner", "outer", start_ns=1_794_816_009_000_000_000)], {"outer", "inner"},
     ),

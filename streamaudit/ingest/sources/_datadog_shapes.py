@@ -258,7 +258,7 @@ opened AS (
                 'time_to_first_token', coalesce(s.custom->>'$.vllm.latency.ttft',
                     s.custom->>'$.gen_ai.response.time_to_first_chunk')) END),
             is_estimate := bool_of(s.custom->>'$.openai.response.usage.completion_tokens_estimated'),
-            tags := list_concat(try_cast(s.tags AS VARCHAR[]), batch_tags),
+            tags := list_concat(tag_list(s.tags), batch_tags),
             -- Text that was too large is replaced by a sentence in brackets (dd-trace's span writer), and
             -- ``collection_errors`` says so: neither its length nor its hash is the text's.
             "input" := CASE WHEN NOT is_dropped

@@ -88,8 +88,9 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             first_filled(either[finish_reason]),
             CASE WHEN attribute(keys, vals, 'gen_ai.response.status') = 'incomplete' THEN 'incomplete' END)),
             lambda r: reason_of(r) IS NOT NULL) AS reasons,
-        number_of(coalesce(attribute(keys, vals, 'gen_ai.latency.time_to_first_token'), CASE
-            WHEN lower(kind) IN ('2', 'server', 'span_kind_server') THEN attribute(keys, vals, 'gen_ai.server.time_to_first_token') END)) AS engine_ttft_s,
+        number_of(coalesce(attribute(keys, vals, 'gen_ai.latency.time_to_first_token'),
+            CASE WHEN lower(kind) IN ('2', 'server', 'span_kind_server')
+                THEN attribute(keys, vals, 'gen_ai.server.time_to_first_token') END)) AS engine_ttft_s,
         -- Text where the reason was not written: a class, or a code such as 499.
         coalesce(nullif(attribute(keys, vals, 'error.type'), '_OTHER'), list_filter(list_transform(
             list_filter(events, lambda e: e.name = 'exception'),

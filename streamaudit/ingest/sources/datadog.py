@@ -23,7 +23,8 @@ _SQL = (
         filled(json_extract_string(a.metadata, $app_paths)) AS app,
         filled(json_extract_string(a.metrics, $app_paths)) AS measured,
         tag_values(a.tags, list_concat($tag_keys, ['env', 'service', 'user_id', 'usr.id',
-            'session_id', 'version', 'git.commit.sha', 'git_commit_sha', 'ml_app', 'error_type', 'integration']))
+            'session_id', 'version', 'git.commit.sha', 'git_commit_sha', 'ml_app', 'error_type', 'integration',
+            'error.type']))
             AS tagged,
         json_extract_string(a.metrics, ['/input_tokens', '/output_tokens', '/cache_read_input_tokens',
             '/cache_write_input_tokens', '/reasoning_output_tokens', '/time_to_first_token', '/timeToFirstToken',
@@ -37,6 +38,7 @@ _SQL = (
     SELECT
         *,
         tagged[len($tag_keys) + 1:] AS own_tags,
+        coalesce(own_tags[10], own_tags[12]) AS error_tag,
         json_extract_string(a.metadata, ['/user_api_key_team_alias', '/user_api_key_team_id', '/user_api_key_org_id'])
             AS gateway_teams,
         first_count(c[1:2]) AS given_tokens, first_count(c[3:4]) AS out_tokens,
@@ -182,10 +184,10 @@ SELECT
     CASE WHEN len($map_cancelled) > 0 THEN bool_of(first_filled(json_extract_string(record, $map_cancelled)))
         ELSE flag_of(list_concat(app[cancelled], tagged[cancelled])) END AS cancel_flag,
     a.status = 'error' AS failed,
-    coalesce(says_cancelled(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')), false)
+    coalesce(says_cancelled(coalesce(error_tag, a.error_type, a.metadata->>'error_type')), false)
         OR (a.status = 'error' AND message_says_cancelled(error_class(a.error_message), a.error_message))
         AS error_cancelled,
-    coalesce(says_timeout(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')), false)
+    coalesce(says_timeout(coalesce(error_tag, a.error_type, a.metadata->>'error_type')), false)
         OR (a.status = 'error' AND message_says_timeout(error_class(a.error_message), a.error_message))
         AS error_timeout,
     code_word(first_filled(app[cancelled_by])) AS cancelled_by,
@@ -196,7 +198,7 @@ SELECT
     number_of(first_filled(app[upstream_end_ms])) AS upstream_end_ms,
     code_word(coalesce(first_filled(app[finish_reason]), first_filled(tagged[finish_reason]))) AS finish_reason,
     try_cast(first_filled(app[http_status]) AS INTEGER) AS http_status,
-    CASE WHEN a.status = 'error' THEN code_word(coalesce(own_tags[10], a.error_type, a.metadata->>'error_type')) END
+    CASE WHEN a.status = 'error' THEN code_word(coalesce(error_tag, a.error_type, a.metadata->>'error_type')) END
         AS error_type,
     CASE WHEN a.span_kind = 'llm' AND a.input IS NOT NULL THEN md5($salt || a.input::VARCHAR) END AS input_hash,
     CASE WHEN a.span_kind = 'llm' THEN nullif(a.answer_chars, 0) END AS output_chars,
@@ -239,7 +241,7 @@ _READS = {
     "output_cost_usd": "metrics.estimated_output_cost, output_cost", "cancelled_by": "metadata.cancelled_by",
     "cancelled_at_ms": "metadata.cancelled_at_ms", "upstream_cancelled": "metadata.upstream_cancelled",
     "upstream_end_ms": "metadata.upstream_end_ms", "finish_reason": "metadata.finish_reason, tags.finish_reason",
-    "http_status": "metadata.http_status", "error_type": "tags.error_type",
+    "http_status": "metadata.http_status", "error_type": "tags.error_type, meta.error.type",
     "output_chars": "length of output.value or its messages",
     "visible_output_chars": "length of output.value or its messages",
 }  # fmt: skip
@@ -279,7 +281,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=10,
+    version=11,
     recognise=recognise,
     fields=FIELDS,
     sql=expand_app_keys(_SQL.replace("{caps}", str(list(CAPS)))),

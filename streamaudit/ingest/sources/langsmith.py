@@ -78,7 +78,8 @@ _PREPARED = """
             instant_utc(nullif(end_time, '')) AS ended,
             -- What an SDK sends has the usage in its outputs; LangSmith itself moves it to columns.
             coalesce(outputs->'usage_metadata', outputs->'$.generations[0][0].message.kwargs.usage_metadata',
-                outputs->'$.llm_output.usage_metadata', outputs->'usage', outputs->'$.llm_output.token_usage') AS usage,
+                outputs->'$.llm_output.usage_metadata', outputs->'usage', outputs->'$.llm_output.token_usage',
+                extra->'$.metadata.usage_metadata') AS usage,
             coalesce(outputs->>'$.choices[0].finish_reason.finish_reason', outputs->>'$.choices[0].finish_reason')
                 AS choice_reason,
             list_transform(list_filter(
@@ -149,8 +150,9 @@ _PREPARED = """
             tokens_of(usage->>'$.completion_tokens_details.reasoning_tokens')]) AS reasoning_tokens,
         tokens_of(coalesce(first_filled(json_extract_string(extra->'invocation_params', {caps})),
             first_filled(json_extract_string(inputs, {caps})))) AS max_tokens,
-        number_of(total_cost) AS cost_usd, number_of(prompt_cost) AS input_cost_usd,
-        number_of(completion_cost) AS output_cost_usd,
+        number_of(coalesce(total_cost, usage->>'total_cost')) AS cost_usd,
+        number_of(coalesce(prompt_cost, usage->>'input_cost')) AS input_cost_usd,
+        number_of(coalesce(completion_cost, usage->>'output_cost')) AS output_cost_usd,
         CASE WHEN status = 'success' THEN 'completed' END AS app_outcome,
         status = 'error' OR nullif(error, '') IS NOT NULL AS failed,
         message_says_cancelled(error_class(error), nullif(error, '')) AS error_cancelled,
@@ -207,7 +209,7 @@ _FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 
 SOURCE = Source(
     name="langsmith",
-    version=7,
+    version=8,
     recognise=_recognise,
     fields=_FIELDS,
     sql=normalise(_RUNS),

@@ -28,6 +28,14 @@ def timed(**fields: Any) -> Record:
 Case = tuple[Record, dict[str, Any]]
 
 CASES: dict[str, Case] = {
+    "tags as an object": (
+        {"tags": {"tenant_id": "acme", "version": 3, "env": "prod"}},
+        {"tenant": "acme", "deploy": "3", "environment": "prod"},
+    ),
+    "tags as one text": ({"tags": "env:prod, tenant_id:acme,version:3"}, {"tenant": "acme", "deploy": "3"}),
+    "a class of error in a tag with a dot": (
+        {**tagged("error.type:AbortError"), "status": "error", "metrics": {}}, {"outcome": "cancelled"},
+    ),
     # Units.
     "a start in nanoseconds": (
         {"start_ns": 1_794_816_000_123_456_789}, {"start_time": START.replace(microsecond=123456)},

@@ -16,6 +16,7 @@ MESSAGES = {
         "HTTP 499", "Request failed with status code 499", "user cancelled", "Cancelled via cancel scope 7f01",
         "StatusCode.CANCELLED", "code=CANCELLED", "client has disconnected", "interrupted by the user",
         "BodyStreamBuffer was aborted", "StandaloneCoroutine was cancelled", "The user stopped the generation",
+        "KeyboardInterrupt()",
     ),
     "timeout": (
         "Request failed with status code 504", "HTTP 524", "Error code: 408", "504: upstream",

@@ -114,10 +114,14 @@ def test_counts_of_runs_are_those_that_somebody_made(tmp_path: Path) -> None:
         langsmith("without", prompt_tokens=21, prompt_token_details={"cache_read": 5000}),
         langsmith("named", extra={"metadata": {"ls_model_name": "unknown", "ls_provider": "langchain"},
                                   "invocation_params": {"model": "gpt-4o", "maxOutputTokens": 9}}),
+        langsmith("logged", prompt_tokens=None, completion_tokens=None, total_tokens=None, total_cost=None,
+                  prompt_cost=None, completion_cost=None, extra={"metadata": {"usage_metadata": {
+                      "input_tokens": 40, "output_tokens": 8, "total_cost": 0.5, "input_cost": 0.1}}}),
     ]  # fmt: skip
     with store_of(write_lines(tmp_path / "runs.jsonl", runs)) as store:
         found = stored_calls(store)
     assert (found["zero"]["output_tokens"], found["without"]["input_tokens"]) == (7, 5021)
+    assert [found["logged"][column] for column in ("input_tokens", "output_tokens", "cost_usd")] == [40, 8, 0.5]
     assert [found["named"][column] for column in ("model", "provider", "max_tokens")] == ["gpt-4o", "openai", 9]
 
 
