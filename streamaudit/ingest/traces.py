@@ -62,12 +62,26 @@ SELECT
 
 _NO_NODES = "CREATE OR REPLACE TEMP TABLE trace_steps (response_id VARCHAR)"
 
+
+def _plain(model: str) -> str:
+    """Return the SQL of a model's name without what a gateway, a cloud or a framework puts around it."""
+    around = (
+        r"^(openai|azure|azure_openai|anthropic|google[a-z_-]*|vertex[a-z_-]*|bedrock|openrouter|groq):"
+        r"|^((us|eu|apac|global|us-gov|jp|au)\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek|openai|qwen)\."
+        r"|-v\d+:\d+$"
+    )
+    undated = r"[-@]20\d{2}-?[01]\d-?[0-3]\d$"
+    return (
+        f"regexp_replace(regexp_replace(lower(split_part({model}, '/', -1)), '{around}', '', 'g'), '{undated}', '')"
+    )
+
+
 _NODES = """
 CREATE OR REPLACE TEMP TABLE trace_steps AS
 SELECT
     calls.rowid AS call_row, trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation,
     start_time, end_time, output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
-    lower(regexp_replace(split_part(model, '/', -1), '[-@]20\\d{2}-?[01]\\d-?[0-3]\\d$', '')) AS plain_model,
+    {model} AS plain_model, coalesce({response}, plain_model) AS plain_response,
     CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
     CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
     CASE WHEN NOT list_contains(inherited, 'user_id') OR inherited IS NULL THEN user_id END AS user_id,
@@ -79,7 +93,7 @@ SELECT
 FROM store.calls AS calls SEMI JOIN trace_calls ON trace_calls.call_row = calls.rowid
 UNION ALL
 SELECT
-    NULL, trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL,
+    NULL, trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL, NULL,
     route, tenant, user_id, session_id, deploy, environment, service, transport
 FROM store.spans AS spans SEMI JOIN trace_spans ON trace_spans.span_row = spans.rowid
 -- An id that came as a step once and as a call later is one node, or walking up would double at every level.
@@ -88,7 +102,7 @@ ANTI JOIN (
     WHERE source = getvariable('source')
         AND rowid IN (SELECT rowid FROM store.calls WHERE id_bits IN (SELECT bits_of(span_id) FROM trace_spans))
 ) AS also_calls USING (span_id)
-"""
+""".replace("{model}", _plain("model")).replace("{response}", _plain("response_model"))
 
 # Each call with every step above it; the depth bound ends a cycle of parents.
 _ANCESTRY = """
@@ -108,6 +122,9 @@ FROM up JOIN trace_steps ON trace_steps.trace_id = up.trace_id AND trace_steps.n
 # Pairs of nested LLM steps. What a model asked of another through a tool is no repeat of the step that called the tool,
 # nor is a longer answer than its own.
 # A step without the name of a model may be any call; one of a model's own server is inside its client's call.
+# A gateway's name for a group of models is not the name of the one that answered.
+_SAME_MODEL = """above.plain_model IN (inner_call.plain_model, inner_call.plain_response)
+        OR above.plain_response IN (inner_call.plain_model, inner_call.plain_response)"""
 _INSIDE = """
 CREATE OR REPLACE TEMP TABLE inside AS
 WITH tools AS (
@@ -117,9 +134,9 @@ WITH tools AS (
 SELECT
     above.node_id AS outer_id, above.output_tokens AS outer_tokens, inner_call.node_id AS inner_id,
     inner_call.output_tokens AS inner_tokens, above.depth,
-    coalesce(tools.depth < above.depth, false) AND (NOT coalesce(above.plain_model = inner_call.plain_model, false)
+    coalesce(tools.depth < above.depth, false) AND (NOT coalesce({same_model}, false)
         OR coalesce(above.output_tokens < inner_call.output_tokens, false)) AS through_tool,
-    coalesce(above.plain_model = inner_call.plain_model, true) AS same_model,
+    coalesce({same_model}, true) AS same_model,
     coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true) AS at_once,
     NOT above.is_engine AND (
         inner_call.is_engine
@@ -129,7 +146,7 @@ FROM ancestry AS above
 JOIN trace_steps AS inner_call ON inner_call.trace_id = above.trace_id AND inner_call.node_id = above.call_id
 LEFT JOIN tools ON tools.call_id = above.call_id
 WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation <> 'embedding'
-"""
+""".replace("{same_model}", _SAME_MODEL)
 
 # An outer LLM step is the same call as the nested ones when it repeats them: the deepest are counted. What it repeats
 # is the usage of the innermost steps that have any, since those between repeat it too. Where usage is unknown on one

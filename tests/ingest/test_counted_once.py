@@ -14,6 +14,8 @@ from tests.support import (
     ingest,
     langfuse_row,
     notes,
+    otel_batch,
+    otel_span,
     raw_call,
     rows_of,
     store_of,
@@ -117,6 +119,14 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
     ),
     "datadog: another model is another call": (
         [span("outer", model_name="gpt-4o"), span("inner", "outer", model_name="o4-mini")], {"outer", "inner"},
+    ),
+    "datadog: the name of a region's profile of a model": (
+        [span("outer", model_name="us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+         span("inner", "outer", model_name="anthropic.claude-sonnet-4-5-20250929-v1:0")],
+        {"inner"},
+    ),
+    "datadog: the name that a framework puts a provider before": (
+        [span("outer", model_name="openai:gpt-4o-mini"), span("inner", "outer")], {"inner"},
     ),
     "datadog: a wrapper without a model": ([span("outer", model_name=""), span("inner", "outer")], {"inner"}),
     "datadog: a broken call, wrapped": (
@@ -244,3 +254,14 @@ def test_embeddings_are_stored_and_appear_only_by_operation(tmp_path: Path) -> N
                 assert found["calls"] == calls
                 assert {note.code: note.count for note in report.notes}.get("embeddings") == left_out
         assert {one["call_id"] for one in rows_of(store, "store.calls")} == {"chat", "vector", "embed", "talk"}
+
+
+def test_a_gateways_name_for_a_group_of_models_is_the_model_that_answered(tmp_path: Path) -> None:
+    """The gateway's span has the group that was asked for, and the model; its client's span has only the model."""
+    trace = {"traceId": f"{7:032x}"}
+    outer = otel_span("outer", {"gen_ai.request.model": "fast", "gen_ai.response.model": "gpt-4o-mini"}, **trace)
+    inner = otel_span("inner", **trace, parentSpanId=outer["spanId"])
+    with store_of(write_lines(tmp_path / "spans.jsonl", [otel_batch(outer, inner)])) as store:
+        assert {call["model"]: call["counted"] for call in stored_calls(store).values()} == {
+            "fast": False, "gpt-4o-mini": True,
+        }  # fmt: skip

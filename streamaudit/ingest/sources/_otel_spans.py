@@ -150,7 +150,10 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             ELSE 'span'
         END AS sort,
         span_ms(started, ended) AS whole_ms,
-        number_of(attribute(keys, vals, 'gen_ai.server.time_to_first_token')) * 1000 AS own_ttft_ms,
+        -- Strands writes milliseconds under the names of seconds; its duration tells.
+        number_of(attribute(keys, vals, 'gen_ai.server.time_to_first_token')) * CASE
+            WHEN number_of(attribute(keys, vals, 'gen_ai.server.request.duration')) BETWEEN 0.5 * whole_ms
+                AND 1.1 * whole_ms THEN 1 ELSE 1000 END AS own_ttft_ms,
         coalesce(bool_of(coalesce(attribute(keys, vals, 'gen_ai.request.stream'),
                 attribute(keys, vals, 'llm.is_streaming'), attribute(keys, vals, 'gen_ai.is_streaming'),
                 attribute(keys, vals, 'gen_ai.request.is_stream'),

@@ -146,12 +146,15 @@ _PREPARED = """
             number_of(latencyMs) AS printed_latency_ms,
             first_count([number_of(total_cost), number_of(totalCost), number_of(calculated_total_cost),
                 number_of(calculatedTotalCost)]) AS total_cost,
-            first_count([tokens_of(promptTokens), tokens_of(prompt_tokens), tokens_of(usage->>'input'),
-                tokens_of(inputUsage)]) AS flat_input,
-            first_count([tokens_of(completionTokens), tokens_of(completion_tokens), tokens_of(usage->>'output'),
-                tokens_of(outputUsage)]) AS flat_output,
+            -- An older usage may count something else: characters, milliseconds, images.
+            coalesce(upper(usage->>'unit') IN ('CHARACTERS', 'MILLISECONDS', 'SECONDS', 'IMAGES', 'REQUESTS'), false)
+                AS has_other_unit,
+            CASE WHEN NOT has_other_unit THEN first_count([tokens_of(promptTokens), tokens_of(prompt_tokens),
+                tokens_of(usage->>'input'), tokens_of(inputUsage)]) END AS flat_input,
+            CASE WHEN NOT has_other_unit THEN first_count([tokens_of(completionTokens), tokens_of(completion_tokens),
+                tokens_of(usage->>'output'), tokens_of(outputUsage)]) END AS flat_output,
             instant_utc(coalesce(updated_at, updatedAt)) AS updated,
-            try_cast(CASE WHEN usage_details::VARCHAR <> '{}' THEN usage_details
+            try_cast(CASE WHEN has_other_unit THEN NULL WHEN usage_details::VARCHAR <> '{}' THEN usage_details
                 ELSE coalesce(usageDetails, usage_details) END AS MAP(VARCHAR, VARCHAR)) AS usage_map,
             try_cast(CASE WHEN cost_details::VARCHAR <> '{}' THEN cost_details
                 ELSE coalesce(costDetails, cost_details) END AS MAP(VARCHAR, VARCHAR)) AS cost_map,

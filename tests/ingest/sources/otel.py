@@ -83,6 +83,9 @@ GENERATIONS: dict[str, tuple[Record, Record]] = {
     "OpenLIT's time to first token of a call that did not stream": (
         {"gen_ai.server.time_to_first_token": 5.0}, {"ttft_ms": None, "ttft_status": "not_recorded"},
     ),
+    "Strands, whose first token and duration are milliseconds": (
+        {"gen_ai.server.time_to_first_token": 300, "gen_ai.server.request.duration": 4800}, {"ttft_ms": 300.0},
+    ),
     "Logfire": (
         {"operation.cost": 0.5, "gen_ai.usage.details.thoughts_tokens": 7, "gen_ai.usage.cache_read_tokens": 20},
         {"cost_usd": 0.5, "reasoning_tokens": 7, "cached_input_tokens": 20},

@@ -182,6 +182,11 @@ CASES: dict[str, Case] = {
          "cost_details": {"input": 0, "output": 0, "total": 0}},
         {"input_tokens": None, "output_tokens": None, "usage_basis": "none", "cost_usd": None, "input_cost_usd": None},
     ),
+    "characters, which are no tokens": (
+        {**usage(input=300, output=400, total=700), "usage": {"unit": "CHARACTERS", "input": 300, "output": 400},
+         "promptTokens": 300, "completionTokens": 400, "cost_details": {"total": 0.5}},
+        {"input_tokens": None, "output_tokens": None, "cost_usd": 0.5},
+    ),
     "zeros of an answer from a cache": (
         {**usage(input=0, output=0, total=0), "metadata": {"cache_hit": True}}, {"input_tokens": 0, "output_tokens": 0},
     ),
