@@ -5,6 +5,7 @@ genai-prices is imported inside the functions only (0.2 s).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -53,6 +54,12 @@ _SELF_HOSTED = frozenset(
     "sglang tgi triton vllm xinference".split()
 )
 
+# Bedrock's ids name the maker, maybe the region of a profile, and a version: us.anthropic.claude-sonnet-4-5-…-v1:0.
+_BEDROCK = re.compile(
+    r"((us|eu|apac|global|us-gov|jp|au)\.)?"
+    r"(ai21|amazon|anthropic|cohere|deepseek|luma|meta|mistral|openai|qwen|stability|twelvelabs|writer)\.[\w.:-]+"
+)
+
 
 def is_same_seller(one: str, other: str) -> bool:
     """Whether two spellings name one provider."""
@@ -99,6 +106,8 @@ def lookup_names(provider: str | None, model: str) -> Iterator[tuple[Provider | 
         named = find_seller(prefix)
         if named is not None:
             yield named, rest
+    if _BEDROCK.fullmatch(names[-1]):
+        yield find_seller("aws"), names[-1]
     yield from ((None, name) for name in names)
 
 
