@@ -166,7 +166,6 @@ def test_an_unknown_provider_leaves_the_model_to_say(provider: str | None) -> No
         ("bedrock", f"bedrock/{HAIKU}", "aws", HAIKU),
         (None, f"bedrock/{HAIKU}", "aws", HAIKU),
         (None, HAIKU, "aws", HAIKU),
-        (None, f"us.{HAIKU}", "aws", f"us.{HAIKU}"),
         ("litellm", "litellm_proxy/azure/eu/gpt-3.5-turbo", "azure", "gpt-3.5-turbo"),
         ("gcp.vertex_ai", "publishers/google/models/gemini-2.5-pro", "google", "gemini-2.5-pro"),
         (None, "models/gemini-2.5-pro", "google", "gemini-2.5-pro"),

@@ -21,7 +21,8 @@ _TOTALS = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount"
 _TOOL_PROMPT = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
 _GEMINI_OUT = ("candidates_token_count", "candidatesTokenCount")
 _OUT_WORDS = "output|reasoning|thought|completion|candidates|prediction"
-_IN_WORDS = "input|prompt|cache"
+_WRITES = "creat|write|ephemeral"
+_IN_WORDS = "input|prompt|cache|ephemeral"
 
 
 def _first(names: tuple[str, ...]) -> str:
@@ -53,14 +54,14 @@ sorted_usage AS (
         *,
         -- The same count under two names is one; cache writes by lifetime are included in their sum.
         list_sum(list_distinct(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'cache')
-            AND NOT regexp_matches(u.k, 'creat|write|miss')), lambda u: u.n))) AS cached,
+            AND NOT regexp_matches(u.k, '{writes}|miss')), lambda u: u.n))) AS cached,
         greatest(
-            list_sum(list_distinct(list_transform(list_filter(in_inner, lambda u: regexp_matches(u.k, 'creat|write')
+            list_sum(list_distinct(list_transform(list_filter(in_inner, lambda u: regexp_matches(u.k, '{writes}')
                 AND NOT regexp_matches(u.k, '5m|1h')), lambda u: u.n))),
-            list_sum(list_transform(list_filter(in_inner, lambda u: regexp_matches(u.k, 'creat|write')
+            list_sum(list_transform(list_filter(in_inner, lambda u: regexp_matches(u.k, '{writes}')
                 AND regexp_matches(u.k, '5m|1h')), lambda u: u.n))
         ) AS written,
-        list_sum(list_transform(list_filter(in_inner, lambda u: NOT regexp_matches(u.k, 'cache|creat|write')
+        list_sum(list_transform(list_filter(in_inner, lambda u: NOT regexp_matches(u.k, 'cache|{writes}')
             OR contains(u.k, 'miss')), lambda u: u.n)) AS other_input,
         list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, '1h')), lambda u: u.n)) AS written_1h,
         list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'audio')
@@ -164,6 +165,7 @@ def usage_sql() -> str:
         "{tool_prompt}": _first(_TOOL_PROMPT), "{gemini_out}": _first(_GEMINI_OUT), "{own_in}": _first(("input",)),
         "{anthropic_in}": _first(("input_tokens", "inputTokens")), "{own_out}": _first(("output",)),
         "{outer}": _among(outer), "{out_words}": _OUT_WORDS, "{in_words}": _IN_WORDS,
+        "{writes}": _WRITES,
     }.items():  # fmt: skip
         filled = filled.replace(mark, text)
     return filled

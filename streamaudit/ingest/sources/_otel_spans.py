@@ -76,10 +76,11 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
                 tokens_of(attribute(keys, vals, 'gen_ai.usage.thoughts_token_count')), 0)])) AS out_tokens,
         first_count(list_concat({input_tokens}, [tokens_of(packed_usage->>'input_tokens'),
             tokens_of(voice_metrics->>'prompt_tokens')])) AS in_tokens,
-        first_count(list_append({cached_input_tokens}, tokens_of(packed_usage->>'cache_read_input_tokens')))
-            AS cached_tokens,
-        first_count(list_append({cache_write_tokens}, tokens_of(packed_usage->>'cache_creation_input_tokens')))
-            AS written_tokens,
+        -- OpenInference leaves among the metadata what it does not know of Strands.
+        first_count(list_concat({cached_input_tokens}, [tokens_of(packed_usage->>'cache_read_input_tokens'),
+            tokens_of(packed->>'/gen_ai.usage.cache_read_input_tokens')])) AS cached_tokens,
+        first_count(list_concat({cache_write_tokens}, [tokens_of(packed_usage->>'cache_creation_input_tokens'),
+            tokens_of(packed->>'/gen_ai.usage.cache_write_input_tokens')])) AS written_tokens,
         first_count({total_tokens}) AS all_tokens,
         list_filter(listed(coalesce(attribute(keys, vals, 'gen_ai.response.finish_reasons'),
             attribute(keys, vals, 'gen_ai.response.finish_reason'), attribute(keys, vals, 'llm.response.finish_reason'),
@@ -285,8 +286,12 @@ SELECT
     CASE WHEN written_ttft_ms IS NULL AND event_ttft_ms IS NOT NULL THEN 'first_chunk' END AS ttft_basis,
     CASE WHEN coalesce(dropped, 0) = 0 AND len(arrivals) > 0 THEN len(arrivals) END AS chunk_count,
     CASE WHEN coalesce(dropped, 0) = 0 AND len(arrivals) > 0 THEN arrivals END AS chunk_offsets_ms,
-    CASE WHEN NOT is_blank THEN whole_input(in_tokens, cached_tokens, written_tokens, out_tokens, all_tokens) END
-        AS input_tokens,
+    CASE WHEN is_blank THEN NULL
+        -- OpenInference's instrumentation of google-genai 0.1.14 adds to the prompt the cached tokens that are in it.
+        WHEN inference_kind = 'LLM' AND cached_tokens > 0 AND in_tokens > 2 * cached_tokens - 1
+            AND all_tokens = in_tokens::HUGEINT - cached_tokens + coalesce(out_tokens, 0)
+            AND contains(lower(answering_model), 'gemini') THEN in_tokens - cached_tokens
+        ELSE whole_input(in_tokens, cached_tokens, written_tokens, out_tokens, all_tokens) END AS input_tokens,
     cached_tokens AS cached_input_tokens,
     written_tokens AS cache_write_tokens,
     first_count({cache_write_1h_tokens}) AS cache_write_1h_tokens,

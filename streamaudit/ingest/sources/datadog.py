@@ -32,7 +32,12 @@ _SQL = (
             '/input_cost', '/output_cost']) AS m,
         list_transform(json_extract_string(a.metrics, ['/input_tokens', '/prompt_tokens', '/output_tokens',
             '/completion_tokens', '/cache_read_input_tokens', '/cache_write_input_tokens', '/total_tokens',
-            '/ephemeral_1h_input_tokens', '/audio_input_tokens', '/audio_output_tokens']), lambda v: tokens_of(v)) AS c
+            '/ephemeral_1h_input_tokens', '/audio_input_tokens', '/audio_output_tokens']), lambda v: tokens_of(v))
+            AS counts,
+        -- LiteLLM puts what was cached among the metadata only.
+        list_transform(json_extract_string(a.metadata, ['/usage_object/cache_read_input_tokens',
+            '/usage_object/prompt_tokens_details/cached_tokens', '/usage_object/cache_creation_input_tokens',
+            '/usage_object/prompt_tokens_details/cache_creation_tokens']), lambda v: tokens_of(v)) AS gateway_counts
     FROM spans
 ), found AS (
     SELECT
@@ -41,6 +46,8 @@ _SQL = (
         coalesce(own_tags[10], own_tags[12]) AS error_tag,
         json_extract_string(a.metadata, ['/user_api_key_team_alias', '/user_api_key_team_id', '/user_api_key_org_id'])
             AS gateway_teams,
+        list_concat(counts[1:4], [first_count(list_prepend(counts[5], gateway_counts[1:2])),
+            first_count(list_prepend(counts[6], gateway_counts[3:4]))], counts[7:]) AS c,
         first_count(c[1:2]) AS given_tokens, first_count(c[3:4]) AS out_tokens,
         -- No call has neither: dd-trace writes 0 for a stream of Bedrock whose usage it did not see.
         coalesce(a.span_kind = 'llm' AND given_tokens = 0 AND coalesce(out_tokens, 0) = 0 AND coalesce(c[5], 0) = 0

@@ -97,8 +97,12 @@ _PREPARED = """
                 tokens_of(prompt_token_details->>'cached_tokens'),
                 tokens_of(usage->>'$.input_token_details.cache_read'),
                 tokens_of(usage->>'$.prompt_tokens_details.cached_tokens')]) AS cached,
+            -- LangChain writes 0 here where it has the writes by lifetime.
             first_count([tokens_of(prompt_token_details->>'cache_creation'),
-                tokens_of(usage->>'$.input_token_details.cache_creation')]) AS written,
+                tokens_of(usage->>'$.input_token_details.cache_creation'),
+                list_sum(list_transform(['ephemeral_5m_input_tokens', 'ephemeral_1h_input_tokens'],
+                    lambda k: first_count([tokens_of(prompt_token_details->>k),
+                        tokens_of(usage->'input_token_details'->>k)])))]) AS written,
             CASE WHEN run_type = 'llm' THEN coalesce(outputs->>'$.generations[0][0].text',
                 outputs->>'$.choices[0].message.content') END AS answer
         FROM typed

@@ -86,6 +86,18 @@ GENERATIONS: dict[str, tuple[Record, Record]] = {
     "Strands, whose first token and duration are milliseconds": (
         {"gen_ai.server.time_to_first_token": 300, "gen_ai.server.request.duration": 4800}, {"ttft_ms": 300.0},
     ),
+    "OpenInference's prompt of Gemini that has the cached tokens twice": (
+        {**BARE, "openinference.span.kind": "LLM", "llm.model_name": "gemini-2.5-flash", "llm.token_count.prompt": 1300,
+         "llm.token_count.prompt_details.cache_read": 400, "llm.token_count.completion": 90,
+         "llm.token_count.total": 990},
+        {"input_tokens": 900, "cached_input_tokens": 400},
+    ),
+    "OpenInference's prompt of Strands that leaves out the cache": (
+        {**BARE, "openinference.span.kind": "LLM", "llm.model_name": "m", "llm.token_count.prompt": 500,
+         "llm.token_count.completion": 90, "llm.token_count.total": 990,
+         "metadata": '{"gen_ai.usage.cache_read_input_tokens": 300, "gen_ai.usage.cache_write_input_tokens": 100}'},
+        {"input_tokens": 900, "cached_input_tokens": 300, "cache_write_tokens": 100},
+    ),
     "Logfire": (
         {"operation.cost": 0.5, "gen_ai.usage.details.thoughts_tokens": 7, "gen_ai.usage.cache_read_tokens": 20},
         {"cost_usd": 0.5, "reasoning_tokens": 7, "cached_input_tokens": 20},

@@ -28,6 +28,11 @@ def timed(**fields: Any) -> Record:
 Case = tuple[Record, dict[str, Any]]
 
 CASES: dict[str, Case] = {
+    "cached tokens that a gateway left among its metadata": (
+        {"metrics": {"input_tokens": 900, "output_tokens": 90, "total_tokens": 990}, "metadata": {"usage_object": {
+            "prompt_tokens_details": {"cached_tokens": 400}, "cache_creation_input_tokens": 300}}},
+        {"input_tokens": 900, "cached_input_tokens": 400, "cache_write_tokens": 300},
+    ),
     "tags as an object": (
         {"tags": {"tenant_id": "acme", "version": 3, "env": "prod"}},
         {"tenant": "acme", "deploy": "3", "environment": "prod"},

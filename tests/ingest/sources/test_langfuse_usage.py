@@ -101,6 +101,11 @@ CASES: dict[str, Case] = {
               total=514),
         {"input_tokens": 510, "cache_write_tokens": 500},
     ),
+    "cache writes by lifetime in LangChain's names": (
+        usage(input=10, input_cache_read=90, input_cache_creation=0, input_ephemeral_5m_input_tokens=200,
+              input_ephemeral_1h_input_tokens=300, output=4, total=604),
+        {"input_tokens": 600, "cached_input_tokens": 90, "cache_write_tokens": 500, "cache_write_1h_tokens": 300},
+    ),
     "OpenAI's own names, with details": (
         usage(prompt_tokens=900, completion_tokens=90, prompt_tokens_details__cached_tokens=400,
               completion_tokens_details__reasoning_tokens=33),

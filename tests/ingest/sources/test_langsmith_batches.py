@@ -114,6 +114,8 @@ def test_counts_of_runs_are_those_that_somebody_made(tmp_path: Path) -> None:
         langsmith("without", prompt_tokens=21, prompt_token_details={"cache_read": 5000}),
         langsmith("named", extra={"metadata": {"ls_model_name": "unknown", "ls_provider": "langchain"},
                                   "invocation_params": {"model": "gpt-4o", "maxOutputTokens": 9}}),
+        langsmith("kept", prompt_tokens=600, prompt_token_details={
+            "cache_creation": 0, "ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 300}),
         langsmith("logged", prompt_tokens=None, completion_tokens=None, total_tokens=None, total_cost=None,
                   prompt_cost=None, completion_cost=None, extra={"metadata": {"usage_metadata": {
                       "input_tokens": 40, "output_tokens": 8, "total_cost": 0.5, "input_cost": 0.1}}}),
@@ -121,6 +123,7 @@ def test_counts_of_runs_are_those_that_somebody_made(tmp_path: Path) -> None:
     with store_of(write_lines(tmp_path / "runs.jsonl", runs)) as store:
         found = stored_calls(store)
     assert (found["zero"]["output_tokens"], found["without"]["input_tokens"]) == (7, 5021)
+    assert [found["kept"][column] for column in ("cache_write_tokens", "cache_write_1h_tokens")] == [500, 300]
     assert [found["logged"][column] for column in ("input_tokens", "output_tokens", "cost_usd")] == [40, 8, 0.5]
     assert [found["named"][column] for column in ("model", "provider", "max_tokens")] == ["gpt-4o", "openai", 9]
 
