@@ -1,8 +1,9 @@
 """OpenTelemetry spans that are not OTLP: as an SDK prints them, one object a span, and as Jaeger gives a trace.
 
 ``span.to_json()`` of the Python SDK (ConsoleSpanExporter) has ``context`` and ISO times; other programs write the same
-with ``trace_id`` and ``span_id`` next to the name, or every attribute next to them. Jaeger's query API and its button
-*Download JSON* give ``{"traceID", "spans", "processes"}``, times in microseconds (Jaeger UI data model).
+with ``trace_id`` and ``span_id`` next to the name, or every attribute next to them; Logfire's rows have the same with
+``span_name`` and ``start_timestamp``. Jaeger's query API and its button *Download JSON* give
+``{"traceID", "spans", "processes"}``, times in microseconds (Jaeger UI data model).
 """
 
 from collections.abc import Sequence
@@ -98,12 +99,13 @@ _JAEGER = """
 _SPELLINGS = {
     "trace": ("trace_id", "traceId"), "span": ("span_id", "spanId"),
     "parent": ("parent_id", "parent_span_id", "parentSpanId"),
-    "started": ("start_time", "startTime", "start_time_unix_nano", "startTimeUnixNano"),
-    "ended": ("end_time", "endTime", "end_time_unix_nano", "endTimeUnixNano"),
+    "started": ("start_time", "startTime", "start_time_unix_nano", "startTimeUnixNano", "start_timestamp"),
+    "ended": ("end_time", "endTime", "end_time_unix_nano", "endTimeUnixNano", "end_timestamp"),
 }  # fmt: skip
-_TEXT = ("name", "kind", "duration_ms", "status_code", "status_message", *sum(_SPELLINGS.values(), ()))
-_JSON = ("context", "attributes", "events", "status", "resource", "resource_attributes", "scope",
-         "instrumentation_scope")  # fmt: skip
+_TEXT = ("name", "kind", "duration_ms", "status_code", "status_message", "span_name", "otel_status_code",
+         "otel_status_message", *sum(_SPELLINGS.values(), ()))
+_JSON = ("context", "attributes", "events", "status", "resource", "resource_attributes", "otel_resource_attributes",
+         "scope", "instrumentation_scope")  # fmt: skip
 _NAMES = tuple(
     name
     for name in dict.fromkeys((*KNOWN, "metadata", *(key for keys in APP_KEYS.values() for key in keys)))
@@ -120,7 +122,7 @@ _SPANS = """
         SELECT *,
             CASE WHEN json_type(attributes) = 'VARCHAR' THEN try_cast(attributes->>'$' AS JSON) ELSE attributes END
                 AS given,
-            coalesce(resource_attributes, resource->'attributes', resource) AS about,
+            coalesce(resource_attributes, resource->'attributes', resource, otel_resource_attributes) AS about,
             coalesce(scope, instrumentation_scope) AS maker,
             {columns} AS columns_given
         FROM records
@@ -137,10 +139,11 @@ _SPANS = """
             list_transform(list_zip(json_extract_string(about, {r_literal}), json_extract_string(about, {r_walks})),
                 lambda found: coalesce(a_name(found[1]), a_name(found[2]))) AS r_vals,
             coalesce(instant_utc(nullif(start_time, '')), instant_utc(nullif(startTime, '')),
-                epoch_utc(nullif(start_time_unix_nano, '0')), epoch_utc(nullif(startTimeUnixNano, '0'))) AS started,
+                epoch_utc(nullif(start_time_unix_nano, '0')), epoch_utc(nullif(startTimeUnixNano, '0')),
+                instant_utc(start_timestamp)) AS started,
             coalesce(instant_utc(nullif(end_time, '')), instant_utc(nullif(endTime, '')),
                 epoch_utc(nullif(end_time_unix_nano, '0')), epoch_utc(nullif(endTimeUnixNano, '0')),
-                later_by(started, number_of(duration_ms))) AS ended
+                instant_utc(end_timestamp), later_by(started, number_of(duration_ms))) AS ended
         FROM opened
     )
     SELECT
@@ -149,7 +152,8 @@ _SPANS = """
         nullif(coalesce(context->>'trace_id', trace_id, traceId), '') AS trace,
         nullif(coalesce(context->>'span_id', span_id, spanId), '') AS span,
         coalesce(nullif(parent_id, ''), nullif(parent_span_id, ''), nullif(parentSpanId, '')) AS parent,
-        name, split_part(kind, '.', -1) AS kind, NULL::VARCHAR AS kind_word, maker->>'name' AS scope,
+        coalesce(name, span_name) AS name, split_part(kind, '.', -1) AS kind, NULL::VARCHAR AS kind_word,
+        maker->>'name' AS scope,
         started, ended, keys, vals, own_attributes(keys) AS own, r_keys, r_vals, {owners},
         list_transform(
             from_json(events, '[{"name": "VARCHAR", "timestamp": "VARCHAR", "time_unix_nano": "VARCHAR",
@@ -159,9 +163,10 @@ _SPANS = """
         ) AS events,
         NULL::BIGINT AS dropped,
         split_part(coalesce(CASE WHEN json_type(status) = 'OBJECT'
-            THEN coalesce(status->>'status_code', status->>'code') ELSE status->>'$' END, status_code), '.', -1)
+            THEN coalesce(status->>'status_code', status->>'code') ELSE status->>'$' END, status_code,
+            otel_status_code), '.', -1)
             AS status,
-        coalesce(status->>'description', status->>'message', status_message) AS status_message
+        coalesce(status->>'description', status->>'message', status_message, otel_status_message) AS status_message
     FROM keyed
 """
 

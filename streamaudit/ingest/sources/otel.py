@@ -251,6 +251,8 @@ SINGLE = replace(
     sql=SPANS,
     id_field="span_id",
     time_field="start_time",
-    needs=(("span_id", "spanId", "context.span_id"), ("start_time", "startTime", "startTimeUnixNano")),
+    needs=(
+        ("span_id", "spanId", "context.span_id"), ("start_time", "startTime", "startTimeUnixNano", "start_timestamp"),
+    ),
     fit=None,
 )

@@ -224,6 +224,22 @@ def test_flat_spans_are_no_raw_calls(store: Store, tmp_path: Path) -> None:
     assert total(store, "report")["calls"] == 1
 
 
+def test_rows_of_logfire_are_spans(store: Store, tmp_path: Path) -> None:
+    """Its query API gives a row a span, with names of its own."""
+    row = {
+        "trace_id": TRACE, "span_id": "9" * 16, "parent_span_id": None, "kind": "span", "span_name": "chat gpt-4o-mini",
+        "start_timestamp": "2026-11-16T08:00:00Z", "end_timestamp": "2026-11-16T08:00:05Z", "duration": 5.0,
+        "attributes": {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini",
+                       "gen_ai.usage.input_tokens": 50, "gen_ai.usage.output_tokens": 100},
+        "otel_status_code": "ERROR", "otel_status_message": "CancelledError",
+        "otel_resource_attributes": {"service.name": "shop"},
+    }  # fmt: skip
+    ingest(store, write_lines(tmp_path / "rows.jsonl", [row]))
+    (call,) = stored_calls(store).values()
+    names = ("output_tokens", "duration_ms", "service", "outcome")
+    assert [call[name] for name in names] == [100, 5000.0, "shop", "cancelled"]
+
+
 def test_a_list_of_found_traces_is_refused_with_the_way_to_their_spans(store: Store, tmp_path: Path) -> None:
     """Tempo's search names traces and holds no span."""
     found = {"traces": [{"traceID": "2f3e", "rootServiceName": "api", "durationMs": 5}], "metrics": {}}
