@@ -10,6 +10,7 @@ from typing import Protocol
 from streamaudit.ingest import one_call
 from streamaudit.store.omitted_columns import add_omitted
 from streamaudit.store.pricing.own_prices import PriceFile
+from streamaudit.store.pricing.sellers import plain_model_sql
 from streamaudit.store.store import Store
 
 _TOUCHED = """
@@ -62,20 +63,6 @@ SELECT
 
 _NO_NODES = "CREATE OR REPLACE TEMP TABLE trace_steps (response_id VARCHAR)"
 
-
-def _plain(model: str) -> str:
-    """Return the SQL of a model's name without what a gateway, a cloud or a framework puts around it."""
-    around = (
-        r"^(openai|azure|azure_openai|anthropic|google[a-z_-]*|vertex[a-z_-]*|bedrock|openrouter|groq):"
-        r"|^((us|eu|apac|global|us-gov|jp|au)\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek|openai|qwen)\."
-        r"|-v\d+:\d+$"
-    )
-    undated = r"[-@]20\d{2}-?[01]\d-?[0-3]\d$"
-    return (
-        f"regexp_replace(regexp_replace(lower(split_part({model}, '/', -1)), '{around}', '', 'g'), '{undated}', '')"
-    )
-
-
 _NODES = """
 CREATE OR REPLACE TEMP TABLE trace_steps AS
 SELECT
@@ -102,7 +89,7 @@ ANTI JOIN (
     WHERE source = getvariable('source')
         AND rowid IN (SELECT rowid FROM store.calls WHERE id_bits IN (SELECT bits_of(span_id) FROM trace_spans))
 ) AS also_calls USING (span_id)
-""".replace("{model}", _plain("model")).replace("{response}", _plain("response_model"))
+""".replace("{model}", plain_model_sql("model")).replace("{response}", plain_model_sql("response_model"))
 
 # Each call with every step above it; the depth bound ends a cycle of parents.
 _ANCESTRY = """

@@ -55,10 +55,23 @@ _SELF_HOSTED = frozenset(
 )
 
 # Bedrock's ids name the maker, maybe the region of a profile, and a version: us.anthropic.claude-sonnet-4-5-…-v1:0.
-_BEDROCK = re.compile(
+_BEDROCK_MAKER = (
     r"((us|eu|apac|global|us-gov|jp|au)\.)?"
-    r"(ai21|amazon|anthropic|cohere|deepseek|luma|meta|mistral|openai|qwen|stability|twelvelabs|writer)\.[\w.:-]+"
+    r"(ai21|amazon|anthropic|cohere|deepseek|luma|meta|mistral|openai|qwen|stability|twelvelabs|writer)\."
 )
+_BEDROCK = re.compile(_BEDROCK_MAKER + r"[\w.:-]+")
+# What a gateway, a cloud or a framework puts around a model's name.
+_AROUND = (
+    r"^(openai|azure|azure_openai|anthropic|google[a-z_-]*|vertex[a-z_-]*|bedrock|openrouter|groq):"
+    rf"|^{_BEDROCK_MAKER}|-v\d+:\d+$"
+)
+_DATE = r"[-@]20\d{2}-?[01]\d-?[0-3]\d$"
+
+
+def plain_model_sql(column: str) -> str:
+    """Return the SQL of a model's name without what is around it, and without its date."""
+    name = f"lower(split_part({column}, '/', -1))"
+    return f"regexp_replace(regexp_replace({name}, '{_AROUND}', '', 'g'), '{_DATE}', '')"
 
 
 def is_same_seller(one: str, other: str) -> bool:
