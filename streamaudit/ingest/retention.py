@@ -10,8 +10,9 @@ from datetime import datetime
 
 from streamaudit.errors import InputError
 from streamaudit.ingest.merge import define_merge_macros
+from streamaudit.ingest.responses import recompute_responses
 from streamaudit.ingest.sources.registry import discover
-from streamaudit.ingest.traces import recompute_remaining, recompute_responses
+from streamaudit.ingest.traces import recompute_remaining
 from streamaudit.store.connection import Params
 from streamaudit.store.pricing.own_prices import PriceFile
 from streamaudit.store.store import Store
