@@ -4,6 +4,13 @@
 CREATE OR REPLACE TEMP MACRO number_of(x) AS
     CASE WHEN isfinite(try_cast(x AS DOUBLE)) THEN try_cast(x AS DOUBLE) END;
 
+-- US dollars, also as a table shows them: $0.0123, 1,234.50 USD.
+CREATE OR REPLACE TEMP MACRO money_of(x) AS
+    CASE WHEN x IS NULL OR try_cast(x AS DOUBLE) IS NOT NULL THEN number_of(x)
+        ELSE number_of(replace(regexp_extract(x,
+            '^\s*(?:US)?\$?\s*((?:\d{1,3}(?:,\d{3})+|\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:USD)?\s*$', 1), ',', ''))
+    END;
+
 CREATE OR REPLACE TEMP MACRO tokens_of(x) AS
     coalesce(try_cast(x AS BIGINT), try_cast(try_cast(x AS DOUBLE) AS BIGINT));
 
@@ -240,6 +247,11 @@ CREATE OR REPLACE TEMP MACRO is_prose(x) AS length(x) > 200 OR length(x) - lengt
 -- A short name; a text in its place is not kept.
 CREATE OR REPLACE TEMP MACRO label_of(x) AS
     CASE WHEN length(x) <= 64 AND length(x) - length(replace(x, ' ', '')) <= 4 THEN nullif(x, '') END;
+
+-- The part of an application that a role, a step or an agent names: who spoke and how often are none.
+CREATE OR REPLACE TEMP MACRO step_label(x) AS
+    CASE WHEN lower(x) NOT IN ('assistant', 'user', 'system', 'developer', 'tool', 'function', 'model', 'ai', 'human')
+        AND NOT regexp_full_match(x, '\d+(\.\d+)?') THEN label_of(x) END;
 
 -- The transport that a word, an address, its scheme, an RPC system or an operation tells; NULL where it tells none.
 CREATE OR REPLACE TEMP MACRO transport_word(x) AS

@@ -81,7 +81,7 @@ _SPOKEN = frozenset(
     "summary text texts thinking thought thoughts transcript transcripts transcription utterance utterances".split()
 )
 # Objects in which a vendor also keeps names and ids, and the words that such a field's name then ends in.
-_ENVELOPES = frozenset(("response", "input", "output", "result", "outputs", "inputs"))
+_ENVELOPES = frozenset(("response", "input", "output", "result", "outputs", "inputs", "body", "message"))
 _NAMING = frozenset(("model", "id", "provider", "status"))
 _CODING = _NAMING | {"reason", "type", "code", "outcome"}
 _FAILURE = frozenset(("error", "errors", "err", "exception", "failed", "failure", "fail"))

@@ -38,6 +38,31 @@ def _holds_spans(record: Record) -> bool:
     )
 
 
+def _is_usage_bucket(record: Record) -> bool:
+    """Whether a record is a span of time with the sums of a provider's usage or cost report."""
+    results = record.get("results")
+    return isinstance(results, list) and bool({"start_time", "starting_at"} & record.keys())
+
+
+_COUNTERS = ("num_model_requests", "api_requests", "request_count", "num_requests", "requests", "calls")
+_DAYS = ("date", "day", "month", "period", "bucket", "usage_date", "usage_date_utc", "hour", "week")
+
+
+def _counts_calls(record: Record) -> bool:
+    """Whether a row is a sum: its tokens are those of several calls, which it counts. Calls of an agent's turn have a
+    plain name too, and no day."""
+    if any(isinstance(record.get(name), int | float | str) for name in _COUNTERS[:2]):
+        return True
+    return any(name in record for name in _DAYS) and any(_exceeds_one(record.get(name)) for name in _COUNTERS[2:])
+
+
+def _exceeds_one(value: object) -> bool:
+    try:
+        return not isinstance(value, bool) and float(str(value)) > 1
+    except ValueError:
+        return False
+
+
 def _is_step(one: Record) -> bool:
     return any(key in one for key in ("model", "usage", "tokens", "input_tokens", "prompt_tokens", "latency_ms"))
 
@@ -52,7 +77,21 @@ _INSPECT_CALLS = (
     "--map end=completed --map model=model --map input_tokens=output.usage.input_tokens "
     "--map output_tokens=output.usage.output_tokens --map cached_input_tokens=output.usage.input_tokens_cache_read"
 )
+_A_CALL = "a report needs one record a call: log each response's usage, or export the requests"
 KNOWN = (
+    LookAlike(
+        "buckets of a provider's usage or cost report: they hold sums, no single call", _A_CALL, _is_usage_bucket,
+    ),
+    LookAlike(
+        "daily activity of LiteLLM: it holds sums by day, no single call",
+        "take the rows of /spend/logs (summarize=false), or the logging payloads",
+        lambda record: (
+            (isinstance(record.get("results"), list) and _has("metadata.total_spend")(record))
+            or _has("date", "metrics.spend", "breakdown")(record) or {"spend", "api_requests"} <= record.keys()
+            or {"startTime", "spend", "users", "models"} <= record.keys()
+        ),
+    ),
+    LookAlike("rows of sums: each counts the calls of which it has the tokens", _A_CALL, _counts_calls),
     LookAlike(
         "rows of Braintrust, a format that is not read",
         "jq -c '.. | objects | select(.metrics? and (.span_attributes.type? // .type?) == \"llm\") | "

@@ -5,6 +5,7 @@ which hold such records.
 import re
 from collections.abc import Sequence
 
+from streamaudit.ingest.mapping import scale
 from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._raw_names import ID, OWN, START, Names, list_names, unit_ms
 from streamaudit.ingest.sources._raw_parts import choose_parts
@@ -33,7 +34,7 @@ _FOREIGN = (
 )
 _OTHERS = (
     "schema", "error_type", "chunk_count", "rendered_chars", "rendered_chunks", "usage_source", "usage_basis",
-    "input_cost_usd", "output_cost_usd", "cancelled", "canceled", "aborted", "client_disconnected", "cancelled_by",
+    "cancelled", "canceled", "aborted", "client_disconnected", "cancelled_by",
     "cancelled_at_ms", "upstream_cancelled", "upstream_end_ms", "input_hash", "output_chars", "visible_output_chars",
     "updated_at", "name", "kind",
 )  # fmt: skip
@@ -195,9 +196,9 @@ SELECT
     tokens_of(coalesce({max_tokens})) AS max_tokens,
     {usage_basis} AS usage_basis,
     bool_of({cache_hit}) AS cache_hit,
-    number_of(coalesce({cost_usd})) + {upstream_cost} AS cost_usd,
-    number_of("input_cost_usd") AS input_cost_usd,
-    number_of("output_cost_usd") AS output_cost_usd,
+    coalesce({cost_usd}) + {upstream_cost} AS cost_usd,
+    coalesce({input_cost_usd}) AS input_cost_usd,
+    coalesce({output_cost_usd}) AS output_cost_usd,
     {said_outcome} AS said_outcome,
     -- A status of error is one of the failures below, whose class may say more.
     coalesce(words[4], CASE WHEN ended_as <> 'error' THEN ended_as END,
@@ -238,6 +239,7 @@ _WIDE_KIND = """CASE
     END"""
 # Kinds of tokens with a price of their own, which only a provider's usage has.
 _DETAILS = ("cache_write_1h_tokens", "audio_input_tokens", "image_tokens", "audio_output_tokens")
+_SUMS = ("cost_usd", "input_cost_usd", "output_cost_usd")
 # Every field is quoted in the SQL, and nothing else.
 _QUOTED = re.compile(r'"([^"]+)"')
 LINE_DIGEST = "'line-' || md5(record::VARCHAR)"
@@ -268,6 +270,15 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         firsts = [f"nullif(nullif({one}, ''), '0')" for one in some] if len(some) > 1 else []
         return ", ".join([*firsts, *(f"nullif({one}, '')" for one in some)]) or "NULL::VARCHAR"
 
+    def sums(column: str) -> list[str]:
+        # Of an object, what it says of the column itself is a path of its own.
+        own = [
+            f"money_of({_quote(name)})" + (f" * {scale(column, name)!r}" if scale(column, name) != 1 else "")
+            for name in names[column]
+        ]
+        some = [*own, *(f"money_of({one})" for one in nested(column))]
+        return [*(f"nullif({one}, 0)" for one in some if len(some) > 1), *some]
+
     def durations(column: str) -> str:
         return ", ".join(
             f"number_of({_quote(name)})" + (f" * {unit_ms(name)!r}" if unit_ms(name) != 1 else "")
@@ -289,6 +300,7 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         **{column: durations(column) for column in ("duration_ms", "ttft_ms", "ttvt_ms", "server_ttft_ms")},
         **{f"{column}_ranks": ranks(column)
            for column in ("tenant", "route", "deploy", "delivered_tokens", "rendered_tokens")},
+        **{column: ", ".join(sums(column)) or "NULL::DOUBLE" for column in _SUMS},
         "model": ", ".join(f"a_name({_quote(name)})" for name in names["model"]) or "NULL::VARCHAR",
         "streamed": ", ".join(f"bool_of({_quote(name)})" for name in names["streamed"]) or "NULL::BOOLEAN",
         "started": ", ".join(starts) or "NULL::TIMESTAMP",
@@ -316,11 +328,11 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         texts["duration_ms"] = f"coalesce({texts['duration_ms']})"
     if wide:
         texts["route"] = ", ".join(
-            f"nullif({_quote(name)}, '')" if name in OWN["route"] else f"label_of({_quote(name)})"
+            f"nullif({_quote(name)}, '')" if name in OWN["route"] else f"step_label({_quote(name)})"
             for name in names["route"]
         ) or "NULL::VARCHAR"
         texts["route_ranks"] = " ".join(
-            f"WHEN {_quote(name) if name in OWN['route'] else f'label_of({_quote(name)})'} <> '' THEN {rank}"
+            f"WHEN {_quote(name) if name in OWN['route'] else f'step_label({_quote(name)})'} <> '' THEN {rank}"
             for rank, name in enumerate(every["route"], start=1) if name in names["route"]
         )
     return texts

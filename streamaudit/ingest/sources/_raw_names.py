@@ -57,6 +57,8 @@ OWN: Names = {
     "rendered_tokens": ("rendered_tokens", "rendered_output_tokens", "tokens_rendered"),
     "total_tokens": ("total_tokens",),
     "cost_usd": ("cost_usd",),
+    "input_cost_usd": ("input_cost_usd",),
+    "output_cost_usd": ("output_cost_usd",),
     "cache_hit": ("cache_hit",),
     "outcome": ("outcome", "stream_status"),
     "status": ("status",),
@@ -88,7 +90,7 @@ USUAL: Names = {
     "transport": ("protocol", "scheme", "url", "request_url", "base_url", "api_base", "rpc_system"),
     "provider": ("provider_name", "llm_provider", "vendor"),
     "model": ("model_name", "llm_model", "model_id", "requested_model", "engine"),
-    "response_model": ("served_model", "actual_model"),
+    "response_model": ("served_model", "actual_model", "modelVersion"),
     "start_time": (
         "started_at", "start", "start_ts", "start_timestamp", "request_time", "requested_at", "ts", "time",
         "@timestamp", "datetime_utc", "created_at", "created", "datetime", "ts_ms", "timestamp_ms",
@@ -104,26 +106,36 @@ USUAL: Names = {
     "first_token_at": ("first_token_at", "first_token_time", "first_chunk_at"),
     "input_tokens": (
         "prompt_tokens", "tokens_in", "tokens_prompt", "tokens_input", "in_tokens", "input_token_count",
-        "prompt_token_count", "num_input_tokens", "num_prompt_tokens", "n_input_tokens", "n_prompt_tokens",
+        "prompt_token_count", "promptTokenCount", "num_input_tokens", "num_prompt_tokens", "n_input_tokens",
+        "n_prompt_tokens", "request_tokens", "prompt_eval_count",
     ),
     "cached_input_tokens": (
-        "cached_tokens", "cache_read_tokens", "tokens_cached", "cached_prompt_tokens", "cache_hit_tokens", "cached",
+        "cached_tokens", "cache_read_tokens", "tokens_cached", "cached_prompt_tokens", "cache_hit_tokens",
+        "prompt_cache_hit_tokens", "cached_content_token_count", "cachedContentTokenCount", "cached",
     ),
     "cache_write_tokens": ("cache_creation_input_tokens", "cache_creation_tokens"),
     "output_tokens": (
         "completion_tokens", "tokens_out", "tokens_completion", "tokens_output", "out_tokens", "output_token_count",
         "completion_token_count", "num_output_tokens", "num_completion_tokens", "n_output_tokens",
-        "n_completion_tokens", "generated_tokens", "tokens_generated",
+        "n_completion_tokens", "generated_tokens", "tokens_generated", "candidates_token_count", "candidatesTokenCount",
+        "response_tokens", "eval_count",
     ),
-    "reasoning_tokens": ("thinking_tokens", "tokens_reasoning", "thoughts_tokens"),
-    "total_tokens": ("tokens_total",),
-    "cost_usd": ("cost", "cost_est_usd", "estimated_cost_usd", "total_cost_usd", "total_cost", "estimated_cost", "usd"),
+    "reasoning_tokens": (
+        "thinking_tokens", "tokens_reasoning", "thoughts_tokens", "thoughts_token_count", "thoughtsTokenCount",
+    ),
+    "total_tokens": ("tokens_total", "total_token_count", "totalTokenCount"),
+    "cost_usd": (
+        "cost", "cost_est_usd", "estimated_cost_usd", "total_cost_usd", "total_cost", "estimated_cost", "usd",
+        "cost_cents", "cost_usd_cents", "cost_micros", "cost_usd_micros", "cost_microusd",
+    ),
+    "input_cost_usd": ("input_cost", "prompt_cost", "cost_input"),
+    "output_cost_usd": ("output_cost", "completion_cost", "cost_output"),
     "cache_hit": ("from_cache", "is_cached", "cached"),
     "success": ("succeeded", "is_success"),
     "failed": ("failed", "is_error", "errored"),
     "error": ("error_msg", "errorMessage", "err", "exception", "failure_reason", "error_code"),
     "http_status": ("status_code", "response_status", "response_code"),
-    "finish_reason": ("finishReason", "stopReason"),
+    "finish_reason": ("finishReason", "stopReason", "done_reason"),
     "max_tokens": (
         "max_output_tokens", "max_completion_tokens", "maxTokens", "maxOutputTokens", "maxCompletionTokens",
         "max_new_tokens", "max_tokens_to_sample",
@@ -136,6 +148,10 @@ ONLY_USUAL = frozenset(name for names in USUAL.values() for name in names) - {
 } - {"answer", "response", "completion", "output"}
 """Names that distinguish a home-made log from lines in streamaudit's own names."""
 
+_IN_COST = {
+    "cost_usd": ("total", "usd", "total_usd", "total_cost"), "input_cost_usd": ("input", "prompt"),
+    "output_cost_usd": ("output", "completion"),
+}  # fmt: skip
 OBJECTS = {"cost"}
 """Names under which an object may replace a number."""
 
@@ -149,6 +165,8 @@ _SPELLED = {
     "_".join(words(name)): column
     for names in (OWN, USUAL) for column, spelled in names.items() if column in KINDS for name in spelled
 }  # fmt: skip
+# Gemini writes the model that answered so, others a date.
+del _SPELLED["model_version"]
 _PLACES = {name: place for place, name in enumerate(_SPELLED)}
 _INSIDE = {
     "_".join(words(name)): column for column, names in NESTED.items() if column in KINDS for name in names
@@ -163,7 +181,8 @@ _PLAIN_OBJECTS = frozenset(
     "request response llm call data payload event metrics meta timing timings result body info details stats latency "
     "params parameters options config attributes metadata extra properties context output input message "
     "model_parameters invocation_params generation_config inference_config input_body_json output_body_json "
-    "model".split()
+    "model response_metadata llm_output generation_info prompt_tokens_details completion_tokens_details "
+    "input_tokens_details output_tokens_details".split()
 )
 
 
@@ -185,9 +204,11 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
     usages = [find_usage(record) for record in head]
     taken |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
     taken -= _SEVERAL
-    # An object with the model's id and its provider is no name, but has one.
-    if any(record.get("model") for record in head) and not any(isinstance(record.get("model"), str) for record in head):
-        taken.discard("model")
+    # An object with the model's id and its provider is no name, but has one; one with parts of a cost has their sum.
+    for name, column in (("model", "model"), ("cost", "cost_usd")):
+        given = [record[name] for record in head if record.get(name)]
+        if given and all(isinstance(value, dict) for value in given):
+            taken.discard(column)
     found: dict[str, set[tuple[int, int, str]]] = {}
     for record in head:
         for path, value in _leaves(record, ()):
@@ -218,7 +239,7 @@ def _column(path: tuple[str, ...]) -> str | None:
         return None  # A role or a step inside an object is about something else.
     around = "_".join(words(above[-1]))
     if around in OBJECTS:
-        return "cost_usd" if name in ("total", "usd", "total_usd", "total_cost") else None
+        return next((column for column, names in _IN_COST.items() if name in names), None)
     return _INSIDE.get(name) if around in HOLDERS else _SPELLED.get(f"{around}_{name}", _SPELLED.get(name))
 
 

@@ -15,6 +15,7 @@ from streamaudit.ingest.sources.registry import Occurs
 HOLDERS = ("totalUsage", "usage", "token_usage", "tokens", "usageMetadata", "usage_metadata")
 _WRAPPERS = (
     "response", "result", "output", "body", "response.body", "response_metadata", "llm_output", "output.outputBodyJson",
+    "message", "result.message", "data", "payload",
 )  # fmt: skip
 PLACES = (
     *HOLDERS,
@@ -25,11 +26,11 @@ PLACES = (
 NESTED: dict[str, tuple[str, ...]] = {
     "input_tokens": (
         "prompt_tokens", "input_tokens", "promptTokens", "inputTokens.total", "inputTokens", "prompt", "input", "in",
-        "promptTokenCount", "prompt_token_count",
+        "promptTokenCount", "prompt_token_count", "request_tokens",
     ),
     "output_tokens": (
         "completion_tokens", "output_tokens", "completionTokens", "outputTokens.total", "outputTokens",
-        "completion", "output", "out", "candidatesTokenCount", "candidates_token_count",
+        "completion", "output", "out", "candidatesTokenCount", "candidates_token_count", "response_tokens",
     ),
     "cached_input_tokens": (
         "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "cache_read_input_tokens",
@@ -78,6 +79,11 @@ _OWN_KEY, _UPSTREAM = ("is_byok",), ("cost_details.upstream_inference_cost",)
 _NAMES = tuple(dict.fromkeys((
     *(name for names in NESTED.values() for name in names), *_TOOL_PROMPT, *_OWN_KEY, *_UPSTREAM,
 )))  # fmt: skip
+# Names of one provider alone: a usage written out among the other fields of a log has its meaning. Anthropic's name for
+# what was read from the cache is not among them, since it is one of ours, of an input that includes it.
+_AT_TOP = (
+    *_CANDIDATES, *_THOUGHTS, "input_tokens", "prompt_tokens", "cache_creation_input_tokens",
+)  # fmt: skip
 PARTS = frozenset(part for path in (*PLACES, *_NAMES) for part in path.split("."))
 """Every key on the way to a count."""
 
@@ -115,6 +121,7 @@ class Usage:
         self._places = [path for path in PLACES if all(map(occurs, path.split(".")))]
         names = [name for name in _NAMES if self._places and all(map(occurs, name.split(".")))]
         self._found = {name: place for place, name in enumerate(names, start=1)}
+        self._at_top = {name for name in _AT_TOP if occurs(name)}
 
     def select(self) -> str:
         """Return the list of all values that are read from the usage, as text."""
@@ -130,6 +137,10 @@ class Usage:
         """Return an expression for each name that occurs."""
         return [f"deep[{self._found[name]}]" for name in names if name in self._found]
 
+    def anywhere(self, names: Iterable[str]) -> list[str]:
+        """Return the same, and for those that a log writes among its other fields."""
+        return [*self.values(names), *(f"nullif(\"{name}\", '')" for name in names if name in self._at_top)]
+
     def input_tokens(self, chosen: str) -> str:
         """Return the input as counted, with the results of tools that Gemini counts next to its prompt."""
         tools = self.values(_TOOL_PROMPT)
@@ -137,7 +148,7 @@ class Usage:
 
     def output_tokens(self, chosen: str) -> str:
         """Return the output as counted, with the thoughts that Gemini counts next to its candidates."""
-        answers, thoughts = self.values(_CANDIDATES), self.values(_THOUGHTS)
+        answers, thoughts = self.anywhere(_CANDIDATES), self.anywhere(_THOUGHTS)
         if not answers or not thoughts:
             return f"tokens_of({chosen})"
         added = f"CASE WHEN {chosen} = {_first(answers)} THEN tokens_of({_first(thoughts)}) END"
@@ -145,7 +156,7 @@ class Usage:
 
     def leaves_cache_out(self) -> str:
         """Return whether the names are those of a provider whose input leaves the cache out."""
-        own, apart, within = map(self.values, (_OWN_INPUT, _APART_FROM_INPUT, _WITHIN_INPUT))
+        own, apart, within = map(self.anywhere, (_OWN_INPUT, _APART_FROM_INPUT, _WITHIN_INPUT))
         if not own or not apart:
             return "false"
         return f"({_first(own)} IS NOT NULL AND {_first(apart)} IS NOT NULL AND {_first(within)} IS NULL)"

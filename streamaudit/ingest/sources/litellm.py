@@ -30,9 +30,13 @@ _JSON = (
 )  # fmt: skip
 
 
+# A query of the spend log may leave out the first token.
+_ENDS = {"completionStartTime", "spend"}
+
+
 def _recognise(head: Sequence[Record]) -> Match | None:
     for record in head:
-        if "call_type" in record and "startTime" in record and "completionStartTime" in record:
+        if "call_type" in record and "startTime" in record and _ENDS & record.keys():
             if "spend" in record:
                 return Match("spend log", "call_type + spend")
             return Match("logging payload", "call_type + completionStartTime")
@@ -51,6 +55,8 @@ _PREPARED = """
     ), typed AS (
         SELECT *,
             coalesce(error_information, meta->'error_information') AS wrong,
+            -- Payloads of before the end of 2024 have nothing else of an error.
+            coalesce(nullif(wrong->>'error_message', ''), nullif(error_str, '')) AS wrong_text,
             coalesce(meta->'usage_object', hidden_params->'usage_object') AS counted,
             instant_utc(startTime) AS began, instant_utc(endTime) AS ended, instant_utc(completionStartTime) AS first,
             bool_of(coalesce(stream, model_parameters->>'stream', meta->>'stream')) AS stream_flag,
@@ -82,7 +88,7 @@ _PREPARED = """
             coalesce(code = '499', false) OR coalesce(says_cancelled(class), false)
                 -- The proxy's class may be a general one, such as APIConnectionError.
                 OR coalesce(status = 'failure' AND message_says_cancelled(
-                    error_class(wrong->>'error_message'), wrong->>'error_message'), false) AS has_left,
+                    error_class(wrong_text), wrong_text), false) AS has_left,
             abs(took_ms - first_ms) <= greatest(0.01 * took_ms, 5) AS first_is_end
         FROM timed
     ), weighed AS (
@@ -166,7 +172,8 @@ _PREPARED = """
         tokens_of(first_filled(json_extract_string(model_parameters, {cap_paths}))) AS max_tokens,
         bool_of(cache_hit) AS cache_hit,
         -- 0 dollars for tokens are a model without a price. A price of tokens that the proxy counted is an estimate.
-        CASE WHEN (cost > 0 AND NOT coalesce(is_cut, false)) OR bool_of(cache_hit) THEN cost END AS cost_usd,
+        -- The proxy's own cache answers for nothing, whatever the answer had cost.
+        CASE WHEN bool_of(cache_hit) THEN 0 WHEN cost > 0 AND NOT coalesce(is_cut, false) THEN cost END AS cost_usd,
         CASE WHEN cost > 0 AND NOT coalesce(is_cut AND NOT is_detailed, false)
             THEN number_of(cost_breakdown->>'input_cost') END AS input_cost_usd,
         CASE WHEN cost > 0 AND NOT coalesce(is_cut, false) THEN number_of(cost_breakdown->>'output_cost') END
@@ -174,8 +181,7 @@ _PREPARED = """
         CASE WHEN status = 'success' AND code IS NULL AND class IS NULL THEN 'completed' END AS app_outcome,
         status = 'failure' AND NOT coalesce(has_left, false) AS failed,
         has_left AS error_cancelled,
-        says_timeout(class) OR message_says_timeout(error_class(wrong->>'error_message'), wrong->>'error_message')
-            AS error_timeout,
+        says_timeout(class) OR message_says_timeout(error_class(wrong_text), wrong_text) AS error_timeout,
         try_cast(code AS INTEGER) AS http_status, class AS error_type,
         -- The proxy writes stop for a stream without an end.
         CASE WHEN NOT coalesce(is_cut, false) THEN
@@ -235,7 +241,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="litellm",
-    version=9,
+    version=10,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),
@@ -250,7 +256,7 @@ SOURCE = Source(
     has_total=True,
     id_names="request",
     time_field="startTime",
-    needs=(("call_type",), ("startTime",), ("completionStartTime",)),
+    needs=(("call_type",), ("startTime",), ("completionStartTime", "spend")),
     reads=_READS,
     remedies=_REMEDIES,
 )  # fmt: skip

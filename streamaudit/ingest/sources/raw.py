@@ -116,7 +116,7 @@ _BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id,
 
 SOURCE = Source(
     name="raw",
-    version=10,
+    version=11,
     recognise=_recognise,
     fields=call_fields(wide=False),
     sql=calls_sql(wide=False, call_id="own_id"),

@@ -77,6 +77,17 @@ LITELLM: dict[str, Case] = {
         {"outcome": "timeout"},
     ),
     "a cache hit": ({"cache_hit": True, "response_cost": 0.0}, {"cost_usd": 0.0, "ttft_status": "cache_hit"}),
+    "a cache hit with the cost of the answer that it repeats": (
+        {"cache_hit": True, "response_cost": 0.003}, {"cost_usd": 0.0, "billed_tokens": 0},
+    ),
+    "a deadline in the text alone of an old payload": (
+        {"status": "failure", "error_information": None, "error_str": "litellm.Timeout: it took too long"},
+        {"outcome": "timeout"},
+    ),
+    "a client that left in the text alone of an old payload": (
+        {"status": "failure", "error_information": None, "error_str": "CancelledError: client disconnected"},
+        {"outcome": "cancelled"},
+    ),
     "a model without a price is not free": (
         {"response_cost": 0.0, "model": "our-own", "model_group": "our-own", "custom_llm_provider": "our"},
         {"cost_usd": None, "cost_basis": "none"},
@@ -512,6 +523,14 @@ def test_a_gateways_trap_becomes_what_it_means(stored: dict[str, dict[str, Recor
         assert name not in stored[form]
         return
     assert {column: stored[form][name][column] for column in expected} == expected
+
+
+def test_a_row_of_the_spend_log_may_lack_its_first_token(tmp_path: Path) -> None:
+    """A query may leave the column out: what it spent is still the proxy's own figure."""
+    row = {key: value for key, value in spend_row("a").items() if key != "completionStartTime"}
+    with store_of(write_lines(tmp_path / "rows.jsonl", [row])) as store:
+        (call,) = stored_calls(store).values()
+    assert (call["source"], call["cost_usd"], call["ttft_ms"], call["duration_ms"]) == ("litellm", 0.003, None, 5000.0)
 
 
 def test_a_folder_of_single_objects_is_read(store: Store, tmp_path: Path) -> None:

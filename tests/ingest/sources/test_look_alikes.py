@@ -35,6 +35,33 @@ REFUSED: dict[str, tuple[object, str, str]] = {
     "MLflow": ({"info": {"a": 1}, "data": {"spans": [1]}}, "MLflow", ".data.spans[]"),
     "Weave": ({"op_name": "o", "started_at": "2026-01-01", "inputs": {}}, "Weave", "--map"),
     "Portkey": ({"id": "a", "req_units": 1, "res_units": 2, "ai_model": "m"}, "Portkey", "cents"),
+    "OpenAI's usage by day": (
+        {"object": "page", "data": [{"object": "bucket", "start_time": 1, "results": [{"num_model_requests": 5}]}]},
+        "usage or cost report", "one record a call",
+    ),
+    "Anthropic's usage by day": (
+        {"data": [{"starting_at": "2026-11-01T00:00:00Z", "results": [{"uncached_input_tokens": 5}]}]},
+        "usage or cost report", "one record a call",
+    ),
+    "results of a usage report": (
+        {"input_tokens": 10, "output_tokens": 5, "model": "gpt-4o", "num_model_requests": 1}, "rows of sums", "a call",
+    ),
+    "sums by day": (
+        {"date": "2026-11-01", "model": "gpt-4o", "requests": "120", "input_tokens": "1000", "output_tokens": "50"},
+        "rows of sums", "a call",
+    ),
+    "LiteLLM's daily activity": (
+        {"results": [{"date": "2026-11-01", "metrics": {"spend": 1}}], "metadata": {"total_spend": 1}},
+        "LiteLLM", "/spend/logs",
+    ),
+    "LiteLLM's table of daily spend": (
+        {"id": "a", "date": "2026-11-01", "model": "gpt-4o", "prompt_tokens": 10, "completion_tokens": 5, "spend": 0.1,
+         "api_requests": 3}, "LiteLLM", "/spend/logs",
+    ),
+    "LiteLLM's spend by day": (
+        {"startTime": "2026-11-01", "spend": 0.5, "users": {"u": 0.5}, "models": {"gpt-4o": 0.5}},
+        "LiteLLM", "/spend/logs",
+    ),
     "traces of calls": ({"trace": "a", "calls": [SPAN, SPAN]}, "in a list", ".calls"),
     "a list of lists": ([[{"a": 1}, {"a": 2}]], "list of lists", "jq -c '.[][]'"),
     "nothing known": ({"colour": "blue", "weight": 5}, "no known format", "streamaudit fields"),

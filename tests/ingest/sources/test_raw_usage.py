@@ -78,6 +78,61 @@ USAGES: dict[str, Case] = {
     "DeepSeek's cache": (
         {"usage": {"prompt_tokens": 6000, "completion_tokens": 393, "prompt_cache_hit_tokens": 5000}}, CACHED,
     ),
+    "Gemini's counts among the other fields": (
+        {**GEMINI, "latency_s": 1}, {"input_tokens": 300, "output_tokens": 1500, "cached_input_tokens": 200},
+    ),
+    "the same in the other spelling": (
+        {"prompt_token_count": 300, "candidates_token_count": 1000, "thoughts_token_count": 500},
+        {"input_tokens": 300, "output_tokens": 1500, "reasoning_tokens": 500},
+    ),
+    "Anthropic's counts among the other fields": (
+        {"input_tokens": 6000, "output_tokens": 393, "cache_read_input_tokens": 5000,
+         "cache_creation_input_tokens": 40},
+        {**CACHED, "cache_write_tokens": 40, "input_tokens": 11_040},
+    ),
+    "the same with a total of the input and the output": (
+        {"input_tokens": 6000, "output_tokens": 393, "cache_creation_input_tokens": 40, "total_tokens": 6393},
+        {"cache_write_tokens": 40, "input_tokens": 6000},
+    ),
+    "OpenAI's counts among the other fields": (
+        {"prompt_tokens": 6000, "completion_tokens": 393, "prompt_tokens_details": {"cached_tokens": 5000},
+         "completion_tokens_details": {"reasoning_tokens": 100}},
+        {**CACHED, "input_tokens": 6000, "reasoning_tokens": 100},
+    ),
+    "DeepSeek's counts among the other fields": (
+        {"prompt_tokens": 6000, "completion_tokens": 393, "prompt_cache_hit_tokens": 5000}, CACHED,
+    ),
+    "Pydantic AI": (
+        {"usage": {"request_tokens": 300, "response_tokens": 60, "total_tokens": 360}},
+        {"input_tokens": 300, "output_tokens": 60},
+    ),
+    "LangChain's message": (
+        {"model": None, "response_metadata": {"model_name": "gpt-4o", "finish_reason": "stop",
+                                              "token_usage": RESPONSES}},
+        {**CACHED, "model": "gpt-4o", "finish_reason": "stop", "reasoning_tokens": 100},
+    ),
+    "a line of OpenAI's batch": (
+        {"model": None, "response": {"status_code": 200, "body": {"model": "gpt-4o", "usage": RESPONSES}}},
+        {**CACHED, "model": "gpt-4o", "http_status": 200},
+    ),
+    "a line of Anthropic's batch": (
+        {"model": None, "result": {"message": {"model": "claude-sonnet-4-5", "usage": ANTHROPIC}}},
+        {**CACHED, "model": "claude-sonnet-4-5", "input_tokens": 11_000},
+    ),
+    "a cost as a table shows it": ({"cost_usd": "$1,234.50"}, {"cost_usd": 1234.5}),
+    "a cost of another currency": ({"cost_usd": "€0.01", "model": "a-model-without-a-price"}, {"cost_usd": None}),
+    "a cost in cents": ({"cost_cents": 1.5}, {"cost_usd": 0.015}),
+    "a cost in millionths": ({"cost_usd_micros": 1500}, {"cost_usd": 0.0015}),
+    "parts of a cost": (
+        {"prompt_cost": 0.001, "completion_cost": "0.002"},
+        {"cost_usd": 0.003, "input_cost_usd": 0.001, "output_cost_usd": 0.002},
+    ),
+    "an object of costs": (
+        {"cost": {"input": 0.001, "output": 0.002, "total": 0.0035}},
+        {"cost_usd": 0.0035, "input_cost_usd": 0.001, "output_cost_usd": 0.002},
+    ),
+    "an object of costs without a total": ({"cost": {"input": 0.001, "output": 0.002}}, {"cost_usd": 0.003}),
+    "who spoke, and how often, is no route": ({"role": "assistant", "step": 0, "tokens_out": 5}, {"route": None}),
     "usage as JSON text": ({"usage": json.dumps(RESPONSES)}, {**CACHED, "input_tokens": 6000}),
     "tokens with prices of their own": (
         {"usage": AUDIO}, {"audio_input_tokens": 800, "image_tokens": 30, "audio_output_tokens": 70},
