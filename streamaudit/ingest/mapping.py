@@ -67,6 +67,7 @@ _UNIT_OF = {
 }
 _US_IN = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 _USD_IN = {"cent": 0.01, "cents": 0.01, "millicents": 1e-5, "micros": 1e-6, "microusd": 1e-6, "microdollars": 1e-6}
+_CENTS = ":cents"
 _SUFFIX = re.compile(r":(s|ms|us|ns)$")
 
 _MAX_DEPTH = 6
@@ -113,7 +114,7 @@ class Mapping:
 
 def path_only(path: str) -> str:
     """Return the path without the unit after it, and with indexes as names: ``a[0].took:s`` is ``a.0.took``."""
-    return re.sub(r"\[(\d+)\]", r".\1", _SUFFIX.sub("", path)).removeprefix(".")
+    return re.sub(r"\[(\d+)\]", r".\1", _SUFFIX.sub("", path.removesuffix(_CENTS))).removeprefix(".")
 
 
 def unit_of(path: str) -> str | None:
@@ -125,7 +126,8 @@ def unit_of(path: str) -> str | None:
 def scale(column: str, path: str) -> float | None:
     """Return the factor from a path's values to the column's own unit."""
     if KINDS[column] == "money":
-        return _USD_IN.get((words(path_only(path).rpartition(".")[2]) or [""])[-1], 1.0)
+        named = _USD_IN.get((words(path_only(path).rpartition(".")[2]) or [""])[-1], 1.0)
+        return 0.01 if path.endswith(_CENTS) else named
     if KINDS[column] not in TIMES:
         return 1.0
     unit = unit_of(path)
@@ -161,6 +163,9 @@ def parse_mapping(assignments: list[str]) -> Mapping:
                 f"--map {text}: unknown field {name}",
                 f"did you mean {close}?" if close else "fields: " + ", ".join(MAPPABLE),
             )
+        if spelled.endswith(_CENTS) and KINDS[column] != "money":
+            right = f"--map {name}={path_only(spelled)}"
+            raise UsageError(f"--map {text}: {column} is no cost and takes no cents", right)
         if KINDS[column] in TIMES:
             path = path_only(spelled)
         elif _SUFFIX.search(spelled):

@@ -149,13 +149,6 @@ KNOWN = (
         _has("op_name", "started_at"),
     ),
     LookAlike(
-        "a log export of Portkey, a format that is not read; its cost is in cents",
-        "jq -c '.cost_cents = .cost' FILE | streamaudit ingest - --map id=id --map start=created_at "
-        "--map duration=response_time:ms --map model=ai_model --map provider=ai_org --map input_tokens=req_units "
-        "--map output_tokens=res_units --map cost=cost_cents --map http_status=response_status_code",
-        _has("req_units", "res_units"),
-    ),
-    LookAlike(
         "traces that hold their calls in a list",
         "jq -c '(.spans // .calls // .llm_calls // .steps // .requests)[]' FILE | streamaudit ingest -",
         _holds_spans,

@@ -34,9 +34,8 @@ _FOREIGN = (
 )
 _OTHERS = (
     "schema", "error_type", "chunk_count", "rendered_chars", "rendered_chunks", "usage_source", "usage_basis",
-    "cancelled", "canceled", "aborted", "client_disconnected", "cancelled_by",
-    "cancelled_at_ms", "upstream_cancelled", "upstream_end_ms", "input_hash", "output_chars", "visible_output_chars",
-    "updated_at", "name", "kind",
+    "cancelled_by", "cancelled_at_ms", "upstream_cancelled", "upstream_end_ms", "input_hash", "output_chars",
+    "visible_output_chars", "updated_at", "name", "kind",
 )  # fmt: skip
 _JSON = ("metadata", "attributes", "extra", "tags", "chunk_offsets_ms", "client_chunk_offsets_ms", "chunk_tokens")
 
@@ -86,7 +85,8 @@ WITH {before}found AS (
         {error_object} AS error_object,
         CASE WHEN NOT regexp_full_match(status_word, '[1-5]\\d\\d') THEN words[1] END AS ended_as,
         CASE
-            WHEN {says_error} OR bool_of(coalesce({success})) = false OR bool_of({failed}) THEN true
+            WHEN {says_error} OR bool_of(coalesce({success})) = false OR bool_of({failed})
+                OR {said_state} = 'error' THEN true
         END AS has_failed
     FROM worded
 ), counted AS (
@@ -202,13 +202,15 @@ SELECT
     {said_outcome} AS said_outcome,
     -- A status of error is one of the failures below, whose class may say more.
     coalesce(words[4], CASE WHEN ended_as <> 'error' THEN ended_as END,
+        CASE WHEN {said_state} IN ('cancelled', 'timeout')
+            OR ({said_state} = 'interrupted' AND NOT coalesce({cancel_flag}, false)) THEN {said_state} END,
         CASE WHEN bool_of(coalesce({success})) THEN 'completed' END) AS app_outcome,
     {cancel_flag} AS cancel_flag,
     has_failed AS failed,
     {says_cancelled} AS error_cancelled,
     {says_timeout} AS error_timeout,
     {cancelled_by} AS cancelled_by,
-    number_of("cancelled_at_ms") AS cancelled_at_ms,
+    coalesce({cancelled_at}number_of("cancelled_at_ms")) AS cancelled_at_ms,
     bool_of("upstream_cancelled") AS upstream_cancelled,
     number_of("upstream_end_ms") AS upstream_end_ms,
     code_word(coalesce({finish_reason}, {answer_reason}, {incomplete_reason})) AS finish_reason,
@@ -309,6 +311,11 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         "cache_hit": f"coalesce({filled('cache_hit')})",
         "failed": f"coalesce({filled('failed')})" if wide else "NULL",
         "first_token_at": "".join(f"span_ms(started, instant_utc({_quote(name)})), " for name in instants),
+        **{column: fragment for column in ("cancel_reason", "finished", "state")
+           for fragment in [filled(column) if wide else "NULL::VARCHAR"]},
+        "cancelled_at": "".join(
+            f"span_ms(started, instant_utc({_quote(name)})), " for name in names.get("cancelled_at", ())
+        ),
         "deep": usage.select(),
         "counted_in": usage.input_tokens(f"coalesce({counts('input_tokens')})"),
         "counted_out": usage.output_tokens(f"coalesce({counts('output_tokens')})"),

@@ -62,6 +62,7 @@ OWN: Names = {
     "cache_hit": ("cache_hit",),
     "outcome": ("outcome", "stream_status"),
     "status": ("status",),
+    "cancelled": ("cancelled", "canceled", "aborted", "client_disconnected"),
     "success": ("success", "ok"),
     "error": ("error_message", "error"),
     "http_status": ("http_status_code", "http_status"),
@@ -89,13 +90,17 @@ USUAL: Names = {
     "service": ("app_name", "application"),
     "transport": ("protocol", "scheme", "url", "request_url", "base_url", "api_base", "rpc_system"),
     "provider": ("provider_name", "llm_provider", "vendor"),
-    "model": ("model_name", "llm_model", "model_id", "requested_model", "engine"),
-    "response_model": ("served_model", "actual_model", "modelVersion"),
+    "model": ("model_name", "llm_model", "model_id", "requested_model", "engine", "gen_ai.request.model"),
+    "response_model": ("served_model", "actual_model", "modelVersion", "gen_ai.response.model"),
     "start_time": (
         "started_at", "start", "start_ts", "start_timestamp", "request_time", "requested_at", "ts", "time",
         "@timestamp", "datetime_utc", "created_at", "created", "datetime", "ts_ms", "timestamp_ms",
+        "start_time_ms", "start_ms", "start_time_ns", "start_ns", "logging_time",
     ),
-    "end_time": ("ended_at", "end", "end_ts", "end_timestamp", "finished_at", "completed_at"),
+    "end_time": (
+        "ended_at", "end", "end_ts", "end_timestamp", "finished_at", "completed_at", "end_time_ms",
+        "end_ms", "end_time_ns", "end_ns",
+    ),
     "duration_ms": (
         *_name_times("latency", "duration", "elapsed", "elapsed_time", "response_time", "total_time", "total_latency",
                 "total_duration", "request_duration", "wall_time", "took"), "elapsed",
@@ -103,26 +108,35 @@ USUAL: Names = {
     "streamed": ("streaming", "is_streaming", "is_stream"),
     "ttft_ms": _name_times("ttft", "time_to_first_token", "first_token", "first_token_latency", "time_to_first_chunk",
                       "first_chunk"),
-    "first_token_at": ("first_token_at", "first_token_time", "first_chunk_at"),
+    "first_token_at": (
+        "first_token_at", "first_token_time", "first_chunk_at", "first_token_ts", "first_token_timestamp",
+        "first_token_at_ms",
+    ),
     "input_tokens": (
         "prompt_tokens", "tokens_in", "tokens_prompt", "tokens_input", "in_tokens", "input_token_count",
         "prompt_token_count", "promptTokenCount", "num_input_tokens", "num_prompt_tokens", "n_input_tokens",
-        "n_prompt_tokens", "request_tokens", "prompt_eval_count",
+        "n_prompt_tokens", "request_tokens", "prompt_eval_count", "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
     ),
     "cached_input_tokens": (
         "cached_tokens", "cache_read_tokens", "tokens_cached", "cached_prompt_tokens", "cache_hit_tokens",
         "prompt_cache_hit_tokens", "cached_content_token_count", "cachedContentTokenCount", "cached",
+        "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
     ),
     "cache_write_tokens": ("cache_creation_input_tokens", "cache_creation_tokens"),
     "output_tokens": (
         "completion_tokens", "tokens_out", "tokens_completion", "tokens_output", "out_tokens", "output_token_count",
         "completion_token_count", "num_output_tokens", "num_completion_tokens", "n_output_tokens",
         "n_completion_tokens", "generated_tokens", "tokens_generated", "candidates_token_count", "candidatesTokenCount",
-        "response_tokens", "eval_count",
+        "response_tokens", "eval_count", "billed_output_tokens", "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
     ),
     "reasoning_tokens": (
         "thinking_tokens", "tokens_reasoning", "thoughts_tokens", "thoughts_token_count", "thoughtsTokenCount",
+        "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
     ),
+    "delivered_tokens": ("tokens_streamed", "streamed_tokens", "tokens_delivered", "delivered_output_tokens"),
+    "rendered_tokens": ("displayed_tokens", "tokens_displayed", "shown_tokens", "tokens_shown"),
     "total_tokens": ("tokens_total", "total_token_count", "totalTokenCount"),
     "cost_usd": (
         "cost", "cost_est_usd", "estimated_cost_usd", "total_cost_usd", "total_cost", "estimated_cost", "usd",
@@ -131,11 +145,24 @@ USUAL: Names = {
     "input_cost_usd": ("input_cost", "prompt_cost", "cost_input"),
     "output_cost_usd": ("output_cost", "completion_cost", "cost_output"),
     "cache_hit": ("from_cache", "is_cached", "cached"),
+    "status": ("completion_status", "request_status", "final_status", "stream_outcome"),
+    "state": ("state", "event"),
+    "cancelled": (
+        "was_cancelled", "was_canceled", "is_cancelled", "is_canceled", "user_cancelled", "user_canceled",
+        "cancelled_by_user", "client_cancelled", "was_aborted", "is_aborted", "user_aborted", "aborted_by_user",
+        "client_aborted", "client_closed", "disconnected", "user_disconnected", "was_interrupted", "user_interrupted",
+        "interrupted_by_user", "stopped_by_user", "user_stopped",
+    ),
+    "cancel_reason": (
+        "cancel_reason", "cancellation_reason", "cancelled_reason", "abort_reason", "disconnect_reason",
+    ),
+    "finished": ("completed", "finished", "is_complete", "is_completed", "stream_completed", "stream_finished"),
+    "cancelled_at": ("cancelled_at", "canceled_at", "aborted_at", "disconnected_at", "client_disconnected_at"),
     "success": ("succeeded", "is_success"),
     "failed": ("failed", "is_error", "errored"),
     "error": ("error_msg", "errorMessage", "err", "exception", "failure_reason", "error_code"),
     "http_status": ("status_code", "response_status", "response_code"),
-    "finish_reason": ("finishReason", "stopReason", "done_reason"),
+    "finish_reason": ("finishReason", "stopReason", "done_reason", "end_reason", "termination_reason"),
     "max_tokens": (
         "max_output_tokens", "max_completion_tokens", "maxTokens", "maxOutputTokens", "maxCompletionTokens",
         "max_new_tokens", "max_tokens_to_sample",
@@ -199,7 +226,7 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
     ($)``), or are inside an object (``response.usage.output_tokens``), by the column that has no field of its own yet:
     the path that is tried first, of a cap every path."""
     names = list_names(wide=True)
-    present = {name for record in head for name in record}
+    present = {name for record in head for name, value in record.items() if value not in (None, "")}
     taken = {column for column, own in names.items() if not present.isdisjoint(own)}
     usages = [find_usage(record) for record in head]
     taken |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}

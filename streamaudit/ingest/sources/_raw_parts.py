@@ -64,6 +64,14 @@ _OUTCOME = {
         "NULL::VARCHAR",
     ),
 }
+# A state or an event may be any word: only one that says how a call failed or was cut counts.
+_STATE = {
+    "said_state": _Part(
+        """CASE WHEN bool_of(coalesce({finished})) = false THEN 'interrupted'
+            ELSE outcome_word(code_word(coalesce({state}))) END""",
+        "NULL::VARCHAR",
+    ),
+}
 _VOICE = {
     # A line about a stage of a voice turn instead of a call.
     "voice_stage": _Part(
@@ -91,8 +99,9 @@ _TRANSPORT = {
 }
 _CANCELLED = {
     "cancel_flag": _Part(
-        """CASE WHEN coalesce("cancelled", "canceled", "aborted", "client_disconnected") IS NOT NULL OR app IS NOT NULL
-        THEN flag_of(list_concat(["cancelled", "canceled", "aborted", "client_disconnected"], app[cancelled])) END""",
+        """CASE WHEN coalesce({cancelled}, {cancel_reason}) IS NOT NULL OR app IS NOT NULL
+        THEN flag_of(list_concat([{cancelled}, CASE WHEN is_error_text(coalesce({cancel_reason}))
+            AND NOT says_timeout(coalesce({cancel_reason})) THEN 'true' END], app[cancelled])) END""",
         "NULL::BOOLEAN",
     ),
 }
@@ -160,9 +169,10 @@ def choose_parts(names: Names, occurs: Occurs) -> Mapping[str, str]:
     groups = (
         ((*names["error"], "error_type"), _ERROR),
         ((*names["status"], *names["outcome"], *APP_KEYS["outcome"]), _OUTCOME),
+        ((*names.get("state", ()), *names.get("finished", ())), _STATE),
         (("kind",), _VOICE),
         ((*names["transport"], *APP_KEYS["transport"]), _TRANSPORT),
-        (APP_KEYS["cancelled"], _CANCELLED),
+        ((*names["cancelled"], *names.get("cancel_reason", ()), *APP_KEYS["cancelled"]), _CANCELLED),
         (names["end_time"], _END),
         (("metadata", "attributes", "extra"), _APP),
         (("tags",), _TAGS),

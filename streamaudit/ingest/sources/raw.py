@@ -20,6 +20,7 @@ from streamaudit.ingest.sources._raw_calls import (
     calls_sql,
     recognise_own,
 )
+from streamaudit.ingest.sources._raw_gateways import find_gateway
 from streamaudit.ingest.sources._raw_names import (
     ANSWERS,
     ID,
@@ -38,7 +39,7 @@ _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "
 
 def _recognise(head: Sequence[Record]) -> Match | None:
     own = recognise_own(head)
-    implied = find_other_spellings(head)
+    implied = _find_paths(head)
     # The lines' own schema has no answer, but an application may add it.
     is_plain = own and own.variant == "attempt/1" and not _has_value(head, ANSWERS)
     if own and (is_plain or not (_has_usual(head) or implied)):
@@ -56,8 +57,12 @@ def _recognise(head: Sequence[Record]) -> Match | None:
 
 def _read_mapped(head: Sequence[Record]) -> Match:
     """Read any records with the user's paths."""
-    reading = build_wide_source(head, find_other_spellings(head))
+    reading = build_wide_source(head, _find_paths(head))
     return Match("log", "mapped paths", reading=reading, notes=_list_notes(head))
+
+
+def _find_paths(head: Sequence[Record]) -> Names:
+    return find_other_spellings(head) | find_gateway(head)
 
 
 def _has_usual(head: Sequence[Record]) -> bool:

@@ -66,6 +66,48 @@ SPELLINGS: dict[str, tuple[Record, dict[str, Any]]] = {
          "input": {"tokens": 100}, "output": {"tokens": 20}},
         {},
     ),
+    "a start, an end and a first token in milliseconds": (
+        {"start_ms": 1794816000000, "end_ms": 1794816001500, "first_token_at_ms": 1794816000250, "timestamp": None,
+         "model": "gpt-4o-mini", "tokens_in": 100, "tokens_out": 20},
+        {"ttft_ms": 250.0},
+    ),
+    "attributes of OpenTelemetry, written out": (
+        {"ts": 1794816000, "latency_ms": 1500, "gen_ai.request.model": "gpt-4o-mini", "gen_ai.usage.input_tokens": 100,
+         "gen_ai.usage.output_tokens": 20, "gen_ai.response.model": "gpt-4o-mini-2024-07-18"},
+        {"response_model": "gpt-4o-mini-2024-07-18"},
+    ),
+    "Portkey's export, in cents": (
+        {"id": "pk-1", "trace_id": "tr-1", "created_at": "2026-11-16T08:00:00Z", "ai_org": "openai",
+         "ai_model": "gpt-4o-mini", "req_units": 100, "res_units": 20, "total_units": 120, "cost": 1.5,
+         "cost_currency": "USD", "response_time": 1500, "response_status_code": 499, "metadata": {"tenant": "acme"}},
+        {"call_id": "pk-1", "logical_request_id": "tr-1", "provider": "openai", "cost_usd": 0.015, "tenant": "acme",
+         "outcome": "cancelled"},
+    ),
+    "Cloudflare's AI Gateway": (
+        {"id": "01J", "created_at": "2026-11-16T08:00:00Z", "provider": "openai", "model": "gpt-4o-mini",
+         "path": "chat/completions", "duration": 1500, "request_type": "", "response_content_type": "text/event-stream",
+         "status_code": 200, "success": True, "cached": False, "tokens_in": 100, "tokens_out": 20, "cost": 0.002,
+         "step": 0},
+        {"call_id": "01J", "cost_usd": 0.002, "route": "chat/completions", "cache_hit": False, "outcome": "completed"},
+    ),
+    "Kong's AI Proxy": (
+        {"started_at": 1794816000000, "latencies": {"request": 1500, "proxy": 1490}, "response": {"status": 200},
+         "request": {"id": "k-1", "uri": "/chat"}, "ai": {"proxy": {
+             "usage": {"prompt_tokens": 100, "completion_tokens": 20, "cost": 0.002, "time_to_first_token": 400},
+             "meta": {"request_model": "gpt-4o-mini", "provider_name": "azure", "llm_latency": 1480}}}},
+        {"call_id": "k-1", "provider": "azure", "cost_usd": 0.002, "ttft_ms": 400.0, "route": "/chat",
+         "http_status": 200},
+    ),
+    "a flag in camel case": (
+        {"ts": 1794816000, "latency_ms": 1500, "model": "gpt-4o-mini", "tokens_in": 100, "tokens_out": 20,
+         "stoppedByUser": True},
+        {"outcome": "cancelled"},
+    ),
+    "what was billed, delivered and shown": (
+        {"ts": 1794816000, "latency_ms": 1500, "model": "gpt-4o-mini", "tokens_in": 100, "billed_output_tokens": 20,
+         "tokens_streamed": 12, "displayed_tokens": 9, "user_cancelled": True},
+        {"delivered_tokens": 12, "rendered_tokens": 9, "outcome": "cancelled"},
+    ),
     "an end and a duration": (
         {"finished_at": "2026-11-16T08:00:01.5Z", "model": "gpt-4o-mini", "elapsed_seconds": 1.5, "tokens_prompt": 100,
          "tokens_completion": 20},
@@ -128,6 +170,29 @@ ENDS: dict[str, tuple[Record, str]] = {
     "a cut time after the end": (ended(cancelled_at_ms=901), "unknown"),
 }  # fmt: skip
 
+# The same in words that are no outcome's own, which only a home-made log has.
+USUAL_ENDS: dict[str, tuple[Record, str]] = {
+    "a flag of who left": (ended(was_cancelled=True), "cancelled"),
+    "a flag of the user's": (ended(user_cancelled="true", status="ok"), "cancelled"),
+    "a flag that is down": (ended(is_cancelled=False), "completed"),
+    "an instant at which the client left": (
+        ended(disconnected_at="2026-11-16T08:00:00.5Z", finish_reason=None), "cancelled",
+    ),
+    "no such instant": (ended(disconnected_at=None), "completed"),
+    "a reason for a cancel": (ended(cancel_reason="navigated_away"), "cancelled"),
+    "no reason for a cancel": (ended(cancel_reason="none"), "completed"),
+    "a deadline as the reason": (ended(cancel_reason="timeout"), "completed"),
+    "a reason of the end": (ended(end_reason="user_abort"), "cancelled"),
+    "a reason of a usual end": (ended(end_reason="stop"), "completed"),
+    "a status of the completion": (ended(completion_status="cancelled"), "cancelled"),
+    "a state": (ended(state="cancelled"), "cancelled"),
+    "a state that failed": (ended(state="failed"), "error"),
+    "a state of another kind": (ended(state="CA"), "completed"),
+    "an event of who left": (ended(event="stream_cancelled"), "cancelled"),
+    "another event": (ended(event="llm_call"), "completed"),
+    "not completed": (ended(completed=False), "interrupted"),
+    "not finished, since the user left": (ended(finished=False, was_cancelled=True), "cancelled"),
+}  # fmt: skip
 
 OWN_NAMES = {
     "id": "request_id", "ts": "start_time_unix_s", "latency_ms": "duration_ms", "tokens_in": "input_tokens",
@@ -149,6 +214,14 @@ def test_ordinary_words_decide_how_a_call_ended(own: bool, tmp_path: Path) -> No
     assert len(found) == len(records)
     assert {name: call["outcome"] for name, call in found.items()} == {name: ENDS[name][1] for name in found}
     assert "CONFIDENTIAL" not in str(found)
+
+
+def test_a_log_may_say_who_left_in_other_words(tmp_path: Path) -> None:
+    """Flags, instants and reasons of a cut; a word that says nothing of the end leaves it to the rest."""
+    records = [{"id": name, **record} for name, (record, _) in USUAL_ENDS.items()]
+    with store_of(write_lines(tmp_path / "calls.jsonl", records)) as store:
+        found = {name: call["outcome"] for name, call in stored_calls(store).items()}
+    assert found == {name: outcome for name, (_, outcome) in USUAL_ENDS.items()}
 
 
 def test_a_failed_call_with_zeros_has_no_usage(tmp_path: Path) -> None:

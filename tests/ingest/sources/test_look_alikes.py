@@ -34,7 +34,6 @@ REFUSED: dict[str, tuple[object, str, str]] = {
     "dd-trace": ({"meta": {}, "metrics": {}, "resource": "r", "span_id": 1}, "dd-trace", "LLM Observability"),
     "MLflow": ({"info": {"a": 1}, "data": {"spans": [1]}}, "MLflow", ".data.spans[]"),
     "Weave": ({"op_name": "o", "started_at": "2026-01-01", "inputs": {}}, "Weave", "--map"),
-    "Portkey": ({"id": "a", "req_units": 1, "res_units": 2, "ai_model": "m"}, "Portkey", "cents"),
     "OpenAI's usage by day": (
         {"object": "page", "data": [{"object": "bucket", "start_time": 1, "results": [{"num_model_requests": 5}]}]},
         "usage or cost report", "one record a call",
