@@ -24,7 +24,8 @@ _VALUES: dict[Kind, str] = {
     "count": "tokens_of(first_filled(json_extract_string(record, $map_COLUMN)))",
     "flag": "bool_of(first_filled(json_extract_string(record, $map_COLUMN)))",
     "number": "number_of(first_filled(json_extract_string(record, $map_COLUMN)))",
-    "money": "first_scaled(json_extract_string(record, $map_COLUMN), $scale_COLUMN)",
+    "money": "first_scaled(list_transform(json_extract_string(record, $map_COLUMN), "
+    "lambda v: CAST(money_of(v) AS VARCHAR)), $scale_COLUMN)",
     "duration": "first_scaled(json_extract_string(record, $map_COLUMN), $scale_COLUMN)",
     "instant": "first_instant(json_extract_string(record, $map_COLUMN), $scale_COLUMN)",
     "numbers": "first_scaled_list(json_extract_string(record, $map_COLUMN), $scale_COLUMN)",

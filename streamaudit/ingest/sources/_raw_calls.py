@@ -242,6 +242,11 @@ _WIDE_KIND = """CASE
 # Kinds of tokens with a price of their own, which only a provider's usage has.
 _DETAILS = ("cache_write_1h_tokens", "audio_input_tokens", "image_tokens", "audio_output_tokens")
 _SUMS = ("cost_usd", "input_cost_usd", "output_cost_usd")
+# Bedrock's events of an answer end with how long it took, and when it began.
+INVOCATION_METRICS = "amazon-bedrock-invocationMetrics"
+_INVOCATION_METRIC = (
+    "number_of(json_extract_string(record, '$.output.outputBodyJson[*].\"amazon-bedrock-invocationMetrics\".{}')[1])"
+)
 # Every field is quoted in the SQL, and nothing else.
 _QUOTED = re.compile(r'"([^"]+)"')
 LINE_DIGEST = "'line-' || md5(record::VARCHAR)"
@@ -331,7 +336,11 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         f"CASE WHEN left(coalesce({filled('answer')}), 1) NOT IN ('{{', '[') THEN coalesce({filled('answer')}) END "
         "AS answered," if wide else ""
     )
-    if len(names["duration_ms"]) > 1:
+    if wide and occurs(INVOCATION_METRICS):
+        texts["duration_ms"] += f", {_INVOCATION_METRIC.format('invocationLatency')}"
+        texts["ttft_ms"] += f", {_INVOCATION_METRIC.format('firstByteLatency')}"
+        texts["duration_ms"] = f"coalesce({texts['duration_ms']})"
+    elif len(names["duration_ms"]) > 1:
         texts["duration_ms"] = f"coalesce({texts['duration_ms']})"
     if wide:
         texts["route"] = ", ".join(

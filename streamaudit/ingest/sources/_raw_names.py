@@ -194,12 +194,16 @@ _SPELLED = {
 }  # fmt: skip
 # Gemini writes the model that answered so, others a date.
 del _SPELLED["model_version"]
+# A status at the top of a record is how the call ended; inside an object it is about something else.
+_AT_TOP = {"_".join(words(name)): "outcome" for name in (*OWN["status"], *USUAL["status"])}
 _PLACES = {name: place for place, name in enumerate(_SPELLED)}
 _INSIDE = {
     "_".join(words(name)): column for column, names in NESTED.items() if column in KINDS for name in names
 }  # fmt: skip
 # A remark in brackets that leaves the value what it is; all others may change it, as a unit or a currency does.
 _REMARK = re.compile(r"\s*[(\[](?:UTC|GMT|billed|count|number|total|tokens|#|n)[)\]]$", re.IGNORECASE)
+# A cost as a table shows it.
+_MONEY = re.compile(r"^\s*(?:US)?\$?\s*([\d.]+)\s*(?:USD)?\s*$")
 _MAX_DEPTH = 4
 _SEVERAL = {"max_tokens"}
 """Columns that a log may keep at another path in each line: one with calls of several APIs has a cap in each one's own
@@ -231,6 +235,8 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
     usages = [find_usage(record) for record in head]
     taken |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
     taken -= _SEVERAL
+    if "status" in taken:
+        taken.add("outcome")
     # An object with the model's id and its provider is no name, but has one; one with parts of a cost has their sum.
     for name, column in (("model", "model"), ("cost", "cost_usd")):
         given = [record[name] for record in head if record.get(name)]
@@ -261,7 +267,7 @@ def _column(path: tuple[str, ...]) -> str | None:
     *above, last = path
     name = "_".join(words(_REMARK.sub("", last)))
     if not above:
-        return _SPELLED.get(name)
+        return _SPELLED.get(name) or _AT_TOP.get(name)
     if _SPELLED.get(name) in ("route", "tenant"):
         return None  # A role or a step inside an object is about something else.
     around = "_".join(words(above[-1]))
@@ -274,7 +280,8 @@ def _has_kind(column: str, value: Any) -> bool:
     kind = KINDS[column]
     if kind in ("count", "money", "duration"):
         try:
-            return not isinstance(value, bool) and float(value) >= 0
+            shown = _MONEY.sub(r"\1", value) if kind == "money" and isinstance(value, str) else value
+            return not isinstance(shown, bool) and float(shown) >= 0
         except (TypeError, ValueError, OverflowError):
             return False
     return not isinstance(value, dict | list)

@@ -99,7 +99,8 @@ def find_usage(record: dict[str, Any]) -> dict[str, Any]:
                 continue
         if isinstance(found, dict):
             return found
-    return {}
+    counts = {name: at(record, path[1:].replace("/", ".")) for name, path in _INVOCATION_COUNTS.items()}
+    return counts if counts["inputTokens"] is not None else {}
 
 
 def has_count(usage: dict[str, Any], column: str) -> bool:
@@ -114,12 +115,26 @@ def at(value: Any, path: str) -> Any:
     return value
 
 
+# Bedrock's log of invocations has its counts apart from an answer that came in events, and next to one that came whole.
+INVOCATION_NAMES = ("inputTokenCount", "outputTokenCount")
+_INVOCATION_COUNTS = {
+    "inputTokens": "/input/inputTokenCount", "outputTokens": "/output/outputTokenCount",
+    "cacheReadInputTokens": "/input/cacheReadInputTokenCount",
+    "cacheWriteInputTokens": "/input/cacheWriteInputTokenCount",
+}  # fmt: skip
+_COUNTED = ", ".join(f"'{name}', json_extract(record, '{path}')" for name, path in _INVOCATION_COUNTS.items())
+_INVOCATION = f"CASE WHEN json_extract(record, '/input/inputTokenCount') IS NOT NULL THEN json_object({_COUNTED}) END"
+
+
 class Usage:
     """SQL over the usage of a record, in a file in which only some names occur."""
 
     def __init__(self, occurs: Occurs) -> None:
         self._places = [path for path in PLACES if all(map(occurs, path.split(".")))]
+        self._has_invocations = all(map(occurs, INVOCATION_NAMES))
         names = [name for name in _NAMES if self._places and all(map(occurs, name.split(".")))]
+        if self._has_invocations:
+            names = list(dict.fromkeys((*names, *_INVOCATION_COUNTS)))
         self._found = {name: place for place, name in enumerate(names, start=1)}
         self._at_top = {name for name in _AT_TOP if occurs(name)}
 
@@ -129,8 +144,9 @@ class Usage:
             return "NULL::VARCHAR[]"
         pointers = [json_pointers(name)[-1] for name in self._found]
         places = [json_pointers(path)[-1] for path in self._places]
-        return f"""json_extract_string(list_filter(list_transform(json_extract(record, {places}),
-            lambda u: CASE json_type(u) WHEN 'OBJECT' THEN u WHEN 'VARCHAR' THEN json_of(u->>'$') END),
+        last = f", [{_INVOCATION}]" if self._has_invocations else ""
+        return f"""json_extract_string(list_filter(list_concat(list_transform(json_extract(record, {places}),
+            lambda u: CASE json_type(u) WHEN 'OBJECT' THEN u WHEN 'VARCHAR' THEN json_of(u->>'$') END){last}),
             lambda u: json_type(u) = 'OBJECT')[1], {pointers})"""
 
     def values(self, names: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
 from streamaudit.ingest.sources._raw_calls import (
+    INVOCATION_METRICS,
     LINE_DIGEST,
     LINE_ORDINAL,
     TELLING,
@@ -30,7 +31,7 @@ from streamaudit.ingest.sources._raw_names import (
     find_other_spellings,
     list_names,
 )
-from streamaudit.ingest.sources._raw_usage import NESTED, PARTS, find_usage, has_count
+from streamaudit.ingest.sources._raw_usage import INVOCATION_NAMES, NESTED, PARTS, find_usage, has_count
 from streamaudit.ingest.sources.registry import APP_KEYS, Match, Occurs, Record, Source
 
 _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "@timestamp")
@@ -114,7 +115,8 @@ def _build_fitting(names: frozenset[str], wide: bool, call_id: str) -> tuple[dic
 
 
 _NAMES = (
-    *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details", "incomplete",
+    *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details", "incomplete", "delta",
+    *INVOCATION_NAMES, INVOCATION_METRICS,
     *(key for keys in APP_KEYS.values() for key in keys),
 )  # fmt: skip
 _BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id, {LINE_ORDINAL})"

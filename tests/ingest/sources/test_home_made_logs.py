@@ -76,6 +76,11 @@ SPELLINGS: dict[str, tuple[Record, dict[str, Any]]] = {
          "gen_ai.usage.output_tokens": 20, "gen_ai.response.model": "gpt-4o-mini-2024-07-18"},
         {"response_model": "gpt-4o-mini-2024-07-18"},
     ),
+    "the headings of a table": (
+        {"Timestamp": "2026-11-16T08:00:00Z", "Model": "gpt-4o-mini", "Prompt Tokens": "100",
+         "Completion Tokens": "20", "Cost ($)": "$0.0123", "Latency (ms)": "1500", "Status": "Cancelled"},
+        {"cost_usd": 0.0123, "outcome": "cancelled"},
+    ),
     "Portkey's export, in cents": (
         {"id": "pk-1", "trace_id": "tr-1", "created_at": "2026-11-16T08:00:00Z", "ai_org": "openai",
          "ai_model": "gpt-4o-mini", "req_units": 100, "res_units": 20, "total_units": 120, "cost": 1.5,

@@ -156,6 +156,19 @@ ENDS: dict[str, Case] = {
         {"input_tokens": 1000, "cached_input_tokens": 400, "cache_write_tokens": 100, "output_tokens": 300,
          "max_tokens": 300, "finish_reason": "max_tokens"},
     ),
+    "Bedrock's log of an answer in events": (
+        {"model": None, "duration_ms": None, "modelId": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+         "input": {"inputTokenCount": 500, "cacheReadInputTokenCount": 400, "cacheWriteInputTokenCount": 100,
+                   "inputBodyJson": {"max_tokens": 300}},
+         "output": {"outputTokenCount": 30, "outputBodyJson": [
+             {"type": "message_start", "message": {"usage": {"input_tokens": 500, "output_tokens": 1}}},
+             {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 30}},
+             {"type": "message_stop", "amazon-bedrock-invocationMetrics": {
+                 "invocationLatency": 2500, "firstByteLatency": 400}}]}},
+        {"input_tokens": 1000, "cached_input_tokens": 400, "cache_write_tokens": 100, "output_tokens": 30,
+         "max_tokens": 300, "finish_reason": "end_turn", "outcome": "completed", "duration_ms": 2500.0,
+         "ttft_ms": 400.0},
+    ),
     "all steps of the Vercel AI SDK's answer": (
         {"usage": {"inputTokens": 10, "outputTokens": 20}, "output_tokens": None,
          "totalUsage": {"inputTokens": 1000, "inputTokenDetails": {"cacheReadTokens": 400, "cacheWriteTokens": 100},
