@@ -236,12 +236,15 @@ _WIDE_KIND = """CASE
         WHEN coalesce({model}, {response_model}) IS NULL AND coalesce(counted_in, counted_out) IS NULL
             AND coalesce({ttft_ms}) IS NULL AND coalesce({cost_usd}) IS NULL
             AND coalesce("outcome", "request_id") IS NULL THEN 'other'
-        WHEN lower(coalesce({operation})) LIKE '%embed%' THEN 'embedding'
+        WHEN lower(coalesce({operation})) LIKE '%embed%' OR coalesce({model}) LIKE '%embed%' THEN 'embedding'
         ELSE 'llm'
     END"""
 # Kinds of tokens with a price of their own, which only a provider's usage has.
 _DETAILS = ("cache_write_1h_tokens", "audio_input_tokens", "image_tokens", "audio_output_tokens")
 _SUMS = ("cost_usd", "input_cost_usd", "output_cost_usd")
+# A whole answer of the Responses API inside a line says how it ended.
+_RESPONSE_STATE = """CASE WHEN left("response", 1) = '{' THEN list_transform([try_cast("response" AS JSON)], lambda r:
+    CASE WHEN r->>'object' = 'response' AND r->>'status' IN ('failed', 'cancelled') THEN r->>'status' END)[1] END"""
 # Bedrock's events of an answer end with how long it took, and when it began.
 INVOCATION_METRICS = "amazon-bedrock-invocationMetrics"
 _INVOCATION_METRIC = (
@@ -283,7 +286,8 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
             f"money_of({_quote(name)})" + (f" * {scale(column, name)!r}" if scale(column, name) != 1 else "")
             for name in names[column]
         ]
-        some = [*own, *(f"money_of({one})" for one in nested(column))]
+        ticks = usage.cost_of_ticks() if column == "cost_usd" else []
+        some = [*own, *(f"money_of({one})" for one in nested(column)), *ticks]
         return [*(f"nullif({one}, 0)" for one in some if len(some) > 1), *some]
 
     def durations(column: str) -> str:
@@ -330,6 +334,8 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         + f"coalesce({', '.join(nested('service_tier')) or 'NULL::VARCHAR'}) AS service_tier," if wide else "",
         "tenant_name": ' REPLACE (a_name("tenant") AS tenant)' if "tenant" in names["tenant"] else "",
     }  # fmt: skip
+    if wide and occurs("response") and occurs("object"):
+        texts["state"] += f", {_RESPONSE_STATE}"
     texts["lengths"] = _LENGTHS_OF_ANSWERS if wide else _LENGTHS
     # An object in the place of an answer is what a provider sent, and its text is none of the answer's own.
     texts["answered"] = (

@@ -170,7 +170,7 @@ def choose_parts(names: Names, occurs: Occurs) -> Mapping[str, str]:
     groups = (
         ((*names["error"], "error_type"), _ERROR),
         ((*names["status"], *names["outcome"], *APP_KEYS["outcome"]), _OUTCOME),
-        ((*names.get("state", ()), *names.get("finished", ())), _STATE),
+        ((*names.get("state", ()), *names.get("finished", ()), "object"), _STATE),
         (("kind",), _VOICE),
         ((*names["transport"], *APP_KEYS["transport"]), _TRANSPORT),
         ((*names["cancelled"], *names.get("cancel_reason", ()), *APP_KEYS["cancelled"]), _CANCELLED),

@@ -51,7 +51,7 @@ NESTED: dict[str, tuple[str, ...]] = {
         "reasoning_output_tokens",
     ),
     "total_tokens": ("total_tokens", "totalTokens", "total", "totalTokenCount", "total_token_count"),
-    "cost_usd": ("cost", "cost.total", "total_cost", "cost_usd"),
+    "cost_usd": ("cost", "cost.total", "cost.total_cost", "total_cost", "cost_usd"),
     "cache_write_1h_tokens": (
         "cache_creation.ephemeral_1h_input_tokens", "input_token_details.ephemeral_1h_input_tokens",
     ),
@@ -75,9 +75,10 @@ _WITHIN_INPUT = ("prompt_tokens", "input_tokens_details.cached_tokens", "input_t
 _CANDIDATES = ("candidatesTokenCount", "candidates_token_count")
 _THOUGHTS = ("thoughtsTokenCount", "thoughts_token_count")
 _TOOL_PROMPT = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
+_TICKS = ("cost_in_usd_ticks",)
 _OWN_KEY, _UPSTREAM = ("is_byok",), ("cost_details.upstream_inference_cost",)
 _NAMES = tuple(dict.fromkeys((
-    *(name for names in NESTED.values() for name in names), *_TOOL_PROMPT, *_OWN_KEY, *_UPSTREAM,
+    *(name for names in NESTED.values() for name in names), *_TOOL_PROMPT, *_OWN_KEY, *_UPSTREAM, *_TICKS,
 )))  # fmt: skip
 # Names of one provider alone: a usage written out among the other fields of a log has its meaning. Anthropic's name for
 # what was read from the cache is not among them, since it is one of ours, of an input that includes it.
@@ -165,10 +166,14 @@ class Usage:
     def output_tokens(self, chosen: str) -> str:
         """Return the output as counted, with the thoughts that Gemini counts next to its candidates."""
         answers, thoughts = self.anywhere(_CANDIDATES), self.anywhere(_THOUGHTS)
-        if not answers or not thoughts:
+        if not thoughts:
             return f"tokens_of({chosen})"
+        # An answer whose thoughts reached its cap has no candidates.
+        alone = f"CASE WHEN {chosen} IS NULL THEN tokens_of({_first(thoughts)}) ELSE tokens_of({chosen}) END"
+        if not answers:
+            return alone
         added = f"CASE WHEN {chosen} = {_first(answers)} THEN tokens_of({_first(thoughts)}) END"
-        return f"tokens_with(tokens_of({chosen}), {added}, 0)"
+        return f"tokens_with({alone}, {added}, 0)"
 
     def leaves_cache_out(self) -> str:
         """Return whether the names are those of a provider whose input leaves the cache out."""
@@ -176,6 +181,10 @@ class Usage:
         if not own or not apart:
             return "false"
         return f"({_first(own)} IS NOT NULL AND {_first(apart)} IS NOT NULL AND {_first(within)} IS NULL)"
+
+    def cost_of_ticks(self) -> list[str]:
+        """Return what xAI says that a call cost, of whose ticks a dollar has ten thousand million."""
+        return [f"number_of({ticks}) / 1e10" for ticks in self.values(_TICKS)]
 
     def upstream_cost(self) -> str:
         """Return what the provider bills besides a gateway's fee: 0 without a key of the customer's own."""

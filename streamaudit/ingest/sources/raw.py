@@ -116,6 +116,7 @@ def _build_fitting(names: frozenset[str], wide: bool, call_id: str) -> tuple[dic
 
 _NAMES = (
     *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details", "incomplete", "delta",
+    "object",
     *INVOCATION_NAMES, INVOCATION_METRICS,
     *(key for keys in APP_KEYS.values() for key in keys),
 )  # fmt: skip

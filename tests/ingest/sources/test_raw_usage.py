@@ -102,6 +102,17 @@ USAGES: dict[str, Case] = {
     "DeepSeek's counts among the other fields": (
         {"prompt_tokens": 6000, "completion_tokens": 393, "prompt_cache_hit_tokens": 5000}, CACHED,
     ),
+    "Gemini's answer that was all thoughts": (
+        {"usageMetadata": {"promptTokenCount": 300, "thoughtsTokenCount": 500, "totalTokenCount": 800}},
+        {"input_tokens": 300, "output_tokens": 500, "reasoning_tokens": 500},
+    ),
+    "xAI's cost in ticks": (
+        {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost_in_usd_ticks": 37_756_000}},
+        {"cost_usd": 0.0037756},
+    ),
+    "Perplexity's object of costs": (
+        {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost": {"total_cost": 0.00678}}}, {"cost_usd": 0.00678},
+    ),
     "Pydantic AI": (
         {"usage": {"request_tokens": 300, "response_tokens": 60, "total_tokens": 360}},
         {"input_tokens": 300, "output_tokens": 60},
@@ -213,6 +224,14 @@ ENDS: dict[str, Case] = {
     "an incomplete answer that was shorter": (
         {"status": "incomplete", "output_tokens": 499, "max_tokens": 500},
         {"finish_reason": None, "outcome": "interrupted"},
+    ),
+    "an answer of the Responses API inside a line, that was cancelled": (
+        {"response": {"object": "response", "status": "cancelled", "model": "gpt-5.1", "usage": None}},
+        {"outcome": "cancelled"},
+    ),
+    "an answer of the Responses API inside a line, that failed": (
+        {"response": {"object": "response", "status": "failed", "model": "gpt-5.1", "usage": None}},
+        {"outcome": "error"},
     ),
     "an answer of the Responses API that was cancelled": (
         {"object": "response", "status": "cancelled", "incomplete_details": None, "model": "gpt-5.1"},
