@@ -172,7 +172,7 @@ USUAL: Names = {
 
 ONLY_USUAL = frozenset(name for names in USUAL.values() for name in names) - {
     name for names in OWN.values() for name in names
-} - {"answer", "response", "completion", "output"}
+} - {"answer", "response", "completion", "output", "state", "event"}
 """Names that distinguish a home-made log from lines in streamaudit's own names."""
 
 _IN_COST = {
@@ -238,10 +238,10 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
     if "status" in taken:
         taken.add("outcome")
     # An object with the model's id and its provider is no name, but has one; one with parts of a cost has their sum.
-    for name, column in (("model", "model"), ("cost", "cost_usd")):
+    for name, named in (("model", "model"), ("cost", "cost_usd")):
         given = [record[name] for record in head if record.get(name)]
         if given and all(isinstance(value, dict) for value in given):
-            taken.discard(column)
+            taken.discard(named)
     found: dict[str, set[tuple[int, int, str]]] = {}
     for record in head:
         for path, value in _leaves(record, ()):

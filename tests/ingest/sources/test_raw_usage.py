@@ -111,7 +111,8 @@ USAGES: dict[str, Case] = {
         {"cost_usd": 0.0037756},
     ),
     "Perplexity's object of costs": (
-        {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost": {"total_cost": 0.00678}}}, {"cost_usd": 0.00678},
+        {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost": {"total_cost": 0.00678}}},
+        {"cost_usd": 0.00678},
     ),
     "Pydantic AI": (
         {"usage": {"request_tokens": 300, "response_tokens": 60, "total_tokens": 360}},
