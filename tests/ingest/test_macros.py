@@ -11,7 +11,6 @@ from streamaudit.errors import StreamauditError
 from streamaudit.ingest import pipeline
 from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.merge import define_merge_macros
-from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 from tests.support import ingest, raw_call, stored_calls, write_lines
 
@@ -34,8 +33,10 @@ def test_a_statement_gets_its_macros_and_those_that_they_use(store: Store) -> No
 def test_every_module_has_the_macros_of_its_statements(store: Store) -> None:
     """Those that merging defines, or those that the module itself asks for."""
     define_merge_macros(store)
-    names = re.findall(r"TEMP MACRO (\w+)\(", package_text("ingest", "macros.sql"))
-    for module in Path(streamaudit.ingest.__path__[0]).glob("*.py"):
+    package = Path(streamaudit.ingest.__path__[0])
+    definitions = "".join(file.read_text() for file in package.glob("macros/*.sql"))
+    names = re.findall(r"TEMP MACRO (\w+)\(", definitions)
+    for module in package.glob("*.py"):
         text = module.read_text()
         used = {name for name in names if re.search(rf"(?<![\w.]){name}\((?!self)", text)}
         assert used <= store.macros or "define_macros(" in text or module.name in ("mapped.py", "mapping.py"), (

@@ -9,6 +9,9 @@ from streamaudit.ingest import corrections
 from streamaudit.store.package_files import package_text
 from streamaudit.store.store import Store
 
+_FILES = ("values", "names", "endings", "usage", "attributes")
+"""The files of macros, in the order of their definitions."""
+
 _DEFINITION = re.compile(r"^CREATE OR REPLACE TEMP MACRO (\w+)\(", re.MULTILINE)
 _USE = re.compile(r"(?<![\w.])([a-z]\w*)\(")
 
@@ -26,7 +29,7 @@ def define_macros(store: Store, *statements: str) -> None:
 @cache
 def _read_definitions() -> dict[str, str]:
     """Return the statement that defines each macro, by name; a macro uses only those before it."""
-    text = package_text("ingest", "macros.sql") + corrections.macros()
+    text = "".join(package_text("ingest", f"macros/{name}.sql") for name in _FILES) + corrections.macros()
     starts = [(found.start(), found[1]) for found in _DEFINITION.finditer(text)]
     ends = [start for start, _ in starts[1:]] + [len(text)]
     return {name: text[start:end] for (start, name), end in zip(starts, ends, strict=True)}
