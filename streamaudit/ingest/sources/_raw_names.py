@@ -188,17 +188,21 @@ def unit_ms(name: str) -> float:
     return 1e3 if name == "elapsed" else _UNITS.get(words(name)[-1], 1.0)
 
 
+def _spelling(name: str) -> str:
+    return "_".join(words(name))
+
+
 _SPELLED = {
-    "_".join(words(name)): column
+    _spelling(name): column
     for names in (OWN, USUAL) for column, spelled in names.items() if column in KINDS for name in spelled
 }  # fmt: skip
 # Gemini writes the model that answered so, others a date.
 del _SPELLED["model_version"]
 # A status at the top of a record is how the call ended; inside an object it is about something else.
-_AT_TOP = {"_".join(words(name)): "outcome" for name in (*OWN["status"], *USUAL["status"])}
+_AT_TOP = {_spelling(name): "outcome" for name in (*OWN["status"], *USUAL["status"])}
 _PLACES = {name: place for place, name in enumerate(_SPELLED)}
 _INSIDE = {
-    "_".join(words(name)): column for column, names in NESTED.items() if column in KINDS for name in names
+    _spelling(name): column for column, names in NESTED.items() if column in KINDS for name in names
 }  # fmt: skip
 # A remark in brackets that leaves the value what it is; all others may change it, as a unit or a currency does.
 _REMARK = re.compile(r"\s*[(\[](?:UTC|GMT|billed|count|number|total|tokens|#|n)[)\]]$", re.IGNORECASE)
@@ -235,8 +239,6 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
     usages = [find_usage(record) for record in head]
     taken |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
     taken -= _SEVERAL
-    if "status" in taken:
-        taken.add("outcome")
     # An object with the model's id and its provider is no name, but has one; one with parts of a cost has their sum.
     for name, named in (("model", "model"), ("cost", "cost_usd")):
         given = [record[name] for record in head if record.get(name)]
@@ -248,9 +250,11 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
             column = _column(path)
             if column is None or column in taken or not _has_kind(column, value):
                 continue
+            if "status" in taken and len(path) == 1 and _spelling(path[0]) in _AT_TOP:
+                continue
             spelled = ".".join(path)
             # The name that is tried first, where there are several as deep.
-            place = (len(path), _PLACES.get("_".join(words(path[-1])), len(_PLACES)), spelled)
+            place = (len(path), _PLACES.get(_spelling(path[-1]), len(_PLACES)), spelled)
             if can_fill(column, spelled):
                 found.setdefault(column, set()).add(place)
     paths = {column: tuple(path for _, _, path in sorted(places)) for column, places in found.items()}
@@ -265,12 +269,12 @@ def _column(path: tuple[str, ...]) -> str | None:
     """Return the column of a path: by its last name and the object's around it, such as ``response.model``, else by the
     last alone; None when it has none."""
     *above, last = path
-    name = "_".join(words(_REMARK.sub("", last)))
+    name = _spelling(_REMARK.sub("", last))
     if not above:
         return _SPELLED.get(name) or _AT_TOP.get(name)
     if _SPELLED.get(name) in ("route", "tenant"):
         return None  # A role or a step inside an object is about something else.
-    around = "_".join(words(above[-1]))
+    around = _spelling(above[-1])
     if around in OBJECTS:
         return next((column for column, names in _IN_COST.items() if name in names), None)
     return _INSIDE.get(name) if around in HOLDERS else _SPELLED.get(f"{around}_{name}", _SPELLED.get(name))
@@ -291,7 +295,7 @@ def _leaves(value: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tupl
     for key, inner in value.items():
         if "." in key:
             continue
-        plain = "_".join(words(key))
+        plain = _spelling(key)
         if isinstance(inner, dict):
             if len(path) < _MAX_DEPTH and (plain in _PLAIN_OBJECTS or plain in HOLDERS or plain in OBJECTS):
                 yield from _leaves(inner, (*path, key))
