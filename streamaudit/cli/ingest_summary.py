@@ -63,6 +63,8 @@ def log_result(outcome: FileResult, *, keys: bool = True) -> None:
         )  # fmt: skip
     for text in _doubts(outcome):
         console.say(f"  {text}", level="warning", file=outcome.shown)
+    for text in outcome.match.unread.values() if outcome.counts else ():
+        console.say(f"  {text}", level="warning", file=outcome.shown)
     for text in outcome.match.notes if outcome.counts else ():
         console.note(f"  {text}", file=outcome.shown)
     for reject in outcome.rejects[:3]:

@@ -9,7 +9,7 @@ from streamaudit.cli import console
 from streamaudit.ingest.mapping import column_of, parse_mapping
 from streamaudit.ingest.pipeline import Ingest
 from streamaudit.ingest.profile.report import explain_unrecognised, list_candidates
-from streamaudit.ingest.profile.suggest import suggest_mapping
+from streamaudit.ingest.profile.suggest import find_unit, suggest_mapping
 from streamaudit.ingest.profile.survey import Survey
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.reader import Reader
@@ -21,7 +21,7 @@ from streamaudit.store.store import Store
 Groups = Dictionary[str | None, Sequence[InputFile]]
 
 # Columns that reports need most, suggested when nothing fills them and the name of a field matches.
-_WORTH = ("tenant", "route", "deploy", "rendered_tokens", "cancelled")
+_WORTH = ("tenant", "route", "deploy", "ttft_ms", "duration_ms", "rendered_tokens", "cancelled")
 
 
 def with_reasons(report: Report, groups: Groups) -> Report:
@@ -66,7 +66,7 @@ def _maps(survey: Survey, role: str | None, assignments: Sequence[str]) -> str:
     for column in (role,) if role else _WORTH:
         best = next((one for one in list_candidates(survey, column) if one[2]), None)
         if best and best[2] and column not in survey.filled and (role or best[2].basis == "name"):
-            found[column] = best[1].path
+            found[column] = best[1].path + find_unit(column, best[1])
     if not found:
         return ""
     kept = [text for text in assignments if text.partition("=")[0] not in found]

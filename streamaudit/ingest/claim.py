@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 
 from streamaudit.errors import InputError
 from streamaudit.ingest.mapping import Mapping
@@ -24,7 +25,8 @@ def claim(file: InputFile, mapping: Mapping) -> tuple[Source, Match]:
     source, verdict = found
     if isinstance(verdict, Refusal):
         raise InputError(verdict.what, verdict.instead)
-    return source, verdict
+    unread = {column: text for column, text in verdict.unread.items() if column not in mapping.paths}
+    return source, replace(verdict, unread=unread)
 
 
 def recognise(file: InputFile, mapping: Mapping) -> tuple[Source, Match | Refusal] | None:

@@ -115,8 +115,9 @@ class FileResult:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether records contradict themselves, so that one of their figures is left out."""
-        return self.ends_before_start > 0 or self.doubts != Doubts()
+        """Whether records contradict themselves or leave a unit out, so that one of their figures is left out."""
+        is_unread = self.match is not None and bool(self.match.unread)
+        return self.ends_before_start > 0 or self.doubts != Doubts() or is_unread
 
     @property
     def empty(self) -> bool:

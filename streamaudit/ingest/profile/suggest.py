@@ -29,7 +29,7 @@ def suggest_mapping(survey: Survey) -> list[str]:
         column = _guess_by_values(field)
         if column:
             _keep(best, column, 0.5, field)
-    return [f"{column}={field.path}{_unit(column, field)}" for column, (_, field) in best.items()]
+    return [f"{column}={field.path}{find_unit(column, field)}" for column, (_, field) in best.items()]
 
 
 def _keep(best: dict[str, tuple[float, Field]], column: str, score: float, field: Field) -> None:
@@ -53,8 +53,9 @@ def _guess_by_values(field: Field) -> str | None:
     return "duration_ms" if named & _TIME_WORDS else None
 
 
-def _unit(column: str, field: Field) -> str:
-    """Return the unit of a duration whose name does not end in one: seconds have fractions and are small."""
+def find_unit(column: str, field: Field) -> str:
+    """Return the unit to write after the path of a duration whose name does not end in one, "" for none: seconds have
+    fractions and are small."""
     if KINDS[column] != "duration" or unit_of(field.path):
         return ""
     named = set(words(field.path.rpartition(".")[2]))

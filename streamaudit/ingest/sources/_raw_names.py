@@ -73,6 +73,15 @@ OWN: Names = {
 _UNITS = {"ms": 1.0, "millis": 1.0, "s": 1e3, "sec": 1e3, "secs": 1e3, "seconds": 1e3, "us": 1e-3, "ns": 1e-6}
 
 
+_LATENCIES = (
+    "latency", "duration", "elapsed_time", "response_time", "total_time", "total_latency", "total_duration",
+    "request_duration", "wall_time", "took",
+)
+_FIRST_TOKENS = (
+    "ttft", "time_to_first_token", "first_token", "first_token_latency", "time_to_first_chunk", "first_chunk",
+)
+
+
 def _name_times(*bases: str) -> tuple[str, ...]:
     return tuple(f"{base}_{unit}" for base in bases for unit in _UNITS)
 
@@ -101,13 +110,9 @@ USUAL: Names = {
         "ended_at", "end", "end_ts", "end_timestamp", "finished_at", "completed_at", "end_time_ms",
         "end_ms", "end_time_ns", "end_ns",
     ),
-    "duration_ms": (
-        *_name_times("latency", "duration", "elapsed", "elapsed_time", "response_time", "total_time", "total_latency",
-                "total_duration", "request_duration", "wall_time", "took"), "elapsed",
-    ),
+    "duration_ms": (*_name_times("elapsed", *_LATENCIES), "elapsed"),
     "streamed": ("streaming", "is_streaming", "is_stream"),
-    "ttft_ms": _name_times("ttft", "time_to_first_token", "first_token", "first_token_latency", "time_to_first_chunk",
-                      "first_chunk"),
+    "ttft_ms": _name_times(*_FIRST_TOKENS),
     "first_token_at": (
         "first_token_at", "first_token_time", "first_chunk_at", "first_token_ts", "first_token_timestamp",
         "first_token_at_ms",
@@ -200,6 +205,7 @@ _SPELLED = {
 del _SPELLED["model_version"]
 # A status at the top of a record is how the call ended; inside an object it is about something else.
 _AT_TOP = {_spelling(name): "outcome" for name in (*OWN["status"], *USUAL["status"])}
+_NO_UNIT = {**dict.fromkeys(_LATENCIES, "duration_ms"), **dict.fromkeys(_FIRST_TOKENS, "ttft_ms")}
 _PLACES = {name: place for place, name in enumerate(_SPELLED)}
 _INSIDE = {
     _spelling(name): column for column, names in NESTED.items() if column in KINDS for name in names
@@ -262,6 +268,21 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
         column: some if column in _SEVERAL else some[:1]
         for column, some in paths.items() if not set(some) <= set(names[column])
     }  # fmt: skip
+
+
+def find_unitless(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str, list[float]]]:
+    """Return the first path that may be a duration or TTFT and does not say its unit, by that column, with its
+    values."""
+    found: dict[str, tuple[str, list[float]]] = {}
+    for record in head:
+        for path, value in _leaves(record, ()):
+            column = _NO_UNIT.get(_spelling(path[-1]))
+            if column is None or not _has_kind(column, value):
+                continue
+            spelled, values = found.setdefault(column, (".".join(path), []))
+            if spelled == ".".join(path) and float(value) > 0 and can_fill(column, spelled):
+                values.append(float(value))
+    return {column: (path, values) for column, (path, values) in found.items() if values}
 
 
 @lru_cache(maxsize=4096)

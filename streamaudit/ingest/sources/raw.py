@@ -6,9 +6,11 @@ first records have one of those, nest their figures, or have no id or start. Whe
 identified by the digest of its line and the ordinal among equal lines.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from math import log
 
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
@@ -29,11 +31,14 @@ from streamaudit.ingest.sources._raw_names import (
     START,
     Names,
     find_other_spellings,
+    find_unitless,
     list_names,
 )
 from streamaudit.ingest.sources._raw_usage import INVOCATION_NAMES, NESTED, PARTS, find_usage, has_count
 from streamaudit.ingest.sources.registry import APP_KEYS, Match, Occurs, Record, Source
 
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _LONE_TIMES = ("timestamp", "ts", "time", "created_at", "created", "datetime", "@timestamp")
 """Instants whose name does not show whether the call began or ended then."""
 
@@ -44,7 +49,7 @@ def _recognise(head: Sequence[Record]) -> Match | None:
     # The lines' own schema has no answer, but an application may add it.
     is_plain = own and own.variant == "attempt/1" and not _has_value(head, ANSWERS)
     if own and (is_plain or not (_has_usual(head) or implied)):
-        return own
+        return replace(own, unread=_list_unread(head, implied))
     found = {column for column, names in list_names(wide=True).items() if _has_value(head, names)} | implied.keys()
     usages = [find_usage(record) for record in head]
     found |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
@@ -53,13 +58,16 @@ def _recognise(head: Sequence[Record]) -> Match | None:
     if not own and not (measured and ("model" in found or "response_model" in found or counted)):
         return None
     match = own or Match("log", " + ".join(sorted(_explain_match(head, implied))))
-    return replace(match, reading=build_wide_source(head, implied), notes=_list_notes(head))
+    reading = build_wide_source(head, implied)
+    return replace(match, reading=reading, notes=_list_notes(head), unread=_list_unread(head, implied))
 
 
 def _read_mapped(head: Sequence[Record]) -> Match:
     """Read any records with the user's paths."""
-    reading = build_wide_source(head, _find_paths(head))
-    return Match("log", "mapped paths", reading=reading, notes=_list_notes(head))
+    implied = _find_paths(head)
+    reading = build_wide_source(head, implied)
+    unread = _list_unread(head, implied)
+    return Match("log", "mapped paths", reading=reading, notes=_list_notes(head), unread=unread)
 
 
 def _find_paths(head: Sequence[Record]) -> Names:
@@ -92,6 +100,26 @@ def _list_notes(head: Sequence[Record]) -> tuple[str, ...]:
     if start in _LONE_TIMES and _has_value(head, names["duration_ms"]) and not _has_value(head, names["end_time"]):
         return (f"{start} is taken for the start of a call: if it is written at its end, --map end_time={start}",)
     return ()
+
+
+def _list_unread(head: Sequence[Record], implied: Names) -> dict[str, str]:
+    names = list_names(wide=True)
+    filled = {column for column in names if _has_value(head, names[column])} | implied.keys()
+    filled |= {"duration_ms"} if {"start_time", "end_time"} <= filled else set()
+    filled |= {"ttft_ms"} if "first_token_at" in filled else set()
+    return {
+        column: _explain_unit(column, path, values)
+        for column, (path, values) in find_unitless(head).items() if column not in filled
+    }  # fmt: skip
+
+
+def _explain_unit(column: str, path: str, values: Sequence[float]) -> str:
+    """Say how to read a path whose name has no unit: in the one that brings its middle value nearest to what is usual,
+    half a second to the first token and five to the last."""
+    usual, middle = 5.0 if column == "duration_ms" else 0.5, sorted(values)[len(values) // 2]
+    unit = min(_PER_SECOND, key=lambda unit: abs(log(middle / _PER_SECOND[unit] / usual)))
+    assignment = shlex.quote(f"{column.removesuffix('_ms')}={path}:{unit}")
+    return f"{path} has no unit and is not read: --map {assignment} reads it in {_WORDS[unit]}"
 
 
 def build_wide_source(head: Sequence[Record], implied: Names) -> Source:

@@ -74,6 +74,8 @@ class Match:
     """The source that reads this file, where its format is read in more than one way; None for the source itself."""
     notes: tuple[str, ...] = ()
     """Assumptions about this file that its owner may know better: one sentence each."""
+    unread: dict[str, str] = field(default_factory=dict)
+    """By column that nothing else fills, what this file has for it and why it is not read: one sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -341,6 +341,33 @@ def test_what_measures_nothing_is_no_log_of_calls(record: Record, store: Store, 
     assert "no known format" in (result.problem or "")
 
 
+def unread(record: Record) -> dict[str, str]:
+    _, verdict = elect([record]) or (None, None)
+    assert isinstance(verdict, Match)
+    return verdict.unread
+
+
+def test_a_time_without_a_unit_is_named_with_the_map_that_reads_it(tmp_path: Path) -> None:
+    """In the most likely unit, in a log of usual names and in one of the own, until a map or other fields tell it."""
+    usual = {"ts": "2026-11-16T08:00:00Z", "model": "gpt-4o", "prompt_tokens": 9, "completion_tokens": 5}
+    own = {"request_id": "a", "start_time": usual["ts"], "model": "gpt-4o", "input_tokens": 9, "output_tokens": 5}
+    for unit, duration, ttft in (("s", 1.2, 0.3), ("ms", 1200, 300), ("ns", 1_200_000_000, 300_000_000)):
+        named = unread({**usual, "latency": duration, "ttft": ttft})
+        assert f"--map duration=latency:{unit} " in named["duration_ms"], named
+        assert f"--map ttft=ttft:{unit} " in named["ttft_ms"], named
+        named = unread({**own, "Latency": duration, "timing": {"TTFT": ttft}})
+        assert f"--map duration=Latency:{unit} " in named["duration_ms"], named
+        assert f"--map ttft=timing.TTFT:{unit} " in named["ttft_ms"], named
+    known = {"first_token_at": "2026-11-16T08:00:00.3Z", "end": "2026-11-16T08:00:01.2Z"}
+    assert not unread({**usual, **known, "latency": 1, "ttft": 1})
+    with empty_store() as store:
+        path = write_lines(tmp_path / "log.jsonl", [{**usual, "latency": 1.2, "ttft": 0.3}])
+        (as_is,), (mapped,) = ingest(store, path), ingest(store, path, mapping=["duration=latency:s", "ttft=ttft:s"])
+        (call,) = stored_calls(store).values()
+    assert as_is.is_doubtful and not mapped.is_doubtful
+    assert (call["duration_ms"], call["ttft_ms"]) == (1200, 300)
+
+
 def test_lines_in_the_own_names_keep_their_fast_reading() -> None:
     """A name that is both streamaudit's own and usual makes no file a home-made log."""
     record = {"request_id": "a", "start_time": "2026-11-16T08:00:00Z", "model": "m", "duration_ms": 5, "ttft_ms": 1}
