@@ -31,7 +31,8 @@ _COUNTED = (
     "included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true",
     "included AND cost_usd IS NULL AND cache_hit IS DISTINCT FROM true"
     " AND (output_tokens IS NULL OR usage_status <> 'final')",
-    "included AND output_cost_basis = 'priced' AND cost_usd IS NOT NULL",
+    "included AND cost_basis = 'priced' AND cost_usd IS NOT NULL",
+    "included AND cost_basis = 'reported' AND output_cost_basis = 'priced' AND outcome = 'cancelled'",
     "included AND streamed",
     "included AND outcome = 'cancelled'",
     "uncounted_reason = 'nested'",
@@ -88,7 +89,9 @@ _TOKENS = ("output_tokens", "input_tokens", "hidden_tokens", "tax_", "unseen_", 
 _DOLLARS = ("cost_", "tax_", "unseen_", "usd_", "saved_")
 _OUTCOMES = ("cancel", "error", "timeout", "tax_", "outcome_", "unseen_", "goodput")
 """Beginnings of the columns that a missing value makes incomplete."""
-_ABOUT = {"cost_priced": _DOLLARS, "outcome_unknown": _OUTCOMES, "outcome_word": _OUTCOMES}
+_ABOUT = {
+    "cost_priced": _DOLLARS, "cost_split": ("tax_", "unseen_"), "outcome_unknown": _OUTCOMES, "outcome_word": _OUTCOMES,
+}  # fmt: skip
 _KNOWN_WORDS = "known are completed, cancelled, timeout, error and interrupted"
 
 _UNTIMED = Texts(
@@ -112,6 +115,7 @@ class _Counts:
     no_cost: int
     no_usage_nor_cost: int
     priced: int
+    split: int
     streamed: int
     cancelled: int
     nested: int
@@ -179,6 +183,9 @@ def _notes(
         ("cost_priced", sum(one.priced for one in sources), "call",
             "is priced at list price; its source reports no cost",
             "are priced at list price; their source reports no cost"),
+        ("cost_split", sum(one.split for one in sources), "cancelled call",
+            "reports one cost for input and output; its tax in dollars follows list prices",
+            "report one cost for input and output; their tax in dollars follows list prices"),
         ("outcome_unknown", sum(one.no_outcome for one in sources), "call",
             f"does not record how it ended{odd}; rates and tax are lower bounds",
             f"do not record how they ended{odd}; rates and tax are lower bounds"),

@@ -46,6 +46,11 @@ def test_calls_without_usage_or_cost_are_one_sentence_where_it_matters(tmp_path:
     ([{**PRICED, "outcome": "went away"}], ["1 call (50.0 %) does not record how it ended (1 call by an unknown word); "
                                             "rates and tax are lower bounds"]),
     ([PRICED], []),
+    ([{**PRICED, "cost_usd": None, "output_cost_usd": None, "input_tokens": 9}] * 2,
+     ["2 calls (66.7 %) are priced at list price; their source reports no cost"]),
+    ([{**PRICED, "output_cost_usd": None}], []),
+    ([{**PRICED, "output_cost_usd": None, "outcome": "cancelled"}],
+     ["1 cancelled call reports one cost for input and output; its tax in dollars follows list prices"]),
 ])  # fmt: skip
 def test_a_note_has_its_count_its_share_and_its_plural(
     tmp_path: Path, lacking: list[dict[str, object]], sentences: list[str]

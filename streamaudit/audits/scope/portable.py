@@ -35,7 +35,7 @@ Text = str | Texts
 _FLAGS = ("streamed", "cache_hit", "stopped_before_first_token", "ended_early", "ran_on", "prompt_unseen")
 _COLUMNS = (
     *PLAIN, "call_id", "uncounted_reason", "start_us", "usage_status", "ttft_status", "ended_by", "provider_basis",
-    "cancel_evidence", "output_cost_basis", "on_disconnect", "tax_class", "tax_rule", "delivered_rule",
+    "cancel_evidence", "cost_basis", "output_cost_basis", "on_disconnect", "tax_class", "tax_rule", "delivered_rule",
     "ttft_ms", "ttft_us", "ttvt_us", "duration_us", "tpot_us", "ttft_bucket", "ttvt_bucket", "duration_bucket",
     "tpot_bucket", "ttft_band", "ttvt_ms", "duration_ms", "tpot_ms",
     "input_tokens", "output_tokens", "reasoning_tokens", "billed_tokens", "rendered_tokens", "delivered_tokens",
