@@ -8,7 +8,7 @@ from streamaudit.errors import InputError
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.files import DAMAGED, read_start
-from streamaudit.ingest.sources.registry import Match, Refusal, Source
+from streamaudit.ingest.sources.registry import Match, Refusal, Source, fallback
 from streamaudit.ingest.voting import elect
 
 _LIST_OF_LISTS = re.compile(rb'\s*\[\s*\[\s*[{"\d]')
@@ -39,7 +39,12 @@ def recognise(file: InputFile, mapping: Mapping) -> tuple[Source, Match | Refusa
         except DAMAGED:
             return found
         if len(more) > len(file.head):
-            return elect(more, mapping)
+            found = elect(more, mapping)
+    if found is None:
+        from streamaudit.ingest.envelopes import find_envelope
+
+        held = find_envelope(file)
+        return (fallback(), held) if held else None
     return found
 
 

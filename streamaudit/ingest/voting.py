@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from streamaudit.ingest.mapping import Mapping, has_path
-from streamaudit.ingest.sources.registry import NO_MAPPING, TELLING, Match, Record, Refusal, Source, discover
+from streamaudit.ingest.sources.registry import NO_MAPPING, TELLING, Match, Record, Refusal, Source, discover, fallback
 
 _Claim = tuple[Source, Match]
 
@@ -30,13 +30,12 @@ def elect(head: Sequence[Record], mapping: Mapping = NO_MAPPING) -> tuple[Source
     a format that is known and not read; None when they are of no known format. The order of the records does not
     matter."""
     sources = discover().values()
-    fallback = next(source for source in sources if source.fallback)
     # A source that recognises nothing in the whole head recognises no record of it.
     ballot = _cast(head, [one for one in sources if not one.fallback and one.recognise(head) is not None])
     parties = Counter(_party(source, match) for _, source, match in ballot.claimed)
     most = max(parties.values(), default=0)
     if most < len(ballot.rest):
-        own = _claim_unrecognised(ballot, mapping, fallback, most)
+        own = _claim_unrecognised(ballot, mapping, fallback(), most)
         if own is not None and not (isinstance(own[1], Refusal) and (parties or ballot.refused)):
             return _with_note(own, ballot, len(head))
     if parties:
@@ -92,7 +91,7 @@ def _settle(claimed: Sequence[tuple[Record, Source, Match]]) -> _Claim:
 
 
 def _claim_unrecognised(
-    ballot: _Ballot, mapping: Mapping, fallback: Source, most: int
+    ballot: _Ballot, mapping: Mapping, last: Source, most: int
 ) -> tuple[Source, Match | Refusal] | None:
     """Return the claim on records that no format recognises, where more than ``most`` of them are a home-made log, or
     have what the user mapped; a refusal where they are of a format that is known and not read."""
@@ -103,22 +102,22 @@ def _claim_unrecognised(
     refusal = None
     if not mapped:
         alike = [(record, look_alike([record])) for record in rest]
-        refusals = [(fallback, found) for _, found in alike if found is not None]
+        refusals = [(last, found) for _, found in alike if found is not None]
         if refusals:
             refusal = _most_frequent(refusals)
             rest = [record for record, found in alike if found is None]
-    match = fallback.recognise(rest)
+    match = last.recognise(rest)
     if isinstance(match, Match):
         # Some home-made logs spread a call over lines; next to records of another format one alone has to show a call.
         contested = refusal is not None or most > 0 or ballot.refused
-        votes = sum(fallback.recognise([record]) is not None for record in rest) if contested else len(rest)
+        votes = sum(last.recognise([record]) is not None for record in rest) if contested else len(rest)
         if votes > most:
-            return match.reading or fallback, match
-    elif mapped and fallback.read_mapped:
+            return match.reading or last, match
+    elif mapped and last.read_mapped:
         paths = [path for column in mapped for path in mapping.paths[column]]
         if most == 0 or sum(any(has_path(record, path) for path in paths) for record in rest) > most:
-            match = fallback.read_mapped(rest)
-            return match.reading or fallback, match
+            match = last.read_mapped(rest)
+            return match.reading or last, match
     return refusal
 
 

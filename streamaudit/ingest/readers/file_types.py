@@ -4,10 +4,13 @@ import shlex
 import zipfile
 from pathlib import Path, PurePath
 
+from streamaudit.ingest.json_text import decode
+
 ZIP = b"PK\x03\x04"
 """The first bytes of a zip archive."""
 
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r")
+_FIRST_LINES = 50
 _FEW_CONTROLS = 0.03
 """Share of control characters up to which a text is a text: a cell may hold some, zero bytes too."""
 
@@ -45,6 +48,27 @@ def describe_file(head: bytes) -> str | None:
     if is_binary(head):
         return "a binary file, not JSON"
     return None
+
+
+def describe_log(text: str) -> str | None:
+    """Return what lines of text are whose ends are JSON objects, and the command that reads those; None where the
+    first line or most of the first ones have none."""
+    lines = [line for line in text.split("\n")[:_FIRST_LINES] if line.strip()]
+    held = [_holds_object(line) for line in lines]
+    if not held or not held[0] or sum(held) * 2 < len(held):
+        return None
+    return (
+        "lines of text with a JSON object at their end: sed -n 's/^[^{]*{/{/p' FILE | streamaudit ingest - reads the "
+        "objects"
+    )
+
+
+def _holds_object(line: str) -> bool:
+    begin = line.find("{")
+    try:
+        return begin > 0 and isinstance(decode(line[begin:]), dict)
+    except ValueError:
+        return False
 
 
 def is_binary(head: bytes) -> bool:

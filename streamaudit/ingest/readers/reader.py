@@ -19,7 +19,14 @@ from streamaudit.ingest.json_text import shorten
 from streamaudit.ingest.readers import remote
 from streamaudit.ingest.readers.container import Container, Found, Head, InputFile, Reject
 from streamaudit.ingest.readers.csv import DELIMITED
-from streamaudit.ingest.readers.file_types import NOTHING_KNOWN, ZIP, describe_file, is_binary, suggest_unzip
+from streamaudit.ingest.readers.file_types import (
+    NOTHING_KNOWN,
+    ZIP,
+    describe_file,
+    describe_log,
+    is_binary,
+    suggest_unzip,
+)
 from streamaudit.ingest.readers.files import (
     DAMAGED,
     MAX_OBJECT_BYTES,
@@ -234,6 +241,10 @@ def _container(head: Head) -> tuple[Container, Found]:
         sign = describe_file(head.data)
         if sign:
             raise NotRecords(sign)
+    if not is_json:
+        lines = describe_log(head.text)
+        if lines:
+            raise NotRecords(lines)
     for container in CONTAINERS:
         found = container.look(head)
         if found is not None:

@@ -218,6 +218,8 @@ _MAX_DEPTH = 4
 _SEVERAL = {"max_tokens"}
 """Columns that a log may keep at another path in each line: one with calls of several APIs has a cap in each one's own
 request."""
+_ENVELOPES = frozenset(("json_payload", "source", "log", "event"))
+"""Objects into which a collector of logs puts the record of an application (Google Cloud, Elasticsearch, Splunk)."""
 _PLAIN_OBJECTS = frozenset(
     "request response llm call data payload event metrics meta timing timings result body info details stats latency "
     "params parameters options config attributes metadata extra properties context output input message "
@@ -289,6 +291,8 @@ def find_unitless(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str, list[f
 def _column(path: tuple[str, ...]) -> str | None:
     """Return the column of a path: by its last name and the object's around it, such as ``response.model``, else by the
     last alone; None when it has none."""
+    if len(path) > 1 and _spelling(path[0]) in _ENVELOPES:
+        return _column(path[1:])
     *above, last = path
     name = _spelling(_REMARK.sub("", last))
     if not above:
@@ -318,7 +322,9 @@ def _leaves(value: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tupl
             continue
         plain = _spelling(key)
         if isinstance(inner, dict):
-            if len(path) < _MAX_DEPTH and (plain in _PLAIN_OBJECTS or plain in HOLDERS or plain in OBJECTS):
+            if len(path) < _MAX_DEPTH and (
+                plain in _PLAIN_OBJECTS or plain in HOLDERS or plain in OBJECTS or (not path and plain in _ENVELOPES)
+            ):
                 yield from _leaves(inner, (*path, key))
         elif inner is not None and inner != "":
             yield (*path, key), inner

@@ -211,6 +211,11 @@ def discover() -> dict[str, Source]:
     return {name: _load(name) for name in _names()}
 
 
+def fallback() -> Source:
+    """Return the source that claims a file only where no other does."""
+    return next(source for source in discover().values() if source.fallback)
+
+
 def find(name: str) -> Source | None:
     """Return one source without loading the others; None when there is none of that name."""
     return _load(name) if name in _names() else None
