@@ -201,6 +201,8 @@ _SPELLED = {
     _spelling(name): column
     for names in (OWN, USUAL) for column, spelled in names.items() if column in KINDS for name in spelled
 }  # fmt: skip
+_SPELLED["date"] = "start_time"
+_TIME_OF_DAY = re.compile(r"\d[T ]\d?\d:\d\d")
 # Gemini writes the model that answered so, others a date.
 del _SPELLED["model_version"]
 # A status at the top of a record is how the call ended; inside an object it is about something else.
@@ -258,6 +260,8 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
             column = _column(path)
             if column is None or column in taken or not _has_kind(column, value):
                 continue
+            if path[-1].lower() == "date" and not _TIME_OF_DAY.search(str(value)):
+                continue  # A day is no start.
             if "status" in taken and len(path) == 1 and _spelling(path[0]) in _AT_TOP:
                 continue
             spelled = ".".join(path)

@@ -77,7 +77,7 @@ SPELLINGS: dict[str, tuple[Record, dict[str, Any]]] = {
         {"response_model": "gpt-4o-mini-2024-07-18"},
     ),
     "the headings of a table": (
-        {"Timestamp": "2026-11-16T08:00:00Z", "Model": "gpt-4o-mini", "Prompt Tokens": "100",
+        {"Date": "2026-11-16 08:00:00", "Model": "gpt-4o-mini", "Prompt Tokens": "100",
          "Completion Tokens": "20", "Cost ($)": "$0.0123", "Latency (ms)": "1500", "Status": "Cancelled"},
         {"cost_usd": 0.0123, "outcome": "cancelled"},
     ),
@@ -339,6 +339,13 @@ def test_what_measures_nothing_is_no_log_of_calls(record: Record, store: Store, 
     """Data sets and server logs name models too."""
     (result,) = ingest(store, write_lines(tmp_path / "other.jsonl", [record]))
     assert "no known format" in (result.problem or "")
+
+
+def test_a_day_without_a_time_is_no_start() -> None:
+    record = {"Date": "2026-11-16", "model": "gpt-4o", "prompt_tokens": 9, "completion_tokens": 5}
+    _, verdict = elect([record]) or (None, None)
+    assert isinstance(verdict, Match) and verdict.reading is not None
+    assert "start_time" not in verdict.reading.implied.paths
 
 
 def unread(record: Record) -> dict[str, str]:
