@@ -26,7 +26,7 @@ _VALUES: dict[Kind, str] = {
     "number": "number_of(first_filled(json_extract_string(record, $map_COLUMN)))",
     "money": "first_scaled(list_transform(json_extract_string(record, $map_COLUMN), "
     "lambda v: CAST(money_of(v) AS VARCHAR)), $scale_COLUMN)",
-    "duration": "first_scaled(json_extract_string(record, $map_COLUMN), $scale_COLUMN)",
+    "duration": "first_duration(json_extract_string(record, $map_COLUMN), $scale_COLUMN)",
     "instant": "first_instant(json_extract_string(record, $map_COLUMN), $scale_COLUMN)",
     "numbers": "first_scaled_list(json_extract_string(record, $map_COLUMN), $scale_COLUMN)",
 }

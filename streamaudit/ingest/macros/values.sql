@@ -112,6 +112,17 @@ CREATE OR REPLACE TEMP MACRO first_scaled(texts, scales) AS
     list_filter(list_transform(texts, lambda v, i: -- noqa: PRS
             CASE WHEN abs(number_of(v)) < 1e12 / scales[i] THEN number_of(v) * scales[i] END),
         lambda n: n IS NOT NULL)[1];
+-- The same of durations, of which a text may name its unit: 320ms, 1.5 s.
+CREATE OR REPLACE TEMP MACRO said_ms(v) AS CASE
+    WHEN regexp_full_match(v, '\s*\d+(\.\d+)?\s*(ns|us|µs|μs|ms|millis\w*|s|secs?|seconds?|m|mins?|minutes?)\s*') -- noqa: LT05
+        THEN number_of(regexp_extract(v, '[\d.]+')) * CASE regexp_extract(v, '[^\d\s.]+')
+            WHEN 'ns' THEN 1e-6 WHEN 'us' THEN 1e-3 WHEN 'µs' THEN 1e-3 WHEN 'μs' THEN 1e-3
+            ELSE CASE WHEN regexp_matches(v, 'ms|milli') THEN 1.0 WHEN contains(v, 'm') THEN 6e4 ELSE 1e3 END END
+    END;
+CREATE OR REPLACE TEMP MACRO first_duration(texts, scales) AS
+    list_filter(list_transform(texts, lambda v, i: -- noqa: PRS
+            coalesce(CASE WHEN abs(number_of(v)) < 1e12 / scales[i] THEN number_of(v) * scales[i] END, said_ms(v))),
+        lambda n: n IS NOT NULL)[1];
 -- A list of numbers, as JSON or as an attribute of OpenTelemetry.
 CREATE OR REPLACE TEMP MACRO numbers_of(v) AS
     CASE WHEN starts_with(v, '{') THEN try_cast(json_extract_string(try_cast(v AS JSON), '$.values[*].*') AS DOUBLE[])

@@ -208,6 +208,12 @@ del _SPELLED["model_version"]
 # A status at the top of a record is how the call ended; inside an object it is about something else.
 _AT_TOP = {_spelling(name): "outcome" for name in (*OWN["status"], *USUAL["status"])}
 _NO_UNIT = {**dict.fromkeys(_LATENCIES, "duration_ms"), **dict.fromkeys(_FIRST_TOKENS, "ttft_ms")}
+_WITH_UNIT = re.compile(r"\s*\d+(\.\d+)?\s*([nuµμ]?s|ms|millis\w*|secs?|seconds?|m|mins?|minutes?)\s*")
+_CUT = frozenset("cancelled canceled aborted disconnected interrupted abandoned".split())
+_OF_A_CUT = frozenset(
+    "stream streaming request response generation completion call client user caller connection by was is has been "
+    "early".split()
+)
 _PLACES = {name: place for place, name in enumerate(_SPELLED)}
 _INSIDE = {
     _spelling(name): column for column, names in NESTED.items() if column in KINDS for name in names
@@ -257,7 +263,7 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
     found: dict[str, set[tuple[int, int, str]]] = {}
     for record in head:
         for path, value in _leaves(record, ()):
-            column = _column(path)
+            column = _column(path) or _column_of_value(path[-1], value)
             if column is None or column in taken or not _has_kind(column, value):
                 continue
             if path[-1].lower() == "date" and not _TIME_OF_DAY.search(str(value)):
@@ -283,7 +289,7 @@ def find_unitless(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str, list[f
     for record in head:
         for path, value in _leaves(record, ()):
             column = _NO_UNIT.get(_spelling(path[-1]))
-            if column is None or not _has_kind(column, value):
+            if column is None or not _has_kind(column, value) or _says_unit(value):
                 continue
             spelled, values = found.setdefault(column, (".".join(path), []))
             if spelled == ".".join(path) and float(value) > 0 and can_fill(column, spelled):
@@ -309,8 +315,24 @@ def _column(path: tuple[str, ...]) -> str | None:
     return _INSIDE.get(name) if around in HOLDERS else _SPELLED.get(f"{around}_{name}", _SPELLED.get(name))
 
 
+def _column_of_value(name: str, value: Any) -> str | None:
+    """Return the column of a name that its value makes plain: a duration written with its unit, or the flag of a call
+    that was cut, whatever its subject."""
+    if _says_unit(value):
+        return _NO_UNIT.get(_spelling(name))
+    parts = frozenset(words(name))
+    is_flag = isinstance(value, bool) or (isinstance(value, str) and value.lower() in ("true", "false"))
+    return "cancelled" if is_flag and parts & _CUT and parts <= _CUT | _OF_A_CUT else None
+
+
+def _says_unit(value: Any) -> bool:
+    return isinstance(value, str) and _WITH_UNIT.fullmatch(value) is not None
+
+
 def _has_kind(column: str, value: Any) -> bool:
     kind = KINDS[column]
+    if kind == "duration" and _says_unit(value):
+        return True
     if kind in ("count", "money", "duration"):
         try:
             shown = _MONEY.sub(r"\1", value) if kind == "money" and isinstance(value, str) else value

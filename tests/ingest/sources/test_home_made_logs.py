@@ -76,6 +76,11 @@ SPELLINGS: dict[str, tuple[Record, dict[str, Any]]] = {
          "gen_ai.usage.output_tokens": 20, "gen_ai.response.model": "gpt-4o-mini-2024-07-18"},
         {"response_model": "gpt-4o-mini-2024-07-18"},
     ),
+    "times that say their unit, and a cut by any subject": (
+        {"ts": "2026-11-16T08:00:00Z", "model": "gpt-4o-mini", "latency": "1.5s", "timing": {"ttft": "320 ms"},
+         "prompt_tokens": 100, "completion_tokens": 20, "streamAborted": True, "not_cancelled": True},
+        {"ttft_ms": 320.0, "outcome": "cancelled"},
+    ),
     "the headings of a table": (
         {"Date": "2026-11-16 08:00:00", "Model": "gpt-4o-mini", "Prompt Tokens": "100",
          "Completion Tokens": "20", "Cost ($)": "$0.0123", "Latency (ms)": "1500", "Status": "Cancelled"},
