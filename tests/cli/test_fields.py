@@ -417,11 +417,13 @@ def test_several_files_of_several_formats(cli: Cli) -> None:
 
 
 def test_a_time_without_a_unit_is_offered_with_the_likely_one(cli: Cli) -> None:
-    record: Record = {"ts": "2026-11-16T08:00:00Z", "model": "m", "prompt_tokens": 9, "completion_tokens": 5}
+    record: Record = {"ts": "2026-11-16T08:00:00Z", "model": "m", "Prompt Tokens": 9, "completion_tokens": 5}
     record |= {"latency": 1.25, "ttft": 0.3, "tenant": "a", "route": "r", "release": "1"}
     path = write_lines(cli.folder / "log.jsonl", [record])
     offered = "streamaudit ingest log.jsonl --map ttft_ms=ttft:s --map duration_ms=latency:s"
-    assert next_line(cli.run("fields", path.name).err) == offered
+    done = cli.run("fields", path.name)
+    assert next_line(done.err) == offered
+    assert re.search(r"^Prompt Tokens +input_tokens ", done.out, re.MULTILINE), "a usual name in words is listed too"
     assert cli.run(*offered.split()[1:], "--db", "s.duckdb").code == 0
     assert "TTFT p50 300 ms" in cli.run("report", "--db", "s.duckdb").out
 

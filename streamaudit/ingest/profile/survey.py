@@ -13,7 +13,7 @@ from typing import Any
 
 from streamaudit.errors import InputError, UsageError
 from streamaudit.ingest.macros import define_macros
-from streamaudit.ingest.mapping import Mapping, parse_mapping
+from streamaudit.ingest.mapping import Mapping, parse_mapping, path_only
 from streamaudit.ingest.privacy import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 from streamaudit.ingest.profile.guess import Facts, guess
 from streamaudit.ingest.profile.usage import Spot, find_uses, judge
@@ -54,7 +54,8 @@ WITH held AS (
 ), counted AS (
     SELECT pointer, key, count(*) AS records FROM (SELECT pointer, unnest(keys) AS key FROM held) GROUP BY ALL
 ), judged_keys AS (
-    SELECT *, regexp_full_match(key, $name) AND NOT regexp_matches(key, $private) AND NOT regexp_full_match(key, $id)
+    SELECT *, list_contains($known::VARCHAR[], key)
+        OR (regexp_full_match(key, $name) AND NOT regexp_matches(key, $private) AND NOT regexp_full_match(key, $id))
         AS named
     FROM counted
 ), holders AS (
@@ -176,7 +177,7 @@ def survey(
     complete = _sample(store, files, most)
     judge(store, source, mapping)
     records = store.one("SELECT count(*) FROM sampled_records")[0]
-    places = _find(store)
+    places = _find(store, source.mapping(mapping) if source else mapping)
     content = places.content | {name for file in files for record in file.head for name in TOP_CONTENT & record.keys()}
     fields, spots = _facts(store, places, records)
     used = find_uses(store, source, mapping, spots)
@@ -242,14 +243,18 @@ def _read(store: Store, file: InputFile, statement: str, bound: dict[str, Any]) 
             store.run(statement, {**bound, "object_bytes": longest_object(file)})
 
 
-def _find(store: Store) -> _Places:
-    """Find every path of the records, with one query a level."""
+def _find(store: Store, mapping: Mapping) -> _Places:
+    """Find every path of the records, with one query a level. A key on a mapped path is the name of a field, however
+    it looks: ``Latency (s)``."""
     places = _Places()
+    known = sorted({key for paths in mapping.paths.values() for path in paths for key in path_only(path).split(".")})
     level: list[tuple[str, ...]] = [()]
     while level and len(places.names) < _MAX_PATHS:
         found: list[tuple[str, ...]] = []
         asked = {_pointer(names): names for names in level}
-        bound = {"pointers": list(asked), "name": NAME, "private": PRIVATE, "id": ID, "most": _MAX_KEYS + 1}
+        bound = {
+            "pointers": list(asked), "name": NAME, "private": PRIVATE, "id": ID, "most": _MAX_KEYS + 1, "known": known,
+        }  # fmt: skip
         for pointer, holders, keys, named, unnamed in store.query(_KEYS, bound):
             kept = keys
             if named > _MAX_KEYS:
