@@ -4,11 +4,14 @@
 CREATE OR REPLACE TEMP MACRO number_of(x) AS
     CASE WHEN isfinite(try_cast(x AS DOUBLE)) THEN try_cast(x AS DOUBLE) END;
 
--- US dollars, also as a table shows them: $0.0123, 1,234.50 USD.
+-- US dollars, also as a table shows them: $0.0123, 1,234.50 USD, and 0,0123 where a comma is the decimal point. What
+-- 1,234 means is unknown.
 CREATE OR REPLACE TEMP MACRO money_of(x) AS
     CASE WHEN x IS NULL OR try_cast(x AS DOUBLE) IS NOT NULL THEN number_of(x)
-        ELSE number_of(replace(regexp_extract(x,
-            '^\s*(?:US)?\$?\s*((?:\d{1,3}(?:,\d{3})+|\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:USD)?\s*$', 1), ',', ''))
+        ELSE number_of(replace(regexp_extract(
+            CASE WHEN regexp_full_match(x, '\D*(0?,\d+|\d+,(\d{1,2}|\d{4,}))\D*') THEN replace(x, ',', '.') ELSE x END,
+            '^\s*(?:US)?\$?\s*((?:\d{1,3}(?:,\d{3})+\.\d+|\d{1,3}(?:,\d{3}){2,}|\d*(?:\.\d+)?)(?:[eE][-+]?\d+)?)\s*(?:USD)?\s*$', -- noqa: LT05
+            1), ',', ''))
     END;
 
 CREATE OR REPLACE TEMP MACRO tokens_of(x) AS

@@ -221,7 +221,7 @@ _INSIDE = {
 # A remark in brackets that leaves the value what it is; all others may change it, as a unit or a currency does.
 _REMARK = re.compile(r"\s*[(\[](?:UTC|GMT|billed|count|number|total|tokens|#|n)[)\]]$", re.IGNORECASE)
 # A cost as a table shows it.
-_MONEY = re.compile(r"^\s*(?:US)?\$?\s*([\d.]+)\s*(?:USD)?\s*$")
+_MONEY = re.compile(r"^\s*(?:US)?\$?\s*([\d.]+)(?:,\d+)?\s*(?:USD)?\s*$")
 _MAX_DEPTH = 4
 _SEVERAL = {"max_tokens"}
 """Columns that a log may keep at another path in each line: one with calls of several APIs has a cap in each one's own

@@ -132,6 +132,8 @@ USAGES: dict[str, Case] = {
         {**CACHED, "model": "claude-sonnet-4-5", "input_tokens": 11_000},
     ),
     "a cost as a table shows it": ({"cost_usd": "$1,234.50"}, {"cost_usd": 1234.5}),
+    "a cost with a decimal comma": ({"cost_usd": "0,0123"}, {"cost_usd": 0.0123}),
+    "a cost of which the comma says nothing": ({"cost_usd": "1,234", "model": "ours"}, {"cost_usd": None}),
     "a cost of another currency": ({"cost_usd": "€0.01", "model": "a-model-without-a-price"}, {"cost_usd": None}),
     "a cost in cents": ({"cost_cents": 1.5}, {"cost_usd": 0.015}),
     "a cost in millionths": ({"cost_usd_micros": 1500}, {"cost_usd": 0.0015}),
