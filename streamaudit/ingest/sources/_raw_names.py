@@ -209,7 +209,7 @@ del _SPELLED["model_version"]
 _AT_TOP = {_spelling(name): "outcome" for name in (*OWN["status"], *USUAL["status"])}
 _NO_UNIT = {**dict.fromkeys(_LATENCIES, "duration_ms"), **dict.fromkeys(_FIRST_TOKENS, "ttft_ms")}
 _WITH_UNIT = re.compile(r"\s*\d+(\.\d+)?\s*([nuµμ]?s|ms|millis\w*|secs?|seconds?|m|mins?|minutes?)\s*")
-_CUT = frozenset("cancelled canceled aborted disconnected interrupted abandoned".split())
+_CUT = frozenset("cancelled canceled cancel aborted abort disconnected disconnect interrupted abandoned".split())
 _OF_A_CUT = frozenset(
     "stream streaming request response generation completion call client user caller connection by was is has been "
     "early".split()
@@ -228,6 +228,8 @@ _SEVERAL = {"max_tokens"}
 request."""
 _ENVELOPES = frozenset(("json_payload", "source", "log", "event"))
 """Objects into which a collector of logs puts the record of an application (Google Cloud, Elasticsearch, Splunk)."""
+_TYPED = frozenset(("$date", "$oid", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal"))
+"""Keys of an object that MongoDB's exports have in the place of a value."""
 _PLAIN_OBJECTS = frozenset(
     "request response llm call data payload event metrics meta timing timings result body info details stats latency "
     "params parameters options config attributes metadata extra properties context output input message "
@@ -250,7 +252,9 @@ def find_other_spellings(head: Sequence[dict[str, Any]]) -> dict[str, tuple[str,
     ($)``), or are inside an object (``response.usage.output_tokens``), by the column that has no field of its own yet:
     the path that is tried first, of a cap every path."""
     names = list_names(wide=True)
-    present = {name for record in head for name, value in record.items() if value not in (None, "")}
+    present = {
+        name for record in head for name, value in record.items() if value not in (None, "") and not _is_typed(value)
+    }
     taken = {column for column, own in names.items() if not present.isdisjoint(own)}
     usages = [find_usage(record) for record in head]
     taken |= {column for column in NESTED if any(has_count(usage, column) for usage in usages)}
@@ -303,6 +307,8 @@ def _column(path: tuple[str, ...]) -> str | None:
     last alone; None when it has none."""
     if len(path) > 1 and _spelling(path[0]) in _ENVELOPES:
         return _column(path[1:])
+    if len(path) > 1 and path[-1] in _TYPED:
+        return _column(path[:-1])
     *above, last = path
     name = _spelling(_REMARK.sub("", last))
     if not above:
@@ -342,13 +348,19 @@ def _has_kind(column: str, value: Any) -> bool:
     return not isinstance(value, dict | list)
 
 
+def _is_typed(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and value.keys() <= _TYPED
+
+
 def _leaves(value: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, inner in value.items():
         if "." in key:
             continue
         plain = _spelling(key)
         if isinstance(inner, dict):
-            if len(path) < _MAX_DEPTH and (
+            if _is_typed(inner):
+                yield from (((*path, key, name), held) for name, held in inner.items())
+            elif len(path) < _MAX_DEPTH and (
                 plain in _PLAIN_OBJECTS or plain in HOLDERS or plain in OBJECTS or (not path and plain in _ENVELOPES)
             ):
                 yield from _leaves(inner, (*path, key))

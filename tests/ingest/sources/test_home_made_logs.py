@@ -81,6 +81,11 @@ SPELLINGS: dict[str, tuple[Record, dict[str, Any]]] = {
          "prompt_tokens": 100, "completion_tokens": 20, "streamAborted": True, "not_cancelled": True},
         {"ttft_ms": 320.0, "outcome": "cancelled"},
     ),
+    "MongoDB's export": (
+        {"_id": {"$oid": "665f1c"}, "created_at": {"$date": "2026-11-16T08:00:00Z"}, "model": "gpt-4o-mini",
+         "latency_ms": {"$numberInt": "1500"}, "prompt_tokens": 100, "completion_tokens": 20, "cancel": True},
+        {"call_id": "665f1c", "outcome": "cancelled"},
+    ),
     "the headings of a table": (
         {"Date": "2026-11-16 08:00:00", "Model": "gpt-4o-mini", "Prompt Tokens": "100",
          "Completion Tokens": "20", "Cost ($)": "$0.0123", "Latency (ms)": "1500", "Status": "Cancelled"},
