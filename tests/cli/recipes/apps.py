@@ -117,7 +117,7 @@ def run_elsewhere(folder: Path, code: str, *arguments: str, program: str | None 
     if program is not None:
         command, env = [program], {"PATH": env["PATH"]}
     done = subprocess.run(
-        [*command, "-c", code, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=120,
+        [*command, "-c", code, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=600,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
