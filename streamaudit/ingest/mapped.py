@@ -77,6 +77,9 @@ def apply_mapping(source: Source, mapping: Mapping) -> str:
                      else _replace_column(column, columns))
     ]  # fmt: skip
     replaced += [f"{text} AS {column}" for column, text in times.items()]
+    if "response_model" in columns and "model" not in columns:
+        # The model that was asked for is that which answered, where a record has no other.
+        replaced.append("coalesce(model, undated(mine.response_model)) AS model")
     telling = ", ".join(f"mine.{column}::VARCHAR" for column in (*TELLING, "outcome") if column in columns)
     if source.fallback and telling:
         is_call = f"kind = 'other' AND coalesce({telling}) IS NOT NULL"

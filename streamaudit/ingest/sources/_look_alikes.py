@@ -134,6 +134,13 @@ KNOWN = (
         _has("Input (w/o Cache Write)", "Output Tokens"),
     ),
     LookAlike(
+        "diagnostic logs of Azure OpenAI: they have times and models, and no token counts",
+        "jq -c '(.records[]? // .) | .properties = ((.properties | fromjson?) // .properties)' FILE | "
+        "streamaudit ingest - --map id=correlationId --map start=time --map duration=durationMs:ms "
+        "--map model=properties.modelName --map status=resultSignature",
+        _has("category", "operationName", "durationMs", "properties"),
+    ),
+    LookAlike(
         "spans of dd-trace, a format that is not read",
         "export them from LLM Observability: streamaudit reads its spans API and its exports",
         lambda record: {"meta", "metrics", "resource", "span_id"} <= record.keys(),

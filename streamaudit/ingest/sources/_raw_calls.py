@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from streamaudit.ingest.mapping import scale
+from streamaudit.ingest.sources import _raw_answers
 from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._raw_names import ID, OWN, START, Names, list_names, unit_ms
 from streamaudit.ingest.sources._raw_parts import choose_parts
@@ -100,6 +101,7 @@ WITH {before}found AS (
         {error_word} AS error_word,
         {error_classes} AS classes,
         {transports} AS transports,
+        {answer_reason} AS answer_reason,
         {arrivals} AS arrivals, {client_arrivals} AS client_arrivals
     FROM judged
 ), known AS (
@@ -194,7 +196,7 @@ SELECT
     tokens_of(coalesce("rendered_chars", first_filled(app[rendered_chars]))) AS rendered_chars,
     tokens_of(coalesce("rendered_chunks", first_filled(app[rendered_chunks]))) AS rendered_chunks,
     tokens_of(coalesce({max_tokens})) AS max_tokens,
-    {usage_basis} AS usage_basis,
+    coalesce({usage_basis}, CASE WHEN {is_part} THEN 'partial' END) AS usage_basis,
     bool_of({cache_hit}) AS cache_hit,
     coalesce({cost_usd}) + {upstream_cost} AS cost_usd,
     coalesce({input_cost_usd}) AS input_cost_usd,
@@ -204,7 +206,7 @@ SELECT
     coalesce(words[4], CASE WHEN ended_as <> 'error' THEN ended_as END,
         CASE WHEN {said_state} IN ('cancelled', 'timeout')
             OR ({said_state} = 'interrupted' AND NOT coalesce({cancel_flag}, false)) THEN {said_state} END,
-        CASE WHEN bool_of(coalesce({success})) THEN 'completed' END) AS app_outcome,
+        CASE WHEN bool_of(coalesce({success})) OR {is_whole} THEN 'completed' END) AS app_outcome,
     {cancel_flag} AS cancel_flag,
     has_failed AS failed,
     {says_cancelled} AS error_cancelled,
@@ -213,7 +215,7 @@ SELECT
     coalesce({cancelled_at}number_of("cancelled_at_ms")) AS cancelled_at_ms,
     bool_of("upstream_cancelled") AS upstream_cancelled,
     number_of("upstream_end_ms") AS upstream_end_ms,
-    code_word(coalesce({finish_reason}, {answer_reason}, {incomplete_reason})) AS finish_reason,
+    code_word(coalesce({finish_reason}, answer_reason, {incomplete_reason})) AS finish_reason,
     {answered_status} AS http_status,
     {error_code} AS error_type,
     CASE WHEN "input_hash" <> '' THEN md5($salt || "input_hash") END AS input_hash,
@@ -233,6 +235,7 @@ _OWN_KIND = """CASE
 _WIDE_KIND = """CASE
         WHEN record IS NULL OR json_type(record) <> 'OBJECT' THEN NULL
         WHEN voice_stage IS NOT NULL THEN 'span'
+        WHEN {is_event} THEN 'other'
         WHEN coalesce({model}, {response_model}) IS NULL AND coalesce(counted_in, counted_out) IS NULL
             AND coalesce({ttft_ms}) IS NULL AND coalesce({cost_usd}) IS NULL
             AND coalesce("outcome", "request_id") IS NULL THEN 'other'
@@ -242,9 +245,6 @@ _WIDE_KIND = """CASE
 # Kinds of tokens with a price of their own, which only a provider's usage has.
 _DETAILS = ("cache_write_1h_tokens", "audio_input_tokens", "image_tokens", "audio_output_tokens")
 _SUMS = ("cost_usd", "input_cost_usd", "output_cost_usd")
-# A whole answer of the Responses API inside a line says how it ended.
-_RESPONSE_STATE = """CASE WHEN left("response", 1) = '{' THEN list_transform([try_cast("response" AS JSON)], lambda r:
-    CASE WHEN r->>'object' = 'response' AND r->>'status' IN ('failed', 'cancelled') THEN r->>'status' END)[1] END"""
 # Bedrock's events of an answer end with how long it took, and when it began.
 INVOCATION_METRICS = "amazon-bedrock-invocationMetrics"
 _INVOCATION_METRIC = (
@@ -266,10 +266,11 @@ _LENGTHS_OF_ANSWERS = """coalesce(try_cast("output_chars" AS BIGINT), nullif(len
 
 def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, str]:
     """Return the SQL fragment of each column: its candidates that occur, in order."""
-    usage = Usage(occurs if wide else lambda name: False)
+    usage = Usage(occurs if wide else lambda name: False, _raw_answers.NAMES)
+    listed = _raw_answers.kinds(usage)
 
     def nested(column: str) -> list[str]:
-        return usage.values(NESTED.get(column, ()))
+        return [*usage.values(NESTED.get(column, ())), *listed.get(column, ())]
 
     def filled(column: str) -> str:
         return ", ".join([f"nullif({_quote(name)}, '')" for name in names[column]]) or "NULL::VARCHAR"
@@ -308,7 +309,8 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
     texts = {
         **{column: filled(column) for column in names},
         **{column: counts(column) for column in (*NESTED, "delivered_tokens", "rendered_tokens") if column in names},
-        **{column: durations(column) for column in ("duration_ms", "ttft_ms", "ttvt_ms", "server_ttft_ms")},
+        **{column: durations(column) for column in ("duration_ms", "ttft_ms", "ttvt_ms")},
+        "server_ttft_ms": ", ".join([durations("server_ttft_ms"), *usage.server_waits()]),
         **{f"{column}_ranks": ranks(column)
            for column in ("tenant", "route", "deploy", "delivered_tokens", "rendered_tokens")},
         **{column: ", ".join(sums(column)) or "NULL::DOUBLE" for column in _SUMS},
@@ -330,12 +332,15 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
         "counted_out": usage.output_tokens(f"coalesce({counts('output_tokens')})"),
         "leaves_cache_out": usage.leaves_cache_out(),
         "upstream_cost": usage.upstream_cost(),
+        "is_whole": _raw_answers.is_whole(occurs) if wide else "false",
         "details": "".join(f"tokens_of(coalesce({counts(column)})) AS {column}, " for column in _DETAILS)
-        + f"coalesce({', '.join(nested('service_tier')) or 'NULL::VARCHAR'}) AS service_tier," if wide else "",
+        + f"{_raw_answers.service_tier(usage, occurs)} AS service_tier," if wide else "",
         "tenant_name": ' REPLACE (a_name("tenant") AS tenant)' if "tenant" in names["tenant"] else "",
     }  # fmt: skip
+    texts["is_part"] = _raw_answers.is_part(usage, occurs).format(**texts) if wide else "false"
     if wide and occurs("response") and occurs("object"):
-        texts["state"] += f", {_RESPONSE_STATE}"
+        texts["state"] += f", {_raw_answers.state_inside('failed', 'cancelled')}"
+        texts["is_whole"] += f" OR {_raw_answers.state_inside('completed')} IS NOT NULL"
     texts["lengths"] = _LENGTHS_OF_ANSWERS if wide else _LENGTHS
     # An object in the place of an answer is what a provider sent, and its text is none of the answer's own.
     texts["answered"] = (
@@ -357,6 +362,7 @@ def _build_fragments(names: Names, occurs: Occurs, *, wide: bool) -> dict[str, s
             f"WHEN {_quote(name) if name in OWN['route'] else f'step_label({_quote(name)})'} <> '' THEN {rank}"
             for rank, name in enumerate(every["route"], start=1) if name in names["route"]
         )
+    texts["is_event"] = _raw_answers.is_event(occurs).format(**texts) if wide else "false"
     return texts
 
 
@@ -391,5 +397,6 @@ def calls_sql(
 def call_fields(*, wide: bool, occurs: Occurs = lambda name: True) -> dict[str, str]:
     """Return the fields that ``calls_sql`` reads, with their types."""
     names = [name for names in list_names(wide=wide).values() for name in names]
-    every = {**dict.fromkeys((*names, *_OTHERS), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
+    others = (*_OTHERS, *(_raw_answers.FIELDS if wide else ()))
+    every = {**dict.fromkeys((*names, *others), "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
     return {name: kind for name, kind in every.items() if occurs(name)}

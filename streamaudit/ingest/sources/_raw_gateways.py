@@ -1,6 +1,8 @@
-"""Logs of gateways that are one call a line under names of their own: the paths of their figures, with the units that
-their documentation gives (developers.cloudflare.com, AI Gateway logs; developer.konghq.com, AI audit log; portkey.ai,
-logs export, whose costs are cents).
+"""Logs of gateways and servers that are one call a line under names of their own, and answers of providers whose names
+mean something else in other logs: the paths of their figures, with the units that their documentation gives
+(developers.cloudflare.com, AI Gateway logs; developer.konghq.com, AI audit log; portkey.ai, logs export, whose costs
+are cents; ollama's API reference, whose durations are nanoseconds and whose time is the end's; sglang's meta_info, in
+seconds; llama.cpp's server).
 """
 
 from collections.abc import Callable, Sequence
@@ -32,6 +34,33 @@ def _kong(plugin: str) -> _Gateway:
     )  # fmt: skip
 
 
+def _ollama(around: str) -> _Gateway:
+    return _Gateway(
+        lambda record: at(record, f"{around}total_duration") is not None and at(record, f"{around}done") is not None,
+        {"duration_ms": (f"{around}total_duration:ns",), "end_time": (f"{around}created_at",)},
+    )
+
+
+def _sglang(around: str, call_id: str) -> _Gateway:
+    meta = f"{around}meta_info"
+    return _Gateway(
+        lambda record: at(record, f"{meta}.completion_tokens") is not None,
+        {
+            "call_id": (call_id,), "input_tokens": (f"{meta}.prompt_tokens",),
+            "output_tokens": (f"{meta}.completion_tokens",), "cached_input_tokens": (f"{meta}.cached_tokens",),
+            "duration_ms": (f"{meta}.e2e_latency:s",), "finish_reason": (f"{meta}.finish_reason.type",),
+            "model": (f"{around}model",),
+        },
+    )  # fmt: skip
+
+
+def _is_answer(record: Record) -> bool:
+    """Whether a record is an answer of a provider itself, whose id is no other's."""
+    return record.get("object") in ("chat.completion", "chat.completion.chunk", "response", "text_completion") or (
+        record.get("type") == "message" and "usage" in record
+    )
+
+
 _KNOWN = (
     _Gateway(
         lambda record: {"req_units", "res_units", "ai_model"} <= record.keys(),
@@ -47,6 +76,28 @@ _KNOWN = (
         {"duration_ms": ("duration:ms",), "route": ("path",)},
     ),
     _kong("proxy"), _kong("ai-proxy"), _kong("ai-proxy-advanced"),
+    _ollama(""), _ollama("response."),
+    _sglang("", "meta_info.id"), _sglang("out.", "rid"),
+    _Gateway(
+        lambda record: {"tokens_predicted", "tokens_evaluated"} <= record.keys(),
+        {
+            "input_tokens": ("tokens_evaluated",), "output_tokens": ("tokens_predicted",),
+            "finish_reason": ("stop_type",), "server_ttft_ms": ("timings.prompt_ms:ms",),
+        },
+    ),
+    # Every line of a stream has the whole response so far.
+    _Gateway(
+        lambda record: str(record.get("type")).startswith("response.") and at(record, "response.id") is not None,
+        {
+            "call_id": ("response.id",), "response_id": ("response.id",), "start_time": ("response.created_at",),
+            "model": ("response.model",), "end_time": ("response.completed_at",),
+        },
+    ),
+    _Gateway(
+        lambda record: "responseId" in record and ("candidates" in record or "usageMetadata" in record),
+        {"call_id": ("responseId",), "response_id": ("responseId",)},
+    ),
+    _Gateway(_is_answer, {"response_id": ("id",)}),
 )  # fmt: skip
 
 

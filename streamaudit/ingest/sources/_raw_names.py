@@ -104,7 +104,7 @@ USUAL: Names = {
     "start_time": (
         "started_at", "start", "start_ts", "start_timestamp", "request_time", "requested_at", "ts", "time",
         "@timestamp", "datetime_utc", "created_at", "created", "datetime", "ts_ms", "timestamp_ms",
-        "start_time_ms", "start_ms", "start_time_ns", "start_ns", "logging_time",
+        "start_time_ms", "start_ms", "start_time_ns", "start_ns", "logging_time", "create_time", "TimeGenerated",
     ),
     "end_time": (
         "ended_at", "end", "end_ts", "end_timestamp", "finished_at", "completed_at", "end_time_ms",
@@ -165,7 +165,7 @@ USUAL: Names = {
     "cancelled_at": ("cancelled_at", "canceled_at", "aborted_at", "disconnected_at", "client_disconnected_at"),
     "success": ("succeeded", "is_success"),
     "failed": ("failed", "is_error", "errored"),
-    "error": ("error_msg", "errorMessage", "err", "exception", "failure_reason", "error_code"),
+    "error": ("error_msg", "errorMessage", "errorCode", "err", "exception", "failure_reason", "error_code"),
     "http_status": ("status_code", "response_status", "response_code"),
     "finish_reason": ("finishReason", "stopReason", "done_reason", "end_reason", "termination_reason"),
     "max_tokens": (

@@ -125,6 +125,7 @@ _CHOICES = {
     "answer_reason": _Part(
         """first_filled(json_extract_string(record, ['/choices/0/finish_reason', '/response/choices/0/finish_reason',
         '/response/body/choices/0/finish_reason', '/candidates/0/finishReason', '/response/candidates/0/finishReason',
+        '/full_response/candidates/0/finishReason', '/promptFeedback/blockReason',
         '/incomplete_details/reason', '/response/incomplete_details/reason']) || json_extract_string(record,
         '$.output.outputBodyJson[*].delta.stop_reason'))""",
         "NULL::VARCHAR",
@@ -177,7 +178,7 @@ def choose_parts(names: Names, occurs: Occurs) -> Mapping[str, str]:
         (names["end_time"], _END),
         (("metadata", "attributes", "extra"), _APP),
         (("tags",), _TAGS),
-        (("choices", "candidates", "incomplete_details", "delta"), _CHOICES),
+        (("choices", "candidates", "incomplete_details", "delta", "promptFeedback"), _CHOICES),
         (("incomplete",), _INCOMPLETE),
         (("usage_source", "usage_basis"), _USAGE),
         (("cancelled_by",), _CANCELLED_BY),

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from math import log
 
 from streamaudit.ingest.mapping import Mapping
+from streamaudit.ingest.sources import _raw_answers
 from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
 from streamaudit.ingest.sources._raw_calls import (
     INVOCATION_METRICS,
@@ -144,15 +145,15 @@ def _build_fitting(names: frozenset[str], wide: bool, call_id: str) -> tuple[dic
 
 _NAMES = (
     *call_fields(wide=True), *sorted(PARTS), "choices", "candidates", "incomplete_details", "incomplete", "delta",
-    "object",
-    *INVOCATION_NAMES, INVOCATION_METRICS,
+    "object", "promptFeedback",
+    *INVOCATION_NAMES, INVOCATION_METRICS, *_raw_answers.NAMES, *_raw_answers.WORDS,
     *(key for keys in APP_KEYS.values() for key in keys),
 )  # fmt: skip
 _BY_DIGEST, _BY_ORDINAL = f"coalesce(own_id, {LINE_DIGEST})", f"coalesce(own_id, {LINE_ORDINAL})"
 
 SOURCE = Source(
     name="raw",
-    version=11,
+    version=12,
     recognise=_recognise,
     fields=call_fields(wide=False),
     sql=calls_sql(wide=False, call_id="own_id"),

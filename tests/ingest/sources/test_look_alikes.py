@@ -130,6 +130,12 @@ ROW = {
 }  # fmt: skip
 COMMANDS: dict[str, tuple[object, Record]] = {
     # A clock that was not read is no instant, and an object named like a step is none.
+    "diagnostic logs of Azure OpenAI": (
+        {"time": "2026-11-16T08:00:00Z", "category": "RequestResponse", "operationName": "ChatCompletions_Create",
+         "durationMs": 2310, "correlationId": "c-1", "resultSignature": "429",
+         "properties": '{"modelName": "gpt-4o", "streamType": "Streaming"}'},
+        {"call_id": "c-1", "model": "gpt-4o", "duration_ms": 2310.0, "outcome": "error", "output_tokens": None},
+    ),
     "rows of Braintrust": ([ROW], {"model": "gpt-4o-mini", "start_time": None, "call_id": "s"}),
     "promptflow": (
         {"line_number": 0, "run_info": {"api_calls": RUN}},
