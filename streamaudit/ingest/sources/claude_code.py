@@ -30,7 +30,7 @@ _PREPARED = """
             instant_utc("timestamp") AS written,
             json_extract_string(message, ['/id', '/model', '/stop_reason', '/role', '/usage/input_tokens',
                 '/usage/output_tokens', '/usage/cache_creation_input_tokens', '/usage/cache_read_input_tokens',
-                '/usage/cache_creation/ephemeral_1h_input_tokens', '/usage/service_tier']) AS m,
+                '/usage/cache_creation/ephemeral_1h_input_tokens', '/usage/service_tier', '/usage/speed']) AS m,
             -- The program writes these in the user's name when the user stops it.
             coalesce(json_extract_string(message, '/content/0/text'), message->>'$.content') IN
                 ('[Request interrupted by user]', '[Request interrupted by user for tool use]') AS is_stop,
@@ -65,8 +65,8 @@ _PREPARED = """
         -- Anthropic's input leaves the cache out.
         tokens_with(tokens_of(m[5]), written_tokens, read_tokens) AS input_tokens,
         read_tokens AS cached_input_tokens, written_tokens AS cache_write_tokens,
-        tokens_of(m[9]) AS cache_write_1h_tokens, tokens_of(m[6]) AS output_tokens, nullif(m[10], 'default')
-            AS service_tier,
+        tokens_of(m[9]) AS cache_write_1h_tokens, tokens_of(m[6]) AS output_tokens,
+        CASE WHEN m[11] = 'fast' THEN m[11] ELSE nullif(m[10], 'default') END AS service_tier,
         -- The count of a message that was cut is the one that opened its stream.
         CASE WHEN was_cut THEN 'partial' END AS usage_basis, number_of(costUSD) AS cost_usd,
         CASE WHEN was_cut THEN NULL WHEN m[3] <> '' OR own_last < last_written THEN 'completed' END AS app_outcome,
@@ -101,7 +101,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="claude_code",
-    version=1,
+    version=2,
     recognise=_recognise,
     fields={
         **dict.fromkeys(

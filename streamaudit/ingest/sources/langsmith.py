@@ -64,7 +64,10 @@ _BATCHED = """
 """
 _PREPARED = """
     WITH opened AS (
-        SELECT * EXCLUDE (extra, events, tags),
+        SELECT * EXCLUDE (extra, events, tags, inputs, outputs, prompt_token_details, completion_token_details),
+            opened(inputs) AS inputs, opened(outputs) AS outputs,
+            opened(prompt_token_details) AS prompt_token_details,
+            opened(completion_token_details) AS completion_token_details,
             CASE WHEN json_type(extra) = 'VARCHAR' THEN json_of(extra->>'$') ELSE extra END AS extra,
             CASE WHEN json_type(events) = 'VARCHAR' THEN json_of(events->>'$') ELSE events END AS events,
             CASE WHEN json_type(tags) = 'VARCHAR' THEN json_of(tags->>'$') ELSE tags END AS tags
@@ -103,6 +106,7 @@ _PREPARED = """
                 list_sum(list_transform(['ephemeral_5m_input_tokens', 'ephemeral_1h_input_tokens'],
                     lambda k: first_count([tokens_of(prompt_token_details->>k),
                         tokens_of(usage->'input_token_details'->>k)])))]) AS written,
+            number_of(coalesce(total_cost, usage->>'total_cost')) IS DISTINCT FROM 0 AS is_priced,
             CASE WHEN run_type = 'llm' THEN coalesce(outputs->>'$.generations[0][0].text',
                 outputs->>'$.choices[0].message.content') END AS answer
         FROM typed
@@ -123,7 +127,7 @@ _PREPARED = """
             extra->>'$.invocation_params.model_name', inputs->>'model'])) AS model,
         model_of([outputs->>'$.llm_output.model_name', outputs->>'model', meta->>'ls_model_name']) AS response_model,
         provider_of([meta->>'ls_provider', extra->>'$.invocation_params.provider']) AS provider,
-        outputs->>'id' AS response_id,
+        coalesce(outputs->>'id', outputs->>'$.generations[0][0].message.kwargs.response_metadata.id') AS response_id,
         lower(coalesce(outputs->>'service_tier', outputs->>'$.llm_output.service_tier',
             outputs->>'$.generations[0][0].message.kwargs.response_metadata.service_tier')) AS service_tier,
         coalesce(meta->>'user_id', meta->>'user') AS user_id,
@@ -154,9 +158,10 @@ _PREPARED = """
             tokens_of(usage->>'$.completion_tokens_details.reasoning_tokens')]) AS reasoning_tokens,
         tokens_of(coalesce(first_filled(json_extract_string(extra->'invocation_params', {caps})),
             first_filled(json_extract_string(inputs, {caps})))) AS max_tokens,
-        number_of(coalesce(total_cost, usage->>'total_cost')) AS cost_usd,
-        number_of(coalesce(prompt_cost, usage->>'input_cost')) AS input_cost_usd,
-        number_of(coalesce(completion_cost, usage->>'output_cost')) AS output_cost_usd,
+        -- LangSmith computes costs, and writes 0 where it has no price of the model.
+        CASE WHEN is_priced THEN number_of(coalesce(total_cost, usage->>'total_cost')) END AS cost_usd,
+        CASE WHEN is_priced THEN number_of(coalesce(prompt_cost, usage->>'input_cost')) END AS input_cost_usd,
+        CASE WHEN is_priced THEN number_of(coalesce(completion_cost, usage->>'output_cost')) END AS output_cost_usd,
         CASE WHEN status = 'success' THEN 'completed' END AS app_outcome,
         status = 'error' OR nullif(error, '') IS NOT NULL AS failed,
         message_says_cancelled(error_class(error), nullif(error, '')) AS error_cancelled,
@@ -213,7 +218,7 @@ _FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 
 SOURCE = Source(
     name="langsmith",
-    version=8,
+    version=9,
     recognise=_recognise,
     fields=_FIELDS,
     sql=normalise(_RUNS),

@@ -263,6 +263,17 @@ ROWS: dict[str, Case] = {
 LANGSMITH: dict[str, Case] = {
     "times without a zone are UTC": ({}, {"start_time": START, "ttft_ms": 734.0, "duration_ms": 5000.0}),
     "costs as text": ({}, {"cost_usd": 0.003, "output_cost_usd": 0.002}),
+    "costs of 0 are no price": (
+        {"total_cost": "0", "prompt_cost": "0", "completion_cost": "0"},
+        {"cost_basis": "priced"},
+    ),
+    "kinds of tokens, and an answer, as JSON text": (
+        {"prompt_token_details": '{"cache_read": 20}', "completion_token_details": '{"reasoning": 30}',
+         "outputs": '{"generations": [[{"generation_info": {"finish_reason": "length"}, "message": {"kwargs": '
+                    '{"response_metadata": {"id": "chatcmpl-1", "service_tier": "flex"}}}}]]}'},
+        {"cached_input_tokens": 20, "reasoning_tokens": 30, "finish_reason": "length", "service_tier": "flex",
+         "response_id": "chatcmpl-1"},
+    ),
     "the model in the metadata": ({}, {"model": "gpt-4o-mini", "response_model": "gpt-4o-mini-2024-07-18"}),
     "the session is a project": ({"session_id": "my-project"}, {"session_id": None}),
     "a chain carries sums": ({"run_type": "chain"}, {}),

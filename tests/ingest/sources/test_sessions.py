@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sample_traces.sessions import SESSION, claude_code, claude_code_user, codex, codex_count, codex_session
 from streamaudit.store.store import Store
-from tests.support import equation, ingest, rows_of, store_of, stored_calls, write_lines
+from tests.support import Record, equation, ingest, rows_of, store_of, stored_calls, write_lines
 
 
 def test_an_answer_of_several_lines_is_one_call_with_its_last_usage(tmp_path: Path) -> None:
@@ -71,3 +71,36 @@ def test_a_resumed_rollout_repeats_its_calls(store: Store, tmp_path: Path) -> No
     resumed = write_lines(tmp_path / "b.jsonl", [*old, codex_count(5, 150, 50)])
     first, second = ingest(store, parent, resumed)
     assert (equation(first)[1], equation(second)[1:3]) == (1, (1, 1))
+
+
+def test_a_fork_that_repeats_its_parent_adds_only_its_own_calls(tmp_path: Path) -> None:
+    """With other times, or as it was; with the head of its parent or without. Twins may have equal counts of their own."""
+    head = codex_session()
+    calls = [codex_count(3, 100, 100), codex_count(5, 300, 200)]
+    parent = write_lines(tmp_path / "a.jsonl", [*head, *calls])
+
+    def fork(name: str, *lines: Record, **meta: object) -> Path:
+        own = codex(20, "session_meta", id=f"session-{name}", originator="codex_cli", cli_version="0.50.0", **meta)
+        return write_lines(tmp_path / f"{name}.jsonl", [own, *lines, codex_count(40, 450, 150)])
+
+    again = [{**line, "timestamp": "2026-11-16T08:00:20.500Z"} for line in (*head, *calls)]
+    stamped = fork("b", *again, forked_from_id=SESSION)
+    headless = fork("c", *again[1:], source={"subagent": {"thread_spawn": {"parent_thread_id": SESSION}}})
+    as_it_was = fork("d", *head, *calls, parent_thread_id=SESSION)
+    with store_of(as_it_was, stamped, parent, headless) as store:
+        found = sorted(stored_calls(store).values(), key=lambda call: (call["start_time"], call["session_id"]))
+    assert [call["input_tokens"] for call in found] == [100, 200, 150, 150, 150]
+    assert [call["start_time"].second for call in found] == [3, 5, 40, 40, 40]
+    assert [call["session_id"] for call in found] == [SESSION] * 2 + ["session-b", "session-c", "session-d"]
+
+
+def test_a_count_has_its_tier_and_what_was_written_to_the_cache(store: Store, tmp_path: Path) -> None:
+    """Which have prices of their own; the totals of a fork alone say nothing of its first call."""
+    count = codex_count(3, 1000, 1000)
+    count["payload"]["info"]["last_token_usage"]["cache_write_input_tokens"] = 300
+    count["payload"]["service_tier"] = "priority"
+    forked = codex(4, "session_meta", id="session-b", forked_from_id="session-x")
+    ingest(store, write_lines(tmp_path / "a.jsonl", [*codex_session(), count]))
+    ingest(store, write_lines(tmp_path / "b.jsonl", [forked, codex_count(30, 900_000, None)]))
+    (call,) = stored_calls(store).values()
+    assert (call["cache_write_tokens"], call["service_tier"], call["input_tokens"]) == (300, "priority", 1000)
