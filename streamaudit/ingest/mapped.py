@@ -73,8 +73,9 @@ def apply_mapping(source: Source, mapping: Mapping) -> str:
     times = {column: _time(column, columns) for column in _ALONE} if set(_ALONE) & set(columns) else {}
     replaced = [
         text for column in columns if column not in times
-        for text in ([_GUESSED_OUTCOME] if column == "outcome" and source.has_guessed(column, mapping)
-                     else _replace_column(column, columns))
+        for text in (_replace_guess(column, columns) if source.has_guessed(column, mapping) else []) or _replace_column(
+            column, columns
+        )
     ]  # fmt: skip
     replaced += [f"{text} AS {column}" for column, text in times.items()]
     if "response_model" in columns and "model" not in columns:
@@ -93,6 +94,17 @@ def apply_mapping(source: Source, mapping: Mapping) -> str:
         padding=", ".join(f"NULL::{kind} AS {name}" for name, kind in padding.items()),
     )  # fmt: skip
     return _TIMED.format(sql=text) if times else text
+
+
+def _replace_guess(column: str, columns: list[str]) -> list[str]:
+    """Return what replaces a column for which the path was not the user's own; nothing where it is as good as one."""
+    if column == "outcome":
+        return [_GUESSED_OUTCOME]
+    if KINDS[column] == "money":
+        # 0 dollars of a call without a count is what was not known.
+        counts = ", ".join(f"mine.{one}" if one in columns else one for one in ("input_tokens", "output_tokens"))
+        return [f"CASE WHEN mine.{column} > 0 OR coalesce({counts}) IS NOT NULL THEN mine.{column} END AS {column}"]
+    return []
 
 
 def _value(column: str) -> str:

@@ -156,6 +156,39 @@ KNOWN = (
         _has("op_name", "started_at"),
     ),
     LookAlike(
+        "chats of Open WebUI",
+        "jq -c '(if type == \"array\" then .[] else . end) | .chat.history.messages[] | "
+        "select(.role == \"assistant\" and .usage)' FILE | streamaudit ingest - --map id=id --map start=timestamp "
+        "--map model=model",
+        _has("chat.history.messages"),
+    ),
+    LookAlike(
+        "an export of LobeChat",
+        "jq -c '.state.messages[] | select(.role == \"assistant\")' FILE | streamaudit ingest - --map id=id "
+        "--map start=createdAt --map model=model --map provider=provider "
+        "--map input_tokens=metadata.totalInputTokens --map output_tokens=metadata.totalOutputTokens "
+        "--map cached_input_tokens=metadata.inputCachedTokens --map reasoning_tokens=metadata.outputReasoningTokens "
+        "--map ttft=metadata.ttft:ms",
+        _has("exportType", "state.messages"),
+    ),
+    LookAlike(
+        "executions of n8n",
+        "jq -c '(if type == \"array\" then .[] else . end) | .data.resultData.runData[][] "
+        "| select(.data.ai_languageModel) | .usage = .data.ai_languageModel[0][0].json.tokenUsage "
+        "| .model = .data.ai_languageModel[0][0].json.response.generations[0][0].generationInfo.model_name "
+        "| del(.data)' FILE | streamaudit ingest - --map start=startTime:ms --map duration=executionTime:ms "
+        "--map outcome=executionStatus --map model=model --map input_tokens=usage.promptTokens "
+        "--map output_tokens=usage.completionTokens",
+        _has("data.resultData.runData"),
+    ),
+    LookAlike(
+        "totals of ccusage by day, week, month or session: they hold sums, no single call",
+        "read the sessions themselves: streamaudit ingest ~/.claude/projects",
+        lambda record: "totals" in record and any(
+            isinstance(record.get(key), list) for key in ("daily", "weekly", "monthly", "sessions", "blocks")
+        ),
+    ),
+    LookAlike(
         "traces that hold their calls in a list",
         "jq -c '(.spans // .calls // .llm_calls // .steps // .requests)[]' FILE | streamaudit ingest -",
         _holds_spans,

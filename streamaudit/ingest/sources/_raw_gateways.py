@@ -2,7 +2,7 @@
 mean something else in other logs: the paths of their figures, with the units that their documentation gives
 (developers.cloudflare.com, AI Gateway logs; developer.konghq.com, AI audit log; portkey.ai, logs export, whose costs
 are cents; ollama's API reference, whose durations are nanoseconds and whose time is the end's; sglang's meta_info, in
-seconds; llama.cpp's server).
+seconds; llama.cpp's server; Dify's message_end, whose latency is seconds).
 """
 
 from collections.abc import Callable, Sequence
@@ -54,6 +54,22 @@ def _sglang(around: str, call_id: str) -> _Gateway:
     )  # fmt: skip
 
 
+def _dify(currency: str) -> _Gateway:
+    usage = "metadata.usage"
+    costs: Names = {
+        "cost_usd": (f"{usage}.total_price",), "input_cost_usd": (f"{usage}.prompt_price",),
+        "output_cost_usd": (f"{usage}.completion_price",),
+    }  # fmt: skip
+    return _Gateway(
+        lambda record: at(record, f"{usage}.total_price") is not None
+        and (at(record, f"{usage}.currency") in ("USD", None)) == (currency == "USD"),
+        {
+            "call_id": ("message_id",), "duration_ms": (f"{usage}.latency:s",),
+            "ttft_ms": (f"{usage}.time_to_first_token:s",), **(costs if currency == "USD" else {}),
+        },
+    )  # fmt: skip
+
+
 def _is_answer(record: Record) -> bool:
     """Whether a record is an answer of a provider itself, whose id is no other's."""
     return record.get("object") in ("chat.completion", "chat.completion.chunk", "response", "text_completion") or (
@@ -76,7 +92,7 @@ _KNOWN = (
         {"duration_ms": ("duration:ms",), "route": ("path",)},
     ),
     _kong("proxy"), _kong("ai-proxy"), _kong("ai-proxy-advanced"),
-    _ollama(""), _ollama("response."),
+    _ollama(""), _ollama("response."), _dify("USD"), _dify("another"),
     _sglang("", "meta_info.id"), _sglang("out.", "rid"),
     _Gateway(
         lambda record: {"tokens_predicted", "tokens_evaluated"} <= record.keys(),

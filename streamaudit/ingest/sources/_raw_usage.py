@@ -13,10 +13,13 @@ from typing import Any
 from streamaudit.ingest.mapping import json_pointers
 from streamaudit.ingest.sources.registry import Occurs
 
-HOLDERS = ("totalUsage", "usage", "token_usage", "tokens", "usageMetadata", "usage_metadata", "billed_units")
+HOLDERS = (
+    "totalUsage", "usage", "token_usage", "tokens", "usageMetadata", "usage_metadata", "billed_units",
+    "token_details",
+)
 _WRAPPERS = (
     "response", "result", "output", "body", "response.body", "response_metadata", "llm_output", "output.outputBodyJson",
-    "message", "result.message", "data", "payload", "meta", "response.meta", "x_groq", "full_response",
+    "message", "result.message", "data", "payload", "meta", "response.meta", "x_groq", "full_response", "metadata",
 )  # fmt: skip
 PLACES = (
     *HOLDERS,

@@ -1,9 +1,9 @@
 """Codex CLI rollouts (``~/.codex/sessions/**/rollout-*.jsonl``): events of a session, one per line.
 
 A ``token_count`` with a usage of its own is a call; the model is that of the turn it lies in. Resumed sessions and
-archived copies repeat lines, and a forked session or a subagent begins with its parent's, often with other times: a call is
-known by its session and by counts that grow with it, else by its time. Its time is when the count was written and
-stands for the start (ryoppippi/ccusage, adapter/codex; ccusage#950, tokscale#679).
+archived copies repeat lines, and a forked session or a subagent begins with its parent's, often with other times: a
+call is known by its session and by counts that grow with it, else by its time. Its time is when the count was written
+and stands for the start (ryoppippi/ccusage, adapter/codex; ccusage#950, tokscale#679).
 """
 
 from collections.abc import Sequence

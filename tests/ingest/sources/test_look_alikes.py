@@ -45,6 +45,7 @@ REFUSED: dict[str, tuple[object, str, str]] = {
     "results of a usage report": (
         {"input_tokens": 10, "output_tokens": 5, "model": "gpt-4o", "num_model_requests": 1}, "rows of sums", "a call",
     ),
+    "ccusage": ({"daily": [{"date": "2026-11-01", "totalCost": 1}], "totals": {}}, "ccusage", "~/.claude/projects"),
     "sums by day": (
         {"date": "2026-11-01", "model": "gpt-4o", "requests": "120", "input_tokens": "1000", "output_tokens": "50"},
         "rows of sums", "a call",
@@ -135,6 +136,27 @@ COMMANDS: dict[str, tuple[object, Record]] = {
          "durationMs": 2310, "correlationId": "c-1", "resultSignature": "429",
          "properties": '{"modelName": "gpt-4o", "streamType": "Streaming"}'},
         {"call_id": "c-1", "model": "gpt-4o", "duration_ms": 2310.0, "outcome": "error", "output_tokens": None},
+    ),
+    "chats of Open WebUI": (
+        [{"id": "x", "chat": {"history": {"messages": {"a": {"role": "user"}, "b": {
+            "id": "b", "role": "assistant", "model": "gpt-4o", "timestamp": 1794816000,
+            "usage": {"prompt_tokens": 50, "completion_tokens": 9}}}}}}],
+        {"call_id": "b", "model": "gpt-4o", "input_tokens": 50, "output_tokens": 9},
+    ),
+    "an export of LobeChat": (
+        {"exportType": "all", "state": {"messages": [{"id": "m", "role": "assistant", "model": "gpt-4o",
+            "createdAt": "2026-11-16T08:00:00Z", "metadata": {"totalInputTokens": 50, "totalOutputTokens": 9,
+                                                              "ttft": 300}}]}},
+        {"call_id": "m", "model": "gpt-4o", "input_tokens": 50, "output_tokens": 9, "ttft_ms": 300.0},
+    ),
+    "executions of n8n": (
+        [{"id": "1", "data": {"resultData": {"runData": {"Model": [{
+            "startTime": 1794816000000, "executionTime": 1500, "executionStatus": "success",
+            "data": {"ai_languageModel": [[{"json": {
+                "response": {"generations": [[{"generationInfo": {"model_name": "gpt-4o-mini"}}]]},
+                "tokenUsage": {"promptTokens": 50, "completionTokens": 9}}}]]}}]}}}}],
+        {"model": "gpt-4o-mini", "input_tokens": 50, "output_tokens": 9, "duration_ms": 1500.0,
+         "outcome": "completed"},
     ),
     "rows of Braintrust": ([ROW], {"model": "gpt-4o-mini", "start_time": None, "call_id": "s"}),
     "promptflow": (

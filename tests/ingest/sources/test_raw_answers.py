@@ -155,6 +155,32 @@ CASES: dict[str, tuple[list[Record], Record]] = {
           "full_response": _gemini({})}],
         {"input_tokens": 1000, "output_tokens": 10, "outcome": "completed"},
     ),
+    "Dify's latency is seconds, and its prices are of a currency": (
+        [{"event": "message_end", "message_id": "m-1", "created_at": 1794816000, "metadata": {"usage": {
+            **USAGE, "prompt_price": "0.001", "completion_price": "0.002", "total_price": "0.003", "currency": "USD",
+            "latency": 2.5, "time_to_first_token": 0.5}}}],
+        {"duration_ms": 2500.0, "ttft_ms": 500.0, "cost_usd": 0.003, "output_cost_usd": 0.002},
+    ),
+    "in another currency": (
+        [{"event": "message_end", "message_id": "m-1", "created_at": 1794816000, "metadata": {"usage": {
+            **USAGE, "total_price": "0.02", "currency": "RMB", "latency": 2.5}}}],
+        {"duration_ms": 2500.0, "cost_usd": None},
+    ),
+    "without a count": (
+        [{"event": "message_end", "message_id": "m-1", "created_at": 1794816000, "metadata": {"usage": {
+            "prompt_tokens": 0, "completion_tokens": 0, "total_price": "0", "currency": "USD", "latency": 2.5}}}],
+        {"output_tokens": None, "cost_usd": None},
+    ),
+    "0 dollars of a call without a count": (
+        [{"id": "a", "ts": "2026-11-16T08:00:00Z", "model": "gpt-4o", "latency_ms": 5, "prompt_tokens": 0,
+          "completion_tokens": 0, "cost": 0}],
+        {"output_tokens": None, "cost_usd": None},
+    ),
+    "details of tokens next to their counts, as JSON text": (
+        [{"id": "a", "model": "gpt-4o", "datetime_utc": "2026-11-16T08:00:00", "duration_ms": 1200, "input_tokens": 10,
+          "output_tokens": 20, "token_details": '{"prompt_tokens_details": {"cached_tokens": 4}}'}],
+        {"input_tokens": 10, "cached_input_tokens": 4, "output_tokens": 20},
+    ),
     "Azure's table of a gateway's calls": (
         [{"TimeGenerated": "2026-11-16T08:00:00Z", "DeploymentName": "chat-prod", "ModelName": "gpt-4o-2024-08-06",
           "PromptTokens": 1000, "CompletionTokens": 100, "TotalTokens": 1100}],

@@ -74,7 +74,7 @@ def test_a_resumed_rollout_repeats_its_calls(store: Store, tmp_path: Path) -> No
 
 
 def test_a_fork_that_repeats_its_parent_adds_only_its_own_calls(tmp_path: Path) -> None:
-    """With other times, or as it was; with the head of its parent or without. Twins may have equal counts of their own."""
+    """With other times or as it was, with the head of its parent or without. Twins may have equal counts."""
     head = codex_session()
     calls = [codex_count(3, 100, 100), codex_count(5, 300, 200)]
     parent = write_lines(tmp_path / "a.jsonl", [*head, *calls])
