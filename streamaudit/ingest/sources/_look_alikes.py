@@ -70,7 +70,9 @@ def _is_step(one: Record) -> bool:
 _BRAINTRUST_MAPS = (
     "--map id=span_id --map start=metrics.start:s --map end=metrics.end:s --map ttft=metrics.time_to_first_token:s "
     "--map model=metadata.model --map provider=metadata.provider --map input_tokens=metrics.prompt_tokens "
-    "--map output_tokens=metrics.completion_tokens --map cached_input_tokens=metrics.prompt_cached_tokens"
+    "--map output_tokens=metrics.completion_tokens --map cached_input_tokens=metrics.prompt_cached_tokens "
+    "--map cache_write_tokens=metrics.prompt_cache_creation_tokens "
+    "--map reasoning_tokens=metrics.completion_reasoning_tokens"
 )
 _INSPECT_CALLS = (
     "select(.event == \"model\") | del(.span_id)' FILE | streamaudit ingest - --map start=timestamp "

@@ -26,15 +26,17 @@ LISTS = (*_PROMPT_KINDS, *_ANSWER_KINDS, *_WRITES)
 NAMES = (*LISTS, "serviceTier", "speed", "trafficType", "traffic_type")
 """Names in a usage that are read here."""
 
-WORDS = ("chat.completion.chunk", "message_start", "message_delta", "stop_reason", "response", "output")
+WORDS = ("chat.completion.chunk", "message_start", "message_delta", "keepalive", "stop_reason", "response", "output")
 """Other names and words that decide what is read."""
 
 _TIERS = (
     "'default', 'auto', 'standard', 'on_demand', 'flex', 'priority', 'batch', 'scale', 'fast', 'performance'"
 )
+_HAS_EVENTS = ("message_start", "message_delta", "keepalive")
 # Events of a stream that are no answer of their own, where a log has every event on a line.
 _EVENTS = (
-    "'message_delta', 'message_stop', 'content_block_start', 'content_block_delta', 'content_block_stop', 'ping'"
+    "'message_delta', 'message_stop', 'content_block_start', 'content_block_delta', 'content_block_stop', 'ping', "
+    "'keepalive'"
 )
 
 
@@ -105,7 +107,7 @@ def is_part(usage: Usage, occurs: Occurs) -> str:
 
 def is_event(occurs: Occurs) -> str:
     """Return whether a line is an event of a stream, and no answer."""
-    events = f"\"type\" IN ({_EVENTS})" if occurs("message_start") or occurs("message_delta") else "false"
+    events = f"\"type\" IN ({_EVENTS})" if any(map(occurs, _HAS_EVENTS)) else "false"
     # Ollama's lines of a stream: all counts are in the last.
     pieces = (
         """("done" = 'false' AND own_id IS NULL AND coalesce(counted_in, counted_out) IS NULL

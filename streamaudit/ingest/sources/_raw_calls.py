@@ -174,7 +174,8 @@ SELECT
         WHEN {leaves_cache_out} AND counted_all IS DISTINCT FROM counted_in::HUGEINT + counted_out
             THEN tokens_with(counted_in, counted_read, counted_write)
         ELSE whole_input(counted_in, counted_read, counted_write, counted_out, counted_all)
-    END, nothing) AS input_tokens,
+    -- No answer is without a prompt: a server wrote 0 for one that it had cached.
+    END, CASE WHEN counted_out > 0 THEN 0 ELSE nothing END) AS input_tokens,
     counted_read AS cached_input_tokens,
     counted_write AS cache_write_tokens,
     {details}

@@ -126,6 +126,7 @@ USUAL: Names = {
     "cached_input_tokens": (
         "cached_tokens", "cache_read_tokens", "tokens_cached", "cached_prompt_tokens", "cache_hit_tokens",
         "prompt_cache_hit_tokens", "cached_content_token_count", "cachedContentTokenCount", "cached",
+        "prompt_eval_cached_count",
         "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
     ),
     "cache_write_tokens": ("cache_creation_input_tokens", "cache_creation_tokens"),

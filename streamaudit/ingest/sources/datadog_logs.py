@@ -101,7 +101,7 @@ def _window_end(path: str) -> datetime | None:
 
 SOURCE = Source(
     name="datadog_logs",
-    version=9,
+    version=10,
     recognise=_recognise,
     fields={
         **dict.fromkeys(("id", "_id", "type", "date", "service", "message"), "VARCHAR"),

@@ -113,6 +113,14 @@ CASES: dict[str, tuple[list[Record], Record]] = {
         {"duration_ms": 4500.0, "start_time": "2026-11-16 08:00:00.500000", "output_tokens": 282,
          "outcome": "completed"},
     ),
+    "Ollama's prompt that was in its cache": (
+        [{**LOCAL, "prompt_eval_count": 26, "prompt_eval_cached_count": 20}],
+        {"input_tokens": 26, "cached_input_tokens": 20},
+    ),
+    "a prompt of 0 tokens before an answer": (
+        [_logged({**CHAT, "usage": {"prompt_tokens": 0, "completion_tokens": 9, "total_tokens": 9}})],
+        {"input_tokens": None, "output_tokens": 9, "cost_usd": None},
+    ),
     "SGLang's own answer": (
         [{"text": "A", "meta_info": {"id": "a", "finish_reason": {"type": "abort"}, "prompt_tokens": 7,
                                      "completion_tokens": 32, "cached_tokens": 4, "e2e_latency": 1.5}}],
@@ -141,6 +149,7 @@ CASES: dict[str, tuple[list[Record], Record]] = {
     ),
     "the events of a stream of the Responses API": (
         [{"type": "response.created", "response": {**RESPONSE, "status": "in_progress", "usage": None}},
+         {"type": "keepalive", "sequence_number": 3, "model": "gpt-5-mini-2025-08-07"},
          {"type": "response.output_text.delta", "delta": "A"}, {"type": "response.completed", "response": RESPONSE}],
         {"call_id": "resp_1", "response_id": "resp_1", "input_tokens": 1000, "output_tokens": 100,
          "outcome": "completed"},
