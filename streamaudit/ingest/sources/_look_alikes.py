@@ -154,7 +154,9 @@ KNOWN = (
     ),
     LookAlike(
         "calls of W&B Weave, a format that is not read",
-        "streamaudit ingest FILE --map id=id --map start=started_at --map end=ended_at --map model=inputs.model",
+        "jq -c '(if type == \"array\" then .[] else . end) | select(.inputs.model) "
+        "| .usage = ((.summary.usage // {}) | to_entries[0].value)' FILE | "
+        "streamaudit ingest - --map id=id --map start=started_at --map end=ended_at --map model=inputs.model",
         _has("op_name", "started_at"),
     ),
     LookAlike(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from streamaudit.ingest.sources._raw_usage import CANDIDATES, OWN_INPUT, Usage, first
 from streamaudit.ingest.sources.registry import Occurs
 
-FIELDS = ("object", "type", "service_tier", "serviceTier", "custom_id", "done")
+FIELDS = ("object", "type", "service_tier", "serviceTier", "custom_id", "done", "providerMetadata")
 """Fields that an answer has, besides those of logs."""
 
 _IN_RESPONSE = "['/service_tier', '/body/service_tier', '/serviceTier/type']"
@@ -26,7 +26,10 @@ LISTS = (*_PROMPT_KINDS, *_ANSWER_KINDS, *_WRITES)
 NAMES = (*LISTS, "serviceTier", "speed", "trafficType", "traffic_type")
 """Names in a usage that are read here."""
 
-WORDS = ("chat.completion.chunk", "message_start", "message_delta", "keepalive", "stop_reason", "response", "output")
+WORDS = (
+    "chat.completion.chunk", "text_completion", "message_start", "message_delta", "keepalive", "stop_reason",
+    "response", "output",
+)  # fmt: skip
 """Other names and words that decide what is read."""
 
 _TIERS = (
@@ -57,6 +60,9 @@ def service_tier(usage: Usage, occurs: Occurs) -> str:
     if occurs("serviceTier"):
         parts.append("""CASE WHEN starts_with("serviceTier", '{') THEN json_of("serviceTier")->>'type'
             ELSE nullif("serviceTier", '') END""")
+        if occurs("providerMetadata"):
+            parts.append("""CASE WHEN starts_with("providerMetadata", '{')
+                THEN try_cast("providerMetadata" AS JSON)->>'$.openai.serviceTier' END""")
         if occurs("output"):
             parts.append("""CASE WHEN starts_with("output", '{')
                 THEN json_extract_string(record, '/output/outputBodyJson/serviceTier/type') END""")
@@ -88,8 +94,8 @@ def _summed(lists: Sequence[str], is_kind: str) -> list[str]:
 def is_part(usage: Usage, occurs: Occurs) -> str:
     """Return whether the counts are those of a stream that had not ended: its last event has the rest."""
     cases = []
-    if occurs("chat.completion.chunk"):
-        cases.append("""WHEN "object" = 'chat.completion.chunk'
+    if occurs("chat.completion.chunk") or occurs("text_completion"):
+        cases.append("""WHEN "object" IN ('chat.completion.chunk', 'text_completion')
             THEN json_array_length(record, '/choices') > 0 AND answer_reason IS NULL""")
     if occurs("message_start"):
         cases.append("WHEN \"type\" = 'message_start' THEN true")
@@ -120,9 +126,9 @@ def is_event(occurs: Occurs) -> str:
 def is_whole(occurs: Occurs) -> str:
     """Return whether a chunk is the last of a stream, which has its usage and no answer."""
     return (
-        """("object" = 'chat.completion.chunk' AND json_type(record, '/usage') = 'OBJECT'
+        """("object" IN ('chat.completion.chunk', 'text_completion') AND json_type(record, '/usage') = 'OBJECT'
             AND json_array_length(record, '/choices') = 0)"""
-        if occurs("chat.completion.chunk") else "false"
+        if occurs("chat.completion.chunk") or occurs("text_completion") else "false"
     )
 
 

@@ -229,7 +229,8 @@ _OWN_KIND = """CASE
         WHEN voice_stage IS NOT NULL THEN 'span'
         WHEN own_id IS NULL
             AND started IS NULL AND coalesce("model", "request_model", "outcome", "output_tokens") IS NULL THEN NULL
-        WHEN lower(coalesce("operation_name", "operation")) LIKE '%embed%' THEN 'embedding'
+        WHEN lower(coalesce("operation_name", "operation")) LIKE '%embed%'
+            OR ("output_tokens" IS NULL AND coalesce("request_model", "model") LIKE '%embed%') THEN 'embedding'
         ELSE 'llm'
     END"""
 # A log may hold other lines besides its calls; a call has a model, tokens, or a measure of its own.

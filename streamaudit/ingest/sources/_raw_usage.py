@@ -22,7 +22,8 @@ _WRAPPERS = (
     "message", "result.message", "data", "payload", "meta", "response.meta", "x_groq", "full_response", "metadata",
 )  # fmt: skip
 PLACES = (
-    *HOLDERS,
+    # What the Vercel AI SDK had from Anthropic, next to a count of its own that leaves the cache out or not.
+    HOLDERS[0], "providerMetadata.anthropic.usage", *HOLDERS[1:],
     *(f"{wrapper}.{holder}" for wrapper in _WRAPPERS for holder in HOLDERS if holder != "tokens"),
 )  # fmt: skip
 """Paths of the object; the first that is one is read, also where it is JSON text."""
@@ -35,7 +36,7 @@ NESTED: dict[str, tuple[str, ...]] = {
     "output_tokens": (
         "billed_units.output_tokens", "completion_tokens", "output_tokens", "completionTokens", "outputTokens.total",
         "outputTokens", "completion", "output", "out", "candidatesTokenCount", "candidates_token_count",
-        "response_tokens",
+        "responseTokenCount", "response_token_count", "response_tokens",
     ),
     "cached_input_tokens": (
         "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "cache_read_input_tokens",
@@ -85,7 +86,7 @@ _WITHIN_INPUT = (
     "prompt_tokens", "input_tokens_details.cached_tokens", "input_token_details.cache_read",
     "input_token_details.cached_tokens",
 )
-CANDIDATES = ("candidatesTokenCount", "candidates_token_count")
+CANDIDATES = ("candidatesTokenCount", "candidates_token_count", "responseTokenCount", "response_token_count")
 _THOUGHTS = ("thoughtsTokenCount", "thoughts_token_count")
 _TOOL_PROMPT = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
 _TICKS = ("cost_in_usd_ticks",)
@@ -105,7 +106,7 @@ _NAMES = tuple(name for name in _EVERY if name not in _RARE)
 # Names of one provider alone: a usage written out among the other fields of a log has its meaning. Anthropic's name for
 # what was read from the cache is not among them, since it is one of ours, of an input that includes it.
 _AT_TOP = (
-    *CANDIDATES, *_THOUGHTS, "input_tokens", "prompt_tokens", "cache_creation_input_tokens",
+    *CANDIDATES[:2], *_THOUGHTS, "input_tokens", "prompt_tokens", "cache_creation_input_tokens",
 )  # fmt: skip
 PARTS = frozenset(part for path in (*PLACES, *_EVERY) for part in path.split("."))
 """Every key on the way to a count."""

@@ -137,6 +137,14 @@ COMMANDS: dict[str, tuple[object, Record]] = {
          "properties": '{"modelName": "gpt-4o", "streamType": "Streaming"}'},
         {"call_id": "c-1", "model": "gpt-4o", "duration_ms": 2310.0, "outcome": "error", "output_tokens": None},
     ),
+    "calls of W&B Weave": (
+        [{"id": "c", "op_name": "openai.chat", "started_at": "2026-11-16T08:00:00Z", "exception": None,
+          "ended_at": "2026-11-16T08:00:02Z", "inputs": {"model": "gpt-4o-mini"},
+          "summary": {"usage": {"gpt-4o-mini": {"prompt_tokens": 50, "completion_tokens": 9}}}},
+         {"id": "p", "op_name": "agent", "started_at": "2026-11-16T08:00:00Z", "inputs": {},
+          "summary": {"usage": {"gpt-4o-mini": {"prompt_tokens": 50, "completion_tokens": 9}}}}],
+        {"call_id": "c", "model": "gpt-4o-mini", "input_tokens": 50, "output_tokens": 9, "duration_ms": 2000.0},
+    ),
     "chats of Open WebUI": (
         [{"id": "x", "chat": {"history": {"messages": {"a": {"role": "user"}, "b": {
             "id": "b", "role": "assistant", "model": "gpt-4o", "timestamp": 1794816000,

@@ -139,6 +139,35 @@ CASES: dict[str, tuple[list[Record], Record]] = {
         [{**CHUNK, "choices": [{"index": 0, "finish_reason": None}], "usage": USAGE}],
         {"output_tokens": 100, "usage_basis": "partial", "cost_usd": None},
     ),
+    "a completion whose stream was cut": (
+        [{**CHUNK, "object": "text_completion", "choices": [{"text": "A", "finish_reason": None}],
+          "usage": {**USAGE, "completion_tokens": count}} for count in (1, 2)],
+        {"output_tokens": 2, "usage_basis": "partial"},
+    ),
+    "a tier that the Vercel AI SDK passes on": (
+        [{"ts": "2026-11-16T08:00:00Z", "model": "gpt-5-mini", "usage": {"inputTokens": 1000, "outputTokens": 100},
+          "providerMetadata": {"openai": {"serviceTier": "flex"}}}],
+        {"service_tier": "flex", "cost_usd": 0.000225},
+    ),
+    "Anthropic's own usage that the Vercel AI SDK passes on": (
+        [{"ts": "2026-11-16T08:00:00Z", "model": "claude-sonnet-4-5",
+          "usage": {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100, "cachedInputTokens": 400},
+          "providerMetadata": {"anthropic": {"cacheCreationInputTokens": 50, "usage": {
+              "input_tokens": 1000, "output_tokens": 100, "cache_read_input_tokens": 400,
+              "cache_creation_input_tokens": 50}}}}],
+        {"input_tokens": 1450, "cached_input_tokens": 400, "cache_write_tokens": 50, "output_tokens": 100},
+    ),
+    "Gemini's spoken answer": (
+        [{"ts": "2026-11-16T08:00:00Z", "model": "gemini-live-2.5-flash", "usageMetadata": {
+            "promptTokenCount": 1000, "responseTokenCount": 40, "totalTokenCount": 1040,
+            "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 40}]}}],
+        {"input_tokens": 1000, "output_tokens": 40, "audio_output_tokens": 40},
+    ),
+    "an embedding is no answer": (
+        [{"request_id": "a", "start_time": "2026-11-16T08:00:00Z", "model": "text-embedding-3-small",
+          "duration_ms": 12, "input_tokens": 8}],
+        {"operation": "embedding"},
+    ),
     "the events of Anthropic's stream": (
         [{"type": "message_start", "message": OPENED}, {"type": "content_block_delta", "delta": {"text": "A"}},
          {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 300}}],
