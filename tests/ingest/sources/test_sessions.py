@@ -23,6 +23,9 @@ def test_an_answer_of_several_lines_is_one_call_with_its_last_usage(tmp_path: Pa
         "outcome": "completed", "usage_basis": "provider",
     }  # fmt: skip
     assert {name: found["m1"][name] for name in expected} == expected
+    # A message without a reason, of a few tokens, is one of which the last line was never written.
+    assert (found["m2"]["outcome"], found["m2"]["usage_basis"], found["m2"]["cost_usd"]) == (
+        "completed", "partial", None)
 
 
 def test_an_interrupted_answer_keeps_no_final_count(tmp_path: Path) -> None:
