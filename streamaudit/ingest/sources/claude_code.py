@@ -67,9 +67,10 @@ _PREPARED = """
         read_tokens AS cached_input_tokens, written_tokens AS cache_write_tokens,
         tokens_of(m[9]) AS cache_write_1h_tokens, tokens_of(m[6]) AS output_tokens,
         CASE WHEN m[11] = 'fast' THEN m[11] ELSE nullif(m[10], 'default') END AS service_tier,
-        -- The count of a message that was cut is the one that opened its stream. So are a few tokens of a line without a
-        -- reason: some versions never write the last (anthropics/claude-code#22686).
-        CASE WHEN was_cut OR (m[3] IS NULL AND tokens_of(m[6]) <= 8) THEN 'partial' END AS usage_basis, number_of(costUSD) AS cost_usd,
+        -- The count of a message that was cut is the one that opened its stream. So are a few tokens without a reason:
+        -- some versions never write the last line (anthropics/claude-code#22686).
+        CASE WHEN was_cut OR (m[3] IS NULL AND tokens_of(m[6]) <= 8) THEN 'partial' END AS usage_basis,
+        number_of(costUSD) AS cost_usd,
         CASE WHEN was_cut THEN NULL WHEN m[3] <> '' OR own_last < last_written THEN 'completed' END AS app_outcome,
         CASE WHEN was_cut THEN true END AS cancel_flag, CASE WHEN bool_of(isApiErrorMessage) THEN true END AS failed,
         CASE WHEN NOT was_cut THEN nullif(m[3], '') END AS finish_reason
