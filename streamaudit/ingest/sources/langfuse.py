@@ -155,7 +155,7 @@ _PREPARED = """
                 tokens_of(usage->>'output'), tokens_of(outputUsage)]) END AS flat_output,
             instant_utc(coalesce(updated_at, updatedAt)) AS updated,
             try_cast(CASE WHEN has_other_unit THEN NULL WHEN usage_details::VARCHAR <> '{}' THEN usage_details
-                ELSE coalesce(usageDetails, usage_details) END AS MAP(VARCHAR, VARCHAR)) AS usage_map,
+                ELSE coalesce(usageDetails, usage_details) END AS MAP(VARCHAR, VARCHAR)) AS given_usage,
             try_cast(CASE WHEN cost_details::VARCHAR <> '{}' THEN cost_details
                 ELSE coalesce(costDetails, cost_details) END AS MAP(VARCHAR, VARCHAR)) AS cost_map,
             coalesce(provided_usage_details, providedUsageDetails) AS provided_usage,
@@ -175,6 +175,11 @@ _PREPARED = """
     ), found AS (
         SELECT
             *,
+            -- What Gemini itself answered, which the Agent Development Kit writes next to its own counts: these had the
+            -- total for the output, and none of what was cached (langfuse/langfuse 8020, 13988).
+            CASE WHEN contains(meta::VARCHAR, 'vertex.agent.llm_response') THEN try_cast(json_of(first_filled(
+                json_extract_string(meta, {answer_paths})))->'usage_metadata' AS MAP(VARCHAR, VARCHAR)) END AS answered,
+            coalesce(answered, given_usage) AS usage_map,
             model_of(given_models) AS given_model,
             coalesce(given_model, model_of(json_extract_string(meta, {model_paths}))) AS model_name,
             list_transform(map_entries(usage_map), lambda e:
@@ -257,7 +262,7 @@ _PREPARED = """
         END AS usage_basis,
         -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
         CASE
-            WHEN charges_input_twice OR charges_output_twice THEN NULL
+            WHEN mischarges_input OR mischarges_output THEN NULL
             WHEN cost_map['total'] IS NOT NULL AND NOT (level = 'ERROR' AND number_of(cost_map['total']) = 0)
                 THEN number_of(cost_map['total'])
             WHEN total_cost > 0 THEN total_cost
@@ -284,6 +289,7 @@ for _mark, _text in {
     "{provider_paths}": str(list(_PROVIDER_PATHS)),
     "{cap_paths}": str(list(CAP_PATHS)), "{transport_paths}": str(list(_TRANSPORT_PATHS)),
     "{tier_paths}": str(list(_TIER_PATHS)),
+    "{answer_paths}": str([f"/attributes{mark}gcp.vertex.agent.llm_response" for mark in "/."]),
     **{f"{{span_{name}}}": str([f"/attributes{mark}{key}" for key in keys for mark in "/."])
        for name, keys in zip(("input", "output", "total"), _SPAN_COUNTS, strict=True)},
     "{request_names}": _REQUEST_NAMES,
@@ -357,7 +363,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="langfuse",
-    version=11,
+    version=12,
     recognise=_recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),

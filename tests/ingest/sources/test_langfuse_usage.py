@@ -1,5 +1,6 @@
 """Langfuse's usage details: which buckets exclude each other, decided record by record by its own total."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ def span(counts: Record, **written: int) -> Record:
     return {**usage(**written, total=total), "metadata": {"attributes": {k: str(n) for k, n in counts.items()}}}
 
 
+ANSWERED: Record = {"metadata": {"attributes": {
+    "gen_ai.usage.input_tokens": "900", "gen_ai.usage.output_tokens": "993",
+    "gcp.vertex.agent.llm_response": json.dumps({"usage_metadata": {
+        "prompt_token_count": 900, "candidates_token_count": 60, "thoughts_token_count": 33, "total_token_count": 993,
+        "cached_content_token_count": 400, "prompt_tokens_details": []}}),
+}}}  # fmt: skip
 SPAN = {"gen_ai.usage.input_tokens": 900, "gen_ai.usage.output_tokens": 90}
 Case = tuple[Record, dict[str, Any]]
 CASES: dict[str, Case] = {
@@ -157,6 +164,58 @@ CASES: dict[str, Case] = {
         {**usage(input=900, cache_read_tokens=400, output=90, total=1390),
          "metadata": {f"attributes.{key}": str(count) for key, count in SPAN.items()}},
         {"input_tokens": 900},
+    ),
+    "text that overlaps what was cached, both taken out": (
+        usage(input=0, input_text_tokens=900, input_cached_tokens=400, output=90, total=990),
+        {"input_tokens": 900, "cached_input_tokens": 400, "output_tokens": 90},
+    ),
+    "modalities of both sides, all taken out": (
+        usage(input=0, input_modality_text=900, cached_content_token_count=400, output=0, output_modality_text=60,
+              thoughts_token_count=33, total=993),
+        {"input_tokens": 900, "cached_input_tokens": 400, "output_tokens": 93},
+    ),
+    "reasoning taken out of an output that never included it": (
+        usage(input=70, output=57, output_reasoning_tokens=33, total=193),
+        {"output_tokens": 123, "reasoning_tokens": 33, "usage_basis": "provider"},
+    ),
+    "more reasoning than that output": (
+        usage(input=70, output=0, output_reasoning_tokens=133, total=263), {"output_tokens": 193},
+    ),
+    "a cache taken out of an input that never included it": (
+        usage(input=0, input_cached_tokens=4000, output=90, total=4990),
+        {"input_tokens": 4900, "cached_input_tokens": 4000, "cost_basis": "priced"},
+    ),
+    "the same with a total that leaves the cache out": (
+        usage(input=0, input_cached_tokens=4000, output=90, total=990), {"input_tokens": 4900},
+    ),
+    "the same by the span's counts": (
+        {**span(SPAN, input=0, input_cached_tokens=4000, output=90),
+         "cost_details": {"input": 0, "input_cached_tokens": 0.003, "output": 0.0005, "total": 0.0035}},
+        {"input_tokens": 4900, "cost_basis": "priced"},
+    ),
+    "one cache taken out twice": (
+        span(SPAN, input=100, input_cached_tokens=400, input_cache_read=400, output=90), {"input_tokens": 900},
+    ),
+    "predictions, which OpenAI includes": (
+        usage(input=70, output=90, accepted_prediction_tokens=20, rejected_prediction_tokens=5, total=185),
+        {"output_tokens": 90},
+    ),
+    "a span's names in a sum of all keys": (
+        usage(input=900, output=90, cache_read_tokens=300, details__reasoning_tokens=33, total=1323),
+        {"input_tokens": 900, "cached_input_tokens": 300, "output_tokens": 90, "reasoning_tokens": 33},
+    ),
+    "Anthropic's own names, which exclude each other": (
+        usage(input_tokens=900, cache_read_input_tokens=400, output_tokens=90), {"input_tokens": 1300},
+    ),
+    "what was not cached, by the AI SDK's name": (
+        usage(inputTokens=900, outputTokens=90, totalTokens=990, inputTokenDetails__noCacheTokens=500,
+              inputTokenDetails__cacheReadTokens=400),
+        {"input_tokens": 900, "cached_input_tokens": 400},
+    ),
+    "Gemini's answer beside a total for an output": (
+        {**usage(input=900, output=993, total=1893), **ANSWERED,
+         "cost_details": {"input": 0.0009, "output": 0.004, "total": 0.0049}},
+        {"input_tokens": 900, "cached_input_tokens": 400, "output_tokens": 93, "cost_basis": "priced"},
     ),
     "audio beside the text": (
         usage(input=100, input_audio_tokens=800, output=40, output_audio_tokens=500, total=1440),
