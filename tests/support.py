@@ -143,13 +143,15 @@ def raw_call(name: str, /, **fields: Any) -> Record:
 
 
 def langfuse_row(name: str, /, **fields: Any) -> Record:
-    """One completed generation of a bucket export, five seconds long; a field given as ... is left out."""
+    """One completed generation of a bucket export, five seconds long; a field given as ... is left out. Another type
+    has no usage."""
+    is_call = fields.get("type", "GENERATION") in ("GENERATION", "EMBEDDING")
     record = {
         "id": name, "trace_id": f"trace-{name}", "type": "GENERATION", "name": "answer", "level": "DEFAULT",
         "start_time": "2026-11-16 08:00:00.000000", "end_time": "2026-11-16 08:00:05.000000",
         "parent_observation_id": "", "provided_model_name": "gpt-4o-mini", "environment": "production",
-        "usage_details": {"input": 50, "output": 100, "total": 150}, "cost_details": {}, "total_cost": 0,
-        "metadata": {}, **fields,
+        "usage_details": {"input": 50, "output": 100, "total": 150} if is_call else {}, "cost_details": {},
+        "total_cost": 0, "metadata": {}, **fields,
     }  # fmt: skip
     return {key: value for key, value in record.items() if value is not ...}
 

@@ -7,17 +7,12 @@ A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
 (https://langfuse.com/docs/observability/features/url); ``observation`` opens one of its steps.
 """
 
-from collections.abc import Sequence
-
 from streamaudit.ingest.sources._common import CAP_PATHS, normalise
 from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
+from streamaudit.ingest.sources._langfuse_shapes import recognise
 from streamaudit.ingest.sources._langfuse_usage import usage_sql
 from streamaudit.ingest.sources._langfuse_voice import voice_sql
-from streamaudit.ingest.sources.registry import APP_KEYS, Match, Record, Refusal, Source
-
-_TYPES = {
-    "SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL",
-}  # fmt: skip
+from streamaudit.ingest.sources.registry import APP_KEYS, Source
 
 _FIELDS = (
     "id", "span_id", "trace_id", "traceId", "parent_observation_id", "parentObservationId", "parent_span_id", "type",
@@ -26,73 +21,14 @@ _FIELDS = (
     "userId", "session_id", "sessionId", "release", "version", "environment", "trace_name", "traceName", "latency",
     "time_to_first_token", "timeToFirstToken", "latencyMs", "timeToFirstTokenMs", "total_cost", "totalCost",
     "calculated_total_cost", "calculatedTotalCost", "prompt_tokens", "promptTokens", "completion_tokens",
-    "completionTokens", "inputUsage", "outputUsage", "updated_at", "updatedAt", "input", "timestamp",
+    "completionTokens", "inputUsage", "outputUsage", "updated_at", "updatedAt", "event_ts", "is_deleted", "input",
+    "timestamp",
 )  # fmt: skip
 _JSON_FIELDS = (
     "usage_details", "usageDetails", "usage", "provided_usage_details", "providedUsageDetails", "cost_details",
-    "costDetails", "provided_cost_details", "providedCostDetails", "metadata", "tags", "traceTags",
-    "model_parameters", "modelParameters", "output",
+    "costDetails", "provided_cost_details", "providedCostDetails", "metadata", "metadata_names", "metadata_values",
+    "tags", "traceTags", "model_parameters", "modelParameters", "output",
 )  # fmt: skip
-
-
-def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
-    for record in head:
-        refusal = _refuse(record)
-        if refusal:
-            return refusal
-        if _is_trace(record):
-            return Match("traces", "timestamp + bookmarked" if "bookmarked" in record else "timestamp + htmlPath")
-        if str(record.get("type")) not in _TYPES:
-            continue
-        start = next((key for key in ("start_time", "startTime") if key in record), None)
-        trace = next((key for key in ("trace_id", "traceId") if key in record), None)
-        if start and trace:
-            variant, telling = _variant(record)
-            return Match(variant, " + ".join(dict.fromkeys(("type", trace, telling))))
-    return None
-
-
-def _is_trace(record: Record) -> bool:
-    """Whether a record is a trace, which holds no call but has what its calls lack: release, session, user, tags,
-    name."""
-    keys = set(record)
-    return (
-        "timestamp" in keys and bool(keys & {"bookmarked", "htmlPath"}) and "id" in keys
-        and not keys & {"traceId", "trace_id", "start_time", "startTime"}
-    )  # fmt: skip
-
-
-def _variant(record: Record) -> tuple[str, str]:
-    for key, variant in (
-        ("latencyMs", "UI events export"),
-        ("traceTags", "UI observations export"),
-        ("promptTokens", "REST v1"),
-        ("is_root_observation", "bucket observations_v2"),
-        ("calculated_total_cost", "Python SDK dump"),
-    ):
-        if key in record:
-            return variant, key
-    if "startTime" in record:
-        return "REST v2", "startTime"
-    if "model" in record:
-        return "Python SDK dump", "model"
-    if "trace_name" in record or "user_id" in record:
-        return "bucket observations_v2", "trace_name" if "trace_name" in record else "user_id"
-    return "bucket observations", "start_time"
-
-
-def _refuse(record: Record) -> Refusal | None:
-    instead = "export the observations table (blob storage observations_v2, or Observations > Export in the UI)"
-    keys = set(record)
-    if keys & {"dataType", "data_type"} and keys & {"observationId", "observation_id", "traceId", "trace_id"}:
-        return Refusal("a Langfuse scores export: it holds ratings, no LLM calls", instead)
-    if {"countTraces", "sessionDuration"} <= keys:
-        return Refusal("a Langfuse sessions export: it holds totals, no LLM calls", instead)
-    if {"exportSource", "files", "tables"} <= keys:
-        return Refusal("a Langfuse export manifest: it lists files, and holds no LLM calls", instead)
-    if "time_dimension" in keys:
-        return Refusal("a Langfuse metrics response: it holds aggregates, no LLM calls", instead)
-    return None
 
 
 _MODEL_PATHS = (
@@ -117,14 +53,34 @@ _SPAN_COUNTS = (
      "ai.usage.outputTokens"),
     ("gen_ai.usage.total_tokens", "llm.token_count.total", "ai.usage.totalTokens", "llm.usage.total_tokens"),
 )  # fmt: skip
+# An answer's id: what a client's step keeps of OpenTelemetry, and what an answer of OpenAI's Responses API has.
+_RESPONSE_ID_PATHS = tuple(
+    f"/attributes{mark}{key}" for key in ("gen_ai.response.id", "ai.response.id") for mark in "/."
+)
+_FINISH_PATHS = (
+    *(f"/attributes{mark}{key}" for key in ("ai.response.finishReason", "gen_ai.response.finish_reasons")
+      for mark in "/."),
+    "/incomplete_details/reason",
+)  # fmt: skip
+_ANSWER_FINISH_PATHS = (
+    "/choices/0/finish_reason", "/stop_reason", "/finish_reason", "/response_metadata/finish_reason",
+    "/response_metadata/stop_reason", "/candidates/0/finishReason",
+)  # fmt: skip
 _REQUEST_NAMES = "^(GET|POST|PUT|PATCH|DELETE|HEAD|HTTP)\\b|^Received Proxy Server Request|^raw_gen_ai_request"
 # Vercel's outer steps repeat the usage of the ones inside, doStream and doGenerate, for one step or for all of them.
+_AGENT_OPERATIONS = "invoke_agent|agent_step|create_agent|invoke_workflow"
+_STEPS = ("SPAN", "AGENT", "CHAIN", "EVALUATOR", "GUARDRAIL")
+"""Types that are no call of a model by themselves, and may be written where one was meant."""
 _OUTER_NAMES = r"^ai\.(streamText|generateText|streamObject|generateObject|embed|embedMany)( |$)"
 
 _PREPARED = """
     WITH renamed AS (
         SELECT
-            line, record, type, name, "release", "version", environment, level, input, output,
+            line, record, upper(type) AS type, name, "release", "version", environment, level, input, is_deleted,
+            -- A bucket and a table have what was no text as JSON text. A text that is JSON is the model's own.
+            CASE WHEN json_type(output) = 'VARCHAR'
+                    AND regexp_matches(output->>'$', '^[{\\[].*"(role|choices|error)"', 's')
+                THEN coalesce(json_of(output->>'$'), output) ELSE output END AS output,
             coalesce(nullif(id, ''), nullif(span_id, '')) AS call_id,
             coalesce(nullif(trace_id, ''), nullif(traceId, ''), CASE WHEN is_trace THEN nullif(id, '') END) AS trace_id,
             is_trace,
@@ -145,7 +101,7 @@ _PREPARED = """
             number_of(timeToFirstTokenMs) AS printed_ttft_ms,
             number_of(latencyMs) AS printed_latency_ms,
             first_count([number_of(total_cost), number_of(totalCost), number_of(calculated_total_cost),
-                number_of(calculatedTotalCost)]) AS total_cost,
+                number_of(calculatedTotalCost), number_of(usage->>'totalCost')]) AS total_cost,
             -- An older usage may count something else: characters, milliseconds, images.
             coalesce(upper(usage->>'unit') IN ('CHARACTERS', 'MILLISECONDS', 'SECONDS', 'IMAGES', 'REQUESTS'), false)
                 AS has_other_unit,
@@ -153,7 +109,7 @@ _PREPARED = """
                 tokens_of(usage->>'input'), tokens_of(inputUsage)]) END AS flat_input,
             CASE WHEN NOT has_other_unit THEN first_count([tokens_of(completionTokens), tokens_of(completion_tokens),
                 tokens_of(usage->>'output'), tokens_of(outputUsage)]) END AS flat_output,
-            instant_utc(coalesce(updated_at, updatedAt)) AS updated,
+            instant_utc(coalesce(updated_at, updatedAt, event_ts)) AS updated,
             try_cast(CASE WHEN has_other_unit THEN NULL WHEN usage_details::VARCHAR <> '{}' THEN usage_details
                 ELSE coalesce(usageDetails, usage_details) END AS MAP(VARCHAR, VARCHAR)) AS given_usage,
             try_cast(CASE WHEN cost_details::VARCHAR <> '{}' THEN cost_details
@@ -161,6 +117,8 @@ _PREPARED = """
             coalesce(provided_usage_details, providedUsageDetails) AS provided_usage,
             coalesce(provided_cost_details, providedCostDetails)::VARCHAR AS provided_cost,
             opened_values(CASE WHEN json_type(metadata) = 'VARCHAR' THEN json_of(metadata->>'$')
+                WHEN metadata IS NULL AND metadata_names IS NOT NULL THEN to_json(map(
+                    try_cast(metadata_names AS VARCHAR[]), try_cast(metadata_values AS VARCHAR[])))
                 ELSE metadata END) AS meta,
             coalesce(tags, traceTags) AS tag_list,
             CASE WHEN json_type(coalesce(model_parameters, modelParameters)) = 'VARCHAR'
@@ -187,10 +145,16 @@ _PREPARED = """
             list_transform(map_entries(cost_map), lambda e: struct_pack(k := lower(e.key), n := number_of(e.value)))
                 AS costs,
             span_ms(started, ended) AS measured_ms,
-            CASE json_type(output) WHEN 'VARCHAR' THEN output->>'$' WHEN 'OBJECT' THEN output->>'content' END AS text,
+            CASE json_type(output)
+                WHEN 'VARCHAR' THEN CASE WHEN NOT starts_with(output->>'$', '@@@langfuseMedia') THEN output->>'$' END
+                WHEN 'OBJECT' THEN CASE json_type(output->'content')
+                    WHEN 'ARRAY' THEN nullif(array_to_string(json_extract_string(output, '$.content[*].text'), ''), '')
+                    ELSE coalesce(output->>'content', output->>'$.choices[0].message.content') END
+                WHEN 'ARRAY' THEN output->>'$[#-1].content' END AS text,
+            lower(meta->>'status') AS status_word,
             -- A failure described in plain text by an application or OpenTelemetry, whatever the level.
             CASE WHEN coalesce(level = 'ERROR', false)
-                OR lower(coalesce(meta->>'status', '')) IN ('error', 'failed', 'failure')
+                OR coalesce(status_word IN ('error', 'failed', 'failure'), false)
                 OR coalesce(bool_of(coalesce(meta->>'success', meta->>'ok')) = false, false)
                 OR coalesce(json_type(output) = 'OBJECT' AND json_keys(output) = ['error'], false)
                 OR coalesce(meta->>'/attributes/error.type', '') <> '' THEN true
@@ -204,7 +168,17 @@ _PREPARED = """
             CASE WHEN span_counts[3] IS NULL THEN tokens_of(span_counts[2]) END AS span_output,
             error_class(fault) AS fault_class
         FROM renamed
-    ), {usage}, {voice}
+    ), {usage}, {voice}, typed AS (
+        SELECT *,
+            -- Usage that only a step around calls has, none of which is there.
+            coalesce(output_tokens, most_output) > 0 AND (type IN {steps} OR regexp_matches(name, '{outer_names}'))
+                AS is_counted_step,
+            type = 'GENERATION' AND coalesce(regexp_matches(name, '^({agent_operations})( |$)')
+                OR CASE WHEN contains(meta::VARCHAR, 'operation.name') THEN coalesce(
+                    meta->>'/attributes/gen_ai.operation.name', meta->>'/attributes.gen_ai.operation.name')
+                    SIMILAR TO '{agent_operations}' END, false) AS is_agent
+        FROM sorted
+    )
     SELECT
         line, record, meta AS given, try_cast(tag_list AS VARCHAR[]) AS labels,
         [trace_label, name] AS own_routes, ["release", "version"] AS top_deploys,
@@ -213,19 +187,33 @@ _PREPARED = """
         json_extract_string(meta, {transport_paths}) AS own_transports,
         CASE
             WHEN call_id IS NULL AND started IS NULL AND type IS NULL THEN NULL
-            WHEN environment LIKE 'langfuse-%' THEN 'other'
+            WHEN environment LIKE 'langfuse-%' OR is_deleted IN ('1', 'true') THEN 'other'
             WHEN is_speech THEN 'span'
             -- The request around a call, which some exporters mark as a generation too: nothing of it was counted.
             WHEN type = 'GENERATION' AND coalesce(input_tokens, output_tokens, most_output) IS NULL
                 AND first_token IS NULL AND regexp_matches(name, '{request_names}') THEN 'span'
+            WHEN is_counted_step THEN 'llm'
             WHEN regexp_matches(name, '{outer_names}') THEN 'span'
+            -- Where a model is named, some servers and writers take every kind of call for a generation.
+            WHEN type = 'EMBEDDING' OR (type = 'GENERATION' AND coalesce(output_tokens, 0) = 0 AND first_token IS NULL
+                AND regexp_matches(lower(concat_ws(' ', name, model_name)), '(^|[^a-z])a?embed')) THEN 'embedding'
+            WHEN type = 'GENERATION' AND regexp_matches(name,
+                '^litellm-a?(image|speech|transcription|rerank|moderation)') THEN 'other'
             WHEN type = 'GENERATION' THEN 'llm'
-            WHEN type = 'EMBEDDING' THEN 'embedding'
             WHEN is_trace THEN 'span'
             WHEN type IS NULL THEN 'other'
             ELSE 'span'
         END AS kind,
         call_id, trace_id, parent_id, nullif(name, '') AS name,
+        CASE WHEN is_counted_step THEN 'step' WHEN is_agent THEN 'invoke_agent' END AS operation,
+        coalesce(
+            -- LiteLLM's id of a generation is made of the answer's.
+            CASE WHEN starts_with(call_id, 'time-')
+                THEN nullif(regexp_extract(call_id, '^time-[0-9-]+_(.+)$', 1), '') END,
+            CASE WHEN meta->>'object' = 'response' THEN meta->>'id' END,
+            CASE WHEN meta::VARCHAR LIKE '%response.id"%'
+                THEN first_filled(json_extract_string(meta, {response_id_paths})) END
+        ) AS response_id,
         CASE WHEN is_trace THEN 'trace' ELSE coalesce(voice_kind, lower(type)) END AS span_kind,
         undated(model_name) AS model, model_name AS response_model,
         provider_of(json_extract_string(meta, {provider_paths})) AS provider,
@@ -269,7 +257,15 @@ _PREPARED = """
         END AS cost_usd,
         input_cost_usd, output_cost_usd,
         bool_of(voice_metrics->>'cancelled') AS cancel_flag,
-        CASE WHEN voice_metrics->>'cancelled' = 'false' THEN 'completed' END AS app_outcome,
+        CASE WHEN voice_metrics->>'cancelled' = 'false' THEN 'completed'
+            WHEN status_word IN ('cancelled', 'canceled', 'aborted', 'timeout', 'timed_out')
+                THEN outcome_word(status_word) END AS app_outcome,
+        CASE WHEN meta->>'finish_reason' IS NULL AND meta->>'stop_reason' IS NULL THEN coalesce(
+            CASE WHEN json_type(output) = 'OBJECT'
+                THEN first_filled(json_extract_string(output, {answer_finish_paths})) END,
+            CASE WHEN regexp_matches(meta::VARCHAR, 'finish|incomplete')
+                THEN listed(first_filled(json_extract_string(meta, {finish_paths})))[1] END,
+            CASE WHEN status_word = 'incomplete' THEN status_word END) END AS finish_reason,
         has_failed AS failed,
         -- Who left is no fault of the application, which may write it at any level; a mere word then says nothing of
         -- an answer that was counted.
@@ -282,7 +278,7 @@ _PREPARED = """
         CASE WHEN type = 'GENERATION' THEN nullif(length(text), 0) END AS output_chars,
         CASE WHEN type = 'GENERATION' THEN corrections_of(text) END AS retractions,
         stages, interrupted, updated AS source_updated_at
-    FROM sorted
+    FROM typed
 """
 for _mark, _text in {
     "{usage}": usage_sql(), "{voice}": voice_sql(), "{model_paths}": str(list(_MODEL_PATHS)),
@@ -293,7 +289,9 @@ for _mark, _text in {
     **{f"{{span_{name}}}": str([f"/attributes{mark}{key}" for key in keys for mark in "/."])
        for name, keys in zip(("input", "output", "total"), _SPAN_COUNTS, strict=True)},
     "{request_names}": _REQUEST_NAMES,
-    "{outer_names}": _OUTER_NAMES,
+    "{outer_names}": _OUTER_NAMES, "{steps}": str(_STEPS), "{agent_operations}": _AGENT_OPERATIONS,
+    "{response_id_paths}": str(list(_RESPONSE_ID_PATHS)), "{finish_paths}": str(list(_FINISH_PATHS)),
+    "{answer_finish_paths}": str(list(_ANSWER_FINISH_PATHS)),
 }.items():  # fmt: skip
     _PREPARED = _PREPARED.replace(_mark, _text)
 
@@ -364,7 +362,7 @@ _REMEDIES = {
 SOURCE = Source(
     name="langfuse",
     version=12,
-    recognise=_recognise,
+    recognise=recognise,
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),
     top_keys={"deploy": ("release", "version")},

@@ -195,6 +195,56 @@ CASES: dict[str, Case] = {
     "a call that never ended is unknown": (
         {"end_time": None, "usage_details": {}}, {"outcome": "unknown", "duration_ms": None, "end_time": None},
     ),
+    "a status that says cancelled": (
+        {"metadata": {"status": "aborted"}, "usage_details": {}}, {"outcome": "cancelled"},
+    ),
+    "an answer of the Responses API that reached its cap": (
+        {"metadata": {"object": "response", "id": "resp_9", "status": "incomplete",
+                      "incomplete_details": {"reason": "max_output_tokens"}}},
+        {"finish_reason": "length", "response_id": "resp_9", "outcome": "completed"},
+    ),
+    "an ending among the attributes of a span": (
+        {"metadata": {"attributes": {"gen_ai.response.finish_reasons": '["length"]', "gen_ai.response.id": "r-7"}}},
+        {"finish_reason": "length", "response_id": "r-7"},
+    ),
+    "an ending in the answer": (
+        {"output": {"choices": [{"finish_reason": "length", "message": {"content": "Hello"}}]}},
+        {"finish_reason": "length", "output_chars": 5},
+    ),
+    "LiteLLM's id of a generation": (
+        {"id": "time-08-00-00-000001_chatcmpl-77"}, {"response_id": "chatcmpl-77"},
+    ),
+    # What was answered, which a bucket has as JSON text.
+    "a message as text": ({"output": '{"role": "assistant", "content": "Hello"}'}, {"output_chars": 5}),
+    "a message in parts": (
+        {"output": {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}}, {"output_chars": 5},
+    ),
+    "the last of several messages": (
+        {"output": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "Hello"}]}, {"output_chars": 5},
+    ),
+    "a text that is JSON by itself": ({"output": '{"city": "Oslo"}'}, {"output_chars": 16}),
+    "an error as text": ({"output": '{"error": "CONFIDENTIAL-PROMPT-1"}'}, {"outcome": "error", "output_chars": None}),
+    "a recording is no text": (
+        {"output": "@@@langfuseMedia:type=audio/wav|id=1|source=bytes@@@"}, {"output_chars": None},
+    ),
+    # Kinds of calls.
+    "a type in small letters": ({"type": "generation"}, {"operation": "chat"}),
+    "an embedding that became a generation": (
+        {"provided_model_name": "text-embedding-3-small", "usage_details": {"input": 12, "total": 12}},
+        {"operation": "embedding", "input_tokens": 12},
+    ),
+    "an embedding by LiteLLM's name for it": (
+        {"name": "litellm-aembedding", "provided_model_name": "small", "usage_details": {"input": 12, "output": 0}},
+        {"operation": "embedding"},
+    ),
+    "a model that embeds nothing": ({"name": "embedding-helper"}, {"operation": "chat"}),
+    "metadata as two lists": (
+        {"metadata": ..., "metadata_names": ["tenant", "cancelled"], "metadata_values": ["acme", "true"]},
+        {"tenant": "acme", "outcome": "cancelled"},
+    ),
+    "a cost within the usage": (
+        {**HOME, "usage_details": ..., "usage": {"input": 50, "output": 100, "totalCost": 0.003}}, {"cost_usd": 0.003},
+    ),
     # Unset text.
     "an empty text is no value": (
         {"user_id": "", "session_id": "", "release": "", "version": "", "trace_name": "", "environment": ""},
@@ -227,13 +277,16 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Recor
 def test_a_langfuse_trap_becomes_what_it_means(stored: dict[str, Record], name: str) -> None:
     """The case's name says what a record written so must become."""
     _, expected = CASES[name]
-    assert {column: stored[name][column] for column in expected} == expected
+    call = stored[CASES[name][0].get("id", name)]
+    assert {column: call[column] for column in expected} == expected
 
 
 JUDGE = {"environment": "langfuse-llm-as-a-judge"}
 NOT_CALLS = {
     "Langfuse's own judge": langfuse_row("judge", **JUDGE),
     "its prompt experiments": langfuse_row("experiment", environment="langfuse-prompt-experiment"),
+    "a deleted row of the database": langfuse_row("deleted", is_deleted=1),
+    "an image": langfuse_row("image", name="litellm-aimage_generation", usage_details={}),
     "a span": langfuse_row("span", type="SPAN"),
     "a tool": langfuse_row("tool", type="TOOL"),
 }
