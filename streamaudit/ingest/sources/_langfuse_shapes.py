@@ -1,17 +1,22 @@
-"""What Langfuse exports, told by the fields of its records: which shape it is, or that it holds no calls."""
+"""Recognise what Langfuse exports by the fields of its records: which shape it is, or that it holds no calls."""
 
 from collections.abc import Sequence
 
-from streamaudit.ingest.sources.registry import Match, Record, Refusal
+from streamaudit.ingest.sources._langfuse_events import EVENT
+from streamaudit.ingest.sources.registry import Match, Record, Refusal, Source
 
 _TYPES = {
     "SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL",
 }  # fmt: skip
 
 
-def recognise(head: Sequence[Record]) -> Match | Refusal | None:
-    """Return the shape of the first record that has one, or why a file of it is refused."""
+def recognise(head: Sequence[Record], events: Source) -> Match | Refusal | None:
+    """Return the shape of the first record that has one, or why a file of it is refused; ``events`` reads what SDKs
+    sent."""
     for record in head:
+        telling = _telling_of_events(record)
+        if telling:
+            return Match("events of an SDK", telling, reading=events)
         refusal = _refuse(record)
         if refusal:
             return refusal
@@ -25,6 +30,17 @@ def recognise(head: Sequence[Record]) -> Match | Refusal | None:
             variant, telling = _variant(record)
             return Match(variant, " + ".join(dict.fromkeys(("type", trace, telling))))
     return None
+
+
+def _telling_of_events(record: Record) -> str | None:
+    """Return by which fields a record is an event, or a batch of them; None for others."""
+    batch = record.get("batch")
+    happenings = batch if isinstance(batch, list) else [record]
+    is_event = any(
+        isinstance(one, dict) and isinstance(one.get("body"), dict) and EVENT.fullmatch(str(one.get("type")))
+        for one in happenings
+    )
+    return ("batch" if isinstance(batch, list) else "type + body") if is_event else None
 
 
 def _is_trace(record: Record) -> bool:

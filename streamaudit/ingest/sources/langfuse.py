@@ -7,8 +7,11 @@ A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
 (https://langfuse.com/docs/observability/features/url); ``observation`` opens one of its steps.
 """
 
+from dataclasses import replace
+
 from streamaudit.ingest.sources._common import CAP_PATHS, normalise
 from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
+from streamaudit.ingest.sources._langfuse_events import events_sql
 from streamaudit.ingest.sources._langfuse_shapes import recognise
 from streamaudit.ingest.sources._langfuse_usage import usage_sql
 from streamaudit.ingest.sources._langfuse_voice import voice_sql
@@ -171,9 +174,10 @@ _PREPARED = """
     ), {usage}, {voice}, typed AS (
         SELECT *,
             -- Usage that only a step around calls has, none of which is there.
-            coalesce(output_tokens, most_output) > 0 AND (type IN {steps} OR regexp_matches(name, '{outer_names}'))
-                AS is_counted_step,
-            type = 'GENERATION' AND coalesce(regexp_matches(name, '^({agent_operations})( |$)')
+            starts_with(name, 'ai.') AND regexp_matches(name, '{outer_names}') AS is_outer,
+            (type IN {steps} OR is_outer) AND coalesce(output_tokens, most_output) > 0 AS is_counted_step,
+            type = 'GENERATION' AND coalesce(
+                (contains(name, '_') AND regexp_matches(name, '^({agent_operations})( |$)'))
                 OR CASE WHEN contains(meta::VARCHAR, 'operation.name') THEN coalesce(
                     meta->>'/attributes/gen_ai.operation.name', meta->>'/attributes.gen_ai.operation.name')
                     SIMILAR TO '{agent_operations}' END, false) AS is_agent
@@ -193,7 +197,7 @@ _PREPARED = """
             WHEN type = 'GENERATION' AND coalesce(input_tokens, output_tokens, most_output) IS NULL
                 AND first_token IS NULL AND regexp_matches(name, '{request_names}') THEN 'span'
             WHEN is_counted_step THEN 'llm'
-            WHEN regexp_matches(name, '{outer_names}') THEN 'span'
+            WHEN is_outer THEN 'span'
             -- Where a model is named, some servers and writers take every kind of call for a generation.
             WHEN type = 'EMBEDDING' OR (type = 'GENERATION' AND coalesce(output_tokens, 0) = 0 AND first_token IS NULL
                 AND regexp_matches(lower(concat_ws(' ', name, model_name)), '(^|[^a-z])a?embed')) THEN 'embedding'
@@ -260,7 +264,7 @@ _PREPARED = """
         CASE WHEN voice_metrics->>'cancelled' = 'false' THEN 'completed'
             WHEN status_word IN ('cancelled', 'canceled', 'aborted', 'timeout', 'timed_out')
                 THEN outcome_word(status_word) END AS app_outcome,
-        CASE WHEN meta->>'finish_reason' IS NULL AND meta->>'stop_reason' IS NULL THEN coalesce(
+        CASE WHEN NOT coalesce(regexp_matches(meta::VARCHAR, '"(finish|stop)_reason"'), false) THEN coalesce(
             CASE WHEN json_type(output) = 'OBJECT'
                 THEN first_filled(json_extract_string(output, {answer_finish_paths})) END,
             CASE WHEN regexp_matches(meta::VARCHAR, 'finish|incomplete')
@@ -362,7 +366,7 @@ _REMEDIES = {
 SOURCE = Source(
     name="langfuse",
     version=12,
-    recognise=recognise,
+    recognise=lambda head: recognise(head, EVENTS),
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
     sql=normalise(_PREPARED),
     top_keys={"deploy": ("release", "version")},
@@ -381,3 +385,15 @@ SOURCE = Source(
     window_end=window_end,
     supersedes=supersedes,
 )
+
+EVENTS: Source = replace(
+    SOURCE,
+    fields={"type": "VARCHAR", "body": "JSON", "timestamp": "VARCHAR", "batch": "JSON[]"},
+    sql=normalise(
+        events_sql(SOURCE.fields)
+        + _PREPARED.replace("    WITH renamed AS (", "    renamed AS (", 1).replace("FROM records", "FROM observed", 1)
+    ),
+    needs=(("body", "batch"),),
+    time_field=None,
+)
+"""The same observations as their SDKs sent them."""
