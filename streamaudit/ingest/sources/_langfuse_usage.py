@@ -37,6 +37,9 @@ def _among(names: tuple[str, ...]) -> str:
     return "(" + ", ".join(f"'{name.lower()}'" for name in names) + ")"
 
 
+# Whether a count of the details has no cost of its own.
+_UNPRICED = """len(list_filter({inner}, lambda u: u.n > 0
+                AND NOT list_contains(list_transform({costs}, lambda c: c.k), u.k))) > 0"""
 _SQL = """
 sorted_usage AS (
     SELECT
@@ -173,15 +176,24 @@ sorted_usage AS (
         list_filter(costs, lambda c: regexp_matches(c.k, '{out_words}')) AS out_costs,
         list_filter(costs, lambda c: NOT regexp_matches(c.k, '{out_words}') AND regexp_matches(c.k, '{in_words}'))
             AS in_costs,
-        -- Langfuse prices each key, so that it charges included details twice, and not what it took out twice.
+        -- Langfuse prices each key that has a price: included details twice, and neither a detail without one nor what
+        -- it took out twice (langfuse/langfuse 12531, 16321).
         coalesce(provided_cost, '{}') = '{}' AS is_priced_by_key,
-        is_priced_by_key AND coalesce(tokens_of(given_usage['input']) <> in_base - coalesce(cached, 0)
-            AND answered IS NOT NULL OR in_added > in_details OR (in_added < in_details
-            AND len(list_filter(in_costs, lambda c: c.n > 0)) > 1), false) AS mischarges_input,
-        is_priced_by_key AND coalesce(tokens_of(given_usage['output']) <> out_base + out_added AND answered IS NOT NULL
+        is_priced_by_key AND coalesce((answered IS NOT NULL
+                AND tokens_of(given_usage['input']) <> in_base - coalesce(cached, 0))
+            OR in_added > in_details OR (in_added < in_details AND len(list_filter(in_costs, lambda c: c.n > 0)) > 1)
+            OR (in_added = in_details AND in_details > 0 AND len(in_costs) > 0 AND {unpriced_in}), false)
+            AS mischarges_input,
+        is_priced_by_key AND coalesce((answered IS NOT NULL
+                AND tokens_of(given_usage['output']) <> out_base + out_added)
             OR out_added > out_details OR (out_added < out_details
-            AND len(list_filter(out_costs, lambda c: c.n > 0)) > 1), false) AS mischarges_output,
-        level = 'ERROR' AND coalesce(total_cost, number_of(cost_map['total']), 0) = 0 AS is_unpaid,
+                AND len(list_filter(out_costs, lambda c: c.n > 0)) > 1)
+            OR (out_added = out_details AND out_details > 0 AND len(out_costs) > 0 AND {unpriced_out}), false)
+            AS mischarges_output,
+        -- A price of 0 for what failed, or was not counted.
+        coalesce(greatest(total_cost, number_of(cost_map['total'])), 0) = 0 AND (coalesce(level = 'ERROR', false)
+            OR (len(usages) = 0 AND coalesce(flat_input, flat_output, 0) = 0
+                AND NOT coalesce(bool_of(meta->>'cache_hit'), false))) AS is_unpaid,
         CASE WHEN NOT is_unpaid AND NOT mischarges_input
             THEN list_sum(list_transform(in_costs, lambda c: c.n)) END AS input_cost_usd,
         CASE WHEN NOT is_unpaid AND NOT mischarges_output
@@ -204,6 +216,8 @@ def usage_sql() -> str:
         "{anthropic_cache}": _first(("cache_read_input_tokens", "cache_creation_input_tokens")),
         "{included}": _among(_INCLUDED), "{own_out}": _first(("output",)),
         "{outer}": _among(outer), "{out_words}": _OUT_WORDS, "{in_words}": _IN_WORDS,
+        "{unpriced_in}": _UNPRICED.format(inner="in_inner", costs="in_costs"),
+        "{unpriced_out}": _UNPRICED.format(inner="out_inner", costs="out_costs"),
         "{writes}": _WRITES, "{span_names}": _SPAN_NAMES,
     }.items():  # fmt: skip
         filled = filled.replace(mark, text)

@@ -9,13 +9,14 @@ A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
 
 from dataclasses import replace
 
+from streamaudit.ingest.sources import _langfuse_names as names
 from streamaudit.ingest.sources._common import CAP_PATHS, normalise
 from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
 from streamaudit.ingest.sources._langfuse_events import events_sql
 from streamaudit.ingest.sources._langfuse_shapes import recognise
 from streamaudit.ingest.sources._langfuse_usage import usage_sql
 from streamaudit.ingest.sources._langfuse_voice import voice_sql
-from streamaudit.ingest.sources.registry import APP_KEYS, Source
+from streamaudit.ingest.sources.registry import Source
 
 _FIELDS = (
     "id", "span_id", "trace_id", "traceId", "parent_observation_id", "parentObservationId", "parent_span_id", "type",
@@ -33,48 +34,6 @@ _JSON_FIELDS = (
     "tags", "traceTags", "model_parameters", "modelParameters", "output",
 )  # fmt: skip
 
-
-_MODEL_PATHS = (
-    "/ls_model_name", "/model", "/attributes/gen_ai.request.model", "/attributes/llm.model_name",
-    "/attributes/gen_ai.response.model",
-)  # fmt: skip
-_PROVIDER_PATHS = (
-    "/provider", "/ls_provider", "/attributes/gen_ai.provider.name", "/attributes/gen_ai.system",
-    "/attributes/llm.provider", "/attributes/ai.model.provider",
-)  # fmt: skip
-_TRANSPORT_PATHS = (
-    *(f"/attributes/{key}" for key in APP_KEYS["transport"]), "/attributes/gen_ai.operation.name",
-)  # fmt: skip
-_TIER_PATHS = (
-    "/service_tier", "/response_service_tier", "/attributes/openai.response.service_tier",
-    "/attributes/gen_ai.openai.response.service_tier",
-)  # fmt: skip
-# What a span of OpenTelemetry counted, and its total.
-_SPAN_COUNTS = (
-    ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt", "ai.usage.inputTokens"),
-    ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion",
-     "ai.usage.outputTokens"),
-    ("gen_ai.usage.total_tokens", "llm.token_count.total", "ai.usage.totalTokens", "llm.usage.total_tokens"),
-)  # fmt: skip
-# An answer's id: what a client's step keeps of OpenTelemetry, and what an answer of OpenAI's Responses API has.
-_RESPONSE_ID_PATHS = tuple(
-    f"/attributes{mark}{key}" for key in ("gen_ai.response.id", "ai.response.id") for mark in "/."
-)
-_FINISH_PATHS = (
-    *(f"/attributes{mark}{key}" for key in ("ai.response.finishReason", "gen_ai.response.finish_reasons")
-      for mark in "/."),
-    "/incomplete_details/reason",
-)  # fmt: skip
-_ANSWER_FINISH_PATHS = (
-    "/choices/0/finish_reason", "/stop_reason", "/finish_reason", "/response_metadata/finish_reason",
-    "/response_metadata/stop_reason", "/candidates/0/finishReason",
-)  # fmt: skip
-_REQUEST_NAMES = "^(GET|POST|PUT|PATCH|DELETE|HEAD|HTTP)\\b|^Received Proxy Server Request|^raw_gen_ai_request"
-# Vercel's outer steps repeat the usage of the ones inside, doStream and doGenerate, for one step or for all of them.
-_AGENT_OPERATIONS = "invoke_agent|agent_step|create_agent|invoke_workflow"
-_STEPS = ("SPAN", "AGENT", "CHAIN", "EVALUATOR", "GUARDRAIL")
-"""Types that are no call of a model by themselves, and may be written where one was meant."""
-_OUTER_NAMES = r"^ai\.(streamText|generateText|streamObject|generateObject|embed|embedMany)( |$)"
 
 _PREPARED = """
     WITH renamed AS (
@@ -234,7 +193,12 @@ _PREPARED = """
             CASE WHEN abs(printed_latency * 1000 - measured_ms) <= abs(printed_latency - measured_ms)
                 THEN printed_ttft * 1000
                 WHEN printed_latency IS NOT NULL AND measured_ms IS NOT NULL THEN printed_ttft END,
-            voice_ttft_ms
+            voice_ttft_ms,
+            CASE WHEN regexp_matches(meta::VARCHAR, 'ToFirstChunk|time_to_first') THEN coalesce(
+                number_of(first_filled(json_extract_string(meta, {first_chunk_paths}))),
+                number_of(first_filled(json_extract_string(meta, {first_token_paths}))) * CASE
+                    WHEN number_of(first_filled(json_extract_string(meta, {server_duration_paths})))
+                        BETWEEN 0.5 * measured_ms AND 1.1 * measured_ms THEN 1 ELSE 1000 END) END
         ) AS ttft_ms,
         CASE WHEN first_token IS NOT NULL THEN 'timestamps' END AS ttft_basis,
         coalesce(input_tokens, tokens_of(voice_counts->>'prompt_tokens')) AS input_tokens,
@@ -255,8 +219,7 @@ _PREPARED = """
         -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
         CASE
             WHEN mischarges_input OR mischarges_output THEN NULL
-            WHEN cost_map['total'] IS NOT NULL AND NOT (level = 'ERROR' AND number_of(cost_map['total']) = 0)
-                THEN number_of(cost_map['total'])
+            WHEN cost_map['total'] IS NOT NULL AND NOT is_unpaid THEN number_of(cost_map['total'])
             WHEN total_cost > 0 THEN total_cost
         END AS cost_usd,
         input_cost_usd, output_cost_usd,
@@ -285,17 +248,20 @@ _PREPARED = """
     FROM typed
 """
 for _mark, _text in {
-    "{usage}": usage_sql(), "{voice}": voice_sql(), "{model_paths}": str(list(_MODEL_PATHS)),
-    "{provider_paths}": str(list(_PROVIDER_PATHS)),
-    "{cap_paths}": str(list(CAP_PATHS)), "{transport_paths}": str(list(_TRANSPORT_PATHS)),
-    "{tier_paths}": str(list(_TIER_PATHS)),
+    "{usage}": usage_sql(), "{voice}": voice_sql(), "{model_paths}": str(list(names.MODEL_PATHS)),
+    "{provider_paths}": str(list(names.PROVIDER_PATHS)),
+    "{cap_paths}": str(list(CAP_PATHS)), "{transport_paths}": str(list(names.TRANSPORT_PATHS)),
+    "{tier_paths}": str(list(names.TIER_PATHS)),
     "{answer_paths}": str([f"/attributes{mark}gcp.vertex.agent.llm_response" for mark in "/."]),
     **{f"{{span_{name}}}": str([f"/attributes{mark}{key}" for key in keys for mark in "/."])
-       for name, keys in zip(("input", "output", "total"), _SPAN_COUNTS, strict=True)},
-    "{request_names}": _REQUEST_NAMES,
-    "{outer_names}": _OUTER_NAMES, "{steps}": str(_STEPS), "{agent_operations}": _AGENT_OPERATIONS,
-    "{response_id_paths}": str(list(_RESPONSE_ID_PATHS)), "{finish_paths}": str(list(_FINISH_PATHS)),
-    "{answer_finish_paths}": str(list(_ANSWER_FINISH_PATHS)),
+       for name, keys in zip(("input", "output", "total"), names.SPAN_COUNTS, strict=True)},
+    "{request_names}": names.REQUEST_NAMES,
+    "{outer_names}": names.OUTER_NAMES, "{steps}": str(names.STEPS), "{agent_operations}": names.AGENT_OPERATIONS,
+    "{response_id_paths}": str(list(names.RESPONSE_ID_PATHS)), "{finish_paths}": str(list(names.FINISH_PATHS)),
+    "{first_chunk_paths}": str(list(names.FIRST_CHUNK_PATHS)),
+    "{server_duration_paths}": str(list(names.SERVER_DURATION_PATHS)),
+    "{first_token_paths}": str(list(names.FIRST_TOKEN_PATHS)),
+    "{answer_finish_paths}": str(list(names.ANSWER_FINISH_PATHS)),
 }.items():  # fmt: skip
     _PREPARED = _PREPARED.replace(_mark, _text)
 

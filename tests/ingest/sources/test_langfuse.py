@@ -137,6 +137,16 @@ CASES: dict[str, Case] = {
         {"completion_start_time": "2026-11-16 08:00:01.000000", "metadata": {"stream": "false"}},
         {"ttft_status": "not_streamed", "streamed": False},
     ),
+    "a first chunk among the attributes of the AI SDK": (
+        {"metadata": {"attributes": {"ai.response.msToFirstChunk": "653.2"}}}, {"ttft_ms": 653.2, "streamed": True},
+    ),
+    "a first token in the seconds of a span": (
+        {"metadata": {"attributes": {"gen_ai.client.operation.time_to_first_chunk": 0.5}}}, {"ttft_ms": 500.0},
+    ),
+    "a first token in the milliseconds of Strands": (
+        {"metadata": {"attributes": {"gen_ai.server.time_to_first_token": 500,
+                                     "gen_ai.server.request.duration": 4990}}}, {"ttft_ms": 500.0},
+    ),
     # How it ended.
     "an abort message is a cancellation": (
         {"level": "ERROR", "status_message": "APIUserAbortError: CONFIDENTIAL-PROMPT-1"},
