@@ -21,8 +21,12 @@ _TOTALS = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount"
 _TOOL_PROMPT = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
 _GEMINI_OUT = ("candidates_token_count", "candidatesTokenCount")
 _OUT_WORDS = "output|reasoning|thought|completion|candidates|prediction|generated|^eval_count"
-_INCLUDED = ("accepted_prediction_tokens", "rejected_prediction_tokens")
-"""Parts of OpenAI's output under its own names: Langfuse takes what it has excluded to names that begin with output."""
+_INCLUDED = (
+    "u.k IN ('accepted_prediction_tokens', 'rejected_prediction_tokens') OR starts_with(u.k, 'audio.') "
+    "OR starts_with(u.k, 'cache_read.audio')"
+)
+"""Parts of what is counted elsewhere: OpenAI's predictions by its own names, and Pipecat's audio. What Langfuse takes
+out has a name that begins with input or output; these it only adds to a total."""
 _SPAN_NAMES = r"^details[.]|^prompt_details[.]|^completion_details[.]|^cache_(read|write|creation)(_|[.]input_)tokens$"
 _WRITES = "creat|write|ephemeral"
 _IN_WORDS = "input|prompt|cache|ephemeral"
@@ -44,10 +48,13 @@ _SQL = """
 sorted_usage AS (
     SELECT
         *,
-        {in_outer} + coalesce({tool_prompt}, 0) AS in_outer, {out_outer} AS out_outer, {total} AS own_total,
-        list_filter(usages, lambda u: u.k NOT IN {outer} AND regexp_matches(u.k, '{out_words}')
-            AND u.k NOT IN {included}) AS out_inner,
-        list_filter(usages, lambda u: u.k NOT IN {outer} AND NOT regexp_matches(u.k, '{out_words}')
+        {in_outer} + coalesce({tool_prompt}, 0) AS in_outer, {out_outer} AS out_outer, {total} AS given_total,
+        list_filter(usages, lambda u: {included}) AS parts,
+        CASE WHEN len(parts) > 0 THEN list_filter(usages, lambda u: NOT ({included})) ELSE usages END AS wholes,
+        CASE WHEN len(parts) > 0 AND given_total = {all_keys}
+            THEN given_total - list_sum(list_transform(parts, lambda u: u.n)) ELSE given_total END AS own_total,
+        list_filter(wholes, lambda u: u.k NOT IN {outer} AND regexp_matches(u.k, '{out_words}')) AS out_inner,
+        list_filter(wholes, lambda u: u.k NOT IN {outer} AND NOT regexp_matches(u.k, '{out_words}')
             AND regexp_matches(u.k, '{in_words}')) AS in_inner,
         -- Names of OpenTelemetry's conventions, by which a detail is included; kept where Langfuse took nothing out.
         len(in_inner) + len(out_inner) > 0
@@ -58,7 +65,7 @@ sorted_usage AS (
         {gemini_out} IS NOT NULL AS excludes_thoughts,
         -- A total that was not provided is Langfuse's own sum of every key.
         coalesce(CASE WHEN provided_usage IS NULL THEN is_of_span
-                AND own_total = list_sum(list_transform(list_filter(usages, lambda u: u.k <> 'total'), lambda u: u.n))
+                AND own_total = {all_keys}
             ELSE len(json_keys(provided_usage)) > 0 AND NOT contains(lower(provided_usage::VARCHAR), '"total')
             END, false) AS is_computed
     FROM found
@@ -77,11 +84,13 @@ sorted_usage AS (
         list_sum(list_transform(list_filter(in_inner, lambda u: NOT regexp_matches(u.k, 'cache|{writes}')
             OR regexp_matches(u.k, 'miss|no_?cache')), lambda u: u.n)) AS other_input,
         list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, '1h')), lambda u: u.n)) AS written_1h,
-        list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'audio')
-            AND NOT contains(u.k, 'cache')), lambda u: u.n)) AS heard,
+        coalesce(list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'audio')
+            AND NOT contains(u.k, 'cache')), lambda u: u.n)),
+            list_filter(parts, lambda u: u.k = 'audio.input_tokens')[1].n) AS heard,
         list_sum(list_transform(list_filter(in_inner, lambda u: contains(u.k, 'image')
             AND NOT contains(u.k, 'cache')), lambda u: u.n)) AS seen,
-        list_sum(list_transform(list_filter(out_inner, lambda u: contains(u.k, 'audio')), lambda u: u.n)) AS spoken,
+        coalesce(list_sum(list_transform(list_filter(out_inner, lambda u: contains(u.k, 'audio')), lambda u: u.n)),
+            list_filter(parts, lambda u: u.k = 'audio.output_tokens')[1].n) AS spoken,
         list_sum(list_distinct(list_transform(
             list_filter(out_inner, lambda u: regexp_matches(u.k, 'reasoning|thought')), lambda u: u.n))) AS reasoned,
         list_sum(list_transform(list_filter(out_inner, lambda u: NOT regexp_matches(u.k, 'reasoning|thought')),
@@ -214,7 +223,9 @@ def usage_sql() -> str:
         "{tool_prompt}": _first(_TOOL_PROMPT), "{gemini_out}": _first(_GEMINI_OUT), "{own_in}": _first(("input",)),
         "{anthropic_in}": _first(("input_tokens", "inputTokens")),
         "{anthropic_cache}": _first(("cache_read_input_tokens", "cache_creation_input_tokens")),
-        "{included}": _among(_INCLUDED), "{own_out}": _first(("output",)),
+        "{included}": _INCLUDED,
+        "{all_keys}": "list_sum(list_transform(list_filter(usages, lambda u: u.k <> 'total'), lambda u: u.n))",
+        "{own_out}": _first(("output",)),
         "{outer}": _among(outer), "{out_words}": _OUT_WORDS, "{in_words}": _IN_WORDS,
         "{unpriced_in}": _UNPRICED.format(inner="in_inner", costs="in_costs"),
         "{unpriced_out}": _UNPRICED.format(inner="out_inner", costs="out_costs"),

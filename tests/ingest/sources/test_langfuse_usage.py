@@ -200,6 +200,12 @@ CASES: dict[str, Case] = {
         usage(input=70, output=90, accepted_prediction_tokens=20, rejected_prediction_tokens=5, total=185),
         {"output_tokens": 90},
     ),
+    "Pipecat's audio, a part of both sides": (
+        {"usage_details": {"input": 772, "input_cached_tokens": 128, "output": 300, "audio.input_tokens": 500,
+                           "audio.output_tokens": 280, "cache_read.audio_tokens": 64, "total": 2044}},
+        {"input_tokens": 900, "cached_input_tokens": 128, "output_tokens": 300, "audio_input_tokens": 500,
+         "audio_output_tokens": 280},
+    ),
     "a span's names in a sum of all keys": (
         usage(input=900, output=90, cache_read_tokens=300, details__reasoning_tokens=33, total=1323),
         {"input_tokens": 900, "cached_input_tokens": 300, "output_tokens": 90, "reasoning_tokens": 33},
