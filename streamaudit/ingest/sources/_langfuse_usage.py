@@ -203,9 +203,13 @@ sorted_usage AS (
         coalesce(greatest(total_cost, number_of(cost_map['total'])), 0) = 0 AND (coalesce(level = 'ERROR', false)
             OR (len(usages) = 0 AND coalesce(flat_input, flat_output, 0) = 0
                 AND NOT coalesce(bool_of(meta->>'cache_hit'), false))) AS is_unpaid,
-        CASE WHEN NOT is_unpaid AND NOT mischarges_input
+        -- Dify hands a price over in the currency that the model is sold in.
+        coalesce(contains(meta::VARCHAR, '"total_price"') AND upper(meta->>'currency') <> 'USD'
+            AND number_of(meta->>'total_price') = greatest(total_cost, number_of(cost_map['total'])), false)
+            AS is_foreign,
+        CASE WHEN NOT is_unpaid AND NOT is_foreign AND NOT mischarges_input
             THEN list_sum(list_transform(in_costs, lambda c: c.n)) END AS input_cost_usd,
-        CASE WHEN NOT is_unpaid AND NOT mischarges_output
+        CASE WHEN NOT is_unpaid AND NOT is_foreign AND NOT mischarges_output
             THEN list_sum(list_transform(out_costs, lambda c: c.n)) END AS output_cost_usd
     FROM decided
 )
@@ -215,7 +219,7 @@ sorted_usage AS (
 def usage_sql() -> str:
     """Return the SQL steps from ``found`` (``usage_map``, ``usages``, ``costs``, ``flat_input``, ``flat_output``,
     ``span_input``, ``span_output``, ``answered``, ``given_usage``, ``provided_usage``, ``provided_cost``, ``cost_map``,
-    ``total_cost``, ``level``) to ``counted``."""
+    ``total_cost``, ``level``, ``meta``) to ``counted``."""
     outer = (*_IN_OUTER, *_OUT_OUTER, *_TOTALS, *_TOOL_PROMPT)
     filled = _SQL
     for mark, text in {

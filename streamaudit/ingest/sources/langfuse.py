@@ -218,7 +218,7 @@ _PREPARED = """
         END AS usage_basis,
         -- A total of 0 without a total among the cost details, or on an error, is how unknown is written.
         CASE
-            WHEN mischarges_input OR mischarges_output THEN NULL
+            WHEN mischarges_input OR mischarges_output OR is_foreign THEN NULL
             WHEN cost_map['total'] IS NOT NULL AND NOT is_unpaid THEN number_of(cost_map['total'])
             WHEN total_cost > 0 THEN total_cost
         END AS cost_usd,

@@ -152,7 +152,9 @@ CASES: dict[str, Case] = {
         {"level": "ERROR", "status_message": "APIUserAbortError: CONFIDENTIAL-PROMPT-1"},
         {"outcome": "cancelled", "cancel_evidence": "error", "error_type": "APIUserAbortError"},
     ),
-    "an abort that Node calls an error": ({"level": "ERROR", "status_message": "Error: aborted"}, {"outcome": "cancelled"}),
+    "an abort that Node calls an error": (
+        {"level": "ERROR", "status_message": "Error: aborted"}, {"outcome": "cancelled"},
+    ),
     "a status in the metadata is a failure": ({"metadata": {"status": "failed"}}, {"outcome": "error"}),
     "a status of another kind is none": ({"metadata": {"status": "pending review"}}, {"outcome": "completed"}),
     "a success that is false is a failure": ({"metadata": {"success": "false"}}, {"outcome": "error"}),

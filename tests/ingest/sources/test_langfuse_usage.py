@@ -285,6 +285,14 @@ CASES: dict[str, Case] = {
          "provided_cost_details": {"total": 0.0015}},
         {"cost_usd": 0.0015, "cost_basis": "reported"},
     ),
+    "a price in another currency": (
+        {"cost_details": {"total": 0.0158}, "total_cost": 0.0158,
+         "metadata": {"total_price": "0.0158000", "currency": "RMB"}}, {"cost_basis": "priced"},
+    ),
+    "the same in dollars": (
+        {"cost_details": {"total": 0.0158}, "metadata": {"total_price": "0.0158000", "currency": "USD"}},
+        {"cost_usd": 0.0158, "cost_basis": "reported"},
+    ),
     "a discount after the parts": (
         {"cost_details": {"input": 0.002, "output": 0.006, "total": 0.004}},
         {"cost_usd": 0.004, "input_cost_usd": 0.001, "output_cost_usd": 0.003},
