@@ -123,8 +123,8 @@ WITH tools AS (
 SELECT
     above.node_id AS outer_id, above.output_tokens AS outer_tokens, inner_call.node_id AS inner_id,
     inner_call.output_tokens AS inner_tokens, above.depth,
-    above.operation IN ('invoke_agent', 'step') AS is_step,
-    NOT is_step AND coalesce(tools.depth < above.depth, false) AND (NOT coalesce({same_model}, false)
+    above.operation IS NOT DISTINCT FROM 'invoke_agent' AS is_agent,
+    NOT is_agent AND coalesce(tools.depth < above.depth, false) AND (NOT coalesce({same_model}, false)
         OR coalesce(above.output_tokens < inner_call.output_tokens, false)) AS through_tool,
     coalesce({same_model}, true) AS same_model,
     coalesce(above.start_time <= inner_call.end_time AND inner_call.start_time <= above.end_time, true) AS at_once,
@@ -140,8 +140,8 @@ WHERE above.is_call AND above.operation <> 'embedding' AND inner_call.operation 
 
 # An outer LLM step is the same call as the nested ones when it repeats them: the deepest are counted. What it repeats
 # is the usage of the innermost steps that have any, since those between repeat it too. Where usage is unknown on one
-# side, model and times decide instead of the sums, so that broken calls are counted as working ones are. A step that is
-# no call of a model by itself counts only where there is none: its usage may be the last call's, or a session's.
+# side, model and times decide instead of the sums, so that broken calls are counted as working ones are. The step of
+# an agent never counts next to the calls in it: its usage may be the last call's, or a session's.
 _NESTED = """
 CREATE OR REPLACE TEMP TABLE repeating_calls AS
 WITH judged AS (
@@ -150,7 +150,7 @@ WITH judged AS (
         any_value(outer_tokens) AS outer_tokens,
         sum(inner_tokens) FILTER (is_leaf) AS inner_tokens,
         bool_or(same_model AND at_once) AS same_model,
-        bool_or(at_once) AS at_once, bool_or(is_step) AS is_step
+        bool_or(at_once) AS at_once, bool_or(is_agent) AS is_agent
     FROM (
         SELECT *, inner_id NOT IN (SELECT outer_id FROM inside WHERE inner_tokens IS NOT NULL AND NOT is_served)
             AS is_leaf
@@ -161,7 +161,7 @@ WITH judged AS (
 SELECT outer_id AS call_id
 FROM judged
 WHERE CASE
-    WHEN is_step THEN true
+    WHEN is_agent THEN true
     WHEN $nested_rule = 'same_model' THEN same_model
     WHEN outer_tokens IS NULL THEN at_once
     WHEN inner_tokens IS NULL THEN same_model
@@ -170,9 +170,6 @@ END
 UNION
 -- An engine's own record of the request is inside its client's, which knows when the first token arrived.
 SELECT inner_id FROM inside WHERE is_served
-UNION
-SELECT step.node_id FROM trace_steps AS step JOIN trace_steps AS other USING (trace_id)
-WHERE step.is_call AND step.operation = 'step' AND other.is_call AND other.operation NOT IN ('step', 'embedding')
 """
 
 _DEEPEST_ONLY = """

@@ -40,8 +40,6 @@ ANSWER_FINISH_PATHS = (
 )  # fmt: skip
 REQUEST_NAMES = "^(GET|POST|PUT|PATCH|DELETE|HEAD|HTTP)\\b|^Received Proxy Server Request|^raw_gen_ai_request"
 AGENT_OPERATIONS = "invoke_agent|agent_step|create_agent|invoke_workflow"
-STEPS = ("SPAN", "AGENT", "CHAIN", "EVALUATOR", "GUARDRAIL")
-"""Types that are no call of a model by themselves, and may be written where one was meant."""
 OUTER_NAMES = r"^ai\.(streamText|generateText|streamObject|generateObject|embed|embedMany)( |$)"
 """Vercel's outer steps repeat the usage of the ones inside, doStream and doGenerate, of one step or of all."""
 FIRST_CHUNK_PATHS = tuple(

@@ -188,16 +188,20 @@ sorted_usage AS (
         -- Langfuse prices each key that has a price: included details twice, and neither a detail without one nor what
         -- it took out twice (langfuse/langfuse 12531, 16321).
         coalesce(provided_cost, '{}') = '{}' AS is_priced_by_key,
+        -- Where nothing tells who computed a cost, one of the whole input may be the application's own.
+        coalesce(provided_cost = '{}', false) AS is_known_computed,
         is_priced_by_key AND coalesce((answered IS NOT NULL
                 AND tokens_of(given_usage['input']) <> in_base - coalesce(cached, 0))
             OR in_added > in_details OR (in_added < in_details AND len(list_filter(in_costs, lambda c: c.n > 0)) > 1)
-            OR (in_added = in_details AND in_details > 0 AND len(in_costs) > 0 AND {unpriced_in}), false)
+            OR (is_known_computed AND in_added = in_details AND in_details > 0 AND len(in_costs) > 0
+                AND {unpriced_in}), false)
             AS mischarges_input,
         is_priced_by_key AND coalesce((answered IS NOT NULL
                 AND tokens_of(given_usage['output']) <> out_base + out_added)
             OR out_added > out_details OR (out_added < out_details
                 AND len(list_filter(out_costs, lambda c: c.n > 0)) > 1)
-            OR (out_added = out_details AND out_details > 0 AND len(out_costs) > 0 AND {unpriced_out}), false)
+            OR (is_known_computed AND out_added = out_details AND out_details > 0 AND len(out_costs) > 0
+                AND {unpriced_out}), false)
             AS mischarges_output,
         -- A price of 0 for what failed, or was not counted.
         coalesce(greatest(total_cost, number_of(cost_map['total'])), 0) = 0 AND (coalesce(level = 'ERROR', false)

@@ -132,9 +132,7 @@ _PREPARED = """
         FROM renamed
     ), {usage}, {voice}, typed AS (
         SELECT *,
-            -- Usage that only a step around calls has, none of which is there.
             starts_with(name, 'ai.') AND regexp_matches(name, '{outer_names}') AS is_outer,
-            (type IN {steps} OR is_outer) AND coalesce(output_tokens, most_output) > 0 AS is_counted_step,
             type = 'GENERATION' AND coalesce(
                 (contains(name, '_') AND regexp_matches(name, '^({agent_operations})( |$)'))
                 OR CASE WHEN contains(meta::VARCHAR, 'operation.name') THEN coalesce(
@@ -155,7 +153,6 @@ _PREPARED = """
             -- The request around a call, which some exporters mark as a generation too: nothing of it was counted.
             WHEN type = 'GENERATION' AND coalesce(input_tokens, output_tokens, most_output) IS NULL
                 AND first_token IS NULL AND regexp_matches(name, '{request_names}') THEN 'span'
-            WHEN is_counted_step THEN 'llm'
             WHEN is_outer THEN 'span'
             -- Where a model is named, some servers and writers take every kind of call for a generation.
             WHEN type = 'EMBEDDING' OR (type = 'GENERATION' AND coalesce(output_tokens, 0) = 0 AND first_token IS NULL
@@ -168,7 +165,7 @@ _PREPARED = """
             ELSE 'span'
         END AS kind,
         call_id, trace_id, parent_id, nullif(name, '') AS name,
-        CASE WHEN is_counted_step THEN 'step' WHEN is_agent THEN 'invoke_agent' END AS operation,
+        CASE WHEN is_agent THEN 'invoke_agent' END AS operation,
         coalesce(
             -- LiteLLM's id of a generation is made of the answer's.
             CASE WHEN starts_with(call_id, 'time-')
@@ -256,7 +253,7 @@ for _mark, _text in {
     **{f"{{span_{name}}}": str([f"/attributes{mark}{key}" for key in keys for mark in "/."])
        for name, keys in zip(("input", "output", "total"), names.SPAN_COUNTS, strict=True)},
     "{request_names}": names.REQUEST_NAMES,
-    "{outer_names}": names.OUTER_NAMES, "{steps}": str(names.STEPS), "{agent_operations}": names.AGENT_OPERATIONS,
+    "{outer_names}": names.OUTER_NAMES, "{agent_operations}": names.AGENT_OPERATIONS,
     "{response_id_paths}": str(list(names.RESPONSE_ID_PATHS)), "{finish_paths}": str(list(names.FINISH_PATHS)),
     "{first_chunk_paths}": str(list(names.FIRST_CHUNK_PATHS)),
     "{server_duration_paths}": str(list(names.SERVER_DURATION_PATHS)),

@@ -268,13 +268,18 @@ CASES: dict[str, Case] = {
     ),
     "Langfuse's cost without a price for the reasoning": (
         {**usage(input=70, output=90, thoughtsTokenCount=33, total=193),
-         "cost_details": {"input": 0.0009, "output": 0.0004, "total": 0.0013}},
+         "cost_details": {"input": 0.0009, "output": 0.0004, "total": 0.0013}, "provided_cost_details": {}},
         {"output_tokens": 123, "cost_basis": "priced", "input_cost_usd": 0.0009, "output_cost_basis": "priced"},
     ),
     "Langfuse's cost without a price for what was cached": (
         {**usage(input=500, input_cached_tokens=400, output=90, total=990),
-         "cost_details": {"input": 0.0009, "output": 0.0004, "total": 0.0013}},
+         "cost_details": {"input": 0.0009, "output": 0.0004, "total": 0.0013}, "provided_cost_details": {}},
         {"input_tokens": 900, "cost_basis": "priced", "output_cost_usd": 0.0004},
+    ),
+    "a cost of the whole input, which the application may have sent": (
+        {**usage(input=500, input_cached_tokens=400, output=90, total=990),
+         "cost_details": {"input": 0.0009, "output": 0.0004, "total": 0.0013}},
+        {"cost_basis": "reported", "cost_usd": 0.0013},
     ),
     "a price of 0 for what was not counted": (
         {"usage_details": {}, "cost_details": {"input": 0, "output": 0, "total": 0}}, {"cost_usd": None},
