@@ -205,7 +205,11 @@ def _each(columns: Sequence[str], text: str) -> str:
 
 _PARTS = {
     "{given_back}": _each(_TAKEN, "{c} = CASE WHEN NOT coalesce(list_contains(inherited, '{c}'), false) THEN {c} END"),
-    "{new_tokens}": _each(TOKENS, "CASE WHEN calls.{c} IS NULL THEN other.{c} END AS {c}"),
+    "{new_tokens}": _each(TOKENS, "CASE WHEN calls.{c} IS NULL THEN other.{c} END AS {c}").replace(
+        # Reasoning that the other's output has in it is not in a smaller one.
+        "calls.reasoning_tokens IS NULL", "calls.reasoning_tokens IS NULL"
+        " AND coalesce(calls.output_tokens >= other.output_tokens, true)",
+    ),
     "{new_names}": _each(NAMES, "CASE WHEN calls.{c} IS NULL THEN other.{c} END AS {c}"),
     "{filled}": _each((*_TAKEN, "streamed"), "{c} = coalesce(calls.{c}, taken.{c})"),
     "{named}": _each(FIGURES, "CASE WHEN {c} IS NOT NULL THEN '{c}' END"),

@@ -145,6 +145,8 @@ CREATE OR REPLACE TEMP MACRO first_instant(texts, scales) AS
 -- An attribute that holds a list: OTLP's arrayValue, a JSON array, or one value.
 CREATE OR REPLACE TEMP MACRO listed(x) AS list_transform([x], lambda v:
     CASE WHEN starts_with(v, '{') THEN json_extract_string(json_of(v), '$.values[*].*')
+        -- A list that a program of Python has printed has single quotes.
+        WHEN starts_with(v, '[''') THEN coalesce(try_cast(json_of(replace(v, '''', '"')) AS VARCHAR[]), [v])
         WHEN starts_with(v, '[') THEN coalesce(try_cast(json_of(v) AS VARCHAR[]), [v])
         WHEN v <> '' THEN [v] END)[1];
 -- The number, from 0, of the file that a line of several files staged together is from, NULL for a file staged alone.

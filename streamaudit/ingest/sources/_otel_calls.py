@@ -16,16 +16,24 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
         *,
         {voice_named}
         list_transform($tag_keys, lambda k: nullif(vals[list_position(own, k)], '')) AS stated,
+        coalesce(name = 'claude_code.llm_request', false) AS is_coder,
+        -- Logfire's span around a stream ends when the stream begins; what was read of it comes as a log of its own,
+        -- and a span that is still open as a record that announces it.
+        attribute(keys, vals, 'logfire.span_type') AS logfire_type,
+        coalesce(logfire_type = 'log' AND starts_with(name, 'streaming response from '), false) AS is_stream_log,
         upper(coalesce(kind_word, attribute(keys, vals, 'openinference.span.kind'))) AS inference_kind
     FROM spans
 ), opened AS (
     -- What is used several times below has a relation of its own: an expression is planned once for each use.
     SELECT
-        *,
+        * REPLACE (CASE WHEN is_stream_log THEN coalesce(
+            later_by(started, -1000 * number_of(attribute(keys, vals, 'duration'))), started) ELSE started END
+            AS started),
         {voice_opened}
         list_transform([attribute(keys, vals, 'metadata'), attribute(keys, vals, 'llm.invocation_parameters'),
             attribute(keys, vals, 'mlflow.chat.tokenUsage'), attribute(keys, vals, 'mlflow.llm.cost')],
             lambda v: json_of(v)) AS objects,
+        {details}
         list_transform([trace, span, parent], lambda i: hex_id(i)) AS ids
     FROM named
 ), unpacked AS (
@@ -47,7 +55,8 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
         upper(trim(attribute(keys, vals, 'mlflow.spanType'), '"')) AS mlflow_kind,
         model_of([attribute(keys, vals, 'gen_ai.request.model'), attribute(keys, vals, 'llm.request.model'),
             attribute(keys, vals, 'ai.model.id'), settings->>'model', attribute(own, vals, 'ls_model_name'),
-            packed->>'ls_model_name', voice_metrics->>'$.metadata.model_name']) AS asked_model,
+            packed->>'ls_model_name', voice_metrics->>'$.metadata.model_name',
+            CASE WHEN is_coder THEN attribute(keys, vals, 'model') END]) AS asked_model,
         model_of([attribute(keys, vals, 'gen_ai.response.model'), attribute(keys, vals, 'ai.response.model'),
             attribute(keys, vals, 'llm.response.model'), attribute(keys, vals, 'llm.model_name'),
             trim(attribute(keys, vals, 'mlflow.llm.model'), '"')]) AS answering_model,
@@ -85,11 +94,13 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
                 '"exception\\.type"(?:,"value":\\{"string_?[vV]alue")?:"([^"\\\\]{1,80})"', 1)),
             lambda c: c <> '')[1], attribute(keys, vals, 'error.type')) AS error_word,
         -- What an exception says, where the status has no text.
-        coalesce(nullif(status_message, ''), list_filter(list_transform(list_filter(events,
+        coalesce(nullif(status_message, ''), CASE WHEN is_coder THEN attribute(keys, vals, 'error') END,
+            list_filter(list_transform(list_filter(events,
             lambda e: e.name = 'exception'), lambda e: regexp_extract(e.attributes,
                 '"exception\\.message"(?:,"value":\\{"string_?[vV]alue")?:"((?:[^"\\\\]|\\\\.){1,300})', 1)),
             lambda c: c <> '')[1]) AS fault,
-        lower(status) IN ('2', 'error', 'status_code_error') AS is_error,
+        lower(status) IN ('2', 'error', 'status_code_error')
+            OR coalesce(is_coder AND bool_of(attribute(keys, vals, 'success')) = false, false) AS is_error,
         lower(coalesce(attribute(keys, vals, 'rpc.grpc.status_code'),
             attribute(keys, vals, 'rpc.response.status_code'))) AS rpc_status,
         lower(kind) IN ('2', 'server', 'span_kind_server') AS is_server,
@@ -113,6 +124,10 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
         CASE
             WHEN is_other THEN 'other'
             WHEN trace IS NULL AND span IS NULL AND name IS NULL AND started IS NULL THEN NULL
+            WHEN logfire_type = 'pending_span' OR (logfire_type = 'span' AND is_error IS DISTINCT FROM true
+                AND out_tokens IS NULL
+                AND (json_of(attribute(keys, vals, 'request_data'))->>'$.stream') = 'true') THEN 'span'
+            WHEN is_coder THEN 'llm'
             -- Around the calls of the Vercel AI SDK, whatever totals it has.
             WHEN regexp_matches(ai_step, '^ai[.](stream|generate)(Text|Object)$') THEN 'span'
             WHEN inference_kind = 'LLM' THEN 'llm'
@@ -145,7 +160,8 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
                 attribute(keys, vals, 'llm.is_streaming'), attribute(keys, vals, 'gen_ai.is_streaming'),
                 attribute(keys, vals, 'gen_ai.request.is_stream'),
                 first_filled(either[stream]), settings->>'stream')),
-            CASE WHEN ends_with(ai_step, '.doStream') OR len(arrivals) > 0 OR first_token_at IS NOT NULL THEN true
+            CASE WHEN ends_with(ai_step, '.doStream') OR len(arrivals) > 0 OR first_token_at IS NOT NULL
+                OR is_stream_log THEN true
                 WHEN ends_with(ai_step, '.doGenerate') THEN false END) AS stream_flag,
         coalesce(
             number_of(attribute(keys, vals, 'gen_ai.response.time_to_first_chunk')) * 1000,
@@ -153,7 +169,7 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             number_of(attribute(keys, vals, 'gen_ai.client.operation.time_to_first_chunk')) * 1000,
             number_of(attribute(keys, vals, 'ai.response.msToFirstChunk')),
             number_of(attribute(keys, vals, 'ai.stream.msToFirstChunk')),
-            number_of(attribute(keys, vals, 'time_to_first_token_ms')),
+            number_of(attribute(keys, vals, 'time_to_first_token_ms')), number_of(attribute(keys, vals, 'ttft_ms')),
             -- OpenLIT gives its client's own measure the name of a server's, also to a call that did not stream: then
             -- it is the duration.
             CASE WHEN engine_ttft_s IS NULL AND (stream_flag OR own_ttft_ms < 0.99 * whole_ms) THEN own_ttft_ms END,
@@ -204,12 +220,16 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
                 attribute(keys, vals, 'gen_ai.prompt.name'), attribute(keys, vals, 'traceloop.workflow.name'), name]
         ) AS routes,
         -- A span that ended well, with neither a finish reason nor usage, was left by its reader. The Vercel AI SDK
-        -- ends spans so when the application aborts; elsewhere a proxy or the provider may have cut the stream as well.
+        -- ends spans so when the application aborts, and Anthropic's SDK leaves their status unset; elsewhere a proxy or
+        -- the provider may have cut the stream as well. Logfire's log of a whole stream has neither where the provider
+        -- was not asked for usage.
         CASE
             WHEN sort <> 'llm' OR len(reasons) > 0 OR out_tokens IS NOT NULL OR is_error OR error_word IS NOT NULL
-                OR stated_outcome IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL OR is_whole THEN NULL
+                OR stated_outcome IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL OR is_whole
+                OR is_stream_log THEN NULL
             WHEN ends_with(ai_step, '.doStream') OR (scope IN ('gen_ai', '@ai-sdk/otel') AND operation_word = 'chat')
-                THEN 'aborted'
+                OR (starts_with(scope, 'com.anthropic.sdk.') AND coalesce(lower(status), '0') IN ('0', 'unset',
+                    'status_code_unset')) THEN 'aborted'
             WHEN stream_flag OR written_ttft_ms > 0 OR event_ttft_ms > 0 THEN 'unterminated'
         END AS cut_evidence,
         list_transform([error_word, fault], lambda t: error_class(t)) AS classes,
@@ -226,7 +246,8 @@ SELECT
     try_cast(first_filled(either[attempt_number]) AS INTEGER) AS attempt_number,
     coalesce(nullif(attribute(keys, vals, 'gen_ai.response.id'), ''),
         nullif(attribute(keys, vals, 'ai.response.id'), ''),
-        first_filled(either[response_id])) AS response_id,
+        first_filled(either[response_id]), CASE WHEN is_coder THEN attribute(keys, vals, 'request_id') END)
+        AS response_id,
     nullif(name, '') AS name,
     lower(coalesce(voice_kind, inference_kind, loop_kind,
         CASE WHEN operation_word = 'invoke_agent' THEN 'agent'
@@ -277,6 +298,8 @@ SELECT
         WHEN inference_kind = 'LLM' AND cached_tokens > 0 AND in_tokens > 2 * cached_tokens - 1
             AND all_tokens = in_tokens::HUGEINT - cached_tokens + coalesce(out_tokens, 0)
             AND contains(lower(answering_model), 'gemini') THEN in_tokens - cached_tokens
+        WHEN is_coder AND attribute(keys, vals, 'gen_ai.usage.input_tokens') IS NULL
+            THEN tokens_with(in_tokens, cached_tokens, written_tokens)
         ELSE whole_input(in_tokens, cached_tokens, written_tokens, out_tokens, all_tokens) END AS input_tokens,
     cached_tokens AS cached_input_tokens,
     written_tokens AS cache_write_tokens,

@@ -28,10 +28,12 @@ COUNTS: dict[str, tuple[str, ...]] = {
     "output_tokens": (
         "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens",
         "ai.usage.outputTokens", "ai.usage.completionTokens", "llm.token_count.completion",
+        "gen_ai.response.completion_tokens", "output_tokens",
     ),
     "input_tokens": (
         "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens", "ai.usage.inputTokens",
         "ai.usage.promptTokens", "llm.token_count.prompt", "ai.usage.tokens", "gen_ai.usage.prompt_token_count",
+        "gen_ai.response.prompt_tokens", "input_tokens",
     ),
     "total_tokens": (
         "gen_ai.usage.total_tokens", "llm.usage.total_tokens", "ai.usage.totalTokens", "llm.token_count.total",
@@ -45,6 +47,7 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_read_tokens", "gen_ai.usage.input_cached_tokens", "gen_ai.usage.input_tokens.cached",
         "gen_ai.usage.prompt_tokens_details.cached_tokens", "gen_ai.usage.input_tokens_details.cached_tokens",
         "gen_ai.usage.prompt_tokens_details.cache_read", "llm.token_count.prompt_details.cache_input",
+        "cache_read_tokens",
     ),
     "cache_write_tokens": (
         "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
@@ -53,6 +56,7 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.details.cache_write_tokens",
         "gen_ai.usage.cache_write_tokens", "gen_ai.usage.cache_creation_tokens",
         "gen_ai.usage.input_tokens.cache_write", "gen_ai.usage.prompt_tokens_details.cache_write",
+        "cache_creation_tokens",
     ),
     "cache_write_1h_tokens": (
         "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens", "gen_ai.usage.ephemeral_1h_input_tokens",
@@ -85,7 +89,54 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "gcp.gen_ai.operation.config.max_output_tokens",
     ),
 }  # fmt: skip
-"""The names of each count, the newest first; 0 under one name yields to a count under another."""
+"""The names of each count, the newest first; 0 under one name yields to a count under another. Semantic Kernel before
+1.18 wrote them of the response, Claude Code writes them bare."""
+
+_DETAILS = {
+    "cached_input_tokens": ("/prompt_tokens_details/cached_tokens", "/input_tokens_details/cached_tokens",
+                            "/cache_read_input_tokens"),
+    "cache_write_tokens": ("/cache_creation_input_tokens",),
+    "cache_write_1h_tokens": ("/cache_creation/ephemeral_1h_input_tokens",),
+    "reasoning_tokens": ("/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"),
+}  # fmt: skip
+PACKED: dict[str, dict[str, tuple[str, ...]]] = {
+    "gen_ai.usage.input_token_details": {
+        "cached_input_tokens": ("/cache_read",), "cache_write_tokens": ("/cache_creation",),
+        "cache_write_1h_tokens": ("/ephemeral_1h_input_tokens",), "audio_input_tokens": ("/audio",),
+    },
+    "gen_ai.usage.output_token_details": {"reasoning_tokens": ("/reasoning",), "audio_output_tokens": ("/audio",)},
+    "gen_ai.usage.raw": _DETAILS,
+    "response_data": {
+        "input_tokens": ("/usage/prompt_tokens", "/usage/input_tokens"),
+        "output_tokens": ("/usage/completion_tokens", "/usage/output_tokens"),
+        **{column: tuple(f"/usage{pointer}" for pointer in pointers) for column, pointers in _DETAILS.items()},
+    },
+    "ai.response.providerMetadata": {
+        "cached_input_tokens": (
+            "/anthropic/cacheReadInputTokens", "/anthropic/usage/cache_read_input_tokens", "/openai/cachedPromptTokens",
+            "/bedrock/usage/cacheReadInputTokens", "/deepseek/promptCacheHitTokens",
+            "/google/usageMetadata/cachedContentTokenCount", "/vertex/usageMetadata/cachedContentTokenCount",
+            "/openrouter/usage/promptTokensDetails/cachedTokens",
+        ),
+        "cache_write_tokens": (
+            "/anthropic/cacheCreationInputTokens", "/anthropic/usage/cache_creation_input_tokens",
+            "/bedrock/usage/cacheWriteInputTokens",
+        ),
+        "cache_write_1h_tokens": ("/anthropic/usage/cache_creation/ephemeral_1h_input_tokens",),
+        "reasoning_tokens": (
+            "/openai/reasoningTokens", "/google/usageMetadata/thoughtsTokenCount",
+            "/vertex/usageMetadata/thoughtsTokenCount", "/openrouter/usage/completionTokensDetails/reasoningTokens",
+        ),
+        "cost_usd": ("/openrouter/usage/cost", "/gateway/cost"),
+    },
+    "gcp.vertex.agent.llm_response": {
+        "cached_input_tokens": ("/usage_metadata/cached_content_token_count",),
+        "reasoning_tokens": ("/usage_metadata/thoughts_token_count",),
+        "total_tokens": ("/usage_metadata/total_token_count",),
+    },
+}  # fmt: skip
+"""Attributes that are objects in text, and the places in them of counts that the span has under no name of its own: by
+LangSmith, Logfire, the Vercel AI SDK and Google's ADK, which leaves a model's thoughts out of the output."""
 
 COSTS: dict[str, tuple[str, ...]] = {
     "cost_usd": (

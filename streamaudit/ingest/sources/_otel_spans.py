@@ -20,7 +20,7 @@ from functools import lru_cache
 
 from streamaudit.ingest.sources._app_keys import expand_app_keys
 from streamaudit.ingest.sources._otel_calls import ANSWER, SQL
-from streamaudit.ingest.sources._otel_semconv import CALL_WORDS, CAPS, COSTS, COUNTS
+from streamaudit.ingest.sources._otel_semconv import CALL_WORDS, CAPS, COSTS, COUNTS, PACKED
 from streamaudit.ingest.sources._otel_voice import FRAGMENTS, NO_VOICE
 from streamaudit.ingest.sources._otel_voice import KEYS as VOICE_KEYS
 from streamaudit.ingest.sources.registry import Occurs, Source
@@ -30,7 +30,7 @@ _LOOKUPS = re.findall(
 )
 KNOWN = tuple(dict.fromkeys((
     *re.findall(r"'([^']+)'", " ".join(one or several for one, several in _LOOKUPS)),
-    *(name for names in (*COUNTS.values(), *COSTS.values()) for name in names),
+    *(name for names in (*COUNTS.values(), *COSTS.values()) for name in names), *PACKED,
 )))  # fmt: skip
 """Every attribute that the SQL reads under its own name."""
 
@@ -45,11 +45,17 @@ def normalise(spans: str, occurs: Occurs = lambda name: True) -> str:
     has_voice = occurs("livekit") or any(map(occurs, VOICE_KEYS))
     for mark, columns in (FRAGMENTS if has_voice else NO_VOICE).items():
         sql = sql.replace(f"{{{mark}}}", columns.strip())
+    packed = [name for name in PACKED if occurs(name)]
+    sql = sql.replace("{details}", _open_details(packed))
     for column, names in COUNTS.items():
-        sql = sql.replace(f"{{{column}}}", _list_counts([name for name in names if occurs(name)]))
+        listed = _list_counts([name for name in names if occurs(name)])
+        details = _list_details(packed, column, "tokens_of")
+        sql = sql.replace(f"{{{column}}}", f"list_concat({listed}, {details})" if details else listed)
     for column, names in COSTS.items():
-        found = [name for name in names if occurs(name)]
-        sql = sql.replace(f"{{{column}}}", f"list_filter({_list_numbers(found)}, lambda n: n > 0)[1]")
+        listed = _list_numbers([name for name in names if occurs(name)])
+        details = _list_details(packed, column, "number_of")
+        found = f"list_concat({listed}, {details})" if details else listed
+        sql = sql.replace(f"{{{column}}}", f"list_filter({found}, lambda n: n > 0)[1]")
     return expand_app_keys(_list_attributes(sql, occurs).replace("{spans}", spans, 1))
 
 
@@ -63,6 +69,28 @@ def _list_numbers(names: Sequence[str]) -> str:
     if not names:
         return "[]::DOUBLE[]"
     return f"list_transform({list(names)}, lambda k: number_of(vals[list_position(keys, k)]))"
+
+
+def _open_details(packed: Sequence[str]) -> str:
+    """Return a column with the counts inside each of these attributes, NULL where a file has none of them."""
+    opened = (
+        f"json_extract_string(json_of(vals[list_position(keys, '{name}')]), {_pointers(name)})" for name in packed
+    )
+    return f"[{', '.join(opened)}] AS details," if packed else "NULL::VARCHAR[][] AS details,"
+
+
+def _list_details(packed: Sequence[str], column: str, read: str) -> str | None:
+    """Return the values of a column inside those attributes."""
+    places = (
+        f"details[{number}][{_pointers(name).index(pointer) + 1}]"
+        for number, name in enumerate(packed, start=1) for pointer in PACKED[name].get(column, ())
+    )  # fmt: skip
+    listed = ", ".join(places)
+    return f"list_transform([{listed}], lambda v: {read}(v))" if listed else None
+
+
+def _pointers(name: str) -> list[str]:
+    return [pointer for pointers in PACKED[name].values() for pointer in pointers]
 
 
 def _list_attributes(sql: str, occurs: Occurs) -> str:

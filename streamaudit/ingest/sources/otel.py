@@ -215,7 +215,7 @@ def _fit(source: Source, occurs: Occurs) -> Source:
 
 SOURCE = Source(
     name="otel",
-    version=9,
+    version=10,
     recognise=_recognise,
     fields=dict.fromkeys(_BATCH, _TYPE),
     sql=normalise(_take_spans(_BATCH, _SCOPES)),

@@ -144,7 +144,7 @@ _TAUGHT = {
 
 SOURCE = Source(
     name="phoenix",
-    version=9,
+    version=10,
     recognise=_recognise,
     fields=_list_fields(_NAMES),
     sql=normalise(_take_spans(_NAMES)),

@@ -1,0 +1,112 @@
+"""OpenTelemetry: what single tools write besides the conventions, all read as one file."""
+
+import json
+from pathlib import Path
+
+from streamaudit.store.store import Store
+from tests.ingest.sources.otel import BARE, UNFINISHED
+from tests.support import Record, ingest, otel_batch, otel_span, stored_calls, write_lines
+
+COUNTED = {**BARE, "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+ASKED = {**UNFINISHED, "gen_ai.operation.name": "chat", "request_data": '{"model": "gpt-4o", "stream": true}'}
+FINAL = "streaming response from {request_data[model]!r} took {duration:.2f}s"
+CODER = {**BARE, "model": "claude-sonnet-4-5", "input_tokens": 700, "output_tokens": 40, "cache_read_tokens": 500,
+         "cache_creation_tokens": 80, "ttft_ms": 900, "request_id": "req_1"}  # fmt: skip
+
+TOOLS: dict[str, tuple[str, Record, Record, Record]] = {
+    # case: (name of the span, attributes, fields, columns)
+    "LangSmith's details are objects": (
+        "ChatOpenAI",
+        {**COUNTED, "gen_ai.usage.input_tokens": 45, "gen_ai.usage.output_tokens": 50,
+         "gen_ai.usage.input_token_details": '{"audio": 3, "cache_read": 32}',
+         "gen_ai.usage.output_token_details": '{"reasoning": 20}'},
+        {},
+        {"input_tokens": 45, "cached_input_tokens": 32, "audio_input_tokens": 3, "reasoning_tokens": 20},
+    ),
+    "Semantic Kernel's older counts are of the response": (
+        "chat.completions gpt-4o",
+        {**COUNTED, "gen_ai.operation.name": "chat.completions", "gen_ai.response.prompt_tokens": 16,
+         "gen_ai.response.completion_tokens": 29},
+        {},
+        {"input_tokens": 16, "output_tokens": 29},
+    ),
+    "the Vercel AI SDK leaves cache writes and costs to the provider": (
+        "ai.streamText.doStream",
+        {**BARE, "ai.operationId": "ai.streamText.doStream", "ai.model.id": "claude-sonnet-4-5",
+         "ai.usage.inputTokens": 12, "ai.usage.outputTokens": 40, "ai.usage.cachedInputTokens": 512,
+         "ai.response.providerMetadata": json.dumps({
+             "anthropic": {"cacheCreationInputTokens": 1733}, "gateway": {"cost": "0.0125"}})},
+        {},
+        {"input_tokens": 2257, "cached_input_tokens": 512, "cache_write_tokens": 1733, "cost_usd": 0.0125},
+    ),
+    "Google's ADK has a model's thoughts only in its answer": (
+        "call_llm",
+        {**BARE, "gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": "gemini-2.5-flash",
+         "gen_ai.usage.input_tokens": 412, "gen_ai.usage.output_tokens": 50,
+         "gcp.vertex.agent.llm_response": json.dumps({"usage_metadata": {
+             "prompt_token_count": 412, "candidates_token_count": 50, "thoughts_token_count": 300,
+             "total_token_count": 762}})},
+        {},
+        {"input_tokens": 412, "output_tokens": 350, "reasoning_tokens": 300},
+    ),
+    "Claude Code's counts are bare, and the input leaves out what was cached": (
+        "claude_code.llm_request", CODER, {},
+        {"model": "claude-sonnet-4-5", "input_tokens": 1280, "cached_input_tokens": 500, "cache_write_tokens": 80,
+         "output_tokens": 40, "ttft_ms": 900.0, "response_id": "req_1", "outcome": "completed"},
+    ),
+    "Claude Code's failures are told by a flag": (
+        "claude_code.llm_request",
+        {**BARE, "model": "claude-sonnet-4-5", "success": False, "error": "Request was aborted."}, {},
+        {"outcome": "cancelled"},
+    ),
+    "a list as Python prints it": (
+        "chat", {"gen_ai.response.finish_reasons": "['length']"}, {}, {"finish_reason": "length"},
+    ),
+    "Logfire's request ends when its stream begins": (
+        "Chat Completion with {request_data[model]!r}", {**ASKED, "logfire.span_type": "span"}, {}, {},
+    ),
+    "Logfire announces a span that is open": (
+        "chat gpt-4o", {**UNFINISHED, "logfire.span_type": "pending_span"}, {}, {},
+    ),
+    "Logfire's log of a stream is the call": (
+        FINAL,
+        {**ASKED, "logfire.span_type": "log", "duration": 2.5, "response_data": json.dumps({"usage": {
+            "prompt_tokens": 10, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 4}}})},
+        {},
+        {"input_tokens": 10, "output_tokens": 20, "cached_input_tokens": 4, "streamed": True, "outcome": "completed",
+         "duration_ms": 7500.0},
+    ),
+    "Logfire's log of a stream that was not counted tells no end": (
+        FINAL, {**ASKED, "logfire.span_type": "log", "duration": 1.0, "response_data": '{"usage": null}'}, {},
+        {"outcome": "unknown", "streamed": True},
+    ),
+    "Logfire's request that failed has no log": (
+        "Chat Completion with {request_data[model]!r}", {**ASKED, "logfire.span_type": "span"},
+        {"status": {"code": 2, "message": "openai.RateLimitError: 429"}}, {"outcome": "error"},
+    ),
+}  # fmt: skip
+
+
+def test_what_single_tools_write_is_read(store: Store, tmp_path: Path) -> None:
+    """Counts inside objects, under names of their own, and calls that two records describe."""
+    spans = [
+        otel_span(f"t{number}", attributes, name=name, **fields)
+        for number, (name, attributes, fields, _) in enumerate(TOOLS.values())
+    ]
+    (result,) = ingest(store, write_lines(tmp_path / "spans.jsonl", [otel_batch(*spans)]))
+    assert result.problem is None
+    found = {call["trace_id"]: call for call in stored_calls(store).values()}
+    for (case, (*_, wanted)), span in zip(TOOLS.items(), spans, strict=True):
+        call = found.get(span["traceId"])
+        assert (call is not None) == bool(wanted), case
+        assert {column: call[column] for column in wanted} == wanted if call else True, case
+
+
+def test_anthropics_sdk_leaves_the_status_of_a_stream_unset_that_was_closed_early(store: Store, tmp_path: Path) -> None:
+    """One that was read to its end is OK."""
+    spans = [
+        otel_span(name, UNFINISHED, name=name, status={"code": code}) for name, code in (("left", 0), ("read", 1))
+    ]
+    ingest(store, write_lines(tmp_path / "spans.jsonl", [otel_batch(*spans, scope="com.anthropic.sdk.python")]))
+    found = {call["name"]: call["outcome"] for call in stored_calls(store).values()}
+    assert found == {"left": "cancelled", "read": "unknown"}
