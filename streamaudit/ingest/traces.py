@@ -69,7 +69,7 @@ _NODES = """
 CREATE OR REPLACE TEMP TABLE trace_steps AS
 SELECT
     calls.rowid AS call_row, trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation,
-    start_time, end_time, output_tokens, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
+    start_time, end_time, input_tokens, output_tokens, cost_usd IS NULL AS is_unpriced, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
     {model} AS plain_model, coalesce({response}, plain_model) AS plain_response,
     CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
     CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
@@ -82,7 +82,8 @@ SELECT
 FROM store.calls AS calls SEMI JOIN trace_calls ON trace_calls.call_row = calls.rowid
 UNION ALL
 SELECT
-    NULL, trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL, NULL,
+    NULL, trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL, false, NULL,
+    NULL,
     route, tenant, user_id, session_id, deploy, environment, service, transport
 FROM store.spans AS spans SEMI JOIN trace_spans ON trace_spans.span_row = spans.rowid
 -- An id that came as a step once and as a call later is one node, or walking up would double at every level.
@@ -122,7 +123,8 @@ WITH tools AS (
 )
 SELECT
     above.node_id AS outer_id, above.output_tokens AS outer_tokens, inner_call.node_id AS inner_id,
-    inner_call.output_tokens AS inner_tokens, above.depth,
+    inner_call.output_tokens AS inner_tokens, above.input_tokens AS outer_input, inner_call.input_tokens AS inner_input,
+    above.is_unpriced OR inner_call.is_unpriced AS is_unpriced, above.depth,
     above.operation IS NOT DISTINCT FROM 'invoke_agent' AS is_agent,
     NOT is_agent AND coalesce(tools.depth < above.depth, false) AND (NOT coalesce({same_model}, false)
         OR coalesce(above.output_tokens < inner_call.output_tokens, false)) AS through_tool,
@@ -149,6 +151,7 @@ WITH judged AS (
         outer_id,
         any_value(outer_tokens) AS outer_tokens,
         sum(inner_tokens) FILTER (is_leaf) AS inner_tokens,
+        bool_or(is_unpriced) AND any_value(outer_input) = sum(inner_input) FILTER (is_leaf) AS same_input,
         bool_or(same_model AND at_once) AS same_model,
         bool_or(at_once) AS at_once, bool_or(is_agent) AS is_agent
     FROM (
@@ -162,7 +165,9 @@ SELECT outer_id AS call_id
 FROM judged
 WHERE CASE
     WHEN is_agent THEN true
-    WHEN $nested_rule = 'same_model' THEN same_model
+    -- A name without a price may be that of a deployment: then its tokens are those of the model that answered.
+    WHEN $nested_rule = 'same_model'
+        THEN same_model OR coalesce(at_once AND same_input AND outer_tokens > 0 AND outer_tokens = inner_tokens, false)
     WHEN outer_tokens IS NULL THEN at_once
     WHEN inner_tokens IS NULL THEN same_model
     ELSE outer_tokens >= inner_tokens

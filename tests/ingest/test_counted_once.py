@@ -140,6 +140,19 @@ CASES: dict[str, tuple[list[Record], set[str]]] = {
     "datadog: the name that a framework puts a provider before": (
         [span("outer", model_name="openai:gpt-4o-mini"), span("inner", "outer")], {"inner"},
     ),
+    "datadog: a deployment's own name, with the usage of the model inside": (
+        [span("outer", model_name="acme-chat-eu"), span("inner", "outer")], {"inner"},
+    ),
+    "datadog: a deployment's own name, with other usage": (
+        [span("outer", model_name="acme-chat-eu", metrics={"input_tokens": 400, "output_tokens": 20}),
+         span("inner", "outer")],
+        {"outer", "inner"},
+    ),
+    "datadog: the latest of a model is the same model": (
+        [span("outer", model_name="claude-3-7-sonnet-latest", metrics={}),
+         span("inner", "outer", model_name="claude-3-7-sonnet-20250219")],
+        {"inner"},
+    ),
     "datadog: a wrapper without a model": ([span("outer", model_name=""), span("inner", "outer")], {"inner"}),
     "datadog: a broken call, wrapped": (
         [span("outer", metrics={}, status="error"), span("inner", "outer", metrics={}, status="error")], {"inner"},

@@ -220,9 +220,9 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
                 attribute(keys, vals, 'gen_ai.prompt.name'), attribute(keys, vals, 'traceloop.workflow.name'), name]
         ) AS routes,
         -- A span that ended well, with neither a finish reason nor usage, was left by its reader. The Vercel AI SDK
-        -- ends spans so when the application aborts, and Anthropic's SDK leaves their status unset; elsewhere a proxy or
-        -- the provider may have cut the stream as well. Logfire's log of a whole stream has neither where the provider
-        -- was not asked for usage.
+        -- ends spans so when the application aborts, and Anthropic's SDK leaves their status unset; elsewhere a proxy
+        -- or the provider may have cut the stream as well. Logfire's log of a whole stream has neither where the
+        -- provider was not asked for usage.
         CASE
             WHEN sort <> 'llm' OR len(reasons) > 0 OR out_tokens IS NOT NULL OR is_error OR error_word IS NOT NULL
                 OR stated_outcome IS NOT NULL OR left_flag IS NOT NULL OR ended IS NULL OR is_whole

@@ -46,8 +46,7 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens",
         "gen_ai.usage.cache_read_tokens", "gen_ai.usage.input_cached_tokens", "gen_ai.usage.input_tokens.cached",
         "gen_ai.usage.prompt_tokens_details.cached_tokens", "gen_ai.usage.input_tokens_details.cached_tokens",
-        "gen_ai.usage.prompt_tokens_details.cache_read", "llm.token_count.prompt_details.cache_input",
-        "cache_read_tokens",
+        "gen_ai.usage.prompt_tokens_details.cache_read", "cache_read_tokens",
     ),
     "cache_write_tokens": (
         "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",

@@ -55,7 +55,8 @@ _SQL = (
         bool_of(first_filled(app[stream])) AS stream_flag,
         coalesce(number_of(m[6]), number_of(m[7])) AS ttft_s,
         coalesce(number_of(a.metadata->>'$.latency_metrics.time_to_first_token_ms'), number_of(m[8]),
-            number_of(a.metadata->>'ttft_ms'),
+            number_of(a.metadata->>'ttft_ms'), number_of(a.metrics->>'time_to_first_token_ms'),
+            number_of(a.metadata->>'time_to_first_token_ms'),
             number_of(a.metadata->>'$."gen_ai.response.time_to_first_chunk"') * 1000) AS other_ttft_ms
     FROM parts
 ), timed AS (
@@ -157,7 +158,8 @@ SELECT
     c[10] AS audio_output_tokens,
     -- Of the answer; metadata.service_tier is what the request asked for.
     nullif(a.service_tier, '') AS service_tier,
-    tokens_of(m[5]) AS reasoning_tokens,
+    -- dd-trace for Python before December 2025 has OpenAI's among the metadata.
+    coalesce(tokens_of(m[5]), tokens_of(a.metadata->>'reasoning_tokens')) AS reasoning_tokens,
     coalesce(
         filled_rank(app[delivered_tokens], 99),
         filled_rank(measured[delivered_tokens], 149),
@@ -288,7 +290,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="datadog",
-    version=11,
+    version=12,
     recognise=recognise,
     fields=FIELDS,
     sql=expand_app_keys(_SQL.replace("{caps}", str(list(CAPS)))),

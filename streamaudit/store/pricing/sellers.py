@@ -65,11 +65,11 @@ _AROUND = (
     r"^(openai|azure|azure_openai|anthropic|google[a-z_-]*|vertex[a-z_-]*|bedrock|openrouter|groq):"
     rf"|^{_BEDROCK_MAKER}|-v\d+:\d+$"
 )
-_DATE = r"[-@]20\d{2}-?[01]\d-?[0-3]\d$"
+_DATE = r"([-@]20\d{2}-?[01]\d-?[0-3]\d|-latest)$"
 
 
 def plain_model_sql(column: str) -> str:
-    """Return the SQL of a model's name without what is around it, and without its date."""
+    """Return the SQL of a model's name without what is around it, and without its date or ``latest`` for it."""
     name = f"lower(split_part({column}, '/', -1))"
     return f"regexp_replace(regexp_replace({name}, '{_AROUND}', '', 'g'), '{_DATE}', '')"
 
