@@ -69,7 +69,8 @@ _NODES = """
 CREATE OR REPLACE TEMP TABLE trace_steps AS
 SELECT
     calls.rowid AS call_row, trace_id, call_id AS node_id, parent_id, true AS is_call, name, model, operation,
-    start_time, end_time, input_tokens, output_tokens, cost_usd IS NULL AS is_unpriced, response_id, server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
+    start_time, end_time, input_tokens, output_tokens, cost_usd IS NULL AS is_unpriced, response_id,
+    server_ttft_ms IS NOT NULL AND ttft_ms IS NULL AS is_engine,
     {model} AS plain_model, coalesce({response}, plain_model) AS plain_response,
     CASE WHEN NOT list_contains(inherited, 'route') OR inherited IS NULL THEN route END AS route,
     CASE WHEN NOT list_contains(inherited, 'tenant') OR inherited IS NULL THEN tenant END AS tenant,
@@ -82,8 +83,8 @@ SELECT
 FROM store.calls AS calls SEMI JOIN trace_calls ON trace_calls.call_row = calls.rowid
 UNION ALL
 SELECT
-    NULL, trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL, false, NULL,
-    NULL,
+    NULL, trace_id, span_id, parent_id, false, name, NULL, kind, start_time, end_time, NULL, NULL, false, NULL,
+    false, NULL, NULL,
     route, tenant, user_id, session_id, deploy, environment, service, transport
 FROM store.spans AS spans SEMI JOIN trace_spans ON trace_spans.span_row = spans.rowid
 -- An id that came as a step once and as a call later is one node, or walking up would double at every level.

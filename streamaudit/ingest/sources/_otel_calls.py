@@ -116,7 +116,9 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
 ), sorted AS (
     SELECT
         *,
-        coalesce(trace_hex || '-', '') || span_hex AS call_id,
+        -- Claude Code's events have the same id, and no span.
+        coalesce(CASE WHEN is_coder THEN nullif(attribute(keys, vals, 'request_id'), '') END,
+            coalesce(trace_hex || '-', '') || span_hex) AS call_id,
         {voice_sorted}
         -- OpenInference says OK once a stream was read to its end, and never ends the span of one that was not.
         coalesce(inference_kind = 'LLM' AND lower(status) IN ('1', 'ok', 'status_code_ok') AND ended IS NOT NULL

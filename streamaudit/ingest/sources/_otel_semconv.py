@@ -140,7 +140,7 @@ LangSmith, Logfire, the Vercel AI SDK and Google's ADK, which leaves a model's t
 COSTS: dict[str, tuple[str, ...]] = {
     "cost_usd": (
         "gen_ai.cost.total_cost", "litellm.cost.total", "gen_ai.usage.total_cost", "gen_ai.usage.cost_usd",
-        "llm.usage.total_cost", "operation.cost",
+        "llm.usage.total_cost", "operation.cost", "cost_usd",
     ),
     "input_cost_usd": ("gen_ai.cost.input_cost", "gen_ai.usage.input_cost"),
     "output_cost_usd": ("gen_ai.cost.output_cost", "gen_ai.usage.output_cost"),

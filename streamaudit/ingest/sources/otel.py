@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from streamaudit.ingest.sources import _otel_logs
+from streamaudit.ingest.sources._otel_logs import has_calls
 from streamaudit.ingest.sources._otel_semconv import OWN_KEYS, READS, REMEDIES
 from streamaudit.ingest.sources._otel_shapes import (
     JAEGER,
@@ -48,6 +50,8 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
         if is_span(record):
             return Match("single spans", "trace and span id + attributes", reading=SINGLE)
+    if any(has_calls(record) for record in head):
+        return Match("logs of coding agents", "resourceLogs + event.name", reading=LOGS)
     for record in head:
         for key, what in _OTHERS.items():
             if key in record:
@@ -245,6 +249,8 @@ TEMPO = replace(
     fit=partial(fit_spans, spans=_TEMPO, quoted=True),
 )
 JAEGER_TRACES = replace(SOURCE, fields=JAEGER_FIELDS, sql=JAEGER, needs=(("spans",), ("processes",)), fit=None)
+LOGS = replace(SOURCE, fields=_otel_logs.FIELDS, sql=_otel_logs.SQL, needs=(_otel_logs.LISTS,), id_field=None,
+               time_field="timeUnixNano", fit=None)  # fmt: skip
 SINGLE = replace(
     SOURCE,
     fields=SPAN_FIELDS,

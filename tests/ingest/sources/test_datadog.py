@@ -60,7 +60,9 @@ CASES: dict[str, Case] = {
     ),
     "a first token in milliseconds by name": (timed(ttft_ms=734), {"ttft_ms": 734.0, "ttft_status": "usable"}),
     "a first token in milliseconds by its long name": (timed(time_to_first_token_ms=734), {"ttft_ms": 734.0}),
-    "reasoning among the metadata": ({"metadata": {"reasoning_tokens": 64}}, {"reasoning_tokens": 64}),
+    "reasoning among the metadata": (
+        {"metrics": TOKENS, "metadata": {"reasoning_tokens": 64}}, {"reasoning_tokens": 64},
+    ),
     "half a second in a shorter call is no half a millisecond": (
         {**timed(time_to_first_token=0.5), "duration": 1.5e8}, {"ttft_status": "not_below_duration"},
     ),

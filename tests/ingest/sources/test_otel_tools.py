@@ -4,8 +4,17 @@ import json
 from pathlib import Path
 
 from streamaudit.store.store import Store
-from tests.ingest.sources.otel import BARE, UNFINISHED
-from tests.support import Record, ingest, otel_batch, otel_span, stored_calls, write_lines
+from tests.ingest.sources.otel import BARE, START, UNFINISHED
+from tests.support import (
+    Record,
+    equation,
+    ingest,
+    otel_attributes,
+    otel_batch,
+    otel_span,
+    stored_calls,
+    write_lines,
+)
 
 COUNTED = {**BARE, "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
 ASKED = {**UNFINISHED, "gen_ai.operation.name": "chat", "request_data": '{"model": "gpt-4o", "stream": true}'}
@@ -110,3 +119,44 @@ def test_anthropics_sdk_leaves_the_status_of_a_stream_unset_that_was_closed_earl
     ingest(store, write_lines(tmp_path / "spans.jsonl", [otel_batch(*spans, scope="com.anthropic.sdk.python")]))
     found = {call["name"]: call["outcome"] for call in stored_calls(store).values()}
     assert found == {"left": "cancelled", "read": "unknown"}
+
+
+def log(name: str, ms: int, attributes: Record) -> Record:
+    """An event of a coding agent, that long after the hour."""
+    body, _, event = name.rpartition(".")
+    given = {"event.name": event if body == "claude_code" else name, **attributes}
+    at = str(START + ms * 1_000_000)
+    return {"timeUnixNano": at, "body": {"stringValue": name}, "attributes": otel_attributes(given)}
+
+
+def test_logs_of_coding_agents_are_calls(store: Store, tmp_path: Path) -> None:
+    """One for each request; Claude Code's span of a request has the same id, and is the same call."""
+    usage = {"input_token_count": "900", "output_token_count": 50, "cached_token_count": 300}
+    logs = [
+        log("claude_code.user_prompt", 0, {"prompt": "a secret"}),
+        log("claude_code.api_request", 4000, {
+            **{key: value for key, value in CODER.items() if value is not ...}, "cost_usd": "0.01",
+            "duration_ms": "3000"}),
+        log("claude_code.api_error", 5000, {
+            "model": "claude-sonnet-4-5", "error": "Request was aborted.", "duration_ms": 500}),
+        log("gemini_cli.api_response", 6000, {
+            **usage, "model": "gemini-2.5-pro", "thoughts_token_count": 70, "total_token_count": 1020,
+            "duration_ms": 1000}),
+        log("codex.sse_event", 7000, {"event.kind": "response.created", "model": "gpt-5.1-codex"}),
+        log("codex.sse_event", 8000, {
+            **usage, "event.kind": "response.completed", "model": "gpt-5.1-codex", "reasoning_token_count": 30}),
+    ]  # fmt: skip
+    batch = {"resourceLogs": [{"scopeLogs": [{"logRecords": logs}]}]}
+    span = otel_batch(otel_span("a", CODER, name="claude_code.llm_request"))
+    (logged, _) = ingest(
+        store, write_lines(tmp_path / "logs.jsonl", [batch]), write_lines(tmp_path / "spans.jsonl", [span])
+    )
+    assert equation(logged) == (6, 4, 0, 0, 0, 2)
+    names = ("model", "input_tokens", "output_tokens", "reasoning_tokens", "outcome", "duration_ms")
+    found = sorted((tuple(call[name] for name in names) for call in stored_calls(store).values()), key=str)
+    assert found == [
+        ("claude-sonnet-4-5", 1280, 40, None, "completed", 3000.0),
+        ("claude-sonnet-4-5", None, None, None, "cancelled", 500.0),
+        ("gemini-2.5-pro", 900, 120, 70, "completed", 1000.0),
+        ("gpt-5.1-codex", 900, 50, 30, "completed", None),
+    ]
