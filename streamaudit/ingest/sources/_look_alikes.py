@@ -148,8 +148,47 @@ KNOWN = (
         lambda record: {"meta", "metrics", "resource", "span_id"} <= record.keys(),
     ),
     LookAlike(
+        "rows of CloudWatch Logs Insights: each has its span or log line as text",
+        "jq -c '(if type == \"array\" then .[] else . end)[\"@message\"] | fromjson' FILE | streamaudit ingest -",
+        lambda record: "@message" in record,
+    ),
+    LookAlike(
+        "log events of CloudWatch: each has its span or log line as text",
+        "jq -c '.events[].message | fromjson' FILE | streamaudit ingest -",
+        lambda record: (
+            isinstance(record.get("events"), list)
+            and any(isinstance(one, dict) and {"message", "timestamp"} <= one.keys() for one in record["events"])
+        ),
+    ),
+    LookAlike(
+        "an answer of Azure Monitor's query API: its rows have no names",
+        "jq -c '.tables[] | [.columns[].name] as $names | .rows[] | [$names, .] | transpose | "
+        "map({(.[0]): .[1]}) | add' FILE | streamaudit ingest -",
+        lambda record: (
+            isinstance(record.get("tables"), list)
+            and any(isinstance(one, dict) and {"columns", "rows"} <= one.keys() for one in record["tables"])
+        ),
+    ),
+    LookAlike(
+        "a trace of Google Cloud Trace, a format that is not read",
+        "jq -c '(.traces? // [.])[] | .traceId as $id | .spans[] | {traceId: $id, spanId, parentSpanId, name, "
+        "startTime, endTime, attributes: .labels}' FILE | streamaudit ingest -",
+        lambda record: (
+            _has("labels", "spanId", "startTime", "endTime")(record)
+            or (isinstance(record.get("traces"), list)
+                and any(isinstance(one, dict) and {"projectId", "spans"} <= one.keys() for one in record["traces"]))
+        ),
+    ),
+    LookAlike(
+        "spans of Google Cloud Trace, a format that is not read",
+        "jq -c '{traceId: (.name | split(\"/\")[3]), spanId, parentSpanId, name: .displayName.value, startTime, "
+        "endTime, attributes: (.attributes.attributeMap | map_values(.stringValue.value // .intValue // .boolValue))}' "
+        "FILE | streamaudit ingest -",
+        _has("displayName.value", "attributes.attributeMap"),
+    ),
+    LookAlike(
         "traces of MLflow, a format that is not read",
-        "jq -c '.data.spans[]' FILE writes one span per line; streamaudit fields then lists the paths to map",
+        "jq -c '.data.spans[]' FILE | streamaudit ingest -",
         _has("info", "data.spans"),
     ),
     LookAlike(

@@ -8,7 +8,6 @@ when its request has ended, with the duration in milliseconds. All other logs ar
 from collections.abc import Iterator, Sequence
 
 from streamaudit.ingest.sources._otel_shapes import OWNERS
-from streamaudit.ingest.sources._otel_spans import normalise
 from streamaudit.ingest.sources.registry import Record
 
 LISTS = ("resourceLogs", "resource_logs")
@@ -65,7 +64,7 @@ _SCOPES = f"STRUCT(scope STRUCT(name VARCHAR), logRecords {_LOG}, log_records {_
 FIELDS = dict.fromkeys(
     LISTS, f"STRUCT(resource STRUCT(attributes {_ATTRIBUTES}), scopeLogs {_SCOPES}, scope_logs {_SCOPES})[]"
 )
-_TAKEN = """
+SPANS = """
     WITH resources AS (
         SELECT line, record, batch, otlp_keys(batch.resource.attributes) AS r_keys,
             otlp_values(batch.resource.attributes) AS r_vals
@@ -126,6 +125,4 @@ _MARKS = {
     "{renamed}": "MAP {" + ", ".join(f"'{old}': '{new}'" for old, new in _RENAMED.items()) + "}",
 }  # fmt: skip
 for _mark, _text in _MARKS.items():
-    _TAKEN = _TAKEN.replace(_mark, _text)
-
-SQL = normalise(_TAKEN)
+    SPANS = SPANS.replace(_mark, _text)

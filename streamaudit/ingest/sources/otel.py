@@ -7,9 +7,9 @@ numbers (OTLP specification, JSON Protobuf encoding; OTLP file exporter).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
-from streamaudit.ingest.sources import _otel_logs
+from streamaudit.ingest.sources import _otel_azure, _otel_logs
 from streamaudit.ingest.sources._otel_logs import has_calls
 from streamaudit.ingest.sources._otel_semconv import OWN_KEYS, READS, REMEDIES
 from streamaudit.ingest.sources._otel_shapes import (
@@ -50,8 +50,13 @@ def _recognise(head: Sequence[Record]) -> Match | Refusal | None:
     for record in head:
         if is_span(record):
             return Match("single spans", "trace and span id + attributes", reading=SINGLE)
+    for record in head:
+        place = _otel_azure.find_place(record)
+        if place is not None:
+            given, trace = (names[0] for names in _otel_azure.needs(place))
+            return Match("rows of Azure Monitor", f"{given} + {trace}", reading=_read_azure(place))
     if any(has_calls(record) for record in head):
-        return Match("logs of coding agents", "resourceLogs + event.name", reading=LOGS)
+        return Match("logs of coding agents", "resourceLogs + event.name", reading=_read_logs())
     for record in head:
         for key, what in _OTHERS.items():
             if key in record:
@@ -249,8 +254,6 @@ TEMPO = replace(
     fit=partial(fit_spans, spans=_TEMPO, quoted=True),
 )
 JAEGER_TRACES = replace(SOURCE, fields=JAEGER_FIELDS, sql=JAEGER, needs=(("spans",), ("processes",)), fit=None)
-LOGS = replace(SOURCE, fields=_otel_logs.FIELDS, sql=_otel_logs.SQL, needs=(_otel_logs.LISTS,), id_field=None,
-               time_field="timeUnixNano", fit=None)  # fmt: skip
 SINGLE = replace(
     SOURCE,
     fields=SPAN_FIELDS,
@@ -262,3 +265,21 @@ SINGLE = replace(
     ),
     fit=None,
 )
+
+
+@cache
+def _read_logs() -> Source:
+    """Return the reading of logs; made where a file needs it, since each costs a start some milliseconds."""
+    return replace(
+        SOURCE, fields=_otel_logs.FIELDS, sql=normalise(_otel_logs.SPANS), needs=(_otel_logs.LISTS,), id_field=None,
+        time_field="timeUnixNano", fit=None,
+    )  # fmt: skip
+
+
+@cache
+def _read_azure(place: int) -> Source:
+    """Return the reading of rows of Azure Monitor, in one of its two tables."""
+    return replace(
+        SOURCE, fields=_otel_azure.fields(place), sql=normalise(_otel_azure.spans(place)),
+        needs=_otel_azure.needs(place), id_field=None, time_field=None, fit=None,
+    )  # fmt: skip

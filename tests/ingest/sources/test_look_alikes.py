@@ -33,6 +33,20 @@ REFUSED: dict[str, tuple[object, str, str]] = {
     "promptflow": ({"line_number": 0, "run_info": {"api_calls": [{}]}}, "promptflow", ".run_info.api_calls"),
     "dd-trace": ({"meta": {}, "metrics": {}, "resource": "r", "span_id": 1}, "dd-trace", "LLM Observability"),
     "MLflow": ({"info": {"a": 1}, "data": {"spans": [1]}}, "MLflow", ".data.spans[]"),
+    "CloudWatch Logs Insights": ({"@timestamp": "2026-11-01", "@message": "{}"}, "CloudWatch", "fromjson"),
+    "CloudWatch's events": (
+        {"events": [{"timestamp": 1, "message": "{}"}], "searchedLogStreams": []}, "CloudWatch", ".events[].message",
+    ),
+    "Azure Monitor's query API": (
+        {"tables": [{"name": "PrimaryResult", "columns": [{"name": "id"}], "rows": [["a"]]}]},
+        "Azure Monitor", "rows[]",
+    ),
+    "Cloud Trace": (
+        {"projectId": "p", "traceId": "t", "spans": [{"spanId": "1", "labels": {"gen_ai.system": "vertex_ai"},
+                                                      "startTime": "2026-11-01T00:00:00Z",
+                                                      "endTime": "2026-11-01T00:00:01Z"}]},
+        "Google Cloud Trace", "attributes: .labels",
+    ),
     "Weave": ({"op_name": "o", "started_at": "2026-01-01", "inputs": {}}, "Weave", "--map"),
     "OpenAI's usage by day": (
         {"object": "page", "data": [{"object": "bucket", "start_time": 1, "results": [{"num_model_requests": 5}]}]},

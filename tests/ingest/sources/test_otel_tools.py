@@ -1,6 +1,7 @@
 """OpenTelemetry: what single tools write besides the conventions, all read as one file."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 from streamaudit.store.store import Store
@@ -160,3 +161,30 @@ def test_logs_of_coding_agents_are_calls(store: Store, tmp_path: Path) -> None:
         ("gemini-2.5-pro", 900, 120, 70, "completed", 1000.0),
         ("gpt-5.1-codex", 900, 50, 30, "completed", None),
     ]
+
+
+def test_rows_of_azure_monitor_are_spans(store: Store, tmp_path: Path) -> None:
+    """In Application Insights, as the portal writes them, and in a workspace; other rows are no calls."""
+    attributes = {
+        "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": "10",
+        "gen_ai.usage.output_tokens": "20",
+    }  # fmt: skip
+    insights = {
+        "timestamp [UTC]": "3/10/2026, 2:05:21.500 PM", "id": "00f067aa0ba902b7", "name": "chat gpt-4o",
+        "itemType": "dependency", "duration": 1500.5, "success": "False", "resultCode": "Request was aborted.",
+        "operation_Id": "a" * 32, "operation_ParentId": "a" * 32, "cloud_RoleName": "shop",
+        "customDimensions": json.dumps(attributes),
+    }  # fmt: skip
+    workspace = {
+        "TimeGenerated": "2026-03-10T14:05:21.5Z", "Id": "00f067aa0ba902b8", "Name": "chat gpt-4o",
+        "Type": "AppDependencies", "DurationMs": 1500.5, "Success": True, "ResultCode": "0", "OperationId": "b" * 32,
+        "ParentId": "1" * 16, "AppRoleName": "shop", "Properties": attributes,
+    }  # fmt: skip
+    rows = [[insights, {**insights, "itemType": "trace", "id": None}], [workspace]]
+    results = ingest(store, *(write_lines(tmp_path / f"{place}.jsonl", lines) for place, lines in enumerate(rows)))
+    assert [equation(result) for result in results] == [(2, 1, 0, 0, 0, 1), (1, 1, 0, 0, 0, 0)]
+    names = ("outcome", "duration_ms", "output_tokens", "service", "start_time")
+    when = datetime(2026, 3, 10, 14, 5, 21, 500000)
+    assert sorted(tuple(call[name] for name in names) for call in stored_calls(store).values()) == [
+        ("cancelled", 1500.5, 20, "shop", when), ("completed", 1500.5, 20, "shop", when),
+    ]  # fmt: skip
