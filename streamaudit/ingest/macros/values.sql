@@ -142,6 +142,10 @@ CREATE OR REPLACE TEMP MACRO first_instant(texts, scales) AS
     list_filter(list_transform(texts, lambda v, i: -- noqa: PRS
             scaled_instant(v, scales[i])), lambda t: t IS NOT NULL)[1];
 
+-- A time of JavaScript's OpenTelemetry, [seconds, nanoseconds] in text.
+CREATE OR REPLACE TEMP MACRO pair_utc(x) AS
+    CASE WHEN starts_with(x, '[') THEN micros_utc(list_transform([try_cast(x AS BIGINT[])],
+        lambda p: p[1] * 1000000 + p[2] // 1000)[1]) END;
 -- An attribute that holds a list: OTLP's arrayValue, a JSON array, or one value.
 CREATE OR REPLACE TEMP MACRO listed(x) AS list_transform([x], lambda v:
     CASE WHEN starts_with(v, '{') THEN json_extract_string(json_of(v), '$.values[*].*')

@@ -122,7 +122,10 @@ def _shape(record: Record) -> Match | Refusal | None:
     if "span_id" in record and {"meta.span.kind", "metrics.output_tokens"} & set(record):
         return Match("DDSQL", "span_id + meta.span.kind")
     inner = data.get("attributes") if isinstance(data, dict) else None
-    own = sorted(_OWN & set().union(*(part for part in (record, attributes, data, inner) if isinstance(part, dict))))
+    listed = data.get("spans") if isinstance(data, dict) else None
+    first = listed[0] if isinstance(listed, list) and listed else None
+    parts = (record, attributes, data, inner, first)
+    own = sorted(_OWN & set().union(*(part for part in parts if isinstance(part, dict))))
     if own and record.get("type") != "log" and "_id" not in record:
         return Refusal(
             f"Datadog data (it has {' and '.join(own)}), but no spans in a known shape",
@@ -139,7 +142,10 @@ def _is_apm(record: Record) -> bool:
 
 def _is_pup(spans: Sequence[object]) -> bool:
     """Whether these are spans as Datadog's own command line prints them."""
-    return any(isinstance(span, dict) and {"start_ms", "span_kind", "span_id"} <= set(span) for span in spans)
+    return any(
+        isinstance(span, dict) and {"span_kind", "span_id"} <= set(span)
+        and ("start_ms" in span or {"start_ns", "llm_info"} <= set(span)) for span in spans
+    )  # fmt: skip
 
 
 def _structure() -> str:

@@ -171,7 +171,9 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             number_of(attribute(keys, vals, 'gen_ai.client.operation.time_to_first_chunk')) * 1000,
             number_of(attribute(keys, vals, 'ai.response.msToFirstChunk')),
             number_of(attribute(keys, vals, 'ai.stream.msToFirstChunk')),
-            number_of(attribute(keys, vals, 'time_to_first_token_ms')), number_of(attribute(keys, vals, 'ttft_ms')),
+            number_of(attribute(keys, vals, 'time_to_first_token_ms')),
+            number_of(attribute(keys, vals, 'copilot_chat.time_to_first_token')),
+            number_of(attribute(keys, vals, 'ttft_ms')),
             -- OpenLIT gives its client's own measure the name of a server's, also to a call that did not stream: then
             -- it is the duration.
             CASE WHEN engine_ttft_s IS NULL AND (stream_flag OR own_ttft_ms < 0.99 * whole_ms) THEN own_ttft_ms END,

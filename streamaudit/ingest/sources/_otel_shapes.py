@@ -3,7 +3,9 @@
 ``span.to_json()`` of the Python SDK (ConsoleSpanExporter) has ``context`` and ISO times; other programs write the same
 with ``trace_id`` and ``span_id`` next to the name, or every attribute next to them; Logfire's rows have the same with
 ``span_name`` and ``start_timestamp``. Jaeger's query API and its button *Download JSON* give
-``{"traceID", "spans", "processes"}``, times in microseconds (Jaeger UI data model).
+``{"traceID", "spans", "processes"}``, times in microseconds (Jaeger UI data model). JavaScript's SDK has times as
+``[seconds, nanoseconds]`` and its ids in a ``spanContext``, or, as its console prints them, ``id``, ``timestamp`` and
+``duration`` in microseconds; GitHub Copilot writes both its spans and the events of its calls so.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,9 @@ OWNERS = """
 """A resource's candidates for tenant and deploy, in the order of OWN_KEYS."""
 
 
+_IDS = ({"span_id", "trace_id"}, {"spanId", "traceId"}, {"id", "traceId", "timestamp", "instrumentationScope"})
+
+
 def is_jaeger(record: Record) -> bool:
     """Whether a record is a trace as Jaeger has it."""
     spans = record.get("spans")
@@ -33,7 +38,9 @@ def is_span(record: Record) -> bool:
     context, kind = record.get("context"), str(record.get("kind"))
     if isinstance(context, dict) and {"span_id", "trace_id"} <= set(context):
         return "span_kind" not in record and ("kind" in record or _is_generative(record))
-    has_ids = {"span_id", "trace_id"} <= set(record) or {"spanId", "traceId"} <= set(record)
+    if any(isinstance(record.get(name), dict) for name in ("spanContext", "_spanContext")):
+        return _is_generative(record)
+    has_ids = any(names <= set(record) for names in _IDS)
     return has_ids and (_is_generative(record) or kind.upper().startswith(("SPANKIND.", "SPAN_KIND_")))
 
 
@@ -98,14 +105,16 @@ _JAEGER = """
 
 _SPELLINGS = {
     "trace": ("trace_id", "traceId"), "span": ("span_id", "spanId"),
-    "parent": ("parent_id", "parent_span_id", "parentSpanId"),
-    "started": ("start_time", "startTime", "start_time_unix_nano", "startTimeUnixNano", "start_timestamp"),
+    "parent": ("parent_id", "parent_span_id", "parentSpanId", "parentId"),
+    "started": ("start_time", "startTime", "start_time_unix_nano", "startTimeUnixNano", "start_timestamp", "hrTime",
+                "timestamp"),
     "ended": ("end_time", "endTime", "end_time_unix_nano", "endTimeUnixNano", "end_timestamp"),
 }  # fmt: skip
-_TEXT = ("name", "kind", "duration_ms", "status_code", "status_message", "span_name", "otel_status_code",
-         "otel_status_message", *sum(_SPELLINGS.values(), ()))
+_TEXT = ("name", "kind", "id", "duration", "duration_ms", "status_code", "status_message", "span_name",
+         "otel_status_code", "otel_status_message", *sum(_SPELLINGS.values(), ()))
 _JSON = ("context", "attributes", "events", "status", "resource", "resource_attributes", "otel_resource_attributes",
-         "scope", "instrumentation_scope")  # fmt: skip
+         "scope", "instrumentation_scope", "instrumentationScope", "spanContext", "_spanContext",
+         "parentSpanContext")  # fmt: skip
 _NAMES = tuple(
     name
     for name in dict.fromkeys((*KNOWN, "metadata", *(key for keys in APP_KEYS.values() for key in keys)))
@@ -123,7 +132,8 @@ _SPANS = """
             CASE WHEN json_type(attributes) = 'VARCHAR' THEN try_cast(attributes->>'$' AS JSON) ELSE attributes END
                 AS given,
             coalesce(resource_attributes, resource->'attributes', resource, otel_resource_attributes) AS about,
-            coalesce(scope, instrumentation_scope) AS maker,
+            coalesce(scope, instrumentation_scope, "instrumentationScope") AS maker,
+            coalesce("spanContext", "_spanContext") AS ids,
             {columns} AS columns_given
         FROM records
     ), keyed AS (
@@ -140,26 +150,33 @@ _SPANS = """
                 lambda found: coalesce(a_name(found[1]), a_name(found[2]))) AS r_vals,
             coalesce(instant_utc(nullif(start_time, '')), instant_utc(nullif(startTime, '')),
                 epoch_utc(nullif(start_time_unix_nano, '0')), epoch_utc(nullif(startTimeUnixNano, '0')),
-                instant_utc(start_timestamp)) AS started,
+                instant_utc(start_timestamp), pair_utc(startTime), pair_utc("hrTime"), epoch_utc("timestamp"))
+                AS started,
             coalesce(instant_utc(nullif(end_time, '')), instant_utc(nullif(endTime, '')),
                 epoch_utc(nullif(end_time_unix_nano, '0')), epoch_utc(nullif(endTimeUnixNano, '0')),
-                instant_utc(end_timestamp), later_by(started, number_of(duration_ms))) AS ended
+                instant_utc(end_timestamp), pair_utc(endTime), later_by(started, number_of(duration_ms)),
+                CASE WHEN "timestamp" IS NOT NULL THEN later_by(started, number_of(duration) / 1000) END) AS ended
         FROM opened
     )
     SELECT
-        line, false AS is_other,
+        line,
+        -- Next to the event of a call, Copilot logs turns, sessions and tools, with the same ids and counts.
+        "hrTime" IS NOT NULL AND coalesce(attribute(keys, vals, 'event.name'), '')
+            <> 'gen_ai.client.inference.operation.details' AS is_other,
         CASE WHEN record IS NOT NULL THEN attribute_object(keys, vals, r_keys, r_vals) END AS record,
-        nullif(coalesce(context->>'trace_id', trace_id, traceId), '') AS trace,
-        nullif(coalesce(context->>'span_id', span_id, spanId), '') AS span,
-        coalesce(nullif(parent_id, ''), nullif(parent_span_id, ''), nullif(parentSpanId, '')) AS parent,
+        nullif(coalesce(context->>'trace_id', trace_id, traceId, ids->>'traceId'), '') AS trace,
+        nullif(coalesce(context->>'span_id', span_id, spanId, ids->>'spanId', id), '') AS span,
+        coalesce(nullif(parent_id, ''), nullif(parent_span_id, ''), nullif(parentSpanId, ''), nullif("parentId", ''),
+            "parentSpanContext"->>'spanId') AS parent,
         coalesce(name, span_name) AS name, split_part(kind, '.', -1) AS kind, NULL::VARCHAR AS kind_word,
         maker->>'name' AS scope,
         started, ended, keys, vals, own_attributes(keys) AS own, r_keys, r_vals, {owners},
         list_transform(
             from_json(events, '[{"name": "VARCHAR", "timestamp": "VARCHAR", "time_unix_nano": "VARCHAR",
-                "timeUnixNano": "VARCHAR", "attributes": "VARCHAR"}]'),
+                "timeUnixNano": "VARCHAR", "time": "VARCHAR", "attributes": "VARCHAR"}]'),
             lambda e: struct_pack(name := e.name, at := epoch_us(coalesce(instant_utc(e."timestamp"),
-                epoch_utc(e.time_unix_nano), epoch_utc(e.timeUnixNano))), attributes := e.attributes)
+                epoch_utc(e.time_unix_nano), epoch_utc(e.timeUnixNano), pair_utc(e."time"))),
+                attributes := e.attributes)
         ) AS events,
         NULL::BIGINT AS dropped,
         split_part(coalesce(CASE WHEN json_type(status) = 'OBJECT'

@@ -261,7 +261,8 @@ SINGLE = replace(
     id_field="span_id",
     time_field="start_time",
     needs=(
-        ("span_id", "spanId", "context.span_id"), ("start_time", "startTime", "startTimeUnixNano", "start_timestamp"),
+        ("span_id", "spanId", "context.span_id", "spanContext.spanId", "_spanContext.spanId", "id"),
+        ("start_time", "startTime", "startTimeUnixNano", "start_timestamp", "hrTime", "timestamp"),
     ),
     fit=None,
 )
