@@ -193,13 +193,13 @@ def test_rows_of_azure_monitor_are_spans(store: Store, tmp_path: Path) -> None:
 def test_javascripts_own_objects_are_spans(store: Store, tmp_path: Path) -> None:
     """As exporters write them that save the SDK's objects: GitHub Copilot's file, and the console's objects as JSON. Of
     Copilot's events only that of a call is one, the same as its span."""
-    given = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5", "gen_ai.usage.output_tokens": 20}
+    given: Record = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5", "gen_ai.usage.output_tokens": 20}
     when = {"startTime": [1_773_151_521, 500_000_000], "endTime": [1_773_151_524, 0]}
     ids = {"traceId": "a" * 32, "spanId": "00f067aa0ba902b7"}
-    lines = [
+    lines: list[Record] = [
         {"type": "span", **ids, "name": "chat gpt-5", "kind": 2, **when, "status": {"code": 1},
          "attributes": {**given, "copilot_chat.time_to_first_token": 640}},
-        *({"hrTime": when["endTime"], "spanContext": ids, "_body": "text", "attributes": {**given, "event.name": event}}
+        *({"hrTime": when["endTime"], "spanContext": ids, "_body": "text", "attributes": given | {"event.name": event}}
           for event in ("copilot_chat.agent.turn", "gen_ai.client.inference.operation.details")),
         {"_spanContext": {**ids, "spanId": "00f067aa0ba902b8"}, "name": "chat gpt-5", **when, "attributes": given},
         {"traceId": "a" * 32, "id": "00f067aa0ba902b9", "parentSpanContext": {"spanId": "00f067aa0ba902b0"},
