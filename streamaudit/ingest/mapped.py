@@ -43,6 +43,10 @@ _OTHER_VALUES = {
 _FIRST_TOKEN_AT = "first_instant(json_extract_string(record, $map_ttft_ms), $scale_ttft_at)"
 # A word at a guessed path is as weak as an application's own: evidence of a bad end takes precedence over a success.
 _GUESSED_OUTCOME = "coalesce(nullif(mine.outcome, 'unrecognised'), app_outcome, mine.outcome) AS app_outcome"
+# A gateway writes 0 for what it does not know of a call that failed or was cut.
+_COUNTED = ("input_tokens", "output_tokens")
+_GUESSED_COUNT = """CASE WHEN coalesce(mine.input_tokens, 0) <> 0 OR coalesce(mine.output_tokens, 0) <> 0
+    OR coalesce({cache_hit}, false) OR mine.{column} <> 0 THEN mine.{column} END AS {column}"""
 _ALONE = ("start_time", "end_time", "duration_ms")
 
 _UNMAPPED = "SELECT * EXCLUDE (record) FROM ({sql})"
@@ -100,6 +104,8 @@ def _replace_guess(column: str, columns: list[str]) -> list[str]:
     """Return what replaces a column for which the path was not the user's own; nothing where it is as good as one."""
     if column == "outcome":
         return [_GUESSED_OUTCOME]
+    if column in (*_COUNTED, "cost_usd") and set(_COUNTED) <= set(columns):
+        return [_GUESSED_COUNT.format(column=column, cache_hit=f"{'mine.' * ('cache_hit' in columns)}cache_hit")]
     if KINDS[column] == "money":
         # 0 dollars of a call without a count is what was not known.
         counts = ", ".join(f"mine.{one}" if one in columns else one for one in ("input_tokens", "output_tokens"))

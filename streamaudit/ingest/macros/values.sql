@@ -23,8 +23,8 @@ CREATE OR REPLACE TEMP MACRO first_count(l) AS list_transform([l], lambda c:
     coalesce(list_filter(c, lambda n: n > 0)[1], list_filter(c, lambda n: n IS NOT NULL)[1]))[1];
 
 CREATE OR REPLACE TEMP MACRO bool_of(x) AS
-    CASE WHEN lower(x) IN ('true', '1', 'yes', 't', 'y', 'on', '1.0') THEN true
-        WHEN lower(x) IN ('false', '0', 'no', 'f', 'n', 'off', '0.0') THEN false END;
+    CASE WHEN lower(x) IN ('true', '1', 'yes', 't', 'y', 'on', '1.0', 'hit', 'semantic hit') THEN true
+        WHEN lower(x) IN ('false', '0', 'no', 'f', 'n', 'off', '0.0', 'miss') THEN false END;
 
 -- An instant outside of 2000 to 2100 is none: no clock of a call shows it, and arithmetic with it may overflow. A list
 -- of one binds a value to a name: a macro's argument is planned once for each use, and computed even where an earlier

@@ -8,8 +8,11 @@ from streamaudit.ingest.readers.container import Bad, Container, Found, Head, In
 from streamaudit.ingest.readers.diagnose import name_reason
 from streamaudit.ingest.readers.sniff import HEAD_RECORDS, skip
 
-PAGE_KEYS = ("data", "observations", "spans")
+PAGE_KEYS = ("data", "observations", "spans", "result", "logs")
 """Keys under which pages hold their records."""
+_NEXT_TO = {"result": ("result_info", "success"), "logs": ("pagination",)}
+"""Keys of which a page has one next to its records, where a record may have such a list of its own: answers of
+Cloudflare's API, and of Bifrost's."""
 
 _READ = """
 SELECT base + position AS line, json
@@ -19,7 +22,9 @@ FROM (
             ORDER BY page ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS base
         FROM (
             SELECT ordinality AS page,
-                CASE WHEN around IS NULL OR observations IS NULL THEN coalesce(data, observations, spans)
+                CASE WHEN around IS NULL OR observations IS NULL THEN coalesce(data, observations, spans,
+                    CASE WHEN json_type(result) = 'ARRAY' THEN result->'$[*]' END,
+                    CASE WHEN json_type(logs) = 'ARRAY' THEN logs->'$[*]' END)
                     ELSE list_append(observations, around) END AS items
             FROM (SELECT *, CASE WHEN json_type(trace) = 'OBJECT' THEN trace WHEN htmlPath IS NOT NULL THEN json_object(
                 'id', id, 'timestamp', "timestamp", 'htmlPath', htmlPath, 'name', name, 'userId', userId,
@@ -27,7 +32,8 @@ FROM (
                 'tags', tags, 'metadata', metadata) END AS around
             FROM read_json(
                 $files, format = 'auto', records = true,
-                columns = {data: 'JSON[]', observations: 'JSON[]', spans: 'JSON[]', trace: 'JSON', htmlPath: 'JSON',
+                columns = {data: 'JSON[]', observations: 'JSON[]', spans: 'JSON[]', result: 'JSON',
+                    logs: 'JSON', trace: 'JSON', htmlPath: 'JSON',
                     id: 'JSON', "timestamp": 'JSON', name: 'JSON', userId: 'JSON', sessionId: 'JSON', "release": 'JSON',
                     "version": 'JSON', environment: 'JSON', tags: 'JSON', metadata: 'JSON'},
                 maximum_object_size = $object_bytes, compression = $compression) WITH ORDINALITY)
@@ -68,11 +74,16 @@ def _page_key(record: dict[str, Any]) -> str | None:
         value = record.get(key)
         if (
             isinstance(value, list)
+            and _is_page_of(key, record)
             and all(isinstance(item, dict) for item in value)
             and (not {"id", "type"} & set(record) or (key == "observations" and "htmlPath" in record))
         ):
             return key
     return None
+
+
+def _is_page_of(key: str, record: dict[str, Any]) -> bool:
+    return key not in _NEXT_TO or any(name in record for name in _NEXT_TO[key])
 
 
 def _page(head: Head) -> tuple[str | None, tuple[Record, ...]]:
@@ -83,22 +94,23 @@ def _page(head: Head) -> tuple[str | None, tuple[Record, ...]]:
         key, start = _page_start(head.text)
         return key, tuple(head.values.elements(start)) if key else ()
     for key in found[0] if "processes" not in found[0] else ():
-        if key in PAGE_KEYS and isinstance(found[0][key], list):
+        if key in PAGE_KEYS and isinstance(found[0][key], list) and _is_page_of(key, found[0]):
             return key, tuple(item for item in found[0][key][:HEAD_RECORDS] if isinstance(item, dict))
     return None, ()
 
 
 def _page_start(text: str) -> tuple[str | None, int]:
     """Return where the list of records of a page begins, found without decoding the whole page."""
-    position = 1
+    position, before = 1, dict[str, Any]()
     while True:
         position = skip(text, position, " \t\r\n,")
         try:
             key, position = decode_at(text, position)
             position = skip(text, position, " \t\r\n:")
-            if key in PAGE_KEYS and text[position] == "[":
+            # Of a page whose records come first, what is next to them is not known yet.
+            if key in PAGE_KEYS and text[position] == "[" and (not before or _is_page_of(str(key), before)):
                 return str(key), position + 1
-            _, position = decode_at(text, position)
+            before[str(key)], position = decode_at(text, position)
         except (ValueError, IndexError):
             return None, 0
 

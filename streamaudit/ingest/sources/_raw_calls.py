@@ -199,6 +199,7 @@ SELECT
     tokens_of(coalesce({max_tokens})) AS max_tokens,
     coalesce({usage_basis}, CASE WHEN {is_part} THEN 'partial' END) AS usage_basis,
     bool_of({cache_hit}) AS cache_hit,
+    -- Nor is the price of what was not counted.
     nullif(coalesce({cost_usd}) + {upstream_cost}, nothing) AS cost_usd,
     coalesce({input_cost_usd}) AS input_cost_usd,
     coalesce({output_cost_usd}) AS output_cost_usd,

@@ -1,7 +1,7 @@
 """Logs of gateways and servers that are one call a line under names of their own, and answers of providers whose names
 mean something else in other logs: the paths of their figures, with the units that their documentation gives
 (developers.cloudflare.com, AI Gateway logs; developer.konghq.com, AI audit log; portkey.ai, logs export, whose costs
-are cents; ollama's API reference, whose durations are nanoseconds and whose time is the end's; sglang's meta_info, in
+are cents; maximhq/bifrost, framework/logstore; tensorzero/tensorzero, ``ModelInference``; ollama's API reference, whose durations are nanoseconds and whose time is the end's; sglang's meta_info, in
 seconds; llama.cpp's server; Dify's message_end, whose latency is seconds).
 """
 
@@ -29,7 +29,7 @@ def _kong(plugin: str) -> _Gateway:
             "provider": (f"{logged}.meta.provider_name",), "input_tokens": (f"{logged}.usage.prompt_tokens",),
             "output_tokens": (f"{logged}.usage.completion_tokens",), "cost_usd": (f"{logged}.usage.cost",),
             "ttft_ms": (f"{logged}.usage.time_to_first_token:ms",), "http_status": ("response.status",),
-            "route": ("request.uri",),
+            "route": ("request.uri",), "cache_hit": (f"{logged}.cache.cache_status",),
         },
     )  # fmt: skip
 
@@ -84,12 +84,28 @@ _KNOWN = (
             "call_id": ("id",), "logical_request_id": ("trace_id",), "start_time": ("created_at",),
             "duration_ms": ("response_time:ms",), "model": ("ai_model",), "provider": ("ai_org",),
             "input_tokens": ("req_units",), "output_tokens": ("res_units",), "cost_usd": ("cost:cents",),
-            "http_status": ("response_status_code",),
+            "http_status": ("response_status_code",), "cache_hit": ("cache_status",),
         },
     ),
     _Gateway(
         lambda record: {"tokens_in", "tokens_out", "cached", "duration", "response_content_type"} <= record.keys(),
-        {"duration_ms": ("duration:ms",), "route": ("path",)},
+        {
+            "duration_ms": ("duration:ms",), "route": ("path",), "input_tokens": ("tokens_in",),
+            "output_tokens": ("tokens_out",), "cost_usd": ("cost",),
+        },
+    ),
+    # Bifrost.
+    _Gateway(
+        lambda record: {"latency", "fallback_index", "provider"} <= record.keys(),
+        {"duration_ms": ("latency:ms",)},
+    ),
+    # TensorZero's table of the calls of models. Its input includes the cache.
+    _Gateway(
+        lambda record: {"model_provider_name", "response_time_ms", "inference_id"} <= record.keys(),
+        {
+            "provider": ("model_provider_name",), "cached_input_tokens": ("provider_cache_read_input_tokens",),
+            "cache_write_tokens": ("provider_cache_write_input_tokens",),
+        },
     ),
     _kong("proxy"), _kong("ai-proxy"), _kong("ai-proxy-advanced"),
     _ollama(""), _ollama("response."), _dify("USD"), _dify("another"),

@@ -166,7 +166,9 @@ USUAL: Names = {
     "cancelled_at": ("cancelled_at", "canceled_at", "aborted_at", "disconnected_at", "client_disconnected_at"),
     "success": ("succeeded", "is_success"),
     "failed": ("failed", "is_error", "errored"),
-    "error": ("error_msg", "errorMessage", "errorCode", "err", "exception", "failure_reason", "error_code"),
+    "error": (
+        "error_msg", "errorMessage", "errorCode", "err", "exception", "failure_reason", "error_code", "error_details",
+    ),
     "http_status": ("status_code", "response_status", "response_code"),
     "finish_reason": ("finishReason", "stopReason", "done_reason", "end_reason", "termination_reason"),
     "max_tokens": (

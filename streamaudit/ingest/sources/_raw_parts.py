@@ -23,10 +23,12 @@ _ERROR = {
     "says_error": _Part(
         "\"error_type\" <> '' OR is_error_text(error_text) OR words[1] = 'error'", "words[1] = 'error'"
     ),
-    "error_message": _Part("coalesce(error_object->>'$.message', error_text)", "NULL::VARCHAR"),
+    "error_message": _Part(
+        "coalesce(error_object->>'$.message', error_object->>'$.error.message', error_text)", "NULL::VARCHAR"
+    ),
     "error_word": _Part(
         """coalesce(nullif("error_type", ''), error_object->>'$.type', error_object->>'$.name',
-            error_object->>'$.code')""",
+            error_object->>'$.code', error_object->>'$.error.type', error_object->>'$.error.code')""",
         "NULL::VARCHAR",
     ),
     "error_classes": _Part(
@@ -44,7 +46,11 @@ _ERROR = {
             AND (says_timeout(error_word) OR message_says_timeout(classes[2], error_message_text)))""",
         "NULL::BOOLEAN",
     ),
-    "answered_status": _Part("coalesce(http, try_cast(error_object->>'$.status' AS INTEGER))", "http"),
+    "answered_status": _Part(
+        """coalesce(http, try_cast(coalesce(error_object->>'$.status', error_object->>'$.status_code')
+            AS INTEGER))""",
+        "http",
+    ),
     "error_code": _Part("coalesce(classes[1], code_word(error_word), classes[2])", "NULL::VARCHAR"),
 }
 _OUTCOME = {

@@ -1,15 +1,19 @@
 """Datadog logs: pages of the Logs API, or archives of it in a bucket. An application's own log of its calls is under
-``attributes`` and is read like raw JSON lines; tags and the time of the log line fill the columns that it lacks.
+``attributes`` and is read like raw JSON lines; tags and the time of the log line fill the columns that it lacks. What
+LiteLLM's callback logs there is its logging payload, and is read as one.
 
 Datadog Logs API v2 (``data[].attributes.attributes``) and log archives (``_id``, ``date``, ``attributes``).
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streamaudit.ingest.json_text import decode
+from streamaudit.ingest.sources import litellm
+from streamaudit.ingest.sources._common import normalise
 from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
 from streamaudit.ingest.sources._raw_calls import call_fields, calls_sql, recognise_own
 from streamaudit.ingest.sources.registry import Match, Record, Source
@@ -45,6 +49,8 @@ def _recognise(head: Sequence[Record]) -> Match | None:
         if found is None:
             continue
         place, inner = found
+        if {"call_type", "startTime"} <= inner.keys():
+            return Match("LiteLLM's payloads", place, reading=_PAYLOADS)
         if recognise_own([{"request_id": "", "timestamp": "", **inner}]):
             return Match("Logs API" if place.endswith(".attributes") else "log archive", place)
     return None
@@ -99,6 +105,17 @@ def _window_end(path: str) -> datetime | None:
     return start.replace(tzinfo=UTC) + timedelta(hours=1) if start else None
 
 
+_PAYLOAD = "(WITH {opened}) SELECT line, record, unnest(from_json(inner_record, '{structure}')) FROM opened)"
+
+
+def _payloads_sql() -> str:
+    structure = "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in litellm.FIELDS.items()) + "}"
+    opened = _LOGGED[: _LOGGED.index("), logged AS (")]
+    inner = _PAYLOAD.replace("{opened}", opened).replace("{structure}", structure)
+    # The proxy's other lines are among them.
+    return normalise(litellm.prepare(inner).replace("startTime IS NULL THEN NULL", "startTime IS NULL THEN 'other'"))
+
+
 SOURCE = Source(
     name="datadog_logs",
     version=10,
@@ -117,3 +134,7 @@ SOURCE = Source(
     remedies=REMEDIES,
     window_end=_window_end,
 )
+_PAYLOADS = replace(
+    SOURCE, sql=_payloads_sql(), own_keys=litellm.SOURCE.own_keys, top_keys={}, reads=litellm.SOURCE.reads,
+    id_names=litellm.SOURCE.id_names, remedies=litellm.SOURCE.remedies,
+)  # fmt: skip

@@ -1,11 +1,13 @@
-"""Helicone requests: what its export tool or its request query gives, as JSON lines, JSON or CSV.
+"""Helicone requests: what its export tool or its request query gives, as JSON lines, JSON or CSV, and rows of its own
+table, ``request_response_rmt``, as HQL or a self-hosted ClickHouse gives them.
 
 Times are milliseconds. A negative status is Helicone's own: -1 a time-out, -2 pending, -3 a client that left; its
 zeros are counts that Helicone does not know (docs.helicone.ai, export tool and REST reference; Helicone/helicone,
 ResponseBodyHandler, statusBadge, LoggingHandler).
 
 ``prompt_tokens`` leave out what was read from and written to the provider's cache, for most providers and versions;
-``total_tokens`` has all of it and decides (Helicone/helicone 4655, 5606).
+``total_tokens`` has all of it and decides (Helicone/helicone 4655, 5606). Costs of the table are whole billionths of a
+dollar (Helicone/helicone, packages/cost, ``COST_PRECISION_MULTIPLIER``).
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,8 @@ _TEXT = (
     "request_model", "model_override", "response_model", "model", "provider", "delay_ms", "time_to_first_token",
     "prompt_tokens", "completion_tokens", "total_tokens", "reasoning_tokens", "prompt_cache_read_tokens",
     "prompt_cache_write_tokens", "prompt_audio_tokens", "completion_audio_tokens", "cost", "costUSD",
-    "request_user_id", "helicone_user", "cache_enabled", "cache_reference_id", "target_url",
+    "request_user_id", "helicone_user", "cache_enabled", "cache_reference_id", "target_url", "latency", "status",
+    "user_id",
 )  # fmt: skip
 _JSON = ("request_properties", "properties", "request_body", "response_body")
 _NO_CACHE = "00000000-0000-0000-0000-000000000000"
@@ -28,16 +31,20 @@ def _recognise(head: Sequence[Record]) -> Match | None:
     for record in head:
         if "delay_ms" in record and "request_created_at" in record:
             return Match("requests", "delay_ms + request_created_at")
+        if {"latency", "request_created_at", "request_id"} <= record.keys():
+            return Match("table", "latency + request_created_at")
     return None
 
 
 _PREPARED = """
     WITH opened AS (
-        SELECT *,
+        SELECT * EXCLUDE (status),
             opened(coalesce(request_properties, properties)) AS props, opened(request_body) AS asked,
             opened(response_body) AS answer, instant_utc(nullif(request_created_at, '')) AS began,
-            number_of(delay_ms) AS took_ms, number_of(time_to_first_token) AS first_ms,
-            try_cast(number_of(response_status) AS INTEGER) AS status,
+            number_of(coalesce(delay_ms, latency)) AS took_ms, number_of(time_to_first_token) AS first_ms,
+            try_cast(number_of(coalesce(response_status, status)) AS INTEGER) AS status,
+            CASE WHEN delay_ms IS NULL AND latency IS NOT NULL AND regexp_full_match(cost, '\\d+')
+                THEN 1e9 ELSE 1 END AS per_dollar,
             coalesce(nullif(cache_reference_id, ''), '{no_cache}') <> '{no_cache}' AS is_cached
         FROM records
     ), typed AS (
@@ -78,7 +85,8 @@ _PREPARED = """
         undated(coalesce(nullif(model_override, ''), nullif(request_model, ''), nullif(model, ''))) AS model,
         coalesce(nullif(response_model, ''), nullif(model, '')) AS response_model, lower(nullif(provider, ''))
             AS provider,
-        coalesce(nullif(request_user_id, ''), nullif(helicone_user, '')) AS user_id,
+        coalesce(nullif(request_user_id, ''), nullif(helicone_user, ''),
+            nullif(user_id, '')) AS user_id,
         coalesce(props->>'$."Helicone-Session-Id"', props->>'session', props->>'session_id') AS session_id,
         coalesce(props->>'environment', props->>'Environment') AS environment, props->>'service' AS service,
         began AS start_time,
@@ -97,7 +105,9 @@ _PREPARED = """
         tokens_of(answer->>'$.usage.cache_creation.ephemeral_1h_input_tokens') AS cache_write_1h_tokens,
         tokens_of(first_filled(json_extract_string(asked, {cap_paths}))) AS max_tokens,
         CASE WHEN is_cached THEN true END AS cache_hit,
-        nullif(first_count([number_of(costUSD), number_of(cost)]), 0) AS cost_usd,
+        -- Helicone's own cache answers for nothing.
+        CASE WHEN is_cached THEN 0
+            ELSE nullif(first_count([number_of(costUSD), number_of(cost) / per_dollar]), 0) END AS cost_usd,
         CASE WHEN status BETWEEN 200 AND 299 AND fault IS NULL THEN 'completed' END AS app_outcome,
         (status BETWEEN 400 AND 599 AND status <> 499) OR fault IS NOT NULL OR status IN (-1, -3) AS failed,
         coalesce(status = -3, false) OR says_cancelled(fault) AS error_cancelled,
@@ -115,16 +125,16 @@ _READS = {
     "call_id": "request_id", "trace_id": "the property Helicone-Session-Id", "response_id": "response_id",
     "model": "model_override, request_model, model, without its date", "response_model": "response_model, model",
     "provider": "provider", "transport": "the property transport; target_url, request_path: the scheme, or realtime",
-    "user_id": "request_user_id, helicone_user",
+    "user_id": "request_user_id, helicone_user, user_id",
     "session_id": "the properties Helicone-Session-Id, session, session_id",
     "environment": "the property environment", "service": "the property service",
-    "start_time": "request_created_at", "end_time": "response_created_at", "duration_ms": "delay_ms",
+    "start_time": "request_created_at", "end_time": "response_created_at", "duration_ms": "delay_ms, latency",
     "streamed": "request_body.stream; a usable TTFT proves it", "ttft_ms": "time_to_first_token",
     "input_tokens": "prompt_tokens, and the cache where total_tokens says that they leave it out",
     "output_tokens": "completion_tokens",
     "cached_input_tokens": "prompt_cache_read_tokens", "cache_write_tokens": "prompt_cache_write_tokens",
     "max_tokens": "request_body.max_tokens", "cache_hit": "cache_reference_id", "cost_usd": "costUSD, cost",
-    "http_status": "response_status", "error_type": "response_body.error.type",
+    "http_status": "response_status, status", "error_type": "response_body.error.type",
     "finish_reason": "response_body.choices[0].finish_reason", "output_chars": "length of the answer in response_body",
     "visible_output_chars": "length of the answer in response_body",
 }  # fmt: skip
@@ -150,7 +160,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="helicone",
-    version=7,
+    version=8,
     recognise=_recognise,
     fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
     sql=normalise(_PREPARED),
@@ -158,7 +168,7 @@ SOURCE = Source(
     id_field="request_id",
     has_total=True,
     time_field="request_created_at",
-    needs=(("delay_ms",), ("request_created_at",)),
+    needs=(("delay_ms", "latency"), ("request_created_at",)),
     reads=_READS,
     remedies=_REMEDIES,
 )

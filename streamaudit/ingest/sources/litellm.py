@@ -22,7 +22,7 @@ _TEXT = (
     "id", "litellm_call_id", "request_id", "trace_id", "call_type", "stream", "status", "startTime", "endTime",
     "completionStartTime", "prompt_tokens", "completion_tokens", "total_tokens", "response_cost", "spend", "model",
     "model_group", "custom_llm_provider", "end_user", "user", "team_id", "session_id", "cache_hit", "error_str",
-    "api_base",
+    "api_base", "proxy_server_request",
 )  # fmt: skip
 _JSON = (
     "metadata", "hidden_params", "request_tags", "error_information", "model_parameters", "messages", "response",
@@ -50,16 +50,23 @@ _PREPARED = """
             lower(coalesce(nullif(status, ''), meta->>'status')) AS status,
             CASE WHEN json_type(response) = 'VARCHAR' THEN json_of(response->>'$') ELSE response END AS answer,
             CASE WHEN json_type(request_tags) = 'VARCHAR' THEN json_of(request_tags->>'$') ELSE request_tags END
-                AS tags_given
-        FROM records
+                AS tags_given,
+            -- A row of the spend log has the request itself where the proxy was told to keep it.
+            CASE WHEN length(proxy_server_request) > 2 THEN json_of(proxy_server_request) END AS asked
+        FROM {records}
     ), typed AS (
         SELECT *,
+            nullif(litellm_call_id, '') AS own_id,
+            -- An answer without an id leaves its row with none, or with the word (6633, 39749).
+            CASE WHEN request_id NOT IN ('', 'None', 'null') THEN request_id END AS row_id,
+            CASE WHEN id NOT IN ('', 'None', 'null') THEN id END AS payload_id,
             coalesce(error_information, meta->'error_information') AS wrong,
             -- Payloads of before the end of 2024 have nothing else of an error.
             coalesce(nullif(wrong->>'error_message', ''), nullif(error_str, '')) AS wrong_text,
-            coalesce(meta->'usage_object', hidden_params->'usage_object') AS counted,
+            coalesce(meta->'usage_object', hidden_params->'usage_object', meta->'additional_usage_values') AS counted,
             instant_utc(startTime) AS began, instant_utc(endTime) AS ended, instant_utc(completionStartTime) AS first,
-            bool_of(coalesce(stream, model_parameters->>'stream', meta->>'stream')) AS stream_flag,
+            bool_of(coalesce(stream, model_parameters->>'stream', meta->>'stream', asked->>'stream'))
+                AS stream_flag,
             first_count([tokens_of(completion_tokens), tokens_of(counted->>'completion_tokens'),
                 tokens_of(counted->>'output_tokens')]) AS completion,
             first_count([tokens_of(prompt_tokens), tokens_of(counted->>'prompt_tokens'),
@@ -67,7 +74,8 @@ _PREPARED = """
             -- A streamed answer may have a 0 under OpenAI's name and the count under Anthropic's.
             first_count([tokens_of(counted->>'$.prompt_tokens_details.cached_tokens'),
                 tokens_of(counted->>'cache_read_input_tokens'),
-                tokens_of(counted->>'$.input_tokens_details.cached_tokens')]) AS cached,
+                tokens_of(counted->>'$.input_tokens_details.cached_tokens'),
+                tokens_of(counted->>'$.input_token_details.cached_tokens')]) AS cached,
             first_count([tokens_of(counted->>'cache_creation_input_tokens'),
                 tokens_of(counted->>'$.prompt_tokens_details.cache_creation_tokens'),
                 tokens_of(counted->>'$.prompt_tokens_details.cache_write_tokens')]) AS written,
@@ -124,15 +132,16 @@ _PREPARED = """
             CASE WHEN json_type(meta->'requester_metadata') = 'OBJECT' THEN meta->'requester_metadata' ELSE '{}' END
         ) AS given,
         try_cast(tags_given AS VARCHAR[]) AS labels,
-        [meta->>'user_api_key_team_alias', meta->>'user_api_key_team_id', team_id, meta->>'user_api_key_org_id']
-            AS own_tenants,
+        [meta->>'user_api_key_team_alias', meta->>'user_api_key_team_id', team_id, meta->>'user_api_key_org_id',
+            meta->>'user_api_key_alias'] AS own_tenants,
         [path_only(meta->>'user_api_key_request_route')] AS own_routes,
         [call_type, api_base, hidden_params->>'api_base', meta->>'user_api_key_request_route'] AS own_transports,
-        coalesce(nullif(litellm_call_id, ''), nullif(request_id, ''), nullif(id, '')) AS call_id,
+        coalesce(own_id, row_id, payload_id, nullif(meta->>'litellm_call_id', ''),
+            'row-' || md5(concat_ws(' ', startTime, endTime, model, model_group, prompt_tokens, completion_tokens, cost,
+            "user", end_user))) AS call_id,
         nullif(trace_id, '') AS trace_id, nullif(trace_id, '') AS logical_request_id,
         -- A row of the spend log is known by the response.
-        CASE WHEN litellm_call_id <> '' THEN nullif(nullif(id, litellm_call_id), '') ELSE nullif(request_id, '') END
-            AS response_id,
+        CASE WHEN own_id IS NOT NULL THEN nullif(payload_id, own_id) ELSE row_id END AS response_id,
         call_type AS span_kind,
         model_of([model_group, model]) AS model, model_of([model]) AS response_model,
         provider_of([custom_llm_provider]) AS provider,
@@ -158,9 +167,7 @@ _PREPARED = """
         answered AS output_tokens, cached AS cached_input_tokens, written AS cache_write_tokens,
         coalesce(tokens_of(counted->>'$.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens'),
             tokens_of(counted->>'$.cache_creation.ephemeral_1h_input_tokens')) AS cache_write_1h_tokens,
-        tokens_of(counted->>'$.prompt_tokens_details.audio_tokens') AS audio_input_tokens,
-        tokens_of(counted->>'$.prompt_tokens_details.image_tokens') AS image_tokens,
-        tokens_of(counted->>'$.completion_tokens_details.audio_tokens') AS audio_output_tokens,
+        {audio_input} AS audio_input_tokens, {image} AS image_tokens, {audio_output} AS audio_output_tokens,
         CASE WHEN NOT coalesce(is_opening, false) THEN first_count([
             tokens_of(counted->>'$.completion_tokens_details.reasoning_tokens'),
             tokens_of(counted->>'$.output_tokens_details.reasoning_tokens')]) END AS reasoning_tokens,
@@ -169,11 +176,13 @@ _PREPARED = """
         -- The chunk that opens an Anthropic stream has the provider's count of the input.
         CASE WHEN is_cut AND NOT coalesce(is_opening AND is_detailed AND answered IS NULL, false) THEN 'tokenizer' END
             AS usage_basis,
-        tokens_of(first_filled(json_extract_string(model_parameters, {cap_paths}))) AS max_tokens,
+        tokens_of(coalesce(first_filled(json_extract_string(model_parameters, {cap_paths})),
+            CASE WHEN asked IS NOT NULL THEN first_filled(json_extract_string(asked, {cap_paths})) END)) AS max_tokens,
         bool_of(cache_hit) AS cache_hit,
         -- 0 dollars for tokens are a model without a price. A price of tokens that the proxy counted is an estimate.
-        -- The proxy's own cache answers for nothing, whatever the answer had cost.
-        CASE WHEN bool_of(cache_hit) THEN 0 WHEN cost > 0 AND NOT coalesce(is_cut, false) THEN cost END AS cost_usd,
+        -- The proxy's own cache answers for nothing, whatever the answer had cost, but a guardrail's check is paid for.
+        CASE WHEN bool_of(cache_hit) THEN coalesce(number_of(cost_breakdown->>'guardrail_cost'), 0)
+            WHEN cost > 0 AND NOT coalesce(is_cut, false) THEN cost END AS cost_usd,
         CASE WHEN cost > 0 AND NOT coalesce(is_cut AND NOT is_detailed, false)
             THEN number_of(cost_breakdown->>'input_cost') END AS input_cost_usd,
         CASE WHEN cost > 0 AND NOT coalesce(is_cut, false) THEN number_of(cost_breakdown->>'output_cost') END
@@ -199,7 +208,20 @@ _NO_CALLS = (
     "|container|vector|skill|eval))"
     "|image|transcription|speech|moderation|rerank|file|batch|health|vector|video|ocr|mcp|search|container"
 )
-_PREPARED = _PREPARED.replace("{no_calls}", _NO_CALLS).replace("{cap_paths}", str(list(CAP_PATHS)))
+
+
+def _detail(kind: str, *holders: str) -> str:
+    """Return the SQL of a kind of tokens among the details, by the names of each of OpenAI's APIs."""
+    return "coalesce(" + ", ".join(f"tokens_of(counted->>'$.{holder}.{kind}_tokens')" for holder in holders) + ")"
+
+
+_INPUTS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+_OUTPUTS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+for _mark, _text in {
+    "{no_calls}": _NO_CALLS, "{cap_paths}": str(list(CAP_PATHS)), "{audio_input}": _detail("audio", *_INPUTS),
+    "{image}": _detail("image", *_INPUTS), "{audio_output}": _detail("audio", *_OUTPUTS),
+}.items():  # fmt: skip
+    _PREPARED = _PREPARED.replace(_mark, _text)
 
 _READS = {
     "call_id": "litellm_call_id, request_id, id", "logical_request_id": "trace_id", "response_id": "id, request_id",
@@ -208,13 +230,13 @@ _READS = {
     "call, or the scheme",
     "user_id": "end_user, metadata.user_api_key_end_user_id, user_api_key_user_id, user", "operation": "call_type",
     "start_time": "startTime", "end_time": "endTime", "duration_ms": "endTime - startTime",
-    "streamed": "stream, model_parameters.stream; a usable TTFT proves it",
+    "streamed": "stream, model_parameters.stream, proxy_server_request.stream; a usable TTFT proves it",
     "ttft_ms": "completionStartTime - startTime",
     "input_tokens": "prompt_tokens", "output_tokens": "completion_tokens",
     "cached_input_tokens": "usage_object.prompt_tokens_details.cached_tokens, cache_read_input_tokens",
     "cache_write_tokens": "usage_object.cache_creation_input_tokens",
     "reasoning_tokens": "usage_object.completion_tokens_details.reasoning_tokens",
-    "max_tokens": "model_parameters.max_tokens", "cost_usd": "response_cost, spend",
+    "max_tokens": "model_parameters.max_tokens; proxy_server_request", "cost_usd": "response_cost, spend",
     "input_cost_usd": "cost_breakdown.input_cost", "output_cost_usd": "cost_breakdown.output_cost",
     "http_status": "error_information.error_code", "error_type": "error_information.error_class",
     "finish_reason": "response.choices[0].finish_reason", "output_chars": "length of the answer in response",
@@ -239,16 +261,23 @@ _REMEDIES = {
     "environment": "it has none: --map environment=PATH",
 }
 
+
+def prepare(records: str = "records") -> str:
+    """Return the SQL that prepares payloads or rows: those of a relation with ``FIELDS``, ``line`` and ``record``."""
+    return _PREPARED.replace("{records}", records)
+
+
+FIELDS = {**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")}
 SOURCE = Source(
     name="litellm",
-    version=10,
+    version=11,
     recognise=_recognise,
-    fields={**dict.fromkeys(_TEXT, "VARCHAR"), **dict.fromkeys(_JSON, "JSON")},
-    sql=normalise(_PREPARED),
+    fields=FIELDS,
+    sql=normalise(prepare()),
     own_keys={
         "tenant": (
             "metadata.user_api_key_team_alias", "metadata.user_api_key_team_id", "team_id",
-            "metadata.user_api_key_org_id",
+            "metadata.user_api_key_org_id", "metadata.user_api_key_alias",
         ),
         "route": ("metadata.user_api_key_request_route", "ancestor"),
     },

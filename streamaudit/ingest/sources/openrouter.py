@@ -1,5 +1,8 @@
 """OpenRouter generations: answers of ``GET /api/v1/generation?id=``, a body or its ``data`` a line, also in the
-camelCase of its TypeScript SDK, and the CSV of its Activity page, one row a generation.
+camelCase of its TypeScript SDK, the CSV of its Activity page, one row a generation, and the metadata that this page
+shows of one. Vercel's AI Gateway answers the
+same question in the same form, with ids that begin with ``gen_``; its ``latency`` is the TTFT, and ``generation_time``
+the whole (vercel.com/docs/ai-gateway, usage).
 
 In the API billing goes by the native token counts, and ``tokens_*`` are OpenRouter's own; in the CSV ``tokens_*`` are
 the billed ones. ``latency`` of the API is documented as the total and is sometimes below ``generation_time``, so
@@ -18,7 +21,8 @@ _TEXT = (
     "external_user",
     "streamed", "cancelled", "finish_reason", "native_finish_reason", "native_tokens_prompt",
     "native_tokens_completion", "native_tokens_reasoning", "native_tokens_cached", "total_cost", "usage",
-    "upstream_inference_cost", "is_byok", "service_tier", "data_region",
+    "upstream_inference_cost", "is_byok", "service_tier", "data_region", "latency", "generation_time",
+    "native_tokens_cache_creation",
 )  # fmt: skip
 # Columns of the CSV that the API lacks, or has under another name.
 _ROW = (
@@ -59,14 +63,16 @@ _PREPARED = """
             ELSE struct_pack({flat}) END AS d
         FROM records
     ), typed AS (
-        SELECT * EXCLUDE (d), struct_pack({either}) AS g, generation_id IS NOT NULL AS is_row FROM opened
+        SELECT * EXCLUDE (d), struct_pack({either}) AS g, model_permaslug IS NOT NULL AS is_row,
+            coalesce(starts_with(d.id, 'gen_'), false) AS is_vercel
+        FROM opened
     ), billed AS (
         SELECT
             *,
             coalesce(tokens_of(g.native_tokens_prompt), tokens_of(CASE WHEN is_row THEN tokens_prompt END)) AS prompt,
             coalesce(tokens_of(g.native_tokens_cached), tokens_of(CASE WHEN is_row THEN tokens_cached END)) AS cached,
             first_count([number_of(g.total_cost), number_of(g.usage), number_of(cost_total)]) AS fee,
-            CASE WHEN is_row THEN number_of(byok_usage_inference) WHEN bool_of(g.is_byok)
+            CASE WHEN generation_id IS NOT NULL THEN number_of(byok_usage_inference) WHEN bool_of(g.is_byok)
                 THEN number_of(g.upstream_inference_cost) END AS upstream,
             coalesce(nullif(g.finish_reason, ''), nullif(finish_reason_normalized, ''),
                 nullif(g.native_finish_reason, ''), nullif(finish_reason_raw, '')) AS finish
@@ -79,23 +85,27 @@ _PREPARED = """
         [nullif(api_key_name, '')] AS own_tenants, [nullif(g.api_type, ''), nullif(app_name, '')] AS own_routes,
         -- OpenRouter streams over server-sent events alone.
         CASE WHEN bool_of(g.streamed) THEN ['sse'] END AS own_transports,
-        coalesce(nullif(g.id, ''), nullif(generation_id, '')) AS call_id,
+        -- In what the Activity page shows of a generation, id is a number of its own, or 0.
+        coalesce(nullif(generation_id, ''), nullif(g.id, '')) AS call_id,
         nullif(g.request_id, '') AS logical_request_id, nullif(g.upstream_id, '') AS response_id,
         coalesce(nullif(g.model, ''), nullif(model_permaslug, '')) AS response_model,
-        CASE WHEN is_row THEN undated(response_model) ELSE response_model END AS model,
-        'openrouter' AS provider, coalesce(nullif(g.external_user, ''), nullif("user", '')) AS user_id,
+        CASE WHEN generation_id IS NOT NULL THEN undated(response_model) ELSE response_model END AS model,
+        CASE WHEN is_vercel THEN 'vercel' ELSE 'openrouter' END AS provider,
+        coalesce(nullif(g.external_user, ''), nullif("user", '')) AS user_id,
         nullif(g.session_id, '') AS session_id,
         nullif(g.data_region, '') AS region, instant_utc(nullif(g.created_at, '')) AS start_time,
-        CASE WHEN is_row THEN nullif(number_of(generation_time_ms), 0) END AS duration_ms,
+        CASE WHEN is_row THEN nullif(number_of(generation_time_ms), 0)
+            WHEN is_vercel THEN nullif(number_of(g.generation_time), 0) END AS duration_ms,
         bool_of(g.streamed) AS streamed,
-        CASE WHEN is_row AND bool_of(g.streamed) THEN nullif(number_of(time_to_first_token_ms), 0) END AS ttft_ms,
+        CASE WHEN NOT bool_of(g.streamed) THEN NULL WHEN is_row THEN nullif(number_of(time_to_first_token_ms), 0)
+            WHEN is_vercel THEN nullif(number_of(g.latency), 0) END AS ttft_ms,
         -- Where more was read from the cache than went in, the input excludes it.
         try_cast(CASE WHEN cached > prompt THEN prompt::HUGEINT + cached ELSE prompt END AS BIGINT) AS input_tokens,
         coalesce(tokens_of(g.native_tokens_completion), tokens_of(CASE WHEN is_row THEN tokens_completion END))
             AS output_tokens,
         coalesce(tokens_of(g.native_tokens_reasoning), tokens_of(CASE WHEN is_row THEN tokens_reasoning END))
             AS reasoning_tokens,
-        cached AS cached_input_tokens,
+        cached AS cached_input_tokens, tokens_of(g.native_tokens_cache_creation) AS cache_write_tokens,
         -- What OpenRouter counts is what it bills, a 0 of a call that it did not charge too.
         'provider' AS usage_basis,
         nullif(g.service_tier, '') AS service_tier,
@@ -143,7 +153,7 @@ _REMEDIES = {
 
 SOURCE = Source(
     name="openrouter",
-    version=6,
+    version=7,
     recognise=_recognise,
     fields={**dict.fromkeys((*_SPELT, *_ROW), "VARCHAR"), "data": "JSON"},
     sql=normalise(_PREPARED),

@@ -62,7 +62,7 @@ _BEDROCK_MAKER = (
 _BEDROCK = re.compile(_BEDROCK_MAKER + r"[\w.:-]+")
 # What a gateway, a cloud or a framework puts around a model's name.
 _AROUND = (
-    r"^(openai|azure|azure_openai|anthropic|google[a-z_-]*|vertex[a-z_-]*|bedrock|openrouter|groq):"
+    r"^(openai|azure|azure_openai|anthropic|google[a-z_-]*|vertex[a-z_-]*|bedrock|openrouter|groq)::?"
     rf"|^{_BEDROCK_MAKER}|-v\d+:\d+$"
 )
 _DATE = r"([-@]20\d{2}-?[01]\d-?[0-3]\d|-latest)$"
@@ -93,6 +93,8 @@ def model_names(model: str) -> list[str]:
     names = [model]
     while "/" in names[-1]:
         names.append(names[-1].split("/", 1)[1])
+    if "::" in names[-1]:  # TensorZero's: openai::gpt-4o
+        names.append(names[-1].split("::", 1)[1])
     return names
 
 

@@ -258,6 +258,32 @@ ROWS: dict[str, Case] = {
     ),
     "a row of a stored response that was read": ({"call_type": "aget_responses"}, {}),
     "a cache hit as a word": ({"cache_hit": "True"}, {"ttft_status": "cache_hit"}),
+    "a cache hit whose guardrail was paid for": (
+        {"cache_hit": "True", "spend": 0.0001, "cost_breakdown": {"input_cost": 0, "guardrail_cost": 0.0001}},
+        {"cost_usd": 0.0001, "billed_tokens": 0},
+    ),
+    "the request as it was asked": (
+        {
+            "proxy_server_request": '{"stream": true, "max_tokens": 77, "messages": []}',
+            "completionStartTime": "2026-11-16T08:00:05Z",
+        },
+        {"streamed": True, "max_tokens": 77, "ttft_status": "not_below_duration"},
+    ),
+    "a cache among the other values of the usage": (
+        {"metadata": {"additional_usage_values": {"cache_read_input_tokens": 20, "cache_creation_input_tokens": 5}}},
+        {"input_tokens": 50, "cached_input_tokens": 20, "cache_write_tokens": 5},
+    ),
+    "details in the words of the realtime API": (
+        {
+            "metadata": {
+                "usage_object": {
+                    "input_token_details": {"audio_tokens": 30, "cached_tokens": 9},
+                    "output_token_details": {"audio_tokens": 70},
+                }
+            }
+        },
+        {"audio_input_tokens": 30, "cached_input_tokens": 9, "audio_output_tokens": 70},
+    ),
     "tags as text": ({"request_tags": '["release:9"]'}, {"deploy": "9"}),
 }
 LANGSMITH: dict[str, Case] = {
