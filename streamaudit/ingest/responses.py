@@ -4,18 +4,26 @@ from streamaudit.store.store import Store
 
 # One response exported by two sources is one bill: the source with the better usage keeps it, whichever came first. So
 # is one in two exports of a source, of which one knows the call by the response and one by an id of its own, as
-# LiteLLM's spend log and its payloads do.
+# LiteLLM's spend log and its payloads do. So are steps of one trace that began at one instant and have one answer and
+# one output: a callback that was called twice (BerriAI/litellm 31172).
 _SHARED_RESPONSES = """
 CREATE OR REPLACE TEMP TABLE shared_responses AS
 WITH alike AS MATERIALIZED (
     SELECT rowid AS call_row, response_id, usage_basis, output_tokens, uncounted_reason,
-        struct_pack(source, is_own := coalesce(request_id, call_id) = response_id) AS export
+        struct_pack(source, is_own := coalesce(request_id, call_id) = response_id) AS export,
+        trace_id, start_time, call_id
     FROM store.calls
     WHERE rowid IN (
         SELECT rowid FROM store.calls WHERE response_bits IN (SELECT bits_of(response_id) FROM touched_responses))
-), seen AS (
+), written AS (
+    SELECT
+        *, trace_id IS NOT NULL AND start_time IS NOT NULL AND row_number() OVER (
+            PARTITION BY response_id, export, trace_id, start_time, output_tokens ORDER BY call_id, call_row
+        ) > 1 AS is_again
     FROM alike SEMI JOIN touched_responses USING (response_id)
     WHERE uncounted_reason IS DISTINCT FROM 'nested'
+), seen AS (
+    FROM written WHERE NOT is_again
 ), kept AS (
     -- An id that one export gives to several calls is a placeholder and identifies nothing.
     SELECT
@@ -29,6 +37,8 @@ WITH alike AS MATERIALIZED (
 )
 SELECT seen.call_row, kept.exports = 1 OR seen.export = kept.export AS counted
 FROM seen JOIN kept USING (response_id)
+UNION ALL
+SELECT call_row, false FROM written WHERE is_again
 """
 
 _COUNT_ONCE = """

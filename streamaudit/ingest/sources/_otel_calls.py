@@ -141,6 +141,9 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             WHEN ai_step IS NOT NULL THEN 'span'
             WHEN voice_kind IS NOT NULL THEN 'span'
             WHEN voice_metrics IS NOT NULL THEN 'llm'
+            -- What OpenRouter's trace of a request has below it, a span for each host that it tried.
+            WHEN coalesce(asked_model, answering_model, '') = '' AND attribute(keys, vals, 'span.type') = 'span'
+                THEN 'span'
             WHEN regexp_full_match(operation_word, '{call_words}') THEN 'llm'
             WHEN regexp_full_match(operation_word, 'a?embeddings?') THEN 'embedding'
             -- An answer over a realtime connection, as Pipecat names it.
@@ -174,6 +177,8 @@ WITH spans AS (SELECT *, {attributes} AS given FROM ({spans})), named AS (
             number_of(attribute(keys, vals, 'time_to_first_token_ms')),
             number_of(attribute(keys, vals, 'copilot_chat.time_to_first_token')),
             number_of(attribute(keys, vals, 'ttft_ms')),
+            CASE WHEN scope = 'openrouter'
+                THEN number_of(attribute(keys, vals, 'trace.metadata.openrouter.first_token_ms')) END,
             -- OpenLIT gives its client's own measure the name of a server's, also to a call that did not stream: then
             -- it is the duration.
             CASE WHEN engine_ttft_s IS NULL AND (stream_flag OR own_ttft_ms < 0.99 * whole_ms) THEN own_ttft_ms END,
@@ -261,7 +266,9 @@ SELECT
     coalesce(nullif(asked_model, ''), undated(nullif(answering_model, ''))) AS model,
     nullif(answering_model, '') AS response_model,
     -- The Vercel AI SDK appends which of a provider's interfaces was used: openai.chat.
-    nullif(CASE WHEN regexp_matches(provider_word, '^(aws\\.bedrock|az\\.ai|azure\\.ai|gcp|ibm)\\b') THEN provider_word
+    -- OpenRouter names who served; it bills itself.
+    nullif(CASE WHEN scope = 'openrouter' THEN scope
+        WHEN regexp_matches(provider_word, '^(aws\\.bedrock|az\\.ai|azure\\.ai|gcp|ibm)\\b') THEN provider_word
         ELSE split_part(provider_word, '.', 1) END, '') AS provider,
     coalesce(filled_rank(meta[tenant], 99), filled_rank(tenants, 299)) AS tenant_rank,
     coalesce(first_filled(meta[tenant]), first_filled(tenants)) AS tenant,

@@ -59,7 +59,7 @@ COUNTS: dict[str, tuple[str, ...]] = {
     ),
     "cache_write_1h_tokens": (
         "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens", "gen_ai.usage.ephemeral_1h_input_tokens",
-        "gen_ai.usage.cache_creation_ephemeral_1h_input_tokens",
+        "gen_ai.usage.cache_creation_ephemeral_1h_input_tokens", "gen_ai.usage.input_tokens.cache_write_1h",
     ),
     "audio_input_tokens": (
         "gen_ai.usage.audio.input_tokens",

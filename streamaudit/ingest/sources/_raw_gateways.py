@@ -1,8 +1,9 @@
 """Logs of gateways and servers that are one call a line under names of their own, and answers of providers whose names
 mean something else in other logs: the paths of their figures, with the units that their documentation gives
 (developers.cloudflare.com, AI Gateway logs; developer.konghq.com, AI audit log; portkey.ai, logs export, whose costs
-are cents; maximhq/bifrost, framework/logstore; tensorzero/tensorzero, ``ModelInference``; ollama's API reference, whose durations are nanoseconds and whose time is the end's; sglang's meta_info, in
-seconds; llama.cpp's server; Dify's message_end, whose latency is seconds).
+are cents; maximhq/bifrost, framework/logstore; tensorzero/tensorzero, ``ModelInference``; ollama's API reference, whose
+durations are nanoseconds and whose time is the end's; sglang's meta_info, in seconds; llama.cpp's server; Dify's
+message_end, whose latency is seconds).
 """
 
 from collections.abc import Callable, Sequence
