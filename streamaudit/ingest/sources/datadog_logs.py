@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streamaudit.ingest.json_text import decode
-from streamaudit.ingest.sources import litellm
+from streamaudit.ingest.sources import _litellm_payload as litellm
 from streamaudit.ingest.sources._common import normalise
 from streamaudit.ingest.sources._raw_advice import READS, REMEDIES, TOP_KEYS
 from streamaudit.ingest.sources._raw_calls import call_fields, calls_sql, recognise_own
@@ -135,6 +135,6 @@ SOURCE = Source(
     window_end=_window_end,
 )
 _PAYLOADS = replace(
-    SOURCE, sql=_payloads_sql(), own_keys=litellm.SOURCE.own_keys, top_keys={}, reads=litellm.SOURCE.reads,
-    id_names=litellm.SOURCE.id_names, remedies=litellm.SOURCE.remedies,
+    SOURCE, sql=_payloads_sql(), own_keys=litellm.OWN_KEYS, top_keys={}, reads=litellm.READS, id_names="request",
+    remedies=litellm.REMEDIES,
 )  # fmt: skip
