@@ -33,19 +33,20 @@ def recognise(file: InputFile, mapping: Mapping) -> tuple[Source, Match | Refusa
     """Return the source that reads a file and what it recognised, as ``voting.elect``; where the head holds no call,
     many more records are looked at."""
     found = elect(file.head, mapping)
-    if found is None or isinstance(found[1], Refusal):
-        try:
-            more = file.container.read_head(file)
-        except DAMAGED:
+    if found is not None and isinstance(found[1], Match):
+        return found
+    try:
+        more = file.container.read_head(file)
+    except DAMAGED:
+        more = ()
+    if len(more) > len(file.head):
+        found = elect(more, mapping)
+        if found is not None and isinstance(found[1], Match):
             return found
-        if len(more) > len(file.head):
-            found = elect(more, mapping)
-    if found is None:
-        from streamaudit.ingest.envelopes import find_envelope
+    from streamaudit.ingest.envelopes import find_envelope
 
-        held = find_envelope(file)
-        return (fallback(), held) if held else None
-    return found
+    held = find_envelope(file)
+    return (fallback(), held) if held else found
 
 
 def _explain_unknown(file: InputFile) -> InputError:

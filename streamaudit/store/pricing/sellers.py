@@ -65,6 +65,8 @@ _AROUND = (
     r"^(openai|azure|azure_openai|anthropic|google[a-z_-]*|vertex[a-z_-]*|bedrock|openrouter|groq)::?"
     rf"|^{_BEDROCK_MAKER}|-v\d+:\d+$"
 )
+# TensorZero has openai::gpt-4o.
+_SEPARATOR = re.compile("/|::")
 _DATE = r"([-@]20\d{2}-?[01]\d-?[0-3]\d|-latest)$"
 
 
@@ -91,10 +93,8 @@ def _seller_id(spelling: str) -> str | None:
 def model_names(model: str) -> list[str]:
     """Return a model's name, followed by the name without each of its prefixes."""
     names = [model]
-    while "/" in names[-1]:
-        names.append(names[-1].split("/", 1)[1])
-    if "::" in names[-1]:  # TensorZero's: openai::gpt-4o
-        names.append(names[-1].split("::", 1)[1])
+    while _SEPARATOR.search(names[-1]):
+        names.append(_SEPARATOR.split(names[-1], maxsplit=1)[1])
     return names
 
 
@@ -110,7 +110,7 @@ def bundled_data() -> DataSnapshot:
 def lookup_names(provider: str | None, model: str) -> Iterator[tuple[Provider | None, str]]:
     """Yield the ways to look a model up, the surest first; a provider of None means by model alone."""
     names = model_names(model)
-    prefixes = model.split("/")[:-1]
+    prefixes = _SEPARATOR.split(model)[:-1]
     seller = find_seller(provider or "")
     if _key(provider or "") in _SELF_HOSTED or (seller is None and not _SELF_HOSTED.isdisjoint(map(_key, prefixes))):
         return
