@@ -1,5 +1,5 @@
-"""Find the calls that a collector of logs has put as text into records of its own, and name the command that takes
-them out: Docker's and Fluent Bit's ``log``, CloudWatch's ``message``, the values of Loki's streams.
+"""Find the calls that a collector of logs has put as text into records of its own, under a key such as ``log`` or
+``message`` or next to their time in a list, and name the command that takes them out.
 """
 
 import json

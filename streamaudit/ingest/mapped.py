@@ -108,7 +108,7 @@ def _replace_guess(column: str, columns: list[str]) -> list[str]:
         return [_GUESSED_COUNT.format(column=column, cache_hit=f"{'mine.' * ('cache_hit' in columns)}cache_hit")]
     if KINDS[column] == "money":
         # 0 dollars of a call without a count is what was not known.
-        counts = ", ".join(f"mine.{one}" if one in columns else one for one in ("input_tokens", "output_tokens"))
+        counts = ", ".join(f"mine.{one}" if one in columns else one for one in _COUNTED)
         return [f"CASE WHEN mine.{column} > 0 OR coalesce({counts}) IS NOT NULL THEN mine.{column} END AS {column}"]
     return []
 

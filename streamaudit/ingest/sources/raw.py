@@ -104,13 +104,16 @@ def _list_notes(head: Sequence[Record]) -> tuple[str, ...]:
 
 
 def _list_unread(head: Sequence[Record], implied: Names) -> dict[str, str]:
+    unitless = find_unitless(head)
+    if not unitless:
+        return {}
     names = list_names(wide=True)
     filled = {column for column in names if _has_value(head, names[column])} | implied.keys()
     filled |= {"duration_ms"} if {"start_time", "end_time"} <= filled else set()
     filled |= {"ttft_ms"} if "first_token_at" in filled else set()
     return {
         column: _explain_unit(column, path, values)
-        for column, (path, values) in find_unitless(head).items() if column not in filled
+        for column, (path, values) in unitless.items() if column not in filled
     }  # fmt: skip
 
 
