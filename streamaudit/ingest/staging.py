@@ -6,9 +6,8 @@ The statements are static: a way to read the file's container, around a source's
 
 import json
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -19,10 +18,9 @@ from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import Mapping
 from streamaudit.ingest.narrow import SURPLUS, create_narrow_tables, take_sample
+from streamaudit.ingest.occurring import find_words
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.files import open_binary
-from streamaudit.ingest.readers.json_pages import PAGES
-from streamaudit.ingest.readers.json_values import ARRAY, OBJECTS
 from streamaudit.ingest.readers.jsonl import LINES
 from streamaudit.ingest.readers.reader import DAMAGED, MAX_OBJECT_BYTES, Reject
 from streamaudit.ingest.sources._app_keys import omit_absent_keys
@@ -130,14 +128,13 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
     Only the columns that a sample of a large file has are written; a record with another one has the file read again in
     full. ``folder`` is where the sample goes. Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
-    text = _read_tiny(file)
-    occurs = partial(_occurs, text) if text is not None else None
+    occurs = find_words(file)
     if occurs and source.fit:
         source = source.fit(source, occurs)
     read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judge_records(source, mapping)
     if occurs:
         judged = omit_absent_keys(judged, occurs)
-    if text is not None and not may_have_corrections(text):
+    if occurs and _has_no_corrections(file):
         judged = judged.replace("corrections_of(", "no_corrections_of(")
     bound = _bind_parameters(file, source, mapping, salt)
     define_macros(store, read, judged)
@@ -153,19 +150,14 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
         _stage(store, file, statement, {**bound, "object_bytes": longest_object(file)})
 
 
-def _read_tiny(file: InputFile) -> str | None:
-    """Return the text of a tiny file, for what no record of it can have; None for a larger one, and where a name may
-    be there in another form: within an escape, or as the header of a table."""
-    if file.container not in (LINES, ARRAY, OBJECTS, PAGES) or file.plain_size > _TINY_BYTES:
-        return None
-    with open_binary(file.path, file.compression) as stream:
-        text = stream.read(_TINY_BYTES + 1).decode("utf-8", "replace")
-    return None if len(text) > _TINY_BYTES or "\\u" in text or "\\/" in text or "\0" in text else text
-
-
-def _occurs(text: str, name: str) -> bool:
-    """Return whether a name occurs in a text, a dotted one as its parts: objects may be nested in its place."""
-    return all(part in text for part in name.split("."))
+def _has_no_corrections(file: InputFile) -> bool:
+    """Whether a look shows that no answer in a file has a correction; only a tiny one is looked at."""
+    if file.size > _TINY_BYTES:
+        return False
+    with suppress(*DAMAGED), open_binary(file.path, file.compression) as stream:
+        text = stream.read(_TINY_BYTES + 1)
+        return len(text) <= _TINY_BYTES and not may_have_corrections(text.decode("utf-8", "replace"))
+    return False
 
 
 def _is_worth_sampling(file: InputFile, mapping: Mapping) -> bool:

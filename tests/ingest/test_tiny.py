@@ -1,6 +1,7 @@
-"""A tiny file is read with the names alone that its text has: the store is the same as if every name were looked for,
-however a name is written."""
+"""A file is read with the names alone that its text has: the store is the same as if every name were looked for,
+however a name is written, and of a larger file too."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from streamaudit.ingest import staging
+from streamaudit.ingest.occurring import words_of
 from tests.reused import empty_store
 from tests.sampling import keep
 from tests.support import datadog_span, ingest
@@ -82,8 +84,44 @@ def test_a_tiny_file_gives_the_store_that_it_gives_in_full(
     path.write_text(FILES[name] + "\n")
     found = _read(path)
     monkeypatch.setattr(staging, "_TINY_BYTES", 0)
+    monkeypatch.setattr(staging, "find_words", lambda file: None)
     assert found == _read(path)
     assert found["calls"] or found["spans"]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_name_that_turns_up_late_in_a_larger_file_is_read(suffix: str, tmp_path: Path) -> None:
+    calls = [{"model": "gpt-4o", "output_tokens": 5, "padding": "x" * 1000, "n": n} for n in range(200)]
+    late = {"model": "gpt-4o", "usage": {"completion_tokens": 7}, "latency_s": 2, "created": 1794816000}
+    data = "".join(f"{json.dumps(call)}\n" for call in [*calls, late]).encode()
+    path = tmp_path / f"calls.jsonl{suffix}"
+    path.write_bytes(gzip.compress(data) if suffix else data)
+    with empty_store() as store:
+        ingest(store, path)
+        found = store.query("SELECT output_tokens, duration_ms, count(*) FROM store.calls GROUP BY ALL ORDER BY ALL")
+        assert found == [(5, None, 200), (7, 2000.0, 1)]
+
+
+@pytest.mark.parametrize("text, occurs", [
+    ('{"a.tenant_id": 1}', True), ('{"x": "{\\"tenant_id\\": 1}"}', True), ("tenant_id: 1", True),
+    ('{"x": "\\ntenant_id: 1"}', True), ('{"x": "\\\\ntenant_id"}', True), ('{"my_tenant_id": 1}', False),
+    ('{"tenant": {"id": 1}}', False), ('{"tenant_ids": 1}', False), ('{"x": "\\ud83d", "tenant": 1}', False),
+])  # fmt: skip
+def test_a_name_occurs_as_a_word_of_its_own(text: str, occurs: bool) -> None:
+    words = words_of([text.encode()])
+    assert words is not None
+    assert words("tenant_id") is occurs
+
+
+def test_a_dotted_name_occurs_in_parts_and_a_beginning_in_longer_words() -> None:
+    words = words_of([b'{"http": {"route": 1}, "livekit_agents": 2}'])
+    assert words is not None
+    assert [words("http.route"), words("http.url"), words("livekit*"), words("livekit")] == [True, False, True, False]
+
+
+@pytest.mark.parametrize("text", ['{"mod\\u0065l": 1}', '{"a": 1, "\\u005Fid": 2}', '{"a\0": 1}'])
+def test_a_text_that_may_hide_a_name_is_not_asked(text: str) -> None:
+    assert words_of([text.encode()]) is None
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

@@ -16,7 +16,7 @@ from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapping import Mapping, parse_mapping, path_only
 from streamaudit.ingest.privacy import ID, NAME, PLAIN, PRIVATE, TOP_CONTENT, is_content, is_private
 from streamaudit.ingest.profile.guess import Facts, guess
-from streamaudit.ingest.profile.usage import Spot, find_uses, judge
+from streamaudit.ingest.profile.usage import Spot, find_uses, judge, plan_reading
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.surrogates import mend_surrogates
 from streamaudit.ingest.sources.registry import Source
@@ -175,12 +175,13 @@ def survey(
     """
     store.run("SET preserve_insertion_order = true")  # so that the first records are the first
     complete = _sample(store, files, most)
-    judge(store, source, mapping)
+    reading = plan_reading(store, source, mapping) if source else None
+    judge(store, reading)
     records = store.one("SELECT count(*) FROM sampled_records")[0]
     places = _find(store, source.mapping(mapping) if source else mapping)
     content = places.content | {name for file in files for record in file.head for name in TOP_CONTENT & record.keys()}
     fields, spots = _facts(store, places, records)
-    used = find_uses(store, source, mapping, spots)
+    used = find_uses(store, reading, spots)
     fields = [_set_column(one, used.columns.get(one.path)) for one in fields]
     return Survey(
         source, records, complete, tuple(fields), used.filled, len(content), places.unnamed, places.rare,

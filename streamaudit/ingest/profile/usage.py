@@ -2,7 +2,7 @@
 with another value in it, by the same SQL that ingest uses. The columns that differ are those that the field fills."""
 
 import json
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,9 @@ from streamaudit.ingest.macros import define_macros
 from streamaudit.ingest.mapped import apply_mapping
 from streamaudit.ingest.mapping import KEYED, MAPPABLE, Mapping
 from streamaudit.ingest.names import words
-from streamaudit.ingest.sources.registry import Source, parameters
+from streamaudit.ingest.occurring import MOST_BYTES, words_of
+from streamaudit.ingest.sources._app_keys import omit_absent_keys
+from streamaudit.ingest.sources.registry import Occurs, Source, parameters
 from streamaudit.ingest.staging import structure
 from streamaudit.store.planning import FEW_CALLS
 from streamaudit.store.store import Store
@@ -19,8 +21,7 @@ from streamaudit.store.store import Store
 Names = tuple[str, ...]
 
 _RECORDS = """
-SELECT {number} AS line, CASE WHEN $mapped THEN mappable(bare) ELSE bare END AS record,
-    unnest(from_json(bare, $structure))
+SELECT {number} AS line, {record} AS record, unnest(from_json(bare, $structure))
 FROM {relation}
 """
 _JUDGE = """
@@ -36,6 +37,7 @@ FROM (
 )
 """
 _NOT_JUDGED = "CREATE OR REPLACE TABLE judged_records (no BIGINT, kind VARCHAR)"
+_TEXT = "SELECT string_agg(bare::VARCHAR, chr(10)) FROM sampled_records HAVING sum(strlen(bare::VARCHAR)) <= $most"
 # A column's best candidate key that occurs anywhere fills it for the whole source.
 _CHOSEN = """
 SELECT min(tenant_rank), min(route_rank), min(deploy_rank), min(rendered_tokens_rank), min(delivered_tokens_rank)
@@ -78,39 +80,72 @@ class Uses:
     filled: frozenset[str] = frozenset()
 
 
-def judge(store: Store, source: Source | None, mapping: Mapping) -> None:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How ingest would read the records in ``sampled_records``: the format, what the user maps, and which names occur
+    in them where that is known."""
+
+    source: Source
+    mapping: Mapping
+    occurs: Occurs | None
+
+    @property
+    def statement(self) -> str:
+        """The SELECT of their calls over ``records``."""
+        judged = apply_mapping(self.source, self.mapping)
+        return omit_absent_keys(judged, self.occurs) if self.occurs else judged
+
+    def records(self, number: str, relation: str) -> str:
+        """Return the SELECT of ``records`` from a relation that has a number and the record as ``bare``."""
+        record = "mappable(bare)" if self.mapping.paths else "bare"
+        return _RECORDS.format(number=number, record=record, relation=relation)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the statement and the SELECT of records bind."""
+        return {"structure": structure(self.source), "salt": "", **parameters(self.mapping)}
+
+
+def plan_reading(store: Store, source: Source, mapping: Mapping) -> Reading:
+    """Return how ``sampled_records`` are read: with the names alone that occur in them, since planning takes longer
+    than to read some thousand."""
+    text = store.query(_TEXT, {"most": MOST_BYTES})
+    words = words_of([text[0][0].encode()]) if text and text[0][0] else None
+    return Reading(source.fit(source, words) if words and source.fit else source, mapping, words)
+
+
+def judge(store: Store, reading: Reading | None) -> None:
     """Read ``sampled_records`` as ingest would, into ``judged_records``: the kind of each, and where its columns come
     from."""
-    if source is None:
+    if reading is None:
         store.run(_NOT_JUDGED)
         return
-    records = _RECORDS.format(number="no", relation="sampled_records WHERE bare IS NOT NULL")
-    statement = _JUDGE.format(records=records, normalised=apply_mapping(source, mapping))
+    records = reading.records("no", "sampled_records WHERE bare IS NOT NULL")
+    statement = _JUDGE.format(records=records, normalised=reading.statement)
     define_macros(store, statement)
-    is_small = int(store.one("SELECT count(*) FROM sampled_records")[0]) <= FEW_CALLS
-    with store.brief_planning() if is_small else nullcontext():
-        store.run(statement, _bind_parameters(source, mapping))
+    with _few(store, store.one("SELECT count(*) FROM sampled_records")[0]):
+        store.run(statement, reading.parameters)
 
 
-def find_uses(store: Store, source: Source | None, mapping: Mapping, spots: dict[str, Spot]) -> Uses:
+def find_uses(store: Store, reading: Reading | None, spots: dict[str, Spot]) -> Uses:
     """Find the column that every path of ``spots`` fills."""
-    if source is None:
+    if reading is None:
         return Uses()
     chosen = dict(zip(KEYED, store.one(_CHOSEN), strict=True))
     found: dict[str, set[str]] = {}
     paths = list(spots)
     for start in range(0, len(paths), _AT_ONCE):
         some = {path: spots[path] for path in paths[start : start + _AT_ONCE]}
-        for path, changed in _run_trials(store, source, mapping, some, chosen).items():
+        for path, changed in _run_trials(store, reading, some, chosen).items():
             # Where the format has no id, one is made from the whole record.
-            found.setdefault(path, set()).update(changed if source.id_field else changed - {"call_id"})
+            found.setdefault(path, set()).update(changed if reading.source.id_field else changed - {"call_id"})
     columns = {path: _choose_main_column(path, changed, spots[path].role) for path, changed in found.items() if changed}
     filled = {column for column, rank in chosen.items() if rank is not None} | set(columns.values())
     return Uses(columns, frozenset(filled))
 
 
 def _run_trials(
-    store: Store, source: Source, mapping: Mapping, spots: dict[str, Spot], chosen: dict[str, int | None]
+    store: Store, reading: Reading, spots: dict[str, Spot], chosen: dict[str, int | None]
 ) -> dict[str, set[str]]:
     numbers = sorted({number for spot in spots.values() for number in spot.records})
     originals = {number: decode(text) for number, text in store.query(_WANTED, {"numbers": numbers})}
@@ -124,26 +159,26 @@ def _run_trials(
                     trials.append((path, bases[number], len(records)))
                     records.append(changed)
     statement = _TRIED.format(
-        records=_RECORDS.format(
-            number="line",
-            relation="(SELECT unnest($lines::BIGINT[]) AS line, unnest($records::VARCHAR[])::JSON AS bare)",
+        records=reading.records(
+            "line", "(SELECT unnest($lines::BIGINT[]) AS line, unnest($records::VARCHAR[])::JSON AS bare)"
         ),
-        normalised=apply_mapping(source, mapping),
+        normalised=reading.statement,
     )
     bound = {
-        **_bind_parameters(source, mapping), "lines": list(range(len(records))),
+        **reading.parameters, "lines": list(range(len(records))),
         "records": [json.dumps(record) for record in records],
     }  # fmt: skip
     define_macros(store, statement)
-    read = {line: decode(text) for line, text in store.query(statement, bound)}
+    with _few(store, len(records)):
+        read = {line: decode(text) for line, text in store.query(statement, bound)}
     found: dict[str, set[str]] = {}
     for path, base, trial in trials:
         found.setdefault(path, set()).update(_differences(read[base], read[trial], chosen))
     return found
 
 
-def _bind_parameters(source: Source, mapping: Mapping) -> dict[str, Any]:
-    return {"structure": structure(source), "salt": "", **parameters(mapping)}
+def _few(store: Store, records: int) -> AbstractContextManager[None]:
+    return store.brief_planning() if records <= FEW_CALLS else nullcontext()
 
 
 def _differences(base: dict[str, Any], trial: dict[str, Any], chosen: dict[str, int | None]) -> set[str]:

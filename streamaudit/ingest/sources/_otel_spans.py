@@ -42,7 +42,7 @@ def normalise(spans: str, occurs: Occurs = lambda name: True) -> str:
     """Return the SQL of a source whose records become ``spans`` by the given SELECT, for a file in which only some
     names occur."""
     sql = _SQL
-    has_voice = occurs("livekit") or any(map(occurs, VOICE_KEYS))
+    has_voice = occurs("livekit*") or any(map(occurs, VOICE_KEYS))
     for mark, columns in (FRAGMENTS if has_voice else NO_VOICE).items():
         sql = sql.replace(f"{{{mark}}}", columns.strip())
     packed = [name for name in PACKED if occurs(name)]
@@ -106,10 +106,10 @@ def _list_attributes(sql: str, occurs: Occurs) -> str:
 _NAMES = tuple(dict.fromkeys((*KNOWN, *_LOOKUP.findall(_SQL), *VOICE_KEYS)))
 
 
-def fit_spans(source: Source, occurs: Occurs, *, spans: str, quoted: bool = False) -> Source:
-    """Read only the attributes that occur. Where ``quoted``, each name is a text of its own in the file."""
-    names = frozenset(name for name in _NAMES if occurs(f'"{name}"' if quoted else name))
-    return replace(source, sql=_fit(spans, names | {"livekit"} if occurs("livekit") else names))
+def fit_spans(source: Source, occurs: Occurs, *, spans: str) -> Source:
+    """Read only the attributes that occur."""
+    names = frozenset(filter(occurs, _NAMES))
+    return replace(source, sql=_fit(spans, names | {"livekit*"} if occurs("livekit*") else names))
 
 
 @lru_cache(maxsize=64)

@@ -216,10 +216,10 @@ def _first_filled(lists: Sequence[str]) -> str:
 def _fit(source: Source, occurs: Occurs) -> Source:
     """Read only the spellings and attributes that occur: each spelling of a list has a hundred fields of its own."""
     batches, scopes = (
-        [name for name in names if occurs(f'"{name}"')] or names[:1] for names in (_BATCH, _SCOPES)
+        [name for name in names if occurs(name)] or names[:1] for names in (_BATCH, _SCOPES)
     )  # fmt: skip
     narrow = replace(source, fields=dict.fromkeys(batches, _list_type(scopes)))
-    return fit_spans(narrow, occurs, spans=_take_spans(batches, scopes), quoted=True)
+    return fit_spans(narrow, occurs, spans=_take_spans(batches, scopes))
 
 
 SOURCE = Source(
@@ -251,7 +251,7 @@ TEMPO = replace(
     fields={"batches": _TYPE, "trace": f"STRUCT(batches {_TYPE}, resourceSpans {_TYPE}, resource_spans {_TYPE})"},
     sql=normalise(_TEMPO),
     needs=(("batches", "trace"),),
-    fit=partial(fit_spans, spans=_TEMPO, quoted=True),
+    fit=partial(fit_spans, spans=_TEMPO),
 )
 JAEGER_TRACES = replace(SOURCE, fields=JAEGER_FIELDS, sql=JAEGER, needs=(("spans",), ("processes",)), fit=None)
 SINGLE = replace(

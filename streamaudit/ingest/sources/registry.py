@@ -21,7 +21,8 @@ from streamaudit.ingest.mapping import MAPPABLE, Mapping, is_about_errors, json_
 
 Record = dict[str, Any]
 Occurs = Callable[[str], bool]
-"""Whether a name occurs anywhere in a file: where it does not, no record has a field of that name."""
+"""Whether a name occurs anywhere in a file: where it does not, no record has a field of that name. A name that ends in
+``*`` stands for all that begin so."""
 
 NO_MAPPING = Mapping()
 
@@ -194,7 +195,6 @@ def parameters(mapping: Mapping) -> dict[str, Any]:
         "app_paths": [pointer for column in APP_KEYS for pointer in app_pointers(column)],
         "tag_keys": tag_keys,
         "tag_pointers": [json_pointers(key)[0] for key in tag_keys],
-        "mapped": bool(mapping.paths),
         **{f"map_{column}": mapping.pointers(column) for column in MAPPABLE},
         **{f"scale_{column}": mapping.scales(column) for column in MAPPABLE},
         "scale_ttft_at": [None for _ in mapping.pointers("ttft_ms")],
