@@ -60,11 +60,11 @@ def words_of(pieces: Iterable[bytes]) -> Words | None:
             return None
         words.update(piece.translate(_LETTERS).split())
         # A word may follow the letter of an escape, or be one that begins with it.
-        parted = piece
+        spaced = piece
         for pair in _BREAKS:
-            parted = parted.replace(pair, b" ")
-        if parted != piece:
-            words.update(parted.translate(_LETTERS).split())
+            spaced = spaced.replace(pair, b" ")
+        if spaced != piece:
+            words.update(spaced.translate(_LETTERS).split())
     return Words(frozenset(words))
 
 

@@ -82,8 +82,8 @@ class Uses:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How ingest would read the records in ``sampled_records``: the format, what the user maps, and which names occur
-    in them where that is known."""
+    """A way to read the records in ``sampled_records`` as ingest would: the format, what the user maps, and which names
+    occur in them where that is known."""
 
     source: Source
     mapping: Mapping
@@ -91,7 +91,7 @@ class Reading:
 
     @property
     def statement(self) -> str:
-        """The SELECT of their calls over ``records``."""
+        """SELECT of their calls over ``records``."""
         judged = apply_mapping(self.source, self.mapping)
         return omit_absent_keys(judged, self.occurs) if self.occurs else judged
 
@@ -102,7 +102,7 @@ class Reading:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the statement and the SELECT of records bind."""
+        """Values that the statement and the SELECT of records bind."""
         return {"structure": structure(self.source), "salt": "", **parameters(self.mapping)}
 
 
