@@ -188,7 +188,7 @@ def shape_ui_observations(each: Observation) -> Record:
         "statusMessage": each.status_message or None,
         "metadata": each.metadata,
         "providedUsageDetails": each.usage,
-        "providedCostDetails": {},
+        "providedCostDetails": each.cost,
         "traceTags": [],
         "traceTimestamp": _db_time(each.start_us),
         "toolDefinitions": None,
