@@ -12,7 +12,7 @@ from streamaudit.ingest import staging
 from streamaudit.ingest.occurring import words_of
 from tests.reused import empty_store
 from tests.sampling import keep
-from tests.support import datadog_span, ingest
+from tests.support import datadog_span, ingest, langfuse_row
 
 CALL: dict[str, Any] = {
     "request_id": "r1", "start_time": "2026-11-10T10:00:00Z", "duration_ms": 1200, "ttft_ms": 200, "model": "gpt-4o",
@@ -59,6 +59,9 @@ FILES: dict[str, str] = {
     "usual names": json.dumps({"model_name": "gpt-4o", "usage": {"prompt_tokens": 5, "cost": {"total": 0.1}},
                                "latency_s": 2, "ttft": 0.3, "created": 1794816000, "agent": "planner", "env": "prod",
                                "error": {"type": "TimeoutError"}, "answer": "It is 4. Wait, no, it is 5."}),
+    "an observation": json.dumps(langfuse_row("g1", model="gpt-4o", usage_details={"input": 5, "output": 7})),
+    "an observation of a voice turn": json.dumps(langfuse_row("g1", type="SPAN", name="tts_node", metadata={
+        "attributes": {"lk.response.ttfb": "0.2"}, "scope": {"name": "livekit-agents"}})),
     "one name": json.dumps({"output_tokens": 5, "model": "gpt-4o"}) + '\n{"bad',
     "an escape in a name": json.dumps(CALL).replace('"model"', '"mod\\u0065l"'),
     "nested in the place of a dotted name": json.dumps({"data": [SPAN]}),
@@ -72,7 +75,8 @@ FILES: dict[str, str] = {
 
 
 EACH_RUN = (
-    "an answer in parts", "own names", "usual names", "an escape in a name", "nested in the place of a dotted name",
+    "an observation of a voice turn", "an answer in parts", "own names", "usual names", "an escape in a name",
+    "nested in the place of a dotted name",
 )  # fmt: skip
 
 

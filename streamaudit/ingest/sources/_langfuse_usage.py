@@ -164,7 +164,7 @@ sorted_usage AS (
             WHEN keeps_output_contract AND coalesce(len(ways), 0) = 0 THEN 0
         END AS out_added
     FROM fitted
-), counted AS (
+), valued AS (
     SELECT
         *,
         try_cast(CASE WHEN in_added IS NOT NULL THEN first_count([
@@ -190,6 +190,18 @@ sorted_usage AS (
         coalesce(provided_cost, '{}') = '{}' AS is_priced_by_key,
         -- Where nothing tells who computed a cost, one of the whole input may be the application's own.
         coalesce(provided_cost = '{}', false) AS is_known_computed,
+        -- A price of 0 for what failed, or was not counted.
+        coalesce(greatest(total_cost, number_of(cost_map['total'])), 0) = 0 AND (coalesce(level = 'ERROR', false)
+            OR (len(usages) = 0 AND coalesce(flat_input, flat_output, 0) = 0
+                AND NOT coalesce(bool_of(meta->>'cache_hit'), false))) AS is_unpaid,
+        -- Dify hands a price over in the currency that the model is sold in.
+        coalesce(contains(meta::VARCHAR, '"total_price"') AND upper(meta->>'currency') <> 'USD'
+            AND number_of(meta->>'total_price') = greatest(total_cost, number_of(cost_map['total'])), false)
+            AS is_foreign
+    FROM decided
+), charged AS (
+    SELECT
+        *,
         is_priced_by_key AND coalesce((answered IS NOT NULL
                 AND tokens_of(given_usage['input']) <> in_base - coalesce(cached, 0))
             OR in_added > in_details OR (in_added < in_details AND len(list_filter(in_costs, lambda c: c.n > 0)) > 1)
@@ -202,20 +214,17 @@ sorted_usage AS (
                 AND len(list_filter(out_costs, lambda c: c.n > 0)) > 1)
             OR (is_known_computed AND out_added = out_details AND out_details > 0 AND len(out_costs) > 0
                 AND {unpriced_out}), false)
-            AS mischarges_output,
-        -- A price of 0 for what failed, or was not counted.
-        coalesce(greatest(total_cost, number_of(cost_map['total'])), 0) = 0 AND (coalesce(level = 'ERROR', false)
-            OR (len(usages) = 0 AND coalesce(flat_input, flat_output, 0) = 0
-                AND NOT coalesce(bool_of(meta->>'cache_hit'), false))) AS is_unpaid,
-        -- Dify hands a price over in the currency that the model is sold in.
-        coalesce(contains(meta::VARCHAR, '"total_price"') AND upper(meta->>'currency') <> 'USD'
-            AND number_of(meta->>'total_price') = greatest(total_cost, number_of(cost_map['total'])), false)
-            AS is_foreign,
+            AS mischarges_output
+    FROM valued
+), counted AS (
+    -- In relations of their own: a name that is used where it is defined is planned again for each use.
+    SELECT
+        *,
         CASE WHEN NOT is_unpaid AND NOT is_foreign AND NOT mischarges_input
             THEN list_sum(list_transform(in_costs, lambda c: c.n)) END AS input_cost_usd,
         CASE WHEN NOT is_unpaid AND NOT is_foreign AND NOT mischarges_output
             THEN list_sum(list_transform(out_costs, lambda c: c.n)) END AS output_cost_usd
-    FROM decided
+    FROM charged
 )
 """
 

@@ -11,6 +11,8 @@ from streamaudit.ingest.sources._otel_voice import NAMED, OPENED, SORTED, TYPED
 
 _TELLING = ('"lk.', "attributes.lk.", "metrics.ttfb", "turn.number", '"livekit', '"pipecat')
 """Texts in the metadata of a step of a voice turn; looking for them is all that other records pay for."""
+WORDS = ("lk", "metrics.ttfb", "turn.number", "livekit*", "pipecat*")
+"""Names without which a file has none of these texts."""
 _NAMES = (
     "user_turn", "eou_detection", "tts_node", "tts_request", "tts_request_run", "tts_stream_adapter", "stt", "tts",
 )  # fmt: skip
@@ -46,8 +48,7 @@ spoken AS (
     SELECT
         *,
         {sorted}
-        coalesce(voice_kind IS NOT NULL OR (type = 'GENERATION' AND name IN {names}
-            AND coalesce(input_tokens, output_tokens, most_output) IS NULL), false) AS is_speech,
+        coalesce(voice_kind IS NOT NULL OR {is_named_so}, false) AS is_speech,
         -- What LiveKit counted of a request, where the export has no usage of the provider; zeros were not counted.
         CASE WHEN is_voice AND len(usages) = 0 AND coalesce(tokens_of(voice_metrics->>'completion_tokens'), 0)
             + coalesce(tokens_of(voice_metrics->>'prompt_tokens'), 0) > 0 THEN voice_metrics END AS voice_counts,
@@ -60,17 +61,28 @@ spoken AS (
     FROM voiced
 )
 """
+_NO_VOICE = """
+sorted AS (
+    SELECT
+        *, coalesce({is_named_so}, false) AS is_speech, NULL::VARCHAR AS voice_kind, NULL::JSON AS voice_metrics,
+        NULL::JSON AS voice_counts, false AS is_voice_counted, NULL::DOUBLE AS voice_ttft_ms,
+        NULL::STRUCT(stage VARCHAR, ms DOUBLE)[] AS stages, NULL::BOOLEAN AS interrupted
+    FROM counted
+)
+"""
+_IS_NAMED_SO = f"""(type = 'GENERATION' AND name IN {_NAMES}
+            AND coalesce(input_tokens, output_tokens, most_output) IS NULL)"""
 
 
-def voice_sql() -> str:
+def voice_sql(*, has_voice: bool) -> str:
     """Return the SQL steps from ``counted`` to ``sorted``, which adds ``is_speech`` (a step that is no call of a
     language model), ``voice_kind``, ``voice_counts``, ``is_voice_counted``, ``voice_metrics``, ``voice_ttft_ms``,
-    ``stages`` and ``interrupted``."""
+    ``stages`` and ``interrupted``. Without voice they are those of a file in which none of WORDS occurs."""
     telling = " OR ".join(f"contains(meta::VARCHAR, '{text}')" for text in _TELLING)
-    filled = _OPENED
+    filled = _OPENED if has_voice else _NO_VOICE
     for mark, text in {
         "{telling}": telling, "{named}": NAMED.strip(), "{opened}": OPENED.strip(),
-        "{typed}": TYPED.strip().rstrip(","), "{sorted}": SORTED.strip(), "{names}": str(_NAMES),
+        "{typed}": TYPED.strip().rstrip(","), "{sorted}": SORTED.strip(), "{is_named_so}": _IS_NAMED_SO,
     }.items():  # fmt: skip
         filled = filled.replace(mark, text)
     return filled

@@ -7,7 +7,9 @@ A trace is shown at PROJECT/traces/TRACE, where PROJECT ends in /project/ID
 (https://langfuse.com/docs/observability/features/url); ``observation`` opens one of its steps.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 
 from streamaudit.ingest.sources import _langfuse_names as names
 from streamaudit.ingest.sources._common import CAP_PATHS, normalise
@@ -15,8 +17,9 @@ from streamaudit.ingest.sources._langfuse_bucket import supersedes, window_end
 from streamaudit.ingest.sources._langfuse_events import events_sql
 from streamaudit.ingest.sources._langfuse_shapes import recognise
 from streamaudit.ingest.sources._langfuse_usage import usage_sql
+from streamaudit.ingest.sources._langfuse_voice import WORDS as VOICE_WORDS
 from streamaudit.ingest.sources._langfuse_voice import voice_sql
-from streamaudit.ingest.sources.registry import Source
+from streamaudit.ingest.sources.registry import Occurs, Source
 
 _FIELDS = (
     "id", "span_id", "trace_id", "traceId", "parent_observation_id", "parentObservationId", "parent_span_id", "type",
@@ -245,7 +248,7 @@ _PREPARED = """
     FROM typed
 """
 for _mark, _text in {
-    "{usage}": usage_sql(), "{voice}": voice_sql(), "{model_paths}": str(list(names.MODEL_PATHS)),
+    "{usage}": usage_sql(), "{model_paths}": str(list(names.MODEL_PATHS)),
     "{provider_paths}": str(list(names.PROVIDER_PATHS)),
     "{cap_paths}": str(list(CAP_PATHS)), "{transport_paths}": str(list(names.TRANSPORT_PATHS)),
     "{tier_paths}": str(list(names.TIER_PATHS)),
@@ -261,6 +264,26 @@ for _mark, _text in {
     "{answer_finish_paths}": str(list(names.ANSWER_FINISH_PATHS)),
 }.items():  # fmt: skip
     _PREPARED = _PREPARED.replace(_mark, _text)
+
+
+@cache
+def _normalise(*, has_voice: bool) -> str:
+    return normalise(_PREPARED.replace("{voice}", voice_sql(has_voice=has_voice)))
+
+
+@cache
+def _normalise_events(*, has_voice: bool) -> str:
+    return normalise(
+        events_sql(SOURCE.fields)
+        + _PREPARED.replace("{voice}", voice_sql(has_voice=has_voice))
+        .replace("    WITH renamed AS (", "    renamed AS (", 1).replace("FROM records", "FROM observed", 1)
+    )  # fmt: skip
+
+
+def _fit(source: Source, occurs: Occurs, *, build: Callable[..., str]) -> Source:
+    """Leave out what only steps of a voice turn have."""
+    return source if any(map(occurs, VOICE_WORDS)) else replace(source, sql=build(has_voice=False))
+
 
 _READS = {
     "call_id": "id", "trace_id": "trace_id, traceId", "parent_id": "parent_observation_id, parentObservationId",
@@ -331,7 +354,7 @@ SOURCE = Source(
     version=12,
     recognise=lambda head: recognise(head, EVENTS),
     fields={**dict.fromkeys(_FIELDS, "VARCHAR"), **dict.fromkeys(_JSON_FIELDS, "JSON")},
-    sql=normalise(_PREPARED),
+    sql=_normalise(has_voice=True),
     top_keys={"deploy": ("release", "version")},
     own_keys={
         "route": ("trace_name", "ancestor"),
@@ -345,6 +368,7 @@ SOURCE = Source(
     reads=_READS,
     remedies=_REMEDIES,
     trace_url="/traces/{trace_id}?observation={call_id}",
+    fit=partial(_fit, build=_normalise),
     window_end=window_end,
     supersedes=supersedes,
 )
@@ -352,11 +376,9 @@ SOURCE = Source(
 EVENTS: Source = replace(
     SOURCE,
     fields={"type": "VARCHAR", "body": "JSON", "timestamp": "VARCHAR", "batch": "JSON[]"},
-    sql=normalise(
-        events_sql(SOURCE.fields)
-        + _PREPARED.replace("    WITH renamed AS (", "    renamed AS (", 1).replace("FROM records", "FROM observed", 1)
-    ),
+    sql=_normalise_events(has_voice=True),
     needs=(("body", "batch"),),
     time_field=None,
+    fit=partial(_fit, build=_normalise_events),
 )
 """The same observations as their SDKs sent them."""
