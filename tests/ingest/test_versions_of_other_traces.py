@@ -17,17 +17,30 @@ WORSE: Record = {"outcome": None, "finish_reason": None}
 BETTER: Record = {"output_tokens": 70}
 
 
-@pytest.mark.parametrize("trace", [None, "t2"])
-@pytest.mark.parametrize("known", [WORSE, BETTER])
-def test_a_version_of_another_trace_may_come_first_or_last(known: Record, trace: str | None, tmp_path: Path) -> None:
+ORDERS = list(permutations(("step", "call", "version")))
+SPREAD = [
+    (WORSE, None, [ORDERS[1], ORDERS[4]]), (BETTER, "t2", [ORDERS[2], ORDERS[5]]), (BETTER, None, [ORDERS[3]]),
+    *(
+        pytest.param(known, trace, ORDERS[1:], marks=pytest.mark.proof)
+        for known in (WORSE, BETTER) for trace in (None, "t2")
+    ),
+]  # fmt: skip
+"""Every order beside the first one with one version of the call; ``make proof`` tries every order with each."""
+
+
+@pytest.mark.parametrize(("known", "trace", "orders"), SPREAD)
+def test_a_version_of_another_trace_may_come_first_or_last(
+    known: Record, trace: str | None, orders: list[tuple[str, ...]], tmp_path: Path
+) -> None:
+    """Whatever is known of it, and whether or not it is of a trace."""
     records = {"step": STEP, "call": CALL, "version": {**CALL, "trace_id": trace, "parent_id": None, **known}}
-    paths = [write_lines(tmp_path / f"{name}.jsonl", [record]) for name, record in records.items()]
-    with store_of(*paths) as store:
+    paths = {name: write_lines(tmp_path / f"{name}.jsonl", [record]) for name, record in records.items()}
+    with store_of(*paths.values()) as store:
         expected, found = content(store), stored_calls(store)
     assert found["call"]["output_tokens"] == (70 if known is BETTER else 2_000)
     assert found["step"]["counted"] == (known is BETTER)
-    for order in list(permutations(paths))[1:]:
-        with store_of(*order) as store:
+    for order in orders:
+        with store_of(*(paths[name] for name in order)) as store:
             assert content(store) == expected
 
 
