@@ -3,8 +3,8 @@ out of a statement saves more time than the look takes.
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import BinaryIO
 
 from streamaudit.ingest.readers.container import InputFile
 from streamaudit.ingest.readers.files import open_binary
@@ -20,9 +20,10 @@ _LETTERS = bytes(
     byte if byte < 128 and (chr(byte).isalnum() or byte == ord("_")) else ord(" ") for byte in range(256)
 )  # fmt: skip
 _WORD = re.compile(rb"\w+")
-# An escape that stands for a character of a name. Others hide none: half of an emoji, a line break.
+# An escape that stands for a character of a name.
 _HIDING = re.compile(rb"\\u00(?:2[4d-f]|3\d|4|5[\daf]|6|7)", re.IGNORECASE)
-_BREAKS = (rb"\n", rb"\r", rb"\t")
+# Any other one of a letter: a line break, half of an emoji.
+_BREAK = re.compile(rb"\\(?:[bfnrt]|u[0-9a-fA-F]{4})")
 
 
 class Words:
@@ -45,35 +46,29 @@ def find_words(file: InputFile) -> Words | None:
     escape, or as the header of a table."""
     if file.container not in (LINES, ARRAY, OBJECTS, PAGES) or file.size > MOST_BYTES:
         return None
-    with suppress(*DAMAGED):  # the database says what is wrong with it
-        return words_of(_read_pieces(file))
-    return None
+    with suppress(*DAMAGED), open_binary(file.path, file.compression) as stream:
+        return words_of(stream)
+    return None  # the database says what is wrong with it
 
 
-def words_of(pieces: Iterable[bytes]) -> Words | None:
-    """Return the words of a text in pieces, none of which ends within a word; None as for a file."""
+def words_of(stream: BinaryIO) -> Words | None:
+    """Return the words of a text, which is read a piece at a time; None as for a file."""
     words: set[bytes] = set()
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > MOST_BYTES or b"\0" in piece or _HIDING.search(piece):
+    size, left = 0, b""
+    while data := stream.read(_PIECE_BYTES):
+        size += len(data)
+        # No word or escape goes on behind a quotation mark.
+        before, mark, left = (left + data).rpartition(b'"')
+        if size > MOST_BYTES or not _add_words(words, before + mark):
             return None
-        words.update(piece.translate(_LETTERS).split())
-        # A word may follow the letter of an escape, or be one that begins with it.
-        spaced = piece
-        for pair in _BREAKS:
-            spaced = spaced.replace(pair, b" ")
-        if spaced != piece:
-            words.update(spaced.translate(_LETTERS).split())
-    return Words(frozenset(words))
+    return Words(frozenset(words)) if _add_words(words, left) else None
 
 
-def _read_pieces(file: InputFile) -> Iterator[bytes]:
-    left = b""
-    with open_binary(file.path, file.compression) as stream:
-        while data := stream.read(_PIECE_BYTES):
-            *whole, left = (left + data).rpartition(b'"')
-            yield b"".join(whole)
-            if len(left) > MOST_BYTES:
-                break
-    yield left
+def _add_words(words: set[bytes], text: bytes) -> bool:
+    """Add the words of a text; return False where it may hide one."""
+    if b"\0" in text or _HIDING.search(text):
+        return False
+    words.update(text.translate(_LETTERS).split())
+    if b"\\" in text:  # a word may follow the letter of an escape, or be one that begins with it
+        words.update(_BREAK.sub(b" ", text).translate(_LETTERS).split())
+    return True

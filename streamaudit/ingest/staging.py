@@ -129,8 +129,7 @@ def stage(store: Store, file: InputFile, source: Source, mapping: Mapping, salt:
     full. ``folder`` is where the sample goes. Raises ReadFailure when DuckDB cannot read the file as a whole.
     """
     occurs = find_words(file)
-    if occurs and source.fit:
-        source = source.fit(source, occurs)
+    source = source.fitted(occurs)
     read, judged = _read(file, source, mapping, numbered=_is_numbered(file)), _judge_records(source, mapping)
     if occurs:
         judged = omit_absent_keys(judged, occurs)

@@ -116,7 +116,7 @@ def look(browser: Browser, file: Path, width: int, scheme: Scheme) -> None:
 
 
 def assert_fits(page: Page, at: object, scheme: Scheme) -> None:
-    """The open page as it is laid out now."""
+    """Check the open page as it is laid out now."""
     assert page.locator("img").count() == 0
     lightness = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")
     assert (int(lightness) > 128) == (scheme == "light"), at
@@ -131,8 +131,8 @@ MEASURE = (Path(__file__).parent / "page_measure.js").read_text(encoding="utf-8"
 
 
 def test_a_page_fits_a_phone_a_tablet_and_a_desk(browser: Browser, pages: Path) -> None:
-    """Nothing scrolls sideways but a table, whose first column stays; no text is cut, covered, or too pale. Opened in
-    the light, made wider and dark as a reader would; ``make proof`` opens each page anew in every width and scheme."""
+    """Nothing scrolls sideways but a table, whose first column stays; no text is cut, covered, or too pale. Opened
+    light and narrow, then widened and darkened; ``make proof`` opens each page anew in every width and scheme."""
     file = pages / "report.html"
     context = browser.new_context(viewport={"width": 390, "height": 900}, color_scheme="light")
     page, said = visit(context, file.as_uri())

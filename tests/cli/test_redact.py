@@ -71,7 +71,7 @@ PROOFS = (
     ASKED["weekly"][0], ASKED["weekly"][2], ASKED["audit"][1], ASKED["audit"][2], ASKED["report"][2],
     ASKED["diff"][1],
 )  # fmt: skip
-"""Asked by ``make proof`` alone: others ask for the same with other names, or not for a message too."""
+"""Asked by ``make proof`` alone: others ask for nearly the same, with other names or options."""
 ALIAS = rf"\b({HIDDEN.replace(',', '|')})-[0-9a-f]{{8}}\b"
 NAMELESS = {
     "providers": "lists models and prices of the catalogue, none of it from calls",

@@ -3,13 +3,14 @@ however a name is written, and of a larger file too."""
 
 import gzip
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamaudit.ingest import staging
-from streamaudit.ingest.occurring import words_of
+from streamaudit.ingest.occurring import _PIECE_BYTES, words_of
 from tests.reused import empty_store
 from tests.sampling import keep
 from tests.support import datadog_span, ingest, langfuse_row
@@ -109,23 +110,32 @@ def test_a_name_that_turns_up_late_in_a_larger_file_is_read(suffix: str, tmp_pat
 @pytest.mark.parametrize("text, occurs", [
     ('{"a.tenant_id": 1}', True), ('{"x": "{\\"tenant_id\\": 1}"}', True), ("tenant_id: 1", True),
     ('{"x": "\\ntenant_id: 1"}', True), ('{"x": "\\\\ntenant_id"}', True), ('{"my_tenant_id": 1}', False),
+    ('{"x": "\\u2028tenant_id: 1"}', True),
     ('{"tenant": {"id": 1}}', False), ('{"tenant_ids": 1}', False), ('{"x": "\\ud83d", "tenant": 1}', False),
 ])  # fmt: skip
 def test_a_name_occurs_as_a_word_of_its_own(text: str, occurs: bool) -> None:
-    words = words_of([text.encode()])
+    words = words_of(BytesIO(text.encode()))
     assert words is not None
     assert words("tenant_id") is occurs
 
 
+def test_a_word_between_two_pieces_is_whole() -> None:
+    for padding in range(_PIECE_BYTES - 14, _PIECE_BYTES + 1):
+        words = words_of(BytesIO(b'"' + b"x" * padding + b'", "tenant_id": 1'))
+        assert words is not None
+        assert words("tenant_id")
+        assert not words("tenant")
+
+
 def test_a_dotted_name_occurs_in_parts_and_a_beginning_in_longer_words() -> None:
-    words = words_of([b'{"http": {"route": 1}, "livekit_agents": 2}'])
+    words = words_of(BytesIO(b'{"http": {"route": 1}, "livekit_agents": 2}'))
     assert words is not None
     assert [words("http.route"), words("http.url"), words("livekit*"), words("livekit")] == [True, False, True, False]
 
 
 @pytest.mark.parametrize("text", ['{"mod\\u0065l": 1}', '{"a": 1, "\\u005Fid": 2}', '{"a\0": 1}'])
 def test_a_text_that_may_hide_a_name_is_not_asked(text: str) -> None:
-    assert words_of([text.encode()]) is None
+    assert words_of(BytesIO(text.encode())) is None
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

@@ -25,7 +25,7 @@ SPREAD = [
         for known in (WORSE, BETTER) for trace in (None, "t2")
     ),
 ]  # fmt: skip
-"""Every order beside the first one with one version of the call; ``make proof`` tries every order with each."""
+"""Every order but the first, each with one version of the call; ``make proof`` tries every order with each."""
 
 
 @pytest.mark.parametrize(("known", "trace", "orders"), SPREAD)

@@ -4,6 +4,7 @@ with another value in it, by the same SQL that ingest uses. The columns that dif
 import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 from streamaudit.ingest.json_text import decode
@@ -107,11 +108,11 @@ class Reading:
 
 
 def plan_reading(store: Store, source: Source, mapping: Mapping) -> Reading:
-    """Return how ``sampled_records`` are read: with the names alone that occur in them, since planning takes longer
-    than to read some thousand."""
+    """Return how ``sampled_records`` are read: with only the names that occur in them, since planning for all takes
+    longer than reading thousands of records."""
     text = store.query(_TEXT, {"most": MOST_BYTES})
-    words = words_of([text[0][0].encode()]) if text and text[0][0] else None
-    return Reading(source.fit(source, words) if words and source.fit else source, mapping, words)
+    occurs = words_of(BytesIO(text[0][0].encode())) if text and text[0][0] else None
+    return Reading(source.fitted(occurs), mapping, occurs)
 
 
 def judge(store: Store, reading: Reading | None) -> None:

@@ -9,9 +9,13 @@ library as ``metadata.scope.name``. It calls every span that names a model a gen
 
 from streamaudit.ingest.sources._otel_voice import NAMED, OPENED, SORTED, TYPED
 
-_TELLING = ('"lk.', "attributes.lk.", "metrics.ttfb", "turn.number", '"livekit', '"pipecat')
-"""Texts in the metadata of a step of a voice turn; looking for them is all that other records pay for."""
-WORDS = ("lk", "metrics.ttfb", "turn.number", "livekit*", "pipecat*")
+_TELLING = {
+    '"lk.': "lk", "attributes.lk.": "lk", "metrics.ttfb": "metrics.ttfb", "turn.number": "turn.number",
+    '"livekit': "livekit*", '"pipecat': "pipecat*",
+}  # fmt: skip
+"""Texts in the metadata of a step of a voice turn; looking for them is all that other records pay for. Each with the
+name that a file has where it has the text."""
+WORDS = tuple(dict.fromkeys(_TELLING.values()))
 """Names without which a file has none of these texts."""
 _NAMES = (
     "user_turn", "eou_detection", "tts_node", "tts_request", "tts_request_run", "tts_stream_adapter", "stt", "tts",

@@ -171,6 +171,10 @@ class Source:
         """Return the user's paths, which take precedence, together with the implied ones."""
         return Mapping({**self.implied.paths, **mapping.paths})
 
+    def fitted(self, occurs: Occurs | None) -> "Source":
+        """Return the source that reads a file in which only some names occur; itself where that is not known."""
+        return self.fit(self, occurs) if self.fit and occurs else self
+
     def has_guessed(self, column: str, mapping: Mapping) -> bool:
         """Whether a column's path is one that the source implied, not the user's, were it the same path."""
         return column in self.implied.paths and mapping.paths.get(column) is self.implied.paths[column]
